@@ -1,0 +1,64 @@
+# `make test` needs Python 3.11 or later and pip; it makes .venv and fetches the rest.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed-$(shell cksum < pyproject.toml | tr -d ' ')
+
+# The first Python that is new enough; looked for only when .venv has to be made.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+    $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+    && echo $$python && break; done)
+
+# $(call debian,PACKAGE): install it where that can be done without asking anybody.
+debian = [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+    && apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y $(1) >/dev/null
+
+.DEFAULT_GOAL := help
+.PHONY: help venv redis test test-all lint types demo bench soak
+
+help:
+	@echo "make demo       run a command on a hundred machines, with an embedded worker"
+	@echo "make test       lint, types and all quick tests (ARGS='-k worker' for some)"
+	@echo "make test-all   the same, the tests on every Python found: 3.11 to 3.14"
+	@echo "make lint       ruff: rules and format"
+	@echo "make types      mypy --strict"
+	@echo "make bench      measure, side by side with rivals"
+	@echo "make soak       the tests that take minutes"
+	@echo "make venv       only make .venv"
+
+venv: $(STAMP)
+
+# A venv without pip is what Debian leaves behind when python3-venv is missing.
+$(STAMP):
+	@test -n "$(PYTHON)" || { echo "liteq needs Python 3.11 or later: install it, or name it with 'make PYTHON=...'"; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) \
+	    || { $(call debian,python3-venv) && $(PYTHON) -m venv --clear $(VENV); } \
+	    || { echo "no venv could be made: install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@rm -f $(VENV)/.installed-* && touch $@
+
+redis:
+	@command -v redis-server >/dev/null || { $(call debian,redis-server); } \
+	    || echo "redis-server is not installed: the tests that need it are skipped"
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+test: lint types redis
+	$(BIN)/python -m pytest $(ARGS)
+
+test-all: lint types redis
+	$(BIN)/nox -- $(ARGS)
+
+demo: $(STAMP)
+	$(BIN)/python examples/hundred_machines.py
+
+bench: $(STAMP) redis
+	$(BIN)/python benchmarks/run.py $(ARGS)
+
+soak: $(STAMP) redis
+	$(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)

@@ -1,0 +1,202 @@
+"""The port: what every store of tasks must be able to do.
+
+Each verb is one state change and one transaction, takes a batch (one is a batch of one), and may
+be sent twice: enqueueing knows ids, settling knows receipts. `liteq.testing.BrokerContract` is
+the definition of what the verbs mean.
+
+To add a broker: a folder beside this file, its line in `SCHEMES`, and a subclass of the contract.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ..clock import Clock
+from ..message import Delivery, Message, Receipt, Record
+from ..outcome import Settlement
+from ..states import Phase
+
+
+class Claim(NamedTuple):
+    """A wish for work: at most `limit` ready tasks of `queues`, for `worker`."""
+
+    worker: int
+    queues: tuple[str, ...]
+    limit: int
+
+
+class Settled(NamedTuple):
+    """The answer to `settle`."""
+
+    refused: list[Receipt]  # claims that were lost; nothing was written for them
+    claimed: list[Delivery]
+
+
+class WorkerInfo(NamedTuple):
+    """One worker as the others see it."""
+
+    id: int
+    name: str
+    pid: int
+    host: str
+    started: float
+    beat: float  # when it last said it is there
+    stopped: float | None
+    info: str  # a JSON object: queues, pool, concurrency, registered tasks, counts
+
+
+class QueueCount(NamedTuple):
+    """How many tasks of a queue are in a phase."""
+
+    queue: str
+    phase: Phase
+    count: int
+
+
+class Bell(ABC):
+    """Rings when there may be news: work for a worker, results for whoever waits.
+
+    A ring is a hint. It can come for nothing, so whoever hears it looks; and it can be lost, so
+    whoever waits looks now and then all the same.
+    """
+
+    @abstractmethod
+    def fileno(self) -> int:
+        """A descriptor that is readable when the bell has rung, for `selectors`."""
+
+    @abstractmethod
+    def wait(self, timeout: float) -> bool:
+        """Wait up to `timeout` seconds; say whether it rang. Silences it."""
+
+    @abstractmethod
+    def silence(self) -> None:
+        """Forget the rings so far."""
+
+    def missed(self) -> bool:
+        """Whether there may be news that did not ring since this was asked last. Cheap."""
+        return True
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop listening."""
+
+
+class Broker(ABC):
+    """Keeps tasks, results and workers. Safe to share between threads and across a fork."""
+
+    url: str
+    """Where the store is, without secrets."""
+
+    default_serializer: str
+    """What arguments and results are encoded with unless somebody says otherwise."""
+
+    clock: Clock
+
+    # sending
+
+    @abstractmethod
+    def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
+        """Store all `messages`, or none. One whose id is known already is left as it is.
+
+        `durable`: return only when it would survive a power cut, whatever the store's setting.
+        """
+
+    # working
+
+    @abstractmethod
+    def claim(self, claim: Claim) -> list[Delivery]:
+        """Hand out ready tasks, by priority (higher first), then in the order they were sent."""
+
+    @abstractmethod
+    def settle(self, settlements: Sequence[Settlement], claim: Claim | None = None) -> Settled:
+        """Write what became of claimed tasks, and claim the next in the same transaction."""
+
+    @abstractmethod
+    def release(self, receipts: Sequence[Receipt]) -> None:
+        """Give back claims that were not started; nothing is charged to them."""
+
+    @abstractmethod
+    def promote(self) -> float | None:
+        """Make ready what is due; answer the moment when the next one will be, if any."""
+
+    @abstractmethod
+    def rescue(self, max_lost: int, keep: float | None) -> list[Record]:
+        """Take back what is claimed by workers that are proven dead; answer those tasks.
+
+        One that lost its process `max_lost` times is set aside as dead, and one that may run
+        only once has failed; such records may be forgotten `keep` seconds later.
+        """
+
+    # results
+
+    @abstractmethod
+    def fetch(self, ids: Sequence[str]) -> list[Record | None]:
+        """What is known of each id, in order; None for an unknown one."""
+
+    @abstractmethod
+    def report(self, id: str, state: str, meta: bytes, serializer: str) -> bool:
+        """Note what an unfinished task tells of itself; say whether there was one."""
+
+    @abstractmethod
+    def forget(self, ids: Sequence[str]) -> int:
+        """Drop finished tasks; answer how many there were."""
+
+    @abstractmethod
+    def cancel(self, ids: Sequence[str], keep: float | None) -> list[str]:
+        """Finish tasks that nobody runs yet as cancelled; answer the ids that were."""
+
+    @abstractmethod
+    def sweep(self, limit: int) -> int:
+        """Drop up to `limit` finished tasks whose time to be kept is over; answer how many."""
+
+    # workers
+
+    @abstractmethod
+    def register(self, name: str, info: str) -> int:
+        """Enter this process as a worker; answer its number."""
+
+    @abstractmethod
+    def beat(self, worker: int, info: str) -> None:
+        """Say that the worker is there, and what it does."""
+
+    @abstractmethod
+    def unregister(self, worker: int) -> None:
+        """The worker is leaving. What it still holds goes back, uncharged."""
+
+    # waiting
+
+    @abstractmethod
+    def work_bell(self, worker: int) -> Bell:
+        """A bell for `worker` that rings when there may be something to claim."""
+
+    @abstractmethod
+    def result_bell(self) -> Bell:
+        """This thread's bell that rings when tasks have finished."""
+
+    # upkeep
+
+    @abstractmethod
+    def upkeep(self, *, idle: bool = False) -> None:
+        """What the store needs done now and then while a worker runs, and more when it is idle."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of what this process holds. Using the broker again opens it again."""
+
+    # what tools ask
+
+    @abstractmethod
+    def counts(self) -> list[QueueCount]:
+        """How many tasks there are, by queue and phase."""
+
+    @abstractmethod
+    def listing(self, phases: Sequence[Phase], limit: int) -> list[Record]:
+        """Up to `limit` tasks in `phases`, oldest first."""
+
+    @abstractmethod
+    def workers(self) -> list[WorkerInfo]:
+        """The workers that are there."""
+
+    @abstractmethod
+    def purge(self, queues: Sequence[str] | None) -> int:
+        """Drop what waits to be run (in `queues`, or everywhere); answer how many."""

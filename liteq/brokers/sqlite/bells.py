@@ -1,0 +1,137 @@
+"""Bells between processes: a datagram to each listener's socket.
+
+Unix sockets in a folder of the user's own; where there are none, UDP on the loopback address.
+What arrives is never read for its content: it only wakes.
+"""
+
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from ..base import Bell
+
+_UNIX = hasattr(socket, "AF_UNIX") and os.name == "posix"
+_LONGEST_PATH = 100  # bytes; the system's limit is 104 on macOS and 108 on Linux
+
+
+class SocketBell(Bell):
+    """A bound datagram socket.
+
+    `stirred` says whether the store was written to since it was asked last; `on_close` is told
+    the address when nobody listens any more.
+    """
+
+    def __init__(self, stirred: Callable[[], bool], on_close: Callable[[str], None]) -> None:
+        self.missed = stirred  # type: ignore[method-assign]
+        self._socket, self.address = _bind()
+        self._socket.setblocking(False)
+        self._on_close = on_close
+        self._pid = os.getpid()
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def wait(self, timeout: float) -> bool:
+        try:
+            if self._socket.recv(16):
+                self.silence()
+                return True
+        except BlockingIOError:
+            pass
+        self._socket.settimeout(max(timeout, 1e-6))
+        try:
+            self._socket.recv(16)
+        except TimeoutError:
+            return False
+        finally:
+            self._socket.setblocking(False)
+        self.silence()
+        return True
+
+    def silence(self) -> None:
+        with suppress(BlockingIOError):
+            while self._socket.recv(16):
+                pass
+
+    def close(self) -> None:
+        if self._socket.fileno() < 0:
+            return
+        self._socket.close()
+        if self._pid == os.getpid():  # after a fork the address is still the parent's
+            _unlink(self.address)
+            self._on_close(self.address)
+
+
+class Ringer:
+    """Rings other processes' bells. One for each thread."""
+
+    def __init__(self) -> None:
+        self._unix: socket.socket | None = None
+        self._inet: socket.socket | None = None
+
+    def ring(self, addresses: Iterable[str]) -> None:
+        """Ring once at each address. One that is gone, or has rung and not been heard, is no error."""
+        for address in addresses:
+            with suppress(OSError):
+                if address.startswith("udp:"):
+                    self._loopback().sendto(b"!", ("127.0.0.1", int(address[4:])))
+                else:
+                    self._local().sendto(b"!", address)
+
+    def _local(self) -> socket.socket:
+        if self._unix is None:
+            self._unix = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            self._unix.setblocking(False)
+        return self._unix
+
+    def _loopback(self) -> socket.socket:
+        if self._inet is None:
+            self._inet = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self._inet.setblocking(False)
+        return self._inet
+
+    def close(self) -> None:
+        """Close the sockets."""
+        for each in (self._unix, self._inet):
+            if each is not None:
+                each.close()
+
+
+def _bind() -> tuple[socket.socket, str]:
+    folder = _runtime_folder() if _UNIX else None
+    if folder is None:
+        loopback = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        loopback.bind(("127.0.0.1", 0))
+        return loopback, f"udp:{loopback.getsockname()[1]}"
+    local = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    address = os.path.join(folder, f"{os.getpid()}-{time.monotonic_ns():x}")
+    local.bind(address)
+    return local, address
+
+
+def _runtime_folder() -> str | None:
+    """A folder that only this user can use, or None where there is none that is short enough."""
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    if base and os.access(base, os.W_OK | os.X_OK):
+        folder = os.path.join(base, "liteq")
+    else:
+        folder = os.path.join(tempfile.gettempdir(), f"liteq-{os.getuid()}")
+    if len(os.fsencode(folder)) + 32 > _LONGEST_PATH:
+        return None
+    with suppress(OSError):
+        os.mkdir(folder, 0o700)
+    try:
+        found = os.lstat(folder)
+    except OSError:
+        return None
+    private = found.st_uid == os.getuid() and not found.st_mode & 0o077
+    return folder if private and os.path.isdir(folder) else None
+
+
+def _unlink(address: str) -> None:
+    if not address.startswith("udp:"):
+        with suppress(OSError):
+            os.unlink(address)

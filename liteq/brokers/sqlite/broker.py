@@ -1,0 +1,388 @@
+"""The verbs of the port on SQLite. The SQL stands in `statements.sql`."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from sqlite3 import Connection
+
+from ...clock import Clock
+from ...message import Delivery, Message, Receipt, Record
+from ...outcome import Settlement
+from ...states import Phase
+from ..base import Bell, Broker, Claim, QueueCount, Settled, WorkerInfo
+from .bells import SocketBell
+from .location import Location
+from .owners import Owner, is_dead, this_process
+from .rows import Row, again_row, delivery_of, final_row, first_phase, record_of
+from .session import Session
+from .statements import SQL, claim_sql
+
+_WORKER_LOG = 8 * 2**20  # bytes of log at which a worker checkpoints
+_PRODUCER_LOG = 64 * 2**20  # bytes of log at which a producer does, where no worker ever runs
+_LOOK_EVERY = 64  # writes between two looks at the log's size
+_LEASE = 60.0  # seconds without a beat after which an owner that cannot be judged is dead
+_KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name stays readable in results
+_ONCE = "its worker died while it ran, and with acks_late=False it may not run again"
+# Connections of a parent process. They must never be closed or collected in a forked child:
+# that would drop the parent's locks and lose its commits.
+_inherited: list[Session] = []
+
+
+class SqliteBroker(Broker):
+    """A store in one SQLite file."""
+
+    default_serializer = "pickle"  # only this user can write the file
+
+    def __init__(self, location: Location, clock: Clock) -> None:
+        self.location = location
+        self.url = location.url
+        self.clock = clock
+        self._local = threading.local()
+        self._sessions: set[Session] = set()
+        self._writes = 0
+        self._last_beats: dict[int, tuple[float, float]] = {}
+
+    # sending
+
+    def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
+        now = self.clock()
+        rows = [(*message, first_phase(message, now), now) for message in messages]
+
+        def work(db: Connection) -> list[tuple[str]]:
+            if len(rows) == 1:
+                db.execute(SQL["enqueue"], rows[0])
+            else:
+                db.executemany(SQL["enqueue"], rows)
+            return db.execute(SQL["work_bells"]).fetchall()
+
+        session = self._session()
+        harden = durable and self.location.durability == "fast"
+        if harden:
+            session.synchronous("full")
+        try:
+            self._ring(session, session.write(work))
+        finally:
+            if harden:
+                session.synchronous("normal")
+        self._bound_log(session)
+
+    # working
+
+    def claim(self, claim: Claim) -> list[Delivery]:
+        return self._session().write(lambda db: self._claim(db, claim))
+
+    def settle(self, settlements: Sequence[Settlement], claim: Claim | None = None) -> Settled:
+        finals = [final_row(each) for each in settlements if each.retry is None]
+        others = [again_row(each) for each in settlements if each.retry is not None]
+        news: list[tuple[str]] = []
+
+        def write_all(db: Connection) -> Settled:
+            written = db.executemany(SQL["finish"], finals).rowcount if finals else 0
+            written += db.executemany(SQL["again"], others).rowcount if others else 0
+            if written != len(settlements):
+                raise _ClaimLost
+            return finish(db, [])
+
+        def write_each(db: Connection) -> Settled:
+            return finish(db, [each.receipt for each in settlements if not _settle_one(db, each)])
+
+        def finish(db: Connection, refused: list[Receipt]) -> Settled:
+            if finals:
+                news.extend(db.execute(SQL["result_bells"]))
+            return Settled(refused, self._claim(db, claim) if claim else [])
+
+        session = self._session()
+        try:
+            settled = session.write(write_all)
+        except _ClaimLost:  # seldom, so only then it is worth asking which one
+            settled = session.write(write_each)
+        self._ring(session, news)
+        return settled
+
+    def release(self, receipts: Sequence[Receipt]) -> None:
+        def work(db: Connection) -> list[tuple[str]]:
+            db.executemany(SQL["release"], receipts)
+            return db.execute(SQL["work_bells"]).fetchall()
+
+        session = self._session()
+        self._ring(session, session.write(work))
+
+    def promote(self) -> float | None:
+        session = self._session()
+        now = self.clock()
+        upcoming = _next_due(session)
+        while upcoming is not None and upcoming <= now:
+
+            def work(db: Connection) -> list[tuple[str]]:
+                db.execute(SQL["due"], (now,))
+                return db.execute(SQL["work_bells"]).fetchall()
+
+            self._ring(session, session.write(work))
+            upcoming = _next_due(session)
+        return upcoming
+
+    def rescue(self, max_lost: int, keep: float | None) -> list[Record]:
+        session = self._session()
+        rows = session.read(SQL["workers"])
+        dead = [int(row[0]) for row in rows if self._is_dead(row)]
+        if not dead:
+            return []
+        now = self.clock()
+        keep_until = None if keep is None else now + keep
+
+        def work(db: Connection) -> list[str]:
+            changed: list[str] = []
+            for worker in dead:
+                if db.execute(SQL["elect"], (now, worker)).rowcount:
+                    changed += _rescue(db, worker, max_lost, now, keep_until)
+            return changed
+
+        ids = session.write(work)
+        self._drop_silent_bells(session)
+        self._ring(session, session.read(SQL["work_bells"]) + session.read(SQL["result_bells"]))
+        return [record for record in self.fetch(ids) if record]
+
+    # results
+
+    def fetch(self, ids: Sequence[str]) -> list[Record | None]:
+        session = self._session()
+        if len(ids) == 1:
+            rows = session.read(SQL["fetch"] + " where t.id = ?", (ids[0],))
+            return [record_of(rows[0]) if rows else None]
+        found: dict[str, Record] = {}
+        for start in range(0, len(ids), 500):
+            part = ids[start : start + 500]
+            marks = ",".join("?" * len(part))
+            rows = session.read(SQL["fetch"] + f" where t.id in ({marks})", tuple(part))
+            found.update((str(row[0]), record_of(row)) for row in rows)
+        return [found.get(id) for id in ids]
+
+    def report(self, id: str, state: str, meta: bytes, serializer: str) -> bool:
+        def work(db: Connection) -> tuple[bool, list[tuple[str]]]:
+            row = (state, meta, serializer, id)
+            return db.execute(SQL["report"], row).rowcount > 0, list(db.execute(SQL["result_bells"]))
+
+        session = self._session()
+        there, bells = session.write(work)
+        self._ring(session, bells)
+        return there
+
+    def forget(self, ids: Sequence[str]) -> int:
+        rows = [(id,) for id in ids]
+        return self._session().write(lambda db: db.executemany(SQL["forget"], rows).rowcount)
+
+    def cancel(self, ids: Sequence[str], keep: float | None) -> list[str]:
+        now = self.clock()
+        keep_until = None if keep is None else now + keep
+
+        def work(db: Connection) -> tuple[list[str], list[tuple[str]]]:
+            done = [id for id in ids if db.execute(SQL["cancel"], (now, keep_until, id)).rowcount]
+            return done, list(db.execute(SQL["result_bells"]))
+
+        session = self._session()
+        done, bells = session.write(work)
+        if done:
+            self._ring(session, bells)
+        return done
+
+    def sweep(self, limit: int) -> int:
+        values = (self.clock(), limit)
+        return self._session().write(lambda db: db.execute(SQL["sweep"], values).rowcount)
+
+    # workers
+
+    def register(self, name: str, info: str) -> int:
+        me = this_process()
+        now = self.clock()
+        row = (name, str(me), me.pid, me.host, now, now, info)
+        # What a worker writes may roll back with its follow-ups after a power cut, and is then
+        # run again; only `strict` promises more. Enqueues of the same thread are the worker's.
+        if self.location.durability == "safe":
+            self._session().synchronous("normal")
+        return self._session().write(lambda db: int(db.execute(SQL["register"], row).lastrowid or 0))
+
+    def beat(self, worker: int, info: str) -> None:
+        row = (self.clock(), info, worker)
+        self._session().write(lambda db: db.execute(SQL["beat"], row))
+
+    def unregister(self, worker: int) -> None:
+        now = self.clock()
+
+        def work(db: Connection) -> list[tuple[str]]:
+            db.execute(SQL["release_all"], (worker,))
+            db.execute(SQL["stop"], (now, worker))
+            return db.execute(SQL["work_bells"]).fetchall()
+
+        session = self._session()
+        self._ring(session, session.write(work))
+
+    # waiting
+
+    def work_bell(self, worker: int) -> Bell:
+        return self._listen(worker)
+
+    def result_bell(self) -> Bell:
+        self._session()
+        desk: _Desk = self._local.desk
+        if desk.bell is None or desk.bell.fileno() < 0:
+            desk.bell = self._listen(None)
+        return desk.bell
+
+    def _listen(self, worker: int | None) -> SocketBell:
+        session = self._session()
+        bell = SocketBell(session.stirred, self._unlisten)
+        row = (bell.address, worker, str(this_process()))
+        # Nobody misses a bell after a power cut, so this commit need not wait for the disk.
+        session.write_softly(lambda db: db.execute(SQL["listen"], row))
+        return bell
+
+    def _unlisten(self, address: str) -> None:
+        with suppress(Exception):  # a row that stays is swept with its dead owner
+            self._session().write_softly(lambda db: db.execute(SQL["unlisten"], (address,)))
+
+    # upkeep
+
+    def upkeep(self, *, idle: bool = False) -> None:
+        session = self._session()
+        session.check_identity()
+        if session.log_size() > (0 if idle else _WORKER_LOG):
+            session.checkpoint()
+        if idle:
+            cutoff = (self.clock() - _KEEP_WORKERS,)
+            session.write(lambda db: db.execute(SQL["forget_workers"], cutoff))
+
+    def close(self) -> None:
+        for session in self._sessions:
+            if session.pid == os.getpid():
+                session.close()
+        self._sessions.clear()
+        self._local = threading.local()
+
+    # what tools ask
+
+    def counts(self) -> list[QueueCount]:
+        rows = self._session().read(SQL["counts"])
+        return [QueueCount(str(queue), Phase(phase), int(n)) for queue, phase, n in rows]  # type: ignore[call-overload]
+
+    def listing(self, phases: Sequence[Phase], limit: int) -> list[Record]:
+        marks = ",".join(str(int(phase)) for phase in phases)
+        where = f" where t.phase in ({marks}) order by t.seq limit ?"
+        return [record_of(row) for row in self._session().read(SQL["fetch"] + where, (limit,))]
+
+    def workers(self) -> list[WorkerInfo]:
+        rows = self._session().read(SQL["workers"])
+        return [WorkerInfo(*row[:8]) for row in rows if is_dead(Owner.parse(str(row[8]))) is not True]  # type: ignore[arg-type]
+
+    def purge(self, queues: Sequence[str] | None) -> int:
+        def work(db: Connection) -> int:
+            if queues is None:
+                return db.execute(SQL["purge"]).rowcount
+            return sum(db.execute(SQL["purge"] + " and queue = ?", (q,)).rowcount for q in queues)
+
+        return self._session().write(work)
+
+    # inside
+
+    def _session(self) -> Session:
+        desk: _Desk | None = getattr(self._local, "desk", None)
+        if desk is not None and desk.session.pid == os.getpid():
+            return desk.session
+        if any(session.pid != os.getpid() for session in self._sessions):
+            _inherited.extend(self._sessions)
+            self._sessions = set()
+        session = Session(self.location)
+        self._sessions.add(session)
+        self._local.desk = _Desk(session, self._sessions)
+        return session
+
+    def _claim(self, db: Connection, claim: Claim) -> list[Delivery]:
+        if claim.limit <= 0 or not claim.queues:
+            return []
+        values: dict[str, object] = {f"q{n}": name for n, name in enumerate(claim.queues)}
+        values.update(worker=claim.worker, limit=claim.limit, now=self.clock())
+        rows = db.execute(claim_sql(len(claim.queues)), values).fetchall()
+        rows.sort(key=_order)
+        return [delivery_of(row) for row in rows]
+
+    def _ring(self, session: Session, bells: Sequence[tuple[str]]) -> None:
+        if bells:
+            session.ringer.ring([address for (address,) in bells])
+
+    def _bound_log(self, session: Session) -> None:
+        """Where no worker runs nobody else keeps the log from growing for ever."""
+        self._writes += 1
+        if self._writes % _LOOK_EVERY == 0 and session.log_size() > _PRODUCER_LOG:
+            session.checkpoint()
+
+    def _is_dead(self, row: Row) -> bool:
+        verdict = is_dead(Owner.parse(row[8]))
+        if verdict is not None:
+            return verdict
+        # Its beat is compared with our own steady clock, never its clock with ours.
+        worker, beat = row[0], row[5]
+        seen, since = self._last_beats.get(worker, (None, 0.0))
+        if seen != beat:
+            self._last_beats[worker] = (beat, time.monotonic())
+            return False
+        return time.monotonic() - since > _LEASE
+
+    def _drop_silent_bells(self, session: Session) -> None:
+        rows = session.read(SQL["bells"])
+        silent = [(address,) for address, owner in rows if is_dead(Owner.parse(owner))]
+        if silent:
+            session.write(lambda db: db.executemany(SQL["unlisten"], silent))
+
+
+class _ClaimLost(Exception):  # noqa: N818 - never leaves this module
+    """Some receipt of a batch fits nothing any more: the batch is rolled back."""
+
+
+class _Desk:
+    """What one thread has open; put away when the thread ends."""
+
+    def __init__(self, session: Session, sessions: set[Session]) -> None:
+        self.session = session
+        self.bell: SocketBell | None = None
+        self._sessions = sessions
+
+    def __del__(self) -> None:
+        if self.session.pid != os.getpid() or self.session not in self._sessions:
+            return  # in a forked child it is the parent's, and stays in its broker's set
+        if self.bell is not None:
+            self.bell.close()
+        self._sessions.discard(self.session)
+        self.session.close()
+
+
+def _next_due(session: Session) -> float | None:
+    ((moment,),) = session.read(SQL["next_due"])
+    return moment
+
+
+def _settle_one(db: Connection, each: Settlement) -> bool:
+    """Write one settlement; say whether its claim still held."""
+    if each.retry is None:
+        return db.execute(SQL["finish"], final_row(each)).rowcount > 0
+    return db.execute(SQL["again"], again_row(each)).rowcount > 0
+
+
+def _order(row: Row) -> tuple[int, int]:
+    return -row[9], row[0]
+
+
+def _rescue(
+    db: Connection, worker: int, max_lost: int, now: float, keep_until: float | None
+) -> list[str]:
+    """Take back what the dead `worker` held; answer the ids."""
+    ids = []
+    for seq, token, lost, acks_late, id in db.execute(SQL["held"], (worker,)).fetchall():
+        ids.append(id)
+        if acks_late and lost + 1 < max_lost:
+            db.execute(SQL["lost"], (lost + 1, seq, token))
+            continue
+        phase = Phase.DEAD if acks_late else Phase.FAILED
+        why = f"its worker died {lost + 1} times while it ran" if acks_late else _ONCE
+        db.execute(SQL["bury"], (phase, why, lost + 1, now, keep_until, seq, token))
+    return ids

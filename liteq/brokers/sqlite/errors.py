@@ -1,0 +1,42 @@
+"""SQLite's errors in liteq's words, translated at one spot."""
+
+import sqlite3
+
+from ...exceptions import BrokerCorrupt, BrokerError, BrokerUnavailable
+
+_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+_CURES = {
+    sqlite3.SQLITE_FULL: "the disk is full: make room, liteq goes on by itself",
+    sqlite3.SQLITE_READONLY: "the file or its folder is read-only for this user",
+    sqlite3.SQLITE_CANTOPEN: "the file, or its -wal beside it, cannot be opened",
+    sqlite3.SQLITE_IOERR: "the disk does not answer as it should",
+    sqlite3.SQLITE_PERM: "this user may not use the file",
+    sqlite3.SQLITE_BUSY: "another process has kept it locked",
+    sqlite3.SQLITE_LOCKED: "another thread has kept it locked",
+    sqlite3.SQLITE_TOOBIG: "the payload is larger than SQLite stores",
+}
+
+
+def code_of(exc: sqlite3.Error) -> int:
+    """SQLite's primary result code, or 0."""
+    return getattr(exc, "sqlite_errorcode", 0) & 0xFF
+
+
+def is_busy(exc: sqlite3.Error) -> bool:
+    """Whether somebody else holds the lock, so that trying again makes sense."""
+    return code_of(exc) in _BUSY
+
+
+def translate(exc: sqlite3.Error, path: str) -> BrokerError:
+    """The error to raise instead of `exc`: what is wrong, where, and the cure."""
+    code = code_of(exc)
+    if code in _CORRUPT:
+        return BrokerCorrupt(
+            f"{path} is not a liteq store, or damaged ({exc}); nothing was changed: "
+            f"restore a backup, or choose another file with broker="
+        )
+    if code in _CURES:
+        return BrokerUnavailable(f"{path}: {exc}; {_CURES[code]}")
+    return BrokerError(f"{path}: {exc}")

@@ -1,0 +1,225 @@
+"""One thread's connection to the store, and the only place where transactions begin and end."""
+
+import os
+import random
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+from ...exceptions import BrokerCorrupt, BrokerTooNew, BrokerUnavailable, ConfigurationError
+from .bells import Ringer
+from .errors import is_busy, translate
+from .gate import Gate
+from .location import Location, prepare
+from .statements import read, without_comments
+
+T = TypeVar("T")
+
+APPLICATION_ID = 0x4C495451  # "LITQ" in the file's header
+SCHEMA_VERSION = 1
+PATIENCE = 30.0  # seconds to wait for the write lock
+_BUSY_MS = 250  # SQLite's own waiting keeps Ctrl-C waiting too, so it is short and we loop
+_OLDEST = (3, 35, 0)  # `returning`
+
+_EVERYTIME = f"""
+    pragma busy_timeout = {_BUSY_MS};
+    pragma wal_autocheckpoint = 0;
+    pragma journal_size_limit = 67108864;
+    pragma cache_size = -8192;
+    pragma temp_store = memory;
+    pragma mmap_size = 0;
+    pragma trusted_schema = off;
+"""
+
+
+class Session:
+    """A connection with its place in the gate. Belongs to one thread of one process."""
+
+    def __init__(self, location: Location) -> None:
+        self.path = location.path
+        self.pid = os.getpid()
+        self.ringer = Ringer()
+        self._version: object = None
+        prepare(self.path)
+        self._gate = Gate(f"{self.path}-gate")
+        with self._translated():
+            self.connection = self._open()
+        self.synchronous("normal" if location.durability == "fast" else "full")
+        self.identity = self._stat()
+
+    def _open(self) -> sqlite3.Connection:
+        if sqlite3.sqlite_version_info < _OLDEST:
+            raise ConfigurationError(
+                f"SQLite {sqlite3.sqlite_version} is too old: liteq needs 3.35 or newer; "
+                f"use a newer Python"
+            )
+        # check_same_thread=False: a thread's session may be closed by another one at exit.
+        connection = sqlite3.connect(
+            self.path, isolation_level=None, timeout=_BUSY_MS / 1000, check_same_thread=False
+        )
+        try:
+            connection.executescript(_EVERYTIME)
+            self._gate.acquire()
+            try:
+                self._patiently(lambda: _ensure_schema(connection, self.path))
+            finally:
+                self._gate.release()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def synchronous(self, level: str | int) -> None:
+        """`full`: a commit survives a power cut. `normal`: it survives every kill."""
+        self.connection.execute(f"pragma synchronous = {level}")
+
+    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` in one transaction: all of it is written, or nothing and it raises."""
+        connection = self.connection
+        self._gate.acquire()
+        try:
+            self._begin(connection)
+            value = work(connection)
+            connection.execute("commit")
+        except BaseException as exc:
+            # A full disk has rolled back already, and a second time would be an error.
+            if connection.in_transaction:
+                connection.execute("rollback")
+            if isinstance(exc, sqlite3.Error):
+                raise translate(exc, self.path) from exc
+            raise
+        finally:
+            self._gate.release()
+        return value
+
+    def write_softly(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """As `write`, without waiting for the disk: for what nobody misses after a power cut."""
+        ((level,),) = self.read("pragma synchronous")
+        self.synchronous("normal")
+        try:
+            return self.write(work)
+        finally:
+            self.synchronous(level)
+
+    def read(self, sql: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
+        """All rows of one query. Never leaves a read transaction open behind it."""
+        with self._translated():
+            return self.connection.execute(sql, values).fetchall()
+
+    def stirred(self) -> bool:
+        """Whether another connection has written since this was asked last (5 us)."""
+        ((version,),) = self.read("pragma data_version")
+        changed, self._version = version != self._version, version
+        return bool(changed)
+
+    def checkpoint(self) -> None:
+        """Move the write-ahead log into the file and cut it to nothing.
+
+        Under the gate and with TRUNCATE, which takes the write lock: a passive checkpoint
+        beside a commit can corrupt the file in SQLite before 3.51.3 (the WAL-reset bug).
+        """
+        with self._translated():
+            self._gate.acquire()
+            try:
+                self.connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+            finally:
+                self._gate.release()
+
+    def log_size(self) -> int:
+        """Bytes in the write-ahead log."""
+        try:
+            return os.stat(f"{self.path}-wal").st_size
+        except OSError:
+            return 0
+
+    def check_identity(self) -> None:
+        """Raise BrokerCorrupt when the file is no longer the one that was opened."""
+        if self._stat() != self.identity:
+            raise BrokerCorrupt(
+                f"{self.path} was deleted or replaced while it was in use; what was in it is "
+                f"gone with it: stop the worker, put the file back, start again"
+            )
+
+    def close(self) -> None:
+        """Close the connection. Never call it in a forked child: see `SqliteBroker`."""
+        self.connection.close()
+        self._gate.close()
+        self.ringer.close()
+
+    def _stat(self) -> tuple[int, int]:
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return (0, 0)
+        return found.st_dev, found.st_ino
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        try:
+            connection.execute("begin immediate")
+        except sqlite3.OperationalError as exc:
+            if not is_busy(exc):
+                raise
+            self._patiently(lambda: connection.execute("begin immediate"))
+
+    def _patiently(self, work: Callable[[], T]) -> T:
+        """Try until the lock is free. The pause is random, so that two never stay in step."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return work()
+            except sqlite3.OperationalError as exc:
+                if not is_busy(exc):
+                    raise
+                if time.monotonic() > deadline:
+                    raise BrokerUnavailable(
+                        f"{self.path} stayed locked for {PATIENCE:.0f} s: another program holds "
+                        f"a transaction open on it"
+                    ) from exc
+            time.sleep(random.uniform(0.0002, 0.002))
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as exc:
+            raise translate(exc, self.path) from exc
+
+
+def _ensure_schema(connection: sqlite3.Connection, path: str) -> None:
+    version = _version(connection, path)
+    if version == SCHEMA_VERSION:
+        return
+    if version > SCHEMA_VERSION:
+        raise BrokerTooNew(
+            f"{path} has schema {version}, this liteq knows {SCHEMA_VERSION}: upgrade liteq-tasks"
+        )
+    (mode,) = connection.execute("pragma journal_mode = wal").fetchone()
+    if mode != "wal":
+        raise BrokerUnavailable(
+            f"{path} cannot be kept in WAL mode (got {mode!r}): put it on a local disk"
+        )
+    connection.execute("begin exclusive")
+    try:
+        if _version(connection, path) == 0:  # nobody else was faster
+            for statement in without_comments(read("schema.sql")).split(";"):
+                connection.execute(statement)
+            connection.execute(f"pragma application_id = {APPLICATION_ID}")
+            connection.execute(f"pragma user_version = {SCHEMA_VERSION}")
+        connection.execute("commit")
+    except BaseException:
+        with suppress(sqlite3.Error):
+            connection.execute("rollback")
+        raise
+
+
+def _version(connection: sqlite3.Connection, path: str) -> int:
+    (version,) = connection.execute("pragma user_version").fetchone()
+    (application,) = connection.execute("pragma application_id").fetchone()
+    (tables,) = connection.execute("select count(*) from sqlite_master").fetchone()
+    if tables and application != APPLICATION_ID:
+        raise BrokerCorrupt(
+            f"{path} is another program's database: choose another file with broker="
+        )
+    return int(version)

@@ -1,0 +1,133 @@
+-- Every statement of the broker, named after its verb. Times are bound, never the file's own.
+
+-- name: enqueue
+-- `or ignore`: an id that is known already is a message that was sent twice. Nothing but the
+-- id can conflict: all other constraints are `not null`, and a message has no null there.
+insert or ignore into task (
+  id, task, payload, serializer, queue, priority, eta, expires, retries,
+  acks_late, ignore_result, track_started, options, phase, created
+) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: claim
+-- {ready} is `ready_one` or a merge of several; `returning` promises no order, the caller sorts.
+update task set phase = 3, worker = :worker, token = token + 1, started = :now
+where seq in ({ready})
+returning seq, token, lost, reported, id, task, cast(payload as blob), serializer, queue, priority,
+  eta, expires, retries, acks_late, ignore_result, track_started, options
+
+-- name: ready_one
+select seq from task where phase = 2 and queue = :q0 order by priority desc, seq limit :limit
+
+-- name: ready_many
+-- {each} is a `ready_each` for each queue: every one walks its own end of the index, so that
+-- no queue is ever read further than the limit.
+select seq from ({each}) order by priority desc, seq limit :limit
+
+-- name: ready_each
+select * from (
+  select seq, priority from task where phase = 2 and queue = :q{n}
+  order by priority desc, seq limit :limit
+)
+
+-- name: finish
+update task set phase = ?, result = ?, result_serializer = ?, traceback = ?, reported = ?, lost = ?,
+  finished = ?, keep_until = ?
+where seq = ? and token = ? and phase = 3
+
+-- name: again
+-- The next attempt of a task, or the same one once more. `token + 1`: the old receipt is void.
+update task set phase = ?, result = ?, result_serializer = ?, traceback = ?, reported = ?, lost = ?,
+  payload = ?, serializer = ?, queue = ?, priority = ?, eta = ?, expires = ?, retries = ?,
+  options = ?, token = token + 1
+where seq = ? and token = ? and phase = 3
+
+-- name: release
+update task set phase = 2, token = token + 1, started = null
+where seq = ? and token = ? and phase = 3
+
+-- name: release_all
+update task set phase = 2, token = token + 1, started = null where phase = 3 and worker = ?
+
+-- name: due
+-- A batch, so that a million etas at the same second do not hold the write lock for long.
+update task set phase = 2 where seq in (
+  select seq from task where phase = 1 and eta <= ? order by eta limit 500
+)
+
+-- name: next_due
+select min(eta) from task where phase = 1
+
+-- name: elect
+-- Exactly one rescuer gets a row here.
+update worker set stopped = ? where id = ? and stopped is null
+
+-- name: held
+select seq, token, lost, acks_late, id from task where phase = 3 and worker = ?
+
+-- name: lost
+update task set phase = 2, token = token + 1, lost = ?, started = null where seq = ? and token = ?
+
+-- name: bury
+-- The reason stands where a traceback would; there is no result to decode.
+update task set phase = ?, traceback = ?, lost = ?, finished = ?, keep_until = ?,
+  token = token + 1, result = null, result_serializer = null, reported = null
+where seq = ? and token = ?
+
+-- name: fetch
+select t.id, t.task, cast(t.payload as blob), t.serializer, t.queue, t.priority, t.eta, t.expires,
+  t.retries, t.acks_late, t.ignore_result, t.track_started, t.options,
+  t.phase, t.token, t.lost, w.name, t.created, t.started, t.finished, t.keep_until,
+  t.result, t.result_serializer, t.traceback, t.reported
+from task t left join worker w on w.id = t.worker
+
+-- name: report
+update task set reported = ?, result = ?, result_serializer = ? where id = ? and phase < 4
+
+-- name: forget
+delete from task where id = ? and phase >= 4
+
+-- name: cancel
+update task set phase = 7, token = token + 1, finished = ?, keep_until = ?
+where id = ? and phase < 3
+
+-- name: sweep
+delete from task where seq in (
+  select seq from task where keep_until is not null and keep_until <= ? order by keep_until limit ?
+)
+
+-- name: register
+insert into worker (name, owner, pid, host, started, beat, info) values (?, ?, ?, ?, ?, ?, ?)
+
+-- name: beat
+update worker set beat = ?, info = ? where id = ?
+
+-- name: stop
+update worker set stopped = ? where id = ?
+
+-- name: workers
+select id, name, pid, host, started, beat, stopped, info, owner from worker
+where stopped is null order by id
+
+-- name: forget_workers
+delete from worker where stopped < ?
+
+-- name: listen
+insert or replace into bell (address, worker, owner) values (?, ?, ?)
+
+-- name: unlisten
+delete from bell where address = ?
+
+-- name: work_bells
+select address from bell where worker is not null
+
+-- name: result_bells
+select address from bell where worker is null
+
+-- name: bells
+select address, owner from bell
+
+-- name: counts
+select queue, phase, count(*) from task group by queue, phase
+
+-- name: purge
+delete from task where phase in (1, 2)

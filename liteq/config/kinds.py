@@ -1,0 +1,160 @@
+"""The kinds of values that settings take, and how each is checked."""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+CENSORED = "********"
+
+_PASSWORD = re.compile(
+    r"(://[^:/@]*:).*@|([?&]\w*(?:password|secret|token)\w*=)[^&]*", re.IGNORECASE
+)
+
+
+def mask(url: str) -> str:
+    """`url` without the passwords in it."""
+    return _PASSWORD.sub(lambda found: f"{found[1]}**@" if found[1] else f"{found[2]}**", url)
+
+
+def repr_within_bounds(value: Any) -> str:
+    """A repr for error messages that is short and does not fail, whatever the value's own does."""
+    from reprlib import repr as bounded
+
+    return bounded(value)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+class Kind(NamedTuple):
+    """A kind of values.
+
+    `convert` answers the value as it is kept; a TypeError, ValueError, LookupError or OSError of
+    it means that the value is none of the kind. `censor` answers it without secrets.
+    """
+
+    expected: str
+    convert: Callable[[Any], Any]
+    censor: Callable[[Any], Any] = _as_it_is
+
+
+def _flag(value: Any) -> bool:
+    if value in {True, False}:  # 1 and 0 as well
+        return bool(value)
+    raise ValueError
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str) and value:
+        return value
+    raise TypeError
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise TypeError
+
+
+def _count(value: Any) -> int:
+    if _integer(value) >= 1:
+        return int(value)
+    raise ValueError
+
+
+def _seconds(value: Any) -> float:
+    seconds = value.total_seconds() if hasattr(value, "total_seconds") else value
+    if isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds >= 0:
+        if math.isfinite(seconds):
+            return float(seconds)
+    raise ValueError
+
+
+def _limit(value: Any) -> float:
+    if seconds := _seconds(value):
+        return seconds
+    raise ValueError
+
+
+def _lifetime(value: Any) -> float | None:
+    return None if value is None else _seconds(value) or None
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    # The comma that makes a tuple of one name is forgotten by everybody some day.
+    names: Iterable[Any] = (value,) if isinstance(value, str) else value
+    return tuple(_text(name) for name in names)
+
+
+def _queues(value: Any) -> tuple[str, ...]:
+    """Names, a dict with names as its keys, or objects with a name, such as kombu's queues."""
+    queues = (value,) if isinstance(value, str) else value
+    return tuple(_text(getattr(queue, "name", queue)) for queue in queues)
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value  # itself, not a copy: programs change it in place
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError
+
+
+def _rules(value: Any) -> Any:
+    if isinstance(value, Mapping | list | tuple | str) or callable(value):
+        return value
+    raise TypeError
+
+
+def _pool(value: Any) -> str:
+    name = _text(value)
+    return "processes" if name in {"prefork", "processes"} else name
+
+
+def _level(value: Any) -> str | int:
+    if isinstance(value, str) and value.upper() in _LEVELS:
+        return value.upper()
+    return _integer(value)
+
+
+_LEVELS = {"DEBUG", "INFO", "WARNING", "WARN", "ERROR", "CRITICAL", "FATAL"}
+
+
+def _timezone(value: Any) -> Any:
+    if hasattr(value, "utcoffset"):
+        return value
+    if _text(value).upper() != "UTC":  # UTC works without a database of zones
+        from zoneinfo import ZoneInfo
+
+        ZoneInfo(value)
+    return value
+
+
+def _key(value: Any) -> str | bytes:
+    if isinstance(value, str | bytes) and value:
+        return value
+    raise TypeError
+
+
+FLAG = Kind("True or False", _flag)
+TEXT = Kind("a text", _text)
+URL = Kind("a URL such as 'sqlite:///tasks.db'", _text, lambda url: mask(str(url)))
+INTEGER = Kind("an integer", _integer)
+COUNT = Kind("an integer of at least 1", _count)
+SECONDS = Kind("a number of seconds or a timedelta, 0 or more", _seconds)
+LIMIT = Kind("a number of seconds or a timedelta, more than 0", _limit)
+LIFETIME = Kind("a number of seconds, a timedelta, or None for ever", _lifetime)
+NAMES = Kind("a list of names", _names)
+QUEUES = Kind("a list of queue names", _queues)
+MAPPING = Kind("a dict", _mapping)
+RULES = Kind("a dict, a list, a function or the dotted name of one", _rules)
+POOL = Kind("the name of a pool: 'processes', 'threads' or 'solo'", _pool)
+LEVEL = Kind("a log level such as 'WARNING'", _level)
+TIMEZONE = Kind(
+    "the name of a time zone that is known here, such as 'Europe/Paris'"
+    " (without a database of zones: pip install tzdata)",
+    _timezone,
+)
+KEY = Kind("a text or bytes, not empty", _key, lambda _: CENSORED)

@@ -1,0 +1,50 @@
+"""What a run came to, and what is to be written of it."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from .message import Message, Receipt
+from .states import Phase
+
+
+class Kind(StrEnum):
+    """How a run ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    RETRY = "retry"  # the task asked to run again
+    IGNORED = "ignored"  # the task wants nothing stored
+    REJECTED = "rejected"
+    REQUEUED = "requeued"  # rejected, and to be delivered again
+    UNKNOWN = "unknown"  # no such task is registered in the child
+    LOST = "lost"  # the process died
+    EXPIRED = "expired"  # it was not run: too late
+
+
+class Outcome(NamedTuple):
+    """How one run ended, as the child tells it; values are encoded already."""
+
+    kind: Kind
+    result: bytes | None = None  # the value or the error
+    serializer: str | None = None
+    runtime: float = 0.0  # seconds
+    note: str = ""  # one bounded line for people: the value's repr, the error
+    traceback: str | None = None
+    eta: float | None = None  # RETRY: not before
+    payload: bytes | None = None  # RETRY: other arguments than last time
+    options: str | None = None  # RETRY: other options than last time
+
+
+class Settlement(NamedTuple):
+    """What becomes of one claimed task. A broker writes it whole or not at all."""
+
+    receipt: Receipt
+    phase: Phase
+    at: float
+    result: bytes | None = None
+    result_serializer: str | None = None
+    traceback: str | None = None
+    keep_until: float | None = None  # final phases: when it may be forgotten; None: never
+    retry: Message | None = None  # READY, SCHEDULED: the message of the next attempt
+    lost: int = 0  # how many process deaths are charged to it by now
+    reported: str | None = None  # what it last told of itself; RETRY keeps nothing

@@ -1,0 +1,126 @@
+"""The port: run deliveries somewhere.
+
+A pool has slots. A slot runs one delivery at a time and may hold more that wait in it. Whoever
+owns the pool (the supervisor) puts deliveries into slots, waits on a selector for the pool to
+stir, and collects what happened.
+
+To add a pool: a file beside this one and its line in `BUILTIN`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from selectors import BaseSelector
+from typing import Any, NamedTuple
+
+from ..message import Delivery
+from ..outcome import Outcome
+
+Report = Callable[[str, str, bytes, str], None]
+"""How a running task tells its state: id, state, meta (encoded), serializer."""
+
+Run = Callable[[Delivery], Outcome]
+"""Runs one delivery to its end. Never raises."""
+
+
+class Recipe(NamedTuple):
+    """How a runner is made: `make(spec, report)`, named so that another process can find it."""
+
+    make: str  # "package.module:function"
+    spec: dict[str, Any]  # JSON
+    here: Callable[[Report], Run]  # the same, for pools inside this process
+
+
+class Told(NamedTuple):
+    """What a running task told of itself."""
+
+    id: str
+    state: str
+    meta: bytes
+    serializer: str
+
+
+class Death(NamedTuple):
+    """A slot's process is gone. The slot comes back by itself, empty."""
+
+    running: Delivery | None  # what it was in
+    waiting: list[Delivery]  # what it had not started
+    reason: str
+    ran: float  # seconds since `running` was started
+
+
+@dataclass(slots=True)
+class Happenings:
+    """What a pool did since it was last asked."""
+
+    finished: list[tuple[Delivery, Outcome]] = field(default_factory=list)
+    returned: list[Delivery] = field(default_factory=list)  # recalled: never started
+    told: list[Told] = field(default_factory=list)
+    deaths: list[Death] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.finished or self.returned or self.told or self.deaths)
+
+
+@dataclass(eq=False, slots=True)
+class Slot:
+    """A place to run one delivery at a time."""
+
+    number: int
+    up: bool = False  # it can take deliveries
+    holding: dict[int, Delivery] = field(default_factory=dict)  # by ticket, in order
+    recalled: bool = False  # it was asked to give back what it has not started
+
+
+class Running(NamedTuple):
+    """The delivery that a slot is in, and for how many seconds."""
+
+    delivery: Delivery
+    seconds: float
+
+
+class Pool(ABC):
+    """Runs deliveries in `size` slots."""
+
+    def __init__(self, size: int, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.slots = [Slot(number) for number in range(size)]
+
+    @abstractmethod
+    def start(self, selector: BaseSelector) -> None:
+        """Start the slots. What is registered with `selector` has a callable as its data."""
+
+    @abstractmethod
+    def submit(self, slot: Slot, deliveries: Sequence[Delivery]) -> None:
+        """Give `deliveries` to `slot`, to be run in this order."""
+
+    @abstractmethod
+    def collect(self) -> Happenings:
+        """What happened since the last time."""
+
+    def recall(self, slot: Slot) -> None:
+        """Ask `slot` to give back what it has not started. Some pools never hold any."""
+
+    def running(self, slot: Slot) -> Running | None:
+        """What `slot` is in, as far as this pool can tell."""
+        return None
+
+    def kill(self, slot: Slot, reason: str) -> bool:
+        """End what runs in `slot` at once; say whether this pool can."""
+        return False
+
+    def tend(self) -> float | None:
+        """Do what is due by time; answer in how many seconds it is to be called again."""
+        return None
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End the slots once they are empty; no more deliveries will come."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End everything now, whatever still runs."""
+
+    def pids(self) -> list[int]:
+        """The processes of this pool."""
+        return []

@@ -1,0 +1,58 @@
+"""A board in shared memory on which each child writes what it is in.
+
+When a child dies, its line tells which task it was in, so that only this one is charged; while
+it lives, for how long it has been in it. A file that both sides map, because that works between
+any two processes on every platform.
+"""
+
+import mmap
+import os
+import struct
+import tempfile
+import time
+from contextlib import suppress
+from typing import NamedTuple
+
+_LINE = struct.Struct("=qd")
+
+
+class Entry(NamedTuple):
+    """The ticket of what a child started last, and when (`time.monotonic`)."""
+
+    ticket: int
+    since: float
+
+
+class Board:
+    """One line for each child."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        with open(path, "r+b") as file:
+            self._map = mmap.mmap(file.fileno(), 0)
+
+    @classmethod
+    def create(cls, lines: int) -> "Board":
+        """A new board with `lines` empty lines."""
+        fd, path = tempfile.mkstemp(prefix="liteq-board-")
+        os.write(fd, bytes(max(lines, 1) * _LINE.size))
+        os.close(fd)
+        return cls(path)
+
+    def write(self, line: int, ticket: int) -> None:
+        """Say that `line`'s child starts `ticket` now."""
+        _LINE.pack_into(self._map, line * _LINE.size, ticket, time.monotonic())
+
+    def read(self, line: int) -> Entry:
+        """What `line`'s child started last; ticket 0 is nothing yet."""
+        return Entry(*_LINE.unpack_from(self._map, line * _LINE.size))
+
+    def wipe(self, line: int) -> None:
+        """A new child has nothing yet."""
+        _LINE.pack_into(self._map, line * _LINE.size, 0, 0.0)
+
+    def remove(self) -> None:
+        """Take the board down."""
+        self._map.close()
+        with suppress(OSError):
+            os.unlink(self.path)

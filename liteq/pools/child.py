@@ -1,0 +1,170 @@
+"""A child of the process pool: runs what comes, tells what came of it.
+
+The main thread runs tasks. A reader thread owns the backlog: it takes in deliveries while a task
+runs, gives back what is not started when it is asked to, and sends off outcomes that wait behind
+a task that turned out long.
+"""
+
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+from contextlib import suppress
+from importlib import import_module
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from ..message import Delivery, Message, Receipt
+from .base import Run
+from .board import Board
+from .frames import FrameReader, pack
+
+# Supervisor to child
+RUN, RECALL, STOP = 0, 1, 2
+# Child to supervisor
+UP, OUTCOMES, RETURNED, TOLD, BROKEN = 0, 1, 2, 3, 4
+
+_FLUSH_EVERY = 0.001  # seconds that an outcome may wait for others to travel with it
+_LOOK_EVERY = 0.005  # seconds between two looks at outcomes behind a long task
+
+Wire = tuple[int, tuple[Any, ...], tuple[int | str, int], int, str | None]
+
+
+def wire(ticket: int, delivery: Delivery) -> Wire:
+    """A delivery as it goes through the pipe."""
+    message, receipt, lost, reported = delivery
+    return ticket, tuple(message), tuple(receipt), lost, reported  # type: ignore[return-value]
+
+
+class Child:
+    """One child: its backlog, its runner, its end of the stream."""
+
+    def __init__(self, stream: socket.socket, board: Board, line: int) -> None:
+        self._stream = stream
+        self._board = board
+        self._line = line
+        self._backlog: SimpleQueue[Wire | None] = SimpleQueue()
+        self._outcomes: list[tuple[Any, ...]] = []
+        self._sending = threading.Lock()
+        self._pid = os.getpid()
+
+    def report(self, id: str, state: str, meta: bytes, serializer: str) -> None:
+        """Send what the running task tells of itself."""
+        self._send((TOLD, (id, state, meta, serializer)))
+
+    def serve(self, run: Run) -> None:
+        """Run what comes until the supervisor says stop."""
+        self._send((UP, self._pid))
+        threading.Thread(target=self._read, name="liteq-reader", daemon=True).start()
+        backlog, board, line = self._backlog, self._board, self._line
+        flushed = time.monotonic()
+        while (item := backlog.get()) is not None:
+            ticket, message, receipt, lost, reported = item
+            board.write(line, ticket)
+            outcome = run(Delivery(Message._make(message), Receipt(*receipt), lost, reported))
+            if os.getpid() != self._pid:
+                os._exit(0)  # the task forked and its child came back through us
+            self._outcomes.append((ticket, outcome.kind.value, *outcome[1:]))
+            now = time.monotonic()
+            if backlog.empty() or now - flushed > _FLUSH_EVERY:
+                self._flush()
+                flushed = now
+        self._flush()
+
+    def _flush(self) -> None:
+        with self._sending:
+            if self._outcomes:
+                outcomes, self._outcomes = self._outcomes, []
+                self._stream.sendall(pack((OUTCOMES, outcomes)))
+
+    def _send(self, value: Any) -> None:
+        with self._sending:
+            self._stream.sendall(pack(value))
+
+    def _read(self) -> None:
+        reader = FrameReader()
+        try:
+            while True:
+                if not self._readable():
+                    self._flush()
+                    continue
+                data = self._stream.recv(1 << 18)
+                if not data:
+                    break
+                for order, value in reader.feed(data):
+                    self._obey(order, value)
+        except OSError:
+            pass
+        # The supervisor is gone, and nobody would ever read what the running task comes to.
+        os._exit(1)
+
+    def _readable(self) -> bool:
+        """Wait for orders, but not past outcomes that want to be sent."""
+        waiting = self._outcomes or not self._backlog.empty()
+        ready, _, _ = select.select([self._stream], [], [], _LOOK_EVERY if waiting else None)
+        return bool(ready)
+
+    def _obey(self, order: int, value: Any) -> None:
+        if order == RUN:
+            for item in value:
+                self._backlog.put(item)
+        elif order == RECALL:
+            self._flush()
+            self._send((RETURNED, self._take_back()))
+        else:
+            self._backlog.put(None)
+
+    def _take_back(self) -> list[int]:
+        tickets = []
+        with suppress(Empty):  # the main thread may be faster at each of them
+            while (item := self._backlog.get_nowait()) is not None:
+                tickets.append(item[0])
+            self._backlog.put(None)
+        return tickets
+
+
+def live(stream: socket.socket, order: dict[str, Any], line: int) -> None:
+    """What a child does from its first breath to its last."""
+    _settle_signals()
+    child = Child(stream, Board(order["board"]), line)
+    try:
+        run = make_runner(order, child.report)
+        child.serve(run)
+    except (BrokenPipeError, ConnectionError):
+        os._exit(1)  # the supervisor went first
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+
+def spawned(stream: socket.socket, order: dict[str, Any]) -> None:
+    """Entry of a child that is a fresh interpreter."""
+    if hasattr(os, "setpgid"):
+        os.setpgid(0, 0)  # so that it can be ended together with all it started
+    stream.setblocking(True)
+    live(stream, order, order["line"])
+
+
+def make_runner(order: dict[str, Any], report: Any) -> Run:
+    """The function that runs deliveries: what the recipe names, called with its spec."""
+    module, _, name = order["make"].partition(":")
+    run: Run = getattr(import_module(module), name)(order["spec"], report)
+    return run
+
+
+def _settle_signals() -> None:
+    """Signals to the whole group are for the supervisor: it decides what becomes of a task.
+
+    Handlers that do nothing rather than SIG_IGN, which programs started by tasks would inherit.
+    """
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK"):
+        number = getattr(signal, name, None)
+        if number is not None:
+            signal.signal(number, _let_pass)
+
+
+def _let_pass(number: int, frame: object) -> None:
+    pass

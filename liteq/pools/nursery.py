@@ -1,0 +1,128 @@
+"""The process that children are forked from (POSIX).
+
+It has the application imported and nothing else: no thread, no connection, no lock. So a fork is
+safe, takes milliseconds, and shares memory. It is also the children's guardian: when the
+supervisor is gone, however it went, the nursery ends them and everything they started.
+"""
+
+import os
+import select
+import signal
+import socket
+import sys
+import traceback
+from contextlib import suppress
+from typing import Any, NoReturn
+
+from .child import BROKEN, Child, live, make_runner
+from .frames import pack
+
+# Nursery to supervisor
+READY, FORKED, EXITED = 10, 11, 12
+
+
+def main(control: socket.socket, order: dict[str, Any]) -> None:
+    """Fork a child for each stream that arrives, tell of each that dies."""
+    wakeup = _watch_children()
+    try:
+        make_runner(order, _nobody)  # imports the application; each child makes its own
+    except BaseException:
+        control.sendall(pack((BROKEN, traceback.format_exc())))
+        raise SystemExit(1) from None
+    control.sendall(pack((READY, os.getpid())))
+    children: set[int] = set()
+    while True:
+        ready, _, _ = select.select([control, wakeup], [], [])
+        if wakeup in ready:
+            os.read(wakeup, 512)
+            for pid, status in _reap():
+                children.discard(pid)
+                _tell(control, (EXITED, pid, status))
+        if control in ready:
+            line, stream = _next_order(control)
+            if stream is None:
+                _end(children)
+            with stream:
+                pid = os.fork()
+                if pid == 0:
+                    control.close()
+                    _be_a_child(stream, order, line)
+            with suppress(OSError):  # both sides do it: neither can know who is first
+                os.setpgid(pid, pid)
+            children.add(pid)
+            _tell(control, (FORKED, line, pid))
+
+
+def send_order(control: socket.socket, line: int, stream: socket.socket) -> None:
+    """The supervisor's side: ask for a child that lives on `stream`."""
+    socket.send_fds(control, [line.to_bytes(4)], [stream.fileno()])
+
+
+def _next_order(control: socket.socket) -> tuple[int, socket.socket | None]:
+    try:
+        data, fds, _, _ = socket.recv_fds(control, 4, 1)
+    except OSError:
+        return 0, None
+    if not fds:
+        return 0, None
+    return int.from_bytes(data), socket.socket(fileno=fds[0])
+
+
+def _be_a_child(stream: socket.socket, order: dict[str, Any], line: int) -> NoReturn:
+    os.setpgid(0, 0)  # so that it can be ended together with all it started
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    status = 1
+    try:
+        live(stream, order, line)
+        status = 0
+    except SystemExit:
+        pass
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)  # never the exit handlers of the nursery, whose copy this is
+
+
+def _watch_children() -> int:
+    """A descriptor that is readable when a child has died."""
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    # The terminal's Ctrl-C and a service manager's TERM go to every process of the group. They
+    # are for the supervisor; the nursery goes when the supervisor's end of the stream closes.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, lambda *_: None)
+    return read_end
+
+
+def _reap() -> list[tuple[int, int]]:
+    gone = []
+    with suppress(ChildProcessError):
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                break
+            gone.append((pid, os.waitstatus_to_exitcode(status)))
+    return gone
+
+
+def _end(children: set[int]) -> NoReturn:
+    for pid in children:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+    _reap()
+    os._exit(0)
+
+
+def _tell(control: socket.socket, value: Any) -> None:
+    with suppress(OSError):
+        control.sendall(pack(value))
+
+
+def _nobody(id: str, state: str, meta: bytes, serializer: str) -> None:
+    """Nothing runs in the nursery, so nothing is told."""

@@ -1,0 +1,41 @@
+"""The solo pool: one slot, in the supervisor's own thread. For debugging, and where all else is barred.
+
+While a task runs, the supervisor does nothing else.
+"""
+
+from collections.abc import Sequence
+from selectors import BaseSelector
+
+from ..message import Delivery
+from .base import Happenings, Pool, Recipe, Slot, Told
+
+
+class SoloPool(Pool):
+    """Runs deliveries where they are submitted."""
+
+    def __init__(self, size: int, recipe: Recipe) -> None:
+        super().__init__(1, recipe)
+        self._news = Happenings()
+
+    def start(self, selector: BaseSelector) -> None:
+        self._run = self.recipe.here(self._tell)
+        self.slots[0].up = True
+
+    def submit(self, slot: Slot, deliveries: Sequence[Delivery]) -> None:
+        self._news.finished += [(delivery, self._run(delivery)) for delivery in deliveries]
+
+    def collect(self) -> Happenings:
+        news, self._news = self._news, Happenings()
+        return news
+
+    def tend(self) -> float | None:
+        return 0.0 if self._news else None  # nobody else wakes the selector for it
+
+    def stop(self) -> None:
+        """There is nothing to stop."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+    def _tell(self, id: str, state: str, meta: bytes, serializer: str) -> None:
+        self._news.told.append(Told(id, state, meta, serializer))

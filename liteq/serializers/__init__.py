@@ -1,0 +1,90 @@
+"""Values to bytes and back, by name.
+
+To add one: a new file here with a `SERIALIZER`, and its line in `BUILTIN`. Programs add theirs
+with `register_serializer`, packages by an entry point in the group `liteq.serializers` that names
+a `Serializer`.
+"""
+
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from typing import Any
+
+from ..exceptions import ContentDisallowed, ImproperlyConfigured
+from .base import Serializer, guarded
+
+__all__ = ["BUILTIN", "Codecs", "Serializer", "get", "register_serializer", "unregister"]
+
+BUILTIN = {
+    "json": ".json",
+    "pickle": ".pickle",
+}
+
+ALIASES = {  # content types, as `accept_content` may name them
+    "application/json": "json",
+    "application/x-python-serialize": "pickle",
+}
+
+_known: dict[str, Serializer] = {}
+
+
+class Codecs(dict[str, Serializer]):
+    """The serializers that may be used here, by name; any other raises ContentDisallowed."""
+
+    def __init__(self, accept: Iterable[str]) -> None:
+        super().__init__((serializer.name, serializer) for serializer in map(get, accept))
+
+    def __missing__(self, name: str) -> Serializer:
+        raise ContentDisallowed(
+            f"refusing to decode {name!r}: accept_content allows only {', '.join(sorted(self))}"
+        )
+
+
+def get(name: str) -> Serializer:
+    """The serializer called `name`, which may also be a content type such as "application/json".
+
+    Raises ImproperlyConfigured when there is none.
+    """
+    name = ALIASES.get(name, name)
+    try:
+        return _known[name]
+    except KeyError:
+        found = _known[name] = _find(name)
+        return found
+
+
+def register_serializer(
+    name: str,
+    dumps: Callable[[Any], bytes],
+    loads: Callable[[bytes], Any],
+    *,
+    trusted: bool = False,
+) -> Serializer:
+    """Make a serializer known as `name` in this process, in place of any other of that name.
+
+    `dumps` turns a value into bytes and `loads` turns them back; what they raise reaches the
+    caller as SerializationError. `trusted=True` says that decoding may run code, as pickle does.
+    """
+    serializer = _known[name] = guarded(name, dumps, loads, trusted)
+    return serializer
+
+
+def unregister(name: str) -> None:
+    """Forget what `register_serializer` made known as `name`; a built-in one is itself again."""
+    _known.pop(name, None)
+
+
+def _find(name: str) -> Serializer:
+    if name in BUILTIN:
+        serializer: Serializer = import_module(BUILTIN[name], __name__).SERIALIZER
+        return serializer
+    from importlib.metadata import entry_points
+
+    plugins = entry_points(group="liteq.serializers")
+    if name in plugins.names:
+        plugin: Serializer = plugins[name].load()
+        return guarded(name, plugin.dumps, plugin.loads, plugin.trusted)
+    known = sorted({*BUILTIN, *_known, *plugins.names})
+    raise ImproperlyConfigured(
+        f"there is no serializer {name!r}; known are {', '.join(known)}."
+        " Add your own with liteq.serializers.register_serializer(name, dumps, loads)"
+    )

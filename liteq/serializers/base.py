@@ -1,0 +1,57 @@
+"""What a serializer is: a name and two functions."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ..exceptions import SerializationError
+
+TAG = "__liteq__"
+"""The key of a JSON object that stands for what JSON lacks: `{TAG: [kind, body]}`."""
+
+_REASON_LIMIT = 1000  # characters; an exception's text can be as long as the value it complains of
+
+
+class Serializer(NamedTuple):
+    """Turns values into bytes and back; both functions raise only SerializationError."""
+
+    name: str
+    dumps: Callable[[Any], bytes]
+    loads: Callable[[bytes], Any]
+    trusted: bool = False  # True: decoding may run code, so only bytes of a trusted writer
+
+
+def guarded(
+    name: str, dumps: Callable[[Any], bytes], loads: Callable[[bytes], Any], trusted: bool = False
+) -> Serializer:
+    """A serializer of two functions that may raise anything at all."""
+
+    def safe_dumps(value: Any) -> bytes:
+        try:
+            data = dumps(value)
+        except SerializationError:
+            raise
+        except Exception as exc:
+            raise SerializationError(f"{name} cannot encode it: {_reason(exc)}") from exc
+        if not isinstance(data, bytes):
+            raise SerializationError(f"{name} made a {type(data).__name__}; it must make bytes")
+        return data
+
+    def safe_loads(data: bytes) -> Any:
+        try:
+            return loads(data)
+        except SerializationError:
+            raise
+        except Exception as exc:
+            raise SerializationError(f"{name} cannot decode the bytes: {_reason(exc)}") from exc
+
+    return Serializer(name, safe_dumps, safe_loads, trusted)
+
+
+def _reason(exc: Exception) -> str:
+    if isinstance(exc, RecursionError):
+        return "nested too deeply, or it contains itself"
+    try:
+        text = str(exc)
+    except Exception:  # noqa: BLE001 - a `__str__` of the user's can raise anything
+        text = "(and the error has no text)"
+    return f"{type(exc).__name__}: {text[:_REASON_LIMIT]}"

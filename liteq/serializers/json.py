@@ -1,0 +1,55 @@
+"""JSON that carries more than JSON's own types.
+
+Plain values go through the C encoder and decoder as they are. Only where that will not do, `rich`
+walks the value and writes what JSON lacks as `{"__liteq__": [kind, body]}`.
+"""
+
+import json
+import re
+from typing import Any, Never
+
+from .base import TAG, guarded
+
+
+def _refuse_constant(name: str) -> Never:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _untag(value: dict[str, Any]) -> Any:
+    from .rich import untagged
+
+    return untagged(value)
+
+
+# A value that contains itself is found by the depth it leads to.
+_encode = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
+).encode
+_decode_plain = json.JSONDecoder(parse_constant=_refuse_constant).decode
+_decode_rich = json.JSONDecoder(parse_constant=_refuse_constant, object_hook=_untag).decode
+
+# The encoder silently turns the keys 1, 1.5, True and None into text. What may have come about
+# so, or holds our tag as a key of the user's, is written again the careful way.
+_suspect = re.compile(rf'"(?:-?[0-9][0-9.e+-]*|true|false|null|{TAG})":').search
+
+
+def dumps(value: Any) -> bytes:
+    """Write `value` as JSON in UTF-8."""
+    try:
+        text = _encode(value)
+    except TypeError:  # a type that JSON lacks
+        text = None
+    if text is None or _suspect(text):
+        from .rich import tagged
+
+        text = _encode(tagged(value))
+    return text.encode()
+
+
+def loads(data: bytes) -> Any:
+    """Read what `dumps` wrote, or any other JSON in UTF-8."""
+    text = data.decode()
+    return _decode_rich(text) if TAG in text else _decode_plain(text)
+
+
+SERIALIZER = guarded("json", dumps, loads)

@@ -1,0 +1,135 @@
+"""The kinds of values that JSON lacks, and how they are written.
+
+To add one: its line in `KINDS`. Imported only when such a value is met, so that programs that
+send plain values do not pay for these imports.
+"""
+
+import binascii
+import reprlib
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path, PurePath
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from ..exceptions import SerializationError
+from .base import TAG
+
+
+class Kind(NamedTuple):
+    """Values of `cls` are written as `encode(value)`, which `decode` turns into a value again."""
+
+    name: str
+    cls: type[Any]
+    encode: Callable[[Any], Any]
+    decode: Callable[[Any], Any]
+
+
+def _encode_bytes(value: bytes) -> str:
+    return binascii.b2a_base64(value, newline=False).decode()
+
+
+def _decode_bytes(text: str) -> bytes:
+    return binascii.a2b_base64(text, strict_mode=True)
+
+
+def _encode_timedelta(value: timedelta) -> list[int]:
+    return [value.days, value.seconds, value.microseconds]
+
+
+def _encode_set(value: set[Any] | frozenset[Any]) -> list[Any]:
+    members = [tagged(member) for member in value]
+    if not all(map(_stays_hashable, members)):
+        raise SerializationError("a set of dataclasses cannot be read back from JSON; use a list")
+    return members
+
+
+def _stays_hashable(member: Any) -> bool:
+    if isinstance(member, list):
+        return all(map(_stays_hashable, member))
+    return not isinstance(member, dict) or TAG in member
+
+
+def _hashable(member: Any) -> Any:
+    # A list cannot be in a set, so what came back as a list went in as a tuple.
+    return tuple(map(_hashable, member)) if isinstance(member, list) else member
+
+
+# A class stands before its base classes: a datetime is a date.
+KINDS = (
+    Kind("datetime", datetime, datetime.isoformat, datetime.fromisoformat),
+    Kind("date", date, date.isoformat, date.fromisoformat),
+    Kind("time", time, time.isoformat, time.fromisoformat),
+    Kind("timedelta", timedelta, _encode_timedelta, lambda parts: timedelta(*parts)),
+    Kind("decimal", Decimal, str, Decimal),
+    Kind("uuid", UUID, str, UUID),
+    Kind("bytes", bytes, _encode_bytes, _decode_bytes),
+    Kind("bytearray", bytearray, _encode_bytes, lambda text: bytearray(_decode_bytes(text))),
+    Kind("set", set, _encode_set, lambda members: set(map(_hashable, members))),
+    Kind("frozenset", frozenset, _encode_set, lambda members: frozenset(map(_hashable, members))),
+    Kind("path", PurePath, str, Path),
+)
+
+# A dict of the user's that has our tag as a key is written as a list of pairs.
+_DECODE = {kind.name: kind.decode for kind in KINDS} | {"dict": dict}
+
+
+def tagged(value: Any) -> Any:
+    """`value` in JSON's own types; what JSON lacks is tagged.
+
+    Tuples become lists, an enum's member its value, and a dataclass the dict of its fields.
+    Raises SerializationError for a key that is not text and for any other type.
+    """
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, list | tuple):
+        return [tagged(member) for member in value]
+    if isinstance(value, dict):
+        return _tagged_dict(value)
+    for kind in KINDS:
+        if isinstance(value, kind.cls):
+            return {TAG: [kind.name, kind.encode(value)]}
+    if isinstance(value, Enum):
+        return tagged(value.value)
+    if hasattr(type(value), "__dataclass_fields__"):
+        return _tagged_dict(_fields(value))
+    raise SerializationError(
+        f"a {type(value).__qualname__} cannot be written as JSON; send what it is made of,"
+        " or use serializer='pickle'"
+    )
+
+
+def _tagged_dict(value: dict[Any, Any]) -> dict[str, Any]:
+    for key in value:
+        if not isinstance(key, str):
+            raise SerializationError(
+                f"a dict has the key {reprlib.repr(key)}, but JSON has only text for keys;"
+                " use str(key), or serializer='pickle'"
+            )
+    members = {key: tagged(member) for key, member in value.items()}
+    return {TAG: ["dict", list(members.items())]} if TAG in members else members
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    from dataclasses import fields
+
+    return {field.name: getattr(value, field.name) for field in fields(value)}
+
+
+def untagged(value: dict[str, Any]) -> Any:
+    """The value that a JSON object stands for; one without a tag is a dict."""
+    if TAG not in value:
+        return value
+    try:
+        ((_, (name, body)),) = value.items()
+        decode = _DECODE[name]
+    except (KeyError, TypeError, ValueError):
+        raise SerializationError(
+            f"the JSON has a {TAG!r} tag that this version of liteq does not know"
+        ) from None
+    try:
+        return decode(body)
+    except Exception as exc:
+        raise SerializationError(f"the JSON has a {name} that is none: {exc}") from exc

@@ -1,0 +1,52 @@
+"""What a worker says of tasks: Celery's lines at Celery's levels."""
+
+import logging
+import re
+
+from ..message import Delivery
+from ..outcome import Kind, Outcome
+
+logger = logging.getLogger("liteq.worker")
+task_logger = logging.getLogger("liteq.task")
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def one_line(text: str) -> str:
+    """`text` with control characters escaped, so that no argument can forge a log line."""
+    return _CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
+
+
+class TaskLog:
+    """Tells of tasks. Where nobody listens, it costs one look at a flag."""
+
+    def __init__(self) -> None:
+        self.verbose = task_logger.isEnabledFor(logging.INFO)
+
+    def received(self, delivery: Delivery) -> None:
+        """A task was claimed."""
+        task_logger.info("Task %s received", _name(delivery))
+
+    def finished(self, delivery: Delivery, outcome: Outcome) -> None:
+        """A task came to `outcome`."""
+        name, note = _name(delivery), one_line(outcome.note)
+        match outcome.kind:
+            case Kind.SUCCEEDED:
+                task_logger.info("Task %s succeeded in %.6gs: %s", name, outcome.runtime, note)
+            case Kind.RETRY:
+                task_logger.info("Task %s retry: %s", name, note)
+            case Kind.FAILED:
+                trace = f"\n{outcome.traceback}" if outcome.traceback else ""
+                task_logger.error("Task %s raised unexpected: %s%s", name, note, trace)
+            case Kind.UNKNOWN:
+                task_logger.error("Received unregistered task %s: set aside. %s", name, note)
+            case Kind.LOST:
+                task_logger.error("Task %s lost its process: %s", name, note)
+            case Kind.EXPIRED:
+                task_logger.info("Discarding revoked task: %s (expired)", name)
+            case Kind.IGNORED | Kind.REJECTED | Kind.REQUEUED:
+                task_logger.info("Task %s %s: %s", name, outcome.kind, note)
+
+
+def _name(delivery: Delivery) -> str:
+    return one_line(f"{delivery.message.task}[{delivery.message.id}]")

@@ -1,0 +1,292 @@
+"""The worker's one event loop: claim, hand out, collect, settle.
+
+It is the only writer of what becomes of tasks, and never decodes what users send. Batches form
+by themselves: each turn settles all that has come in and claims what is free, in one transaction.
+"""
+
+import time
+from collections.abc import Sequence
+from selectors import DefaultSelector, EVENT_READ
+from typing import NamedTuple
+
+from ..brokers.base import Broker, Claim
+from ..exceptions import BrokerError
+from ..message import Delivery
+from ..outcome import Kind, Outcome, Settlement
+from ..pools import Pool, Slot
+from ..pools.alarm import Alarm
+from ..pools.base import Death, Told
+from .decide import Policy, decide
+from .log import TaskLog, logger
+from .maintenance import Maintenance
+from .pace import Pace
+
+_LOOK_EVERY = 1.0  # seconds between two looks at the store for news that did not ring
+_LONG = 0.020  # seconds in a task after which what waits behind it is recalled
+_PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)  # seconds before a store that failed is tried again
+
+
+class Plan(NamedTuple):
+    """What a worker does."""
+
+    name: str
+    queues: tuple[str, ...]
+    policy: Policy
+    info: dict[str, object]  # what `liteq inspect` shows of it
+    grace: float | None = None  # seconds that running tasks get at a warm stop; None: all they need
+
+
+class Supervisor:
+    """Runs deliveries of `broker` in `pool` until it is stopped."""
+
+    def __init__(self, broker: Broker, pool: Pool, plan: Plan) -> None:
+        self.broker = broker
+        self.pool = pool
+        self.plan = plan
+        self.log = TaskLog()
+        self.done = 0
+        self._pace = Pace()
+        self._alarm = Alarm()
+        self._selector = DefaultSelector()
+        self._outcomes: list[tuple[Delivery, Outcome]] = []
+        self._settlements: list[Settlement] = []
+        self._returned: list[Delivery] = []
+        self._news = True  # there may be something to claim
+        self._narrow = False  # the head of the queue wants idle slots; room in busy ones is no use
+        self._look_at = 0.0
+        self._stopping: float | None = None  # since when
+        self._forced = False
+        self._failures = 0
+        self._retry_at = 0.0
+
+    # its life
+
+    def run(self) -> None:
+        """Work until `stop` is called and what runs is done."""
+        self.start()
+        try:
+            while not self._finished():
+                self.turn()
+        finally:
+            self.finish()
+
+    def start(self) -> None:
+        """Enter the store, start the slots."""
+        self.worker = self.broker.register(self.plan.name, "{}")
+        self._bell = self.broker.work_bell(self.worker)
+        self._maintenance = Maintenance(self.broker, self.worker, self.plan.policy, self.describe)
+        self._selector.register(self._bell.fileno(), EVENT_READ, self._rung)
+        self._selector.register(self._alarm, EVENT_READ, self._alarm.silence)
+        self.pool.start(self._selector)
+
+    def stop(self, *, force: bool = False) -> None:
+        """Stop when what runs is done; with `force`, at once. From any thread or signal handler."""
+        self._forced = self._forced or force
+        self._stopping = self._stopping or time.monotonic()
+        self._alarm.set()
+
+    def finish(self) -> None:
+        """Leave: what is held goes back to the store, uncharged."""
+        try:
+            self.pool.close()
+            self._collect()
+            self._settle(None)
+            self._give_back(self._returned)
+            self.broker.unregister(self.worker)
+        except BrokerError as exc:  # whoever comes next rescues what was held
+            logger.error("left without signing off: %s", exc)
+        finally:
+            self._bell.close()
+            self._selector.close()
+            self._alarm.close()
+
+    def _finished(self) -> bool:
+        if self._stopping is None:
+            return False
+        grace = self.plan.grace
+        late = grace is not None and time.monotonic() - self._stopping > grace
+        busy = any(slot.holding for slot in self.pool.slots) or self._settlements
+        return self._forced or late or not busy
+
+    # one turn
+
+    def turn(self) -> None:
+        """Wait for something to happen, then do all that it asks for."""
+        for key, _ in self._selector.select(self._pause()):
+            key.data()
+        self._collect()
+        self._tend()
+        claim = self._claim()
+        if self._settlements or claim:
+            self._returned += self._settle(claim)
+        if self._returned:
+            self._give_back(self._hand_out(self._returned))
+
+    def _pause(self) -> float:
+        """Seconds until something is due, if nothing rings before."""
+        if self._news and not self._retry_at and self._room():
+            return 0.0
+        now = time.monotonic()
+        waits = [self._look_at - now, self._maintenance.due - now]
+        if self._retry_at:
+            waits.append(self._retry_at - now)
+        tend = self.pool.tend()
+        if tend is not None:
+            waits.append(tend)
+        if any(len(slot.holding) > 1 for slot in self.pool.slots):
+            waits.append(_LONG)
+        if self._stopping is not None:
+            waits.append(0.1)
+        return max(min(waits), 0.0)
+
+    def _rung(self) -> None:
+        self._bell.silence()
+        self._news = True
+        self._maintenance.rung()
+
+    def _tend(self) -> None:
+        now = time.monotonic()
+        if now >= self._look_at:
+            self._look_at = now + _LOOK_EVERY
+            self._news = self._news or self._bell.missed()
+        if now >= self._maintenance.due and not self._retry_at:
+            self._guarded(self._maintenance.run)
+        for slot in self.pool.slots:
+            self._recall(slot)
+
+    def _recall(self, slot: Slot) -> None:
+        """Nobody waits behind a task that turned out long while another slot may be idle."""
+        if len(slot.holding) < 2 or slot.recalled:
+            return
+        running = self.pool.running(slot)
+        if running is not None and (running.seconds > _LONG or self._stopping is not None):
+            self._pace.note(running.delivery.message.task, running.seconds)
+            self.pool.recall(slot)
+
+    # in
+
+    def _collect(self) -> None:
+        news = self.pool.collect()
+        if not news:
+            return
+        now = self.broker.clock()
+        policy, note, settlements = self.plan.policy, self._pace.note, self._settlements
+        for delivery, outcome in news.finished:
+            settlements.append(decide(delivery, outcome, policy, now))
+            note(delivery.message.task, outcome.runtime)
+        self.done += len(news.finished)
+        self._returned += news.returned
+        for told in news.told:
+            self._tell(told)
+        for death in news.deaths:
+            self._bury(death, now)
+        for delivery, outcome in news.finished:
+            if self.log.verbose or outcome.kind is not Kind.SUCCEEDED:
+                self.log.finished(delivery, outcome)
+
+    def _tell(self, told: Told) -> None:
+        self._guarded(lambda: self.broker.report(*told))
+
+    def _bury(self, death: Death, now: float) -> None:
+        """A process died: what it was in is charged, what waited beside it is not."""
+        self._returned += death.waiting
+        if death.running is None:
+            return
+        outcome = Outcome(Kind.LOST, None, None, death.ran, death.reason, death.reason)
+        self._settlements.append(decide(death.running, outcome, self.plan.policy, now))
+        self.log.finished(death.running, outcome)
+
+    # out
+
+    def _room(self) -> int:
+        if self._stopping is not None:
+            return 0
+        if self._narrow:
+            return sum(slot.up and not slot.holding for slot in self.pool.slots)
+        return self._pace.room(self.pool.slots)
+
+    def _claim(self) -> Claim | None:
+        room = self._room() if self._news else 0
+        return Claim(self.worker, self.plan.queues, room) if room else None
+
+    def _settle(self, claim: Claim | None) -> list[Delivery]:
+        """Write what is known and claim what is free; what cannot be written now is kept."""
+        if time.monotonic() < self._retry_at:
+            return []
+        settlements = self._settlements
+        try:
+            settled = self.broker.settle(settlements, claim)
+        except BrokerError as exc:
+            self._failed(exc)
+            return []
+        self._recovered()
+        self._settlements = []
+        for receipt in settled.refused:
+            logger.warning("a claim was lost, its result is dropped: task number %s", receipt.key)
+        if claim is not None and len(settled.claimed) < claim.limit:
+            self._news = False
+        if any(each.retry is not None for each in settlements):
+            self._news = True  # some of them may be ready again
+        return settled.claimed
+
+    def _hand_out(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """Give `deliveries` to slots; answer those that no slot can take."""
+        if not deliveries:
+            return []
+        fresh = [each for each in deliveries if not self._expired(each)]
+        if self._stopping is not None:
+            return fresh
+        plans, left = self._pace.share(fresh, self.pool.slots)
+        self._narrow = bool(left)
+        for slot, batch in plans:
+            self.pool.submit(slot, batch)
+            if self.log.verbose:
+                for delivery in batch:
+                    self.log.received(delivery)
+        return left
+
+    def _expired(self, delivery: Delivery) -> bool:
+        expires = delivery.message.expires
+        if expires is None:
+            return False
+        now = self.broker.clock()
+        if expires > now:
+            return False
+        outcome = Outcome(Kind.EXPIRED)
+        self._settlements.append(decide(delivery, outcome, self.plan.policy, now))
+        self.log.finished(delivery, outcome)
+        return True
+
+    def _give_back(self, deliveries: Sequence[Delivery]) -> None:
+        """Release what no slot here can take: another worker may have one that is idle."""
+        self._returned = []
+        if deliveries:
+            receipts = [each.receipt for each in deliveries]
+            if not self._guarded(lambda: self.broker.release(receipts)):
+                self._returned = list(deliveries)
+
+    # a store that fails
+
+    def _guarded(self, work: object) -> bool:
+        try:
+            work()  # type: ignore[operator]
+        except BrokerError as exc:
+            self._failed(exc)
+            return False
+        return True
+
+    def _failed(self, exc: BrokerError) -> None:
+        pause = _PAUSES[min(self._failures, len(_PAUSES) - 1)]
+        self._retry_at = time.monotonic() + pause
+        if self._failures == 0:
+            logger.error("the store fails, trying again: %s", exc)
+        self._failures += 1
+
+    def _recovered(self) -> None:
+        if self._failures:
+            logger.warning("the store works again")
+        self._failures, self._retry_at = 0, 0.0
+
+    def describe(self) -> dict[str, object]:
+        """What the store shows of this worker."""
+        return {**self.plan.info, "done": self.done, "processes": self.pool.pids()}

@@ -1,0 +1,64 @@
+"""The package as text: which modules there are, and what each imports."""
+
+import ast
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import liteq
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = Path(liteq.__file__).parent
+
+
+class Import(NamedTuple):
+    """One import statement's view of one module."""
+
+    line: int
+    module: str  # absolute: liteq.brokers.base, or sqlite3
+    relative: bool
+
+
+@functools.cache
+def modules() -> dict[str, Path]:
+    """Every module of the package by its dotted name; a folder's is that of its `__init__.py`."""
+    return {_dotted(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def _dotted(path: Path) -> str:
+    parts = ("liteq", *path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def unit(module: str) -> str:
+    """The top-level name that `module` belongs to: `brokers` for liteq.brokers.base."""
+    return module.split(".")[1] if "." in module else "__init__"
+
+
+def tree(module: str) -> ast.Module:
+    """The syntax tree of `module`."""
+    return ast.parse(modules()[module].read_text(encoding="utf-8"))
+
+
+def imports(module: str) -> Iterator[Import]:
+    """All imports of `module`, those in functions and under TYPE_CHECKING too."""
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Import):
+            yield from (Import(node.lineno, alias.name, False) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            source = _source(module, node)
+            for alias in node.names:
+                name = f"{source}.{alias.name}"
+                target = name if name in modules() else source
+                yield Import(node.lineno, target, node.level > 0)
+
+
+def _source(module: str, node: ast.ImportFrom) -> str:
+    """The absolute name of what `from ... import` names."""
+    if not node.level:
+        return node.module or ""
+    parts = module.split(".")
+    is_package = modules()[module].name == "__init__.py"
+    package = parts[: len(parts) - node.level + is_package]
+    return ".".join([*package, node.module] if node.module else package)

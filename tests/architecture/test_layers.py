@@ -1,0 +1,105 @@
+"""Holds the code to the table of rungs in docs/internals/architecture.md, and to its rules."""
+
+import ast
+import re
+from graphlib import CycleError, TopologicalSorter
+
+import pytest
+
+from tests.architecture.source import ROOT, imports, modules, tree, unit
+
+PAGE = ROOT / "docs/internals/architecture.md"
+ROW = re.compile(r"^\| *(\d+) *\| *`(\w+)` *\|", re.MULTILINE)
+ROWS = [(name, int(rung)) for rung, name in ROW.findall(PAGE.read_text(encoding="utf-8"))]
+RUNG = dict(ROWS)
+
+# Where a module of the standard library, or of a third party, may be imported.
+HOME = {
+    "argparse": "liteq.cli",
+    "multiprocessing": "liteq.pools",
+    "redis": "liteq.brokers.redis",
+    "sqlite3": "liteq.brokers.sqlite",
+}
+
+every_module = pytest.mark.parametrize("module", modules())
+
+
+def within(module: str, folder: str) -> bool:
+    return module == folder or module.startswith(folder + ".")
+
+
+def test_every_top_level_name_has_one_rung_and_every_rung_a_name() -> None:
+    assert len(ROWS) == len(RUNG)
+    assert set(RUNG) == {unit(module) for module in modules()}
+
+
+@every_module
+def test_imports_only_go_down(module: str) -> None:
+    me = unit(module)
+    for line, target, _ in imports(module):
+        if within(target, "liteq"):
+            other = unit(target)
+            below = other == me or RUNG[other] < RUNG[me]
+            assert below, (
+                f"{modules()[module]}:{line}: {me} ({RUNG[me]}) -> {other} ({RUNG[other]})"
+            )
+
+
+@every_module
+def test_imports_inside_the_package_are_relative(module: str) -> None:
+    for line, target, relative in imports(module):
+        inside = within(target, "liteq")
+        assert relative or not inside, f"{modules()[module]}:{line} imports {target}"
+
+
+def test_no_module_is_part_of_an_import_cycle() -> None:
+    graph = {module: {i.module for i in imports(module)} - {module} for module in modules()}
+
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+@pytest.mark.parametrize("folder", ["liteq.brokers", "liteq.pools"])
+def test_members_of_a_folder_do_not_know_each_other(folder: str) -> None:
+    members = set(re.findall(rf"{folder}\.\w+", modules()[folder].read_text(encoding="utf-8")))
+
+    assert len(members) > 1
+    for module in modules():
+        for line, target, _ in imports(module) if within(module, folder) else ():
+            for member in members:
+                own = within(module, member) or not within(target, member)
+                assert own, f"{modules()[module]}:{line} imports {target}"
+
+
+def test_commands_do_not_import_each_other() -> None:
+    commands = {
+        module for module in modules() if within(module, "liteq.cli") and is_command(module)
+    }
+
+    assert commands
+    for command in commands:
+        for line, target, _ in imports(command):
+            assert target not in commands, f"{modules()[command]}:{line} imports {target}"
+
+
+def is_command(module: str) -> bool:
+    """Whether `module` can be run from the command line: it has `configure` and `run`."""
+    functions = {node.name for node in tree(module).body if isinstance(node, ast.FunctionDef)}
+    return {"configure", "run"} <= functions
+
+
+@every_module
+def test_a_heavy_module_is_imported_only_where_it_belongs(module: str) -> None:
+    for line, target, _ in imports(module):
+        home = HOME.get(target.split(".")[0])
+        assert home is None or within(module, home), f"{modules()[module]}:{line} imports {target}"
+
+
+def test_only_commands_print() -> None:
+    assert [m for m in modules() if prints(m) and not within(m, "liteq.cli")] == []
+
+
+def prints(module: str) -> bool:
+    return any(isinstance(n, ast.Name) and n.id == "print" for n in ast.walk(tree(module)))

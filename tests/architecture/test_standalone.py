@@ -1,0 +1,86 @@
+"""The package needs nothing but the standard library, and no particular system."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.architecture.source import PACKAGE, modules, tree
+
+POSIX_ONLY = {"fcntl", "grp", "posix", "pty", "pwd", "readline", "resource", "syslog", "termios"}
+POSIX_ONLY |= {
+    f"os.{name}" for name in ("fork", "forkpty", "getuid", "geteuid", "killpg", "setsid")
+}
+POSIX_ONLY |= {f"signal.{name}" for name in ("SIGHUP", "SIGKILL", "SIGQUIT", "SIGUSR1", "alarm")}
+
+# Each costs milliseconds, or starts something; whoever needs it imports it when it is needed.
+HEAVY = {"argparse", "asyncio", "ctypes", "importlib.metadata", "multiprocessing", "uuid"}
+
+ONLY_THE_STANDARD_LIBRARY = """
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        top = name.partition(".")[0]
+        if top not in {"liteq", "org", *sys.stdlib_module_names}:  # org: pickle looks for Jython
+            raise SystemExit(f"{name} was asked for")
+
+sys.path.insert(0, sys.argv[1])
+sys.meta_path.insert(0, Refuse())
+for name in sys.argv[2:]:
+    __import__(name)
+print(*sys.modules)
+"""
+
+
+def loaded_by(*names: str) -> set[str]:
+    """Import `names` in an interpreter without site-packages; answer all that was loaded."""
+    script = (ONLY_THE_STANDARD_LIBRARY, str(PACKAGE.parent), *names)
+    command = [sys.executable, "-I", "-S", "-c", *script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def test_every_module_is_happy_with_the_standard_library() -> None:
+    names = [m for m in modules() if not m.endswith("__main__") and ".redis" not in m]
+
+    assert loaded_by(*names) >= set(names)
+
+
+def test_import_liteq_loads_nothing_heavy() -> None:
+    assert loaded_by("liteq") & HEAVY == set()
+
+
+@pytest.mark.parametrize("module", modules())
+def test_what_only_posix_has_is_guarded(module: str) -> None:
+    asked = {name for node in at_import(tree(module)) for name in asked_for(node)}
+
+    assert asked & POSIX_ONLY == set()
+
+
+def at_import(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes that run, unguarded, when the module is imported.
+
+    A function runs later; `try`, `if` and `hasattr(...) and ...` are guards.
+    """
+    for child in ast.iter_child_nodes(node):
+        if isinstance(
+            child, ast.FunctionDef | ast.Lambda | ast.Try | ast.If | ast.IfExp | ast.BoolOp
+        ):
+            continue
+        yield child
+        yield from at_import(child)
+
+
+def asked_for(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.Import(names):
+            yield from (alias.name for alias in names)
+        case ast.ImportFrom(module=str(module), names=names, level=0):
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in names)
+        case ast.Attribute(value=ast.Name(id=source), attr=name):
+            yield f"{source}.{name}"
