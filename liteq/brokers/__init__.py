@@ -25,7 +25,9 @@ SCHEMES = {
 DEFAULT_URL = "sqlite://"
 
 
-def connect(url: str | None = None, *, name: str | None = None, clock: Clock = system_clock) -> Broker:
+def connect(
+    url: str | None = None, *, name: str | None = None, clock: Clock = system_clock
+) -> Broker:
     """The broker at `url`, else at `LITEQ_BROKER_URL`, else the file of the application `name`.
 
     Nothing is opened yet. Raises ImproperlyConfigured for a scheme that nobody serves.

@@ -50,7 +50,7 @@ class QueueCount(NamedTuple):
 
     queue: str
     phase: Phase
-    count: int
+    tasks: int
 
 
 class Bell(ABC):

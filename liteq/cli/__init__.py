@@ -1,0 +1,81 @@
+"""The command line: one file a command.
+
+To add one: a module beside this file with `HELP`, `configure` and `run`, its line in `COMMANDS`,
+and a heading in docs/reference/cli.md (a test compares).
+"""
+
+import os
+import sys
+import traceback
+from argparse import SUPPRESS, ArgumentParser, Namespace
+from importlib import import_module
+from typing import Protocol
+
+from ..version import __version__
+from .exits import exit_code
+
+COMMANDS = {
+    "worker": "run tasks until stopped",
+    "status": "show who works and what waits",
+    "call": "send a task by name",
+    "result": "show the result of a task",
+    "inspect": "show running, waiting and registered tasks",
+    "purge": "drop the tasks that wait to be run",
+}
+
+
+class Command(Protocol):
+    """What a module in this folder is."""
+
+    def configure(self, parser: ArgumentParser) -> None:
+        """Add the command's own options."""
+
+    def run(self, args: Namespace) -> int:
+        """Do it; answer the exit code."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; answer its exit code (docs/reference/cli.md has the table)."""
+    arguments = sys.argv[1:] if argv is None else argv
+    args = _parser(arguments).parse_args(arguments)
+    try:
+        return _module(args.command).run(args)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except Exception as exc:  # noqa: BLE001 - whatever it is, the user gets one line and a code
+        code = exit_code(exc)
+        if code is None or args.verbose:
+            traceback.print_exc()
+        print(f"liteq: {exc}", file=sys.stderr)
+        return 1 if code is None else code
+
+
+def _parser(argv: list[str]) -> ArgumentParser:
+    parser = ArgumentParser("liteq", description="The task queue you embed.")
+    parser.add_argument("--version", action="version", version=f"liteq {__version__}")
+    _common(parser)
+    parser.set_defaults(app=None, broker=None, workdir=None, verbose=False)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, text in COMMANDS.items():
+        # Celery takes `-A` before and after the command, and so do we.
+        sub = commands.add_parser(name, help=text, description=text.capitalize() + ".")
+        _common(sub)
+        if name in argv:  # the others need not be imported to be listed
+            _module(name).configure(sub)
+    return parser
+
+
+def _common(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("-A", "--app", default=SUPPRESS, help="module, package or module:name of the application")
+    add("-b", "--broker", default=SUPPRESS, metavar="URL", help="the store, instead of the app's")
+    add("--workdir", default=SUPPRESS, metavar="DIR", help="where modules are looked for first")
+    add("--verbose", action="store_true", default=SUPPRESS, help="show tracebacks of errors")
+
+
+def _module(name: str) -> Command:
+    module: Command = import_module(f".{name}", __package__)  # type: ignore[assignment]
+    return module

@@ -38,7 +38,10 @@ class Config(Settings, MutableMapping[str, Any]):
     # as a mapping
 
     def __getitem__(self, name: str) -> Any:
-        return self.__dict__[current_name(name) or name]
+        try:
+            return self.__dict__[name]
+        except KeyError:
+            return self.__dict__[current_name(name) or name]
 
     def __setitem__(self, name: str, value: Any) -> None:
         self._set([(name, value)])
@@ -84,14 +87,15 @@ class Config(Settings, MutableMapping[str, Any]):
     # loading
 
     def from_object(self, source: Any, namespace: str | None = None) -> None:
-        """Take the settings of a module, a class, an object or a mapping.
+        """Take the settings of a module, a class, an object or a mapping: all, or none.
 
         `source` may also be the dotted name of one, such as "proj.celeryconfig". Of anything but a
         mapping, names in lower case count if they are settings, names in upper case always.
-        `namespace="CELERY"`: only names that begin with `CELERY_` count, without that.
+        `namespace="CELERY"`: only names that begin with `CELERY_` count, without that beginning.
+        Raises ImproperlyConfigured for what cannot be imported, a wrong value, a misspelt name.
         """
         origin, pairs = pairs_of(source, namespace)
-        self._set(pairs, f" ({origin})")
+        self._set(pairs, origin)
 
     load_object = from_object
 
@@ -117,17 +121,14 @@ class Config(Settings, MutableMapping[str, Any]):
                 continue
             values[known or name] = value
             if (known or name) in self.__dict__:
-                continue  # its warning was given
+                continue  # there was a warning when it first came
             if known:
                 _warn(f"the setting {name!r}{origin} does nothing in liteq: {MEANINGLESS[known]}")
-            elif nearest := nearest_name(name):
-                raise ImproperlyConfigured(
-                    f"there is no setting {name!r}{origin}; did you mean {nearest!r}?"
-                )
             else:
+                _refuse_mistakes(name, origin)
                 strangers.append(name)
         if strangers:
-            _warn(f"kept, but no settings of liteq{origin}: {_listed(strangers)}")
+            _warn(f"kept, though not settings of liteq{origin}: {_listed(strangers)}")
         return values
 
     # for people
@@ -157,8 +158,20 @@ def _converted(name: str, value: Any, origin: str) -> Any:
     except (TypeError, ValueError, LookupError, OSError):
         shown = repr_within_bounds(kind.censor(value))
         raise ImproperlyConfigured(
-            f"the setting {name!r} is {shown}{origin}, but must be {kind.expected}"
+            f"the setting {name!r}{origin} is {shown}, but must be {kind.expected}"
         ) from None
+
+
+def _refuse_mistakes(name: str, origin: str) -> None:
+    if nearest := nearest_name(name):
+        raise ImproperlyConfigured(
+            f"there is no setting {name!r}{origin}; did you mean {nearest!r}?"
+        )
+    if hasattr(Config, name):
+        raise ImproperlyConfigured(
+            f"there is no setting {name!r}{origin}, and it cannot be one of your own: app.conf has"
+            " a method of that name"
+        )
 
 
 def _censored(name: str, value: Any) -> Any:

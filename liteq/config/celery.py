@@ -147,8 +147,9 @@ def nearest_name(name: str) -> str | None:
     from difflib import get_close_matches
 
     for spelling in spellings:
-        if close := get_close_matches(spelling, SETTINGS, n=1, cutoff=_CLOSE):
-            return close[0]
+        nearest: list[str] = get_close_matches(spelling, SETTINGS, n=1, cutoff=_CLOSE)
+        if nearest:
+            return nearest[0]
     return None
 
 

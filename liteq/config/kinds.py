@@ -1,20 +1,15 @@
 """The kinds of values that settings take, and how each is checked."""
 
-import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 CENSORED = "********"
 
-_PASSWORD = re.compile(
-    r"(://[^:/@]*:).*@|([?&]\w*(?:password|secret|token)\w*=)[^&]*", re.IGNORECASE
-)
 
-
-def mask(url: str) -> str:
-    """`url` without the passwords in it."""
-    return _PASSWORD.sub(lambda found: f"{found[1]}**@" if found[1] else f"{found[2]}**", url)
+def _without_passwords(url: Any) -> str:
+    before_host = re.sub(r"(://[^:/@]*:).*@", r"\1***@", str(url))
+    return re.sub(r"(?i)([?&]\w*(?:password|secret|token)\w*=)[^&]*", r"\1***", before_host)
 
 
 def repr_within_bounds(value: Any) -> str:
@@ -66,10 +61,12 @@ def _count(value: Any) -> int:
 
 def _seconds(value: Any) -> float:
     seconds = value.total_seconds() if hasattr(value, "total_seconds") else value
-    if isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds >= 0:
-        if math.isfinite(seconds):
-            return float(seconds)
-    raise ValueError
+    if isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 <= seconds < _EVER:
+        return float(seconds)
+    raise ValueError  # for NaN as well
+
+
+_EVER = 1e11  # seconds, some 3000 years: a moment that far off still has a date
 
 
 def _limit(value: Any) -> float:
@@ -140,7 +137,7 @@ def _key(value: Any) -> str | bytes:
 
 FLAG = Kind("True or False", _flag)
 TEXT = Kind("a text", _text)
-URL = Kind("a URL such as 'sqlite:///tasks.db'", _text, lambda url: mask(str(url)))
+URL = Kind("a URL such as 'sqlite:///tasks.db'", _text, _without_passwords)
 INTEGER = Kind("an integer", _integer)
 COUNT = Kind("an integer of at least 1", _count)
 SECONDS = Kind("a number of seconds or a timedelta, 0 or more", _seconds)

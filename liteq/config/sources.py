@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import reduce
 from importlib import import_module
-from types import BuiltinFunctionType, FunctionType, ModuleType
+from types import ModuleType
 from typing import Any
 
 from ..exceptions import ImproperlyConfigured
@@ -13,63 +13,59 @@ Pairs = list[tuple[str, Any]]
 
 
 def pairs_of(source: Any, namespace: str | None) -> tuple[str, Pairs]:
-    """What `source` is called, and the settings it holds, as pairs of name and value.
+    """Where the settings of `source` are, in words, and the settings as pairs of name and value.
 
     Raises ImproperlyConfigured when `source` is a name and nothing has it.
     """
+    name = source if isinstance(source, str) else getattr(source, "__name__", None)
+    origin = f" in {name}" if name else ""
     if isinstance(source, str):
-        origin, source = source, _import(source)
-    else:
-        origin = getattr(source, "__name__", type(source).__name__)
+        source = _import(source)
     if isinstance(source, Mapping):
         pairs = list(source.items())
-    else:
-        names = [name for name in dir(source) if not name.startswith("_")]
-        pairs = [(name, getattr(source, name)) for name in names]
-        pairs = [(name, value) for name, value in pairs if _is_value(name, value)]
-    if namespace:
-        return origin, _within(namespace, pairs)
-    if not isinstance(source, Mapping):
-        pairs = [(name, value) for name, value in pairs if _counts(name)]
-    return origin, pairs
+        return origin, _within(namespace, pairs) if namespace else pairs
+    pairs = [(name, getattr(source, name)) for name in dir(source) if not name.startswith("_")]
+    pairs = _within(namespace, pairs) if namespace else [pair for pair in pairs if _counts(*pair)]
+    return origin, [pair for pair in pairs if _is_value(*pair)]
 
 
 def _within(namespace: str, pairs: Pairs) -> Pairs:
     prefix = namespace if namespace.endswith("_") else namespace + "_"
+    return [(_without(prefix, name), value) for name, value in pairs if name.startswith(prefix)]
+
+
+def _without(prefix: str, name: str) -> str:
     # With the namespace CELERY, `CELERY_RESULT_EXPIRES` is `result_expires`; but the old name
     # `CELERY_TASK_RESULT_EXPIRES` is one only as a whole.
-    return [
-        (short if current_name(short := name.removeprefix(prefix)) else name, value)
-        for name, value in pairs
-        if name.startswith(prefix)
-    ]
+    short = name.removeprefix(prefix).lower()
+    return name if current_name(short) is None and current_name(name) else short
 
 
-def _counts(name: str) -> bool:
-    # A module may have variables of its own, in lower case, unless they are misspelt settings.
+def _counts(name: str, _: Any) -> bool:
+    # A module may have variables of its own, in lower case, but no misspelt settings.
     return name.isupper() or current_name(name) is not None or nearest_name(name) is not None
 
 
 def _is_value(name: str, value: Any) -> bool:
     """Whether it was set, and not imported or defined: think of `from datetime import timezone`."""
-    if isinstance(value, FunctionType | BuiltinFunctionType):
-        return current_name(name) is not None  # `task_routes` may be a function
-    return not isinstance(value, type | ModuleType)
+    if isinstance(value, type | ModuleType):
+        return False
+    return not callable(value) or current_name(name) is not None  # a function can be a route
 
 
 def _import(name: str) -> Any:
     """The object called "package.module", "package.module:attribute" or "package.attribute"."""
     module, colon, path = name.partition(":")
     try:
-        try:
-            found = import_module(module)
-        except ModuleNotFoundError as exc:
-            if colon or exc.name != module or "." not in module:
-                raise
-            module, _, path = module.rpartition(".")
-            found = import_module(module)
-        return reduce(getattr, path.split("."), found) if path else found
-    except (ModuleNotFoundError, AttributeError) as exc:
+        found = import_module(module)
+    except ModuleNotFoundError as exc:
+        parent, _, attribute = module.rpartition(".")
+        if parent and not colon and exc.name == module:
+            return _import(f"{parent}:{attribute}")
         raise ImproperlyConfigured(
-            f"there is no configuration {name!r}: {exc}. Is its folder on sys.path?"
+            f"the configuration {name!r} cannot be imported: {exc}. Is its folder on sys.path?"
         ) from exc
+    try:
+        return reduce(getattr, path.split("."), found) if path else found
+    except AttributeError as exc:
+        raise ImproperlyConfigured(f"there is no configuration {name!r}: {exc}") from exc

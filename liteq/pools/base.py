@@ -23,12 +23,21 @@ Run = Callable[[Delivery], Outcome]
 """Runs one delivery to its end. Never raises."""
 
 
-class Recipe(NamedTuple):
-    """How a runner is made: `make(spec, report)`, named so that another process can find it."""
+class Limits(NamedTuple):
+    """What a child process may use up before it is replaced, between two tasks."""
 
-    make: str  # "package.module:function"
+    tasks: int | None = None
+    memory: int | None = None  # KiB resident
+
+
+class Recipe(NamedTuple):
+    """How runners are made, named so that another process can find it."""
+
+    preload: str  # "package.module:function", called with `spec`: imports the application
+    make: str  # the same, called with `spec` and a Report, answers a Run
     spec: dict[str, Any]  # JSON
-    here: Callable[[Report], Run]  # the same, for pools inside this process
+    here: Callable[[Report], Run]  # `make`, for pools inside this process
+    limits: Limits = Limits()
 
 
 class Told(NamedTuple):

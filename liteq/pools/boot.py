@@ -10,6 +10,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -50,8 +51,14 @@ def obey(order: dict[str, Any]) -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)  # a task that reads standard input gets its end, not our next order
     os.close(null)
-    module, _, name = order["function"].partition(":")
-    getattr(import_module(module), name)(_receive(order["socket"]), order)
+    load(order["function"])(_receive(order["socket"]), order)
+
+
+def load(name: str) -> Callable[..., Any]:
+    """The function that "module:name" means."""
+    module, _, attribute = name.partition(":")
+    function: Callable[..., Any] = getattr(import_module(module), attribute)
+    return function
 
 
 def _interpreter_flags() -> list[str]:

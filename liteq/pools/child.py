@@ -13,14 +13,15 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from importlib import import_module
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from ..message import Delivery, Message, Receipt
-from .base import Run
+from .base import Limits, Run
 from .board import Board
+from .boot import load
 from .frames import FrameReader, pack
+from .memory import resident
 
 # Supervisor to child
 RUN, RECALL, STOP = 0, 1, 2
@@ -42,7 +43,7 @@ def wire(ticket: int, delivery: Delivery) -> Wire:
 class Child:
     """One child: its backlog, its runner, its end of the stream."""
 
-    def __init__(self, stream: socket.socket, board: Board, line: int) -> None:
+    def __init__(self, stream: socket.socket, board: Board, line: int, limits: Limits) -> None:
         self._stream = stream
         self._board = board
         self._line = line
@@ -50,6 +51,8 @@ class Child:
         self._outcomes: list[tuple[Any, ...]] = []
         self._sending = threading.Lock()
         self._pid = os.getpid()
+        self._limits = limits
+        self._left = limits.tasks or -1  # tasks until this child is used up; negative: no limit
 
     def report(self, id: str, state: str, meta: bytes, serializer: str) -> None:
         """Send what the running task tells of itself."""
@@ -68,11 +71,18 @@ class Child:
             if os.getpid() != self._pid:
                 os._exit(0)  # the task forked and its child came back through us
             self._outcomes.append((ticket, outcome.kind.value, *outcome[1:]))
+            self._left -= 1
+            if self._left == 0 or self._too_large():
+                break
             now = time.monotonic()
             if backlog.empty() or now - flushed > _FLUSH_EVERY:
                 self._flush()
                 flushed = now
         self._flush()
+
+    def _too_large(self) -> bool:
+        limit = self._limits.memory
+        return limit is not None and resident() > limit
 
     def _flush(self) -> None:
         with self._sending:
@@ -129,10 +139,13 @@ class Child:
 def live(stream: socket.socket, order: dict[str, Any], line: int) -> None:
     """What a child does from its first breath to its last."""
     _settle_signals()
-    child = Child(stream, Board(order["board"]), line)
     try:
-        run = make_runner(order, child.report)
-        child.serve(run)
+        board = Board(order["board"])
+    except FileNotFoundError:
+        return  # the pool was closed before this child could begin
+    child = Child(stream, board, line, Limits(*order["limits"]))
+    try:
+        child.serve(load(order["make"])(order["spec"], child.report))
     except (BrokenPipeError, ConnectionError):
         os._exit(1)  # the supervisor went first
     finally:
@@ -146,13 +159,6 @@ def spawned(stream: socket.socket, order: dict[str, Any]) -> None:
         os.setpgid(0, 0)  # so that it can be ended together with all it started
     stream.setblocking(True)
     live(stream, order, order["line"])
-
-
-def make_runner(order: dict[str, Any], report: Any) -> Run:
-    """The function that runs deliveries: what the recipe names, called with its spec."""
-    module, _, name = order["make"].partition(":")
-    run: Run = getattr(import_module(module), name)(order["spec"], report)
-    return run
 
 
 def _settle_signals() -> None:

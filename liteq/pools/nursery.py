@@ -5,6 +5,7 @@ safe, takes milliseconds, and shares memory. It is also the children's guardian:
 supervisor is gone, however it went, the nursery ends them and everything they started.
 """
 
+import gc
 import os
 import select
 import signal
@@ -14,7 +15,8 @@ import traceback
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from .child import BROKEN, Child, live, make_runner
+from .boot import load
+from .child import BROKEN, live
 from .frames import pack
 
 # Nursery to supervisor
@@ -25,20 +27,22 @@ def main(control: socket.socket, order: dict[str, Any]) -> None:
     """Fork a child for each stream that arrives, tell of each that dies."""
     wakeup = _watch_children()
     try:
-        make_runner(order, _nobody)  # imports the application; each child makes its own
-    except BaseException:
+        load(order["preload"])(order["spec"])
+    except BaseException:  # noqa: BLE001 - importing user code can raise anything
         control.sendall(pack((BROKEN, traceback.format_exc())))
         raise SystemExit(1) from None
+    gc.collect()
+    gc.freeze()  # a collection in a child would copy every page that it only looks at
     control.sendall(pack((READY, os.getpid())))
     children: set[int] = set()
     while True:
-        ready, _, _ = select.select([control, wakeup], [], [])
+        ready, _, _ = select.select([control.fileno(), wakeup], [], [])
         if wakeup in ready:
             os.read(wakeup, 512)
             for pid, status in _reap():
                 children.discard(pid)
                 _tell(control, (EXITED, pid, status))
-        if control in ready:
+        if control.fileno() in ready:
             line, stream = _next_order(control)
             if stream is None:
                 _end(children)
@@ -78,7 +82,7 @@ def _be_a_child(stream: socket.socket, order: dict[str, Any], line: int) -> NoRe
         status = 0
     except SystemExit:
         pass
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - the process ends here whatever it was
         traceback.print_exc()
     finally:
         with suppress(Exception):
@@ -122,7 +126,3 @@ def _end(children: set[int]) -> NoReturn:
 def _tell(control: socket.socket, value: Any) -> None:
     with suppress(OSError):
         control.sendall(pack(value))
-
-
-def _nobody(id: str, state: str, meta: bytes, serializer: str) -> None:
-    """Nothing runs in the nursery, so nothing is told."""

@@ -27,7 +27,7 @@ _FEW = 5  # children in a row that never came up, before the pool gives up
 _KINDS = {kind.value: kind for kind in Kind}
 
 
-class PoolBroken(Exception):  # noqa: N818 - says what happened
+class PoolBroken(Exception):
     """No child comes up; the text says why."""
 
 
@@ -58,7 +58,14 @@ class ProcessPool(Pool):
 
     def start(self, selector: BaseSelector) -> None:
         self._selector = selector
-        order = {"make": self.recipe.make, "spec": self.recipe.spec, "board": self._board.path}
+        recipe = self.recipe
+        order = {
+            "preload": recipe.preload,
+            "make": recipe.make,
+            "spec": recipe.spec,
+            "limits": recipe.limits,
+            "board": self._board.path,
+        }
         self._launcher = make_launcher(order, self._born, self._died, self._broken)
         self._launcher.start(selector)
         for room in self._rooms:

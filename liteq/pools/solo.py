@@ -1,6 +1,6 @@
-"""The solo pool: one slot, in the supervisor's own thread. For debugging, and where all else is barred.
+"""The solo pool: one slot, in the supervisor's own thread.
 
-While a task runs, the supervisor does nothing else.
+For debugging, and where all else is barred: while a task runs, the supervisor does nothing else.
 """
 
 from collections.abc import Sequence

@@ -6,7 +6,7 @@ by themselves: each turn settles all that has come in and claims what is free, i
 
 import time
 from collections.abc import Sequence
-from selectors import DefaultSelector, EVENT_READ
+from selectors import EVENT_READ, DefaultSelector
 from typing import NamedTuple
 
 from ..brokers.base import Broker, Claim
@@ -62,8 +62,12 @@ class Supervisor:
     # its life
 
     def run(self) -> None:
-        """Work until `stop` is called and what runs is done."""
+        """Enter the store, work, and leave it."""
         self.start()
+        self.serve()
+
+    def serve(self) -> None:
+        """Work until `stop` is called and what runs is done."""
         try:
             while not self._finished():
                 self.turn()

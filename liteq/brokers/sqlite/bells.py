@@ -73,7 +73,7 @@ class Ringer:
         self._inet: socket.socket | None = None
 
     def ring(self, addresses: Iterable[str]) -> None:
-        """Ring once at each address. One that is gone, or has rung and not been heard, is no error."""
+        """Ring once at each address; one that is gone or full is no error."""
         for address in addresses:
             with suppress(OSError):
                 if address.startswith("udp:"):

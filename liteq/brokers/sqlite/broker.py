@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from sqlite3 import Connection
 
@@ -162,7 +162,9 @@ class SqliteBroker(Broker):
     def report(self, id: str, state: str, meta: bytes, serializer: str) -> bool:
         def work(db: Connection) -> tuple[bool, list[tuple[str]]]:
             row = (state, meta, serializer, id)
-            return db.execute(SQL["report"], row).rowcount > 0, list(db.execute(SQL["result_bells"]))
+            return db.execute(SQL["report"], row).rowcount > 0, list(
+                db.execute(SQL["result_bells"])
+            )
 
         session = self._session()
         there, bells = session.write(work)
@@ -201,7 +203,9 @@ class SqliteBroker(Broker):
         # run again; only `strict` promises more. Enqueues of the same thread are the worker's.
         if self.location.durability == "safe":
             self._session().synchronous("normal")
-        return self._session().write(lambda db: int(db.execute(SQL["register"], row).lastrowid or 0))
+        return self._session().write(
+            lambda db: int(db.execute(SQL["register"], row).lastrowid or 0)
+        )
 
     def beat(self, worker: int, info: str) -> None:
         row = (self.clock(), info, worker)
@@ -264,7 +268,7 @@ class SqliteBroker(Broker):
 
     def counts(self) -> list[QueueCount]:
         rows = self._session().read(SQL["counts"])
-        return [QueueCount(str(queue), Phase(phase), int(n)) for queue, phase, n in rows]  # type: ignore[call-overload]
+        return [QueueCount(str(queue), Phase(phase), int(n)) for queue, phase, n in rows]
 
     def listing(self, phases: Sequence[Phase], limit: int) -> list[Record]:
         marks = ",".join(str(int(phase)) for phase in phases)
@@ -273,7 +277,9 @@ class SqliteBroker(Broker):
 
     def workers(self) -> list[WorkerInfo]:
         rows = self._session().read(SQL["workers"])
-        return [WorkerInfo(*row[:8]) for row in rows if is_dead(Owner.parse(str(row[8]))) is not True]  # type: ignore[arg-type]
+        return [
+            WorkerInfo(*row[:8]) for row in rows if is_dead(Owner.parse(str(row[8]))) is not True
+        ]
 
     def purge(self, queues: Sequence[str] | None) -> int:
         def work(db: Connection) -> int:
@@ -335,7 +341,7 @@ class SqliteBroker(Broker):
             session.write(lambda db: db.executemany(SQL["unlisten"], silent))
 
 
-class _ClaimLost(Exception):  # noqa: N818 - never leaves this module
+class _ClaimLost(Exception):
     """Some receipt of a batch fits nothing any more: the batch is rolled back."""
 
 
@@ -357,6 +363,7 @@ class _Desk:
 
 
 def _next_due(session: Session) -> float | None:
+    moment: float | None
     ((moment,),) = session.read(SQL["next_due"])
     return moment
 

@@ -1,0 +1,152 @@
+"""`liteq worker`: run tasks until stopped."""
+
+import logging
+import os
+import signal
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+
+from ..app import LiteQ
+from ..brokers import safe_url
+from ..exceptions import ConfigurationError
+from ..version import __version__
+from ..worker.worker import Worker
+from ..worker.logs import setup_logging
+from ..worker.supervisor import Supervisor
+from .apps import app_of
+
+logger = logging.getLogger("liteq.worker")
+
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+def configure(parser: ArgumentParser) -> None:
+    """The options, with Celery's names."""
+    add = parser.add_argument
+    add("-c", "--concurrency", type=int, help="slots (default: the CPUs that may be used)")
+    add("-Q", "--queues", help="queues to work on, comma-separated")
+    add("-n", "--hostname", help="name of the worker; %%h is the host, %%p the pid")
+    add("-P", "--pool", help="processes (default), threads or solo")
+    add("-l", "--loglevel", default="WARNING", type=_level, help="DEBUG, INFO, WARNING, ...")
+    add("-f", "--logfile", help="where to log instead of standard error")
+    add("--pidfile", help="file to keep the pid in while the worker runs")
+    add("--max-tasks-per-child", type=int, help="tasks after which a child is replaced")
+    add("--max-memory-per-child", type=int, metavar="KIB", help="resident size, likewise")
+    add("-B", "--beat", action="store_true", help="accepted: every worker has the scheduler")
+
+
+def run(args: Namespace) -> int:
+    """Start, work, stop; answer the exit code."""
+    if not args.app:
+        raise ConfigurationError("worker needs -A: the module that holds the application")
+    app = app_of(args)
+    how = {
+        "level": args.loglevel,
+        "logfile": args.logfile and os.path.abspath(args.logfile),
+        "format": app.conf.worker_log_format,
+    }
+    setup_logging(**how)
+    worker = Worker(
+        app,
+        concurrency=args.concurrency,
+        queues=args.queues,
+        hostname=args.hostname,
+        pool=args.pool,
+        max_tasks_per_child=args.max_tasks_per_child,
+        max_memory_per_child=args.max_memory_per_child,
+        logging=how,
+    )
+    supervisor = worker.prepare()
+    with _pidfile(args.pidfile), _signals(supervisor) as ended:
+        supervisor.start()
+        print(_banner(app, worker), file=sys.stderr, flush=True)
+        logger.info("%s ready.", worker.hostname)
+        supervisor.serve()
+    return ended.code
+
+
+class _Ended:
+    """With which code the worker is to end."""
+
+    code = 0
+
+
+@contextmanager
+def _signals(supervisor: Supervisor) -> Iterator[_Ended]:
+    """TERM and the first INT stop warmly, a second INT or QUIT at once.
+
+    A handler only sets a flag and wakes the loop: one that raised could cut a commit in two.
+    """
+    ended = _Ended()
+    interrupts = 0
+
+    def warm(number: int, frame: FrameType | None) -> None:
+        supervisor.stop()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal interrupts
+        interrupts += 1
+        if interrupts == 1:
+            os.write(2, b"liteq: finishing what runs; Ctrl-C again to end it now\n")
+            supervisor.stop()
+        elif interrupts == 2:
+            ended.code = 130
+            supervisor.stop(force=True)
+        else:
+            os._exit(130)
+
+    def quit_now(number: int, frame: FrameType | None) -> None:
+        ended.code = 131
+        supervisor.stop(force=True)
+
+    handlers = {"SIGTERM": warm, "SIGINT": interrupt, "SIGBREAK": warm, "SIGQUIT": quit_now}
+    before = {}
+    for name, handler in handlers.items():
+        number = getattr(signal, name, None)
+        if number is not None:
+            before[number] = signal.signal(number, handler)
+    try:
+        yield ended
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _pidfile(path: str | None) -> Iterator[None]:
+    if not path:
+        yield
+        return
+    file = Path(path)
+    try:
+        file.write_text(f"{os.getpid()}\n")
+    except OSError as exc:
+        raise ConfigurationError(f"--pidfile {path}: {exc.strerror}") from exc
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            file.unlink()
+
+
+def _banner(app: LiteQ, worker: Worker) -> str:
+    tasks = "\n".join(f"  . {name}" for name in sorted(app.tasks)) or "  (none)"
+    return (
+        f"\n liteq {__version__}  {worker.hostname}  pid {os.getpid()}\n\n"
+        f" app:         {app.main or app!r}\n"
+        f" broker:      {safe_url(app.broker.url)}\n"
+        f" queues:      {', '.join(worker.queues)}\n"
+        f" concurrency: {worker.concurrency} ({worker.pool_name})\n\n"
+        f" [tasks]\n{tasks}\n"
+    )
+
+
+def _level(text: str) -> str:
+    name = text.upper()
+    if name not in _LEVELS:
+        raise ConfigurationError(f"--loglevel {text}: choose one of {', '.join(_LEVELS)}")
+    return name

@@ -1,0 +1,68 @@
+"""The program's own script, in a child process.
+
+A child imports the application by its module. When that is the script itself (`__main__`), the
+child runs the script under the name `__mp_main__`, as `multiprocessing` does, so that an
+`if __name__ == "__main__"` guard holds. Where there is no guard, the run ends at the first line
+that would start a worker or touch the store: all that stands above is defined by then.
+"""
+
+import sys
+from importlib.util import find_spec
+from types import CodeType, ModuleType
+from typing import Any
+
+NAME = "__mp_main__"
+
+_running = False
+
+
+class EndOfDefinitions(BaseException):
+    """Ends the run of an unguarded script in a child. Not an error, and nobody should catch it."""
+
+
+def only_definitions() -> None:
+    """Say that what follows is not a definition: in a child, the run of the script ends here."""
+    if _running:
+        raise EndOfDefinitions
+
+
+def describe_main() -> dict[str, str] | None:
+    """How a child can run this program's script; None for a prompt or a notebook: it cannot."""
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    if spec is not None:
+        return {"module": spec.name}
+    path = getattr(main, "__file__", None)
+    if path is None or path.startswith("<") or path.endswith("ipykernel_launcher.py"):
+        return None
+    return {"path": path}
+
+
+def run_main(how: dict[str, str]) -> ModuleType:
+    """Define what the script defines, as the module `__main__` of this process."""
+    global _running
+    module = ModuleType(NAME)
+    sys.modules["__main__"] = sys.modules[NAME] = module
+    _running = True
+    try:
+        exec(_code(how, module.__dict__), module.__dict__)  # noqa: S102 - our own program
+    except EndOfDefinitions:
+        pass
+    finally:
+        _running = False
+    return module
+
+
+def _code(how: dict[str, str], names: dict[str, Any]) -> CodeType:
+    if "path" in how:
+        names["__file__"] = how["path"]
+        with open(how["path"], "rb") as file:
+            return compile(file.read(), how["path"], "exec")
+    spec = find_spec(how["module"])
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError(f"no module {how['module']!r}", name=how["module"])
+    names.update(__spec__=spec, __package__=spec.parent, __file__=spec.origin)
+    code: CodeType | None = spec.loader.get_code(spec.name)  # type: ignore[attr-defined]
+    if code is None:
+        raise ImportError(f"{how['module']} has no Python code", name=how["module"])
+    return code

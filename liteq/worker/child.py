@@ -1,0 +1,49 @@
+"""What the pool calls in a child process: find the application, make a runner for it."""
+
+import os
+import sys
+from typing import Any
+
+from .. import signals
+from ..app import LiteQ
+from ..pools.base import Report, Run
+from .logs import setup_logging
+from .reference import find
+from .runner import Runner
+
+_loaded: dict[str, LiteQ] = {}
+
+
+def load_app(spec: dict[str, Any]) -> LiteQ:
+    """The application of `spec`, with the settings that the worker was started with.
+
+    Called once in the process that children are forked from, and again in each of them.
+    """
+    key = repr(spec["app"])
+    if key not in _loaded:
+        folder = spec["app"]["folder"]
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+        app = _loaded[key] = find(spec["app"])
+        app.conf.update(spec["settings"])
+        app.set_current()
+        app.load_tasks()
+        setup_logging(**spec["logging"])
+    return _loaded[key]
+
+
+def make_runner(spec: dict[str, Any], report: Report) -> Run:
+    """The function that runs deliveries in this child."""
+    app = load_app(spec)
+    signals.worker_process_init.send(sender=None)
+    if spec["logging"]["logfile"]:
+        _redirect_output(spec["logging"]["logfile"])
+    return Runner(app, hostname=spec["hostname"], describe=spec["describe"], report=report).run
+
+
+def _redirect_output(logfile: str) -> None:
+    """`print` in a task goes where the log goes."""
+    log = os.open(logfile, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)

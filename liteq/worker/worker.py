@@ -1,0 +1,189 @@
+"""The worker: a supervisor with its pool, run here or in a thread of the host program."""
+
+import atexit
+import os
+import socket
+import threading
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from ..app import LiteQ
+from ..exceptions import ImproperlyConfigured, LiteqError
+from ..mainscript import only_definitions
+from ..pools import Recipe, make_pool
+from ..pools.base import Limits, Report, Run
+from .cpus import usable_cpus
+from .decide import Policy
+from .log import TaskLog
+from .reference import refer_to
+from .runner import Runner
+from .supervisor import Plan, Supervisor
+
+_LOAD = "liteq.worker.child:load_app"
+_MAKE = "liteq.worker.child:make_runner"
+
+
+class Worker:
+    """Runs the tasks of `app`.
+
+    As `app.Worker(concurrency=2)`: `with` it, or `start()` and `stop()` it, from any thread; it
+    takes no signal handlers and leaves no process behind however the host program ends.
+
+    `concurrency`: slots; as many as there are CPUs to use unless given. `queues`: names, those
+    of `task_queues` and the default one unless given. `pool`: processes, threads or solo.
+    `hostname`: the worker's name, `%h` is the host and `%p` the pid. `max_tasks_per_child` and
+    `max_memory_per_child` (KiB): after which a child process is replaced. `logging`: what the
+    child processes set up, see `setup_logging`.
+    """
+
+    def __init__(
+        self,
+        app: LiteQ,
+        *,
+        concurrency: int | None = None,
+        queues: str | Sequence[str] | None = None,
+        hostname: str | None = None,
+        pool: str | None = None,
+        max_tasks_per_child: int | None = None,
+        max_memory_per_child: int | None = None,
+        logging: dict[str, Any] | None = None,
+    ) -> None:
+        conf = app.conf
+        self.app = app
+        self.pool_name = pool or conf.worker_pool
+        self.concurrency = concurrency or conf.worker_concurrency or usable_cpus()
+        if self.pool_name == "solo":
+            self.concurrency = 1
+        if self.concurrency < 1:
+            raise ImproperlyConfigured(f"concurrency={self.concurrency}: give 1 or more")
+        self.queues = _queues(app, queues)
+        self.hostname = _node_name(hostname)
+        self.limits = Limits(
+            max_tasks_per_child or conf.worker_max_tasks_per_child,
+            max_memory_per_child or conf.worker_max_memory_per_child,
+        )
+        self.logging = logging or {"level": None, "logfile": None, "format": None}
+        self._supervisor: Supervisor | None = None
+        self._thread: threading.Thread | None = None
+        self._started = threading.Event()
+        self._error: BaseException | None = None
+
+    # in the host's thread
+
+    def run(self) -> None:
+        """Work in this thread until `stop` is called from another one or a signal handler."""
+        self.prepare().run()
+
+    def prepare(self) -> Supervisor:
+        """Build the supervisor: everything that can be wrong with the settings raises here."""
+        only_definitions()
+        self.app.load_tasks()
+        recipe = self._recipe()
+        pool = make_pool(self.pool_name, self.concurrency, recipe)
+        self._supervisor = Supervisor(self.app.broker, pool, self._plan())
+        return self._supervisor
+
+    # in a thread of its own
+
+    def start(self) -> Self:
+        """Start working in a thread; return when it is entered in the store."""
+        if self._thread is not None:
+            raise LiteqError("this worker was started already")
+        supervisor = self.prepare()
+        # A daemon, so that a program that forgets to stop it can end; `atexit` stops it in order.
+        self._thread = threading.Thread(
+            target=self._work, args=(supervisor,), name="liteq-worker", daemon=True
+        )
+        self._thread.start()
+        self._started.wait()
+        if self._error is not None:
+            self._thread.join()
+            raise self._error
+        atexit.register(self.stop, 5.0)
+        return self
+
+    def stop(self, timeout: float | None = None) -> bool:
+        """Stop claiming, let running tasks end, leave; say whether all ended in `timeout` seconds.
+
+        What still runs then is ended at once and goes back to the queue. Without a `timeout` it
+        waits for as long as the tasks take.
+        """
+        atexit.unregister(self.stop)
+        if self._supervisor is None or self._thread is None:
+            return True
+        self._supervisor.stop()
+        self._thread.join(timeout)
+        warm = not self._thread.is_alive()
+        if not warm:
+            self._supervisor.stop(force=True)
+            self._thread.join(5.0)
+        self._thread = None
+        return warm
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _work(self, supervisor: Supervisor) -> None:
+        try:
+            supervisor.start()
+        except BaseException as exc:  # noqa: BLE001 - raised again in the thread that started us
+            self._error = exc
+            self._started.set()
+            return
+        self._started.set()
+        supervisor.serve()
+
+    # what it is made of
+
+    def _recipe(self) -> Recipe:
+        describe = TaskLog().verbose
+
+        def here(report: Report) -> Run:
+            runner = Runner(self.app, hostname=self.hostname, describe=describe, report=report)
+            return runner.run
+
+        spec: dict[str, Any] = {}
+        if self.pool_name in ("processes", "prefork"):
+            spec = {
+                "app": refer_to(self.app),
+                "settings": {"broker_url": self.app.broker.url},
+                "logging": self.logging,
+                "hostname": self.hostname,
+                "describe": describe,
+            }
+        return Recipe(_LOAD, _MAKE, spec, here, self.limits)
+
+    def _plan(self) -> Plan:
+        conf = self.app.conf
+        info: dict[str, object] = {
+            "queues": self.queues,
+            "pool": self.pool_name,
+            "concurrency": self.concurrency,
+            "tasks": sorted(self.app.tasks),
+        }
+        policy = Policy(conf.result_expires or None, conf.task_max_lost)
+        return Plan(self.hostname, self.queues, policy, info)
+
+
+def _queues(app: LiteQ, given: str | Sequence[str] | None) -> tuple[str, ...]:
+    if isinstance(given, str):
+        given = [name.strip() for name in given.split(",") if name.strip()]
+    if given:
+        return tuple(dict.fromkeys(given))
+    conf = app.conf
+    return tuple(dict.fromkeys([*(conf.task_queues or ()), conf.task_default_queue]))
+
+
+def _node_name(given: str | None) -> str:
+    host = socket.gethostname()
+    name = (given or f"worker{os.getpid()}@%h").replace("%h", host).replace("%p", str(os.getpid()))
+    return name if "@" in name else f"{name}@{host}"
