@@ -125,7 +125,7 @@ class Settings:
     # queues
     task_default_queue: str = _setting("celery", TEXT, "Queue of tasks that name none")
     task_queues: tuple[str, ...] | None = _setting(
-        None, QUEUES, "Names of the queues a worker serves; None: the default queue"
+        None, QUEUES, "Names of the queues that a worker serves beside the default one"
     )
     task_create_missing_queues: bool = _setting(
         True, FLAG, "Send to any queue; False: only to those in `task_queues`"

@@ -12,6 +12,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -57,6 +58,10 @@ class Child:
     def report(self, id: str, state: str, meta: bytes, serializer: str) -> None:
         """Send what the running task tells of itself."""
         self._send((TOLD, (id, state, meta, serializer)))
+
+    def give_up(self, why: str) -> None:
+        """Say why this child cannot work."""
+        self._send((BROKEN, why))
 
     def serve(self, run: Run) -> None:
         """Run what comes until the supervisor says stop."""
@@ -145,7 +150,12 @@ def live(stream: socket.socket, order: dict[str, Any], line: int) -> None:
         return  # the pool was closed before this child could begin
     child = Child(stream, board, line, Limits(*order["limits"]))
     try:
-        child.serve(load(order["make"])(order["spec"], child.report))
+        run: Run = load(order["make"])(order["spec"], child.report)
+    except BaseException:  # noqa: BLE001 - importing user code can raise anything
+        child.give_up(traceback.format_exc())
+        return
+    try:
+        child.serve(run)
     except (BrokenPipeError, ConnectionError):
         os._exit(1)  # the supervisor went first
     finally:

@@ -2,7 +2,7 @@
 
 import sys
 import types
-from datetime import timedelta, timezone
+from datetime import UTC, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -226,7 +226,7 @@ class TestNames:
     def test_a_name_nobody_knows_is_kept_with_one_warning(self, conf: Config) -> None:
         with pytest.warns(UserWarning, match="not settings of liteq: my_own, TIME_ZONE") as caught:
             conf.update(my_own=1, TIME_ZONE="Europe/Paris")
-            conf.my_own = 2
+        conf.my_own = 2  # a warning would be an error here
 
         assert len(caught) == 1
         assert caught[0].filename == __file__
@@ -237,7 +237,7 @@ class TestNames:
     ) -> None:
         with pytest.warns(UserWarning, match=r"'CELERYD_PREFETCH_MULTIPLIER'.*claims") as caught:
             conf.CELERYD_PREFETCH_MULTIPLIER = 1
-            conf.worker_prefetch_multiplier = 2
+        conf.worker_prefetch_multiplier = 2  # a warning would be an error here
 
         assert len(caught) == 1
         assert conf.worker_prefetch_multiplier == 2
@@ -277,7 +277,7 @@ class TestValues:
             ("task_always_eager", 1, True),
             ("worker_redirect_stdouts_level", "info", "INFO"),
             ("timezone", "utc", "utc"),
-            ("timezone", timezone.utc, timezone.utc),
+            ("timezone", UTC, UTC),
             ("task_publish_retry_policy", types.MappingProxyType({"a": 1}), {"a": 1}),
             ("broker_url", None, None),
         ],
@@ -332,9 +332,9 @@ class TestValues:
 
     def test_an_error_shows_neither_passwords_nor_endless_values(self, conf: Config) -> None:
         with pytest.raises(ImproperlyConfigured) as hidden:
-            conf.broker_url = ["redis://user:hunter2@host"]
+            conf["broker_url"] = ["redis://user:hunter2@host"]
         with pytest.raises(ImproperlyConfigured) as bounded:
-            conf.task_time_limit = "x" * 10_000
+            conf["task_time_limit"] = "x" * 10_000
 
         assert "hunter2" not in str(hidden.value)
         assert len(str(bounded.value)) < 300
@@ -492,14 +492,13 @@ class TestShowing:
         assert conf.humanize() == "task_serializer: json"
 
     def test_secrets_are_shown_to_nobody_who_does_not_ask(self, conf: Config) -> None:
-        conf.broker_url = "rediss://me:p@ss/word@host/0?ssl_password=hunter2&timeout=5"
+        conf.broker_url = "rediss://me:hunter1@x/hunter1@host/0?ssl_password=hunter2&timeout=5"
         conf.secret_key = "hunter3"
-        with pytest.warns(UserWarning):
+        with pytest.warns(UserWarning, match="redis_password|MY_TOKEN"):
             conf.update(redis_password="hunter4", MY_TOKEN="hunter5")
 
         shown = conf.humanize() + repr(conf)
 
         assert "hunter" not in shown
-        assert "word" not in shown.replace("ssl_password", "").replace("redis_password", "")
         assert "rediss://me:***@host/0?ssl_password=***&timeout=5" in shown
         assert "hunter3" in conf.humanize(censored=False)

@@ -1,0 +1,326 @@
+"""The verbs of the port, each the plainest code that is right.
+
+It reads all tasks where it needs some of them, and copies its tables where others keep a log.
+What it answers is what the contract means; other brokers are held against it.
+"""
+
+import os
+import socket
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+from math import inf
+from weakref import WeakSet
+
+from ...clock import Clock, system_clock
+from ...message import Delivery, Message, Receipt, Record
+from ...outcome import Settlement
+from ...states import Phase
+from ..base import Broker, Claim, QueueCount, Settled, WorkerInfo
+from .bells import MemoryBell
+
+
+_FINAL = tuple(phase for phase in Phase if phase.final)
+
+
+class MemoryBroker(Broker):
+    """A store in this process, shared by its threads."""
+
+    url = "memory://"
+    default_serializer = "pickle"  # the bytes never leave the process
+
+    def __init__(self, clock: Clock = system_clock) -> None:
+        self.clock = clock
+        self._lock = threading.RLock()
+        self._tasks: dict[str, Record] = {}  # by id, in the order they were sent
+        self._holders: dict[str, int] = {}  # the worker of each running task
+        self._workers: dict[int, WorkerInfo] = {}
+        self._buried: set[int] = set()
+        self._tokens = count(1)  # one row for all tasks: no receipt ever fits a second claim
+        self._local = threading.local()
+        self._work_bells: WeakSet[MemoryBell] = WeakSet()
+        self._result_bells: WeakSet[MemoryBell] = WeakSet()
+
+    # sending
+
+    def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
+        with self._transaction():
+            for message in messages:
+                if message.id not in self._tasks:
+                    self._put(_new(message, self.clock()))
+
+    # working
+
+    def claim(self, claim: Claim) -> list[Delivery]:
+        with self._transaction():
+            ready = [r for r in self._in(Phase.READY) if r.message.queue in claim.queues]
+            ready.sort(key=lambda r: -r.message.priority)  # stable: of equals, first sent first
+            return [self._hand_out(each, claim.worker) for each in ready[: max(claim.limit, 0)]]
+
+    def settle(self, settlements: Sequence[Settlement], claim: Claim | None = None) -> Settled:
+        with self._transaction():
+            refused = [each.receipt for each in settlements if not self._settle(each)]
+            return Settled(refused, self.claim(claim) if claim else [])
+
+    def release(self, receipts: Sequence[Receipt]) -> None:
+        with self._transaction():
+            for record in filter(None, map(self._held, receipts)):
+                self._take_back(record)
+
+    def promote(self) -> float | None:
+        with self._transaction():
+            for record in self._in(Phase.SCHEDULED):
+                if _eta(record) <= self.clock():
+                    self._put(record._replace(phase=Phase.READY))
+            return min(map(_eta, self._in(Phase.SCHEDULED)), default=None)
+
+    def rescue(self, max_lost: int, keep: float | None) -> list[Record]:
+        with self._transaction():
+            dead = [worker.id for worker in self._present() if worker.id in self._buried]
+            rescued = [record for id in dead for record in self._held_by(id)]
+            for record in rescued:
+                self._lose(record, max_lost, keep)
+            for id in dead:
+                self._stop(id)
+            return [self._tasks[record.message.id] for record in rescued]
+
+    # results
+
+    def fetch(self, ids: Sequence[str]) -> list[Record | None]:
+        with self._lock:
+            return [self._tasks.get(id) for id in ids]
+
+    def report(self, id: str, state: str, meta: bytes, serializer: str) -> bool:
+        with self._transaction():
+            record = self._tasks.get(id)
+            if record is None or record.phase.final:
+                return False
+            self._put(record._replace(reported=state, result=meta, result_serializer=serializer))
+            return True
+
+    def forget(self, ids: Sequence[str]) -> int:
+        with self._transaction():
+            return self._drop(r for r in self._in(*_FINAL) if r.message.id in ids)
+
+    def cancel(self, ids: Sequence[str], keep: float | None) -> list[str]:
+        with self._transaction():
+            return [id for id in ids if self._cancel(id, keep)]
+
+    def sweep(self, limit: int) -> int:
+        with self._transaction():
+            over = [r for r in self._in(*_FINAL) if _kept_until(r) <= self.clock()]
+            return self._drop(sorted(over, key=_kept_until)[:limit])
+
+    # workers
+
+    def register(self, name: str, info: str) -> int:
+        with self._transaction():
+            id, pid, now = len(self._workers) + 1, os.getpid(), self.clock()
+            host = socket.gethostname()
+            self._workers[id] = WorkerInfo(id, name, pid, host, now, now, None, info)
+            return id
+
+    def beat(self, worker: int, info: str) -> None:
+        with self._transaction():
+            self._workers[worker] = self._workers[worker]._replace(beat=self.clock(), info=info)
+
+    def unregister(self, worker: int) -> None:
+        with self._transaction():
+            for record in self._held_by(worker):
+                self._take_back(record)
+            self._stop(worker)
+
+    def bury(self, worker: int) -> None:
+        """For tests: as if the process of `worker` had been killed."""
+        with self._lock:
+            self._buried.add(worker)
+
+    # waiting
+
+    def work_bell(self, worker: int) -> MemoryBell:
+        return self._listen(self._work_bells)
+
+    def result_bell(self) -> MemoryBell:
+        bell: MemoryBell | None = getattr(self._local, "bell", None)
+        if bell is None or bell.fileno() < 0:
+            bell = self._local.bell = self._listen(self._result_bells)
+        return bell
+
+    # upkeep
+
+    def upkeep(self, *, idle: bool = False) -> None:
+        """Nothing here needs any."""
+
+    def close(self) -> None:
+        """Close the bells. The tasks stay."""
+        with self._lock:
+            for bell in (*self._work_bells, *self._result_bells):
+                bell.close()
+
+    # what tools ask
+
+    def counts(self) -> list[QueueCount]:
+        with self._lock:
+            found = Counter((r.message.queue, r.phase) for r in self._tasks.values())
+        return [QueueCount(*key, found[key]) for key in sorted(found)]
+
+    def listing(self, phases: Sequence[Phase], limit: int) -> list[Record]:
+        with self._lock:
+            return self._in(*phases)[:limit]
+
+    def workers(self) -> list[WorkerInfo]:
+        with self._lock:
+            return [worker for worker in self._present() if worker.id not in self._buried]
+
+    def purge(self, queues: Sequence[str] | None) -> int:
+        with self._transaction():
+            waiting = self._in(Phase.SCHEDULED, Phase.READY)
+            return self._drop(r for r in waiting if queues is None or r.message.queue in queues)
+
+    # inside
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All of it, or none; nobody sees the half of it. Records are values, so a copy is all."""
+        with self._lock:
+            before = self._tasks.copy(), self._holders.copy(), self._workers.copy()
+            try:
+                yield
+            except BaseException:
+                self._tasks, self._holders, self._workers = before
+                raise
+
+    def _put(self, record: Record) -> None:
+        """Write `record`, and ring for whoever may want to know."""
+        self._tasks[record.message.id] = record
+        if record.phase.final:
+            _ring(self._result_bells)
+        elif record.phase is not Phase.RUNNING:
+            _ring(self._work_bells)
+
+    def _drop(self, records: Iterable[Record]) -> int:
+        gone = [self._tasks.pop(record.message.id) for record in records]
+        return len(gone)
+
+    def _in(self, *phases: Phase) -> list[Record]:
+        """The tasks in `phases`, in the order they were sent."""
+        return [record for record in self._tasks.values() if record.phase in phases]
+
+    def _held_by(self, worker: int) -> list[Record]:
+        return [self._tasks[id] for id, holder in self._holders.items() if holder == worker]
+
+    def _held(self, receipt: Receipt) -> Record | None:
+        """The running task of `receipt`; None when that claim was lost."""
+        record = self._tasks.get(str(receipt.key))
+        holds = record and record.phase is Phase.RUNNING and record.token == receipt.token
+        return record if holds else None
+
+    def _hand_out(self, record: Record, worker: int) -> Delivery:
+        id, token = record.message.id, next(self._tokens)
+        name = self._workers[worker].name
+        self._holders[id] = worker
+        self._put(
+            record._replace(phase=Phase.RUNNING, token=token, worker=name, started=self.clock())
+        )
+        return Delivery(record.message, Receipt(id, token), record.lost, record.reported)
+
+    def _take_back(self, record: Record) -> None:
+        """Make a running task ready again."""
+        del self._holders[record.message.id]
+        self._put(record._replace(phase=Phase.READY, started=None))
+
+    def _settle(self, each: Settlement) -> bool:
+        """Write one settlement; say whether its claim still held."""
+        record = self._held(each.receipt)
+        if record is None:
+            return False
+        del self._holders[record.message.id]
+        record = record._replace(
+            phase=each.phase,
+            result=each.result,
+            result_serializer=each.result_serializer,
+            traceback=each.traceback,
+            reported=each.reported,
+            lost=each.lost,
+        )
+        if each.retry is None:
+            self._put(record._replace(finished=each.at, keep_until=each.keep_until))
+        else:
+            self._put(record._replace(message=each.retry))
+        return True
+
+    def _lose(self, record: Record, max_lost: int, keep: float | None) -> None:
+        """Charge the task for the process that died in it, and see what becomes of it."""
+        record = record._replace(lost=record.lost + 1)
+        if record.message.acks_late and record.lost < max_lost:
+            self._take_back(record)
+            return
+        del self._holders[record.message.id]
+        self._end(
+            record._replace(
+                phase=Phase.DEAD if record.message.acks_late else Phase.FAILED,
+                result=None,
+                result_serializer=None,
+                reported=None,
+                traceback="its worker died while it ran",
+            ),
+            keep,
+        )
+
+    def _cancel(self, id: str, keep: float | None) -> bool:
+        record = self._tasks.get(id)
+        if record is None or record.phase >= Phase.RUNNING:
+            return False
+        self._end(record._replace(phase=Phase.CANCELLED), keep)
+        return True
+
+    def _end(self, record: Record, keep: float | None) -> None:
+        now = self.clock()
+        self._put(record._replace(finished=now, keep_until=None if keep is None else now + keep))
+
+    def _present(self) -> list[WorkerInfo]:
+        return [worker for worker in self._workers.values() if worker.stopped is None]
+
+    def _stop(self, worker: int) -> None:
+        self._workers[worker] = self._workers[worker]._replace(stopped=self.clock())
+
+    def _listen(self, bells: WeakSet[MemoryBell]) -> MemoryBell:
+        bell = MemoryBell()
+        with self._lock:
+            bells.add(bell)
+        return bell
+
+
+def _new(message: Message, now: float) -> Record:
+    payload = memoryview(message.payload).tobytes()  # what is no bytes is refused, as by any store
+    later = message.eta is not None and message.eta > now
+    return Record(
+        message=message._replace(payload=payload),
+        phase=Phase.SCHEDULED if later else Phase.READY,
+        token=0,
+        lost=0,
+        worker=None,
+        created=now,
+        started=None,
+        finished=None,
+        keep_until=None,
+        result=None,
+        result_serializer=None,
+        traceback=None,
+        reported=None,
+    )
+
+
+def _eta(record: Record) -> float:
+    return inf if record.message.eta is None else record.message.eta
+
+
+def _kept_until(record: Record) -> float:
+    return inf if record.keep_until is None else record.keep_until
+
+
+def _ring(bells: Iterable[MemoryBell]) -> None:
+    for bell in bells:
+        bell.ring()

@@ -1,0 +1,148 @@
+"""`liteq inspect`: what runs, what waits, what workers can do; asked of the store, not of workers.
+
+To add a view: a function that answers its JSON document, and its line in `VIEWS`.
+"""
+
+import platform
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+
+from ..app import LiteQ
+from ..brokers.base import WorkerInfo
+from ..message import Record
+from ..states import Phase
+from ..version import __version__
+from .apps import app_of
+from .exits import FAILED, OK, UNAVAILABLE, USAGE
+from .options import add_json, add_limit, names
+from .output import complain, show
+from .views import View, beat_age, bounded, queue_views, task_view, worker_tasks, worker_view
+
+_SILENT = 15.0  # seconds without a beat, that is three of them, after which a ping is unanswered
+
+
+def configure(parser: ArgumentParser) -> None:
+    """The options."""
+    add = parser.add_argument
+    add("what", choices=VIEWS, metavar="WHAT", help=", ".join(VIEWS))
+    add("ids", nargs="*", metavar="ID", help="the tasks that query_task asks for")
+    add("-d", "--destination", type=names, metavar="NAMES", help="only these workers")
+    add_json(parser)
+    add_limit(parser, 100, "tasks, workers and names to show")
+
+
+def run(args: Namespace) -> int:
+    """Show it. UNAVAILABLE when nobody answers a ping, FAILED when a task is not known."""
+    if bool(args.ids) != (args.what == "query_task"):
+        complain("inspect query_task takes the ids of tasks, and nothing else does")
+        return USAGE
+    document = VIEWS[args.what](app_of(args), args)
+    show(bounded(document, args.limit), as_json=args.json)
+    if args.what == "ping" and not any(worker["pong"] for worker in document["workers"]):
+        return UNAVAILABLE
+    if args.what == "query_task" and not all(task["state"] for task in document["tasks"]):
+        return FAILED
+    return OK
+
+
+def _active(app: LiteQ, args: Namespace) -> View:
+    records, more = _listing(app, Phase.RUNNING, args)
+    held: dict[str | None, list[View]] = {worker.name: [] for worker in _workers(app, args)}
+    for record in records:
+        if _wanted(record.worker, args):
+            held.setdefault(record.worker, []).append(task_view(record))
+    return {"workers": _groups(held), "more": more}
+
+
+def _reserved(app: LiteQ, args: Namespace) -> View:
+    return _waiting(app, Phase.READY, args)
+
+
+def _scheduled(app: LiteQ, args: Namespace) -> View:
+    return _waiting(app, Phase.SCHEDULED, args)
+
+
+def _waiting(app: LiteQ, phase: Phase, args: Namespace) -> View:
+    """By queue, as no worker has claimed them yet."""
+    records, more = _listing(app, phase, args)
+    queues: dict[str | None, list[View]] = {}
+    for record in records:
+        queues.setdefault(record.message.queue, []).append(task_view(record))
+    return {"queues": _groups(queues), "more": more}
+
+
+def _registered(app: LiteQ, args: Namespace) -> View:
+    """By worker; and with -A what the application itself knows, worker or not."""
+    workers = [
+        {"name": worker.name, "tasks": worker_tasks(worker)} for worker in _workers(app, args)
+    ]
+    own = {"name": args.app, "tasks": sorted(app.tasks)} if args.app else None
+    return {"workers": workers, "app": own}
+
+
+def _stats(app: LiteQ, args: Namespace) -> View:
+    now = app.broker.clock()
+    workers = [worker_view(worker, now) for worker in _workers(app, args)]
+    return {"workers": workers, "queues": queue_views(app.broker.counts())}
+
+
+def _active_queues(app: LiteQ, args: Namespace) -> View:
+    workers = _stats(app, args)["workers"]
+    return {"workers": [{key: worker[key] for key in ("name", "queues")} for worker in workers]}
+
+
+def _report(app: LiteQ, args: Namespace) -> View:
+    return {
+        "liteq": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "store": app.broker.url,
+        "settings": {name: str(value) for name, value in app.conf.table().items()},
+        **_stats(app, args),
+    }
+
+
+def _ping(app: LiteQ, args: Namespace) -> View:
+    now = app.broker.clock()
+    beats = [(worker.name, beat_age(worker, now)) for worker in _workers(app, args)]
+    return {"workers": [{"name": n, "pong": age < _SILENT, "beat_age": age} for n, age in beats]}
+
+
+def _query_task(app: LiteQ, args: Namespace) -> View:
+    found = zip(args.ids, app.broker.fetch(args.ids), strict=True)
+    return {"tasks": [task_view(record) if record else _unknown(id) for id, record in found]}
+
+
+VIEWS: dict[str, Callable[[LiteQ, Namespace], View]] = {
+    "active": _active,
+    "reserved": _reserved,
+    "scheduled": _scheduled,
+    "registered": _registered,
+    "stats": _stats,
+    "active_queues": _active_queues,
+    "report": _report,
+    "ping": _ping,
+    "query_task": _query_task,
+}
+
+
+def _listing(app: LiteQ, phase: Phase, args: Namespace) -> tuple[list[Record], bool]:
+    """The oldest tasks in `phase`, and whether there are more than `--limit`."""
+    records = app.broker.listing([phase], args.limit + 1)
+    return records[: args.limit], len(records) > args.limit
+
+
+def _workers(app: LiteQ, args: Namespace) -> list[WorkerInfo]:
+    return [worker for worker in app.broker.workers() if _wanted(worker.name, args)]
+
+
+def _wanted(name: str | None, args: Namespace) -> bool:
+    return not args.destination or name in args.destination
+
+
+def _groups(tasks: dict[str | None, list[View]]) -> list[View]:
+    return [{"name": name, "tasks": tasks[name]} for name in tasks]
+
+
+def _unknown(id: str) -> View:
+    return {"id": id, "name": None, "state": None}

@@ -1,0 +1,63 @@
+"""What commands print: lines that cannot play tricks on a terminal, or one JSON document."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+
+def escape(text: object) -> str:
+    """`text` on one line, in printable characters.
+
+    Names and errors come from whoever sent the task. Escaped are control characters, and also
+    the invisible ones that turn the direction of a line or leave the encoding.
+    """
+    plain = str(text)
+    if plain.isprintable():
+        return plain
+    return "".join(c if c.isprintable() else _code(c) for c in plain)
+
+
+def say(*lines: object) -> None:
+    """Print each line, escaped."""
+    for line in lines:
+        print(escape(line))
+
+
+def complain(text: object) -> None:
+    """Print one line on standard error, escaped."""
+    print(f"liteq: {escape(text)}", file=sys.stderr)
+
+
+def say_json(document: Any) -> None:
+    """Print `document` as JSON in ASCII; what JSON lacks is written as text."""
+    print(json.dumps(document, indent=2, default=str))
+
+
+def table(rows: Sequence[Sequence[object]]) -> Iterable[str]:
+    """`rows`, the first of them the head, in columns; None is an empty cell."""
+    cells = [["" if cell is None else escape(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        yield "  ".join(map(str.ljust, row, widths)).rstrip()
+
+
+def moment(seconds: float | None) -> str | None:
+    """A time of the store (seconds since the epoch) in ISO 8601, in UTC."""
+    if seconds is None:
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    except (OverflowError, ValueError, OSError):  # beyond the years that Python knows
+        return f"{seconds:g}"
+
+
+def clip(text: str, limit: int) -> str:
+    """At most `limit` characters of `text`, and how many are missing."""
+    more = len(text) - limit
+    return f"{text[:limit]}... ({more} more characters)" if more > 0 else text
+
+
+def _code(character: str) -> str:
+    return character.encode("unicode_escape").decode()

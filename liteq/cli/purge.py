@@ -1,0 +1,57 @@
+"""`liteq purge`: drop the tasks that wait to be run."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+
+from ..brokers.base import Broker
+from ..states import Phase
+from .apps import app_of
+from .exits import FAILED, OK, USAGE
+from .options import add_json, names
+from .output import complain, escape, say, say_json
+
+
+def configure(parser: ArgumentParser) -> None:
+    """The options."""
+    add = parser.add_argument
+    add("-Q", "--queues", type=names, help="only these, comma-separated (default: all)")
+    add("-f", "--force", action="store_true", help="do not ask")
+    add_json(parser)
+
+
+def run(args: Namespace) -> int:
+    """Ask, drop, tell how many; what runs already goes on."""
+    broker = app_of(args).broker
+    if not args.force:
+        if not sys.stdin.isatty():
+            complain("purge drops tasks for ever and nobody is there to be asked: give --force")
+            return USAGE
+        if not _agreed(broker, args.queues):
+            complain("nothing was purged")
+            return FAILED
+    purged = broker.purge(args.queues)
+    if args.json:
+        say_json({"store": broker.url, "queues": args.queues, "purged": purged})
+    else:
+        say(f"purged {purged} {_tasks(purged)} from {_where(args.queues)}")
+    return OK
+
+
+def _agreed(broker: Broker, queues: list[str] | None) -> bool:
+    waiting = sum(
+        count
+        for queue, phase, count in broker.counts()
+        if phase in (Phase.SCHEDULED, Phase.READY) and (queues is None or queue in queues)
+    )
+    question = f"Drop {waiting} {_tasks(waiting)} of {_where(queues)} in {broker.url}? [yes/no] "
+    # On standard error, as with --json standard output is one document.
+    print(escape(question), end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _tasks(count: int) -> str:
+    return "task" if count == 1 else "tasks"
+
+
+def _where(queues: list[str] | None) -> str:
+    return "all queues" if queues is None else ", ".join(queues)

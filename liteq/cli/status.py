@@ -1,0 +1,66 @@
+"""`liteq status`: who works and what waits."""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable, Iterator
+
+from ..states import Phase
+from .apps import app_of
+from .exits import OK, UNAVAILABLE
+from .options import add_json, add_limit
+from .output import say, say_json, table
+from .views import View, queue_views, worker_view
+
+
+def configure(parser: ArgumentParser) -> None:
+    """The options."""
+    add_json(parser)
+    add_limit(parser, 100, "workers and queues to show")
+
+
+def run(args: Namespace) -> int:
+    """Show it; UNAVAILABLE, as in Celery, when no worker is up."""
+    broker = app_of(args).broker
+    now = broker.clock()
+    document: View = {
+        "store": broker.url,
+        "workers": [worker_view(worker, now) for worker in broker.workers()],
+        "queues": queue_views(broker.counts()),
+    }
+    document["more"] = any(len(document[key]) > args.limit for key in ("workers", "queues"))
+    for key in ("workers", "queues"):
+        del document[key][args.limit :]
+    if args.json:
+        say_json(document)
+    else:
+        say(*_lines(document))
+    return OK if document["workers"] else UNAVAILABLE
+
+
+def _lines(document: View) -> Iterator[str]:
+    yield f"store: {document['store']}"
+    yield ""
+    yield from _workers(document["workers"])
+    yield ""
+    yield from _queues(document["queues"])
+    if document["more"]:
+        yield "(there is more: --limit)"
+
+
+def _workers(workers: list[View]) -> Iterable[str]:
+    if not workers:
+        return ["No worker is up. Start one with: liteq worker -A ..."]
+    head = ("WORKER", "PID", "POOL", "CONCURRENCY", "QUEUES", "DONE", "LAST BEAT")
+    return table([head, *map(_worker, workers)])
+
+
+def _worker(worker: View) -> tuple[object, ...]:
+    columns = (worker[key] for key in ("name", "pid", "pool", "concurrency"))
+    return (*columns, ",".join(worker["queues"]), worker["done"], f"{worker['beat_age']:.0f} s ago")
+
+
+def _queues(queues: list[View]) -> Iterable[str]:
+    if not queues:
+        return ["No tasks."]
+    phases = [name for phase in Phase if any(queue[name := phase.name.lower()] for queue in queues)]
+    rows = [[queue["name"], *(queue[phase] for phase in phases)] for queue in queues]
+    return table([["QUEUE", *map(str.upper, phases)], *rows])

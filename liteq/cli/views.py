@@ -1,0 +1,119 @@
+"""What tools show of tasks, queues and workers: the keys are those of docs/reference/cli.md.
+
+User data is never decoded for it: arguments are shown by their size.
+"""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from ..brokers.base import QueueCount, WorkerInfo
+from ..message import Record
+from ..states import Phase, public_state
+from .output import moment
+
+View = dict[str, Any]
+
+
+def task_view(record: Record) -> View:
+    """One task."""
+    message = record.message
+    return {
+        "id": message.id,
+        "name": message.task,
+        "state": public_state(
+            record.phase,
+            retries=message.retries,
+            track_started=message.track_started,
+            reported=record.reported,
+        ),
+        "phase": record.phase.name.lower(),
+        "queue": message.queue,
+        "priority": message.priority,
+        "serializer": message.serializer,
+        "size": len(message.payload),
+        "retries": message.retries,
+        "lost": record.lost,
+        "worker": record.worker,
+        "created": moment(record.created),
+        "eta": moment(message.eta),
+        "expires": moment(message.expires),
+        "started": moment(record.started),
+        "finished": moment(record.finished),
+    }
+
+
+def worker_view(worker: WorkerInfo, now: float) -> View:
+    """One worker, at the moment `now`."""
+    info = _info(worker)
+    return {
+        "name": worker.name,
+        "number": worker.id,
+        "pid": worker.pid,
+        "host": worker.host,
+        "pool": info.get("pool"),
+        "concurrency": info.get("concurrency"),
+        "processes": _list(info, "processes"),
+        "queues": _names(info, "queues"),
+        "done": info.get("done", 0),
+        "started": moment(worker.started),
+        "uptime": _seconds(now - worker.started),
+        "beat_age": beat_age(worker, now),
+    }
+
+
+def worker_tasks(worker: WorkerInfo) -> list[str]:
+    """The names of the tasks that `worker` can run."""
+    return _names(_info(worker), "tasks")
+
+
+def beat_age(worker: WorkerInfo, now: float) -> float:
+    """Seconds since `worker` last said that it is there."""
+    return _seconds(now - worker.beat)
+
+
+def queue_views(counts: Iterable[QueueCount]) -> list[View]:
+    """The queues by name, with a count for every phase there is."""
+    queues: dict[str, View] = {}
+    for queue, phase, count in counts:
+        nothing = {"name": queue, **{each.name.lower(): 0 for each in Phase}}
+        queues.setdefault(queue, nothing)[phase.name.lower()] = count
+    return [queues[name] for name in sorted(queues)]
+
+
+def bounded(document: View, limit: int) -> View:
+    """`document` with at most `limit` members in each list; `more` tells whether that cut any."""
+    more = document.get("more", False)
+
+    def cut(value: Any) -> Any:
+        nonlocal more
+        if isinstance(value, dict):
+            return {key: cut(member) for key, member in value.items()}
+        if isinstance(value, list):
+            more = more or len(value) > limit
+            return [cut(member) for member in value[:limit]]
+        return value
+
+    return {**cut(document), "more": more}
+
+
+def _info(worker: WorkerInfo) -> View:
+    """What a worker tells of itself: nothing before its first beat."""
+    try:
+        info = json.loads(worker.info)
+    except ValueError:  # whoever may write the store may write anything
+        return {}
+    return info if isinstance(info, dict) else {}
+
+
+def _list(info: View, key: str) -> list[Any]:
+    value = info.get(key)
+    return value if isinstance(value, list) else []
+
+
+def _names(info: View, key: str) -> list[str]:
+    return [str(name) for name in _list(info, key)]
+
+
+def _seconds(span: float) -> float:
+    return round(max(span, 0.0), 3)  # a clock that was set back is no reason for less than nothing

@@ -1,0 +1,112 @@
+"""A runner without an application, for tests of the pools: a task's name says what it does."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+from liteq.message import Delivery
+from liteq.outcome import Kind, Outcome
+from liteq.pools.base import Limits, Recipe, Report, Run
+
+
+def recipe(*, limits: Limits = Limits(), make: str = "make") -> Recipe:
+    module = "tests.contract.recipes"
+    preload = f"{module}:{'fail' if make == 'fail' else 'load'}"
+    return Recipe(preload, f"{module}:{make}", {}, lambda report: make_runner({}, report), limits)
+
+
+def load(spec: dict[str, Any]) -> None:
+    pass
+
+
+def fail(spec: dict[str, Any], report: Report | None = None) -> Run:
+    raise RuntimeError("this application cannot be imported")
+
+
+def make_runner(spec: dict[str, Any], report: Report) -> Run:
+    def run(delivery: Delivery) -> Outcome:
+        message = delivery.message
+        name, _, argument = message.task.partition(" ")
+        return Outcome(Kind.SUCCEEDED, DEEDS[name](argument, message.id, report), "json")
+
+    return run
+
+
+make = make_runner
+
+
+def _pid(argument: str, id: str, report: Report) -> bytes:
+    return str(os.getpid()).encode()
+
+
+def _echo(argument: str, id: str, report: Report) -> bytes:
+    return argument.encode()
+
+
+def _large(argument: str, id: str, report: Report) -> bytes:
+    return b"x" * int(argument)
+
+
+def _nap(argument: str, id: str, report: Report) -> bytes:
+    time.sleep(float(argument))
+    return b"rested"
+
+
+def _spin(argument: str, id: str, report: Report) -> bytes:
+    end = time.monotonic() + float(argument)
+    while time.monotonic() < end:
+        pass
+    return b"spun"
+
+
+def _die(argument: str, id: str, report: Report) -> bytes:
+    os.kill(os.getpid(), signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
+    return b""
+
+
+def _exit(argument: str, id: str, report: Report) -> bytes:
+    os._exit(int(argument))
+
+
+def _fork(argument: str, id: str, report: Report) -> bytes:
+    return b"child" if os.fork() == 0 else b"parent"
+
+
+def _tell(argument: str, id: str, report: Report) -> bytes:
+    report(id, "PROGRESS", argument.encode(), "json")
+    return b"told"
+
+
+def _leave(argument: str, id: str, report: Report) -> bytes:
+    """Start a program that outlives the task, and say which."""
+    program = [sys.executable, "-c", "import time; time.sleep(300)"]
+    return str(subprocess.Popen(program).pid).encode()
+
+
+def _leave_and_die(argument: str, id: str, report: Report) -> bytes:
+    with open(argument, "wb") as file:
+        file.write(_leave("", id, report))
+    return _die("", id, report)
+
+
+def _stdin(argument: str, id: str, report: Report) -> bytes:
+    return repr(sys.stdin.read() if sys.stdin else None).encode()
+
+
+DEEDS = {
+    "pid": _pid,
+    "echo": _echo,
+    "large": _large,
+    "nap": _nap,
+    "spin": _spin,
+    "die": _die,
+    "exit": _exit,
+    "fork": _fork,
+    "tell": _tell,
+    "leave": _leave,
+    "leave_and_die": _leave_and_die,
+    "stdin": _stdin,
+}
