@@ -15,8 +15,9 @@ import sys
 import time
 from pathlib import Path
 
-from liteq import LiteQ
 from liteq.result import AsyncResult
+
+from liteq import LiteQ
 
 app = LiteQ("hundred_machines")
 

@@ -1,7 +1,6 @@
 import sys
 
 from liteq.result import AsyncResult
-
 from project import app
 
 result = AsyncResult(id=sys.argv[1], app=app)

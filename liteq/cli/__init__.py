@@ -1,6 +1,6 @@
 """The command line: one file a command.
 
-To add one: a module beside this file with `HELP`, `configure` and `run`, its line in `COMMANDS`,
+To add one: a module beside this file with `configure` and `run`, its line in `COMMANDS`,
 and a heading in docs/reference/cli.md (a test compares).
 """
 
@@ -9,10 +9,12 @@ import sys
 import traceback
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Protocol
 
 from ..version import __version__
 from .exits import exit_code
+from .output import complain
 
 COMMANDS = {
     "worker": "run tasks until stopped",
@@ -37,9 +39,14 @@ class Command(Protocol):
 def main(argv: list[str] | None = None) -> int:
     """Run one command; answer its exit code (docs/reference/cli.md has the table)."""
     arguments = sys.argv[1:] if argv is None else argv
-    args = _parser(arguments).parse_args(arguments)
+    # Whatever is not in the terminal's encoding is shown as an escape.
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    args = make_parser(arguments).parse_args(arguments)
     try:
-        return _module(args.command).run(args)
+        code = _module(args.command).run(args)
+        sys.stdout.flush()  # here, where a closed pipe is still ours to handle
+        return code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # `| head` has seen enough
@@ -49,11 +56,12 @@ def main(argv: list[str] | None = None) -> int:
         code = exit_code(exc)
         if code is None or args.verbose:
             traceback.print_exc()
-        print(f"liteq: {exc}", file=sys.stderr)
+        complain(exc)
         return 1 if code is None else code
 
 
-def _parser(argv: list[str]) -> ArgumentParser:
+def make_parser(argv: list[str]) -> ArgumentParser:
+    """The parser of all commands; of those that `argv` names, with their own options."""
     parser = ArgumentParser("liteq", description="The task queue you embed.")
     parser.add_argument("--version", action="version", version=f"liteq {__version__}")
     _common(parser)

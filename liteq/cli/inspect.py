@@ -15,8 +15,9 @@ from ..version import __version__
 from .apps import app_of
 from .exits import FAILED, OK, UNAVAILABLE, USAGE
 from .options import add_json, add_limit, names
+from .outline import outline
 from .output import complain, show
-from .views import View, beat_age, bounded, queue_views, task_view, worker_tasks, worker_view
+from .views import View, bounded, queue_views, task_view, worker_tasks, worker_view
 
 _SILENT = 15.0  # seconds without a beat, that is three of them, after which a ping is unanswered
 
@@ -37,7 +38,8 @@ def run(args: Namespace) -> int:
         complain("inspect query_task takes the ids of tasks, and nothing else does")
         return USAGE
     document = VIEWS[args.what](app_of(args), args)
-    show(bounded(document, args.limit), as_json=args.json)
+    shown = bounded(document, args.limit)
+    show(shown, outline(shown), as_json=args.json)
     if args.what == "ping" and not any(worker["pong"] for worker in document["workers"]):
         return UNAVAILABLE
     if args.what == "query_task" and not all(task["state"] for task in document["tasks"]):
@@ -81,14 +83,12 @@ def _registered(app: LiteQ, args: Namespace) -> View:
 
 
 def _stats(app: LiteQ, args: Namespace) -> View:
-    now = app.broker.clock()
-    workers = [worker_view(worker, now) for worker in _workers(app, args)]
-    return {"workers": workers, "queues": queue_views(app.broker.counts())}
+    return {"workers": _worker_views(app, args), "queues": queue_views(app.broker.counts())}
 
 
 def _active_queues(app: LiteQ, args: Namespace) -> View:
-    workers = _stats(app, args)["workers"]
-    return {"workers": [{key: worker[key] for key in ("name", "queues")} for worker in workers]}
+    views = _worker_views(app, args)
+    return {"workers": [{"name": view["name"], "queues": view["queues"]} for view in views]}
 
 
 def _report(app: LiteQ, args: Namespace) -> View:
@@ -103,9 +103,8 @@ def _report(app: LiteQ, args: Namespace) -> View:
 
 
 def _ping(app: LiteQ, args: Namespace) -> View:
-    now = app.broker.clock()
-    beats = [(worker.name, beat_age(worker, now)) for worker in _workers(app, args)]
-    return {"workers": [{"name": n, "pong": age < _SILENT, "beat_age": age} for n, age in beats]}
+    ages = [(view["name"], view["beat_age"]) for view in _worker_views(app, args)]
+    return {"workers": [{"name": n, "pong": age < _SILENT, "beat_age": age} for n, age in ages]}
 
 
 def _query_task(app: LiteQ, args: Namespace) -> View:
@@ -134,6 +133,11 @@ def _listing(app: LiteQ, phase: Phase, args: Namespace) -> tuple[list[Record], b
 
 def _workers(app: LiteQ, args: Namespace) -> list[WorkerInfo]:
     return [worker for worker in app.broker.workers() if _wanted(worker.name, args)]
+
+
+def _worker_views(app: LiteQ, args: Namespace) -> list[View]:
+    now = app.broker.clock()
+    return [worker_view(worker, now) for worker in _workers(app, args)]
 
 
 def _wanted(name: str | None, args: Namespace) -> bool:

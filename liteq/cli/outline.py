@@ -15,7 +15,7 @@ def outline(document: View) -> Iterator[str]:
             if isinstance(thing, dict):
                 yield f"-> {_title(thing) if 'name' in thing else key}"
                 yield from _facts(thing)
-            elif thing is not None:
+            elif thing is not None and key != "more":
                 yield f"{key}: {thing}"
 
 
@@ -27,15 +27,20 @@ def _facts(thing: View) -> Iterator[str]:
                 yield "   - none -"
         elif isinstance(value, list):
             yield f"   {key}: {', '.join(map(str, value))}"
-        elif value is not None and key not in ("name", "id"):
+        elif _tells(key, value):
             yield f"   {key}: {value}"
 
 
 def _item(value: Any) -> str:
     if not isinstance(value, dict):
         return str(value)
-    facts = (f"{k}={v}" for k, v in value.items() if v is not None and k not in ("name", "id"))
+    facts = (f"{key}={fact}" for key, fact in value.items() if _tells(key, fact))
     return " ".join([_title(value), *facts])
+
+
+def _tells(key: str, value: Any) -> bool:
+    """Whether it is worth a place: the title is told already, and of most numbers none is usual."""
+    return key not in ("name", "id") and (isinstance(value, bool) or value not in (None, 0))
 
 
 def _title(thing: View) -> str:

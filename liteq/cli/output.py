@@ -35,6 +35,16 @@ def say_json(document: Any) -> None:
     print(json.dumps(document, indent=2, default=str))
 
 
+def show(document: dict[str, Any], lines: Iterable[str], *, as_json: bool) -> None:
+    """Print `document` as JSON, or else `lines`, which say the same for people."""
+    if as_json:
+        say_json(document)
+        return
+    say(*lines)
+    if document["more"]:
+        complain("there is more: see --limit")
+
+
 def table(rows: Sequence[Sequence[object]]) -> Iterable[str]:
     """`rows`, the first of them the head, in columns; None is an empty cell."""
     cells = [["" if cell is None else escape(cell) for cell in row] for row in rows]

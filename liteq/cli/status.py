@@ -3,12 +3,11 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator
 
-from ..states import Phase
 from .apps import app_of
 from .exits import OK, UNAVAILABLE
 from .options import add_json, add_limit
-from .output import say, say_json, table
-from .views import View, queue_views, worker_view
+from .output import show, table
+from .views import PHASES, View, bounded, queue_views, worker_view
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -26,13 +25,8 @@ def run(args: Namespace) -> int:
         "workers": [worker_view(worker, now) for worker in broker.workers()],
         "queues": queue_views(broker.counts()),
     }
-    document["more"] = any(len(document[key]) > args.limit for key in ("workers", "queues"))
-    for key in ("workers", "queues"):
-        del document[key][args.limit :]
-    if args.json:
-        say_json(document)
-    else:
-        say(*_lines(document))
+    shown = bounded(document, args.limit)
+    show(shown, _lines(shown), as_json=args.json)
     return OK if document["workers"] else UNAVAILABLE
 
 
@@ -42,8 +36,6 @@ def _lines(document: View) -> Iterator[str]:
     yield from _workers(document["workers"])
     yield ""
     yield from _queues(document["queues"])
-    if document["more"]:
-        yield "(there is more: --limit)"
 
 
 def _workers(workers: list[View]) -> Iterable[str]:
@@ -61,6 +53,6 @@ def _worker(worker: View) -> tuple[object, ...]:
 def _queues(queues: list[View]) -> Iterable[str]:
     if not queues:
         return ["No tasks."]
-    phases = [name for phase in Phase if any(queue[name := phase.name.lower()] for queue in queues)]
+    phases = [phase for phase in PHASES if any(queue[phase] for queue in queues)]
     rows = [[queue["name"], *(queue[phase] for phase in phases)] for queue in queues]
     return table([["QUEUE", *map(str.upper, phases)], *rows])

@@ -13,6 +13,7 @@ from ..states import Phase, public_state
 from .output import moment
 
 View = dict[str, Any]
+PHASES = [phase.name.lower() for phase in Phase]
 
 
 def task_view(record: Record) -> View:
@@ -57,8 +58,8 @@ def worker_view(worker: WorkerInfo, now: float) -> View:
         "queues": _names(info, "queues"),
         "done": info.get("done", 0),
         "started": moment(worker.started),
-        "uptime": _seconds(now - worker.started),
-        "beat_age": beat_age(worker, now),
+        "uptime": _since(worker.started, now),
+        "beat_age": _since(worker.beat, now),
     }
 
 
@@ -67,16 +68,11 @@ def worker_tasks(worker: WorkerInfo) -> list[str]:
     return _names(_info(worker), "tasks")
 
 
-def beat_age(worker: WorkerInfo, now: float) -> float:
-    """Seconds since `worker` last said that it is there."""
-    return _seconds(now - worker.beat)
-
-
 def queue_views(counts: Iterable[QueueCount]) -> list[View]:
     """The queues by name, with a count for every phase there is."""
     queues: dict[str, View] = {}
     for queue, phase, count in counts:
-        nothing = {"name": queue, **{each.name.lower(): 0 for each in Phase}}
+        nothing = {"name": queue, **dict.fromkeys(PHASES, 0)}
         queues.setdefault(queue, nothing)[phase.name.lower()] = count
     return [queues[name] for name in sorted(queues)]
 
@@ -115,5 +111,6 @@ def _names(info: View, key: str) -> list[str]:
     return [str(name) for name in _list(info, key)]
 
 
-def _seconds(span: float) -> float:
-    return round(max(span, 0.0), 3)  # a clock that was set back is no reason for less than nothing
+def _since(then: float, now: float) -> float:
+    """Seconds; a clock that was set back is no reason for less than none."""
+    return round(max(now - then, 0.0), 3)

@@ -14,9 +14,9 @@ from ..app import LiteQ
 from ..brokers import safe_url
 from ..exceptions import ConfigurationError
 from ..version import __version__
-from ..worker.worker import Worker
 from ..worker.logs import setup_logging
 from ..worker.supervisor import Supervisor
+from ..worker.worker import Worker
 from .apps import app_of
 
 logger = logging.getLogger("liteq.worker")

@@ -46,9 +46,10 @@ _REASONS = {
         azureblockblob_container_name azureblockblob_read_timeout
         azureblockblob_retry_increment_base azureblockblob_retry_initial_backoff_sec
         azureblockblob_retry_max_attempts cache_backend cache_backend_options
-        cassandra_auth_kwargs cassandra_auth_provider cassandra_entry_ttl cassandra_keyspace
-        cassandra_options cassandra_port cassandra_read_consistency cassandra_secure_bundle_path
-        cassandra_servers cassandra_table cassandra_write_consistency
+        cassandra_auth_kwargs cassandra_auth_provider cassandra_bundle_path cassandra_entry_ttl
+        cassandra_keyspace cassandra_options cassandra_port cassandra_read_consistency
+        cassandra_secure_bundle_path cassandra_servers cassandra_table
+        cassandra_write_consistency
         cosmosdbsql_collection_name cosmosdbsql_consistency_level cosmosdbsql_database_name
         cosmosdbsql_max_retry_attempts cosmosdbsql_max_retry_wait_time couchbase_backend_settings
         database_create_tables_at_setup database_engine_callback database_engine_options

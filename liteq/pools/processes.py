@@ -53,7 +53,7 @@ class ProcessPool(Pool):
         self._tickets = 0
         self._failures = 0
         self._why = ""
-        self._stopping = False
+        self._stopping = self._closed = False
         self._launcher: Launcher
 
     def start(self, selector: BaseSelector) -> None:
@@ -115,7 +115,9 @@ class ProcessPool(Pool):
             self._send(room, (STOP, None))
 
     def close(self) -> None:
-        self._stopping = True
+        if self._closed:
+            return
+        self._stopping = self._closed = True
         for room in self._rooms:
             _kill_group(room.pid)
             self._hang_up(room)

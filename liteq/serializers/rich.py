@@ -96,8 +96,8 @@ def tagged(value: Any) -> Any:
     if hasattr(type(value), "__dataclass_fields__"):
         return _tagged_dict(_fields(value))
     raise SerializationError(
-        f"a {type(value).__qualname__} cannot be written as JSON; send what it is made of,"
-        " or use serializer='pickle'"
+        f"JSON cannot carry a value of the type {type(value).__qualname__!r}; send what it is"
+        " made of, or use serializer='pickle'"
     )
 
 

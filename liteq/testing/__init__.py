@@ -1,0 +1,10 @@
+"""For tests: of programs that use liteq, and of brokers.
+
+`docs/guides/testing.md` shows how.
+"""
+
+from ..brokers.memory import MemoryBroker
+from ..clock import ManualClock
+from .contract import BrokerContract
+
+__all__ = ["BrokerContract", "ManualClock", "MemoryBroker"]

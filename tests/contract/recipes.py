@@ -5,14 +5,17 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from liteq.message import Delivery
 from liteq.outcome import Kind, Outcome
 from liteq.pools.base import Limits, Recipe, Report, Run
 
+NO_LIMITS = Limits()
 
-def recipe(*, limits: Limits = Limits(), make: str = "make") -> Recipe:
+
+def recipe(*, limits: Limits = NO_LIMITS, make: str = "make") -> Recipe:
     module = "tests.contract.recipes"
     preload = f"{module}:{'fail' if make == 'fail' else 'load'}"
     return Recipe(preload, f"{module}:{make}", {}, lambda report: make_runner({}, report), limits)
@@ -87,8 +90,7 @@ def _leave(argument: str, id: str, report: Report) -> bytes:
 
 
 def _leave_and_die(argument: str, id: str, report: Report) -> bytes:
-    with open(argument, "wb") as file:
-        file.write(_leave("", id, report))
+    Path(argument).write_bytes(_leave("", id, report))
     return _die("", id, report)
 
 

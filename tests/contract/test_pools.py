@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from selectors import DefaultSelector
 
 import pytest
@@ -196,19 +197,21 @@ def test_an_application_that_cannot_be_imported_is_told_with_its_reason(
     selector = DefaultSelector()
     pool.start(selector)
 
-    with pytest.raises(PoolBroken, match="this application cannot be imported"):
+    def work() -> None:
         for _ in range(200):
             for key, _ in selector.select(min(pool.tend() or 0.1, 0.5)):
                 key.data()
             pool.collect()
+
+    with pytest.raises(PoolBroken, match="this application cannot be imported"):
+        work()
     pool.close()
 
 
 def gone(pid: int) -> bool:
     """Whether `pid` has ended, if only as a zombie that nobody has collected yet."""
     try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] in "ZX"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
     except OSError:
         return True
 
@@ -227,10 +230,9 @@ def test_close_leaves_no_process_behind(processes: Driver) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_what_a_killed_task_has_started_is_ended_with_it(processes: Driver, tmp_path: object) -> None:
-    note = f"{tmp_path}/pid"
+def test_what_a_killed_task_has_started_is_ended_with_it(processes: Driver, tmp_path: Path) -> None:
+    note = tmp_path / "pid"
     processes.pool.submit(processes.pool.slots[0], [delivery(f"leave_and_die {note}")])
     processes.until(lambda: processes.seen.deaths)
-    with open(note) as file:
-        stray = int(file.read())
+    stray = int(note.read_text())
     processes.until(lambda: gone(stray))

@@ -232,6 +232,13 @@ class TestNames:
         assert caught[0].filename == __file__
         assert conf.my_own == 2
 
+    @pytest.mark.parametrize("name", ["worker_log_level", "task_retries", "CELERY_BROADCAST"])
+    def test_a_name_that_is_merely_like_a_setting_is_kept(self, conf: Config, name: str) -> None:
+        with pytest.warns(UserWarning, match=name):
+            conf[name] = 1
+
+        assert conf[name] == 1
+
     def test_a_setting_without_a_meaning_is_kept_with_one_warning_that_says_why(
         self, conf: Config
     ) -> None:
@@ -294,6 +301,7 @@ class TestValues:
         [
             ("task_time_limit", "soon", "number of seconds"),
             ("task_time_limit", 0, "more than 0"),
+            ("task_time_limit", True, "more than 0"),
             ("result_expires", -1, "number of seconds"),
             ("result_expires", float("nan"), "number of seconds"),
             ("result_expires", timedelta.max, "number of seconds"),

@@ -21,7 +21,6 @@ from ...states import Phase
 from ..base import Broker, Claim, QueueCount, Settled, WorkerInfo
 from .bells import MemoryBell
 
-
 _FINAL = tuple(phase for phase in Phase if phase.final)
 
 
@@ -194,6 +193,8 @@ class MemoryBroker(Broker):
 
     def _put(self, record: Record) -> None:
         """Write `record`, and ring for whoever may want to know."""
+        for value in (record.message.payload, record.result or b""):
+            memoryview(value)  # raises for what is no bytes: no store would take it
         self._tasks[record.message.id] = record
         if record.phase.final:
             _ring(self._result_bells)
@@ -294,10 +295,9 @@ class MemoryBroker(Broker):
 
 
 def _new(message: Message, now: float) -> Record:
-    payload = memoryview(message.payload).tobytes()  # what is no bytes is refused, as by any store
     later = message.eta is not None and message.eta > now
     return Record(
-        message=message._replace(payload=payload),
+        message=message,
         phase=Phase.SCHEDULED if later else Phase.READY,
         token=0,
         lost=0,

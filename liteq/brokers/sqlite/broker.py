@@ -91,6 +91,8 @@ class SqliteBroker(Broker):
         def finish(db: Connection, refused: list[Receipt]) -> Settled:
             if finals:
                 news.extend(db.execute(SQL["result_bells"]))
+            if others:
+                news.extend(db.execute(SQL["work_bells"]))
             return Settled(refused, self._claim(db, claim) if claim else [])
 
         session = self._session()

@@ -1,0 +1,45 @@
+"""Dramatiq on Redis, two processes with one thread each: more threads only fight for the GIL."""
+
+from collections.abc import Iterator
+
+from .base import BIN, OnRedis
+
+
+class Dramatiq(OnRedis):
+    imports = "import dramatiq"
+
+    def __init__(self) -> None:
+        super().__init__()
+        from dramatiq import group
+        from dramatiq_project import add
+
+        self.add, self.group = add, group
+        self.environment["dramatiq_queue_prefetch"] = "128"  # one thread would fetch two
+
+    def worker_command(self, processes: int) -> list[str]:
+        return [
+            *(str(BIN / "dramatiq"), "dramatiq_project"),
+            *("--processes", str(processes), "--threads", "1"),
+        ]
+
+    def enqueue_each(self, count: int) -> None:
+        start, send, keep = len(self.sent), self.add.send, self.sent.append
+        for i in range(start, start + count):
+            keep(send(i, 1))
+
+    def enqueue_bulk(self, count: int) -> None:
+        start = len(self.sent)
+        messages = self.group(self.add.message(i, 1) for i in range(start, start + count))
+        self.sent += messages.run().children
+
+    def waiting(self) -> int:
+        return int(self.queues.llen("dramatiq:default"))
+
+    def finished(self) -> int:
+        return int(self.stored.dbsize())
+
+    def results(self) -> Iterator[int]:
+        return (message.get_result() for message in self.sent)
+
+    def add_and_get(self, x: int, y: int) -> int:
+        return int(self.add.send(x, y).get_result(block=True, timeout=30_000))

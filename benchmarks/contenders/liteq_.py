@@ -1,0 +1,64 @@
+"""liteq on its SQLite file, at the two durabilities people choose between."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+from .base import BIN, Contender
+
+BATCH = 10_000
+
+
+class LiteqSafe(Contender):
+    """The default: an acknowledged enqueue survives a power cut."""
+
+    imports = "from liteq import LiteQ"
+    durability: ClassVar[str] = "safe"
+
+    def __init__(self) -> None:
+        super().__init__()
+        path = Path(os.environ["BENCH_FOLDER"], "liteq.db").as_posix().lstrip("/")
+        os.environ["BENCH_LITEQ_URL"] = f"sqlite:////{path}?durability={self.durability}"
+        from liteq.states import Phase
+        from liteq_project import add, app
+
+        self.add, self.app, self.phases = add, app, Phase
+
+    def worker_command(self, processes: int) -> list[str]:
+        return [
+            *(str(BIN / "python"), "-m", "liteq", "worker", "-A", "liteq_project"),
+            *("-c", str(processes), "-l", "warning"),
+        ]
+
+    def enqueue_each(self, count: int) -> None:
+        start, delay, keep = len(self.sent), self.add.delay, self.sent.append
+        for i in range(start, start + count):
+            keep(delay(i, 1))
+
+    def enqueue_bulk(self, count: int) -> None:
+        start = len(self.sent)
+        for first in range(start, start + count, BATCH):
+            batch = range(first, min(first + BATCH, start + count))
+            self.sent += self.app.enqueue_many(self.add.s(i, 1) for i in batch)
+
+    def waiting(self) -> int:
+        return self._count(self.phases.READY)
+
+    def finished(self) -> int:
+        return self._count(self.phases.SUCCEEDED)
+
+    def results(self) -> Iterator[int]:
+        return (result.get(timeout=10) for result in self.sent)
+
+    def add_and_get(self, x: int, y: int) -> int:
+        return self.add.delay(x, y).get(timeout=30)
+
+    def _count(self, phase: int) -> int:
+        return sum(count.tasks for count in self.app.broker.counts() if count.phase == phase)
+
+
+class LiteqFast(LiteqSafe):
+    """No fsync per commit: survives any kill, not a power cut."""
+
+    durability = "fast"

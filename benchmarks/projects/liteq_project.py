@@ -1,0 +1,12 @@
+"""The liteq side: embedded SQLite file."""
+
+import os
+
+from liteq import LiteQ
+
+app = LiteQ("bench", broker=os.environ["BENCH_LITEQ_URL"])
+
+
+@app.task
+def add(x, y):
+    return x + y

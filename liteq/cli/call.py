@@ -1,0 +1,111 @@
+"""`liteq call`: send a task by name."""
+
+import json
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Never
+
+from ..app import LiteQ
+from ..exceptions import InvalidTaskError, NotRegistered
+from ..result import AsyncResult
+from .answers import show_answer, wait_for
+from .apps import app_of
+from .exits import OK
+from .options import add_json, add_limit, add_wait, seconds
+from .output import complain, say, say_json
+
+
+def configure(parser: ArgumentParser) -> None:
+    """The options."""
+    add = parser.add_argument
+    add("name", metavar="NAME", help="the task, such as project.tasks.add")
+    add("-a", "--args", type=_list, default=[], metavar="JSON", help="a list: '[2, 3]'")
+    add("-k", "--kwargs", type=_dict, default={}, metavar="JSON", help="an object: '{\"x\": 2}'")
+    when = parser.add_mutually_exclusive_group()
+    when.add_argument("-c", "--countdown", type=seconds, metavar="SECONDS", help="not before")
+    when.add_argument("-e", "--eta", type=_moment, metavar="TIME", help="not before: ISO 8601")
+    add("-x", "--expires", type=_expiry, metavar="WHEN", help="not after: seconds, or ISO 8601")
+    add("-Q", "--queue", help="instead of the task's")
+    add("--priority", type=int, metavar="N", help="higher first")
+    add("-S", "--serializer", metavar="NAME", help="of the arguments: json, pickle or your own")
+    add("--task-id", metavar="ID", help="instead of a new one; a known id is not sent again")
+    add_wait(parser)
+    add_json(parser)
+    add_limit(parser, 10_000, "with --wait, characters of the result to show")
+
+
+def run(args: Namespace) -> int:
+    """Send it and print its id; with --wait also what came of it."""
+    app = app_of(args)
+    result = _send(app, args)
+    waits = args.wait or args.timeout is not None
+    if not args.json:
+        say(result.id)
+    elif not waits:
+        say_json({"id": result.id, "name": args.name})
+    if not waits:
+        return OK
+    wait_for(app, result.id, args.timeout)
+    return show_answer(app, result.id, args)
+
+
+def _send(app: LiteQ, args: Namespace) -> AsyncResult[Any]:
+    options = {
+        name: value
+        for name in ("countdown", "eta", "expires", "queue", "priority", "serializer", "task_id")
+        if (value := getattr(args, name)) is not None
+    }
+    try:
+        return _sender(app, args)(args.args, args.kwargs, **options)
+    except (TypeError, ValueError) as exc:  # arguments that do not fit the task, or a wrong option
+        raise InvalidTaskError(f"{args.name} was not sent: {exc}") from exc
+
+
+def _sender(app: LiteQ, args: Namespace) -> Callable[..., AsyncResult[Any]]:
+    """The task's own `apply_async`, with its options; for one that is not known here, by name."""
+    try:
+        return app.tasks[args.name].apply_async
+    except NotRegistered as exc:
+        if args.app:
+            complain(f"warning: {exc}; it is sent by name all the same")
+    return lambda *values, **options: app.send_task(args.name, *values, **options)
+
+
+# types of options: argparse shows their errors and exits with 2
+
+
+def _list(text: str) -> list[Any]:
+    return _json(text, list, "a JSON list such as '[2, 3]'")
+
+
+def _dict(text: str) -> dict[str, Any]:
+    return _json(text, dict, "a JSON object such as '{\"x\": 2}'")
+
+
+def _json(text: str, kind: type[Any], expected: str) -> Any:
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as exc:
+        raise ArgumentTypeError(f"{text!r} is not {expected}: {exc}") from exc
+    if not isinstance(value, kind):
+        raise ArgumentTypeError(f"{text!r} is not {expected}")
+    return value
+
+
+def _refuse_constant(name: str) -> Never:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as exc:
+        raise ArgumentTypeError(f"{text!r} is not a time such as 2030-01-31T18:00:00") from exc
+
+
+def _expiry(text: str) -> float | datetime:
+    try:
+        return seconds(text)
+    except ArgumentTypeError:
+        return _moment(text)

@@ -1,0 +1,126 @@
+"""The small words in which the contract is written."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from ...brokers.base import Broker, Claim
+from ...clock import ManualClock
+from ...message import Delivery, Message, Receipt, Record
+from ...outcome import Settlement
+from ...states import Phase
+
+KEEP = 60.0  # seconds that a finished task is kept, where a test does not say
+
+
+class Bench:
+    """One broker with one clock and one worker for each test."""
+
+    def make_broker(self, clock: ManualClock) -> Broker:
+        """A broker with an empty store that asks `clock` for the time."""
+        raise NotImplementedError
+
+    def kill_worker(self, broker: Broker, worker: int) -> None:
+        """Make the store believe that the process of `worker`, from `make_mortal`, has died."""
+        raise NotImplementedError
+
+    def make_mortal(self, broker: Broker) -> int:
+        """Register a worker that `kill_worker` can kill."""
+        return broker.register("mortal", "{}")
+
+    # Made when they are first asked for, so that a subclass may prepare by fixtures of any kind.
+
+    @cached_property
+    def clock(self) -> ManualClock:
+        return ManualClock()
+
+    @cached_property
+    def broker(self) -> Broker:
+        return self.make_broker(self.clock)
+
+    @cached_property
+    def worker(self) -> int:
+        return self.broker.register("worker", "{}")
+
+    def teardown_method(self) -> None:
+        """Called by pytest after each test."""
+        self.broker.close()
+
+    # sending
+
+    def message(self, id: str = "a", **fields: Any) -> Message:
+        """A message with `fields`; what the test does not care for is filled in."""
+        usual = {"task": "task", "payload": b"payload", "serializer": "json", "queue": "celery"}
+        return Message(id, **{**usual, **fields})
+
+    def send(self, *ids: str, **fields: Any) -> None:
+        """Enqueue a message for each id, all with the same `fields`."""
+        self.broker.enqueue([self.message(id, **fields) for id in ids])
+
+    # working
+
+    def wish(self, limit: int = 10, queues: Sequence[str] = ("celery",)) -> Claim:
+        """A claim of `self.worker`."""
+        return Claim(self.worker, tuple(queues), limit)
+
+    def claim(self, limit: int = 10, queues: Sequence[str] = ("celery",)) -> list[Delivery]:
+        """Claim with `self.worker`."""
+        return self.broker.claim(self.wish(limit, queues))
+
+    def claim_one(self) -> Delivery:
+        """Claim, and expect exactly one task."""
+        (delivery,) = self.claim()
+        return delivery
+
+    def success(self, delivery: Delivery, result: bytes = b"result", **fields: Any) -> Settlement:
+        """The settlement of a task that succeeded now."""
+        fields = {"keep_until": self.clock() + KEEP, "lost": delivery.lost, **fields}
+        return Settlement(delivery.receipt, Phase.SUCCEEDED, self.clock(), result, "json", **fields)
+
+    def retry(self, delivery: Delivery, eta: float | None = None, **fields: Any) -> Settlement:
+        """The settlement of a task that is to run again, at `eta` or at once."""
+        message = delivery.message
+        again = message._replace(eta=eta, retries=message.retries + 1, **fields)
+        phase = Phase.READY if eta is None else Phase.SCHEDULED
+        return Settlement(delivery.receipt, phase, self.clock(), retry=again, lost=delivery.lost)
+
+    def settle(self, *settlements: Settlement) -> list[Receipt]:
+        """Settle; answer what was refused."""
+        return self.broker.settle(settlements).refused
+
+    def finish(self, *ids: str, **fields: Any) -> None:
+        """Send a task for each id and settle it as succeeded."""
+        self.send(*ids)
+        assert self.settle(*(self.success(each, **fields) for each in self.claim(len(ids)))) == []
+
+    def lose(self) -> list[Delivery]:
+        """Claim with a worker that dies at once; answer what it held."""
+        mortal = self.make_mortal(self.broker)
+        held = self.broker.claim(Claim(mortal, ("celery",), 10))
+        self.kill_worker(self.broker, mortal)
+        return held
+
+    def rescue(self, max_lost: int = 3, keep: float | None = KEEP) -> list[str]:
+        """Rescue; answer the ids, sorted."""
+        return sorted(each.message.id for each in self.broker.rescue(max_lost, keep))
+
+    # looking
+
+    def record(self, id: str = "a") -> Record:
+        """What is known of a task, which must be there."""
+        (record,) = self.broker.fetch([id])
+        assert record is not None, f"{id} is unknown"
+        return record
+
+    def phase(self, id: str = "a") -> Phase:
+        """Where a task stands."""
+        return self.record(id).phase
+
+    def known(self, *ids: str) -> list[str]:
+        """Those of `ids` that the store knows."""
+        return [each.message.id for each in self.broker.fetch(ids) if each]
+
+
+def ids(deliveries: Sequence[Delivery]) -> list[str]:
+    """The ids of `deliveries`, in order."""
+    return [each.message.id for each in deliveries]

@@ -1,0 +1,147 @@
+"""What `rescue` means."""
+
+from ...states import Phase
+from .bench import Bench
+from .races import race
+
+
+class Rescuing(Bench):
+    """What dead workers held comes back, and a task that kills is stopped."""
+
+    def test_what_a_dead_worker_held_is_ready_again(self) -> None:
+        self.send("a", "b")
+        self.lose()
+
+        assert self.rescue() == ["a", "b"]
+        record = self.record("a")
+        assert (record.phase, record.started) == (Phase.READY, None)
+
+    def test_a_rescue_answers_the_tasks_as_they_are_now(self) -> None:
+        self.send("a")
+        self.lose()
+
+        (record,) = self.broker.rescue(3, None)
+        assert record == self.record()
+
+    def test_a_rescue_charges_a_death(self) -> None:
+        self.send("a")
+        self.lose()
+        self.rescue()
+
+        assert self.record().lost == 1
+        assert self.claim_one().lost == 1
+
+    def test_a_rescued_task_has_the_place_it_was_sent_at(self) -> None:
+        self.send("a", "b")
+        self.lose()
+        self.send("c")
+        self.rescue()
+
+        assert [each.message.id for each in self.claim()] == ["a", "b", "c"]
+
+    def test_the_receipts_of_the_dead_are_void(self) -> None:
+        self.send("a")
+        (old,) = self.lose()
+        self.rescue()
+
+        assert self.settle(self.success(old)) == [old.receipt]
+        new = self.claim_one()
+        assert self.settle(self.success(old)) == [old.receipt]
+        assert self.settle(self.success(new)) == []
+
+    def test_the_dead_may_be_heard_until_they_are_rescued(self) -> None:
+        """Its last settlement was on the way when it died: it is the first to be written."""
+        self.send("a")
+        (delivery,) = self.lose()
+
+        assert self.settle(self.success(delivery)) == []
+        assert self.rescue() == []
+        assert self.phase() is Phase.SUCCEEDED
+
+    def test_a_task_that_cost_too_many_processes_is_dead(self) -> None:
+        self.send("a")
+        self.lose()
+        self.rescue(max_lost=2)
+        self.lose()
+
+        assert self.rescue(max_lost=2, keep=10) == ["a"]
+        record = self.record()
+        assert (record.phase, record.lost) == (Phase.DEAD, 2)
+        assert (record.finished, record.keep_until) == (self.clock(), self.clock() + 10)
+        assert record.traceback
+        assert self.claim() == []
+
+    def test_what_a_dead_task_had_reported_is_no_result(self) -> None:
+        self.send("a")
+        self.lose()
+        self.broker.report("a", "PROGRESS", b"50", "json")
+        self.rescue(max_lost=1)
+
+        record = self.record()
+        assert (record.reported, record.result, record.result_serializer) == (None, None, None)
+
+    def test_a_dead_task_may_be_kept_for_ever(self) -> None:
+        self.send("a")
+        self.lose()
+        self.rescue(max_lost=1, keep=None)
+
+        assert (self.phase(), self.record().keep_until) == (Phase.DEAD, None)
+
+    def test_a_task_that_may_run_only_once_has_failed(self) -> None:
+        self.send("a", acks_late=False)
+        self.lose()
+
+        assert self.rescue(max_lost=3, keep=10) == ["a"]
+        record = self.record()
+        assert (record.phase, record.lost) == (Phase.FAILED, 1)
+        assert (record.finished, record.keep_until) == (self.clock(), self.clock() + 10)
+        assert record.traceback
+        assert self.claim() == []
+
+    def test_a_worker_that_lives_keeps_its_claims_however_late_its_beat(self) -> None:
+        self.send("a")
+        delivery = self.claim_one()
+        self.clock.advance(1_000_000)
+
+        assert self.rescue() == []
+        assert self.settle(self.success(delivery)) == []
+
+    def test_a_worker_that_lives_keeps_its_claims_when_the_clock_goes_back(self) -> None:
+        self.send("a")
+        self.claim_one()
+        self.clock.advance(-1_000_000)
+
+        assert self.rescue() == []
+
+    def test_only_the_claims_of_the_dead_are_rescued(self) -> None:
+        self.send("a")
+        mine = self.claim_one()
+        self.send("b")
+        self.lose()
+
+        assert self.rescue() == ["b"]
+        assert self.settle(self.success(mine)) == []
+
+    def test_a_claim_is_rescued_once(self) -> None:
+        self.send("a")
+        self.lose()
+
+        assert self.rescue() == ["a"]
+        assert self.rescue() == []
+        assert self.record().lost == 1
+
+    def test_of_racing_rescuers_one_gets_the_claim(self) -> None:
+        self.send("a", "b")
+        self.lose()
+
+        answers = race(3, lambda _: self.rescue())
+
+        assert sorted(answers) == [[], [], ["a", "b"]]
+        assert self.record().lost == 1
+
+    def test_a_worker_that_died_idle_costs_nothing(self) -> None:
+        self.send("a")
+        self.kill_worker(self.broker, self.make_mortal(self.broker))
+
+        assert self.rescue() == []
+        assert self.record().lost == 0

@@ -1,0 +1,123 @@
+"""What `enqueue` means."""
+
+from contextlib import suppress
+from typing import cast
+
+from ...states import Phase
+from .bench import Bench, ids
+from .races import race
+
+
+class Sending(Bench):
+    """Messages go in, whole and once."""
+
+    def test_a_message_comes_back_as_it_was_sent(self) -> None:
+        message = self.message(
+            priority=-3,
+            expires=self.clock() + 0.1,
+            retries=2,
+            acks_late=False,
+            ignore_result=True,
+            track_started=True,
+            options='{"shadow": "ß"}',
+        )
+        self.broker.enqueue([message])
+
+        assert self.record().message == message
+        assert self.claim_one().message == message
+
+    def test_a_payload_is_bytes_that_nobody_reads(self) -> None:
+        for n, payload in enumerate((b"", b"\0", b"a\0b", b"\xff\xfe", bytes(range(256)))):
+            self.send(str(n), payload=payload)
+
+            assert self.record(str(n)).message.payload == payload
+
+    def test_a_payload_may_be_large(self) -> None:
+        payload = bytes(range(256)) * 4096  # 1 MiB
+        self.send("a", payload=payload)
+
+        assert self.claim_one().message.payload == payload
+
+    def test_names_may_be_in_any_script(self) -> None:
+        self.send("номер-1", task="größe.测试", queue="очередь 🐇")
+
+        (delivery,) = self.claim(queues=["очередь 🐇"])
+        assert delivery.message.id == "номер-1"
+        assert delivery.message.task == "größe.测试"
+
+    def test_a_message_without_an_eta_is_ready(self) -> None:
+        self.send("a")
+
+        record = self.record()
+        assert record.phase is Phase.READY
+        assert (record.created, record.started, record.finished) == (self.clock(), None, None)
+
+    def test_a_message_with_a_later_eta_is_scheduled_and_with_a_past_one_ready(self) -> None:
+        self.send("later", eta=self.clock() + 0.001)
+        self.send("now", eta=self.clock())
+        self.send("past", eta=self.clock() - 1)
+
+        assert self.phase("later") is Phase.SCHEDULED
+        assert ids(self.claim()) == ["now", "past"]
+
+    def test_an_id_that_is_known_is_left_as_it_is(self) -> None:
+        self.send("a", payload=b"first")
+        self.send("a", payload=b"second", priority=9, queue="other")
+
+        assert self.record().message == self.message("a", payload=b"first")
+
+    def test_an_id_is_known_twice_in_one_batch(self) -> None:
+        self.broker.enqueue([self.message("a", priority=1), self.message("a", priority=2)])
+
+        assert self.record().message.priority == 1
+        assert ids(self.claim()) == ["a"]
+
+    def test_a_running_task_is_not_sent_again(self) -> None:
+        self.send("a")
+        self.claim_one()
+        self.send("a")
+
+        assert self.claim() == []
+
+    def test_a_finished_task_is_not_sent_again(self) -> None:
+        self.finish("a")
+        self.send("a")
+
+        assert self.claim() == []
+        assert self.record().result == b"result"
+
+    def test_what_is_new_in_a_batch_is_stored_beside_what_is_known(self) -> None:
+        self.send("a")
+        self.send("b", "a", "c")
+
+        assert ids(self.claim()) == ["a", "b", "c"]
+
+    def test_a_batch_with_a_message_that_cannot_be_stored_stores_nothing(self) -> None:
+        poison = self.message("b", payload=cast("bytes", object()))
+        with suppress(Exception):
+            self.broker.enqueue([self.message("a"), poison, self.message("c")])
+
+        assert self.known("a", "b", "c") == []
+        self.send("a")  # and the store still works
+        assert ids(self.claim()) == ["a"]
+
+    def test_an_empty_batch_is_no_error(self) -> None:
+        self.broker.enqueue([])
+
+        assert self.broker.counts() == []
+
+    def test_a_batch_may_be_large(self) -> None:
+        many = [f"{n:04}" for n in range(2000)]
+        self.send(*many)
+
+        assert ids(self.claim(limit=2000)) == many
+
+    def test_a_durable_message_is_stored_like_any_other(self) -> None:
+        self.broker.enqueue([self.message("a")], durable=True)
+
+        assert ids(self.claim()) == ["a"]
+
+    def test_of_many_senders_of_one_id_one_wins(self) -> None:
+        race(4, lambda n: self.send("a", payload=b"%d" % n))
+
+        assert len(self.claim()) == 1

@@ -1,0 +1,60 @@
+"""What tools may ask."""
+
+from ...states import Phase
+from .bench import Bench, ids
+
+
+class Tools(Bench):
+    """Counts, listings, and a broom."""
+
+    def test_tasks_are_counted_by_queue_and_phase(self) -> None:
+        self.send("a", "b", queue="x")
+        self.send("c", queue="y")
+        self.send("d", queue="y", eta=self.clock() + 1)
+        self.claim(limit=1, queues=["x"])
+
+        assert sorted(self.broker.counts()) == [
+            ("x", Phase.READY, 1),
+            ("x", Phase.RUNNING, 1),
+            ("y", Phase.SCHEDULED, 1),
+            ("y", Phase.READY, 1),
+        ]
+
+    def test_a_listing_is_oldest_first_and_keeps_to_its_limit(self) -> None:
+        self.send("b", priority=1)
+        self.send("c", "a", priority=2)
+
+        listed = self.broker.listing([Phase.READY], 2)
+
+        assert [each.message.id for each in listed] == ["b", "c"]
+        assert listed[0] == self.record("b")
+
+    def test_a_listing_holds_the_phases_that_were_asked_for(self) -> None:
+        self.finish("done")
+        self.send("running")
+        self.claim_one()
+        self.send("ready")
+
+        listed = self.broker.listing([Phase.SUCCEEDED, Phase.READY], 10)
+
+        assert [each.message.id for each in listed] == ["done", "ready"]
+        assert self.broker.listing([], 10) == []
+
+    def test_purging_drops_what_waits_to_be_run(self) -> None:
+        self.finish("done")
+        self.send("running")
+        self.claim_one()
+        self.send("ready")
+        self.send("scheduled", eta=self.clock() + 1)
+
+        assert self.broker.purge(None) == 2
+        assert self.known("done", "running", "ready", "scheduled") == ["done", "running"]
+
+    def test_purging_keeps_to_the_queues_that_were_named(self) -> None:
+        self.send("a", queue="x")
+        self.send("b", queue="y")
+        self.send("c", queue="z")
+
+        assert self.broker.purge([]) == 0
+        assert self.broker.purge(["x", "z", "unknown"]) == 2
+        assert ids(self.claim(queues=["x", "y", "z"])) == ["b"]

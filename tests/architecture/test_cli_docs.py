@@ -1,0 +1,75 @@
+"""docs/reference/cli.md tells of every command, option and exit code, and of nothing else."""
+
+import re
+from argparse import ArgumentParser, _SubParsersAction
+
+import pytest
+
+from liteq.cli import COMMANDS, exits, make_parser
+from liteq.cli.inspect import VIEWS
+from tests.architecture.source import ROOT
+
+PAGE = (ROOT / "docs/reference/cli.md").read_text(encoding="utf-8")
+COMMON = "Options of every command"
+HELP = {"-h", "--help"}
+INTERRUPTED = {130, 131}  # the worker's, by the number of the signal
+
+
+def section(heading: str) -> str:
+    """What stands below `## heading`, up to the next one."""
+    _, found, rest = PAGE.partition(f"\n## {heading}\n")
+    assert found, f"there is no heading {heading!r}"
+    return rest.partition("\n## ")[0]
+
+
+def first_cells(heading: str) -> list[str]:
+    """The first cell of each row of the tables below `heading`."""
+    return re.findall(r"^\| *(.+?) *\|", section(heading), re.MULTILINE)
+
+
+def documented(heading: str) -> set[str]:
+    return set(re.findall(r"`(--?\w[\w-]*)`", "\n".join(first_cells(heading))))
+
+
+def options(command: str) -> set[str]:
+    """All options of `command`, as its parser has them."""
+    parser = subparsers(make_parser([command]))[command]
+    return {option for action in parser._actions for option in action.option_strings} - HELP
+
+
+def subparsers(parser: ArgumentParser) -> dict[str, ArgumentParser]:
+    (found,) = (a.choices for a in parser._actions if isinstance(a, _SubParsersAction))
+    return dict(found)
+
+
+def test_every_command_has_its_heading_and_every_heading_its_command() -> None:
+    assert re.findall(r"^## liteq (\S+)$", PAGE, re.MULTILINE) == list(COMMANDS)
+
+
+def test_the_table_of_commands_says_what_their_help_says() -> None:
+    rows = re.findall(r"^\| \[`(\w+)`\]\(#liteq-\w+\) \| (.+) \|$", PAGE, re.MULTILINE)
+
+    assert dict(rows) == COMMANDS
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_options_of_a_command_are_those_on_the_page(command: str) -> None:
+    assert documented(f"liteq {command}") == options(command) - documented(COMMON)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_common_options_are_options_of_every_command(command: str) -> None:
+    assert documented(COMMON) <= options(command)
+
+
+def test_the_views_of_inspect_are_those_on_the_page() -> None:
+    cells = first_cells("liteq inspect")
+
+    assert [cell.strip("`") for cell in cells if re.fullmatch(r"`[a-z_]+`", cell)] == list(VIEWS)
+
+
+def test_the_exit_codes_are_those_on_the_page() -> None:
+    codes = {value for value in vars(exits).values() if isinstance(value, int)}
+    cells = first_cells("Exit codes")
+
+    assert {int(cell) for cell in cells if cell.isdigit()} == codes | INTERRUPTED

@@ -1,0 +1,63 @@
+"""Every broker against the contract."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from liteq.brokers import Broker, connect
+from liteq.brokers.memory import MemoryBroker
+from liteq.testing import BrokerContract, ManualClock
+
+MORTAL = """
+import sys
+from liteq.brokers import connect
+
+print(connect(sys.argv[1]).register("mortal", "{}"), flush=True)
+sys.stdin.read()
+"""
+
+
+class TestMemory(BrokerContract):
+    def make_broker(self, clock: ManualClock) -> Broker:
+        return MemoryBroker(clock)
+
+    def kill_worker(self, broker: Broker, worker: int) -> None:
+        assert isinstance(broker, MemoryBroker)
+        broker.bury(worker)
+
+
+class TestSqlite(BrokerContract):
+    """Its mortal workers are processes that are killed."""
+
+    @pytest.fixture(autouse=True)
+    def _store(self, store: str) -> None:
+        self.url = store
+        self.processes: dict[int, subprocess.Popen[str]] = {}
+
+    def make_broker(self, clock: ManualClock) -> Broker:
+        return connect(self.url, clock=clock)
+
+    def make_mortal(self, broker: Broker) -> int:
+        if os.name != "posix":
+            pytest.skip("here a death is never proven, only assumed after a while: by lease")
+        process = subprocess.Popen(
+            [sys.executable, "-c", MORTAL, self.url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        worker = int(process.stdout.readline())
+        self.processes[worker] = process
+        return worker
+
+    def kill_worker(self, broker: Broker, worker: int) -> None:
+        with self.processes.pop(worker) as process:
+            process.kill()
+
+    def teardown_method(self) -> None:
+        super().teardown_method()
+        for worker in list(self.processes):
+            self.kill_worker(self.broker, worker)

@@ -1,0 +1,247 @@
+"""Any order of verbs: the SQLite broker says what the memory broker says."""
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from liteq.brokers import connect
+from liteq.brokers.base import Claim, Settled
+from liteq.brokers.memory import MemoryBroker
+from liteq.brokers.sqlite.owners import this_process
+from liteq.clock import ManualClock
+from liteq.message import Delivery, Message, Receipt, Record
+from liteq.outcome import Settlement
+from liteq.states import Phase
+
+IDS = "abcdef"  # few, so that they collide
+QUEUES = ("x", "y")
+
+ids = st.lists(st.sampled_from([*IDS, "unknown"]), max_size=4)
+keeps = st.sampled_from([None, 0.0, 5.0])
+limits = st.integers(0, 3)
+# Seconds from now. Time passes in the same steps, so that instants are met exactly.
+offsets = st.sampled_from([None, -1.0, 0.0, 1.0, 6.0])
+messages = st.builds(
+    Message,
+    id=st.sampled_from(IDS),
+    task=st.just("task"),
+    payload=st.binary(max_size=3),
+    serializer=st.just("json"),
+    queue=st.sampled_from(QUEUES),
+    priority=st.integers(-1, 1),
+    eta=offsets,
+    acks_late=st.booleans(),
+)
+
+
+class Pair(NamedTuple):
+    """One claim as each of the brokers names it."""
+
+    model: Delivery
+    real: Delivery
+
+
+class End(NamedTuple):
+    """What is to become of a claim, before a broker's receipt is put on it."""
+
+    pick: int  # which of all claims there ever were
+    phase: Phase
+    again: float | None  # SCHEDULED: seconds from now
+    keep: float | None
+
+
+ends = st.builds(
+    End,
+    pick=st.integers(0, 30),
+    phase=st.sampled_from(
+        [Phase.SCHEDULED, Phase.READY, Phase.SUCCEEDED, Phase.FAILED, Phase.DEAD]
+    ),
+    again=st.sampled_from([1.0, 6.0]),
+    keep=keeps,
+)
+
+
+class Brokers(RuleBasedStateMachine):
+    """Does everything to both brokers and compares what they say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = TemporaryDirectory()
+        self.path = Path(self.folder.name, "store.db")
+        self.clock = ManualClock()
+        self.model = MemoryBroker(self.clock)
+        self.real = connect(f"sqlite:///{self.path}?durability=fast", clock=self.clock)
+        self.pairs: list[Pair] = []  # all claims there ever were: old receipts are tried as well
+        self.workers: list[int] = []
+
+    def teardown(self) -> None:
+        self.model.close()
+        self.real.close()
+        self.folder.cleanup()
+
+    def both(self, verb: str, *args: Any) -> Any:
+        """The answer of both brokers, which must be one."""
+        model, real = (getattr(broker, verb)(*args) for broker in (self.model, self.real))
+        assert model == real
+        return model
+
+    def after(self, seconds: float | None) -> float | None:
+        return None if seconds is None else self.clock() + seconds
+
+    # sending
+
+    @rule(batch=st.lists(messages, max_size=3))
+    def enqueue(self, batch: list[Message]) -> None:
+        self.both("enqueue", [each._replace(eta=self.after(each.eta)) for each in batch])
+
+    # working
+
+    @rule(data=st.data(), queues=st.sets(st.sampled_from(QUEUES)), limit=limits)
+    def claim(self, data: st.DataObject, queues: set[str], limit: int) -> None:
+        claim = Claim(data.draw(st.sampled_from(self.workers)), tuple(queues), limit)
+        self.note(self.model.claim(claim), self.real.claim(claim))
+
+    @rule(data=st.data(), batch=st.lists(ends, max_size=3), limit=st.none() | limits)
+    def settle(self, data: st.DataObject, batch: list[End], limit: int | None) -> None:
+        worker = data.draw(st.sampled_from(self.workers))
+        claim = None if limit is None else Claim(worker, QUEUES, limit)
+        chosen = [(end, self.pairs[-1 - end.pick]) for end in batch if end.pick < len(self.pairs)]
+
+        model = self.model.settle([self.settlement(e, p.model) for e, p in chosen], claim)
+        real = self.real.settle([self.settlement(e, p.real) for e, p in chosen], claim)
+
+        mine, theirs = [p.model for _, p in chosen], [p.real for _, p in chosen]
+        assert refused(model, mine) == refused(real, theirs)
+        self.note(model.claimed, real.claimed)
+
+    def settlement(self, end: End, delivery: Delivery) -> Settlement:
+        again = delivery.message._replace(retries=delivery.message.retries + 1, eta=None)
+        if end.phase is Phase.SCHEDULED:
+            again = again._replace(eta=self.after(end.again))
+        final = end.phase.final
+        return Settlement(
+            delivery.receipt,
+            end.phase,
+            self.clock(),
+            result=b"result" if final else None,
+            result_serializer="json" if final else None,
+            keep_until=self.after(end.keep) if final else None,
+            retry=None if final else again,
+            lost=delivery.lost,
+        )
+
+    def note(self, model: Sequence[Delivery], real: Sequence[Delivery]) -> None:
+        assert [each._replace(receipt=NO_RECEIPT) for each in model] == [
+            each._replace(receipt=NO_RECEIPT) for each in real
+        ]
+        self.pairs += map(Pair, model, real)
+
+    @rule(picks=st.lists(st.integers(0, 30), max_size=3))
+    def release(self, picks: list[int]) -> None:
+        pairs = [self.pairs[-1 - pick] for pick in picks if pick < len(self.pairs)]
+        self.model.release([each.model.receipt for each in pairs])
+        self.real.release([each.real.receipt for each in pairs])
+
+    @rule()
+    def promote(self) -> None:
+        self.both("promote")
+
+    @rule(max_lost=st.integers(1, 3), keep=keeps)
+    def rescue(self, max_lost: int, keep: float | None) -> None:
+        model, real = (broker.rescue(max_lost, keep) for broker in (self.model, self.real))
+        assert sorted(map(seen, model)) == sorted(map(seen, real))
+
+    # results
+
+    @rule(ids=ids)
+    def report(self, ids: list[str]) -> None:
+        for id in ids:
+            self.both("report", id, "PROGRESS", b"half", "json")
+
+    @rule(ids=ids)
+    def forget(self, ids: list[str]) -> None:
+        self.both("forget", ids)
+
+    @rule(ids=ids, keep=keeps)
+    def cancel(self, ids: list[str], keep: float | None) -> None:
+        self.both("cancel", ids, keep)
+
+    @rule(limit=st.integers(1, 3))
+    def sweep(self, limit: int) -> None:
+        self.both("sweep", limit)
+
+    @rule(queues=st.none() | st.sets(st.sampled_from(QUEUES)))
+    def purge(self, queues: set[str] | None) -> None:
+        self.both("purge", None if queues is None else sorted(queues))
+
+    # workers
+
+    @initialize()
+    def a_worker(self) -> None:
+        self.register()
+
+    @rule()
+    def register(self) -> None:
+        self.workers.append(self.both("register", f"worker-{len(self.workers)}", "{}"))
+
+    @rule(data=st.data())
+    def beat(self, data: st.DataObject) -> None:
+        self.both("beat", data.draw(st.sampled_from(self.workers)), '{"done": 1}')
+
+    @rule(data=st.data())
+    def unregister(self, data: st.DataObject) -> None:
+        """One that left may go on claiming: another process may have its number by mistake."""
+        self.both("unregister", data.draw(st.sampled_from(self.workers)))
+
+    @rule(data=st.data())
+    def kill(self, data: st.DataObject) -> None:
+        worker = data.draw(st.sampled_from(self.workers))
+        self.model.bury(worker)
+        owner = this_process()._replace(boot="an earlier one")  # as after the loss of power
+        with sqlite3.connect(self.path) as db:
+            db.execute("update worker set owner = ? where id = ?", (str(owner), worker))
+        db.close()
+
+    # time
+
+    @rule(seconds=st.sampled_from([1.0, 5.0, 6.0, -1.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    # what must hold after each step
+
+    @invariant()
+    def they_know_the_same_of_every_task(self) -> None:
+        model, real = (broker.fetch(list(IDS)) for broker in (self.model, self.real))
+        assert [each and seen(each) for each in model] == [each and seen(each) for each in real]
+
+    @invariant()
+    def they_count_and_list_the_same(self) -> None:
+        assert self.model.counts() == sorted(self.real.counts())
+        model, real = (broker.listing(list(Phase), 9) for broker in (self.model, self.real))
+        assert [each.message.id for each in model] == [each.message.id for each in real]
+
+    @invariant()
+    def they_see_the_same_workers(self) -> None:
+        self.both("workers")
+
+
+NO_RECEIPT = Receipt("", 0)
+
+
+def seen(record: Record) -> Record:
+    """`record` without what is each broker's own: its tokens, and how it words a reason."""
+    return record._replace(token=0, traceback=record.traceback and "…")
+
+
+def refused(settled: Settled, deliveries: Sequence[Delivery]) -> list[int]:
+    """Which of `deliveries` were refused, by their number."""
+    return [n for n, each in enumerate(deliveries) if each.receipt in settled.refused]
+
+
+TestMachine = Brokers.TestCase
