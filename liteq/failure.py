@@ -2,12 +2,12 @@
 
 An exception is stored as a dict: `exc_type`, `exc_module`, `exc_repr` and `exc_args`. The arguments
 are bytes of their own, so that some that cannot be read cost only themselves. No exception is
-ever pickled whole, and no module is imported because a result names it.
+ever pickled whole, and its class is looked up only among what is imported already.
 """
 
 import reprlib
 import sys
-from functools import cache, reduce
+from functools import lru_cache, reduce
 from typing import Any
 
 from .exceptions import RemoteError, SerializationError
@@ -123,7 +123,7 @@ def _known_class(module: str, qualname: str) -> type[Exception] | None:
     return ours if isinstance(ours, type) and issubclass(ours, Exception) else None
 
 
-@cache
+@lru_cache(256)  # so that one `except` clause catches them all, but not without end
 def _remote_class(name: str) -> type[RemoteError]:
     return type(name, (RemoteError,), {"__doc__": RemoteError.__doc__, "__module__": __name__})
 

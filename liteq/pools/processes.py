@@ -14,6 +14,7 @@ from contextlib import suppress
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
 from typing import Any
 
+from ..exceptions import LiteqError
 from ..message import Delivery
 from ..outcome import Kind, Outcome
 from .base import Death, Happenings, Pool, Recipe, Running, Slot, Told
@@ -27,7 +28,7 @@ _FEW = 5  # children in a row that never came up, before the pool gives up
 _KINDS = {kind.value: kind for kind in Kind}
 
 
-class PoolBroken(Exception):
+class PoolBroken(LiteqError):
     """No child comes up; the text says why."""
 
 

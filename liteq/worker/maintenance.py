@@ -11,6 +11,7 @@ from .log import logger
 _BEAT_EVERY = 5.0  # seconds
 _RESCUE_EVERY = 1.0
 _UPKEEP_EVERY = 0.25
+_IDLE_AFTER = 5.0
 _SWEEP_EVERY = 30.0
 _SWEEP_BATCH = 500  # records, so that a sweep holds the write lock for milliseconds only
 _FAR = 3600.0  # seconds: the longest that is slept towards an eta, should the clock be set
@@ -30,7 +31,8 @@ class Maintenance:
         self._worker = worker
         self._policy = policy
         self._describe = describe
-        now = time.monotonic()
+        now = self._busy_at = time.monotonic()
+        self._rested = False
         self._at = {
             self._rescue: now,
             self._promote: now,
@@ -47,6 +49,11 @@ class Maintenance:
     def rung(self) -> None:
         """There is news: perhaps an eta that is nearer than the one waited for."""
         self._at[self._promote] = min(self._at[self._promote], time.monotonic())
+
+    def busy(self) -> None:
+        """Something was just done: the worker is not idle."""
+        self._busy_at = time.monotonic()
+        self._rested = False
 
     def run(self) -> None:
         """Do what is due."""
@@ -74,7 +81,9 @@ class Maintenance:
         return _BEAT_EVERY
 
     def _upkeep(self) -> float:
-        self._broker.upkeep()
+        idle = not self._rested and time.monotonic() - self._busy_at > _IDLE_AFTER
+        self._broker.upkeep(idle=idle)
+        self._rested = self._rested or idle
         return _UPKEEP_EVERY
 
     def _sweep(self) -> float:

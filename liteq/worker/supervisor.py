@@ -224,6 +224,7 @@ class Supervisor:
             self._failed(exc)
             return []
         self._recovered()
+        self._maintenance.busy()
         self._settlements = []
         for receipt in settled.refused:
             logger.warning("a claim was lost, its result is dropped: task number %s", receipt.key)

@@ -1,0 +1,542 @@
+"""The tools of the command line as users run them: real processes on a real file."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import liteq
+from liteq.brokers import connect
+from liteq.message import Message
+
+PROJECT = """
+from pathlib import Path
+
+from liteq import LiteQ
+
+app = LiteQ("project", broker="sqlite:///store.db?durability=fast")
+
+
+class Refused(Exception):
+    pass
+
+
+@app.task
+def add(x, y):
+    return x + y
+
+
+@app.task(queue="mail")
+def send(to, subject=""):
+    pass
+
+
+@app.task
+def refuse(text):
+    raise Refused(text)
+
+
+@app.task
+def wait_for(path):
+    import time
+    while not Path(path).exists():
+        time.sleep(0.01)
+"""
+
+URL = "sqlite:///store.db"
+FAR = "2099-01-01T00:00:00+00:00"
+
+
+class Shell:
+    """A folder with the project in it, and `liteq` to be run there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.joinpath("project.py").write_text(PROJECT, encoding="utf-8")
+        ours = str(Path(liteq.__file__).parents[1])
+        theirs = {k: v for k, v in os.environ.items() if not k.startswith("LITEQ_")}
+        self.env = {**theirs, "PYTHONPATH": ours, "PYTHONIOENCODING": "utf-8"}
+
+    def run(self, *args: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run `liteq args`, with nobody at its standard input; it must end with `code`."""
+        done = subprocess.run(
+            self.command(*args),
+            cwd=self.folder,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=30,
+            check=False,
+        )
+        assert done.returncode == code, done
+        assert "Traceback" not in done.stderr
+        return done
+
+    def command(self, *args: object) -> list[str]:
+        return [sys.executable, "-m", "liteq", *map(str, args)]
+
+    def says(self, *args: object, code: int = 0) -> str:
+        """What the command prints."""
+        return self.run(*args, code=code).stdout.strip()
+
+    def complains(self, *args: object, code: int) -> str:
+        """What the command prints on standard error, one line."""
+        (line,) = self.run(*args, code=code).stderr.splitlines()
+        return line
+
+    def tells(self, *args: object, code: int = 0) -> Any:
+        """The document that the command prints with `--json`."""
+        return json.loads(self.says(*args, "--json", code=code))
+
+    def call(self, *args: object) -> str:
+        """Send a task; answer its id."""
+        return self.says("call", "-A", "project", *args)
+
+    def enqueue(self, *messages: Message) -> None:
+        """Write messages into the store past all checks."""
+        broker = connect(f"sqlite:///{self.folder / 'store.db'}?durability=fast")
+        try:
+            broker.enqueue(messages)
+        finally:
+            broker.close()
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+class TestStatus:
+    def test_without_a_worker_it_says_so_and_shows_the_queues_all_the_same(
+        self, shell: Shell
+    ) -> None:
+        shell.call("project.add", "--args", "[2, 3]")
+        shell.call("project.send", "--args", '["ann"]', "--countdown", 600)
+
+        told = shell.tells("status", "-A", "project", code=69)
+        said = shell.says("-A", "project", "status", code=69)
+
+        assert told["workers"] == []
+        assert [
+            (queue["name"], queue["ready"], queue["scheduled"]) for queue in told["queues"]
+        ] == [
+            ("celery", 1, 0),
+            ("mail", 0, 1),
+        ]
+        assert "No worker is up" in said
+        assert "store.db" in said
+
+    def test_a_limit_that_leaves_something_out_is_told(self, shell: Shell) -> None:
+        for queue in "abc":
+            shell.enqueue(message(queue, queue=queue))
+
+        told = shell.tells("status", "-b", URL, "--limit", 2, code=69)
+        all_told = shell.tells("status", "-b", URL, "--limit", 3, code=69)
+
+        assert ([queue["name"] for queue in told["queues"]], told["more"]) == (["a", "b"], True)
+        assert (len(all_told["queues"]), all_told["more"]) == (3, False)
+
+
+class TestCall:
+    def test_it_prints_the_id_of_a_task_that_waits_then(self, shell: Shell) -> None:
+        id = shell.call("project.add", "--args", "[2, 3]", "--priority", 7, "--queue", "fast")
+
+        (task,) = shell.tells("inspect", "query_task", id, "-A", "project")["tasks"]
+
+        assert (task["name"], task["state"], task["phase"]) == ("project.add", "PENDING", "ready")
+        assert (task["priority"], task["queue"]) == (7, "fast")
+
+    def test_times_are_kept(self, shell: Shell) -> None:
+        id = shell.call("project.add", "-a", "[2, 3]", "--eta", FAR, "--expires", "2099-01-02")
+
+        (task,) = shell.tells("inspect", "query_task", id, "-A", "project")["tasks"]
+
+        assert task["phase"] == "scheduled"
+        assert task["eta"].startswith("2099-01-01T00:00:00")
+        assert task["expires"].startswith("2099-01-0")
+
+    def test_the_tasks_own_options_hold(self, shell: Shell) -> None:
+        id = shell.call("project.send", "--kwargs", '{"to": "ann"}')
+
+        (task,) = shell.tells("inspect", "query_task", id, "-A", "project")["tasks"]
+
+        assert task["queue"] == "mail"
+
+    def test_a_known_id_is_not_sent_again(self, shell: Shell) -> None:
+        ids = {shell.call("project.add", "-a", "[1, 1]", "--task-id", "mine") for _ in range(2)}
+
+        assert ids == {"mine"}
+        assert shell.tells("purge", "-b", URL, "--force")["purged"] == 1
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            ("--args", "[2, 3"),
+            ("--args", '{"x": 2}'),
+            ("--args", "[NaN]"),
+            ("--kwargs", "[2]"),
+            ("--countdown", "soon"),
+            ("--countdown", "nan"),
+            ("--eta", "tomorrow"),
+            ("--expires", "-1"),
+        ],
+    )
+    def test_what_cannot_be_read_is_told_by_its_option(
+        self, shell: Shell, wrong: tuple[str, str]
+    ) -> None:
+        done = shell.run("call", "project.add", *wrong, code=2)
+
+        assert wrong[0] in done.stderr.splitlines()[-1]
+
+    def test_an_unknown_name_is_sent_with_a_warning_where_the_tasks_are_known(
+        self, shell: Shell
+    ) -> None:
+        done = shell.run("call", "-A", "project", "project.ad")
+        silent = shell.run("call", "-b", URL, "project.ad")
+
+        assert "project.ad" in done.stderr
+        assert "project.add" in done.stderr
+        assert silent.stderr == ""
+        told = shell.tells("inspect", "reserved", "-b", URL)
+        assert [task["name"] for task in told["queues"][0]["tasks"]] == ["project.ad"] * 2
+
+    def test_arguments_that_do_not_fit_the_task_are_not_sent(self, shell: Shell) -> None:
+        line = shell.complains("call", "-A", "project", "project.add", "--args", "[2]", code=65)
+
+        assert "'y'" in line
+        assert shell.tells("inspect", "reserved", "-b", URL)["queues"] == []
+
+    def test_waiting_ends_in_time_with_the_id_told(self, shell: Shell) -> None:
+        done = shell.run("call", "-b", URL, "t", "--task-id", "mine", "--timeout", 0.1, code=75)
+
+        assert done.stdout.strip() == "mine"
+
+
+class TestResult:
+    def test_of_a_task_that_waits_it_shows_the_state(self, shell: Shell) -> None:
+        id = shell.call("project.add", "--args", "[2, 3]")
+
+        told = shell.tells("result", id, "-b", URL)
+
+        assert shell.says("result", id, "-b", URL) == "PENDING"
+        assert (told["state"], told["result"], told["error"]) == ("PENDING", None, None)
+
+    def test_waiting_ends_in_time(self, shell: Shell) -> None:
+        id = shell.call("project.add", "--args", "[2, 3]")
+
+        assert id in shell.complains("result", id, "-b", URL, "--timeout", 0.1, code=75)
+
+    def test_an_unknown_id_is_not_waited_for(self, shell: Shell) -> None:
+        assert "nobody" in shell.complains("result", "nobody", "-b", URL, "--wait", code=1)
+
+
+class TestInspect:
+    def test_it_shows_no_arguments(self, shell: Shell) -> None:
+        id = shell.call("project.send", "--args", '["ann@example.org"]')
+
+        for how in ((), ("--json",)):
+            said = shell.says("inspect", "reserved", "-A", "project", *how)
+            assert id in said
+            assert "ann" not in said
+
+    def test_names_cannot_play_tricks_on_the_terminal(self, shell: Shell) -> None:
+        shell.enqueue(message("i", task="\x1b[31mred\r\nnew\u202eline", queue="\x07"))
+
+        for command in (("inspect", "reserved"), ("inspect", "query_task", "i")):
+            said = shell.says(*command, "-b", URL)
+            assert r"\x1b[31mred\r\nnew\u202eline" in said
+            assert said.replace("\n", "").isprintable()
+        assert shell.says("status", "-b", URL, code=69).replace("\n", "").isprintable()
+
+    def test_it_shows_the_oldest_up_to_the_limit(self, shell: Shell) -> None:
+        shell.enqueue(*(message(f"id-{n}") for n in range(5)))
+
+        done = shell.run("inspect", "reserved", "-b", URL, "--limit", 2)
+        told = shell.tells("inspect", "reserved", "-b", URL, "--limit", 2)
+
+        assert "id-1" in done.stdout
+        assert "id-2" not in done.stdout
+        assert "--limit" in done.stderr
+        assert [task["id"] for task in told["queues"][0]["tasks"]] == ["id-0", "id-1"]
+        assert told["more"] is True
+
+    def test_scheduled_tasks_are_shown_with_their_time(self, shell: Shell) -> None:
+        shell.call("project.send", "--args", '["ann"]', "--eta", FAR)
+
+        told = shell.tells("inspect", "scheduled", "-A", "project")
+
+        (queue,) = told["queues"]
+        (task,) = queue["tasks"]
+        assert queue["name"] == "mail"
+        assert task["eta"].startswith("2099-01-01T00:00:00")
+
+    def test_the_applications_own_tasks_are_known_without_a_worker(self, shell: Shell) -> None:
+        told = shell.tells("inspect", "registered", "-A", "project")
+
+        assert told["workers"] == []
+        assert {"project.add", "project.send"} <= set(told["app"]["tasks"])
+
+    @pytest.mark.parametrize("what", ["active", "reserved", "registered", "stats", "report"])
+    def test_it_works_on_an_empty_store(self, shell: Shell, what: str) -> None:
+        told = shell.tells("inspect", what, "-b", URL)
+
+        assert told["more"] is False
+        shell.run("inspect", what, "-b", URL)
+
+    def test_nobody_answers_a_ping_without_a_worker(self, shell: Shell) -> None:
+        assert shell.says("inspect", "ping", "-b", URL, code=69) == "workers: none"
+
+    def test_an_unknown_task_is_no_success(self, shell: Shell) -> None:
+        shell.enqueue(message("known"))
+
+        told = shell.tells("inspect", "query_task", "known", "nobody", "-b", URL, code=1)
+
+        assert [task["state"] for task in told["tasks"]] == ["PENDING", None]
+
+    def test_ids_are_for_query_task_only(self, shell: Shell) -> None:
+        assert "query_task" in shell.complains("inspect", "query_task", "-b", URL, code=2)
+        assert "query_task" in shell.complains("inspect", "active", "id", "-b", URL, code=2)
+
+
+class TestPurge:
+    def test_it_drops_what_waits_in_the_named_queues(self, shell: Shell) -> None:
+        shell.enqueue(message("a"), message("b", queue="mail"), message("c", queue="mail", eta=4e9))
+
+        assert shell.says("purge", "-b", URL, "-Q", "mail,none", "-f") == (
+            "purged 2 tasks from mail, none"
+        )
+        assert shell.tells("purge", "-b", URL, "--force")["purged"] == 1
+        assert shell.tells("purge", "-b", URL, "--force")["purged"] == 0
+
+    def test_where_nobody_can_be_asked_it_refuses(self, shell: Shell) -> None:
+        shell.enqueue(message("a"))
+
+        assert "--force" in shell.complains("purge", "-b", URL, code=2)
+        assert shell.tells("purge", "-b", URL, "--force")["purged"] == 1
+
+    @pytest.mark.skipif(os.name == "nt", reason="a terminal is made with a pty")
+    @pytest.mark.parametrize(("answer", "code", "left"), [("yes", 0, 0), ("no", 1, 1), ("", 1, 1)])
+    def test_on_a_terminal_it_asks(self, shell: Shell, answer: str, code: int, left: int) -> None:
+        shell.enqueue(message("a"))
+        ours, terminal = os.openpty()
+        try:
+            os.write(ours, f"{answer}\n".encode())
+            done = subprocess.run(
+                shell.command("purge", "-b", URL, "--json"),
+                cwd=shell.folder,
+                env=shell.env,
+                stdin=terminal,
+                capture_output=True,
+                encoding="utf-8",
+                timeout=30,
+                check=False,
+            )
+        finally:
+            os.close(ours)
+            os.close(terminal)
+
+        assert done.returncode == code, done
+        assert "Drop 1 task of all queues" in done.stderr
+        assert shell.tells("purge", "-b", URL, "--force")["purged"] == left
+
+
+class TestErrors:
+    @pytest.mark.parametrize("command", [("status",), ("purge", "-f"), ("result", "x")])
+    def test_a_file_that_is_no_store_is_told_in_one_line(
+        self, shell: Shell, command: tuple[str, ...]
+    ) -> None:
+        store = shell.folder / "store.db"
+        store.write_bytes(b"no database" * 1000)
+        store.chmod(0o600)
+
+        assert "store.db" in shell.complains(*command, "-b", URL, code=65)
+
+    def test_an_application_that_is_not_there_is_told_in_one_line(self, shell: Shell) -> None:
+        assert "nowhere" in shell.complains("status", "-A", "nowhere", code=66)
+
+    def test_a_url_that_nobody_serves_is_told_in_one_line(self, shell: Shell) -> None:
+        assert "sqlit" in shell.complains("status", "-b", "sqlit:///x.db", code=78)
+
+    def test_verbose_shows_where_it_happened(self, shell: Shell) -> None:
+        done = subprocess.run(
+            shell.command("--verbose", "status", "-A", "nowhere"),
+            cwd=shell.folder,
+            env=shell.env,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=30,
+            check=False,
+        )
+
+        assert "Traceback" in done.stderr
+        assert done.returncode == 66
+
+    @pytest.mark.skipif(os.name == "nt", reason="a closed pipe is told otherwise there")
+    def test_a_reader_that_has_seen_enough_is_no_error(self, shell: Shell) -> None:
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run(
+            shell.command("inspect", "stats", "-b", URL, "--json"),
+            cwd=shell.folder,
+            env=shell.env,
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            timeout=30,
+            check=False,
+        )
+        os.close(writer)
+
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+class Office(Shell):
+    """A shell beside a worker that is in the middle of a task."""
+
+    worker: subprocess.Popen[str]
+    running: str  # the id of the task that it is in
+
+    def __enter__(self) -> "Office":
+        options = ("-P", "threads", "-c", "2", "-n", "bee@%h", "-l", "info")
+        self.worker = subprocess.Popen(
+            self.command("worker", "-A", "project", *options),
+            cwd=self.folder,
+            env=self.env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        self.running = self.call("project.wait_for", "--args", '["over"]')
+        self._hear(f"[{self.running}] received")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.folder.joinpath("over").touch()
+        self.worker.terminate()
+        try:
+            self.worker.communicate(timeout=15)
+        finally:
+            self.worker.kill()
+
+    def _hear(self, text: str) -> None:
+        """Return when the worker has written `text`."""
+        assert self.worker.stderr is not None
+        lines = []
+        for line in self.worker.stderr:
+            lines.append(line)
+            if text in line:
+                return
+        pytest.fail("".join(lines))
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    with Office(tmp_path_factory.mktemp("office")) as office:
+        yield office
+
+
+class TestBesideAWorker:
+    def test_status_shows_who_is_there(self, office: Office) -> None:
+        told = office.tells("status", "-A", "project")
+
+        (worker,) = told["workers"]
+        assert worker["name"].startswith("bee@")
+        assert (worker["pid"], worker["pool"], worker["concurrency"]) == (
+            office.worker.pid,
+            "threads",
+            2,
+        )
+        assert worker["queues"] == ["celery"]
+        assert 0 <= worker["beat_age"] < 30
+        assert worker["name"] in office.says("status", "-A", "project")
+
+    def test_a_value_is_waited_for_and_shown(self, office: Office) -> None:
+        said = office.says("call", "-A", "project", "project.add", "--args", "[2, 3]", "--wait")
+        told = office.tells("call", "-A", "project", "project.add", "--args", "[2, 3]", "--wait")
+
+        id, answer = said.splitlines()
+        assert answer == "SUCCESS: 5"
+        assert office.says("result", id, "-b", URL, "--wait") == "SUCCESS: 5"
+        assert (told["state"], told["result"], told["repr"]) == ("SUCCESS", 5, "5")
+        assert told["error"] is None
+
+    def test_a_long_value_is_cut_for_people_only(self, office: Office) -> None:
+        add = ("call", "-A", "project", "project.add", "-a", '["long", "long"]', "--wait")
+
+        assert office.says(*add, "--limit", 4).endswith("'lon... (6 more characters)")
+        assert office.tells(*add, "--limit", 4)["result"] == "longlong"
+
+    def test_an_error_is_shown_with_its_traceback_when_asked(self, office: Office) -> None:
+        said = office.says(
+            "call", "-A", "project", "project.refuse", "-a", '["no\\u001b way"]', "--wait", code=1
+        )
+        id, answer = said.splitlines()
+        told = office.tells("result", id, "-A", "project", code=1)
+        traced = office.says("result", id, "-A", "project", "--traceback", code=1)
+
+        assert answer.startswith("FAILURE: Refused(")
+        assert "no\\x1b way" in answer
+        assert told["error"]["type"] == "Refused"
+        assert "in refuse" in told["traceback"]
+        assert "in refuse" in traced
+        assert "\x1b" not in traced
+
+    def test_an_error_whose_class_is_not_importable_is_shown_by_its_name(
+        self, office: Office, tmp_path: Path
+    ) -> None:
+        id = office.call("project.refuse", "--args", '["no"]')
+        office.run("result", id, "-A", "project", "--wait", code=1)
+        elsewhere = Shell(tmp_path)
+        tmp_path.joinpath("project.py").unlink()
+
+        told = elsewhere.tells(
+            "result", id, "-b", f"sqlite:///{office.folder / 'store.db'}", code=1
+        )
+
+        assert told["error"]["type"] == "Refused"
+        assert "no" in told["error"]["message"]
+
+    def test_inspect_shows_what_it_does(self, office: Office) -> None:
+        (worker,) = office.tells("inspect", "active", "-A", "project")["workers"]
+
+        (task,) = worker["tasks"]
+        assert (task["id"], task["name"]) == (office.running, "project.wait_for")
+        assert (task["phase"], task["worker"]) == ("running", worker["name"])
+        assert task["started"] >= task["created"]
+        assert office.running in office.says("inspect", "active", "-A", "project")
+
+    def test_inspect_shows_what_it_can(self, office: Office) -> None:
+        (registered,) = office.tells("inspect", "registered", "-b", URL)["workers"]
+        (served,) = office.tells("inspect", "active_queues", "-b", URL)["workers"]
+
+        assert "project.add" in registered["tasks"]
+        assert served["queues"] == ["celery"]
+
+    def test_inspect_shows_how_it_is(self, office: Office) -> None:
+        (pinged,) = office.tells("inspect", "ping", "-b", URL)["workers"]
+        (stats,) = office.tells("inspect", "stats", "-b", URL)["workers"]
+
+        assert pinged["pong"] is True
+        assert stats["pid"] == office.worker.pid
+        assert stats["uptime"] > 0
+
+    def test_other_workers_can_be_asked_for(self, office: Office) -> None:
+        told = office.tells("inspect", "ping", "-b", URL, "-d", "ant@nowhere", code=69)
+
+        assert told["workers"] == []
+
+    def test_what_runs_is_not_purged(self, office: Office) -> None:
+        office.run("purge", "-b", URL, "--force")
+
+        (task,) = office.tells("inspect", "query_task", office.running, "-b", URL)["tasks"]
+        assert task["phase"] == "running"
+
+
+def message(id: str, task: str = "t", queue: str = "celery", eta: float | None = None) -> Message:
+    return Message(id, task, b"[[], {}]", "json", queue, eta=eta)
