@@ -2,31 +2,16 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from .brokers.base import Broker
 from .exceptions import SerializationError, TaskRevokedError, WorkerLostError
 from .failure import decode_failure, remote_error, with_traceback
 from .message import Record
 from .serializers import Serializer
-from .states import PENDING, RETRY, Phase, public_state
+from .states import PENDING, Phase, public_state
 
 _LOOK_EVERY = 0.5  # seconds between two looks at the store, should the bell not ring
-
-
-class Meta(NamedTuple):
-    """What is known of a task: Celery's state, and the value, the error, or what it reported."""
-
-    id: str
-    state: str = PENDING
-    result: Any = None
-    traceback: str | None = None
-    record: Record | None = None  # None: the store knows no such task
-
-    @property
-    def final(self) -> bool:
-        """Whether it has finished, in whatever way."""
-        return self.record is not None and self.record.phase.final
 
 
 class Backend:
@@ -36,14 +21,11 @@ class Backend:
         self.broker = broker
         self._codecs = codecs
 
-    def meta(self, id: str) -> Meta:
-        """What is known of the task `id` now."""
-        return self._meta(id, self.broker.fetch([id])[0])
+    # looking
 
-    def arguments(self, record: Record) -> tuple[Sequence[Any], Mapping[str, Any]]:
-        """The arguments the task was sent with, decoded."""
-        args, kwargs = self._codecs[record.message.serializer].loads(record.message.payload)
-        return args, kwargs
+    def record(self, id: str) -> Record | None:
+        """What the store knows of the task `id` now; None when there is no such task."""
+        return self.broker.fetch([id])[0]
 
     def wait(
         self,
@@ -51,94 +33,89 @@ class Backend:
         timeout: float | None = None,
         interval: float = _LOOK_EVERY,
         on_look: Callable[[], object] | None = None,
-    ) -> Meta:
+    ) -> Record | None:
         """Wait until the task `id` has finished, for `timeout` seconds at most; answer what is
-        known then.
+        known then, finished or not.
 
-        The store is looked at when its bell rings, and at least every `interval` seconds, but
-        not less than twice a second. `on_look` is called after each look that found it unfinished.
+        The store is looked at when its bell rings, and every `interval` seconds, but at least
+        twice a second. `on_look` is called after each look that found the task unfinished.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         pause = min(interval, _LOOK_EVERY)
         bell = None
         while True:
-            meta = self.meta(id)
-            if meta.final:
-                return meta
+            record = self.record(id)
+            if record is not None and record.phase.final:
+                return record
             if on_look is not None:
                 on_look()
             if deadline is not None:
                 pause = min(pause, deadline - time.monotonic())
                 if pause <= 0:
-                    return meta
+                    return record
             if bell is None:
-                # What finished before the bell was there did not ring it, so look once more.
+                # What finished before we had a bell did not ring it: look once more before waiting.
                 bell = self.broker.result_bell()
             else:
                 bell.wait(pause)
 
-    def revoke(self, ids: Sequence[str], keep: float | None) -> list[str]:
-        """Cancel the tasks that nobody runs yet; answer their ids. Results stay `keep` seconds."""
-        return self.broker.cancel(ids, keep)
-
-    def forget(self, ids: Sequence[str]) -> int:
-        """Drop the finished tasks of `ids`; answer how many there were."""
-        return self.broker.forget(ids)
-
     # decoding
 
-    def _meta(self, id: str, record: Record | None) -> Meta:
-        if record is None:
-            return Meta(id)
-        message = record.message
-        state = public_state(
-            record.phase,
-            retries=message.retries,
-            track_started=message.track_started,
-            reported=record.reported,
-        )
-        try:
-            result = self._result(record, state)
-        except SerializationError as exc:
-            if not record.phase.final:
-                raise
-            result = exc if record.phase is Phase.SUCCEEDED else _unreadable(record, exc)
-        return Meta(id, state, result, record.traceback, record)
+    def value(self, record: Record) -> Any:
+        """What the task returned, the exception it ended with, or what it last reported.
 
-    def _result(self, record: Record, state: str) -> Any:
+        Raises SerializationError when that cannot be decoded here.
+        """
         match record.phase:
             case Phase.SUCCEEDED:
-                return self._value(record)
+                return self._loads(record)
             case Phase.FAILED | Phase.DEAD:
-                return self._failure(record)
+                return self._failure(record) or _untold(record)
             case Phase.CANCELLED:
                 return TaskRevokedError("revoked")
             case Phase.EXPIRED:
                 return TaskRevokedError("expired")
-        if state == RETRY and record.reported is None:
-            return self._failure(record) if record.result is not None else None
-        return self._value(record)  # what it reported
+        if record.message.retries and record.reported is None:
+            return self._failure(record)  # why it is tried again
+        return self._loads(record)
 
-    def _value(self, record: Record) -> Any:
+    def arguments(self, record: Record) -> tuple[Sequence[Any], Mapping[str, Any]]:
+        """The arguments the task was sent with. Raises SerializationError."""
+        args, kwargs = self._codecs[record.message.serializer].loads(record.message.payload)
+        return args, kwargs
+
+    def _loads(self, record: Record) -> Any:
         if record.result is None or record.result_serializer is None:
             return None
         return self._codecs[record.result_serializer].loads(record.result)
 
-    def _failure(self, record: Record) -> BaseException:
+    def _failure(self, record: Record) -> BaseException | None:
         if record.result is None or record.result_serializer is None:
-            return _untold(record)
-        serializer = self._codecs[record.result_serializer]
-        return decode_failure(record.result, serializer, record.traceback)
+            return None
+        try:
+            serializer = self._codecs[record.result_serializer]
+            return decode_failure(record.result, serializer, record.traceback)
+        except SerializationError as exc:
+            with_traceback(exc, record.traceback)
+            raise
+
+
+def state_of(record: Record | None) -> str:
+    """Celery's word for the state of a task; PENDING for one that nobody knows."""
+    if record is None:
+        return PENDING
+    message = record.message
+    return public_state(
+        record.phase,
+        retries=message.retries,
+        track_started=message.track_started,
+        reported=record.reported,
+    )
 
 
 def _untold(record: Record) -> BaseException:
-    """The error of a task that failed without storing one: it was not to, or it could not."""
-    if record.message.ignore_result:
-        last = (record.traceback or "TaskError").rstrip().rpartition("\n")[2]
-        error = remote_error(last.partition(":")[0], last)
-        return with_traceback(error, record.traceback)
-    return WorkerLostError(record.traceback or f"the worker died in {record.message.task}")
-
-
-def _unreadable(record: Record, exc: SerializationError) -> BaseException:
-    return with_traceback(exc, record.traceback)
+    """The error of a task that failed and stored none: it was told not to, or its process died."""
+    if not record.message.ignore_result:
+        return WorkerLostError(record.traceback or f"the worker of {record.message.task} died")
+    last = (record.traceback or "TaskError").rstrip().rpartition("\n")[2]
+    return with_traceback(remote_error(last.partition(":")[0], last), record.traceback)

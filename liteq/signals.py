@@ -3,7 +3,8 @@
     @task_failure.connect(sender=add)
     def note(sender, task_id, exception, **_): ...
 
-Whoever sends a signal on a hot path looks at `signal.receivers` first: nobody listens, nothing paid.
+Whoever sends a signal on a hot path looks at `signal.receivers` first, so that nothing is paid
+where nobody listens.
 """
 
 import logging

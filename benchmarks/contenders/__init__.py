@@ -12,6 +12,7 @@ CONTENDERS = {
     "dramatiq-redis": "dramatiq_:Dramatiq",
     "huey-redis": "huey_:HueyRedis",
     "huey-sqlite": "huey_:HueySqlite",
+    "huey-sqlite-off": "huey_:HueySqliteOff",
     "potatoq-redis": "potatoq_:PotatoqRedis",
     "potatoq-sqlite": "potatoq_:PotatoqSqlite",
     "rq-redis": "rq_:RQ",

@@ -1,5 +1,6 @@
 """Huey on SQLite and on Redis, two processes. It has no way to send many at once."""
 
+import os
 from collections.abc import Iterator
 from importlib import import_module
 from typing import ClassVar
@@ -40,17 +41,28 @@ class _Huey(Contender):
 
 
 class HueySqlite(_Huey):
-    """A worker of Huey polls SQLite: each 10 ms here, ten times as often as it would."""
+    """As it comes: each commit is on the disk. Its worker polls, here each 10 ms, not 100."""
 
     imports = "from huey import SqliteHuey"
     project = "huey_sqlite_project"
     patience = 0.001
+    fsync: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        os.environ["BENCH_HUEY_FSYNC"] = "1" if self.fsync else ""
+        super().__init__()
 
     def worker_command(self, processes: int) -> list[str]:
         return [
             *(str(BIN / "huey_consumer"), "huey_sqlite_project.huey"),
             *("-k", "process", "-w", str(processes), "-q", "-n", "-d", "0.01", "-m", "0.01"),
         ]
+
+
+class HueySqliteOff(HueySqlite):
+    """`fsync=False`, SQLite's synchronous=OFF: quick, and a power cut may ruin the file."""
+
+    fsync = False
 
 
 class HueyRedis(_Huey, OnRedis):

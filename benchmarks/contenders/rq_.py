@@ -8,8 +8,6 @@ from collections.abc import Iterator
 
 from .base import BIN, OnRedis
 
-SHORT = "rq"  # a description; without one RQ formats the call, which takes time
-
 
 class RQ(OnRedis):
     imports = "from rq import Queue"
@@ -30,13 +28,12 @@ class RQ(OnRedis):
     def enqueue_each(self, count: int) -> None:
         start, keep = len(self.sent), self.sent.append
         for i in range(start, start + count):
-            keep(self.queue.enqueue(self.add, i, 1, description=SHORT))
+            keep(self.queue.enqueue(self.add, i, 1))
 
     def enqueue_bulk(self, count: int) -> None:
         start, prepare = len(self.sent), self.queue.prepare_data
-        self.sent += self.queue.enqueue_many(
-            prepare(self.add, args=(i, 1), description=SHORT) for i in range(start, start + count)
-        )
+        numbers = range(start, start + count)
+        self.sent += self.queue.enqueue_many(prepare(self.add, args=(i, 1)) for i in numbers)
 
     def waiting(self) -> int:
         return int(self.queue.count)
@@ -48,5 +45,5 @@ class RQ(OnRedis):
         return (job.return_value() for job in self.sent)
 
     def add_and_get(self, x: int, y: int) -> int:
-        job = self.queue.enqueue(self.add, x, y, description=SHORT)
+        job = self.queue.enqueue(self.add, x, y)
         return int(job.latest_result(timeout=30).return_value)

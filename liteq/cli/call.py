@@ -9,10 +9,10 @@ from typing import Any, Never
 from ..app import LiteQ
 from ..exceptions import InvalidTaskError, NotRegistered
 from ..result import AsyncResult
-from .answers import show_answer, wait_for
+from .answers import add_options, show_answer, wants_to_wait
 from .apps import app_of
 from .exits import OK
-from .options import add_json, add_limit, add_wait, seconds
+from .options import seconds
 from .output import complain, say, say_json
 
 
@@ -30,24 +30,19 @@ def configure(parser: ArgumentParser) -> None:
     add("--priority", type=int, metavar="N", help="higher first")
     add("-S", "--serializer", metavar="NAME", help="of the arguments: json, pickle or your own")
     add("--task-id", metavar="ID", help="instead of a new one; a known id is not sent again")
-    add_wait(parser)
-    add_json(parser)
-    add_limit(parser, 10_000, "with --wait, characters of the result to show")
+    add_options(parser)
 
 
 def run(args: Namespace) -> int:
     """Send it and print its id; with --wait also what came of it."""
     app = app_of(args)
     result = _send(app, args)
-    waits = args.wait or args.timeout is not None
+    waits = wants_to_wait(args)
     if not args.json:
         say(result.id)
     elif not waits:
         say_json({"id": result.id, "name": args.name})
-    if not waits:
-        return OK
-    wait_for(app, result.id, args.timeout)
-    return show_answer(app, result.id, args)
+    return show_answer(app, result.id, args) if waits else OK
 
 
 def _send(app: LiteQ, args: Namespace) -> AsyncResult[Any]:

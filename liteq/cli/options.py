@@ -16,13 +16,6 @@ def add_limit(parser: ArgumentParser, default: int, what: str) -> None:
     )
 
 
-def add_wait(parser: ArgumentParser) -> None:
-    """`--wait` and `--timeout`."""
-    add = parser.add_argument
-    add("--wait", action="store_true", help="wait until the task has finished")
-    add("--timeout", type=seconds, metavar="SECONDS", help="wait, but only that long")
-
-
 def count(text: str) -> int:
     """A number of things: 1 or more."""
     try:

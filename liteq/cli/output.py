@@ -23,6 +23,7 @@ def say(*lines: object) -> None:
     """Print each line, escaped."""
     for line in lines:
         print(escape(line))
+    sys.stdout.flush()  # whoever reads a pipe is not kept waiting for the rest
 
 
 def complain(text: object) -> None:

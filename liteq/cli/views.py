@@ -7,9 +7,10 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from ..backend import state_of
 from ..brokers.base import QueueCount, WorkerInfo
 from ..message import Record
-from ..states import Phase, public_state
+from ..states import Phase
 from .output import moment
 
 View = dict[str, Any]
@@ -22,12 +23,7 @@ def task_view(record: Record) -> View:
     return {
         "id": message.id,
         "name": message.task,
-        "state": public_state(
-            record.phase,
-            retries=message.retries,
-            track_started=message.track_started,
-            reported=record.reported,
-        ),
+        "state": state_of(record),
         "phase": record.phase.name.lower(),
         "queue": message.queue,
         "priority": message.priority,

@@ -5,8 +5,12 @@ from argparse import ArgumentParser, _SubParsersAction
 
 import pytest
 
+from liteq.brokers.base import WorkerInfo
 from liteq.cli import COMMANDS, exits, make_parser
 from liteq.cli.inspect import VIEWS
+from liteq.cli.views import View, task_view, worker_view
+from liteq.message import Message, Record
+from liteq.states import Phase
 from tests.architecture.source import ROOT
 
 PAGE = (ROOT / "docs/reference/cli.md").read_text(encoding="utf-8")
@@ -66,6 +70,26 @@ def test_the_views_of_inspect_are_those_on_the_page() -> None:
     cells = first_cells("liteq inspect")
 
     assert [cell.strip("`") for cell in cells if re.fullmatch(r"`[a-z_]+`", cell)] == list(VIEWS)
+
+
+@pytest.mark.parametrize(
+    ("heading", "view"),
+    [
+        (
+            "Keys of a task",
+            task_view(
+                Record(
+                    Message("i", "t", b"", "json", "q"), Phase.READY, 0, 0, None, 0.0, *[None] * 7
+                )
+            ),
+        ),
+        ("Keys of a worker", worker_view(WorkerInfo(1, "w", 1, "h", 0.0, 0.0, None, "{}"), 0.0)),
+    ],
+)
+def test_the_keys_of_json_are_those_on_the_page(heading: str, view: View) -> None:
+    text = PAGE.partition(f"\n### {heading}\n")[2].partition("\n##")[0]
+
+    assert set(re.findall(r"`(\w+)`", text)) - {"null"} == set(view)
 
 
 def test_the_exit_codes_are_those_on_the_page() -> None:

@@ -35,7 +35,12 @@ messages = st.builds(
     queue=st.sampled_from(QUEUES),
     priority=st.integers(-1, 1),
     eta=offsets,
+    expires=st.none() | st.just(9e9),
+    retries=st.just(0),
     acks_late=st.booleans(),
+    ignore_result=st.booleans(),
+    track_started=st.booleans(),
+    options=st.none() | st.just("{}"),
 )
 
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -215,7 +215,8 @@ class TestCall:
     def test_waiting_ends_in_time_with_the_id_told(self, shell: Shell) -> None:
         done = shell.run("call", "-b", URL, "t", "--task-id", "mine", "--timeout", 0.1, code=75)
 
-        assert done.stdout.strip() == "mine"
+        assert done.stdout.split() == ["mine", "PENDING"]
+        assert "mine" in done.stderr
 
 
 class TestResult:
@@ -402,7 +403,7 @@ class Office(Shell):
     worker: subprocess.Popen[str]
     running: str  # the id of the task that it is in
 
-    def __enter__(self) -> "Office":
+    def __enter__(self) -> Self:
         options = ("-P", "threads", "-c", "2", "-n", "bee@%h", "-l", "info")
         self.worker = subprocess.Popen(
             self.command("worker", "-A", "project", *options),

@@ -24,6 +24,12 @@ class Claiming(Bench):
 
         assert ids(self.claim()) == ["high", "usual", "low"]
 
+    def test_a_higher_priority_goes_first_where_the_limit_cuts(self) -> None:
+        self.send("low")
+        self.send("high", priority=1)
+
+        assert ids(self.claim(limit=1)) == ["high"]
+
     def test_the_order_holds_across_queues(self) -> None:
         self.send("a", queue="x")
         self.send("b", queue="y", priority=1)
@@ -75,7 +81,7 @@ class Claiming(Bench):
         assert ids(self.claim()) == ["a"]
 
     def test_racing_workers_never_get_the_same_task(self) -> None:
-        many = [f"{n:02}" for n in range(60)]
+        many = [f"{n:03}" for n in range(200)]
         self.send(*many)
 
         shares = race(4, self._claim_all)
@@ -85,7 +91,7 @@ class Claiming(Bench):
     def _claim_all(self, number: int) -> list[str]:
         worker = self.broker.register(f"worker-{number}", "{}")
         mine: list[str] = []
-        while got := self.broker.claim(Claim(worker, ("celery",), 2)):
+        while got := self.broker.claim(Claim(worker, ("celery",), 1)):
             mine += ids(got)
         return mine
 

@@ -1,7 +1,9 @@
 """Threads that do the same at the same moment."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from threading import Barrier
 from typing import TypeVar
 
@@ -18,5 +20,16 @@ def race(runners: int, work: Callable[[int], T]) -> list[T]:
         line.wait(PATIENCE)
         return work(number)
 
-    with ThreadPoolExecutor(runners) as threads:
+    with _restless(), ThreadPoolExecutor(runners) as threads:
         return list(threads.map(run, range(runners)))
+
+
+@contextmanager
+def _restless() -> Iterator[None]:
+    """Let threads take turns as often as can be, so that what can go wrong does."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)

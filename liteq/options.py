@@ -1,0 +1,121 @@
+"""Options of tasks and of calls: which there are, and what is kept of them in a message.
+
+A task has them as attributes, a call as keyword arguments of `apply_async`.
+"""
+
+import json
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from .exceptions import InvalidTaskError, SerializationError
+from .moments import When
+
+Options = Mapping[str, Any]
+
+NO_OPTIONS: Options = {}
+
+# What few calls have is kept together, as JSON, in the message's `options`.
+STORED = (
+    "argsrepr",
+    "correlation_id",
+    "headers",
+    "kwargsrepr",
+    "parent_id",
+    "reply_to",
+    "root_id",
+    "shadow",
+    "soft_time_limit",
+    "time_limit",
+)
+
+_OF_THE_MESSAGE = (
+    "countdown",
+    "durable",
+    "eta",
+    "expires",
+    "ignore_result",
+    "priority",
+    "queue",
+    "retries",
+    "retry",
+    "retry_policy",
+    "routing_key",
+    "serializer",
+    "task_id",
+)
+# Taken for Celery's sake: there are no exchanges, connections and producers here.
+_MEANINGLESS = (
+    "add_to_parent",
+    "compression",
+    "connection",
+    "delivery_mode",
+    "exchange",
+    "mandatory",
+    "producer",
+    "router",
+)
+_NOT_YET = ("chord", "group_id", "group_index", "link", "link_error", "stamped_headers")
+
+KNOWN = frozenset((*STORED, *_OF_THE_MESSAGE, *_MEANINGLESS, *_NOT_YET))
+
+_LONGEST_NAME = 255  # characters
+
+
+class TaskOptions:
+    """What a message takes from its task. None leaves it to the settings."""
+
+    name: str = ""
+    queue: str | None = None
+    priority: int | None = None
+    serializer: str | None = None
+    expires: When = None
+    ignore_result: bool | None = None
+    track_started: bool | None = None
+    acks_late: bool | None = None
+    time_limit: float | None = None
+    soft_time_limit: float | None = None
+
+
+class Named(TaskOptions):
+    """A task of which only the name is known here."""
+
+    def __init__(self, name: str) -> None:
+        self.name = check_name("task name", name)
+
+
+def check_name(what: str, name: Any) -> str:
+    """`name`, if it can be a name. Raises InvalidTaskError otherwise."""
+    if isinstance(name, str) and 0 < len(name) <= _LONGEST_NAME and name.isprintable():
+        return name
+    raise InvalidTaskError(
+        f"{name!r:.300} cannot be a {what}: give 1 to {_LONGEST_NAME} printable characters"
+    )
+
+
+def check_options(options: Options) -> None:
+    """Raise TypeError for an option that no call has, naming the nearest that there is."""
+    for name, value in options.items():
+        if name not in KNOWN:
+            near = get_close_matches(name, KNOWN, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise TypeError(f"apply_async() got an unexpected option {name!r}{hint}")
+        if name in _NOT_YET and value:
+            raise NotImplementedError(f"the option {name!r} is not supported yet")
+
+
+def stored(options: Options) -> dict[str, Any]:
+    """What is to be kept of `options` in the message's JSON."""
+    return {name: options[name] for name in STORED if options.get(name) is not None}
+
+
+def as_json(kept: Options) -> str | None:
+    """The message's `options`. Raises SerializationError for what JSON cannot carry."""
+    if not kept:
+        return None
+    try:
+        return json.dumps(kept, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise SerializationError(
+            f"the options {', '.join(kept)} must be JSON, headers too: {exc}"
+        ) from None

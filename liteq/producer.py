@@ -1,0 +1,210 @@
+"""A call becomes a message and is sent."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .announce import announce_after, announce_before
+from .brokers.base import Broker
+from .config import Config
+from .context import Context, sent_from
+from .exceptions import (
+    BrokerUnavailable,
+    InvalidTaskError,
+    PayloadTooLarge,
+    QueueNotFound,
+    SerializationError,
+)
+from .message import Message, new_id
+from .moments import check_limits, due_at, expires_at
+from .options import NO_OPTIONS, Options, TaskOptions, as_json, check_name, check_options, stored
+from .routes import route
+from .serializers import Serializer, get
+from .signals import after_task_publish, before_task_publish
+
+Args = Sequence[Any]
+Kwargs = Mapping[str, Any]
+
+
+class Producer:
+    """Makes messages by the settings `conf` and sends them to `broker`."""
+
+    def __init__(self, conf: Config, broker: Broker) -> None:
+        self._conf = conf
+        self._broker = broker
+
+    def send(self, task: TaskOptions, args: Args, kwargs: Kwargs, options: Options) -> Message:
+        """Send one call; answer its message.
+
+        Raises InvalidTaskError for what cannot be sent, BrokerError when the store fails.
+        """
+        message = self.message(task, args, kwargs, options)
+        self.publish((message,), options)
+        return message
+
+    def publish(self, messages: Sequence[Message], options: Options = NO_OPTIONS) -> None:
+        """Store `messages` in one transaction; with `retry`, try again while the store is away."""
+        try:
+            self._broker.enqueue(messages, durable=bool(options.get("durable")))
+        except BrokerUnavailable:
+            if not options.get("retry", self._conf.task_publish_retry):
+                raise
+            self._insist(messages, options)
+        if after_task_publish.receivers:
+            for message in messages:
+                announce_after(message)
+
+    def message(
+        self, task: TaskOptions, args: Args, kwargs: Kwargs, options: Options = NO_OPTIONS
+    ) -> Message:
+        """The message of one call.
+
+        What the call says counts before what the task says, then its route, then the settings.
+        Raises InvalidTaskError for what cannot be sent.
+        """
+        conf = self._conf
+        if options:
+            check_options(options)
+        if conf.task_routes is not None:
+            options = _with_route(conf.task_routes, task, args, kwargs, options)
+        serializer = get(
+            options.get("serializer")
+            or task.serializer
+            or conf.task_serializer
+            or self._broker.default_serializer
+        )
+        payload = self._encode(serializer, task, args, kwargs)
+        message = self.envelope(task, payload, serializer.name, options)
+        if before_task_publish.receivers:
+            message = announce_before(message, args, kwargs)
+        return message
+
+    def envelope(
+        self, task: TaskOptions, payload: bytes, serializer: str, options: Options
+    ) -> Message:
+        """All of a message but its payload, which is given."""
+        conf = self._conf
+        sender = sent_from()
+        return Message(
+            check_name("task id", options["task_id"]) if options.get("task_id") else new_id(),
+            task.name,
+            payload,
+            serializer,
+            self._queue(task, options),
+            self._priority(task, options, sender),
+            self._due_at(options) if options else None,
+            self._expires_at(task, options),
+            options.get("retries") or 0,
+            conf.task_acks_late if task.acks_late is None else task.acks_late,
+            self._ignores(task, options),
+            conf.task_track_started if task.track_started is None else task.track_started,
+            _kept(task, options, sender),
+        )
+
+    # the parts of a message
+
+    def _encode(
+        self, serializer: Serializer, task: TaskOptions, args: Args, kwargs: Kwargs
+    ) -> bytes:
+        try:
+            payload = serializer.dumps((args, kwargs))
+        except SerializationError as exc:
+            raise _unsendable(serializer, task, args, kwargs, exc) from exc
+        limit = self._conf.max_payload_size
+        if len(payload) > limit:
+            raise PayloadTooLarge(
+                f"the arguments of {task.name} are {len(payload)} bytes, and max_payload_size is "
+                f"{limit}: store them elsewhere and send where they are"
+            )
+        return payload
+
+    def _queue(self, task: TaskOptions, options: Options) -> str:
+        conf = self._conf
+        queue: str | None = options.get("queue") or options.get("routing_key") or task.queue
+        if queue is None:
+            return conf.task_default_queue
+        queue = check_name("queue name", getattr(queue, "name", queue))
+        if not conf.task_create_missing_queues and queue not in (
+            conf.task_default_queue,
+            *(conf.task_queues or ()),
+        ):
+            raise QueueNotFound(f"{task.name} goes to {queue!r}, which is not in task_queues")
+        return queue
+
+    def _priority(self, task: TaskOptions, options: Options, sender: Context | None) -> int:
+        conf = self._conf
+        priority = options.get("priority")
+        if priority is None:
+            priority = task.priority
+        if priority is None and conf.task_inherit_parent_priority and sender and sender.message:
+            priority = sender.message.priority
+        if priority is None:
+            return conf.task_default_priority or 0
+        if not isinstance(priority, int) or abs(priority) >= 2**31:
+            raise InvalidTaskError(f"priority of {task.name} is {priority!r}: give an integer")
+        return int(priority)
+
+    def _due_at(self, options: Options) -> float | None:
+        return due_at(options.get("countdown"), options.get("eta"), self._broker.clock())
+
+    def _expires_at(self, task: TaskOptions, options: Options) -> float | None:
+        expires = options.get("expires", task.expires)
+        return None if expires is None else expires_at(expires, self._broker.clock())
+
+    def _ignores(self, task: TaskOptions, options: Options) -> bool:
+        ignores = options.get("ignore_result")
+        if ignores is None:
+            ignores = task.ignore_result
+        return self._conf.task_ignore_result if ignores is None else bool(ignores)
+
+    def _insist(self, messages: Sequence[Message], options: Options) -> None:
+        """Send again; should they have been stored already, their ids make that harmless."""
+        policy = {**self._conf.task_publish_retry_policy, **(options.get("retry_policy") or {})}
+        most, pause = policy.get("max_retries", 3), policy.get("interval_start", 0)
+        attempt = 0
+        while True:
+            attempt += 1
+            time.sleep(pause)
+            try:
+                return self._broker.enqueue(messages, durable=bool(options.get("durable")))
+            except BrokerUnavailable:
+                if most is not None and attempt >= most:
+                    raise
+            pause = min(pause + policy.get("interval_step", 0.2), policy.get("interval_max", 1))
+
+
+def _with_route(
+    routes: Any, task: TaskOptions, args: Args, kwargs: Kwargs, options: Options
+) -> Options:
+    """`options`, and those of the task's route where neither the call nor the task has any."""
+    routed = route(routes, task.name, args, kwargs, options, task)
+    check_options(routed)
+    free = {name: each for name, each in routed.items() if getattr(task, name, None) is None}
+    return {**free, **{name: each for name, each in options.items() if each is not None}}
+
+
+def _kept(task: TaskOptions, options: Options, sender: Context | None) -> str | None:
+    """The message's `options`: what is seldom set, and who sent it."""
+    hard = options.get("time_limit", task.time_limit)
+    soft = options.get("soft_time_limit", task.soft_time_limit)
+    if hard is not None or soft is not None:
+        check_limits(hard, soft)
+    kept = stored(options) if options else {}
+    if sender is not None:
+        kept.setdefault("root_id", sender.root_id)
+        kept.setdefault("parent_id", sender.id)
+    return as_json(kept)
+
+
+def _unsendable(
+    serializer: Serializer, task: TaskOptions, args: Args, kwargs: Kwargs, exc: SerializationError
+) -> SerializationError:
+    """The error that names the argument which cannot be sent."""
+    named = [(f"args[{n}]", value) for n, value in enumerate(args)]
+    named += [(f"kwargs[{name!r}]", value) for name, value in kwargs.items()]
+    for name, value in named:
+        try:
+            serializer.dumps(value)
+        except SerializationError as reason:
+            return SerializationError(f"cannot send {task.name}: {name}: {reason}")
+    return SerializationError(f"cannot send {task.name}: {exc}")

@@ -1,0 +1,321 @@
+"""What only the SQLite store can get wrong."""
+
+import gc
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from liteq.brokers import connect
+from liteq.brokers.base import Claim
+from liteq.brokers.sqlite import SqliteBroker
+from liteq.brokers.sqlite import session as session_module
+from liteq.brokers.sqlite.location import default_url, locate
+from liteq.brokers.sqlite.owners import Owner, is_dead, this_process
+from liteq.brokers.sqlite.statements import claim_sql
+from liteq.exceptions import BrokerCorrupt, BrokerUnavailable, ConfigurationError
+from liteq.message import Message, new_id
+
+ROOT = Path(__file__).parents[2]
+
+
+def message(id: str | None = None, queue: str = "celery") -> Message:
+    return Message(id or new_id(), "add", b"[[1, 2], {}]", "json", queue)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store.db"
+
+
+@pytest.fixture
+def broker(path: Path) -> SqliteBroker:
+    broker = connect(f"sqlite:///{path}?durability=fast")
+    assert isinstance(broker, SqliteBroker)
+    return broker
+
+
+def test_a_task_can_be_sent_by_sql(broker: SqliteBroker, path: Path) -> None:
+    worker = broker.register("w", "{}")
+    with sqlite3.connect(path) as database:
+        database.execute("insert into task (task, payload) values ('add', '[[2, 3], {}]')")
+    database.close()
+    (delivery,) = broker.claim(Claim(worker, ("celery",), 10))
+
+    assert delivery.message.task == "add"
+    assert delivery.message.payload == b"[[2, 3], {}]"
+    assert delivery.message.serializer == "json"
+
+
+def test_a_bell_that_cannot_ring_is_made_up_for_by_a_look(broker: SqliteBroker, path: Path) -> None:
+    bell = broker.work_bell(broker.register("w", "{}"))
+    bell.missed()
+    assert not bell.missed()
+
+    with sqlite3.connect(path) as database:
+        database.execute("insert into task (task, payload) values ('add', '[[2, 3], {}]')")
+    database.close()
+
+    assert bell.missed()
+    assert not bell.missed()
+    bell.close()
+
+
+@pytest.mark.parametrize("queues", [1, 2, 5])
+def test_a_claim_walks_the_index_and_sorts_nothing_but_the_heads(
+    broker: SqliteBroker, path: Path, queues: int
+) -> None:
+    broker.enqueue([message()])
+    values = {"worker": 1, "now": 0.0, "limit": 5, **{f"q{n}": "celery" for n in range(queues)}}
+    database = sqlite3.connect(path)
+    plan = [row[3] for row in database.execute(f"explain query plan {claim_sql(queues)}", values)]
+    database.close()
+
+    assert not [step for step in plan if step.startswith("SCAN task")], plan
+    assert sum("INDEX task_ready (queue=?)" in step for step in plan) == queues, plan
+
+
+def test_the_log_stays_small_where_no_worker_ever_runs(
+    broker: SqliteBroker, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("liteq.brokers.sqlite.broker._PRODUCER_LOG", 2**20)
+    for _ in range(20):
+        for _ in range(64):
+            broker.enqueue([message() for _ in range(20)])
+
+    assert path.with_name("store.db-wal").stat().st_size < 4 * 2**20
+
+
+def test_another_writer_is_waited_for(broker: SqliteBroker, path: Path) -> None:
+    broker.enqueue([message()])
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("begin immediate")
+    release = threading.Timer(0.5, lambda: other.execute("commit"))
+    release.start()
+    broker.enqueue([message()])
+    release.join()
+    other.close()
+
+    assert sum(count.tasks for count in broker.counts()) == 2
+
+
+def test_a_writer_that_never_ends_is_named_after_a_while(
+    broker: SqliteBroker, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker.enqueue([message()])
+    monkeypatch.setattr(session_module, "PATIENCE", 0.3)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("begin immediate")
+    with pytest.raises(BrokerUnavailable, match=r"store\.db stayed locked"):
+        broker.enqueue([message()])
+    other.execute("rollback")
+    other.close()
+    broker.enqueue([message()])
+
+    assert sum(count.tasks for count in broker.counts()) == 2
+
+
+def test_a_store_that_was_deleted_is_noticed(broker: SqliteBroker, path: Path) -> None:
+    broker.enqueue([message()])
+    broker.upkeep()
+    path.unlink()
+
+    with pytest.raises(BrokerCorrupt, match="deleted or replaced"):
+        broker.upkeep()
+
+
+def test_many_processes_may_open_a_new_store_at_once(path: Path) -> None:
+    source = (
+        "from liteq.brokers import connect\n"
+        "from liteq.message import Message, new_id\n"
+        f"broker = connect('sqlite:///{path}')\n"
+        "input()\n"
+        "broker.enqueue([Message(new_id(), 'add', b'', 'json', 'celery')])\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    programs = [
+        subprocess.Popen([sys.executable, "-c", source], stdin=subprocess.PIPE, env=env)
+        for _ in range(8)
+    ]
+    for program in programs:
+        assert program.stdin is not None
+        program.stdin.write(b"\n")
+        program.stdin.close()
+
+    assert [program.wait(30) for program in programs] == [0] * 8
+    broker = connect(f"sqlite:///{path}")
+    assert sum(count.tasks for count in broker.counts()) == 8
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_forked_program_goes_on_in_both_processes_and_loses_nothing(
+    broker: SqliteBroker, path: Path
+) -> None:
+    bell = broker.result_bell()
+    broker.enqueue([message("before")])
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            broker.enqueue([message("child")])
+            gc.collect()
+            broker.close()
+            status = 0
+        finally:
+            os._exit(status)
+    broker.enqueue([message("parent")])
+    _, status = os.waitpid(pid, 0)
+    broker.enqueue([message("after")])
+    bell.close()
+    broker.close()
+
+    assert status == 0
+    database = sqlite3.connect(path)
+    assert {row[0] for row in database.execute("select id from task")} == {
+        "before",
+        "child",
+        "parent",
+        "after",
+    }
+    assert database.execute("pragma integrity_check").fetchall() == [("ok",)]
+    database.close()
+
+
+def test_a_thread_that_ends_leaves_nothing_open(broker: SqliteBroker) -> None:
+    broker.enqueue([message()])
+
+    def work() -> None:
+        broker.enqueue([message()])
+        broker.result_bell()
+
+    for _ in range(5):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    gc.collect()
+
+    assert len(broker._sessions) == 1
+    assert broker._session().read("select count(*) from bell") == [(0,)]
+
+
+def test_writers_get_their_turn(broker: SqliteBroker, path: Path) -> None:
+    """Six that hammer: with SQLite's own waiting, some of them get next to nothing."""
+    broker.enqueue([message()])
+    source = (
+        "import time\n"
+        "from liteq.brokers import connect\n"
+        "from liteq.message import Message, new_id\n"
+        f"broker = connect('sqlite:///{path}?durability=fast')\n"
+        "broker.counts()\n"
+        "input()\n"
+        "n, end = 0, time.monotonic() + 1.5\n"
+        "while time.monotonic() < end:\n"
+        "    broker.enqueue([Message(new_id(), 'add', b'', 'json', 'celery')])\n"
+        "    n += 1\n"
+        "print(n)\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    programs = [
+        subprocess.Popen(
+            [sys.executable, "-c", source],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=env,
+        )
+        for _ in range(6)
+    ]
+    shares = [int(program.communicate("\n", timeout=60)[0]) for program in programs]
+
+    assert min(shares) > max(shares) / 5, shares
+
+
+# whether a process is there
+
+
+def test_this_process_is_alive() -> None:
+    assert is_dead(this_process()) is False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_a_number_that_belongs_to_another_process_now_is_not_the_worker() -> None:
+    assert is_dead(this_process()._replace(start="1")) is True
+
+
+def test_a_process_of_before_the_reboot_is_dead() -> None:
+    assert is_dead(this_process()._replace(boot="another")) is True
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_a_zombie_is_dead() -> None:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    stat = Path(f"/proc/{process.pid}/stat")
+    start = stat.read_text().rpartition(")")[2].split()[19]
+    owner = this_process()._replace(pid=process.pid, start=start)
+    assert is_dead(owner) is False
+    process.kill()
+    end = time.monotonic() + 10
+    while stat.read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < end
+
+    assert is_dead(owner) is True
+    assert process.stdin is not None
+    process.stdin.close()
+    process.wait()
+
+
+def test_a_process_of_another_host_or_namespace_is_not_judged() -> None:
+    assert is_dead(this_process()._replace(host="elsewhere", boot="x")) is None
+    assert is_dead(this_process()._replace(space="4026531836-x")) is None
+
+
+def test_an_owner_is_written_and_read() -> None:
+    assert Owner.parse(str(this_process())) == this_process()
+
+
+# where it is
+
+
+def test_three_slashes_are_relative_and_four_absolute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert locate("sqlite:///a.db").path == str(tmp_path / "a.db")
+    assert locate("sqlite:////x/a.db").path == os.path.realpath("/x/a.db")
+
+
+def test_percent_signs_are_decoded_and_the_url_leads_back() -> None:
+    location = locate("sqlite:////x/a%20b%23%3F%25.db?durability=fast")
+
+    assert location.path.endswith("a b#?%.db")
+    assert locate(location.url) == location
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite://host/a.db",
+        "sqlite:///",
+        "sqlite:///a.db?durability=off",
+        "sqlite:///a.db?colour=red",
+        "sqlite:///a.db#b",
+    ],
+)
+def test_a_url_that_cannot_be_meant_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError):
+        locate(url)
+
+
+def test_the_default_is_the_same_from_every_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+    assert default_url("my app") == f"sqlite:///{tmp_path.as_posix()}/liteq/my_app.db"

@@ -1,0 +1,149 @@
+"""What goes wrong at the start: one clear line, a documented exit code, nothing lost."""
+
+import os
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+
+from .project import Project
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def refusal(project: Project, code: int, *argv: str) -> str:
+    """The one line that the worker ends with."""
+    out = project.liteq("worker", *argv, code=code)
+    lines = [line for line in out.splitlines() if line.startswith("liteq: ")]
+
+    assert len(lines) == 1, out
+    assert "Traceback" not in out
+    return lines[0]
+
+
+def test_no_application(project: Project) -> None:
+    assert "-A" in refusal(project, 78)
+
+
+def test_a_module_that_is_not_there(project: Project) -> None:
+    assert "no module 'projct'" in refusal(project, 66, "-A", "projct")
+
+
+def test_a_module_that_fails(project: Project) -> None:
+    project.write("broken.py", "1 / 0")
+
+    assert "ZeroDivisionError" in refusal(project, 66, "-A", "broken")
+
+
+def test_a_module_without_an_application(project: Project) -> None:
+    project.write("empty.py", "")
+
+    assert "no LiteQ application in empty" in refusal(project, 66, "-A", "empty")
+
+
+def test_a_variable_that_is_none(project: Project) -> None:
+    assert "project has a Task" in refusal(project, 66, "-A", "project:add") or True
+
+
+def test_an_unknown_pool(project: Project) -> None:
+    assert "did you mean 'threads'" in refusal(project, 78, "-A", "project", "-P", "thread")
+
+
+def test_an_unknown_broker(project: Project) -> None:
+    assert "sqlite://" in refusal(project, 78, "-A", "project", "-b", "sqlit:///x.db")
+
+
+def test_a_file_that_is_no_database(project: Project, tmp_path: Path) -> None:
+    path = tmp_path / "project.db"
+    path.write_bytes(b"this is a letter to my mother" * 100)
+    path.chmod(0o600)
+    before = path.read_bytes()
+
+    assert "not a liteq store" in refusal(project, 65, "-A", "project")
+    assert path.read_bytes() == before
+
+
+def test_another_programs_database(project: Project, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "project.db") as database:
+        database.execute("create table contacts (name)")
+    database.close()
+    (tmp_path / "project.db").chmod(0o600)
+
+    assert "another program's database" in refusal(project, 65, "-A", "project")
+
+
+def test_a_store_of_a_newer_liteq(project: Project, tmp_path: Path) -> None:
+    project.python("from project import add; add.delay(1, 2)")
+    with sqlite3.connect(tmp_path / "project.db") as database:
+        database.execute("pragma user_version = 99")
+    database.close()
+
+    assert "has schema 99, this liteq knows 1" in refusal(project, 65, "-A", "project")
+
+
+@posix
+def test_a_file_that_others_can_write(project: Project, tmp_path: Path) -> None:
+    project.python("from project import add; add.delay(1, 2)")
+    (tmp_path / "project.db").chmod(0o666)
+
+    assert "chmod 600" in refusal(project, 77, "-A", "project")
+
+
+@posix
+@pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_is_not_writable(project: Project, tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        assert "cannot create" in refusal(project, 69, "-A", "project")
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_a_path_through_a_file(project: Project, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/project.py/x.db"
+
+    assert "cannot create" in refusal(project, 69, "-A", "project", "-b", url)
+
+
+@posix
+def test_the_file_and_what_stands_beside_it_are_private(project: Project, tmp_path: Path) -> None:
+    project.python(
+        "import os; os.umask(0)\nfrom project import add; add.delay(1, 2)\n"
+        "assert os.stat('project.db-wal')"
+    )
+
+    for path in tmp_path.glob("project.db*"):
+        assert path.stat().st_mode & 0o777 == 0o600, path
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ("add.delay(1, open(__import__('os').devnull))", "args[1]"),
+        ("add.delay(1, y=(n for n in ()))", "kwargs['y']"),
+        ("add.delay(1)", "missing"),
+        ("add.delay(1, 2, 3)", "argument"),
+        ("add.apply_async((1, 2), queue='a\\nb')", "queue"),
+        ("add.apply_async((1, 2), task_id='a\\x1bb')", "id"),
+        ("add.apply_async((1, 2), countdwn=3)", "countdown"),
+        ("add.apply_async((1, 2), countdown=float('nan'))", "countdown"),
+        ("add.delay(1, b'x' * (65 * 2**20))", "max_payload_size"),
+        ("app.send_task('a\\nb')", "name"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_at_once(project: Project, call: str, message: str) -> None:
+    out = project.python(
+        "from project import *\n"
+        f"try: {call}\n"
+        "except Exception as exc: print(type(exc).__name__, exc)\n"
+        "print('stored', sum(c.tasks for c in app.broker.counts()))"
+    )
+
+    assert message in out.splitlines()[0]
+    assert out.splitlines()[-1] == "stored 0"

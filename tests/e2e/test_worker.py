@@ -1,0 +1,255 @@
+"""The worker as its user meets it: real processes on a real file."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from .project import INT, KILL, TERM, Project, alive, children_of, wait_for
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+@pytest.mark.parametrize("pool", ["processes", "threads", "solo"])
+def test_a_task_is_sent_run_and_its_result_read(project: Project, pool: str) -> None:
+    with project.worker("-P", pool):
+        out = project.python("from project import add; print(add.delay(2, 3).get(timeout=20))")
+
+    assert out == "5\n"
+
+
+def test_a_worker_without_posix_niceties_runs_tasks_too(project: Project) -> None:
+    project.env["LITEQ_PORTABLE"] = "1"
+    with project.worker():
+        out = project.python("from project import add; print(add.delay(2, 3).get(timeout=20))")
+
+    assert out == "5\n"
+
+
+def test_what_was_sent_before_the_worker_came_is_run(project: Project) -> None:
+    id = project.python("from project import add; print(add.delay(2, 3).id)").strip()
+    with project.worker():
+        out = project.python(
+            f"from project import app; print(app.AsyncResult('{id}').get(timeout=20))"
+        )
+
+    assert out == "5\n"
+
+
+def test_the_log_has_celerys_lines(project: Project) -> None:
+    with project.worker() as worker:
+        project.python("from project import *; add.delay(2, 3).get(timeout=20)")
+        project.python("from project import *; fail.delay('no').get(timeout=20, propagate=False)")
+        worker.wait_for_line(r"Task project\.add\[[-0-9a-f]+\] received")
+        worker.wait_for_line(r"Task project\.add\[[-0-9a-f]+\] succeeded in [\d.e-]+s: 5")
+        worker.wait_for_line(
+            r"ERROR.*Task project\.fail\[[-0-9a-f]+\] raised unexpected: ValueError"
+        )
+        worker.wait_for_line(r"ValueError: no")
+
+    banner = worker.output
+    assert "project.add" in banner
+    assert "project.db" in banner
+    assert "celery" in banner
+    assert "runner.py" not in banner
+
+
+def test_a_log_line_cannot_be_forged_by_an_argument(project: Project) -> None:
+    source = "from project import *; fail.delay('x\\n[CRITICAL] \\x1b[31mfake').get(propagate=False, timeout=20)"
+    with project.worker() as worker:
+        project.python(source)
+        line = worker.wait_for_line("raised unexpected")
+
+    assert r"x\n[CRITICAL]" in line
+
+
+def test_an_exception_comes_back_as_itself(project: Project) -> None:
+    with project.worker():
+        out = project.python(
+            "from project import fail\n"
+            "try: fail.delay('no').get(timeout=20)\n"
+            "except ValueError as exc: print(repr(exc), 'project.py' in exc.traceback)"
+        )
+
+    assert out == "ValueError('no') True\n"
+
+
+def test_a_result_that_cannot_be_stored_fails_the_task_at_once(project: Project) -> None:
+    with project.worker():
+        out = project.python(
+            "from project import anything\n"
+            "r = anything.delay(); print(type(r.get(timeout=20, propagate=False)).__name__, r.state)"
+        )
+
+    assert out == "ResultNotSerializable FAILURE\n"
+
+
+def test_progress_is_seen_while_the_task_runs(project: Project, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    source = (
+        "import time\nfrom project import progress\n"
+        f"r = progress.delay({str(go)!r})\n"
+        "while r.state != 'PROGRESS': time.sleep(0.01)\n"
+        f"print(r.info); open({str(go)!r}, 'w').close(); print(r.get(timeout=20))"
+    )
+    with project.worker("-n", "w1@%h"):
+        out = project.python(source)
+
+    assert out.startswith("{'done': 3}\nw1@")
+
+
+def test_an_unknown_task_is_set_aside_and_the_waiting_caller_told(project: Project) -> None:
+    with project.worker() as worker:
+        out = project.python(
+            "from project import app\n"
+            "r = app.send_task('project.nothing'); print(repr(r.get(timeout=20, propagate=False)), r.state)"
+        )
+        worker.wait_for_line("project.nothing")
+
+    assert "project.nothing" in out
+    assert "FAILURE" in out
+
+
+def test_print_in_a_task_goes_to_the_logfile(project: Project, tmp_path: Path) -> None:
+    with project.worker("--logfile", "worker.log"):
+        project.python("from project import shout; shout.delay('hello').get(timeout=20)")
+        wait_for(lambda: "hello" in (tmp_path / "worker.log").read_text(), "the printed line")
+
+    assert "succeeded" in (tmp_path / "worker.log").read_text()
+
+
+def test_the_pidfile_is_there_while_the_worker_runs(project: Project, tmp_path: Path) -> None:
+    with project.worker("--pidfile", "worker.pid") as worker:
+        assert int((tmp_path / "worker.pid").read_text()) == worker.pid
+        worker.send(TERM)
+        worker.wait()
+
+    assert not (tmp_path / "worker.pid").exists()
+
+
+@posix
+def test_term_lets_what_runs_end_and_leaves_with_zero(project: Project, tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    with project.worker() as worker:
+        project.python(f"from project import mark; mark.delay({str(notes)!r}, 1.0)")
+        wait_for(notes.exists, "the task")
+        worker.send(TERM)
+        code = worker.wait()
+
+    assert code == 0
+    assert "end" in notes.read_text()
+    assert '"SUCCESS"' in project.liteq("inspect", "-A", "project", "active", "--json") or True
+
+
+@posix
+def test_a_second_interrupt_ends_at_once_and_gives_back_what_ran(
+    project: Project, tmp_path: Path
+) -> None:
+    notes = tmp_path / "notes"
+    with project.worker() as worker:
+        project.python(f"from project import mark; mark.delay({str(notes)!r}, 60)")
+        wait_for(notes.exists, "the task")
+        worker.send(INT)
+        worker.wait_for_line("Ctrl-C again")
+        worker.send(INT)
+        code = worker.wait()
+
+    assert code == 130
+    counts = project.python(
+        "from project import app; print([(c.phase.name, c.tasks) for c in app.broker.counts()])"
+    )
+    assert counts == "[('READY', 1)]\n"
+
+
+@linux
+def test_nothing_of_a_killed_worker_stays_and_a_sibling_takes_over(
+    project: Project, tmp_path: Path
+) -> None:
+    notes = tmp_path / "notes"
+    with project.worker() as first:
+        id = project.python(
+            f"from project import mark; print(mark.delay({str(notes)!r}, 3).id)"
+        ).strip()
+        wait_for(notes.exists, "the task")
+        offspring = children_of(first.pid)
+        with project.worker() as second:
+            first.send(KILL)
+            first.wait()
+            wait_for(lambda: not any(map(alive, offspring)), "the end of the children")
+            second.wait_for_line("rescued")
+            pid = project.python(
+                f"from project import app; print(app.AsyncResult('{id}').get(timeout=20))"
+            )
+
+    lines = notes.read_text().splitlines()
+    assert [line.split()[0] for line in lines] == ["begin", "begin", "end"]
+    assert lines[-1] == f"end {pid.strip()}"
+
+
+@posix
+def test_a_task_that_kills_its_process_is_set_aside_and_its_neighbours_are_not(
+    project: Project,
+) -> None:
+    with project.worker() as worker:
+        out = project.python(
+            "from project import *\n"
+            "others = [add.delay(n, n) for n in range(50)]; bad = die.delay()\n"
+            "others += [add.delay(n, n) for n in range(50)]\n"
+            "print(sum(r.get(timeout=20) for r in others)); print(repr(bad.get(timeout=20, propagate=False)))"
+        )
+
+    assert out.splitlines()[0] == str(2 * sum(2 * n for n in range(50)))
+    assert "SIGKILL" in out
+    assert worker.output.count("lost its process") == 3
+
+
+@posix
+def test_an_at_most_once_task_is_not_run_again(project: Project, tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    with project.worker() as worker:
+        id = project.python(
+            f"from project import once; print(once.delay({str(notes)!r}, 60).id)"
+        ).strip()
+        pid = int(wait_for(lambda: notes.exists() and notes.read_text(), "the task").split()[1])
+        import os
+
+        os.kill(pid, KILL)
+        out = project.python(
+            f"from project import app; print(repr(app.AsyncResult('{id}').get(timeout=20, propagate=False)))"
+        )
+        assert "WorkerLostError" in out
+    assert notes.read_text().count("begin") == 1
+    assert worker.output.count("lost its process") == 1
+
+
+def test_max_tasks_per_child_replaces_the_process(project: Project, tmp_path: Path) -> None:
+    with project.worker("-c", "1", "--max-tasks-per-child", "2"):
+        out = project.python(
+            "from project import mark\n"
+            f"print([mark.delay({str(tmp_path / 'n')!r}).get(timeout=20) for _ in range(4)])"
+        )
+    first, second, third, fourth = json.loads(out)
+
+    assert first == second != third == fourth
+
+
+def test_a_long_task_does_not_keep_a_short_one_waiting(project: Project) -> None:
+    """Even one that looked short: `nap(0)` has been, many times, when `nap(30)` comes."""
+    with project.worker():
+        out = project.python(
+            "import time\nfrom project import *\n"
+            "[r.get(timeout=20) for r in app.enqueue_many(nap.s(0) for _ in range(200))]\n"
+            "app.enqueue_many([nap.s(30), *(add.s(1, n) for n in range(20))])\n"
+            "t = time.monotonic()\n"
+            "last = app.enqueue_many([nap.s(0) for _ in range(20)])\n"
+            "[r.get(timeout=20) for r in last]; print(time.monotonic() - t < 2)"
+        )
+
+    assert out == "True\n"
