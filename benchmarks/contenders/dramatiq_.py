@@ -14,7 +14,7 @@ class Dramatiq(OnRedis):
         from dramatiq_project import add
 
         self.add, self.group = add, group
-        self.environment["dramatiq_queue_prefetch"] = "128"  # one thread would fetch two
+        self.environment["dramatiq_queue_prefetch"] = "1000"  # one thread would fetch two
 
     def worker_command(self, processes: int) -> list[str]:
         return [

@@ -238,15 +238,16 @@ class SqliteBroker(Broker):
 
     def _listen(self, worker: int | None) -> SocketBell:
         session = self._session()
-        bell = SocketBell(session.stirred, self._unlisten)
+
+        def unlisten(address: str) -> None:
+            with suppress(Exception):  # a row that stays is swept with its dead owner
+                session.write_softly(lambda db: db.execute(SQL["unlisten"], (address,)))
+
+        bell = SocketBell(session.stirred, unlisten)
         row = (bell.address, worker, str(this_process()))
         # Nobody misses a bell after a power cut, so this commit need not wait for the disk.
         session.write_softly(lambda db: db.execute(SQL["listen"], row))
         return bell
-
-    def _unlisten(self, address: str) -> None:
-        with suppress(Exception):  # a row that stays is swept with its dead owner
-            self._session().write_softly(lambda db: db.execute(SQL["unlisten"], (address,)))
 
     # upkeep
 
@@ -260,7 +261,7 @@ class SqliteBroker(Broker):
             session.write(lambda db: db.execute(SQL["forget_workers"], cutoff))
 
     def close(self) -> None:
-        for session in self._sessions:
+        for session in tuple(self._sessions):
             if session.pid == os.getpid():
                 session.close()
         self._sessions.clear()
@@ -297,8 +298,9 @@ class SqliteBroker(Broker):
         desk: _Desk | None = getattr(self._local, "desk", None)
         if desk is not None and desk.session.pid == os.getpid():
             return desk.session
-        if any(session.pid != os.getpid() for session in self._sessions):
-            _inherited.extend(self._sessions)
+        sessions = tuple(self._sessions)  # a copy: other threads come and go
+        if any(session.pid != os.getpid() for session in sessions):
+            _inherited.extend(sessions)
             self._sessions = set()
         session = Session(self.location)
         self._sessions.add(session)
