@@ -34,6 +34,36 @@ class Parameters:
         except TypeError as exc:
             raise TypeError(f"{self._name}() {exc}") from None
 
+    def merge(
+        self,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        new_args: Sequence[Any] | None,
+        new_kwargs: Mapping[str, Any] | None,
+    ) -> tuple[Sequence[Any], Mapping[str, Any]]:
+        """`args` and `kwargs` with one or both of them replaced.
+
+        Where only one is, the other stays, without what would then be given twice.
+        """
+        if new_args is not None:
+            taken = self._names[: len(new_args)]
+            kept = {name: value for name, value in kwargs.items() if name not in taken}
+            return new_args, kept if new_kwargs is None else new_kwargs
+        if new_kwargs is None:
+            return args, kwargs
+        names = self._names[: len(args)]
+        first = next((n for n, name in enumerate(names) if name in new_kwargs), len(args))
+        return args[:first], {**dict(zip(names[first:], args[first:], strict=False)), **new_kwargs}
+
+    @property
+    def _names(self) -> Sequence[str]:
+        """The names of the parameters that may be given by position."""
+        from inspect import Parameter, signature
+
+        positional = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+        parameters = signature(self._function, follow_wrapped=False).parameters
+        return [name for name, each in parameters.items() if each.kind in positional]
+
 
 def _positional(function: Callable[..., Any]) -> tuple[int, int]:
     """How few and how many arguments fit if all are positional; a range of none if unknown."""

@@ -4,7 +4,8 @@ A signature is a dict, so that it can be an argument, be stored, and travel as J
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from functools import partial
+from typing import Any, ClassVar, Self
 
 from .current import get_current_app
 from .exceptions import NotRegistered
@@ -45,7 +46,7 @@ class Signature(dict[str, Any]):
     before `args` and over `kwargs`; an immutable signature takes nothing.
     """
 
-    TYPES: dict[str, type["Signature"]] = {}
+    TYPES: ClassVar[dict[str, type["Signature"]]] = {}
     """Kinds of signatures by their `subtask_type`."""
 
     task = name = _Item("task")
@@ -209,9 +210,7 @@ class Signature(dict[str, Any]):
         try:
             sender: Callable[..., AsyncResult[Any]] = self.type.apply_async
         except NotRegistered:
-            return lambda args, kwargs, **options: self.app.send_task(  # type: ignore[no-any-return]
-                self.task, args, kwargs, **options
-            )
+            sender = partial(self.app.send_task, self.task)
         return sender
 
     def _merged(
@@ -228,7 +227,7 @@ class Signature(dict[str, Any]):
     def __or__(self, other: object) -> Any:
         raise NotImplementedError("chains of signatures are not supported yet")
 
-    __ror__ = __ior__ = __or__  # type: ignore[assignment]
+    __ror__ = __ior__ = __or__
 
     def __reduce__(self) -> Any:
         return Signature.from_dict, (dict(self),)
@@ -245,18 +244,26 @@ class Signature(dict[str, Any]):
 
 
 def signature(
-    task: Any, args: Sequence[Any] | None = None, *more: Any, app: Any = None, **options: Any
+    task: Any,
+    args: Sequence[Any] | None = None,
+    kwargs: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
+    *,
+    immutable: bool = False,
+    app: Any = None,
+    **more_options: Any,
 ) -> Signature:
-    """The signature of `task` (a task, its name, or a dict that was a signature).
+    """The signature of a call of `task`: a task, its name, or a dict that was a signature.
 
-    Takes `args`, `kwargs`, `options` and `immutable` as `Signature` does; other keywords are
-    options of the call. A signature is copied.
+    Keywords that are no arguments of this function are options of the call. A signature is copied.
     """
     if isinstance(task, Signature):
         return task.clone()
     if isinstance(task, dict):
         return Signature.from_dict(task, app)
-    return Signature(task, args, *more, app=app, **options)
+    return Signature(
+        task, args, kwargs, options, immutable=immutable, app=app, **more_options
+    )
 
 
 subtask = signature

@@ -18,6 +18,8 @@ class Kind(StrEnum):
     REQUEUED = "requeued"  # rejected, and to be delivered again
     UNKNOWN = "unknown"  # no such task is registered in the child
     LOST = "lost"  # the process died
+    OVERDUE = "overdue"  # its process was killed: the hard time limit passed
+    TERMINATED = "terminated"  # its process was killed: it was revoked
     EXPIRED = "expired"  # it was not run: too late
 
 

@@ -1,4 +1,4 @@
-"""Dramatiq on Redis, two processes with one thread each: more threads only fight for the GIL."""
+"""Dramatiq on Redis, two processes with two threads each: quicker here than one or eight."""
 
 from collections.abc import Iterator
 
@@ -14,12 +14,12 @@ class Dramatiq(OnRedis):
         from dramatiq_project import add
 
         self.add, self.group = add, group
-        self.environment["dramatiq_queue_prefetch"] = "1000"  # one thread would fetch two
+        self.environment["dramatiq_queue_prefetch"] = "1000"  # more than it would fetch itself
 
     def worker_command(self, processes: int) -> list[str]:
         return [
             *(str(BIN / "dramatiq"), "dramatiq_project"),
-            *("--processes", str(processes), "--threads", "1"),
+            *("--processes", str(processes), "--threads", "2"),
         ]
 
     def enqueue_each(self, count: int) -> None:

@@ -68,7 +68,7 @@ class HueySqliteOff(HueySqlite):
 class HueyRedis(_Huey, OnRedis):
     imports = "from huey import RedisHuey"
     project = "huey_redis_project"
-    patience = 1.0
+    patience = 0.001
 
     def worker_command(self, processes: int) -> list[str]:
         return [

@@ -4,7 +4,7 @@ import os
 
 from huey import RedisHuey
 
-huey = RedisHuey("bench", url=f"{os.environ['BENCH_REDIS']}/0", notify_result=True)
+huey = RedisHuey("bench", url=f"{os.environ['BENCH_REDIS']}/0", notify_result=False)
 
 
 @huey.task()

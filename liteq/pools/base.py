@@ -14,7 +14,7 @@ from selectors import BaseSelector
 from typing import Any, NamedTuple
 
 from ..message import Delivery
-from ..outcome import Outcome
+from ..outcome import Kind, Outcome
 
 Report = Callable[[str, str, bytes, str], None]
 """How a running task tells its state: id, state, meta (encoded), serializer."""
@@ -54,8 +54,17 @@ class Death(NamedTuple):
 
     running: Delivery | None  # what it was in
     waiting: list[Delivery]  # what it had not started
+    kind: Kind  # LOST, or why it was killed
     reason: str
     ran: float  # seconds since `running` was started
+
+
+class Verdict(NamedTuple):
+    """Why a process is killed: on account of `delivery`, should it still be in it."""
+
+    delivery: Delivery
+    kind: Kind
+    reason: str
 
 
 @dataclass(slots=True)
@@ -114,8 +123,8 @@ class Pool(ABC):
         """What `slot` is in, as far as this pool can tell."""
         return None
 
-    def kill(self, slot: Slot, reason: str) -> bool:
-        """End what runs in `slot` at once; say whether this pool can."""
+    def kill(self, slot: Slot, verdict: Verdict) -> bool:
+        """End what runs in `slot` at once; say whether this pool can. The death tells why."""
         return False
 
     def tend(self) -> float | None:

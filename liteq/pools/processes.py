@@ -17,7 +17,7 @@ from typing import Any
 from ..exceptions import LiteqError
 from ..message import Delivery
 from ..outcome import Kind, Outcome
-from .base import Death, Happenings, Pool, Recipe, Running, Slot, Told
+from .base import Death, Happenings, Pool, Recipe, Running, Slot, Told, Verdict
 from .board import Board
 from .child import BROKEN, OUTCOMES, RECALL, RETURNED, RUN, STOP, TOLD, UP, wire
 from .frames import Channel
@@ -39,7 +39,7 @@ class _Room:
         self.slot = slot
         self.channel: Channel | None = None
         self.pid: int | None = None
-        self.killed = ""  # why we killed it
+        self.verdict: Verdict | None = None  # why we killed it
         self.launch_at: float | None = None  # `time.monotonic`
 
 
@@ -89,9 +89,9 @@ class ProcessPool(Pool):
         delivery = slot.holding.get(entry.ticket)
         return delivery and Running(delivery, time.monotonic() - entry.since)
 
-    def kill(self, slot: Slot, reason: str) -> bool:
+    def kill(self, slot: Slot, verdict: Verdict) -> bool:
         room = self._rooms[slot.number]
-        room.killed = reason
+        room.verdict = verdict
         _kill_group(room.pid)
         return True
 
@@ -132,7 +132,7 @@ class ProcessPool(Pool):
 
     def _launch(self, room: _Room) -> None:
         room.launch_at = None
-        room.killed = ""
+        room.verdict = None
         self._board.wipe(room.slot.number)
         ours, theirs = socket.socketpair()
         channel = room.channel = Channel(ours)
@@ -166,11 +166,14 @@ class ProcessPool(Pool):
         holding = room.slot.holding
         if not holding:
             return
-        running = self.running(room.slot)
-        waiting = [each for each in holding.values() if not running or each is not running.delivery]
-        reason = room.killed or _how(code)
-        delivery, ran = running or (None, 0.0)
-        self._news.deaths.append(Death(delivery, waiting, reason, ran))
+        delivery, ran = self.running(room.slot) or (None, 0.0)
+        kind, reason = Kind.LOST, _how(code)
+        if room.verdict is not None:
+            kind, reason = room.verdict.kind, room.verdict.reason
+            if delivery is not room.verdict.delivery:
+                delivery = None  # it had gone on to the next one, which is not to blame
+        waiting = [each for each in holding.values() if each is not delivery]
+        self._news.deaths.append(Death(delivery, waiting, kind, reason, ran))
         holding.clear()
 
     def _hang_up(self, room: _Room) -> None:

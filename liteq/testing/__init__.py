@@ -6,5 +6,6 @@
 from ..brokers.memory import MemoryBroker
 from ..clock import ManualClock
 from .contract import BrokerContract
+from .draining import drain
 
-__all__ = ["BrokerContract", "ManualClock", "MemoryBroker"]
+__all__ = ["BrokerContract", "ManualClock", "MemoryBroker", "drain"]

@@ -19,7 +19,7 @@ def decide(delivery: Delivery, outcome: Outcome, policy: Policy, now: float) -> 
     if outcome.kind is Kind.SUCCEEDED:
         return _final(delivery, outcome, policy, now, Phase.SUCCEEDED)
     match outcome.kind:
-        case Kind.FAILED | Kind.REJECTED:
+        case Kind.FAILED | Kind.REJECTED | Kind.OVERDUE:
             return _final(delivery, outcome, policy, now, Phase.FAILED)
         case Kind.IGNORED:
             ended = _final(delivery, outcome, policy, now, Phase.SUCCEEDED)
@@ -30,6 +30,8 @@ def decide(delivery: Delivery, outcome: Outcome, policy: Policy, now: float) -> 
             return _again(delivery, now, lost=delivery.lost)
         case Kind.LOST:
             return _lost(delivery, outcome, policy, now)
+        case Kind.TERMINATED:
+            return _final(delivery, outcome, policy, now, Phase.CANCELLED)
         case Kind.EXPIRED:
             return _final(delivery, outcome, policy, now, Phase.EXPIRED)
         case _:  # Kind.UNKNOWN: set aside, so that newer code can still run it

@@ -42,6 +42,8 @@ class TaskLog:
                 task_logger.error("Received unregistered task %s: set aside. %s", name, note)
             case Kind.LOST:
                 task_logger.error("Task %s lost its process: %s", name, note)
+            case Kind.OVERDUE | Kind.TERMINATED:
+                task_logger.error("Task %s was ended: %s", name, note)
             case Kind.EXPIRED:
                 task_logger.info("Discarding revoked task: %s (expired)", name)
             case Kind.IGNORED | Kind.REJECTED | Kind.REQUEUED:

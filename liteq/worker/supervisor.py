@@ -15,11 +15,14 @@ from ..message import Delivery
 from ..outcome import Kind, Outcome, Settlement
 from ..pools import Pool, Slot
 from ..pools.alarm import Alarm
-from ..pools.base import Death, Told
+from ..pools.base import Death, Told, Verdict
+from ..serializers import Serializer
+from .deaths import epitaph
 from .decide import Policy, decide
 from .log import TaskLog, logger
 from .maintenance import Maintenance
 from .pace import Pace
+from .timelimits import TimeLimits
 
 _LOOK_EVERY = 1.0  # seconds between two looks at the store for news that did not ring
 _LONG = 0.020  # seconds in a task after which what waits behind it is recalled
@@ -33,6 +36,8 @@ class Plan(NamedTuple):
     queues: tuple[str, ...]
     policy: Policy
     info: dict[str, object]  # what `liteq inspect` shows of it
+    serializer: Serializer  # of the errors that the supervisor itself has to tell
+    limits: TimeLimits
     grace: float | None = None  # seconds that running tasks get at a warm stop; None: all they need
 
 
@@ -137,11 +142,22 @@ class Supervisor:
         tend = self.pool.tend()
         if tend is not None:
             waits.append(tend)
-        if any(len(slot.holding) > 1 for slot in self.pool.slots):
-            waits.append(_LONG)
+        waits += [wait for slot in self.pool.slots if (wait := self._watch_in(slot)) is not None]
         if self._stopping is not None:
             waits.append(0.1)
         return max(min(waits), 0.0)
+
+    def _watch_in(self, slot: Slot) -> float | None:
+        """In how many seconds `slot` wants to be looked at."""
+        if not slot.holding:
+            return None
+        if len(slot.holding) > 1:
+            return _LONG
+        running = self.pool.running(slot)
+        if running is None:
+            return _LONG  # it has not begun, so its time has not either
+        limit = self.plan.limits.hard(running.delivery.message)
+        return None if limit is None else limit - running.seconds
 
     def _rung(self) -> None:
         self._bell.silence()
@@ -156,15 +172,23 @@ class Supervisor:
         if now >= self._maintenance.due and not self._retry_at:
             self._guarded(self._maintenance.run)
         for slot in self.pool.slots:
-            self._recall(slot)
+            if slot.holding:
+                self._watch(slot)
 
-    def _recall(self, slot: Slot) -> None:
-        """Nobody waits behind a task that turned out long while another slot may be idle."""
-        if len(slot.holding) < 2 or slot.recalled:
-            return
+    def _watch(self, slot: Slot) -> None:
+        """See to what runs too long: for its limit, or for those that wait behind it."""
         running = self.pool.running(slot)
-        if running is not None and (running.seconds > _LONG or self._stopping is not None):
-            self._pace.note(running.delivery.message.task, running.seconds)
+        if running is None:
+            return
+        message, seconds = running.delivery.message, running.seconds
+        limit = self.plan.limits.hard(message)
+        if limit is not None and seconds >= limit:
+            reason = f"it ran longer than its time limit of {limit:g} s"
+            self.pool.kill(slot, Verdict(running.delivery, Kind.OVERDUE, reason))
+        # Nobody waits behind a task that turned out long while another slot may be idle.
+        long = seconds > _LONG or self._stopping is not None
+        if long and len(slot.holding) > 1 and not slot.recalled:
+            self._pace.note(message.task, seconds)
             self.pool.recall(slot)
 
     # in
@@ -196,7 +220,7 @@ class Supervisor:
         self._returned += death.waiting
         if death.running is None:
             return
-        outcome = Outcome(Kind.LOST, None, None, death.ran, death.reason, death.reason)
+        outcome = epitaph(death, self.plan.serializer)
         self._settlements.append(decide(death.running, outcome, self.plan.policy, now))
         self.log.finished(death.running, outcome)
 

@@ -1,0 +1,107 @@
+"""The tasks of an application, and how a function becomes one."""
+
+import warnings
+from collections.abc import Callable
+from difflib import get_close_matches
+from typing import Any
+
+from .exceptions import ImproperlyConfigured, NotRegistered
+from .task import HOOKS, Task
+
+OPTIONS = (
+    "acks_late",
+    "autoretry_for",
+    "default_retry_delay",
+    "dont_autoretry_for",
+    "expires",
+    "ignore_result",
+    "max_retries",
+    "priority",
+    "queue",
+    "resultrepr_maxsize",
+    "retry_backoff",
+    "retry_backoff_max",
+    "retry_jitter",
+    "retry_kwargs",
+    "serializer",
+    "soft_time_limit",
+    "store_errors_even_if_ignored",
+    "throws",
+    "time_limit",
+    "track_started",
+    "typing",
+    *HOOKS,
+)
+_MEANINGLESS = {
+    "acks_on_failure_or_timeout": "a task that failed is finished",
+    "compression": "payloads are not compressed",
+    "lazy": "tasks are made where they are defined",
+    "rate_limit": "there are no rate limits yet",
+    "reject_on_worker_lost": "a task whose process died runs again, unless acks_late=False",
+    "send_events": "there are no events",
+    "shared": "liteq.shared_task is for that",
+    "trail": "subtasks are not recorded yet",
+}
+_SHOWN = 10  # names in an error
+_COROUTINE = 0x80  # a flag of code objects
+
+
+class Registry(dict[str, Task[..., Any]]):
+    """Tasks by name. Asking for an unknown one raises NotRegistered."""
+
+    def __missing__(self, name: str) -> Task[..., Any]:
+        raise NotRegistered(self.unknown(name))
+
+    def unknown(self, name: str) -> str:
+        """Says that the task `name` is not known here, and which are."""
+        near = get_close_matches(name, self, n=1)
+        if near:
+            return f"no task {name!r} is registered here; did you mean {near[0]!r}?"
+        more = f" and {len(self) - _SHOWN} more" if len(self) > _SHOWN else ""
+        known = ", ".join(sorted(self)[:_SHOWN]) or "none; was its module imported?"
+        return f"no task {name!r} is registered here; known are {known}{more}"
+
+
+def task_of(
+    function: Callable[..., Any],
+    name: str,
+    base: type[Task[..., Any]],
+    *,
+    bind: bool = False,
+    **options: Any,
+) -> Task[..., Any]:
+    """A task that runs `function`; with `bind` it is called with the task as its first argument.
+
+    Raises ImproperlyConfigured for an option that neither liteq nor `base` knows.
+    """
+    if getattr(getattr(function, "__code__", None), "co_flags", 0) & _COROUTINE:
+        raise ImproperlyConfigured(f"task {name}: `async def` is not supported yet")
+    for option in options:
+        check_option(name, option, base)
+    attributes = {
+        "name": name,
+        "run": function if bind else staticmethod(function),
+        "__doc__": function.__doc__,
+        "__module__": function.__module__,
+        "__wrapped__": staticmethod(function),
+        **options,
+    }
+    task: Task[..., Any] = type(function.__name__, (base,), attributes)()
+    for attribute in ("__name__", "__qualname__"):
+        setattr(task, attribute, getattr(function, attribute))
+    return task
+
+
+def check_option(task: str, option: str, base: type[Task[..., Any]]) -> None:
+    """Raise ImproperlyConfigured unless `option` is one that a task of `base` has."""
+    if option in OPTIONS:
+        return
+    if option in _MEANINGLESS:
+        warnings.warn(
+            f"task {task}: the option {option!r} does nothing in liteq: {_MEANINGLESS[option]}",
+            stacklevel=5,
+        )
+    elif not hasattr(base, option) or hasattr(Task, option):
+        near = get_close_matches(option, ("name", "bind", "base", *OPTIONS), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; {base.__name__} has no such attribute"
+        raise ImproperlyConfigured(f"task {task}: there is no option {option!r}{hint}")

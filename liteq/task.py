@@ -1,0 +1,289 @@
+"""Tasks: a function, its options, and the ways to call it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
+
+from .arguments import Parameters
+from .canvas import Signature
+from .context import Context, current, enter, leave
+from .current import get_current_app
+from .eager import run_eagerly
+from .exceptions import MaxRetriesExceededError, Retry
+from .failure import bounded_repr
+from .moments import due_at
+from .options import TaskOptions, check_options, stored
+from .result import AsyncResult, EagerResult
+from .retries import Backoff, full_jitter, no_jitter
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+HOOKS = ("before_start", "on_success", "on_failure", "on_retry", "after_return")
+
+
+class Task(TaskOptions, Generic[P, R]):
+    """A unit of work that may run elsewhere. There is one instance for each app.
+
+    Made by `@app.task`; or subclass it, define `run`, and give the class to `app.register_task`.
+    Options are class attributes.
+    """
+
+    app: Any = None
+    hooks: frozenset[str] = frozenset()  # those that are overridden; the others cost nothing
+    entry: Callable[..., Any]  # what a worker calls
+
+    typing = True  # check the arguments when the task is sent
+    throws: tuple[type[BaseException], ...] = ()  # errors that are expected
+    store_errors_even_if_ignored: bool | None = None
+    resultrepr_maxsize = 1024  # characters of the result in the log
+
+    max_retries: int | None = 3  # None: for ever
+    default_retry_delay: float = 3 * 60  # seconds
+    autoretry_for: Sequence[type[BaseException]] = ()
+    dont_autoretry_for: Sequence[type[BaseException]] = ()
+    retry_kwargs: Mapping[str, Any] = {}
+    retry_backoff: bool | float = False  # the factor, in seconds; True is 1
+    retry_backoff_max: float = 600  # seconds
+    retry_jitter = True
+
+    MaxRetriesExceededError: ClassVar[type[Exception]] = MaxRetriesExceededError
+
+    _parameters: Parameters
+
+    def bind(self, app: Any) -> None:
+        """Make it a task of `app`. Called when it is registered; extend it to prepare things."""
+        self.app = app
+        kind = type(self)
+        self.hooks = frozenset(n for n in HOOKS if getattr(kind, n) is not getattr(Task, n))
+        self.entry = self.run if kind.__call__ is Task.__call__ else self
+        self._parameters = Parameters(self.run, self.name.rpartition(".")[2])
+
+    # what users write
+
+    def run(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """The work."""
+        raise NotImplementedError(f"{type(self).__name__} defines no run()")
+
+    def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
+        """Called in the worker before the task; what it raises fails the task."""
+
+    def on_success(self, retval: Any, task_id: str, args: Any, kwargs: Any) -> None:
+        """Called in the worker with the value."""
+
+    def on_failure(
+        self, exc: BaseException, task_id: str, args: Any, kwargs: Any, einfo: Any
+    ) -> None:
+        """Called in the worker with the exception."""
+
+    def on_retry(
+        self, exc: BaseException, task_id: str, args: Any, kwargs: Any, einfo: Any
+    ) -> None:
+        """Called in the worker with the reason why it will be tried again."""
+
+    def after_return(
+        self, status: str, retval: Any, task_id: str, args: Any, kwargs: Any, einfo: Any
+    ) -> None:
+        """Called in the worker at the end, with the value or the exception."""
+
+    # calling it
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run it here, as a plain function."""
+        token = enter(Context.of_direct_call(self, args, kwargs))
+        try:
+            return self.run(*args, **kwargs)
+        finally:
+            leave(token)
+
+    def delay(self, *args: P.args, **kwargs: P.kwargs) -> AsyncResult[R]:
+        """Send it with these arguments."""
+        return self.apply_async(args, kwargs)
+
+    def apply_async(
+        self,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        task_id: str | None = None,
+        **options: Any,
+    ) -> AsyncResult[R]:
+        """Send it with options of this call.
+
+        `countdown`: seconds to wait. `eta`: a datetime before which it does not run; without a
+        zone it is local time. `expires`: seconds or a datetime after which it is not started.
+        `queue`, `priority` (higher first), `serializer`, `ignore_result`, `time_limit`,
+        `soft_time_limit` (seconds): instead of the task's. `task_id`: its id; one that is known
+        already is not sent again. `headers`: a dict, read as `self.request.headers`. `durable`:
+        return only when it would survive a power cut. `shadow`: another name for the log.
+
+        Raises TypeError for arguments that the task does not take, InvalidTaskError for what
+        cannot be sent, BrokerError when the store fails.
+        """
+        args, kwargs = _checked(args, kwargs)
+        if self.typing:
+            self._parameters.check(args, kwargs)
+        if task_id is not None:
+            options["task_id"] = task_id
+        app = self.app
+        if app.conf.task_always_eager:
+            return self.apply(args, kwargs, **options)
+        message = app.producer.send(self, args, kwargs, options)
+        return AsyncResult(message.id, app=app, ignored=message.ignore_result)
+
+    def apply(
+        self,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        throw: bool | None = None,
+        **options: Any,
+    ) -> EagerResult[R]:
+        """Run it here as a worker would, with hooks and retries; answer its result.
+
+        An exception is in the result, unless `throw` (or `task_eager_propagates`) is true. Takes
+        the options of `apply_async`; those about waiting do nothing.
+        """
+        args, kwargs = _checked(args, kwargs)
+        check_options(options)
+        message = self.app.producer.envelope(self, b"", "", options)
+        if throw is None:
+            throw = self.app.conf.task_eager_propagates
+        return run_eagerly(self, message, args, kwargs, throw)
+
+    def signature(
+        self,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Signature:
+        """A call of this task that is made later."""
+        return Signature(self, args, kwargs, app=self.app, **options)
+
+    subtask = signature
+
+    def s(self, *args: Any, **kwargs: Any) -> Signature:
+        """A call with these arguments that is made later; they need not be all of them."""
+        return Signature(self, args, kwargs, app=self.app)
+
+    def si(self, *args: Any, **kwargs: Any) -> Signature:
+        """The same, but it takes no further arguments."""
+        return Signature(self, args, kwargs, immutable=True, app=self.app)
+
+    def AsyncResult(self, task_id: str, **kwargs: Any) -> AsyncResult[R]:  # noqa: N802 - Celery's
+        """The result of the call with this id."""
+        return AsyncResult(task_id, app=self.app, **kwargs)
+
+    # inside a run
+
+    @property
+    def request(self) -> Context:
+        """The run that this is asked in."""
+        return current.get()
+
+    @property
+    def backend(self) -> Any:
+        """Where results are read."""
+        return self.app.backend
+
+    def update_state(
+        self, task_id: str | None = None, state: str | None = None, meta: Any = None
+    ) -> None:
+        """Tell how the task is getting on: `state` is any word, `meta` any value that can be sent.
+
+        Both are seen by `result.state` and `result.info` until the task has finished. In a
+        direct call or `apply` it does nothing.
+        """
+        request = self.request
+        id, state = task_id or request.id, state or "PROGRESS"
+        if request.report is not None and id == request.id:
+            request.report(id, state, meta)
+        elif task_id is not None and not request.is_eager:
+            self.app.report(task_id, state, meta)
+
+    def retry(
+        self,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        exc: BaseException | None = None,
+        throw: bool = True,
+        eta: Any = None,
+        countdown: float | None = None,
+        max_retries: int | None = None,
+        **options: Any,
+    ) -> Retry:
+        """Run the task again later, with the same id: `raise self.retry(exc=exc)`.
+
+        `args`, `kwargs`: instead of those it had. `exc`: the reason. `countdown`: seconds to
+        wait, `default_retry_delay` unless given; `eta`: a datetime instead. `max_retries`:
+        instead of the task's. With `throw=False` the Retry is returned, and the task is run
+        again when it has returned.
+
+        Raises Retry; with no retries left `exc`, or MaxRetriesExceededError without one. In a
+        direct call it raises `exc`.
+        """
+        request = self.request
+        if request.called_directly:
+            raise exc or Retry("Task can be retried")
+        limit = self.max_retries if max_retries is None else max_retries
+        if limit is not None and request.retries >= limit:
+            raise exc or self._exhausted(request)
+        delay = self.default_retry_delay if countdown is None else countdown
+        when = delay if eta is None else eta
+        due_at(None if eta else delay, eta, 0.0)  # raises for what is no moment
+        retry = Retry(exc=exc, when=when, sig=self._changed(request, args, kwargs, options))
+        if throw:
+            raise retry
+        request.retry_asked = retry
+        return retry
+
+    def autoretry(self, exc: BaseException) -> None:
+        """What `autoretry_for` does about `exc`: raises Retry, or `exc` itself."""
+        wanted = dict(self.retry_kwargs)
+        if self.retry_backoff:
+            jitter = full_jitter if self.retry_jitter else no_jitter
+            backoff = Backoff(max(1.0, self.retry_backoff), self.retry_backoff_max, jitter)
+            wanted["countdown"] = backoff.delay(self.request.retries)
+        raise self.retry(exc=exc, **wanted)
+
+    def _changed(
+        self, request: Context, args: Any, kwargs: Any, options: dict[str, Any]
+    ) -> Signature | None:
+        """What the next attempt has other than this one; None when nothing."""
+        check_options(options)
+        kept = stored(options)
+        lost = sorted(name for name in options if options[name] is not None and name not in kept)
+        if lost:
+            raise NotImplementedError(f"retry() cannot change {', '.join(lost)} yet")
+        if args is None and kwargs is None and not kept:
+            return None
+        merged = self._parameters.merge(request.args, request.kwargs, args, kwargs)
+        return Signature(self, *merged, options={**request.options, **kept}, app=self.app)
+
+    def _exhausted(self, request: Context) -> Exception:
+        return self.MaxRetriesExceededError(
+            f"Can't retry {self.name}[{request.id}] args:{bounded_repr(request.args)}"
+            f" kwargs:{bounded_repr(request.kwargs)}",
+            task_args=request.args,
+            task_kwargs=request.kwargs,
+        )
+
+    # itself
+
+    def __reduce__(self) -> Any:
+        return _task_of_current_app, (self.name,)
+
+    def __repr__(self) -> str:
+        return f"<@task: {self.name} of {self.app!r}>"
+
+
+def _task_of_current_app(name: str) -> Any:
+    # Pickled tasks know no application: whoever reads them has one.
+    return get_current_app().tasks[name]
+
+
+def _checked(args: Any, kwargs: Any) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    """The arguments of a call. Raises TypeError for a text where a list was meant, and the like."""
+    if args is not None and not isinstance(args, list | tuple):
+        raise TypeError(f"args must be a list or a tuple, not a {type(args).__name__}: {args!r:.99}")
+    if kwargs is not None and not isinstance(kwargs, Mapping):
+        raise TypeError(f"kwargs must be a dict, not a {type(kwargs).__name__}")
+    return args or (), kwargs or {}
