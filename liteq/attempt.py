@@ -63,7 +63,7 @@ def _run(task: Any, context: Context) -> Ending:
     try:
         if "before_start" in task.hooks:
             task.before_start(context.id, context.args, context.kwargs)
-        value = task.entry(*context.args, **context.kwargs)  # type: ignore[misc]
+        value = task.entry(*context.args, **context.kwargs)
     except Retry as exc:
         return _retried(exc)
     except Ignore as exc:

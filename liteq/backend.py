@@ -1,14 +1,15 @@
 """Reads what the store knows of tasks, and waits until they have finished."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from .brokers.base import Broker
+from .config import Config
 from .exceptions import SerializationError, TaskRevokedError, WorkerLostError
 from .failure import decode_failure, remote_error, with_traceback
 from .message import Record
-from .serializers import Serializer
+from .serializers import Codecs, Serializer, get
 from .states import PENDING, Phase, public_state
 
 _LOOK_EVERY = 0.5  # seconds between two looks at the store, should the bell not ring
@@ -98,6 +99,18 @@ class Backend:
         except SerializationError as exc:
             with_traceback(exc, record.traceback)
             raise
+
+
+def accepted(names: Iterable[str] | None, conf: Config, broker: Broker) -> Codecs:
+    """The serializers that may be decoded: `names`, else JSON and what is used here by default."""
+    default = broker.default_serializer
+    ours = {"json", conf.task_serializer or default, conf.result_serializer or default}
+    return Codecs(ours if names is None else names)
+
+
+def result_serializer(conf: Config, broker: Broker) -> Serializer:
+    """What values, errors and reports are encoded with."""
+    return get(conf.result_serializer or broker.default_serializer)
 
 
 def state_of(record: Record | None) -> str:

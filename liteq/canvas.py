@@ -261,9 +261,7 @@ def signature(
         return task.clone()
     if isinstance(task, dict):
         return Signature.from_dict(task, app)
-    return Signature(
-        task, args, kwargs, options, immutable=immutable, app=app, **more_options
-    )
+    return Signature(task, args, kwargs, options, immutable=immutable, app=app, **more_options)
 
 
 subtask = signature

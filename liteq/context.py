@@ -21,8 +21,8 @@ class Context:
 
     # Every run sets these.
     id: str | None = None
-    args: Sequence[Any] | None = None
-    kwargs: Mapping[str, Any] | None = None
+    args: Any = None  # a tuple or a list
+    kwargs: Any = None
     hostname: str | None = None
     called_directly = True  # as a plain function, by `task(...)`
     is_eager = False  # run by `apply`, in the process that called it
@@ -121,7 +121,7 @@ class Context:
             "exchange": "",
             "routing_key": self.delivery.message.queue,
             "priority": self.delivery.message.priority,
-            "redelivered": self.delivery.lost > 0 or self.options.get("redelivered", False),
+            "redelivered": self.delivery.lost > 0,
         }
 
     # from the message's options

@@ -34,9 +34,7 @@ def run_eagerly(
     return _result(task, message.id, ending)
 
 
-def _attempt(
-    task: Any, message: Message, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> Ending:
+def _attempt(task: Any, message: Message, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Ending:
     context = Context(Delivery(message, Receipt(message.id, 0)), args, kwargs, HOSTNAME)
     context.is_eager = True
     context.running = task

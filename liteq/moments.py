@@ -1,6 +1,6 @@
 """Moments as callers give them: seconds from now, a datetime, or ISO 8601."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from .exceptions import InvalidTaskError
@@ -58,3 +58,23 @@ def _moment(name: str, value: Any) -> float:
         return value.timestamp()
     except (OverflowError, ValueError, OSError):  # a naive one at either end of the calendar
         raise InvalidTaskError(f"{name} is {value}: the calendar here does not reach it") from None
+
+
+def zone_of(timezone: Any, enable_utc: bool) -> tzinfo:
+    """The zone that the settings of these names mean."""
+    if timezone is None:
+        return UTC if enable_utc else _local()
+    if not isinstance(timezone, str):
+        zone: tzinfo = timezone
+        return zone
+    if timezone.upper() == "UTC":  # known everywhere, even without a database of zones
+        return UTC
+    from zoneinfo import ZoneInfo
+
+    return ZoneInfo(timezone)
+
+
+def _local() -> tzinfo:
+    zone = datetime.now(UTC).astimezone().tzinfo
+    assert zone is not None
+    return zone

@@ -4,7 +4,7 @@ A task has them as attributes, a call as keyword arguments of `apply_async`.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -102,6 +102,17 @@ def check_options(options: Options) -> None:
             raise TypeError(f"apply_async() got an unexpected option {name!r}{hint}")
         if name in _NOT_YET and value:
             raise NotImplementedError(f"the option {name!r} is not supported yet")
+
+
+def check_arguments(args: Any, kwargs: Any) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    """The arguments of a call, none where None. Raises TypeError for what is no list or no dict."""
+    if args is not None and not isinstance(args, list | tuple):
+        raise TypeError(
+            f"args must be a list or a tuple, not a {type(args).__name__}: {args!r:.99}"
+        )
+    if kwargs is not None and not isinstance(kwargs, Mapping):
+        raise TypeError(f"kwargs must be a dict, not a {type(kwargs).__name__}: {kwargs!r:.99}")
+    return args or (), kwargs or {}
 
 
 def stored(options: Options) -> dict[str, Any]:

@@ -73,7 +73,7 @@ class Producer:
             or conf.task_serializer
             or self._broker.default_serializer
         )
-        payload = self._encode(serializer, task, args, kwargs)
+        payload = self.encode(task, args, kwargs, serializer)
         message = self.envelope(task, payload, serializer.name, options)
         if before_task_publish.receivers:
             message = announce_before(message, args, kwargs)
@@ -103,9 +103,10 @@ class Producer:
 
     # the parts of a message
 
-    def _encode(
-        self, serializer: Serializer, task: TaskOptions, args: Args, kwargs: Kwargs
+    def encode(
+        self, task: TaskOptions, args: Args, kwargs: Kwargs, serializer: Serializer
     ) -> bytes:
+        """The payload of a call. Raises SerializationError, which names the argument."""
         try:
             payload = serializer.dumps((args, kwargs))
         except SerializationError as exc:

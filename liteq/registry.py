@@ -103,5 +103,16 @@ def check_option(task: str, option: str, base: type[Task[..., Any]]) -> None:
         )
     elif not hasattr(base, option) or hasattr(Task, option):
         near = get_close_matches(option, ("name", "bind", "base", *OPTIONS), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; {base.__name__} has no such attribute"
+        hint = (
+            f"; did you mean {near[0]!r}?" if near else f"; {base.__name__} has no such attribute"
+        )
         raise ImproperlyConfigured(f"task {task}: there is no option {option!r}{hint}")
+
+
+def annotate(task: Task[..., Any], annotations: Any) -> None:
+    """Set options of `task` as `task_annotations` says: {"tasks.add": {...}, "*": {...}}."""
+    for rules in annotations if isinstance(annotations, list | tuple) else (annotations or {},):
+        for name in ("*", task.name):
+            for option, value in rules.get(name, {}).items():
+                check_option(task.name, option, type(task))
+                setattr(task, option, value)

@@ -11,7 +11,7 @@ from .eager import run_eagerly
 from .exceptions import MaxRetriesExceededError, Retry
 from .failure import bounded_repr
 from .moments import due_at
-from .options import TaskOptions, check_options, stored
+from .options import TaskOptions, check_arguments, check_options, stored
 from .result import AsyncResult, EagerResult
 from .retries import Backoff, full_jitter, no_jitter
 
@@ -46,7 +46,7 @@ class Task(TaskOptions, Generic[P, R]):
     retry_backoff_max: float = 600  # seconds
     retry_jitter = True
 
-    MaxRetriesExceededError: ClassVar[type[Exception]] = MaxRetriesExceededError
+    MaxRetriesExceededError: ClassVar[type[MaxRetriesExceededError]] = MaxRetriesExceededError
 
     _parameters: Parameters
 
@@ -57,6 +57,11 @@ class Task(TaskOptions, Generic[P, R]):
         self.hooks = frozenset(n for n in HOOKS if getattr(kind, n) is not getattr(Task, n))
         self.entry = self.run if kind.__call__ is Task.__call__ else self
         self._parameters = Parameters(self.run, self.name.rpartition(".")[2])
+
+    def check(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Raise TypeError when the task does not take these arguments, unless `typing=False`."""
+        if self.typing:
+            self._parameters.check(args, kwargs)
 
     # what users write
 
@@ -118,9 +123,8 @@ class Task(TaskOptions, Generic[P, R]):
         Raises TypeError for arguments that the task does not take, InvalidTaskError for what
         cannot be sent, BrokerError when the store fails.
         """
-        args, kwargs = _checked(args, kwargs)
-        if self.typing:
-            self._parameters.check(args, kwargs)
+        args, kwargs = check_arguments(args, kwargs)
+        self.check(args, kwargs)
         if task_id is not None:
             options["task_id"] = task_id
         app = self.app
@@ -142,7 +146,7 @@ class Task(TaskOptions, Generic[P, R]):
         An exception is in the result, unless `throw` (or `task_eager_propagates`) is true. Takes
         the options of `apply_async`; those about waiting do nothing.
         """
-        args, kwargs = _checked(args, kwargs)
+        args, kwargs = check_arguments(args, kwargs)
         check_options(options)
         message = self.app.producer.envelope(self, b"", "", options)
         if throw is None:
@@ -194,10 +198,12 @@ class Task(TaskOptions, Generic[P, R]):
         """
         request = self.request
         id, state = task_id or request.id, state or "PROGRESS"
+        if id is None or request.is_eager:
+            return
         if request.report is not None and id == request.id:
             request.report(id, state, meta)
-        elif task_id is not None and not request.is_eager:
-            self.app.report(task_id, state, meta)
+        else:
+            self.app.report(id, state, meta)
 
     def retry(
         self,
@@ -278,12 +284,3 @@ class Task(TaskOptions, Generic[P, R]):
 def _task_of_current_app(name: str) -> Any:
     # Pickled tasks know no application: whoever reads them has one.
     return get_current_app().tasks[name]
-
-
-def _checked(args: Any, kwargs: Any) -> tuple[Sequence[Any], Mapping[str, Any]]:
-    """The arguments of a call. Raises TypeError for a text where a list was meant, and the like."""
-    if args is not None and not isinstance(args, list | tuple):
-        raise TypeError(f"args must be a list or a tuple, not a {type(args).__name__}: {args!r:.99}")
-    if kwargs is not None and not isinstance(kwargs, Mapping):
-        raise TypeError(f"kwargs must be a dict, not a {type(kwargs).__name__}")
-    return args or (), kwargs or {}

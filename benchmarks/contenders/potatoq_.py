@@ -52,7 +52,8 @@ class PotatoqSqlite(_Potatoq):
         return f"sqlite:////{path}"
 
     def finished(self) -> int:
-        count = "SELECT count(*) FROM potatoq_results"
+        # Workers keep the names of their tasks among the results.
+        count = "SELECT count(*) FROM potatoq_results WHERE id NOT LIKE 'potatoq-%'"
         return int(self.app.broker.conn.execute(count).fetchone()[0])
 
 

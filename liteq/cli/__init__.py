@@ -53,11 +53,11 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
     except Exception as exc:  # noqa: BLE001 - whatever it is, the user gets one line and a code
-        code = exit_code(exc)
-        if code is None or args.verbose:
+        known = exit_code(exc)
+        if known is None or args.verbose:
             traceback.print_exc()
         complain(exc)
-        return 1 if code is None else code
+        return 1 if known is None else known
 
 
 def make_parser(argv: list[str]) -> ArgumentParser:
@@ -85,5 +85,5 @@ def _common(parser: ArgumentParser) -> None:
 
 
 def _module(name: str) -> Command:
-    module: Command = import_module(f".{name}", __package__)  # type: ignore[assignment]
+    module: Command = import_module(f".{name}", __package__)
     return module

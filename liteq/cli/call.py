@@ -36,6 +36,7 @@ def configure(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Send it and print its id; with --wait also what came of it."""
     app = app_of(args)
+    app.load_tasks()
     result = _send(app, args)
     waits = wants_to_wait(args)
     if not args.json:
@@ -70,11 +71,11 @@ def _sender(app: LiteQ, args: Namespace) -> Callable[..., AsyncResult[Any]]:
 # types of options: argparse shows their errors and exits with 2
 
 
-def _list(text: str) -> list[Any]:
+def _list(text: str) -> Any:
     return _json(text, list, "a JSON list such as '[2, 3]'")
 
 
-def _dict(text: str) -> dict[str, Any]:
+def _dict(text: str) -> Any:
     return _json(text, dict, "a JSON object such as '{\"x\": 2}'")
 
 

@@ -75,6 +75,7 @@ def _waiting(app: LiteQ, phase: Phase, args: Namespace) -> View:
 
 def _registered(app: LiteQ, args: Namespace) -> View:
     """By worker; and with -A what the application itself knows, worker or not."""
+    app.load_tasks()
     workers = [
         {"name": worker.name, "tasks": worker_tasks(worker)} for worker in _workers(app, args)
     ]

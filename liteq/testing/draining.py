@@ -25,7 +25,6 @@ def drain(app: LiteQ, queues: Sequence[str] | None = None, limit: int | None = N
     at most. Answers how many tasks were taken and settled.
     """
     broker = app.broker
-    worker = broker.register(_NAME, "{}")
 
     def report(id: str, state: str, meta: bytes, serializer: str) -> None:
         broker.report(id, state, meta, serializer)
@@ -33,6 +32,7 @@ def drain(app: LiteQ, queues: Sequence[str] | None = None, limit: int | None = N
     runner = Runner(app, hostname=_NAME, describe=False, report=report)
     policy = Policy(app.conf.result_expires or None, app.conf.task_max_lost)
     settled = 0
+    worker = broker.register(_NAME, "{}")
     try:
         for delivery in islice(_ready(broker, worker, queues), limit):
             outcome = _run(delivery, runner, broker.clock())

@@ -13,12 +13,14 @@ from ..exceptions import ImproperlyConfigured, LiteqError
 from ..mainscript import only_definitions
 from ..pools import Recipe, make_pool
 from ..pools.base import Limits, Report, Run
+from ..serializers import get
 from .cpus import usable_cpus
 from .decide import Policy
 from .log import TaskLog
 from .reference import refer_to
 from .runner import Runner
 from .supervisor import Plan, Supervisor
+from .timelimits import TimeLimits
 
 _LOAD = "liteq.worker.child:load_app"
 _MAKE = "liteq.worker.child:make_runner"
@@ -170,8 +172,20 @@ class Worker:
             "concurrency": self.concurrency,
             "tasks": sorted(self.app.tasks),
         }
-        policy = Policy(conf.result_expires or None, conf.task_max_lost)
-        return Plan(self.hostname, self.queues, policy, info)
+        limits = {
+            name: task.time_limit
+            for name, task in self.app.tasks.items()
+            if task.time_limit is not None
+        }
+        return Plan(
+            name=self.hostname,
+            queues=self.queues,
+            policy=Policy(conf.result_expires or None, conf.task_max_lost),
+            info=info,
+            serializer=get(conf.result_serializer or self.app.broker.default_serializer),
+            limits=TimeLimits(limits, conf.task_time_limit),
+            grace=conf.shutdown_grace,
+        )
 
 
 def _queues(app: LiteQ, given: str | Sequence[str] | None) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
@@ -398,12 +398,12 @@ class TestErrors:
 
 
 class Office(Shell):
-    """A shell beside a worker that is in the middle of a task."""
+    """A shell beside a worker that is in the middle of a task while the office is open."""
 
     worker: subprocess.Popen[str]
     running: str  # the id of the task that it is in
 
-    def __enter__(self) -> Self:
+    def open(self) -> None:
         options = ("-P", "threads", "-c", "2", "-n", "bee@%h", "-l", "info")
         self.worker = subprocess.Popen(
             self.command("worker", "-A", "project", *options),
@@ -415,9 +415,8 @@ class Office(Shell):
         )
         self.running = self.call("project.wait_for", "--args", '["over"]')
         self._hear(f"[{self.running}] received")
-        return self
 
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         self.folder.joinpath("over").touch()
         self.worker.terminate()
         try:
@@ -438,8 +437,12 @@ class Office(Shell):
 
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    with Office(tmp_path_factory.mktemp("office")) as office:
+    office = Office(tmp_path_factory.mktemp("office"))
+    try:
+        office.open()
         yield office
+    finally:
+        office.close()
 
 
 class TestBesideAWorker:

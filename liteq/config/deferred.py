@@ -1,0 +1,61 @@
+"""Settings whose sources are read when a setting is asked for the first time.
+
+An application can so name the module with its settings while that module is being imported.
+"""
+
+import threading
+from importlib.util import find_spec
+from typing import Any
+
+from ..signals import Signal
+from . import Config
+
+
+class DeferredConfig:
+    """The settings of `app`, and where they come from."""
+
+    def __init__(self, app: object) -> None:
+        self.values = Config()
+        self.ready = False
+        self.on_configure = Signal("app.on_configure")
+        self.on_after_configure = Signal("app.on_after_configure")
+        self._app = app
+        self._sources: list[tuple[Any, str | None]] = []
+        self._lock = threading.RLock()
+        self._loading = False
+
+    def add(self, source: Any, namespace: str | None, *, silent: bool, force: bool) -> None:
+        """Read `source` when it is time; with `force`, or when that time is past, now.
+
+        `silent`: a module that is not there is no source.
+        """
+        if silent and isinstance(source, str) and not _is_there(source):
+            return
+        self._sources.append((source, namespace))
+        if force or self.ready:
+            self.ready = False
+            self.load()
+
+    def load(self) -> Config:
+        """Read the sources, in order; what is read later counts. Answers the settings."""
+        with self._lock:
+            if self.ready or self._loading:  # a source may ask for settings itself
+                return self.values
+            self._loading = True
+            try:
+                self.on_configure.send(sender=self._app)
+                while self._sources:
+                    self.values.from_object(*self._sources[0])
+                    self._sources.pop(0)  # only now: an error comes again, until it is mended
+                self.ready = True
+            finally:
+                self._loading = False
+        self.on_after_configure.send(sender=self._app, source=self.values)
+        return self.values
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return find_spec(module.partition(":")[0]) is not None
+    except ModuleNotFoundError:  # not even its package
+        return False

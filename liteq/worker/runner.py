@@ -1,0 +1,192 @@
+"""Runs deliveries: the only code of a worker that meets user data and user code."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from time import perf_counter
+from typing import Any
+
+from ..app import LiteQ
+from ..attempt import Ending, attempt
+from ..backend import accepted, result_serializer
+from ..context import Context
+from ..exceptions import (
+    InvalidTaskError,
+    NotRegistered,
+    PayloadTooLarge,
+    ResultNotSerializable,
+    SerializationError,
+)
+from ..failure import bounded_repr, describe, encode_failure, traceback_text
+from ..message import Delivery, Message
+from ..moments import due_at
+from ..options import as_json
+from ..outcome import Kind, Outcome
+from ..result import AsyncResult
+from ..signals import task_unknown
+from ..task import Task
+
+Report = Callable[[str, str, bytes, str], None]
+"""Takes what a running task tells of itself: id, state, meta (encoded), serializer."""
+
+
+class Runner:
+    """Runs the tasks of `app` as the worker `hostname`, in any number of threads.
+
+    `describe`: give each success a note for the log; failures have one always.
+    """
+
+    def __init__(self, app: LiteQ, *, hostname: str, describe: bool, report: Report) -> None:
+        conf, broker = app.conf, app.broker
+        self._tasks = app.tasks
+        self._hostname = hostname
+        self._describe = describe
+        self._report = report
+        self._codecs = accepted(conf.accept_content, conf, broker)
+        self._serializer = result_serializer(conf, broker)
+        self._limit = conf.max_payload_size
+        self._stores_errors = conf.task_store_errors_even_if_ignored
+        self._clock = broker.clock
+        self._producer = app.producer
+
+    def run(self, delivery: Delivery) -> Outcome:
+        """Run one delivery to its end. Never raises."""
+        since = perf_counter()
+        try:
+            return self._run(delivery, since)
+        except BaseException as exc:  # noqa: BLE001 - a limit can strike anywhere, in our code too
+            return self._failed(delivery.message, None, exc, since)
+
+    def _run(self, delivery: Delivery, since: float) -> Outcome:
+        message = delivery.message
+        task = self._tasks.get(message.task)
+        if task is None:
+            return self._unknown(message, since)
+        args, kwargs = self._arguments(message)
+        context = Context(delivery, args, kwargs, self._hostname)
+        context.in_worker = True
+        context.running = task
+        context.report = self._tell
+        ending = attempt(task, context)
+        match ending.kind:
+            case Kind.SUCCEEDED:
+                return self._succeeded(message, task, ending.value, since)
+            case Kind.RETRY:
+                return self._retried(message, task, ending, since)
+            case Kind.FAILED | Kind.REJECTED:
+                return self._failed(message, task, ending.value, since, ending.kind)
+        note = describe(ending.value)
+        return Outcome(ending.kind, runtime=perf_counter() - since, note=note)
+
+    def _arguments(self, message: Message) -> tuple[Sequence[Any], Mapping[str, Any]]:
+        payload = self._codecs[message.serializer].loads(message.payload)
+        try:
+            args, kwargs = payload
+            if isinstance(args, list | tuple) and isinstance(kwargs, dict):
+                return args, kwargs
+        except (TypeError, ValueError):
+            pass
+        raise InvalidTaskError(
+            f"the payload of {message.task} must be [args, kwargs]; it is {bounded_repr(payload)}"
+        )
+
+    # what comes of it
+
+    def _succeeded(
+        self, message: Message, task: Task[..., Any], value: Any, since: float
+    ) -> Outcome:
+        data = None
+        if not message.ignore_result:
+            try:
+                data = self._encoded(task, value)
+            except (ResultNotSerializable, PayloadTooLarge) as exc:
+                return self._failed(message, task, exc, since)
+        note = bounded_repr(value, task.resultrepr_maxsize) if self._describe else ""
+        return Outcome(
+            Kind.SUCCEEDED,
+            data,
+            None if data is None else self._serializer.name,
+            perf_counter() - since,
+            note,
+        )
+
+    def _encoded(self, task: Task[..., Any], value: Any) -> bytes:
+        if isinstance(value, AsyncResult):
+            value = value.as_tuple()
+        try:
+            data = self._serializer.dumps(value)
+        except SerializationError as exc:
+            kind = type(value).__name__
+            raise ResultNotSerializable(f"{task.name} returned a {kind}: {exc}") from None
+        if len(data) > self._limit:
+            raise PayloadTooLarge(
+                f"{task.name} returned {len(data)} bytes, and max_payload_size is {self._limit}: "
+                "store them elsewhere and return where they are"
+            )
+        return data
+
+    def _failed(
+        self,
+        message: Message,
+        task: Task[..., Any] | None,
+        exc: BaseException,
+        since: float,
+        kind: Kind = Kind.FAILED,
+    ) -> Outcome:
+        stores = task.store_errors_even_if_ignored if task else None
+        if stores is None:
+            stores = self._stores_errors
+        data = None
+        if stores or not message.ignore_result:
+            data = encode_failure(exc, self._serializer)
+        return Outcome(
+            kind,
+            data,
+            None if data is None else self._serializer.name,
+            perf_counter() - since,
+            describe(exc),
+            traceback_text(exc),
+        )
+
+    def _retried(
+        self, message: Message, task: Task[..., Any], ending: Ending, since: float
+    ) -> Outcome:
+        retry, reason = ending.retry, ending.value
+        assert retry is not None
+        payload = options = None
+        if retry.sig is not None:  # it is to run otherwise than this time
+            codec = self._codecs[message.serializer]
+            payload = self._producer.encode(task, retry.sig.args, retry.sig.kwargs, codec)
+            options = as_json(retry.sig.options)
+        return Outcome(
+            Kind.RETRY,
+            encode_failure(reason, self._serializer),
+            self._serializer.name,
+            perf_counter() - since,
+            describe(reason),
+            traceback_text(reason),
+            _due_at(retry.when, self._clock()),
+            payload,
+            options,
+        )
+
+    def _unknown(self, message: Message, since: float) -> Outcome:
+        exc = NotRegistered(self._tasks.unknown(message.task))
+        if task_unknown.receivers:
+            task_unknown.send(
+                sender=None, message=message, exc=exc, name=message.task, id=message.id
+            )
+        return Outcome(
+            Kind.UNKNOWN,
+            encode_failure(exc, self._serializer),
+            self._serializer.name,
+            perf_counter() - since,
+            describe(exc),
+        )
+
+    def _tell(self, id: str, state: str, meta: Any) -> None:
+        serializer = self._serializer
+        self._report(id, state, serializer.dumps(meta), serializer.name)
+
+
+def _due_at(when: float | datetime | None, now: float) -> float | None:
+    return due_at(None, when, now) if isinstance(when, datetime) else due_at(when, None, now)
