@@ -84,7 +84,7 @@ class LiteQ:
         if result_backend or backend:
             conf.result_backend = result_backend or backend
         if include:
-            conf.include = tuple(include)
+            conf["include"] = include
         if broker is not None:
             _check_result_backend(conf, self._broker)
         if config_source is not None:

@@ -181,7 +181,7 @@ class Project:
         argv = ["-m", "liteq", "worker", "-A", "project", "-l", "info", "-c", "2", *options]
         program = self.start(*argv)
         try:
-            program.wait_for_line("ready")
+            program.wait_for_line(r"\[tasks\]")
             yield program
         finally:
             program.kill()

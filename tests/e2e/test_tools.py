@@ -6,13 +6,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
-import liteq
 from liteq.brokers import connect
 from liteq.message import Message
+from tests.e2e.project import Program, Project
 
 PROJECT = """
 from pathlib import Path
@@ -52,42 +52,43 @@ URL = "sqlite:///store.db"
 FAR = "2099-01-01T00:00:00+00:00"
 
 
-class Shell:
+class Shell(Project):
     """A folder with the project in it, and `liteq` to be run there."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        folder.joinpath("project.py").write_text(PROJECT, encoding="utf-8")
-        ours = str(Path(liteq.__file__).parents[1])
-        theirs = {k: v for k, v in os.environ.items() if not k.startswith("LITEQ_")}
-        self.env = {**theirs, "PYTHONPATH": ours, "PYTHONIOENCODING": "utf-8"}
+        super().__init__(folder, PROJECT)
+        self.env["PYTHONIOENCODING"] = "utf-8"
 
-    def run(self, *args: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-        """Run `liteq args`, with nobody at its standard input; it must end with `code`."""
+    def tool(
+        self,
+        *args: object,
+        code: int = 0,
+        stdin: int = subprocess.DEVNULL,
+        stdout: int = subprocess.PIPE,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `liteq args` with nobody at its standard input; it must end with `code`."""
         done = subprocess.run(
-            self.command(*args),
+            [sys.executable, "-m", "liteq", *map(str, args)],
             cwd=self.folder,
             env=self.env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
             encoding="utf-8",
             timeout=30,
             check=False,
         )
         assert done.returncode == code, done
-        assert "Traceback" not in done.stderr
+        assert "--verbose" in args or "Traceback" not in done.stderr
         return done
-
-    def command(self, *args: object) -> list[str]:
-        return [sys.executable, "-m", "liteq", *map(str, args)]
 
     def says(self, *args: object, code: int = 0) -> str:
         """What the command prints."""
-        return self.run(*args, code=code).stdout.strip()
+        return self.tool(*args, code=code).stdout.strip()
 
     def complains(self, *args: object, code: int) -> str:
         """What the command prints on standard error, one line."""
-        (line,) = self.run(*args, code=code).stderr.splitlines()
+        (line,) = self.tool(*args, code=code).stderr.splitlines()
         return line
 
     def tells(self, *args: object, code: int = 0) -> Any:
@@ -190,15 +191,15 @@ class TestCall:
     def test_what_cannot_be_read_is_told_by_its_option(
         self, shell: Shell, wrong: tuple[str, str]
     ) -> None:
-        done = shell.run("call", "project.add", *wrong, code=2)
+        done = shell.tool("call", "project.add", *wrong, code=2)
 
         assert wrong[0] in done.stderr.splitlines()[-1]
 
     def test_an_unknown_name_is_sent_with_a_warning_where_the_tasks_are_known(
         self, shell: Shell
     ) -> None:
-        done = shell.run("call", "-A", "project", "project.ad")
-        silent = shell.run("call", "-b", URL, "project.ad")
+        done = shell.tool("call", "-A", "project", "project.ad")
+        silent = shell.tool("call", "-b", URL, "project.ad")
 
         assert "project.ad" in done.stderr
         assert "project.add" in done.stderr
@@ -213,7 +214,7 @@ class TestCall:
         assert shell.tells("inspect", "reserved", "-b", URL)["queues"] == []
 
     def test_waiting_ends_in_time_with_the_id_told(self, shell: Shell) -> None:
-        done = shell.run("call", "-b", URL, "t", "--task-id", "mine", "--timeout", 0.1, code=75)
+        done = shell.tool("call", "-b", URL, "t", "--task-id", "mine", "--timeout", 0.1, code=75)
 
         assert done.stdout.split() == ["mine", "PENDING"]
         assert "mine" in done.stderr
@@ -258,7 +259,7 @@ class TestInspect:
     def test_it_shows_the_oldest_up_to_the_limit(self, shell: Shell) -> None:
         shell.enqueue(*(message(f"id-{n}") for n in range(5)))
 
-        done = shell.run("inspect", "reserved", "-b", URL, "--limit", 2)
+        done = shell.tool("inspect", "reserved", "-b", URL, "--limit", 2)
         told = shell.tells("inspect", "reserved", "-b", URL, "--limit", 2)
 
         assert "id-1" in done.stdout
@@ -288,7 +289,7 @@ class TestInspect:
         told = shell.tells("inspect", what, "-b", URL)
 
         assert told["more"] is False
-        shell.run("inspect", what, "-b", URL)
+        shell.tool("inspect", what, "-b", URL)
 
     def test_nobody_answers_a_ping_without_a_worker(self, shell: Shell) -> None:
         assert shell.says("inspect", "ping", "-b", URL, code=69) == "workers: none"
@@ -328,21 +329,11 @@ class TestPurge:
         ours, terminal = os.openpty()
         try:
             os.write(ours, f"{answer}\n".encode())
-            done = subprocess.run(
-                shell.command("purge", "-b", URL, "--json"),
-                cwd=shell.folder,
-                env=shell.env,
-                stdin=terminal,
-                capture_output=True,
-                encoding="utf-8",
-                timeout=30,
-                check=False,
-            )
+            done = shell.tool("purge", "-b", URL, "--json", stdin=terminal, code=code)
         finally:
             os.close(ours)
             os.close(terminal)
 
-        assert done.returncode == code, done
         assert "Drop 1 task of all queues" in done.stderr
         assert shell.tells("purge", "-b", URL, "--force")["purged"] == left
 
@@ -365,89 +356,40 @@ class TestErrors:
         assert "sqlit" in shell.complains("status", "-b", "sqlit:///x.db", code=78)
 
     def test_verbose_shows_where_it_happened(self, shell: Shell) -> None:
-        done = subprocess.run(
-            shell.command("--verbose", "status", "-A", "nowhere"),
-            cwd=shell.folder,
-            env=shell.env,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=30,
-            check=False,
-        )
+        done = shell.tool("--verbose", "status", "-A", "nowhere", code=66)
 
         assert "Traceback" in done.stderr
-        assert done.returncode == 66
 
     @pytest.mark.skipif(os.name == "nt", reason="a closed pipe is told otherwise there")
     def test_a_reader_that_has_seen_enough_is_no_error(self, shell: Shell) -> None:
         reader, writer = os.pipe()
         os.close(reader)
-        done = subprocess.run(
-            shell.command("inspect", "stats", "-b", URL, "--json"),
-            cwd=shell.folder,
-            env=shell.env,
-            stdout=writer,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            timeout=30,
-            check=False,
-        )
+        done = shell.tool("inspect", "stats", "-b", URL, "--json", stdout=writer)
         os.close(writer)
 
-        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stderr == ""
 
 
-class Office(Shell):
-    """A shell beside a worker that is in the middle of a task while the office is open."""
+class Office(NamedTuple):
+    """A shell beside a worker that is in the middle of a task."""
 
-    worker: subprocess.Popen[str]
-    running: str  # the id of the task that it is in
-
-    def open(self) -> None:
-        options = ("-P", "threads", "-c", "2", "-n", "bee@%h", "-l", "info")
-        self.worker = subprocess.Popen(
-            self.command("worker", "-A", "project", *options),
-            cwd=self.folder,
-            env=self.env,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-        )
-        self.running = self.call("project.wait_for", "--args", '["over"]')
-        self._hear(f"[{self.running}] received")
-
-    def close(self) -> None:
-        self.folder.joinpath("over").touch()
-        self.worker.terminate()
-        try:
-            self.worker.communicate(timeout=15)
-        finally:
-            self.worker.kill()
-
-    def _hear(self, text: str) -> None:
-        """Return when the worker has written `text`."""
-        assert self.worker.stderr is not None
-        lines = []
-        for line in self.worker.stderr:
-            lines.append(line)
-            if text in line:
-                return
-        pytest.fail("".join(lines))
+    shell: Shell
+    worker: Program
+    running: str  # the task's id
 
 
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    office = Office(tmp_path_factory.mktemp("office"))
-    try:
-        office.open()
-        yield office
-    finally:
-        office.close()
+    shell = Shell(tmp_path_factory.mktemp("office"))
+    with shell.worker("-P", "threads", "-n", "bee@%h") as worker:
+        running = shell.call("project.wait_for", "--args", '["never"]')
+        worker.wait_for_line(rf"\[{running}\] received")
+        yield Office(shell, worker, running)
 
 
 class TestBesideAWorker:
     def test_status_shows_who_is_there(self, office: Office) -> None:
-        told = office.tells("status", "-A", "project")
+        told = office.shell.tells("status", "-A", "project")
 
         (worker,) = told["workers"]
         assert worker["name"].startswith("bee@")
@@ -458,31 +400,35 @@ class TestBesideAWorker:
         )
         assert worker["queues"] == ["celery"]
         assert 0 <= worker["beat_age"] < 30
-        assert worker["name"] in office.says("status", "-A", "project")
+        assert worker["name"] in office.shell.says("status", "-A", "project")
 
     def test_a_value_is_waited_for_and_shown(self, office: Office) -> None:
-        said = office.says("call", "-A", "project", "project.add", "--args", "[2, 3]", "--wait")
-        told = office.tells("call", "-A", "project", "project.add", "--args", "[2, 3]", "--wait")
+        said = office.shell.says(
+            "call", "-A", "project", "project.add", "--args", "[2, 3]", "--wait"
+        )
+        told = office.shell.tells(
+            "call", "-A", "project", "project.add", "--args", "[2, 3]", "--wait"
+        )
 
         id, answer = said.splitlines()
         assert answer == "SUCCESS: 5"
-        assert office.says("result", id, "-b", URL, "--wait") == "SUCCESS: 5"
+        assert office.shell.says("result", id, "-b", URL, "--wait") == "SUCCESS: 5"
         assert (told["state"], told["result"], told["repr"]) == ("SUCCESS", 5, "5")
         assert told["error"] is None
 
     def test_a_long_value_is_cut_for_people_only(self, office: Office) -> None:
         add = ("call", "-A", "project", "project.add", "-a", '["long", "long"]', "--wait")
 
-        assert office.says(*add, "--limit", 4).endswith("'lon... (6 more characters)")
-        assert office.tells(*add, "--limit", 4)["result"] == "longlong"
+        assert office.shell.says(*add, "--limit", 4).endswith("'lon... (6 more characters)")
+        assert office.shell.tells(*add, "--limit", 4)["result"] == "longlong"
 
     def test_an_error_is_shown_with_its_traceback_when_asked(self, office: Office) -> None:
-        said = office.says(
+        said = office.shell.says(
             "call", "-A", "project", "project.refuse", "-a", '["no\\u001b way"]', "--wait", code=1
         )
         id, answer = said.splitlines()
-        told = office.tells("result", id, "-A", "project", code=1)
-        traced = office.says("result", id, "-A", "project", "--traceback", code=1)
+        told = office.shell.tells("result", id, "-A", "project", code=1)
+        traced = office.shell.says("result", id, "-A", "project", "--traceback", code=1)
 
         assert answer.startswith("FAILURE: Refused(")
         assert "no\\x1b way" in answer
@@ -494,51 +440,51 @@ class TestBesideAWorker:
     def test_an_error_whose_class_is_not_importable_is_shown_by_its_name(
         self, office: Office, tmp_path: Path
     ) -> None:
-        id = office.call("project.refuse", "--args", '["no"]')
-        office.run("result", id, "-A", "project", "--wait", code=1)
+        id = office.shell.call("project.refuse", "--args", '["no"]')
+        office.shell.tool("result", id, "-A", "project", "--wait", code=1)
         elsewhere = Shell(tmp_path)
         tmp_path.joinpath("project.py").unlink()
 
         told = elsewhere.tells(
-            "result", id, "-b", f"sqlite:///{office.folder / 'store.db'}", code=1
+            "result", id, "-b", f"sqlite:///{office.shell.folder / 'store.db'}", code=1
         )
 
         assert told["error"]["type"] == "Refused"
         assert "no" in told["error"]["message"]
 
     def test_inspect_shows_what_it_does(self, office: Office) -> None:
-        (worker,) = office.tells("inspect", "active", "-A", "project")["workers"]
+        (worker,) = office.shell.tells("inspect", "active", "-A", "project")["workers"]
 
         (task,) = worker["tasks"]
         assert (task["id"], task["name"]) == (office.running, "project.wait_for")
         assert (task["phase"], task["worker"]) == ("running", worker["name"])
         assert task["started"] >= task["created"]
-        assert office.running in office.says("inspect", "active", "-A", "project")
+        assert office.running in office.shell.says("inspect", "active", "-A", "project")
 
     def test_inspect_shows_what_it_can(self, office: Office) -> None:
-        (registered,) = office.tells("inspect", "registered", "-b", URL)["workers"]
-        (served,) = office.tells("inspect", "active_queues", "-b", URL)["workers"]
+        (registered,) = office.shell.tells("inspect", "registered", "-b", URL)["workers"]
+        (served,) = office.shell.tells("inspect", "active_queues", "-b", URL)["workers"]
 
         assert "project.add" in registered["tasks"]
         assert served["queues"] == ["celery"]
 
     def test_inspect_shows_how_it_is(self, office: Office) -> None:
-        (pinged,) = office.tells("inspect", "ping", "-b", URL)["workers"]
-        (stats,) = office.tells("inspect", "stats", "-b", URL)["workers"]
+        (pinged,) = office.shell.tells("inspect", "ping", "-b", URL)["workers"]
+        (stats,) = office.shell.tells("inspect", "stats", "-b", URL)["workers"]
 
         assert pinged["pong"] is True
         assert stats["pid"] == office.worker.pid
         assert stats["uptime"] > 0
 
     def test_other_workers_can_be_asked_for(self, office: Office) -> None:
-        told = office.tells("inspect", "ping", "-b", URL, "-d", "ant@nowhere", code=69)
+        told = office.shell.tells("inspect", "ping", "-b", URL, "-d", "ant@nowhere", code=69)
 
         assert told["workers"] == []
 
     def test_what_runs_is_not_purged(self, office: Office) -> None:
-        office.run("purge", "-b", URL, "--force")
+        office.shell.tool("purge", "-b", URL, "--force")
 
-        (task,) = office.tells("inspect", "query_task", office.running, "-b", URL)["tasks"]
+        (task,) = office.shell.tells("inspect", "query_task", office.running, "-b", URL)["tasks"]
         assert task["phase"] == "running"
 
 

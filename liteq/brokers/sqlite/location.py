@@ -4,6 +4,7 @@ import os
 import re
 import stat
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -67,13 +68,15 @@ def prepare(path: str) -> None:
     Never opens a file that exists: closing it again would drop the locks of every connection
     this process has to it (sqlite.org/howtocorrupt.html, section 2.2).
     """
+    if os.path.lexists(path):
+        _check(path)
+        return
     folder = os.path.dirname(path)
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-        os.close(os.open(path, flags, 0o600))
-    except FileExistsError:
-        _check(path)
+        with suppress(FileExistsError):  # another process was faster, and made it as we would
+            os.close(os.open(path, flags, 0o600))
     except OSError as exc:
         raise BrokerUnavailable(
             f"cannot create {path}: {exc.strerror}; choose another file with broker= or "

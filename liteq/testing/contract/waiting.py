@@ -132,6 +132,14 @@ class Waiting(Bench):
 
             assert bell.wait(SOON)
 
+    def test_closing_the_broker_ends_its_bells(self) -> None:
+        bell = self.broker.result_bell()
+        self.broker.close()
+
+        assert bell.fileno() < 0
+        with heard(self.broker.result_bell()):  # another one
+            self.finish("a")
+
     def test_nobody_has_to_hear(self) -> None:
         bell = self.broker.work_bell(self.worker)
         for n in range(300):  # more than any socket keeps
