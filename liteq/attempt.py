@@ -3,7 +3,6 @@
 The same for a worker and for `apply`; what is done about the ending is theirs.
 """
 
-import logging
 from typing import Any, NamedTuple
 
 from . import states
@@ -12,8 +11,6 @@ from .exceptions import Ignore, Reject, Retry
 from .failure import ExceptionInfo
 from .outcome import Kind
 from .signals import task_failure, task_postrun, task_prerun, task_retry, task_success
-
-logger = logging.getLogger("liteq.task")
 
 _STATES = {
     Kind.SUCCEEDED: states.SUCCESS,
@@ -63,6 +60,7 @@ def _run(task: Any, context: Context) -> Ending:
     try:
         if "before_start" in task.hooks:
             task.before_start(context.id, context.args, context.kwargs)
+        context.through_call = task.entry is task
         value = task.entry(*context.args, **context.kwargs)
     except Retry as exc:
         return _retried(exc)
@@ -120,7 +118,9 @@ def _hook(task: Any, name: str, *args: Any) -> None:
     try:
         getattr(task, name)(*args)
     except Exception:
-        logger.exception("%s of %s failed", name, task.name)
+        from logging import getLogger  # 10 ms, which programs that only send need not pay
+
+        getLogger("liteq.task").exception("%s of %s failed", name, task.name)
 
 
 _SIGNALS = {

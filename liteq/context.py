@@ -34,6 +34,7 @@ class Context:
 
     # A run may set these.
     retry_asked: Any = None  # by `retry(throw=False)`
+    through_call = False  # the task overrides `__call__`, and has not come to its `run` yet
 
     # Workflows set these.
     group: str | None = None

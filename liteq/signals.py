@@ -7,13 +7,10 @@ Whoever sends a signal on a hot path looks at `signal.receivers` first, so that 
 where nobody listens.
 """
 
-import logging
 import threading
 import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple, overload
-
-logger = logging.getLogger("liteq.signals")
 
 Receiver = Callable[..., Any]
 
@@ -100,6 +97,9 @@ class Signal:
         try:
             return receiver(signal=self, sender=sender, **named)
         except Exception as exc:
+            from logging import getLogger  # 10 ms, which programs that only send need not pay
+
+            logger = getLogger("liteq.signals")
             logger.exception("the receiver %r of the signal %s failed", receiver, self.name)
             return exc
 

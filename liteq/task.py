@@ -94,6 +94,11 @@ class Task(TaskOptions, Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run it here, as a plain function."""
+        request = current.get()
+        from_worker = request.through_call and request.running is self
+        if from_worker:  # no call of its own: the worker entered an overridden `__call__`
+            request.through_call = False
+            return self.run(*args, **kwargs)
         token = enter(Context.of_direct_call(self, args, kwargs))
         try:
             return self.run(*args, **kwargs)

@@ -62,7 +62,8 @@ def _runner(contender: LiteqFast) -> Callable[[], None]:
 
     broker = contender.app.broker
     settled = partial(Settlement, phase=Phase.SUCCEEDED, result=b"1", result_serializer="json")
-    claim = Claim(worker=broker.register("bench", "{}"), queues=("default",), limit=BATCH)
+    queue = contender.app.conf.task_default_queue
+    claim = Claim(worker=broker.register("bench", "{}"), queues=(queue,), limit=BATCH)
 
     def run() -> None:
         deliveries, now = broker.claim(claim), time.time()

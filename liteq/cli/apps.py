@@ -15,5 +15,5 @@ def app_of(args: Namespace) -> LiteQ:
         return LiteQ(broker=args.broker, set_as_current=False)
     app = find_app(args.app, args.workdir)
     if args.broker:
-        app.conf.broker_url = args.broker
+        app.conf.update(broker_url=args.broker, result_backend=None)  # results are kept there too
     return app

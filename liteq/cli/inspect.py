@@ -26,7 +26,9 @@ def configure(parser: ArgumentParser) -> None:
     """The options."""
     add = parser.add_argument
     add("what", choices=VIEWS, metavar="WHAT", help=", ".join(VIEWS))
-    add("ids", nargs="*", metavar="ID", help="the tasks that query_task asks for")
+    ids = add("ids", nargs="+", default=[], metavar="ID", help="tasks, for query_task only")
+    # Not nargs="*": an option between WHAT and the ids would use that up with nothing.
+    ids.required = False
     add("-d", "--destination", type=names, metavar="NAMES", help="only these workers")
     add_json(parser)
     add_limit(parser, 100, "tasks, workers and names to show")

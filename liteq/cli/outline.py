@@ -25,10 +25,9 @@ def _facts(thing: View) -> Iterator[str]:
             yield from (f"   * {_item(each)}" for each in value)
             if not value:
                 yield "   - none -"
-        elif isinstance(value, list):
-            yield f"   {key}: {', '.join(map(str, value))}"
         elif _tells(key, value):
-            yield f"   {key}: {value}"
+            told = ", ".join(map(str, value)) if isinstance(value, list) else value
+            yield f"   {key}: {told}"
 
 
 def _item(value: Any) -> str:
@@ -39,8 +38,8 @@ def _item(value: Any) -> str:
 
 
 def _tells(key: str, value: Any) -> bool:
-    """Whether it is worth a place: the title is told already, and of most numbers none is usual."""
-    return key not in ("name", "id") and (isinstance(value, bool) or value not in (None, 0))
+    """Whether it is worth a place: the title is told already, and most counts are 0."""
+    return key not in ("name", "id") and (isinstance(value, bool) or value not in (None, 0, []))
 
 
 def _title(thing: View) -> str:

@@ -48,8 +48,9 @@ def _modules(app: LiteQ) -> Iterator[ModuleType]:
     named = sys.modules.get(app.main or "")
     if named is not None:
         yield named
-    for module in list(sys.modules.values()):
-        if module is not main and isinstance(module, ModuleType):
+    ours = __name__.partition(".")[0]  # `liteq.current` holds it too, in this process only
+    for name, module in list(sys.modules.items()):
+        if isinstance(module, ModuleType) and module is not main and name.partition(".")[0] != ours:
             yield module
     yield main
 

@@ -12,17 +12,22 @@ import pytest
 
 from liteq.brokers import connect
 from liteq.message import Message
-from tests.e2e.project import Program, Project
+from tests.e2e.project import Program, Project, wait_for
 
 PROJECT = """
 from pathlib import Path
 
 from liteq import LiteQ
 
-app = LiteQ("project", broker="sqlite:///store.db?durability=fast")
+URL = "sqlite:///store.db?durability=fast"
+app = LiteQ("project", broker=URL, result_backend=URL)
 
 
 class Refused(Exception):
+    pass
+
+
+class Place:
     pass
 
 
@@ -42,8 +47,14 @@ def refuse(text):
 
 
 @app.task
-def wait_for(path):
+def find():
+    return Place()
+
+
+@app.task(bind=True)
+def wait_for(self, path):
     import time
+    self.update_state(state="WAITING", meta={"for": path})
     while not Path(path).exists():
         time.sleep(0.01)
 """
@@ -57,7 +68,7 @@ class Shell(Project):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, PROJECT)
-        self.env["PYTHONIOENCODING"] = "utf-8"
+        self.env |= {"PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": ""}
 
     def tool(
         self,
@@ -257,7 +268,7 @@ class TestInspect:
         assert shell.says("status", "-b", URL, code=69).replace("\n", "").isprintable()
 
     def test_it_shows_the_oldest_up_to_the_limit(self, shell: Shell) -> None:
-        shell.enqueue(*(message(f"id-{n}") for n in range(5)))
+        shell.enqueue(*(message(f"id-{n}", queue="ab"[n % 2]) for n in range(5)))
 
         done = shell.tool("inspect", "reserved", "-b", URL, "--limit", 2)
         told = shell.tells("inspect", "reserved", "-b", URL, "--limit", 2)
@@ -265,7 +276,10 @@ class TestInspect:
         assert "id-1" in done.stdout
         assert "id-2" not in done.stdout
         assert "--limit" in done.stderr
-        assert [task["id"] for task in told["queues"][0]["tasks"]] == ["id-0", "id-1"]
+        assert [task["id"] for queue in told["queues"] for task in queue["tasks"]] == [
+            "id-0",
+            "id-1",
+        ]
         assert told["more"] is True
 
     def test_scheduled_tasks_are_shown_with_their_time(self, shell: Shell) -> None:
@@ -297,7 +311,7 @@ class TestInspect:
     def test_an_unknown_task_is_no_success(self, shell: Shell) -> None:
         shell.enqueue(message("known"))
 
-        told = shell.tells("inspect", "query_task", "known", "nobody", "-b", URL, code=1)
+        told = shell.tells("inspect", "query_task", "-b", URL, "known", "nobody", code=1)
 
         assert [task["state"] for task in told["tasks"]] == ["PENDING", None]
 
@@ -354,6 +368,11 @@ class TestErrors:
 
     def test_a_url_that_nobody_serves_is_told_in_one_line(self, shell: Shell) -> None:
         assert "sqlit" in shell.complains("status", "-b", "sqlit:///x.db", code=78)
+
+    def test_another_store_can_be_named_than_the_applications(self, shell: Shell) -> None:
+        assert "other.db" in shell.says(
+            "status", "-A", "project", "-b", "sqlite:///other.db", code=69
+        )
 
     def test_verbose_shows_where_it_happened(self, shell: Shell) -> None:
         done = shell.tool("--verbose", "status", "-A", "nowhere", code=66)
@@ -450,7 +469,27 @@ class TestBesideAWorker:
         )
 
         assert told["error"]["type"] == "Refused"
-        assert "no" in told["error"]["message"]
+        assert told["repr"] == "Refused('no')"
+
+    def test_a_value_that_needs_the_applications_classes_asks_for_it(self, office: Office) -> None:
+        shell = office.shell
+        id = shell.call("project.find")
+        ours = shell.says("result", id, "-A", "project", "--wait")
+        url, nowhere = f"sqlite:///{shell.folder / 'store.db'}", shell.folder / "nowhere"
+        nowhere.mkdir()
+
+        theirs = Shell(nowhere)
+        nowhere.joinpath("project.py").unlink()
+
+        assert "project.Place" in ours
+        assert "-A" in theirs.complains("result", id, "-b", url, code=65)
+
+    def test_what_a_running_task_tells_of_itself_is_shown(self, office: Office) -> None:
+        def told() -> str:
+            return office.shell.says("result", office.running, "-A", "project")
+
+        assert wait_for(lambda: "WAITING" in told())
+        assert told() == "WAITING: {'for': 'never'}"
 
     def test_inspect_shows_what_it_does(self, office: Office) -> None:
         (worker,) = office.shell.tells("inspect", "active", "-A", "project")["workers"]

@@ -253,3 +253,15 @@ def test_a_long_task_does_not_keep_a_short_one_waiting(project: Project) -> None
         )
 
     assert out == "True\n"
+
+
+def test_an_application_is_found_whatever_its_name_is(project: Project) -> None:
+    project.write(
+        "elsewhere.py",
+        'from liteq import LiteQ\nmine = LiteQ("another name", broker="sqlite:///other.db")\n'
+        "@mine.task\ndef double(x): return 2 * x\n",
+    )
+    with project.worker("-A", "elsewhere"):
+        out = project.python("from elsewhere import double; print(double.delay(4).get(timeout=20))")
+
+    assert out == "8\n"

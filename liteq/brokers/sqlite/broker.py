@@ -230,11 +230,10 @@ class SqliteBroker(Broker):
         return self._listen(worker)
 
     def result_bell(self) -> Bell:
-        self._session()
-        desk: _Desk = self._local.desk
-        if desk.bell is None or desk.bell.fileno() < 0:
-            desk.bell = self._listen(None)
-        return desk.bell
+        session = self._session()
+        if session.bell is None or session.bell.fileno() < 0:
+            session.bell = self._listen(None)
+        return session.bell
 
     def _listen(self, worker: int | None) -> SocketBell:
         session = self._session()
@@ -354,14 +353,11 @@ class _Desk:
 
     def __init__(self, session: Session, sessions: set[Session]) -> None:
         self.session = session
-        self.bell: SocketBell | None = None
         self._sessions = sessions
 
     def __del__(self) -> None:
         if self.session.pid != os.getpid() or self.session not in self._sessions:
             return  # in a forked child it is the parent's, and stays in its broker's set
-        if self.bell is not None:
-            self.bell.close()
         self._sessions.discard(self.session)
         self.session.close()
 

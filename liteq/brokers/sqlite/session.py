@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from ...exceptions import BrokerCorrupt, BrokerTooNew, BrokerUnavailable, ConfigurationError
-from .bells import Ringer
+from .bells import Ringer, SocketBell
 from .errors import is_busy, translate
 from .gate import Gate
 from .location import Location, prepare
@@ -41,6 +41,7 @@ class Session:
         self.path = location.path
         self.pid = os.getpid()
         self.ringer = Ringer()
+        self.bell: SocketBell | None = None  # on which this thread waits for results
         self._version: object = None
         prepare(self.path)
         self._gate = Gate(f"{self.path}-gate")
@@ -144,6 +145,8 @@ class Session:
 
     def close(self) -> None:
         """Close the connection. Never call it in a forked child: see `SqliteBroker`."""
+        if self.bell is not None:
+            self.bell.close()  # it writes, so it goes before the connection
         self.connection.close()
         self._gate.close()
         self.ringer.close()

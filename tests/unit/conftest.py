@@ -1,0 +1,65 @@
+"""An application on a store in memory, with a clock that stands still."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from liteq import LiteQ, current
+from liteq.message import Delivery, Receipt
+from liteq.outcome import Outcome
+from liteq.testing import ManualClock, MemoryBroker
+from liteq.worker.runner import Runner
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def broker(clock: ManualClock) -> MemoryBroker:
+    return MemoryBroker(clock)
+
+
+@pytest.fixture
+def app(broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiteQ]:
+    monkeypatch.setattr(current, "_recipes", [])  # shared tasks stay in their test
+    app = LiteQ("project", broker=broker)
+    yield app
+    app.close()
+
+
+Reports = list[tuple[str, str, Any]]
+
+
+@pytest.fixture
+def reports() -> Reports:
+    """What running tasks told of themselves: id, state, meta."""
+    return []
+
+
+@pytest.fixture
+def run(app: LiteQ, broker: MemoryBroker, reports: Reports) -> Callable[[Any], Outcome]:
+    """Run the task of a result as a worker would, without settling it."""
+
+    def run(result: Any, **changes: Any) -> Outcome:
+        record = broker.fetch([result.id])[0]
+        assert record is not None
+        delivery = Delivery(record.message._replace(**changes), Receipt(result.id, 1))
+        runner = Runner(app, hostname="worker@host", describe=True, report=report)
+        return runner.run(delivery)
+
+    def report(id: str, state: str, meta: bytes, serializer: str) -> None:
+        reports.append((id, state, app_value(meta, serializer)))
+
+    return run
+
+
+def app_value(data: bytes | None, serializer: str | None) -> Any:
+    """What `data` holds."""
+    from liteq.serializers import get
+
+    assert data is not None
+    assert serializer is not None
+    return get(serializer).loads(data)

@@ -1,0 +1,144 @@
+"""The current app, the current task, and shared tasks."""
+
+import pickle
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from liteq import LiteQ, current, current_app, current_task, shared_task
+from liteq.exceptions import ImproperlyConfigured
+from liteq.testing import MemoryBroker, drain
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_current(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(current, "_app", None)
+    monkeypatch.setattr(current, "_default", None)
+    monkeypatch.setattr(current, "_recipes", [])
+    return
+
+
+def make(main: str, **options: Any) -> LiteQ:
+    return LiteQ(main, broker=MemoryBroker(), **options)
+
+
+def test_the_newest_app_is_the_current_one_in_all_threads() -> None:
+    make("old")
+    app = make("new")
+    make("aside", set_as_current=False)
+    seen = []
+
+    thread = threading.Thread(target=lambda: seen.append(current_app.main))
+    thread.start()
+    thread.join()
+
+    assert current_app == app
+    assert seen == ["new"]
+
+
+def test_an_app_can_be_made_current_and_default() -> None:
+    one, two = make("one"), make("two")
+
+    one.set_current()
+    two.set_default()
+    assert current_app.main == "one"
+    one.close()
+    assert current_app.main == "two"
+
+
+def test_without_an_app_the_error_says_what_to_do() -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"app = LiteQ\("):
+        current_app.conf  # noqa: B018
+    assert "no application" in repr(current_app)
+
+
+def test_inside_a_task_its_app_and_the_task_are_current() -> None:
+    app = make("mine")
+    make("other")
+    seen = []
+
+    @app.task
+    def look() -> None:
+        seen.append((current_app.main, current_task.name))
+
+    look.delay()
+    drain(app)
+
+    assert seen == [("mine", f"{__name__}.look")]
+
+
+def test_outside_a_task_there_is_no_current_task() -> None:
+    assert not current_task
+    assert make("mine").current_task is None
+
+
+def test_a_shared_task_may_be_defined_before_any_app() -> None:
+    @shared_task
+    def double(n: int) -> int:
+        return 2 * n
+
+    app = make("late")
+    result = double.delay(21)
+    drain(app)
+
+    assert double.name in app.tasks
+    assert double(4) == 8
+    assert result.get(timeout=0) == 42
+
+
+def test_a_shared_task_is_that_of_the_current_app_at_each_use() -> None:
+    one, two = make("one"), make("two")
+
+    @shared_task(bind=True, name="whoami")
+    def whoami(self: Any) -> str:
+        return str(self.app.main)
+
+    one.set_current()
+    assert (whoami(), whoami.app) == ("one", one)
+    two.set_current()
+    assert (whoami(), whoami.app) == ("two", two)
+    assert one.tasks["whoami"] is not two.tasks["whoami"]
+
+
+def test_a_shared_task_in_the_script_has_the_name_of_each_app() -> None:
+    one, two = make("one"), make("two")
+
+    def job() -> None: ...
+
+    job.__module__ = "__main__"
+    shared_task(job)
+
+    assert ("one.job" in one.tasks, "two.job" in two.tasks) == (True, True)
+
+
+def test_a_shared_task_can_be_pickled_and_compared() -> None:
+    app = make("one")
+
+    @shared_task
+    def job() -> None: ...
+
+    assert pickle.loads(pickle.dumps(job)) is app.tasks[job.name]
+    assert job == app.tasks[job.name]
+    assert hash(job) == hash(app.tasks[job.name])
+
+
+def test_a_proxy_can_be_written_to() -> None:
+    app = make("one")
+    current_app.main = "renamed"
+
+    assert app.main == "renamed"
+    assert "conf" in dir(current_app)
+
+
+def test_an_app_that_nobody_has_is_not_kept_alive() -> None:
+    import gc
+
+    def forgotten() -> Callable[[], int]:
+        make("gone", set_as_current=False)
+        return lambda: sum(app.main == "gone" for app in current._apps)
+
+    count = forgotten()
+    gc.collect()
+    assert count() == 0

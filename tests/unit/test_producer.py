@@ -1,0 +1,433 @@
+"""A call becomes a message: whose word counts, and what is refused."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from liteq import LiteQ, signals
+from liteq.exceptions import (
+    BrokerUnavailable,
+    ImproperlyConfigured,
+    InvalidTaskError,
+    PayloadTooLarge,
+    QueueNotFound,
+    SerializationError,
+)
+from liteq.message import Message
+from liteq.options import KNOWN, Named, check_name, check_options
+from liteq.serializers import get
+from liteq.task import Task
+from liteq.testing import ManualClock, MemoryBroker, drain
+
+
+@pytest.fixture
+def add(app: LiteQ) -> Task[..., Any]:
+    @app.task(name="add")
+    def add(x: Any = None, y: Any = None) -> Any:
+        return x
+
+    return add
+
+
+def sent(task: Task[..., Any], *args: Any, **options: Any) -> Message:
+    """The message of a call, as the store has it."""
+    record = task.app.broker.fetch([task.apply_async(args, **options).id])[0]
+    message: Message = record.message
+    return message
+
+
+def options_of(message: Message) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(message.options or "{}")
+    return found
+
+
+# the message
+
+
+def test_a_plain_call_is_a_plain_message(add: Task[..., Any]) -> None:
+    message = sent(add, 2, 3)
+
+    assert get("pickle").loads(message.payload) == ((2, 3), {})
+    assert message._replace(id="", payload=b"") == Message("", "add", b"", "pickle", "celery")
+
+
+def test_every_option_has_its_place(add: Task[..., Any], clock: ManualClock) -> None:
+    message = sent(
+        add,
+        task_id="mine",
+        serializer="json",
+        queue="mail",
+        priority=3,
+        countdown=10,
+        expires=60,
+        retries=2,
+        ignore_result=True,
+        headers={"tenant": "blue"},
+        time_limit=5,
+        soft_time_limit=4.5,
+        shadow="sum",
+        reply_to="me",
+    )
+
+    assert message._replace(payload=b"", options=None) == Message(
+        "mine",
+        "add",
+        b"",
+        "json",
+        "mail",
+        priority=3,
+        eta=clock.now + 10,
+        expires=clock.now + 60,
+        retries=2,
+        ignore_result=True,
+    )
+    assert options_of(message) == {
+        "headers": {"tenant": "blue"},
+        "time_limit": 5,
+        "soft_time_limit": 4.5,
+        "shadow": "sum",
+        "reply_to": "me",
+    }
+
+
+def test_the_call_counts_before_the_task_then_the_route_then_the_settings(app: LiteQ) -> None:
+    app.conf.update(task_default_queue="q4", task_default_priority=4)
+    plain = app.task(name="plain")(lambda: None)
+    fixed = app.task(name="fixed", queue="q2", priority=2)(lambda: None)
+
+    def places(task: Task[..., Any], **options: Any) -> tuple[str, int]:
+        message = sent(task, **options)
+        return message.queue, message.priority
+
+    assert places(plain) == ("q4", 4)
+    app.conf.task_routes = {"*": {"queue": "q3", "priority": 3}}
+    assert places(plain) == ("q3", 3)
+    assert places(fixed) == ("q2", 2)
+    assert places(fixed, queue="q1", priority=1) == ("q1", 1)
+    assert places(plain, queue=None, priority=0) == ("q3", 0)
+
+
+def test_a_route_may_set_any_option(app: LiteQ, add: Task[..., Any]) -> None:
+    app.conf.task_routes = {"add": {"serializer": "json", "routing_key": "r", "exchange": "e"}}
+
+    assert sent(add).serializer == "json"
+    assert sent(add).queue == "r"
+
+
+def test_a_route_with_a_wrong_option_says_so(app: LiteQ, add: Task[..., Any]) -> None:
+    app.conf.task_routes = {"add": {"qeue": "x"}}
+
+    with pytest.raises(TypeError, match="'qeue'; did you mean 'queue'"):
+        add.delay()
+
+
+@pytest.mark.parametrize(
+    ("setting", "field", "value"),
+    [
+        ("task_serializer", "serializer", "json"),
+        ("task_ignore_result", "ignore_result", True),
+        ("task_track_started", "track_started", True),
+        ("task_acks_late", "acks_late", False),
+        ("task_default_priority", "priority", 9),
+    ],
+)
+def test_settings_are_read_when_a_task_is_sent(
+    app: LiteQ, add: Task[..., Any], setting: str, field: str, value: Any
+) -> None:
+    assert getattr(sent(add), field) != value
+    app.conf[setting] = value
+    assert getattr(sent(add), field) == value
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("serializer", "json"),
+        ("ignore_result", True),
+        ("track_started", True),
+        ("acks_late", False),
+        ("priority", 9),
+        ("queue", "mine"),
+        ("expires", 30),
+    ],
+)
+def test_a_task_has_its_own_options(app: LiteQ, option: str, value: Any) -> None:
+    task = app.task(name="own", **{option: value})(lambda: None)
+    expected = value if option != "expires" else app.broker.clock() + 30
+
+    assert getattr(sent(task), option) == expected
+
+
+def test_an_explicit_no_of_the_call_counts(app: LiteQ) -> None:
+    app.conf.task_ignore_result = True
+    task = app.task(name="t", expires=5)(lambda: None)
+
+    message = sent(task, ignore_result=False, expires=None)
+
+    assert (message.ignore_result, message.expires) == (False, None)
+
+
+def test_an_eta_is_a_moment(add: Task[..., Any]) -> None:
+    moment = datetime(2030, 1, 1, tzinfo=UTC)
+
+    assert sent(add, eta=moment).eta == moment.timestamp()
+    assert sent(add, expires=moment).expires == moment.timestamp()
+
+
+# sent by a task
+
+
+@pytest.fixture
+def family(app: LiteQ) -> list[Message]:
+    """What a task, which is a child itself, sends: directly, and in a direct call it makes."""
+    found: list[Message] = []
+
+    @app.task
+    def child() -> None: ...
+
+    @app.task
+    def caller() -> None:
+        found.append(sent(child))
+
+    @app.task
+    def parent() -> None:
+        found.append(sent(child))
+        caller()
+
+    @app.task
+    def root() -> None:
+        parent.apply_async(task_id="parent", priority=5)
+
+    root.apply_async(task_id="root")
+    drain(app)
+    return found
+
+
+def test_a_task_knows_who_sent_it_and_what_it_all_began_with(family: list[Message]) -> None:
+    assert [options_of(message) for message in family] == [
+        {"root_id": "root", "parent_id": "parent"}
+    ] * 2
+
+
+def test_priority_is_inherited_only_if_the_settings_say_so(
+    app: LiteQ, family: list[Message]
+) -> None:
+    assert [message.priority for message in family] == [0, 0]
+
+
+def test_inherited_priority(app: LiteQ) -> None:
+    app.conf.task_inherit_parent_priority = True
+    found = []
+
+    @app.task
+    def child() -> None: ...
+
+    @app.task
+    def parent() -> None:
+        found.append((sent(child).priority, sent(child, priority=1).priority))
+
+    parent.apply_async(priority=5)
+    drain(app)
+
+    assert found == [(5, 1)]
+
+
+# what is refused
+
+
+def test_an_argument_that_cannot_be_sent_is_named(add: Task[..., Any], app: LiteQ) -> None:
+    with pytest.raises(SerializationError, match=r"cannot send add: args\[1\]: .*generator"):
+        add.delay(1, (n for n in ()))
+    with pytest.raises(SerializationError, match=r"cannot send add: kwargs\['y'\]: "):
+        add.delay(1, y=lambda: None)
+    assert app.broker.counts() == []
+
+
+def test_arguments_that_are_only_together_too_deep_are_refused_as_well(add: Task[..., Any]) -> None:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+
+    with pytest.raises(SerializationError, match="cannot send add"):
+        add.delay(deep)
+
+
+def test_a_payload_over_the_limit_is_refused(app: LiteQ, add: Task[..., Any]) -> None:
+    app.conf.max_payload_size = 1000
+
+    with pytest.raises(PayloadTooLarge, match="max_payload_size is 1000"):
+        add.delay("x" * 1000)
+    add.delay("x" * 900)
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "a\x00b", "\x1b[31m", "\u202e", "x" * 256, 5, None])
+def test_what_is_no_name_is_refused_for_tasks_queues_and_ids(name: Any) -> None:
+    with pytest.raises(InvalidTaskError, match="cannot be a task name"):
+        check_name("task name", name)
+    with pytest.raises(InvalidTaskError, match="cannot be a task name"):
+        Named(name)
+
+
+@pytest.mark.parametrize("name", ["a", "proj.täsk", "run-1:2", "with space", "x" * 255])
+def test_any_printable_name_will_do(name: str) -> None:
+    assert check_name("task name", name) == name
+
+
+@pytest.mark.parametrize("option", ["task_id", "queue"])
+def test_a_call_with_a_bad_name_is_refused(add: Task[..., Any], option: str) -> None:
+    with pytest.raises(InvalidTaskError, match="printable"):
+        add.apply_async(**{option: "a\nb"})
+
+
+@pytest.mark.parametrize("priority", ["high", 1.5, 2**31])
+def test_a_priority_is_an_integer(add: Task[..., Any], priority: Any) -> None:
+    with pytest.raises(InvalidTaskError, match="priority"):
+        add.apply_async(priority=priority)
+
+
+def test_headers_must_be_json(add: Task[..., Any]) -> None:
+    with pytest.raises(SerializationError, match="headers"):
+        add.apply_async(headers={"x": object()})
+
+
+def test_a_misspelt_option_names_the_nearest() -> None:
+    with pytest.raises(TypeError, match="'countdwn'; did you mean 'countdown'"):
+        check_options({"countdwn": 5})
+    with pytest.raises(TypeError, match="'qwertz'$"):
+        check_options({"qwertz": 5})
+    check_options(dict.fromkeys(KNOWN))
+
+
+def test_what_is_not_there_yet_says_so(add: Task[..., Any]) -> None:
+    with pytest.raises(NotImplementedError, match="'link'"):
+        add.apply_async(link=add.s())
+
+
+def test_options_of_celery_without_a_meaning_are_taken(add: Task[..., Any]) -> None:
+    add.apply_async(exchange="e", compression="zlib", connection=None, add_to_parent=False)
+
+
+def test_an_unknown_serializer_is_named(add: Task[..., Any]) -> None:
+    with pytest.raises(ImproperlyConfigured, match="yaml"):
+        add.apply_async(serializer="yaml")
+
+
+def test_without_missing_queues_only_known_ones_are_sent_to(
+    app: LiteQ, add: Task[..., Any]
+) -> None:
+    app.conf.update(task_create_missing_queues=False, task_queues=["mail"])
+
+    assert sent(add, queue="mail").queue == "mail"
+    assert sent(add).queue == "celery"
+    with pytest.raises(QueueNotFound, match="'other'"):
+        add.apply_async(queue="other")
+
+
+# publishing
+
+
+class Away(MemoryBroker):
+    """A store that does not answer the first times."""
+
+    def __init__(self, failures: int) -> None:
+        super().__init__()
+        self.failures = failures
+        self.durable: list[bool] = []
+
+    def enqueue(self, messages: Any, *, durable: bool = False) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise BrokerUnavailable("away")
+        self.durable.append(durable)
+        super().enqueue(messages, durable=durable)
+
+
+QUICK = {"max_retries": 3, "interval_start": 0, "interval_step": 0.001, "interval_max": 0.001}
+
+
+def test_a_store_that_is_away_is_tried_again(broker: Away | None = None) -> None:
+    app = LiteQ("x", broker=Away(3), set_as_current=False, task_publish_retry_policy=QUICK)
+
+    result = app.send_task("t")
+
+    assert result.exists()
+
+
+def test_a_store_that_stays_away_is_an_error() -> None:
+    store = Away(5)
+    app = LiteQ("x", broker=store, set_as_current=False)
+
+    with pytest.raises(BrokerUnavailable):
+        app.send_task("t", retry_policy=QUICK)
+    assert store.failures == 1
+
+
+def test_without_retry_the_first_error_counts() -> None:
+    store = Away(1)
+    app = LiteQ("x", broker=store, set_as_current=False)
+
+    with pytest.raises(BrokerUnavailable):
+        app.send_task("t", retry=False)
+    app.send_task("t")
+
+
+def test_durable_reaches_the_store() -> None:
+    store = Away(0)
+    app = LiteQ("x", broker=store, set_as_current=False)
+
+    app.send_task("t", durable=True)
+    app.send_task("t")
+    app.enqueue_many([app.signature("t")], durable=True)
+
+    assert store.durable == [True, False, True]
+
+
+# signals around sending
+
+
+@pytest.fixture
+def heard() -> Iterator[list[dict[str, Any]]]:
+    found: list[dict[str, Any]] = []
+
+    def before(**named: Any) -> None:
+        named["headers"].setdefault("trace", "abc")
+        found.append(named)
+
+    def after(**named: Any) -> None:
+        found.append(named)
+
+    signals.before_task_publish.connect(before)
+    signals.after_task_publish.connect(after)
+    yield found
+    signals.before_task_publish.disconnect(before)
+    signals.after_task_publish.disconnect(after)
+
+
+def test_both_signals_tell_what_is_sent(
+    heard: list[dict[str, Any]], add: Task[..., Any]
+) -> None:
+    result = add.apply_async((2,), {"y": 3}, queue="mail", priority=4)
+
+    before, after = heard
+    assert before["sender"] == after["sender"] == "add"
+    assert before["body"] == after["body"] == ((2,), {"y": 3}, {})
+    assert before["routing_key"] == after["routing_key"] == "mail"
+    assert before["properties"] == {"correlation_id": result.id, "priority": 4}
+    assert (after["headers"]["id"], after["headers"]["task"]) == (result.id, "add")
+    assert after["headers"]["root_id"] == result.id
+
+
+def test_a_header_that_a_receiver_adds_reaches_the_task(
+    heard: list[dict[str, Any]], app: LiteQ
+) -> None:
+    @app.task(bind=True)
+    def look(self: Any) -> Any:
+        return self.request.headers, self.request.trace
+
+    result = look.apply_async(headers={"tenant": "blue"})
+    drain(app)
+
+    assert result.get(timeout=0) == ({"tenant": "blue", "trace": "abc"}, "abc")
