@@ -29,6 +29,7 @@ class Task(TaskOptions, Generic[P, R]):
     """
 
     app: Any = None
+    __name__: str  # of the function
     hooks: frozenset[str] = frozenset()  # those that are overridden; the others cost nothing
     entry: Callable[..., Any]  # what a worker calls
 

@@ -45,8 +45,8 @@ class Contender(ABC):
         """How many results are stored. Cheap, for it is asked while the clock runs."""
 
     @abstractmethod
-    def results(self) -> Iterator[int]:
-        """The results of all that was sent, in the order of sending."""
+    def results(self, first: int = 0) -> Iterator[int]:
+        """The results of all that was sent from task `first` on, in the order of sending."""
 
     @abstractmethod
     def add_and_get(self, x: int, y: int) -> int:

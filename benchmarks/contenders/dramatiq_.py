@@ -38,8 +38,8 @@ class Dramatiq(OnRedis):
     def finished(self) -> int:
         return int(self.stored.dbsize())
 
-    def results(self) -> Iterator[int]:
-        return (message.get_result() for message in self.sent)
+    def results(self, first: int = 0) -> Iterator[int]:
+        return (message.get_result() for message in self.sent[first:])
 
     def add_and_get(self, x: int, y: int) -> int:
         return int(self.add.send(x, y).get_result(block=True, timeout=30_000))

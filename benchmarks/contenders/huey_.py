@@ -32,9 +32,9 @@ class _Huey(Contender):
     def finished(self) -> int:
         return int(self.huey.storage.result_store_size())
 
-    def results(self) -> Iterator[int]:
+    def results(self, first: int = 0) -> Iterator[int]:
         # `preserve`, for Huey's results are gone once read, and `finished` would shrink.
-        return (result.get(preserve=True) for result in self.sent)
+        return (result.get(preserve=True) for result in self.sent[first:])
 
     def add_and_get(self, x: int, y: int) -> int:
         return int(self.add(x, y).get(blocking=True, timeout=30, max_delay=self.patience))

@@ -41,8 +41,8 @@ class RQ(OnRedis):
     def finished(self) -> int:
         return int(self.queues.zcard("rq:finished:default"))
 
-    def results(self) -> Iterator[int]:
-        return (job.return_value() for job in self.sent)
+    def results(self, first: int = 0) -> Iterator[int]:
+        return (job.return_value() for job in self.sent[first:])
 
     def add_and_get(self, x: int, y: int) -> int:
         job = self.queue.enqueue(self.add, x, y)

@@ -18,6 +18,7 @@ ROWS = (
         sense="at least",
         goal=60_000,
         ours="liteq-safe",
+        deadline=120.0,
     ),
     Row(
         key="drain-one",
@@ -29,6 +30,7 @@ ROWS = (
         goal=16_667,
         ours="liteq-safe",
         rivals=False,
+        deadline=120.0,
     ),
     Row(
         key="delay-fast",

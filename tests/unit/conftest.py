@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from liteq import LiteQ, current
-from liteq.message import Delivery, Receipt
+from liteq.message import Delivery, Message, Receipt
 from liteq.outcome import Outcome
+from liteq.serializers import get
 from liteq.testing import ManualClock, MemoryBroker
 from liteq.worker.runner import Runner
 
@@ -40,13 +41,11 @@ def reports() -> Reports:
 
 
 @pytest.fixture
-def run(app: LiteQ, broker: MemoryBroker, reports: Reports) -> Callable[[Any], Outcome]:
+def run(app: LiteQ, reports: Reports) -> Callable[[Any], Outcome]:
     """Run the task of a result as a worker would, without settling it."""
 
     def run(result: Any, **changes: Any) -> Outcome:
-        record = broker.fetch([result.id])[0]
-        assert record is not None
-        delivery = Delivery(record.message._replace(**changes), Receipt(result.id, 1))
+        delivery = Delivery(message_of(result)._replace(**changes), Receipt(result.id, 1))
         runner = Runner(app, hostname="worker@host", describe=True, report=report)
         return runner.run(delivery)
 
@@ -56,10 +55,15 @@ def run(app: LiteQ, broker: MemoryBroker, reports: Reports) -> Callable[[Any], O
     return run
 
 
+def message_of(result: Any) -> Message:
+    """The message that the store has for `result`."""
+    (record,) = result.app.broker.fetch([result.id])
+    message: Message = record.message
+    return message
+
+
 def app_value(data: bytes | None, serializer: str | None) -> Any:
     """What `data` holds."""
-    from liteq.serializers import get
-
     assert data is not None
     assert serializer is not None
     return get(serializer).loads(data)

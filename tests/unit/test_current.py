@@ -2,7 +2,7 @@
 
 import pickle
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,11 +13,10 @@ from liteq.testing import MemoryBroker, drain
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_current(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _nothing_is_current(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(current, "_app", None)
     monkeypatch.setattr(current, "_default", None)
     monkeypatch.setattr(current, "_recipes", [])
-    return
 
 
 def make(main: str, **options: Any) -> LiteQ:

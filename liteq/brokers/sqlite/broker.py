@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from random import getrandbits
 from sqlite3 import Connection
 
 from ...clock import Clock
@@ -48,7 +49,8 @@ class SqliteBroker(Broker):
 
     def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
         now = self.clock()
-        rows = [(*message, first_phase(message, now), now) for message in messages]
+        token = getrandbits(48)
+        rows = [(*message, first_phase(message, now), now, token) for message in messages]
 
         def work(db: Connection) -> list[tuple[str]]:
             if len(rows) == 1:

@@ -4,14 +4,16 @@
 --   insert into task (task, payload) values ('project.add', '[[2, 3], {}]');
 
 create table task (
-  -- autoincrement: a number is never used twice, so an old receipt can never fit a new task
-  seq integer primary key autoincrement,
+  seq integer primary key,
   id text not null unique default (lower(hex(randomblob(16)))),
   task text not null,
   queue text not null default 'celery',
   priority integer not null default 0,           -- higher first
   phase integer not null default 2,              -- liteq.states.Phase; 2 is ready
-  token integer not null default 0,              -- grows with each claim: the fence
+  -- The fence: grows with each claim. It starts anywhere, so that an old receipt cannot fit a new
+  -- task that was given the `seq` of a forgotten one. (`autoincrement` would see to that too, but
+  -- costs one more page to write at every commit.)
+  token integer not null default (abs(random()) >> 15),
   worker integer,                                -- who runs it, or ran it last
   lost integer not null default 0,               -- processes that died while running it
   retries integer not null default 0,

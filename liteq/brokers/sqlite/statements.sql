@@ -5,8 +5,8 @@
 -- id can conflict: all other constraints are `not null`, and a message has no null there.
 insert or ignore into task (
   id, task, payload, serializer, queue, priority, eta, expires, retries,
-  acks_late, ignore_result, track_started, options, phase, created
-) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  acks_late, ignore_result, track_started, options, phase, created, token
+) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: claim
 -- {ready} is `ready_one` or a merge of several; `returning` promises no order, the caller sorts.

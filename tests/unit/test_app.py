@@ -1,0 +1,436 @@
+"""The application: its settings, its tasks, its store."""
+
+import sys
+import types
+from collections.abc import Iterator
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from liteq import LiteQ, Task
+from liteq.exceptions import (
+    ImproperlyConfigured,
+    InvalidTaskError,
+    NotRegistered,
+    PayloadTooLarge,
+)
+from liteq.registry import OPTIONS
+from liteq.testing import ManualClock, MemoryBroker, drain
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    """A module with settings."""
+    module = types.ModuleType("my_settings")
+    module.task_default_queue = "mine"  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "my_settings", module)
+    return module
+
+
+def quiet(*args: Any, **kwargs: Any) -> LiteQ:
+    return LiteQ(*args, set_as_current=False, **kwargs)
+
+
+# settings
+
+
+def test_settings_are_keywords() -> None:
+    app = quiet("x", broker="memory://", include=["a", "b"], task_default_queue="mine")
+
+    assert (app.conf.broker_url, app.conf.include) == ("memory://", ("a", "b"))
+    assert app.conf.task_default_queue == "mine"
+
+
+def test_a_misspelt_setting_is_refused_at_once() -> None:
+    with pytest.raises(ImproperlyConfigured, match="'task_serializer'"):
+        quiet("x", task_serialiser="json")
+
+
+def test_a_source_of_settings_is_read_when_one_is_asked_for(
+    settings: types.ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "my_settings")
+    app = quiet("x", config_source="my_settings")
+    monkeypatch.setitem(sys.modules, "my_settings", settings)
+
+    assert app.conf.task_default_queue == "mine"
+
+
+def test_a_source_that_is_not_there_is_an_error_each_time_until_it_is(
+    settings: types.ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = quiet("x")
+    app.config_from_object("no_such_settings")
+
+    for _ in range(2):
+        with pytest.raises(ImproperlyConfigured, match="no_such_settings"):
+            app.conf  # noqa: B018
+    monkeypatch.setitem(sys.modules, "no_such_settings", settings)
+    assert app.conf.task_default_queue == "mine"
+
+
+def test_what_is_set_later_counts(settings: types.ModuleType) -> None:
+    app = quiet("x", task_default_queue="first")
+    app.config_from_object(settings)
+    assert app.conf.task_default_queue == "mine"
+    app.config_from_object({"CELERY_TASK_DEFAULT_QUEUE": "last"}, namespace="CELERY")
+    assert app.conf.task_default_queue == "last"
+
+
+def test_force_reads_it_now() -> None:
+    with pytest.raises(ImproperlyConfigured):
+        quiet("x").config_from_object({"task_serialiser": "json"}, force=True)
+
+
+def test_a_silent_source_need_not_be_there(settings: types.ModuleType) -> None:
+    app = quiet("x")
+    app.config_from_object("no_such_package.settings", silent=True)
+    app.config_from_object("no_such_settings", silent=True)
+
+    assert app.conf.task_default_queue == "celery"
+
+
+def test_the_environment_may_name_the_source(
+    settings: types.ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = quiet("x")
+    with pytest.raises(ImproperlyConfigured, match="MY_CONFIG is not set"):
+        app.config_from_envvar("MY_CONFIG")
+    app.config_from_envvar("MY_CONFIG", silent=True)
+    monkeypatch.setenv("MY_CONFIG", "my_settings")
+    app.config_from_envvar("MY_CONFIG")
+
+    assert app.conf.task_default_queue == "mine"
+
+
+def test_configuring_is_told_once_before_and_after(settings: types.ModuleType) -> None:
+    app = quiet("x", config_source=settings)
+    told = []
+
+    @app.on_configure.connect
+    def before(sender: LiteQ, **_: Any) -> None:
+        told.append(("before", sender, sender.conf.task_default_queue))
+
+    @app.on_after_configure.connect
+    def after(sender: LiteQ, source: Any, **_: Any) -> None:
+        told.append(("after", sender, source.task_default_queue))
+
+    assert app.conf is app.conf
+    assert told == [("before", app, "celery"), ("after", app, "mine")]
+
+
+# the store
+
+
+@pytest.mark.parametrize("name", ["result_backend", "backend"])
+def test_a_result_backend_of_its_own_is_refused_with_the_cure(name: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"leave result_backend out") as caught:
+        quiet("x", broker="memory://", **{name: "redis://user:secret@host/1"})
+
+    assert "secret" not in str(caught.value)
+    same = quiet("x", broker="memory://", **{name: "memory://"})
+    assert same.broker.url == "memory://"
+
+
+def test_a_result_backend_in_the_settings_is_refused_when_the_store_is_used() -> None:
+    app = quiet("x")
+    app.conf.update(broker_url="memory://", result_backend="rpc://")
+
+    with pytest.raises(ImproperlyConfigured, match="rpc://"):
+        app.broker  # noqa: B018
+
+
+def test_the_store_is_connected_when_it_is_used(tmp_path: Path) -> None:
+    path = tmp_path / "tasks.db"
+    app = quiet("x", broker=f"sqlite:///{path}")
+    app.task(lambda: None)
+    assert not path.exists()
+
+    app.send_task("x")
+    assert path.exists()
+    app.close()
+
+
+def test_a_closed_app_can_be_used_again(tmp_path: Path) -> None:
+    with quiet("x", broker=f"sqlite:///{tmp_path / 'tasks.db'}") as app:
+        first = app.send_task("a")
+    second = app.send_task("b")
+
+    assert first.exists()
+    assert second.exists()
+    app.close()
+
+
+def test_time_is_that_of_the_store_in_the_zone_of_the_app(clock: ManualClock) -> None:
+    app = quiet("x", broker=MemoryBroker(clock), timezone="UTC")
+
+    assert app.timezone is UTC
+    assert app.now().timestamp() == clock.now
+
+
+# tasks
+
+
+def test_a_task_is_named_after_its_module_and_function(app: LiteQ) -> None:
+    @app.task
+    def one() -> None:
+        """The first."""
+
+    @app.task()
+    def two() -> None: ...
+
+    assert (one.name, two.name) == (f"{__name__}.one", f"{__name__}.two")
+    assert app.tasks[one.name] is one
+    assert (one.__doc__, one.__name__, one.__module__) == ("The first.", "one", __name__)
+
+
+@pytest.mark.parametrize("module", ["__main__", "__mp_main__"])
+def test_a_task_of_the_script_is_named_after_the_app(app: LiteQ, module: str) -> None:
+    def job() -> None: ...
+
+    job.__module__ = module
+
+    assert app.task(job).name == "project.job"
+    assert quiet().task(job).name == "__main__.job"
+
+
+def test_names_may_be_made_otherwise() -> None:
+    class Mine(LiteQ):
+        def gen_task_name(self, name: str, module: str) -> str:
+            return name.upper()
+
+    def job() -> None: ...
+
+    assert Mine(set_as_current=False).task(job).name == "JOB"
+
+
+def test_a_name_that_is_taken_answers_the_task_that_has_it(app: LiteQ) -> None:
+    first = app.task(name="job")(lambda: 1)
+    second = app.task(name="job")(lambda: 2)
+
+    assert second is first
+
+
+def test_a_name_must_be_printable(app: LiteQ) -> None:
+    with pytest.raises(InvalidTaskError, match="task name"):
+        app.task(name="a\nb")(lambda: None)
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_is_an_attribute_of_tasks(option: str) -> None:
+    assert hasattr(Task, option)
+
+
+def test_options_become_attributes(app: LiteQ) -> None:
+    task = app.task(name="job", queue="mail", max_retries=5, on_failure=lambda *_: None)(len)
+
+    assert (task.queue, task.max_retries, set(task.hooks)) == ("mail", 5, {"on_failure"})
+
+
+def test_an_unknown_option_raises_with_the_nearest_name(app: LiteQ) -> None:
+    with pytest.raises(ImproperlyConfigured, match="'max_retry'; did you mean 'max_retries'"):
+        app.task(name="job", max_retry=5)(lambda: None)
+    with pytest.raises(ImproperlyConfigured, match="'run'"):
+        app.task(name="job", run=5)(lambda: None)
+    assert "job" not in app.tasks
+
+
+def test_an_option_that_the_base_class_has_is_taken(app: LiteQ) -> None:
+    class WithDatabase(app.Task):  # type: ignore[name-defined,misc]
+        database = "none"
+
+    @app.task(base=WithDatabase, database="mine", bind=True)
+    def job(self: Any) -> str:
+        return str(self.database)
+
+    assert job() == "mine"
+
+
+def test_an_option_of_celery_that_does_nothing_here_warns_why(app: LiteQ) -> None:
+    with pytest.warns(UserWarning, match="'rate_limit' does nothing in liteq: there are no rate"):
+        app.task(name="job", rate_limit="10/m")(lambda: None)
+
+
+def test_coroutines_are_refused(app: LiteQ) -> None:
+    async def job() -> None: ...
+
+    with pytest.raises(ImproperlyConfigured, match="async def"):
+        app.task(job)
+
+
+def test_an_unknown_task_is_an_error_that_names_the_nearest_or_the_known(app: LiteQ) -> None:
+    with pytest.raises(NotRegistered, match=r"was its module imported\?"):
+        app.tasks["project.add"]
+    app.task(name="project.add")(lambda: None)
+    with pytest.raises(NotRegistered, match="did you mean 'project.add'"):
+        app.tasks["project.ad"]
+    for n in range(20):
+        app.task(name=f"t{n:02}")(lambda: None)
+    with pytest.raises(NotRegistered, match="known are project.add, t00, .* and 11 more$"):
+        app.tasks["qwertz"]
+
+
+def test_classes_and_instances_can_be_registered(app: LiteQ) -> None:
+    class Add(Task[..., int]):
+        def run(self, x: int, y: int) -> int:
+            return x + y
+
+    class Named(Add):
+        name = "named"
+
+    by_class, by_instance = app.register_task(Add), app.register_task(Named())
+
+    assert by_class.name == f"{__name__}.Add"
+    assert by_class(1, 2) == 3
+    assert app.tasks["named"] is by_instance
+    result = by_instance.delay(2, 3)
+    drain(app)
+    assert result.get(timeout=0) == 5
+
+
+def test_a_base_class_for_all_tasks() -> None:
+    class Base(Task[..., Any]):
+        max_retries = 7
+
+    app = quiet("x", task_cls=Base)
+
+    assert app.task(lambda: None).max_retries == 7
+    assert app.Task.app is app
+
+
+def test_annotations_change_options_of_tasks_by_name(app: LiteQ) -> None:
+    app.conf.task_annotations = [{"*": {"max_retries": 1}}, {"a": {"queue": "mail"}}]
+    a = app.task(name="a")(lambda: None)
+    app.finalize()
+    b = app.task(name="b")(lambda: None)
+
+    assert (a.max_retries, a.queue) == (1, "mail")
+    assert (b.max_retries, b.queue) == (1, None)
+
+
+def test_being_finalized_is_told_once(app: LiteQ) -> None:
+    told = []
+
+    @app.on_after_finalize.connect
+    def after(sender: LiteQ, **_: Any) -> None:
+        told.append(sender)
+
+    app.tasks  # noqa: B018
+    app.finalize()
+
+    assert told == [app]
+
+
+# modules with tasks
+
+
+@pytest.fixture
+def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """`shop` has tasks, `plain` has none, `broken` has some that cannot be imported."""
+    for name, tasks in {"shop": "found = True", "plain": None, "broken": "import nowhere"}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").touch()
+        if tasks is not None:
+            (tmp_path / name / "tasks.py").write_text(tasks)
+    monkeypatch.syspath_prepend(tmp_path)
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+@pytest.mark.usefixtures("packages")
+def test_discovered_modules_are_imported_when_a_worker_loads_the_tasks(app: LiteQ) -> None:
+    app.autodiscover_tasks(lambda: ["shop", "plain", "datetime.datetime"])
+    assert "shop.tasks" not in sys.modules
+
+    app.load_tasks()
+    assert "shop.tasks" in sys.modules
+
+
+@pytest.mark.usefixtures("packages")
+def test_discovery_may_be_forced_and_look_for_another_module(app: LiteQ) -> None:
+    app.autodiscover_tasks(["shop"], force=True)
+    assert "shop.tasks" in sys.modules
+
+    app.autodiscover_tasks(["plain"], related_name=None, force=True)
+    assert "plain" in sys.modules
+    app.autodiscover_tasks(["plain"], related_name="jobs", force=True)
+
+
+@pytest.mark.usefixtures("packages")
+@pytest.mark.parametrize(
+    ("package", "missing"), [("nowhere", "nowhere"), ("no.where", "no"), ("broken", "nowhere")]
+)
+def test_a_package_that_cannot_be_imported_is_an_error(
+    app: LiteQ, package: str, missing: str
+) -> None:
+    with pytest.raises(ModuleNotFoundError) as caught:
+        app.autodiscover_tasks([package], force=True)
+
+    assert caught.value.name == missing
+
+
+@pytest.mark.usefixtures("packages")
+def test_included_modules_are_imported_and_one_that_cannot_is_named(app: LiteQ) -> None:
+    app.conf.update(imports=["shop.tasks"], include=["shop"])
+    app.load_tasks()
+    assert "shop.tasks" in sys.modules
+
+    app.conf["include"] = ["broken.tasks"]
+    with pytest.raises(ImproperlyConfigured, match=r"'broken.tasks' .* No module named 'nowhere'"):
+        app.load_tasks()
+
+
+# sending
+
+
+def test_a_task_may_be_sent_by_name_with_the_options_it_has_here(app: LiteQ) -> None:
+    app.task(name="here", ignore_result=True, queue="mail")(lambda x: x)
+
+    here, there = app.send_task("here", (1,)), app.send_task("there", (1,), priority=3)
+
+    assert (here.ignored, here.queue) == (True, "mail")
+    assert (there.ignored, there.name, there.args) == (False, "there", (1,))
+
+
+@pytest.mark.parametrize(("args", "kwargs"), [("ab", None), (5, None), (None, [1])])
+def test_arguments_are_a_list_and_a_dict(app: LiteQ, args: Any, kwargs: Any) -> None:
+    with pytest.raises(TypeError, match="must be a"):
+        app.send_task("t", args, kwargs)
+
+
+def test_many_calls_are_sent_at_once_and_answered_in_order(app: LiteQ) -> None:
+    double = app.task(name="double")(lambda n: 2 * n)
+
+    results = app.enqueue_many(double.s(n) for n in range(10))
+    drain(app)
+
+    assert [result.get(timeout=0) for result in results] == [2 * n for n in range(10)]
+    assert app.enqueue_many([]) == []
+
+
+def test_many_calls_have_options_of_their_own_and_together(app: LiteQ) -> None:
+    job = app.task(name="job")(lambda: None)
+
+    results = app.enqueue_many([job.s().set(queue="a"), app.signature("other")], priority=3)
+
+    assert [result.queue for result in results] == ["a", "celery"]
+    assert {r.message.priority for r in app.broker.fetch([r.id for r in results]) if r} == {3}
+
+
+def test_of_many_calls_all_are_sent_or_none(app: LiteQ) -> None:
+    job = app.task(name="job")(lambda x: None)
+    app.conf.max_payload_size = 100
+
+    with pytest.raises(PayloadTooLarge):
+        app.enqueue_many([job.s(1), job.s("x" * 200)])
+    with pytest.raises(TypeError, match="job"):
+        app.enqueue_many([job.s(1), job.s()])
+    assert app.broker.counts() == []
+
+
+def test_an_app_says_what_it_is(app: LiteQ) -> None:
+    assert repr(app) == "<LiteQ project>"
