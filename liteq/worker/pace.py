@@ -4,7 +4,7 @@ A slot gets more than one delivery only when they are known to be short. What is
 cost a process before, and what may run only once travels alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import ceil
 
 from ..message import Delivery
@@ -22,6 +22,23 @@ class Pace:
     def __init__(self) -> None:
         self._means: dict[str, float] = {}
         self._typical = BUDGET  # of all tasks together: until something is known, one at a time
+
+    def note_all(self, runs: Iterable[tuple[str, float]]) -> None:
+        """Runs that ended together: name and seconds of each."""
+        totals: dict[str, list[float]] = {}
+        for name, seconds in runs:
+            total = totals.get(name)
+            if total is None:
+                totals[name] = [1, seconds, seconds]
+            else:
+                total[0] += 1
+                total[1] += seconds
+                if seconds > total[2]:
+                    total[2] = seconds
+        for name, (count, total_seconds, longest) in totals.items():
+            self.note(name, total_seconds / count)
+            if longest > BUDGET:
+                self.note(name, longest)
 
     def note(self, name: str, seconds: float) -> None:
         """A run of `name` took that long."""
@@ -45,16 +62,13 @@ class Pace:
         """Who gets what, in order, and what nobody can take now."""
         open_slots = [slot for slot in slots if slot.up and not slot.recalled]
         plans = [_Plan(slot, self._held(slot)) for slot in sorted(open_slots, key=_load)]
-        fair = ceil(len(deliveries) / len(plans)) if plans else 0
-        left = []
-        for delivery in deliveries:
-            mean = self._mean(delivery)
-            plan = next((plan for plan in plans if plan.takes(mean, fair)), None)
-            plan = plan or next((plan for plan in plans if plan.takes(mean, MOST)), None)
-            if plan is None:
-                left.append(delivery)
-            else:
-                plan.take(delivery, mean)
+        if not plans:
+            return [], list(deliveries)
+        means = [self._mean(delivery) for delivery in deliveries]
+        if max(means) < BUDGET:
+            left = _share_short(deliveries, max(means), plans)
+        else:
+            left = _share_each(deliveries, means, plans)
         return [(plan.slot, plan.deliveries) for plan in plans if plan.deliveries], left
 
     def _mean(self, delivery: Delivery) -> float:
@@ -84,21 +98,51 @@ class _Plan:
     def __init__(self, slot: Slot, held: float) -> None:
         self.slot = slot
         self.deliveries: list[Delivery] = []
-        self._count = len(slot.holding)
-        self._seconds = held
+        self.count = len(slot.holding)
+        self.seconds = held
 
     def takes(self, mean: float, share: int) -> bool:
         """Whether a delivery that takes `mean` seconds fits in."""
-        if not self._count:
+        if not self.count:
             return True
-        fits = self._seconds + mean <= BUDGET and self._count < MOST
+        fits = self.seconds + mean <= BUDGET and self.count < MOST
         return fits and len(self.deliveries) < share
 
-    def take(self, delivery: Delivery, mean: float) -> None:
-        """Put it in."""
-        self.deliveries.append(delivery)
-        self._count += 1
-        self._seconds += mean
+    def take(self, deliveries: Sequence[Delivery], mean: float) -> None:
+        """Put them in."""
+        self.deliveries += deliveries
+        self.count += len(deliveries)
+        self.seconds += mean * len(deliveries)
+
+
+def _share_short(
+    deliveries: Sequence[Delivery], mean: float, plans: Sequence[_Plan]
+) -> list[Delivery]:
+    """All are short, so each slot gets a run of them; answers what is left."""
+    start = 0
+    for n, plan in enumerate(plans):
+        fair = ceil((len(deliveries) - start) / (len(plans) - n))
+        room = min(MOST - plan.count, int((BUDGET - plan.seconds) / mean), fair)
+        room = max(room, 0 if plan.count else min(fair, 1))
+        plan.take(deliveries[start : start + room], mean)
+        start += room
+    return list(deliveries[start:])
+
+
+def _share_each(
+    deliveries: Sequence[Delivery], means: Sequence[float], plans: Sequence[_Plan]
+) -> list[Delivery]:
+    """One by one, because some must travel alone; answers what is left."""
+    fair = ceil(len(deliveries) / len(plans))
+    left = []
+    for delivery, mean in zip(deliveries, means, strict=True):
+        plan = next((plan for plan in plans if plan.takes(mean, fair)), None)
+        plan = plan or next((plan for plan in plans if plan.takes(mean, MOST)), None)
+        if plan is None:
+            left.append(delivery)
+        else:
+            plan.take((delivery,), mean)
+    return left
 
 
 def _load(slot: Slot) -> int:

@@ -198,18 +198,18 @@ class Supervisor:
         if not news:
             return
         now = self.broker.clock()
-        policy, note, settlements = self.plan.policy, self._pace.note, self._settlements
-        for delivery, outcome in news.finished:
-            settlements.append(decide(delivery, outcome, policy, now))
-            note(delivery.message.task, outcome.runtime)
+        policy = self.plan.policy
+        self._settlements += [decide(*each, policy, now) for each in news.finished]
+        self._pace.note_all((each.message.task, outcome.runtime) for each, outcome in news.finished)
         self.done += len(news.finished)
         self._returned += news.returned
         for told in news.told:
             self._tell(told)
         for death in news.deaths:
             self._bury(death, now)
+        verbose = self.log.verbose
         for delivery, outcome in news.finished:
-            if self.log.verbose or outcome.kind is not Kind.SUCCEEDED:
+            if verbose or outcome.kind is not Kind.SUCCEEDED:
                 self.log.finished(delivery, outcome)
 
     def _tell(self, told: Told) -> None:

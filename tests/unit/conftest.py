@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from liteq import LiteQ, current
+from liteq import LiteQ, Task, current
 from liteq.message import Delivery, Message, Receipt
 from liteq.outcome import Outcome
 from liteq.serializers import get
@@ -53,6 +53,13 @@ def run(app: LiteQ, reports: Reports) -> Callable[[Any], Outcome]:
         reports.append((id, state, app_value(meta, serializer)))
 
     return run
+
+
+def make_task(app: LiteQ, function: Callable[..., Any], **options: Any) -> Task[..., Any]:
+    """A task with options that are only known when it is made."""
+    decorate: Any = app.task
+    task: Task[..., Any] = decorate(**options)(function)
+    return task
 
 
 def message_of(result: Any) -> Message:

@@ -264,11 +264,11 @@ def test_an_unknown_task_is_an_error_that_names_the_nearest_or_the_known(app: Li
     with pytest.raises(NotRegistered, match=r"was its module imported\?"):
         app.tasks["project.add"]
     app.task(name="project.add")(lambda: None)
-    with pytest.raises(NotRegistered, match="did you mean 'project.add'"):
+    with pytest.raises(NotRegistered, match=r"did you mean 'project.add'"):
         app.tasks["project.ad"]
     for n in range(20):
         app.task(name=f"t{n:02}")(lambda: None)
-    with pytest.raises(NotRegistered, match="known are project.add, t00, .* and 11 more$"):
+    with pytest.raises(NotRegistered, match=r"known are project.add, t00, .* and 11 more$"):
         app.tasks["qwertz"]
 
 

@@ -64,7 +64,7 @@ def test_a_call_that_fits_passes(
 def test_a_call_that_does_not_fit_is_a_type_error_that_names_the_task(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], reason: str
 ) -> None:
-    with pytest.raises(TypeError, match="^task") as caught:
+    with pytest.raises(TypeError, match=r"^task") as caught:
         Parameters(function, "task").check(args, kwargs)
 
     assert reason in str(caught.value)

@@ -3,7 +3,7 @@
 import sys
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -51,7 +51,7 @@ class Picky(Exception):
 
     made = 0
 
-    def __new__(cls, *args: Any) -> "Picky":
+    def __new__(cls, *args: Any) -> Self:
         cls.made += 1
         if cls.made % 2 == 0:
             raise RuntimeError("only once")

@@ -10,6 +10,7 @@ from liteq.exceptions import InvalidTaskError
 from liteq.moments import check_limits, due_at, expires_at, zone_of
 
 NOW = 1_000_000_000.0
+EARLIEST = datetime.min  # noqa: DTZ901 - just that
 MOMENT = datetime(2030, 1, 31, 18, tzinfo=UTC)
 
 
@@ -54,7 +55,7 @@ def test_what_is_no_number_of_seconds_is_refused(seconds: Any) -> None:
         due_at(seconds, None, NOW)
 
 
-@pytest.mark.parametrize("eta", ["soon", 5, datetime.min, object()])
+@pytest.mark.parametrize("eta", ["soon", 5, EARLIEST, object()])
 def test_what_is_no_moment_is_refused(eta: Any) -> None:
     with pytest.raises(InvalidTaskError, match="eta is "):
         due_at(None, eta, NOW)
@@ -73,7 +74,7 @@ def test_a_limit_that_is_none_is_refused(hard: Any, soft: Any) -> None:
 
 def test_a_soft_limit_beyond_the_hard_one_is_refused_in_the_words_of_celery() -> None:
     with pytest.raises(
-        ValueError, match="^soft_time_limit must be less than or equal to time_limit$"
+        ValueError, match=r"^soft_time_limit must be less than or equal to time_limit$"
     ):
         check_limits(5, 6)
 

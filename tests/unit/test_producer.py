@@ -22,7 +22,7 @@ from liteq.serializers import get
 from liteq.task import Task
 from liteq.testing import ManualClock, MemoryBroker, drain
 
-from .conftest import message_of
+from .conftest import make_task, message_of
 
 
 @pytest.fixture
@@ -155,8 +155,7 @@ def test_settings_are_read_when_a_task_is_sent(
     ],
 )
 def test_a_task_has_its_own_options(app: LiteQ, option: str, value: Any) -> None:
-    options: dict[str, Any] = {option: value}
-    task = app.task(name="own", **options)(lambda: None)
+    task = make_task(app, lambda: None, name="own", **{option: value})
     expected = value if option != "expires" else app.broker.clock() + 30
 
     assert getattr(sent(task), option) == expected
@@ -297,7 +296,7 @@ def test_headers_must_be_json(add: Task[..., Any]) -> None:
 def test_a_misspelt_option_names_the_nearest() -> None:
     with pytest.raises(TypeError, match="'countdwn'; did you mean 'countdown'"):
         check_options({"countdwn": 5})
-    with pytest.raises(TypeError, match="'qwertz'$"):
+    with pytest.raises(TypeError, match=r"'qwertz'$"):
         check_options({"qwertz": 5})
     check_options(dict.fromkeys(KNOWN))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from liteq import LiteQ, Task, signals
+from liteq import LiteQ, signals
 from liteq.exceptions import Ignore, Reject, Retry
 from liteq.failure import TEXT_LIMIT, decode_failure
 from liteq.message import Delivery, Receipt
@@ -16,7 +16,7 @@ from liteq.signals import Signal
 from liteq.testing import ManualClock
 from liteq.worker.runner import Runner
 
-from .conftest import Reports, app_value, message_of
+from .conftest import Reports, app_value, make_task, message_of
 
 Run = Callable[..., Outcome]
 
@@ -27,8 +27,7 @@ class Oops(Exception):
 
 def outcome_of(app: LiteQ, run: Run, function: Callable[..., Any], **options: Any) -> Outcome:
     """What a run of a task with `function` comes to."""
-    task: Task[..., Any] = app.task(name="t", **options)(function)
-    return run(task.delay())
+    return run(make_task(app, function, name="t", **options).delay())
 
 
 def error_of(outcome: Outcome) -> BaseException:
@@ -68,13 +67,13 @@ def test_the_result_serializer_is_that_of_the_settings(app: LiteQ, run: Run) -> 
 
 
 def test_an_ignored_value_is_not_encoded(app: LiteQ, run: Run) -> None:
-    outcome = outcome_of(app, run, lambda: threading.Lock(), ignore_result=True)
+    outcome = outcome_of(app, run, threading.Lock, ignore_result=True)
 
     assert outcome[:3] == (Kind.SUCCEEDED, None, None)
 
 
 def test_a_value_that_cannot_be_encoded_fails_the_task(app: LiteQ, run: Run) -> None:
-    outcome = outcome_of(app, run, lambda: threading.Lock())
+    outcome = outcome_of(app, run, threading.Lock)
 
     assert outcome.kind is Kind.FAILED
     assert outcome.note.startswith("ResultNotSerializable(")

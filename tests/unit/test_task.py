@@ -17,7 +17,7 @@ from liteq.exceptions import (
 from liteq.result import EagerResult
 from liteq.testing import ManualClock, drain
 
-from .conftest import message_of
+from .conftest import make_task, message_of
 
 
 class Oops(Exception):
@@ -225,8 +225,7 @@ def test_a_hook_that_fails_is_logged_and_changes_nothing(
     def broken(self: Any, *args: Any) -> None:
         raise Oops("in a hook")
 
-    options: dict[str, Any] = {hook: broken}
-    result = app.task(name="t", **options)(lambda: 5).delay()
+    result = make_task(app, lambda: 5, name="t", **{hook: broken}).delay()
     drain(app)
 
     assert result.get(timeout=0) == 5
@@ -412,7 +411,7 @@ def failing(app: LiteQ, exc: Exception, **options: Any) -> Any:
     def fail() -> None:
         raise exc
 
-    result = app.task(name="t", **options)(fail).delay()
+    result = make_task(app, fail, name="t", **options).delay()
     drain(app)
     message = message_of(result)
     return result.state, message.retries, message.eta
