@@ -15,9 +15,8 @@ import sys
 import time
 from pathlib import Path
 
-from liteq.result import AsyncResult
-
 from liteq import LiteQ
+from liteq.result import AsyncResult
 
 app = LiteQ("hundred_machines")
 
@@ -29,7 +28,7 @@ class CommandFailed(Exception):
     """The command ended with another exit code than 0."""
 
 
-@app.task
+@app.task(throws=(CommandFailed, subprocess.TimeoutExpired))
 def run_on(machine: str, command: str, over_ssh: bool, timeout: float) -> str:
     """What `command` prints on `machine`; raises when it fails or takes longer than `timeout`."""
     argv = ["ssh", "-o", "BatchMode=yes", machine, command] if over_ssh else ["sh", "-c", command]

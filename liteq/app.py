@@ -44,8 +44,8 @@ class LiteQ:
     it when no `broker` is given. `broker`: URL of the store, or a Broker. `result_backend`
     (Celery's `backend`): None or the same URL, since results are kept with the tasks. `include`:
     modules that a worker imports. `set_as_current`: make it the current app. `task_cls`: base
-    class of its tasks. `config_source`, `namespace`: see `config_from_object`. Other keywords are
-    settings.
+    class of its tasks, or "module:Class". `config_source`, `namespace`: see
+    `config_from_object`. Other keywords are settings.
 
     Raises ImproperlyConfigured for settings that cannot be.
     """
@@ -59,13 +59,14 @@ class LiteQ:
         backend: str | None = None,
         include: Iterable[str] = (),
         set_as_current: bool = True,
-        task_cls: type[Task[..., Any]] = Task,
+        task_cls: type[Task[..., Any]] | str = Task,
         config_source: Any = None,
         namespace: str | None = None,
         **settings: Any,
     ) -> None:
         self.main = main
-        self.Task: type[Task[..., Any]] = type("Task", (task_cls,), {"app": self})
+        base = _named(task_cls) if isinstance(task_cls, str) else task_cls
+        self.Task: type[Task[..., Any]] = type("Task", (base,), {"app": self})
         self.on_after_finalize = Signal("app.on_after_finalize")
         self._deferred = DeferredConfig(self)
         self.on_configure = self._deferred.on_configure
@@ -192,14 +193,15 @@ class LiteQ:
         with self._lock:
             if self._finalized:
                 return
+            annotations = self.conf.task_annotations
             self._finalized = True
-            for task in self._registry.values():
-                annotate(task, self.conf.task_annotations)
+            for task in list(self._registry.values()):
+                annotate(task, annotations)
         self.on_after_finalize.send(sender=self)
 
     def autodiscover_tasks(
         self,
-        packages: Iterable[str] | Callable[[], Iterable[str]] = (),
+        packages: Iterable[str] | Callable[[], Iterable[str]] | None = None,
         related_name: str | None = "tasks",
         force: bool = False,
     ) -> None:
@@ -230,7 +232,8 @@ class LiteQ:
     def _discover(self) -> None:
         while self._packages:
             packages, related_name = self._packages.pop(0)
-            for package in packages() if callable(packages) else packages:
+            names = packages() if callable(packages) else packages or ()
+            for package in (names,) if isinstance(names, str) else names:
                 find_related(package, related_name)
 
     # sending

@@ -35,6 +35,7 @@ class Outcome(NamedTuple):
     eta: float | None = None  # RETRY: not before
     payload: bytes | None = None  # RETRY: other arguments than last time
     options: str | None = None  # RETRY: other options than last time
+    expected: bool = False  # FAILED: with an error that the task `throws`
 
 
 class Settlement(NamedTuple):

@@ -4,11 +4,12 @@ import logging
 import os
 import signal
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from ..app import LiteQ
 from ..brokers import safe_url
@@ -104,7 +105,7 @@ def _signals(supervisor: Supervisor) -> Iterator[_Ended]:
         supervisor.stop(force=True)
 
     handlers = {"SIGTERM": warm, "SIGINT": interrupt, "SIGBREAK": warm, "SIGQUIT": quit_now}
-    before = {}
+    before: dict[int, Any] = {}
     for name, handler in handlers.items():
         number = getattr(signal, name, None)
         if number is not None:
@@ -148,5 +149,5 @@ def _banner(app: LiteQ, worker: Worker) -> str:
 def _level(text: str) -> str:
     name = text.upper()
     if name not in _LEVELS:
-        raise ConfigurationError(f"--loglevel {text}: choose one of {', '.join(_LEVELS)}")
+        raise ArgumentTypeError(f"{text!r}: choose one of {', '.join(_LEVELS)}")
     return name

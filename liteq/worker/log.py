@@ -35,6 +35,8 @@ class TaskLog:
                 task_logger.info("Task %s succeeded in %.6gs: %s", name, outcome.runtime, note)
             case Kind.RETRY:
                 task_logger.info("Task %s retry: %s", name, note)
+            case Kind.FAILED if outcome.expected:
+                task_logger.info("Task %s raised expected: %s", name, note)
             case Kind.FAILED:
                 trace = f"\n{outcome.traceback}" if outcome.traceback else ""
                 task_logger.error("Task %s raised unexpected: %s%s", name, note, trace)

@@ -33,8 +33,7 @@ class Pace:
             else:
                 total[0] += 1
                 total[1] += seconds
-                if seconds > total[2]:
-                    total[2] = seconds
+                total[2] = max(total[2], seconds)
         for name, (count, total_seconds, longest) in totals.items():
             self.note(name, total_seconds / count)
             if longest > BUDGET:

@@ -50,7 +50,7 @@ def _modules(app: LiteQ) -> Iterator[ModuleType]:
         yield named
     ours = __name__.partition(".")[0]  # `liteq.current` holds it too, in this process only
     for name, module in list(sys.modules.items()):
-        if isinstance(module, ModuleType) and module is not main and name.partition(".")[0] != ours:
+        if module is not main and name.partition(".")[0] != ours and hasattr(module, "__dict__"):
             yield module
     yield main
 

@@ -117,10 +117,13 @@ class Runner:
         except SerializationError as exc:
             kind = type(value).__name__
             raise ResultNotSerializable(f"{task.name} returned a {kind}: {exc}") from None
+        return self._within_bounds(data, f"what {task.name} returned")
+
+    def _within_bounds(self, data: bytes, what: str) -> bytes:
         if len(data) > self._limit:
             raise PayloadTooLarge(
-                f"{task.name} returned {len(data)} bytes, and max_payload_size is {self._limit}: "
-                "store them elsewhere and return where they are"
+                f"{what} is {len(data)} bytes, and max_payload_size is {self._limit}: "
+                "store it elsewhere and tell where it is"
             )
         return data
 
@@ -145,6 +148,7 @@ class Runner:
             perf_counter() - since,
             describe(exc),
             traceback_text(exc),
+            expected=task is not None and isinstance(exc, tuple(task.throws)),
         )
 
     def _retried(
@@ -185,7 +189,8 @@ class Runner:
 
     def _tell(self, id: str, state: str, meta: Any) -> None:
         serializer = self._serializer
-        self._report(id, state, serializer.dumps(meta), serializer.name)
+        data = self._within_bounds(serializer.dumps(meta), f"the state of {id}")
+        self._report(id, state, data, serializer.name)
 
 
 def _due_at(when: float | datetime | None, now: float) -> float | None:

@@ -108,8 +108,8 @@ class Program:
 
         with self._changed:
             there = self._changed.wait_for(lambda: found() or not self._reader.is_alive(), deadline)
-        line = found()
-        assert there and line, f"no line like {pattern!r} in:\n{self.output}"
+        line = found() if there else None
+        assert line, f"no line like {pattern!r} in:\n{self.output}"
         return line
 
     def send(self, number: int) -> None:

@@ -47,8 +47,9 @@ def test_a_module_without_an_application(project: Project) -> None:
     assert "no LiteQ application in empty" in refusal(project, 66, "-A", "empty")
 
 
-def test_a_variable_that_is_none(project: Project) -> None:
-    assert "project has a Task" in refusal(project, 66, "-A", "project:add") or True
+def test_a_variable_that_is_no_application(project: Project) -> None:
+    assert "project has nothing of that name" in refusal(project, 66, "-A", "project:nobody")
+    assert "not a LiteQ" in refusal(project, 66, "-A", "project:add")
 
 
 def test_an_unknown_pool(project: Project) -> None:

@@ -1,6 +1,7 @@
 """The worker as its user meets it: real processes on a real file."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -62,7 +63,10 @@ def test_the_log_has_celerys_lines(project: Project) -> None:
 
 
 def test_a_log_line_cannot_be_forged_by_an_argument(project: Project) -> None:
-    source = "from project import *; fail.delay('x\\n[CRITICAL] \\x1b[31mfake').get(propagate=False, timeout=20)"
+    source = (
+        "from project import *\n"
+        "fail.delay('x\\n[CRITICAL] \\x1b[31mfake').get(propagate=False, timeout=20)"
+    )
     with project.worker() as worker:
         project.python(source)
         line = worker.wait_for_line("raised unexpected")
@@ -85,7 +89,8 @@ def test_a_result_that_cannot_be_stored_fails_the_task_at_once(project: Project)
     with project.worker():
         out = project.python(
             "from project import anything\n"
-            "r = anything.delay(); print(type(r.get(timeout=20, propagate=False)).__name__, r.state)"
+            "r = anything.delay()\n"
+            "print(type(r.get(timeout=20, propagate=False)).__name__, r.state)"
         )
 
     assert out == "ResultNotSerializable FAILURE\n"
@@ -109,7 +114,8 @@ def test_an_unknown_task_is_set_aside_and_the_waiting_caller_told(project: Proje
     with project.worker() as worker:
         out = project.python(
             "from project import app\n"
-            "r = app.send_task('project.nothing'); print(repr(r.get(timeout=20, propagate=False)), r.state)"
+            "r = app.send_task('project.nothing')\n"
+            "print(repr(r.get(timeout=20, propagate=False)), r.state)"
         )
         worker.wait_for_line("project.nothing")
 
@@ -145,7 +151,6 @@ def test_term_lets_what_runs_end_and_leaves_with_zero(project: Project, tmp_path
 
     assert code == 0
     assert "end" in notes.read_text()
-    assert '"SUCCESS"' in project.liteq("inspect", "-A", "project", "active", "--json") or True
 
 
 @posix
@@ -202,7 +207,8 @@ def test_a_task_that_kills_its_process_is_set_aside_and_its_neighbours_are_not(
             "from project import *\n"
             "others = [add.delay(n, n) for n in range(50)]; bad = die.delay()\n"
             "others += [add.delay(n, n) for n in range(50)]\n"
-            "print(sum(r.get(timeout=20) for r in others)); print(repr(bad.get(timeout=20, propagate=False)))"
+            "print(sum(r.get(timeout=20) for r in others))\n"
+            "print(repr(bad.get(timeout=20, propagate=False)))"
         )
 
     assert out.splitlines()[0] == str(2 * sum(2 * n for n in range(50)))
@@ -217,12 +223,12 @@ def test_an_at_most_once_task_is_not_run_again(project: Project, tmp_path: Path)
         id = project.python(
             f"from project import once; print(once.delay({str(notes)!r}, 60).id)"
         ).strip()
-        pid = int(wait_for(lambda: notes.exists() and notes.read_text(), "the task").split()[1])
-        import os
-
+        wait_for(lambda: notes.exists() and notes.stat().st_size, "the task")
+        pid = int(notes.read_text().split()[1])
         os.kill(pid, KILL)
         out = project.python(
-            f"from project import app; print(repr(app.AsyncResult('{id}').get(timeout=20, propagate=False)))"
+            "from project import app\n"
+            f"print(repr(app.AsyncResult('{id}').get(timeout=20, propagate=False)))"
         )
         assert "WorkerLostError" in out
     assert notes.read_text().count("begin") == 1

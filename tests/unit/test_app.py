@@ -298,6 +298,7 @@ def test_a_base_class_for_all_tasks() -> None:
 
     assert app.task(lambda: None).max_retries == 7
     assert app.Task.app is app
+    assert issubclass(quiet("x", task_cls="liteq.task:Task").Task, Task)
 
 
 def test_annotations_change_options_of_tasks_by_name(app: LiteQ) -> None:
@@ -347,6 +348,14 @@ def test_discovered_modules_are_imported_when_a_worker_loads_the_tasks(app: Lite
     assert "shop.tasks" not in sys.modules
 
     app.load_tasks()
+    assert "shop.tasks" in sys.modules
+
+
+@pytest.mark.usefixtures("packages")
+def test_one_package_need_not_be_a_list(app: LiteQ) -> None:
+    app.autodiscover_tasks("shop", force=True)
+    app.autodiscover_tasks(force=True)
+
     assert "shop.tasks" in sys.modules
 
 

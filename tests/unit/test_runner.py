@@ -85,7 +85,7 @@ def test_a_value_over_the_limit_fails_the_task(app: LiteQ, run: Run) -> None:
     outcome = outcome_of(app, run, lambda: "x" * 1000)
 
     assert outcome.kind is Kind.FAILED
-    assert outcome.note.startswith("PayloadTooLarge('t returned 10")
+    assert outcome.note.startswith("PayloadTooLarge('what t returned is 10")
 
 
 def test_a_result_that_is_a_result_is_stored_as_its_ids(app: LiteQ, run: Run) -> None:
@@ -175,6 +175,15 @@ def test_the_error_of_an_ignored_task_is_stored_only_on_request(app: LiteQ, run:
     assert isinstance(error_of(kept), Oops)
 
 
+def test_an_error_that_the_task_throws_is_expected(app: LiteQ, run: Run) -> None:
+    expected = outcome_of(app, run, raising(Oops("no")), throws=[LookupError, Oops])
+    app.tasks.clear()
+    unexpected = outcome_of(app, run, raising(Oops("no")), throws=(LookupError,))
+
+    assert (expected.kind, expected.expected) == (Kind.FAILED, True)
+    assert (unexpected.kind, unexpected.expected) == (Kind.FAILED, False)
+
+
 # what a task says about itself
 
 
@@ -247,6 +256,17 @@ def test_a_report_that_cannot_be_encoded_fails_the_task(app: LiteQ, run: Run) ->
         self.update_state(meta=lambda: 1)
 
     assert run(work.delay()).note.startswith("SerializationError(")
+
+
+def test_a_report_over_the_limit_fails_the_task(app: LiteQ, run: Run, reports: Reports) -> None:
+    app.conf.max_payload_size = 1000
+
+    @app.task(bind=True, name="t")
+    def work(self: Any) -> None:
+        self.update_state(meta="x" * 1000)
+
+    assert run(work.delay()).note.startswith("PayloadTooLarge(")
+    assert reports == []
 
 
 def test_a_run_knows_its_worker(app: LiteQ, run: Run) -> None:
