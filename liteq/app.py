@@ -386,9 +386,17 @@ def _named(where: str) -> Any:
 
 def _check_result_backend(conf: Config, broker: Broker | None) -> None:
     store = conf.broker_url if broker is None else broker.url
-    if conf.result_backend not in (None, store):
-        raise ImproperlyConfigured(
-            f"result_backend is {brokers.safe_url(conf.result_backend or '')!r}, but results are "
-            f"kept in the broker's own store, {brokers.safe_url(store or 'the default file')!r}: "
-            "leave result_backend out, or give both the same URL"
-        )
+    wanted = conf.result_backend
+    # Celery's rpc:// sends results back by way of the broker, which is what happens here.
+    if wanted is None or wanted.startswith("rpc") or _place(wanted) == _place(store or ""):
+        return
+    raise ImproperlyConfigured(
+        f"result_backend is {brokers.safe_url(wanted)!r}, but results are kept in the broker's own "
+        f"store, {brokers.safe_url(store or 'the default file')!r}: leave result_backend out, or "
+        "give both the same URL"
+    )
+
+
+def _place(url: str) -> str:
+    """A URL without what only says how the place is used."""
+    return url.partition("?")[0]

@@ -12,6 +12,7 @@ from importlib import import_module
 from io import TextIOWrapper
 from typing import Protocol
 
+from ..pools import PoolBroken
 from ..version import __version__
 from .exits import exit_code
 from .output import complain
@@ -56,6 +57,8 @@ def main(argv: list[str] | None = None) -> int:
         known = exit_code(exc)
         if known is None or args.verbose:
             traceback.print_exc()
+        elif isinstance(exc, PoolBroken):
+            print(exc.traceback, file=sys.stderr)  # of the user's own code, in a child
         complain(exc)
         return 1 if known is None else known
 

@@ -8,9 +8,19 @@ from difflib import get_close_matches
 from importlib import import_module
 
 from ..exceptions import ImproperlyConfigured
-from .base import Happenings, Pool, Recipe, Run, Running, Slot
+from .base import Happenings, Pool, PoolBroken, Recipe, Run, Running, Slot
 
-__all__ = ["BUILTIN", "Happenings", "Pool", "Recipe", "Run", "Running", "Slot", "make_pool"]
+__all__ = [
+    "BUILTIN",
+    "Happenings",
+    "Pool",
+    "PoolBroken",
+    "Recipe",
+    "Run",
+    "Running",
+    "Slot",
+    "make_pool",
+]
 
 BUILTIN = {
     "processes": "liteq.pools.processes:ProcessPool",

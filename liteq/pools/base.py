@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from selectors import BaseSelector
 from typing import Any, NamedTuple
 
+from ..exceptions import LiteqError
 from ..message import Delivery
 from ..outcome import Kind, Outcome
 
@@ -57,6 +58,15 @@ class Death(NamedTuple):
     kind: Kind  # LOST, or why it was killed
     reason: str
     ran: float  # seconds since `running` was started
+
+
+class PoolBroken(LiteqError):
+    """No child comes up; `traceback` is what one of them told."""
+
+    def __init__(self, traceback: str) -> None:
+        self.traceback = traceback
+        last = traceback.strip().rpartition("\n")[2] or "they die before they say why"
+        super().__init__(f"child processes cannot start: {last}")
 
 
 class Verdict(NamedTuple):

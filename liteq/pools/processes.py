@@ -14,10 +14,9 @@ from contextlib import suppress
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
 from typing import Any
 
-from ..exceptions import LiteqError
 from ..message import Delivery
 from ..outcome import Kind, Outcome
-from .base import Death, Happenings, Pool, Recipe, Running, Slot, Told, Verdict
+from .base import Death, Happenings, Pool, PoolBroken, Recipe, Running, Slot, Told, Verdict
 from .board import Board
 from .child import BROKEN, OUTCOMES, RECALL, RETURNED, RUN, STOP, TOLD, UP, wire
 from .frames import Channel
@@ -26,10 +25,6 @@ from .launchers import Launcher, make_launcher
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0  # seconds before a child that never came up is replaced
 _FEW = 5  # children in a row that never came up, before the pool gives up
 _KINDS = {kind.value: kind for kind in Kind}
-
-
-class PoolBroken(LiteqError):
-    """No child comes up; the text says why."""
 
 
 class _Room:
@@ -97,7 +92,7 @@ class ProcessPool(Pool):
 
     def collect(self) -> Happenings:
         if self._failures >= _FEW:
-            raise PoolBroken(self._why or "no child process comes up")
+            raise PoolBroken(self._why)
         news, self._news = self._news, Happenings()
         return news
 

@@ -157,7 +157,7 @@ class Worker:
         if self.pool_name in ("processes", "prefork"):
             spec = {
                 "app": refer_to(self.app),
-                "settings": {"broker_url": self.app.broker.url},
+                "settings": {"broker_url": self.app.broker.url, "result_backend": None},
                 "logging": self.logging,
                 "hostname": self.hostname,
                 "describe": describe,

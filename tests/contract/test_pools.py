@@ -11,9 +11,8 @@ import pytest
 
 from liteq.message import Delivery, Message, Receipt, new_id
 from liteq.outcome import Outcome
-from liteq.pools import Happenings, Pool, make_pool
+from liteq.pools import Happenings, Pool, PoolBroken, make_pool
 from liteq.pools.base import Limits, Recipe
-from liteq.pools.processes import PoolBroken
 
 from .recipes import recipe
 

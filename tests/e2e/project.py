@@ -159,13 +159,19 @@ class Project:
     def start(self, *argv: str) -> Program:
         return Program([sys.executable, *argv], self.folder, self.env)
 
-    def run(self, *argv: str, code: int | None = 0) -> str:
-        """Run Python with `argv` to its end; what it prints."""
+    @contextmanager
+    def program(self, *argv: str) -> Iterator[Program]:
+        """Python with `argv`; killed at the end if it still runs."""
         program = self.start(*argv)
         try:
-            ended = program.wait()
+            yield program
         finally:
             program.kill()
+
+    def run(self, *argv: str, code: int | None = 0) -> str:
+        """Run Python with `argv` to its end; what it prints."""
+        with self.program(*argv) as program:
+            ended = program.wait()
         assert code is None or ended == code, f"exit code {ended}:\n{program.output}"
         return program.output
 
@@ -179,12 +185,9 @@ class Project:
     def worker(self, *options: str) -> Iterator[Program]:
         """A worker that is ready; killed at the end if it still runs."""
         argv = ["-m", "liteq", "worker", "-A", "project", "-l", "info", "-c", "2", *options]
-        program = self.start(*argv)
-        try:
+        with self.program(*argv) as program:
             program.wait_for_line(r"\[tasks\]")
             yield program
-        finally:
-            program.kill()
 
 
 def children_of(pid: int) -> set[int]:

@@ -153,22 +153,22 @@ def test_a_failed_start_is_told_to_who_started_it(project: Project, tmp_path: Pa
 @linux
 @pytest.mark.parametrize("end", ["os.kill(os.getpid(), 9)", "os._exit(3)", "raise SystemExit(4)"])
 def test_no_process_stays_however_the_host_ends(project: Project, tmp_path: Path, end: str) -> None:
-    notes = tmp_path / "notes"
-    program = project.start(
-        "-c",
+    notes, go = tmp_path / "notes", tmp_path / "go"
+    source = (
         "import os, time\nfrom project import app, mark\n"
         "app.Worker(concurrency=2).start()\n"
         f"mark.delay({str(notes)!r}, 60)\n"
-        f"while not os.path.exists({str(notes)!r}): time.sleep(0.01)\n"
-        "input_ = time.sleep(0.3)\n"
-        f"{end}",
+        f"while not os.path.exists({str(go)!r}): time.sleep(0.01)\n"
+        f"{end}"
     )
-    wait_for(notes.exists, "the task")
-    offspring = children_of(program.pid)
-    assert len(offspring) >= 3
-    program.wait()
+    with project.program("-c", source) as program:
+        wait_for(notes.exists, "the task")
+        offspring = children_of(program.pid)
+        assert len(offspring) >= 3
+        go.touch()
+        program.wait()
 
-    wait_for(lambda: not any(map(alive, offspring)), "the end of the children")
+        wait_for(lambda: not any(map(alive, offspring)), "the end of the children")
 
 
 @linux
@@ -176,15 +176,15 @@ def test_what_a_killed_host_was_running_goes_on_at_the_next_start(
     project: Project, tmp_path: Path
 ) -> None:
     notes = tmp_path / "notes"
-    program = project.start(
-        "-c",
+    source = (
         "import time\nfrom project import app, mark\n"
         "app.Worker(concurrency=1).start()\n"
-        f"mark.delay({str(notes)!r}, 2)\ntime.sleep(60)",
+        f"mark.delay({str(notes)!r}, 2)\ntime.sleep(60)"
     )
-    wait_for(notes.exists, "the task")
-    program.send(KILL)
-    program.wait()
+    with project.program("-c", source) as program:
+        wait_for(notes.exists, "the task")
+        program.send(KILL)
+        program.wait()
     out = project.python(
         "import os, time\nfrom project import app\n"
         "with app.Worker(concurrency=1):\n"
@@ -192,4 +192,5 @@ def test_what_a_killed_host_was_running_goes_on_at_the_next_start(
         "print([(c.phase.name, c.tasks) for c in app.broker.counts()])"
     )
 
-    assert out == "[('SUCCEEDED', 1)]\n"
+    assert "rescued from a dead worker" in out
+    assert out.splitlines()[-1] == "[('SUCCEEDED', 1)]"

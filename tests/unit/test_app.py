@@ -134,11 +134,19 @@ def test_a_result_backend_of_its_own_is_refused_with_the_cure(name: str) -> None
     assert same.broker.url == "memory://"
 
 
+@pytest.mark.parametrize("backend", ["rpc://", "memory://?how=ever", None])
+def test_a_result_backend_that_means_the_same_store_is_taken(backend: str | None) -> None:
+    app = quiet("x")
+    app.conf.update(broker_url="memory://", result_backend=backend)
+
+    assert app.broker.url == "memory://"
+
+
 def test_a_result_backend_in_the_settings_is_refused_when_the_store_is_used() -> None:
     app = quiet("x")
-    app.conf.update(broker_url="memory://", result_backend="rpc://")
+    app.conf.update(broker_url="memory://", result_backend="redis://x")
 
-    with pytest.raises(ImproperlyConfigured, match="rpc://"):
+    with pytest.raises(ImproperlyConfigured, match="redis://x"):
         app.broker  # noqa: B018
 
 
