@@ -1,8 +1,10 @@
 """The verbs of the port on SQLite. The SQL stands in `statements.sql`."""
 
+import atexit
 import os
 import threading
 import time
+import weakref
 from collections.abc import Sequence
 from contextlib import suppress
 from random import getrandbits
@@ -17,7 +19,7 @@ from .bells import SocketBell
 from .location import Location
 from .owners import Owner, is_dead, this_process
 from .rows import Row, again_row, delivery_of, final_row, first_phase, record_of
-from .session import Session
+from .session import Level, Session
 from .statements import SQL, claim_sql
 
 _WORKER_LOG = 8 * 2**20  # bytes of log at which a worker checkpoints
@@ -40,10 +42,15 @@ class SqliteBroker(Broker):
         self.location = location
         self.url = location.url
         self.clock = clock
+        # What a worker writes may roll back after a power cut, together with what follows from
+        # it, and is then run again; only `strict` promises more.
+        self._sent: Level = "normal" if location.durability == "fast" else "full"
+        self._worked: Level = "full" if location.durability == "strict" else "normal"
         self._local = threading.local()
         self._sessions: set[Session] = set()
         self._writes = 0
         self._last_beats: dict[int, tuple[float, float]] = {}
+        atexit.register(_close_at_exit, weakref.ref(self))
 
     # sending
 
@@ -60,20 +67,13 @@ class SqliteBroker(Broker):
             return db.execute(SQL["work_bells"]).fetchall()
 
         session = self._session()
-        harden = durable and self.location.durability == "fast"
-        if harden:
-            session.synchronous("full")
-        try:
-            self._ring(session, session.write(work))
-        finally:
-            if harden:
-                session.synchronous("normal")
+        self._ring(session, session.write("full" if durable else self._sent, work))
         self._bound_log(session)
 
     # working
 
     def claim(self, claim: Claim) -> list[Delivery]:
-        return self._session().write(lambda db: self._claim(db, claim))
+        return self._session().write(self._worked, lambda db: self._claim(db, claim))
 
     def settle(self, settlements: Sequence[Settlement], claim: Claim | None = None) -> Settled:
         finals = [final_row(each) for each in settlements if each.retry is None]
@@ -99,9 +99,9 @@ class SqliteBroker(Broker):
 
         session = self._session()
         try:
-            settled = session.write(write_all)
+            settled = session.write(self._worked, write_all)
         except _ClaimLost:  # seldom, so only then it is worth asking which one
-            settled = session.write(write_each)
+            settled = session.write(self._worked, write_each)
         self._ring(session, news)
         return settled
 
@@ -111,7 +111,7 @@ class SqliteBroker(Broker):
             return db.execute(SQL["work_bells"]).fetchall()
 
         session = self._session()
-        self._ring(session, session.write(work))
+        self._ring(session, session.write(self._worked, work))
 
     def promote(self) -> float | None:
         session = self._session()
@@ -123,7 +123,7 @@ class SqliteBroker(Broker):
                 db.execute(SQL["due"], (now,))
                 return db.execute(SQL["work_bells"]).fetchall()
 
-            self._ring(session, session.write(work))
+            self._ring(session, session.write(self._worked, work))
             upcoming = _next_due(session)
         return upcoming
 
@@ -143,7 +143,7 @@ class SqliteBroker(Broker):
                     changed += _rescue(db, worker, max_lost, now, keep_until)
             return changed
 
-        ids = session.write(work)
+        ids = session.write(self._worked, work)
         self._drop_silent_bells(session)
         self._ring(session, session.read(SQL["work_bells"]) + session.read(SQL["result_bells"]))
         return [record for record in self.fetch(ids) if record]
@@ -171,13 +171,15 @@ class SqliteBroker(Broker):
             )
 
         session = self._session()
-        there, bells = session.write(work)
+        there, bells = session.write(self._worked, work)
         self._ring(session, bells)
         return there
 
     def forget(self, ids: Sequence[str]) -> int:
         rows = [(id,) for id in ids]
-        return self._session().write(lambda db: db.executemany(SQL["forget"], rows).rowcount)
+        return self._session().write(
+            self._sent, lambda db: db.executemany(SQL["forget"], rows).rowcount
+        )
 
     def cancel(self, ids: Sequence[str], keep: float | None) -> list[str]:
         now = self.clock()
@@ -188,14 +190,16 @@ class SqliteBroker(Broker):
             return done, list(db.execute(SQL["result_bells"]))
 
         session = self._session()
-        done, bells = session.write(work)
+        done, bells = session.write(self._sent, work)
         if done:
             self._ring(session, bells)
         return done
 
     def sweep(self, limit: int) -> int:
         values = (self.clock(), limit)
-        return self._session().write(lambda db: db.execute(SQL["sweep"], values).rowcount)
+        return self._session().write(
+            self._worked, lambda db: db.execute(SQL["sweep"], values).rowcount
+        )
 
     # workers
 
@@ -203,17 +207,13 @@ class SqliteBroker(Broker):
         me = this_process()
         now = self.clock()
         row = (name, str(me), me.pid, me.host, now, now, info)
-        # What a worker writes may roll back with its follow-ups after a power cut, and is then
-        # run again; only `strict` promises more. Enqueues of the same thread are the worker's.
-        if self.location.durability == "safe":
-            self._session().synchronous("normal")
         return self._session().write(
-            lambda db: int(db.execute(SQL["register"], row).lastrowid or 0)
+            self._worked, lambda db: int(db.execute(SQL["register"], row).lastrowid or 0)
         )
 
     def beat(self, worker: int, info: str) -> None:
         row = (self.clock(), info, worker)
-        self._session().write(lambda db: db.execute(SQL["beat"], row))
+        self._session().write(self._worked, lambda db: db.execute(SQL["beat"], row))
 
     def unregister(self, worker: int) -> None:
         now = self.clock()
@@ -224,7 +224,7 @@ class SqliteBroker(Broker):
             return db.execute(SQL["work_bells"]).fetchall()
 
         session = self._session()
-        self._ring(session, session.write(work))
+        self._ring(session, session.write(self._worked, work))
 
     # waiting
 
@@ -242,12 +242,12 @@ class SqliteBroker(Broker):
 
         def unlisten(address: str) -> None:
             with suppress(Exception):  # a row that stays is swept with its dead owner
-                session.write_softly(lambda db: db.execute(SQL["unlisten"], (address,)))
+                session.write("normal", lambda db: db.execute(SQL["unlisten"], (address,)))
 
         bell = SocketBell(session.stirred, unlisten)
         row = (bell.address, worker, str(this_process()))
         # Nobody misses a bell after a power cut, so this commit need not wait for the disk.
-        session.write_softly(lambda db: db.execute(SQL["listen"], row))
+        session.write("normal", lambda db: db.execute(SQL["listen"], row))
         return bell
 
     # upkeep
@@ -259,7 +259,7 @@ class SqliteBroker(Broker):
             session.checkpoint()
         if idle:
             cutoff = (self.clock() - _KEEP_WORKERS,)
-            session.write(lambda db: db.execute(SQL["forget_workers"], cutoff))
+            session.write(self._worked, lambda db: db.execute(SQL["forget_workers"], cutoff))
 
     def close(self) -> None:
         for session in tuple(self._sessions):
@@ -291,7 +291,7 @@ class SqliteBroker(Broker):
                 return db.execute(SQL["purge"]).rowcount
             return sum(db.execute(SQL["purge"] + " and queue = ?", (q,)).rowcount for q in queues)
 
-        return self._session().write(work)
+        return self._session().write(self._sent, work)
 
     # inside
 
@@ -343,7 +343,13 @@ class SqliteBroker(Broker):
         rows = session.read(SQL["bells"])
         silent = [(address,) for address, owner in rows if is_dead(Owner.parse(owner))]
         if silent:
-            session.write(lambda db: db.executemany(SQL["unlisten"], silent))
+            session.write(self._worked, lambda db: db.executemany(SQL["unlisten"], silent))
+
+
+def _close_at_exit(broker: "weakref.ref[SqliteBroker]") -> None:
+    still_there = broker()
+    if still_there is not None:
+        still_there.close()
 
 
 class _ClaimLost(Exception):

@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from ...exceptions import BrokerCorrupt, BrokerTooNew, BrokerUnavailable, ConfigurationError
 from .bells import Ringer, SocketBell
@@ -16,6 +16,7 @@ from .location import Location, prepare
 from .statements import read, without_comments
 
 T = TypeVar("T")
+Level = Literal["full", "normal"]
 
 APPLICATION_ID = 0x4C495451  # "LITQ" in the file's header
 SCHEMA_VERSION = 1
@@ -47,7 +48,7 @@ class Session:
         self._gate = Gate(f"{self.path}-gate")
         with self._translated():
             self.connection = self._open()
-        self.synchronous("normal" if location.durability == "fast" else "full")
+        self._level = ""
         self.identity = self._stat()
 
     def _open(self) -> sqlite3.Connection:
@@ -72,13 +73,15 @@ class Session:
             raise
         return connection
 
-    def synchronous(self, level: str | int) -> None:
-        """`full`: a commit survives a power cut. `normal`: it survives every kill."""
-        self.connection.execute(f"pragma synchronous = {level}")
+    def write(self, level: Level, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` in one transaction: all of it is written, or nothing and it raises.
 
-    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in one transaction: all of it is written, or nothing and it raises."""
+        At level `full` the commit survives a power cut, at `normal` it survives every kill.
+        """
         connection = self.connection
+        if level != self._level:
+            connection.execute(f"pragma synchronous = {level}")
+            self._level = level
         self._gate.acquire()
         try:
             self._begin(connection)
@@ -94,15 +97,6 @@ class Session:
         finally:
             self._gate.release()
         return value
-
-    def write_softly(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """As `write`, without waiting for the disk: for what nobody misses after a power cut."""
-        ((level,),) = self.read("pragma synchronous")
-        self.synchronous("normal")
-        try:
-            return self.write(work)
-        finally:
-            self.synchronous(level)
 
     def read(self, sql: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
         """All rows of one query. Never leaves a read transaction open behind it."""
