@@ -11,6 +11,7 @@ from .exceptions import Ignore, Reject, Retry
 from .failure import ExceptionInfo
 from .outcome import Kind
 from .signals import task_failure, task_postrun, task_prerun, task_retry, task_success
+from .softlimit import call_within
 
 _STATES = {
     Kind.SUCCEEDED: states.SUCCESS,
@@ -61,7 +62,10 @@ def _run(task: Any, context: Context) -> Ending:
         if "before_start" in task.hooks:
             task.before_start(context.id, context.args, context.kwargs)
         context.through_call = task.entry is task
-        value = task.entry(*context.args, **context.kwargs)
+        if context.soft_limit is None:
+            value = task.entry(*context.args, **context.kwargs)
+        else:
+            value = call_within(context.soft_limit, task.entry, context.args, context.kwargs)
     except Retry as exc:
         return _retried(exc)
     except Ignore as exc:

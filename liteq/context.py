@@ -31,6 +31,7 @@ class Context:
     report: Report | None = None
     delivery: Delivery | None = None
     outer: "Context | None" = None  # a direct call: what ran when it was made
+    soft_limit: float | None = None  # seconds until SoftTimeLimitExceeded
 
     # A run may set these.
     retry_asked: Any = None  # by `retry(throw=False)`

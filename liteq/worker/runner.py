@@ -24,6 +24,7 @@ from ..outcome import Kind, Outcome
 from ..result import AsyncResult
 from ..signals import task_unknown
 from ..task import Task
+from .timelimits import TimeLimits
 
 Report = Callable[[str, str, bytes, str], None]
 """Takes what a running task tells of itself: id, state, meta (encoded), serializer."""
@@ -47,6 +48,7 @@ class Runner:
         self._stores_errors = conf.task_store_errors_even_if_ignored
         self._clock = broker.clock
         self._producer = app.producer
+        self._soft = TimeLimits.of_tasks("soft_time_limit", app.tasks, conf.task_soft_time_limit)
 
     def run(self, delivery: Delivery) -> Outcome:
         """Run one delivery to its end. Never raises."""
@@ -66,6 +68,7 @@ class Runner:
         context.in_worker = True
         context.running = task
         context.report = self._tell
+        context.soft_limit = self._soft.of(message)
         ending = attempt(task, context)
         match ending.kind:
             case Kind.SUCCEEDED:

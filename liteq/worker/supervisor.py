@@ -156,7 +156,7 @@ class Supervisor:
         running = self.pool.running(slot)
         if running is None:
             return _LONG  # it has not begun, so its time has not either
-        limit = self.plan.limits.hard(running.delivery.message)
+        limit = self.plan.limits.of(running.delivery.message)
         return None if limit is None else limit - running.seconds
 
     def _rung(self) -> None:
@@ -181,7 +181,7 @@ class Supervisor:
         if running is None:
             return
         message, seconds = running.delivery.message, running.seconds
-        limit = self.plan.limits.hard(message)
+        limit = self.plan.limits.of(message)
         if limit is not None and seconds >= limit:
             reason = f"it ran longer than its time limit of {limit:g} s"
             self.pool.kill(slot, Verdict(running.delivery, Kind.OVERDUE, reason))

@@ -3,28 +3,34 @@
 import json
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..message import Message
 
 
 class TimeLimits(NamedTuple):
-    """Hard limits in seconds: of each task, and of all that have none of their own."""
+    """Limits in seconds of one kind, `time_limit` or `soft_time_limit`."""
 
+    kind: str
     by_task: Mapping[str, float]
-    default: float | None = None
+    default: float | None = None  # of tasks that have none of their own
 
-    def hard(self, message: Message) -> float | None:
-        """After how long the process that runs `message` is killed. The call's own limit counts
-        before the task's."""
-        if message.options is not None and "time_limit" in message.options:
-            limit = _own(message.options)
+    @classmethod
+    def of_tasks(cls, kind: str, tasks: Mapping[str, Any], default: float | None) -> "TimeLimits":
+        """What the attributes of `tasks` say."""
+        limits = {name: getattr(task, kind) for name, task in tasks.items()}
+        return cls(kind, {name: n for name, n in limits.items() if n is not None}, default)
+
+    def of(self, message: Message) -> float | None:
+        """How long `message` may run: as the call says, or its task, or the settings."""
+        if message.options is not None and self.kind in message.options:
+            limit = _options(message.options).get(self.kind)
             if limit is not None:
-                return limit
+                return float(limit)
         return self.by_task.get(message.task, self.default)
 
 
 @lru_cache(maxsize=1024)
-def _own(options: str) -> float | None:
-    limit: float | None = json.loads(options).get("time_limit")
-    return limit
+def _options(text: str) -> Mapping[str, Any]:
+    options: Mapping[str, Any] = json.loads(text)
+    return options

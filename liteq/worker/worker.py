@@ -172,18 +172,13 @@ class Worker:
             "concurrency": self.concurrency,
             "tasks": sorted(self.app.tasks),
         }
-        limits = {
-            name: task.time_limit
-            for name, task in self.app.tasks.items()
-            if task.time_limit is not None
-        }
         return Plan(
             name=self.hostname,
             queues=self.queues,
             policy=Policy(conf.result_expires or None, conf.task_max_lost),
             info=info,
             serializer=get(conf.result_serializer or self.app.broker.default_serializer),
-            limits=TimeLimits(limits, conf.task_time_limit),
+            limits=TimeLimits.of_tasks("time_limit", self.app.tasks, conf.task_time_limit),
             grace=conf.shutdown_grace,
         )
 

@@ -271,3 +271,62 @@ def test_an_application_is_found_whatever_its_name_is(project: Project) -> None:
         out = project.python("from elsewhere import double; print(double.delay(4).get(timeout=20))")
 
     assert out == "8\n"
+
+
+LIMITED = """
+import time
+from liteq import LiteQ
+from liteq.exceptions import SoftTimeLimitExceeded
+
+app = LiteQ("project", broker="sqlite:///project.db")
+
+@app.task(soft_time_limit=0.3)
+def soft():
+    time.sleep(30)
+
+@app.task(soft_time_limit=0.3)
+def careful():
+    try:
+        time.sleep(30)
+    except SoftTimeLimitExceeded:
+        return "cleaned up"
+
+@app.task(time_limit=0.5)
+def hard():
+    while True:
+        try:
+            time.sleep(30)
+        except BaseException:
+            pass
+
+@app.task
+def free(seconds):
+    time.sleep(seconds)
+    return self_limit()
+
+def self_limit():
+    from liteq import current_task
+    return current_task.request.timelimit
+"""
+
+
+@posix
+def test_time_limits_end_what_runs_too_long_and_the_place_is_free_again(tmp_path: Path) -> None:
+    project = Project(tmp_path, LIMITED)
+    with project.worker("-c", "1"):
+        out = project.python(
+            "from project import *\n"
+            "print(type(soft.delay().get(timeout=20, propagate=False)).__name__)\n"
+            "print(careful.delay().get(timeout=20))\n"
+            "for _ in range(3): print(repr(hard.delay().get(timeout=20, propagate=False)))\n"
+            "r = free.apply_async((30,), time_limit=0.4)\n"
+            "print(type(r.get(timeout=20, propagate=False)).__name__)\n"
+            "print(free.apply_async((0,), time_limit=9, soft_time_limit=8).get(timeout=20))"
+        )
+    lines = out.splitlines()
+
+    assert lines[0] == "SoftTimeLimitExceeded"
+    assert lines[1] == "cleaned up"
+    assert all(line.startswith("TimeLimitExceeded") and "0.5 s" in line for line in lines[2:5])
+    assert lines[5] == "TimeLimitExceeded"
+    assert lines[6] in ("(9, 8)", "[9, 8]")

@@ -1,0 +1,90 @@
+"""Soft time limits, in the main thread and in others."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from liteq.exceptions import SoftTimeLimitExceeded
+from liteq.softlimit import call_within
+
+
+def here(function: Callable[[], Any]) -> Any:
+    return function()
+
+
+def in_a_thread(function: Callable[[], Any]) -> Any:
+    answers: list[Any] = []
+
+    def work() -> None:
+        try:
+            answers.append(function())
+        except BaseException as exc:
+            answers.append(exc)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(20)
+    (answer,) = answers
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
+
+
+everywhere = pytest.mark.parametrize("where", [here, in_a_thread])
+
+
+def spin(seconds: float) -> str:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+    return "done"
+
+
+@everywhere
+def test_who_ends_in_time_is_left_alone(where: Callable[..., Any]) -> None:
+    assert where(lambda: call_within(5, spin, (0.01,), {})) == "done"
+
+
+@everywhere
+def test_who_runs_too_long_gets_the_exception(where: Callable[..., Any]) -> None:
+    began = time.monotonic()
+    with pytest.raises(SoftTimeLimitExceeded):
+        where(lambda: call_within(0.1, spin, (20,), {}))
+
+    assert time.monotonic() - began < 10
+
+
+@everywhere
+def test_who_catches_it_may_end_in_peace(where: Callable[..., Any]) -> None:
+    def careful() -> str:
+        try:
+            return spin(20)
+        except SoftTimeLimitExceeded:
+            return "cleaned up"
+
+    assert where(lambda: call_within(0.1, careful, (), {})) == "cleaned up"
+
+
+def test_in_the_main_thread_a_call_that_waits_is_ended_too() -> None:
+    with pytest.raises(SoftTimeLimitExceeded):
+        call_within(0.1, time.sleep, (20,), {})
+
+
+@everywhere
+def test_at_the_boundary_it_is_one_or_the_other_and_nothing_comes_after(
+    where: Callable[..., Any],
+) -> None:
+    def many() -> set[str]:
+        ends = set()
+        for n in range(300):
+            try:
+                ends.add(call_within(0.001, spin, (0.001 + (n - 150) * 1e-6,), {}))
+            except SoftTimeLimitExceeded:
+                ends.add("late")
+        spin(0.05)  # nothing is left that could still strike here
+        return ends
+
+    assert where(many) <= {"done", "late"}
