@@ -9,7 +9,6 @@ To add a pool: a file beside this one and its line in `BUILTIN`.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from selectors import BaseSelector
 from typing import Any, NamedTuple
 
@@ -77,27 +76,30 @@ class Verdict(NamedTuple):
     reason: str
 
 
-@dataclass(slots=True)
+# Plain classes: `dataclasses` would bring in `inspect`, a megabyte in each process.
+
+
 class Happenings:
     """What a pool did since it was last asked."""
 
-    finished: list[tuple[Delivery, Outcome]] = field(default_factory=list)
-    returned: list[Delivery] = field(default_factory=list)  # recalled: never started
-    told: list[Told] = field(default_factory=list)
-    deaths: list[Death] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.finished: list[tuple[Delivery, Outcome]] = []
+        self.returned: list[Delivery] = []  # recalled: never started
+        self.told: list[Told] = []
+        self.deaths: list[Death] = []
 
     def __bool__(self) -> bool:
         return bool(self.finished or self.returned or self.told or self.deaths)
 
 
-@dataclass(eq=False, slots=True)
 class Slot:
     """A place to run one delivery at a time."""
 
-    number: int
-    up: bool = False  # it can take deliveries
-    holding: dict[int, Delivery] = field(default_factory=dict)  # by ticket, in order
-    recalled: bool = False  # it was asked to give back what it has not started
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.up = False  # it can take deliveries
+        self.holding: dict[int, Delivery] = {}  # by ticket, in order
+        self.recalled = False  # it was asked to give back what it has not started
 
 
 class Running(NamedTuple):

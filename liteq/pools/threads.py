@@ -59,8 +59,8 @@ class ThreadPool(Pool):
         return delivery and Running(delivery, time.monotonic() - since)
 
     def collect(self) -> Happenings:
-        news = Happenings(returned=self._returned)
-        self._returned = []
+        news = Happenings()
+        news.returned, self._returned = self._returned, []
         while self._outcomes:
             slot, ticket, outcome = self._outcomes.popleft()
             news.finished.append((slot.holding.pop(ticket), outcome))
