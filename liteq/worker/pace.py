@@ -29,27 +29,25 @@ class Pace:
         for name, seconds in runs:
             total = totals.get(name)
             if total is None:
-                totals[name] = [1, seconds, seconds]
+                totals[name] = [1, seconds]
             else:
                 total[0] += 1
                 total[1] += seconds
-                total[2] = max(total[2], seconds)
-        for name, (count, total_seconds, longest) in totals.items():
-            self.note(name, total_seconds / count)
-            if longest > BUDGET:
-                self.note(name, longest)
+        for name, (count, seconds) in totals.items():
+            self.note(name, seconds / count, int(count))
 
-    def note(self, name: str, seconds: float) -> None:
-        """A run of `name` took that long."""
+    def note(self, name: str, seconds: float, count: int = 1) -> None:
+        """`count` runs of `name` took that long on average."""
         seconds += _OVERHEAD
+        weight = 1 - (1 - _WEIGHT) ** count
         mean = self._means.get(name)
-        # A longer run counts at once, a shorter one little by little: a batch that turns out
-        # long keeps others waiting, one that turns out short costs only a frame.
-        if mean is None or seconds > 4 * mean:
+        # A single run that is much longer counts at once, a shorter one little by little: a batch
+        # that turns out long keeps others waiting, one that turns out short costs only a frame.
+        if mean is None or (count == 1 and seconds > 4 * mean):
             self._means[name] = seconds
         else:
-            self._means[name] = mean + _WEIGHT * (seconds - mean)
-        self._typical += _WEIGHT * (self._means[name] - self._typical)
+            self._means[name] = mean + weight * (seconds - mean)
+        self._typical += weight * (self._means[name] - self._typical)
 
     def room(self, slots: Sequence[Slot]) -> int:
         """How many deliveries can be handed out now, if they are like the ones before."""
