@@ -43,7 +43,7 @@ def main() -> int:
         table = Table(machine(folder), rivals)
         readings: dict[tuple[str, str], Reading] = {}
         for row in rows:
-            names = (row.ours, *rivals) if row.rivals else (row.ours,)
+            names = [row.ours, *(name for name in rivals if name in row.rivals)]
             for name in names:
                 if (row.measure, name) not in readings:
                     readings[row.measure, name] = repeated(row, name, arguments, folder)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from contenders import RIVALS
+
 Sense = Literal["at least", "at most"]  # more is better, or less
 
 Reading = dict[str, float]
@@ -30,7 +32,7 @@ class Row:
     sense: Sense
     goal: float | None
     ours: str = "liteq-fast"
-    rivals: bool = True  # whether rivals can be measured alike
+    rivals: tuple[str, ...] = RIVALS  # those that can be measured alike
     repeat: bool = True  # take the median of several measurements
     deadline: float = 60.0  # seconds for one measurement
 

@@ -10,16 +10,26 @@ from .base import Options, Reading
 
 WARM_UP = 20
 MOST = 3_000  # trips; enough for a 99th percentile
-PAUSE = 0.005  # seconds between trips, for the worker to be idle again
+SILENCE = 0.05  # seconds, in which the processor falls asleep and its caches are used by others
 
 
-def measure(contender: Contender, options: Options) -> Reading:
+def warm(contender: Contender, options: Options) -> Reading:
+    """One trip after the other; the worker is idle when each begins."""
+    return _trips(contender, 2 * options.seconds, pause=0.0)
+
+
+def cold(contender: Contender, options: Options) -> Reading:
+    """With a silence before each."""
+    return _trips(contender, 4 * options.seconds, pause=SILENCE)
+
+
+def _trips(contender: Contender, seconds: float, pause: float) -> Reading:
     with started(contender):
         for i in range(WARM_UP):
             _trip(contender, i)
-        trips, end = [], time.monotonic() + 2 * options.seconds
+        trips, end = [], time.monotonic() + seconds
         while len(trips) < MOST and time.monotonic() < end:
-            time.sleep(PAUSE)
+            time.sleep(pause)
             trips.append(_trip(contender, len(trips)))
     trips.sort()
     return Reading(p50=trips[len(trips) // 2], p99=trips[len(trips) * 99 // 100])

@@ -124,12 +124,12 @@ class Supervisor:
         for key, _ in self._selector.select(self._pause()):
             key.data()
         self._collect()
-        self._tend()
         claim = self._claim()
         if self._settlements or claim:
             self._returned += self._settle(claim)
         if self._returned:
             self._give_back(self._hand_out(self._returned))
+        self._tend()  # last: what waits for a slot, or for its result, comes first
 
     def _pause(self) -> float:
         """Seconds until something is due, if nothing rings before."""

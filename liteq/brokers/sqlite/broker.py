@@ -22,8 +22,7 @@ from .rows import Row, again_row, delivery_of, final_row, first_phase, record_of
 from .session import Level, Session
 from .statements import SQL, claim_sql
 
-_WORKER_LOG = 8 * 2**20  # bytes of log at which a worker checkpoints
-_PRODUCER_LOG = 64 * 2**20  # bytes of log at which a producer does, where no worker ever runs
+_LARGE_LOG = 64 * 2**20  # bytes: more than `Session` lets it grow to, unless payloads are large
 _LOOK_EVERY = 64  # writes between two looks at the log's size
 _LEASE = 60.0  # seconds without a beat after which an owner that cannot be judged is dead
 _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name stays readable in results
@@ -255,7 +254,7 @@ class SqliteBroker(Broker):
     def upkeep(self, *, idle: bool = False) -> None:
         session = self._session()
         session.check_identity()
-        if session.log_size() > (0 if idle else _WORKER_LOG):
+        if session.log_size() > (0 if idle else _LARGE_LOG):
             session.checkpoint()
         if idle:
             cutoff = (self.clock() - _KEEP_WORKERS,)
@@ -324,7 +323,7 @@ class SqliteBroker(Broker):
     def _bound_log(self, session: Session) -> None:
         """Where no worker runs nobody else keeps the log from growing for ever."""
         self._writes += 1
-        if self._writes % _LOOK_EVERY == 0 and session.log_size() > _PRODUCER_LOG:
+        if self._writes % _LOOK_EVERY == 0 and session.log_size() > _LARGE_LOG:
             session.checkpoint()
 
     def _is_dead(self, row: Row) -> bool:
