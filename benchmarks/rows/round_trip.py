@@ -1,6 +1,7 @@
 """How long one waits for the result of one small task, when the worker has nothing else to do."""
 
 import time
+from random import uniform
 
 from contenders import Contender
 from processes import Failed
@@ -10,7 +11,7 @@ from .base import Options, Reading
 
 WARM_UP = 20
 MOST = 3_000  # trips; enough for a 99th percentile
-SILENCE = 0.05  # seconds, in which the processor falls asleep and its caches are used by others
+SILENCE = 0.05  # seconds, on average: the processor falls asleep and others use its caches
 
 
 def warm(contender: Contender, options: Options) -> Reading:
@@ -29,7 +30,8 @@ def _trips(contender: Contender, seconds: float, pause: float) -> Reading:
             _trip(contender, i)
         trips, end = [], time.monotonic() + seconds
         while len(trips) < MOST and time.monotonic() < end:
-            time.sleep(pause)
+            # Uneven, or who polls each 10 ms would always be met at the same moment of its turn.
+            time.sleep(pause * uniform(0.5, 1.5))
             trips.append(_trip(contender, len(trips)))
     trips.sort()
     return Reading(p50=trips[len(trips) // 2], p99=trips[len(trips) * 99 // 100])

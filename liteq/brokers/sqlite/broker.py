@@ -56,13 +56,11 @@ class SqliteBroker(Broker):
     def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
         now = self.clock()
         token = getrandbits(48)
-        rows = [(*message, first_phase(message, now), now, token) for message in messages]
 
         def work(db: Connection) -> list[tuple[str]]:
-            if len(rows) == 1:
-                db.execute(SQL["enqueue"], rows[0])
-            else:
-                db.executemany(SQL["enqueue"], rows)
+            # Rows are made as they are written: a list of them would keep the collector busy.
+            rows = ((*message, first_phase(message, now), now, token) for message in messages)
+            db.executemany(SQL["enqueue"], rows)
             return db.execute(SQL["work_bells"]).fetchall()
 
         session = self._session()
