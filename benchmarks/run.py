@@ -1,7 +1,7 @@
 """Measures every goal of liteq, side by side with other task queues, and prints a table.
 
-    python benchmarks/run.py            all of it, some twenty minutes
-    python benchmarks/run.py --quick    a first impression, some three minutes
+    python benchmarks/run.py            all of it, some half an hour
+    python benchmarks/run.py --quick    a first impression, some six minutes
     python benchmarks/run.py --only drain --only bulk --no-rivals
 
 benchmarks/README.md says what each row is. Linux only: processes are weighed by /proc.
