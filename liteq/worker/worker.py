@@ -16,7 +16,7 @@ from ..pools.base import Limits, Report, Run
 from ..serializers import get
 from .cpus import usable_cpus
 from .decide import Policy
-from .log import TaskLog
+from .log import TaskLog, logger
 from .reference import refer_to
 from .runner import Runner
 from .supervisor import Plan, Supervisor
@@ -142,7 +142,10 @@ class Worker:
             self._started.set()
             return
         self._started.set()
-        supervisor.serve()
+        try:
+            supervisor.serve()
+        except LiteqError as exc:
+            logger.critical("the worker has ended: %s", exc)
 
     # what it is made of
 

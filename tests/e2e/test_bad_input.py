@@ -106,6 +106,40 @@ def test_a_folder_that_is_not_writable(project: Project, tmp_path: Path) -> None
         tmp_path.chmod(0o700)
 
 
+def test_a_store_that_is_deleted_under_a_running_worker(project: Project, tmp_path: Path) -> None:
+    with project.worker() as worker:
+        for path in tmp_path.glob("project.db*"):
+            path.unlink()
+        code = worker.wait()
+
+    assert code == 74
+    assert "was deleted or replaced while it was in use" in worker.output
+    assert "Traceback" not in worker.output
+
+
+def test_a_store_that_fails_for_a_while_is_worked_with_again(
+    project: Project, tmp_path: Path
+) -> None:
+    """Locked by another program for longer than a worker is patient."""
+    project.write(
+        "impatient.py",
+        "from liteq.brokers.sqlite import session\n"
+        "session.PATIENCE = 0.2\n"
+        "from project import app\n",
+    )
+    with project.worker("-A", "impatient:app", "-l", "warning") as worker:
+        other = sqlite3.connect(tmp_path / "project.db", isolation_level=None)
+        other.execute("begin immediate")
+        worker.wait_for_line("the store fails, trying again: .*stayed locked")
+        other.execute("rollback")
+        other.close()
+        worker.wait_for_line("the store works again")
+        out = project.python("from project import add; print(add.delay(2, 3).get(timeout=20))")
+
+    assert out == "5\n"
+    assert worker.output.count("the store fails") == 1
+
+
 def test_a_path_through_a_file(project: Project, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/project.py/x.db"
 

@@ -8,7 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Literal, TypeVar
 
-from ...exceptions import BrokerCorrupt, BrokerTooNew, BrokerUnavailable, ConfigurationError
+from ...exceptions import (
+    BrokerCorrupt,
+    BrokerGone,
+    BrokerTooNew,
+    BrokerUnavailable,
+    ConfigurationError,
+)
 from .bells import Ringer, SocketBell
 from .errors import is_busy, translate
 from .gate import Gate
@@ -148,9 +154,9 @@ class Session:
             return 0
 
     def check_identity(self) -> None:
-        """Raise BrokerCorrupt when the file is no longer the one that was opened."""
+        """Raise BrokerGone when the file is no longer the one that was opened."""
         if self._stat() != self.identity:
-            raise BrokerCorrupt(
+            raise BrokerGone(
                 f"{self.path} was deleted or replaced while it was in use; what was in it is "
                 f"gone with it: stop the worker, put the file back, start again"
             )
