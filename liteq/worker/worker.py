@@ -158,6 +158,10 @@ class Worker:
 
         spec: dict[str, Any] = {}
         if self.pool_name in ("processes", "prefork"):
+            if self.app.broker.local:
+                raise ImproperlyConfigured(
+                    f"child processes cannot see {self.app.broker.url}: use pool='threads'"
+                )
             spec = {
                 "app": refer_to(self.app),
                 "settings": {"broker_url": self.app.broker.url, "result_backend": None},

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from liteq import LiteQ
+from liteq.exceptions import ImproperlyConfigured
 from liteq.worker.supervisor import Supervisor
 
 
@@ -75,3 +76,8 @@ def test_what_expires_while_it_waits_is_not_run(app: LiteQ) -> None:
     supervisor.finish()
 
     assert (late.state, ran) == ("REVOKED", [])
+
+
+def test_a_store_in_this_process_is_no_place_for_child_processes(app: LiteQ) -> None:
+    with pytest.raises(ImproperlyConfigured, match="pool='threads'"):
+        app.Worker(pool="processes").prepare()
