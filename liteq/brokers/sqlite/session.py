@@ -72,8 +72,8 @@ class Session:
         )
         try:
             connection.executescript(_EVERYTIME)
-            self._gate.acquire()
             try:
+                self._gate.acquire()
                 self._patiently(lambda: _ensure_schema(connection, self.path))
             finally:
                 self._gate.release()
@@ -91,8 +91,8 @@ class Session:
         if level != self._level:
             connection.execute(f"pragma synchronous = {level}")
             self._level = level
-        self._gate.acquire()
         try:
+            self._gate.acquire()  # in here, so that a Ctrl-C at any instant leaves it open again
             self._begin(connection)
             before = connection.total_changes
             value = work(connection)
@@ -139,8 +139,8 @@ class Session:
     def checkpoint(self) -> None:
         """Move the log into the file and cut it to nothing."""
         with self._translated():
-            self._gate.acquire()
             try:
+                self._gate.acquire()
                 self.connection.execute("pragma wal_checkpoint(truncate)").fetchall()
                 self._tally.set(0)
             finally:
