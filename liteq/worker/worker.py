@@ -11,6 +11,7 @@ from typing import Any, Self
 from ..app import LiteQ
 from ..exceptions import ImproperlyConfigured, LiteqError
 from ..mainscript import only_definitions
+from ..options import check_name
 from ..pools import Recipe, make_pool
 from ..pools.base import Limits, Report, Run
 from ..serializers import get
@@ -194,7 +195,7 @@ def _queues(app: LiteQ, given: str | Sequence[str] | None) -> tuple[str, ...]:
     if isinstance(given, str):
         given = [name.strip() for name in given.split(",") if name.strip()]
     if given:
-        return tuple(dict.fromkeys(given))
+        return tuple(dict.fromkeys(check_name("queue name", name) for name in given))
     conf = app.conf
     return tuple(dict.fromkeys([*(conf.task_queues or ()), conf.task_default_queue]))
 
@@ -202,4 +203,4 @@ def _queues(app: LiteQ, given: str | Sequence[str] | None) -> tuple[str, ...]:
 def _node_name(given: str | None) -> str:
     host = socket.gethostname()
     name = (given or f"worker{os.getpid()}@%h").replace("%h", host).replace("%p", str(os.getpid()))
-    return name if "@" in name else f"{name}@{host}"
+    return check_name("worker name", name if "@" in name else f"{name}@{host}")

@@ -56,6 +56,29 @@ def test_an_unknown_pool(project: Project) -> None:
     assert "did you mean 'threads'" in refusal(project, 78, "-A", "project", "-P", "thread")
 
 
+@pytest.mark.parametrize(
+    ("code", "options", "text"),
+    [
+        (78, ("--logfile", "no/such/folder/x.log"), "No such file or directory"),
+        (78, ("--pidfile", "no/such/folder/x.pid"), "No such file or directory"),
+        (78, ("-c", "-1"), "give 1 or more"),
+        (65, ("-n", "a\nb"), "worker name"),
+        (65, ("-Q", "a\x1bb"), "queue name"),
+    ],
+)
+def test_an_option_that_cannot_be(
+    project: Project, code: int, options: tuple[str, ...], text: str
+) -> None:
+    assert text in refusal(project, code, "-A", "project", *options)
+
+
+def test_an_unknown_level_is_refused_by_the_parser(project: Project) -> None:
+    out = project.liteq("worker", "-A", "project", "-l", "loud", code=2)
+
+    assert "choose one of DEBUG" in out
+    assert "Traceback" not in out
+
+
 def test_an_unknown_broker(project: Project) -> None:
     assert "sqlite://" in refusal(project, 78, "-A", "project", "-b", "sqlit:///x.db")
 
