@@ -13,6 +13,7 @@
         BrokerUnavailable          trying again later may help
           OperationalError         (Celery's name for it)
         BrokerCorrupt              the file is not, or no longer, a liteq store
+          BrokerGone               it was deleted or replaced while it was in use
         BrokerTooNew               written by a newer liteq
         BrokerInsecure             somebody else could write the file
       TaskError                    whoever waits for a result
@@ -93,6 +94,10 @@ class OperationalError(BrokerUnavailable):
 
 class BrokerCorrupt(BrokerError):
     """The file is not, or no longer, a store of liteq."""
+
+
+class BrokerGone(BrokerCorrupt):
+    """The file was deleted or replaced while it was in use."""
 
 
 class BrokerTooNew(BrokerError):

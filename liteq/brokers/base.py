@@ -87,6 +87,9 @@ class Broker(ABC):
     url: str
     """Where the store is, without secrets."""
 
+    local = False
+    """Whether only this process can see it, so that child processes are no use to it."""
+
     default_serializer: str
     """What arguments and results are encoded with unless somebody says otherwise."""
 

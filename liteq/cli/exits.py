@@ -3,6 +3,7 @@
 from ..exceptions import (
     BrokerCorrupt,
     BrokerError,
+    BrokerGone,
     BrokerInsecure,
     BrokerTooNew,
     BrokerUnavailable,
@@ -29,6 +30,7 @@ CONFIG = 78
 _CODES: tuple[tuple[type[Exception], int], ...] = (
     (AppNotFound, NO_APP),
     (BrokerInsecure, FORBIDDEN),
+    (BrokerGone, GONE),
     (BrokerCorrupt, DATA),
     (BrokerTooNew, DATA),
     (BrokerUnavailable, UNAVAILABLE),

@@ -50,7 +50,10 @@ def run(args: Namespace) -> int:
         "logfile": args.logfile and os.path.abspath(args.logfile),
         "format": app.conf.worker_log_format,
     }
-    setup_logging(**how)
+    try:
+        setup_logging(**how)
+    except OSError as exc:
+        raise ConfigurationError(f"--logfile {args.logfile}: {exc.strerror}") from exc
     worker = Worker(
         app,
         concurrency=args.concurrency,

@@ -112,6 +112,9 @@ class Running(NamedTuple):
 class Pool(ABC):
     """Runs deliveries in `size` slots."""
 
+    kills = False
+    """Whether it can end what runs: a thread cannot be ended from outside."""
+
     def __init__(self, size: int, recipe: Recipe) -> None:
         self.recipe = recipe
         self.slots = [Slot(number) for number in range(size)]
@@ -135,9 +138,8 @@ class Pool(ABC):
         """What `slot` is in, as far as this pool can tell."""
         return None
 
-    def kill(self, slot: Slot, verdict: Verdict) -> bool:
-        """End what runs in `slot` at once; say whether this pool can. The death tells why."""
-        return False
+    def kill(self, slot: Slot, verdict: Verdict) -> None:
+        """End what runs in `slot` at once, if this pool `kills`. The death tells why."""
 
     def tend(self) -> float | None:
         """Do what is due by time; answer in how many seconds it is to be called again."""

@@ -41,6 +41,8 @@ class _Room:
 class ProcessPool(Pool):
     """Runs deliveries in child processes."""
 
+    kills = True
+
     def __init__(self, size: int, recipe: Recipe) -> None:
         super().__init__(size, recipe)
         self._board = Board.create(size)
@@ -84,14 +86,13 @@ class ProcessPool(Pool):
         delivery = slot.holding.get(entry.ticket)
         return delivery and Running(delivery, time.monotonic() - entry.since)
 
-    def kill(self, slot: Slot, verdict: Verdict) -> bool:
+    def kill(self, slot: Slot, verdict: Verdict) -> None:
         room = self._rooms[slot.number]
         room.verdict = verdict
         _kill_group(room.pid)
-        return True
 
     def collect(self) -> Happenings:
-        if self._failures >= _FEW:
+        if self._failures >= _FEW and not self._closed:
             raise PoolBroken(self._why)
         news, self._news = self._news, Happenings()
         return news

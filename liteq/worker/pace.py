@@ -59,7 +59,7 @@ class Pace:
         """Who gets what, in order, and what nobody can take now."""
         open_slots = [slot for slot in slots if slot.up and not slot.recalled]
         plans = [_Plan(slot, self._held(slot)) for slot in sorted(open_slots, key=_load)]
-        if not plans:
+        if not plans or not deliveries:
             return [], list(deliveries)
         means = [self._mean(delivery) for delivery in deliveries]
         if max(means) < BUDGET:

@@ -5,13 +5,13 @@ by themselves: each turn settles all that has come in and claims what is free, i
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from selectors import EVENT_READ, DefaultSelector
 from typing import NamedTuple
 
 from ..brokers.base import Broker, Claim
-from ..exceptions import BrokerError
-from ..message import Delivery
+from ..exceptions import BrokerCorrupt, BrokerError, BrokerTooNew
+from ..message import Delivery, Message
 from ..outcome import Kind, Outcome, Settlement
 from ..pools import Pool, Slot
 from ..pools.alarm import Alarm
@@ -133,12 +133,13 @@ class Supervisor:
 
     def _pause(self) -> float:
         """Seconds until something is due, if nothing rings before."""
-        if self._news and not self._retry_at and self._room():
-            return 0.0
         now = time.monotonic()
-        waits = [self._look_at - now, self._maintenance.due - now]
-        if self._retry_at:
-            waits.append(self._retry_at - now)
+        if self._blocked():
+            waits = [self._retry_at - now]
+        elif self._news and self._room():
+            return 0.0
+        else:
+            waits = [self._look_at - now, self._maintenance.due - now]
         tend = self.pool.tend()
         if tend is not None:
             waits.append(tend)
@@ -156,8 +157,11 @@ class Supervisor:
         running = self.pool.running(slot)
         if running is None:
             return _LONG  # it has not begun, so its time has not either
-        limit = self.plan.limits.of(running.delivery.message)
+        limit = self._limit(running.delivery.message)
         return None if limit is None else limit - running.seconds
+
+    def _limit(self, message: Message) -> float | None:
+        return self.plan.limits.of(message) if self.pool.kills else None
 
     def _rung(self) -> None:
         self._bell.silence()
@@ -166,14 +170,17 @@ class Supervisor:
 
     def _tend(self) -> None:
         now = time.monotonic()
-        if now >= self._look_at:
+        if now >= self._look_at and not self._blocked():
             self._look_at = now + _LOOK_EVERY
-            self._news = self._news or self._bell.missed()
-        if now >= self._maintenance.due and not self._retry_at:
+            self._guarded(self._look)
+        if now >= self._maintenance.due and not self._blocked():
             self._guarded(self._maintenance.run)
         for slot in self.pool.slots:
             if slot.holding:
                 self._watch(slot)
+
+    def _look(self) -> None:
+        self._news = self._bell.missed() or self._news
 
     def _watch(self, slot: Slot) -> None:
         """See to what runs too long: for its limit, or for those that wait behind it."""
@@ -181,7 +188,7 @@ class Supervisor:
         if running is None:
             return
         message, seconds = running.delivery.message, running.seconds
-        limit = self.plan.limits.of(message)
+        limit = self._limit(message)
         if limit is not None and seconds >= limit:
             reason = f"it ran longer than its time limit of {limit:g} s"
             self.pool.kill(slot, Verdict(running.delivery, Kind.OVERDUE, reason))
@@ -239,7 +246,7 @@ class Supervisor:
 
     def _settle(self, claim: Claim | None) -> list[Delivery]:
         """Write what is known and claim what is free; what cannot be written now is kept."""
-        if time.monotonic() < self._retry_at:
+        if self._blocked():
             return []
         settlements = self._settlements
         try:
@@ -296,15 +303,22 @@ class Supervisor:
 
     # a store that fails
 
-    def _guarded(self, work: object) -> bool:
+    def _guarded(self, work: Callable[[], object]) -> bool:
         try:
-            work()  # type: ignore[operator]
+            work()
         except BrokerError as exc:
             self._failed(exc)
             return False
+        self._recovered()
         return True
 
+    def _blocked(self) -> bool:
+        """Whether the store has just failed, so that it is left alone for a while."""
+        return time.monotonic() < self._retry_at
+
     def _failed(self, exc: BrokerError) -> None:
+        if isinstance(exc, BrokerCorrupt | BrokerTooNew):
+            raise exc  # no waiting mends it, and what is written now may be lost
         pause = _PAUSES[min(self._failures, len(_PAUSES) - 1)]
         self._retry_at = time.monotonic() + pause
         if self._failures == 0:

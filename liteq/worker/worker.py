@@ -11,12 +11,13 @@ from typing import Any, Self
 from ..app import LiteQ
 from ..exceptions import ImproperlyConfigured, LiteqError
 from ..mainscript import only_definitions
+from ..options import check_name
 from ..pools import Recipe, make_pool
 from ..pools.base import Limits, Report, Run
 from ..serializers import get
 from .cpus import usable_cpus
 from .decide import Policy
-from .log import TaskLog
+from .log import TaskLog, logger
 from .reference import refer_to
 from .runner import Runner
 from .supervisor import Plan, Supervisor
@@ -142,7 +143,10 @@ class Worker:
             self._started.set()
             return
         self._started.set()
-        supervisor.serve()
+        try:
+            supervisor.serve()
+        except LiteqError as exc:
+            logger.critical("the worker has ended: %s", exc)
 
     # what it is made of
 
@@ -155,6 +159,10 @@ class Worker:
 
         spec: dict[str, Any] = {}
         if self.pool_name in ("processes", "prefork"):
+            if self.app.broker.local:
+                raise ImproperlyConfigured(
+                    f"child processes cannot see {self.app.broker.url}: use pool='threads'"
+                )
             spec = {
                 "app": refer_to(self.app),
                 "settings": {"broker_url": self.app.broker.url, "result_backend": None},
@@ -187,7 +195,7 @@ def _queues(app: LiteQ, given: str | Sequence[str] | None) -> tuple[str, ...]:
     if isinstance(given, str):
         given = [name.strip() for name in given.split(",") if name.strip()]
     if given:
-        return tuple(dict.fromkeys(given))
+        return tuple(dict.fromkeys(check_name("queue name", name) for name in given))
     conf = app.conf
     return tuple(dict.fromkeys([*(conf.task_queues or ()), conf.task_default_queue]))
 
@@ -195,4 +203,4 @@ def _queues(app: LiteQ, given: str | Sequence[str] | None) -> tuple[str, ...]:
 def _node_name(given: str | None) -> str:
     host = socket.gethostname()
     name = (given or f"worker{os.getpid()}@%h").replace("%h", host).replace("%p", str(os.getpid()))
-    return name if "@" in name else f"{name}@{host}"
+    return check_name("worker name", name if "@" in name else f"{name}@{host}")

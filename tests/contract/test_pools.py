@@ -186,6 +186,21 @@ def test_a_child_is_replaced_after_its_number_of_tasks(
     driver.close()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="its memory is not told there")
+@pytest.mark.parametrize("kind", ["processes", "portable"])
+def test_a_child_that_has_grown_too_large_is_replaced_between_two_tasks(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = drive(kind, recipe(limits=Limits(memory=1)), monkeypatch, size=1)
+    (first,) = results(driver.run("pid"))
+    driver.until(lambda: not driver.pool.slots[0].up)
+    driver.until(lambda: driver.pool.slots[0].up)
+    (second,) = results(driver.run("pid"))
+
+    assert first != second
+    driver.close()
+
+
 @pytest.mark.parametrize("kind", ["processes", "portable"])
 def test_an_application_that_cannot_be_imported_is_told_with_its_reason(
     kind: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

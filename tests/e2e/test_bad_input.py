@@ -56,6 +56,29 @@ def test_an_unknown_pool(project: Project) -> None:
     assert "did you mean 'threads'" in refusal(project, 78, "-A", "project", "-P", "thread")
 
 
+@pytest.mark.parametrize(
+    ("code", "options", "text"),
+    [
+        (78, ("--logfile", "no/such/folder/x.log"), "No such file or directory"),
+        (78, ("--pidfile", "no/such/folder/x.pid"), "No such file or directory"),
+        (78, ("-c", "-1"), "give 1 or more"),
+        (65, ("-n", "a\nb"), "worker name"),
+        (65, ("-Q", "a\x1bb"), "queue name"),
+    ],
+)
+def test_an_option_that_cannot_be(
+    project: Project, code: int, options: tuple[str, ...], text: str
+) -> None:
+    assert text in refusal(project, code, "-A", "project", *options)
+
+
+def test_an_unknown_level_is_refused_by_the_parser(project: Project) -> None:
+    out = project.liteq("worker", "-A", "project", "-l", "loud", code=2)
+
+    assert "choose one of DEBUG" in out
+    assert "Traceback" not in out
+
+
 def test_an_unknown_broker(project: Project) -> None:
     assert "sqlite://" in refusal(project, 78, "-A", "project", "-b", "sqlit:///x.db")
 
@@ -104,6 +127,40 @@ def test_a_folder_that_is_not_writable(project: Project, tmp_path: Path) -> None
         assert "cannot create" in refusal(project, 69, "-A", "project")
     finally:
         tmp_path.chmod(0o700)
+
+
+def test_a_store_that_is_deleted_under_a_running_worker(project: Project, tmp_path: Path) -> None:
+    with project.worker() as worker:
+        for path in tmp_path.glob("project.db*"):
+            path.unlink()
+        code = worker.wait()
+
+    assert code == 74
+    assert "was deleted or replaced while it was in use" in worker.output
+    assert "Traceback" not in worker.output
+
+
+def test_a_store_that_fails_for_a_while_is_worked_with_again(
+    project: Project, tmp_path: Path
+) -> None:
+    """Locked by another program for longer than a worker is patient."""
+    project.write(
+        "impatient.py",
+        "from liteq.brokers.sqlite import session\n"
+        "session.PATIENCE = 0.2\n"
+        "from project import app\n",
+    )
+    with project.worker("-A", "impatient:app", "-l", "warning") as worker:
+        other = sqlite3.connect(tmp_path / "project.db", isolation_level=None)
+        other.execute("begin immediate")
+        worker.wait_for_line("the store fails, trying again: .*stayed locked")
+        other.execute("rollback")
+        other.close()
+        worker.wait_for_line("the store works again")
+        out = project.python("from project import add; print(add.delay(2, 3).get(timeout=20))")
+
+    assert out == "5\n"
+    assert worker.output.count("the store fails") == 1
 
 
 def test_a_path_through_a_file(project: Project, tmp_path: Path) -> None:

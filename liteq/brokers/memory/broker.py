@@ -28,6 +28,7 @@ class MemoryBroker(Broker):
     """A store in this process, shared by its threads."""
 
     url = "memory://"
+    local = True
     default_serializer = "pickle"  # the bytes never leave the process
 
     def __init__(self, clock: Clock = system_clock) -> None:

@@ -8,7 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Literal, TypeVar
 
-from ...exceptions import BrokerCorrupt, BrokerTooNew, BrokerUnavailable, ConfigurationError
+from ...exceptions import (
+    BrokerCorrupt,
+    BrokerGone,
+    BrokerTooNew,
+    BrokerUnavailable,
+    ConfigurationError,
+)
 from .bells import Ringer, SocketBell
 from .errors import is_busy, translate
 from .gate import Gate
@@ -66,8 +72,8 @@ class Session:
         )
         try:
             connection.executescript(_EVERYTIME)
-            self._gate.acquire()
             try:
+                self._gate.acquire()
                 self._patiently(lambda: _ensure_schema(connection, self.path))
             finally:
                 self._gate.release()
@@ -85,8 +91,8 @@ class Session:
         if level != self._level:
             connection.execute(f"pragma synchronous = {level}")
             self._level = level
-        self._gate.acquire()
         try:
+            self._gate.acquire()  # in here, so that a Ctrl-C at any instant leaves it open again
             self._begin(connection)
             before = connection.total_changes
             value = work(connection)
@@ -133,8 +139,8 @@ class Session:
     def checkpoint(self) -> None:
         """Move the log into the file and cut it to nothing."""
         with self._translated():
-            self._gate.acquire()
             try:
+                self._gate.acquire()
                 self.connection.execute("pragma wal_checkpoint(truncate)").fetchall()
                 self._tally.set(0)
             finally:
@@ -148,9 +154,9 @@ class Session:
             return 0
 
     def check_identity(self) -> None:
-        """Raise BrokerCorrupt when the file is no longer the one that was opened."""
+        """Raise BrokerGone when the file is no longer the one that was opened."""
         if self._stat() != self.identity:
-            raise BrokerCorrupt(
+            raise BrokerGone(
                 f"{self.path} was deleted or replaced while it was in use; what was in it is "
                 f"gone with it: stop the worker, put the file back, start again"
             )

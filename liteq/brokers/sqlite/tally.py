@@ -3,7 +3,7 @@
 Nobody but SQLite knows, and it does not tell before 3.51; the size of the log says nothing,
 because it is written over from its start again. So all processes keep one count of their own, in
 the gate's file, which is touched only by whoever is inside the gate. It is an estimate: a commit
-of one row writes some 8 KB, every further row some 400 bytes.
+of one row writes some 8 KB, every further row some 200 bytes.
 """
 
 import mmap
@@ -27,7 +27,7 @@ class Tally:
 
     def add(self, rows: int) -> int:
         """Count a commit that changed `rows` rows; answer the bytes so far."""
-        count = int(_COUNT.unpack_from(self._map)[0]) + 8_000 + 400 * rows
+        count = int(_COUNT.unpack_from(self._map)[0]) + 8_000 + 200 * rows
         _COUNT.pack_into(self._map, 0, count)
         return count
 
