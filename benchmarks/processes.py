@@ -60,7 +60,7 @@ def running(
         try:
             program.wait(PATIENCE)
         except subprocess.TimeoutExpired:
-            pass
+            program.kill()
         kill(mark)
         program.wait()
 

@@ -10,6 +10,7 @@ benchmarks/README.md says what each row is. Linux only: processes are weighed by
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,8 @@ QUICK = Options(seconds=1.0, idle=5.0, backlog=200_000)
 
 
 def main() -> int:
+    # So that `kill` and `timeout` leave nothing running, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     arguments = parse()
     rivals = chosen_rivals(arguments)
     rows = [row for row in ROWS if not arguments.only or row.key in arguments.only]

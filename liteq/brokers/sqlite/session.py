@@ -28,7 +28,7 @@ Level = Literal["full", "normal"]
 APPLICATION_ID = 0x4C495451  # "LITQ" in the file's header
 SCHEMA_VERSION = 1
 PATIENCE = 30.0  # seconds to wait for the write lock
-_FOLD_AT = 2 * 2**20  # bytes of log: some 5 ms of work for whoever writes the last of them
+_FOLD_AT = 4 * 2**20  # bytes of log: some 10 ms of work for whoever writes the last of them
 _BUSY_MS = 250  # SQLite's own waiting keeps Ctrl-C waiting too, so it is short and we loop
 _OLDEST = (3, 35, 0)  # `returning`
 
