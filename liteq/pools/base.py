@@ -146,10 +146,6 @@ class Pool(ABC):
         return None
 
     @abstractmethod
-    def stop(self) -> None:
-        """End the slots once they are empty; no more deliveries will come."""
-
-    @abstractmethod
     def close(self) -> None:
         """End everything now, whatever still runs."""
 

@@ -25,7 +25,7 @@ from .frames import FrameReader, pack
 from .memory import resident
 
 # Supervisor to child
-RUN, RECALL, STOP = 0, 1, 2
+RUN, RECALL = 0, 1
 # Child to supervisor
 UP, OUTCOMES, RETURNED, TOLD, BROKEN = 0, 1, 2, 3, 4
 
@@ -48,7 +48,7 @@ class Child:
         self._stream = stream
         self._board = board
         self._line = line
-        self._backlog: SimpleQueue[Wire | None] = SimpleQueue()
+        self._backlog: SimpleQueue[Wire] = SimpleQueue()
         self._outcomes: list[tuple[Any, ...]] = []
         self._sending = threading.Lock()
         self._pid = os.getpid()
@@ -64,13 +64,14 @@ class Child:
         self._send((BROKEN, why))
 
     def serve(self, run: Run) -> None:
-        """Run what comes until the supervisor says stop."""
+        """Run what comes until this child is used up; the supervisor's end closes before that,
+        or the process is killed."""
         self._send((UP, self._pid))
         threading.Thread(target=self._read, name="liteq-reader", daemon=True).start()
         backlog, board, line = self._backlog, self._board, self._line
         flushed = time.monotonic()
-        while (item := backlog.get()) is not None:
-            ticket, message, receipt, lost, reported = item
+        while True:
+            ticket, message, receipt, lost, reported = backlog.get()
             board.write(line, ticket)
             outcome = run(Delivery(Message._make(message), Receipt(*receipt), lost, reported))
             if os.getpid() != self._pid:
@@ -126,18 +127,15 @@ class Child:
         if order == RUN:
             for item in value:
                 self._backlog.put(item)
-        elif order == RECALL:
+        else:
             self._flush()
             self._send((RETURNED, self._take_back()))
-        else:
-            self._backlog.put(None)
 
     def _take_back(self) -> list[int]:
         tickets = []
         with suppress(Empty):  # the main thread may be faster at each of them
-            while (item := self._backlog.get_nowait()) is not None:
-                tickets.append(item[0])
-            self._backlog.put(None)
+            while True:
+                tickets.append(self._backlog.get_nowait()[0])
         return tickets
 
 

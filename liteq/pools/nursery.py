@@ -20,7 +20,7 @@ from .child import BROKEN, live
 from .frames import pack
 
 # Nursery to supervisor
-READY, FORKED, EXITED = 10, 11, 12
+FORKED, EXITED = 10, 11
 
 
 def main(control: socket.socket, order: dict[str, Any]) -> None:
@@ -33,7 +33,6 @@ def main(control: socket.socket, order: dict[str, Any]) -> None:
         raise SystemExit(1) from None
     gc.collect()
     gc.freeze()  # a collection in a child would copy every page that it only looks at
-    control.sendall(pack((READY, os.getpid())))
     children: set[int] = set()
     while True:
         ready, _, _ = select.select([control.fileno(), wakeup], [], [])

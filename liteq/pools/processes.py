@@ -18,7 +18,7 @@ from ..message import Delivery
 from ..outcome import Kind, Outcome
 from .base import Death, Happenings, Pool, PoolBroken, Recipe, Running, Slot, Told, Verdict
 from .board import Board
-from .child import BROKEN, OUTCOMES, RECALL, RETURNED, RUN, STOP, TOLD, UP, wire
+from .child import BROKEN, OUTCOMES, RECALL, RETURNED, RUN, TOLD, UP, wire
 from .frames import Channel
 from .launchers import Launcher, make_launcher
 
@@ -51,7 +51,7 @@ class ProcessPool(Pool):
         self._tickets = 0
         self._failures = 0
         self._why = ""
-        self._stopping = self._closed = False
+        self._closed = False
         self._launcher: Launcher
 
     def start(self, selector: BaseSelector) -> None:
@@ -105,16 +105,10 @@ class ProcessPool(Pool):
         pending = [room.launch_at for room in self._rooms if room.launch_at is not None]
         return max(min(pending) - now, 0.0) if pending else None
 
-    def stop(self) -> None:
-        self._stopping = True
-        for room in self._rooms:
-            room.launch_at = None
-            self._send(room, (STOP, None))
-
     def close(self) -> None:
         if self._closed:
             return
-        self._stopping = self._closed = True
+        self._closed = True
         for room in self._rooms:
             _kill_group(room.pid)
             self._hang_up(room)
@@ -153,7 +147,7 @@ class ProcessPool(Pool):
         self._hang_up(room)
         room.pid = None
         room.slot.up = room.slot.recalled = False
-        if not self._stopping:
+        if not self._closed:
             self._failures = 0 if came_up else self._failures + 1
             pause = min(_FIRST_PAUSE * 2**self._failures, _LONGEST_PAUSE) if self._failures else 0
             room.launch_at = time.monotonic() + pause
@@ -202,7 +196,7 @@ class ProcessPool(Pool):
             channel.close()
             if room.pid is not None:
                 self._launcher.ended(room.pid)
-            elif not self._stopping:  # the nursery died before it could fork
+            elif not self._closed:  # the nursery died before it could fork
                 room.launch_at = time.monotonic() + _FIRST_PAUSE
 
     def _take_in(self, room: _Room, channel: Channel) -> None:

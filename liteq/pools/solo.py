@@ -31,9 +31,6 @@ class SoloPool(Pool):
     def tend(self) -> float | None:
         return 0.0 if self._news else None  # nobody else wakes the selector for it
 
-    def stop(self) -> None:
-        """There is nothing to stop."""
-
     def close(self) -> None:
         """There is nothing to close."""
 

@@ -68,12 +68,9 @@ class ThreadPool(Pool):
             news.told.append(self._told.popleft())
         return news
 
-    def stop(self) -> None:
+    def close(self) -> None:
         for queue in self._orders:
             queue.put(None)
-
-    def close(self) -> None:
-        self.stop()
         self._selector.unregister(self._alarm)
         self._alarm.close()
 
