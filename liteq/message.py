@@ -46,6 +46,7 @@ class Delivery(NamedTuple):
     receipt: Receipt
     lost: int = 0  # how many processes died while running it
     reported: str | None = None  # the state it last told of itself, from an earlier attempt
+    attempts: int = 0  # how often it was started before, however that ended
 
 
 class Record(NamedTuple):
@@ -64,6 +65,26 @@ class Record(NamedTuple):
     result_serializer: str | None
     traceback: str | None
     reported: str | None
+
+
+class Attempt(NamedTuple):
+    """One start of a task, and what came of it."""
+
+    number: int  # from 1
+    started: float | None
+    ended: float | None  # None: it still runs
+    worker: str | None
+    outcome: str  # `retry`, `lost`, `requeued`; of the last one: the phase of the task
+    error: str | None  # a traceback, or one line
+
+
+def last_attempt(record: Record | None, earlier: int) -> list[Attempt]:
+    """The attempt that stands in `record` itself, after `earlier` ones; none if it never began."""
+    if record is None or record.started is None or record.phase is Phase.EXPIRED:
+        return []
+    outcome = record.phase.name.lower()
+    ended = (record.finished, record.worker, outcome, record.traceback)
+    return [Attempt(earlier + 1, record.started, *ended)]
 
 
 _VERSION_AND_VARIANT = (7 << 76) | (0b10 << 62)

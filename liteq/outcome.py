@@ -36,6 +36,7 @@ class Outcome(NamedTuple):
     payload: bytes | None = None  # RETRY: other arguments than last time
     options: str | None = None  # RETRY: other options than last time
     expected: bool = False  # FAILED: with an error that the task `throws`
+    exhausted: bool = False  # FAILED: it would be tried again, but there are no retries left
 
 
 class Settlement(NamedTuple):
@@ -51,3 +52,17 @@ class Settlement(NamedTuple):
     retry: Message | None = None  # READY, SCHEDULED: the message of the next attempt
     lost: int = 0  # how many process deaths are charged to it by now
     reported: str | None = None  # what it last told of itself; RETRY keeps nothing
+    why: str = ""  # with `retry`: how this attempt ended, for its history
+
+
+class Policy(NamedTuple):
+    """A worker's rules for tasks that have ended, or whose process died."""
+
+    keep: float | None = 86400.0  # seconds that a finished task is kept; None: for ever
+    keep_dead: float | None = 30 * 86400.0  # the same for one that was set aside
+    max_lost: int = 3  # processes a task may cost before it is set aside
+
+    def kept_until(self, phase: Phase, now: float) -> float | None:
+        """When a task that ends in `phase` at `now` may be forgotten."""
+        keep = self.keep_dead if phase is Phase.DEAD else self.keep
+        return None if keep is None else now + keep

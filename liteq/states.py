@@ -57,7 +57,7 @@ class Phase(IntEnum):
     RUNNING = 3
     SUCCEEDED = 4
     FAILED = 5
-    DEAD = 6  # set aside: it killed its process too often
+    DEAD = 6  # set aside: it killed its processes, used up its retries, or nobody knew it
     CANCELLED = 7
     EXPIRED = 8
 

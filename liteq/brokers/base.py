@@ -8,12 +8,12 @@ To add a broker: a folder beside this file, its line in `SCHEMES`, and a subclas
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from ..clock import Clock
-from ..message import Delivery, Message, Receipt, Record
-from ..outcome import Settlement
+from ..message import Attempt, Delivery, Message, Receipt, Record
+from ..outcome import Policy, Settlement
 from ..states import Phase
 
 
@@ -51,6 +51,17 @@ class QueueCount(NamedTuple):
     queue: str
     phase: Phase
     tasks: int
+
+
+class Condemned(NamedTuple):
+    """A running task that was revoked and is to be ended."""
+
+    receipt: Receipt
+    id: str
+
+
+Begun = Callable[[str], frozenset[int] | None]
+"""Reads from a dead worker's `info` the tokens of the claims it had started; None: unknown."""
 
 
 class Bell(ABC):
@@ -123,12 +134,16 @@ class Broker(ABC):
         """Make ready what is due; answer the moment when the next one will be, if any."""
 
     @abstractmethod
-    def rescue(self, max_lost: int, keep: float | None) -> list[Record]:
+    def rescue(self, policy: Policy, begun: Begun) -> list[Record]:
         """Take back what is claimed by workers that are proven dead; answer those tasks.
 
-        One that lost its process `max_lost` times is set aside as dead, and one that may run
-        only once has failed; such records may be forgotten `keep` seconds later.
+        Only what had begun is charged. One that lost its process `policy.max_lost` times is set
+        aside as dead, one that may run only once has failed, one that was revoked is cancelled.
         """
+
+    @abstractmethod
+    def condemned(self, worker: int) -> list[Condemned]:
+        """What `worker` runs and is to end, because it was revoked with `terminate`."""
 
     # results
 
@@ -145,8 +160,22 @@ class Broker(ABC):
         """Drop finished tasks; answer how many there were."""
 
     @abstractmethod
-    def cancel(self, ids: Sequence[str], keep: float | None) -> list[str]:
-        """Finish tasks that nobody runs yet as cancelled; answer the ids that were."""
+    def attempts(self, id: str) -> list[Attempt]:
+        """Every start of the task, oldest first; none for an unknown one."""
+
+    @abstractmethod
+    def cancel(
+        self, ids: Sequence[str], keep: float | None, *, terminate: bool = False
+    ) -> list[str]:
+        """Revoke unfinished tasks; answer their ids.
+
+        Those that nobody runs end as cancelled. One that runs is not tried again, and with
+        `terminate` its worker is told to end it.
+        """
+
+    @abstractmethod
+    def revive(self, ids: Sequence[str]) -> list[str]:
+        """Make tasks that did not succeed ready again, as if never tried; answer their ids."""
 
     @abstractmethod
     def sweep(self, limit: int) -> int:
@@ -193,8 +222,18 @@ class Broker(ABC):
         """How many tasks there are, by queue and phase."""
 
     @abstractmethod
-    def listing(self, phases: Sequence[Phase], limit: int) -> list[Record]:
-        """Up to `limit` tasks in `phases`, oldest first."""
+    def listing(
+        self,
+        phases: Sequence[Phase],
+        limit: int,
+        *,
+        task: str | None = None,
+        headers: Mapping[str, Any] | None = None,
+    ) -> list[Record]:
+        """Up to `limit` tasks in `phases`, oldest first.
+
+        Only those of the name `task`, and with one of `headers` among theirs, where given.
+        """
 
     @abstractmethod
     def workers(self) -> list[WorkerInfo]:

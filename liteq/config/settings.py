@@ -100,6 +100,9 @@ class Settings:
     task_max_lost: int = _setting(
         3, COUNT, "A task whose process died this often is set aside as dead"
     )
+    task_dead_expires: float | None = _setting(
+        30 * DAY, LIFETIME, "Seconds (or a timedelta) that dead tasks are kept; None or 0: for ever"
+    )
     task_time_limit: float | None = _setting(
         None, LIMIT, "Seconds after which the process of a running task is killed"
     )

@@ -112,6 +112,9 @@ class Running(NamedTuple):
 class Pool(ABC):
     """Runs deliveries in `size` slots."""
 
+    board: str | None = None
+    """A file that tells which claims its children have begun, for whoever outlives them."""
+
     kills = False
     """Whether it can end what runs: a thread cannot be ended from outside."""
 

@@ -13,7 +13,7 @@ import time
 from contextlib import suppress
 from typing import NamedTuple
 
-_LINE = struct.Struct("=qd")
+_LINE = struct.Struct("=qdq")
 
 
 class Entry(NamedTuple):
@@ -21,6 +21,7 @@ class Entry(NamedTuple):
 
     ticket: int
     since: float
+    token: int  # of the claim, which means something to others as well
 
 
 class Board:
@@ -39,9 +40,9 @@ class Board:
         os.close(fd)
         return cls(path)
 
-    def write(self, line: int, ticket: int) -> None:
-        """Say that `line`'s child starts `ticket` now."""
-        _LINE.pack_into(self._map, line * _LINE.size, ticket, time.monotonic())
+    def write(self, line: int, ticket: int, token: int) -> None:
+        """Say that `line`'s child starts `ticket`, claimed with `token`, now."""
+        _LINE.pack_into(self._map, line * _LINE.size, ticket, time.monotonic(), token)
 
     def read(self, line: int) -> Entry:
         """What `line`'s child started last; ticket 0 is nothing yet."""
@@ -49,10 +50,24 @@ class Board:
 
     def wipe(self, line: int) -> None:
         """A new child has nothing yet."""
-        _LINE.pack_into(self._map, line * _LINE.size, 0, 0.0)
+        _LINE.pack_into(self._map, line * _LINE.size, 0, 0.0, 0)
 
     def remove(self) -> None:
         """Take the board down."""
         self._map.close()
         with suppress(OSError):
             os.unlink(self.path)
+
+
+def begun(path: str) -> frozenset[int] | None:
+    """The tokens of the claims that the children of the board at `path` began last.
+
+    For whoever finds the tasks of a dead supervisor. None when there is no such board any more.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError:
+        return None
+    whole = len(data) - len(data) % _LINE.size
+    return frozenset(token for ticket, _, token in _LINE.iter_unpack(data[:whole]) if ticket)

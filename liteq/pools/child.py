@@ -32,13 +32,13 @@ UP, OUTCOMES, RETURNED, TOLD, BROKEN = 0, 1, 2, 3, 4
 _FLUSH_EVERY = 0.001  # seconds that an outcome may wait for others to travel with it
 _LOOK_EVERY = 0.005  # seconds between two looks at outcomes behind a long task
 
-Wire = tuple[int, tuple[Any, ...], tuple[int | str, int], int, str | None]
+Wire = tuple[int, tuple[Any, ...], tuple[int | str, int], tuple[Any, ...]]
 
 
 def wire(ticket: int, delivery: Delivery) -> Wire:
     """A delivery as it goes through the pipe."""
-    message, receipt, lost, reported = delivery
-    return ticket, tuple(message), tuple(receipt), lost, reported  # type: ignore[return-value]
+    message, (key, token), *rest = delivery
+    return ticket, tuple(message), (key, token), tuple(rest)
 
 
 class Child:
@@ -71,9 +71,9 @@ class Child:
         backlog, board, line = self._backlog, self._board, self._line
         flushed = time.monotonic()
         while True:
-            ticket, message, receipt, lost, reported = backlog.get()
-            board.write(line, ticket)
-            outcome = run(Delivery(Message._make(message), Receipt(*receipt), lost, reported))
+            ticket, message, receipt, rest = backlog.get()
+            board.write(line, ticket, receipt[1])
+            outcome = run(Delivery(Message._make(message), Receipt(*receipt), *rest))
             if os.getpid() != self._pid:
                 os._exit(0)  # the task forked and its child came back through us
             self._outcomes.append((ticket, outcome.kind.value, *outcome[1:]))

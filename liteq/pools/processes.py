@@ -46,6 +46,7 @@ class ProcessPool(Pool):
     def __init__(self, size: int, recipe: Recipe) -> None:
         super().__init__(size, recipe)
         self._board = Board.create(size)
+        self.board = self._board.path
         self._rooms = [_Room(slot) for slot in self.slots]
         self._news = Happenings()
         self._tickets = 0

@@ -8,7 +8,7 @@ from ..brokers.base import Broker, Claim
 from ..message import Delivery
 from ..outcome import Kind, Outcome
 from ..states import Phase
-from ..worker.decide import Policy, decide
+from ..worker.decide import decide, policy_of
 from ..worker.runner import Runner
 
 _NAME = "drain"  # what `self.request.hostname` says, and the record of a task
@@ -30,7 +30,7 @@ def drain(app: LiteQ, queues: Sequence[str] | None = None, limit: int | None = N
         broker.report(id, state, meta, serializer)
 
     runner = Runner(app, hostname=_NAME, describe=False, report=report)
-    policy = Policy(app.conf.result_expires or None, app.conf.task_max_lost)
+    policy = policy_of(app.conf)
     settled = 0
     worker = broker.register(_NAME, "{}")
     try:

@@ -1,17 +1,14 @@
 """What becomes of a task after a run. Pure: no clock, no store, no process."""
 
-from typing import NamedTuple
-
+from ..config import Config
 from ..message import Delivery
-from ..outcome import Kind, Outcome, Settlement
+from ..outcome import Kind, Outcome, Policy, Settlement
 from ..states import IGNORED, Phase
 
 
-class Policy(NamedTuple):
-    """The rules of one worker."""
-
-    keep: float | None = 86400.0  # seconds that a finished task is kept; None: for ever
-    max_lost: int = 3  # processes a task may cost before it is set aside
+def policy_of(conf: Config) -> Policy:
+    """The rules that the settings give."""
+    return Policy(conf.result_expires or None, conf.task_dead_expires or None, conf.task_max_lost)
 
 
 def decide(delivery: Delivery, outcome: Outcome, policy: Policy, now: float) -> Settlement:
@@ -20,14 +17,15 @@ def decide(delivery: Delivery, outcome: Outcome, policy: Policy, now: float) -> 
         return _final(delivery, outcome, policy, now, Phase.SUCCEEDED)
     match outcome.kind:
         case Kind.FAILED | Kind.REJECTED | Kind.OVERDUE:
-            return _final(delivery, outcome, policy, now, Phase.FAILED)
+            phase = Phase.DEAD if outcome.exhausted else Phase.FAILED
+            return _final(delivery, outcome, policy, now, phase)
         case Kind.IGNORED:
             ended = _final(delivery, outcome, policy, now, Phase.SUCCEEDED)
             return ended._replace(reported=IGNORED)
         case Kind.RETRY:
             return _retry(delivery, outcome, now)
         case Kind.REQUEUED:
-            return _again(delivery, now, lost=delivery.lost)
+            return _again(delivery, outcome, now, lost=delivery.lost)
         case Kind.LOST:
             return _lost(delivery, outcome, policy, now)
         case Kind.TERMINATED:
@@ -48,7 +46,7 @@ def _final(
         outcome.result,
         outcome.serializer,
         outcome.traceback,
-        None if policy.keep is None else now + policy.keep,
+        policy.kept_until(phase, now),
         None,
         delivery.lost,
     )
@@ -72,16 +70,25 @@ def _retry(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
         outcome.traceback,
         retry=attempt,
         lost=delivery.lost,
+        why="retry",
     )
 
 
-def _again(delivery: Delivery, now: float, lost: int) -> Settlement:
-    return Settlement(delivery.receipt, Phase.READY, now, retry=delivery.message, lost=lost)
+def _again(delivery: Delivery, outcome: Outcome, now: float, lost: int) -> Settlement:
+    return Settlement(
+        delivery.receipt,
+        Phase.READY,
+        now,
+        traceback=outcome.traceback or outcome.note,
+        retry=delivery.message,
+        lost=lost,
+        why=outcome.kind.value,
+    )
 
 
 def _lost(delivery: Delivery, outcome: Outcome, policy: Policy, now: float) -> Settlement:
     lost = delivery.lost + 1
     if delivery.message.acks_late and lost < policy.max_lost:
-        return _again(delivery, now, lost)
+        return _again(delivery, outcome, now, lost)
     phase = Phase.DEAD if delivery.message.acks_late else Phase.FAILED
     return _final(delivery._replace(lost=lost), outcome, policy, now, phase)

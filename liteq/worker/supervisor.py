@@ -4,6 +4,7 @@ It is the only writer of what becomes of tasks, and never decodes what users sen
 by themselves: each turn settles all that has come in and claims what is free, in one transaction.
 """
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from selectors import EVENT_READ, DefaultSelector
@@ -11,14 +12,14 @@ from typing import NamedTuple
 
 from ..brokers.base import Broker, Claim
 from ..exceptions import BrokerCorrupt, BrokerError, BrokerTooNew
-from ..message import Delivery, Message
-from ..outcome import Kind, Outcome, Settlement
+from ..message import Delivery, Message, Receipt
+from ..outcome import Kind, Outcome, Policy, Settlement
 from ..pools import Pool, Slot
 from ..pools.alarm import Alarm
 from ..pools.base import Death, Told, Verdict
 from ..serializers import Serializer
-from .deaths import epitaph
-from .decide import Policy, decide
+from .deaths import begun, epitaph
+from .decide import decide
 from .log import TaskLog, logger
 from .maintenance import Maintenance
 from .pace import Pace
@@ -26,6 +27,7 @@ from .timelimits import TimeLimits
 
 _LOOK_EVERY = 1.0  # seconds between two looks at the store for news that did not ring
 _LONG = 0.020  # seconds in a task after which what waits behind it is recalled
+_REVOKED = "it was revoked while it ran"
 _PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)  # seconds before a store that failed is tried again
 
 
@@ -56,6 +58,8 @@ class Supervisor:
         self._outcomes: list[tuple[Delivery, Outcome]] = []
         self._settlements: list[Settlement] = []
         self._returned: list[Delivery] = []
+        self._condemned: set[Receipt] = set()  # revoked, and still somewhere in the pool
+        self._ask_condemned = False
         self._news = True  # there may be something to claim
         self._narrow = False  # the head of the queue wants idle slots; room in busy ones is no use
         self._look_at = 0.0
@@ -81,9 +85,11 @@ class Supervisor:
 
     def start(self) -> None:
         """Enter the store, start the slots."""
-        self.worker = self.broker.register(self.plan.name, "{}")
+        self.worker = self.broker.register(self.plan.name, json.dumps(self.describe()))
         self._bell = self.broker.work_bell(self.worker)
-        self._maintenance = Maintenance(self.broker, self.worker, self.plan.policy, self.describe)
+        self._maintenance = Maintenance(
+            self.broker, self.worker, self.plan.policy, begun, self.describe
+        )
         self._selector.register(self._bell.fileno(), EVENT_READ, self._rung)
         self._selector.register(self._alarm, EVENT_READ, self._alarm.silence)
         self.pool.start(self._selector)
@@ -165,7 +171,7 @@ class Supervisor:
 
     def _rung(self) -> None:
         self._bell.silence()
-        self._news = True
+        self._news = self._ask_condemned = True
         self._maintenance.rung()
 
     def _tend(self) -> None:
@@ -173,6 +179,8 @@ class Supervisor:
         if now >= self._look_at and not self._blocked():
             self._look_at = now + _LOOK_EVERY
             self._guarded(self._look)
+        if self._ask_condemned and not self._blocked():
+            self._ask_condemned = not self._guarded(self._condemn)
         if now >= self._maintenance.due and not self._blocked():
             self._guarded(self._maintenance.run)
         for slot in self.pool.slots:
@@ -180,7 +188,16 @@ class Supervisor:
                 self._watch(slot)
 
     def _look(self) -> None:
-        self._news = self._bell.missed() or self._news
+        if self._bell.missed():
+            self._news = self._ask_condemned = True
+
+    def _condemn(self) -> None:
+        """Learn which tasks were revoked while they run here."""
+        found = {each.receipt for each in self.broker.condemned(self.worker)}
+        if found and not self.pool.kills:
+            for each in found - self._condemned:
+                logger.warning("task number %s was revoked, but this pool cannot end it", each.key)
+        self._condemned = found
 
     def _watch(self, slot: Slot) -> None:
         """See to what runs too long: for its limit, or for those that wait behind it."""
@@ -188,12 +205,16 @@ class Supervisor:
         if running is None:
             return
         message, seconds = running.delivery.message, running.seconds
+        if running.delivery.receipt in self._condemned:
+            self.pool.kill(slot, Verdict(running.delivery, Kind.TERMINATED, _REVOKED))
+            return
         limit = self._limit(message)
         if limit is not None and seconds >= limit:
             reason = f"it ran longer than its time limit of {limit:g} s"
             self.pool.kill(slot, Verdict(running.delivery, Kind.OVERDUE, reason))
         # Nobody waits behind a task that turned out long while another slot may be idle.
-        long = seconds > _LONG or self._stopping is not None
+        held = self._condemned and any(d.receipt in self._condemned for d in slot.holding.values())
+        long = seconds > _LONG or self._stopping is not None or held
         if long and len(slot.holding) > 1 and not slot.recalled:
             self._pace.note(message.task, seconds)
             self.pool.recall(slot)
@@ -269,7 +290,7 @@ class Supervisor:
         """Give `deliveries` to slots; answer those that no slot can take."""
         if not deliveries:
             return []
-        fresh = [each for each in deliveries if not self._expired(each)]
+        fresh = [each for each in deliveries if not (self._revoked(each) or self._expired(each))]
         if self._stopping is not None:
             return fresh
         plans, left = self._pace.share(fresh, self.pool.slots)
@@ -283,15 +304,23 @@ class Supervisor:
 
     def _expired(self, delivery: Delivery) -> bool:
         expires = delivery.message.expires
-        if expires is None:
+        if expires is None or expires > self.broker.clock():
             return False
+        self._end(delivery, Outcome(Kind.EXPIRED))
+        return True
+
+    def _revoked(self, delivery: Delivery) -> bool:
+        """Whether it was revoked while it waited in a slot behind others."""
+        if delivery.receipt not in self._condemned:
+            return False
+        self._end(delivery, Outcome(Kind.TERMINATED, note=_REVOKED))
+        return True
+
+    def _end(self, delivery: Delivery, outcome: Outcome) -> None:
+        """It is not to be run."""
         now = self.broker.clock()
-        if expires > now:
-            return False
-        outcome = Outcome(Kind.EXPIRED)
         self._settlements.append(decide(delivery, outcome, self.plan.policy, now))
         self.log.finished(delivery, outcome)
-        return True
 
     def _give_back(self, deliveries: Sequence[Delivery]) -> None:
         """Release what no slot here can take: another worker may have one that is idle."""
@@ -332,4 +361,9 @@ class Supervisor:
 
     def describe(self) -> dict[str, object]:
         """What the store shows of this worker."""
-        return {**self.plan.info, "done": self.done, "processes": self.pool.pids()}
+        return {
+            **self.plan.info,
+            "done": self.done,
+            "processes": self.pool.pids(),
+            "board": self.pool.board,
+        }

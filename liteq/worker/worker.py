@@ -16,7 +16,7 @@ from ..pools import Recipe, make_pool
 from ..pools.base import Limits, Report, Run
 from ..serializers import get
 from .cpus import usable_cpus
-from .decide import Policy
+from .decide import policy_of
 from .log import TaskLog, logger
 from .reference import refer_to
 from .runner import Runner
@@ -183,7 +183,7 @@ class Worker:
         return Plan(
             name=self.hostname,
             queues=self.queues,
-            policy=Policy(conf.result_expires or None, conf.task_max_lost),
+            policy=policy_of(conf),
             info=info,
             serializer=get(conf.result_serializer or self.app.broker.default_serializer),
             limits=TimeLimits.of_tasks("time_limit", self.app.tasks, conf.task_time_limit),

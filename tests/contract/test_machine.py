@@ -1,7 +1,7 @@
 """Any order of verbs: the SQLite broker says what the memory broker says."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -14,8 +14,8 @@ from liteq.brokers.base import Claim, Settled
 from liteq.brokers.memory import MemoryBroker
 from liteq.brokers.sqlite.owners import this_process
 from liteq.clock import ManualClock
-from liteq.message import Delivery, Message, Receipt, Record
-from liteq.outcome import Settlement
+from liteq.message import Attempt, Delivery, Message, Receipt, Record
+from liteq.outcome import Policy, Settlement
 from liteq.states import Phase
 
 IDS = "abcdef"  # few, so that they collide
@@ -89,9 +89,10 @@ class Brokers(RuleBasedStateMachine):
         self.real.close()
         self.folder.cleanup()
 
-    def both(self, verb: str, *args: Any) -> Any:
+    def both(self, verb: str, *args: Any, **options: Any) -> Any:
         """The answer of both brokers, which must be one."""
-        model, real = (getattr(broker, verb)(*args) for broker in (self.model, self.real))
+        verbs = getattr(self.model, verb), getattr(self.real, verb)
+        model, real = (ask(*args, **options) for ask in verbs)
         assert model == real
         return model
 
@@ -138,6 +139,7 @@ class Brokers(RuleBasedStateMachine):
             keep_until=self.after(end.keep) if final else None,
             retry=None if final else again,
             lost=delivery.lost,
+            why="" if final else "retry",
         )
 
     def note(self, model: Sequence[Delivery], real: Sequence[Delivery]) -> None:
@@ -156,9 +158,14 @@ class Brokers(RuleBasedStateMachine):
     def promote(self) -> None:
         self.both("promote")
 
-    @rule(max_lost=st.integers(1, 3), keep=keeps)
-    def rescue(self, max_lost: int, keep: float | None) -> None:
-        model, real = (broker.rescue(max_lost, keep) for broker in (self.model, self.real))
+    @rule(max_lost=st.integers(1, 3), keep=keeps, begun=st.none() | st.sets(st.integers(0, 30)))
+    def rescue(self, max_lost: int, keep: float | None, begun: set[int] | None) -> None:
+        policy = Policy(keep, keep, max_lost)
+        pairs = [self.pairs[-1 - n] for n in begun or () if n < len(self.pairs)]
+        mine, theirs = tokens(p.model for p in pairs), tokens(p.real for p in pairs)
+        unknown = begun is None
+        model = self.model.rescue(policy, lambda _: None if unknown else mine)
+        real = self.real.rescue(policy, lambda _: None if unknown else theirs)
         assert sorted(map(seen, model)) == sorted(map(seen, real))
 
     # results
@@ -172,9 +179,13 @@ class Brokers(RuleBasedStateMachine):
     def forget(self, ids: list[str]) -> None:
         self.both("forget", ids)
 
-    @rule(ids=ids, keep=keeps)
-    def cancel(self, ids: list[str], keep: float | None) -> None:
-        self.both("cancel", ids, keep)
+    @rule(ids=ids, keep=keeps, terminate=st.booleans())
+    def cancel(self, ids: list[str], keep: float | None, terminate: bool) -> None:
+        self.both("cancel", ids, keep, terminate=terminate)
+
+    @rule(ids=ids)
+    def revive(self, ids: list[str]) -> None:
+        self.both("revive", ids)
 
     @rule(limit=st.integers(1, 3))
     def sweep(self, limit: int) -> None:
@@ -232,11 +243,33 @@ class Brokers(RuleBasedStateMachine):
         assert [each.message.id for each in model] == [each.message.id for each in real]
 
     @invariant()
+    def they_remember_the_same_attempts(self) -> None:
+        for id in IDS:
+            model, real = (told(broker.attempts(id)) for broker in (self.model, self.real))
+            assert model == real
+
+    @invariant()
+    def they_condemn_the_same_tasks(self) -> None:
+        for worker in self.workers:
+            verdicts = [broker.condemned(worker) for broker in (self.model, self.real)]
+            model, real = (sorted(each.id for each in verdict) for verdict in verdicts)
+            assert model == real
+
+    @invariant()
     def they_see_the_same_workers(self) -> None:
         self.both("workers")
 
 
 NO_RECEIPT = Receipt("", 0)
+
+
+def tokens(deliveries: Iterable[Delivery]) -> frozenset[int]:
+    return frozenset(each.receipt.token for each in deliveries)
+
+
+def told(attempts: list[Attempt]) -> list[Attempt]:
+    """What both must tell: the words for why a worker is taken for dead are their own."""
+    return [each._replace(error=None) for each in attempts]
 
 
 def seen(record: Record) -> Record:

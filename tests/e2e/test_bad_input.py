@@ -108,7 +108,7 @@ def test_a_store_of_a_newer_liteq(project: Project, tmp_path: Path) -> None:
         database.execute("pragma user_version = 99")
     database.close()
 
-    assert "has schema 99, this liteq knows 1" in refusal(project, 65, "-A", "project")
+    assert "has schema 99, this liteq knows 2" in refusal(project, 65, "-A", "project")
 
 
 @posix

@@ -4,24 +4,36 @@ It reads all tasks where it needs some of them, and copies its tables where othe
 What it answers is what the contract means; other brokers are held against it.
 """
 
+import json
 import os
 import socket
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from math import inf
+from typing import Any, NamedTuple
 from weakref import WeakSet
 
 from ...clock import Clock, system_clock
-from ...message import Delivery, Message, Receipt, Record
-from ...outcome import Settlement
+from ...message import Attempt, Delivery, Message, Receipt, Record, last_attempt
+from ...outcome import Policy, Settlement
 from ...states import Phase
-from ..base import Broker, Claim, QueueCount, Settled, WorkerInfo
+from ..base import Begun, Broker, Claim, Condemned, QueueCount, Settled, WorkerInfo
 from .bells import MemoryBell
 
 _FINAL = tuple(phase for phase in Phase if phase.final)
+
+
+class _Revoked(NamedTuple):
+    """A task that is not to run again."""
+
+    keep: float | None  # seconds that it is kept once it has ended cancelled
+    terminate: bool  # whoever runs it is to end it
+
+
+_NOT_REVOKED = _Revoked(None, terminate=False)
 
 
 class MemoryBroker(Broker):
@@ -37,6 +49,8 @@ class MemoryBroker(Broker):
         self._tasks: dict[str, Record] = {}  # by id, in the order they were sent
         self._holders: dict[str, int] = {}  # the worker of each running task
         self._workers: dict[int, WorkerInfo] = {}
+        self._attempts: dict[str, list[Attempt]] = {}  # those that are over, but for the last
+        self._revoked: dict[str, _Revoked] = {}
         self._buried: set[int] = set()
         self._tokens = count(1)  # one row for all tasks: no receipt ever fits a second claim
         self._local = threading.local()
@@ -76,15 +90,29 @@ class MemoryBroker(Broker):
                     self._put(record._replace(phase=Phase.READY))
             return min(map(_eta, self._in(Phase.SCHEDULED)), default=None)
 
-    def rescue(self, max_lost: int, keep: float | None) -> list[Record]:
+    def rescue(self, policy: Policy, begun: Begun) -> list[Record]:
         with self._transaction():
-            dead = [worker.id for worker in self._present() if worker.id in self._buried]
-            rescued = [record for id in dead for record in self._held_by(id)]
-            for record in rescued:
-                self._lose(record, max_lost, keep)
-            for id in dead:
-                self._stop(id)
-            return [self._tasks[record.message.id] for record in rescued]
+            dead = [worker for worker in self._present() if worker.id in self._buried]
+            rescued = []
+            for worker in dead:
+                tokens = begun(worker.info)
+                for record in self._held_by(worker.id):
+                    rescued.append(record.message.id)
+                    once = not record.message.acks_late
+                    if once or tokens is None or record.token in tokens:
+                        self._lose(record, policy)
+                    else:
+                        self._take_back(record)
+                self._stop(worker.id)
+            return [self._tasks[id] for id in rescued]
+
+    def condemned(self, worker: int) -> list[Condemned]:
+        with self._lock:
+            return [
+                Condemned(Receipt(record.message.id, record.token), record.message.id)
+                for record in self._held_by(worker)
+                if self._revoked.get(record.message.id, _NOT_REVOKED).terminate
+            ]
 
     # results
 
@@ -104,9 +132,36 @@ class MemoryBroker(Broker):
         with self._transaction():
             return self._drop(r for r in self._in(*_FINAL) if r.message.id in ids)
 
-    def cancel(self, ids: Sequence[str], keep: float | None) -> list[str]:
+    def attempts(self, id: str) -> list[Attempt]:
+        with self._lock:
+            earlier = self._attempts.get(id, [])
+            return [*earlier, *last_attempt(self._tasks.get(id), len(earlier))]
+
+    def cancel(
+        self, ids: Sequence[str], keep: float | None, *, terminate: bool = False
+    ) -> list[str]:
         with self._transaction():
-            return [id for id in ids if self._cancel(id, keep)]
+            known = [id for id in dict.fromkeys(ids) if id in self._tasks]
+            found = [id for id in known if not self._tasks[id].phase.final]
+            for id in found:
+                self._revoked[id] = _Revoked(keep, terminate)
+                self._put(self._tasks[id])
+            if found and terminate:
+                _ring(self._work_bells)
+            return found
+
+    def revive(self, ids: Sequence[str]) -> list[str]:
+        with self._transaction():
+            known = [id for id in dict.fromkeys(ids) if id in self._tasks]
+            lost = [id for id in known if self._tasks[id].phase > Phase.SUCCEEDED]
+            for id in lost:
+                record = self._tasks[id]
+                self._attempts[id] = self.attempts(id)
+                self._revoked.pop(id, None)
+                message = record.message._replace(retries=0, eta=None, expires=None)
+                fresh = _new(message, record.created)
+                self._put(fresh._replace(token=record.token, worker=record.worker))
+            return lost
 
     def sweep(self, limit: int) -> int:
         with self._transaction():
@@ -166,9 +221,22 @@ class MemoryBroker(Broker):
             found = Counter((r.message.queue, r.phase) for r in self._tasks.values())
         return [QueueCount(*key, found[key]) for key in sorted(found)]
 
-    def listing(self, phases: Sequence[Phase], limit: int) -> list[Record]:
+    def listing(
+        self,
+        phases: Sequence[Phase],
+        limit: int,
+        *,
+        task: str | None = None,
+        headers: Mapping[str, Any] | None = None,
+    ) -> list[Record]:
         with self._lock:
-            return self._in(*phases)[:limit]
+            found = self._in(*phases)
+        if task is not None:
+            found = [record for record in found if record.message.task == task]
+        if headers is not None:
+            wanted = headers.items()
+            found = [each for each in found if any(pair in _headers(each) for pair in wanted)]
+        return found[:limit]
 
     def workers(self) -> list[WorkerInfo]:
         with self._lock:
@@ -185,15 +253,19 @@ class MemoryBroker(Broker):
     def _transaction(self) -> Iterator[None]:
         """All of it, or none; nobody sees the half of it. Records are values, so a copy is all."""
         with self._lock:
-            before = self._tasks.copy(), self._holders.copy(), self._workers.copy()
+            tables = vars(self).items()
+            before = {name: table.copy() for name, table in tables if isinstance(table, dict)}
             try:
                 yield
             except BaseException:
-                self._tasks, self._holders, self._workers = before
+                vars(self).update(before)
                 raise
 
     def _put(self, record: Record) -> None:
         """Write `record`, and ring for whoever may want to know."""
+        revoked = self._revoked.get(record.message.id)
+        if revoked is not None and record.phase < Phase.RUNNING:
+            record = self._ended(record._replace(phase=Phase.CANCELLED), revoked.keep)
         for value in (record.message.payload, record.result or b""):
             memoryview(value)  # raises for what is no bytes: no store would take it
         self._tasks[record.message.id] = record
@@ -204,6 +276,9 @@ class MemoryBroker(Broker):
 
     def _drop(self, records: Iterable[Record]) -> int:
         gone = [self._tasks.pop(record.message.id) for record in records]
+        for record in gone:
+            self._attempts.pop(record.message.id, None)
+            self._revoked.pop(record.message.id, None)
         return len(gone)
 
     def _in(self, *phases: Phase) -> list[Record]:
@@ -226,7 +301,8 @@ class MemoryBroker(Broker):
         self._put(
             record._replace(phase=Phase.RUNNING, token=token, worker=name, started=self.clock())
         )
-        return Delivery(record.message, Receipt(id, token), record.lost, record.reported)
+        attempts = len(self._attempts.get(id, ()))
+        return Delivery(record.message, Receipt(id, token), record.lost, record.reported, attempts)
 
     def _take_back(self, record: Record) -> None:
         """Make a running task ready again."""
@@ -239,6 +315,8 @@ class MemoryBroker(Broker):
         if record is None:
             return False
         del self._holders[record.message.id]
+        if each.retry is not None:
+            self._remember(record, each.at, each.why, each.traceback)
         record = record._replace(
             phase=each.phase,
             result=each.result,
@@ -250,37 +328,35 @@ class MemoryBroker(Broker):
         if each.retry is None:
             self._put(record._replace(finished=each.at, keep_until=each.keep_until))
         else:
-            self._put(record._replace(message=each.retry))
+            self._put(record._replace(message=each.retry, started=None))
         return True
 
-    def _lose(self, record: Record, max_lost: int, keep: float | None) -> None:
+    def _remember(self, record: Record, ended: float, outcome: str, error: str | None) -> None:
+        """Note how an attempt ended that was not the last one."""
+        attempts = self._attempts.get(record.message.id, [])
+        when = record.started, ended, record.worker
+        self._attempts[record.message.id] = [
+            *attempts,
+            Attempt(len(attempts) + 1, *when, outcome, error),
+        ]
+
+    def _lose(self, record: Record, policy: Policy) -> None:
         """Charge the task for the process that died in it, and see what becomes of it."""
         record = record._replace(lost=record.lost + 1)
-        if record.message.acks_late and record.lost < max_lost:
+        why = "its worker died while it ran"
+        if record.message.acks_late and record.lost < policy.max_lost:
+            self._remember(record, self.clock(), "lost", why)
             self._take_back(record)
             return
         del self._holders[record.message.id]
-        self._end(
-            record._replace(
-                phase=Phase.DEAD if record.message.acks_late else Phase.FAILED,
-                result=None,
-                result_serializer=None,
-                reported=None,
-                traceback="its worker died while it ran",
-            ),
-            keep,
-        )
+        phase = Phase.DEAD if record.message.acks_late else Phase.FAILED
+        keep = policy.keep_dead if phase is Phase.DEAD else policy.keep
+        record = record._replace(phase=phase, traceback=why, reported=None)
+        self._put(self._ended(record._replace(result=None, result_serializer=None), keep))
 
-    def _cancel(self, id: str, keep: float | None) -> bool:
-        record = self._tasks.get(id)
-        if record is None or record.phase >= Phase.RUNNING:
-            return False
-        self._end(record._replace(phase=Phase.CANCELLED), keep)
-        return True
-
-    def _end(self, record: Record, keep: float | None) -> None:
+    def _ended(self, record: Record, keep: float | None) -> Record:
         now = self.clock()
-        self._put(record._replace(finished=now, keep_until=None if keep is None else now + keep))
+        return record._replace(finished=now, keep_until=None if keep is None else now + keep)
 
     def _present(self) -> list[WorkerInfo]:
         return [worker for worker in self._workers.values() if worker.stopped is None]
@@ -312,6 +388,12 @@ def _new(message: Message, now: float) -> Record:
         traceback=None,
         reported=None,
     )
+
+
+def _headers(record: Record) -> ItemsView[str, Any]:
+    options = json.loads(record.message.options or "{}")
+    headers: dict[str, Any] = options.get("headers") or {}
+    return headers.items()
 
 
 def _eta(record: Record) -> float:

@@ -3,30 +3,30 @@
 import atexit
 import os
 import threading
-import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from math import inf
 from random import getrandbits
 from sqlite3 import Connection
+from typing import Any
 
 from ...clock import Clock
-from ...message import Delivery, Message, Receipt, Record
-from ...outcome import Settlement
+from ...message import Attempt, Delivery, Message, Receipt, Record, last_attempt
+from ...outcome import Policy, Settlement
 from ...states import Phase
-from ..base import Bell, Broker, Claim, QueueCount, Settled, WorkerInfo
+from ..base import Begun, Bell, Broker, Claim, Condemned, QueueCount, Settled, WorkerInfo
 from .bells import SocketBell
 from .location import Location
 from .owners import Owner, is_dead, this_process
-from .rows import Row, again_row, delivery_of, final_row, first_phase, record_of
+from .rescue import Obituaries, take_back
+from .rows import Row, again_row, attempt_row, delivery_of, final_row, first_phase, record_of
 from .session import Level, Session
-from .statements import SQL, claim_sql
+from .statements import SQL, claim_sql, listed
 
 _LARGE_LOG = 64 * 2**20  # bytes: more than `Session` lets it grow to, unless payloads are large
 _LOOK_EVERY = 64  # writes between two looks at the log's size
-_LEASE = 60.0  # seconds without a beat after which an owner that cannot be judged is dead
 _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name stays readable in results
-_ONCE = "its worker died while it ran, and with acks_late=False it may not run again"
 # Connections of a parent process. They must never be closed or collected in a forked child:
 # that would drop the parent's locks and lose its commits.
 _inherited: list[Session] = []
@@ -48,18 +48,19 @@ class SqliteBroker(Broker):
         self._local = threading.local()
         self._sessions: set[Session] = set()
         self._writes = 0
-        self._last_beats: dict[int, tuple[float, float]] = {}
+        self._obituaries = Obituaries()
         atexit.register(_close_at_exit, weakref.ref(self))
 
     # sending
 
     def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
         now = self.clock()
-        token = getrandbits(48)
 
         def work(db: Connection) -> list[tuple[str]]:
             # Rows are made as they are written: a list of them would keep the collector busy.
-            rows = ((*message, first_phase(message, now), now, token) for message in messages)
+            rows = (
+                (*message, first_phase(message, now), now, getrandbits(48)) for message in messages
+            )
             db.executemany(SQL["enqueue"], rows)
             return db.execute(SQL["work_bells"]).fetchall()
 
@@ -75,11 +76,14 @@ class SqliteBroker(Broker):
     def settle(self, settlements: Sequence[Settlement], claim: Claim | None = None) -> Settled:
         finals = [final_row(each) for each in settlements if each.retry is None]
         others = [again_row(each) for each in settlements if each.retry is not None]
+        attempts = [attempt_row(each) for each in settlements if each.retry is not None]
         news: list[tuple[str]] = []
 
         def write_all(db: Connection) -> Settled:
             written = db.executemany(SQL["finish"], finals).rowcount if finals else 0
-            written += db.executemany(SQL["again"], others).rowcount if others else 0
+            if others:
+                db.executemany(SQL["remember"], attempts)
+                written += db.executemany(SQL["again"], others).rowcount
             if written != len(settlements):
                 raise _ClaimLost
             return finish(db, [])
@@ -91,6 +95,7 @@ class SqliteBroker(Broker):
             if finals:
                 news.extend(db.execute(SQL["result_bells"]))
             if others:
+                db.execute(SQL["drop_revoked"], (self.clock(),))
                 news.extend(db.execute(SQL["work_bells"]))
             return Settled(refused, self._claim(db, claim) if claim else [])
 
@@ -105,6 +110,7 @@ class SqliteBroker(Broker):
     def release(self, receipts: Sequence[Receipt]) -> None:
         def work(db: Connection) -> list[tuple[str]]:
             db.executemany(SQL["release"], receipts)
+            db.execute(SQL["drop_revoked"], (self.clock(),))
             return db.execute(SQL["work_bells"]).fetchall()
 
         session = self._session()
@@ -124,26 +130,26 @@ class SqliteBroker(Broker):
             upcoming = _next_due(session)
         return upcoming
 
-    def rescue(self, max_lost: int, keep: float | None) -> list[Record]:
+    def rescue(self, policy: Policy, begun: Begun) -> list[Record]:
         session = self._session()
-        rows = session.read(SQL["workers"])
-        dead = [int(row[0]) for row in rows if self._is_dead(row)]
+        dead = self._obituaries.among(session.read(SQL["workers"]))
         if not dead:
             return []
         now = self.clock()
-        keep_until = None if keep is None else now + keep
 
         def work(db: Connection) -> list[str]:
-            changed: list[str] = []
-            for worker in dead:
-                if db.execute(SQL["elect"], (now, worker)).rowcount:
-                    changed += _rescue(db, worker, max_lost, now, keep_until)
-            return changed
+            ids = [id for worker in dead for id in take_back(db, worker, policy, begun, now)]
+            db.execute(SQL["drop_revoked"], (now,))
+            return ids
 
         ids = session.write(self._worked, work)
         self._drop_silent_bells(session)
         self._ring(session, session.read(SQL["work_bells"]) + session.read(SQL["result_bells"]))
         return [record for record in self.fetch(ids) if record]
+
+    def condemned(self, worker: int) -> list[Condemned]:
+        rows = self._session().read(SQL["condemned"], (worker,))
+        return [Condemned(Receipt(seq, token), id) for seq, token, id in rows]
 
     # results
 
@@ -178,18 +184,44 @@ class SqliteBroker(Broker):
             self._sent, lambda db: db.executemany(SQL["forget"], rows).rowcount
         )
 
-    def cancel(self, ids: Sequence[str], keep: float | None) -> list[str]:
-        now = self.clock()
-        keep_until = None if keep is None else now + keep
+    def attempts(self, id: str) -> list[Attempt]:
+        session = self._session()
+        earlier = [Attempt._make(row) for row in session.read(SQL["attempts"], (id,))]
+        return [*earlier, *last_attempt(self.fetch([id])[0], len(earlier))]
 
+    def cancel(
+        self, ids: Sequence[str], keep: float | None, *, terminate: bool = False
+    ) -> list[str]:
+        now = self.clock()
+        keep_until = inf if keep is None else now + keep
+
+        def work(db: Connection) -> list[str]:
+            values = (keep_until, terminate)
+            once = dict.fromkeys(ids)
+            found = [id for id in once if db.execute(SQL["revoke"], (*values, id)).rowcount]
+            db.execute(SQL["drop_revoked"], (now,))
+            return found
+
+        session = self._session()
+        found = session.write(self._sent, work)
+        if found:
+            self._ring(session, session.read(SQL["result_bells"]))
+            if terminate:
+                self._ring(session, session.read(SQL["work_bells"]))
+        return found
+
+    def revive(self, ids: Sequence[str]) -> list[str]:
         def work(db: Connection) -> tuple[list[str], list[tuple[str]]]:
-            done = [id for id in ids if db.execute(SQL["cancel"], (now, keep_until, id)).rowcount]
-            return done, list(db.execute(SQL["result_bells"]))
+            for phase in Phase:
+                if phase > Phase.SUCCEEDED:
+                    rows = [(phase.name.lower(), id, phase) for id in ids]
+                    db.executemany(SQL["remember_last"], rows)
+            done = [id for id in ids if db.execute(SQL["revive"], (id,)).rowcount]
+            return done, db.execute(SQL["work_bells"]).fetchall()
 
         session = self._session()
         done, bells = session.write(self._sent, work)
-        if done:
-            self._ring(session, bells)
+        self._ring(session, bells)
         return done
 
     def sweep(self, limit: int) -> int:
@@ -217,6 +249,7 @@ class SqliteBroker(Broker):
 
         def work(db: Connection) -> list[tuple[str]]:
             db.execute(SQL["release_all"], (worker,))
+            db.execute(SQL["drop_revoked"], (now,))
             db.execute(SQL["stop"], (now, worker))
             return db.execute(SQL["work_bells"]).fetchall()
 
@@ -271,10 +304,17 @@ class SqliteBroker(Broker):
         rows = self._session().read(SQL["counts"])
         return [QueueCount(str(queue), Phase(phase), int(n)) for queue, phase, n in rows]
 
-    def listing(self, phases: Sequence[Phase], limit: int) -> list[Record]:
-        marks = ",".join(str(int(phase)) for phase in phases)
-        where = f" where t.phase in ({marks}) order by t.seq limit ?"
-        return [record_of(row) for row in self._session().read(SQL["fetch"] + where, (limit,))]
+    def listing(
+        self,
+        phases: Sequence[Phase],
+        limit: int,
+        *,
+        task: str | None = None,
+        headers: Mapping[str, Any] | None = None,
+    ) -> list[Record]:
+        where, values = listed(phases, task, headers)
+        rows = self._session().read(f"{SQL['fetch']} {where} limit ?", (*values, limit))
+        return [record_of(row) for row in rows]
 
     def workers(self) -> list[WorkerInfo]:
         rows = self._session().read(SQL["workers"])
@@ -324,18 +364,6 @@ class SqliteBroker(Broker):
         if self._writes % _LOOK_EVERY == 0 and session.log_size() > _LARGE_LOG:
             session.checkpoint()
 
-    def _is_dead(self, row: Row) -> bool:
-        verdict = is_dead(Owner.parse(row[8]))
-        if verdict is not None:
-            return verdict
-        # Its beat is compared with our own steady clock, never its clock with ours.
-        worker, beat = row[0], row[5]
-        seen, since = self._last_beats.get(worker, (None, 0.0))
-        if seen != beat:
-            self._last_beats[worker] = (beat, time.monotonic())
-            return False
-        return time.monotonic() - since > _LEASE
-
     def _drop_silent_bells(self, session: Session) -> None:
         rows = session.read(SQL["bells"])
         silent = [(address,) for address, owner in rows if is_dead(Owner.parse(owner))]
@@ -377,24 +405,9 @@ def _settle_one(db: Connection, each: Settlement) -> bool:
     """Write one settlement; say whether its claim still held."""
     if each.retry is None:
         return db.execute(SQL["finish"], final_row(each)).rowcount > 0
+    db.execute(SQL["remember"], attempt_row(each))
     return db.execute(SQL["again"], again_row(each)).rowcount > 0
 
 
 def _order(row: Row) -> tuple[int, int]:
-    return -row[9], row[0]
-
-
-def _rescue(
-    db: Connection, worker: int, max_lost: int, now: float, keep_until: float | None
-) -> list[str]:
-    """Take back what the dead `worker` held; answer the ids."""
-    ids = []
-    for seq, token, lost, acks_late, id in db.execute(SQL["held"], (worker,)).fetchall():
-        ids.append(id)
-        if acks_late and lost + 1 < max_lost:
-            db.execute(SQL["lost"], (lost + 1, seq, token))
-            continue
-        phase = Phase.DEAD if acks_late else Phase.FAILED
-        why = f"its worker died {lost + 1} times while it ran" if acks_late else _ONCE
-        db.execute(SQL["bury"], (phase, why, lost + 1, now, keep_until, seq, token))
-    return ids
+    return -row[10], row[0]

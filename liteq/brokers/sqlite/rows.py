@@ -15,8 +15,8 @@ def first_phase(message: Message, now: float) -> Phase:
 
 
 def delivery_of(row: Row) -> Delivery:
-    """A row of `claim`: four columns of the claim, then the message."""
-    return Delivery(Message._make(row[4:]), Receipt(row[0], row[1]), row[2], row[3])
+    """A row of `claim`: five columns of the claim, then the message."""
+    return Delivery(Message._make(row[5:]), Receipt(row[0], row[1]), *row[2:5])
 
 
 def record_of(row: Row) -> Record:
@@ -37,6 +37,11 @@ def final_row(each: Settlement) -> Row:
         each.keep_until,
         *each.receipt,
     )
+
+
+def attempt_row(each: Settlement) -> Row:
+    """The values of `remember`."""
+    return (each.at, each.why, each.traceback, *each.receipt)
 
 
 def again_row(each: Settlement) -> Row:

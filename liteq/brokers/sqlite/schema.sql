@@ -1,4 +1,4 @@
--- A liteq store, schema version 1. Stable and documented in docs/internals/store.md.
+-- A liteq store, schema version 2. Stable and documented in docs/internals/store.md.
 --
 -- Whoever may write the file may enqueue with two columns, from a shell or a trigger:
 --   insert into task (task, payload) values ('project.add', '[[2, 3], {}]');
@@ -16,6 +16,9 @@ create table task (
   token integer not null default (abs(random()) >> 15),
   worker integer,                                -- who runs it, or ran it last
   lost integer not null default 0,               -- processes that died while running it
+  attempts integer not null default 0,           -- earlier starts, see the table `attempt`
+  revoked real,                                  -- do not run it again; until when it is kept then
+  terminate integer not null default 0,          -- revoked, and whoever runs it is to end it
   retries integer not null default 0,
   acks_late integer not null default 1,          -- 0: run at most once
   ignore_result integer not null default 0,
@@ -41,6 +44,26 @@ create index task_ready on task (queue, priority desc, seq) where phase = 2;
 create index task_scheduled on task (eta) where phase = 1;
 create index task_running on task (worker) where phase = 3;
 create index task_kept on task (keep_until) where keep_until is not null;
+create index task_revoked on task (worker) where revoked is not null;
+create index task_dead on task (seq) where phase = 6;
+
+-- How earlier attempts ended. The last one stands in the task itself, so that a task that
+-- succeeds at once, as nearly all do, costs no row here.
+create table attempt (
+  task integer not null,                         -- its seq
+  number integer not null,                       -- from 1
+  started real,
+  ended real not null,
+  worker integer,
+  outcome text not null,                         -- retry, lost, requeued
+  error text,
+  primary key (task, number)
+) without rowid;
+
+create trigger task_forgotten after delete on task when old.attempts > 0
+begin
+  delete from attempt where task = old.seq;
+end;
 
 create table worker (
   id integer primary key autoincrement,

@@ -5,28 +5,20 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
-from ...exceptions import (
-    BrokerCorrupt,
-    BrokerGone,
-    BrokerTooNew,
-    BrokerUnavailable,
-    ConfigurationError,
-)
+from ...exceptions import BrokerGone, BrokerUnavailable, ConfigurationError
 from .bells import Ringer, SocketBell
 from .errors import is_busy, translate
 from .gate import Gate
 from .location import Location, prepare
-from .statements import read, without_comments
+from .schema import ensure_schema
 from .tally import Tally
 
 T = TypeVar("T")
 Level = Literal["full", "normal"]
 
-APPLICATION_ID = 0x4C495451  # "LITQ" in the file's header
-SCHEMA_VERSION = 1
 PATIENCE = 30.0  # seconds to wait for the write lock
 _FOLD_AT = 4 * 2**20  # bytes of log: some 10 ms of work for whoever writes the last of them
 _BUSY_MS = 250  # SQLite's own waiting keeps Ctrl-C waiting too, so it is short and we loop
@@ -74,7 +66,7 @@ class Session:
             connection.executescript(_EVERYTIME)
             try:
                 self._gate.acquire()
-                self._patiently(lambda: _ensure_schema(connection, self.path))
+                self._patiently(lambda: ensure_schema(connection, self.path))
             finally:
                 self._gate.release()
         except BaseException:
@@ -207,44 +199,3 @@ class Session:
             yield
         except sqlite3.Error as exc:
             raise translate(exc, self.path) from exc
-
-
-def _ensure_schema(connection: sqlite3.Connection, path: str) -> None:
-    version = _version(connection, path)
-    if version == SCHEMA_VERSION:
-        return
-    if version > SCHEMA_VERSION:
-        raise BrokerTooNew(
-            f"{path} has schema {version}, this liteq knows {SCHEMA_VERSION}: upgrade liteq-tasks"
-        )
-    # A commit writes whole pages, and a small one touches few bytes of each: 2048 makes a single
-    # enqueue a quarter faster than 4096, and bulk no slower.
-    connection.execute("pragma page_size = 2048")
-    (mode,) = connection.execute("pragma journal_mode = wal").fetchone()
-    if mode != "wal":
-        raise BrokerUnavailable(
-            f"{path} cannot be kept in WAL mode (got {mode!r}): put it on a local disk"
-        )
-    connection.execute("begin exclusive")
-    try:
-        if _version(connection, path) == 0:  # nobody else was faster
-            for statement in without_comments(read("schema.sql")).split(";"):
-                connection.execute(statement)
-            connection.execute(f"pragma application_id = {APPLICATION_ID}")
-            connection.execute(f"pragma user_version = {SCHEMA_VERSION}")
-        connection.execute("commit")
-    except BaseException:
-        with suppress(sqlite3.Error):
-            connection.execute("rollback")
-        raise
-
-
-def _version(connection: sqlite3.Connection, path: str) -> int:
-    (version,) = connection.execute("pragma user_version").fetchone()
-    (application,) = connection.execute("pragma application_id").fetchone()
-    (tables,) = connection.execute("select count(*) from sqlite_master").fetchone()
-    if tables and application != APPLICATION_ID:
-        raise BrokerCorrupt(
-            f"{path} is another program's database: choose another file with broker="
-        )
-    return int(version)

@@ -1,7 +1,11 @@
 """The statements of `statements.sql`, by name."""
 
+import json
 import pkgutil
 import re
+from collections.abc import Mapping, Sequence
+from sqlite3 import complete_statement
+from typing import Any
 
 _HEAD = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 
@@ -16,6 +20,17 @@ def read(name: str) -> str:
 def without_comments(text: str) -> str:
     """`text` without what stands behind `--`."""
     return re.sub(r"--.*", "", text)
+
+
+def statements(text: str) -> list[str]:
+    """The statements of a script; a trigger is one, with those that it has inside."""
+    found, rest = [], ""
+    for part in without_comments(text).strip().split(";")[:-1]:
+        rest += part + ";"
+        if complete_statement(rest):
+            found.append(rest.strip())
+            rest = ""
+    return found
 
 
 def parse(text: str) -> dict[str, str]:
@@ -36,3 +51,21 @@ def claim_sql(queues: int) -> str:
         return SQL["claim"].format(ready=SQL["ready_one"])
     each = " union all ".join(SQL["ready_each"].format(n=n) for n in range(queues))
     return SQL["claim"].format(ready=SQL["ready_many"].format(each=each))
+
+
+def listed(
+    phases: Sequence[int], task: str | None, headers: Mapping[str, Any] | None
+) -> tuple[str, list[object]]:
+    """The end of a query for tasks in `phases`, oldest first, and its values."""
+    where = f"where t.phase in ({','.join(str(int(phase)) for phase in phases)})"
+    values: list[object] = []
+    if task is not None:
+        where += " and t.task = ?"
+        values.append(task)
+    if headers is not None:
+        # `->` would need SQLite 3.38. Compared as JSON, so that 1 and "1" differ.
+        each = "json_extract(t.options, '$.headers.' || json_quote(?)) = json_extract(?, '$')"
+        where += f" and ({' or '.join([each] * len(headers)) or 'false'})"
+        for name, value in headers.items():
+            values += [name, json.dumps(value)]
+    return f"{where} order by t.seq", values

@@ -12,7 +12,7 @@ insert or ignore into task (
 -- {ready} is `ready_one` or a merge of several; `returning` promises no order, the caller sorts.
 update task set phase = 3, worker = :worker, token = token + 1, started = :now
 where seq in ({ready})
-returning seq, token, lost, reported, id, task, cast(payload as blob), serializer, queue, priority,
+returning seq, token, lost, reported, attempts, id, task, cast(payload as blob), serializer, queue, priority,
   eta, expires, retries, acks_late, ignore_result, track_started, options
 
 -- name: ready_one
@@ -38,7 +38,13 @@ where seq = ? and token = ? and phase = 3
 -- The next attempt of a task, or the same one once more. `token + 1`: the old receipt is void.
 update task set phase = ?, result = ?, result_serializer = ?, traceback = ?, reported = ?, lost = ?,
   payload = ?, serializer = ?, queue = ?, priority = ?, eta = ?, expires = ?, retries = ?,
-  options = ?, token = token + 1
+  options = ?, token = token + 1, attempts = attempts + 1, started = null
+where seq = ? and token = ? and phase = 3
+
+-- name: remember
+-- How an attempt ended that was not the last one; before the task itself forgets it.
+insert into attempt (task, number, started, ended, worker, outcome, error)
+select seq, attempts + 1, started, ?, worker, ?, ? from task
 where seq = ? and token = ? and phase = 3
 
 -- name: release
@@ -47,6 +53,30 @@ where seq = ? and token = ? and phase = 3
 
 -- name: release_all
 update task set phase = 2, token = token + 1, started = null where phase = 3 and worker = ?
+
+-- name: revoke
+update task set revoked = ?, terminate = ? where id = ? and phase < 4
+
+-- name: drop_revoked
+-- Nobody runs them, so this is their end; after every change that may bring a task back.
+update task set phase = 7, token = token + 1, finished = ?, keep_until = nullif(revoked, 9e999)
+where revoked is not null and phase < 3
+
+-- name: condemned
+select seq, token, id from task
+where worker = ? and revoked is not null and terminate and phase = 3
+
+-- name: revive
+update task set phase = 2, token = token + 1, retries = 0, lost = 0, eta = null, expires = null,
+  started = null, finished = null, keep_until = null, revoked = null, terminate = 0,
+  result = null, result_serializer = null, traceback = null, reported = null,
+  attempts = attempts + (started is not null)
+where id = ? and phase > 4
+
+-- name: remember_last
+insert into attempt (task, number, started, ended, worker, outcome, error)
+select seq, attempts + 1, started, finished, worker, ?, traceback from task
+where id = ? and phase = ? and started is not null
 
 -- name: due
 -- A batch, so that a million etas at the same second do not hold the write lock for long.
@@ -62,10 +92,11 @@ select min(eta) from task where phase = 1
 update worker set stopped = ? where id = ? and stopped is null
 
 -- name: held
-select seq, token, lost, acks_late, id from task where phase = 3 and worker = ?
+select seq, token, lost, acks_late, id from task where phase = 3 and worker = ? order by seq
 
 -- name: lost
-update task set phase = 2, token = token + 1, lost = ?, started = null where seq = ? and token = ?
+update task set phase = 2, token = token + 1, lost = ?, attempts = attempts + 1, started = null
+where seq = ? and token = ?
 
 -- name: bury
 -- The reason stands where a traceback would; there is no result to decode.
@@ -86,9 +117,10 @@ update task set reported = ?, result = ?, result_serializer = ? where id = ? and
 -- name: forget
 delete from task where id = ? and phase >= 4
 
--- name: cancel
-update task set phase = 7, token = token + 1, finished = ?, keep_until = ?
-where id = ? and phase < 3
+-- name: attempts
+select a.number, a.started, a.ended, w.name, a.outcome, a.error
+from task t join attempt a on a.task = t.seq left join worker w on w.id = a.worker
+where t.id = ? order by a.number
 
 -- name: sweep
 delete from task where seq in (

@@ -14,6 +14,7 @@ sentence of the definition; `docs/guides/testing.md` says more.
 from .claiming import Claiming
 from .rescuing import Rescuing
 from .results import Results
+from .revoking import Revoking
 from .sending import Sending
 from .settling import Settling
 from .tools import Tools
@@ -23,5 +24,7 @@ from .workers import Workers
 __all__ = ["BrokerContract"]
 
 
-class BrokerContract(Sending, Claiming, Settling, Rescuing, Results, Workers, Waiting, Tools):
+class BrokerContract(
+    Sending, Claiming, Settling, Rescuing, Revoking, Results, Workers, Waiting, Tools
+):
     """The tests that every broker must pass; a subclass says how to make one."""

@@ -1,13 +1,13 @@
 """The small words in which the contract is written."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import Any
 
 from ...brokers.base import Broker, Claim
 from ...clock import ManualClock
 from ...message import Delivery, Message, Receipt, Record
-from ...outcome import Settlement
+from ...outcome import Policy, Settlement
 from ...states import Phase
 
 KEEP = 60.0  # seconds that a finished task is kept, where a test does not say
@@ -82,7 +82,9 @@ class Bench:
         message = delivery.message
         again = message._replace(eta=eta, retries=message.retries + 1, **fields)
         phase = Phase.READY if eta is None else Phase.SCHEDULED
-        return Settlement(delivery.receipt, phase, self.clock(), retry=again, lost=delivery.lost)
+        return Settlement(
+            delivery.receipt, phase, self.clock(), retry=again, lost=delivery.lost, why="retry"
+        )
 
     def settle(self, *settlements: Settlement) -> list[Receipt]:
         """Settle; answer what was refused."""
@@ -100,9 +102,16 @@ class Bench:
         self.kill_worker(self.broker, mortal)
         return held
 
-    def rescue(self, max_lost: int = 3, keep: float | None = KEEP) -> list[str]:
-        """Rescue; answer the ids, sorted."""
-        return sorted(each.message.id for each in self.broker.rescue(max_lost, keep))
+    def rescue(
+        self,
+        max_lost: int = 3,
+        keep: float | None = KEEP,
+        begun: Collection[int] | None = None,
+    ) -> list[str]:
+        """Rescue; answer the ids, sorted. `begun`: tokens of what the dead had started."""
+        policy = Policy(keep, keep, max_lost)
+        tokens = None if begun is None else frozenset(begun)
+        return sorted(each.message.id for each in self.broker.rescue(policy, lambda _: tokens))
 
     # looking
 

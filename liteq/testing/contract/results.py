@@ -92,15 +92,6 @@ class Results(Bench):
         assert self.claim() == []
         assert self.record("ready").keep_until is None
 
-    def test_a_running_finished_or_unknown_task_is_not_cancelled(self) -> None:
-        self.finish("finished")
-        self.send("running")
-        self.claim_one()
-
-        assert self.broker.cancel(["finished", "running", "unknown"], keep=10) == []
-        assert self.phase("finished") is Phase.SUCCEEDED
-        assert self.phase("running") is Phase.RUNNING
-
     def test_a_task_is_cancelled_once(self) -> None:
         self.send("a")
 

@@ -40,6 +40,29 @@ class Tools(Bench):
         assert [each.message.id for each in listed] == ["done", "ready"]
         assert self.broker.listing([], 10) == []
 
+    def test_a_listing_can_be_of_one_task_only(self) -> None:
+        self.send("a", task="mine")
+        self.send("b", task="other")
+
+        listed = self.broker.listing([Phase.READY], 10, task="mine")
+        assert [each.message.id for each in listed] == ["a"]
+
+    def test_a_listing_can_be_of_what_has_a_header(self) -> None:
+        self.send("number", options='{"headers": {"the customer": 7, "city": "Turin"}}')
+        self.send("text", options='{"headers": {"the customer": "7"}}')
+        self.send("none", options="{}")
+        self.send("nothing")
+
+        def listed(**headers: object) -> list[str]:
+            found = self.broker.listing([Phase.READY], 10, headers=headers)
+            return [each.message.id for each in found]
+
+        assert listed(**{"the customer": 7}) == ["number"]
+        assert listed(**{"the customer": "7"}) == ["text"]
+        assert listed(city="Turin", **{"the customer": "7"}) == ["number", "text"]
+        assert listed(town="Turin") == []
+        assert listed() == []
+
     def test_purging_drops_what_waits_to_be_run(self) -> None:
         self.finish("done")
         self.send("running")

@@ -1,0 +1,61 @@
+"""Who is dead, and what becomes of the tasks it held."""
+
+import time
+from collections.abc import Iterable
+from sqlite3 import Connection
+
+from ...outcome import Policy
+from ...states import Phase
+from ..base import Begun
+from .owners import Owner, is_dead
+from .rows import Row
+from .statements import SQL
+
+_LEASE = 60.0  # seconds without a beat after which an owner that cannot be judged is dead
+_ONCE = "its worker died while it ran, and with acks_late=False it may not run again"
+_LOST = "its worker died while it ran"
+
+
+class Obituaries:
+    """Tells the dead among workers, by their rows."""
+
+    def __init__(self) -> None:
+        self._beats: dict[int, tuple[float, float]] = {}
+
+    def among(self, rows: Iterable[Row]) -> list[Row]:
+        """Those whose process is proven dead."""
+        return [row for row in rows if self._is_dead(row)]
+
+    def _is_dead(self, row: Row) -> bool:
+        verdict = is_dead(Owner.parse(row[8]))
+        if verdict is not None:
+            return verdict
+        # Its beat is compared with our own steady clock, never its clock with ours.
+        worker, beat = row[0], row[5]
+        seen, since = self._beats.get(worker, (None, 0.0))
+        if seen != beat:
+            self._beats[worker] = (beat, time.monotonic())
+            return False
+        return time.monotonic() - since > _LEASE
+
+
+def take_back(db: Connection, worker: Row, policy: Policy, begun: Begun, now: float) -> list[str]:
+    """Take back what the dead `worker` held; answer the ids. Only what had begun is charged."""
+    if not db.execute(SQL["elect"], (now, worker[0])).rowcount:
+        return []  # somebody else was faster
+    tokens = begun(worker[7])
+    ids = []
+    for seq, token, lost, acks_late, id in db.execute(SQL["held"], (worker[0],)).fetchall():
+        ids.append(id)
+        receipt = (seq, token)
+        if acks_late and tokens is not None and token not in tokens:
+            db.execute(SQL["release"], receipt)
+        elif acks_late and lost + 1 < policy.max_lost:
+            db.execute(SQL["remember"], (now, "lost", _LOST, *receipt))
+            db.execute(SQL["lost"], (lost + 1, *receipt))
+        else:
+            phase = Phase.DEAD if acks_late else Phase.FAILED
+            why = f"its worker died {lost + 1} times while it ran" if acks_late else _ONCE
+            values = (phase, why, lost + 1, now, policy.kept_until(phase, now))
+            db.execute(SQL["bury"], (*values, *receipt))
+    return ids

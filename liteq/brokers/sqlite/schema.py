@@ -1,0 +1,69 @@
+"""Makes the tables of a new file, and brings those of an older one up to date."""
+
+from contextlib import suppress
+from sqlite3 import Connection, Error
+
+from ...exceptions import BrokerCorrupt, BrokerTooNew, BrokerUnavailable
+from .statements import read, statements
+
+APPLICATION_ID = 0x4C495451  # "LITQ" in the file's header
+VERSION = 2
+
+
+def ensure_schema(connection: Connection, path: str) -> None:
+    """See that the file at `path` has the tables of this version.
+
+    Raises BrokerCorrupt for another program's file, BrokerTooNew for that of a newer liteq.
+    """
+    version = _version(connection, path)
+    if version == VERSION:
+        return
+    if version == 0:
+        _prepare(connection, path)
+    connection.execute("begin exclusive")
+    try:
+        # Read again, now that nobody else can change it: somebody may have been faster.
+        for statement in _steps(_version(connection, path)):
+            connection.execute(statement)
+        connection.execute(f"pragma application_id = {APPLICATION_ID}")
+        connection.execute(f"pragma user_version = {VERSION}")
+        connection.execute("commit")
+    except BaseException:
+        with suppress(Error):
+            connection.execute("rollback")
+        raise
+
+
+def _steps(version: int) -> list[str]:
+    """The statements that lead from `version` to ours."""
+    if version == 0:
+        return statements(read("schema.sql"))
+    upgrades = [read(f"upgrade_{step}.sql") for step in range(version + 1, VERSION + 1)]
+    return [statement for text in upgrades for statement in statements(text)]
+
+
+def _prepare(connection: Connection, path: str) -> None:
+    """What must be said before there is a table."""
+    # A commit writes whole pages, and a small one touches few bytes of each: 2048 makes a single
+    # enqueue a quarter faster than 4096, and bulk no slower.
+    connection.execute("pragma page_size = 2048")
+    (mode,) = connection.execute("pragma journal_mode = wal").fetchone()
+    if mode != "wal":
+        raise BrokerUnavailable(
+            f"{path} cannot be kept in WAL mode (got {mode!r}): put it on a local disk"
+        )
+
+
+def _version(connection: Connection, path: str) -> int:
+    (version,) = connection.execute("pragma user_version").fetchone()
+    (application,) = connection.execute("pragma application_id").fetchone()
+    (tables,) = connection.execute("select count(*) from sqlite_master").fetchone()
+    if tables and application != APPLICATION_ID:
+        raise BrokerCorrupt(
+            f"{path} is another program's database: choose another file with broker="
+        )
+    if version > VERSION:
+        raise BrokerTooNew(
+            f"{path} has schema {version}, this liteq knows {VERSION}: upgrade liteq-tasks"
+        )
+    return int(version)

@@ -1,0 +1,62 @@
+-- A liteq store, schema version 1. Stable and documented in docs/internals/store.md.
+--
+-- Whoever may write the file may enqueue with two columns, from a shell or a trigger:
+--   insert into task (task, payload) values ('project.add', '[[2, 3], {}]');
+
+create table task (
+  seq integer primary key,
+  id text not null unique default (lower(hex(randomblob(16)))),
+  task text not null,
+  queue text not null default 'celery',
+  priority integer not null default 0,           -- higher first
+  phase integer not null default 2,              -- liteq.states.Phase; 2 is ready
+  -- The fence: grows with each claim. It starts anywhere, so that an old receipt cannot fit a new
+  -- task that was given the `seq` of a forgotten one. (`autoincrement` would see to that too, but
+  -- costs one more page to write at every commit.)
+  token integer not null default (abs(random()) >> 15),
+  worker integer,                                -- who runs it, or ran it last
+  lost integer not null default 0,               -- processes that died while running it
+  retries integer not null default 0,
+  acks_late integer not null default 1,          -- 0: run at most once
+  ignore_result integer not null default 0,
+  track_started integer not null default 0,
+  created real not null default ((julianday('now') - 2440587.5) * 86400.0),
+  eta real,                                      -- seconds since the epoch, as all times here
+  expires real,
+  started real,
+  finished real,
+  keep_until real,                               -- set when final: the sweeper's date
+  serializer text not null default 'json',
+  result_serializer text,
+  reported text,                                 -- the state named by update_state
+  options text,                                  -- a JSON object of what is seldom set
+  traceback text,
+  payload blob not null,                         -- (args, kwargs), encoded
+  result blob
+);
+
+-- Partial, so that each stays as small as what it is for, and a claim costs the same at ten
+-- million waiting as at ten.
+create index task_ready on task (queue, priority desc, seq) where phase = 2;
+create index task_scheduled on task (eta) where phase = 1;
+create index task_running on task (worker) where phase = 3;
+create index task_kept on task (keep_until) where keep_until is not null;
+
+create table worker (
+  id integer primary key autoincrement,
+  name text not null,
+  owner text not null,                           -- the process, see owners.py
+  pid integer not null,
+  host text not null,
+  started real not null,
+  beat real not null,
+  stopped real,
+  info text not null default '{}'
+);
+
+-- Who wants to hear of news. A row without a worker waits for results.
+create table bell (
+  address text primary key,
+  worker integer,
+  owner text not null
+) without rowid;

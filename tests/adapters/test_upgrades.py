@@ -1,0 +1,72 @@
+"""Files of earlier versions are brought up to date, with what is in them."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from liteq.brokers import connect
+from liteq.brokers.base import Claim
+from liteq.brokers.sqlite.owners import this_process
+from liteq.brokers.sqlite.schema import APPLICATION_ID, VERSION
+from liteq.outcome import Policy
+from liteq.states import Phase
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(params=range(1, VERSION))
+def old(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A file of that version: two tasks wait, one was running when its worker died."""
+    path = tmp_path / "old.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("pragma journal_mode = wal")
+        db.executescript((HERE / f"schema_{request.param}.sql").read_text())
+        db.execute(f"pragma application_id = {APPLICATION_ID}")
+        db.execute(f"pragma user_version = {request.param}")
+        for id in ("running", "first", "second"):
+            db.execute("insert into task (id, task, payload) values (?, 'add', '[[],{}]')", (id,))
+        owner = str(this_process()._replace(boot="an earlier one"))
+        worker = ("old", owner, 1, "host", 1.0, 1.0)
+        db.execute(
+            "insert into worker (name, owner, pid, host, started, beat) values (?,?,?,?,?,?)",
+            worker,
+        )
+        db.execute("update task set phase = 3, worker = 1, started = 1.0 where id = 'running'")
+    path.chmod(0o600)
+    return path
+
+
+def layout(path: Path) -> dict[str, object]:
+    """The columns of each table; and the other things there are, as they are defined."""
+    with closing(sqlite3.connect(path)) as db:
+        master = db.execute("select type, name, sql from sqlite_master").fetchall()
+        tables = [name for kind, name, _ in master if kind == "table"]
+        columns = {
+            name: sorted(row[1:] for row in db.execute(f"pragma table_info({name})"))
+            for name in tables
+        }
+        others = {name: " ".join((sql or "").split()) for kind, name, sql in master}
+    return {**columns, **{name: sql for name, sql in others.items() if name not in tables}}
+
+
+def test_an_upgraded_file_is_laid_out_like_a_new_one(old: Path, tmp_path: Path) -> None:
+    new = tmp_path / "new.db"
+    for path in (old, new):
+        broker = connect(f"sqlite:///{path}")
+        broker.counts()
+        broker.close()
+
+    assert layout(old) == layout(new)
+
+
+def test_what_an_old_file_holds_is_run(old: Path) -> None:
+    broker = connect(f"sqlite:///{old}")
+    rescued = broker.rescue(Policy(), lambda info: None)
+    worker = broker.register("new", "{}")
+    claimed = broker.claim(Claim(worker, ("celery",), 10))
+
+    assert [(each.message.id, each.phase) for each in rescued] == [("running", Phase.READY)]
+    assert [each.message.id for each in claimed] == ["running", "first", "second"]
+    broker.close()
