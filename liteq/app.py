@@ -15,7 +15,9 @@ from .brokers.base import Broker
 from .canvas import Signature, signature
 from .config import Config
 from .config.deferred import DeferredConfig
+from .control import Control
 from .current import forget, get_current_task, introduce, set_current, set_default
+from .deadletters import DeadLetters
 from .discovery import find_related
 from .exceptions import ImproperlyConfigured
 from .mainscript import NAME as SCRIPT
@@ -290,6 +292,18 @@ class LiteQ:
 
     def _sent(self, message: Message) -> "result.AsyncResult[Any]":
         return result.AsyncResult(message.id, app=self, ignored=message.ignore_result)
+
+    # tasks that were sent
+
+    @property
+    def control(self) -> Control:
+        """Revokes and purges tasks."""
+        return Control(self)
+
+    @property
+    def dead_letters(self) -> DeadLetters:
+        """The tasks that were set aside as dead."""
+        return DeadLetters(self)
 
     # the store
 

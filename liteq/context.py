@@ -35,6 +35,7 @@ class Context:
 
     # A run may set these.
     retry_asked: Any = None  # by `retry(throw=False)`
+    exhausted = False  # `retry` found no retries left
     through_call = False  # the task overrides `__call__`, and has not come to its `run` yet
 
     # Workflows set these.
@@ -123,7 +124,7 @@ class Context:
             "exchange": "",
             "routing_key": self.delivery.message.queue,
             "priority": self.delivery.message.priority,
-            "redelivered": self.delivery.lost > 0,
+            "redelivered": self.delivery.attempts > self.delivery.message.retries,
         }
 
     # from the message's options

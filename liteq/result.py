@@ -11,7 +11,7 @@ from .backend import Backend, state_of
 from .context import sent_from
 from .current import get_current_app
 from .exceptions import TimeoutError
-from .message import Message, Record
+from .message import Attempt, Message, Record
 from .states import Phase
 
 R = TypeVar("R")
@@ -254,10 +254,18 @@ class AsyncResult(Generic[R]):
         wait: bool = False,
         timeout: float | None = None,
     ) -> None:
-        """Cancel the task, if it was not started yet. Of the arguments only `terminate` counts."""
-        if terminate:
-            raise NotImplementedError("revoke(terminate=True): running tasks cannot be ended yet")
-        self.backend.broker.cancel([self.id], self.app.conf.result_expires)
+        """Revoke the task: see `Control.revoke`.
+
+        `wait`: until it has finished, for `timeout` seconds at most; TimeoutError when they are
+        over. `connection` does nothing.
+        """
+        self.app.control.revoke(self.id, terminate=terminate, signal=signal)
+        if wait:
+            self.get(timeout, propagate=False)
+
+    def attempts(self) -> list[Attempt]:
+        """Every start of the task, oldest first: when, by whom, and how it ended."""
+        return self.backend.broker.attempts(self.id)
 
     # itself
 

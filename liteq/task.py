@@ -237,6 +237,7 @@ class Task(TaskOptions, Generic[P, R]):
             raise exc or Retry("Task can be retried")
         limit = self.max_retries if max_retries is None else max_retries
         if limit is not None and request.retries >= limit:
+            request.exhausted = True
             raise exc or self._exhausted(request)
         delay = self.default_retry_delay if countdown is None else countdown
         when = delay if eta is None else eta

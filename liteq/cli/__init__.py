@@ -24,6 +24,8 @@ COMMANDS = {
     "result": "show the result of a task",
     "inspect": "show running, waiting and registered tasks",
     "purge": "drop the tasks that wait to be run",
+    "revoke": "cancel tasks by id, name or header",
+    "dead": "look at tasks that were set aside, and try them again",
 }
 
 

@@ -76,7 +76,8 @@ class Runner:
             case Kind.RETRY:
                 return self._retried(message, task, ending, since)
             case Kind.FAILED | Kind.REJECTED:
-                return self._failed(message, task, ending.value, since, ending.kind)
+                failed = self._failed(message, task, ending.value, since, ending.kind)
+                return failed._replace(exhausted=context.exhausted)
         note = describe(ending.value)
         return Outcome(ending.kind, runtime=perf_counter() - since, note=note)
 

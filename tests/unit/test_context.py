@@ -25,8 +25,8 @@ MESSAGE = Message(
 )
 
 
-def of(message: Message, lost: int = 0) -> Context:
-    return Context(Delivery(message, Receipt(1, 1), lost), (2, 3), {"z": 4}, "worker@host")
+def of(message: Message, attempts: int = 0) -> Context:
+    return Context(Delivery(message, Receipt(1, 1), attempts=attempts), (2, 3), {"z": 4}, "worker@host")
 
 
 def test_a_request_tells_what_was_sent() -> None:
@@ -54,7 +54,7 @@ def test_delivery_info_speaks_as_celery_does() -> None:
         "priority": 7,
         "redelivered": False,
     }
-    assert (of(MESSAGE, lost=1).delivery_info or {})["redelivered"]
+    assert (of(MESSAGE, attempts=MESSAGE.retries + 1).delivery_info or {})["redelivered"]
 
 
 def test_a_task_nobody_sent_from_a_task_is_its_own_root() -> None:

@@ -1,0 +1,126 @@
+"""`liteq dead`: look at the tasks that were set aside, try them again, drop them.
+
+To add an action: a function that answers the exit code, and its line in `ACTIONS`.
+"""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+
+from ..app import LiteQ
+from ..message import Attempt, Record
+from .apps import app_of
+from .exits import FAILED, OK, USAGE
+from .options import add_json, add_limit
+from .output import complain, moment, say, say_json, show, table
+from .views import View, task_view
+
+_COLUMNS = ("id", "name", "finished", "retries", "lost", "reason")
+
+
+def configure(parser: ArgumentParser) -> None:
+    """The options."""
+    add = parser.add_argument
+    add("what", choices=ACTIONS, metavar="WHAT", help=", ".join(ACTIONS))
+    ids = add("ids", nargs="+", default=[], metavar="ID", help="tasks")
+    ids.required = False  # not nargs="*": an option between WHAT and the ids would use that up
+    add("--all", action="store_true", help="retry or purge every dead task")
+    add("--task", metavar="NAME", help="list only tasks of this name")
+    add_json(parser)
+    add_limit(parser, 100, "tasks to list")
+
+
+def run(args: Namespace) -> int:
+    """Do it. FAILED when one of the ids is not that of a dead task."""
+    return ACTIONS[args.what](app_of(args), args)
+
+
+def _list(app: LiteQ, args: Namespace) -> int:
+    records = app.dead_letters.records(args.limit + 1, task=args.task)
+    views = [_view(record) for record in records[: args.limit]]
+    document = {"store": app.broker.url, "tasks": views, "more": len(records) > args.limit}
+    head = [key.upper() for key in _COLUMNS]
+    rows = [[view[key] for key in _COLUMNS] for view in views]
+    lines = table([head, *rows]) if rows else ["no dead tasks"]
+    show(document, lines, as_json=args.json)
+    return OK
+
+
+def _show(app: LiteQ, args: Namespace) -> int:
+    if not args.ids:
+        return _usage("dead show takes the ids of tasks")
+    found = app.broker.fetch(args.ids)
+    views = [
+        {**_view(record), "attempts": [_attempt(a) for a in app.broker.attempts(id)]}
+        for id, record in zip(args.ids, found, strict=True)
+        if record is not None
+    ]
+    if args.json:
+        say_json({"store": app.broker.url, "tasks": views})
+    else:
+        for view in views:
+            say(*_story(view))
+    return _missing(app, [id for id, record in zip(args.ids, found, strict=True) if not record])
+
+
+def _retry(app: LiteQ, args: Namespace) -> int:
+    if bool(args.ids) == args.all:
+        return _usage("dead retry takes the ids of tasks, or --all")
+    revived = app.dead_letters.retry(None if args.all else args.ids)
+    if args.json:
+        say_json({"store": app.broker.url, "retried": revived})
+    else:
+        say(*(f"{id} is ready again" for id in revived))
+    return _missing(app, [id for id in args.ids if id not in revived])
+
+
+def _purge(app: LiteQ, args: Namespace) -> int:
+    if bool(args.ids) == args.all:
+        return _usage("dead purge takes the ids of tasks, or --all")
+    purged = app.dead_letters.purge(None if args.all else args.ids)
+    if args.json:
+        say_json({"store": app.broker.url, "purged": purged})
+    else:
+        say(f"purged {purged} dead {'task' if purged == 1 else 'tasks'}")
+    return OK if args.all or purged == len(set(args.ids)) else FAILED
+
+
+ACTIONS: dict[str, Callable[[LiteQ, Namespace], int]] = {
+    "list": _list,
+    "show": _show,
+    "retry": _retry,
+    "purge": _purge,
+}
+
+
+def _usage(text: str) -> int:
+    complain(text)
+    return USAGE
+
+
+def _missing(app: LiteQ, ids: list[str]) -> int:
+    for id in ids:
+        complain(f"{app.broker.url} has no task {id} that could be tried again")
+    return FAILED if ids else OK
+
+
+def _view(record: Record) -> View:
+    last = (record.traceback or "").rstrip().rpartition("\n")[2]
+    return {**task_view(record), "reason": last, "traceback": record.traceback}
+
+
+def _attempt(attempt: Attempt) -> View:
+    return {
+        **attempt._asdict(),
+        "started": moment(attempt.started),
+        "ended": moment(attempt.ended),
+    }
+
+
+def _story(view: View) -> list[str]:
+    lines = [f"{view['name']}[{view['id']}] {view['phase']} in {view['queue']}"]
+    for each in view["attempts"]:
+        who = f" on {each['worker']}" if each["worker"] else ""
+        when = " to ".join(filter(None, (each["started"], each["ended"])))
+        lines.append(f"  attempt {each['number']}: {each['outcome']}{who}, {when}")
+        lines += [f"    {line}" for line in (each["error"] or "").splitlines()]
+    return lines

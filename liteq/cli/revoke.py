@@ -1,0 +1,47 @@
+"""`liteq revoke`: cancel tasks by id, name or header."""
+
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from typing import Any
+
+from .apps import app_of
+from .exits import FAILED, OK, USAGE
+from .options import add_json
+from .output import complain, say, say_json
+
+
+def configure(parser: ArgumentParser) -> None:
+    """The options."""
+    add = parser.add_argument
+    add("ids", nargs="*", metavar="ID", help="tasks")
+    add("--task", metavar="NAME", help="every unfinished task of this name")
+    add("--header", type=_header, metavar="NAME=VALUE", help="every one that has this header")
+    add("--terminate", action="store_true", help="end those that run as well")
+    add_json(parser)
+
+
+def run(args: Namespace) -> int:
+    """Revoke them; FAILED when there was nothing to revoke."""
+    control = app_of(args).control
+    if not (args.ids or args.task or args.header):
+        complain("revoke takes the ids of tasks, --task or --header")
+        return USAGE
+    revoked = control.revoke(args.ids, terminate=args.terminate) if args.ids else []
+    if args.task:
+        revoked += control.revoke_by_name(args.task, terminate=args.terminate)
+    if args.header:
+        revoked += control.revoke_by_headers(args.header, terminate=args.terminate)
+    if args.json:
+        say_json({"revoked": revoked})
+    else:
+        say(*(f"revoked {id}" for id in revoked))
+    unknown = [id for id in args.ids if id not in revoked]
+    for id in unknown:
+        complain(f"{id} has finished, or is not known")
+    return FAILED if unknown or not revoked else OK
+
+
+def _header(text: str) -> dict[str, Any]:
+    name, found, value = text.partition("=")
+    if not (name and found):
+        raise ArgumentTypeError(f"{text!r}: give NAME=VALUE")
+    return {name: value}
