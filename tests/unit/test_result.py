@@ -166,9 +166,11 @@ def test_a_task_that_was_revoked(app: LiteQ, add: Any) -> None:
     assert drain(app) == 0
 
 
-def test_a_running_task_cannot_be_ended_yet_and_that_is_said(add: Any) -> None:
-    with pytest.raises(NotImplementedError, match="terminate"):
-        add.delay(1).revoke(terminate=True)
+def test_revoking_can_wait_for_the_end(add: Any) -> None:
+    result = add.delay(1)
+    result.revoke(terminate=True, wait=True, timeout=5)
+
+    assert result.state == "REVOKED"
 
 
 def test_a_task_that_expired(app: LiteQ, add: Any, clock: ManualClock) -> None:
