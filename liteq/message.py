@@ -5,7 +5,7 @@ Arguments are bytes already. Neither a broker nor a worker's supervisor ever dec
 
 import time
 from random import getrandbits
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .states import Phase
 
@@ -47,6 +47,20 @@ class Delivery(NamedTuple):
     lost: int = 0  # how many processes died while running it
     reported: str | None = None  # the state it last told of itself, from an earlier attempt
     attempts: int = 0  # how often it was started before, however that ended
+    tied: bool = False  # others wait for its end, or for that of its group
+    woken_by: str | None = None  # the task whose end it waited for
+    inputs: Any = None  # what it takes from there: an Input, a list of them, or lists of lists
+
+
+class Input(NamedTuple):
+    """What one task hands to another; a group hands on a list of them."""
+
+    phase: int
+    serializer: str | None
+    result: bytes | None  # the value or the error
+    traceback: str | None
+    blame: str | None = None  # of a task that was skipped: who failed
+    message: tuple[Any, ...] | None = None  # of a task that failed, for those that wait for that
 
 
 class Record(NamedTuple):
@@ -65,6 +79,11 @@ class Record(NamedTuple):
     result_serializer: str | None
     traceback: str | None
     reported: str | None
+    woken_by: str | None = None  # whose end it waited for; of one that was skipped: who failed
+    waits: str | None = None  # the task or the group that it waited for
+    barrier: bool = False  # that was a group
+    group: str | None = None  # the group that it is a member of
+    position: int = 0
 
 
 class Attempt(NamedTuple):

@@ -1,8 +1,9 @@
 """What a run came to, and what is to be written of it."""
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from .graph import Graph, Place
 from .message import Message, Receipt
 from .states import Phase
 
@@ -15,6 +16,7 @@ class Kind(StrEnum):
     RETRY = "retry"  # the task asked to run again
     IGNORED = "ignored"  # the task wants nothing stored
     REJECTED = "rejected"
+    REPLACED = "replaced"  # other tasks go on in its place
     REQUEUED = "requeued"  # rejected, and to be delivered again
     UNKNOWN = "unknown"  # no such task is registered in the child
     LOST = "lost"  # the process died
@@ -36,6 +38,9 @@ class Outcome(NamedTuple):
     payload: bytes | None = None  # RETRY: other arguments than last time
     options: str | None = None  # RETRY: other options than last time
     expected: bool = False  # FAILED: with an error that the task `throws`
+    graph: Any = None  # REPLACED: what runs before it, as `Graph.wire`
+    task: str | None = None  # REPLACED: the task that ends in its place
+    place: Any = None  # REPLACED: what that one waits for, as a tuple
     exhausted: bool = False  # FAILED: it would be tried again, but there are no retries left
 
 
@@ -49,9 +54,12 @@ class Settlement(NamedTuple):
     result_serializer: str | None = None
     traceback: str | None = None
     keep_until: float | None = None  # final phases: when it may be forgotten; None: never
-    retry: Message | None = None  # READY, SCHEDULED: the message of the next attempt
+    retry: Message | None = None  # READY, SCHEDULED, WAITING: the message of the next attempt
     lost: int = 0  # how many process deaths are charged to it by now
     reported: str | None = None  # what it last told of itself; RETRY keeps nothing
+    tied: bool = False  # others wait for its end, or for that of its group
+    graph: Graph | None = None  # with `retry`: what is stored along with it
+    place: Place | None = None  # with `retry`, WAITING: what it waits for now
     why: str = ""  # with `retry`: how this attempt ended, for its history
 
 

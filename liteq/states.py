@@ -60,6 +60,7 @@ class Phase(IntEnum):
     DEAD = 6  # set aside: it killed its processes, used up its retries, or nobody knew it
     CANCELLED = 7
     EXPIRED = 8
+    SKIPPED = 9  # what it waited for has failed
 
     @property
     def final(self) -> bool:
@@ -72,6 +73,7 @@ _FINAL_STATES = {
     Phase.DEAD: FAILURE,
     Phase.CANCELLED: REVOKED,
     Phase.EXPIRED: REVOKED,
+    Phase.SKIPPED: FAILURE,
 }
 
 

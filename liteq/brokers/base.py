@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..clock import Clock
+from ..graph import Graph
 from ..message import Attempt, Delivery, Message, Receipt, Record
 from ..outcome import Policy, Settlement
 from ..states import Phase
@@ -114,6 +115,10 @@ class Broker(ABC):
 
         `durable`: return only when it would survive a power cut, whatever the store's setting.
         """
+
+    @abstractmethod
+    def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
+        """Store a whole workflow, or nothing of it; nothing if its first message is known."""
 
     # working
 

@@ -1,6 +1,7 @@
 """What becomes of a task after a run. Pure: no clock, no store, no process."""
 
 from ..config import Config
+from ..graph import Graph, Place
 from ..message import Delivery
 from ..outcome import Kind, Outcome, Policy, Settlement
 from ..states import IGNORED, Phase
@@ -24,6 +25,8 @@ def decide(delivery: Delivery, outcome: Outcome, policy: Policy, now: float) -> 
             return ended._replace(reported=IGNORED)
         case Kind.RETRY:
             return _retry(delivery, outcome, now)
+        case Kind.REPLACED:
+            return _replaced(delivery, outcome, now)
         case Kind.REQUEUED:
             return _again(delivery, outcome, now, lost=delivery.lost)
         case Kind.LOST:
@@ -49,6 +52,7 @@ def _final(
         policy.kept_until(phase, now),
         None,
         delivery.lost,
+        tied=delivery.tied,
     )
 
 
@@ -71,6 +75,30 @@ def _retry(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
         retry=attempt,
         lost=delivery.lost,
         why="retry",
+    )
+
+
+def _replaced(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
+    """Other tasks go on in its place; the last of them is it, with another name."""
+    message = delivery.message
+    last = message._replace(
+        task=outcome.task or message.task,
+        payload=message.payload if outcome.payload is None else outcome.payload,
+        options=outcome.options or message.options,
+        eta=None,
+        retries=0,
+    )
+    place = None if outcome.place is None else Place(*outcome.place)
+    waits = place is not None and place.waits is not None
+    return Settlement(
+        delivery.receipt,
+        Phase.WAITING if waits else Phase.READY,
+        now,
+        retry=last,
+        lost=delivery.lost,
+        graph=Graph.unwired(outcome.graph or ((), (), ())),
+        place=place,
+        why="replaced",
     )
 
 

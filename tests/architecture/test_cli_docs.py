@@ -19,6 +19,10 @@ HELP = {"-h", "--help"}
 INTERRUPTED = {130, 131}  # the worker's, by the number of the signal
 
 
+MESSAGE = Message("i", "t", b"", "json", "q")
+NONE = [None] * (len(Record._fields) - 6)
+
+
 def section(heading: str) -> str:
     """What stands below `## heading`, up to the next one."""
     _, found, rest = PAGE.partition(f"\n## {heading}\n")
@@ -77,11 +81,7 @@ def test_the_views_of_inspect_are_those_on_the_page() -> None:
     [
         (
             "Keys of a task",
-            task_view(
-                Record(
-                    Message("i", "t", b"", "json", "q"), Phase.READY, 0, 0, None, 0.0, *[None] * 7
-                )
-            ),
+            task_view(Record._make([MESSAGE, Phase.READY, 0, 0, None, 0.0, *NONE])),
         ),
         ("Keys of a worker", worker_view(WorkerInfo(1, "w", 1, "h", 0.0, 0.0, None, "{}"), 0.0)),
     ],

@@ -14,6 +14,7 @@ from liteq.brokers.base import Claim, Settled
 from liteq.brokers.memory import MemoryBroker
 from liteq.brokers.sqlite.owners import this_process
 from liteq.clock import ManualClock
+from liteq.graph import Graph, Group, Place
 from liteq.message import Attempt, Delivery, Message, Receipt, Record
 from liteq.outcome import Policy, Settlement
 from liteq.states import Phase
@@ -71,6 +72,35 @@ ends = st.builds(
 )
 
 
+def task_of(id: str) -> Message:
+    return Message(id, "task", b"", "json", "x")
+
+
+def chain(name: str, n: int) -> Graph:
+    """A task, `n` that follow it one after the other, and an errback of each."""
+    steps = [f"{name}-{step}" for step in range(n + 1)]
+    places = [Place(followed=True)]
+    places += [Place(waits=before, takes=True, followed=True) for before in steps[:-1]]
+    errbacks = {f"{step}-error": Place(waits=step, on_failure=1) for step in steps}
+    ids = [*steps, *errbacks]
+    return Graph(tuple(map(task_of, ids)), (*places, *errbacks.values()))
+
+
+def chord(name: str, n: int) -> Graph:
+    """Members, two of them in a group of their own, what waits for them, and its errback."""
+    places = {f"{name}-{m}": Place(group=name, position=m) for m in range(n)}
+    inner = f"{name}-inner"
+    places |= {f"{inner}-{m}": Place(group=inner, position=m) for m in range(2)}
+    places[f"{name}-body"] = Place(waits=name, barrier=True, takes=True, followed=True)
+    places[f"{name}-error"] = Place(waits=f"{name}-body", on_failure=2)
+    groups = (Group(name, forgiving=n == 1), Group(inner, name, n))
+    return Graph(tuple(map(task_of, places)), tuple(places.values()), groups)
+
+
+SHAPES = {"chain": chain, "chord": chord}
+shapes = st.sampled_from(sorted(SHAPES))
+
+
 class Brokers(RuleBasedStateMachine):
     """Does everything to both brokers and compares what they say."""
 
@@ -83,6 +113,7 @@ class Brokers(RuleBasedStateMachine):
         self.real = connect(f"sqlite:///{self.path}?durability=fast", clock=self.clock)
         self.pairs: list[Pair] = []  # all claims there ever were: old receipts are tried as well
         self.workers: list[int] = []
+        self.graphs = 0
 
     def teardown(self) -> None:
         self.model.close()
@@ -104,6 +135,12 @@ class Brokers(RuleBasedStateMachine):
     @rule(batch=st.lists(messages, max_size=3))
     def enqueue(self, batch: list[Message]) -> None:
         self.both("enqueue", [each._replace(eta=self.after(each.eta)) for each in batch])
+
+    @rule(n=st.integers(0, 3), shape=shapes)
+    def enqueue_graph(self, n: int, shape: str) -> None:
+        """Ids of their own, so that a workflow is never half known."""
+        self.graphs += 1
+        self.both("enqueue_graph", SHAPES[shape](f"g{self.graphs}", n))
 
     # working
 
@@ -140,6 +177,7 @@ class Brokers(RuleBasedStateMachine):
             retry=None if final else again,
             lost=delivery.lost,
             why="" if final else "retry",
+            tied=delivery.tied,
         )
 
     def note(self, model: Sequence[Delivery], real: Sequence[Delivery]) -> None:
@@ -233,13 +271,15 @@ class Brokers(RuleBasedStateMachine):
 
     @invariant()
     def they_know_the_same_of_every_task(self) -> None:
-        model, real = (broker.fetch(list(IDS)) for broker in (self.model, self.real))
+        names = [each.message.id for each in self.model.listing(list(Phase), 999)]
+        ids = [*IDS, *names]
+        model, real = (broker.fetch(ids) for broker in (self.model, self.real))
         assert [each and seen(each) for each in model] == [each and seen(each) for each in real]
 
     @invariant()
     def they_count_and_list_the_same(self) -> None:
         assert self.model.counts() == sorted(self.real.counts())
-        model, real = (broker.listing(list(Phase), 9) for broker in (self.model, self.real))
+        model, real = (broker.listing(list(Phase), 99) for broker in (self.model, self.real))
         assert [each.message.id for each in model] == [each.message.id for each in real]
 
     @invariant()

@@ -26,7 +26,9 @@ MESSAGE = Message(
 
 
 def of(message: Message, attempts: int = 0) -> Context:
-    return Context(Delivery(message, Receipt(1, 1), attempts=attempts), (2, 3), {"z": 4}, "worker@host")
+    return Context(
+        Delivery(message, Receipt(1, 1), attempts=attempts), (2, 3), {"z": 4}, "worker@host"
+    )
 
 
 def test_a_request_tells_what_was_sent() -> None:

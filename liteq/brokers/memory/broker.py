@@ -4,24 +4,26 @@ It reads all tasks where it needs some of them, and copies its tables where othe
 What it answers is what the contract means; other brokers are held against it.
 """
 
-import json
 import os
 import socket
 import threading
 from collections import Counter
-from collections.abc import ItemsView, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
-from math import inf
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
 from ...clock import Clock, system_clock
+from ...graph import Graph
 from ...message import Attempt, Delivery, Message, Receipt, Record, last_attempt
 from ...outcome import Policy, Settlement
 from ...states import Phase
+from ...walk import follow_up
 from ..base import Begun, Broker, Claim, Condemned, QueueCount, Settled, WorkerInfo
 from .bells import MemoryBell
+from .records import eta, headers_of, kept_until, new
+from .workflows import Groups, MemoryTies, Places, ended
 
 _FINAL = tuple(phase for phase in Phase if phase.final)
 
@@ -51,6 +53,9 @@ class MemoryBroker(Broker):
         self._workers: dict[int, WorkerInfo] = {}
         self._attempts: dict[str, list[Attempt]] = {}  # those that are over, but for the last
         self._revoked: dict[str, _Revoked] = {}
+        self._places: Places = {}
+        self._groups: Groups = {}
+        self._ended: list[str] = []  # in this transaction
         self._buried: set[int] = set()
         self._tokens = count(1)  # one row for all tasks: no receipt ever fits a second claim
         self._local = threading.local()
@@ -63,7 +68,12 @@ class MemoryBroker(Broker):
         with self._transaction():
             for message in messages:
                 if message.id not in self._tasks:
-                    self._put(_new(message, self.clock()))
+                    self._put(new(message, self.clock()))
+
+    def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
+        with self._transaction():
+            if graph.messages[0].id not in self._tasks:
+                self._ties().insert(graph, [new(each, self.clock()) for each in graph.messages])
 
     # working
 
@@ -76,6 +86,7 @@ class MemoryBroker(Broker):
     def settle(self, settlements: Sequence[Settlement], claim: Claim | None = None) -> Settled:
         with self._transaction():
             refused = [each.receipt for each in settlements if not self._settle(each)]
+            self._follow_up()
             return Settled(refused, self.claim(claim) if claim else [])
 
     def release(self, receipts: Sequence[Receipt]) -> None:
@@ -86,9 +97,9 @@ class MemoryBroker(Broker):
     def promote(self) -> float | None:
         with self._transaction():
             for record in self._in(Phase.SCHEDULED):
-                if _eta(record) <= self.clock():
+                if eta(record) <= self.clock():
                     self._put(record._replace(phase=Phase.READY))
-            return min(map(_eta, self._in(Phase.SCHEDULED)), default=None)
+            return min(map(eta, self._in(Phase.SCHEDULED)), default=None)
 
     def rescue(self, policy: Policy, begun: Begun) -> list[Record]:
         with self._transaction():
@@ -130,7 +141,8 @@ class MemoryBroker(Broker):
 
     def forget(self, ids: Sequence[str]) -> int:
         with self._transaction():
-            return self._drop(r for r in self._in(*_FINAL) if r.message.id in ids)
+            wanted = [r for r in self._in(*_FINAL) if r.message.id in ids]
+            return self._drop([r for r in wanted if not self._ties().needed(r)])
 
     def attempts(self, id: str) -> list[Attempt]:
         with self._lock:
@@ -159,14 +171,17 @@ class MemoryBroker(Broker):
                 self._attempts[id] = self.attempts(id)
                 self._revoked.pop(id, None)
                 message = record.message._replace(retries=0, eta=None, expires=None)
-                fresh = _new(message, record.created)
-                self._put(fresh._replace(token=record.token, worker=record.worker))
+                fresh = record._replace(message=message, phase=Phase.READY, lost=0, reported=None)
+                fresh = fresh._replace(started=None, finished=None, keep_until=None)
+                self._put(fresh._replace(result=None, result_serializer=None, traceback=None))
+                self._ties().blame_no_more(id)
             return lost
 
     def sweep(self, limit: int) -> int:
         with self._transaction():
-            over = [r for r in self._in(*_FINAL) if _kept_until(r) <= self.clock()]
-            return self._drop(sorted(over, key=_kept_until)[:limit])
+            over = [r for r in self._in(*_FINAL) if kept_until(r) <= self.clock()]
+            free = [record for record in over if not self._ties().needed(record)]
+            return self._drop(sorted(free, key=kept_until)[:limit])
 
     # workers
 
@@ -235,7 +250,7 @@ class MemoryBroker(Broker):
             found = [record for record in found if record.message.task == task]
         if headers is not None:
             wanted = headers.items()
-            found = [each for each in found if any(pair in _headers(each) for pair in wanted)]
+            found = [each for each in found if any(pair in headers_of(each) for pair in wanted)]
         return found[:limit]
 
     def workers(self) -> list[WorkerInfo]:
@@ -245,7 +260,11 @@ class MemoryBroker(Broker):
     def purge(self, queues: Sequence[str] | None) -> int:
         with self._transaction():
             waiting = self._in(Phase.SCHEDULED, Phase.READY)
-            return self._drop(r for r in waiting if queues is None or r.message.queue in queues)
+            found = [r for r in waiting if queues is None or r.message.queue in queues]
+            tied = [record for record in found if self._ties().tied(record.message.id)]
+            for record in tied:
+                self._put(self._ended_now(record._replace(phase=Phase.CANCELLED), 0))
+            return len(tied) + self._drop([r for r in found if r not in tied])
 
     # inside
 
@@ -257,6 +276,7 @@ class MemoryBroker(Broker):
             before = {name: table.copy() for name, table in tables if isinstance(table, dict)}
             try:
                 yield
+                self._follow_up()
             except BaseException:
                 vars(self).update(before)
                 raise
@@ -265,20 +285,34 @@ class MemoryBroker(Broker):
         """Write `record`, and ring for whoever may want to know."""
         revoked = self._revoked.get(record.message.id)
         if revoked is not None and record.phase < Phase.RUNNING:
-            record = self._ended(record._replace(phase=Phase.CANCELLED), revoked.keep)
+            record = self._ended_now(record._replace(phase=Phase.CANCELLED), revoked.keep)
         for value in (record.message.payload, record.result or b""):
             memoryview(value)  # raises for what is no bytes: no store would take it
         self._tasks[record.message.id] = record
         if record.phase.final:
+            self._ended.append(record.message.id)
             _ring(self._result_bells)
         elif record.phase is not Phase.RUNNING:
             _ring(self._work_bells)
+
+    def _follow_up(self) -> None:
+        """See to what waited for the tasks that have ended."""
+        while self._ended:
+            ended_now, self._ended = self._ended, []
+            records = [self._tasks[id] for id in ended_now if id in self._tasks]
+            # Those that the walk ends itself, it has told everybody about.
+            follow_up(self._ties(), [ended(record) for record in records])
+            self._ended = []
+
+    def _ties(self) -> MemoryTies:
+        return MemoryTies(self._tasks, self._places, self._groups, self.clock(), self._put)
 
     def _drop(self, records: Iterable[Record]) -> int:
         gone = [self._tasks.pop(record.message.id) for record in records]
         for record in gone:
             self._attempts.pop(record.message.id, None)
             self._revoked.pop(record.message.id, None)
+            self._places.pop(record.message.id, None)
         return len(gone)
 
     def _in(self, *phases: Phase) -> list[Record]:
@@ -301,8 +335,17 @@ class MemoryBroker(Broker):
         self._put(
             record._replace(phase=Phase.RUNNING, token=token, worker=name, started=self.clock())
         )
-        attempts = len(self._attempts.get(id, ()))
-        return Delivery(record.message, Receipt(id, token), record.lost, record.reported, attempts)
+        ties = self._ties()
+        return Delivery(
+            record.message,
+            Receipt(id, token),
+            record.lost,
+            record.reported,
+            len(self._attempts.get(id, ())),
+            ties.tied(id),
+            record.woken_by,
+            ties.inputs(id),
+        )
 
     def _take_back(self, record: Record) -> None:
         """Make a running task ready again."""
@@ -329,6 +372,11 @@ class MemoryBroker(Broker):
             self._put(record._replace(finished=each.at, keep_until=each.keep_until))
         else:
             self._put(record._replace(message=each.retry, started=None))
+            if each.graph is not None:
+                parts = [new(message, self.clock()) for message in each.graph.messages]
+                self._ties().insert(each.graph, parts)
+            if each.place is not None:
+                self._ties().replace(each.retry.id, each.place)
         return True
 
     def _remember(self, record: Record, ended: float, outcome: str, error: str | None) -> None:
@@ -352,9 +400,9 @@ class MemoryBroker(Broker):
         phase = Phase.DEAD if record.message.acks_late else Phase.FAILED
         keep = policy.keep_dead if phase is Phase.DEAD else policy.keep
         record = record._replace(phase=phase, traceback=why, reported=None)
-        self._put(self._ended(record._replace(result=None, result_serializer=None), keep))
+        self._put(self._ended_now(record._replace(result=None, result_serializer=None), keep))
 
-    def _ended(self, record: Record, keep: float | None) -> Record:
+    def _ended_now(self, record: Record, keep: float | None) -> Record:
         now = self.clock()
         return record._replace(finished=now, keep_until=None if keep is None else now + keep)
 
@@ -369,39 +417,6 @@ class MemoryBroker(Broker):
         with self._lock:
             bells.add(bell)
         return bell
-
-
-def _new(message: Message, now: float) -> Record:
-    later = message.eta is not None and message.eta > now
-    return Record(
-        message=message,
-        phase=Phase.SCHEDULED if later else Phase.READY,
-        token=0,
-        lost=0,
-        worker=None,
-        created=now,
-        started=None,
-        finished=None,
-        keep_until=None,
-        result=None,
-        result_serializer=None,
-        traceback=None,
-        reported=None,
-    )
-
-
-def _headers(record: Record) -> ItemsView[str, Any]:
-    options = json.loads(record.message.options or "{}")
-    headers: dict[str, Any] = options.get("headers") or {}
-    return headers.items()
-
-
-def _eta(record: Record) -> float:
-    return inf if record.message.eta is None else record.message.eta
-
-
-def _kept_until(record: Record) -> float:
-    return inf if record.keep_until is None else record.keep_until
 
 
 def _ring(bells: Iterable[MemoryBell]) -> None:

@@ -12,6 +12,7 @@ from sqlite3 import Connection
 from typing import Any
 
 from ...clock import Clock
+from ...graph import Graph
 from ...message import Attempt, Delivery, Message, Receipt, Record, last_attempt
 from ...outcome import Policy, Settlement
 from ...states import Phase
@@ -20,9 +21,11 @@ from .bells import SocketBell
 from .location import Location
 from .owners import Owner, is_dead, this_process
 from .rescue import Obituaries, take_back
-from .rows import Row, again_row, attempt_row, delivery_of, final_row, first_phase, record_of
+from .rows import Row, delivery_of, first_phase, record_of
 from .session import Level, Session
+from .settling import ClaimLost, settle_all, settle_each
 from .statements import SQL, claim_sql, listed
+from .workflows import drop_revoked, drop_waiting, inputs_of, insert
 
 _LARGE_LOG = 64 * 2**20  # bytes: more than `Session` lets it grow to, unless payloads are large
 _LOOK_EVERY = 64  # writes between two looks at the log's size
@@ -68,49 +71,54 @@ class SqliteBroker(Broker):
         self._ring(session, session.write("full" if durable else self._sent, work))
         self._bound_log(session)
 
+    def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
+        now = self.clock()
+
+        def work(db: Connection) -> list[tuple[str]]:
+            if not db.execute(SQL["known"], (graph.messages[0].id,)).fetchall():
+                insert(db, graph, now)
+            return db.execute(SQL["work_bells"]).fetchall()
+
+        session = self._session()
+        self._ring(session, session.write("full" if durable else self._sent, work))
+        self._bound_log(session)
+
     # working
 
     def claim(self, claim: Claim) -> list[Delivery]:
         return self._session().write(self._worked, lambda db: self._claim(db, claim))
 
     def settle(self, settlements: Sequence[Settlement], claim: Claim | None = None) -> Settled:
-        finals = [final_row(each) for each in settlements if each.retry is None]
-        others = [again_row(each) for each in settlements if each.retry is not None]
-        attempts = [attempt_row(each) for each in settlements if each.retry is not None]
-        news: list[tuple[str]] = []
+        now = self.clock()
+        bells: list[tuple[str]] = []
 
         def write_all(db: Connection) -> Settled:
-            written = db.executemany(SQL["finish"], finals).rowcount if finals else 0
-            if others:
-                db.executemany(SQL["remember"], attempts)
-                written += db.executemany(SQL["again"], others).rowcount
-            if written != len(settlements):
-                raise _ClaimLost
+            settle_all(db, settlements, now)
             return finish(db, [])
 
         def write_each(db: Connection) -> Settled:
-            return finish(db, [each.receipt for each in settlements if not _settle_one(db, each)])
+            return finish(db, settle_each(db, settlements, now))
 
         def finish(db: Connection, refused: list[Receipt]) -> Settled:
-            if finals:
-                news.extend(db.execute(SQL["result_bells"]))
-            if others:
-                db.execute(SQL["drop_revoked"], (self.clock(),))
-                news.extend(db.execute(SQL["work_bells"]))
+            if any(each.retry is None for each in settlements):
+                bells.extend(db.execute(SQL["result_bells"]))
+            if any(each.tied or each.retry is not None for each in settlements):
+                bells.extend(db.execute(SQL["work_bells"]))
             return Settled(refused, self._claim(db, claim) if claim else [])
 
         session = self._session()
         try:
             settled = session.write(self._worked, write_all)
-        except _ClaimLost:  # seldom, so only then it is worth asking which one
+        except ClaimLost:  # seldom, so only then it is worth asking which one
+            bells.clear()
             settled = session.write(self._worked, write_each)
-        self._ring(session, news)
+        self._ring(session, bells)
         return settled
 
     def release(self, receipts: Sequence[Receipt]) -> None:
         def work(db: Connection) -> list[tuple[str]]:
             db.executemany(SQL["release"], receipts)
-            db.execute(SQL["drop_revoked"], (self.clock(),))
+            drop_revoked(db, self.clock())
             return db.execute(SQL["work_bells"]).fetchall()
 
         session = self._session()
@@ -139,7 +147,7 @@ class SqliteBroker(Broker):
 
         def work(db: Connection) -> list[str]:
             ids = [id for worker in dead for id in take_back(db, worker, policy, begun, now)]
-            db.execute(SQL["drop_revoked"], (now,))
+            drop_revoked(db, now)
             return ids
 
         ids = session.write(self._worked, work)
@@ -199,7 +207,7 @@ class SqliteBroker(Broker):
             values = (keep_until, terminate)
             once = dict.fromkeys(ids)
             found = [id for id in once if db.execute(SQL["revoke"], (*values, id)).rowcount]
-            db.execute(SQL["drop_revoked"], (now,))
+            drop_revoked(db, now)
             return found
 
         session = self._session()
@@ -217,6 +225,9 @@ class SqliteBroker(Broker):
                     rows = [(phase.name.lower(), id, phase) for id in ids]
                     db.executemany(SQL["remember_last"], rows)
             done = [id for id in ids if db.execute(SQL["revive"], (id,)).rowcount]
+            for id in done:
+                db.execute(SQL["reopen"], (id,))
+                db.execute(SQL["unskip"], (id,))
             return done, db.execute(SQL["work_bells"]).fetchall()
 
         session = self._session()
@@ -226,9 +237,14 @@ class SqliteBroker(Broker):
 
     def sweep(self, limit: int) -> int:
         values = (self.clock(), limit)
-        return self._session().write(
-            self._worked, lambda db: db.execute(SQL["sweep"], values).rowcount
-        )
+
+        def work(db: Connection) -> int:
+            swept = db.execute(SQL["sweep"], values).rowcount
+            if swept:
+                db.execute(SQL["sweep_groups"])
+            return swept
+
+        return self._session().write(self._worked, work)
 
     # workers
 
@@ -249,7 +265,7 @@ class SqliteBroker(Broker):
 
         def work(db: Connection) -> list[tuple[str]]:
             db.execute(SQL["release_all"], (worker,))
-            db.execute(SQL["drop_revoked"], (now,))
+            drop_revoked(db, now)
             db.execute(SQL["stop"], (now, worker))
             return db.execute(SQL["work_bells"]).fetchall()
 
@@ -323,12 +339,8 @@ class SqliteBroker(Broker):
         ]
 
     def purge(self, queues: Sequence[str] | None) -> int:
-        def work(db: Connection) -> int:
-            if queues is None:
-                return db.execute(SQL["purge"]).rowcount
-            return sum(db.execute(SQL["purge"] + " and queue = ?", (q,)).rowcount for q in queues)
-
-        return self._session().write(self._sent, work)
+        now = self.clock()
+        return self._session().write(self._sent, lambda db: drop_waiting(db, queues, now))
 
     # inside
 
@@ -352,7 +364,12 @@ class SqliteBroker(Broker):
         values.update(worker=claim.worker, limit=claim.limit, now=self.clock())
         rows = db.execute(claim_sql(len(claim.queues)), values).fetchall()
         rows.sort(key=_order)
-        return [delivery_of(row) for row in rows]
+        return [self._delivery(db, row) for row in rows]
+
+    def _delivery(self, db: Connection, row: Row) -> Delivery:
+        delivery = delivery_of(row)
+        inputs = inputs_of(db, *row[7:11]) if row[8] is not None else None
+        return delivery if inputs is None else delivery._replace(inputs=inputs)
 
     def _ring(self, session: Session, bells: Sequence[tuple[str]]) -> None:
         if bells:
@@ -377,10 +394,6 @@ def _close_at_exit(broker: "weakref.ref[SqliteBroker]") -> None:
         still_there.close()
 
 
-class _ClaimLost(Exception):
-    """Some receipt of a batch fits nothing any more: the batch is rolled back."""
-
-
 class _Desk:
     """What one thread has open; put away when the thread ends."""
 
@@ -401,13 +414,5 @@ def _next_due(session: Session) -> float | None:
     return moment
 
 
-def _settle_one(db: Connection, each: Settlement) -> bool:
-    """Write one settlement; say whether its claim still held."""
-    if each.retry is None:
-        return db.execute(SQL["finish"], final_row(each)).rowcount > 0
-    db.execute(SQL["remember"], attempt_row(each))
-    return db.execute(SQL["again"], again_row(each)).rowcount > 0
-
-
 def _order(row: Row) -> tuple[int, int]:
-    return -row[10], row[0]
+    return -row[16], row[0]

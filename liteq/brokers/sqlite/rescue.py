@@ -10,6 +10,7 @@ from ..base import Begun
 from .owners import Owner, is_dead
 from .rows import Row
 from .statements import SQL
+from .workflows import follow_up
 
 _LEASE = 60.0  # seconds without a beat after which an owner that cannot be judged is dead
 _ONCE = "its worker died while it ran, and with acks_late=False it may not run again"
@@ -44,8 +45,8 @@ def take_back(db: Connection, worker: Row, policy: Policy, begun: Begun, now: fl
     if not db.execute(SQL["elect"], (now, worker[0])).rowcount:
         return []  # somebody else was faster
     tokens = begun(worker[7])
-    ids = []
-    for seq, token, lost, acks_late, id in db.execute(SQL["held"], (worker[0],)).fetchall():
+    ids, ended = [], []
+    for seq, token, lost, acks_late, id, tied in db.execute(SQL["held"], (worker[0],)).fetchall():
         ids.append(id)
         receipt = (seq, token)
         if acks_late and tokens is not None and token not in tokens:
@@ -58,4 +59,7 @@ def take_back(db: Connection, worker: Row, policy: Policy, begun: Begun, now: fl
             why = f"its worker died {lost + 1} times while it ran" if acks_late else _ONCE
             values = (phase, why, lost + 1, now, policy.kept_until(phase, now))
             db.execute(SQL["bury"], (*values, *receipt))
+            if tied:
+                ended.append(seq)
+    follow_up(db, ended, now)
     return ids

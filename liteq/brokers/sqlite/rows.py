@@ -1,7 +1,9 @@
 """Between the values of the port and the rows of the table."""
 
+from random import getrandbits
 from typing import Any
 
+from ...graph import Place
 from ...message import Delivery, Message, Receipt, Record
 from ...outcome import Settlement
 from ...states import Phase
@@ -15,13 +17,24 @@ def first_phase(message: Message, now: float) -> Phase:
 
 
 def delivery_of(row: Row) -> Delivery:
-    """A row of `claim`: five columns of the claim, then the message."""
-    return Delivery(Message._make(row[5:]), Receipt(row[0], row[1]), *row[2:5])
+    """A row of `claim`: the claim, the place in a workflow, then the message."""
+    receipt = Receipt(row[0], row[1])
+    return Delivery(Message._make(row[11:]), receipt, row[2], row[3], row[4], bool(row[5]), row[6])
+
+
+def placed_row(message: Message, place: Place, now: float) -> Row:
+    """The values of `enqueue_placed`."""
+    phase = first_phase(message, now) if place.waits is None else Phase.WAITING
+    tied = place.followed or place.barrier or place.group is not None
+    after = (place.waits, place.barrier, place.on_failure, place.takes)
+    created = (phase, now, getrandbits(48))
+    return (*message, *created, tied, *after, place.group, place.position)
 
 
 def record_of(row: Row) -> Record:
     """A row of `fetch`: the message, then the rest of the record."""
-    return Record(Message._make(row[:13]), Phase(row[13]), *row[14:])
+    fields = (*row[14:27], bool(row[27]), *row[28:])
+    return Record._make((Message._make(row[:13]), Phase(row[13]), *fields))
 
 
 def final_row(each: Settlement) -> Row:
@@ -63,5 +76,6 @@ def again_row(each: Settlement) -> Row:
         message.expires,
         message.retries,
         message.options,
+        message.task,
         *each.receipt,
     )

@@ -15,6 +15,16 @@ create table task (
   -- costs one more page to write at every commit.)
   token integer not null default (abs(random()) >> 15),
   worker integer,                                -- who runs it, or ran it last
+  -- A workflow: see `graph.py`. A task waits for one thing, and is a member of one group at most.
+  tied integer not null default 0,               -- somebody wants to know when it ends
+  waits text,                                    -- the id of a task, or with `barrier` of a group
+  barrier integer not null default 0,
+  on_failure integer not null default 0,         -- 1: run only if what it waits for fails;
+                                                 -- 2: also if that is skipped because a group failed
+  takes integer not null default 0,              -- what it waits for comes before its arguments
+  member_of text,                                -- a group
+  position integer not null default 0,           -- in it
+  woken_by text,                                 -- whose end woke it; phase 9: whose failure
   lost integer not null default 0,               -- processes that died while running it
   attempts integer not null default 0,           -- earlier starts, see the table `attempt`
   revoked real,                                  -- do not run it again; until when it is kept then
@@ -45,6 +55,10 @@ create index task_scheduled on task (eta) where phase = 1;
 create index task_running on task (worker) where phase = 3;
 create index task_kept on task (keep_until) where keep_until is not null;
 create index task_revoked on task (worker) where revoked is not null;
+create index task_waiting on task (waits) where waits is not null and phase < 4;
+create index task_member on task (member_of) where member_of is not null;
+create index task_open on task (member_of) where member_of is not null and phase < 4;
+create index task_skipped on task (woken_by) where phase = 9;
 create index task_dead on task (seq) where phase = 6;
 
 -- How earlier attempts ended. The last one stands in the task itself, so that a task that
@@ -64,6 +78,17 @@ create trigger task_forgotten after delete on task when old.attempts > 0
 begin
   delete from attempt where task = old.seq;
 end;
+
+create table task_group (
+  id text primary key,
+  outer_group text,                              -- the group that it is a member of itself
+  position integer not null default 0,
+  forgiving integer not null default 0,          -- 1: what waits for it runs even if members fail
+  blame text,                                    -- a member that failed
+  closed real,                                   -- when its last member ended
+  released integer not null default 0            -- 1: nobody needs its members' results any more
+) without rowid;
+create index group_member on task_group (outer_group) where outer_group is not null;
 
 create table worker (
   id integer primary key autoincrement,

@@ -43,6 +43,8 @@ def parse(text: str) -> dict[str, str]:
 
 
 SQL = parse(read("statements.sql"))
+for _name in ("forget", "sweep"):
+    SQL[_name] = SQL[_name].format(needed=SQL["needed"])
 
 
 def claim_sql(queues: int) -> str:

@@ -8,11 +8,24 @@ insert or ignore into task (
   acks_late, ignore_result, track_started, options, phase, created, token
 ) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
+-- name: enqueue_placed
+insert or ignore into task (
+  id, task, payload, serializer, queue, priority, eta, expires, retries,
+  acks_late, ignore_result, track_started, options, phase, created, token,
+  tied, waits, barrier, on_failure, takes, member_of, position
+) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: enqueue_group
+insert or ignore into task_group (id, outer_group, position, forgiving) values (?, ?, ?, ?)
+
+-- name: known
+select 1 from task where id = ?
+
 -- name: claim
 -- {ready} is `ready_one` or a merge of several; `returning` promises no order, the caller sorts.
 update task set phase = 3, worker = :worker, token = token + 1, started = :now
 where seq in ({ready})
-returning seq, token, lost, reported, attempts, id, task, cast(payload as blob), serializer, queue, priority,
+returning seq, token, lost, reported, attempts, tied, woken_by, takes, waits, barrier, on_failure, id, task, cast(payload as blob), serializer, queue, priority,
   eta, expires, retries, acks_late, ignore_result, track_started, options
 
 -- name: ready_one
@@ -38,8 +51,66 @@ where seq = ? and token = ? and phase = 3
 -- The next attempt of a task, or the same one once more. `token + 1`: the old receipt is void.
 update task set phase = ?, result = ?, result_serializer = ?, traceback = ?, reported = ?, lost = ?,
   payload = ?, serializer = ?, queue = ?, priority = ?, eta = ?, expires = ?, retries = ?,
-  options = ?, token = token + 1, attempts = attempts + 1, started = null
+  options = ?, task = ?, token = token + 1, attempts = attempts + 1, started = null
 where seq = ? and token = ? and phase = 3
+
+-- name: replace
+-- After `again`: its own end now waits for that of what goes on in its place.
+update task set tied = 1, waits = ?, barrier = ?, takes = ? where id = ?
+
+-- name: waiters
+select id, on_failure, member_of, eta from task where waits = ? and barrier = ? and phase = 0
+
+-- name: ended_of
+select id, phase, member_of, barrier, waits, keep_until from task where seq = ?
+
+-- name: wake
+update task set phase = ?, woken_by = ? where id = ? and phase = 0
+
+-- name: skip
+update task set phase = ?, woken_by = ?, finished = ?, keep_until = ?, token = token + 1
+where id = ? and phase = 0
+
+-- name: drop
+delete from task where id = ? and phase = 0
+
+-- name: group_is_open
+select exists (select 1 from task where member_of = :id and phase < 4)
+  or exists (select 1 from task_group where outer_group = :id and closed is null)
+
+-- name: blame
+-- A member that failed, or whom it blames.
+select case phase when 9 then coalesce(woken_by, id) else id end from task
+where member_of = :id and phase > 4
+union all select blame from task_group where outer_group = :id and blame is not null and not forgiving
+limit 1
+
+-- name: close_group
+update task_group set closed = ?, blame = ? where id = ? and closed is null
+returning outer_group, forgiving
+
+-- name: release_groups
+-- Nobody waits for the group any more, so its members, and those of groups in it, may be swept.
+with recursive inner (id) as (
+  select :id where not exists (select 1 from task where waits = :id and barrier and phase < 4)
+  union all select g.id from task_group g join inner on g.outer_group = inner.id
+)
+update task_group set released = 1 where id in (select id from inner)
+
+-- name: input
+select phase, result_serializer, result, traceback from task where id = ?
+
+-- name: failed_input
+select phase, result_serializer, result, traceback, woken_by,
+  id, task, cast(payload as blob), serializer, queue, priority,
+  eta, expires, retries, acks_late, ignore_result, track_started, options
+from task where id = ?
+
+-- name: inputs
+select position, phase, result_serializer, result, traceback from task where member_of = ?
+
+-- name: inner_groups
+select position, id from task_group where outer_group = ?
 
 -- name: remember
 -- How an attempt ended that was not the last one; before the task itself forgets it.
@@ -61,6 +132,7 @@ update task set revoked = ?, terminate = ? where id = ? and phase < 4
 -- Nobody runs them, so this is their end; after every change that may bring a task back.
 update task set phase = 7, token = token + 1, finished = ?, keep_until = nullif(revoked, 9e999)
 where revoked is not null and phase < 3
+returning seq, tied
 
 -- name: condemned
 select seq, token, id from task
@@ -72,6 +144,14 @@ update task set phase = 2, token = token + 1, retries = 0, lost = 0, eta = null,
   result = null, result_serializer = null, traceback = null, reported = null,
   attempts = attempts + (started is not null)
 where id = ? and phase > 4
+
+-- name: reopen
+-- A revived task is blamed no more: what was skipped for it waits again.
+update task_group set closed = null, blame = null, released = 0 where blame = ?
+
+-- name: unskip
+update task set phase = 0, token = token + 1, woken_by = null, finished = null, keep_until = null
+where woken_by = ? and phase = 9
 
 -- name: remember_last
 insert into attempt (task, number, started, ended, worker, outcome, error)
@@ -92,7 +172,7 @@ select min(eta) from task where phase = 1
 update worker set stopped = ? where id = ? and stopped is null
 
 -- name: held
-select seq, token, lost, acks_late, id from task where phase = 3 and worker = ? order by seq
+select seq, token, lost, acks_late, id, tied from task where phase = 3 and worker = ? order by seq
 
 -- name: lost
 update task set phase = 2, token = token + 1, lost = ?, attempts = attempts + 1, started = null
@@ -108,14 +188,15 @@ where seq = ? and token = ?
 select t.id, t.task, cast(t.payload as blob), t.serializer, t.queue, t.priority, t.eta, t.expires,
   t.retries, t.acks_late, t.ignore_result, t.track_started, t.options,
   t.phase, t.token, t.lost, w.name, t.created, t.started, t.finished, t.keep_until,
-  t.result, t.result_serializer, t.traceback, t.reported
+  t.result, t.result_serializer, t.traceback, t.reported, t.woken_by,
+  t.waits, t.barrier, t.member_of, t.position
 from task t left join worker w on w.id = t.worker
 
 -- name: report
 update task set reported = ?, result = ?, result_serializer = ? where id = ? and phase < 4
 
 -- name: forget
-delete from task where id = ? and phase >= 4
+delete from task where id = ? and phase >= 4 and not (tied and {needed})
 
 -- name: attempts
 select a.number, a.started, a.ended, w.name, a.outcome, a.error
@@ -124,7 +205,20 @@ where t.id = ? order by a.number
 
 -- name: sweep
 delete from task where seq in (
-  select seq from task where keep_until is not null and keep_until <= ? order by keep_until limit ?
+  select seq from task where keep_until is not null and keep_until <= ? and not (tied and {needed})
+  order by keep_until limit ?
+)
+
+-- name: needed
+-- Whether what a task came to is still to be handed on.
+(
+  exists (select 1 from task w where w.waits = task.id and not w.barrier and w.phase < 4)
+  or exists (select 1 from task_group g where g.id = task.member_of and not g.released)
+)
+
+-- name: sweep_groups
+delete from task_group where released and not exists (
+  select 1 from task where member_of = task_group.id
 )
 
 -- name: register
@@ -162,4 +256,9 @@ select address, owner from bell
 select queue, phase, count(*) from task group by queue, phase
 
 -- name: purge
-delete from task where phase in (1, 2)
+delete from task where phase in (1, 2) and not tied
+
+-- name: purge_tied
+-- Others wait for these, so they end.
+update task set phase = 7, token = token + 1, finished = ?, keep_until = ?
+where phase in (1, 2) and tied

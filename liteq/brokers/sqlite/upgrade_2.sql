@@ -1,10 +1,22 @@
--- From schema 1 to 2: the history of attempts, and revoking what runs.
+-- From schema 1 to 2: workflows, the history of attempts, and revoking what runs.
 
+alter table task add column tied integer not null default 0;
+alter table task add column waits text;
+alter table task add column barrier integer not null default 0;
+alter table task add column on_failure integer not null default 0;
+alter table task add column takes integer not null default 0;
+alter table task add column member_of text;
+alter table task add column position integer not null default 0;
+alter table task add column woken_by text;
 alter table task add column attempts integer not null default 0;
 alter table task add column revoked real;
 alter table task add column terminate integer not null default 0;
 
 create index task_revoked on task (worker) where revoked is not null;
+create index task_waiting on task (waits) where waits is not null and phase < 4;
+create index task_member on task (member_of) where member_of is not null;
+create index task_open on task (member_of) where member_of is not null and phase < 4;
+create index task_skipped on task (woken_by) where phase = 9;
 create index task_dead on task (seq) where phase = 6;
 
 create table attempt (
@@ -22,3 +34,14 @@ create trigger task_forgotten after delete on task when old.attempts > 0
 begin
   delete from attempt where task = old.seq;
 end;
+
+create table task_group (
+  id text primary key,
+  outer_group text,
+  position integer not null default 0,
+  forgiving integer not null default 0,
+  blame text,
+  closed real,
+  released integer not null default 0
+) without rowid;
+create index group_member on task_group (outer_group) where outer_group is not null;

@@ -20,11 +20,21 @@ from .settling import Settling
 from .tools import Tools
 from .waiting import Waiting
 from .workers import Workers
+from .workflows import Workflows
 
 __all__ = ["BrokerContract"]
 
 
 class BrokerContract(
-    Sending, Claiming, Settling, Rescuing, Revoking, Results, Workers, Waiting, Tools
+    Sending,
+    Claiming,
+    Settling,
+    Rescuing,
+    Revoking,
+    Workflows,
+    Results,
+    Workers,
+    Waiting,
+    Tools,
 ):
     """The tests that every broker must pass; a subclass says how to make one."""

@@ -1,0 +1,63 @@
+"""Writes what became of claimed tasks."""
+
+from collections.abc import Sequence
+from sqlite3 import Connection
+
+from ...message import Receipt
+from ...outcome import Settlement
+from .rows import again_row, attempt_row, final_row
+from .statements import SQL
+from .workflows import drop_revoked, follow_up, insert
+
+
+class ClaimLost(Exception):
+    """Some receipt of a batch fits nothing any more: the batch is rolled back."""
+
+
+def settle_all(db: Connection, settlements: Sequence[Settlement], now: float) -> None:
+    """Write them all. Raises ClaimLost when one of the claims was lost."""
+    finals = [final_row(each) for each in settlements if each.retry is None]
+    others = [each for each in settlements if each.retry is not None]
+    written = db.executemany(SQL["finish"], finals).rowcount if finals else 0
+    if others:
+        db.executemany(SQL["remember"], map(attempt_row, others))
+        written += db.executemany(SQL["again"], map(again_row, others)).rowcount
+    if written != len(settlements):
+        raise ClaimLost
+    _follow(db, settlements, now)
+
+
+def settle_each(db: Connection, settlements: Sequence[Settlement], now: float) -> list[Receipt]:
+    """Write those whose claims still hold; answer the receipts of the others."""
+    written = [each for each in settlements if _settle_one(db, each)]
+    _follow(db, written, now)
+    return [each.receipt for each in settlements if each not in written]
+
+
+def _settle_one(db: Connection, each: Settlement) -> bool:
+    if each.retry is None:
+        return db.execute(SQL["finish"], final_row(each)).rowcount > 0
+    db.execute(SQL["remember"], attempt_row(each))
+    return db.execute(SQL["again"], again_row(each)).rowcount > 0
+
+
+def _follow(db: Connection, written: Sequence[Settlement], now: float) -> None:
+    """What the settlements have as a consequence, in the same transaction."""
+    replaced = [each for each in written if each.graph is not None]
+    for each in replaced:
+        _replace(db, each, now)
+    tied = [int(each.receipt.key) for each in written if each.tied and each.retry is None]
+    if tied:
+        follow_up(db, tied, now)
+    if any(each.retry is not None for each in written):
+        drop_revoked(db, now)
+
+
+def _replace(db: Connection, each: Settlement, now: float) -> None:
+    """Other tasks go on in its place, and it ends when they have ended."""
+    assert each.graph is not None
+    assert each.retry is not None
+    insert(db, each.graph, now)
+    if each.place is not None:
+        after = (each.place.waits, each.place.barrier, each.place.takes)
+        db.execute(SQL["replace"], (*after, each.retry.id))

@@ -1,0 +1,130 @@
+"""What follows from the end of a task, and what its followers take from it.
+
+All in the transaction that writes the end, so that a chain cannot stop half-way and what waits
+for a group is woken exactly once.
+"""
+
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
+from sqlite3 import Connection
+from typing import Any
+
+from ... import walk
+from ...graph import Graph
+from ...message import Input
+from ...states import Phase
+from ...walk import Closed, Ended, Ties, Waiter
+from .rows import Row, placed_row
+from .statements import SQL
+
+
+def insert(db: Connection, graph: Graph, now: float) -> None:
+    """Write a whole workflow."""
+    rows = map(placed_row, graph.messages, graph.places, [now] * len(graph.messages))
+    db.executemany(SQL["enqueue_placed"], rows)
+    db.executemany(SQL["enqueue_group"], graph.groups)
+
+
+def follow_up(db: Connection, keys: Iterable[int], now: float) -> None:
+    """See to what waited for the tasks `keys`, which have just ended."""
+    rows = [row for key in keys for row in db.execute(SQL["ended_of"], (key,)).fetchall()]
+    ended = [
+        Ended(id, Phase(phase), group, waits if barrier else None, keep_until)
+        for id, phase, group, barrier, waits, keep_until in rows
+    ]
+    walk.follow_up(_Ties(db, now), ended)
+
+
+class _Ties(Ties):
+    """The walk's questions in SQL."""
+
+    def __init__(self, db: Connection, now: float) -> None:
+        self._db = db
+        self.now = now
+
+    def waiters(self, id: str, *, barrier: bool) -> list[Waiter]:
+        return [Waiter(*row) for row in self._rows("waiters", id, barrier)]
+
+    def wake(self, id: str, phase: Phase, woken_by: str) -> None:
+        self._db.execute(SQL["wake"], (phase, woken_by, id))
+
+    def skip(self, id: str, phase: Phase, blame: str, keep_until: float | None) -> None:
+        self._db.execute(SQL["skip"], (phase, blame, self.now, keep_until, id))
+
+    def drop(self, id: str) -> None:
+        self._db.execute(SQL["drop"], (id,))
+
+    def is_open(self, group: str) -> bool:
+        ((is_open,),) = self._db.execute(SQL["group_is_open"], {"id": group}).fetchall()
+        return bool(is_open)
+
+    def blame(self, group: str) -> str | None:
+        rows = self._db.execute(SQL["blame"], {"id": group}).fetchall()
+        return rows[0][0] if rows else None
+
+    def close(self, group: str, blame: str | None) -> Closed | None:
+        rows = self._rows("close_group", self.now, blame, group)
+        return Closed(rows[0][0], bool(rows[0][1])) if rows else None
+
+    def release(self, group: str) -> None:
+        self._db.execute(SQL["release_groups"], {"id": group})
+
+    def _rows(self, verb: str, *values: object) -> list[Row]:
+        return self._db.execute(SQL[verb], values).fetchall()
+
+
+def inputs_of(
+    db: Connection, takes: bool, waits: str | None, barrier: bool, on_failure: int
+) -> Any:
+    """What a claimed task takes from what it waited for."""
+    if waits is None or not (takes or on_failure):
+        return None
+    if on_failure:
+        return _failure(db, waits)
+    return _members(db, waits) if barrier else _one(db, waits)
+
+
+def _one(db: Connection, id: str) -> Input | None:
+    rows = db.execute(SQL["input"], (id,)).fetchall()
+    return Input(*rows[0]) if rows else None
+
+
+def _members(db: Connection, group: str) -> list[Any]:
+    """The ends of a group's members in their order; of groups in it, lists."""
+    tasks = db.execute(SQL["inputs"], (group,)).fetchall()
+    groups = db.execute(SQL["inner_groups"], (group,)).fetchall()
+    found: list[tuple[int, Any]] = [(position, Input(*ended)) for position, *ended in tasks]
+    found += [(position, _members(db, inner)) for position, inner in groups]
+    found.sort(key=itemgetter(0))
+    return [each for _, each in found]
+
+
+def _failure(db: Connection, id: str) -> Input | None:
+    """The failure of a task, and its message; of one that was skipped, the failure it is due to."""
+    rows: list[Row] = db.execute(SQL["failed_input"], (id,)).fetchall()
+    if not rows:
+        return None
+    phase, serializer, result, traceback, blame, *message = rows[0]
+    if phase == Phase.SKIPPED and blame is not None:
+        cause = _one(db, blame)
+        if cause is not None:
+            serializer, result, traceback = cause.serializer, cause.result, cause.traceback
+    return Input(phase, serializer, result, traceback, blame, tuple(message))
+
+
+def drop_revoked(db: Connection, now: float) -> None:
+    """End the revoked tasks that nobody runs; after every change that may bring a task back."""
+    rows = db.execute(SQL["drop_revoked"], (now,)).fetchall()
+    follow_up(db, [key for key, tied in rows if tied], now)
+
+
+def drop_waiting(db: Connection, queues: Sequence[str] | None, now: float) -> int:
+    """Drop what waits to be run; what others wait for ends as cancelled. Answers how many."""
+    within: str = ""
+    values: tuple[str, ...] = ()
+    if queues is not None:
+        within, values = f" and queue in ({','.join('?' * len(queues))})", tuple(queues)
+    tied = db.execute(f"{SQL['purge_tied']}{within} returning seq", (now, now, *values)).fetchall()
+    dropped = db.execute(SQL["purge"] + within, values).rowcount
+    follow_up(db, [key for (key,) in tied], now)
+    return dropped + len(tied)

@@ -1,0 +1,366 @@
+"""What `enqueue_graph` means, and what follows from the ends of tasks."""
+
+from typing import Any
+
+from ...graph import Graph, Group, Place
+from ...message import Delivery, Input
+from ...outcome import Settlement
+from ...states import Phase
+from .bench import Bench
+
+
+class Workflows(Bench):
+    """Stored whole or not at all; the end of each task and all that follows are one step."""
+
+    def plant(self, places: dict[str, Place], *groups: Group, **fields: Any) -> None:
+        """Store a workflow: a message for each id, in its place."""
+        messages = tuple(self.message(id, **fields) for id in places)
+        self.broker.enqueue_graph(Graph(messages, tuple(places.values()), groups))
+
+    def chain(self, *ids: str) -> None:
+        """Each task waits for the one before it, and takes its value."""
+        before = (None, *ids[:-1])
+        last = ids[-1]
+        self.plant(
+            {
+                id: Place(waits=waits, takes=waits is not None, followed=id != last)
+                for id, waits in zip(ids, before, strict=True)
+            }
+        )
+
+    def chord(self, *members: str, forgiving: bool = False) -> None:
+        """`body` waits for the group `g` of `members`; `errback` for its failure."""
+        places = {id: Place(group="g", position=n) for n, id in enumerate(members)}
+        places["body"] = Place(waits="g", barrier=True, takes=True, followed=True)
+        places["errback"] = Place(waits="body", on_failure=2)
+        self.plant(places, Group("g", forgiving=forgiving))
+
+    def ids(self) -> list[str]:
+        """Claim; the ids, in order."""
+        return [each.message.id for each in self.claim()]
+
+    def end(self, delivery: Delivery, phase: Phase, result: bytes = b"error") -> None:
+        """Settle it as `phase`."""
+        assert self.settle(self.ended(delivery, phase, result)) == []
+
+    def ended(self, delivery: Delivery, phase: Phase, result: bytes = b"error") -> Settlement:
+        return self.success(delivery, result, tied=delivery.tied)._replace(phase=phase)
+
+    def succeed(self, *deliveries: Delivery) -> None:
+        """Settle them, each with its id as the result."""
+        settlements = [
+            self.ended(each, Phase.SUCCEEDED, each.message.id.encode()) for each in deliveries
+        ]
+        assert self.settle(*settlements) == []
+
+    # sending
+
+    def test_only_what_waits_for_nothing_is_ready(self) -> None:
+        self.chain("a", "b", "c")
+
+        assert self.ids() == ["a"]
+        assert self.phase("b") is Phase.WAITING
+
+    def test_a_workflow_that_is_sent_twice_is_stored_once(self) -> None:
+        self.chain("a", "b")
+        self.succeed(self.claim_one())
+        self.chain("a", "b")
+
+        assert self.ids() == ["b"]
+
+    # chains
+
+    def test_the_next_task_is_ready_when_the_one_before_has_succeeded(self) -> None:
+        self.chain("a", "b")
+        self.succeed(self.claim_one())
+
+        delivery = self.claim_one()
+        assert delivery.message.id == "b"
+        assert delivery.woken_by == "a"
+        assert delivery.inputs == Input(Phase.SUCCEEDED, "json", b"a", None)
+
+    def test_the_next_task_can_be_claimed_as_the_one_before_is_settled(self) -> None:
+        self.chain("a", "b")
+        settlement = self.ended(self.claim_one(), Phase.SUCCEEDED)
+
+        claimed = self.broker.settle([settlement], self.wish()).claimed
+        assert [each.message.id for each in claimed] == ["b"]
+
+    def test_a_task_that_takes_nothing_is_given_nothing(self) -> None:
+        self.plant({"a": Place(followed=True), "b": Place(waits="a")})
+        self.succeed(self.claim_one())
+
+        assert self.claim_one().inputs is None
+
+    def test_a_task_that_is_tried_again_takes_the_same(self) -> None:
+        self.chain("a", "b")
+        self.succeed(self.claim_one())
+        first = self.claim_one()
+        self.settle(self.retry(first))
+
+        assert self.claim_one().inputs == first.inputs
+
+    def test_a_retry_wakes_nobody(self) -> None:
+        self.chain("a", "b")
+        self.settle(self.retry(self.claim_one()))
+
+        assert self.ids() == ["a"]
+
+    def test_nothing_runs_after_a_failure(self) -> None:
+        self.chain("a", "b", "c")
+        self.end(self.claim_one(), Phase.FAILED)
+
+        assert self.claim() == []
+        for id in "bc":
+            record = self.record(id)
+            assert (record.phase, record.woken_by) == (Phase.SKIPPED, "a")
+            assert record.finished == self.clock()
+            assert record.keep_until == self.record("a").keep_until
+
+    def test_what_waits_for_a_revoked_task_is_revoked(self) -> None:
+        self.chain("a", "b", "c")
+        self.broker.cancel(["a"], keep=10)
+
+        assert [self.phase(id) for id in "abc"] == [Phase.CANCELLED] * 3
+
+    def test_a_task_in_the_middle_can_be_revoked(self) -> None:
+        self.chain("a", "b", "c")
+        self.broker.cancel(["b"], keep=10)
+        self.succeed(self.claim_one())
+
+        assert self.claim() == []
+        assert self.phase("c") is Phase.CANCELLED
+
+    def test_what_waits_for_a_lost_task_is_skipped_when_that_is_set_aside(self) -> None:
+        self.chain("a", "b")
+        self.lose()
+        self.rescue(max_lost=1)
+
+        assert (self.phase("a"), self.phase("b")) == (Phase.DEAD, Phase.SKIPPED)
+
+    def test_a_receipt_that_was_lost_wakes_nobody(self) -> None:
+        self.chain("a", "b")
+        (old,) = self.lose()
+        self.rescue()
+
+        assert self.settle(self.ended(old, Phase.SUCCEEDED)) == [old.receipt]
+        assert self.phase("b") is Phase.WAITING
+
+    def test_many_can_wait_for_one(self) -> None:
+        self.plant({"a": Place(followed=True), "b": Place(waits="a"), "c": Place(waits="a")})
+        self.succeed(self.claim_one())
+
+        assert self.ids() == ["b", "c"]
+
+    def test_a_task_that_waits_keeps_its_eta(self) -> None:
+        messages = (self.message("a"), self.message("b", eta=self.clock() + 5))
+        self.broker.enqueue_graph(Graph(messages, (Place(followed=True), Place(waits="a"))))
+        self.succeed(self.claim_one())
+
+        assert self.phase("b") is Phase.SCHEDULED
+        self.clock.advance(5)
+        self.broker.promote()
+        assert self.ids() == ["b"]
+
+    # errbacks
+
+    def test_an_errback_runs_when_the_task_fails(self) -> None:
+        self.plant({"a": Place(followed=True), "errback": Place(waits="a", on_failure=1)})
+        self.end(self.claim_one(), Phase.FAILED)
+
+        delivery = self.claim_one()
+        assert delivery.message.id == "errback"
+        assert delivery.inputs == Input(
+            Phase.FAILED, "json", b"error", None, None, tuple(self.record("a").message)
+        )
+
+    def test_an_errback_is_forgotten_when_the_task_succeeds(self) -> None:
+        self.plant({"a": Place(followed=True), "errback": Place(waits="a", on_failure=1)})
+        self.succeed(self.claim_one())
+
+        assert self.known("errback") == []
+        assert self.claim() == []
+
+    def test_an_errback_of_a_task_that_was_skipped_does_not_run(self) -> None:
+        self.plant(
+            {
+                "a": Place(followed=True),
+                "b": Place(waits="a", followed=True),
+                "errback": Place(waits="b", on_failure=1),
+            }
+        )
+        self.end(self.claim_one(), Phase.FAILED)
+
+        assert self.claim() == []
+
+    # groups
+
+    def test_what_waits_for_a_group_is_ready_when_the_last_member_has_ended(self) -> None:
+        self.chord("a", "b", "c")
+        a, b, c = self.claim()
+        self.succeed(c)
+        self.succeed(a)
+        assert self.claim() == []
+
+        self.succeed(b)
+        body = self.claim_one()
+        assert (body.message.id, body.woken_by) == ("body", "b")
+        assert [each.result for each in body.inputs] == [b"a", b"b", b"c"]
+
+    def test_members_that_end_together_wake_it_once(self) -> None:
+        self.chord("a", "b")
+        self.succeed(*self.claim())
+
+        self.succeed(self.claim_one())
+        assert self.claim() == []
+        assert self.known("errback") == []
+
+    def test_a_failing_member_fails_what_waits_once_all_have_ended(self) -> None:
+        self.chord("a", "b")
+        a, b = self.claim()
+        self.end(a, Phase.FAILED)
+        assert self.phase("body") is Phase.WAITING
+
+        self.succeed(b)
+        body = self.record("body")
+        assert (body.phase, body.woken_by) == (Phase.SKIPPED, "a")
+        errback = self.claim_one()
+        assert errback.message.id == "errback"
+        assert errback.inputs[:2] == (Phase.SKIPPED, "json")
+        assert (errback.inputs.result, errback.inputs.blame) == (b"error", "a")
+        assert errback.inputs.message == tuple(body.message)
+
+    def test_a_revoked_member_fails_what_waits(self) -> None:
+        self.chord("a", "b")
+        self.broker.cancel(["a"], keep=10)
+        self.succeed(self.claim_one())
+
+        assert self.phase("body") is Phase.SKIPPED
+        assert self.ids() == ["errback"]
+
+    def test_a_forgiving_group_hands_on_failures(self) -> None:
+        self.chord("a", "b", forgiving=True)
+        a, b = self.claim()
+        self.end(a, Phase.FAILED)
+        self.succeed(b)
+
+        body = self.claim_one()
+        assert [each.phase for each in body.inputs] == [Phase.FAILED, Phase.SUCCEEDED]
+
+    def test_a_retried_member_is_waited_for(self) -> None:
+        self.chord("a", "b")
+        a, b = self.claim()
+        self.settle(self.retry(a))
+        self.succeed(b)
+
+        assert self.ids() == ["a"]
+
+    def test_groups_in_groups_are_handed_on_as_lists_in_lists(self) -> None:
+        places = {
+            "a": Place(group="outer", position=0),
+            "b": Place(group="inner", position=0),
+            "c": Place(group="inner", position=1),
+            "d": Place(group="outer", position=2),
+            "body": Place(waits="outer", barrier=True, takes=True),
+        }
+        self.plant(places, Group("outer"), Group("inner", outer="outer", position=1))
+        self.succeed(*self.claim())
+
+        a, (b, c), d = self.claim_one().inputs
+        assert [each.result for each in (a, b, c, d)] == [b"a", b"b", b"c", b"d"]
+
+    def test_a_chain_in_a_group_that_breaks_fails_the_group(self) -> None:
+        places = {
+            "a": Place(followed=True),
+            "b": Place(waits="a", takes=True, group="g", position=0),
+            "c": Place(group="g", position=1),
+            "body": Place(waits="g", barrier=True, takes=True),
+        }
+        self.plant(places, Group("g"))
+        a, c = self.claim()
+        self.end(a, Phase.FAILED)
+        self.succeed(c)
+
+        assert [self.phase(id) for id in ("b", "body")] == [Phase.SKIPPED] * 2
+        assert self.record("body").woken_by == "a"
+
+    # keeping
+
+    def test_what_is_still_to_be_handed_on_is_not_swept(self) -> None:
+        self.chord("a", "b")
+        a, b = self.claim()
+        self.succeed(a)
+        self.clock.advance(1e6)
+        assert self.broker.sweep(10) == 0
+        assert self.broker.forget(["a"]) == 0
+
+        self.succeed(b)
+        self.succeed(self.claim_one())
+        self.clock.advance(1e6)
+        assert self.broker.sweep(10) == 3
+
+    def test_a_link_of_a_chain_is_swept_when_the_next_one_has_ended(self) -> None:
+        self.chain("a", "b")
+        self.succeed(self.claim_one())
+        self.clock.advance(1e6)
+        assert self.broker.sweep(10) == 0
+
+        self.succeed(self.claim_one())
+        assert self.broker.sweep(10) == 1
+
+    def test_purging_a_workflow_ends_it(self) -> None:
+        self.chord("a", "b")
+
+        assert self.broker.purge(None) == 2
+        assert self.phase("body") is Phase.SKIPPED
+
+    # replacing
+
+    def test_a_task_that_is_replaced_ends_when_what_replaces_it_has_ended(self) -> None:
+        self.chain("a", "b")
+        delivery = self.claim_one()
+        graph = Graph((self.message("x"),), (Place(followed=True),))
+        after = Place(waits="x", takes=True)
+        replaced = delivery.message._replace(task="other")
+        self.settle(
+            self.retry(delivery)._replace(
+                phase=Phase.WAITING, retry=replaced, graph=graph, place=after, why="replaced"
+            )
+        )
+
+        x = self.claim_one()
+        assert x.message.id == "x"
+        self.succeed(x)
+        a = self.claim_one()
+        assert (a.message.id, a.message.task, a.inputs.result) == ("a", "other", b"x")
+        self.succeed(a)
+        assert self.claim_one().message.id == "b"
+
+    # reviving
+
+    def test_a_revived_task_goes_on_with_its_chain(self) -> None:
+        self.chain("a", "b", "c")
+        self.end(self.claim_one(), Phase.DEAD)
+        self.broker.revive(["a"])
+        self.succeed(self.claim_one())
+        self.succeed(self.claim_one())
+
+        assert self.ids() == ["c"]
+
+    def test_a_revived_member_goes_on_with_its_group(self) -> None:
+        self.plant(
+            {
+                "a": Place(group="g", position=0),
+                "b": Place(group="g", position=1),
+                "body": Place(waits="g", barrier=True, takes=True),
+            },
+            Group("g"),
+        )
+        a, b = self.claim()
+        self.end(a, Phase.DEAD)
+        self.succeed(b)
+        assert self.phase("body") is Phase.SKIPPED
+        self.broker.revive(["a"])
+        self.succeed(self.claim_one())
+
+        assert [each.result for each in self.claim_one().inputs] == [b"a", b"b"]
