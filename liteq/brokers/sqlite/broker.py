@@ -4,12 +4,11 @@ import atexit
 import os
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from math import inf
 from random import getrandbits
 from sqlite3 import Connection
-from typing import Any
 
 from ...clock import Clock
 from ...exceptions import BrokerError
@@ -17,7 +16,7 @@ from ...graph import Graph
 from ...message import Attempt, Delivery, Message, Receipt, Record, last_attempt
 from ...outcome import Policy, Settlement
 from ...states import Phase
-from ..base import Begun, Bell, Broker, Claim, Condemned, QueueCount, Settled, WorkerInfo
+from ..base import Begun, Bell, Claim, Condemned, Settled
 from .bells import SocketBell
 from .location import Location
 from .owners import Owner, is_dead, this_process
@@ -25,8 +24,9 @@ from .rescue import Obituaries, take_back
 from .rows import Row, delivery_of, first_phase, record_of
 from .session import BRIEF, Level, Session
 from .settling import ClaimLost, settle_all, settle_each
-from .statements import SQL, claim_sql, listed
-from .workflows import drop_revoked, drop_waiting, inputs_of, insert
+from .statements import SQL, claim_sql
+from .tools import Tools
+from .workflows import drop_revoked, inputs_of, insert
 
 _LARGE_LOG = 64 * 2**20  # bytes: more than `Session` lets it grow to, unless payloads are large
 _LOOK_EVERY = 64  # writes between two looks at the log's size
@@ -35,7 +35,7 @@ _DURABLE = Level("full")
 _FLEETING = Level("normal", BRIEF)  # nobody misses a bell after a power cut
 
 
-class SqliteBroker(Broker):
+class SqliteBroker(Tools):
     """A store in one SQLite file."""
 
     default_serializer = "pickle"  # only this user can write the file
@@ -312,34 +312,6 @@ class SqliteBroker(Broker):
                 session.close()
         self._sessions.clear()
         self._local = threading.local()
-
-    # what tools ask
-
-    def counts(self) -> list[QueueCount]:
-        rows = self._session().read(SQL["counts"])
-        return [QueueCount(str(queue), Phase(phase), int(n)) for queue, phase, n in rows]
-
-    def listing(
-        self,
-        phases: Sequence[Phase],
-        limit: int,
-        *,
-        task: str | None = None,
-        headers: Mapping[str, Any] | None = None,
-    ) -> list[Record]:
-        where, values = listed(phases, task, headers)
-        rows = self._session().read(f"{SQL['fetch']} {where} limit ?", (*values, limit))
-        return [record_of(row) for row in rows]
-
-    def workers(self) -> list[WorkerInfo]:
-        rows = self._session().read(SQL["workers"])
-        return [
-            WorkerInfo(*row[:8]) for row in rows if is_dead(Owner.parse(str(row[8]))) is not True
-        ]
-
-    def purge(self, queues: Sequence[str] | None) -> int:
-        now = self.clock()
-        return self._session().write(self._sent, lambda db: drop_waiting(db, queues, now))
 
     # inside
 

@@ -130,6 +130,28 @@ class Session(forks.Watched):
         finally:
             self._gate.release()
 
+    def vacuum(self) -> None:
+        """Write the file anew without its empty pages. Nobody else can write meanwhile."""
+        try:
+            self._enter(PATIENCE)
+            self.read("vacuum")
+        finally:
+            self._gate.release()
+        self.checkpoint()
+
+    def copy_to(self, target: sqlite3.Connection, pages: int) -> None:
+        """Copy the file as it is at this moment into `target`, so many pages at a time."""
+        with self._handle.calm:
+            db = self._handle.db()
+            # Within a transaction, or the copy would begin again with every commit of others.
+            db.execute("begin")
+            try:
+                db.execute("select 1 from sqlite_master").fetchall()
+                # With `progress` Python looks between two steps whether there was a Ctrl-C.
+                db.backup(target, pages=pages, sleep=0, progress=lambda *steps: None)
+            finally:
+                self._roll_back(db)
+
     def log_size(self) -> int:
         """Bytes in the write-ahead log."""
         try:
