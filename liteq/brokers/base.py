@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..clock import Clock
+from ..exceptions import ConfigurationError
 from ..graph import Graph
 from ..message import Attempt, Delivery, Message, Receipt, Record
 from ..outcome import Policy, Settlement
@@ -63,6 +64,21 @@ class Condemned(NamedTuple):
 
 Begun = Callable[[str], frozenset[int] | None]
 """Reads from a dead worker's `info` the tokens of the claims it had started; None: unknown."""
+
+
+class Finding(NamedTuple):
+    """Something about a store that is not as it should be."""
+
+    severity: str  # error: tasks are lost, stuck or at risk; warning: see to it; note: know it
+    what: str
+    cure: str
+
+
+class Examination(NamedTuple):
+    """How a store is."""
+
+    facts: dict[str, Any]  # as JSON has them
+    findings: list[Finding]
 
 
 class Bell(ABC):
@@ -247,3 +263,27 @@ class Broker(ABC):
     @abstractmethod
     def purge(self, queues: Sequence[str] | None) -> int:
         """Drop what waits to be run (in `queues`, or everywhere); answer how many."""
+
+    # what only some stores offer
+
+    def examine(self, *, thorough: bool = False) -> Examination:
+        """Look for what is wrong with the store, and change nothing. `thorough` takes its time."""
+        raise self._not_offered("no examination")
+
+    def mend(self) -> list[str]:
+        """Put in order what can be, also while others use the store; tell what was done."""
+        raise self._not_offered("no repair")
+
+    def compact(self) -> None:
+        """Give empty space back to the system. Everybody else has to wait meanwhile."""
+        raise self._not_offered("nothing to compact")
+
+    def backup(self, path: str) -> None:
+        """Write a copy of the store to the new file `path`, while others use the store.
+
+        Raises BrokerError; ConfigurationError when there is a file of that name already.
+        """
+        raise self._not_offered("no backup to a file")
+
+    def _not_offered(self, what: str) -> ConfigurationError:
+        return ConfigurationError(f"a store of the kind of {self.url} offers {what}")

@@ -26,6 +26,8 @@ COMMANDS = {
     "purge": "drop the tasks that wait to be run",
     "revoke": "cancel tasks by id, name or header",
     "dead": "look at tasks that were set aside, and try them again",
+    "doctor": "look for what is wrong with the store, and repair it",
+    "backup": "copy the store to a file while it is in use",
 }
 
 

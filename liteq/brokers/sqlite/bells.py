@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from ..base import Bell
+from . import forks
 
 _UNIX = hasattr(socket, "AF_UNIX") and os.name == "posix"
 _LONGEST_PATH = 100  # bytes; the system's limit is 104 on macOS and 108 on Linux
 
 
-class SocketBell(Bell):
+class SocketBell(forks.Watched, Bell):
     """A bound datagram socket.
 
     `stirred` says whether the store was written to since it was asked last; `on_close` is told
@@ -27,9 +28,9 @@ class SocketBell(Bell):
     def __init__(self, stirred: Callable[[], bool], on_close: Callable[[str], None]) -> None:
         self.missed = stirred  # type: ignore[method-assign]
         self._socket, self.address = _bind()
+        forks.watch(self)
         self._socket.setblocking(False)
         self._on_close = on_close
-        self._pid = os.getpid()
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -59,10 +60,13 @@ class SocketBell(Bell):
     def close(self) -> None:
         if self._socket.fileno() < 0:
             return
+        forks.unwatch(self)
         self._socket.close()
-        if self._pid == os.getpid():  # after a fork the address is still the parent's
-            _unlink(self.address)
-            self._on_close(self.address)
+        _unlink(self.address)
+        self._on_close(self.address)
+
+    def disown(self) -> None:
+        self._socket.close()  # a forked child hears nothing that is meant for its parent
 
 
 class Ringer:

@@ -4,38 +4,38 @@ import atexit
 import os
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from math import inf
 from random import getrandbits
 from sqlite3 import Connection
-from typing import Any
 
 from ...clock import Clock
+from ...exceptions import BrokerError
 from ...graph import Graph
 from ...message import Attempt, Delivery, Message, Receipt, Record, last_attempt
 from ...outcome import Policy, Settlement
 from ...states import Phase
-from ..base import Begun, Bell, Broker, Claim, Condemned, QueueCount, Settled, WorkerInfo
+from ..base import Begun, Bell, Claim, Condemned, Settled
 from .bells import SocketBell
 from .location import Location
 from .owners import Owner, is_dead, this_process
 from .rescue import Obituaries, take_back
 from .rows import Row, delivery_of, first_phase, record_of
-from .session import Level, Session
+from .session import BRIEF, Level, Session
 from .settling import ClaimLost, settle_all, settle_each
-from .statements import SQL, claim_sql, listed
-from .workflows import drop_revoked, drop_waiting, inputs_of, insert
+from .statements import SQL, claim_sql
+from .tools import Tools
+from .workflows import drop_revoked, inputs_of, insert
 
 _LARGE_LOG = 64 * 2**20  # bytes: more than `Session` lets it grow to, unless payloads are large
 _LOOK_EVERY = 64  # writes between two looks at the log's size
 _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name stays readable in results
-# Connections of a parent process. They must never be closed or collected in a forked child:
-# that would drop the parent's locks and lose its commits.
-_inherited: list[Session] = []
+_DURABLE = Level("full")
+_FLEETING = Level("normal", BRIEF)  # nobody misses a bell after a power cut
 
 
-class SqliteBroker(Broker):
+class SqliteBroker(Tools):
     """A store in one SQLite file."""
 
     default_serializer = "pickle"  # only this user can write the file
@@ -46,8 +46,8 @@ class SqliteBroker(Broker):
         self.clock = clock
         # What a worker writes may roll back after a power cut, together with what follows from
         # it, and is then run again; only `strict` promises more.
-        self._sent: Level = "normal" if location.durability == "fast" else "full"
-        self._worked: Level = "full" if location.durability == "strict" else "normal"
+        self._sent = Level("normal" if location.durability == "fast" else "full")
+        self._worked = Level("full" if location.durability == "strict" else "normal", BRIEF)
         self._local = threading.local()
         self._sessions: set[Session] = set()
         self._writes = 0
@@ -68,7 +68,7 @@ class SqliteBroker(Broker):
             return db.execute(SQL["work_bells"]).fetchall()
 
         session = self._session()
-        self._ring(session, session.write("full" if durable else self._sent, work))
+        self._ring(session, session.write(_DURABLE if durable else self._sent, work))
         self._bound_log(session)
 
     def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
@@ -80,7 +80,7 @@ class SqliteBroker(Broker):
             return db.execute(SQL["work_bells"]).fetchall()
 
         session = self._session()
-        self._ring(session, session.write("full" if durable else self._sent, work))
+        self._ring(session, session.write(_DURABLE if durable else self._sent, work))
         self._bound_log(session)
 
     # working
@@ -140,7 +140,7 @@ class SqliteBroker(Broker):
 
     def rescue(self, policy: Policy, begun: Begun) -> list[Record]:
         session = self._session()
-        dead = self._obituaries.among(session.read(SQL["workers"]))
+        dead = self._obituaries.among(session.read(SQL["workers"], patience=BRIEF))
         if not dead:
             return []
         now = self.clock()
@@ -156,7 +156,7 @@ class SqliteBroker(Broker):
         return [record for record in self.fetch(ids) if record]
 
     def condemned(self, worker: int) -> list[Condemned]:
-        rows = self._session().read(SQL["condemned"], (worker,))
+        rows = self._session().read(SQL["condemned"], (worker,), BRIEF)
         return [Condemned(Receipt(seq, token), id) for seq, token, id in rows]
 
     # results
@@ -288,12 +288,11 @@ class SqliteBroker(Broker):
 
         def unlisten(address: str) -> None:
             with suppress(Exception):  # a row that stays is swept with its dead owner
-                session.write("normal", lambda db: db.execute(SQL["unlisten"], (address,)))
+                session.write(_FLEETING, lambda db: db.execute(SQL["unlisten"], (address,)))
 
         bell = SocketBell(session.stirred, unlisten)
         row = (bell.address, worker, str(this_process()))
-        # Nobody misses a bell after a power cut, so this commit need not wait for the disk.
-        session.write("normal", lambda db: db.execute(SQL["listen"], row))
+        session.write(_FLEETING, lambda db: db.execute(SQL["listen"], row))
         return bell
 
     # upkeep
@@ -314,43 +313,14 @@ class SqliteBroker(Broker):
         self._sessions.clear()
         self._local = threading.local()
 
-    # what tools ask
-
-    def counts(self) -> list[QueueCount]:
-        rows = self._session().read(SQL["counts"])
-        return [QueueCount(str(queue), Phase(phase), int(n)) for queue, phase, n in rows]
-
-    def listing(
-        self,
-        phases: Sequence[Phase],
-        limit: int,
-        *,
-        task: str | None = None,
-        headers: Mapping[str, Any] | None = None,
-    ) -> list[Record]:
-        where, values = listed(phases, task, headers)
-        rows = self._session().read(f"{SQL['fetch']} {where} limit ?", (*values, limit))
-        return [record_of(row) for row in rows]
-
-    def workers(self) -> list[WorkerInfo]:
-        rows = self._session().read(SQL["workers"])
-        return [
-            WorkerInfo(*row[:8]) for row in rows if is_dead(Owner.parse(str(row[8]))) is not True
-        ]
-
-    def purge(self, queues: Sequence[str] | None) -> int:
-        now = self.clock()
-        return self._session().write(self._sent, lambda db: drop_waiting(db, queues, now))
-
     # inside
 
     def _session(self) -> Session:
         desk: _Desk | None = getattr(self._local, "desk", None)
         if desk is not None and desk.session.pid == os.getpid():
             return desk.session
-        sessions = tuple(self._sessions)  # a copy: other threads come and go
-        if any(session.pid != os.getpid() for session in sessions):
-            _inherited.extend(sessions)
+        # In a forked child they are the parent's. (A copy: other threads come and go.)
+        if any(session.pid != os.getpid() for session in tuple(self._sessions)):
             self._sessions = set()
         session = Session(self.location)
         self._sessions.add(session)
@@ -379,7 +349,8 @@ class SqliteBroker(Broker):
         """Where no worker runs nobody else keeps the log from growing for ever."""
         self._writes += 1
         if self._writes % _LOOK_EVERY == 0 and session.log_size() > _LARGE_LOG:
-            session.checkpoint()
+            with suppress(BrokerError):  # what was sent is stored all the same
+                session.checkpoint()
 
     def _drop_silent_bells(self, session: Session) -> None:
         rows = session.read(SQL["bells"])
@@ -410,7 +381,7 @@ class _Desk:
 
 def _next_due(session: Session) -> float | None:
     moment: float | None
-    ((moment,),) = session.read(SQL["next_due"])
+    ((moment,),) = session.read(SQL["next_due"], patience=BRIEF)
     return moment
 
 

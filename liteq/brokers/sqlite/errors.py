@@ -10,8 +10,12 @@ _CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _CURES = {
     sqlite3.SQLITE_FULL: "the disk is full: make room, liteq goes on by itself",
     sqlite3.SQLITE_READONLY: "the file or its folder is read-only for this user",
-    sqlite3.SQLITE_CANTOPEN: "the file, or its -wal beside it, cannot be opened",
-    sqlite3.SQLITE_IOERR: "the disk does not answer as it should",
+    sqlite3.SQLITE_CANTOPEN: (
+        "the file, or its -wal beside it, cannot be opened: see whether the folder is writable, "
+        "and the limit on open files"
+    ),
+    sqlite3.SQLITE_IOERR: "the disk fails, or a limit on the size of files is in the way",
+    sqlite3.SQLITE_NOLFS: "a limit on the size of files is in the way",
     sqlite3.SQLITE_PERM: "this user may not use the file",
     sqlite3.SQLITE_BUSY: "another process has kept it locked",
     sqlite3.SQLITE_LOCKED: "another thread has kept it locked",
@@ -29,14 +33,28 @@ def is_busy(exc: sqlite3.Error) -> bool:
     return code_of(exc) in _BUSY
 
 
+def is_io_error(exc: sqlite3.Error) -> bool:
+    """Whether the disk failed, so that nobody knows what is on it."""
+    return code_of(exc) == sqlite3.SQLITE_IOERR
+
+
+def cannot_open(exc: OSError, path: str) -> BrokerUnavailable:
+    """The error to raise when the operating system refuses a file of the store."""
+    return BrokerUnavailable(f"cannot open {path}: {exc.strerror}")
+
+
 def translate(exc: sqlite3.Error, path: str) -> BrokerError:
     """The error to raise instead of `exc`: what is wrong, where, and the cure."""
     code = code_of(exc)
     if code in _CORRUPT:
         return BrokerCorrupt(
-            f"{path} is not a liteq store, or damaged ({exc}); nothing was changed: "
-            f"restore a backup, or choose another file with broker="
+            f"{path} is not a liteq store, or damaged ({exc}); nothing was changed: see "
+            f"`liteq doctor`, restore a backup, or choose another file with broker="
         )
     if code in _CURES:
-        return BrokerUnavailable(f"{path}: {exc}; {_CURES[code]}")
-    return BrokerError(f"{path}: {exc}")
+        return BrokerUnavailable(f"{path}: {exc} ({_name(exc)}); {_CURES[code]}")
+    return BrokerError(f"{path}: {exc} ({_name(exc)})")
+
+
+def _name(exc: sqlite3.Error) -> str:
+    return getattr(exc, "sqlite_errorname", type(exc).__name__)

@@ -4,13 +4,16 @@ import os
 import re
 import stat
 import sys
+import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from ...exceptions import BrokerInsecure, BrokerUnavailable, ConfigurationError
+from .mounts import network_of
 
+COMPANIONS = ("-wal", "-shm", "-gate")  # what stands beside the file, by the end of its name
 DURABILITIES = ("safe", "strict", "fast")
 
 
@@ -68,38 +71,98 @@ def prepare(path: str) -> None:
     Never opens a file that exists: closing it again would drop the locks of every connection
     this process has to it (sqlite.org/howtocorrupt.html, section 2.2).
     """
-    if os.path.lexists(path):
-        _check(path)
-        return
-    folder = os.path.dirname(path)
     try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-        with suppress(FileExistsError):  # another process was faster, and made it as we would
-            os.close(os.open(path, flags, 0o600))
+        if os.path.lexists(path):
+            _check(path)
+        else:
+            _create(path)
     except OSError as exc:
         raise BrokerUnavailable(
             f"cannot create {path}: {exc.strerror}; choose another file with broker= or "
-            f"LITEQ_BROKER_URL, or make {folder} writable"
+            f"LITEQ_BROKER_URL, or make {os.path.dirname(path)} writable"
         ) from exc
+    _check_folder(path)
+
+
+def _create(path: str) -> None:
+    _make_folder(os.path.dirname(path))
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    with suppress(FileExistsError):  # another process was faster, and made it as we would
+        os.close(os.open(path, flags, 0o600))
+
+
+def _make_folder(folder: str) -> None:
+    """Make `folder` and those above it, each for this user alone (`os.makedirs`: only the last)."""
+    if not os.path.isdir(folder):
+        _make_folder(os.path.dirname(folder))
+        with suppress(FileExistsError):
+            os.mkdir(folder, 0o700)
 
 
 def _check(path: str) -> None:
-    found = os.stat(path)
+    found = os.lstat(path)
+    if stat.S_ISLNK(found.st_mode):  # `locate` has resolved it, so it was put there since
+        raise BrokerInsecure(f"{path} was replaced by a symbolic link: see who did that")
     if not stat.S_ISREG(found.st_mode):
         raise ConfigurationError(f"{path} is not a file: choose another one with broker=")
     if not os.access(path, os.R_OK | os.W_OK):
         raise BrokerUnavailable(
-            f"{path} is not writable for this user (mode {stat.filemode(found.st_mode)})"
+            f"{path} is not writable for this user (uid {_uid()}, owner {found.st_uid}, "
+            f"mode {stat.filemode(found.st_mode)}): chown or chmod it, or see whether the disk is "
+            f"mounted read-only"
         )
-    if sys.platform == "win32":
-        return
-    if found.st_uid not in (os.geteuid(), 0) or found.st_mode & 0o022:
+    if found.st_nlink > 1:
+        warnings.warn(
+            f"{path} has {found.st_nlink} names (hard links): two programs that open it by "
+            f"different names destroy it; keep one and remove the others",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    for each in (path, *(path + tail for tail in COMPANIONS)):
+        if (fault := intrusion(each)) is not None:
+            raise BrokerInsecure(
+                f"{each} could be written by others ({fault}), and the store may hold pickles: "
+                f"chown it to this user and chmod 600 it"
+            )
+
+
+def intrusion(path: str) -> str | None:
+    """How somebody else than this user and root could write the file; None: they cannot."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    if sys.platform == "win32" or stat.S_ISLNK(found.st_mode):
+        return None  # SQLite follows none there
+    if found.st_uid in (os.geteuid(), 0) and not found.st_mode & 0o022:
+        return None
+    return f"owner {found.st_uid}, mode {stat.filemode(found.st_mode)}"
+
+
+def _check_folder(path: str) -> None:
+    folder = os.path.dirname(path)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise BrokerUnavailable(
+            f"{folder} is not writable for this user (uid {_uid()}), and SQLite keeps files of its "
+            f"own beside {os.path.basename(path)}: chown or chmod it, or see whether the disk is "
+            f"mounted read-only"
+        )
+    found = os.stat(folder)
+    # In a sticky folder, as /tmp is, others can replace nothing that is ours.
+    if sys.platform != "win32" and found.st_mode & (0o002 | stat.S_ISVTX) == 0o002:
         raise BrokerInsecure(
-            f"{path} could be written by others (owner {found.st_uid}, "
-            f"mode {stat.filemode(found.st_mode)}), and it may hold pickles: "
-            f"chown it to this user and chmod 600 it"
+            f"{folder} can be written by everybody (mode {stat.filemode(found.st_mode)}), so "
+            f"that others could replace the store: chmod o-w it, or choose another folder"
         )
+    if (kind := network_of(path)) is not None:
+        raise ConfigurationError(
+            f"{path} is on a network file system ({kind}), where SQLite's locks and shared memory "
+            f"do not work: choose a file on a local disk with broker= or LITEQ_BROKER_URL"
+        )
+
+
+def _uid() -> int | str:
+    return "unknown" if sys.platform == "win32" else os.geteuid()
 
 
 def _state_folder() -> Path:

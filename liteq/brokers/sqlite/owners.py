@@ -49,6 +49,12 @@ def is_dead(owner: Owner) -> bool | None:
     return start is None or start != owner.start
 
 
+def state_of(pid: int) -> str:
+    """The letter that `ps` shows for the process: T is stopped, Z a zombie; "" for unknown."""
+    fields = _stat(pid)
+    return fields[0] if fields else ""
+
+
 @cache
 def _has_proc() -> bool:
     return os.path.exists("/proc/self/stat")
@@ -72,13 +78,18 @@ def _space() -> str:
 
 def _start(pid: int) -> str | None:
     """When `pid` started; None for no such process, and for one that is only a zombie."""
+    fields = _stat(pid)
+    return fields[19] if fields and fields[0] not in "ZX" else None
+
+
+def _stat(pid: int) -> list[str] | None:
+    """What /proc tells of `pid` behind its name; None where there is none."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             # The name in parentheses may hold anything, so fields count from the last one.
-            fields = file.read().rpartition(b")")[2].split()
+            return file.read().rpartition(b")")[2].decode().split()
     except OSError:
         return None
-    return None if fields[0] in (b"Z", b"X") else fields[19].decode()
 
 
 def _gone_by_signal(pid: int) -> bool | None:

@@ -5,37 +5,35 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, Literal, TypeVar
+from contextlib import contextmanager, suppress
+from typing import Any, Literal, NamedTuple, TypeVar
 
-from ...exceptions import BrokerGone, BrokerUnavailable, ConfigurationError
+from ...exceptions import BrokerUnavailable
+from . import forks
 from .bells import Ringer, SocketBell
-from .errors import is_busy, translate
-from .gate import Gate
+from .errors import cannot_open, is_busy, is_io_error, translate
+from .gate import Gate, make_gate
+from .handle import BUSY_MS, Handle
 from .location import Location, prepare
-from .schema import ensure_schema
+from .locks import holder_of_gate, holder_of_lock
+from .schema import ensure_schema, is_current
 from .tally import Tally
 
 T = TypeVar("T")
-Level = Literal["full", "normal"]
 
-PATIENCE = 30.0  # seconds to wait for the write lock
+PATIENCE = 30.0  # seconds that a caller waits for the write lock
+BRIEF = 1.0  # seconds that a worker waits: it tries again by itself, and must hear a Ctrl-C
 _FOLD_AT = 4 * 2**20  # bytes of log: some 10 ms of work for whoever writes the last of them
-_BUSY_MS = 250  # SQLite's own waiting keeps Ctrl-C waiting too, so it is short and we loop
-_OLDEST = (3, 35, 0)  # `returning`
-
-_EVERYTIME = f"""
-    pragma busy_timeout = {_BUSY_MS};
-    pragma wal_autocheckpoint = 0;
-    pragma journal_size_limit = 16777216;
-    pragma cache_size = -8192;
-    pragma temp_store = memory;
-    pragma mmap_size = 0;
-    pragma trusted_schema = off;
-"""
 
 
-class Session:
+class Level(NamedTuple):
+    """How a transaction is written: at `full` it survives a power cut, at `normal` every kill."""
+
+    synchronous: Literal["full", "normal"]
+    patience: float = PATIENCE  # seconds to wait for the lock
+
+
+class Session(forks.Watched):
     """A connection with its place in the gate. Belongs to one thread of one process."""
 
     def __init__(self, location: Location) -> None:
@@ -44,99 +42,115 @@ class Session:
         self.ringer = Ringer()
         self.bell: SocketBell | None = None  # on which this thread waits for results
         self._version: object = None
+        self._suspect = False  # the disk has failed, and the log may have holes
         prepare(self.path)
-        self._gate = Gate(f"{self.path}-gate")
-        self._tally = Tally(f"{self.path}-gate")
-        with self._translated():
-            self.connection = self._open()
-        self._level = ""
-        self.identity = self._stat()
-
-    def _open(self) -> sqlite3.Connection:
-        if sqlite3.sqlite_version_info < _OLDEST:
-            raise ConfigurationError(
-                f"SQLite {sqlite3.sqlite_version} is too old: liteq needs 3.35 or newer; "
-                f"use a newer Python"
-            )
-        # check_same_thread=False: a thread's session may be closed by another one at exit.
-        connection = sqlite3.connect(
-            self.path, isolation_level=None, timeout=_BUSY_MS / 1000, check_same_thread=False
-        )
+        self._handle = Handle(self.path)
+        with forks.opening:
+            self._gate, self._tally = self._shared()
+            forks.watch(self)
         try:
-            connection.executescript(_EVERYTIME)
-            try:
-                self._gate.acquire()
-                self._patiently(lambda: ensure_schema(connection, self.path))
-            finally:
-                self._gate.release()
+            self._make_ready()
         except BaseException:
-            connection.close()
+            self.close()
             raise
-        return connection
+
+    def _shared(self) -> tuple[Gate, Tally]:
+        path = f"{self.path}-gate"
+        try:
+            gate = make_gate(path)
+            try:
+                return gate, Tally(path)
+            except BaseException:
+                gate.close()
+                raise
+        except OSError as exc:
+            raise cannot_open(exc, path) from exc
+
+    def _make_ready(self) -> None:
+        # A store that is up to date is opened beside the gate, so that whoever only wants to look
+        # does not wait for those who write.
+        with self._translated(), self._handle.calm:
+            if self._patiently(lambda: is_current(self._handle.db(), self.path)):
+                return
+        try:
+            self._enter(PATIENCE)
+            with self._translated(), self._handle.calm:
+                self._patiently(lambda: ensure_schema(self._handle.db(), self.path))
+        finally:
+            self._gate.release()
 
     def write(self, level: Level, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in one transaction: all of it is written, or nothing and it raises.
-
-        At level `full` the commit survives a power cut, at `normal` it survives every kill.
-        """
-        connection = self.connection
-        if level != self._level:
-            connection.execute(f"pragma synchronous = {level}")
-            self._level = level
+        """Run `work` in one transaction: all of it is written, or nothing and it raises."""
         try:
-            self._gate.acquire()  # in here, so that a Ctrl-C at any instant leaves it open again
-            self._begin(connection)
-            before = connection.total_changes
-            value = work(connection)
-            connection.execute("commit")
-            if self._tally.add(connection.total_changes - before) > _FOLD_AT:
-                self._fold()
-        except BaseException as exc:
-            # A full disk has rolled back already, and a second time would be an error.
-            if connection.in_transaction:
-                connection.execute("rollback")
-            if isinstance(exc, sqlite3.Error):
-                raise translate(exc, self.path) from exc
-            raise
+            self._enter(level.patience)  # in here: a Ctrl-C at any instant leaves it open again
+            self._handle.check()
+            with self._handle.calm:
+                db = self._begin(level)
+                try:
+                    before = db.total_changes
+                    value = work(db)
+                    db.execute("commit")
+                finally:
+                    self._roll_back(db)
+                if self._tally.add(db.total_changes - before) > _FOLD_AT:
+                    self._fold(db)
+        except sqlite3.Error as exc:
+            self._suspect = self._suspect or is_io_error(exc)
+            raise translate(exc, self.path) from exc
         finally:
             self._gate.release()
         return value
 
-    def read(self, sql: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
+    def read(
+        self, sql: str, values: tuple[object, ...] = (), patience: float = PATIENCE
+    ) -> list[tuple[Any, ...]]:
         """All rows of one query. Never leaves a read transaction open behind it."""
-        with self._translated():
-            return self.connection.execute(sql, values).fetchall()
+        self._handle.check()
+        with self._translated(), self._handle.calm:
+            return self._patiently(
+                lambda: self._handle.db().execute(sql, values).fetchall(), patience
+            )
 
     def stirred(self) -> bool:
-        """Whether another connection has written since this was asked last (5 us)."""
-        ((version,),) = self.read("pragma data_version")
+        """Whether another connection has written since this was asked last (6 us)."""
+        ((version,),) = self.read("pragma data_version", patience=BRIEF)
         changed, self._version = version != self._version, version
         return bool(changed)
 
-    def _fold(self) -> None:
-        """Move the log into the file, so that it is written over from its start again.
-
-        Under the gate and with RESTART, which takes the write lock: a passive checkpoint beside
-        a commit can corrupt the file in SQLite before 3.51.3 (the WAL-reset bug). The log keeps
-        its size: to write over it costs half of what letting it grow does.
-        """
-        # Not a moment is spent waiting for somebody who reads: everybody else waits for us.
-        self.connection.execute("pragma busy_timeout = 0")
+    def checkpoint(self) -> bool:
+        """Move the log into the file and cut it to nothing; False when somebody was in the way."""
         try:
-            ((busy, _, _),) = self.connection.execute("pragma wal_checkpoint(restart)").fetchall()
-        finally:
-            self.connection.execute(f"pragma busy_timeout = {_BUSY_MS}")
-        self._tally.set(_FOLD_AT // 2 if busy else 0)
-
-    def checkpoint(self) -> None:
-        """Move the log into the file and cut it to nothing."""
-        with self._translated():
-            try:
-                self._gate.acquire()
-                self.connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+            if not self._gate.acquire(BRIEF):
+                return False
+            self._tally.sign(self.pid)
+            ((busy, _, _),) = self.read("pragma wal_checkpoint(truncate)", patience=BRIEF)
+            if not busy:
                 self._tally.set(0)
+            return not busy
+        finally:
+            self._gate.release()
+
+    def vacuum(self) -> None:
+        """Write the file anew without its empty pages. Nobody else can write meanwhile."""
+        try:
+            self._enter(PATIENCE)
+            self.read("vacuum")
+        finally:
+            self._gate.release()
+        self.checkpoint()
+
+    def copy_to(self, target: sqlite3.Connection, pages: int) -> None:
+        """Copy the file as it is at this moment into `target`, so many pages at a time."""
+        with self._handle.calm:
+            db = self._handle.db()
+            # Within a transaction, or the copy would begin again with every commit of others.
+            db.execute("begin")
+            try:
+                db.execute("select 1 from sqlite_master").fetchall()
+                # With `progress` Python looks between two steps whether there was a Ctrl-C.
+                db.backup(target, pages=pages, sleep=0, progress=lambda *steps: None)
             finally:
-                self._gate.release()
+                self._roll_back(db)
 
     def log_size(self) -> int:
         """Bytes in the write-ahead log."""
@@ -146,52 +160,100 @@ class Session:
             return 0
 
     def check_identity(self) -> None:
-        """Raise BrokerGone when the file is no longer the one that was opened."""
-        if self._stat() != self.identity:
-            raise BrokerGone(
-                f"{self.path} was deleted or replaced while it was in use; what was in it is "
-                f"gone with it: stop the worker, put the file back, start again"
-            )
+        """Raise BrokerGone when the file is no longer the one that was opened, and BrokerTooNew
+        when a newer liteq has changed its tables."""
+        self._handle.check()
+        with self._translated(), self._handle.calm:
+            self._patiently(lambda: is_current(self._handle.db(), self.path), BRIEF)
 
     def close(self) -> None:
-        """Close the connection. Never call it in a forked child: see `SqliteBroker`."""
+        """Close all that is open. Using the session again would be a mistake."""
         if self.bell is not None:
             self.bell.close()  # it writes, so it goes before the connection
-        self.connection.close()
+        self._handle.close()
+        forks.unwatch(self._handle)
+        forks.unwatch(self)
         self._gate.close()
         self._tally.close()
         self.ringer.close()
 
-    def _stat(self) -> tuple[int, int]:
-        try:
-            found = os.stat(self.path)
-        except OSError:
-            return (0, 0)
-        return found.st_dev, found.st_ino
+    def disown(self) -> None:
+        # Closing the gate's file leaves the lock to the parent. The connection sees to itself.
+        self._gate.disown()
+        self.ringer.close()
 
-    def _begin(self, connection: sqlite3.Connection) -> None:
+    # one transaction
+
+    def _enter(self, patience: float) -> None:
+        if not self._gate.acquire(patience):
+            raise self._locked(patience, holder_of_gate(self._tally.holder()))
+        self._tally.sign(self.pid)
+
+    def _begin(self, level: Level) -> sqlite3.Connection:
+        if self._suspect:
+            self._mend()
+        db = self._handle.db_at(level.synchronous)
         try:
-            connection.execute("begin immediate")
+            db.execute("begin immediate")
         except sqlite3.OperationalError as exc:
             if not is_busy(exc):
                 raise
-            self._patiently(lambda: connection.execute("begin immediate"))
+            return self._patiently(lambda: self._begin_now(level), level.patience)
+        return db
 
-    def _patiently(self, work: Callable[[], T]) -> T:
-        """Try until the lock is free. The pause is random, so that two never stay in step."""
-        deadline = time.monotonic() + PATIENCE
+    def _begin_now(self, level: Level) -> sqlite3.Connection:
+        db = self._handle.db_at(level.synchronous)
+        db.execute("begin immediate")
+        return db
+
+    def _roll_back(self, db: sqlite3.Connection) -> None:
+        # A full disk has rolled back already, and a second time would be an error.
+        if db.in_transaction:
+            with suppress(sqlite3.Error):  # there is an earlier one to be told of
+                db.execute("rollback")
+
+    def _fold(self, db: sqlite3.Connection) -> None:
+        """Move the log into the file, so that it is written over from its start again.
+
+        Under the gate and with RESTART, which takes the write lock: a passive checkpoint beside
+        a commit can corrupt the file in SQLite before 3.51.3 (the WAL-reset bug). The log keeps
+        its size: to write over it costs half of what letting it grow does.
+        """
+        try:
+            busy = _restart_log(db)
+        except sqlite3.Error:
+            busy = True  # what was committed is committed; a later one tries again
+        self._tally.set(_FOLD_AT // 2 if busy else 0)
+
+    def _mend(self) -> None:
+        """After an error of the disk: what the log lacks there is still in memory, but no fsync
+        writes it any more. In the file it is safe."""
+        self._suspect = _restart_log(self._handle.db())
+
+    # waiting, and what is in the way
+
+    def _patiently(self, work: Callable[[], T], patience: float = PATIENCE) -> T:
+        """Try until the lock is free. Between two tries others may have the connection."""
+        deadline = 0.0
         while True:
             try:
                 return work()
             except sqlite3.OperationalError as exc:
                 if not is_busy(exc):
                     raise
-                if time.monotonic() > deadline:
-                    raise BrokerUnavailable(
-                        f"{self.path} stayed locked for {PATIENCE:.0f} s: another program holds "
-                        f"a transaction open on it"
-                    ) from exc
-            time.sleep(random.uniform(0.0002, 0.002))
+                now = time.monotonic()
+                deadline = deadline or now + patience
+                if now > deadline:
+                    raise self._locked(patience, holder_of_lock(self.path)) from exc
+            self._handle.calm.release()
+            try:
+                # Random, so that two never stay in step.
+                time.sleep(random.uniform(0.0002, 0.002))
+            finally:
+                self._handle.calm.acquire()
+
+    def _locked(self, patience: float, holder: str) -> BrokerUnavailable:
+        return BrokerUnavailable(f"{self.path} stayed locked for {patience:g} s: {holder}")
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -199,3 +261,14 @@ class Session:
             yield
         except sqlite3.Error as exc:
             raise translate(exc, self.path) from exc
+
+
+def _restart_log(db: sqlite3.Connection) -> bool:
+    """Move the log into the file; say whether somebody was in the way."""
+    # Not a moment is spent waiting for somebody who reads: everybody else waits for us.
+    db.execute("pragma busy_timeout = 0")
+    try:
+        ((busy, _, _),) = db.execute("pragma wal_checkpoint(restart)").fetchall()
+    finally:
+        db.execute(f"pragma busy_timeout = {BUSY_MS}")
+    return bool(busy)

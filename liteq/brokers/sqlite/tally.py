@@ -1,40 +1,55 @@
-"""How much has been written to the log since it was last folded into the file.
+"""What all processes share about the log and the gate, in a few bytes of mapped memory.
 
-Nobody but SQLite knows, and it does not tell before 3.51; the size of the log says nothing,
-because it is written over from its start again. So all processes keep one count of their own, in
-the gate's file, which is touched only by whoever is inside the gate. It is an estimate: a commit
-of one row writes some 8 KB, every further row some 200 bytes.
+How much has been written to the log since it was last folded into the file: nobody but SQLite
+knows, and it does not tell before 3.51; the size of the log says nothing, because it is written
+over from its start again. So all processes keep one count of their own. It is an estimate: a
+commit of one row writes some 8 KB, every further row some 200 bytes.
+
+And who is inside the gate, to be named to those who waited in vain.
+
+Both are in the gate's file and are touched only by whoever is inside the gate.
 """
 
 import mmap
 import os
-import struct
 
-_COUNT = struct.Struct("=q")
+_SIZE = 16  # bytes: two numbers
+_COUNT, _HOLDER = 0, 1
 
 
 class Tally:
-    """The count in the file at `path`, shared by all who open it."""
+    """The numbers in the file at `path`, shared by all who open it."""
 
     def __init__(self, path: str) -> None:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+        fd = os.open(path, flags, 0o600)
         try:
-            if os.fstat(fd).st_size < _COUNT.size:
-                os.truncate(fd, _COUNT.size)
-            self._map = mmap.mmap(fd, _COUNT.size)
+            # Real bytes and not a hole: to write to a mapped hole of a full disk is deadly.
+            os.write(fd, bytes(max(_SIZE - os.lseek(fd, 0, os.SEEK_END), 0)))
+            self._map = mmap.mmap(fd, _SIZE)
         finally:
             os.close(fd)
+        self._cells = memoryview(self._map).cast("q")
+
+    def sign(self, pid: int) -> None:
+        """Note who is inside the gate."""
+        self._cells[_HOLDER] = pid
+
+    def holder(self) -> int:
+        """The pid of whoever came in last; 0: nobody ever did."""
+        return self._cells[_HOLDER]
 
     def add(self, rows: int) -> int:
         """Count a commit that changed `rows` rows; answer the bytes so far."""
-        count = int(_COUNT.unpack_from(self._map)[0]) + 8_000 + 200 * rows
-        _COUNT.pack_into(self._map, 0, count)
+        count = self._cells[_COUNT] + 8_000 + 200 * rows
+        self._cells[_COUNT] = count
         return count
 
     def set(self, count: int) -> None:
         """Begin again at `count` bytes."""
-        _COUNT.pack_into(self._map, 0, count)
+        self._cells[_COUNT] = count
 
     def close(self) -> None:
         """Let go of the file."""
+        self._cells.release()
         self._map.close()

@@ -1,0 +1,157 @@
+"""What can be told of a store: the facts. What they mean is said in `findings.py`."""
+
+import os
+import sqlite3
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from ...exceptions import BrokerCorrupt
+from ...states import Phase
+from .location import COMPANIONS, intrusion
+from .mounts import kind_of
+from .owners import Owner, is_dead
+from .session import Level, Session
+from .statements import SQL, parse, read
+
+_CHECKUP = parse(read("checkup.sql"))
+_AHEAD = 60.0  # seconds that a task may come from the future: clocks are set by small steps
+_LISTED = 10  # faults of the file that are told one by one
+
+
+class Facts(NamedTuple):
+    """How a store is, in the order in which it is shown."""
+
+    path: str
+    durability: str
+    size: int  # bytes
+    log_size: int
+    disk_free: int | None
+    file_system: str | None
+    owner: int
+    mode: str
+    names: int  # hard links
+    intrusions: dict[str, str]  # files that others could write, and how
+    sqlite: str
+    schema: int
+    page_size: int
+    pages: int
+    free_pages: int
+    damage: list[str]
+    tasks: dict[str, int]  # by phase
+    ahead: int  # tasks from the future
+    dead_workers: list[str]
+    orphans: int  # running tasks of dead workers
+    strays: int  # running tasks of nobody
+    timeless: int  # scheduled tasks without a time
+    stuck: int  # tasks that wait for nothing
+    silent_bells: int
+
+
+def gather(session: Session, durability: str, now: float, *, thorough: bool) -> Facts:
+    """The facts of the store that `session` has open."""
+    path = session.path
+    found = os.stat(path)
+    damage = _damage(session, thorough=thorough)
+    dead = _rows(session, damage, SQL["workers"])
+    dead = [row for row in dead if is_dead(Owner.parse(row[8]))]
+    bells = _rows(session, damage, SQL["bells"])
+
+    def count(name: str, *values: object) -> int:
+        rows = _rows(session, damage, _CHECKUP[name], values)
+        return int(rows[0][0]) if rows else 0
+
+    def pragma(name: str) -> int:
+        rows = _rows(session, damage, f"pragma {name}")
+        return int(rows[0][0]) if rows else 0
+
+    return Facts(
+        path=path,
+        durability=durability,
+        size=found.st_size,
+        log_size=session.log_size(),
+        disk_free=_disk_free(path),
+        file_system=kind_of(path),
+        owner=found.st_uid,
+        mode=stat.filemode(found.st_mode),
+        names=found.st_nlink,
+        intrusions=_intrusions(path),
+        sqlite=sqlite3.sqlite_version,
+        schema=pragma("user_version"),
+        page_size=pragma("page_size"),
+        pages=pragma("page_count"),
+        free_pages=pragma("freelist_count"),
+        tasks={_phase(row[0]): row[1] for row in _rows(session, damage, _CHECKUP["phases"])},
+        ahead=count("ahead", now + _AHEAD),
+        dead_workers=[str(row[1]) for row in dead],
+        orphans=sum(count("held", row[0]) for row in dead),
+        strays=count("strays"),
+        timeless=count("timeless"),
+        stuck=count("stuck"),
+        silent_bells=sum(is_dead(Owner.parse(owner)) is True for _, owner in bells),
+        damage=damage,
+    )
+
+
+def put_right(session: Session, level: Level) -> list[str]:
+    """Repair what can be repaired without asking; tell what was done."""
+
+    def work(db: sqlite3.Connection) -> list[str]:
+        silent = [row for row in db.execute(SQL["bells"]) if is_dead(Owner.parse(row[1]))]
+        db.executemany(SQL["unlisten"], [row[:1] for row in silent])
+        strays = db.execute(_CHECKUP["free_strays"]).rowcount
+        timeless = db.execute(_CHECKUP["start_timeless"]).rowcount
+        done = {
+            "gave back {} running tasks that no worker has": strays,
+            "made {} scheduled tasks without a time ready": timeless,
+            "dropped {} bells of processes that are gone": len(silent),
+        }
+        return [text.format(number) for text, number in done.items() if number]
+
+    done = session.write(level, work)
+    session.ringer.ring(address for (address,) in session.read(SQL["work_bells"]))
+    before = session.log_size()
+    if before and session.checkpoint():
+        done.append(f"moved the log of {before} bytes into the file")
+    return done
+
+
+def _rows(
+    session: Session, damage: list[str], sql: str, values: tuple[object, ...] = ()
+) -> list[tuple[Any, ...]]:
+    """The rows of a query; none, and the reason among `damage`, where the file is damaged."""
+    try:
+        return session.read(sql, values)
+    except BrokerCorrupt as exc:
+        text = str(exc.__cause__)
+        if text not in damage:
+            damage.append(text)
+        return []
+
+
+def _damage(session: Session, *, thorough: bool) -> list[str]:
+    check = "integrity_check" if thorough else "quick_check"
+    damage: list[str] = []
+    for (line,) in _rows(session, damage, f"pragma {check}({_LISTED})"):
+        damage += [text for text in str(line).splitlines() if text != "ok"]
+    return damage
+
+
+def _phase(number: int) -> str:
+    with suppress(ValueError):
+        return Phase(number).name.lower()
+    return f"phase {number}"  # of a newer liteq, or written by hand
+
+
+def _intrusions(path: str) -> dict[str, str]:
+    found = {each: intrusion(each) for each in (path, *(path + tail for tail in COMPANIONS))}
+    return {each: how for each, how in found.items() if how}
+
+
+def _disk_free(path: str) -> int | None:
+    statvfs: Callable[[str], os.statvfs_result] | None = getattr(os, "statvfs", None)
+    if statvfs is None:
+        return None
+    disk = statvfs(path)
+    return disk.f_bavail * disk.f_frsize

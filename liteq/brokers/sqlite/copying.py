@@ -1,0 +1,60 @@
+"""A copy of a store while it is in use."""
+
+import os
+import sqlite3
+from contextlib import closing, suppress
+
+from ...exceptions import BrokerCorrupt, BrokerUnavailable, ConfigurationError
+from .errors import translate
+from .session import Session
+
+_PAGES = 1024  # at a time, so that a Ctrl-C is heard in between
+
+
+def copy(session: Session, path: str) -> None:
+    """Write the store of `session`, as it is at one moment, to the new file `path` (mode 0600).
+
+    It has its name only when it is whole and was checked.
+    """
+    if os.path.lexists(path):
+        raise ConfigurationError(f"{path} is there already: choose another name for the backup")
+    part = f"{path}.part"
+    try:
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+        os.close(os.open(part, flags, 0o600))
+    except FileExistsError:
+        raise ConfigurationError(
+            f"{part} is left from a backup that did not end, or one is being made: remove it"
+        ) from None
+    except OSError as exc:
+        raise BrokerUnavailable(f"cannot write {path}: {exc.strerror}") from exc
+    try:
+        with closing(sqlite3.connect(part, isolation_level=None)) as target:
+            try:
+                session.copy_to(target, _PAGES)
+                _check(target, part)
+            except sqlite3.Error as exc:
+                raise translate(exc, part) from exc
+        _rename(part, path)
+    except BaseException:
+        for each in (part, f"{part}-journal", f"{part}-wal", f"{part}-shm"):
+            with suppress(OSError):
+                os.unlink(each)
+        raise
+
+
+def _check(target: sqlite3.Connection, path: str) -> None:
+    ((verdict,), *_) = target.execute("pragma quick_check(1)").fetchall()
+    if verdict != "ok":
+        raise BrokerCorrupt(f"the copy {path} is damaged ({verdict}): see `liteq doctor`")
+
+
+def _rename(part: str, path: str) -> None:
+    try:
+        os.link(part, path)  # fails where `rename` would replace what came there meanwhile
+    except FileExistsError:
+        raise ConfigurationError(f"{path} is there already: choose another name") from None
+    except OSError:  # a file system without hard links
+        os.rename(part, path)
+    else:
+        os.unlink(part)

@@ -1,0 +1,115 @@
+"""What the facts of a store mean, and what to do about it. Pure."""
+
+from collections.abc import Iterator
+
+from ..base import Finding
+from .checkup import Facts
+
+_LARGE_LOG = 64 * 2**20  # bytes; folded in at 4 MB unless somebody is in the way
+_LITTLE_ROOM = 100 * 2**20
+_MUCH_AIR = 16 * 2**20
+_RESET_BUG = "sqlite.org/wal.html#walresetbug"
+
+
+def judge(facts: Facts) -> list[Finding]:
+    """The findings, the worst first."""
+    found = [*_file(facts), *_tasks(facts), *_space(facts), *_versions(facts)]
+    return sorted(found, key=lambda each: ("error", "warning", "note").index(each.severity))
+
+
+def _file(facts: Facts) -> Iterator[Finding]:
+    if facts.damage:
+        yield Finding(
+            "error",
+            f"the file is damaged: {'; '.join(facts.damage)}",
+            "stop all programs that use it; restore a backup, or save what can be read with "
+            f"`sqlite3 {facts.path} .recover`",
+        )
+    for path, how in facts.intrusions.items():
+        yield Finding(
+            "error",
+            f"{path} could be written by others ({how}), and the store may hold pickles",
+            "chown it to the user of the workers, and chmod 600 it",
+        )
+    if facts.names > 1:
+        yield Finding(
+            "warning",
+            f"the file has {facts.names} names (hard links)",
+            "two programs that open it by different names destroy it: keep one, remove the others",
+        )
+
+
+def _tasks(facts: Facts) -> Iterator[Finding]:
+    if facts.orphans:
+        yield Finding(
+            "warning",
+            f"{facts.orphans} running tasks belong to workers that died "
+            f"({', '.join(facts.dead_workers)})",
+            "any worker takes them back within a second of its start, and so does --repair",
+        )
+    if facts.strays:
+        yield Finding(
+            "error",
+            f"{facts.strays} tasks are marked as running, and no worker has them",
+            "somebody changed the tables by hand; --repair makes them ready again",
+        )
+    if facts.timeless:
+        yield Finding(
+            "error",
+            f"{facts.timeless} tasks are scheduled, and have no time",
+            "they were inserted by hand without an eta; --repair makes them ready",
+        )
+    if facts.stuck:
+        yield Finding(
+            "error",
+            f"{facts.stuck} tasks wait for others that have ended, or are not there",
+            "somebody changed the tables by hand: revoke them, and send them again",
+        )
+    if facts.silent_bells:
+        yield Finding(
+            "note",
+            f"{facts.silent_bells} bells belong to processes that are gone",
+            "they are dropped with the next rescue, and by --repair",
+        )
+    if facts.ahead:
+        yield Finding(
+            "warning",
+            f"{facts.ahead} tasks were sent in the future",
+            "the clock was set back, or another machine's is ahead: etas, expiry and results that "
+            "are kept follow the clock, so set it right",
+        )
+
+
+def _space(facts: Facts) -> Iterator[Finding]:
+    if facts.log_size > _LARGE_LOG:
+        yield Finding(
+            "warning",
+            f"the log has {facts.log_size:,} bytes",
+            "some program has been reading in one transaction for long: find and close it; then "
+            "--repair moves the log into the file",
+        )
+    if facts.disk_free is not None and facts.disk_free < _LITTLE_ROOM:
+        yield Finding(
+            "warning",
+            f"the disk has {facts.disk_free:,} bytes left",
+            "on a full disk nothing can be sent and no result stored, until there is room again",
+        )
+    air = facts.free_pages * facts.page_size
+    if air > _MUCH_AIR and facts.free_pages * 2 > facts.pages:
+        yield Finding(
+            "note",
+            f"{air:,} bytes of the file are empty",
+            "they are used again; `liteq doctor --vacuum` gives them back to the system, while "
+            "nobody can send or work",
+        )
+
+
+def _versions(facts: Facts) -> Iterator[Finding]:
+    version = tuple(int(part) for part in facts.sqlite.split("."))
+    if not (version >= (3, 51, 3) or (version[:2] == (3, 50) <= version and version[2] >= 7)):
+        yield Finding(
+            "note",
+            f"SQLite {facts.sqlite} can damage a file in WAL mode when two processes checkpoint it "
+            f"at once ({_RESET_BUG})",
+            "liteq never does; let no other program write to the file with SQLite before 3.51.3",
+        )

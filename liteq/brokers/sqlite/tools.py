@@ -1,0 +1,80 @@
+"""The verbs of the port that only tools need."""
+
+import os
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...exceptions import BrokerUnavailable
+from ...message import Record
+from ...states import Phase
+from ..base import Broker, Examination, QueueCount, WorkerInfo
+from .checkup import gather, put_right
+from .copying import copy
+from .findings import judge
+from .location import Location
+from .owners import Owner, is_dead
+from .rows import record_of
+from .session import Level, Session
+from .statements import SQL, listed
+from .workflows import drop_waiting
+
+
+class Tools(Broker):
+    """What tools ask of the store at `location`."""
+
+    location: Location
+    _sent: Level
+
+    def counts(self) -> list[QueueCount]:
+        rows = self._session().read(SQL["counts"])
+        return [QueueCount(str(queue), Phase(phase), int(n)) for queue, phase, n in rows]
+
+    def listing(
+        self,
+        phases: Sequence[Phase],
+        limit: int,
+        *,
+        task: str | None = None,
+        headers: Mapping[str, Any] | None = None,
+    ) -> list[Record]:
+        where, values = listed(phases, task, headers)
+        rows = self._session().read(f"{SQL['fetch']} {where} limit ?", (*values, limit))
+        return [record_of(row) for row in rows]
+
+    def workers(self) -> list[WorkerInfo]:
+        rows = self._session().read(SQL["workers"])
+        return [
+            WorkerInfo(*row[:8]) for row in rows if is_dead(Owner.parse(str(row[8]))) is not True
+        ]
+
+    def purge(self, queues: Sequence[str] | None) -> int:
+        now = self.clock()
+        return self._session().write(self._sent, lambda db: drop_waiting(db, queues, now))
+
+    def examine(self, *, thorough: bool = False) -> Examination:
+        durability = self.location.durability
+        facts = gather(self._present(), durability, self.clock(), thorough=thorough)
+        return Examination(facts._asdict(), judge(facts))
+
+    def mend(self) -> list[str]:
+        return put_right(self._present(), self._sent)
+
+    def compact(self) -> None:
+        self._present().vacuum()
+
+    def backup(self, path: str) -> None:
+        copy(self._present(), path)
+
+    def _present(self) -> Session:
+        """The session of a store that tools look at: they make none."""
+        if not os.path.lexists(self.location.path):
+            raise BrokerUnavailable(
+                f"there is no {self.location.path}: nothing was ever sent to it, or -A or -b names "
+                f"another store than you think"
+            )
+        return self._session()
+
+    @abstractmethod
+    def _session(self) -> Session:
+        """The session of the calling thread."""

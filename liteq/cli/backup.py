@@ -1,0 +1,28 @@
+"""`liteq backup`: a copy of the store while it is in use."""
+
+import os
+from argparse import ArgumentParser, Namespace
+
+from .apps import app_of
+from .exits import OK
+from .options import add_json
+from .output import say, say_json
+
+
+def configure(parser: ArgumentParser) -> None:
+    """The options."""
+    parser.add_argument("file", metavar="FILE", help="the new file")
+    add_json(parser)
+
+
+def run(args: Namespace) -> int:
+    """Copy it, and tell how large it is."""
+    broker = app_of(args).broker
+    path = os.path.abspath(args.file)
+    broker.backup(path)
+    size = os.stat(path).st_size
+    if args.json:
+        say_json({"store": broker.url, "file": path, "size": size})
+    else:
+        say(f"copied {broker.url} to {path} ({size:,} bytes)")
+    return OK

@@ -1,0 +1,78 @@
+"""`liteq doctor`: what is wrong with the store, and what to do about it."""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+
+from ..brokers.base import Examination, Finding
+from ..worker.deaths import begun
+from ..worker.decide import policy_of
+from .apps import app_of
+from .exits import DATA, FAILED, OK
+from .options import add_json
+from .output import say, say_json
+
+
+def configure(parser: ArgumentParser) -> None:
+    """The options."""
+    add = parser.add_argument
+    add("--repair", action="store_true", help="put in order what can be, while others work")
+    add("--thorough", action="store_true", help="check the indexes against the tables, too")
+    add("--vacuum", action="store_true", help="give empty space back; everybody else waits")
+    add_json(parser)
+
+
+def run(args: Namespace) -> int:
+    """Look, repair if asked, look again; FAILED when something is left to see to."""
+    app = app_of(args)
+    broker = app.broker
+    done = []
+    found = broker.examine(thorough=args.thorough)
+    if args.repair and not _is_damaged(found):
+        rescued = broker.rescue(policy_of(app.conf), begun)
+        done = [f"took back {len(rescued)} tasks of dead workers"] if rescued else []
+        done += broker.mend()
+    if args.vacuum and not _is_damaged(found):
+        broker.compact()
+        done.append("gave empty space back")
+    if done:
+        found = broker.examine(thorough=args.thorough)
+    if args.json:
+        findings = [each._asdict() for each in found.findings]
+        say_json({"store": broker.url, **found.facts, "findings": findings, "done": done})
+    else:
+        say(*_lines(found, done))
+    if _is_damaged(found):
+        return DATA
+    return FAILED if any(each.severity != "note" for each in found.findings) else OK
+
+
+def _is_damaged(found: Examination) -> bool:
+    """Whether nothing more should be written to the file."""
+    return bool(found.facts.get("damage"))
+
+
+def _lines(found: Examination, done: list[str]) -> Iterator[str]:
+    for name, value in found.facts.items():
+        if value or value == 0:
+            yield f"{name.replace('_', ' ')}: {_words(value)}"
+    for text in done:
+        yield f"repaired: {text}"
+    for finding in found.findings:
+        yield ""
+        yield from _finding(finding)
+    if not found.findings:
+        yield ""
+        yield "All is well."
+
+
+def _finding(finding: Finding) -> Iterator[str]:
+    yield f"{finding.severity.upper()}: {finding.what}"
+    yield f"  {finding.cure}"
+
+
+def _words(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {number}" for key, number in value.items())
+    if isinstance(value, list):
+        return "; ".join(map(str, value))
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,208 @@
+"""Programs that fork after they have used the store: a preload, multiprocessing, a task."""
+
+import os
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from liteq.brokers import connect
+from liteq.message import Message, new_id
+from tests.e2e.project import KILL, Project, alive, wait_for
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+
+START = """
+import multiprocessing, os, signal, sys, threading, time
+from liteq.brokers import connect
+from liteq.brokers.sqlite import forks
+from liteq.brokers.sqlite.session import Level
+from liteq.message import Message, new_id
+
+broker = connect("sqlite:///store.db?durability=fast")
+
+def send(id=None):
+    broker.enqueue([Message(id or new_id(), "add", b"", "json", "celery")])
+
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path, START)
+
+
+def ids(folder: Path) -> set[str]:
+    """The ids in the store, which is whole."""
+    with closing(sqlite3.connect(folder / "store.db")) as database:
+        assert database.execute("pragma integrity_check").fetchall() == [("ok",)]
+        return {row[0] for row in database.execute("select id from task")}
+
+
+@pytest.mark.parametrize("last", ["parent", "child"])
+@pytest.mark.parametrize("way", ["fork", "multiprocessing"])
+def test_parent_and_child_both_send_whoever_ends_first(
+    project: Project, tmp_path: Path, way: str, last: str
+) -> None:
+    project.python(
+        START
+        + f"""
+send("before")
+broker.result_bell()
+ours, theirs = os.pipe()
+
+def child():
+    send("child")
+    if {last!r} == "child":
+        os.close(theirs)
+        os.read(ours, 1)  # until the parent is gone
+    send("child, later")
+    import gc; gc.collect()
+
+if {way!r} == "fork":
+    pid = os.fork()
+    if not pid:
+        child()
+        sys.exit()  # all that it has inherited is taken down
+    wait = lambda: os.waitpid(pid, 0)
+else:
+    process = multiprocessing.get_context("fork").Process(target=child)
+    process.start()
+    wait = process.join
+send("parent")
+if {last!r} == "parent":
+    wait()
+    send("parent, later")
+else:
+    multiprocessing.active_children().clear()
+    broker.close()
+    os._exit(0)
+"""
+    )
+    expected = {"before", "parent", "child", "child, later"}
+    if last == "parent":
+        expected.add("parent, later")
+
+    assert _eventually(tmp_path, expected) == expected
+
+
+def _eventually(folder: Path, expected: set[str]) -> set[str]:
+    """What is stored once all is; a child may live longer than the program that was waited for."""
+    wait_for(lambda: ids(folder) >= expected, f"{expected}")
+    return ids(folder)
+
+
+def test_a_fork_in_the_midst_of_a_long_transaction_takes_nothing_from_the_parent(
+    project: Project, tmp_path: Path
+) -> None:
+    said = project.python(
+        START
+        + """
+forks.LONGEST = 0.2  # the transaction goes on for longer than a fork waits
+inside, go_on = threading.Event(), threading.Event()
+
+def work(db):
+    row = "insert into task (id, task, payload) values (?, 'add', zeroblob(3000))"
+    db.executemany(row, [(f"{n}",) for n in range(500)])
+    inside.set()
+    go_on.wait()
+
+send("before")
+writer = threading.Thread(target=lambda: broker._session().write(Level("normal"), work))
+writer.start()
+inside.wait()
+pid = os.fork()
+if not pid:
+    try:
+        send("child")
+    except Exception as exc:
+        print(type(exc).__name__, exc)
+    del broker
+    import gc; gc.collect()
+    sys.exit()
+os.waitpid(pid, 0)
+go_on.set()
+writer.join()
+send("after")
+os._exit(0)
+"""
+    )
+
+    assert "BrokerUnavailable" in said
+    assert "forked while another thread was in a long transaction" in said
+    assert ids(tmp_path) == {"before", "after", *map(str, range(500))}
+
+
+def test_a_fork_in_the_midst_of_other_threads_writing_hangs_nowhere(
+    project: Project, tmp_path: Path
+) -> None:
+    project.python(
+        START
+        + """
+def hammer():
+    while not over.is_set():
+        send()
+
+over = threading.Event()
+threads = [threading.Thread(target=hammer) for _ in range(3)]
+for thread in threads:
+    thread.start()
+for n in range(40):
+    pid = os.fork()
+    if not pid:
+        send(f"child {n}")
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+over.set()
+for thread in threads:
+    thread.join()
+"""
+    )
+
+    assert {f"child {n}" for n in range(40)} <= ids(tmp_path)
+
+
+def test_a_child_that_outlives_its_killed_parent_keeps_nobody_out(
+    project: Project, tmp_path: Path
+) -> None:
+    source = """
+send()
+child = os.fork()
+if not child:
+    signal.pause()
+
+def work(db):
+    print("inside", child, flush=True)
+    signal.pause()
+
+broker._session().write(Level("normal"), work)
+"""
+    with project.program("-c", START + source) as program:
+        child = int(program.wait_for_line("inside").split()[1])
+        program.send(KILL)
+        try:
+            broker = connect(f"sqlite:///{tmp_path}/store.db")
+            broker.enqueue([Message(new_id(), "add", b"", "json", "celery")])
+            broker.close()
+            assert alive(child)
+        finally:
+            os.kill(child, KILL)
+
+    assert len(ids(tmp_path)) == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_child_does_not_hear_its_parents_bell(store: str) -> None:
+    broker = connect(store)
+    bell = broker.result_bell()
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if bell.fileno() < 0 and broker.result_bell().fileno() >= 0 else 1)
+    _, status = os.waitpid(pid, 0)
+
+    assert status == 0
+    assert bell.fileno() >= 0
+    broker.close()

@@ -1,0 +1,229 @@
+"""Faults of the store, 1: somebody keeps it locked, or reads for too long.
+
+docs/internals/storage-faults.md has the table of all storage faults and their tests.
+"""
+
+import signal
+import sqlite3
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from liteq.brokers import connect
+from liteq.brokers.sqlite import SqliteBroker
+from liteq.exceptions import BrokerUnavailable
+from liteq.message import Message, new_id
+from tests.e2e.project import INT, KILL, Program, Project, wait_for
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="needs flock and SIGSTOP")
+STOP = getattr(signal, "SIGSTOP", 0)
+CONT = getattr(signal, "SIGCONT", 0)
+
+INSIDE = """
+import time
+from liteq.brokers import connect
+from liteq.brokers.sqlite.session import Level
+
+def work(db):
+    print("inside", flush=True)
+    time.sleep(1e6)
+
+broker = connect("sqlite:///project.db")
+broker._session().write(Level("normal"), work)
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+@pytest.fixture
+def broker(project: Project) -> Iterator[SqliteBroker]:
+    broker = connect(f"sqlite:///{project.folder}/project.db?durability=fast")
+    assert isinstance(broker, SqliteBroker)
+    broker.counts()
+    yield broker
+    broker.close()
+
+
+@contextmanager
+def insider(project: Project) -> Iterator[Program]:
+    """A program in the middle of a transaction of liteq."""
+    with project.program("-c", INSIDE) as program:
+        program.wait_for_line("inside")
+        yield program
+
+
+def send(broker: SqliteBroker) -> None:
+    broker.enqueue([Message(new_id(), "project.add", b"[[1, 2], {}]", "json", "celery")])
+
+
+def entries(folder: str) -> int:
+    return len(list(Path(folder).iterdir()))
+
+
+def stored(broker: SqliteBroker) -> int:
+    return sum(count.tasks for count in broker.counts())
+
+
+def brief(broker: SqliteBroker, patience: float = 0.3) -> SqliteBroker:
+    """Callers that give up soon."""
+    broker._sent = broker._sent._replace(patience=patience)
+    return broker
+
+
+@posix
+def test_a_process_that_was_stopped_in_a_transaction_is_named_after_the_deadline(
+    project: Project, broker: SqliteBroker
+) -> None:
+    with insider(project) as program:
+        program.send(STOP)
+        words = f"stayed locked for 0.3 s: held by pid {program.pid}, "
+        for _ in range(3):  # each of them keeps its place in the queue
+            with pytest.raises(BrokerUnavailable, match=words):
+                send(brief(broker))
+        program.send(CONT)
+        program.send(KILL)
+
+    send(brief(broker, 30.0))
+    assert stored(broker) == 1
+
+
+@posix
+def test_a_dead_holder_lets_those_in_who_wait(project: Project, broker: SqliteBroker) -> None:
+    with insider(project) as program:
+        threading.Timer(0.5, program.send, (KILL,)).start()
+        send(broker)
+
+    assert stored(broker) == 1
+
+
+@posix
+def test_whoever_only_looks_does_not_wait_for_those_who_write(
+    project: Project, broker: SqliteBroker
+) -> None:
+    send(broker)
+    with insider(project):
+        fresh = connect(broker.url)  # to open the store needs no turn either
+        assert [count.tasks for count in fresh.counts()] == [1]
+        fresh.close()
+
+
+@posix
+def test_a_place_that_was_given_up_holds_up_nobody(
+    project: Project, broker: SqliteBroker, tmp_path: Path
+) -> None:
+    """Its thread gets the turn when nobody is there any more to take it."""
+    other = connect(broker.url)
+    with insider(project) as program:
+        with pytest.raises(BrokerUnavailable):
+            send(brief(broker))
+        program.send(KILL)
+        assert isinstance(other, SqliteBroker)
+        send(other)
+    send(broker)
+    other.close()
+
+    assert stored(broker) == 2
+
+
+@posix
+def test_ctrl_c_ends_the_wait_and_the_next_one_has_its_turn(project: Project) -> None:
+    source = """
+import project
+try:
+    project.add.delay(1, 2)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+project.add.delay(1, 2)
+print("sent", flush=True)
+"""
+    with insider(project) as holder, project.program("-c", "print('up')" + source) as sender:
+        sender.wait_for_line("up")
+        wait_for(lambda: entries(f"/proc/{sender.pid}/task") > 1, "the wait")
+        sender.send(INT)
+        sender.wait_for_line("interrupted", deadline=5)
+        holder.send(KILL)
+        sender.wait_for_line("sent")
+        assert sender.wait() == 0
+
+
+def test_a_worker_waits_for_a_lock_loses_nothing_and_hears_ctrl_c(
+    project: Project, broker: SqliteBroker
+) -> None:
+    with (
+        closing(
+            sqlite3.connect(project.folder / "project.db", isolation_level=None, timeout=20)
+        ) as other,
+        project.worker() as worker,
+    ):
+        send(broker)
+        wait_for(lambda: _finished(broker) == 1, "the first result")
+        _begin(other)
+        worker.wait_for_line("the store fails, trying again: .*stayed locked")
+        other.execute("insert into task (task, payload) values ('project.add', '[[1, 1], {}]')")
+        other.execute("commit")
+        worker.wait_for_line("the store works again")
+        wait_for(lambda: _finished(broker) == 2, "the second result")
+        _begin(other)
+        worker.send(INT)
+        assert worker.wait(15) == 0
+        other.execute("rollback")
+
+
+def _begin(other: sqlite3.Connection) -> None:
+    wait_for(lambda: _try(other), "the lock")
+
+
+def _try(other: sqlite3.Connection) -> bool:
+    try:
+        other.execute("begin immediate")
+    except sqlite3.OperationalError:
+        return False
+    return True
+
+
+def _finished(broker: SqliteBroker) -> int:
+    return sum(count.tasks for count in broker.counts() if count.phase.final)
+
+
+def test_the_log_shrinks_once_a_long_reader_is_gone(project: Project, broker: SqliteBroker) -> None:
+    log = project.folder / "project.db-wal"
+    send(broker)
+    with closing(sqlite3.connect(project.folder / "project.db", isolation_level=None)) as reader:
+        reader.execute("begin")
+        reader.execute("select count(*) from task").fetchall()
+        messages = [Message(new_id(), "add", b"x" * 2000, "json", "celery") for _ in range(500)]
+        for n in range(40):
+            broker.enqueue([each._replace(id=f"{n}-{each.id}") for each in messages])
+        assert log.stat().st_size > 40 * 2**20, "nothing can be folded in beside the reader"
+        reader.execute("commit")
+    for n in range(40, 80):
+        broker.enqueue([each._replace(id=f"{n}-{each.id}") for each in messages])
+
+    assert log.stat().st_size < 40 * 2**20
+    assert stored(broker) == 80 * 500 + 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_place_in_the_queue_costs_one_thread_and_no_descriptor(
+    project: Project, broker: SqliteBroker
+) -> None:
+    def used() -> tuple[int, int]:
+        return entries("/proc/self/fd"), entries("/proc/self/task")
+
+    send(broker)
+    before = used()
+    with insider(project):
+        fds, threads = used()
+        for _ in range(5):
+            with pytest.raises(BrokerUnavailable):
+                send(brief(broker, 0.1))
+            assert used() == (fds, threads + 1)
+    send(brief(broker, 30.0))
+    wait_for(lambda: used() == before, "the end of the thread")
