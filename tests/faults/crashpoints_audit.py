@@ -1,0 +1,94 @@
+"""What must hold of a store after any crash."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from liteq import LiteQ
+from liteq.brokers import connect
+from liteq.clock import ManualClock
+from liteq.message import Record
+from liteq.states import Phase
+from liteq.testing import drain
+from tests.faults.crashpoints_verbs import KEEP, NOW
+
+_ELSEWHERE = {"owner", "pid", "host"}  # who it was differs from run to run
+
+# Each of these finds nothing.
+INVARIANTS = {
+    "a running task has a worker that is there": """
+        select task.id from task left join worker on worker.id = task.worker
+        where phase = 3 and (worker.id is null or worker.stopped is not null)""",
+    "a task is finished when its phase is final": """
+        select id from task where (phase >= 4) != (finished is not null)""",
+    "a task that waits for its time has one": """
+        select id from task where phase = 1 and eta is null""",
+    "a task that has not started has no start": """
+        select id from task where phase = 2 and started is not null and retries = 0""",
+}
+
+Snapshot = frozenset[tuple[object, ...]]
+
+
+def snapshot(path: Path) -> Snapshot:
+    """All rows of all tables; nothing but those where a store is new."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.row_factory = sqlite3.Row
+        names = [row[0] for row in database.execute("select name from sqlite_master where sql "
+                 "like 'create table%' and name not in ('bell', 'sqlite_sequence')")]
+        return frozenset(
+            (name, *(row[key] for key in row.keys() if key not in _ELSEWHERE))
+            for name in names
+            for row in database.execute(f"select * from {name}").fetchall()
+        )
+
+
+def check(path: Path) -> None:
+    """The file is whole, and every task stands in one phase in which it can be."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        assert database.execute("pragma integrity_check").fetchall() == [("ok",)]
+        if not database.execute("select * from sqlite_master").fetchone():
+            return
+        for promise, sql in INVARIANTS.items():
+            assert database.execute(sql).fetchall() == [], promise
+
+
+def finish_all(path: Path) -> int:
+    """Let a worker run all that there is, much later; answer how many tasks ended right."""
+    clock = ManualClock(NOW + KEEP / 2)
+    broker = connect(f"sqlite:///{path}?durability=fast", clock=clock)
+    app = LiteQ("project", broker=broker)
+
+    @app.task(name="add")
+    def add(x: int, y: int) -> int:
+        return x + y
+
+    try:
+        before = _records(app)
+        broker.rescue(3, KEEP)
+        add.apply_async((41, 1), task_id="next-41")
+        drain(app)
+        after = _records(app)
+        for id, record in before.items():
+            if not record.phase.final and record.message.acks_late:
+                assert after[id].phase is Phase.SUCCEEDED, (id, after[id])
+            assert after[id].phase.final, (id, after[id])
+        right = [id for id, record in after.items() if record.phase is Phase.SUCCEEDED]
+        for id in right:
+            assert app.backend.value(after[id]) == _expected(after[id]), id
+        assert "next-41" in right
+        return len(right)
+    finally:
+        broker.close()
+
+
+def _records(app: LiteQ) -> dict[str, Record]:
+    return {each.message.id: each for each in app.broker.listing(list(Phase), 1000)}
+
+
+def _expected(record: Record) -> int:
+    if record.message.id == "next-41":
+        return 42
+    (x, y), _ = json.loads(record.message.payload)
+    return int(x + y)

@@ -1,0 +1,80 @@
+"""A process that makes a store, or does one verb on it, and may be killed anywhere.
+
+    seed START        make the store in this folder, and die
+    act VERB          say `ready`, wait for a line, do it, and say `done`
+    act VERB before   die instead
+    act VERB after    do it, and die before it is said
+    act VERB twice    do it once more when the store fails the first time
+"""
+
+import json
+import os
+import random
+import sys
+
+from liteq.brokers import connect
+from liteq.brokers.base import Broker
+from liteq.brokers.sqlite.tally import Tally
+from liteq.clock import ManualClock
+from liteq.exceptions import BrokerError
+from liteq.message import Receipt
+from tests.e2e.project import KILL
+from tests.faults.crashpoints_verbs import NOW, VERBS, Scene, set_the_scene
+
+# Here every commit waits for the disk: this has all the calls that the other levels have.
+URL = "sqlite:///store.db?durability=strict"
+NOBODY = Scene(1, {})
+
+
+def main(what: str, name: str, how: str = "") -> None:
+    random.seed(0)  # the tokens are the same each time, and so is the store
+    clock = ManualClock(NOW)
+    broker = connect(URL, clock=clock)
+    if what == "seed":
+        seed(broker, clock, name)
+    else:
+        act(broker, name, how)
+    die()
+
+
+def seed(broker: Broker, clock: ManualClock, start: str) -> None:
+    if start == "nothing":
+        scene = NOBODY
+    else:
+        scene = set_the_scene(broker, clock)
+    if start == "brimming":
+        tally = Tally("store.db-gate")
+        tally.set(2**40)
+        tally.close()
+    with open("scene.json", "w") as file:
+        json.dump(scene, file)
+
+
+def act(broker: Broker, name: str, how: str) -> None:
+    with open("scene.json") as file:
+        worker, receipts = json.load(file)
+    scene = Scene(worker, {id: Receipt(*each) for id, each in receipts.items()})
+    if name != "open":
+        broker.fetch(["nothing"])  # opens it
+    print("ready", flush=True)
+    sys.stdin.readline()
+    if how == "before":
+        die()
+    try:
+        VERBS[name].act(broker, scene)
+    except BrokerError as exc:
+        print(f"refused: {exc}", flush=True)
+        if how != "twice":
+            die()
+        VERBS[name].act(broker, scene)
+    if how == "after":
+        die()
+    print("done", flush=True)
+
+
+def die() -> None:
+    os.kill(os.getpid(), KILL)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
