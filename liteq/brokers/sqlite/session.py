@@ -119,11 +119,16 @@ class Session:
         Under the gate and with RESTART, which takes the write lock: a passive checkpoint beside
         a commit can corrupt the file in SQLite before 3.51.3 (the WAL-reset bug). The log keeps
         its size: to write over it costs half of what letting it grow does.
+
+        Never raises: the commit before it stands, and whoever claimed by it must hear what. A
+        disk that does not mend is told of by the next commit.
         """
         # Not a moment is spent waiting for somebody who reads: everybody else waits for us.
         self.connection.execute("pragma busy_timeout = 0")
         try:
             ((busy, _, _),) = self.connection.execute("pragma wal_checkpoint(restart)").fetchall()
+        except sqlite3.Error:
+            busy = 1
         finally:
             self.connection.execute(f"pragma busy_timeout = {_BUSY_MS}")
         self._tally.set(_FOLD_AT // 2 if busy else 0)
