@@ -1,24 +1,27 @@
 """A process that makes a store, or does one verb on it, and may be killed anywhere.
 
-    seed START        make the store in this folder, and die
-    act VERB          say `ready`, wait for a line, do it, and say `done`
-    act VERB before   die instead
-    act VERB after    do it, and die before it is said
-    act VERB twice    do it once more when the store fails the first time
+seed START        make the store in this folder, and die
+act VERB          say `ready`, wait for a line, do it, and say `done`
+act VERB before   die instead
+act VERB after    do it, and die before it is said
+act VERB twice    do it once more when the store fails the first time
 """
 
 import json
 import os
 import random
+import sqlite3
 import sys
+from pathlib import Path
 
 from liteq.brokers import connect
 from liteq.brokers.base import Broker
+from liteq.brokers.sqlite.schema import APPLICATION_ID
 from liteq.brokers.sqlite.tally import Tally
 from liteq.clock import ManualClock
 from liteq.exceptions import BrokerError
 from liteq.message import Receipt
-from tests.e2e.project import KILL
+from tests.e2e.project import KILL, ROOT
 from tests.faults.crashpoints_verbs import NOW, VERBS, Scene, set_the_scene
 
 # Here every commit waits for the disk: this has all the calls that the other levels have.
@@ -37,22 +40,31 @@ def main(what: str, name: str, how: str = "") -> None:
 
 
 def seed(broker: Broker, clock: ManualClock, start: str) -> None:
-    if start == "nothing":
-        scene = NOBODY
-    else:
+    scene = NOBODY
+    if start in {"logged", "brimming"}:
         random.seed(0)
         scene = set_the_scene(broker, clock)
+    Path("scene.json").write_text(json.dumps(scene))
     if start == "brimming":
-        tally = Tally("store.db-gate")
-        tally.set(2**40)
-        tally.close()
-    with open("scene.json", "w") as file:
-        json.dump(scene, file)
+        Tally("store.db-gate").set(2**40)
+    elif start == "old":
+        make_old_file()
+
+
+def make_old_file() -> None:
+    """A file of the first version, with a task; nobody closes it."""
+    database = sqlite3.connect("store.db", isolation_level=None)
+    database.execute("pragma journal_mode = wal")
+    database.executescript((ROOT / "tests/adapters/schema_1.sql").read_text())
+    database.execute(f"pragma application_id = {APPLICATION_ID}")
+    database.execute("pragma user_version = 1")
+    values = ("ready-1", "add", "[[1, 1], {}]")
+    database.execute("insert into task (id, task, payload) values (?, ?, ?)", values)
+    die()
 
 
 def act(broker: Broker, name: str, how: str) -> None:
-    with open("scene.json") as file:
-        worker, receipts = json.load(file)
+    worker, receipts = json.loads(Path("scene.json").read_text())
     scene = Scene(worker, {id: Receipt(*each) for id, each in receipts.items()})
     if name != "open":
         broker.fetch(["nothing"])  # opens it

@@ -7,12 +7,16 @@ from typing import Any, NamedTuple
 from liteq.brokers.base import Broker, Claim
 from liteq.clock import ManualClock
 from liteq.message import Message, Receipt
-from liteq.outcome import Settlement
+from liteq.outcome import Policy, Settlement
 from liteq.states import Phase
 
 NOW = 1_000_000_000.0
 QUEUES = ("celery",)
 KEEP = 1e9  # seconds: the audit comes long after
+POLICY = Policy(keep=KEEP, keep_dead=KEEP)
+NEW = [f"new-{n}" for n in range(40)]
+NONE: frozenset[int] = frozenset()
+LAST_TIME = POLICY._replace(max_lost=1)
 
 
 class Scene(NamedTuple):
@@ -89,11 +93,14 @@ _TABLE = [
     Verb("retry later", _settle(lambda receipt, id: again(receipt, id, NOW + 5), claim=2)),
     Verb("release", lambda broker, scene: broker.release([scene.receipts["held-2"]])),
     Verb("promote", lambda broker, scene: broker.promote()),
-    Verb("rescue", lambda broker, scene: broker.rescue(3, KEEP)),
-    Verb("rescue the last time", lambda broker, scene: broker.rescue(1, KEEP)),
+    Verb("rescue", lambda broker, scene: broker.rescue(POLICY, lambda info: None)),
+    Verb("rescue what waited", lambda broker, scene: broker.rescue(POLICY, lambda info: NONE)),
+    Verb("rescue and bury", lambda broker, scene: broker.rescue(LAST_TIME, lambda info: None)),
     Verb("report", lambda broker, scene: broker.report("held-0", "PROGRESS", b"7", "json")),
     Verb("forget", lambda broker, scene: broker.forget(["done-0", "done-2", "ready-0"])),
     Verb("cancel", lambda broker, scene: broker.cancel(["ready-0", "later-0", "held-0"], KEEP)),
+    Verb("terminate", lambda broker, scene: broker.cancel(["held-0"], KEEP, terminate=True)),
+    Verb("revive", lambda broker, scene: broker.revive(["done-2"])),
     Verb("sweep", lambda broker, scene: broker.sweep(100)),
     Verb("register", lambda broker, scene: broker.register("another", "{}")),
     Verb("beat", lambda broker, scene: broker.beat(scene.worker, '{"done": 1}')),
@@ -102,14 +109,16 @@ _TABLE = [
     Verb("fold", lambda broker, scene: broker.upkeep(idle=True)),
     Verb("close", lambda broker, scene: broker.close()),
 ]
-NEW = [f"new-{n}" for n in range(40)]
 VERBS = {verb.name: verb for verb in _TABLE}
 
 # How the store is found: with a log that nobody has read since the last process was killed;
-# the same, and the next commit folds the log into the file; or there is no file at all.
+# the same, and the next commit folds the log into the file; there is no file at all; or it is of
+# an earlier version.
 STARTS = {
     "logged": list(VERBS),
     "brimming": ["enqueue", "finish and claim", "rescue", "cancel"],
     "nothing": ["open", "enqueue", "register"],
+    "old": ["open", "enqueue"],
 }
+QUIET = {"open", "fold", "close"}  # verbs that change no row, except in an old file
 CASES = [(start, verb) for start, verbs in STARTS.items() for verb in verbs]
