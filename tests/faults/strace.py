@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -32,11 +32,13 @@ class Fault(NamedTuple):
 
 
 @contextmanager
-def attached(pid: int, log: Path, fault: Fault | None = None) -> Iterator[None]:
-    """Write the calls in CHANGES of process `pid` (not of its children) to `log`, with `fault`."""
+def attached(
+    pid: int, log: Path, fault: Fault | None = None, calls: Sequence[str] = CHANGES
+) -> Iterator[None]:
+    """Write the `calls` of process `pid` (not of its children) to `log`, with `fault`."""
     argv = ["strace", "-p", str(pid), "-o", str(log)]
-    calls = {*CHANGES, fault.call} if fault else CHANGES
-    argv += ["-e", "trace=" + ",".join(f"?{call}" for call in calls)]
+    wanted = {*calls, fault.call} if fault else calls
+    argv += ["-e", "trace=" + ",".join(f"?{call}" for call in wanted)]
     if fault:
         when = f"{fault.nth}{'+' if fault.onwards else ''}"
         argv += ["-e", f"inject={fault.call}:{fault.what}:when={when}"]
