@@ -24,6 +24,14 @@ INVARIANTS = {
         select id from task where (phase >= 4) != (finished is not null)""",
     "a task that waits for its time has one": """
         select id from task where phase = 1 and eta is null""",
+    "what waits has something to wait for": """
+        select id from task where phase = 0 and waits is null""",
+    "what waits, waits for what has not ended": """
+        select task.id from task join task as other on other.id = task.waits
+        where task.phase = 0 and not task.barrier and other.phase >= 4""",
+    "what waits for a group waits for one that has not ended": """
+        select id from task where phase = 0 and barrier
+        and waits not in (select member_of from task where phase < 4 and member_of is not null)""",
     "what was revoked waits no longer": """
         select id from task where revoked is not null and phase < 3""",
     "the attempts of a task are those it has counted": """
@@ -101,8 +109,10 @@ def finish_all(path: Path) -> int:
 def _unfinished(path: Path) -> list[str]:
     """The tasks that are still to succeed."""
     with closing(sqlite3.connect(path)) as database:
-        sql = "select id from task where phase < 4 and acks_late and revoked is null"
-        return [id for (id,) in database.execute(sql)]
+        rows = database.execute("""
+            select id from task
+            where phase < 4 and acks_late and revoked is null and on_failure = 0""")
+        return [id for (id,) in rows]
 
 
 def _records(app: LiteQ) -> dict[str, Record]:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from liteq.brokers.base import Broker, Claim
 from liteq.clock import ManualClock
+from liteq.graph import Graph, Group, Place
 from liteq.message import Message, Receipt
 from liteq.outcome import Policy, Settlement
 from liteq.states import Phase
@@ -44,23 +45,39 @@ def again(receipt: Receipt, id: str, eta: float | None) -> Settlement:
     return Settlement(receipt, phase, NOW, retry=message(id, retries=1, eta=eta))
 
 
+def workflow(name: str) -> Graph:
+    """A chain of two, and a chord of two with its errback; each task is a sum of its own."""
+    places = {
+        "link-0": Place(followed=True),
+        "link-1": Place(waits=f"{name}-link-0"),
+        "part-2": Place(group=f"{name}-all"),
+        "part-3": Place(group=f"{name}-all", position=1),
+        "body-4": Place(waits=f"{name}-all", barrier=True, followed=True),
+        "errback-5": Place(waits=f"{name}-body-4", on_failure=2),
+    }
+    messages = tuple(message(f"{name}-{id}") for id in places)
+    return Graph(messages, tuple(places.values()), (Group(f"{name}-all"),))
+
+
 def set_the_scene(broker: Broker, clock: ManualClock) -> Scene:
     """Fill a store with tasks in every phase, held by a worker of this process."""
     clock.now = NOW - 100
     broker.enqueue([message(f"done-{n}") for n in range(3)])
     broker.enqueue([message(f"held-{n}") for n in range(3)])
     broker.enqueue([message("once-0", acks_late=False)])
-    broker.enqueue([message(f"ready-{n}") for n in range(4)])
-    broker.enqueue([message("due-0", eta=NOW - 10), message("later-0", eta=NOW + 1000)])
+    broker.enqueue_graph(workflow("old"))
     worker = broker.register("worker", "{}")
     broker.work_bell(worker)  # rung from now on, though nobody hears it
-    held = broker.claim(Claim(worker, QUEUES, 7))
+    held = broker.claim(Claim(worker, QUEUES, 100))
+    broker.enqueue([message(f"ready-{n}") for n in range(4)])
+    broker.enqueue([message("due-0", eta=NOW - 10), message("later-0", eta=NOW + 1000)])
     receipts = {each.message.id: each.receipt for each in held}
     broker.settle(
         [
             success(receipts["done-0"], "done-0"),
             success(receipts["done-1"], "done-1", keep_until=NOW - 1),
             Settlement(receipts["done-2"], Phase.DEAD, NOW, traceback="poison", keep_until=2 * NOW),
+            success(receipts["old-part-2"], "old-part-2"),
         ]
     )
     clock.now = NOW
@@ -74,9 +91,25 @@ class Verb(NamedTuple):
     act: Callable[[Broker, Scene], object]
 
 
-def _settle(make: Callable[[Receipt, str], Settlement], claim: int = 0) -> Any:
+def failure(receipt: Receipt, id: str) -> Settlement:
+    """The settlement of a task that failed."""
+    return success(receipt, id)._replace(phase=Phase.FAILED, result=b"error")
+
+
+def replaced(receipt: Receipt, id: str) -> Settlement:
+    """The settlement of a task in whose place others run first."""
+    graph = Graph((message(f"{id}-new-6"),), (Place(followed=True),))
+    place = Place(waits=f"{id}-new-6")
+    later = Settlement(receipt, Phase.WAITING, NOW, retry=message(id), graph=graph, place=place)
+    return later._replace(why="replaced")
+
+
+def _settle(
+    make: Callable[[Receipt, str], Settlement], *ids: str, claim: int = 0, tied: bool = False
+) -> Any:
     def act(broker: Broker, scene: Scene) -> object:
-        batch = [make(scene.receipts[id], id) for id in ("held-0", "held-1")]
+        held = ids or ("held-0", "held-1")
+        batch = [make(scene.receipts[id], id)._replace(tied=tied) for id in held]
         return broker.settle(batch, Claim(scene.worker, QUEUES, claim) if claim else None)
 
     return act
@@ -91,6 +124,11 @@ _TABLE = [
     Verb("finish and claim", _settle(success, claim=2)),
     Verb("retry at once", _settle(lambda receipt, id: again(receipt, id, None))),
     Verb("retry later", _settle(lambda receipt, id: again(receipt, id, NOW + 5), claim=2)),
+    Verb("enqueue workflow", lambda broker, scene: broker.enqueue_graph(workflow("new"))),
+    Verb("finish link", _settle(success, "old-link-0", claim=9, tied=True)),
+    Verb("finish last member", _settle(success, "old-part-3", claim=9, tied=True)),
+    Verb("fail last member", _settle(failure, "old-part-3", "old-link-0", claim=9, tied=True)),
+    Verb("replace", _settle(replaced, "held-0", "old-part-3", tied=True)),
     Verb("release", lambda broker, scene: broker.release([scene.receipts["held-2"]])),
     Verb("promote", lambda broker, scene: broker.promote()),
     Verb("rescue", lambda broker, scene: broker.rescue(POLICY, lambda info: None)),
@@ -116,7 +154,7 @@ VERBS = {verb.name: verb for verb in _TABLE}
 # an earlier version.
 STARTS = {
     "logged": list(VERBS),
-    "brimming": ["enqueue", "finish and claim", "rescue", "cancel"],
+    "brimming": ["enqueue", "finish and claim", "rescue", "cancel", "finish last member"],
     "nothing": ["open", "enqueue", "register"],
     "old": ["open", "enqueue"],
 }

@@ -137,7 +137,7 @@ def test_a_verb_that_was_not_begun_changed_nothing_and_one_that_ended_all(stage:
 @needs_strace
 @every_case
 def test_a_kill_at_some_calls_of_a_verb_leaves_all_of_it_or_nothing(stage: Stage) -> None:
-    kill_at(stage, partial(some, 2))
+    kill_at(stage, partial(some, 1))
 
 
 @needs_strace
