@@ -14,7 +14,7 @@ debian = [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
     && apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y $(1) >/dev/null
 
 .DEFAULT_GOAL := help
-.PHONY: help venv redis test test-all lint types demo bench soak
+.PHONY: help venv redis strace test test-all lint types demo bench soak
 
 help:
 	@echo "make demo       run a command on a hundred machines, with an embedded worker"
@@ -41,6 +41,10 @@ redis:
 	@command -v redis-server >/dev/null || { $(call debian,redis-server); } \
 	    || echo "redis-server is not installed: the tests that need it are skipped"
 
+strace:
+	@[ "$$(uname)" != Linux ] || command -v strace >/dev/null || { $(call debian,strace); } \
+	    || echo "strace is not installed: the tests that need it are skipped"
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -48,10 +52,10 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(BIN)/mypy
 
-test: lint types redis
+test: lint types redis strace
 	$(BIN)/python -m pytest $(ARGS)
 
-test-all: lint types redis
+test-all: lint types redis strace
 	$(BIN)/nox -- $(ARGS)
 
 demo: $(STAMP)
@@ -60,5 +64,5 @@ demo: $(STAMP)
 bench: $(STAMP) redis
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
-soak: $(STAMP) redis
+soak: $(STAMP) redis strace
 	$(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)

@@ -14,10 +14,11 @@ from tests.e2e.project import KILL, Program, Project, children_of
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 TASKS = """
-import time
+import os, signal, time
 from liteq import LiteQ
 
-app = LiteQ("project", broker="sqlite:///project.db", task_max_lost=10_000)
+# More deaths than chance brings upon one task, and few enough for poison to be found out.
+app = LiteQ("project", broker="sqlite:///project.db", task_max_lost=8)
 
 @app.task
 def add(x, y):
@@ -27,35 +28,81 @@ def add(x, y):
 def slow(x, y):
     time.sleep(0.02)
     return x + y
+
+@app.task(bind=True)
+def stubborn(self, x, y):
+    if self.request.retries < 2:
+        self.retry(countdown=0.01 * self.request.retries)
+    return x + y
+
+@app.task
+def unwanted(x, y):
+    return x + y
+
+@app.task(time_limit=2)
+def long(x, y):
+    time.sleep(1000)
+
+@app.task(time_limit=0.1)
+def overdue(x, y):
+    time.sleep(1000)
+
+@app.task
+def poison(x, y):
+    os.kill(os.getpid(), signal.SIGKILL)
 """
 
-# Writes the id of each task down once it is acknowledged, and never before.
+# How tasks of each kind may end. One that is revoked may just have run.
+ENDS = {
+    "add": {"right"},
+    "slow": {"right"},
+    "stubborn": {"right"},
+    "unwanted": {"right", "CANCELLED"},
+    "long": {"CANCELLED", "FAILED"},
+    "overdue": {"FAILED"},
+    "poison": {"DEAD"},
+}
+
+# Writes down each task once it is acknowledged, and never before.
 SENDER = """
 import itertools, json, sys
-from project import add, slow
+from project import *
+
+EVERY = [(997, poison), (499, overdue), (307, long), (101, stubborn), (53, unwanted), (47, slow)]
+
 with open(sys.argv[1], "a", buffering=1) as book:
-    for n in itertools.count():
-        result = (slow if n % 50 == 0 else add).delay(n, 1)
-        book.write(json.dumps([result.id, n + 1]) + "\\n")
+    for n in itertools.count(1):
+        task = next((task for every, task in EVERY if n % every == 40), add)
+        result = task.delay(n, 1)
+        book.write(json.dumps([result.id, task.__name__, n + 1]) + "\\n")
+        if task is unwanted or task is long:
+            result.revoke(terminate=task is long)
 """
 
-# Reads everything back: how each acknowledged task ended.
+# Reads everything back: how the acknowledged tasks of each kind ended.
 AUDIT = """
 import collections, json, sys
 from project import app
 sent = [json.loads(line) for path in sys.argv[1:] for line in open(path) if line.endswith("\\n")]
-ends = collections.Counter()
+
+def end(kind, expected, record):
+    if record is None:
+        return "lost"
+    if record.phase.name != "SUCCEEDED":
+        return record.phase.name
+    if kind == "stubborn" and record.message.retries != 2:
+        return f"right after {record.message.retries} retries"
+    return "right" if app.backend.value(record) == expected else "wrong"
+
+ends = collections.defaultdict(collections.Counter)
 for start in range(0, len(sent), 500):
     part = sent[start:start + 500]
-    for (id, expected), record in zip(part, app.broker.fetch([id for id, _ in part])):
-        if record is None:
-            ends["lost"] += 1
-        elif record.phase.name != "SUCCEEDED":
-            ends[record.phase.name] += 1
-        else:
-            ends["right" if app.backend.value(record) == expected else "wrong"] += 1
+    for (_, kind, expected), record in zip(part, app.broker.fetch([id for id, _, _ in part])):
+        ends[kind][end(kind, expected, record)] += 1
 print(json.dumps(ends))
 """
+
+Ends = dict[str, dict[str, int]]
 
 
 class Storm:
@@ -112,35 +159,48 @@ class Storm:
         for program in (*self.senders, *self.workers):
             program.kill()
 
-    def aftermath(self, deadline: float) -> dict[str, int]:
+    def aftermath(self, deadline: float) -> Ends:
         """How all that was acknowledged has ended, once one last worker has had its time."""
         with self.project.worker("-l", "warning"):
             end = time.monotonic() + deadline
-            while (ends := self.audit()).keys() != {"right"} and time.monotonic() < end:
+            while strange(ends := self.audit()) and time.monotonic() < end:
                 pass
         return ends
 
-    def audit(self) -> dict[str, int]:
+    def audit(self) -> Ends:
         out = self.project.run("audit.py", *map(str, self.books))
-        ends: dict[str, int] = json.loads(out.splitlines()[-1])
+        ends: Ends = json.loads(out.splitlines()[-1])
         return ends
 
 
+def strange(ends: Ends) -> Ends:
+    """Those ends that should not be."""
+    found = {
+        kind: {end: n for end, n in ends[kind].items() if end not in ENDS[kind]} for kind in ends
+    }
+    return {kind: those for kind, those in found.items() if those}
+
+
 def survive(folder: Path, seconds: float, seed: int) -> None:
+    print(f"seed {seed}")
     storm = Storm(folder, seed)
     storm.rage(seconds)
     ends = storm.aftermath(deadline=max(30.0, seconds))
 
-    assert ends.keys() == {"right"}, (ends, storm.killed)
-    assert ends["right"] > 100
-    print(f"{ends['right']} tasks acknowledged and right; killed: {storm.killed}")
+    assert not strange(ends), (ends, storm.killed)
+    assert ends["add"]["right"] > 100
+    assert ends.keys() == ENDS.keys()
+    total = sum(sum(each.values()) for each in ends.values())
+    print(f"{total} tasks acknowledged, all ended as they should: {ends}; killed: {storm.killed}")
 
 
-def test_all_that_was_acknowledged_is_run_through_a_short_storm(tmp_path: Path) -> None:
+def test_all_that_was_acknowledged_ends_as_it_should_through_a_short_storm(tmp_path: Path) -> None:
     survive(tmp_path, 5, seed=1)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(3))
-def test_all_that_was_acknowledged_is_run_through_a_long_storm(tmp_path: Path, seed: int) -> None:
+def test_all_that_was_acknowledged_ends_as_it_should_through_a_long_storm(
+    tmp_path: Path, seed: int
+) -> None:
     survive(tmp_path, 60, seed)

@@ -1,0 +1,126 @@
+"""What must hold of a store after any crash."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from liteq import LiteQ
+from liteq.brokers import connect
+from liteq.clock import ManualClock
+from liteq.message import Record
+from liteq.states import Phase
+from liteq.testing import drain
+from tests.faults.crashpoints_verbs import KEEP, NOW, POLICY
+
+_ELSEWHERE = {"owner", "pid", "host"}  # who it was differs from run to run
+
+# Each of these finds nothing.
+INVARIANTS = {
+    "a running task has a worker that is there": """
+        select task.id from task left join worker on worker.id = task.worker
+        where phase = 3 and (worker.id is null or worker.stopped is not null)""",
+    "a task is finished when its phase is final": """
+        select id from task where (phase >= 4) != (finished is not null)""",
+    "a task that waits for its time has one": """
+        select id from task where phase = 1 and eta is null""",
+    "what waits has something to wait for": """
+        select id from task where phase = 0 and waits is null""",
+    "what waits, waits for what has not ended": """
+        select task.id from task join task as other on other.id = task.waits
+        where task.phase = 0 and not task.barrier and other.phase >= 4""",
+    "what waits for a group waits for one that has not ended": """
+        select id from task where phase = 0 and barrier
+        and waits not in (select member_of from task where phase < 4 and member_of is not null)""",
+    "what was revoked waits no longer": """
+        select id from task where revoked is not null and phase < 3""",
+    "the attempts of a task are those it has counted": """
+        select id from task
+        where attempts != (select count(*) from attempt where attempt.task = task.seq)""",
+    "a task that is forgotten leaves no attempts": """
+        select task from attempt where task not in (select seq from task)""",
+}
+
+Snapshot = frozenset[tuple[object, ...]]
+
+
+def snapshot(path: Path) -> Snapshot:
+    """All rows of all tables; nothing but those where a store is new."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.row_factory = sqlite3.Row
+        names = [
+            row[0]
+            for row in database.execute(
+                "select name from sqlite_master where sql "
+                "like 'create table%' and name not in ('bell', 'sqlite_sequence')"
+            )
+        ]
+        rows = [
+            (name, dict(row)) for name in names for row in database.execute(f"select * from {name}")
+        ]
+        return frozenset(
+            (name, *(value for key, value in row.items() if key not in _ELSEWHERE))
+            for name, row in rows
+        )
+
+
+def check_file(path: Path) -> None:
+    """The file is whole."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        assert database.execute("pragma integrity_check").fetchall() == [("ok",)]
+
+
+def check_tasks(path: Path) -> None:
+    """Every task stands in one phase in which it can be."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        for promise, sql in INVARIANTS.items():
+            assert database.execute(sql).fetchall() == [], promise
+
+
+def finish_all(path: Path) -> int:
+    """Let a worker run all that there is, much later; answer how many tasks ended right."""
+    clock = ManualClock(NOW + KEEP / 2)
+    broker = connect(f"sqlite:///{path}?durability=fast", clock=clock)
+    app = LiteQ("project", broker=broker)
+
+    @app.task(name="add")
+    def add(x: int, y: int) -> int:
+        return x + y
+
+    try:
+        broker.counts()  # it may be a file of an earlier version
+        check_tasks(path)
+        before = _unfinished(path)
+        broker.rescue(POLICY, lambda info: None)
+        add.apply_async((41, 1), task_id="next-41")
+        drain(app)
+        after = _records(app)
+        assert all(record.phase.final for record in after.values()), after
+        assert [id for id in before if after[id].phase is not Phase.SUCCEEDED] == []
+        right = [id for id, record in after.items() if record.phase is Phase.SUCCEEDED]
+        for id in right:
+            assert app.backend.value(after[id]) == _expected(after[id]), id
+        assert "next-41" in right
+        return len(right)
+    finally:
+        broker.close()
+
+
+def _unfinished(path: Path) -> list[str]:
+    """The tasks that are still to succeed."""
+    with closing(sqlite3.connect(path)) as database:
+        rows = database.execute("""
+            select id from task
+            where phase < 4 and acks_late and revoked is null and on_failure = 0""")
+        return [id for (id,) in rows]
+
+
+def _records(app: LiteQ) -> dict[str, Record]:
+    return {each.message.id: each for each in app.broker.listing(list(Phase), 1000)}
+
+
+def _expected(record: Record) -> int:
+    if record.message.id == "next-41":
+        return 42
+    (x, y), _ = json.loads(record.message.payload)
+    return int(x + y)

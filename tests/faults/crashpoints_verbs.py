@@ -1,0 +1,162 @@
+"""The verbs of the port, one line each, and the store that each of them is tried on."""
+
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from liteq.brokers.base import Broker, Claim
+from liteq.clock import ManualClock
+from liteq.graph import Graph, Group, Place
+from liteq.message import Message, Receipt
+from liteq.outcome import Policy, Settlement
+from liteq.states import Phase
+
+NOW = 1_000_000_000.0
+QUEUES = ("celery",)
+KEEP = 1e9  # seconds: the audit comes long after
+POLICY = Policy(keep=KEEP, keep_dead=KEEP)
+NEW = [f"new-{n}" for n in range(40)]
+NONE: frozenset[int] = frozenset()
+LAST_TIME = POLICY._replace(max_lost=1)
+
+
+class Scene(NamedTuple):
+    """What the verbs find: who claimed, and what. The process that did it is dead."""
+
+    worker: int
+    receipts: dict[str, Receipt]
+
+
+def message(id: str, **fields: Any) -> Message:
+    """A call of `add(n, 1)`; `n` is the number at the end of `id`."""
+    n = int(id.rpartition("-")[2])
+    return Message(id, "add", json.dumps([[n, 1], {}]).encode(), "json", "celery", **fields)
+
+
+def success(receipt: Receipt, id: str, keep_until: float = NOW + KEEP) -> Settlement:
+    """The settlement of a task that returned the right sum."""
+    result = str(int(id.rpartition("-")[2]) + 1).encode()
+    return Settlement(receipt, Phase.SUCCEEDED, NOW, result, "json", keep_until=keep_until)
+
+
+def again(receipt: Receipt, id: str, eta: float | None) -> Settlement:
+    """The settlement of a task that wants to run once more."""
+    phase = Phase.READY if eta is None else Phase.SCHEDULED
+    return Settlement(receipt, phase, NOW, retry=message(id, retries=1, eta=eta))
+
+
+def workflow(name: str) -> Graph:
+    """A chain of two, and a chord of two with its errback; each task is a sum of its own."""
+    places = {
+        "link-0": Place(followed=True),
+        "link-1": Place(waits=f"{name}-link-0"),
+        "part-2": Place(group=f"{name}-all"),
+        "part-3": Place(group=f"{name}-all", position=1),
+        "body-4": Place(waits=f"{name}-all", barrier=True, followed=True),
+        "errback-5": Place(waits=f"{name}-body-4", on_failure=2),
+    }
+    messages = tuple(message(f"{name}-{id}") for id in places)
+    return Graph(messages, tuple(places.values()), (Group(f"{name}-all"),))
+
+
+def set_the_scene(broker: Broker, clock: ManualClock) -> Scene:
+    """Fill a store with tasks in every phase, held by a worker of this process."""
+    clock.now = NOW - 100
+    broker.enqueue([message(f"done-{n}") for n in range(3)])
+    broker.enqueue([message(f"held-{n}") for n in range(3)])
+    broker.enqueue([message("once-0", acks_late=False)])
+    broker.enqueue_graph(workflow("old"))
+    worker = broker.register("worker", "{}")
+    broker.work_bell(worker)  # rung from now on, though nobody hears it
+    held = broker.claim(Claim(worker, QUEUES, 100))
+    broker.enqueue([message(f"ready-{n}") for n in range(4)])
+    broker.enqueue([message("due-0", eta=NOW - 10), message("later-0", eta=NOW + 1000)])
+    receipts = {each.message.id: each.receipt for each in held}
+    broker.settle(
+        [
+            success(receipts["done-0"], "done-0"),
+            success(receipts["done-1"], "done-1", keep_until=NOW - 1),
+            Settlement(receipts["done-2"], Phase.DEAD, NOW, traceback="poison", keep_until=2 * NOW),
+            success(receipts["old-part-2"], "old-part-2"),
+        ]
+    )
+    clock.now = NOW
+    return Scene(worker, receipts)
+
+
+class Verb(NamedTuple):
+    """One call of the port. Its answer does not matter: what stands in the store does."""
+
+    name: str
+    act: Callable[[Broker, Scene], object]
+
+
+def failure(receipt: Receipt, id: str) -> Settlement:
+    """The settlement of a task that failed."""
+    return success(receipt, id)._replace(phase=Phase.FAILED, result=b"error")
+
+
+def replaced(receipt: Receipt, id: str) -> Settlement:
+    """The settlement of a task in whose place others run first."""
+    graph = Graph((message(f"{id}-new-6"),), (Place(followed=True),))
+    place = Place(waits=f"{id}-new-6")
+    later = Settlement(receipt, Phase.WAITING, NOW, retry=message(id), graph=graph, place=place)
+    return later._replace(why="replaced")
+
+
+def _settle(
+    make: Callable[[Receipt, str], Settlement], *ids: str, claim: int = 0, tied: bool = False
+) -> Any:
+    def act(broker: Broker, scene: Scene) -> object:
+        held = ids or ("held-0", "held-1")
+        batch = [make(scene.receipts[id], id)._replace(tied=tied) for id in held]
+        return broker.settle(batch, Claim(scene.worker, QUEUES, claim) if claim else None)
+
+    return act
+
+
+_TABLE = [
+    Verb("open", lambda broker, scene: broker.fetch(["nothing"])),
+    Verb("enqueue", lambda broker, scene: broker.enqueue([message("new-0")])),
+    Verb("enqueue many", lambda broker, scene: broker.enqueue([*map(message, NEW)])),
+    Verb("claim", lambda broker, scene: broker.claim(Claim(scene.worker, QUEUES, 3))),
+    Verb("finish", _settle(success)),
+    Verb("finish and claim", _settle(success, claim=2)),
+    Verb("retry at once", _settle(lambda receipt, id: again(receipt, id, None))),
+    Verb("retry later", _settle(lambda receipt, id: again(receipt, id, NOW + 5), claim=2)),
+    Verb("enqueue workflow", lambda broker, scene: broker.enqueue_graph(workflow("new"))),
+    Verb("finish link", _settle(success, "old-link-0", claim=9, tied=True)),
+    Verb("finish last member", _settle(success, "old-part-3", claim=9, tied=True)),
+    Verb("fail last member", _settle(failure, "old-part-3", "old-link-0", claim=9, tied=True)),
+    Verb("replace", _settle(replaced, "held-0", "old-part-3", tied=True)),
+    Verb("release", lambda broker, scene: broker.release([scene.receipts["held-2"]])),
+    Verb("promote", lambda broker, scene: broker.promote()),
+    Verb("rescue", lambda broker, scene: broker.rescue(POLICY, lambda info: None)),
+    Verb("rescue what waited", lambda broker, scene: broker.rescue(POLICY, lambda info: NONE)),
+    Verb("rescue and bury", lambda broker, scene: broker.rescue(LAST_TIME, lambda info: None)),
+    Verb("report", lambda broker, scene: broker.report("held-0", "PROGRESS", b"7", "json")),
+    Verb("forget", lambda broker, scene: broker.forget(["done-0", "done-2", "ready-0"])),
+    Verb("cancel", lambda broker, scene: broker.cancel(["ready-0", "later-0", "held-0"], KEEP)),
+    Verb("terminate", lambda broker, scene: broker.cancel(["held-0"], KEEP, terminate=True)),
+    Verb("revive", lambda broker, scene: broker.revive(["done-2"])),
+    Verb("sweep", lambda broker, scene: broker.sweep(100)),
+    Verb("register", lambda broker, scene: broker.register("another", "{}")),
+    Verb("beat", lambda broker, scene: broker.beat(scene.worker, '{"done": 1}')),
+    Verb("unregister", lambda broker, scene: broker.unregister(scene.worker)),
+    Verb("purge", lambda broker, scene: broker.purge(None)),
+    Verb("fold", lambda broker, scene: broker.upkeep(idle=True)),
+    Verb("close", lambda broker, scene: broker.close()),
+]
+VERBS = {verb.name: verb for verb in _TABLE}
+
+# How the store is found: with a log that nobody has read since the last process was killed;
+# the same, and the next commit folds the log into the file; there is no file at all; or it is of
+# an earlier version.
+STARTS = {
+    "logged": list(VERBS),
+    "brimming": ["enqueue", "finish and claim", "rescue", "cancel", "finish last member"],
+    "nothing": ["open", "enqueue", "register"],
+    "old": ["open", "enqueue"],
+}
+QUIET = {"open", "fold", "close"}  # verbs that change no row, except in an old file
+CASES = [(start, verb) for start, verbs in STARTS.items() for verb in verbs]

@@ -1,0 +1,179 @@
+"""The power fails at any moment of a real program's life: what `durability=` promises is there."""
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from liteq.brokers import connect
+from liteq.message import Record
+from liteq.states import Phase
+from tests.e2e.project import ROOT
+from tests.faults.crashpoints_audit import Snapshot, check_file, check_tasks, snapshot
+from tests.faults.powerloss_disk import Disk
+from tests.faults.powerloss_trace import OPTIONS, Note, Write, events
+from tests.faults.strace import needs_strace
+
+# It says `sent` and `done` of each task when it has been told so itself, and never before.
+PROGRAM = """
+import os, sys
+from liteq import LiteQ
+from liteq.brokers.sqlite.tally import Tally
+
+app = LiteQ("program", broker=f"sqlite:///disk/store.db?durability={sys.argv[1]}")
+notes = os.open("notes", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+@app.task
+def double(n):
+    return 2 * n
+
+@app.task(bind=True)
+def again(self, n):
+    if not self.request.retries:
+        self.retry(countdown=0, max_retries=1)
+    return 2 * n
+
+def note(what, result):
+    os.write(notes, f"{what} {result.id}".encode())
+
+with app.Worker(pool="threads", concurrency=2):
+    for n in range(int(sys.argv[2])):
+        results = [task.delay(n) for task in (double, again, double)]
+        for result in results:
+            note("sent", result)
+        for result in results:
+            assert result.get(timeout=30) == 2 * n
+            note("done", result)
+        if n % 8 == 4:
+            Tally("disk/store.db-gate").set(2**40)  # the next commit folds the log
+        if n % 8 == 6:
+            app.broker.upkeep(idle=True)  # what a worker does after some seconds without work
+"""
+
+
+class Losses(NamedTuple):
+    """What was acknowledged, and is not there any more."""
+
+    sent: int
+    done: int
+
+
+# Whether acknowledged things of either kind may be lost.
+ALLOWED = {"safe": (False, True), "strict": (False, False), "fast": (True, True)}
+
+
+class Recording:
+    """What a program did to its store, and the states that it went through."""
+
+    def __init__(self, folder: Path, durability: str, rounds: int) -> None:
+        self.durability = durability
+        self.folder = folder / "disk"
+        self.folder.mkdir()
+        (folder / "program.py").write_text(PROGRAM)
+        log = folder / "strace.log"
+        program = [sys.executable, "program.py", durability, str(rounds)]
+        subprocess.run(
+            ["strace", "-o", str(log), *OPTIONS, *program],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            timeout=50,
+            check=True,
+        )
+        self.image = folder / "image"
+        with log.open() as lines:
+            found = events(lines, self.folder, folder / "notes")
+        self.events = [each for each in found if isinstance(each, Note) or is_kept(each.path)]
+        self.states = list(self._states())
+
+    def _states(self) -> Iterator[Snapshot]:
+        """What stood in the store after each event."""
+        disk = Disk()
+        state: Snapshot = frozenset()
+        for event in self.events:
+            disk.happen(event)
+            if isinstance(event, Write):
+                self.restore(disk.now())
+                state = snapshot(self.image / "store.db")
+            yield state
+
+    def restore(self, files: dict[Path, bytes]) -> Path:
+        """Lay the files of an image into an empty folder."""
+        self.image.mkdir(exist_ok=True)
+        for old in self.image.iterdir():
+            old.unlink()
+        for path, data in files.items():
+            (self.image / path.name).write_bytes(data)
+        return self.image / "store.db"
+
+    def notes(self, moment: int, what: str) -> set[str]:
+        """The ids of which the program had said `what` by that moment."""
+        told = [each.text.split() for each in self.events[:moment] if isinstance(each, Note)]
+        return {id for word, id in told if word == what}
+
+    def cut(self, moment: int, chance: random.Random) -> Losses:
+        """Cut the power after so many events, and see what is left."""
+        disk = Disk(self.events[:moment])
+        path = self.restore(disk.after_power_cut(chance))
+        if path.exists():
+            check_file(path)
+        # Whole commits and nothing else: what goes together is there together or not at all.
+        assert snapshot(path) in {frozenset(), *self.states[:moment]}
+        found = records(path)
+        check_tasks(path)
+        done = {id for id, record in found.items() if record.phase is Phase.SUCCEEDED}
+        sent, finished = self.notes(moment, "sent"), self.notes(moment, "done")
+        return Losses(len(sent - found.keys()), len(finished - done))
+
+
+def is_kept(path: Path) -> bool:
+    """Whether anything of a file counts after a power cut: SQLite's index and the gate do not."""
+    return not path.name.endswith(("-shm", "-gate"))
+
+
+def records(path: Path) -> dict[str, Record]:
+    """What liteq finds in the store."""
+    broker = connect(f"sqlite:///{path}?durability=fast")
+    try:
+        return {each.message.id: each for each in broker.listing(list(Phase), 10_000)}
+    finally:
+        broker.close()
+
+
+@pytest.fixture(scope="module", params=ALLOWED)
+def recording(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Recording:
+    return Recording(tmp_path_factory.mktemp("power"), request.param, rounds=8)
+
+
+@needs_strace
+def test_after_some_power_cuts_the_store_holds_what_was_promised(recording: Recording) -> None:
+    cut_often(recording, 100)
+
+
+@needs_strace
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(5))
+def test_after_many_power_cuts_the_store_holds_what_was_promised(
+    recording: Recording, seed: int
+) -> None:
+    cut_often(recording, 2_000, seed)
+
+
+def cut_often(recording: Recording, images: int, seed: int = 0) -> None:
+    chance = random.Random(seed)
+    moments = [chance.randint(1, len(recording.events)) for _ in range(images)]
+    losses = [recording.cut(moment, chance) for moment in moments]
+    sent, done = (sum(map(bool, each)) for each in zip(*losses, strict=True))
+
+    # Where things may be lost some are: else this test would not notice where they may not.
+    assert (sent > 0, done > 0) == ALLOWED[recording.durability]
+    print(
+        f"{recording.durability}: {images} images of {len(set(recording.states))} states; "
+        f"a sent task is missing in {sent}, a finish rolled back in {done}"
+    )
