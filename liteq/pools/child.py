@@ -23,6 +23,7 @@ from .board import Board
 from .boot import load
 from .frames import FrameReader, pack
 from .memory import resident
+from .surroundings import Surroundings
 
 # Supervisor to child
 RUN, RECALL, LEAVE = 0, 1, 2
@@ -30,6 +31,7 @@ RUN, RECALL, LEAVE = 0, 1, 2
 UP, OUTCOMES, RETURNED, TOLD, BROKEN = 0, 1, 2, 3, 4
 
 _FLUSH_EVERY = 0.001  # seconds that an outcome may wait for others to travel with it
+_TIDY_EVERY = 0.020  # seconds between two looks at what tasks left behind, 30 us each
 _LOOK_EVERY = 0.005  # seconds between two looks at outcomes behind a long task
 
 Wire = tuple[int, tuple[Any, ...], tuple[int | str, int], tuple[Any, ...]]
@@ -67,10 +69,11 @@ class Child:
     def serve(self, run: Run) -> None:
         """Run what comes until this child is used up; the supervisor's end closes before that,
         or the process is killed."""
+        surroundings = Surroundings()
         self._send((UP, self._pid))
         threading.Thread(target=self._read, name="liteq-reader", daemon=True).start()
         backlog, board, line = self._backlog, self._board, self._line
-        flushed = time.monotonic()
+        flushed = tidied = time.monotonic()
         while True:
             item = backlog.get()
             if item is None:
@@ -85,9 +88,14 @@ class Child:
             if self._left == 0 or self._too_large():
                 break
             now = time.monotonic()
-            if backlog.empty() or now - flushed > _FLUSH_EVERY:
+            idle = backlog.empty()
+            if idle or now - flushed > _FLUSH_EVERY:
                 self._flush()
                 flushed = now
+            if idle or now - tidied > _TIDY_EVERY:
+                if not surroundings.restore():
+                    break
+                tidied = now
         self._flush()
 
     def _too_large(self) -> bool:
