@@ -148,7 +148,7 @@ def test_a_task_that_kills_its_worker_is_set_aside_and_those_beside_it_are_not_c
     for death in range(3):
         with project.worker("-c", "1") as worker:
             (tmp_path / "supervisor").write_text(str(worker.pid))
-            wait_for(lambda: len(notes(path)) == death + 1, "the poison")
+            wait_for(lambda runs=death + 1: len(notes(path)) == runs, "the poison")
             worker.wait()
     with project.worker("-c", "1"):
         out = outcome(project, poison)

@@ -45,11 +45,13 @@ def leave_by(name):
 
 @app.task
 def surroundings():
+    mask = os.umask(0)
+    os.umask(mask)
     with open("/proc/self/limits") as file:
         limits = file.read()
     return {
         "folder": os.getcwd(),
-        "umask": os.umask(os.umask(0o22)),
+        "umask": mask,
         "streams": [os.fstat(n).st_ino for n in range(3)],
         "names": [sys.stdout.fileno(), sys.stderr.fileno()],
         "handlers": [repr(signal.getsignal(n)).split(" at ")[0] for n in (1, 2, 3, 15)],
@@ -263,7 +265,8 @@ def test_recursion_without_end_is_a_failure(project: Project) -> None:
     with project.worker("-c", "1"):
         out = project.python(
             "from project import *\n"
-            "r = recurse.delay(); print(type(r.get(timeout=25, propagate=False)).__name__, r.state)\n"
+            "r = recurse.delay()\n"
+            "print(type(r.get(timeout=25, propagate=False)).__name__, r.state)\n"
             "r = nested.delay(100_000); print(r.get(timeout=25, propagate=False), r.state)\n"
             "print(add.delay(2, 3).get(timeout=25))"
         )
