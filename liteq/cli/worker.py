@@ -2,23 +2,21 @@
 
 import logging
 import os
-import signal
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 from ..app import LiteQ
 from ..brokers import safe_url
 from ..exceptions import ConfigurationError
 from ..version import __version__
 from ..worker.logs import setup_logging
-from ..worker.supervisor import Supervisor
 from ..worker.worker import Worker
+from . import init
 from .apps import app_of
+from .signals import ladder
 
 logger = logging.getLogger("liteq.worker")
 
@@ -42,6 +40,11 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Start, work, stop; answer the exit code."""
+    _fill_standard_streams()
+    if init.needed():
+        code = init.split()
+        if code is not None:
+            return code
     if not args.app:
         raise ConfigurationError("worker needs -A: the module that holds the application")
     app = app_of(args)
@@ -65,59 +68,25 @@ def run(args: Namespace) -> int:
         logging=how,
     )
     supervisor = worker.prepare()
-    with _pidfile(args.pidfile), _signals(supervisor) as ended:
+    with _pidfile(args.pidfile), ladder(supervisor) as steps:
         supervisor.start()
-        print(_banner(app, worker), file=sys.stderr, flush=True)
+        with suppress(OSError):  # a worker whose output nobody reads works all the same
+            print(_banner(app, worker), file=sys.stderr, flush=True)
         logger.info("%s ready.", worker.hostname)
         supervisor.serve()
-    return ended.code
+    return steps.code
 
 
-class _Ended:
-    """With which code the worker is to end."""
-
-    code = 0
-
-
-@contextmanager
-def _signals(supervisor: Supervisor) -> Iterator[_Ended]:
-    """TERM and the first INT stop warmly, a second INT or QUIT at once.
-
-    A handler only sets a flag and wakes the loop: one that raised could cut a commit in two.
-    """
-    ended = _Ended()
-    interrupts = 0
-
-    def warm(number: int, frame: FrameType | None) -> None:
-        supervisor.stop()
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        nonlocal interrupts
-        interrupts += 1
-        if interrupts == 1:
-            os.write(2, b"liteq: finishing what runs; Ctrl-C again to end it now\n")
-            supervisor.stop()
-        elif interrupts == 2:
-            ended.code = 130
-            supervisor.stop(force=True)
-        else:
-            os._exit(130)
-
-    def quit_now(number: int, frame: FrameType | None) -> None:
-        ended.code = 131
-        supervisor.stop(force=True)
-
-    handlers = {"SIGTERM": warm, "SIGINT": interrupt, "SIGBREAK": warm, "SIGQUIT": quit_now}
-    before: dict[int, Any] = {}
-    for name, handler in handlers.items():
-        number = getattr(signal, name, None)
-        if number is not None:
-            before[number] = signal.signal(number, handler)
-    try:
-        yield ended
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _fill_standard_streams() -> None:
+    """A daemon may come with 0 to 2 closed: then a store would be opened as 2, and the next line
+    of a library that complains on standard error would be written into it."""
+    for wanted in range(3):
+        with suppress(OSError):
+            os.fstat(wanted)
+            continue
+        os.open(os.devnull, os.O_RDWR)  # takes the lowest that is free
+    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
 
 
 @contextmanager

@@ -54,7 +54,7 @@ class Death(NamedTuple):
 
     running: Delivery | None  # what it was in
     waiting: list[Delivery]  # what it had not started
-    kind: Kind  # LOST, or why it was killed
+    kind: Kind  # LOST, or why it was killed; REQUEUED: we were leaving, so it is not to blame
     reason: str
     ran: float  # seconds since `running` was started
 
@@ -144,13 +144,23 @@ class Pool(ABC):
     def kill(self, slot: Slot, verdict: Verdict) -> None:
         """End what runs in `slot` at once, if this pool `kills`. The death tells why."""
 
+    def terminate(self) -> None:
+        """Say by SIGTERM to all that runs, if this pool `kills`, that it is to be ended soon."""
+
+    def renew(self) -> bool:
+        """Load the application's code anew and let each slot go on with it after what it runs.
+
+        False from a pool that cannot.
+        """
+        return False
+
     def tend(self) -> float | None:
         """Do what is due by time; answer in how many seconds it is to be called again."""
         return None
 
     @abstractmethod
     def close(self) -> None:
-        """End everything now, whatever still runs."""
+        """End everything now. What still ran is told as a death, once more by `collect`."""
 
     def pids(self) -> list[int]:
         """The processes of this pool."""

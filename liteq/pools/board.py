@@ -1,8 +1,9 @@
-"""A board in shared memory on which each child writes what it is in.
+"""A board in shared memory on which each slot writes what it is in.
 
 When a child dies, its line tells which task it was in, so that only this one is charged; while
 it lives, for how long it has been in it. A file that both sides map, because that works between
-any two processes on every platform.
+any two processes on every platform, and because it outlives them: when the supervisor dies as
+well, whoever rescues its tasks reads there which of them had begun, and takes it down.
 """
 
 import mmap
@@ -14,10 +15,11 @@ from contextlib import suppress
 from typing import NamedTuple
 
 _LINE = struct.Struct("=qdq")
+_PREFIX = "liteq-board-"
 
 
 class Entry(NamedTuple):
-    """The ticket of what a child started last, and when (`time.monotonic`)."""
+    """The ticket of what a slot started last, and when (`time.monotonic`)."""
 
     ticket: int
     since: float
@@ -25,7 +27,7 @@ class Entry(NamedTuple):
 
 
 class Board:
-    """One line for each child."""
+    """One line for each slot."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -35,17 +37,20 @@ class Board:
     @classmethod
     def create(cls, lines: int) -> "Board":
         """A new board with `lines` empty lines."""
-        fd, path = tempfile.mkstemp(prefix="liteq-board-")
+        fd, path = tempfile.mkstemp(prefix=_PREFIX)
         os.write(fd, bytes(max(lines, 1) * _LINE.size))
         os.close(fd)
         return cls(path)
 
     def write(self, line: int, ticket: int, token: int) -> None:
-        """Say that `line`'s child starts `ticket`, claimed with `token`, now."""
+        """Say that `line`'s slot starts `ticket`, claimed with `token`, now.
+
+        Raises ValueError once this process has removed the board.
+        """
         _LINE.pack_into(self._map, line * _LINE.size, ticket, time.monotonic(), token)
 
     def read(self, line: int) -> Entry:
-        """What `line`'s child started last; ticket 0 is nothing yet."""
+        """What `line`'s slot started last; ticket 0 is nothing yet."""
         return Entry(*_LINE.unpack_from(self._map, line * _LINE.size))
 
     def wipe(self, line: int) -> None:
@@ -55,15 +60,16 @@ class Board:
     def remove(self) -> None:
         """Take the board down."""
         self._map.close()
-        with suppress(OSError):
-            os.unlink(self.path)
+        remove(self.path)
 
 
 def begun(path: str) -> frozenset[int] | None:
-    """The tokens of the claims that the children of the board at `path` began last.
+    """The tokens of the claims that the slots of the board at `path` began last.
 
     For whoever finds the tasks of a dead supervisor. None when there is no such board any more.
     """
+    if not _is_board(path):
+        return None
     try:
         with open(path, "rb") as file:
             data = file.read()
@@ -71,3 +77,15 @@ def begun(path: str) -> frozenset[int] | None:
         return None
     whole = len(data) - len(data) % _LINE.size
     return frozenset(token for ticket, _, token in _LINE.iter_unpack(data[:whole]) if ticket)
+
+
+def remove(path: str) -> None:
+    """Take down the board at `path`, if it is there."""
+    if _is_board(path):
+        with suppress(OSError):
+            os.unlink(path)
+
+
+def _is_board(path: str) -> bool:
+    # The path comes out of the store: what it names is not opened or unlinked on its word alone.
+    return os.path.basename(path).startswith(_PREFIX)

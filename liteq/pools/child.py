@@ -23,13 +23,15 @@ from .board import Board
 from .boot import load
 from .frames import FrameReader, pack
 from .memory import resident
+from .surroundings import Surroundings
 
 # Supervisor to child
-RUN, RECALL = 0, 1
+RUN, RECALL, LEAVE = 0, 1, 2
 # Child to supervisor
 UP, OUTCOMES, RETURNED, TOLD, BROKEN = 0, 1, 2, 3, 4
 
 _FLUSH_EVERY = 0.001  # seconds that an outcome may wait for others to travel with it
+_TIDY_EVERY = 0.020  # seconds between two looks at what tasks left behind, 30 us each
 _LOOK_EVERY = 0.005  # seconds between two looks at outcomes behind a long task
 
 Wire = tuple[int, tuple[Any, ...], tuple[int | str, int], tuple[Any, ...]]
@@ -48,11 +50,12 @@ class Child:
         self._stream = stream
         self._board = board
         self._line = line
-        self._backlog: SimpleQueue[Wire] = SimpleQueue()
+        self._backlog: SimpleQueue[Wire | None] = SimpleQueue()  # None: leave
         self._outcomes: list[tuple[Any, ...]] = []
         self._sending = threading.Lock()
         self._pid = os.getpid()
         self._limits = limits
+        self._leaving = False
         self._left = limits.tasks or -1  # tasks until this child is used up; negative: no limit
 
     def report(self, id: str, state: str, meta: bytes, serializer: str) -> None:
@@ -66,12 +69,16 @@ class Child:
     def serve(self, run: Run) -> None:
         """Run what comes until this child is used up; the supervisor's end closes before that,
         or the process is killed."""
+        surroundings = Surroundings()
         self._send((UP, self._pid))
         threading.Thread(target=self._read, name="liteq-reader", daemon=True).start()
         backlog, board, line = self._backlog, self._board, self._line
-        flushed = time.monotonic()
+        flushed = tidied = time.monotonic()
         while True:
-            ticket, message, receipt, rest = backlog.get()
+            item = backlog.get()
+            if item is None:
+                break
+            ticket, message, receipt, rest = item
             board.write(line, ticket, receipt[1])
             outcome = run(Delivery(Message._make(message), Receipt(*receipt), *rest))
             if os.getpid() != self._pid:
@@ -81,9 +88,14 @@ class Child:
             if self._left == 0 or self._too_large():
                 break
             now = time.monotonic()
-            if backlog.empty() or now - flushed > _FLUSH_EVERY:
+            idle = backlog.empty()
+            if idle or now - flushed > _FLUSH_EVERY:
                 self._flush()
                 flushed = now
+            if idle or now - tidied > _TIDY_EVERY:
+                if not surroundings.restore():
+                    break
+                tidied = now
         self._flush()
 
     def _too_large(self) -> bool:
@@ -130,22 +142,23 @@ class Child:
         else:
             self._flush()
             self._send((RETURNED, self._take_back()))
+            self._leaving = self._leaving or order == LEAVE
+            if self._leaving:
+                self._backlog.put(None)
 
     def _take_back(self) -> list[int]:
         tickets = []
         with suppress(Empty):  # the main thread may be faster at each of them
             while True:
-                tickets.append(self._backlog.get_nowait()[0])
+                item = self._backlog.get_nowait()
+                if item is not None:
+                    tickets.append(item[0])
         return tickets
 
 
-def live(stream: socket.socket, order: dict[str, Any], line: int) -> None:
+def live(stream: socket.socket, board: Board, order: dict[str, Any], line: int) -> None:
     """What a child does from its first breath to its last."""
     _settle_signals()
-    try:
-        board = Board(order["board"])
-    except FileNotFoundError:
-        return  # the pool was closed before this child could begin
     child = Child(stream, board, line, Limits(*order["limits"]))
     try:
         run: Run = load(order["make"])(order["spec"], child.report)
@@ -163,10 +176,12 @@ def live(stream: socket.socket, order: dict[str, Any], line: int) -> None:
 
 def spawned(stream: socket.socket, order: dict[str, Any]) -> None:
     """Entry of a child that is a fresh interpreter."""
-    if hasattr(os, "setpgid"):
-        os.setpgid(0, 0)  # so that it can be ended together with all it started
     stream.setblocking(True)
-    live(stream, order, order["line"])
+    try:
+        board = Board(order["board"])
+    except FileNotFoundError:
+        return  # the pool was closed before this child could begin
+    live(stream, board, order, order["line"])
 
 
 def _settle_signals() -> None:

@@ -8,27 +8,35 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
+from logging import getLogger
 from selectors import EVENT_READ, BaseSelector
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import nursery
 from .boot import start
 from .child import BROKEN
 from .frames import Channel
 
-Born = Callable[[int, int], None]  # line, pid
-Died = Callable[[int, int | None], None]  # pid, exit code (negative: the signal)
-Broken = Callable[[str], None]  # traceback of an application that cannot be imported
+logger = getLogger("liteq.worker")
+
+_PATIENCE = 5.0  # seconds for a process to end that has been told to
+
+
+class Callbacks(NamedTuple):
+    """What a launcher tells its pool."""
+
+    born: Callable[[int, int], None]  # line, pid
+    died: Callable[[int, int | None], None]  # pid, exit code (negative: the signal)
+    broken: Callable[[str], None]  # traceback of an application that cannot be imported
+    renewed: Callable[[], None]  # children that are launched from now on have the new code
 
 
 class Launcher(ABC):
     """Makes children and tells of their births and deaths."""
 
-    def __init__(self, order: dict[str, Any], born: Born, died: Died, broken: Broken) -> None:
+    def __init__(self, order: dict[str, Any], tell: Callbacks) -> None:
         self.order = order
-        self.born = born
-        self.died = died
-        self.broken = broken
+        self.tell = tell
 
     @abstractmethod
     def start(self, selector: BaseSelector) -> None:
@@ -39,6 +47,10 @@ class Launcher(ABC):
         """Make a child that lives on `stream`, which is closed here."""
 
     @abstractmethod
+    def renew(self) -> None:
+        """Import the application anew for children to come."""
+
+    @abstractmethod
     def ended(self, pid: int) -> None:
         """The stream of `pid` has ended: see to it that its death is told."""
 
@@ -47,66 +59,104 @@ class Launcher(ABC):
         """Let go; children that are left are ended."""
 
 
+class _Nursery:
+    """A nursery process, as its supervisor sees it."""
+
+    def __init__(self, order: dict[str, Any]) -> None:
+        ours, theirs = socket.socketpair()
+        self.process = start("liteq.pools.nursery:main", theirs, order)
+        self.channel = Channel(ours)
+        self.children: set[int] = set()
+        self.expected = 0  # births that were asked for and not told yet
+
+    @property
+    def empty(self) -> bool:
+        return not self.children and not self.expected
+
+    def end(self) -> None:
+        self.channel.close()
+        _await_end(self.process)
+
+
 class NurseryLauncher(Launcher):
     """Children are forked from one process that has the application imported."""
 
     def start(self, selector: BaseSelector) -> None:
         self._selector = selector
-        self._children: set[int] = set()
-        self._nurse()
-
-    def _nurse(self) -> None:
-        ours, theirs = socket.socketpair()
-        self._process = start("liteq.pools.nursery:main", theirs, self.order)
-        self._channel = Channel(ours)
-        self._selector.register(ours, EVENT_READ, self._listen)
+        self._nurseries: list[_Nursery] = []
+        self._current: _Nursery | None = None
+        self._next: _Nursery | None = None  # it has new code, and has yet to show that it works
 
     def launch(self, line: int, stream: socket.socket) -> None:
-        with stream, suppress(OSError):  # a nursery that died is replaced when its end is read
-            nursery.send_order(self._channel.socket, line, stream)
+        # Made here, so that one that dies again and again is made as seldom as children are.
+        nurse = self._current = self._current or self._nurse()
+        nurse.expected += 1
+        with stream, suppress(OSError):  # a dead one is noticed when its end is read
+            nursery.send_order(nurse.channel.socket, line, stream)
+
+    def renew(self) -> None:
+        if self._next is None:
+            self._next = self._nurse()
 
     def ended(self, pid: int) -> None:
         """The nursery tells by itself, unless the child is of one that died."""
-        if pid not in self._children:
-            self.died(pid, None)
+        if not any(pid in each.children for each in self._nurseries):
+            self.tell.died(pid, None)
 
     def close(self) -> None:
-        self._selector.unregister(self._channel.socket)
-        self._channel.close()
-        try:
-            self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        for each in self._nurseries[:]:
+            self._dismiss(each)
 
-    def _listen(self) -> None:
-        for kind, *rest in self._channel.receive():
+    def _nurse(self) -> _Nursery:
+        nurse = _Nursery(self.order)
+        self._nurseries.append(nurse)
+        self._selector.register(nurse.channel.socket, EVENT_READ, lambda: self._listen(nurse))
+        return nurse
+
+    def _listen(self, nurse: _Nursery) -> None:
+        for kind, *rest in nurse.channel.receive():
             if kind == nursery.FORKED:
                 line, pid = rest
-                self._children.add(pid)
-                self.born(line, pid)
+                nurse.children.add(pid)
+                nurse.expected -= 1
+                self.tell.born(line, pid)
             elif kind == nursery.EXITED:
                 pid, code = rest
-                self._children.discard(pid)
-                self.died(pid, code)
+                nurse.children.discard(pid)
+                self.tell.died(pid, code)
+            elif kind == nursery.READY and nurse is self._next:
+                self._succeed(nurse)
+            elif kind == BROKEN and nurse is self._next:
+                logger.error("the new code cannot be imported, the old one stays:\n%s", rest[0])
             elif kind == BROKEN:
-                self.broken(rest[0])
-        if self._channel.eof:
-            self._start_over()
+                self.tell.broken(rest[0])
+        if nurse.channel.eof:
+            self._bury(nurse)
+        elif nurse.empty and nurse not in (self._current, self._next):
+            self._dismiss(nurse)
 
-    def _start_over(self) -> None:
-        """The nursery is gone: its children cannot be told dead from alive, so they are ended."""
-        self._selector.unregister(self._channel.socket)
-        self._channel.close()
-        code = self._process.wait()
-        orphans, self._children = self._children, set()
-        for pid in orphans:
+    def _succeed(self, nurse: _Nursery) -> None:
+        before, self._current, self._next = self._current, nurse, None
+        if before is not None and before.empty:
+            self._dismiss(before)
+        self.tell.renewed()
+
+    def _bury(self, nurse: _Nursery) -> None:
+        """It died by itself: its children cannot be told dead from alive, so they are ended."""
+        self._dismiss(nurse)
+        for pid in nurse.children:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
-        if code != 1:  # 1: it has told why it cannot work
-            self._nurse()
+        orphans, nurse.children = nurse.children, set()
         for pid in orphans:
-            self.died(pid, None)
+            self.tell.died(pid, None)
+
+    def _dismiss(self, nurse: _Nursery) -> None:
+        self._nurseries.remove(nurse)
+        self._current = None if self._current is nurse else self._current
+        self._next = None if self._next is nurse else self._next
+        self._selector.unregister(nurse.channel.socket)
+        nurse.end()
 
 
 class SpawnLauncher(Launcher):
@@ -118,16 +168,13 @@ class SpawnLauncher(Launcher):
     def launch(self, line: int, stream: socket.socket) -> None:
         process = start("liteq.pools.child:spawned", stream, {**self.order, "line": line})
         self._processes[process.pid] = process
-        self.born(line, process.pid)
+        self.tell.born(line, process.pid)
+
+    def renew(self) -> None:
+        self.tell.renewed()  # each child imports the application anyway
 
     def ended(self, pid: int) -> None:
-        process = self._processes.pop(pid)
-        try:
-            code: int | None = process.wait(2)
-        except subprocess.TimeoutExpired:  # it closed its stream and lives on: of no use to us
-            process.kill()
-            code = process.wait()
-        self.died(pid, code)
+        self.tell.died(pid, _await_end(self._processes.pop(pid)))
 
     def close(self) -> None:
         for process in self._processes.values():
@@ -136,7 +183,16 @@ class SpawnLauncher(Launcher):
         self._processes = {}
 
 
-def make_launcher(order: dict[str, Any], born: Born, died: Died, broken: Broken) -> Launcher:
+def _await_end(process: "subprocess.Popen[bytes]") -> int:
+    """The exit code of a process that has closed its stream. If it lives on, it is of no use."""
+    try:
+        return process.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
+
+
+def make_launcher(order: dict[str, Any], tell: Callbacks) -> Launcher:
     """The best launcher of this platform; `LITEQ_PORTABLE=1` takes the one that works anywhere."""
     portable = sys.platform == "win32" or os.environ.get("LITEQ_PORTABLE") == "1"
-    return (SpawnLauncher if portable else NurseryLauncher)(order, born, died, broken)
+    return (SpawnLauncher if portable else NurseryLauncher)(order, tell)

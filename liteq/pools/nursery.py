@@ -15,24 +15,19 @@ import traceback
 from contextlib import suppress
 from typing import Any, NoReturn
 
+from .board import Board
 from .boot import load
 from .child import BROKEN, live
 from .frames import pack
 
 # Nursery to supervisor
-FORKED, EXITED = 10, 11
+READY, FORKED, EXITED = 10, 11, 12
 
 
 def main(control: socket.socket, order: dict[str, Any]) -> None:
     """Fork a child for each stream that arrives, tell of each that dies."""
     wakeup = _watch_children()
-    try:
-        load(order["preload"])(order["spec"])
-    except BaseException:  # noqa: BLE001 - importing user code can raise anything
-        control.sendall(pack((BROKEN, traceback.format_exc())))
-        raise SystemExit(1) from None
-    gc.collect()
-    gc.freeze()  # a collection in a child would copy every page that it only looks at
+    board = _get_ready(control, order)
     children: set[int] = set()
     while True:
         ready, _, _ = select.select([control.fileno(), wakeup], [], [])
@@ -49,11 +44,27 @@ def main(control: socket.socket, order: dict[str, Any]) -> None:
                 pid = os.fork()
                 if pid == 0:
                     control.close()
-                    _be_a_child(stream, order, line)
+                    _be_a_child(stream, board, order, line)
             with suppress(OSError):  # both sides do it: neither can know who is first
                 os.setpgid(pid, pid)
             children.add(pid)
             _tell(control, (FORKED, line, pid))
+
+
+def _get_ready(control: socket.socket, order: dict[str, Any]) -> Board:
+    try:
+        load(order["preload"])(order["spec"])
+    except BaseException:  # noqa: BLE001 - importing user code can raise anything
+        control.sendall(pack((BROKEN, traceback.format_exc())))
+        raise SystemExit(1) from None
+    try:
+        board = Board(order["board"])  # children inherit the map, whatever becomes of the file
+    except FileNotFoundError:
+        raise SystemExit(0) from None  # the pool was closed before it could begin
+    _tell(control, (READY,))
+    gc.collect()
+    gc.freeze()  # a collection in a child would copy every page that it only looks at
+    return board
 
 
 def send_order(control: socket.socket, line: int, stream: socket.socket) -> None:
@@ -71,13 +82,13 @@ def _next_order(control: socket.socket) -> tuple[int, socket.socket | None]:
     return int.from_bytes(data), socket.socket(fileno=fds[0])
 
 
-def _be_a_child(stream: socket.socket, order: dict[str, Any], line: int) -> NoReturn:
+def _be_a_child(stream: socket.socket, board: Board, order: dict[str, Any], line: int) -> NoReturn:
     os.setpgid(0, 0)  # so that it can be ended together with all it started
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     status = 1
     try:
-        live(stream, order, line)
+        live(stream, board, order, line)
         status = 0
     except SystemExit:
         pass
@@ -96,8 +107,8 @@ def _watch_children() -> int:
     os.set_blocking(write_end, False)
     signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    # The terminal's Ctrl-C and a service manager's TERM go to every process of the group. They
-    # are for the supervisor; the nursery goes when the supervisor's end of the stream closes.
+    # A service manager's TERM goes to every process of the unit. It is for the supervisor; the
+    # nursery goes when the supervisor's end of the stream closes.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, lambda *_: None)
     return read_end

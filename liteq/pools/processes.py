@@ -18,24 +18,48 @@ from ..message import Delivery
 from ..outcome import Kind, Outcome
 from .base import Death, Happenings, Pool, PoolBroken, Recipe, Running, Slot, Told, Verdict
 from .board import Board
-from .child import BROKEN, OUTCOMES, RECALL, RETURNED, RUN, TOLD, UP, wire
+from .child import BROKEN, LEAVE, OUTCOMES, RECALL, RETURNED, RUN, TOLD, UP, wire
 from .frames import Channel
-from .launchers import Launcher, make_launcher
+from .launchers import Callbacks, Launcher, make_launcher
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0  # seconds before a child that never came up is replaced
-_FEW = 5  # children in a row that never came up, before the pool gives up
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0  # seconds before a child that was of no use is replaced
+_FEW = 5  # children of one slot in a row that never came up, before the pool gives up
+_LEFT = "its worker was stopped while it ran"
 _KINDS = {kind.value: kind for kind in Kind}
 
 
 class _Room:
-    """What the pool knows of the child in a slot."""
+    """What the pool knows of the child in a slot, and of those before it."""
 
     def __init__(self, slot: Slot) -> None:
         self.slot = slot
         self.channel: Channel | None = None
         self.pid: int | None = None
-        self.verdict: Verdict | None = None  # why we killed it
         self.launch_at: float | None = None  # `time.monotonic`
+        self.stillborn = 0  # children in a row that never came up
+        self.useless = 0  # children in a row that died of themselves and had finished nothing
+        self.expect_child()
+
+    def expect_child(self) -> None:
+        """Nothing is known of the next child."""
+        self.launch_at = None
+        self.verdict: Verdict | None = None  # why we killed it
+        self.came_up = self.finished_some = self.leaving = False
+
+    def lose_child(self) -> float:
+        """Note its death; answer the seconds to wait before the next one.
+
+        A task that kills its process, or a machine without memory, must not make us fork as fast
+        as we can. A child that we killed, or sent away, is replaced at once.
+        """
+        self.pid = None
+        self.slot.up = self.slot.recalled = False
+        self.stillborn = 0 if self.came_up else self.stillborn + 1
+        ours = self.leaving or self.verdict is not None
+        self.useless = 0 if self.finished_some or ours else self.useless + 1
+        if not self.useless:
+            return 0.0
+        return float(min(_FIRST_PAUSE * 2 ** min(self.useless - 1, 10), _LONGEST_PAUSE))
 
 
 class ProcessPool(Pool):
@@ -50,10 +74,10 @@ class ProcessPool(Pool):
         self._rooms = [_Room(slot) for slot in self.slots]
         self._news = Happenings()
         self._tickets = 0
-        self._failures = 0
-        self._why = ""
+        self._why = ""  # the last child that never came up told
+        self._ending = False  # deaths are on our account from now on
         self._closed = False
-        self._launcher: Launcher
+        self._launcher: Launcher | None = None
 
     def start(self, selector: BaseSelector) -> None:
         self._selector = selector
@@ -65,7 +89,8 @@ class ProcessPool(Pool):
             "limits": recipe.limits,
             "board": self._board.path,
         }
-        self._launcher = make_launcher(order, self._born, self._died, self._broken)
+        tell = Callbacks(self._born, self._died, self._broken, self._renewed)
+        self._launcher = make_launcher(order, tell)
         self._launcher.start(selector)
         for room in self._rooms:
             self._launch(room)
@@ -92,8 +117,20 @@ class ProcessPool(Pool):
         room.verdict = verdict
         _kill_group(room.pid)
 
+    def terminate(self) -> None:
+        self._ending = True
+        for room in self._rooms:
+            _signal_group(room.pid, signal.SIGTERM)
+
+    def renew(self) -> bool:
+        assert self._launcher is not None
+        self._launcher.renew()
+        return True
+
     def collect(self) -> Happenings:
-        if self._failures >= _FEW and not self._closed:
+        if not (self._closed or any(slot.up for slot in self.slots)) and any(
+            room.stillborn >= _FEW for room in self._rooms
+        ):
             raise PoolBroken(self._why)
         news, self._news = self._news, Happenings()
         return news
@@ -109,11 +146,16 @@ class ProcessPool(Pool):
     def close(self) -> None:
         if self._closed:
             return
-        self._closed = True
+        self._closed = self._ending = True
         for room in self._rooms:
             _kill_group(room.pid)
+        if self._launcher is not None:
+            self._launcher.close()
+        for room in self._rooms:
+            if room.channel is not None:
+                self._take_in(room, room.channel)
+            self._tell_death(room, None)
             self._hang_up(room)
-        self._launcher.close()
         self._board.remove()
 
     def pids(self) -> list[int]:
@@ -122,8 +164,8 @@ class ProcessPool(Pool):
     # births and deaths
 
     def _launch(self, room: _Room) -> None:
-        room.launch_at = None
-        room.verdict = None
+        assert self._launcher is not None
+        room.expect_child()
         self._board.wipe(room.slot.number)
         ours, theirs = socket.socketpair()
         channel = room.channel = Channel(ours)
@@ -134,24 +176,27 @@ class ProcessPool(Pool):
         self._rooms[line].pid = pid
 
     def _broken(self, why: str) -> None:
-        self._why, self._failures = why, _FEW
+        self._why = why
+
+    def _renewed(self) -> None:
+        for room in self._rooms:
+            room.leaving, room.slot.up = True, False
+            self._send(room, (LEAVE, None))
 
     def _died(self, pid: int, code: int | None) -> None:
         room = next((room for room in self._rooms if room.pid == pid), None)
-        if room is None:
+        if room is None or self._closed:
             return
         _kill_group(pid)  # what it started does not outlive it
         if room.channel is not None:
             self._take_in(room, room.channel)  # what it said before it died counts
-        came_up = room.slot.up
         self._tell_death(room, code)
         self._hang_up(room)
-        room.pid = None
-        room.slot.up = room.slot.recalled = False
+        self._replace(room)
+
+    def _replace(self, room: _Room) -> None:
         if not self._closed:
-            self._failures = 0 if came_up else self._failures + 1
-            pause = min(_FIRST_PAUSE * 2**self._failures, _LONGEST_PAUSE) if self._failures else 0
-            room.launch_at = time.monotonic() + pause
+            room.launch_at = time.monotonic() + room.lose_child()
 
     def _tell_death(self, room: _Room, code: int | None) -> None:
         holding = room.slot.holding
@@ -159,7 +204,9 @@ class ProcessPool(Pool):
             return
         delivery, ran = self.running(room.slot) or (None, 0.0)
         kind, reason = Kind.LOST, _how(code)
-        if room.verdict is not None:
+        if self._ending:
+            kind, reason = Kind.REQUEUED, _LEFT
+        elif room.verdict is not None:
             kind, reason = room.verdict.kind, room.verdict.reason
             if delivery is not room.verdict.delivery:
                 delivery = None  # it had gone on to the next one, which is not to blame
@@ -195,15 +242,16 @@ class ProcessPool(Pool):
             self._selector.unregister(channel.socket)
             room.channel = None
             channel.close()
-            if room.pid is not None:
+            if room.pid is not None and self._launcher is not None:
                 self._launcher.ended(room.pid)
-            elif not self._closed:  # the nursery died before it could fork
-                room.launch_at = time.monotonic() + _FIRST_PAUSE
+            else:  # the nursery died before it could fork
+                self._replace(room)
 
     def _take_in(self, room: _Room, channel: Channel) -> None:
         slot = room.slot
         for kind, value in channel.receive():
             if kind == OUTCOMES:
+                room.finished_some = True
                 pop, add = slot.holding.pop, self._news.finished.append
                 for ticket, name, *rest in value:
                     add((pop(ticket), Outcome(_KINDS[name], *rest)))
@@ -213,7 +261,7 @@ class ProcessPool(Pool):
             elif kind == TOLD:
                 self._news.told.append(Told(*value))
             elif kind == UP:
-                slot.up, room.pid = True, value
+                room.came_up, slot.up, room.pid = True, not room.leaving, value
             elif kind == BROKEN:
                 self._why = value
 
@@ -231,10 +279,14 @@ def _how(code: int | None) -> str:
 
 
 def _kill_group(pid: int | None) -> None:
+    _signal_group(pid, signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
+
+
+def _signal_group(pid: int | None, number: int) -> None:
     if pid is None:
         return
-    with suppress(ProcessLookupError, PermissionError, OSError):
+    with suppress(OSError):  # it is gone already
         if sys.platform == "win32":
-            os.kill(pid, signal.SIGTERM)
+            os.kill(pid, number)  # ends it, whatever the number
         else:
-            os.killpg(pid, signal.SIGKILL)
+            os.killpg(pid, number)

@@ -8,6 +8,7 @@ from selectors import BaseSelector
 
 from ..message import Delivery
 from .base import Happenings, Pool, Recipe, Slot, Told
+from .board import Board
 
 
 class SoloPool(Pool):
@@ -16,13 +17,17 @@ class SoloPool(Pool):
     def __init__(self, size: int, recipe: Recipe) -> None:
         super().__init__(1, recipe)
         self._news = Happenings()
+        self._board = Board.create(1)
+        self.board = self._board.path
 
     def start(self, selector: BaseSelector) -> None:
         self._run = self.recipe.here(self._tell)
         self.slots[0].up = True
 
     def submit(self, slot: Slot, deliveries: Sequence[Delivery]) -> None:
-        self._news.finished += [(delivery, self._run(delivery)) for delivery in deliveries]
+        for delivery in deliveries:
+            self._board.write(0, 1, delivery.receipt.token)
+            self._news.finished.append((delivery, self._run(delivery)))
 
     def collect(self) -> Happenings:
         news, self._news = self._news, Happenings()
@@ -32,7 +37,7 @@ class SoloPool(Pool):
         return 0.0 if self._news else None  # nobody else wakes the selector for it
 
     def close(self) -> None:
-        """There is nothing to close."""
+        self._board.remove()
 
     def _tell(self, id: str, state: str, meta: bytes, serializer: str) -> None:
         self._news.told.append(Told(id, state, meta, serializer))

@@ -9,9 +9,12 @@ from queue import Empty, SimpleQueue
 from selectors import EVENT_READ, BaseSelector
 
 from ..message import Delivery
-from ..outcome import Outcome
+from ..outcome import Kind, Outcome
 from .alarm import Alarm
-from .base import Happenings, Pool, Recipe, Run, Running, Slot, Told
+from .base import Death, Happenings, Pool, Recipe, Run, Running, Slot, Told
+from .board import Board
+
+_LEFT = "its worker was stopped while it ran"
 
 
 class ThreadPool(Pool):
@@ -20,14 +23,17 @@ class ThreadPool(Pool):
     def __init__(self, size: int, recipe: Recipe) -> None:
         super().__init__(size, recipe)
         self._alarm = Alarm()
+        self._board = Board.create(size)
+        self.board = self._board.path
         self._orders: list[SimpleQueue[tuple[int, Delivery] | None]] = [
             SimpleQueue() for _ in self.slots
         ]
-        self._started: dict[int, tuple[int, float]] = {}
         # Appending to a deque is atomic, so the threads need no lock between them.
         self._outcomes: deque[tuple[Slot, int, Outcome]] = deque()
         self._told: deque[Told] = deque()
         self._returned: list[Delivery] = []
+        self._news = Happenings()
+        self._selector: BaseSelector | None = None
         self._tickets = 0
 
     def start(self, selector: BaseSelector) -> None:
@@ -54,31 +60,52 @@ class ThreadPool(Pool):
             self._orders[slot.number].put(None)
 
     def running(self, slot: Slot) -> Running | None:
-        ticket, since = self._started.get(slot.number, (0, 0.0))
-        delivery = slot.holding.get(ticket)
-        return delivery and Running(delivery, time.monotonic() - since)
+        entry = self._board.read(slot.number)
+        delivery = slot.holding.get(entry.ticket)
+        return delivery and Running(delivery, time.monotonic() - entry.since)
 
     def collect(self) -> Happenings:
-        news = Happenings()
-        news.returned, self._returned = self._returned, []
+        news, self._news = self._news, Happenings()
+        news.returned += self._returned
+        self._returned = []
         while self._outcomes:
             slot, ticket, outcome = self._outcomes.popleft()
-            news.finished.append((slot.holding.pop(ticket), outcome))
+            delivery = slot.holding.pop(ticket, None)
+            if delivery is not None:  # else it was left behind
+                news.finished.append((delivery, outcome))
         while self._told:
             news.told.append(self._told.popleft())
         return news
 
     def close(self) -> None:
-        for queue in self._orders:
-            queue.put(None)
-        self._selector.unregister(self._alarm)
+        for slot in self.slots:
+            self.recall(slot)  # it goes back to the queue, so no thread may run it any more
+            self._orders[slot.number].put(None)
+        self._leave_behind()
+        self._board.remove()
+        if self._selector is not None:
+            self._selector.unregister(self._alarm)
         self._alarm.close()
+
+    def _leave_behind(self) -> None:
+        """Threads cannot be ended: what they come to from now on is nobody's any more."""
+        news = self._news = self.collect()
+        for slot in self.slots:
+            running = self.running(slot)
+            if slot.holding:
+                delivery, ran = running or (None, 0.0)
+                waiting = [each for each in slot.holding.values() if each is not delivery]
+                news.deaths.append(Death(delivery, waiting, Kind.REQUEUED, _LEFT, ran))
+                slot.holding.clear()
 
     def _work(self, slot: Slot, run: Run) -> None:
         orders = self._orders[slot.number]
         while (order := orders.get()) is not None:
             ticket, delivery = order
-            self._started[slot.number] = ticket, time.monotonic()
+            try:
+                self._board.write(slot.number, ticket, delivery.receipt.token)
+            except ValueError:
+                return  # the pool was closed just now, and `delivery` goes back to the queue
             self._outcomes.append((slot, ticket, run(delivery)))
             self._alarm.set()
 

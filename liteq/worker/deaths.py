@@ -5,8 +5,8 @@ import json
 from ..exceptions import LiteqError, Terminated, TimeLimitExceeded, WorkerLostError
 from ..failure import describe, encode_failure
 from ..outcome import Kind, Outcome
+from ..pools import board
 from ..pools.base import Death
-from ..pools.board import begun as read_begun
 from ..serializers import Serializer
 
 _ERRORS: dict[Kind, type[LiteqError]] = {
@@ -16,13 +16,28 @@ _ERRORS: dict[Kind, type[LiteqError]] = {
 }
 
 
-def begun(info: str) -> frozenset[int] | None:
-    """The tokens of the claims that a dead worker had begun, by the `info` it left.
+class Boards:
+    """What dead workers left behind, by the `info` of each in the store."""
 
-    None when nobody can tell: its pool has no processes, or the machine was restarted.
-    """
-    path = json.loads(info).get("board")
-    return read_begun(path) if path else None
+    def __init__(self) -> None:
+        self._read: set[str] = set()
+
+    def begun(self, info: str) -> frozenset[int] | None:
+        """The tokens of the claims that a dead worker had begun.
+
+        None when nobody can tell, as after a restart of the machine.
+        """
+        path = json.loads(info).get("board")
+        if not path:
+            return None
+        self._read.add(path)
+        return board.begun(path)
+
+    def take_down(self) -> None:
+        """Remove those that were read. Only after the rescue is written: until then it may have
+        to be done again."""
+        while self._read:
+            board.remove(self._read.pop())
 
 
 def epitaph(death: Death, serializer: Serializer) -> Outcome:

@@ -4,8 +4,9 @@ import json
 import time
 from collections.abc import Callable
 
-from ..brokers.base import Begun, Broker
+from ..brokers.base import Broker
 from ..outcome import Policy
+from .deaths import Boards
 from .log import logger
 
 _BEAT_EVERY = 5.0  # seconds
@@ -25,13 +26,12 @@ class Maintenance:
         broker: Broker,
         worker: int,
         policy: Policy,
-        begun: Begun,
         describe: Callable[[], dict[str, object]],
     ) -> None:
         self._broker = broker
         self._worker = worker
         self._policy = policy
-        self._begun = begun
+        self._boards = Boards()
         self._describe = describe
         now = self._busy_at = time.monotonic()
         self._rested = False
@@ -73,7 +73,9 @@ class Maintenance:
         return min(max(upcoming - self._broker.clock(), 0.0), _FAR)
 
     def _rescue(self) -> float:
-        for record in self._broker.rescue(self._policy, self._begun):
+        rescued = self._broker.rescue(self._policy, self._boards.begun)
+        self._boards.take_down()
+        for record in rescued:
             message = record.message
             logger.warning("Task %s[%s] rescued from a dead worker", message.task, message.id)
         return _RESCUE_EVERY

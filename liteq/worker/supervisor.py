@@ -18,7 +18,7 @@ from ..pools import Pool, Slot
 from ..pools.alarm import Alarm
 from ..pools.base import Death, Told, Verdict
 from ..serializers import Serializer
-from .deaths import begun, epitaph
+from .deaths import epitaph
 from .decide import decide
 from .log import TaskLog, logger
 from .maintenance import Maintenance
@@ -27,6 +27,7 @@ from .timelimits import TimeLimits
 
 _LOOK_EVERY = 1.0  # seconds between two looks at the store for news that did not ring
 _LONG = 0.020  # seconds in a task after which what waits behind it is recalled
+_LAST_WORDS = 5.0  # seconds between TERM and KILL for what outlasts a warm stop's grace
 _REVOKED = "it was revoked while it ran"
 _PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)  # seconds before a store that failed is tried again
 
@@ -65,6 +66,8 @@ class Supervisor:
         self._look_at = 0.0
         self._stopping: float | None = None  # since when
         self._forced = False
+        self._urged = False  # TERM was sent to what still runs
+        self._renewing = False
         self._failures = 0
         self._retry_at = 0.0
 
@@ -85,14 +88,24 @@ class Supervisor:
 
     def start(self) -> None:
         """Enter the store, start the slots."""
+        try:
+            self._enter()
+        except BaseException:
+            self.pool.close()
+            raise
+
+    def _enter(self) -> None:
         self.worker = self.broker.register(self.plan.name, json.dumps(self.describe()))
         self._bell = self.broker.work_bell(self.worker)
-        self._maintenance = Maintenance(
-            self.broker, self.worker, self.plan.policy, begun, self.describe
-        )
+        self._maintenance = Maintenance(self.broker, self.worker, self.plan.policy, self.describe)
         self._selector.register(self._bell.fileno(), EVENT_READ, self._rung)
         self._selector.register(self._alarm, EVENT_READ, self._alarm.silence)
         self.pool.start(self._selector)
+
+    def renew(self) -> None:
+        """Load the application's code anew, slot by slot. From any thread or signal handler."""
+        self._renewing = True
+        self._alarm.set()
 
     def stop(self, *, force: bool = False) -> None:
         """Stop when what runs is done; with `force`, at once. From any thread or signal handler."""
@@ -118,10 +131,19 @@ class Supervisor:
     def _finished(self) -> bool:
         if self._stopping is None:
             return False
-        grace = self.plan.grace
-        late = grace is not None and time.monotonic() - self._stopping > grace
         busy = any(slot.holding for slot in self.pool.slots) or self._settlements
-        return self._forced or late or not busy
+        return self._forced or not busy or self._out_of_grace(time.monotonic() - self._stopping)
+
+    def _out_of_grace(self, waited: float) -> bool:
+        """Whether what still runs has had its time, and after that its last words."""
+        grace = self.plan.grace
+        if grace is None or waited <= grace:
+            return False
+        if not self._urged and self.pool.kills:
+            self._urged = True
+            logger.warning("what still runs after %g s is ended, and goes back to its queue", grace)
+            self.pool.terminate()
+        return not self.pool.kills or waited > grace + _LAST_WORDS
 
     # one turn
 
@@ -176,6 +198,8 @@ class Supervisor:
 
     def _tend(self) -> None:
         now = time.monotonic()
+        if self._renewing:
+            self._renew()
         if now >= self._look_at and not self._blocked():
             self._look_at = now + _LOOK_EVERY
             self._guarded(self._look)
@@ -186,6 +210,11 @@ class Supervisor:
         for slot in self.pool.slots:
             if slot.holding:
                 self._watch(slot)
+
+    def _renew(self) -> None:
+        self._renewing = False
+        if not self.pool.renew():
+            logger.warning("this pool cannot load new code: restart the worker")
 
     def _look(self) -> None:
         if self._bell.missed():
@@ -225,6 +254,8 @@ class Supervisor:
         news = self.pool.collect()
         if not news:
             return
+        if self._urged:
+            news.finished = self._excuse(news.finished)
         now = self.broker.clock()
         policy = self.plan.policy
         self._settlements += [decide(*each, policy, now) for each in news.finished]
@@ -240,17 +271,33 @@ class Supervisor:
             if verbose or outcome.kind is not Kind.SUCCEEDED:
                 self.log.finished(delivery, outcome)
 
+    def _excuse(self, ends: list[tuple[Delivery, Outcome]]) -> list[tuple[Delivery, Outcome]]:
+        """Those that did not just fail because our TERM reached them, or what they had started."""
+        cut = [
+            delivery
+            for delivery, outcome in ends
+            if outcome.kind is Kind.FAILED and delivery.message.acks_late
+        ]
+        self._returned += cut
+        return [(delivery, outcome) for delivery, outcome in ends if delivery not in cut]
+
     def _tell(self, told: Told) -> None:
         self._guarded(lambda: self.broker.report(*told))
 
     def _bury(self, death: Death, now: float) -> None:
         """A process died: what it was in is charged, what waited beside it is not."""
         self._returned += death.waiting
-        if death.running is None:
+        delivery = death.running
+        if delivery is None:
             return
+        if death.kind is Kind.REQUEUED:
+            if delivery.message.acks_late:
+                self._returned.append(delivery)
+                return
+            death = death._replace(kind=Kind.LOST)  # it may not run again, so this was its end
         outcome = epitaph(death, self.plan.serializer)
-        self._settlements.append(decide(death.running, outcome, self.plan.policy, now))
-        self.log.finished(death.running, outcome)
+        self._settlements.append(decide(delivery, outcome, self.plan.policy, now))
+        self.log.finished(delivery, outcome)
 
     # out
 

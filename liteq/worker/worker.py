@@ -113,14 +113,15 @@ class Worker:
         waits for as long as the tasks take.
         """
         atexit.unregister(self.stop)
-        if self._supervisor is None or self._thread is None:
+        supervisor, thread = self._supervisor, self._thread
+        if supervisor is None or thread is None:
             return True
-        self._supervisor.stop()
-        self._thread.join(timeout)
-        warm = not self._thread.is_alive()
+        supervisor.stop()
+        thread.join(timeout)
+        warm = not thread.is_alive()
         if not warm:
-            self._supervisor.stop(force=True)
-            self._thread.join(5.0)
+            supervisor.stop(force=True)
+            thread.join(5.0)
         self._thread = None
         return warm
 

@@ -1,0 +1,330 @@
+"""Processes die: children, supervisors, whole groups. Nothing is lost, little is done twice."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.project import KILL, Program, Project, alive, children_of, wait_for
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+TASKS = """
+import os, signal, sys, time, ctypes, subprocess
+from liteq import LiteQ
+
+app = LiteQ("project", broker="sqlite:///project.db")
+
+def note(path, text):
+    with open(path, "a") as file:
+        file.write(f"{text} {os.getpid()} {time.monotonic()}\\n")
+
+@app.task
+def add(x, y):
+    return x + y
+
+@app.task
+def mark(path, seconds=0.0):
+    note(path, "begin")
+    time.sleep(seconds)
+    note(path, "end")
+    return os.getpid()
+
+@app.task(bind=True)
+def end(self, how):
+    {
+        "segfault": lambda: ctypes.string_at(0),
+        "exit 0": lambda: os._exit(0),
+        "exit 3": lambda: os._exit(3),
+        "abort": lambda: os.abort(),
+    }[how]()
+
+@app.task(bind=True)
+def kill_the_worker(self, path):
+    note(path, "begin")
+    os.kill(int(open("supervisor").read()), signal.SIGKILL)
+    time.sleep(60)
+
+@app.task
+def kill_the_nursery():
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(60)
+
+@app.task
+def spin_in_c(path):
+    note(path, "begin")
+    sum(range(10**11))
+"""
+
+# How each task that the store knows has ended: id, phase, times its worker died.
+LOST = """
+import sqlite3, sys
+db = sqlite3.connect("project.db")
+for id, phase, lost in db.execute("select id, phase, lost from task order by seq"):
+    print(id, phase, lost)
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path, TASKS)
+
+
+def notes(path: Path, word: str = "begin") -> list[tuple[int, float]]:
+    """Who noted `word`, and when."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    fields = [line.split() for line in lines]
+    return [(int(pid), float(at)) for said, pid, at in fields if said == word]
+
+
+def send(project: Project, call: str) -> str:
+    """Send a task; its id."""
+    return project.python(f"from project import *; print(({call}).id)").strip()
+
+
+def outcome(project: Project, id: str) -> str:
+    return project.python(
+        "from project import app\n"
+        f"r = app.AsyncResult({id!r}); print(repr(r.get(timeout=25, propagate=False)), r.state)"
+    )
+
+
+def lost(project: Project, id: str) -> int:
+    rows = [line.split() for line in project.python(LOST).splitlines()]
+    return next(int(row[2]) for row in rows if row[0] == id)
+
+
+def test_a_task_whose_child_was_killed_runs_again_and_the_others_do_not_notice(
+    project: Project, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    with project.worker() as worker:
+        victim = send(project, f"mark.delay({str(first)!r}, 1.5)")
+        neighbour = send(project, f"mark.delay({str(second)!r}, 1.5)")
+        wait_for(lambda: notes(first) and notes(second), "both tasks")
+        os.kill(notes(first)[0][0], KILL)
+        wait_for(lambda: len(notes(first)) == 2, "the second run")
+        outcome(project, victim)
+        outcome(project, neighbour)
+        wait_for(lambda: len(children_of(worker.pid)) == 3, "the pool in full size")
+
+    assert lost(project, victim) == 1
+    assert lost(project, neighbour) == 0
+    assert len(notes(second)) == 1
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ("segfault", "SIGSEGV"),
+        ("abort", "SIGABRT"),
+        ("exit 0", "exited with code 0"),
+        ("exit 3", "exited with code 3"),
+    ],
+)
+def test_the_error_says_how_the_process_ended(project: Project, how: str, told: str) -> None:
+    with project.worker("-c", "1"):
+        out = outcome(project, send(project, f"end.delay({how!r})"))
+
+    assert "WorkerLostError" in out
+    assert told in out
+    assert "FAILURE" in out
+
+
+def test_a_task_that_kills_its_worker_is_set_aside_and_those_beside_it_are_not_charged(
+    project: Project, tmp_path: Path
+) -> None:
+    """Even those that were in the same child's backlog when it happened."""
+    path = tmp_path / "notes"
+    send(project, "[add.delay(n, n) for n in range(200)][0]")
+    with project.worker("-c", "1"):  # short, so they will be handed out many at a time
+        wait_for(lambda: " 4 " in project.python(LOST).splitlines()[-1], "the last of them")
+    poison = send(project, f"[kill_the_worker.delay({str(path)!r})][0]")
+    send(project, "[add.delay(n, n) for n in range(200)][0]")
+    for death in range(3):
+        with project.worker("-c", "1") as worker:
+            (tmp_path / "supervisor").write_text(str(worker.pid))
+            wait_for(lambda runs=death + 1: len(notes(path)) == runs, "the poison")
+            worker.wait()
+    with project.worker("-c", "1"):
+        out = outcome(project, poison)
+        wait_for(lambda: " 3 " not in project.python(LOST), "the rest")
+        wait_for(lambda: " 2 " not in project.python(LOST), "the rest")
+    rows = [line.split() for line in project.python(LOST).splitlines()]
+
+    assert "3 times" in out
+    assert len(notes(path)) == 3
+    assert [row[1:] for row in rows if row[0] != poison] == [["4", "0"]] * 400
+
+
+def test_a_task_that_kills_the_process_it_was_forked_from_does_not_stop_the_worker(
+    project: Project,
+) -> None:
+    with project.worker("-c", "1"):
+        bad = send(project, "kill_the_nursery.delay()")
+        out = outcome(project, bad)
+        fine = outcome(project, send(project, "add.delay(2, 3)"))
+
+    assert "WorkerLostError" in out
+    assert fine == "5 SUCCESS\n"
+
+
+def boards(tmp: Path) -> list[Path]:
+    return list(tmp.glob("liteq-board-*"))
+
+
+def test_everything_of_a_worker_is_killed_and_the_next_one_takes_up_the_work_at_once(
+    project: Project, tmp_path: Path
+) -> None:
+    tmp, path = tmp_path / "tmp", tmp_path / "notes"
+    tmp.mkdir()
+    project.env["TMPDIR"] = str(tmp)
+    with project.worker() as worker:
+        id = send(project, f"mark.delay({str(path)!r}, 1)")
+        wait_for(lambda: notes(path), "the task")
+        for pid in {worker.pid, *children_of(worker.pid)}:
+            os.kill(pid, KILL)
+        worker.wait()
+    assert len(boards(tmp)) == 1
+    with project.worker():
+        out = outcome(project, id)
+        wait_for(lambda: len(boards(tmp)) == 1, "the end of the old board")
+
+    assert "SUCCESS" in out
+    assert len(notes(path)) == 2
+
+
+def test_boards_go_with_their_worker(project: Project, tmp_path: Path) -> None:
+    tmp = tmp_path / "tmp"
+    tmp.mkdir()
+    project.env["TMPDIR"] = str(tmp)
+    for pool in ("processes", "threads", "solo"):
+        with project.worker("-P", pool) as worker:
+            assert len(boards(tmp)) == 1
+            worker.send(signal.SIGTERM)
+            assert worker.wait() == 0
+        assert boards(tmp) == []
+
+
+def test_no_run_overlaps_with_one_of_a_worker_whose_whole_group_was_killed(
+    project: Project, tmp_path: Path
+) -> None:
+    """A child that is busy in C code cannot notice that it is alone."""
+    path = tmp_path / "notes"
+    argv = [sys.executable, "-m", "liteq", "worker", "-A", "project", "-c", "1"]
+    worker = subprocess.Popen(
+        argv,
+        cwd=project.folder,
+        env=project.env,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    send(project, f"spin_in_c.delay({str(path)!r})")
+    wait_for(lambda: notes(path), "the task")
+    busy = notes(path)[0][0]
+    os.killpg(worker.pid, KILL)
+    worker.wait()
+
+    wait_for(lambda: not alive(busy), "the end of the child", deadline=10)
+
+
+def test_a_stopped_worker_is_not_robbed_and_goes_on(project: Project, tmp_path: Path) -> None:
+    path = tmp_path / "notes"
+    with project.worker("-c", "1") as first:
+        id = send(project, f"mark.delay({str(path)!r}, 1)")
+        wait_for(lambda: notes(path), "the task")
+        first.send(signal.SIGSTOP)
+        with project.worker("-c", "1") as second:
+            # Several of its rounds of rescue pass, and tasks are run in between.
+            end = time.monotonic() + 4
+            while time.monotonic() < end:
+                assert "SUCCESS" in outcome(project, send(project, "add.delay(1, 1)"))
+            assert "rescued" not in second.output
+            first.send(signal.SIGCONT)
+            out = outcome(project, id)
+
+    assert "SUCCESS" in out
+    assert len(notes(path)) == 1
+    assert lost(project, id) == 0
+
+
+def test_a_number_that_another_process_has_now_is_not_taken_for_the_worker(
+    project: Project, tmp_path: Path
+) -> None:
+    path = tmp_path / "notes"
+    with project.worker("-c", "1") as worker:
+        id = send(project, f"mark.delay({str(path)!r}, 1)")
+        wait_for(lambda: notes(path), "the task")
+        for pid in {worker.pid, *children_of(worker.pid)}:
+            os.kill(pid, KILL)
+        worker.wait()
+    # As if this process had been given the number that the worker had.
+    project.python(
+        "import sqlite3\n"
+        "db = sqlite3.connect('project.db')\n"
+        "(owner,) = db.execute('select owner from worker').fetchone()\n"
+        "host, boot, space, pid, start = owner.split('|')\n"
+        f"owner = '|'.join((host, boot, space, '{os.getpid()}', start))\n"
+        f"db.execute('update worker set pid = {os.getpid()}, owner = ?', (owner,)); db.commit()"
+    )
+    with project.worker("-c", "1"):
+        assert "SUCCESS" in outcome(project, id)
+
+
+def test_a_worker_that_is_only_a_zombie_is_dead(project: Project, tmp_path: Path) -> None:
+    """Its parent does not collect it, as the first process of many a container."""
+    path = tmp_path / "notes"
+    with project.worker("-c", "1") as worker:
+        id = send(project, f"mark.delay({str(path)!r}, 1)")
+        wait_for(lambda: notes(path), "the task")
+        worker.send(KILL)
+        wait_for(lambda: not alive(worker.pid), "its end")
+        assert worker.process.returncode is None  # not collected
+        with project.worker("-c", "1"):
+            assert "SUCCESS" in outcome(project, id)
+
+
+def test_what_a_killed_worker_had_finished_is_not_run_again(
+    project: Project, tmp_path: Path
+) -> None:
+    """The result is seen, and the very next thing that happens is the end of its worker."""
+    path = tmp_path / "notes"
+    source = (
+        "import os\nfrom project import *\n"
+        f"r = mark.delay({str(path)!r}); r.get(timeout=25)\n"
+        "os.kill(int(open('supervisor').read()), 9); print(r.id)"
+    )
+    for run in range(3):
+        with project.worker("-c", "1") as worker:
+            (tmp_path / "supervisor").write_text(str(worker.pid))
+            id = project.python(source).strip()
+            worker.wait()
+        with project.worker("-c", "1"):
+            assert "SUCCESS" in outcome(project, id)
+            assert outcome(project, send(project, "add.delay(2, 3)")) == "5 SUCCESS\n"
+        assert len(notes(path)) == run + 1
+        assert lost(project, id) == 0
+
+
+def test_a_child_that_is_killed_while_it_is_idle_is_replaced(project: Project) -> None:
+    with project.worker("-c", "1") as worker:
+        outcome(project, send(project, "add.delay(1, 1)"))
+        for _ in range(3):
+            child = newest_child(worker)
+            os.kill(child, KILL)
+            wait_for(lambda gone=child: newest_child(worker) != gone, "the next child")
+        out = outcome(project, send(project, "add.delay(2, 3)"))
+
+    assert out == "5 SUCCESS\n"
+
+
+def newest_child(worker: Program) -> int:
+    """The one child of the pool (the other process is the one it was forked from)."""
+    pids = wait_for(lambda: len(found := children_of(worker.pid)) == 2 and found, "a child")
+    assert isinstance(pids, set)
+    return max(pids, key=lambda pid: int(Path(f"/proc/{pid}/stat").read_text().split()[21]))
