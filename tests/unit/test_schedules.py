@@ -276,7 +276,9 @@ def test_equal_schedules_fire_alike_and_others_differ() -> None:
     ]
 
     assert len(set(different)) == len(different)
-    assert crontab(day_of_week="1, 2") == crontab(day_of_week="mon-tue") == crontab("*", "*", {1, 2})
+    assert (
+        crontab(day_of_week="1, 2") == crontab(day_of_week="mon-tue") == crontab("*", "*", {1, 2})
+    )
     assert crontab(hour="*") == crontab(hour=range(24)) == crontab(hour="*/1")
 
 
