@@ -15,8 +15,21 @@ PARIS = ZoneInfo("Europe/Paris")
 INDIA = timezone(timedelta(hours=5, minutes=30))
 
 
-class Pytz(tzinfo):
-    """Its zones say local mean time until they are asked in their own way."""
+class Nameless(tzinfo):
+    """A zone by a rule of its own."""
+
+    def utcoffset(self, _: datetime | None, /) -> timedelta:
+        return timedelta(minutes=9)
+
+    def dst(self, _: datetime | None, /) -> timedelta:
+        return timedelta()
+
+    def tzname(self, _: datetime | None, /) -> str:
+        return "local mean time"
+
+
+class Pytz(Nameless):
+    """One of pytz: it says local mean time until it is asked in a way of its own."""
 
     zone = "Europe/Paris"
 
@@ -57,10 +70,6 @@ def test_what_is_no_zone_is_a_type_error() -> None:
 
 
 def test_a_zone_without_a_name_has_no_text() -> None:
-    class Nameless(tzinfo):
-        def utcoffset(self, moment: datetime | None, /) -> timedelta:
-            return timedelta()
-
     with pytest.raises(ValueError, match="has no name"):
         name_of(as_zone(Nameless()))
 
