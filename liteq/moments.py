@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from .exceptions import InvalidTaskError
+from .zones import as_zone
 
 _EVER = 1e11  # seconds since the epoch: beyond it, some 3000 years on, datetimes end
 
@@ -64,14 +65,7 @@ def zone_of(timezone: Any, enable_utc: bool) -> tzinfo:
     """The zone that the settings of these names mean."""
     if timezone is None:
         return UTC if enable_utc else _local()
-    if not isinstance(timezone, str):
-        zone: tzinfo = timezone
-        return zone
-    if timezone.upper() == "UTC":  # known everywhere, even without a database of zones
-        return UTC
-    from zoneinfo import ZoneInfo
-
-    return ZoneInfo(timezone)
+    return as_zone(timezone)
 
 
 def _local() -> tzinfo:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from ..zones import as_zone
+
 CENSORED = "********"
 
 
@@ -120,12 +122,7 @@ _LEVELS = {"DEBUG", "INFO", "WARNING", "WARN", "ERROR", "CRITICAL", "FATAL"}
 
 
 def _timezone(value: Any) -> Any:
-    if hasattr(value, "utcoffset"):
-        return value
-    if _text(value).upper() != "UTC":  # UTC works without a database of zones
-        from zoneinfo import ZoneInfo
-
-        ZoneInfo(value)
+    as_zone(value)
     return value
 
 

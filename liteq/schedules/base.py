@@ -1,0 +1,105 @@
+"""What all schedules have in common."""
+
+from collections.abc import Callable
+from copy import copy
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any, NamedTuple, Self
+
+from ..zones import as_zone
+from .wallclock import utc
+
+NEVER = timedelta.max
+"""The time that remains when a schedule does not fire again."""
+
+
+class ScheduleState(NamedTuple):
+    """Whether a schedule is due, and the seconds until it is next worth asking."""
+
+    is_due: bool
+    next: float
+
+
+class BaseSchedule:
+    """When something is to be done, again and again.
+
+    A schedule is a value: nobody changes it, equal ones fire at the same moments. A subclass has
+    `next_after`; all the rest is made from it. Those are Celery's calls, and the only ones that
+    read a clock: `nowfun`, else that of `app`, else the system's.
+
+    `tz` is the zone of wall-clock times: a name such as 'Europe/Paris', an offset such as
+    '+05:30', or a tzinfo. Without it the zone is that of `app`, else UTC. Raises ValueError for a
+    zone that is not known here.
+    """
+
+    def __init__(
+        self, nowfun: Callable[[], datetime] | None = None, app: Any = None, tz: Any = None
+    ) -> None:
+        self.nowfun = nowfun
+        self.app = app
+        self.tz = None if tz is None else as_zone(tz)
+
+    @property
+    def zone(self) -> tzinfo:
+        """The zone of wall-clock times."""
+        if self.tz is not None:
+            return self.tz
+        return UTC if self.app is None else as_zone(self.app.timezone)
+
+    def in_zone(self, tz: Any) -> Self:
+        """This schedule with `tz` as its zone; as it is if it has one, or does not need one."""
+        if self.tz is not None:
+            return self
+        copied = copy(self)
+        copied.tz = as_zone(tz)
+        return copied
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        """The first moment after `moment`, and never itself, at which the schedule fires.
+
+        `moment` is aware, the answer is in UTC; None means never again. Raises ValueError for a
+        datetime without a zone.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say when it fires")
+
+    def now(self) -> datetime:
+        """The time; without a zone it is UTC."""
+        if self.nowfun is not None:
+            return self.nowfun()
+        now: datetime = datetime.now(UTC) if self.app is None else self.app.now()
+        return now
+
+    def remaining_estimate(self, last_run_at: datetime) -> timedelta:
+        """The time from now to the run that follows `last_run_at`; negative when it is overdue.
+
+        Here as in Celery a datetime without a zone is UTC.
+        """
+        return self._remaining(last_run_at, self.now())
+
+    def is_due(self, last_run_at: datetime) -> ScheduleState:
+        """Whether the run that follows `last_run_at` is due, and the seconds to the next one."""
+        remaining = self.remaining_estimate(last_run_at)
+        if remaining > timedelta():
+            return ScheduleState(False, remaining.total_seconds())
+        now = self.now()
+        return ScheduleState(True, self._remaining(now, now).total_seconds())
+
+    def _remaining(self, last_run_at: datetime, now: datetime) -> timedelta:
+        following = self.next_after(aware(last_run_at))
+        return NEVER if following is None else following - utc(aware(now))
+
+    def _key(self) -> tuple[Any, ...]:
+        """What equal schedules have in common."""
+        return (id(self),)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, BaseSchedule):
+            return type(self) is type(other) and self._key() == other._key()
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+
+def aware(moment: datetime) -> datetime:
+    """The moment; without a zone it is UTC, as in Celery."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

@@ -1,0 +1,101 @@
+"""Every so many seconds."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+from .base import BaseSchedule
+from .wallclock import once, utc, wall
+
+_LONGEST = timedelta(days=36525)  # a century; as seconds in a float it is exact to the microsecond
+_UNITS = (("day", 86400.0), ("hour", 3600.0), ("minute", 60.0), ("second", 1.0))
+
+
+class schedule(BaseSchedule):  # noqa: N801 - Celery's name
+    """Fires `run_every` after the moment it is asked about: a number of seconds or a timedelta.
+
+    Intervals follow real time: no clock that is put on or back makes them longer or shorter. With
+    `relative` the moment is rounded down to the full day, hour, minute or second, whichever is
+    the largest that fits into `run_every`; full days are those of the zone.
+
+    Raises ValueError for an interval that is not above 0, or is longer than a century.
+    """
+
+    def __init__(
+        self,
+        run_every: float | timedelta,
+        relative: bool = False,
+        nowfun: Callable[[], datetime] | None = None,
+        app: Any = None,
+        tz: Any = None,
+    ) -> None:
+        super().__init__(nowfun, app, tz if relative else None)
+        self.run_every = _interval(run_every)
+        self.relative = bool(relative)
+
+    @property
+    def seconds(self) -> float:
+        """The interval in seconds."""
+        return self.run_every.total_seconds()
+
+    @property
+    def human_seconds(self) -> str:
+        """The interval in words: '1.50 hours'."""
+        unit, length = next((u for u in _UNITS if self.seconds >= u[1]), _UNITS[-1])
+        count = f"{self.seconds / length:.2f}"
+        return f"{count} {unit}" if count == "1.00" else f"{count} {unit}s"
+
+    def in_zone(self, tz: Any) -> Self:
+        """This schedule with `tz` as its zone if it rounds and has none; as it is otherwise."""
+        return super().in_zone(tz) if self.relative else self
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        """One interval after `moment`, rounded down if the schedule is `relative`."""
+        moment = utc(moment)
+        try:
+            return self._rounded(moment) if self.relative else moment + self.run_every
+        except OverflowError:  # the calendar ends
+            return None
+
+    def _rounded(self, moment: datetime) -> datetime:
+        if self.seconds >= 86400:
+            # Days are counted on the wall: some have 23 hours, and 24 must not end in the same.
+            day = wall(moment, self.zone) + self.run_every
+            return once(day.replace(hour=0, minute=0, second=0, microsecond=0), self.zone)
+        following = moment + self.run_every
+        shown = wall(following, self.zone)
+        over = timedelta()
+        if self.seconds >= 1:
+            over += timedelta(microseconds=shown.microsecond)
+        if self.seconds >= 60:
+            over += timedelta(seconds=shown.second)
+        if self.seconds >= 3600:
+            over += timedelta(minutes=shown.minute)
+        return following - over
+
+    def _key(self) -> tuple[Any, ...]:
+        return (self.run_every, self.relative, self.tz)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, timedelta):
+            return not self.relative and self.run_every == other
+        return super().__eq__(other)
+
+    def __hash__(self) -> int:
+        return super().__hash__() if self.relative else hash(self.run_every)
+
+    def __repr__(self) -> str:
+        return f"<freq: {self.human_seconds}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.run_every, self.relative, self.nowfun, None, self.tz)
+
+
+def _interval(given: float | timedelta) -> timedelta:
+    try:
+        interval = given if isinstance(given, timedelta) else timedelta(seconds=given)
+    except (OverflowError, ValueError):  # infinity; not a number
+        interval = timedelta()
+    if timedelta() < interval <= _LONGEST:
+        return interval
+    raise ValueError(f"run_every is {given!r}: give seconds, above 0 and at most a century")
