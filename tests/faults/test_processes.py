@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,14 @@ for id, phase, lost in db.execute("select id, phase, lost from task order by seq
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     return Project(tmp_path, TASKS)
+
+
+def noted(path: Path, runs: int) -> bool:
+    return len(notes(path)) == runs
+
+
+def replaced(worker: Program, child: int) -> bool:
+    return newest_child(worker) != child
 
 
 def notes(path: Path, word: str = "begin") -> list[tuple[int, float]]:
@@ -148,7 +157,7 @@ def test_a_task_that_kills_its_worker_is_set_aside_and_those_beside_it_are_not_c
     for death in range(3):
         with project.worker("-c", "1") as worker:
             (tmp_path / "supervisor").write_text(str(worker.pid))
-            wait_for(lambda runs=death + 1: len(notes(path)) == runs, "the poison")
+            wait_for(partial(noted, path, death + 1), "the poison")
             worker.wait()
     with project.worker("-c", "1"):
         out = outcome(project, poison)
@@ -317,7 +326,7 @@ def test_a_child_that_is_killed_while_it_is_idle_is_replaced(project: Project) -
         for _ in range(3):
             child = newest_child(worker)
             os.kill(child, KILL)
-            wait_for(lambda gone=child: newest_child(worker) != gone, "the next child")
+            wait_for(partial(replaced, worker, child), "the next child")
         out = outcome(project, send(project, "add.delay(2, 3)"))
 
     assert out == "5 SUCCESS\n"

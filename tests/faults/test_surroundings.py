@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,10 @@ from tests.e2e.project import INT, TERM, Project, alive, children_of, wait_for
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 ADD = "from project import *; print(add.delay(2, 3).get(timeout=25))"
+
+
+def gone(pids: set[int]) -> bool:
+    return not any(map(alive, pids))
 
 
 @pytest.fixture
@@ -133,7 +138,7 @@ def test_a_signal_at_any_moment_of_the_start_leaves_nothing_half_done(
             offspring = children_of(worker.pid)
             worker.send(number)
             worker.wait()
-            wait_for(lambda pids=offspring: not any(map(alive, pids)), "the end")
+            wait_for(partial(gone, offspring), "the end")
     with project.worker("-c", "1"):
         assert project.python(ADD) == "5\n"
 
