@@ -59,7 +59,8 @@ def test_a_store_that_is_well_is_said_to_be(project: Project) -> None:
 def test_tasks_of_a_dead_worker_are_told_and_taken_back(project: Project) -> None:
     with project.worker() as worker:
         project.python("import project; project.nap.delay(1000)")
-        worker.wait_for_line("nap")
+        worker.wait_for_line(r"project\.add.* succeeded")
+        worker.wait_for_line(r"project\.nap.* received")
         worker.send(KILL)
         worker.wait()
 

@@ -192,8 +192,8 @@ app.enqueue_many([add.s(1, 1).set(task_id=f"a{n}") for n in range(3)]
     project.python("""
 from project import *
 from liteq.outcome import Policy
-from liteq.worker.deaths import begun
-app.broker.rescue(Policy(), begun)
+from liteq.worker.deaths import Boards
+app.broker.rescue(Policy(), Boards().begun)
 lost = {each.message.id: each.lost for each in app.broker.listing(range(9), 1000)}
 assert lost.pop("long") == 1
 assert set(lost.values()) == {0}, lost
