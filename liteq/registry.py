@@ -17,6 +17,7 @@ OPTIONS = (
     "expires",
     "ignore_result",
     "max_retries",
+    "on_replace",
     "priority",
     "queue",
     "resultrepr_maxsize",

@@ -161,10 +161,10 @@ def _next(task: Signature, args: Sequence[Any], way: Way, before: Any) -> Any:
 
 
 def _joined(first: Signature, then: Signature) -> Signature:
-    if isinstance(first, chain):
+    if isinstance(first, chain) and first.tasks:
         _append(first.tasks, then)
         return first
-    steps = [first]
+    steps = [] if isinstance(first, chain) else [first]
     _append(steps, then)
     return _reduced(steps)
 

@@ -73,12 +73,13 @@ class ResultBase:
             node = node.parent
         return found[::-1]
 
-    def follow(self, parent: "ResultBase") -> None:
-        """Say that all this comes after `parent`."""
+    def follow(self, parent: "ResultBase") -> "ResultBase":
+        """Say that all this comes after `parent`; answer the first of this."""
         first: ResultBase = self
         while first.parent is not None:
             first = first.parent
         first.parent = parent
+        return first
 
     def as_tuple(self) -> tuple[Any, ...]:
         """The ids of this and of what came before, nested as Celery has them.

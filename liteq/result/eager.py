@@ -59,9 +59,10 @@ class EagerResult(AsyncResult[R]):
         Raises TimeoutError when the task was not run.
         """
         if not self._record.phase.final:
-            before = leaves_before([self])
-            learn(before)
-            throw(before)
+            if propagate and more.get("follow_parents", True):
+                before = leaves_before([self])
+                learn(before)
+                throw(before)
             raise TimeoutError(f"{self.id} was not run: what comes before it did not succeed")
         return super().get(timeout, propagate, *options, **more)
 

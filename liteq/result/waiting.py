@@ -65,12 +65,19 @@ def leaves_before(results: Iterable[ResultBase]) -> list[Any]:
     found: dict[str, Any] = {}
     seen: set[int] = set()
     for result in results:
-        if result.parent is None or id(result.parent) in seen:
-            continue
-        seen.add(id(result.parent))
-        for ancestor in result.ancestors():
-            found.update((leaf.id, leaf) for leaf in ancestor.leaves())
+        _find_before(result, found, seen)
     return list(found.values())
+
+
+def _find_before(result: ResultBase, found: dict[str, Any], seen: set[int]) -> None:
+    if result.parent is None or id(result.parent) in seen:
+        return
+    for ancestor in result.ancestors():
+        seen.add(id(ancestor))
+        for leaf in ancestor.leaves():
+            if leaf is not ancestor:  # the member of a group may be the end of a chain
+                _find_before(leaf, found, seen)
+            found[leaf.id] = leaf
 
 
 def _by_id(results: Iterable[Any]) -> dict[str, list[Any]]:
