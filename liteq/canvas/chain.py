@@ -7,6 +7,7 @@ from .chord import chord
 from .compound import Compound, Part
 from .group import group
 from .signature import LINKS, Signature, as_list, as_signature, signatures
+from .stamping import only_stamps
 from .way import Way, goes_on, join_to
 
 
@@ -73,8 +74,9 @@ class chain(Compound):  # noqa: N801 - Celery's name
 
     def stamp(self, visitor: Any = None, append_stamps: bool = False, **stamps: Any) -> Self:
         """Stamp all steps."""
+        stamps = only_stamps(stamps)
         if visitor is not None:
-            stamps = {**stamps, **(visitor.on_chain_start(self, **stamps) or {})}
+            stamps |= only_stamps(visitor.on_chain_start(self, **stamps))
         for task in self.tasks:
             task.stamp(visitor, append_stamps, **stamps)
         if visitor is not None:

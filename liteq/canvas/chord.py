@@ -10,6 +10,7 @@ from ..result.waiting import leaves_before
 from .compound import Compound, Part
 from .group import group
 from .signature import LINKS, Signature, as_list, as_signature, maybe_signature
+from .stamping import only_stamps
 from .way import Way, join_to
 
 _FOR_HEADER = ("countdown", "eta")
@@ -91,13 +92,13 @@ class chord(Compound):  # noqa: N801 - Celery's name
 
     def stamp(self, visitor: Any = None, append_stamps: bool = False, **stamps: Any) -> Self:
         """Stamp the tasks of the header, and the body."""
-        told = stamps
+        told = stamps = only_stamps(stamps)
         if visitor is not None:
-            told = {**stamps, **(visitor.on_chord_header_start(self, **stamps) or {})}
+            told = stamps | only_stamps(visitor.on_chord_header_start(self, **stamps))
         self.header.stamp(visitor, append_stamps, **told)
         if visitor is not None:
             visitor.on_chord_header_end(self, **told)
-            stamps = {**stamps, **(visitor.on_chord_body(self, **stamps) or {})}
+            stamps |= only_stamps(visitor.on_chord_body(self, **stamps))
         if self.body is not None:
             self.body.stamp(visitor, append_stamps, **stamps)
         return self

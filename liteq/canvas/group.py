@@ -7,6 +7,7 @@ from ..message import new_id
 from ..result import GroupResult
 from .compound import Compound, Part
 from .signature import LINKS, Signature, as_list, signatures
+from .stamping import only_stamps
 from .way import Way
 
 _FOR_ALL = ("durable", "retry", "retry_policy")  # options of the transaction, not of a call
@@ -71,8 +72,9 @@ class group(Compound):  # noqa: N801 - Celery's name
 
     def stamp(self, visitor: Any = None, append_stamps: bool = False, **stamps: Any) -> Self:
         """Stamp all members."""
+        stamps = only_stamps(stamps)
         if visitor is not None:
-            stamps = {**stamps, **(visitor.on_group_start(self, **stamps) or {})}
+            stamps |= only_stamps(visitor.on_group_start(self, **stamps))
         for task in self.tasks:
             task.stamp(visitor, append_stamps, **stamps)
         if visitor is not None:

@@ -11,7 +11,7 @@ from ..current import get_current_app
 from ..exceptions import NotRegistered
 from ..message import new_id
 from ..result import AsyncResult
-from .stamping import StampingVisitor, stamps_of
+from .stamping import StampingVisitor, only_stamps, stamps_of
 from .way import Way, failed, skipped
 
 LINKS = ("link", "link_error")
@@ -223,20 +223,21 @@ class Signature(dict[str, Any]):
         A task reads them as `self.request.stamps`. `append_stamps`: beside those of the same
         name that are there, instead of over them.
         """
+        stamps = only_stamps(stamps)
         self._stamp_links(visitor, append_stamps, stamps)
-        seen = {} if visitor is None else visitor.on_signature(self, **stamps)
-        return self.set(**stamps_of(self.options, {**stamps, **(seen or {})}, append_stamps))
+        seen = {} if visitor is None else only_stamps(visitor.on_signature(self, **stamps))
+        return self.set(**stamps_of(self.options, {**stamps, **seen}, append_stamps))
 
     def _stamp_links(
         self, visitor: StampingVisitor | None, append_stamps: bool, stamps: Mapping[str, Any]
     ) -> None:
         for name in LINKS:
             for linked in map(maybe_signature, as_list(self.options.get(name))):
-                seen: Any = {}
+                seen: dict[str, Any] = {}
                 if visitor is not None:
                     told = visitor.on_callback if name == "link" else visitor.on_errback
-                    seen = told(linked, **stamps)
-                linked.stamp(visitor, append_stamps, **{**stamps, **(seen or {})})
+                    seen = only_stamps(told(linked, **stamps))
+                linked.stamp(visitor, append_stamps, **{**stamps, **seen})
 
     # making the call
 

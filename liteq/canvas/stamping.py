@@ -70,24 +70,27 @@ class GroupStampingVisitor(StampingVisitor):
         return {"groups": list(self.groups), "stamped_headers": ["groups"]}
 
 
+def only_stamps(headers: Stamps | None) -> dict[str, Any]:
+    """Those of `headers` that are stamps: those in their `stamped_headers`, or all."""
+    headers = headers or {}
+    names = headers.get("stamped_headers", headers)
+    return {k: v for k, v in headers.items() if k in names and k != "stamped_headers"}
+
+
 def stamps_of(options: Mapping[str, Any], stamps: Stamps, append: bool) -> dict[str, Any]:
     """The options by which a signature with `options` is stamped with `stamps`.
 
     The stamps are options of their own names, which `stamped_headers` lists.
     """
-    names = stamps.get("stamped_headers")
-    new = {
-        name: value
-        for name, value in stamps.items()
-        if name != "stamped_headers" and (names is None or name in names)
-    }
     there = options.get("stamped_headers") or ()
     if append:
-        new = {n: _both(options[n], value) if n in there else value for n, value in new.items()}
-    return {**new, "stamped_headers": list(dict.fromkeys((*there, *new)))}
+        stamps = {n: _both(options[n], v) if n in there else v for n, v in stamps.items()}
+    return {**stamps, "stamped_headers": list(dict.fromkeys((*there, *stamps)))}
 
 
 def _both(old: Any, new: Any) -> list[Any]:
     olds = old if isinstance(old, list) else [old]
-    news = new if isinstance(new, list) else [new]
-    return list(dict.fromkeys((*olds, *news)))
+    return [
+        *olds,
+        *(each for each in (new if isinstance(new, list) else [new]) if each not in olds),
+    ]

@@ -288,6 +288,13 @@ class AsyncResult(ResultBase, Generic[R]):
         return self._record is not None or self.ignored
 
     @property
+    def went_well(self) -> bool:
+        """Whether it is known to have finished with a value, or has none. Does not look."""
+        if self._record is None:
+            return self.ignored
+        return self._record.phase is Phase.SUCCEEDED
+
+    @property
     def went_wrong(self) -> bool:
         """Whether it is known to have finished without a value. Does not look."""
         return self._record is not None and _wrong(self._record)

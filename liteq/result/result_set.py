@@ -7,7 +7,7 @@ from ..backend import Backend
 from ..current import get_current_app
 from .base import OnInterval, ResultBase
 from .blocking import assert_will_not_block
-from .waiting import learn, leaves_before, wait_for
+from .waiting import learn, leaves_before, throw, wait_for
 
 
 class ResultSet(ResultBase):
@@ -176,35 +176,41 @@ class ResultSet(ResultBase):
 
     def ready(self) -> bool:
         """Whether all have finished, in whatever way."""
-        done = all(leaf.ready() for leaf in self._learnt())
+        done = all(leaf.went_well or leaf.went_wrong for leaf in self._learnt())
         if done:
             self._tell()
         return done
 
+    def waiting(self) -> bool:
+        """Whether one of them has not finished."""
+        return not self.ready()
+
     def successful(self) -> bool:
         """Whether all finished without an error."""
-        return all(leaf.successful() for leaf in self._learnt())
+        return all(leaf.went_well for leaf in self._learnt())
 
     def failed(self) -> bool:
         """Whether one of them failed."""
-        return any(leaf.failed() for leaf in self._learnt())
-
-    def waiting(self) -> bool:
-        """Whether one of them has not finished."""
-        return not all(leaf.ready() for leaf in self._learnt())
+        return any(leaf.went_wrong and leaf.failed() for leaf in self._learnt())
 
     def completed_count(self) -> int:
         """How many of the results finished without an error."""
         self._learnt()
-        return sum(result.successful() for result in self.results)
+        return sum(all(leaf.went_well for leaf in each.leaves()) for each in self.results)
 
     def maybe_throw(
         self, propagate: bool = True, callback: Callable[[str, Any], object] | None = None
     ) -> None:
-        """Raise what the first one that failed has failed with."""
-        self._learnt()
-        for result in self.results:
-            result.maybe_throw(propagate=propagate, callback=callback)
+        """Raise what the first one that failed has failed with.
+
+        `callback(id, value)` is called for those that have finished, in order.
+        """
+        leaves = self._learnt()
+        if propagate:
+            throw(leaves)
+        for leaf in leaves if callback is not None else ():
+            if leaf.settled:
+                leaf.maybe_throw(propagate, callback)
 
     maybe_reraise = maybe_throw
 
