@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
+from .attributes import Part
 from .chord import chord
-from .compound import Compound, Part
+from .compound import Compound
 from .group import group
 from .signature import LINKS, Signature, as_list, as_signature, signatures
 from .stamping import only_stamps

@@ -7,7 +7,8 @@ from ..exceptions import ChordError, ImproperlyConfigured
 from ..failure import describe
 from ..result import GroupResult
 from ..result.waiting import leaves_before
-from .compound import Compound, Part
+from .attributes import Part
+from .compound import Compound
 from .group import group
 from .signature import LINKS, Signature, as_list, as_signature, maybe_signature
 from .stamping import only_stamps

@@ -8,19 +8,6 @@ from .signature import Signature, maybe_signature
 from .way import Way
 
 
-class Part:
-    """An attribute of a canvas that is kept in its `kwargs`."""
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-
-    def __get__(self, canvas: "Compound | None", owner: type) -> Any:
-        return self if canvas is None else canvas.kwargs[self._key]
-
-    def __set__(self, canvas: "Compound", value: Any) -> None:
-        canvas.kwargs[self._key] = value
-
-
 class Compound(Signature):
     """A signature that is made of others, which are its own copies.
 

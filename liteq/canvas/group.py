@@ -5,7 +5,8 @@ from typing import Any, Self
 
 from ..message import new_id
 from ..result import GroupResult
-from .compound import Compound, Part
+from .attributes import Part
+from .compound import Compound
 from .signature import LINKS, Signature, as_list, signatures
 from .stamping import only_stamps
 from .way import Way

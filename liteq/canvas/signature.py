@@ -11,37 +11,12 @@ from ..current import get_current_app
 from ..exceptions import NotRegistered
 from ..message import new_id
 from ..result import AsyncResult
+from .attributes import Item, Option
 from .stamping import StampingVisitor, only_stamps, stamps_of
 from .way import Way, failed, skipped
 
 LINKS = ("link", "link_error")
 """Options that are lists of signatures: those of a call are added to those that are there."""
-
-
-class _Item:
-    """An attribute that is the item of the same name, or of `key`."""
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-
-    def __get__(self, signature: "Signature | None", owner: type) -> Any:
-        return self if signature is None else signature[self._key]
-
-    def __set__(self, signature: "Signature", value: Any) -> None:
-        signature[self._key] = value
-
-
-class _Option:
-    """An attribute that is an option of the call."""
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-
-    def __get__(self, signature: "Signature | None", owner: type) -> Any:
-        return self if signature is None else signature.options.get(self._key)
-
-    def __set__(self, signature: "Signature", value: Any) -> None:
-        signature.options[self._key] = value
 
 
 class Signature(dict[str, Any]):
@@ -54,15 +29,15 @@ class Signature(dict[str, Any]):
     TYPES: ClassVar[dict[str, type["Signature"]]] = {}
     """Kinds of signatures by their `subtask_type`."""
 
-    task = name = _Item("task")
-    args = _Item("args")
-    kwargs = _Item("kwargs")
-    options = _Item("options")
-    subtask_type = _Item("subtask_type")
-    immutable = _Item("immutable")
-    id = _Option("task_id")
-    parent_id = _Option("parent_id")
-    root_id = _Option("root_id")
+    task = name = Item("task")
+    args = Item("args")
+    kwargs = Item("kwargs")
+    options = Item("options")
+    subtask_type = Item("subtask_type")
+    immutable = Item("immutable")
+    id = Option("task_id")
+    parent_id = Option("parent_id")
+    root_id = Option("root_id")
 
     _app: Any = None
 
