@@ -7,8 +7,8 @@ from typing import Any
 
 from .brokers.base import Broker
 from .config import Config
-from .exceptions import SerializationError, TaskRevokedError, WorkerLostError
-from .failure import decode_failure, remote_error, with_traceback
+from .exceptions import ChordError, SerializationError, TaskRevokedError, WorkerLostError
+from .failure import chord_error, decode_failure, remote_error, with_traceback
 from .message import Record
 from .serializers import Codecs, Serializer, get
 from .states import PENDING, Phase, public_state
@@ -108,6 +108,8 @@ class Backend:
                 return TaskRevokedError("revoked")
             case Phase.EXPIRED:
                 return TaskRevokedError("expired")
+            case Phase.SKIPPED:
+                return self._why_skipped(record)
         if record.message.retries and record.reported is None:
             return self._failure(record)  # why it is tried again
         return self._loads(record)
@@ -116,6 +118,18 @@ class Backend:
         """The arguments the task was sent with. Raises SerializationError."""
         args, kwargs = self._codecs[record.message.serializer].loads(record.message.payload)
         return args, kwargs
+
+    def _why_skipped(self, record: Record) -> BaseException:
+        """The error of a task that was not run: that of the task to blame, or ChordError if it was
+        a group that failed, by that task."""
+        blamed = self.record(record.woken_by) if record.woken_by else None
+        if blamed is None:
+            return ChordError(f"Dependency {record.woken_by} failed, and is forgotten")
+        exc: BaseException = self.value(blamed)
+        step: Record | None = record
+        while step is not None and not step.barrier and step.waits != record.woken_by:
+            step = self.record(step.waits) if step.waits else None
+        return chord_error(blamed.message.id, exc) if step is None or step.barrier else exc
 
     def _loads(self, record: Record) -> Any:
         if record.result is None or record.result_serializer is None:

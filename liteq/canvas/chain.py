@@ -9,7 +9,7 @@ from .compound import Compound
 from .group import group
 from .signature import LINKS, Signature, as_list, as_signature, signatures
 from .stamping import only_stamps
-from .way import Way, goes_on, join_to
+from .way import Way, goes_on, join_to, what_failed
 
 
 class chain(Compound):  # noqa: N801 - Celery's name
@@ -125,10 +125,10 @@ class chain(Compound):  # noqa: N801 - Celery's name
             before = _next(task, args, Way(way.throw, way.root_id, way.parent_id), before)
         return _next(last, args, way, before)
 
-    def _skip(self) -> Any:
+    def _skip(self, exc: Exception | None) -> Any:
         before = None
         for task in self.tasks:
-            result = task._skip()
+            result = task._skip(exc)
             if before is not None:
                 result.follow(before)
             before = result
@@ -138,7 +138,7 @@ class chain(Compound):  # noqa: N801 - Celery's name
         *earlier, last = self.tasks
         result = last._fail(exc, way)
         if earlier:
-            result.follow(chain.of(earlier)._skip())
+            result.follow(chain.of(earlier)._skip(exc))
         return result
 
     def __repr__(self) -> str:
@@ -155,7 +155,7 @@ def _next(task: Signature, args: Sequence[Any], way: Way, before: Any) -> Any:
         result = task._run((before.get(),), after)
         join_to(result, before)
     else:
-        result = task._skip()
+        result = task._skip(what_failed(before))
         result.follow(before)
     return result
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 from ..exceptions import ChordError, ImproperlyConfigured
-from ..failure import describe
+from ..failure import chord_error
 from ..result import GroupResult
 from ..result.waiting import leaves_before
 from .attributes import Part
@@ -147,14 +147,14 @@ class chord(Compound):  # noqa: N801 - Celery's name
         join_to(result, header)
         return result
 
-    def _skip(self) -> Any:
-        result = self.body._skip()
-        result.follow(self.header._skip())
+    def _skip(self, exc: Exception | None) -> Any:
+        result = self.body._skip(exc)
+        result.follow(self.header._skip(exc))
         return result
 
     def _fail(self, exc: Exception, way: Way) -> Any:
         result = self.body._fail(exc, way)
-        result.follow(self.header._skip())
+        result.follow(self.header._skip(exc))
         return result
 
     def __repr__(self) -> str:
@@ -166,10 +166,7 @@ def _what_failed(header: GroupResult) -> ChordError | None:
     leaves = list(header.leaves())
     for leaf in (*leaves_before(leaves), *leaves):
         if leaf.went_wrong:
-            exc = leaf.result
-            error = ChordError(f"Dependency {leaf.id} raised {describe(exc)}")
-            error.__cause__ = exc
-            return error
+            return chord_error(leaf.id, leaf.result)
         if not leaf.ready():
             return ChordError(f"Dependency {leaf.id} was not run")
     return None

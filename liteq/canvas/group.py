@@ -125,8 +125,8 @@ class group(Compound):  # noqa: N801 - Celery's name
         ]
         return GroupResult(self.id, results, app=self.app)
 
-    def _skip(self) -> GroupResult:
-        return GroupResult(self.id, [task._skip() for task in self.tasks], app=self.app)
+    def _skip(self, exc: Exception | None) -> GroupResult:
+        return GroupResult(self.id, [task._skip(exc) for task in self.tasks], app=self.app)
 
     def _fail(self, exc: Exception, way: Way) -> GroupResult:
         return GroupResult(self.id, [task._fail(exc, way) for task in self.tasks], app=self.app)

@@ -329,9 +329,9 @@ class Signature(dict[str, Any]):
         args, kwargs, options = self._merged(args, None, way.options())
         return self.type.apply(args, kwargs, **options)
 
-    def _skip(self) -> Any:
-        """The result of not running it, because what comes before it did not succeed."""
-        return skipped(self)
+    def _skip(self, exc: Exception | None) -> Any:
+        """The result of not running it, because what comes before it failed with `exc`."""
+        return skipped(self, exc)
 
     def _fail(self, exc: Exception, way: Way) -> Any:
         """The result of not running it, because of `exc`; its errbacks are called."""

@@ -50,13 +50,19 @@ def goes_on(result: Any) -> bool:
     return all(leaf.goes_on for leaf in result.leaves())
 
 
-def skipped(call: Any) -> EagerResult[Any]:
-    """The result of a task that was not run."""
-    return EagerResult(call.id, None, states.PENDING, name=call.task, app=call.app)
+def what_failed(result: Any) -> Any:
+    """What the first task that failed in `result` has failed with; None when none has."""
+    return next((leaf.result for leaf in result.leaves() if leaf.went_wrong), None)
+
+
+def skipped(call: Any, exc: Exception | None) -> EagerResult[Any]:
+    """The result of a task that was not run, because of `exc`, or because nothing goes on."""
+    state = states.PENDING if exc is None else states.FAILURE
+    return EagerResult(call.id, exc, state, name=call.task, app=call.app, skipped=exc is not None)
 
 
 def failed(call: Any, exc: Exception, errbacks: Sequence[Any], way: Way) -> EagerResult[Any]:
-    """The result of a task that was not run, because of `exc`."""
+    """The same, when `exc` is its own, so that its errbacks are called."""
     request = request_of(call.id, call.task, way.root_id, way.parent_id)
     call_errbacks(errbacks, request, exc)
-    return EagerResult(call.id, exc, states.FAILURE, name=call.task, app=call.app)
+    return skipped(call, exc)

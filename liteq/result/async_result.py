@@ -11,7 +11,7 @@ from ..message import Attempt, Record
 from ..states import Phase
 from .base import OnInterval, ResultBase
 from .blocking import assert_will_not_block
-from .waiting import learn, leaves_before, throw, wait_for
+from .waiting import leaves_before, throw_of, wait_for
 
 R = TypeVar("R")
 Then = tuple[Callable[[Any], object], Callable[[BaseException], object] | None]
@@ -80,9 +80,8 @@ class AsyncResult(ResultBase, Generic[R]):
             if disable_sync_subtasks:
                 assert_will_not_block()
             self._wait(before, timeout, interval, on_interval, propagate)
-        elif before and self.went_wrong:
-            learn(before)
-            throw(before)
+        elif self.was_skipped:
+            throw_of(before)
         return self.maybe_throw(propagate, callback)
 
     wait = get
@@ -293,6 +292,11 @@ class AsyncResult(ResultBase, Generic[R]):
         if self._record is None:
             return self.ignored
         return self._record.phase is Phase.SUCCEEDED
+
+    @property
+    def was_skipped(self) -> bool:
+        """Whether it is known to have failed because of what comes before it. Does not look."""
+        return self._record is not None and self._record.phase is Phase.SKIPPED
 
     @property
     def went_wrong(self) -> bool:

@@ -9,7 +9,6 @@ from ..message import Message, Record
 from ..states import Phase
 from .async_result import AsyncResult
 from .base import ResultBase
-from .waiting import learn, leaves_before, throw
 
 R = TypeVar("R")
 
@@ -23,7 +22,8 @@ _PHASES = {
 class EagerResult(AsyncResult[R]):
     """The result of a task that ran where it was called. The store knows nothing of it.
 
-    A step of a chain that was not run, because one before it failed, is PENDING for ever.
+    A step of a chain that was not run has failed with the exception of the one before it, and is
+    `skipped`; if that one only wanted to be ignored, it is PENDING for ever.
     """
 
     __slots__ = ("_children",)
@@ -40,10 +40,12 @@ class EagerResult(AsyncResult[R]):
         app: Any = None,
         *,
         reported: str | None = None,
+        skipped: bool = False,
         children: Sequence[ResultBase] = (),
     ) -> None:
         super().__init__(id, app=app)
-        self._record = _record(id, state, traceback, name or "", reported)
+        phase = Phase.SKIPPED if skipped else _PHASES.get(state, Phase.SUCCEEDED)
+        self._record = _record(id, phase, traceback, name or "", reported)
         self._value = (ret_value,)
         self._children = list(children)
 
@@ -59,11 +61,7 @@ class EagerResult(AsyncResult[R]):
         Raises TimeoutError when the task was not run.
         """
         if not self._record.phase.final:
-            if propagate and more.get("follow_parents", True):
-                before = leaves_before([self])
-                learn(before)
-                throw(before)
-            raise TimeoutError(f"{self.id} was not run: what comes before it did not succeed")
+            raise TimeoutError(f"{self.id} was not run: the task before it wants to be ignored")
         return super().get(timeout, propagate, *options, **more)
 
     wait = get
@@ -100,10 +98,12 @@ class EagerResult(AsyncResult[R]):
         return self.id, self.result, self.state, self.traceback, self.name
 
 
-def _record(id: str, state: str, traceback: str | None, name: str, reported: str | None) -> Record:
+def _record(
+    id: str, phase: Phase, traceback: str | None, name: str, reported: str | None
+) -> Record:
     return Record(
         message=Message(id, name, payload=b"", serializer="", queue=""),
-        phase=_PHASES.get(state, Phase.SUCCEEDED),
+        phase=phase,
         token=0,
         lost=0,
         worker=None,

@@ -1,5 +1,6 @@
 """Learns what the store knows of many results at once, and waits for them."""
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -8,13 +9,15 @@ from ..exceptions import TimeoutError
 from ..message import Record
 from .base import OnInterval, ResultBase
 
+_CHECK_EVERY = 0.5  # seconds
+
 
 def learn(results: Iterable[Any]) -> None:
     """Look once, in one go, for all `results` of tasks that were not known to have finished."""
     unknown = _by_id(results)
     if unknown:
         backend = next(iter(unknown.values()))[0].backend
-        _tell(unknown, backend.finished(unknown))
+        _tell(unknown, backend.finished(list(unknown)))
 
 
 def throw(results: Iterable[Any]) -> None:
@@ -22,6 +25,12 @@ def throw(results: Iterable[Any]) -> None:
     for result in results:
         if result.went_wrong:
             result.maybe_throw()
+
+
+def throw_of(before: Sequence[Any]) -> None:
+    """Look for the results `before`, and raise what the first that failed has failed with."""
+    learn(before)
+    throw(before)
 
 
 def wait_for(
@@ -35,29 +44,39 @@ def wait_for(
 ) -> Iterator[list[Any]]:
     """Wait for the results `wanted` to finish; yield those that did, after each look.
 
-    Should one of them fail, or one of those that come `before` them, that is raised at once, if
-    `propagate`; of several that are known to have failed, the one that comes first.
+    Should one of them fail, that is raised at once, if `propagate`. One that was not run, because
+    of what comes `before`, raises what the first of these failed with.
 
     Raises TimeoutError when `timeout` seconds are over.
     """
-    order = [*before, *wanted] if propagate else list(wanted)
     if propagate:
-        throw(order)
-    unknown, missing = _by_id(order), _by_id(wanted)
+        _throw_first(wanted, before)
+    missing = _by_id(wanted)
     if not missing:
         return
     backend: Backend = wanted[0].backend
-    for records in backend.watch(unknown, timeout, interval):
-        if _tell(unknown, records) and propagate:
-            learn(before)  # it may have failed because of one that was not looked at yet
-            throw(order)
-        done = [missing.pop(r.message.id) for r in records if r.message.id in missing]
-        yield [result for same in done for result in same]
+    next_check = 0.0
+    for records in backend.watch(missing, timeout, interval):
+        done = _tell(missing, records)
+        if propagate and any(result.went_wrong for result in done):
+            _throw_first(wanted, before)
+        yield done
         if not missing:
             return
+        # The store ends what can no longer run; but it cannot end what it does not know.
+        if propagate and before and time.monotonic() >= next_check:
+            next_check = time.monotonic() + _CHECK_EVERY
+            if backend.record(next(iter(missing))) is None:
+                throw_of(before)
         if on_interval is not None:
             on_interval()
     raise TimeoutError(_late(missing, timeout))
+
+
+def _throw_first(wanted: Sequence[Any], before: Sequence[Any]) -> None:
+    if any(result.was_skipped for result in wanted):
+        throw_of(before)
+    throw(wanted)
 
 
 def leaves_before(results: Iterable[ResultBase]) -> list[Any]:
@@ -88,14 +107,14 @@ def _by_id(results: Iterable[Any]) -> dict[str, list[Any]]:
     return unknown
 
 
-def _tell(unknown: dict[str, list[Any]], records: Iterable[Record]) -> bool:
-    """Give each result its record; say whether one of them went wrong."""
-    wrong = False
+def _tell(missing: dict[str, list[Any]], records: Iterable[Record]) -> list[Any]:
+    """Give each result its record, and answer them."""
+    told = []
     for record in records:
-        for result in unknown.pop(record.message.id):
+        for result in missing.pop(record.message.id):
             result.settle(record)
-            wrong = wrong or result.went_wrong
-    return wrong
+            told.append(result)
+    return told
 
 
 def _late(missing: dict[str, list[Any]], timeout: float | None) -> str:

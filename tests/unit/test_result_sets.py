@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from liteq import GroupResult, LiteQ, ResultSet, group
-from liteq.exceptions import IncompleteStream, TimeoutError
+from liteq.exceptions import ChordError, IncompleteStream, TimeoutError
+from liteq.graph import Graph, Group, Place
 from liteq.message import Record
 from liteq.result import AsyncResult, EagerResult, allow_join_result, result_from_tuple
 from liteq.testing import ManualClock, MemoryBroker, drain
@@ -283,18 +284,85 @@ def test_the_failure_of_a_step_before_a_member_is_raised(app: LiteQ, fail: Any) 
         result.get(timeout=30)
 
 
-def test_of_several_failures_the_one_that_came_first_is_raised(app: LiteQ, fail: Any) -> None:
-    first, second, last = fail.delay("first"), fail.delay("second"), fail.delay("last")
-    drain(app)
-    second.parent = GroupResult("g", [first], app=app)
-    last.parent = second
+def plant(app: LiteQ, places: dict[str, tuple[Any, Place]], *groups: Group) -> list[Any]:
+    """Store calls under these ids, in their places; answer their results."""
+    messages = [
+        app.producer.message(app.tasks[call.task], call.args, call.kwargs, {"task_id": id})
+        for id, (call, _) in places.items()
+    ]
+    standing = tuple(place for _, place in places.values())
+    app.broker.enqueue_graph(Graph(tuple(messages), standing, groups))
+    return [app.AsyncResult(id) for id in places]
 
-    with pytest.raises(Oops, match="first"):
-        last.get(timeout=0)
-    with pytest.raises(Oops, match="first"):  # known by now, and still
-        last.get(timeout=0)
-    with pytest.raises(Oops, match="last"):
-        last.get(timeout=0, follow_parents=False)
+
+def test_a_step_that_was_skipped_has_the_exception_of_the_one_that_failed(
+    app: LiteQ, add: Any, fail: Any
+) -> None:
+    _, b, c = plant(
+        app,
+        {
+            "a": (fail.s("a"), Place(followed=True)),
+            "b": (add.s(1), Place(waits="a", followed=True)),
+            "c": (add.s(1), Place(waits="b")),
+        },
+    )
+    drain(app)
+
+    for result in (b, c):
+        assert result.state == "FAILURE"
+        with pytest.raises(Oops, match="a"):
+            result.get(timeout=0)
+
+
+def test_a_body_that_was_skipped_has_a_chord_error_unless_the_header_is_known(
+    app: LiteQ, add: Any, fail: Any
+) -> None:
+    a, b, body, then = plant(
+        app,
+        {
+            "a": (add.s(1), Place(group="g")),
+            "b": (fail.s("b"), Place(group="g", position=1)),
+            "body": (add.s(1), Place(waits="g", barrier=True, followed=True)),
+            "then": (add.s(1), Place(waits="body")),
+        },
+        Group("g"),
+    )
+    drain(app)
+
+    for result in (body, then):
+        with pytest.raises(ChordError, match=r"^Dependency b raised Oops\('b'\)"):
+            result.get(timeout=0)
+    body.parent = GroupResult("g", [a, b], app=app)
+    later = app.AsyncResult("then", parent=body)
+    for result in (body, later, ResultSet([app.AsyncResult("then", parent=body)])):
+        with pytest.raises(Oops, match="b"):
+            result.get(timeout=30)
+    with pytest.raises(ChordError):
+        body.get(timeout=0, follow_parents=False)
+    assert isinstance(body.get(timeout=0, propagate=False), ChordError)
+    b.forget()
+    with pytest.raises(ChordError, match="is forgotten"):
+        app.AsyncResult("body").get(timeout=0)
+
+
+def test_a_body_that_runs_although_its_header_failed_has_its_own_value(
+    app: LiteQ, add: Any, fail: Any
+) -> None:
+    a, body = plant(
+        app,
+        {
+            "a": (fail.s("a"), Place(group="g")),
+            "body": (add.s(1), Place(waits="g", barrier=True)),
+        },
+        Group("g", forgiving=True),
+    )
+    body.parent = GroupResult("g", [a], app=app)
+    drain(app, limit=1)
+    with pytest.raises(TimeoutError):
+        body.get(timeout=0)
+    drain(app)
+
+    assert body.get(timeout=0) == 1
 
 
 # promises
