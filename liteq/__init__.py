@@ -1,11 +1,22 @@
 """liteq: a task queue to embed, with Celery's API."""
 
 from .app import LiteQ
-from .canvas import Signature, maybe_signature, signature, subtask
+from .canvas import (
+    Signature,
+    chain,
+    chord,
+    chunks,
+    group,
+    maybe_signature,
+    signature,
+    subtask,
+    xmap,
+    xstarmap,
+)
 from .context import Context
 from .current import current_app, current_task
 from .message import new_id as uuid
-from .result import AsyncResult
+from .result import AsyncResult, GroupResult, ResultSet
 from .shared import shared_task
 from .task import Task
 from .version import __version__
@@ -13,15 +24,23 @@ from .version import __version__
 __all__ = [
     "AsyncResult",
     "Context",
+    "GroupResult",
     "LiteQ",
+    "ResultSet",
     "Signature",
     "Task",
     "__version__",
+    "chain",
+    "chord",
+    "chunks",
     "current_app",
     "current_task",
+    "group",
     "maybe_signature",
     "shared_task",
     "signature",
     "subtask",
     "uuid",
+    "xmap",
+    "xstarmap",
 ]

@@ -12,6 +12,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, overload
 from . import brokers, result
 from .backend import Backend, accepted, result_serializer
 from .brokers.base import Broker
+from .builtin import add_to
 from .canvas import Signature, signature
 from .config import Config
 from .config.deferred import DeferredConfig
@@ -196,6 +197,7 @@ class LiteQ:
             if self._finalized:
                 return
             annotations = self.conf.task_annotations
+            add_to(self)
             self._finalized = True
             for task in list(self._registry.values()):
                 annotate(task, annotations)

@@ -55,6 +55,12 @@ class Parameters:
         first = next((n for n, name in enumerate(names) if name in new_kwargs), len(args))
         return args[:first], {**dict(zip(names[first:], args[first:], strict=False)), **new_kwargs}
 
+    def room(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
+        """How many more positional arguments fit beside `args` and `kwargs`."""
+        if self._most == sys.maxsize:
+            return self._most
+        return sum(name not in kwargs for name in self._names) - len(args)
+
     @property
     def _names(self) -> Sequence[str]:
         """The names of the parameters that may be given by position."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from . import states
 from .context import Context, enter, leave
-from .exceptions import Ignore, Reject, Retry
+from .exceptions import Ignore, Reject, Replaced, Retry
 from .failure import ExceptionInfo
 from .outcome import Kind
 from .signals import task_failure, task_postrun, task_prerun, task_retry, task_success
@@ -18,6 +18,7 @@ _STATES = {
     Kind.FAILED: states.FAILURE,
     Kind.RETRY: states.RETRY,
     Kind.IGNORED: states.IGNORED,
+    Kind.REPLACED: states.IGNORED,
     Kind.REJECTED: states.REJECTED,
     Kind.REQUEUED: states.REJECTED,
 }
@@ -68,6 +69,8 @@ def _run(task: Any, context: Context) -> Ending:
             value = call_within(context.soft_limit, task.entry, context.args, context.kwargs)
     except Retry as exc:
         return _retried(exc)
+    except Replaced as exc:
+        return Ending(Kind.REPLACED, exc)
     except Ignore as exc:
         return Ending(Kind.IGNORED, exc)
     except Reject as exc:
@@ -133,6 +136,7 @@ _SIGNALS = {
     Kind.RETRY: task_retry,
     # No signal of its own: only `task_postrun` tells.
     Kind.IGNORED: task_postrun,
+    Kind.REPLACED: task_postrun,
     Kind.REJECTED: task_postrun,
     Kind.REQUEUED: task_postrun,
 }

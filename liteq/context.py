@@ -45,9 +45,6 @@ class Context:
     chain: Any = None
     callbacks: Any = None
     errbacks: Any = None
-    replaced_task_nesting = 0
-    stamps: Any = None
-    stamped_headers: Any = None
 
     # Celery's, without a meaning here.
     utc = True
@@ -150,6 +147,22 @@ class Context:
     def parent_id(self) -> str | None:
         """The task that sent this one, if any."""
         return self.options.get("parent_id")
+
+    @cached_property
+    def replaced_task_nesting(self) -> int:
+        """How often it was replaced by another signature."""
+        nesting: int = self.options.get("replaced_task_nesting", 0)
+        return nesting
+
+    @cached_property
+    def stamped_headers(self) -> list[str] | None:
+        """The names of the stamps."""
+        return self.options.get("stamped_headers")
+
+    @cached_property
+    def stamps(self) -> dict[str, Any] | None:
+        """What the canvas was stamped with."""
+        return self.options.get("stamps")
 
     @cached_property
     def shadow(self) -> str | None:

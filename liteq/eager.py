@@ -1,50 +1,140 @@
 """Run a task where it is called: `apply`, and every call with `task_always_eager`."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import states
 from .attempt import Ending, attempt
 from .context import Context
 from .failure import traceback_text
 from .message import Delivery, Message, Receipt
+from .options import as_json
 from .outcome import Kind
 from .result import EagerResult
 
 HOSTNAME = "eager"
 
 
+class Links(NamedTuple):
+    """Signatures that are called when a task has finished, and where it stands in a canvas."""
+
+    callbacks: Sequence[Any] = ()
+    errbacks: Sequence[Any] = ()
+    group: str | None = None
+    group_index: int | None = None
+    chord: Any = None
+
+
 def run_eagerly(
-    task: Any, message: Message, args: Sequence[Any], kwargs: Mapping[str, Any], throw: bool
+    task: Any,
+    message: Message,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    throw: bool,
+    links: Links,
 ) -> EagerResult[Any]:
-    """Run `task` here and now, retries included and without waiting between them.
+    """Run `task` here and now, retries included and without waiting between them, and then what is
+    linked to it.
 
     With `throw` an exception of the task comes through. What only ends a program, such as
     KeyboardInterrupt, comes through in any case.
     """
     while True:
-        ending = _attempt(task, message, args, kwargs)
+        context = _context(task, message, args, kwargs, links)
+        ending = attempt(task, context)
         if ending.retry is None:
             break
         message = message._replace(retries=message.retries + 1)
         if ending.retry.sig is not None:
             args, kwargs = ending.retry.sig.args, ending.retry.sig.kwargs
+    if ending.kind is Kind.REPLACED:
+        ending = _of_replacement(ending.value.sig, context)
+    result = _result(task, context, ending)
+    if ending.kind is Kind.SUCCEEDED:
+        for callback in links.callbacks:
+            called = callback.apply((ending.value,), **_after(context))
+            result.children.append((*called.ancestors(), called)[0])
+    elif result.went_wrong:
+        call_errbacks(links.errbacks, context, ending.value)
     if ending.kind is Kind.FAILED and (throw or not isinstance(ending.value, Exception)):
         raise ending.value
-    return _result(task, message.id, ending)
+    return result
 
 
-def _attempt(task: Any, message: Message, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Ending:
+def call_errbacks(errbacks: Sequence[Any], request: Context, exc: BaseException) -> None:
+    """Call signatures that are linked to the failure of `request`. What they raise is logged."""
+    for errback in errbacks:
+        try:
+            if wants_request(errback):
+                errback(request, exc, exc.__traceback__)
+            else:
+                errback.apply((request.id,), **_after(request))
+        except Exception:
+            from logging import getLogger  # 10 ms, which programs that only send need not pay
+
+            getLogger("liteq.task").exception("%r, the errback of %r, failed", errback, request)
+
+
+def wants_request(errback: Any) -> bool:
+    """Whether the signature is called with the request, the exception and the traceback.
+
+    That is so if it has room for more than one argument beside its own; if not, it is sent with
+    the id of the task that failed. Bound tasks are always sent, so that they can retry.
+    """
+    task = errback.type
+    if errback.immutable or task.__bound__:
+        return False
+    return bool(task.room(errback.args, errback.kwargs) > 1)
+
+
+def request_of(id: str, task: str, root_id: str | None, parent_id: str | None) -> Context:
+    """The request of a task that was not run."""
+    places = {"root_id": root_id, "parent_id": parent_id}
+    options = as_json({name: value for name, value in places.items() if value is not None})
+    message = Message(id, task, b"", "", "", options=options)
+    request = Context(Delivery(message, Receipt(id, 0)), (), {}, HOSTNAME)
+    request.is_eager = True
+    return request
+
+
+def _context(
+    task: Any, message: Message, args: Sequence[Any], kwargs: Mapping[str, Any], links: Links
+) -> Context:
     context = Context(Delivery(message, Receipt(message.id, 0)), args, kwargs, HOSTNAME)
     context.is_eager = True
     context.running = task
-    return attempt(task, context)
+    context.callbacks, context.errbacks = links.callbacks or None, links.errbacks or None
+    context.group, context.group_index = links.group, links.group_index
+    context.chord = links.chord
+    return context
 
 
-def _result(task: Any, id: str, ending: Ending) -> EagerResult[Any]:
+def _after(request: Context) -> dict[str, Any]:
+    return {"root_id": request.root_id, "parent_id": request.id}
+
+
+def _of_replacement(sig: Any, context: Context) -> Ending:
+    """Run what a task was replaced by, in its place; answer how that ended."""
+    nesting = context.replaced_task_nesting + 1
+    sig = sig.clone().set(task_id=context.id, replaced_task_nesting=nesting)
+    result = sig.apply(throw=False, root_id=context.root_id, parent_id=context.parent_id)
+    try:
+        return Ending(Kind.SUCCEEDED, result.get(disable_sync_subtasks=False))
+    except Exception as exc:  # noqa: BLE001 - the replacement's is the task's own
+        return Ending(Kind.FAILED, exc)
+
+
+def _result(task: Any, context: Context, ending: Ending) -> EagerResult[Any]:
     rejected = ending.kind in (Kind.REJECTED, Kind.REQUEUED)
     failed = rejected or ending.kind is Kind.FAILED
-    state = states.FAILURE if rejected else ending.state
-    trace = traceback_text(ending.value) if failed else None
-    value = None if ending.kind is Kind.IGNORED else ending.value
-    return EagerResult(id, value, state, trace, task.name, task.app)
+    ignored = ending.kind is Kind.IGNORED
+    return EagerResult(
+        context.id or "",
+        None if ignored else ending.value,
+        states.FAILURE if rejected else ending.state,
+        traceback_text(ending.value) if failed else None,
+        task.name,
+        task.app,
+        reported=states.IGNORED if ignored else None,
+        children=context.children,
+    )

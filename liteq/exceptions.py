@@ -29,7 +29,7 @@
       SoftTimeLimitExceeded        raised inside a task that ran too long
       SecurityError                a signature that does not fit
     TaskPredicate                  not errors: how a task says what is to become of it
-      Retry, Ignore, Reject
+      Retry, Ignore (Replaced), Reject
 
 Facts are attributes, the message is for people, the driver's error is `__cause__`.
 """
@@ -224,6 +224,17 @@ RetryTaskError = Retry
 
 class Ignore(TaskPredicate):
     """The task is finished and nothing is to be stored about it."""
+
+
+class Replaced(Ignore):
+    """The task's work is done by `sig` instead, under the task's id."""
+
+    def __init__(self, sig: Any) -> None:
+        self.sig = sig
+        super().__init__(sig)
+
+    def __str__(self) -> str:
+        return f"replaced by {self.sig!r}"
 
 
 class Reject(TaskPredicate):

@@ -10,7 +10,7 @@ import sys
 from functools import lru_cache, reduce
 from typing import Any
 
-from .exceptions import RemoteError, SerializationError
+from .exceptions import ChordError, RemoteError, SerializationError
 from .serializers.base import Serializer
 
 NOTE_LIMIT = 1024  # characters of one line for people
@@ -126,6 +126,13 @@ def _known_class(module: str, qualname: str) -> type[Exception] | None:
 @lru_cache(256)  # so that one `except` clause catches them all, but not without end
 def _remote_class(name: str) -> type[RemoteError]:
     return type(name, (RemoteError,), {"__doc__": RemoteError.__doc__, "__module__": __name__})
+
+
+def chord_error(id: str, exc: BaseException) -> ChordError:
+    """Why the body of a chord cannot run: the task `id` of its header failed with `exc`."""
+    error = ChordError(f"Dependency {id} raised {describe(exc)}")
+    error.__cause__ = exc
+    return error
 
 
 # in words

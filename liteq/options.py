@@ -22,10 +22,12 @@ STORED = (
     "headers",
     "kwargsrepr",
     "parent_id",
+    "replaced_task_nesting",
     "reply_to",
     "root_id",
     "shadow",
     "soft_time_limit",
+    "stamped_headers",
     "time_limit",
 )
 
@@ -55,7 +57,7 @@ _MEANINGLESS = (
     "producer",
     "router",
 )
-_NOT_YET = ("chord", "group_id", "group_index", "link", "link_error", "stamped_headers")
+_NOT_YET = ("chord", "group_id", "group_index", "link", "link_error")
 
 KNOWN = frozenset((*STORED, *_OF_THE_MESSAGE, *_MEANINGLESS, *_NOT_YET))
 
@@ -95,8 +97,9 @@ def check_name(what: str, name: Any) -> str:
 
 def check_options(options: Options) -> None:
     """Raise TypeError for an option that no call has, naming the nearest that there is."""
+    stamped = options.get("stamped_headers") or ()
     for name, value in options.items():
-        if name not in KNOWN:
+        if name not in KNOWN and name not in stamped:
             near = get_close_matches(name, KNOWN, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise TypeError(f"apply_async() got an unexpected option {name!r}{hint}")
@@ -117,7 +120,11 @@ def check_arguments(args: Any, kwargs: Any) -> tuple[Sequence[Any], Mapping[str,
 
 def stored(options: Options) -> dict[str, Any]:
     """What is to be kept of `options` in the message's JSON."""
-    return {name: options[name] for name in STORED if options.get(name) is not None}
+    kept = {name: options[name] for name in STORED if options.get(name) is not None}
+    stamped = kept.get("stamped_headers")
+    if stamped:  # each of them is an option of its own
+        kept["stamps"] = {name: options[name] for name in stamped if name in options}
+    return kept
 
 
 def as_json(kept: Options) -> str | None:

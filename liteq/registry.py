@@ -5,6 +5,7 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any
 
+from .builtin import PREFIX
 from .exceptions import ImproperlyConfigured, NotRegistered
 from .task import HOOKS, Task
 
@@ -16,6 +17,7 @@ OPTIONS = (
     "expires",
     "ignore_result",
     "max_retries",
+    "on_replace",
     "priority",
     "queue",
     "resultrepr_maxsize",
@@ -52,13 +54,18 @@ class Registry(dict[str, Task[..., Any]]):
     def __missing__(self, name: str) -> Task[..., Any]:
         raise NotRegistered(self.unknown(name))
 
+    def names(self) -> list[str]:
+        """The names in order, without those that every app has."""
+        return sorted(name for name in self if not name.startswith(PREFIX))
+
     def unknown(self, name: str) -> str:
         """Says that the task `name` is not known here, and which are."""
-        near = get_close_matches(name, self, n=1)
+        names = self.names()
+        near = get_close_matches(name, names, n=1)
         if near:
             return f"no task {name!r} is registered here; did you mean {near[0]!r}?"
-        more = f" and {len(self) - _SHOWN} more" if len(self) > _SHOWN else ""
-        known = ", ".join(sorted(self)[:_SHOWN]) or "none; was its module imported?"
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        known = ", ".join(names[:_SHOWN]) or "none; was its module imported?"
         return f"no task {name!r} is registered here; known are {known}{more}"
 
 
@@ -81,6 +88,7 @@ def task_of(
     attributes = {
         "name": name,
         "run": function if bind else staticmethod(function),
+        "__bound__": bind,
         "__doc__": function.__doc__,
         "__module__": function.__module__,
         "__wrapped__": staticmethod(function),

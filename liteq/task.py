@@ -1,14 +1,14 @@
 """Tasks: a function, its options, and the ways to call it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
 
 from .arguments import Parameters
-from .canvas import Signature
-from .context import Context, current, enter, leave
+from .canvas import Signature, chunks, maybe_signature, xmap, xstarmap
+from .context import Context, current, enter, leave, sent_from
 from .current import get_current_app
-from .eager import run_eagerly
-from .exceptions import MaxRetriesExceededError, Retry
+from .eager import Links, run_eagerly
+from .exceptions import ImproperlyConfigured, MaxRetriesExceededError, Replaced, Retry
 from .failure import bounded_repr
 from .moments import due_at
 from .options import TaskOptions, check_arguments, check_options, stored
@@ -30,6 +30,7 @@ class Task(TaskOptions, Generic[P, R]):
 
     app: Any = None
     __name__: str  # of the function
+    __bound__ = False  # made of a function that takes the task first
     hooks: frozenset[str] = frozenset()  # those that are overridden; the others cost nothing
     entry: Callable[..., Any]  # what a worker calls
 
@@ -64,6 +65,10 @@ class Task(TaskOptions, Generic[P, R]):
         if self.typing:
             self._parameters.check(args, kwargs)
 
+    def room(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
+        """How many more positional arguments it takes beside these."""
+        return self._parameters.room(args, kwargs)
+
     # what users write
 
     def run(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -90,6 +95,9 @@ class Task(TaskOptions, Generic[P, R]):
         self, status: str, retval: Any, task_id: str, args: Any, kwargs: Any, einfo: Any
     ) -> None:
         """Called in the worker at the end, with the value or the exception."""
+
+    def on_replace(self, sig: Signature) -> None:
+        """Called by `replace` with the signature that takes this task's place."""
 
     # calling it
 
@@ -135,7 +143,11 @@ class Task(TaskOptions, Generic[P, R]):
             options["task_id"] = task_id
         app = self.app
         if app.conf.task_always_eager:
-            return self.apply(args, kwargs, **options)
+            result = self.apply(args, kwargs, **options)
+            sender = sent_from()
+            if sender is not None and options.get("add_to_parent", True):
+                sender.children.append(result)
+            return result
         message = app.producer.send(self, args, kwargs, options)
         return AsyncResult(message.id, app=app, ignored=message.ignore_result)
 
@@ -153,11 +165,18 @@ class Task(TaskOptions, Generic[P, R]):
         the options of `apply_async`; those about waiting do nothing.
         """
         args, kwargs = check_arguments(args, kwargs)
+        links = Links(
+            _signatures(options.pop("link", None)),
+            _signatures(options.pop("link_error", None)),
+            options.pop("group_id", None),
+            options.pop("group_index", None),
+            options.pop("chord", None),
+        )
         check_options(options)
         message = self.app.producer.envelope(self, b"", "", options)
         if throw is None:
             throw = self.app.conf.task_eager_propagates
-        return run_eagerly(self, message, args, kwargs, throw)
+        return run_eagerly(self, message, args, kwargs, throw, links)
 
     def signature(
         self,
@@ -177,6 +196,18 @@ class Task(TaskOptions, Generic[P, R]):
     def si(self, *args: Any, **kwargs: Any) -> Signature:
         """The same, but it takes no further arguments."""
         return Signature(self, args, kwargs, immutable=True, app=self.app)
+
+    def map(self, it: Iterable[Any]) -> Signature:
+        """One task that calls this one with each item of `it`; its value is the list of values."""
+        return xmap(self, it, app=self.app)
+
+    def starmap(self, it: Iterable[Any]) -> Signature:
+        """The same, with the items of each item as arguments."""
+        return xstarmap(self, it, app=self.app)
+
+    def chunks(self, it: Iterable[Any], n: int) -> chunks:
+        """A group of such tasks, each for `n` items of `it`."""
+        return chunks(self, it, n, app=self.app)
 
     def AsyncResult(self, task_id: str, **kwargs: Any) -> AsyncResult[R]:  # noqa: N802 - Celery's
         """The result of the call with this id."""
@@ -248,6 +279,19 @@ class Task(TaskOptions, Generic[P, R]):
         request.retry_asked = retry
         return retry
 
+    def replace(self, sig: Signature) -> Replaced:
+        """Have `sig` do this task's work, under this task's id: `raise self.replace(sig)`.
+
+        What is linked to the task, and what comes after it, gets the value of `sig`: of a group
+        the list of values. Raises ImproperlyConfigured for an empty chain.
+        """
+        if not any(True for _ in sig.leaves()) and sig.subtask_type == "chain":
+            raise ImproperlyConfigured("Cannot replace with an empty chain")
+        self.on_replace(sig)
+        if self.request.in_worker:
+            raise NotImplementedError("replace() in a worker is not supported yet")
+        raise Replaced(sig)
+
     def autoretry(self, exc: BaseException) -> None:
         """What `autoretry_for` does about `exc`: raises Retry, or `exc` itself."""
         wanted = dict(self.retry_kwargs)
@@ -286,6 +330,13 @@ class Task(TaskOptions, Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<@task: {self.name} of {self.app!r}>"
+
+
+def _signatures(links: Any) -> list[Any]:
+    """The option `link` or `link_error`: one signature, or a list of them."""
+    if links is None:
+        return []
+    return [maybe_signature(x) for x in (links if isinstance(links, list | tuple) else [links])]
 
 
 def _task_of_current_app(name: str) -> Any:

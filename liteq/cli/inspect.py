@@ -81,7 +81,7 @@ def _registered(app: LiteQ, args: Namespace) -> View:
     workers = [
         {"name": worker.name, "tasks": worker_tasks(worker)} for worker in _workers(app, args)
     ]
-    own = {"name": args.app, "tasks": sorted(app.tasks)} if args.app else None
+    own = {"name": args.app, "tasks": app.tasks.names()} if args.app else None
     return {"workers": workers, "app": own}
 
 

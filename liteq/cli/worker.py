@@ -107,7 +107,7 @@ def _pidfile(path: str | None) -> Iterator[None]:
 
 
 def _banner(app: LiteQ, worker: Worker) -> str:
-    tasks = "\n".join(f"  . {name}" for name in sorted(app.tasks)) or "  (none)"
+    tasks = "\n".join(f"  . {name}" for name in app.tasks.names()) or "  (none)"
     return (
         f"\n liteq {__version__}  {worker.hostname}  pid {os.getpid()}\n\n"
         f" app:         {app.main or app!r}\n"

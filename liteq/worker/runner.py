@@ -21,7 +21,7 @@ from ..message import Delivery, Message
 from ..moments import due_at
 from ..options import as_json
 from ..outcome import Kind, Outcome
-from ..result import AsyncResult
+from ..result import ResultBase
 from ..signals import task_unknown
 from ..task import Task
 from .timelimits import TimeLimits
@@ -114,7 +114,7 @@ class Runner:
         )
 
     def _encoded(self, task: Task[..., Any], value: Any) -> bytes:
-        if isinstance(value, AsyncResult):
+        if isinstance(value, ResultBase):
             value = value.as_tuple()
         try:
             data = self._serializer.dumps(value)

@@ -179,7 +179,7 @@ class Worker:
             "queues": self.queues,
             "pool": self.pool_name,
             "concurrency": self.concurrency,
-            "tasks": sorted(self.app.tasks),
+            "tasks": self.app.tasks.names(),
         }
         return Plan(
             name=self.hostname,

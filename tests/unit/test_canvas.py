@@ -174,10 +174,5 @@ def test_a_task_that_is_not_registered_is_sent_by_name(app: LiteQ) -> None:
         call()
 
 
-def test_chains_are_not_there_yet_and_a_merged_dict_is_no_answer(show: Any) -> None:
-    with pytest.raises(NotImplementedError, match="chains"):
-        show.s() | show.s()
-
-
 def test_its_repr_is_the_call(show: Any) -> None:
     assert repr(show.s(1, "a", x=2)) == "show(1, 'a', x=2)"

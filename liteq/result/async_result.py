@@ -1,66 +1,35 @@
 """What a caller holds of a task that was sent: `AsyncResult`."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-from . import states
-from .backend import Backend, state_of
-from .context import sent_from
-from .current import get_current_app
-from .exceptions import TimeoutError
-from .message import Attempt, Message, Record
-from .states import Phase
+from .. import states
+from ..backend import Backend, state_of
+from ..current import get_current_app
+from ..message import Attempt, Record
+from ..states import Phase
+from .base import OnInterval, ResultBase
+from .blocking import assert_will_not_block
+from .waiting import leaves_before, throw_of, wait_for
 
 R = TypeVar("R")
-
-_NESTED = (
-    "get() inside a task would wait for another task and hold a slot of the worker meanwhile; with "
-    "all slots waiting, nothing runs. Send a follow-up task instead, or say "
-    "get(disable_sync_subtasks=False)"
-)
-
-_may_join: ContextVar[bool] = ContextVar("liteq_may_join", default=False)
+Then = tuple[Callable[[Any], object], Callable[[BaseException], object] | None]
 
 
-@contextmanager
-def allow_join_result() -> Iterator[None]:
-    """Let tasks wait for results in this block."""
-    token = _may_join.set(True)
-    try:
-        yield
-    finally:
-        _may_join.reset(token)
-
-
-@contextmanager
-def denied_join_result() -> Iterator[None]:
-    """Let tasks not wait for results in this block: the usual."""
-    token = _may_join.set(False)
-    try:
-        yield
-    finally:
-        _may_join.reset(token)
-
-
-def _assert_will_not_block() -> None:
-    context = sent_from()
-    if context is not None and context.in_worker and not _may_join.get():
-        raise RuntimeError(_NESTED)
-
-
-class AsyncResult(Generic[R]):
+class AsyncResult(ResultBase, Generic[R]):
     """The result of a task, wherever and whenever it runs: all it needs is the id.
 
     An id that the store does not know is PENDING; `exists()` tells.
     """
 
-    __slots__ = ("__weakref__", "_app", "_record", "_value", "id", "ignored", "parent")
+    __slots__ = ("__weakref__", "_app", "_record", "_then", "_value", "ignored")
+
+    id: str
 
     _app: Any
     _record: Record | None  # once it is final
+    _then: list[Then] | None
     _value: tuple[Any] | None  # what `result` answered then, decoded
 
     def __init__(
@@ -69,8 +38,7 @@ class AsyncResult(Generic[R]):
         backend: Backend | None = None,
         task_name: str | None = None,
         app: Any = None,
-        parent: "AsyncResult[Any] | None" = None,
-        *,
+        parent: ResultBase | None = None,
         ignored: bool = False,
     ) -> None:
         self.id = id
@@ -79,6 +47,7 @@ class AsyncResult(Generic[R]):
         self._app = app
         self._record = None
         self._value = None
+        self._then = None
 
     # waiting
 
@@ -91,7 +60,7 @@ class AsyncResult(Generic[R]):
         follow_parents: bool = True,
         callback: Callable[[str, R], object] | None = None,
         on_message: Callable[..., object] | None = None,
-        on_interval: Callable[[], object] | None = None,
+        on_interval: OnInterval | None = None,
         disable_sync_subtasks: bool = True,
     ) -> R:
         """Wait for the task to finish and return its value.
@@ -106,39 +75,52 @@ class AsyncResult(Generic[R]):
         """
         if self.ignored:
             return None  # type: ignore[return-value]
+        before = leaves_before([self]) if propagate and follow_parents else []
         if self._record is None:
             if disable_sync_subtasks:
-                _assert_will_not_block()
-            self._wait(timeout, interval, on_interval, propagate and follow_parents)
+                assert_will_not_block()
+            self._wait(before, timeout, interval, on_interval, propagate)
+        elif self.was_skipped:
+            throw_of(before)
         return self.maybe_throw(propagate, callback)
 
     wait = get
 
     def _wait(
         self,
+        before: Sequence[Any],
         timeout: float | None,
         interval: float,
-        on_interval: Callable[[], object] | None,
-        follow_parents: bool,
+        on_interval: OnInterval | None,
+        propagate: bool,
     ) -> None:
-        def on_look() -> None:
-            if follow_parents:
-                self._throw_of_parents()
-            if on_interval is not None:
-                on_interval()
+        looks = wait_for(
+            [self],
+            before,
+            timeout=timeout,
+            interval=interval,
+            on_interval=on_interval,
+            propagate=propagate,
+        )
+        for _ in looks:
+            pass
 
-        watching = on_interval is not None or (follow_parents and self.parent is not None)
-        found = self.backend.wait(self.id, timeout, interval, on_look if watching else None)
-        if found is None or not found.phase.final:
-            hint = "" if found else " (the store does not know it)"
-            raise TimeoutError(f"{self.id} is {state_of(found)} after {timeout} seconds{hint}")
-        self._record = found
+    def then(
+        self,
+        callback: Callable[["AsyncResult[R]"], object],
+        on_error: Callable[[BaseException], object] | None = None,
+        weak: bool = False,
+    ) -> "AsyncResult[R]":
+        """Have `callback(result)` called as soon as this object learns that the task has finished.
 
-    def _throw_of_parents(self) -> None:
-        node = self.parent
-        while node is not None:
-            node.maybe_throw()
-            node = node.parent
+        It learns that by `get`, `ready` and all else that looks; nothing looks by itself.
+        `on_error` is called with what the callback raises. `weak` does nothing.
+        """
+        if self._record is None:
+            self._then = [*(self._then or ()), (callback, on_error)]
+        else:
+            _call(callback, on_error, self)
+        return self
 
     def maybe_throw(
         self, propagate: bool = True, callback: Callable[[str, R], object] | None = None
@@ -146,7 +128,7 @@ class AsyncResult(Generic[R]):
         """Raise what the task failed with; if it did not, return its value so far."""
         record = self._look()
         value: Any = None if record is None else self._decoded(record)
-        if propagate and record is not None and _went_wrong(record):
+        if propagate and record is not None and _wrong(record):
             raise value
         if callback is not None:
             callback(self.id, value)
@@ -240,11 +222,10 @@ class AsyncResult(Generic[R]):
     # acting
 
     def forget(self) -> None:
-        """Drop what is stored of the task, if it has finished."""
-        self._record = self._value = None
-        if self.parent is not None:
-            self.parent.forget()
-        self.backend.broker.forget([self.id])
+        """Drop what is stored of the task and of those before it, if they have finished."""
+        for result in (*leaves_before([self]), self):
+            result.unlearn()
+        self.backend.broker.forget([self.id, *(leaf.id for leaf in leaves_before([self]))])
 
     def revoke(
         self,
@@ -288,17 +269,50 @@ class AsyncResult(Generic[R]):
         return backend
 
     @property
-    def children(self) -> list["AsyncResult[Any]"]:
+    def children(self) -> Sequence[ResultBase]:
         """Results of the tasks that this one sent. Not recorded yet."""
         return []
 
-    def as_tuple(self) -> tuple[Any, ...]:
-        """The ids of this result and its parents, nested as Celery has them."""
-        return (self.id, self.parent and self.parent.as_tuple()), None
+    def leaves(self) -> Iterator["AsyncResult[Any]"]:
+        """Itself: it is the result of a single task."""
+        yield self
 
-    def as_list(self) -> list[str]:
-        """The ids of this result and its parents."""
-        return [self.id, *(self.parent.as_list() if self.parent else ())]
+    def made_from(self) -> tuple[Any, ...]:
+        """See `ResultBase`."""
+        return self.id, None, None, None, None, self.ignored
+
+    @property
+    def settled(self) -> bool:
+        """Whether there is nothing more to learn of it."""
+        return self._record is not None or self.ignored
+
+    @property
+    def went_well(self) -> bool:
+        """Whether it is known to have finished with a value, or has none. Does not look."""
+        if self._record is None:
+            return self.ignored
+        return self._record.phase is Phase.SUCCEEDED
+
+    @property
+    def was_skipped(self) -> bool:
+        """Whether it is known to have failed because of what comes before it. Does not look."""
+        return self._record is not None and self._record.phase is Phase.SKIPPED
+
+    @property
+    def went_wrong(self) -> bool:
+        """Whether it is known to have finished without a value. Does not look."""
+        return self._record is not None and _wrong(self._record)
+
+    def unlearn(self) -> None:
+        """Look again when asked."""
+        self._record = self._value = None
+
+    def settle(self, record: Record) -> None:
+        """Learn that it has finished, and how."""
+        self._record = record
+        callbacks, self._then = self._then, None
+        for callback, on_error in callbacks or ():
+            _call(callback, on_error, self)
 
     def _look(self) -> Record | None:
         """What the store knows now; what it knew when the task had finished."""
@@ -306,7 +320,7 @@ class AsyncResult(Generic[R]):
             return self._record
         record = self.backend.record(self.id)
         if record is not None and record.phase.final:
-            self._record = record
+            self.settle(record)
         return record
 
     def _decoded(self, record: Record) -> Any:
@@ -317,92 +331,27 @@ class AsyncResult(Generic[R]):
         return self._value[0]
 
     def __eq__(self, other: object) -> bool:
-        return self.id == (other.id if isinstance(other, AsyncResult) else other)
+        return bool(self.id == (other.id if isinstance(other, AsyncResult) else other))
 
     def __hash__(self) -> int:
         return hash(self.id)
 
-    def __str__(self) -> str:
-        return self.id
-
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.id}>"
 
-    def __reduce__(self) -> Any:
-        return _remade, (self.id, self.parent, self.ignored)
 
-
-class EagerResult(AsyncResult[R]):
-    """The result of a task that ran where it was called. The store knows nothing of it."""
-
-    __slots__ = ()
-
-    def __init__(
-        self,
-        id: str,
-        ret_value: Any,
-        state: str,
-        traceback: str | None = None,
-        name: str | None = None,
-        app: Any = None,
-    ) -> None:
-        super().__init__(id, app=app)
-        self._record = _record_of_eager(id, state, traceback, name or "")
-        self._value = (ret_value,)
-
-    @property
-    def args(self) -> None:
-        """Not kept."""
-
-    @property
-    def kwargs(self) -> None:
-        """Not kept."""
-
-    def forget(self) -> None:
-        """There is nothing stored to drop."""
-
-    def revoke(self, *_: object, **__: object) -> None:
-        """It has run already."""
-
-    def __reduce__(self) -> Any:
-        return EagerResult, (self.id, self.result, self.state, self.traceback, self.name)
-
-
-_EAGER_PHASES = {states.FAILURE: Phase.FAILED, states.REVOKED: Phase.CANCELLED}
-
-
-def _record_of_eager(id: str, state: str, traceback: str | None, name: str) -> Record:
-    return Record(
-        message=Message(id, name, payload=b"", serializer="", queue=""),
-        phase=_EAGER_PHASES.get(state, Phase.SUCCEEDED),
-        token=0,
-        lost=0,
-        worker=None,
-        created=0.0,
-        started=None,
-        finished=None,
-        keep_until=None,
-        result=None,
-        result_serializer=None,
-        traceback=traceback,
-        reported=None,
-    )
-
-
-def result_from_tuple(found: Any, app: Any = None) -> AsyncResult[Any]:
-    """The result that `as_tuple` was asked of; a result is answered as it is."""
-    if isinstance(found, AsyncResult):
-        return found
-    (id, parent), nodes = found
-    if nodes is not None:
-        raise NotImplementedError("results of groups cannot be restored yet")
-    return AsyncResult(id, app=app, parent=parent and result_from_tuple(parent, app))
-
-
-def _remade(id: str, parent: AsyncResult[Any] | None, ignored: bool) -> AsyncResult[Any]:
-    # Pickled results know no application: whoever reads them has one.
-    return AsyncResult(id, parent=parent, ignored=ignored)
-
-
-def _went_wrong(record: Record) -> bool:
+def _wrong(record: Record) -> bool:
     return record.phase.final and record.phase is not Phase.SUCCEEDED
+
+
+def _call(
+    callback: Callable[[Any], object],
+    on_error: Callable[[BaseException], object] | None,
+    result: Any,
+) -> None:
+    try:
+        callback(result)
+    except Exception as exc:
+        if on_error is None:
+            raise
+        on_error(exc)

@@ -1,0 +1,23 @@
+"""Tasks that every application has. Their names begin with `celery.`, as in Celery."""
+
+from typing import Any
+
+from .canvas import as_signature
+
+PREFIX = "celery."
+
+
+def add_to(app: Any) -> None:
+    """Make them tasks of `app`."""
+    app.task(name=f"{PREFIX}map")(_map)
+    app.task(name=f"{PREFIX}starmap")(_starmap)
+
+
+def _map(task: Any, it: Any) -> list[Any]:
+    call = as_signature(task)
+    return [call(item) for item in it]
+
+
+def _starmap(task: Any, it: Any) -> list[Any]:
+    call = as_signature(task)
+    return [call(*items) for items in it]

@@ -1,0 +1,37 @@
+"""Calls that are not made yet, and what can be put together of them: signatures and canvases.
+
+To add a kind: a new file here, and its line in `TYPES`.
+"""
+
+from .chain import chain
+from .chord import chord
+from .group import group
+from .making import signature, subtask
+from .mapped import chunks, xmap, xstarmap
+from .signature import Signature, as_signature, maybe_signature
+from .stamping import GroupStampingVisitor, StampingVisitor
+
+_chain = chain
+_chord = chord
+
+Signature.TYPES.update(
+    chain=chain, chord=chord, chunks=chunks, group=group, xmap=xmap, xstarmap=xstarmap
+)
+
+__all__ = [
+    "GroupStampingVisitor",
+    "Signature",
+    "StampingVisitor",
+    "_chain",
+    "_chord",
+    "as_signature",
+    "chain",
+    "chord",
+    "chunks",
+    "group",
+    "maybe_signature",
+    "signature",
+    "subtask",
+    "xmap",
+    "xstarmap",
+]

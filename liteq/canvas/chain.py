@@ -1,0 +1,214 @@
+"""Calls that run one after the other: `chain`, and what `|` makes of signatures."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
+
+from .attributes import Part
+from .chord import chord
+from .compound import Compound
+from .group import group
+from .signature import LINKS, Signature, as_list, as_signature, signatures
+from .stamping import only_stamps
+from .way import Way, goes_on, join_to, what_failed
+
+
+class chain(Compound):  # noqa: N801 - Celery's name
+    """Calls that run one after the other, each with the value of the one before it.
+
+    `chain(add.s(1, 1), add.s(2))` is `add.s(1, 1) | add.s(2)`; or give it one iterable of
+    signatures. A group with something after it makes a chord, so what you get may be none, and
+    of a single signature it is just that. Arguments of the call go to the first step, and so do
+    options.
+    """
+
+    tasks = Part("tasks")
+
+    def __new__(cls, *tasks: Any, app: Any = None, **options: Any) -> Any:
+        steps: list[Signature] = []
+        for each in signatures(tasks):
+            if not isinstance(each, Compound) or each.parts():
+                _append(steps, each)
+        made = _reduced(steps, app)
+        return made.set(**options) if options else made
+
+    def __init__(self, *tasks: Any, app: Any = None, **options: Any) -> None:
+        """All is done by `__new__`."""
+
+    @classmethod
+    def of(cls, steps: Sequence[Signature], app: Any = None) -> "chain":
+        """The chain of just these steps, which are its own."""
+        made = dict.__new__(cls)
+        tasks = {"tasks": list(steps)}
+        Signature.__init__(made, "celery.chain", (), tasks, subtask_type="chain", app=app)
+        return made
+
+    @classmethod
+    def join(cls, first: Signature, then: Any) -> Signature:
+        """What `first | then` is."""
+        return _joined(first._step(), as_signature(then))
+
+    @property
+    def id(self) -> Any:
+        """The id of the last step; None before `freeze`."""
+        return self.tasks[-1].id if self.tasks else None
+
+    @id.setter
+    def id(self, id: str) -> None:
+        self.tasks[-1].id = id
+
+    def parts(self) -> list[Signature]:
+        tasks: list[Signature] = self.tasks
+        return tasks
+
+    def _over(self, change: Callable[[Any], Signature]) -> None:
+        self.tasks = [change(task) for task in self.tasks]
+
+    def link(self, callback: Any) -> Any:
+        """Have `callback` called with the value of the last step; answer it."""
+        return self.tasks[-1].link(callback)
+
+    def link_error(self, errback: Any) -> Any:
+        """Have `errback` called for the step that fails, whichever it is; answer it."""
+        for task in self.tasks:
+            errback = task.link_error(errback)
+        return errback
+
+    def stamp(self, visitor: Any = None, append_stamps: bool = False, **stamps: Any) -> Self:
+        """Stamp all steps."""
+        stamps = only_stamps(stamps)
+        if visitor is not None:
+            stamps |= only_stamps(visitor.on_chain_start(self, **stamps))
+        for task in self.tasks:
+            task.stamp(visitor, append_stamps, **stamps)
+        if visitor is not None:
+            visitor.on_chain_end(self, **stamps)
+        return self
+
+    def _give(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        for task in () if self.immutable else self.tasks[:1]:
+            task._give(args, kwargs)
+
+    def _order(self, options: Mapping[str, Any]) -> None:
+        if not options or not self.tasks:
+            return
+        for callback in as_list(options.get("link")):
+            self.link(callback)
+        for errback in as_list(options.get("link_error")):
+            self.link_error(errback)
+        if options.get("task_id"):
+            self.id = options["task_id"]
+        others = {k: v for k, v in options.items() if k not in (*LINKS, "task_id")}
+        self.tasks[0]._order(others)
+
+    def _freeze(
+        self,
+        id: str | None,
+        group_id: str | None,
+        chord: Any,
+        root_id: str | None,
+        parent_id: str | None,
+        group_index: int | None,
+    ) -> Any:
+        before = None
+        for task in self.tasks:
+            last = id if task is self.tasks[-1] else None
+            result = task.freeze(last, root_id=root_id, parent_id=parent_id)
+            if before is not None:
+                result.follow(before)
+            before, parent_id = result, None
+        return before
+
+    def _run(self, args: Sequence[Any], way: Way) -> Any:
+        *earlier, last = self.tasks
+        before: Any = None
+        for task in earlier:
+            before = _next(task, args, Way(way.throw, way.root_id, way.parent_id), before)
+        return _next(last, args, way, before)
+
+    def _skip(self, exc: Exception | None) -> Any:
+        before = None
+        for task in self.tasks:
+            result = task._skip(exc)
+            if before is not None:
+                result.follow(before)
+            before = result
+        return before
+
+    def _fail(self, exc: Exception, way: Way) -> Any:
+        *earlier, last = self.tasks
+        result = last._fail(exc, way)
+        if earlier:
+            result.follow(chain.of(earlier)._skip(exc))
+        return result
+
+    def __repr__(self) -> str:
+        return " | ".join(map(repr, self.tasks)) or "chain()"
+
+
+def _next(task: Signature, args: Sequence[Any], way: Way, before: Any) -> Any:
+    """Run the step that comes after the result `before`."""
+    if before is None:
+        return task._run(args, way)
+    if goes_on(before):
+        after = way.after(before)
+        after = after._replace(group_id=way.group_id, group_index=way.group_index, chord=way.chord)
+        result = task._run((before.get(),), after)
+        join_to(result, before)
+    else:
+        result = task._skip(what_failed(before))
+        result.follow(before)
+    return result
+
+
+# what `|` does; all that is changed here is the caller's own copy
+
+
+def _joined(first: Signature, then: Signature) -> Signature:
+    if isinstance(first, chain) and first.tasks:
+        _append(first.tasks, then)
+        return first
+    steps = [] if isinstance(first, chain) else [first]
+    _append(steps, then)
+    return _reduced(steps)
+
+
+def _reduced(steps: list[Signature], app: Any = None) -> Signature:
+    return steps[0] if len(steps) == 1 else chain.of(steps, app)
+
+
+def _append(steps: list[Signature], new: Signature) -> None:
+    """Put `new` behind `steps`."""
+    if isinstance(new, chain):
+        for step in _opened(new):
+            _append(steps, step)
+        return
+    last = steps[-1] if steps else None
+    if isinstance(new, group) and not new.tasks and steps:
+        return
+    if isinstance(last, group | chord):
+        _follow(steps, last, new)
+    else:
+        steps.append(new)
+
+
+def _follow(steps: list[Signature], last: group | chord, new: Signature) -> None:
+    """Put `new` behind the group or chord `last`, with which `steps` end."""
+    if isinstance(last, chord):
+        last.body = new if last.body is None else _joined(last.body, new)
+    elif len(steps) > 1 and len(last.tasks) == 1:
+        # In the middle of a chain a group of one is that one: what follows gets its value.
+        (steps[-1],) = last._ready((), None, {}).tasks
+        steps[-1:] = _opened(steps[-1]) if isinstance(steps[-1], chain) else steps[-1:]
+        _append(steps, new)
+    else:
+        steps[-1] = chord(last, new)
+
+
+def _opened(inner: chain) -> list[Signature]:
+    """The steps of a chain that becomes part of another one, with what was set on it."""
+    ready = inner._ready((), None, {})
+    if inner.immutable:
+        for first in ready.tasks[:1]:
+            first.set_immutable(True)
+    tasks: list[Signature] = ready.tasks
+    return tasks

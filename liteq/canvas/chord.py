@@ -1,0 +1,172 @@
+"""A group, and what runs when all of it has finished: `chord`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
+
+from ..exceptions import ChordError, ImproperlyConfigured
+from ..failure import chord_error
+from ..result import GroupResult
+from ..result.waiting import leaves_before
+from .attributes import Part
+from .compound import Compound
+from .group import group
+from .signature import LINKS, Signature, as_list, as_signature, maybe_signature
+from .stamping import only_stamps
+from .way import Way, join_to
+
+_FOR_HEADER = ("countdown", "eta")
+
+
+class chord(Compound):  # noqa: N801 - Celery's name
+    """A group (the header), and a body that runs with the list of its values.
+
+    `chord([add.s(1, 1), add.s(2, 2)], total.s())`, or `chord(header)(body)`. The header may be a
+    group, an iterable of signatures, or a single one; the body any signature. Arguments of the
+    call go to the header. Options go to the body, but `countdown` and `eta` to the header.
+
+    When a task of the header fails, the others still run, but the body does not: it fails with
+    ChordError, and its errbacks are called.
+    """
+
+    header = Part("header")
+    body = Part("body")
+
+    def __init__(self, header: Any, body: Any = None, app: Any = None, **options: Any) -> None:
+        made = maybe_signature(header)
+        super().__init__(
+            "celery.chord",
+            (),
+            {
+                "header": made._copy() if isinstance(made, group) else group(made),
+                "body": None if body is None else as_signature(body),
+            },
+            options,
+            subtask_type="chord",
+            app=app,
+        )
+
+    @property
+    def tasks(self) -> Any:
+        """The tasks of the header."""
+        return self.header.tasks
+
+    @tasks.setter
+    def tasks(self, tasks: Any) -> None:
+        self.header.tasks = tasks
+
+    @property
+    def id(self) -> Any:
+        """The id of the body; None before `freeze`."""
+        return self.body and self.body.id
+
+    @id.setter
+    def id(self, id: str) -> None:
+        self.body.id = id
+
+    def parts(self) -> list[Signature]:
+        return [self.header] if self.body is None else [self.header, self.body]
+
+    def _over(self, change: Callable[[Any], Signature]) -> None:
+        self.header = change(self.header)
+        self.body = None if self.body is None else change(self.body)
+
+    def __call__(self, body: Any = None, **options: Any) -> Any:
+        """Send it, with `body` if that is given."""
+        made = self if body is None else chord(self.header, body, app=self._app, **self.options)
+        return made.apply_async(**options)
+
+    def link(self, callback: Any) -> Any:
+        """Have `callback` called with the value of the body; answer it."""
+        return self.body.link(callback)
+
+    def link_error(self, errback: Any) -> Any:
+        """Have `errback` called when the body fails, be it because of the header; answer it.
+
+        With `task_allow_error_cb_on_chord_header` it is called for each task of the header that
+        fails as well, with its own arguments only.
+        """
+        errback = maybe_signature(errback, self._app)
+        if self.app.conf.task_allow_error_cb_on_chord_header:
+            self.header.link_error(errback.clone().set(immutable=True))
+        self.body.link_error(errback)
+        return errback
+
+    def stamp(self, visitor: Any = None, append_stamps: bool = False, **stamps: Any) -> Self:
+        """Stamp the tasks of the header, and the body."""
+        told = stamps = only_stamps(stamps)
+        if visitor is not None:
+            told = stamps | only_stamps(visitor.on_chord_header_start(self, **stamps))
+        self.header.stamp(visitor, append_stamps, **told)
+        if visitor is not None:
+            visitor.on_chord_header_end(self, **told)
+            stamps |= only_stamps(visitor.on_chord_body(self, **stamps))
+        if self.body is not None:
+            self.body.stamp(visitor, append_stamps, **stamps)
+        return self
+
+    def _give(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        if not self.immutable:
+            self.header._give(args, kwargs)
+
+    def _order(self, options: Mapping[str, Any]) -> None:
+        if not options:
+            return
+        for callback in as_list(options.get("link")):
+            self.link(callback)
+        for errback in as_list(options.get("link_error")):
+            self.link_error(errback)
+        self.header._order({k: v for k, v in options.items() if k in _FOR_HEADER})
+        if self.body is not None:
+            others = {k: v for k, v in options.items() if k not in (*LINKS, *_FOR_HEADER)}
+            self.body._order(others)
+
+    def _freeze(
+        self,
+        id: str | None,
+        group_id: str | None,
+        chord: Any,
+        root_id: str | None,
+        parent_id: str | None,
+        group_index: int | None,
+    ) -> Any:
+        if self.body is None:
+            raise ImproperlyConfigured("this chord has no body: chord(header)(body)")
+        header = self.header._freeze(None, None, None, root_id, parent_id, None)
+        result = self.body.freeze(id, root_id=root_id)
+        result.follow(header)
+        return result
+
+    def _run(self, args: Sequence[Any], way: Way) -> Any:
+        header = self.header._run(args, way._replace(chord=self.body))
+        after = way.after(header)._replace(group_id=way.group_id, group_index=way.group_index)
+        exc = _what_failed(header)
+        if exc is None:
+            result = self.body._run((header.get(),), after)
+        else:
+            result = self.body._fail(exc, after)
+        join_to(result, header)
+        return result
+
+    def _skip(self, exc: Exception | None) -> Any:
+        result = self.body._skip(exc)
+        result.follow(self.header._skip(exc))
+        return result
+
+    def _fail(self, exc: Exception, way: Way) -> Any:
+        result = self.body._fail(exc, way)
+        result.follow(self.header._skip(exc))
+        return result
+
+    def __repr__(self) -> str:
+        return f"chord({self.header.tasks!r}, {self.body!r})"
+
+
+def _what_failed(header: GroupResult) -> ChordError | None:
+    """Why the body cannot run, if it cannot."""
+    leaves = list(header.leaves())
+    for leaf in (*leaves_before(leaves), *leaves):
+        if leaf.went_wrong:
+            return chord_error(leaf.id, leaf.result)
+        if not leaf.ready():
+            return ChordError(f"Dependency {leaf.id} was not run")
+    return None

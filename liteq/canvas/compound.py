@@ -1,0 +1,149 @@
+"""What chains, groups and chords have in common."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Self
+
+from ..context import sent_from
+from .signature import Signature, maybe_signature
+from .way import Way
+
+
+class Compound(Signature):
+    """A signature that is made of others, which are its own copies.
+
+    Arguments of a call go to those of them that run first, at once. Options are kept until it is
+    sent.
+    """
+
+    def parts(self) -> list[Signature]:
+        """The signatures that it is made of."""
+        raise NotImplementedError
+
+    def _over(self, change: Any) -> None:
+        """Put `change(part)` in the place of each part."""
+        raise NotImplementedError
+
+    @property
+    def app(self) -> Any:
+        """The application; that of a part, or the current one, unless another was given."""
+        if self._app is None:
+            self._app = next((part._app for part in self.parts() if part._app is not None), None)
+        return super().app
+
+    def leaves(self) -> Iterator[Signature]:
+        """The calls of single tasks that it is made of, in order."""
+        for part in self.parts():
+            yield from part.leaves()
+
+    def _copy(self) -> Self:
+        copy = super()._copy()
+        copy._over(lambda part: part._copy())
+        return copy
+
+    def _restore(self, app: Any) -> None:
+        super()._restore(app)
+        self._over(lambda part: maybe_signature(part, app) if part else part)
+
+    # making the call
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The same as `delay`: a canvas cannot be a plain function."""
+        return self.apply_async(args, kwargs)
+
+    def apply_async(
+        self,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Any:
+        """Send it; answer the result of what comes last in it, None if there is nothing in it.
+
+        `args` and `kwargs` are for what runs first, and so are `options`, but for `link`,
+        `link_error` and `task_id`.
+        """
+        ready = self._ready(args, kwargs, options)
+        if ready.freeze() is None:
+            return None
+        result = ready._apply(None) if self.app.conf.task_always_eager else ready._send()
+        sender = sent_from()
+        if sender is not None:
+            sender.children.append((*result.ancestors(), result)[0])
+        return result
+
+    def apply(
+        self,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        throw: bool | None = None,
+        root_id: str | None = None,
+        parent_id: str | None = None,
+        **options: Any,
+    ) -> Any:
+        """Run all of it here, as `Task.apply` does; answer the result of what comes last."""
+        ready = self._ready(args, kwargs, options)
+        return None if ready.freeze() is None else ready._apply(throw, root_id, parent_id)
+
+    def _ready(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any] | None, options: Mapping[str, Any]
+    ) -> Self:
+        """A copy, in which arguments and options are with those that they are for."""
+        ready = self.clone((*(args or ()), *self.args), kwargs)
+        own, ready.args, ready.options = ready.options, (), {}
+        ready._order(own)
+        ready._order(options)
+        return ready
+
+    def _apply(
+        self, throw: bool | None, root_id: str | None = None, parent_id: str | None = None
+    ) -> Any:
+        sender = sent_from()
+        if root_id is None and sender is not None:
+            root_id, parent_id = sender.root_id, sender.id
+        elif root_id is None:
+            root_id = next((leaf.id for leaf in self.leaves()), None)
+        return self._run((), Way(throw, root_id, parent_id))
+
+    def _send(self) -> Any:
+        raise NotImplementedError(
+            f"a {self.subtask_type} cannot be sent yet; task_always_eager and apply() run it here"
+        )
+
+    # ids
+
+    def freeze(
+        self,
+        _id: str | None = None,
+        group_id: str | None = None,
+        chord: Any = None,
+        root_id: str | None = None,
+        parent_id: str | None = None,
+        group_index: int | None = None,
+    ) -> Any:
+        """Give all of it the ids under which it will run; answer the result of what comes last.
+
+        `_id` is for what comes last. Ids that are there already stay; but where one of them
+        stands twice, because a signature was used twice, it is for the first of the two.
+        """
+        seen: set[str] = set()
+        for leaf in self.leaves():
+            id = leaf.id
+            if id in seen:
+                del leaf.options["task_id"]
+            elif id is not None:
+                seen.add(id)
+        return self._freeze(_id, group_id, chord, root_id, parent_id, group_index)
+
+    def _freeze(
+        self,
+        id: str | None,
+        group_id: str | None,
+        chord: Any,
+        root_id: str | None,
+        parent_id: str | None,
+        group_index: int | None,
+    ) -> Any:
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(repr, self.parts()))})"

@@ -1,0 +1,147 @@
+"""Calls that run side by side: `group`."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Self
+
+from ..message import new_id
+from ..result import GroupResult
+from .attributes import Part
+from .compound import Compound
+from .signature import LINKS, Signature, as_list, signatures
+from .stamping import only_stamps
+from .way import Way
+
+_FOR_ALL = ("durable", "retry", "retry_policy")  # options of the transaction, not of a call
+
+
+class group(Compound):  # noqa: N801 - Celery's name
+    """Calls that run side by side; the value is the list of their values, in order.
+
+    `group(add.s(1, 1), add.s(2, 2))`; or give it one iterable of signatures. Groups in it are
+    dissolved, chains without steps are left out. Arguments of the call go to every member, and
+    so do options.
+    """
+
+    tasks = Part("tasks")
+
+    def __init__(self, *tasks: Any, app: Any = None, **options: Any) -> None:
+        super().__init__(
+            "celery.group",
+            (),
+            {"tasks": list(_members(signatures(tasks)))},
+            options,
+            subtask_type="group",
+            app=app,
+        )
+
+    def parts(self) -> list[Signature]:
+        tasks: list[Signature] = self.tasks
+        return tasks
+
+    def _over(self, change: Callable[[Any], Signature]) -> None:
+        self.tasks = [change(task) for task in self.tasks]
+
+    def __or__(self, other: object) -> Any:
+        if self.tasks:
+            return super().__or__(other)
+        chord: Any = self.TYPES["chord"]  # of nobody: what follows runs with an empty list
+        return chord(self, other)
+
+    def skew(self, start: float = 1.0, stop: float | None = None, step: float = 1.0) -> Self:
+        """Give the members countdowns, from `start` up by `step` seconds, to `stop` at most."""
+        for n, task in enumerate(self.tasks):
+            countdown = start + n * step
+            task.set(countdown=countdown if stop is None else min(countdown, stop))
+        return self
+
+    def set_immutable(self, immutable: bool) -> None:
+        """Say whether the members take arguments of the call."""
+        for task in self.tasks:
+            task.set_immutable(immutable)
+
+    def link(self, callback: Any) -> Any:
+        """Have `callback` called with the value of the first member; answer it."""
+        for task in self.tasks[:1]:
+            callback = task.link(callback)
+        return callback
+
+    def link_error(self, errback: Any) -> Any:
+        """Have `errback` called for each member that fails; answer it."""
+        for task in self.tasks:
+            errback = task.link_error(errback)
+        return errback
+
+    def stamp(self, visitor: Any = None, append_stamps: bool = False, **stamps: Any) -> Self:
+        """Stamp all members."""
+        stamps = only_stamps(stamps)
+        if visitor is not None:
+            stamps |= only_stamps(visitor.on_group_start(self, **stamps))
+        for task in self.tasks:
+            task.stamp(visitor, append_stamps, **stamps)
+        if visitor is not None:
+            visitor.on_group_end(self, **stamps)
+        return self
+
+    def _give(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        for task in () if self.immutable else self.tasks:
+            task._give(args, kwargs)
+
+    def _order(self, options: Mapping[str, Any]) -> None:
+        for callback in as_list(options.get("link")):
+            self.link(callback)
+        for errback in as_list(options.get("link_error")):
+            self.link_error(errback)
+        if options.get("task_id"):
+            self.id = options["task_id"]
+        shared = {k: v for k, v in options.items() if k not in (*LINKS, "task_id")}
+        for task in self.tasks if shared else ():
+            task._order(shared)
+
+    def _freeze(
+        self,
+        id: str | None,
+        group_id: str | None,
+        chord: Any,
+        root_id: str | None,
+        parent_id: str | None,
+        group_index: int | None,
+    ) -> GroupResult:
+        self.id = id or self.id or new_id()
+        results = [task.freeze(root_id=root_id, parent_id=parent_id) for task in self.tasks]
+        return GroupResult(self.id, results, app=self._app)
+
+    def _send(self) -> GroupResult:
+        if not all(_is_plain(task) for task in self.tasks):
+            return super()._send()  # type: ignore[no-any-return]
+        options = self.tasks[0].options if self.tasks else {}
+        shared = {name: options[name] for name in _FOR_ALL if name in options}
+        results = self.app.enqueue_many(self.tasks, **shared)
+        return GroupResult(self.id, results, app=self._app)
+
+    def _run(self, args: Sequence[Any], way: Way) -> GroupResult:
+        results = [
+            task._run(args, way._replace(group_id=self.id, group_index=n))
+            for n, task in enumerate(self.tasks)
+        ]
+        return GroupResult(self.id, results, app=self.app)
+
+    def _skip(self, exc: Exception | None) -> GroupResult:
+        return GroupResult(self.id, [task._skip(exc) for task in self.tasks], app=self.app)
+
+    def _fail(self, exc: Exception, way: Way) -> GroupResult:
+        return GroupResult(self.id, [task._fail(exc, way) for task in self.tasks], app=self.app)
+
+    def __repr__(self) -> str:
+        return f"group({self.tasks!r})"
+
+
+def _members(given: Sequence[Signature]) -> Iterator[Signature]:
+    for each in given:
+        if isinstance(each, group):
+            yield from each._ready((), None, {}).tasks
+        elif not isinstance(each, Compound) or each.parts():
+            yield each
+
+
+def _is_plain(task: Signature) -> bool:
+    return not isinstance(task, Compound) and not any(name in task.options for name in LINKS)

@@ -1,0 +1,97 @@
+"""One task for many items: `xmap`, `xstarmap`, `chunks`."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from .group import group
+from .signature import Signature, as_signature
+
+
+class _Mapped(Signature):
+    """A task that calls another one, in its own process, for each item of a list."""
+
+    kind = ""
+
+    def __init__(self, task: Any, it: Iterable[Any], app: Any = None, **options: Any) -> None:
+        call = as_signature(task)
+        super().__init__(
+            f"celery.{self.kind.removeprefix('x')}",
+            (),
+            {"task": call, "it": list(it)},
+            options,
+            subtask_type=self.kind,
+            immutable=True,
+            app=app or call._app,
+        )
+
+    def _restore(self, app: Any) -> None:
+        super()._restore(app)
+        self.kwargs["task"] = as_signature(self.kwargs["task"])
+
+    def __repr__(self) -> str:
+        return f"[{self.kwargs['task'].task}(x) for x in {self.kwargs['it']!r}]"
+
+
+class xmap(_Mapped):  # noqa: N801 - Celery's name
+    """`[task(item) for item in it]` as one task."""
+
+    kind = "xmap"
+
+
+class xstarmap(_Mapped):  # noqa: N801 - Celery's name
+    """`[task(*item) for item in it]` as one task."""
+
+    kind = "xstarmap"
+
+
+class chunks(Signature):  # noqa: N801 - Celery's name
+    """A group of `xstarmap` tasks, each for `n` items of `it`. In a canvas it is that group."""
+
+    def __init__(
+        self, task: Any, it: Iterable[Any], n: int, app: Any = None, **options: Any
+    ) -> None:
+        call = as_signature(task)
+        super().__init__(
+            "celery.chunks",
+            (),
+            {"task": call, "it": list(it), "n": n},
+            options,
+            subtask_type="chunks",
+            immutable=True,
+            app=app or call._app,
+        )
+
+    def group(self) -> group:
+        """The group that it stands for."""
+        task, it, n = (self.kwargs[name] for name in ("task", "it", "n"))
+        parts = [it[start : start + n] for start in range(0, len(it), n)]
+        return group([xstarmap(task, part) for part in parts], app=self._app, **self.options)
+
+    def _step(self) -> Signature:
+        return self.group()
+
+    def __call__(self, **options: Any) -> Any:
+        """Send it."""
+        return self.apply_async(**options)
+
+    def apply_async(
+        self,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Any:
+        """Send the group."""
+        return self.group().apply_async(args, kwargs, **options)
+
+    def apply(
+        self,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Any:
+        """Run the group here."""
+        return self.group().apply(args, kwargs, **options)
+
+    def freeze(self, *args: Any, **kwargs: Any) -> Any:
+        """Refused: freeze its `group()`, which keeps the ids."""
+        raise TypeError("chunks have no ids of their own: freeze what .group() answers")

@@ -1,0 +1,391 @@
+"""A call that is not made yet: `Signature`.
+
+A signature is a dict, so that it can be an argument, be stored, and travel as JSON.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, ClassVar, Self
+
+from ..current import get_current_app
+from ..exceptions import NotRegistered
+from ..message import new_id
+from ..result import AsyncResult
+from .attributes import Item, Option
+from .stamping import StampingVisitor, only_stamps, stamps_of
+from .way import Way, failed, skipped
+
+LINKS = ("link", "link_error")
+"""Options that are lists of signatures: those of a call are added to those that are there."""
+
+
+class Signature(dict[str, Any]):
+    """A task, arguments and options of a call that is made later, perhaps elsewhere.
+
+    `task`: a task, its name, or a dict that was a signature. What the call brings along goes
+    before `args` and over `kwargs`; an immutable signature takes nothing.
+    """
+
+    TYPES: ClassVar[dict[str, type["Signature"]]] = {}
+    """Kinds of signatures by their `subtask_type`."""
+
+    task = name = Item("task")
+    args = Item("args")
+    kwargs = Item("kwargs")
+    options = Item("options")
+    subtask_type = Item("subtask_type")
+    immutable = Item("immutable")
+    id = Option("task_id")
+    parent_id = Option("parent_id")
+    root_id = Option("root_id")
+
+    _app: Any = None
+
+    def __init__(
+        self,
+        task: Any = None,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+        type: Any = None,
+        subtask_type: str | None = None,
+        immutable: bool = False,
+        app: Any = None,
+        **more_options: Any,
+    ) -> None:
+        if app is not None:
+            self._app = app
+        if isinstance(task, dict):
+            super().__init__(task)
+            return
+        name = getattr(task, "name", task)
+        if type is not None:
+            name = type.name
+        super().__init__(
+            task=name,
+            args=tuple(args or ()),
+            kwargs=dict(kwargs or {}),
+            options={**(options or {}), **more_options},
+            subtask_type=subtask_type,
+            immutable=immutable,
+        )
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any], app: Any = None) -> "Signature":
+        """The signature that `fields` were, of the class that it had, and all within it too."""
+        kind = cls.TYPES.get(fields.get("subtask_type") or "", Signature)
+        made: Signature = dict.__new__(kind)
+        Signature.__init__(
+            made,
+            fields["task"],
+            fields.get("args"),
+            fields.get("kwargs"),
+            fields.get("options"),
+            subtask_type=fields.get("subtask_type"),
+            immutable=bool(fields.get("immutable")),
+            app=app,
+        )
+        made._restore(app)
+        return made
+
+    def _restore(self, app: Any) -> None:
+        """Make signatures of what is within it and was one."""
+        for name in LINKS:
+            if name in self.options:
+                self.options[name] = [maybe_signature(x, app) for x in as_list(self.options[name])]
+
+    # another one like it
+
+    def clone(
+        self, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None, **options: Any
+    ) -> Self:
+        """A copy, with `args` before its own, and `kwargs` and `options` over them."""
+        copy = self._copy()
+        if args or kwargs:
+            copy._give(args, kwargs or {})
+        return copy.set(**options) if options else copy
+
+    partial = clone
+
+    def replace(
+        self,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """A copy, with `args`, `kwargs` and `options` in place of its own, where given."""
+        copy = self.clone()
+        if args is not None:
+            copy.args = tuple(args)
+        if kwargs is not None:
+            copy.kwargs = dict(kwargs)
+        if options is not None:
+            copy.options = dict(options)
+        return copy
+
+    def set(self, immutable: bool | None = None, **options: Any) -> Self:
+        """Set options of the call; answers the signature itself."""
+        if immutable is not None:
+            self.set_immutable(immutable)
+        id = options.pop("task_id", None)
+        if id is not None:
+            self.id = id
+        self.options.update(options)
+        return self
+
+    def set_immutable(self, immutable: bool) -> None:
+        """Say whether it takes arguments of the call."""
+        self.immutable = immutable
+
+    def freeze(
+        self,
+        _id: str | None = None,
+        group_id: str | None = None,
+        chord: Any = None,
+        root_id: str | None = None,
+        parent_id: str | None = None,
+        group_index: int | None = None,
+    ) -> Any:
+        """Give it the id under which it will run, `_id` or one of its own; answer the result."""
+        places = {
+            "group_id": group_id,
+            "chord": chord,
+            "root_id": root_id,
+            "parent_id": parent_id,
+            "group_index": group_index,
+        }
+        self.options.update({key: value for key, value in places.items() if value is not None})
+        self.id = _id or self.id or new_id()
+        return AsyncResult(self.id, app=self._app)
+
+    # what comes after it
+
+    def link(self, callback: Any) -> Any:
+        """Have `callback` called with its value when it has succeeded; answer the callback."""
+        return self._link("link", callback)
+
+    def link_error(self, errback: Any) -> Any:
+        """Have `errback` called when it has failed; answer the errback.
+
+        One that takes several arguments is called with the request, the exception and the
+        traceback; one that takes a single argument, or is bound, with the task's id.
+        """
+        return self._link("link_error", errback)
+
+    def on_error(self, errback: Any) -> Self:
+        """The same as `link_error`, but answers the signature itself."""
+        self.link_error(errback)
+        return self
+
+    def flatten_links(self) -> list["Signature"]:
+        """Itself, what is linked to it, what is linked to that, and so on."""
+        links = map(maybe_signature, as_list(self.options.get("link")))
+        return [self, *(each for link in links for each in link.flatten_links())]
+
+    def __or__(self, other: object) -> Any:
+        return self.TYPES["chain"].join(self, other)  # type: ignore[attr-defined]
+
+    def __ror__(self, other: object) -> Any:
+        return as_signature(other) | self
+
+    __ior__ = __or__
+
+    def stamp(
+        self, visitor: StampingVisitor | None = None, append_stamps: bool = False, **stamps: Any
+    ) -> Self:
+        """Mark it, and what is linked to it, with `stamps`, and with what `visitor` answers.
+
+        A task reads them as `self.request.stamps`. `append_stamps`: beside those of the same
+        name that are there, instead of over them.
+        """
+        stamps = only_stamps(stamps)
+        self._stamp_links(visitor, append_stamps, stamps)
+        seen = {} if visitor is None else only_stamps(visitor.on_signature(self, **stamps))
+        return self.set(**stamps_of(self.options, {**stamps, **seen}, append_stamps))
+
+    def _stamp_links(
+        self, visitor: StampingVisitor | None, append_stamps: bool, stamps: Mapping[str, Any]
+    ) -> None:
+        for name in LINKS:
+            for linked in map(maybe_signature, as_list(self.options.get(name))):
+                seen: dict[str, Any] = {}
+                if visitor is not None:
+                    told = visitor.on_callback if name == "link" else visitor.on_errback
+                    seen = only_stamps(told(linked, **stamps))
+                linked.stamp(visitor, append_stamps, **{**stamps, **seen})
+
+    # making the call
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the task here, as a plain function; answer its value."""
+        args, kwargs, _ = self._merged(args, kwargs, {})
+        return self.type(*args, **kwargs)
+
+    def delay(self, *args: Any, **kwargs: Any) -> AsyncResult[Any]:
+        """Send it, with `args` before its own and `kwargs` over them."""
+        return self.apply_async(args, kwargs)
+
+    def apply_async(
+        self,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> AsyncResult[Any]:
+        """Send it, with options of `Task.apply_async`. A frozen one keeps its id."""
+        args, kwargs, options = self._merged(args, kwargs, options)
+        result: AsyncResult[Any] = self._sender()(args, kwargs, **options)
+        return result
+
+    def apply(
+        self,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> AsyncResult[Any]:
+        """Run it here, as `Task.apply` does."""
+        args, kwargs, options = self._merged(args, kwargs, options)
+        result: AsyncResult[Any] = self.type.apply(args, kwargs, **options)
+        return result
+
+    def __invert__(self) -> Any:
+        """Send it and wait for its value: `~add.s(2, 2)`."""
+        return self.apply_async().get()
+
+    @property
+    def app(self) -> Any:
+        """The application; the current one, unless another was given."""
+        return self._app or get_current_app()
+
+    @property
+    def type(self) -> Any:
+        """The task. Raises NotRegistered when the application does not have it."""
+        return self.app.tasks[self.task]
+
+    def _sender(self) -> Callable[..., AsyncResult[Any]]:
+        try:
+            sender: Callable[..., AsyncResult[Any]] = self.type.apply_async
+        except NotRegistered:
+            sender = partial(self.app.send_task, self.task)
+        return sender
+
+    def _merged(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any] | None, options: Mapping[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any], dict[str, Any]]:
+        """What comes of its own arguments and options and those of the call."""
+        merged = self.options.copy()
+        if options:
+            links = {
+                name: [*as_list(self.options[name]), *as_list(options[name])]
+                for name in LINKS
+                if name in options and name in self.options
+            }
+            merged |= {**options, **links}
+        if self.immutable:
+            return tuple(self.args), dict(self.kwargs), merged
+        return (*(args or ()), *self.args), {**self.kwargs, **(kwargs or {})}, merged
+
+    # what canvases do otherwise
+
+    def leaves(self) -> Iterator["Signature"]:
+        """The calls of single tasks that it is made of, in order."""
+        yield self
+
+    def _copy(self) -> Self:
+        """A copy of its own, down to the options."""
+        copy = dict.__new__(type(self))
+        copy.update(self)
+        copy["kwargs"] = self.kwargs.copy()
+        copy["options"] = self.options.copy()
+        copy._app = self._app
+        return copy
+
+    def _step(self) -> "Signature":
+        """What stands for it in a canvas."""
+        return self._copy()
+
+    def _give(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Take arguments of a call, unless it is immutable."""
+        self.args, self.kwargs, _ = self._merged(args, kwargs, {})
+
+    def _order(self, options: Mapping[str, Any]) -> None:
+        """Take options of a call; links are added to its own."""
+        for name, value in options.items():
+            if name in LINKS:
+                for each in as_list(value):
+                    self._link(name, each)
+            else:
+                self.set(**{name: value})
+
+    def _link(self, name: str, callback: Any) -> Any:
+        linked = maybe_signature(callback, self._app)
+        there = as_list(self.options.get(name))
+        if linked not in there:
+            # A list of its own: copies of this signature share the one that was there.
+            self.options[name] = [*there, linked]
+        return linked
+
+    def _run(self, args: Sequence[Any], way: Way) -> Any:
+        """Run it here, frozen as it is."""
+        args, kwargs, options = self._merged(args, None, way.options())
+        return self.type.apply(args, kwargs, **options)
+
+    def _skip(self, exc: Exception | None) -> Any:
+        """The result of not running it, because what comes before it failed with `exc`."""
+        return skipped(self, exc)
+
+    def _fail(self, exc: Exception, way: Way) -> Any:
+        """The result of not running it, because of `exc`; its errbacks are called."""
+        errbacks = [maybe_signature(each) for each in as_list(self.options.get("link_error"))]
+        return failed(self, exc, errbacks, way)
+
+    # itself
+
+    def __reduce__(self) -> Any:
+        return Signature.from_dict, (dict(self),)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self.clone()
+
+    def __copy__(self) -> Self:
+        return self.clone()
+
+    def __repr__(self) -> str:
+        shown = [*map(repr, self.args), *(f"{k}={v!r}" for k, v in self.kwargs.items())]
+        return f"{self.task}({', '.join(shown)})"
+
+
+def as_list(value: Any) -> list[Any]:
+    """`value` as a list: of its items, or of itself alone; none for None."""
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def maybe_signature(value: Any, app: Any = None, clone: bool = False) -> Any:
+    """`value` as a signature if it is one, or was one; anything else as it is."""
+    if isinstance(value, Signature):
+        return value.clone() if clone else value
+    if isinstance(value, dict) and "task" in value and "subtask_type" in value:
+        return Signature.from_dict(value, app)
+    return value
+
+
+def as_signature(value: Any) -> Signature:
+    """What stands for `value` in a canvas: a copy of a signature; a task without arguments.
+
+    Raises TypeError for what is neither.
+    """
+    found = maybe_signature(value)
+    if isinstance(found, Signature):
+        return found._step()
+    if not isinstance(found, dict | str) and hasattr(found, "s"):  # a task, or what stands for one
+        made: Signature = found.s()
+        return made
+    raise TypeError(f"a canvas is made of signatures, as in add.s(2, 2), not of {value!r:.100}")
+
+
+def signatures(values: tuple[Any, ...]) -> list[Signature]:
+    """The signatures that a canvas was given: one after the other, or one iterable of them."""
+    if len(values) == 1 and not isinstance(values[0], dict) and isinstance(values[0], Iterable):
+        values = tuple(values[0])
+    return [as_signature(value) for value in values]

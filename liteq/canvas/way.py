@@ -1,0 +1,68 @@
+"""Running a canvas where it is applied: what a step is told, and what comes of one not run."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from .. import states
+from ..eager import call_errbacks, request_of
+from ..result import EagerResult
+
+
+class Way(NamedTuple):
+    """How a step of a canvas is run here, and where it stands."""
+
+    throw: bool | None = None  # let exceptions of tasks through; None: as the settings say
+    root_id: str | None = None
+    parent_id: str | None = None
+    group_id: str | None = None
+    group_index: int | None = None
+    chord: Any = None  # the body that waits for it
+
+    def options(self) -> dict[str, Any]:
+        """Itself, as options of `Task.apply`."""
+        return {name: value for name, value in self._asdict().items() if value is not None}
+
+    def after(self, result: Any) -> "Way":
+        """The same for what follows on `result`; it is in no group."""
+        last = last_leaf(result)
+        parent = self.parent_id if last is None else last.id
+        return Way(self.throw, self.root_id, parent)
+
+
+def last_leaf(result: Any) -> Any:
+    """The result of the last task in `result`; None when there is none."""
+    last = None
+    for last in result.leaves():  # noqa: B007 - the last one counts
+        pass
+    return last
+
+
+def join_to(result: Any, before: Any) -> None:
+    """Say that `result` follows on `before`, and was started by its last task."""
+    first = result.follow(before)
+    last = last_leaf(before)
+    if last is not None:
+        last.children.append(first)
+
+
+def goes_on(result: Any) -> bool:
+    """Whether what comes after `result` is to run."""
+    return all(leaf.goes_on for leaf in result.leaves())
+
+
+def what_failed(result: Any) -> Any:
+    """What the first task that failed in `result` has failed with; None when none has."""
+    return next((leaf.result for leaf in result.leaves() if leaf.went_wrong), None)
+
+
+def skipped(call: Any, exc: Exception | None) -> EagerResult[Any]:
+    """The result of a task that was not run, because of `exc`, or because nothing goes on."""
+    state = states.PENDING if exc is None else states.FAILURE
+    return EagerResult(call.id, exc, state, name=call.task, app=call.app, skipped=exc is not None)
+
+
+def failed(call: Any, exc: Exception, errbacks: Sequence[Any], way: Way) -> EagerResult[Any]:
+    """The same, when `exc` is its own, so that its errbacks are called."""
+    request = request_of(call.id, call.task, way.root_id, way.parent_id)
+    call_errbacks(errbacks, request, exc)
+    return skipped(call, exc)

@@ -1,0 +1,42 @@
+"""Tasks do not wait for tasks, unless they are told that they may."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from ..context import sent_from
+
+_NESTED = (
+    "get() inside a task would wait for another task and hold a slot of the worker meanwhile; with "
+    "all slots waiting, nothing runs. Send a follow-up task instead, or say "
+    "get(disable_sync_subtasks=False)"
+)
+
+_may_join: ContextVar[bool] = ContextVar("liteq_may_join", default=False)
+
+
+@contextmanager
+def allow_join_result() -> Iterator[None]:
+    """Let tasks wait for results in this block."""
+    token = _may_join.set(True)
+    try:
+        yield
+    finally:
+        _may_join.reset(token)
+
+
+@contextmanager
+def denied_join_result() -> Iterator[None]:
+    """Let tasks not wait for results in this block: the usual."""
+    token = _may_join.set(False)
+    try:
+        yield
+    finally:
+        _may_join.reset(token)
+
+
+def assert_will_not_block() -> None:
+    """Raise RuntimeError inside a task of a worker, unless `allow_join_result` says otherwise."""
+    context = sent_from()
+    if context is not None and context.in_worker and not _may_join.get():
+        raise RuntimeError(_NESTED)

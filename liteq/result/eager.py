@@ -1,0 +1,118 @@
+"""Results of tasks that ran where they were called: `EagerResult`."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from .. import states
+from ..exceptions import TimeoutError
+from ..message import Message, Record
+from ..states import Phase
+from .async_result import AsyncResult
+from .base import ResultBase
+
+R = TypeVar("R")
+
+_PHASES = {
+    states.FAILURE: Phase.FAILED,
+    states.REVOKED: Phase.CANCELLED,
+    states.PENDING: Phase.WAITING,
+}
+
+
+class EagerResult(AsyncResult[R]):
+    """The result of a task that ran where it was called. The store knows nothing of it.
+
+    A step of a chain that was not run has failed with the exception of the one before it, and is
+    `skipped`; if that one only wanted to be ignored, it is PENDING for ever.
+    """
+
+    __slots__ = ("_children",)
+
+    _record: Record
+
+    def __init__(
+        self,
+        id: str,
+        ret_value: Any,
+        state: str,
+        traceback: str | None = None,
+        name: str | None = None,
+        app: Any = None,
+        *,
+        reported: str | None = None,
+        skipped: bool = False,
+        children: Sequence[ResultBase] = (),
+    ) -> None:
+        super().__init__(id, app=app)
+        phase = Phase.SKIPPED if skipped else _PHASES.get(state, Phase.SUCCEEDED)
+        self._record = _record(id, phase, traceback, name or "", reported)
+        self._value = (ret_value,)
+        self._children = list(children)
+
+    def get(
+        self,
+        timeout: float | None = None,
+        propagate: bool = True,
+        *options: Any,
+        **more: Any,
+    ) -> R:
+        """Return the value, or raise the exception. Takes the options of `AsyncResult.get`.
+
+        Raises TimeoutError when the task was not run.
+        """
+        if not self._record.phase.final:
+            raise TimeoutError(f"{self.id} was not run: the task before it wants to be ignored")
+        return super().get(timeout, propagate, *options, **more)
+
+    wait = get
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether what comes after it is to run: it succeeded, and was not ignored."""
+        return self._record.phase is Phase.SUCCEEDED and self._record.reported is None
+
+    @property
+    def args(self) -> None:
+        """Not kept."""
+
+    @property
+    def kwargs(self) -> None:
+        """Not kept."""
+
+    @property
+    def children(self) -> list[ResultBase]:
+        """Results of what the task called, of its callbacks, and of the next step of its chain."""
+        return self._children
+
+    def forget(self) -> None:
+        """There is nothing stored to drop."""
+
+    def revoke(self, *_: object, **__: object) -> None:
+        """It has run already."""
+
+    def unlearn(self) -> None:
+        """There is nothing that could be looked at again."""
+
+    def made_from(self) -> tuple[Any, ...]:
+        """See `ResultBase`."""
+        return self.id, self.result, self.state, self.traceback, self.name
+
+
+def _record(
+    id: str, phase: Phase, traceback: str | None, name: str, reported: str | None
+) -> Record:
+    return Record(
+        message=Message(id, name, payload=b"", serializer="", queue=""),
+        phase=phase,
+        token=0,
+        lost=0,
+        worker=None,
+        created=0.0,
+        started=None,
+        finished=None,
+        keep_until=None,
+        result=None,
+        result_serializer=None,
+        traceback=traceback,
+        reported=reported,
+    )

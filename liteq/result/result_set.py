@@ -1,0 +1,306 @@
+"""Many results, waited for as one: `ResultSet`."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from ..backend import Backend
+from ..current import get_current_app
+from .base import OnInterval, ResultBase
+from .blocking import assert_will_not_block
+from .waiting import learn, leaves_before, throw, wait_for
+
+
+class ResultSet(ResultBase):
+    """Results of tasks and groups, in order; each once. All questions look at the store once."""
+
+    __slots__ = ("__weakref__", "_app", "_then", "results")
+
+    results: list[Any]
+
+    def __init__(
+        self, results: Iterable[ResultBase] | None = None, app: Any = None, **_: Any
+    ) -> None:
+        self.id = self.parent = None
+        self.results = list(results or ())
+        self._app = app
+        self._then: list[Callable[[Any], object]] = []
+
+    # changing it
+
+    def add(self, result: ResultBase) -> None:
+        """Add a result, unless it is there already."""
+        if result not in self.results:
+            self.results.append(result)
+
+    def remove(self, result: Any) -> None:
+        """Take out a result, or the one with this id. Raises KeyError when it is not there."""
+        try:
+            self.results.remove(result)
+        except ValueError:
+            raise KeyError(result) from None
+
+    def discard(self, result: Any) -> None:
+        """Take out a result, or the one with this id, if it is there."""
+        if result in self.results:
+            self.results.remove(result)
+
+    def update(self, results: Iterable[ResultBase]) -> None:
+        """Add those of `results` that are not there yet."""
+        known = set(self.results)
+        self.results += [each for each in dict.fromkeys(results) if each not in known]
+
+    def clear(self) -> None:
+        """Take out all results."""
+        self.results.clear()
+
+    # waiting
+
+    def get(
+        self,
+        timeout: float | None = None,
+        propagate: bool = True,
+        interval: float = 0.5,
+        callback: Callable[[str, Any], object] | None = None,
+        no_ack: bool = True,
+        on_message: Callable[..., object] | None = None,
+        disable_sync_subtasks: bool = True,
+        on_interval: OnInterval | None = None,
+        **_: Any,
+    ) -> list[Any]:
+        """Wait for all results and return their values, in order.
+
+        `timeout`: seconds for all of them; TimeoutError when they are over. The exception of the
+        first that fails is raised, at once; with `propagate=False` exceptions stand among the
+        values, in place. `interval`: seconds between two looks, should no bell ring.
+        `callback(id, value)` is called for each, in order, `on_interval()` after each look that
+        found some missing. `no_ack` and `on_message` do nothing.
+
+        Raises RuntimeError inside a task, unless `disable_sync_subtasks=False`.
+        """
+        for _done in self._arrivals(
+            timeout, interval, on_interval, propagate, disable_sync_subtasks
+        ):
+            pass
+        values = [_value(result, propagate) for result in self.results]
+        if callback is not None:
+            for result, value in zip(self.results, values, strict=True):
+                callback(result.id, value)
+        self._tell()
+        return values
+
+    join = join_native = get
+
+    def iter_completed(
+        self,
+        timeout: float | None = None,
+        propagate: bool = False,
+        interval: float = 0.5,
+        on_interval: OnInterval | None = None,
+        disable_sync_subtasks: bool = True,
+    ) -> Iterator[Any]:
+        """Yield the results of the single tasks as they finish. Arguments as of `get`."""
+        yield from (leaf for leaf in self.leaves() if leaf.settled)
+        for done in self._arrivals(
+            timeout, interval, on_interval, propagate, disable_sync_subtasks
+        ):
+            yield from done
+
+    def iter_native(
+        self,
+        timeout: float | None = None,
+        interval: float = 0.5,
+        no_ack: bool = True,
+        on_message: Callable[..., object] | None = None,
+        on_interval: OnInterval | None = None,
+        disable_sync_subtasks: bool = True,
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield (id, what is known) of the single tasks as they finish.
+
+        What is known: a dict with `task_id`, `status`, `result`, `traceback` and `children`.
+        """
+        for leaf in self.iter_completed(
+            timeout, False, interval, on_interval, disable_sync_subtasks
+        ):
+            yield (
+                leaf.id,
+                {
+                    "task_id": leaf.id,
+                    "status": leaf.state,
+                    "result": leaf.result,
+                    "traceback": leaf.traceback,
+                    "children": leaf.children,
+                },
+            )
+
+    def then(
+        self,
+        callback: Callable[["ResultSet"], object],
+        on_error: Callable[[BaseException], object] | None = None,
+        weak: bool = False,
+    ) -> None:
+        """Have `callback(self)` called when `get` or `ready` finds that all have finished.
+
+        The other arguments do nothing.
+        """
+        self._then.append(callback)
+        if all(leaf.settled for leaf in self.leaves()):
+            self._tell()
+
+    def _tell(self) -> None:
+        callbacks, self._then = self._then, []
+        for callback in callbacks:
+            callback(self)
+
+    def _arrivals(
+        self,
+        timeout: float | None,
+        interval: float,
+        on_interval: OnInterval | None,
+        propagate: bool,
+        disable_sync_subtasks: bool,
+    ) -> Iterator[list[Any]]:
+        wanted = list(self.leaves())
+        if disable_sync_subtasks and not all(leaf.settled for leaf in wanted):
+            assert_will_not_block()
+        before = leaves_before([self, *self.results, *wanted]) if propagate else []
+        return wait_for(
+            wanted,
+            before,
+            timeout=timeout,
+            interval=interval,
+            on_interval=on_interval,
+            propagate=propagate,
+        )
+
+    # looking
+
+    def ready(self) -> bool:
+        """Whether all have finished, in whatever way."""
+        done = all(leaf.went_well or leaf.went_wrong for leaf in self._learnt())
+        if done:
+            self._tell()
+        return done
+
+    def waiting(self) -> bool:
+        """Whether one of them has not finished."""
+        return not self.ready()
+
+    def successful(self) -> bool:
+        """Whether all finished without an error."""
+        return all(leaf.went_well for leaf in self._learnt())
+
+    def failed(self) -> bool:
+        """Whether one of them failed."""
+        return any(leaf.went_wrong and leaf.failed() for leaf in self._learnt())
+
+    def completed_count(self) -> int:
+        """How many of the results finished without an error."""
+        self._learnt()
+        return sum(all(leaf.went_well for leaf in each.leaves()) for each in self.results)
+
+    def maybe_throw(
+        self, propagate: bool = True, callback: Callable[[str, Any], object] | None = None
+    ) -> None:
+        """Raise what the first one that failed has failed with.
+
+        `callback(id, value)` is called for those that have finished, in order.
+        """
+        leaves = self._learnt()
+        if propagate:
+            throw(leaves)
+        for leaf in leaves if callback is not None else ():
+            if leaf.settled:
+                leaf.maybe_throw(propagate, callback)
+
+    maybe_reraise = maybe_throw
+
+    def leaves(self) -> Iterator[Any]:
+        """The results of the single tasks, those of groups among the results too."""
+        for result in self.results:
+            yield from result.leaves()
+
+    def _learnt(self) -> list[Any]:
+        leaves = list(self.leaves())
+        learn(leaves)
+        return leaves
+
+    # acting
+
+    def forget(self) -> None:
+        """Drop what is stored of the tasks, of those that have finished."""
+        leaves = list(self.leaves())
+        for leaf in leaves:
+            leaf.unlearn()
+        if leaves:
+            self.backend.broker.forget([leaf.id for leaf in leaves])
+
+    def revoke(
+        self,
+        connection: object = None,
+        terminate: bool = False,
+        signal: object = None,
+        wait: bool = False,
+        timeout: float | None = None,
+    ) -> None:
+        """Cancel all tasks, in one transaction; see `AsyncResult.revoke`."""
+        ids = [leaf.id for leaf in self.leaves() if not leaf.settled]
+        if ids:
+            keep = self.app.conf.result_expires or None
+            self.backend.broker.cancel(ids, keep, terminate=terminate)
+
+    # itself
+
+    @property
+    def app(self) -> Any:
+        """The application; that of the results, or the current one, unless another was given."""
+        if self._app is None:
+            self._app = self.results[0].app if self.results else get_current_app()
+        return self._app
+
+    @app.setter
+    def app(self, app: Any) -> None:
+        self._app = app
+
+    @property
+    def backend(self) -> Backend:
+        """Where results are read."""
+        backend: Backend = self.app.backend
+        return backend
+
+    supports_native_join = True
+
+    def members(self) -> Sequence[ResultBase]:
+        """The results."""
+        return self.results
+
+    children = property(members)
+
+    def made_from(self) -> tuple[Any, ...]:
+        """See `ResultBase`."""
+        return (self.results,)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.results)
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.results[index]
+
+    def __contains__(self, result: object) -> bool:
+        return result in self.results
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ResultSet) and other.results == self.results
+
+    __hash__: Any = None
+
+    def __repr__(self) -> str:
+        ids = ", ".join(str(result) for result in self.results)
+        return f"<{type(self).__name__}: [{ids}]>"
+
+
+def _value(result: Any, propagate: bool) -> Any:
+    # The timeout is spent, and those before it are known: all that is left is to take the value.
+    return result.get(timeout=0, propagate=propagate, disable_sync_subtasks=False)

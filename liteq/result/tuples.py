@@ -1,0 +1,26 @@
+"""Results from the tuples of ids that `as_tuple` made of them."""
+
+from typing import Any
+
+from .async_result import AsyncResult
+from .base import ResultBase, linked
+from .group_result import GroupResult
+
+
+def result_from_tuple(found: Any, app: Any = None) -> Any:
+    """The result that `as_tuple` was asked of; lists will do, as JSON has them.
+
+    A result is answered as it is.
+    """
+    if isinstance(found, ResultBase):
+        return found
+    line: list[tuple[type[ResultBase], tuple[Any, ...]]] = []
+    while found is not None:  # a chain may be longer than calls can be deep
+        (id, before), members = found
+        if members is None:
+            line.append((AsyncResult, (id, None, None, app)))
+        else:
+            results = [result_from_tuple(member, app) for member in members]
+            line.append((GroupResult, (id, results, None, app)))
+        found = before
+    return linked(reversed(line))

@@ -1,0 +1,120 @@
+"""Stamps: marks that travel with all tasks of a canvas."""
+
+from typing import Any
+
+import pytest
+
+from liteq import LiteQ, chain, chord, group
+from liteq.canvas import GroupStampingVisitor, Signature, StampingVisitor
+from liteq.testing import drain
+
+
+class Marks(StampingVisitor):
+    """Notes what it meets, and stamps each signature with its name."""
+
+    def __init__(self) -> None:
+        self.met: list[str] = []
+
+    def on_signature(self, sig: Any, **headers: Any) -> dict[str, Any]:
+        self.met.append(sig.task)
+        return {"mark": sig.task, "stamped_headers": ["mark"]}
+
+    def on_group_start(self, sig: Any, **headers: Any) -> dict[str, Any]:
+        self.met.append("group")
+        return {"in_group": True}
+
+    def on_chain_start(self, sig: Any, **headers: Any) -> dict[str, Any]:
+        self.met.append("chain")
+        return {}
+
+    def on_chord_header_start(self, sig: Any, **headers: Any) -> dict[str, Any]:
+        self.met.append("header")
+        return {"in_header": True}
+
+    def on_chord_body(self, sig: Any, **headers: Any) -> dict[str, Any]:
+        self.met.append("body")
+        return {"in_body": True}
+
+    def on_callback(self, sig: Any, **headers: Any) -> dict[str, Any]:
+        self.met.append("callback")
+        return {"called": True}
+
+    def on_errback(self, sig: Any, **headers: Any) -> dict[str, Any]:
+        self.met.append("errback")
+        return {}
+
+
+@pytest.fixture
+def t(app: LiteQ) -> Any:
+    """A function that makes a signature of a task by its letter."""
+    return app.signature
+
+
+def stamps(sig: Signature) -> dict[str, Any]:
+    """What `sig` is stamped with."""
+    return {name: sig.options[name] for name in sig.options.get("stamped_headers", ())}
+
+
+def test_stamps_are_for_every_task_of_a_canvas(t: Any) -> None:
+    sig = chain(t("a"), group(t("b"), t("c")), t("d"))
+
+    assert sig.stamp(trace="x") is sig
+    assert [stamps(leaf) for leaf in sig.leaves()] == [{"trace": "x"}] * 4
+
+
+def test_a_visitor_meets_every_part_and_says_what_it_is_stamped_with(t: Any) -> None:
+    marks = Marks()
+    a, d = t("a"), t("d")
+    a.link(t("x"))
+    d.link_error(t("e"))
+    sig = chain(a, group(t("b"), t("c")), d)
+
+    sig.stamp(marks, trace=1)
+
+    assert " ".join(marks.met) == (
+        "chain callback x a header group b c body errback e d"  # in the order it met them
+    )
+    assert [stamps(leaf) for leaf in sig.leaves()] == [
+        {"trace": 1, "mark": "a"},
+        {"trace": 1, "in_header": True, "in_group": True, "mark": "b"},
+        {"trace": 1, "in_header": True, "in_group": True, "mark": "c"},
+        {"trace": 1, "in_body": True, "mark": "d"},
+    ]
+    assert stamps(sig.tasks[0].options["link"][0]) == {"trace": 1, "called": True, "mark": "x"}
+
+
+def test_a_second_stamp_is_put_over_the_first_or_beside_it(t: Any) -> None:
+    assert stamps(t("a").stamp(x=1, y=1).stamp(x=2)) == {"x": 2, "y": 1}
+    assert stamps(t("a").stamp(x=1).stamp(x=2, append_stamps=True)) == {"x": [1, 2]}
+    assert stamps(t("a").stamp(x=[1]).stamp(x=1, append_stamps=True)) == {"x": [1]}
+
+
+def test_members_can_be_stamped_with_their_groups(t: Any) -> None:
+    sig = group(t("a"), chord([t("b")], t("c")))
+    sig.stamp(GroupStampingVisitor())
+    outer, inner = sig.id, sig.tasks[1].header.id
+
+    assert [leaf.options["groups"] for leaf in sig.leaves()] == [[outer], [outer, inner], [outer]]
+
+
+def test_a_task_reads_its_stamps_and_they_survive_a_retry(app: LiteQ) -> None:
+    @app.task(bind=True)
+    def look(self: Any) -> Any:
+        if not self.request.retries:
+            raise self.retry(countdown=0)
+        return self.request.stamps, self.request.stamped_headers
+
+    sig = look.s().stamp(trace=["x"])
+    sent = sig.delay()
+    drain(app)
+
+    assert sent.get(timeout=0) == ({"trace": ["x"]}, ["trace"])
+    assert sig.apply().get() == ({"trace": ["x"]}, ["trace"])
+    assert look.apply_async(stamped_headers=["a"], a=1).id
+    with pytest.raises(TypeError, match="unexpected option 'b'"):
+        look.apply_async(stamped_headers=["a"], b=1)
+
+
+def test_a_visitor_has_to_say_something_of_signatures(t: Any) -> None:
+    with pytest.raises(NotImplementedError, match="StampingVisitor defines no on_signature"):
+        t("a").stamp(StampingVisitor())
