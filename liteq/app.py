@@ -27,7 +27,7 @@ from .message import Message
 from .moments import zone_of
 from .options import Named, check_arguments, check_name
 from .producer import Producer
-from .registry import Registry, annotate, task_of
+from .registry import Registry, adopt, annotate, task_of
 from .signals import Signal, import_modules
 from .task import Task
 
@@ -176,7 +176,7 @@ class LiteQ:
         instance.bind(self)
         self._registry[instance.name] = instance
         if self._finalized:
-            annotate(instance, self.conf.task_annotations)
+            self._complete(instance)
         return instance
 
     def gen_task_name(self, name: str, module: str) -> str:
@@ -196,12 +196,16 @@ class LiteQ:
         with self._lock:
             if self._finalized:
                 return
-            annotations = self.conf.task_annotations
             add_to(self)
             self._finalized = True
             for task in list(self._registry.values()):
-                annotate(task, annotations)
+                self._complete(task)
         self.on_after_finalize.send(sender=self)
+
+    def _complete(self, task: Task[..., Any]) -> None:
+        """Give `task` what the settings say of it."""
+        adopt(task, self.conf.task_retry_policy)
+        annotate(task, self.conf.task_annotations)
 
     def autodiscover_tasks(
         self,

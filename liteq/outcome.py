@@ -35,8 +35,9 @@ class Outcome(NamedTuple):
     note: str = ""  # one bounded line for people: the value's repr, the error
     traceback: str | None = None
     eta: float | None = None  # RETRY: not before
-    payload: bytes | None = None  # RETRY: other arguments than last time
-    options: str | None = None  # RETRY: other options than last time
+    message: Any = None  # RETRY: the next attempt's, as a tuple, where it is to run otherwise
+    payload: bytes | None = None  # REPLACED: the arguments of what ends in its place
+    options: str | None = None  # REPLACED: and its options
     expected: bool = False  # FAILED: with an error that the task `throws`
     graph: Any = None  # REPLACED: what runs before it, as `Graph.wire`
     task: str | None = None  # REPLACED: the task that ends in its place

@@ -101,6 +101,33 @@ class Producer:
             _kept(task, options, sender),
         )
 
+    def again(
+        self, task: TaskOptions, message: Message, args: Args, kwargs: Kwargs, options: Options
+    ) -> Message:
+        """`message` as it is to be tried again, with these arguments, and where `options` says
+        so in another queue, with another priority, and so on.
+
+        Raises InvalidTaskError for what cannot be sent.
+        """
+        serializer = get(options.get("serializer") or message.serializer)
+        changed: dict[str, Any] = {}
+        if options.get("queue") or options.get("routing_key"):
+            changed["queue"] = self._queue(task, options)
+        if options.get("priority") is not None:
+            changed["priority"] = self._priority(task, options, None)
+        if "expires" in options:
+            changed["expires"] = self._expires_at(task, options)
+        if options.get("ignore_result") is not None:
+            changed["ignore_result"] = bool(options["ignore_result"])
+        if options.get("time_limit") is not None or options.get("soft_time_limit") is not None:
+            check_limits(options.get("time_limit"), options.get("soft_time_limit"))
+        return message._replace(
+            payload=self.encode(task, args, kwargs, serializer),
+            serializer=serializer.name,
+            options=as_json(stored(options)),
+            **changed,
+        )
+
     # the parts of a message
 
     def encode(

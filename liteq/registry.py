@@ -1,7 +1,7 @@
 """The tasks of an application, and how a function becomes one."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -69,6 +69,19 @@ class Registry(dict[str, Task[..., Any]]):
         return f"no task {name!r} is registered here; known are {known}{more}"
 
 
+RETRY_OPTIONS = (
+    "max_retries",
+    "default_retry_delay",
+    "autoretry_for",
+    "dont_autoretry_for",
+    "retry_kwargs",
+    "retry_backoff",
+    "retry_backoff_max",
+    "retry_jitter",
+)
+_BASES = frozenset(Task.__mro__)
+
+
 def task_of(
     function: Callable[..., Any],
     name: str,
@@ -115,6 +128,21 @@ def check_option(task: str, option: str, base: type[Task[..., Any]]) -> None:
             f"; did you mean {near[0]!r}?" if near else f"; {base.__name__} has no such attribute"
         )
         raise ImproperlyConfigured(f"task {task}: there is no option {option!r}{hint}")
+
+
+def adopt(task: Task[..., Any], policy: Mapping[str, Any]) -> None:
+    """Give `task` the retry options of `policy` (`task_retry_policy`) that it has not set itself.
+
+    Raises ImproperlyConfigured for an option that is not about retries.
+    """
+    own = {option for kind in type(task).__mro__ if kind not in _BASES for option in vars(kind)}
+    for option, value in policy.items():
+        if option not in RETRY_OPTIONS:
+            near = get_close_matches(option, RETRY_OPTIONS, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(RETRY_OPTIONS)}"
+            raise ImproperlyConfigured(f"task_retry_policy: there is no option {option!r}; {hint}")
+        if option not in own and option not in vars(task):
+            setattr(task, option, value)
 
 
 def annotate(task: Task[..., Any], annotations: Any) -> None:

@@ -11,7 +11,7 @@ from .eager import Links, run_eagerly
 from .exceptions import ImproperlyConfigured, MaxRetriesExceededError, Replaced, Retry
 from .failure import bounded_repr
 from .moments import due_at
-from .options import TaskOptions, check_arguments, check_options, stored
+from .options import TaskOptions, check_arguments, check_options
 from .result import AsyncResult, EagerResult
 from .retries import Backoff, full_jitter, no_jitter
 
@@ -258,7 +258,8 @@ class Task(TaskOptions, Generic[P, R]):
         `args`, `kwargs`: instead of those it had. `exc`: the reason. `countdown`: seconds to
         wait, `default_retry_delay` unless given; `eta`: a datetime instead. `max_retries`:
         instead of the task's. With `throw=False` the Retry is returned, and the task is run
-        again when it has returned.
+        again when it has returned. Other options are those of `apply_async` (`queue`, `priority`,
+        `expires`, `headers`, time limits, ...); what is not given stays as it was.
 
         Raises Retry; with no retries left `exc`, or MaxRetriesExceededError without one. In a
         direct call it raises `exc`.
@@ -306,14 +307,10 @@ class Task(TaskOptions, Generic[P, R]):
     ) -> Signature | None:
         """What the next attempt has other than this one; None when nothing."""
         check_options(options)
-        kept = stored(options)
-        lost = sorted(name for name in options if options[name] is not None and name not in kept)
-        if lost:
-            raise NotImplementedError(f"retry() cannot change {', '.join(lost)} yet")
-        if args is None and kwargs is None and not kept:
+        if args is None and kwargs is None and not options:
             return None
         merged = self._parameters.merge(request.args, request.kwargs, args, kwargs)
-        return Signature(self, *merged, options={**request.options, **kept}, app=self.app)
+        return Signature(self, *merged, options={**request.options, **options}, app=self.app)
 
     def _exhausted(self, request: Context) -> Exception:
         return self.MaxRetriesExceededError(

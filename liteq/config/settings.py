@@ -109,6 +109,9 @@ class Settings:
     task_soft_time_limit: float | None = _setting(
         None, LIMIT, "Seconds after which SoftTimeLimitExceeded is raised in a running task"
     )
+    task_retry_policy: dict[str, Any] = _setting(
+        {}, MAPPING, "Retry options of tasks that do not set them: {'autoretry_for': (OSError,)}"
+    )
     task_annotations: Any = _setting(
         None, RULES, "Task options by task name: {'tasks.add': {'time_limit': 5}}"
     )

@@ -2,7 +2,7 @@
 
 from ..config import Config
 from ..graph import Graph, Place
-from ..message import Delivery
+from ..message import Delivery, Message
 from ..outcome import Kind, Outcome, Policy, Settlement
 from ..states import IGNORED, Phase
 
@@ -57,13 +57,8 @@ def _final(
 
 
 def _retry(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
-    message = delivery.message
-    attempt = message._replace(
-        retries=message.retries + 1,
-        eta=outcome.eta,
-        payload=message.payload if outcome.payload is None else outcome.payload,
-        options=outcome.options or message.options,
-    )
+    message = delivery.message if outcome.message is None else Message(*outcome.message)
+    attempt = message._replace(retries=delivery.message.retries + 1, eta=outcome.eta)
     later = outcome.eta is not None and outcome.eta > now
     return Settlement(
         delivery.receipt,

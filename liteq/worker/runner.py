@@ -19,7 +19,6 @@ from ..exceptions import (
 from ..failure import bounded_repr, describe, encode_failure, traceback_text
 from ..message import Delivery, Message
 from ..moments import due_at
-from ..options import as_json
 from ..outcome import Kind, Outcome
 from ..result import ResultBase
 from ..signals import task_unknown
@@ -160,11 +159,10 @@ class Runner:
     ) -> Outcome:
         retry, reason = ending.retry, ending.value
         assert retry is not None
-        payload = options = None
+        again = None
         if retry.sig is not None:  # it is to run otherwise than this time
-            codec = self._codecs[message.serializer]
-            payload = self._producer.encode(task, retry.sig.args, retry.sig.kwargs, codec)
-            options = as_json(retry.sig.options)
+            sig = retry.sig
+            again = tuple(self._producer.again(task, message, sig.args, sig.kwargs, sig.options))
         return Outcome(
             Kind.RETRY,
             encode_failure(reason, self._serializer),
@@ -173,8 +171,7 @@ class Runner:
             describe(reason),
             traceback_text(reason),
             _due_at(retry.when, self._clock()),
-            payload,
-            options,
+            again,
         )
 
     def _unknown(self, message: Message, since: float) -> Outcome:

@@ -9,6 +9,7 @@ import pytest
 from liteq import LiteQ, Task
 from liteq.exceptions import (
     Ignore,
+    ImproperlyConfigured,
     InvalidTaskError,
     MaxRetriesExceededError,
     Reject,
@@ -356,16 +357,64 @@ def test_a_retry_may_have_other_options_that_stay(app: LiteQ, runs: list[Any]) -
     assert runs == [({"attempt": 1}, None, 1), ({"attempt": 2}, 9, 1)]
 
 
-def test_what_a_retry_cannot_change_yet_is_said(app: LiteQ) -> None:
+def test_a_retry_can_go_to_another_queue_with_other_options(
+    app: LiteQ, runs: list[Any], clock: ManualClock
+) -> None:
     @app.task(bind=True)
     def move(self: Any) -> None:
-        raise self.retry(queue="other")
+        message = self.request.message
+        runs.append((message.queue, message.priority, message.serializer, message.expires))
+        if not self.request.retries:
+            changes = {"queue": "other", "priority": 7, "serializer": "json", "expires": 9}
+            raise self.retry(countdown=0, **changes)
 
     result = move.delay()
     drain(app)
 
-    with pytest.raises(NotImplementedError, match="queue"):
-        result.get(timeout=0)
+    assert runs == [("celery", 0, "pickle", None), ("other", 7, "json", clock() + 9)]
+    assert result.successful()
+
+
+def test_a_retry_keeps_what_it_is_not_told_to_change(app: LiteQ, runs: list[Any]) -> None:
+    @app.task(bind=True)
+    def stay(self: Any) -> None:
+        message = self.request.message
+        runs.append((self.request.id, message.queue, message.priority, self.request.headers))
+        if not self.request.retries:
+            raise self.retry(countdown=0, shadow="other name")
+
+    stay.apply_async(task_id="a", queue="mail", priority=3, headers={"k": 1})
+    drain(app)
+
+    assert runs == [("a", "mail", 3, {"k": 1})] * 2
+
+
+def test_the_policy_of_the_app_holds_for_tasks_without_one(app: LiteQ, runs: list[Any]) -> None:
+    app.conf.task_retry_policy = {"autoretry_for": (OSError,), "max_retries": 1}
+    kwargs = {"countdown": 0}
+
+    @app.task(retry_kwargs=kwargs)
+    def plain() -> None:
+        runs.append("plain")
+        raise OSError
+
+    @app.task(retry_kwargs=kwargs, autoretry_for=())
+    def own() -> None:
+        runs.append("own")
+        raise OSError
+
+    plain.delay()
+    own.delay()
+    drain(app)
+
+    assert sorted(runs) == ["own", "plain", "plain"]
+
+
+def test_a_policy_is_about_retries_only(app: LiteQ) -> None:
+    app.conf.task_retry_policy = {"max_retry": 1}
+
+    with pytest.raises(ImproperlyConfigured, match="did you mean 'max_retries'"):
+        app.finalize()
 
 
 def test_without_throw_the_task_goes_on_and_is_run_again(app: LiteQ, runs: list[Any]) -> None:
