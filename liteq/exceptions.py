@@ -11,6 +11,7 @@
       AlreadyRegistered
       BrokerError                  the operator: the store
         BrokerUnavailable          trying again later may help
+          BrokerLocked             somebody else kept it locked for as long as we waited
           OperationalError         (Celery's name for it)
         BrokerCorrupt              the file is not, or no longer, a liteq store
           BrokerGone               it was deleted or replaced while it was in use
@@ -86,6 +87,10 @@ class BrokerError(LiteqError):
 
 class BrokerUnavailable(BrokerError, ConnectionError):
     """The store does not answer now; trying again later may help."""
+
+
+class BrokerLocked(BrokerUnavailable):
+    """Somebody else kept the store locked for as long as the caller waits."""
 
 
 class OperationalError(BrokerUnavailable):

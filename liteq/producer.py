@@ -9,6 +9,7 @@ from .brokers.base import Broker
 from .config import Config
 from .context import Context, sent_from
 from .exceptions import (
+    BrokerLocked,
     BrokerUnavailable,
     InvalidTaskError,
     PayloadTooLarge,
@@ -46,8 +47,10 @@ class Producer:
         """Store `messages` in one transaction; with `retry`, try again while the store is away."""
         try:
             self._broker.enqueue(messages, durable=bool(options.get("durable")))
-        except BrokerUnavailable:
-            if not options.get("retry", self._conf.task_publish_retry):
+        except BrokerUnavailable as exc:
+            # Whom the store kept waiting has been patient enough.
+            waited = isinstance(exc, BrokerLocked)
+            if waited or not options.get("retry", self._conf.task_publish_retry):
                 raise
             self._insist(messages, options)
         if after_task_publish.receivers:

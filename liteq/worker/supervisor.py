@@ -8,10 +8,10 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from selectors import EVENT_READ, DefaultSelector
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from ..brokers.base import Broker, Claim
-from ..exceptions import BrokerCorrupt, BrokerError, BrokerTooNew
+from ..exceptions import BrokerCorrupt, BrokerError, BrokerLocked, BrokerTooNew
 from ..message import Delivery, Message, Receipt
 from ..outcome import Kind, Outcome, Policy, Settlement
 from ..pools import Pool, Slot
@@ -24,6 +24,8 @@ from .log import TaskLog, logger
 from .maintenance import Maintenance
 from .pace import Pace
 from .timelimits import TimeLimits
+
+T = TypeVar("T")
 
 _LOOK_EVERY = 1.0  # seconds between two looks at the store for news that did not ring
 _LONG = 0.020  # seconds in a task after which what waits behind it is recalled
@@ -95,12 +97,26 @@ class Supervisor:
             raise
 
     def _enter(self) -> None:
-        self.worker = self.broker.register(self.plan.name, json.dumps(self.describe()))
-        self._bell = self.broker.work_bell(self.worker)
+        info = json.dumps(self.describe())
+        self.worker = self._insist(lambda: self.broker.register(self.plan.name, info))
+        self._bell = self._insist(lambda: self.broker.work_bell(self.worker))
         self._maintenance = Maintenance(self.broker, self.worker, self.plan.policy, self.describe)
         self._selector.register(self._bell.fileno(), EVENT_READ, self._rung)
         self._selector.register(self._alarm, EVENT_READ, self._alarm.silence)
         self.pool.start(self._selector)
+
+    def _insist(self, work: Callable[[], T]) -> T:
+        """Do `work`; while the store is locked, again and again until somebody stops us."""
+        while True:
+            try:
+                value = work()
+            except BrokerLocked as exc:
+                if self._stopping is not None:
+                    raise
+                self._failed(exc)
+            else:
+                self._recovered()
+                return value
 
     def renew(self) -> None:
         """Load the application's code anew, slot by slot. From any thread or signal handler."""

@@ -234,6 +234,26 @@ def test_writers_get_their_turn(broker: SqliteBroker, path: Path) -> None:
     assert min(shares) > max(shares) / 5, shares
 
 
+def test_without_flock_all_is_stored_all_the_same(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LITEQ_PORTABLE", "1")
+    broker = connect(f"sqlite:///{path}?durability=fast")
+
+    def work() -> None:
+        for _ in range(50):
+            broker.enqueue([message()])
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sum(count.tasks for count in broker.counts()) == 200
+    broker.close()
+
+
 # whether a process is there
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from liteq.brokers import connect
 from liteq.brokers.sqlite import SqliteBroker
-from liteq.exceptions import BrokerUnavailable
+from liteq.exceptions import BrokerLocked
 from liteq.message import Message, new_id
 from tests.e2e.project import INT, KILL, Program, Project, wait_for
 
@@ -85,7 +85,7 @@ def test_a_process_that_was_stopped_in_a_transaction_is_named_after_the_deadline
         program.send(STOP)
         words = f"stayed locked for 0.3 s: held by pid {program.pid}, "
         for _ in range(3):  # each of them keeps its place in the queue
-            with pytest.raises(BrokerUnavailable, match=words):
+            with pytest.raises(BrokerLocked, match=words):
                 send(brief(broker))
         program.send(CONT)
         program.send(KILL)
@@ -121,7 +121,7 @@ def test_a_place_that_was_given_up_holds_up_nobody(
     """Its thread gets the turn when nobody is there any more to take it."""
     other = connect(broker.url)
     with insider(project) as program:
-        with pytest.raises(BrokerUnavailable):
+        with pytest.raises(BrokerLocked):
             send(brief(broker))
         program.send(KILL)
         assert isinstance(other, SqliteBroker)
@@ -192,6 +192,23 @@ def _finished(broker: SqliteBroker) -> int:
     return sum(count.tasks for count in broker.counts() if count.phase.final)
 
 
+@posix
+def test_a_worker_that_finds_the_store_locked_waits_for_it(
+    project: Project, broker: SqliteBroker
+) -> None:
+    send(broker)
+    argv = ("-m", "liteq", "worker", "-A", "project", "-l", "info")
+    with insider(project) as holder, project.program(*argv) as worker:
+        worker.wait_for_line(f"the store fails, trying again: .* held by pid {holder.pid}")
+        holder.send(KILL)
+        worker.wait_for_line("the store works again")
+        worker.wait_for_line("succeeded")
+    with insider(project) as holder, project.program(*argv) as worker:
+        worker.wait_for_line("trying again")
+        worker.send(INT)
+        assert worker.wait(15) == 69
+
+
 def test_the_log_shrinks_once_a_long_reader_is_gone(project: Project, broker: SqliteBroker) -> None:
     log = project.folder / "project.db-wal"
     send(broker)
@@ -222,7 +239,7 @@ def test_a_place_in_the_queue_costs_one_thread_and_no_descriptor(
     with insider(project):
         fds, threads = used()
         for _ in range(5):
-            with pytest.raises(BrokerUnavailable):
+            with pytest.raises(BrokerLocked):
                 send(brief(broker, 0.1))
             assert used() == (fds, threads + 1)
     send(brief(broker, 30.0))

@@ -71,24 +71,26 @@ def prepare(path: str) -> None:
     Never opens a file that exists: closing it again would drop the locks of every connection
     this process has to it (sqlite.org/howtocorrupt.html, section 2.2).
     """
-    try:
-        if os.path.lexists(path):
-            _check(path)
-        else:
-            _create(path)
-    except OSError as exc:
-        raise BrokerUnavailable(
-            f"cannot create {path}: {exc.strerror}; choose another file with broker= or "
-            f"LITEQ_BROKER_URL, or make {os.path.dirname(path)} writable"
-        ) from exc
+    if os.path.lexists(path):
+        _check(path)
+    else:
+        _create(path)
     _check_folder(path)
 
 
 def _create(path: str) -> None:
-    _make_folder(os.path.dirname(path))
+    folder = os.path.dirname(path)
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-    with suppress(FileExistsError):  # another process was faster, and made it as we would
+    try:
+        _make_folder(folder)
         os.close(os.open(path, flags, 0o600))
+    except FileExistsError:
+        pass  # another process was faster, and made it as we would
+    except OSError as exc:
+        raise BrokerUnavailable(
+            f"cannot create {path}: {exc.strerror}; choose another file with broker= or "
+            f"LITEQ_BROKER_URL, or make {folder} writable"
+        ) from exc
 
 
 def _make_folder(folder: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from ...exceptions import BrokerUnavailable
+from ...exceptions import BrokerLocked
 from . import forks
 from .bells import Ringer, SocketBell
 from .errors import cannot_open, is_busy, is_io_error, translate
@@ -252,8 +252,8 @@ class Session(forks.Watched):
             finally:
                 self._handle.calm.acquire()
 
-    def _locked(self, patience: float, holder: str) -> BrokerUnavailable:
-        return BrokerUnavailable(f"{self.path} stayed locked for {patience:g} s: {holder}")
+    def _locked(self, patience: float, holder: str) -> BrokerLocked:
+        return BrokerLocked(f"{self.path} stayed locked for {patience:g} s: {holder}")
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -1,0 +1,120 @@
+"""Faults of the store, 4: files of other versions, and upgrades that are cut short.
+
+docs/internals/storage-faults.md has the table of all storage faults and their tests.
+"""
+
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from liteq.brokers import connect
+from liteq.brokers.sqlite.schema import APPLICATION_ID, VERSION
+from liteq.exceptions import BrokerTooNew
+from tests.e2e.project import Project
+from tests.faults.storage import needs_strace
+
+SCHEMAS = Path(__file__).parents[1] / "adapters"
+UPGRADE = "from liteq.brokers import connect; connect('sqlite:///old.db').counts()"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def version(path: Path, wanted: int | None = None) -> int:
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        if wanted is not None:
+            db.execute(f"pragma user_version = {wanted}")
+        ((found,),) = db.execute("pragma user_version")
+        return int(found)
+
+
+def make_old(path: Path) -> None:
+    """A store of schema 1: many tasks wait, one was running when its worker died."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("pragma journal_mode = wal")
+        db.executescript((SCHEMAS / "schema_1.sql").read_text())
+        db.execute(f"pragma application_id = {APPLICATION_ID}")
+        db.execute("pragma user_version = 1")
+        rows = [(str(n),) for n in range(200)]
+        db.executemany("insert into task (id, task, payload) values (?, 'add', '[[],{}]')", rows)
+        db.execute("update task set phase = 3, worker = 1, started = 1.0 where id = '7'")
+    path.chmod(0o600)
+
+
+def test_a_file_of_a_newer_liteq_is_refused_and_left_as_it_is(project: Project) -> None:
+    project.python("import project; project.add.delay(1, 2)")
+    version(project.folder / "project.db", VERSION + 1)
+
+    for command in (["worker"], ["status"], ["doctor"], ["backup", "copy.db"]):
+        said = project.liteq(*command, "-A", "project", code=65)
+        assert f"has schema {VERSION + 1}, this liteq knows {VERSION}: upgrade" in said
+    assert version(project.folder / "project.db") == VERSION + 1
+
+
+def test_a_worker_stops_when_a_newer_liteq_has_upgraded_its_file(project: Project) -> None:
+    with project.worker() as worker:
+        version(project.folder / "project.db", VERSION + 1)
+        assert worker.wait() == 65
+        assert f"has schema {VERSION + 1}" in worker.output
+
+
+def test_upkeep_tells_of_a_newer_schema(tmp_path: Path) -> None:
+    broker = connect(f"sqlite:///{tmp_path}/q.db")
+    broker.counts()
+    broker.upkeep()
+    version(tmp_path / "q.db", VERSION + 1)
+
+    with pytest.raises(BrokerTooNew):
+        broker.upkeep()
+    broker.close()
+
+
+def killed_upgrade(project: Project, call: str, nth: int) -> bool:
+    """Upgrade the store and kill that at its `nth` such call; False when it came to its end."""
+    argv = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}"]
+    argv += ["-e", f"inject={call}:signal=SIGKILL:when={nth}", sys.executable, "-c", UPGRADE]
+    return bool(subprocess.run(argv, cwd=project.folder, env=project.env, check=False).returncode)
+
+
+def upgrades_survive(project: Project, call: str, step: int) -> int:
+    """Kill upgrades at their calls, each on a file of its own; answer how many there were."""
+    path = project.folder / "old.db"
+    nth, kills = 1, 0
+    while True:
+        for each in project.folder.glob("old.db*"):
+            each.unlink()
+        make_old(path)
+        killed = killed_upgrade(project, call, nth)
+        assert version(path) in {1, VERSION}, "all of it or nothing"
+        project.python(UPGRADE)  # whoever comes next brings it to its end
+        with closing(sqlite3.connect(path)) as db:
+            assert db.execute("pragma integrity_check").fetchall() == [("ok",)]
+            assert db.execute("pragma user_version").fetchall() == [(VERSION,)]
+            phases = "select phase, count(*), sum(attempts) from task group by phase"
+            assert db.execute(phases).fetchall() == [(2, 199, 0), (3, 1, 0)]
+        if not killed:
+            return kills
+        nth, kills = nth + step, kills + 1
+
+
+@needs_strace
+def test_an_upgrade_that_is_killed_at_some_write_is_done_again_or_was_done(
+    project: Project,
+) -> None:
+    assert upgrades_survive(project, "pwrite64", step=12) > 1
+
+
+@needs_strace
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("call", ["pwrite64", "ftruncate", "fdatasync", "unlink"])
+def test_an_upgrade_that_is_killed_at_any_call_is_done_again_or_was_done(
+    project: Project, call: str
+) -> None:
+    assert upgrades_survive(project, call, step=1) > 0
