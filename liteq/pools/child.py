@@ -104,8 +104,10 @@ class Child:
 
     def _flush(self) -> None:
         with self._sending:
-            if self._outcomes:
-                outcomes, self._outcomes = self._outcomes, []
+            # The other thread may be about to add one, so the list stays the same list.
+            outcomes = self._outcomes[:]
+            if outcomes:
+                del self._outcomes[: len(outcomes)]
                 self._stream.sendall(pack((OUTCOMES, outcomes)))
 
     def _send(self, value: Any) -> None:

@@ -130,6 +130,24 @@ def test_what_waits_behind_a_long_task_can_be_recalled(processes: Driver, deed: 
     assert len(slot.holding) == 1
 
 
+def test_nothing_is_lost_between_what_ends_and_what_is_recalled_just_then(
+    processes: Driver,
+) -> None:
+    processes.run("hurry")
+    slot = processes.pool.slots[0]
+    sent = 1
+    for _ in range(1500):
+        batch = [delivery("echo x") for _ in range(30)]
+        sent += len(batch)
+        processes.pool.submit(slot, batch)
+        processes.turn()
+        processes.pool.recall(slot)
+        processes.until(lambda: not slot.recalled)
+    processes.until(lambda: not slot.holding)
+
+    assert len(processes.seen.finished) + len(processes.seen.returned) == sent
+
+
 def test_only_the_task_that_a_child_was_in_is_charged_with_its_death(processes: Driver) -> None:
     poison, beside = delivery("die"), delivery("echo innocent")
     processes.pool.submit(processes.pool.slots[0], [delivery("echo done"), poison, beside])
