@@ -145,6 +145,9 @@ _TABLE = [
     Verb("unregister", lambda broker, scene: broker.unregister(scene.worker)),
     Verb("purge", lambda broker, scene: broker.purge(None)),
     Verb("fold", lambda broker, scene: broker.upkeep(idle=True)),
+    Verb("compact", lambda broker, scene: broker.compact()),
+    Verb("mend", lambda broker, scene: broker.mend()),
+    Verb("backup", lambda broker, scene: broker.backup("copy.db")),
     Verb("close", lambda broker, scene: broker.close()),
 ]
 VERBS = {verb.name: verb for verb in _TABLE}
@@ -158,5 +161,12 @@ STARTS = {
     "nothing": ["open", "enqueue", "register"],
     "old": ["open", "enqueue"],
 }
-QUIET = {"open", "fold", "close"}  # verbs that change no row, except in an old file
+QUIET = {
+    "open",
+    "fold",
+    "compact",
+    "mend",
+    "backup",
+    "close",
+}  # verbs that change no row, except in an old file
 CASES = [(start, verb) for start, verbs in STARTS.items() for verb in verbs]

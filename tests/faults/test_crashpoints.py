@@ -85,6 +85,8 @@ class Stage:
         strange = [sorted(map(str, found ^ each)) for each in allowed]
         assert found in allowed, (str(cause), strange)
         check_file(self.path)
+        copy = self.folder / "copy.db"
+        assert not copy.exists() or snapshot(copy) == found, "a backup that is not whole"
         finish_all(self.path)
         check_tasks(self.path)
 

@@ -1,6 +1,7 @@
 """The power fails at any moment of a real program's life: what `durability=` promises is there."""
 
 import os
+import pickle
 import random
 import subprocess
 import sys
@@ -10,16 +11,21 @@ from typing import NamedTuple
 
 import pytest
 
+from liteq import LiteQ
 from liteq.brokers import connect
 from liteq.message import Record
+from liteq.outcome import Policy
 from liteq.states import Phase
+from liteq.task import Task
+from liteq.testing import drain
 from tests.e2e.project import ROOT
 from tests.faults.crashpoints_audit import Snapshot, check_file, check_tasks, snapshot
 from tests.faults.powerloss_disk import Disk
 from tests.faults.powerloss_trace import OPTIONS, Note, Write, events
 from tests.faults.strace import needs_strace
 
-# It says `sent` and `done` of each task when it has been told so itself, and never before.
+# It says `sent` (`kept` where it asked for that) and `done` of each task when it has been told so
+# itself, and never before.
 PROGRAM = """
 import os, sys
 from liteq import LiteQ
@@ -28,11 +34,11 @@ from liteq.brokers.sqlite.tally import Tally
 app = LiteQ("program", broker=f"sqlite:///disk/store.db?durability={sys.argv[1]}")
 notes = os.open("notes", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
-@app.task
+@app.task(name="double")
 def double(n):
     return 2 * n
 
-@app.task(bind=True)
+@app.task(name="again", bind=True)
 def again(self, n):
     if not self.request.retries:
         self.retry(countdown=0, max_retries=1)
@@ -43,9 +49,12 @@ def note(what, result):
 
 with app.Worker(pool="threads", concurrency=2):
     for n in range(int(sys.argv[2])):
-        results = [task.delay(n) for task in (double, again, double)]
+        results = [task.delay(n) for task in (double, again)]
         for result in results:
             note("sent", result)
+        if n % 3 == 0:
+            results.append(double.apply_async((n,), durable=True))
+            note("kept", results[-1])
         for result in results:
             assert result.get(timeout=30) == 2 * n
             note("done", result)
@@ -125,8 +134,11 @@ class Recording:
         assert snapshot(path) in {frozenset(), *self.states[:moment]}
         found = records(path)
         check_tasks(path)
+        assert self.notes(moment, "kept") <= found.keys()
         done = {id for id, record in found.items() if record.phase is Phase.SUCCEEDED}
         sent, finished = self.notes(moment, "sent"), self.notes(moment, "done")
+        if chance.random() < 0.05:
+            run_all(path)
         return Losses(len(sent - found.keys()), len(finished - done))
 
 
@@ -142,6 +154,31 @@ def records(path: Path) -> dict[str, Record]:
         return {each.message.id: each for each in broker.listing(list(Phase), 10_000)}
     finally:
         broker.close()
+
+
+def run_all(path: Path) -> None:
+    """Let a worker run what is left; all that is there ends right."""
+    app = LiteQ("program", broker=f"sqlite:///{path}?durability=fast")
+
+    @app.task(name="double")
+    def double(n: int) -> int:
+        return 2 * n
+
+    @app.task(name="again", bind=True)
+    def again(self: Task[..., int], n: int) -> int:
+        if not self.request.retries:
+            self.retry(countdown=0, max_retries=1)
+        return 2 * n
+
+    try:
+        app.broker.rescue(Policy(), lambda info: None)
+        drain(app)
+        for record in app.broker.listing(list(Phase), 10_000):
+            (n,), _ = pickle.loads(record.message.payload)
+            assert record.phase is Phase.SUCCEEDED, record
+            assert app.backend.value(record) == 2 * n, record
+    finally:
+        app.broker.close()
 
 
 @pytest.fixture(scope="module", params=ALLOWED)
