@@ -6,17 +6,13 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from ..printable import one_line
+
 
 def escape(text: object) -> str:
-    """`text` on one line, in printable characters.
-
-    Names and errors come from whoever sent the task. Escaped are control characters, and also
-    the invisible ones that turn the direction of a line or leave the encoding.
-    """
-    plain = str(text)
-    if plain.isprintable():
-        return plain
-    return "".join(c if c.isprintable() else _code(c) for c in plain)
+    """`text` on one line, in printable characters: names and errors come from whoever sent the
+    task."""
+    return one_line(str(text))
 
 
 def say(*lines: object) -> None:
@@ -68,7 +64,3 @@ def clip(text: str, limit: int) -> str:
     """At most `limit` characters of `text`, and how many are missing."""
     more = len(text) - limit
     return f"{text[:limit]}... ({more} more characters)" if more > 0 else text
-
-
-def _code(character: str) -> str:
-    return character.encode("unicode_escape").decode()

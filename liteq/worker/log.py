@@ -1,20 +1,13 @@
 """What a worker says of tasks: Celery's lines at Celery's levels."""
 
 import logging
-import re
 
 from ..message import Delivery
 from ..outcome import Kind, Outcome
+from ..printable import indented, one_line
 
 logger = logging.getLogger("liteq.worker")
 task_logger = logging.getLogger("liteq.task")
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-
-
-def one_line(text: str) -> str:
-    """`text` with control characters escaped, so that no argument can forge a log line."""
-    return _CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
 
 
 class TaskLog:
@@ -38,7 +31,7 @@ class TaskLog:
             case Kind.FAILED if outcome.expected:
                 task_logger.info("Task %s raised expected: %s", name, note)
             case Kind.FAILED:
-                trace = f"\n{outcome.traceback}" if outcome.traceback else ""
+                trace = f"\n{indented(outcome.traceback)}" if outcome.traceback else ""
                 task_logger.error("Task %s raised unexpected: %s%s", name, note, trace)
             case Kind.UNKNOWN:
                 task_logger.error("Received unregistered task %s: set aside. %s", name, note)
