@@ -47,6 +47,12 @@ class Sync(NamedTuple):
     path: Path
 
 
+class FailedSync(NamedTuple):
+    """The disk failed, and what was to be synced may never be written: for the system it is."""
+
+    path: Path
+
+
 class Unlink(NamedTuple):
     """A name was taken away."""
 
@@ -59,7 +65,7 @@ class Note(NamedTuple):
     text: str
 
 
-Event = Create | Write | Resize | Sync | Unlink | Note
+Event = Create | Write | Resize | Sync | FailedSync | Unlink | Note
 
 
 def events(lines: Iterable[str], folder: Path, notes: Path) -> list[Event]:
@@ -73,7 +79,7 @@ def events(lines: Iterable[str], folder: Path, notes: Path) -> list[Event]:
 
 
 def _calls(lines: Iterable[str]) -> Iterator[str]:
-    """The calls that succeeded, each in one piece, in the order in which they count."""
+    """The calls that changed something, each in one piece, in the order in which they count."""
     begun: dict[str, str] = {}
     for line in lines:
         thread, _, text = line.strip().partition(" ")
@@ -88,7 +94,7 @@ def _calls(lines: Iterable[str]) -> Iterator[str]:
             if beginning.startswith(_WRITES):
                 continue
             text = beginning + text.partition("resumed>")[2]
-        if " = -1 " not in text:
+        if " = -1 " not in text or "sync(" in text:
             yield text
 
 
@@ -112,7 +118,7 @@ def _event(call: str, notes: Path) -> Event | None:
         case "write":
             return Note(_bytes(_STRING, rest).decode()) if path == notes else None
         case _:
-            return Sync(path)
+            return FailedSync(path) if " = -1 " in rest else Sync(path)
 
 
 def _bytes(pattern: re.Pattern[str], text: str) -> bytes:
