@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-CALLS = "openat,pwrite64,write,ftruncate,fdatasync,fsync,?unlink,?unlinkat"
+CALLS = "openat,lseek,pwrite64,write,ftruncate,fdatasync,fsync,?unlink,?unlinkat"
 # All processes and threads; descriptors with the paths of their files; strings in hexadecimal.
 OPTIONS = ["-f", "-y", "-qq", "-xx", "-s", "10000000", "-e", f"trace={CALLS}"]
 
@@ -71,8 +71,9 @@ Event = Create | Write | Resize | Sync | FailedSync | Unlink | Note
 def events(lines: Iterable[str], folder: Path, notes: Path) -> list[Event]:
     """What happened in `folder`, in order. What was appended to the file `notes` are notes."""
     found: list[Event] = []
+    places: dict[Path, int] = {}  # where the next `write` goes: one descriptor a file is enough
     for call in _calls(lines):
-        event = _event(call, notes)
+        event = _event(call, notes, places)
         if isinstance(event, Note) or (event and folder in (event.path, event.path.parent)):
             found.append(event)
     return found
@@ -98,7 +99,7 @@ def _calls(lines: Iterable[str]) -> Iterator[str]:
             yield text
 
 
-def _event(call: str, notes: Path) -> Event | None:
+def _event(call: str, notes: Path, places: dict[Path, int]) -> Event | None:
     parts = _CALL.match(call)
     if parts is None:
         return None
@@ -115,10 +116,22 @@ def _event(call: str, notes: Path) -> Event | None:
             return Write(path, _number(rest), _bytes(_STRING, rest))
         case "ftruncate":
             return Resize(path, _number(rest))
+        case "lseek":
+            places[path] = int(rest.rpartition(" = ")[2])
+            return None
         case "write":
-            return Note(_bytes(_STRING, rest).decode()) if path == notes else None
+            return _written(path, _bytes(_STRING, rest), notes, places)
         case _:
             return FailedSync(path) if " = -1 " in rest else Sync(path)
+
+
+def _written(path: Path, data: bytes, notes: Path, places: dict[Path, int]) -> Event | None:
+    if path == notes:
+        return Note(data.decode())
+    if path not in places:
+        return None  # it is not the disk's
+    places[path] += len(data)
+    return Write(path, places[path] - len(data), data)
 
 
 def _bytes(pattern: re.Pattern[str], text: str) -> bytes:

@@ -59,6 +59,13 @@ def test_what_the_program_tells_is_a_note() -> None:
     assert events(told, DISK, Path("/notes")) == []
 
 
+def test_what_is_written_where_the_file_was_wound_to_is_a_write() -> None:
+    calls = ["lseek(FILE, 8, SEEK_SET) = 8", 'write(FILE, "ab", 2) = 2', 'write(FILE, "c", 1) = 1']
+
+    found = events(map(line, calls), DISK, Path("/notes"))
+    assert found == [Write(FILE, 8, b"ab"), Write(FILE, 10, b"c")]
+
+
 def test_what_failed_and_what_is_elsewhere_is_no_event() -> None:
     calls = ["ftruncate(FILE, 1) = -1 EIO (Input/output error)", 'openat(1, "x", O_RDONLY) = FILE']
 
@@ -117,8 +124,9 @@ def test_a_later_write_may_be_there_without_an_earlier_one() -> None:
 
 
 def test_what_a_failed_sync_should_have_written_is_seen_but_never_there() -> None:
-    happened = [Create(FILE), Sync(DISK), Write(FILE, 0, OLD), FailedSync(FILE), Sync(FILE)]
-    disk = Disk(happened)
+    disk = Disk(
+        [Create(FILE), Sync(DISK), Write(FILE, 0, OLD), FailedSync(FILE), Sync(FILE)],
+    )
 
     assert disk.now() == {FILE: OLD}
     assert disk.after_power_cut(Random(0)) == {FILE: b""}
