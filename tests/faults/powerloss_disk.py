@@ -9,23 +9,40 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from random import Random
 
-from tests.faults.powerloss_trace import Create, Event, Resize, Sync, Unlink, Write
+from tests.faults.powerloss_trace import Create, Event, FailedSync, Resize, Sync, Unlink, Write
 
+PAGE = 4096  # bytes that a system writes at once
 SECTOR = 512  # bytes that a disk writes whole or not at all
 Change = Write | Resize
 Names = dict[Path, "File"]
 
 
 class File:
-    """What is certain of a file, and what was done to it since."""
+    """What programs see of a file, what is certain of it, and what was written since."""
 
     def __init__(self) -> None:
+        self.seen = bytearray()
         self.certain = bytearray()
         self.pending: list[Change] = []
+        self._failed = False
+
+    def change(self, change: Change) -> None:
+        apply(self.seen, [change])
+        if self._failed and isinstance(change, Write):
+            # The system writes whole pages, with what it has in memory.
+            start = change.offset - change.offset % PAGE
+            end = change.offset + len(change.data) + PAGE - 1
+            change = Write(change.path, start, bytes(self.seen[start : end - end % PAGE]))
+        self.pending.append(change)
 
     def sync(self) -> None:
         apply(self.certain, self.pending)
         self.pending = []
+
+    def fail(self) -> None:
+        """The worst that a failed sync can mean: the system forgets that there is more to write."""
+        self.pending = []
+        self._failed = True
 
     def after(self, changes: Iterable[Change]) -> bytes:
         """The file with some of what is pending."""
@@ -51,9 +68,11 @@ class Disk:
             case Unlink(path) if path in names:
                 self._names.append({name: file for name, file in names.items() if name != path})
             case Write() | Resize() if event.path in names:
-                names[event.path].pending.append(event)
+                names[event.path].change(event)
             case Sync(path) if path in names:
                 names[path].sync()
+            case FailedSync(path) if path in names:
+                names[path].fail()
             case Sync(path) if not path.suffix:  # the folder itself
                 self._names = [names]
             case _:
@@ -61,7 +80,7 @@ class Disk:
 
     def now(self) -> dict[Path, bytes]:
         """The files as programs see them while there is power."""
-        return {path: file.after(file.pending) for path, file in self._names[-1].items()}
+        return {path: bytes(file.seen) for path, file in self._names[-1].items()}
 
     def after_power_cut(self, random: Random) -> dict[Path, bytes]:
         """The files as they may be found afterwards."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-CALLS = "openat,pwrite64,write,ftruncate,fdatasync,fsync,?unlink,?unlinkat"
+CALLS = "openat,lseek,pwrite64,write,ftruncate,fdatasync,fsync,?unlink,?unlinkat"
 # All processes and threads; descriptors with the paths of their files; strings in hexadecimal.
 OPTIONS = ["-f", "-y", "-qq", "-xx", "-s", "10000000", "-e", f"trace={CALLS}"]
 
@@ -47,6 +47,12 @@ class Sync(NamedTuple):
     path: Path
 
 
+class FailedSync(NamedTuple):
+    """The disk failed, and what was to be synced may never be written: for the system it is."""
+
+    path: Path
+
+
 class Unlink(NamedTuple):
     """A name was taken away."""
 
@@ -59,21 +65,22 @@ class Note(NamedTuple):
     text: str
 
 
-Event = Create | Write | Resize | Sync | Unlink | Note
+Event = Create | Write | Resize | Sync | FailedSync | Unlink | Note
 
 
 def events(lines: Iterable[str], folder: Path, notes: Path) -> list[Event]:
     """What happened in `folder`, in order. What was appended to the file `notes` are notes."""
     found: list[Event] = []
+    places: dict[Path, int] = {}  # where the next `write` goes: one descriptor a file is enough
     for call in _calls(lines):
-        event = _event(call, notes)
+        event = _event(call, notes, places)
         if isinstance(event, Note) or (event and folder in (event.path, event.path.parent)):
             found.append(event)
     return found
 
 
 def _calls(lines: Iterable[str]) -> Iterator[str]:
-    """The calls that succeeded, each in one piece, in the order in which they count."""
+    """The calls that changed something, each in one piece, in the order in which they count."""
     begun: dict[str, str] = {}
     for line in lines:
         thread, _, text = line.strip().partition(" ")
@@ -88,11 +95,11 @@ def _calls(lines: Iterable[str]) -> Iterator[str]:
             if beginning.startswith(_WRITES):
                 continue
             text = beginning + text.partition("resumed>")[2]
-        if " = -1 " not in text:
+        if " = -1 " not in text or "sync(" in text:
             yield text
 
 
-def _event(call: str, notes: Path) -> Event | None:
+def _event(call: str, notes: Path, places: dict[Path, int]) -> Event | None:
     parts = _CALL.match(call)
     if parts is None:
         return None
@@ -109,10 +116,22 @@ def _event(call: str, notes: Path) -> Event | None:
             return Write(path, _number(rest), _bytes(_STRING, rest))
         case "ftruncate":
             return Resize(path, _number(rest))
+        case "lseek":
+            places[path] = int(rest.rpartition(" = ")[2])
+            return None
         case "write":
-            return Note(_bytes(_STRING, rest).decode()) if path == notes else None
+            return _written(path, _bytes(_STRING, rest), notes, places)
         case _:
-            return Sync(path)
+            return FailedSync(path) if " = -1 " in rest else Sync(path)
+
+
+def _written(path: Path, data: bytes, notes: Path, places: dict[Path, int]) -> Event | None:
+    if path == notes:
+        return Note(data.decode())
+    if path not in places:
+        return None  # it is not the disk's
+    places[path] += len(data)
+    return Write(path, places[path] - len(data), data)
 
 
 def _bytes(pattern: re.Pattern[str], text: str) -> bytes:

@@ -21,7 +21,7 @@ from liteq.testing import drain
 from tests.e2e.project import ROOT
 from tests.faults.crashpoints_audit import Snapshot, check_file, check_tasks, snapshot
 from tests.faults.powerloss_disk import Disk
-from tests.faults.powerloss_trace import OPTIONS, Note, Write, events
+from tests.faults.powerloss_trace import OPTIONS, FailedSync, Note, Write, events
 from tests.faults.strace import needs_strace
 
 # It says `sent` (`kept` where it asked for that) and `done` of each task when it has been told so
@@ -30,6 +30,8 @@ PROGRAM = """
 import os, sys
 from liteq import LiteQ
 from liteq.brokers.sqlite.tally import Tally
+
+from liteq.exceptions import BrokerError
 
 app = LiteQ("program", broker=f"sqlite:///disk/store.db?durability={sys.argv[1]}")
 notes = os.open("notes", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -44,16 +46,23 @@ def again(self, n):
         self.retry(countdown=0, max_retries=1)
     return 2 * n
 
+def insist(work):
+    while True:
+        try:
+            return work()
+        except BrokerError as exc:  # in the tests in which the disk fails
+            print("refused:", exc, flush=True)
+
 def note(what, result):
     os.write(notes, f"{what} {result.id}".encode())
 
 with app.Worker(pool="threads", concurrency=2):
     for n in range(int(sys.argv[2])):
-        results = [task.delay(n) for task in (double, again)]
+        results = [insist(lambda: task.delay(n)) for task in (double, again)]
         for result in results:
             note("sent", result)
         if n % 3 == 0:
-            results.append(double.apply_async((n,), durable=True))
+            results.append(insist(lambda: double.apply_async((n,), durable=True)))
             note("kept", results[-1])
         for result in results:
             assert result.get(timeout=30) == 2 * n
@@ -61,7 +70,7 @@ with app.Worker(pool="threads", concurrency=2):
         if n % 8 == 4:
             Tally("disk/store.db-gate").set(2**40)  # the next commit folds the log
         if n % 8 == 6:
-            app.broker.upkeep(idle=True)  # what a worker does after some seconds without work
+            insist(lambda: app.broker.upkeep(idle=True))  # as a worker that has nothing to do
 """
 
 
@@ -79,15 +88,15 @@ ALLOWED = {"safe": (False, True), "strict": (False, False), "fast": (True, True)
 class Recording:
     """What a program did to its store, and the states that it went through."""
 
-    def __init__(self, folder: Path, durability: str, rounds: int) -> None:
+    def __init__(self, folder: Path, durability: str, *faults: str) -> None:
         self.durability = durability
         self.folder = folder / "disk"
         self.folder.mkdir()
         (folder / "program.py").write_text(PROGRAM)
         log = folder / "strace.log"
-        program = [sys.executable, "program.py", durability, str(rounds)]
+        program = [sys.executable, "program.py", durability, "8"]
         subprocess.run(
-            ["strace", "-o", str(log), *OPTIONS, *program],
+            ["strace", "-o", str(log), *OPTIONS, *faults, *program],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             timeout=50,
@@ -185,12 +194,12 @@ def run_all(path: Path) -> None:
 def recording(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Recording:
-    return Recording(tmp_path_factory.mktemp("power"), request.param, rounds=8)
+    return Recording(tmp_path_factory.mktemp("power"), request.param)
 
 
 @needs_strace
 def test_after_some_power_cuts_the_store_holds_what_was_promised(recording: Recording) -> None:
-    cut_often(recording, 100)
+    cut_often(recording, 60)
 
 
 @needs_strace
@@ -214,3 +223,30 @@ def cut_often(recording: Recording, images: int, seed: int = 0) -> None:
         f"{recording.durability}: {images} images of {len(set(recording.states))} states; "
         f"a sent task is missing in {sent}, a finish rolled back in {done}"
     )
+
+
+@needs_strace
+def test_a_disk_that_failed_once_before_the_power_did_breaks_no_promise(tmp_path: Path) -> None:
+    fail_and_cut(tmp_path, "safe", 9, 60)
+
+
+@needs_strace
+@pytest.mark.soak
+@pytest.mark.parametrize("durability", ["safe", "strict"])
+@pytest.mark.parametrize("nth", range(8, 32))
+def test_a_disk_that_failed_anywhere_before_the_power_did_breaks_no_promise(
+    tmp_path: Path, durability: str, nth: int
+) -> None:
+    fail_and_cut(tmp_path, durability, nth, 300)
+
+
+def fail_and_cut(folder: Path, durability: str, nth: int, images: int) -> None:
+    """An fsync of each thread fails, and what it should have written never is."""
+    recording = Recording(folder, durability, "-e", f"inject=fdatasync:error=EIO:when={nth}")
+    failed = [n for n, each in enumerate(recording.events) if isinstance(each, FailedSync)]
+    chance = random.Random(nth)
+    for _ in range(images if failed else 0):
+        losses = recording.cut(chance.randint(failed[0], len(recording.events)), chance)
+        assert not losses.sent
+        assert not losses.done or durability == "safe"
+    print(f"{durability}: {images if failed else 0} images after a failed fsync")

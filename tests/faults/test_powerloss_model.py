@@ -7,7 +7,16 @@ from random import Random
 import pytest
 
 from tests.faults.powerloss_disk import FATES, SECTOR, Disk, any_sectors
-from tests.faults.powerloss_trace import Create, Note, Resize, Sync, Unlink, Write, events
+from tests.faults.powerloss_trace import (
+    Create,
+    FailedSync,
+    Note,
+    Resize,
+    Sync,
+    Unlink,
+    Write,
+    events,
+)
 
 DISK = Path("/disk")
 FILE = DISK / "store.db"
@@ -35,6 +44,7 @@ def line(call: str) -> str:
         ("ftruncate(FILE, 100) = 0", Resize(FILE, 100)),
         ("fdatasync(FILE) = 0", Sync(FILE)),
         ("fsync(DISK) = 0", Sync(DISK)),
+        ("fdatasync(FILE) = -1 EIO (Input/output error) (INJECTED)", FailedSync(FILE)),
         ('unlink("/disk/store.db") = 0', Unlink(FILE)),
     ],
 )
@@ -49,8 +59,15 @@ def test_what_the_program_tells_is_a_note() -> None:
     assert events(told, DISK, Path("/notes")) == []
 
 
+def test_what_is_written_where_the_file_was_wound_to_is_a_write() -> None:
+    calls = ["lseek(FILE, 8, SEEK_SET) = 8", 'write(FILE, "ab", 2) = 2', 'write(FILE, "c", 1) = 1']
+
+    found = events(map(line, calls), DISK, Path("/notes"))
+    assert found == [Write(FILE, 8, b"ab"), Write(FILE, 10, b"c")]
+
+
 def test_what_failed_and_what_is_elsewhere_is_no_event() -> None:
-    calls = ["fdatasync(FILE) = -1 EIO (Input/output error)", 'openat(1, "x", O_RDONLY) = FILE']
+    calls = ["ftruncate(FILE, 1) = -1 EIO (Input/output error)", 'openat(1, "x", O_RDONLY) = FILE']
 
     assert events(map(line, calls), DISK, Path("/notes")) == []
     assert events([line("fdatasync(FILE) = 0")], Path("/other"), Path("/notes")) == []
@@ -104,6 +121,23 @@ def test_a_later_write_may_be_there_without_an_earlier_one() -> None:
     }
 
     assert found == {b"", b"a", b"\0b", b"ab"}
+
+
+def test_what_a_failed_sync_should_have_written_is_seen_but_never_there() -> None:
+    disk = Disk(
+        [Create(FILE), Sync(DISK), Write(FILE, 0, OLD), FailedSync(FILE), Sync(FILE)],
+    )
+
+    assert disk.now() == {FILE: OLD}
+    assert disk.after_power_cut(Random(0)) == {FILE: b""}
+
+
+def test_a_write_after_a_failed_sync_takes_its_page_along() -> None:
+    disk = Disk([Create(FILE), Sync(DISK), Write(FILE, 0, OLD), FailedSync(FILE)])
+    for event in (Write(FILE, 0, b"n"), Sync(FILE)):
+        disk.happen(event)
+
+    assert disk.after_power_cut(Random(0)) == {FILE: b"n" + OLD[1:]}
 
 
 def test_a_name_is_certain_when_its_folder_was_synced() -> None:

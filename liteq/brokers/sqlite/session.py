@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from ...exceptions import BrokerLocked
+from ...exceptions import BrokerError, BrokerLocked
 from . import forks
 from .bells import Ringer, SocketBell
 from .errors import cannot_open, is_busy, is_io_error, translate
@@ -16,6 +16,7 @@ from .gate import Gate, make_gate
 from .handle import BUSY_MS, Handle
 from .location import Location, prepare
 from .locks import holder_of_gate, holder_of_lock
+from .rewriting import write_again
 from .schema import ensure_schema, is_current
 from .tally import Tally
 
@@ -87,6 +88,8 @@ class Session(forks.Watched):
             with self._handle.calm:
                 db = self._begin(level)
                 try:
+                    if self._suspect:
+                        self._mend()
                     before = db.total_changes
                     value = work(db)
                     db.execute("commit")
@@ -95,8 +98,7 @@ class Session(forks.Watched):
                 if self._tally.add(db.total_changes - before) > _FOLD_AT:
                     self._fold(db)
         except sqlite3.Error as exc:
-            self._suspect = self._suspect or is_io_error(exc)
-            raise translate(exc, self.path) from exc
+            raise self._failed(exc) from exc
         finally:
             self._gate.release()
         return value
@@ -190,8 +192,6 @@ class Session(forks.Watched):
         self._tally.sign(self.pid)
 
     def _begin(self, level: Level) -> sqlite3.Connection:
-        if self._suspect:
-            self._mend()
         db = self._handle.db_at(level.synchronous)
         try:
             db.execute("begin immediate")
@@ -221,14 +221,23 @@ class Session(forks.Watched):
         """
         try:
             busy = _restart_log(db)
-        except sqlite3.Error:
+        except sqlite3.Error as exc:
             busy = True  # what was committed is committed; a later one tries again
+            self._failed(exc)
         self._tally.set(_FOLD_AT // 2 if busy else 0)
 
     def _mend(self) -> None:
-        """After an error of the disk: what the log lacks there is still in memory, but no fsync
-        writes it any more. In the file it is safe."""
-        self._suspect = _restart_log(self._handle.db())
+        """After an error of the disk: write the log once more, as it stands in memory.
+
+        A failed fsync leaves what it should have written marked as written, so that no later one
+        writes it; and whoever folds a log that has a hole on the disk ruins the file, should the
+        power fail then. Nobody else writes meanwhile: we hold the write lock.
+        """
+        try:
+            write_again(f"{self.path}-wal")
+        except OSError as exc:
+            raise cannot_open(exc, self.path) from exc
+        self._suspect = False
 
     # waiting, and what is in the way
 
@@ -260,7 +269,12 @@ class Session(forks.Watched):
         try:
             yield
         except sqlite3.Error as exc:
-            raise translate(exc, self.path) from exc
+            raise self._failed(exc) from exc
+
+    def _failed(self, exc: sqlite3.Error) -> BrokerError:
+        """Remember what the disk has done, and say it in liteq's words."""
+        self._suspect = self._suspect or is_io_error(exc)
+        return translate(exc, self.path)
 
 
 def _restart_log(db: sqlite3.Connection) -> bool:
