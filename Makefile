@@ -14,7 +14,7 @@ debian = [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
     && apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y $(1) >/dev/null
 
 .DEFAULT_GOAL := help
-.PHONY: help venv redis strace test test-all lint types demo bench soak
+.PHONY: help venv redis strace screen test test-all lint types demo bench soak
 
 help:
 	@echo "make demo       run a command on a hundred machines, with an embedded worker"
@@ -45,6 +45,15 @@ strace:
 	@[ "$$(uname)" != Linux ] || command -v strace >/dev/null || { $(call debian,strace); } \
 	    || echo "strace is not installed: the tests that need it are skipped"
 
+# What the test of the desktop example looks at its window with.
+screen: $(STAMP)
+	@[ "$$(uname)" != Linux ] \
+	    || { command -v Xvfb && command -v twm && command -v xdotool; } >/dev/null \
+	    || { $(call debian,xvfb twm xdotool); } \
+	    || echo "Xvfb, twm or xdotool is not installed: the tests that need a window are skipped"
+	@$(BIN)/python -c 'import tkinter' 2>/dev/null || { $(call debian,python3-tk); } \
+	    || echo "this Python has no tkinter: the tests that need a window are skipped"
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -52,10 +61,10 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(BIN)/mypy
 
-test: lint types redis strace
+test: lint types redis strace screen
 	$(BIN)/python -m pytest $(ARGS)
 
-test-all: lint types redis strace
+test-all: lint types redis strace screen
 	$(BIN)/nox -- $(ARGS)
 
 demo: $(STAMP)

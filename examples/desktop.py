@@ -1,0 +1,200 @@
+"""A window whose long jobs survive it.
+
+    python examples/desktop.py                    jobs are kept in your state folder
+    python examples/desktop.py --store jobs.db    or in a file of your choice
+
+A button starts a drawing that takes a while. Two are drawn at a time, in processes of their own,
+so the window never waits for them. Close it, or kill it, whenever you like: no process stays, and
+at the next start each drawing goes on with the row that it had come to. The worker is a part of
+this program; there is no other program, and no server.
+"""
+
+import argparse
+import signal
+import time
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from tkinter import Tk, ttk
+from urllib.parse import quote
+
+from liteq import LiteQ
+from liteq.message import Record
+from liteq.states import Phase
+
+# A task that loses its process three times is usually to blame, and is set aside. Here it is not:
+# the user may kill this program as often as he likes.
+app = LiteQ("desktop", task_max_lost=1000)
+
+# The job: a part of the Mandelbrot set, row by row.
+
+PLACES = {  # the centre of the picture, and how far it is from there to its edges
+    "Everything": (-0.6 + 0.0j, 1.4),
+    "Seahorses": (-0.745 + 0.113j, 0.012),
+    "Elephants": (0.2825 + 0.008j, 0.012),
+    "Lightning": (-0.1011 + 0.9563j, 0.02),
+}
+
+
+def steps(point: complex) -> int:
+    """After how many steps `point` is out of the circle of radius 2; 0: after none of them."""
+    z = 0j
+    for step in range(256):
+        if abs(z) > 2:
+            return step
+        z = z * z + point
+    return 0
+
+
+def line(place: str, row: int, size: int) -> bytes:
+    """One row of a picture, a byte for each point."""
+    centre, reach = PLACES[place]
+    step = 2 * reach / size
+    left = centre + complex(-reach, reach - row * step)
+    return bytes(steps(left + column * step) for column in range(size))
+
+
+@app.task(bind=True)
+def draw(self, place: str, size: int, path: str) -> str:
+    """Draw `place` as a square picture and answer its path.
+
+    It may be killed at any row and run again. The unfinished file is its own checkpoint: the rows
+    that are whole are kept. Only a picture that is finished gets its name.
+    """
+    picture, part = Path(path), Path(f"{path}.part")
+    if picture.exists():  # the run before this one was killed when it had only to say so
+        return path
+    part.parent.mkdir(parents=True, exist_ok=True)
+    header = f"P5 {size} {size} 255\n".encode()
+    with part.open("ab") as file:
+        drawn = (file.tell() - len(header)) // size
+        if drawn < 0:  # there is nothing, or not even a header
+            drawn = 0
+            file.truncate(0)
+            file.write(header)
+        file.truncate(len(header) + drawn * size)
+        for row in range(drawn, size):
+            if row % (size // 100 or 1) == 0:
+                file.flush()  # first, so that no more is told than an earlier end would leave
+                self.update_state(meta={"rows": row, "of": size})
+            file.write(line(place, row, size))
+    part.replace(picture)
+    return path
+
+
+# The window: it shows what the store knows, and what a click changes, it changes there.
+
+
+def cancel(id: str) -> None:
+    """End the job, whether it waits or runs."""
+    app.AsyncResult(id).revoke(terminate=True)
+
+
+def again(id: str) -> None:
+    """Go on with a job that was cancelled or has failed."""
+    app.dead_letters.retry([id])
+
+
+def clear(id: str) -> None:
+    """Take a finished job off the list. The picture stays."""
+    app.AsyncResult(id).forget()
+
+
+SHOWN = {
+    Phase.READY: ("waiting", "Cancel", cancel),
+    Phase.RUNNING: ("drawing", "Cancel", cancel),
+    Phase.SUCCEEDED: ("done", "Clear", clear),
+    Phase.CANCELLED: ("cancelled", "Again", again),
+    Phase.FAILED: ("failed", "Again", again),
+    Phase.DEAD: ("failed", "Again", again),
+}
+
+
+class Row(ttk.Frame):
+    """One job: its place, a progress bar, how it stands, and a button."""
+
+    def __init__(self, parent: ttk.Frame, place: str) -> None:
+        super().__init__(parent)
+        self.bar = ttk.Progressbar(self, length=240, maximum=1)
+        self.status = ttk.Label(self, width=12)
+        self.button = ttk.Button(self, width=8)
+        for part in (ttk.Label(self, text=place, width=12), self.bar, self.status, self.button):
+            part.pack(side="left", padx=6, pady=4)
+
+    def show(self, record: Record) -> None:
+        """Show what the store knows of the job now."""
+        status, verb, act = SHOWN[record.phase]
+        self.status["text"] = status
+        self.button.configure(text=verb, command=partial(act, record.message.id))
+        if record.phase is Phase.SUCCEEDED:
+            self.bar["value"] = 1
+        elif record.reported:
+            progress = app.backend.value(record)
+            self.bar["value"] = progress["rows"] / progress["of"]
+
+
+class Window:
+    """All jobs, from this start of the program or an earlier one."""
+
+    def __init__(self, root: Tk, pictures: Path, size: int) -> None:
+        self.root, self.pictures, self.size = root, pictures, size
+        self.rows: dict[str, Row] = {}
+        buttons = ttk.Frame(root)
+        for place in PLACES:
+            button = ttk.Button(buttons, text=place, command=partial(self.start, place))
+            button.pack(side="left", padx=6, pady=6)
+        buttons.pack(anchor="w")
+        self.jobs = ttk.Frame(root)
+        self.jobs.pack(fill="both")
+        self.tick()
+
+    def start(self, place: str) -> None:
+        """Send a job. The file's name goes with it, so that each run of it writes the same."""
+        name = f"{place}-{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() % 10**9:09}.pgm"
+        draw.delay(place, self.size, str(self.pictures / name))
+
+    def tick(self) -> None:
+        """Look at the store, five times a second. It takes a millisecond."""
+        self.root.after(200, self.tick)  # first: if looking fails once, it is not the last time
+        jobs = app.broker.listing(list(SHOWN), 1000, task=draw.name)
+        for id in self.rows.keys() - {record.message.id for record in jobs}:
+            self.rows.pop(id).destroy()
+        for record in jobs:
+            if record.message.id not in self.rows:
+                place, *_ = app.backend.arguments(record)[0]
+                row = self.rows[record.message.id] = Row(self.jobs, place)
+                row.pack(anchor="w")
+            self.rows[record.message.id].show(record)
+        self.root.title(self.summary(jobs))
+
+    def summary(self, jobs: list[Record]) -> str:
+        """All jobs in one line: `58 %: 2 drawing, 1 waiting`."""
+        if not jobs:
+            return "No pictures"
+        counts = Counter(SHOWN[record.phase][0] for record in jobs)
+        progress = sum(row.bar["value"] for row in self.rows.values()) / len(jobs)
+        return f"{progress:.0%}: " + ", ".join(f"{n} {status}" for status, n in counts.items())
+
+
+def main() -> None:
+    """Open the window on its own worker."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--store", type=Path, metavar="FILE", help="where the jobs are kept")
+    parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="where pictures are put")
+    parser.add_argument("--size", type=int, default=800, help="points along an edge")
+    args = parser.parse_args()
+    if args.store:
+        app.conf.broker_url = f"sqlite:///{quote(args.store.resolve().as_posix(), safe='/:')}"
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Tk would swallow Ctrl-C; we may be killed
+
+    root = Tk()
+    pictures = args.pictures or Path.home() / "Pictures" / "Mandelbrot"
+    worker = app.Worker(concurrency=2).start()
+    Window(root, pictures.resolve(), args.size)
+    root.mainloop()
+    # The window is gone. What still runs is cut short here, and goes on at the next start.
+    worker.stop(timeout=0)
+
+
+if __name__ == "__main__":
+    main()
