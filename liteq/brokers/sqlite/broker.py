@@ -7,7 +7,6 @@ import weakref
 from collections.abc import Sequence
 from contextlib import suppress
 from math import inf
-from random import getrandbits
 from sqlite3 import Connection
 
 from ...clock import Clock
@@ -21,7 +20,7 @@ from .bells import SocketBell
 from .location import Location
 from .owners import Owner, is_dead, this_process
 from .rescue import Obituaries, take_back
-from .rows import Row, delivery_of, first_phase, record_of
+from .rows import Row, delivery_of, first_phase, record_of, tokens
 from .session import BRIEF, Level, Session
 from .settling import ClaimLost, settle_all, settle_each
 from .statements import SQL, claim_sql
@@ -58,12 +57,11 @@ class SqliteBroker(Tools):
 
     def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
         now = self.clock()
+        token = tokens()
 
         def work(db: Connection) -> list[tuple[str]]:
             # Rows are made as they are written: a list of them would keep the collector busy.
-            rows = (
-                (*message, first_phase(message, now), now, getrandbits(48)) for message in messages
-            )
+            rows = ((*message, first_phase(message, now), now, next(token)) for message in messages)
             db.executemany(SQL["enqueue"], rows)
             return db.execute(SQL["work_bells"]).fetchall()
 
@@ -334,12 +332,12 @@ class SqliteBroker(Tools):
         values.update(worker=claim.worker, limit=claim.limit, now=self.clock())
         rows = db.execute(claim_sql(len(claim.queues)), values).fetchall()
         rows.sort(key=_order)
-        return [self._delivery(db, row) for row in rows]
+        return [self._delivery(db, row) if row[-1] else delivery_of(row) for row in rows]
 
     def _delivery(self, db: Connection, row: Row) -> Delivery:
-        delivery = delivery_of(row)
-        inputs = inputs_of(db, *row[7:11]) if row[8] is not None else None
-        return delivery if inputs is None else delivery._replace(inputs=inputs)
+        """One that has waited for others, with what it takes from them."""
+        (place,) = db.execute(SQL["place"], (row[13],)).fetchall()
+        return delivery_of(row)._replace(inputs=inputs_of(db, *place))
 
     def _ring(self, session: Session, bells: Sequence[tuple[str]]) -> None:
         if bells:
@@ -386,4 +384,4 @@ def _next_due(session: Session) -> float | None:
 
 
 def _order(row: Row) -> tuple[int, int]:
-    return -row[16], row[0]
+    return -row[5], row[13]

@@ -49,16 +49,16 @@ create table task (
 );
 
 -- Partial, so that each stays as small as what it is for, and a claim costs the same at ten
--- million waiting as at ten.
+-- million waiting as at ten. Each condition on `phase` is looked at whenever a task is claimed or
+-- finished, so those of workflows have none.
 create index task_ready on task (queue, priority desc, seq) where phase = 2;
 create index task_scheduled on task (eta) where phase = 1;
 create index task_running on task (worker) where phase = 3;
 create index task_kept on task (keep_until) where keep_until is not null;
-create index task_revoked on task (worker) where revoked is not null;
-create index task_waiting on task (waits) where waits is not null and phase < 4;
-create index task_member on task (member_of) where member_of is not null;
-create index task_open on task (member_of) where member_of is not null and phase < 4;
-create index task_skipped on task (woken_by) where phase = 9;
+create index task_revoked on task (revoked) where revoked is not null;
+create index task_waiting on task (waits) where waits is not null;
+create index task_member on task (member_of, phase) where member_of is not null;
+create index task_skipped on task (woken_by) where woken_by is not null;
 create index task_dead on task (seq) where phase = 6;
 
 -- How earlier attempts ended. The last one stands in the task itself, so that a task that

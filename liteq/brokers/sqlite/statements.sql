@@ -25,8 +25,12 @@ select 1 from task where id = ?
 -- {ready} is `ready_one` or a merge of several; `returning` promises no order, the caller sorts.
 update task set phase = 3, worker = :worker, token = token + 1, started = :now
 where seq in ({ready})
-returning seq, token, lost, reported, attempts, tied, woken_by, takes, waits, barrier, on_failure, id, task, cast(payload as blob), serializer, queue, priority,
-  eta, expires, retries, acks_late, ignore_result, track_started, options
+returning id, task, cast(payload as blob), serializer, queue, priority, eta, expires, retries,
+  acks_late, ignore_result, track_started, options,
+  seq, token, lost, reported, attempts, tied, woken_by
+
+-- name: place
+select takes, waits, barrier, on_failure from task where seq = ?
 
 -- name: ready_one
 select seq from task where phase = 2 and queue = :q0 order by priority desc, seq limit :limit

@@ -12,11 +12,10 @@ alter table task add column attempts integer not null default 0;
 alter table task add column revoked real;
 alter table task add column terminate integer not null default 0;
 
-create index task_revoked on task (worker) where revoked is not null;
-create index task_waiting on task (waits) where waits is not null and phase < 4;
-create index task_member on task (member_of) where member_of is not null;
-create index task_open on task (member_of) where member_of is not null and phase < 4;
-create index task_skipped on task (woken_by) where phase = 9;
+create index task_revoked on task (revoked) where revoked is not null;
+create index task_waiting on task (waits) where waits is not null;
+create index task_member on task (member_of, phase) where member_of is not null;
+create index task_skipped on task (woken_by) where woken_by is not null;
 create index task_dead on task (seq) where phase = 6;
 
 create table attempt (

@@ -5,6 +5,7 @@ for a group is woken exactly once.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from operator import itemgetter
 from sqlite3 import Connection
 from typing import Any
@@ -14,13 +15,13 @@ from ...graph import Graph
 from ...message import Input
 from ...states import Phase
 from ...walk import Closed, Ended, Ties, Waiter
-from .rows import Row, placed_row
+from .rows import Row, placed_row, tokens
 from .statements import SQL
 
 
 def insert(db: Connection, graph: Graph, now: float) -> None:
     """Write a whole workflow."""
-    rows = map(placed_row, graph.messages, graph.places, [now] * len(graph.messages))
+    rows = map(placed_row, graph.messages, graph.places, tokens(), repeat(now))
     db.executemany(SQL["enqueue_placed"], rows)
     db.executemany(SQL["enqueue_group"], graph.groups)
 
