@@ -23,7 +23,7 @@ help:
 	@echo "make lint       ruff: rules and format"
 	@echo "make types      mypy --strict"
 	@echo "make bench      measure, side by side with rivals"
-	@echo "make soak       the tests that take minutes"
+	@echo "make soak       the tests that take minutes, and all others without what only POSIX has"
 	@echo "make venv       only make .venv"
 
 venv: $(STAMP)
@@ -75,3 +75,4 @@ bench: $(STAMP) redis
 
 soak: $(STAMP) redis strace
 	$(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)
+	LITEQ_PORTABLE=1 $(BIN)/python -m pytest $(ARGS)

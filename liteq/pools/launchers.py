@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,6 +11,7 @@ from logging import getLogger
 from selectors import EVENT_READ, BaseSelector
 from typing import Any, NamedTuple
 
+from ..portable import portable
 from . import nursery
 from .boot import start
 from .child import BROKEN
@@ -193,6 +193,5 @@ def _await_end(process: "subprocess.Popen[bytes]") -> int:
 
 
 def make_launcher(order: dict[str, Any], tell: Callbacks) -> Launcher:
-    """The best launcher of this platform; `LITEQ_PORTABLE=1` takes the one that works anywhere."""
-    portable = sys.platform == "win32" or os.environ.get("LITEQ_PORTABLE") == "1"
-    return (SpawnLauncher if portable else NurseryLauncher)(order, tell)
+    """The best launcher of this platform."""
+    return (SpawnLauncher if portable() else NurseryLauncher)(order, tell)

@@ -13,22 +13,20 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
+@pytest.fixture(params=["0", "1"], ids=["native", "portable"])
+def portable(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what this platform has, and with what every platform has."""
+    monkeypatch.setenv("LITEQ_PORTABLE", request.param)
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path, portable: None) -> Project:
     return Project(tmp_path)
 
 
 @pytest.mark.parametrize("pool", ["processes", "threads", "solo"])
 def test_a_task_is_sent_run_and_its_result_read(project: Project, pool: str) -> None:
     with project.worker("-P", pool):
-        out = project.python("from project import add; print(add.delay(2, 3).get(timeout=20))")
-
-    assert out == "5\n"
-
-
-def test_a_worker_without_posix_niceties_runs_tasks_too(project: Project) -> None:
-    project.env["LITEQ_PORTABLE"] = "1"
-    with project.worker():
         out = project.python("from project import add; print(add.delay(2, 3).get(timeout=20))")
 
     assert out == "5\n"
@@ -311,8 +309,8 @@ def self_limit():
 
 
 @posix
-def test_time_limits_end_what_runs_too_long_and_the_place_is_free_again(tmp_path: Path) -> None:
-    project = Project(tmp_path, LIMITED)
+def test_time_limits_end_what_runs_too_long_and_the_place_is_free_again(project: Project) -> None:
+    project.write("project.py", LIMITED)
     with project.worker("-c", "1"):
         out = project.python(
             "from project import *\n"

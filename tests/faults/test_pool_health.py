@@ -10,7 +10,7 @@ from liteq.outcome import Kind
 from liteq.pools.base import Verdict
 from tests.contract.recipes import recipe
 from tests.contract.test_pools import Driver, delivery, drive, results
-from tests.e2e.project import TERM, Program, Project, children_of, wait_for
+from tests.e2e.project import NURSERIES, TERM, Program, Project, children_of, wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -201,11 +201,11 @@ def recycle(project: Project, children: int) -> list[int]:
     )
     with project.worker("-l", "warning", "--max-tasks-per-child", "1") as worker:
         project.run("-c", source, "20")
-        wait_for(lambda: len(children_of(worker.pid)) == 3, "two children")
-        stay = [worker.pid, min(children_of(worker.pid))]
+        wait_for(lambda: len(children_of(worker.pid)) == NURSERIES + 2, "two children")
+        stay = [worker.pid, *sorted(children_of(worker.pid))[:NURSERIES]]
         files = [descriptors(pid) for pid in stay]
         project.run("-c", source, str(children))
-        wait_for(lambda: len(children_of(worker.pid)) == 3, "two children")
+        wait_for(lambda: len(children_of(worker.pid)) == NURSERIES + 2, "two children")
         assert zombies() == 0
         wait_for(lambda: [descriptors(pid) for pid in stay] == files, "the same descriptors", 5)
         worker.send(TERM)
@@ -233,7 +233,7 @@ def test_the_pool_is_whole_after_hundreds_of_tasks_were_ended(project: Project) 
     )
     with project.worker("-l", "critical") as worker:
         assert project.python(source) == "{'TimeLimitExceeded'}\n"
-        wait_for(lambda: len(children_of(worker.pid)) == 3, "two children")
+        wait_for(lambda: len(children_of(worker.pid)) == NURSERIES + 2, "two children")
         out = project.python("from project import *; print(add.delay(2, 3).get(timeout=25))")
         assert out == "5\n"
         assert zombies() == 0

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
+from ...portable import portable
 from ..base import Bell
 from . import forks
 
@@ -105,7 +106,7 @@ class Ringer:
 
 
 def _bind() -> tuple[socket.socket, str]:
-    folder = _runtime_folder() if _UNIX else None
+    folder = _runtime_folder() if _UNIX and not portable() else None
     if folder is None:
         loopback = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         loopback.bind(("127.0.0.1", 0))

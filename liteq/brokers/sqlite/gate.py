@@ -22,6 +22,8 @@ import time
 from _thread import allocate_lock, start_new_thread
 from contextlib import suppress
 
+from ...portable import portable
+
 _TRIES = 0.1  # seconds of trying before it is left to a thread
 
 
@@ -159,4 +161,4 @@ else:
 
     def make_gate(path: str) -> Gate:
         """A gate for one thread; `path` is the file that all share. Raises OSError."""
-        return Gate() if os.environ.get("LITEQ_PORTABLE") == "1" else _FileGate(path)
+        return Gate() if portable() else _FileGate(path)
