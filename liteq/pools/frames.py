@@ -6,9 +6,11 @@ short by a death is never delivered.
 """
 
 import marshal
+import os
 import socket
 import struct
 from typing import Any
+from weakref import WeakSet
 
 _HEAD = struct.Struct("!Q")
 _CHUNK = 1 << 18
@@ -51,6 +53,7 @@ class Channel:
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self.socket = sock
+        _channels.add(self)
         self.eof = False
         self._reader = FrameReader()
         self._unsent = bytearray()
@@ -95,3 +98,17 @@ class Channel:
         """Close the stream: the child sees its end."""
         self.eof = True
         self.socket.close()
+
+
+# A child lives as long as somebody holds its stream open. If a process that the host program
+# forks held it too, children would go on after a kill of the host, while others rescue their tasks.
+_channels: WeakSet[Channel] = WeakSet()
+
+
+def _close_in_forked() -> None:
+    for channel in tuple(_channels):
+        channel.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_in_forked)

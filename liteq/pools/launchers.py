@@ -64,8 +64,8 @@ class _Nursery:
 
     def __init__(self, order: dict[str, Any]) -> None:
         ours, theirs = socket.socketpair()
-        self.process = start("liteq.pools.nursery:main", theirs, order)
         self.channel = Channel(ours)
+        self.process = start("liteq.pools.nursery:main", theirs, order)
         self.children: set[int] = set()
         self.expected = 0  # births that were asked for and not told yet
 

@@ -76,7 +76,12 @@ class Worker:
 
     def run(self) -> None:
         """Work in this thread until `stop` is called from another one or a signal handler."""
-        self.prepare().run()
+        supervisor = self.prepare()
+        self._thread = threading.current_thread()
+        try:
+            supervisor.run()
+        finally:
+            self._thread = None
 
     def prepare(self) -> Supervisor:
         """Build the supervisor: everything that can be wrong with the settings raises here."""
@@ -117,6 +122,8 @@ class Worker:
         if supervisor is None or thread is None:
             return True
         supervisor.stop()
+        if thread is threading.current_thread():  # called by a signal handler: it cannot wait
+            return False
         thread.join(timeout)
         warm = not thread.is_alive()
         if not warm:

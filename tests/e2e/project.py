@@ -135,8 +135,9 @@ class Program:
             self.process.kill()
         self.process.wait()
         self._reader.join(5)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        if not self._reader.is_alive():  # else a process that it left holds the stream open
+            assert self.process.stdout is not None
+            self.process.stdout.close()
 
     def _read(self) -> None:
         assert self.process.stdout is not None

@@ -1,11 +1,12 @@
 """A worker inside the user's own program."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .project import KILL, Project, alive, children_of, wait_for
+from .project import KILL, TASKS, Project, alive, children_of, wait_for
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -26,9 +27,27 @@ def where():
 """
 
 
+HOLD = """
+def wait_for(path):
+    while not os.path.exists(path):
+        time.sleep(0.01)
+
+def note(word):
+    with open("notes", "a") as file:
+        print(word, file=file)
+
+@app.task
+def hold(until):
+    note("begin")
+    wait_for(until)
+    note("end")
+"""
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(tmp_path)
+def project(tmp_path: Path) -> Iterator[Project]:
+    yield Project(tmp_path, TASKS + HOLD)
+    (tmp_path / "stop").touch()  # for servers that a test which failed has left
 
 
 def test_tasks_of_a_guarded_script_are_run_in_child_processes(project: Project) -> None:
@@ -171,26 +190,159 @@ def test_no_process_stays_however_the_host_ends(project: Project, tmp_path: Path
         wait_for(lambda: not any(map(alive, offspring)), "the end of the children")
 
 
+# Ways to be a host. Each sends a task for each word of its command line, and works until there
+# is a file `stop`.
+HOSTS = {
+    "a script": """
+import sys
+from project import *
+
+with app.Worker(concurrency=1):
+    for until in sys.argv[1:]:
+        hold.delay(until)
+    wait_for("stop")
+""",
+    "a thread": """
+import sys, threading
+from project import *
+
+worker = app.Worker(concurrency=1)
+thread = threading.Thread(target=worker.run)
+thread.start()
+for until in sys.argv[1:]:
+    hold.delay(until)
+wait_for("stop")
+worker.stop()
+thread.join()
+""",
+    "an asyncio loop": """
+import asyncio, sys
+from project import *
+
+async def main():
+    worker = await asyncio.to_thread(app.Worker(concurrency=1).start)
+    for until in sys.argv[1:]:
+        await asyncio.to_thread(hold.delay, until)
+    await asyncio.to_thread(wait_for, "stop")
+    await asyncio.to_thread(worker.stop)
+
+asyncio.run(main())
+""",
+    "a notebook": """
+import code, sys
+
+del sys.modules["__main__"].__file__  # a notebook has none
+session = code.InteractiveInterpreter(vars(sys.modules["__main__"]))
+for cell in (
+    "from project import *",
+    "worker = app.Worker(concurrency=1).start()",
+    "1 / 0",  # a cell that fails is not the end of the session
+    "results = [hold.delay(until) for until in sys.argv[1:]]",
+    "wait_for('stop')",
+    "worker.stop()",
+):
+    session.runcode(compile(cell, "<cell>", "exec"))
+""",
+    "a preloading server": """
+import os, sys
+from project import *
+
+worker = app.Worker(concurrency=1).start()
+for until in sys.argv[1:]:
+    hold.delay(until)
+for _ in range(2):
+    if os.fork() == 0:
+        null = os.open(os.devnull, os.O_RDWR)
+        os.dup2(null, 1), os.dup2(null, 2)
+        open(f"server-{os.getpid()}", "w").close()
+        wait_for("stop")  # whatever becomes of the process that it was forked from
+        sys.exit()
+wait_for("stop")
+worker.stop()
+""",
+}
+
+
 @linux
+@pytest.mark.parametrize("host", HOSTS)
 def test_what_a_killed_host_was_running_goes_on_at_the_next_start(
-    project: Project, tmp_path: Path
+    project: Project, tmp_path: Path, host: str
 ) -> None:
     notes = tmp_path / "notes"
-    source = (
-        "import time\nfrom project import app, mark\n"
-        "app.Worker(concurrency=1).start()\n"
-        f"mark.delay({str(notes)!r}, 2)\ntime.sleep(60)"
-    )
-    with project.program("-c", source) as program:
+    project.write("host.py", HOSTS[host])
+    with project.program("host.py", "go") as program:
         wait_for(notes.exists, "the task")
+        wait_for(lambda: "server" not in host or len(servers(tmp_path)) == 2, "the servers")
+        offspring = children_of(program.pid) - servers(tmp_path)
+        assert len(offspring) >= 2
         program.send(KILL)
         program.wait()
-    out = project.python(
-        "import os, time\nfrom project import app\n"
-        "with app.Worker(concurrency=1):\n"
-        f"    while 'end' not in open({str(notes)!r}).read(): time.sleep(0.01)\n"
-        "print([(c.phase.name, c.tasks) for c in app.broker.counts()])"
+        wait_for(lambda: not any(map(alive, offspring)), "the end of the children")
+        assert all(map(alive, servers(tmp_path)))
+
+    tmp_path.joinpath("go").touch()
+    with project.program("host.py") as program:
+        wait_for(lambda: "end" in notes.read_text(), "the end of the task")
+        tmp_path.joinpath("stop").touch()
+        assert program.wait() == 0
+
+    assert notes.read_text() == "begin\nbegin\nend\n"
+    assert "rescued from a dead worker" in program.output
+    counts = project.python("from project import *; print(app.broker.counts())")
+    assert "SUCCEEDED" in counts
+    assert counts.count("QueueCount") == 1
+    wait_for(lambda: not any(map(alive, servers(tmp_path))), "the end of the servers")
+
+
+def servers(folder: Path) -> set[int]:
+    """The processes that said that they are servers."""
+    return {int(path.name.partition("-")[2]) for path in folder.glob("server-*")}
+
+
+def test_an_asyncio_loop_goes_on_while_it_awaits_results(project: Project) -> None:
+    out = project.python("""
+import asyncio
+from project import *
+
+async def main():
+    with app.Worker(concurrency=1):
+        held = asyncio.create_task(asyncio.to_thread(hold.delay("go").get, timeout=25))
+        while not os.path.exists("notes"):
+            await asyncio.sleep(0.01)
+        open("go", "w").close()  # only a loop that goes on comes here
+        await held
+        sums = [asyncio.to_thread(add.delay(n, n).get, timeout=25) for n in range(50)]
+        print(sum(await asyncio.gather(*sums)))
+
+asyncio.run(main())
+""")
+
+    assert out == "2450\n"
+
+
+@linux
+def test_servers_that_are_forked_after_the_app_was_used_send_tasks_and_get_results(
+    project: Project,
+) -> None:
+    """And they leave the worker of the process that they were forked from alone."""
+    project.write(
+        "server.py",
+        """
+import os, sys, warnings
+from project import *
+
+warnings.simplefilter("ignore")  # Python's own, of forks in programs with threads
+with app.Worker(concurrency=1):
+    add.delay(1, 1).get(timeout=25)
+    servers = []
+    for n in range(3):
+        server = os.fork()
+        if server == 0:
+            assert add.delay(n, n).get(timeout=25) == 2 * n
+            sys.exit()
+        servers.append(server)
+    print([os.waitpid(server, 0)[1] for server in servers], add.delay(2, 3).get(timeout=25))
+""",
     )
 
-    assert "rescued from a dead worker" in out
-    assert out.splitlines()[-1] == "[('SUCCEEDED', 1)]"
+    assert project.run("server.py") == "[0, 0, 0] 5\n"
