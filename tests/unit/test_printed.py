@@ -2,7 +2,6 @@
 
 import io
 import logging
-import sys
 import threading
 from collections.abc import Iterator
 
@@ -161,12 +160,10 @@ def test_what_a_task_writes_says_which_one_by_whatever_logger(app: LiteQ, log: L
 
 def test_a_traceback_in_the_log_cannot_pass_for_lines_of_it() -> None:
     handler = Lines()
-    try:
+    with pytest.raises(ValueError, match="forged") as info:
         raise ValueError("x\n[CRITICAL] \x1b[31mforged")
-    except ValueError:
-        record = logging.getLogger().makeRecord(
-            "x", logging.ERROR, "x.py", 1, "failed", (), sys.exc_info()
-        )
+    exc_info = info.type, info.value, info.tb
+    record = logging.getLogger().makeRecord("x", 40, "x.py", 1, "failed", (), exc_info)
     handler.emit(record)
     first, *others = handler.lines[0].split("\n")
 
