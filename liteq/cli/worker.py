@@ -49,6 +49,8 @@ def run(args: Namespace) -> int:
     if not args.app:
         raise ConfigurationError("worker needs -A: the module that holds the application")
     app = app_of(args)
+    # Child processes import it as well, should it hold tasks or receivers of another's application.
+    app.conf.include = (*app.conf.include, args.app.partition(":")[0])
     plan = log_plan(app.conf, args.loglevel, args.logfile and os.path.abspath(args.logfile))
     try:
         setup_logging(plan)

@@ -169,7 +169,11 @@ class Worker:
                 )
             spec = {
                 "app": refer_to(self.app),
-                "settings": {"broker_url": self.app.broker.url, "result_backend": None},
+                "settings": {
+                    "broker_url": self.app.broker.url,
+                    "result_backend": None,
+                    "include": self.app.conf.include,
+                },
                 "logging": tuple(self.logging),
                 "hostname": self.hostname,
                 "describe": describe,
