@@ -7,6 +7,7 @@ from . import states
 from .attempt import Ending, attempt
 from .context import Context
 from .failure import traceback_text
+from .keeping import keep
 from .message import Delivery, Message, Receipt
 from .options import as_json
 from .outcome import Kind
@@ -50,6 +51,8 @@ def run_eagerly(
     if ending.kind is Kind.REPLACED:
         ending = _of_replacement(ending.value.sig, context)
     result = _result(task, context, ending)
+    if task.app.conf.task_store_eager_result and _is_to_be_kept(message, ending):
+        keep(task.app, task, message, args, kwargs, ending.value)
     if ending.kind is Kind.SUCCEEDED:
         for callback in links.callbacks:
             called = callback.apply((ending.value,), **_after(context))
@@ -107,6 +110,10 @@ def _context(
     context.group, context.group_index = links.group, links.group_index
     context.chord = links.chord
     return context
+
+
+def _is_to_be_kept(message: Message, ending: Ending) -> bool:
+    return not message.ignore_result and ending.kind is not Kind.IGNORED
 
 
 def _after(request: Context) -> dict[str, Any]:

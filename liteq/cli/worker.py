@@ -12,7 +12,8 @@ from ..app import LiteQ
 from ..brokers import safe_url
 from ..exceptions import ConfigurationError
 from ..version import __version__
-from ..worker.logs import setup_logging
+from ..worker.logs import log_plan, setup_logging
+from ..worker.printed import printing_to_the_log
 from ..worker.worker import Worker
 from . import init
 from .apps import app_of
@@ -48,13 +49,11 @@ def run(args: Namespace) -> int:
     if not args.app:
         raise ConfigurationError("worker needs -A: the module that holds the application")
     app = app_of(args)
-    how = {
-        "level": args.loglevel,
-        "logfile": args.logfile and os.path.abspath(args.logfile),
-        "format": app.conf.worker_log_format,
-    }
+    # Child processes import it as well, should it hold tasks or receivers of another's application.
+    app.conf.include = (*app.conf.include, args.app.partition(":")[0])
+    plan = log_plan(app.conf, args.loglevel, args.logfile and os.path.abspath(args.logfile))
     try:
-        setup_logging(**how)
+        setup_logging(plan)
     except OSError as exc:
         raise ConfigurationError(f"--logfile {args.logfile}: {exc.strerror}") from exc
     worker = Worker(
@@ -65,7 +64,7 @@ def run(args: Namespace) -> int:
         pool=args.pool,
         max_tasks_per_child=args.max_tasks_per_child,
         max_memory_per_child=args.max_memory_per_child,
-        logging=how,
+        logging=plan,
     )
     supervisor = worker.prepare()
     with _pidfile(args.pidfile), ladder(supervisor) as steps:
@@ -73,7 +72,9 @@ def run(args: Namespace) -> int:
         with suppress(OSError):  # a worker whose output nobody reads works all the same
             print(_banner(app, worker), file=sys.stderr, flush=True)
         logger.info("%s ready.", worker.hostname)
-        supervisor.serve()
+        # The other pools run tasks in this very process.
+        with printing_to_the_log(None if worker.has_children else plan.printed):
+            supervisor.serve()
     return steps.code
 
 

@@ -66,6 +66,7 @@ _REASONS = {
         result_backend_transport_options result_persistent s3_access_key_id s3_base_path
         s3_bucket s3_endpoint_url s3_region s3_secret_access_key
     """,
+    "a result always has its task's name, arguments and worker": "result_extended",
     "results are read from the store when they are asked for": "result_cache_max",
     "a chord's body is sent by the transaction that finishes its header; nothing is polled": """
         result_chord_join_timeout result_chord_retry_interval

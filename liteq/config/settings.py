@@ -84,9 +84,6 @@ class Settings:
     result_expires: float | None = _setting(
         DAY, LIFETIME, "Seconds (or a timedelta) that results are kept; None or 0: for ever"
     )
-    result_extended: bool = _setting(
-        False, FLAG, "Keep a task's name, arguments and worker beside its result"
-    )
     task_ignore_result: bool = _setting(False, FLAG, "Store no results")
     task_store_errors_even_if_ignored: bool = _setting(
         False, FLAG, "Store the errors of tasks whose results are ignored"

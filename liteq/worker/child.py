@@ -7,7 +7,8 @@ from typing import Any
 from .. import signals
 from ..app import LiteQ
 from ..pools.base import Report, Run
-from .logs import setup_logging
+from .logs import LogPlan, setup_logging
+from .printed import ending_lines, print_to_the_log
 from .reference import find
 from .runner import Runner
 
@@ -28,7 +29,7 @@ def load_app(spec: dict[str, Any]) -> LiteQ:
         app.conf.update(spec["settings"])
         app.set_current()
         app.load_tasks()
-        setup_logging(**spec["logging"])
+        setup_logging(LogPlan(*spec["logging"]))
         # Here, where children are forked from: what it imports they then share (5 MB each). It
         # opens nothing, so no connection crosses a fork.
         Runner(app, hostname="", describe=False, report=_nobody)
@@ -38,10 +39,14 @@ def load_app(spec: dict[str, Any]) -> LiteQ:
 def make_runner(spec: dict[str, Any], report: Report) -> Run:
     """The function that runs deliveries in this child."""
     app = load_app(spec)
+    plan = LogPlan(*spec["logging"])
+    if plan.printed is not None:
+        if plan.logfile:
+            _redirect_output(plan.logfile)
+        print_to_the_log(plan.printed)
     signals.worker_process_init.send(sender=None)
-    if spec["logging"]["logfile"]:
-        _redirect_output(spec["logging"]["logfile"])
-    return Runner(app, hostname=spec["hostname"], describe=spec["describe"], report=report).run
+    runner = Runner(app, hostname=spec["hostname"], describe=spec["describe"], report=report)
+    return runner.run if plan.printed is None else ending_lines(runner.run)
 
 
 def _nobody(id: str, state: str, meta: bytes, serializer: str) -> None:
@@ -49,7 +54,7 @@ def _nobody(id: str, state: str, meta: bytes, serializer: str) -> None:
 
 
 def _redirect_output(logfile: str) -> None:
-    """`print` in a task goes where the log goes."""
+    """What programs that a task starts print goes where the log goes, as it is."""
     log = os.open(logfile, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 1)
     os.dup2(log, 2)

@@ -23,7 +23,12 @@ def refer_to(app: LiteQ) -> dict[str, Any]:
         name = next((name for name, value in vars(module).items() if value is app), None)
         if name is None:
             continue
-        reference: dict[str, Any] = {"module": module.__name__, "name": name, "folder": os.getcwd()}
+        reference: dict[str, Any] = {
+            "module": module.__name__,
+            "name": name,
+            "folder": os.getcwd(),
+            "tasks": _modules_of_tasks(app),
+        }
         if module.__name__ == "__main__" or _tasks_in_main(app):
             reference["main"] = _main(app)
         return reference
@@ -39,6 +44,8 @@ def find(reference: dict[str, Any]) -> LiteQ:
     in_script = reference["module"] in ("__main__", NAME)
     module = script if script and in_script else import_module(reference["module"])
     app: LiteQ = getattr(module, reference["name"])
+    for name in reference["tasks"]:
+        import_module(name)
     return app
 
 
@@ -53,6 +60,13 @@ def _modules(app: LiteQ) -> Iterator[ModuleType]:
         if module is not main and name.partition(".")[0] != ours and hasattr(module, "__dict__"):
             yield module
     yield main
+
+
+def _modules_of_tasks(app: LiteQ) -> list[str]:
+    """Where tasks are defined: the application's own module need not import all of these."""
+    names = {type(task).run.__module__ for task in app.tasks.values()}
+    known = ((name, sys.modules.get(name)) for name in sorted(names) if name != "__main__")
+    return [name for name, module in known if getattr(module, "__spec__", None) is not None]
 
 
 def _main(app: LiteQ) -> dict[str, str]:

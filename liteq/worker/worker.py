@@ -18,6 +18,8 @@ from ..serializers import get
 from .cpus import usable_cpus
 from .decide import policy_of
 from .log import TaskLog, logger
+from .logs import LogPlan
+from .printed import ending_lines
 from .reference import refer_to
 from .runner import Runner
 from .supervisor import Plan, Supervisor
@@ -37,7 +39,7 @@ class Worker:
     of `task_queues` and the default one unless given. `pool`: processes, threads or solo.
     `hostname`: the worker's name, `%h` is the host and `%p` the pid. `max_tasks_per_child` and
     `max_memory_per_child` (KiB): after which a child process is replaced. `logging`: what the
-    child processes set up, see `setup_logging`.
+    child processes set up, see `LogPlan`.
     """
 
     def __init__(
@@ -50,12 +52,13 @@ class Worker:
         pool: str | None = None,
         max_tasks_per_child: int | None = None,
         max_memory_per_child: int | None = None,
-        logging: dict[str, Any] | None = None,
+        logging: LogPlan | None = None,
     ) -> None:
         conf = app.conf
         self.app = app
         self.pool_name = pool or conf.worker_pool
         self.concurrency = concurrency or conf.worker_concurrency or usable_cpus()
+        self.has_children = self.pool_name in ("processes", "prefork")
         if self.pool_name == "solo":
             self.concurrency = 1
         if self.concurrency < 1:
@@ -66,7 +69,7 @@ class Worker:
             max_tasks_per_child or conf.worker_max_tasks_per_child,
             max_memory_per_child or conf.worker_max_memory_per_child,
         )
-        self.logging = logging or {"level": None, "logfile": None, "format": None}
+        self.logging = logging or LogPlan()
         self._supervisor: Supervisor | None = None
         self._thread: threading.Thread | None = None
         self._started = threading.Event()
@@ -163,18 +166,22 @@ class Worker:
 
         def here(report: Report) -> Run:
             runner = Runner(self.app, hostname=self.hostname, describe=describe, report=report)
-            return runner.run
+            return runner.run if self.logging.printed is None else ending_lines(runner.run)
 
         spec: dict[str, Any] = {}
-        if self.pool_name in ("processes", "prefork"):
+        if self.has_children:
             if self.app.broker.local:
                 raise ImproperlyConfigured(
                     f"child processes cannot see {self.app.broker.url}: use pool='threads'"
                 )
             spec = {
                 "app": refer_to(self.app),
-                "settings": {"broker_url": self.app.broker.url, "result_backend": None},
-                "logging": self.logging,
+                "settings": {
+                    "broker_url": self.app.broker.url,
+                    "result_backend": None,
+                    "include": self.app.conf.include,
+                },
+                "logging": tuple(self.logging),
                 "hostname": self.hostname,
                 "describe": describe,
             }

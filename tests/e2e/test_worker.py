@@ -328,3 +328,21 @@ def test_time_limits_end_what_runs_too_long_and_the_place_is_free_again(project:
     assert all(line.startswith("TimeLimitExceeded") and "0.5 s" in line for line in lines[2:5])
     assert lines[5] == "TimeLimitExceeded"
     assert lines[6] in ("(9, 8)", "[9, 8]")
+
+
+def test_tasks_of_modules_that_the_application_does_not_import_are_run_too(
+    project: Project,
+) -> None:
+    project.write("more.py", "from project import app\n@app.task\ndef more(x): return x + 1\n")
+    with project.worker("-A", "more:app"):
+        assert (
+            project.python("from more import more; print(more.delay(1).get(timeout=20))") == "2\n"
+        )
+
+    project.write(
+        "host.py",
+        "from project import app\nimport more\n"
+        "if __name__ == '__main__':\n"
+        "    with app.Worker(concurrency=1): print(more.more.delay(2).get(timeout=20))\n",
+    )
+    assert project.run("host.py") == "3\n"

@@ -1,0 +1,130 @@
+"""What stands in a worker's log, whoever wrote it; and what never does."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.project import Project, wait_for
+
+SOURCE = r"""
+import logging, subprocess, sys
+from liteq import LiteQ
+from liteq.signals import after_setup_logger, setup_logging
+from liteq.utils.log import get_task_logger
+
+app = LiteQ("project", broker="sqlite:///project.db?durability=fast")
+logger = get_task_logger(__name__)
+
+@app.task
+def speak(text):
+    print(text)
+    print("on stderr", file=sys.stderr)
+    print("without an end", end="")
+    logger.info("by the logger")
+
+@app.task
+def shell():
+    subprocess.run([sys.executable, "-c", "print('from another program')"], check=True)
+
+@app.task
+def quiet():
+    return "quiet"
+"""
+
+HEAD = r"^\[[-\d: ,]+: {level}/\w+\] project\.speak\[[-0-9a-f]+\]: {text}$"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path, SOURCE)
+
+
+def speak(project: Project, text: str = "hello") -> None:
+    project.python(f"from project import speak; speak.delay({text!r}).get(timeout=20)")
+
+
+def line(level: str, text: str) -> str:
+    return HEAD.format(level=level, text=re.escape(text))
+
+
+@pytest.mark.parametrize("pool", ["processes", "threads", "solo"])
+def test_what_a_task_writes_is_in_the_log_with_its_name_and_id(project: Project, pool: str) -> None:
+    with project.worker("-P", pool) as worker:
+        speak(project, "hello\nw\u00f6rld")
+        for text in ("hello", "w\u00f6rld", "on stderr", "without an end"):
+            worker.wait_for_line(line("WARNING", text))
+        worker.wait_for_line(line("INFO", "by the logger"))
+
+
+def test_printed_lines_have_the_level_of_the_settings(project: Project) -> None:
+    project.write("loud.py", "from project import app\napp.conf.worker_redirect_stdouts_level=40")
+    with project.worker("-A", "loud:app", "-l", "error") as worker:
+        speak(project)
+        worker.wait_for_line(line("ERROR", "hello"))
+
+    assert "by the logger" not in worker.output
+
+
+def test_without_redirection_a_task_prints_where_the_worker_does(project: Project) -> None:
+    project.write("plain.py", "from project import app\napp.conf.worker_redirect_stdouts=False")
+    with project.worker("-A", "plain:app", "--logfile", "worker.log") as worker:
+        speak(project)
+        worker.wait_for_line("^hello$")
+
+    assert "hello" not in (project.folder / "worker.log").read_text()
+
+
+def test_what_other_programs_print_is_in_the_logfile_too(project: Project) -> None:
+    log = project.folder / "worker.log"
+    with project.worker("--logfile", "worker.log"):
+        project.python("from project import shell; shell.delay().get(timeout=20)")
+        wait_for(lambda: "from another program\n" in log.read_text(), "the line")
+
+
+def test_the_formats_are_those_of_the_settings(project: Project) -> None:
+    project.write(
+        "formats.py",
+        "from project import app\n"
+        "app.conf.update(worker_log_format='PLAIN %(message)s',"
+        " worker_task_log_format='OF %(task_name)s %(message)s')\n",
+    )
+    with project.worker("-A", "formats:app") as worker:
+        speak(project)
+        worker.wait_for_line("^OF project.speak hello$")
+        worker.wait_for_line(r"^PLAIN Task project.speak\[[-0-9a-f]+\] succeeded")
+
+
+def test_a_format_that_is_none_is_refused_at_the_start(project: Project) -> None:
+    project.write("wrong.py", "from project import app\napp.conf.worker_log_format='%(message'")
+    out = project.liteq("worker", "-A", "wrong:app", code=78)
+
+    assert "liteq: worker_log_format or worker_task_log_format is no format" in out
+    assert "Traceback" not in out
+
+
+def test_a_program_may_set_up_logging_itself(project: Project) -> None:
+    project.write(
+        "own.py",
+        "from project import *\n"
+        "@setup_logging.connect\n"
+        "def mine(loglevel, **_):\n"
+        "    logging.basicConfig(level=loglevel, format='MINE %(message)s')\n",
+    )
+    with project.worker("-A", "own:app") as worker:
+        speak(project)
+        worker.wait_for_line("^MINE Task project.speak.* succeeded")
+        worker.wait_for_line("^MINE hello$")
+
+
+def test_a_program_may_add_to_the_log(project: Project) -> None:
+    project.write(
+        "more.py",
+        "from project import *\n"
+        "@after_setup_logger.connect\n"
+        "def more(logger, **_):\n"
+        "    logger.addHandler(logging.FileHandler('second.log'))\n",
+    )
+    with project.worker("-A", "more:app"):
+        speak(project)
+        wait_for(lambda: "hello\n" in (project.folder / "second.log").read_text(), "the line")
