@@ -168,8 +168,8 @@ def test_a_worker_in_a_thread_leaves_the_program_s_signals_alone(project: Projec
     source = (
         "import sys, time\nfrom project import *\n"
         "worker = app.Worker(concurrency=1).start()\n"
-        "print(add.delay(2, 3).get(timeout=25), flush=True)\n"
-        "try: time.sleep(60)\n"
+        "sum = add.delay(2, 3).get(timeout=25)\n"
+        "try: print(sum, flush=True); time.sleep(60)\n"
         "except KeyboardInterrupt: print('interrupted', flush=True); sys.exit(7)"
     )
     with project.program("-c", source) as program:
