@@ -183,7 +183,7 @@ def test_no_process_stays_however_the_host_ends(project: Project, tmp_path: Path
     with project.program("-c", source) as program:
         wait_for(notes.exists, "the task")
         offspring = children_of(program.pid)
-        assert len(offspring) >= 3
+        assert len(offspring) >= 2
         go.touch()
         program.wait()
 
@@ -274,7 +274,7 @@ def test_what_a_killed_host_was_running_goes_on_at_the_next_start(
         wait_for(notes.exists, "the task")
         wait_for(lambda: "server" not in host or len(servers(tmp_path)) == 2, "the servers")
         offspring = children_of(program.pid) - servers(tmp_path)
-        assert len(offspring) >= 2
+        assert offspring
         program.send(KILL)
         program.wait()
         wait_for(lambda: not any(map(alive, offspring)), "the end of the children")
