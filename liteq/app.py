@@ -30,6 +30,7 @@ from .producer import Producer
 from .registry import Registry, adopt, annotate, task_of
 from .signals import Signal, import_modules
 from .task import Task
+from .urls import safe_url
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -411,8 +412,8 @@ def _check_result_backend(conf: Config, broker: Broker | None) -> None:
     if wanted is None or wanted.startswith("rpc") or _place(wanted) == _place(store or ""):
         return
     raise ImproperlyConfigured(
-        f"result_backend is {brokers.safe_url(wanted)!r}, but results are kept in the broker's own "
-        f"store, {brokers.safe_url(store or 'the default file')!r}: leave result_backend out, or "
+        f"result_backend is {safe_url(wanted)!r}, but results are kept in the broker's own "
+        f"store, {safe_url(store or 'the default file')!r}: leave result_backend out, or "
         "give both the same URL"
     )
 

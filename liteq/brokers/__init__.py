@@ -8,13 +8,14 @@ import os
 from collections.abc import Callable
 from difflib import get_close_matches
 from importlib import import_module
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from ..clock import Clock, system_clock
 from ..exceptions import ImproperlyConfigured
+from ..urls import safe_url
 from .base import Broker
 
-__all__ = ["SCHEMES", "Broker", "connect", "safe_url"]
+__all__ = ["SCHEMES", "Broker", "connect"]
 
 Connect = Callable[[str, str | None, Clock], Broker]
 
@@ -34,15 +35,6 @@ def connect(
     """
     url = url or os.environ.get("LITEQ_BROKER_URL") or DEFAULT_URL
     return _factory(url)(url, name, clock)
-
-
-def safe_url(url: str) -> str:
-    """`url` with its password masked, for logs and errors."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{host}"))
 
 
 def _factory(url: str) -> Connect:

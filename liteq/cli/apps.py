@@ -4,6 +4,8 @@ from argparse import Namespace
 
 from ..app import LiteQ
 from ..loader import find_app
+from ..urls import has_secrets
+from .output import complain
 
 
 def app_of(args: Namespace) -> LiteQ:
@@ -11,6 +13,11 @@ def app_of(args: Namespace) -> LiteQ:
 
     Raises AppNotFound.
     """
+    if args.broker and has_secrets(args.broker):
+        complain(
+            "whoever can list the processes of this machine can read the password in --broker:"
+            " give the URL in the settings, or as LITEQ_BROKER_URL"
+        )
     if not args.app:
         return LiteQ(broker=args.broker, set_as_current=False)
     app = find_app(args.app, args.workdir)

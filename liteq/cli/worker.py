@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..app import LiteQ
-from ..brokers import safe_url
 from ..exceptions import ConfigurationError
+from ..urls import safe_url
 from ..version import __version__
 from ..worker.logs import log_plan, setup_logging
 from ..worker.printed import printing_to_the_log

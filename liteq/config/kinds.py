@@ -1,17 +1,12 @@
 """The kinds of values that settings take, and how each is checked."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from ..urls import safe_url
 from ..zones import as_zone
 
 CENSORED = "********"
-
-
-def _without_passwords(url: Any) -> str:
-    before_host = re.sub(r"(://[^:/@]*:).*@", r"\1***@", str(url))
-    return re.sub(r"(?i)([?&]\w*(?:password|secret|token)\w*=)[^&]*", r"\1***", before_host)
 
 
 def repr_within_bounds(value: Any) -> str:
@@ -134,7 +129,7 @@ def _key(value: Any) -> str | bytes:
 
 FLAG = Kind("True or False", _flag)
 TEXT = Kind("a text", _text)
-URL = Kind("a URL such as 'sqlite:///tasks.db'", _text, _without_passwords)
+URL = Kind("a URL such as 'sqlite:///tasks.db'", _text, safe_url)
 INTEGER = Kind("an integer", _integer)
 COUNT = Kind("an integer of at least 1", _count)
 SECONDS = Kind("a number of seconds or a timedelta, 0 or more", _seconds)

@@ -128,3 +128,26 @@ def test_a_program_may_add_to_the_log(project: Project) -> None:
     with project.worker("-A", "more:app"):
         speak(project)
         wait_for(lambda: "hello\n" in (project.folder / "second.log").read_text(), "the line")
+
+
+def test_a_password_on_the_command_line_is_warned_of_and_not_shown(project: Project) -> None:
+    url = "redis://me:hush@127.0.0.1:1/0"
+    out = project.liteq("purge", "-f", "-A", "project", "-b", url, "--verbose", code=None)
+
+    assert "liteq: whoever can list the processes of this machine can read the password" in out
+    assert "hush" not in out
+
+
+def test_names_in_the_log_are_on_one_line_and_harmless(project: Project) -> None:
+    source = (
+        "import sqlite3; from project import app; app.broker.counts()\n"
+        "db = sqlite3.connect('project.db', isolation_level=None)\n"
+        "db.execute('insert into task (id, task, payload, serializer) values (?, ?, ?, ?)',"
+        " ('id\\n[CRITICAL]', 'x\\x1b[31m\\u202ey', b'[[], {}]', 'json'))\n"
+    )
+    with project.worker() as worker:
+        project.python(source)
+        line = worker.wait_for_line("unregistered")
+
+    assert r"x\x1b[31m\u202ey[id\n[CRITICAL]]" in line
+    assert not any(line.startswith("[CRITICAL]") for line in worker.lines)

@@ -1,0 +1,31 @@
+"""Secrets in URLs."""
+
+import pytest
+
+from liteq.urls import has_secrets, safe_url
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://:hush@host/0", "redis://:***@host/0"),
+        ("redis://me:hush@host:6379/0", "redis://me:***@host:6379/0"),
+        ("rediss://me:h/u@s?h#@host/0", "rediss://me:***@host/0"),
+        ("redis+sentinel://me:hush@one,two:26379/name/0", "redis+sentinel://me:***@one,two:26379/name/0"),
+        ("unix://:hush@/run/redis.sock?db=1", "unix://:***@/run/redis.sock?db=1"),
+        ("redis://host:6379/0?password=h@sh&db=1", "redis://host:6379/0?password=***&db=1"),
+        ("redis://host/0?ssl_passphrase=hush", "redis://host/0?ssl_passphrase=***"),
+        ("redis://host/0?db=1&auth_token=hush", "redis://host/0?db=1&auth_token=***"),
+    ],
+)  # fmt: skip
+def test_what_is_secret_is_masked(url: str, shown: str) -> None:
+    assert safe_url(url) == shown
+    assert has_secrets(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:///C:/a@b.db", "sqlite:////a/b.db?durability=fast", "redis://host:6379/0", ""]
+)
+def test_what_is_not_secret_is_shown(url: str) -> None:
+    assert safe_url(url) == url
+    assert not has_secrets(url)
