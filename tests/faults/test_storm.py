@@ -69,8 +69,9 @@ import itertools, json, sys
 from project import *
 
 # Children that poison kills are replaced with patience, so only the first senders send some.
-poisonous = 997 if sys.argv[1].endswith(("book0", "book1")) else sys.maxsize
-EVERY = [(poisonous, poison), (499, overdue), (307, long), (101, stubborn), (53, unwanted), (47, slow)]
+EVERY = [(499, overdue), (307, long), (101, stubborn), (53, unwanted), (47, slow)]
+if sys.argv[1].endswith(("book0", "book1")):
+    EVERY.insert(0, (997, poison))
 
 with open(sys.argv[1], "a", buffering=1) as book:
     for n in itertools.count(1):
