@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.project import KILL, Program, Project, children_of
+from tests.e2e.project import DEADLINE, KILL, Program, Project, children_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -68,7 +68,10 @@ SENDER = """
 import itertools, json, sys
 from project import *
 
-EVERY = [(997, poison), (499, overdue), (307, long), (101, stubborn), (53, unwanted), (47, slow)]
+# Children that poison kills are replaced with patience, so only the first senders send some.
+EVERY = [(499, overdue), (307, long), (101, stubborn), (53, unwanted), (47, slow)]
+if sys.argv[1].endswith(("book0", "book1")):
+    EVERY.insert(0, (997, poison))
 
 with open(sys.argv[1], "a", buffering=1) as book:
     for n in itertools.count(1):
@@ -159,12 +162,13 @@ class Storm:
         for program in (*self.senders, *self.workers):
             program.kill()
 
-    def aftermath(self, deadline: float) -> Ends:
+    def aftermath(self) -> Ends:
         """How all that was acknowledged has ended, once one last worker has had its time."""
         with self.project.worker("-l", "warning"):
-            end = time.monotonic() + deadline
-            while strange(ends := self.audit()) and time.monotonic() < end:
-                pass
+            ends, since = self.audit(), time.monotonic()
+            while strange(ends) and time.monotonic() - since < DEADLINE:
+                before, ends = ends, self.audit()
+                since = since if ends == before else time.monotonic()  # something goes on
         return ends
 
     def audit(self) -> Ends:
@@ -185,11 +189,11 @@ def survive(folder: Path, seconds: float, seed: int) -> None:
     print(f"seed {seed}")
     storm = Storm(folder, seed)
     storm.rage(seconds)
-    ends = storm.aftermath(deadline=max(30.0, seconds))
+    ends = storm.aftermath()
 
     assert not strange(ends), (ends, storm.killed)
     assert ends["add"]["right"] > 100
-    assert ends.keys() == ENDS.keys()
+    assert ends.keys() >= ENDS.keys() - {"poison"}  # that needs a sender to live for a second
     total = sum(sum(each.values()) for each in ends.values())
     print(f"{total} tasks acknowledged, all ended as they should: {ends}; killed: {storm.killed}")
 
