@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Sequence
@@ -311,6 +312,13 @@ class SqliteBroker(Tools):
         self._sessions.clear()
         self._local = threading.local()
 
+    def close_here(self) -> None:
+        """Let go of what this thread holds. At the end of the program daemon threads may be in
+        the midst of a transaction; the system takes from them what they have."""
+        desk: _Desk | None = getattr(self._local, "desk", None)
+        if desk is not None:
+            del self._local.desk
+
     # inside
 
     def _session(self) -> Session:
@@ -360,7 +368,7 @@ class SqliteBroker(Tools):
 def _close_at_exit(broker: "weakref.ref[SqliteBroker]") -> None:
     still_there = broker()
     if still_there is not None:
-        still_there.close()
+        still_there.close_here()
 
 
 class _Desk:
@@ -373,6 +381,8 @@ class _Desk:
     def __del__(self) -> None:
         if self.session.pid != os.getpid() or self.session not in self._sessions:
             return  # in a forked child it is the parent's, and stays in its broker's set
+        if sys.is_finalizing():
+            return  # its thread may have been stopped for good with a lock in its hands
         self._sessions.discard(self.session)
         self.session.close()
 
