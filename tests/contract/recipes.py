@@ -58,6 +58,12 @@ def _nap(argument: str, id: str, report: Report) -> bytes:
     return b"rested"
 
 
+def _await(argument: str, id: str, report: Report) -> bytes:
+    while not Path(argument).exists():
+        time.sleep(0.005)
+    return b"rested"
+
+
 def _spin(argument: str, id: str, report: Report) -> bytes:
     end = time.monotonic() + float(argument)
     while time.monotonic() < end:
@@ -110,6 +116,7 @@ DEEDS = {
     "echo": _echo,
     "large": _large,
     "nap": _nap,
+    "await": _await,
     "spin": _spin,
     "die": _die,
     "exit": _exit,

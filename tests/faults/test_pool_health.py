@@ -102,13 +102,17 @@ def test_a_child_that_we_ended_is_replaced_at_once(single: Driver) -> None:
     assert results(single.run("echo fine")) == [b"fine"]
 
 
-def test_new_code_reaches_every_slot_and_none_is_lost_on_the_way(single: Driver) -> None:
+def test_new_code_reaches_every_slot_and_none_is_lost_on_the_way(
+    single: Driver, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
     (before,) = results(single.run("pid"))
     (slot,) = single.pool.slots
-    single.pool.submit(slot, [delivery("nap 0.5"), delivery("echo a"), delivery("echo b")])
+    single.pool.submit(slot, [delivery(f"await {go}"), delivery("echo a"), delivery("echo b")])
     single.until(lambda: single.pool.running(slot))
     assert single.pool.renew()
     single.until(lambda: single.seen.returned)
+    go.touch()
     single.until(lambda: slot.up)
     (after,) = results(single.run("pid"))
 
