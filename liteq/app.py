@@ -9,7 +9,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, overload
 
-from . import brokers, result
+from . import brokers, result, workflow
 from .backend import Backend, accepted, result_serializer
 from .brokers.base import Broker
 from .builtin import add_to
@@ -21,11 +21,12 @@ from .current import forget, get_current_task, introduce, set_current, set_defau
 from .deadletters import DeadLetters
 from .discovery import find_related
 from .exceptions import ImproperlyConfigured
+from .graph import ALONE, Place
 from .mainscript import NAME as SCRIPT
 from .mainscript import only_definitions
 from .message import Message
 from .moments import zone_of
-from .options import Named, check_arguments, check_name
+from .options import Named, check_arguments, check_name, is_linked
 from .producer import Producer
 from .registry import Registry, adopt, annotate, task_of
 from .signals import Signal, import_modules
@@ -259,6 +260,9 @@ class LiteQ:
         task = self._registry.get(name)
         if task is not None and self.conf.task_always_eager:
             return task.apply(args, kwargs, **options)
+        if is_linked(options):
+            call = Signature(name, args, kwargs, options)
+            return self.enqueue_many([call])[0]
         return self._sent(self.producer.send(task or Named(name), args, kwargs, options))
 
     def enqueue_many(
@@ -271,10 +275,20 @@ class LiteQ:
         """
         if self.conf.task_always_eager:
             return [each.apply_async(**options) for each in signatures]
-        messages = [self._message(each, options) for each in signatures]
+        calls = list(signatures)
+        if any(map(workflow.is_several, calls)):
+            return workflow.send_copies(self, calls, options)
+        messages = [self._message(each, options) for each in calls]
         if messages:
             self.producer.publish(messages, options)
         return [self._sent(message) for message in messages]
+
+    def send_canvas(self, canvas: Signature, result: Any, place: Place = ALONE) -> None:
+        """Store a frozen canvas, all or nothing; `result` is what `freeze` answered.
+
+        `place`: what it waits for, or the group that it joins.
+        """
+        workflow.send(self, [canvas], [result], place)
 
     def signature(self, task: Any, *args: Any, **kwargs: Any) -> Signature:
         """A call of `task`, or of the task of that name, that is made later."""

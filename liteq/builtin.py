@@ -11,6 +11,8 @@ def add_to(app: Any) -> None:
     """Make them tasks of `app`."""
     app.task(name=f"{PREFIX}map")(_map)
     app.task(name=f"{PREFIX}starmap")(_starmap)
+    app.task(name=f"{PREFIX}accumulate")(_accumulate)
+    app.task(name=f"{PREFIX}call_errback", bind=True)(_call_errback)
 
 
 def _map(task: Any, it: Any) -> list[Any]:
@@ -21,3 +23,13 @@ def _map(task: Any, it: Any) -> list[Any]:
 def _starmap(task: Any, it: Any) -> list[Any]:
     call = as_signature(task)
     return [call(*items) for items in it]
+
+
+def _accumulate(value: Any) -> Any:
+    """What the members of a group came to, as the value of one task."""
+    return value
+
+
+def _call_errback(self: Any, id: str, errback: Any) -> None:
+    """Send an errback that is more than one task; it is frozen, so twice is once."""
+    as_signature(errback).apply_async((id,))

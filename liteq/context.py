@@ -39,9 +39,6 @@ class Context:
     through_call = False  # the task overrides `__call__`, and has not come to its `run` yet
 
     # Workflows set these.
-    group: str | None = None
-    group_index: int | None = None
-    chord: Any = None
     chain: Any = None
     callbacks: Any = None
     errbacks: Any = None
@@ -121,7 +118,7 @@ class Context:
             "exchange": "",
             "routing_key": self.delivery.message.queue,
             "priority": self.delivery.message.priority,
-            "redelivered": self.delivery.attempts > self.delivery.message.retries,
+            "redelivered": self.delivery.attempts > self.retries + self.replaced_task_nesting,
         }
 
     # from the message's options
@@ -145,8 +142,24 @@ class Context:
 
     @cached_property
     def parent_id(self) -> str | None:
-        """The task that sent this one, if any."""
-        return self.options.get("parent_id")
+        """The task that this one comes after, or that sent it; None when there is none."""
+        parent = self.delivery and self.delivery.parent
+        return self.options.get("parent_id") if parent is None else parent
+
+    @cached_property
+    def group(self) -> str | None:
+        """The id of the group that it is a member of."""
+        return self.options.get("group_id")
+
+    @cached_property
+    def group_index(self) -> int | None:
+        """Its place among the members."""
+        return self.options.get("group_index")
+
+    @cached_property
+    def chord(self) -> Any:
+        """The id of the body that waits for that group; in `apply` the body itself."""
+        return self.options.get("chord")
 
     @cached_property
     def replaced_task_nesting(self) -> int:

@@ -68,7 +68,7 @@ def call_errbacks(errbacks: Sequence[Any], request: Context, exc: BaseException)
     """Call signatures that are linked to the failure of `request`. What they raise is logged."""
     for errback in errbacks:
         try:
-            if wants_request(errback):
+            if not errback.immutable and wants_request(errback.type, errback.args, errback.kwargs):
                 errback(request, exc, exc.__traceback__)
             else:
                 errback.apply((request.id,), **_after(request))
@@ -78,16 +78,14 @@ def call_errbacks(errbacks: Sequence[Any], request: Context, exc: BaseException)
             getLogger("liteq.task").exception("%r, the errback of %r, failed", errback, request)
 
 
-def wants_request(errback: Any) -> bool:
-    """Whether the signature is called with the request, the exception and the traceback.
+def wants_request(task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+    """Whether an errback with these arguments is called with the request, the exception and the
+    traceback of what failed.
 
-    That is so if it has room for more than one argument beside its own; if not, it is sent with
-    the id of the task that failed. Bound tasks are always sent, so that they can retry.
+    That is so if it has room for more than one argument beside its own; if not, it gets the id of
+    the task that failed. So do bound tasks, always.
     """
-    task = errback.type
-    if errback.immutable or task.__bound__:
-        return False
-    return bool(task.room(errback.args, errback.kwargs) > 1)
+    return not task.__bound__ and bool(task.room(args, kwargs) > 1)
 
 
 def request_of(id: str, task: str, root_id: str | None, parent_id: str | None) -> Context:

@@ -21,6 +21,9 @@ class Place(NamedTuple):
     followed: bool = False  # others wait for it
 
 
+ALONE = Place()
+
+
 class Group(NamedTuple):
     """Tasks of which the last one to end wakes what waits for them all."""
 

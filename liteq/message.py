@@ -51,6 +51,14 @@ class Delivery(NamedTuple):
     woken_by: str | None = None  # the task whose end it waited for
     inputs: Any = None  # what it takes from there: an Input, a list of them, or lists of lists
 
+    @property
+    def parent(self) -> str | None:
+        """The task after which it runs; of an errback the one that failed."""
+        if isinstance(self.inputs, tuple) and self.inputs[-1] is not None:
+            id: str = self.inputs[-1][0]
+            return id
+        return self.woken_by
+
 
 class Input(NamedTuple):
     """What one task hands to another; a group hands on a list of them."""

@@ -18,7 +18,10 @@ NO_OPTIONS: Options = {}
 # What few calls have is kept together, as JSON, in the message's `options`.
 STORED = (
     "argsrepr",
+    "chord",
     "correlation_id",
+    "group_id",
+    "group_index",
     "headers",
     "kwargsrepr",
     "parent_id",
@@ -57,11 +60,17 @@ _MEANINGLESS = (
     "producer",
     "router",
 )
-_NOT_YET = ("chord", "group_id", "group_index", "link", "link_error")
+# Signatures that wait for the task: they become messages of their own.
+LINKS = ("link", "link_error")
 
-KNOWN = frozenset((*STORED, *_OF_THE_MESSAGE, *_MEANINGLESS, *_NOT_YET))
+KNOWN = frozenset((*STORED, *_OF_THE_MESSAGE, *_MEANINGLESS, *LINKS))
 
 _LONGEST_NAME = 255  # characters
+
+
+def is_linked(options: Options) -> bool:
+    """Whether others wait for a call with these options."""
+    return bool(options.get("link") or options.get("link_error"))
 
 
 class TaskOptions:
@@ -98,13 +107,11 @@ def check_name(what: str, name: Any) -> str:
 def check_options(options: Options) -> None:
     """Raise TypeError for an option that no call has, naming the nearest that there is."""
     stamped = options.get("stamped_headers") or ()
-    for name, value in options.items():
+    for name in options:
         if name not in KNOWN and name not in stamped:
             near = get_close_matches(name, KNOWN, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise TypeError(f"apply_async() got an unexpected option {name!r}{hint}")
-        if name in _NOT_YET and value:
-            raise NotImplementedError(f"the option {name!r} is not supported yet")
 
 
 def check_arguments(args: Any, kwargs: Any) -> tuple[Sequence[Any], Mapping[str, Any]]:

@@ -35,12 +35,10 @@ class Outcome(NamedTuple):
     note: str = ""  # one bounded line for people: the value's repr, the error
     traceback: str | None = None
     eta: float | None = None  # RETRY: not before
-    message: Any = None  # RETRY: the next attempt's, as a tuple, where it is to run otherwise
-    payload: bytes | None = None  # REPLACED: the arguments of what ends in its place
-    options: str | None = None  # REPLACED: and its options
+    message: Any = None  # RETRY: the next attempt's, as a tuple, where it is to run otherwise;
+    # REPLACED: that of what ends in its place
     expected: bool = False  # FAILED: with an error that the task `throws`
-    graph: Any = None  # REPLACED: what runs before it, as `Graph.wire`
-    task: str | None = None  # REPLACED: the task that ends in its place
+    graph: Any = None  # REPLACED: what runs around it, as `Graph.wire`
     place: Any = None  # REPLACED: what that one waits for, as a tuple
     exhausted: bool = False  # FAILED: it would be tried again, but there are no retries left
 

@@ -1,7 +1,7 @@
 """A call becomes a message and is sent."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .announce import announce_after, announce_before
@@ -16,6 +16,7 @@ from .exceptions import (
     QueueNotFound,
     SerializationError,
 )
+from .graph import ALONE, Graph
 from .message import Message, new_id
 from .moments import check_limits, due_at, expires_at
 from .options import NO_OPTIONS, Options, TaskOptions, as_json, check_name, check_options, stored
@@ -48,13 +49,22 @@ class Producer:
         try:
             self._broker.enqueue(messages, durable=bool(options.get("durable")))
         except BrokerUnavailable as exc:
-            # Whom the store kept waiting has been patient enough.
-            waited = isinstance(exc, BrokerLocked)
-            if waited or not options.get("retry", self._conf.task_publish_retry):
-                raise
-            self._insist(messages, options)
+            self._insist(self._broker.enqueue, messages, options, exc)
         if after_task_publish.receivers:
             for message in messages:
+                announce_after(message)
+
+    def publish_graph(self, graph: Graph, options: Options = NO_OPTIONS) -> None:
+        """Store a workflow in one transaction; the same otherwise."""
+        if not graph.groups and all(place == ALONE for place in graph.places):
+            self.publish(graph.messages, options)
+            return
+        try:
+            self._broker.enqueue_graph(graph, durable=bool(options.get("durable")))
+        except BrokerUnavailable as exc:
+            self._insist(self._broker.enqueue_graph, graph, options, exc)
+        if after_task_publish.receivers:
+            for message in graph.messages:
                 announce_after(message)
 
     def message(
@@ -188,8 +198,14 @@ class Producer:
             ignores = task.ignore_result
         return self._conf.task_ignore_result if ignores is None else bool(ignores)
 
-    def _insist(self, messages: Sequence[Message], options: Options) -> None:
-        """Send again; should they have been stored already, their ids make that harmless."""
+    def _insist(
+        self, enqueue: Callable[..., None], what: Any, options: Options, exc: BrokerUnavailable
+    ) -> None:
+        """Send again; should it have been stored already, the ids make that harmless."""
+        # Whom the store kept waiting has been patient enough.
+        waited = isinstance(exc, BrokerLocked)
+        if waited or not options.get("retry", self._conf.task_publish_retry):
+            raise exc
         policy = {**self._conf.task_publish_retry_policy, **(options.get("retry_policy") or {})}
         most, pause = policy.get("max_retries", 3), policy.get("interval_start", 0)
         attempt = 0
@@ -197,7 +213,7 @@ class Producer:
             attempt += 1
             time.sleep(pause)
             try:
-                return self._broker.enqueue(messages, durable=bool(options.get("durable")))
+                return enqueue(what, durable=bool(options.get("durable")))
             except BrokerUnavailable:
                 if most is not None and attempt >= most:
                     raise

@@ -10,13 +10,16 @@ from .current import get_current_app
 from .eager import Links, run_eagerly
 from .exceptions import ImproperlyConfigured, MaxRetriesExceededError, Replaced, Retry
 from .failure import bounded_repr
+from .graph import Place
 from .moments import due_at
-from .options import TaskOptions, check_arguments, check_options
+from .options import TaskOptions, check_arguments, check_options, is_linked
 from .result import AsyncResult, EagerResult
 from .retries import Backoff, full_jitter, no_jitter
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_LAST = 2**31 - 1  # after all members; those that are equal stand in the order they were added
 
 HOOKS = ("before_start", "on_success", "on_failure", "on_retry", "after_return")
 
@@ -148,6 +151,11 @@ class Task(TaskOptions, Generic[P, R]):
             if sender is not None and options.get("add_to_parent", True):
                 sender.children.append(result)
             return result
+        if options and is_linked(options):
+            call = Signature(self, args, kwargs, options, app=app)
+            sent: AsyncResult[R] = call.freeze()
+            app.send_canvas(call, sent)
+            return sent
         message = app.producer.send(self, args, kwargs, options)
         return AsyncResult(message.id, app=app, ignored=message.ignore_result)
 
@@ -289,9 +297,22 @@ class Task(TaskOptions, Generic[P, R]):
         if not any(True for _ in sig.leaves()) and sig.subtask_type == "chain":
             raise ImproperlyConfigured("Cannot replace with an empty chain")
         self.on_replace(sig)
-        if self.request.in_worker:
-            raise NotImplementedError("replace() in a worker is not supported yet")
         raise Replaced(sig)
+
+    def add_to_chord(self, sig: Signature) -> Any:
+        """Add `sig` to the group of which this task is a member, while it runs; answer its result.
+
+        Its value stands after those of the others in what the body of the chord gets. Raises
+        ValueError for a task that is in no chord's header.
+        """
+        request = self.request
+        if request.chord is None or request.group is None or request.is_eager:
+            raise ValueError(f"{self.name} runs in no chord's header to which more could be added")
+        member = sig.clone()
+        member._order({"chord": request.chord} if sig.subtask_type is None else {})
+        result = member.freeze()
+        self.app.send_canvas(member, result, Place(group=request.group, position=_LAST))
+        return result
 
     def autoretry(self, exc: BaseException) -> None:
         """What `autoretry_for` does about `exc`: raises Retry, or `exc` itself."""

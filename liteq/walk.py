@@ -20,6 +20,7 @@ class Ended(NamedTuple):
     group: str | None  # that it is a member of
     barrier: str | None  # the group that it waited for
     keep_until: float | None  # of what will never run because of it
+    ignored: bool = False  # it wants nothing to come of it: a chain ends here, without a failure
 
 
 class Waiter(NamedTuple):
@@ -106,8 +107,10 @@ class _Walk:
         self._groups: dict[str, Ended] = {}  # groups, and the member that ended last
 
     def begin(self, task: Ended) -> None:
-        failed = task.phase is not Phase.SUCCEEDED
-        self._ends.append(_End(task.id, False, failed, task.phase, task.id, task.keep_until))
+        phase = Phase.CANCELLED if task.ignored else task.phase
+        failed = phase is not Phase.SUCCEEDED
+        end = _End(task.id, False, failed, phase, task.id, task.keep_until)
+        self._ends.append(end._replace(own=not task.ignored))
         if task.group is not None:
             self._groups[task.group] = task
         if task.barrier is not None:

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
+from ..options import LINKS
 from .attributes import Part
 from .chord import chord
 from .compound import Compound
 from .group import group
-from .signature import LINKS, Signature, as_list, as_signature, signatures
+from .signature import Signature, as_list, as_signature, signatures
 from .stamping import only_stamps
 from .way import Way, goes_on, join_to, what_failed
 

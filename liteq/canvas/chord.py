@@ -5,16 +5,17 @@ from typing import Any, Self
 
 from ..exceptions import ChordError, ImproperlyConfigured
 from ..failure import chord_error
+from ..options import LINKS
 from ..result import GroupResult
 from ..result.waiting import leaves_before
 from .attributes import Part
 from .compound import Compound
 from .group import group
-from .signature import LINKS, Signature, as_list, as_signature, maybe_signature
+from .signature import Signature, as_list, as_signature, maybe_signature
 from .stamping import only_stamps
 from .way import Way, join_to
 
-_FOR_HEADER = ("countdown", "eta")
+_FOR_HEADER = ("countdown", "eta", "on_error")
 
 
 class chord(Compound):  # noqa: N801 - Celery's name
@@ -22,10 +23,12 @@ class chord(Compound):  # noqa: N801 - Celery's name
 
     `chord([add.s(1, 1), add.s(2, 2)], total.s())`, or `chord(header)(body)`. The header may be a
     group, an iterable of signatures, or a single one; the body any signature. Arguments of the
-    call go to the header. Options go to the body, but `countdown` and `eta` to the header.
+    call go to the header. Options go to the body, but `countdown`, `eta` and `on_error` to the
+    header.
 
     When a task of the header fails, the others still run, but the body does not: it fails with
-    ChordError, and its errbacks are called.
+    ChordError, and its errbacks are called. With `on_error="continue"` the body runs all the
+    same, with exceptions in place of the values that there are not.
     """
 
     header = Part("header")
@@ -139,9 +142,10 @@ class chord(Compound):  # noqa: N801 - Celery's name
     def _run(self, args: Sequence[Any], way: Way) -> Any:
         header = self.header._run(args, way._replace(chord=self.body))
         after = way.after(header)._replace(group_id=way.group_id, group_index=way.group_index)
-        exc = _what_failed(header)
+        forgiving = self.header.forgiving
+        exc = None if forgiving else _what_failed(header)
         if exc is None:
-            result = self.body._run((header.get(),), after)
+            result = self.body._run((header.get(propagate=not forgiving),), after)
         else:
             result = self.body._fail(exc, after)
         join_to(result, header)

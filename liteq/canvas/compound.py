@@ -62,9 +62,13 @@ class Compound(Signature):
         `link_error` and `task_id`.
         """
         ready = self._ready(args, kwargs, options)
-        if ready.freeze() is None:
+        result = ready.freeze()
+        if result is None:
             return None
-        result = ready._apply(None) if self.app.conf.task_always_eager else ready._send()
+        if self.app.conf.task_always_eager:
+            result = ready._apply(None)
+        else:
+            self.app.send_canvas(ready, result)
         sender = sent_from()
         if sender is not None:
             sender.children.append((*result.ancestors(), result)[0])
@@ -103,11 +107,6 @@ class Compound(Signature):
         elif root_id is None:
             root_id = next((leaf.id for leaf in self.leaves()), None)
         return self._run((), Way(throw, root_id, parent_id))
-
-    def _send(self) -> Any:
-        raise NotImplementedError(
-            f"a {self.subtask_type} cannot be sent yet; task_always_eager and apply() run it here"
-        )
 
     # ids
 

@@ -3,15 +3,17 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
+from ..exceptions import InvalidTaskError
 from ..message import new_id
+from ..options import LINKS
 from ..result import GroupResult
 from .attributes import Part
 from .compound import Compound
-from .signature import LINKS, Signature, as_list, signatures
+from .signature import Signature, as_list, signatures
 from .stamping import only_stamps
 from .way import Way
 
-_FOR_ALL = ("durable", "retry", "retry_policy")  # options of the transaction, not of a call
+_OF_THE_GROUP = (*LINKS, "task_id", "on_error")
 
 
 class group(Compound):  # noqa: N801 - Celery's name
@@ -19,10 +21,16 @@ class group(Compound):  # noqa: N801 - Celery's name
 
     `group(add.s(1, 1), add.s(2, 2))`; or give it one iterable of signatures. Groups in it are
     dissolved, chains without steps are left out. Arguments of the call go to every member, and
-    so do options.
+    so do options, but for `on_error`: with `on_error="continue"` what follows runs even if
+    members fail, and gets their exceptions in place of their values.
     """
 
     tasks = Part("tasks")
+
+    @property
+    def forgiving(self) -> bool:
+        """Whether what follows runs even if members fail."""
+        return bool(self.options.get("on_error") == "continue")
 
     def __init__(self, *tasks: Any, app: Any = None, **options: Any) -> None:
         super().__init__(
@@ -93,7 +101,9 @@ class group(Compound):  # noqa: N801 - Celery's name
             self.link_error(errback)
         if options.get("task_id"):
             self.id = options["task_id"]
-        shared = {k: v for k, v in options.items() if k not in (*LINKS, "task_id")}
+        if "on_error" in options:
+            self.options["on_error"] = _checked(options["on_error"])
+        shared = {k: v for k, v in options.items() if k not in _OF_THE_GROUP}
         for task in self.tasks if shared else ():
             task._order(shared)
 
@@ -108,15 +118,7 @@ class group(Compound):  # noqa: N801 - Celery's name
     ) -> GroupResult:
         self.id = id or self.id or new_id()
         results = [task.freeze(root_id=root_id, parent_id=parent_id) for task in self.tasks]
-        return GroupResult(self.id, results, app=self._app)
-
-    def _send(self) -> GroupResult:
-        if not all(_is_plain(task) for task in self.tasks):
-            return super()._send()  # type: ignore[no-any-return]
-        options = self.tasks[0].options if self.tasks else {}
-        shared = {name: options[name] for name in _FOR_ALL if name in options}
-        results = self.app.enqueue_many(self.tasks, **shared)
-        return GroupResult(self.id, results, app=self._app)
+        return GroupResult(self.id, results, app=self._app, forgiving=self.forgiving)
 
     def _run(self, args: Sequence[Any], way: Way) -> GroupResult:
         results = [
@@ -143,5 +145,7 @@ def _members(given: Sequence[Signature]) -> Iterator[Signature]:
             yield each
 
 
-def _is_plain(task: Signature) -> bool:
-    return not isinstance(task, Compound) and not any(name in task.options for name in LINKS)
+def _checked(on_error: Any) -> Any:
+    if on_error not in ("fail", "continue"):
+        raise InvalidTaskError(f'on_error is "fail" or "continue", not {on_error!r:.100}')
+    return on_error

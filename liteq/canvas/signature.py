@@ -10,13 +10,11 @@ from typing import Any, ClassVar, Self
 from ..current import get_current_app
 from ..exceptions import NotRegistered
 from ..message import new_id
+from ..options import LINKS
 from ..result import AsyncResult
 from .attributes import Item, Option
 from .stamping import StampingVisitor, only_stamps, stamps_of
 from .way import Way, failed, skipped
-
-LINKS = ("link", "link_error")
-"""Options that are lists of signatures: those of a call are added to those that are there."""
 
 
 class Signature(dict[str, Any]):

@@ -39,8 +39,15 @@ Wire = tuple[int, tuple[Any, ...], tuple[int | str, int], tuple[Any, ...]]
 
 def wire(ticket: int, delivery: Delivery) -> Wire:
     """A delivery as it goes through the pipe."""
-    message, (key, token), *rest = delivery
-    return ticket, tuple(message), (key, token), tuple(rest)
+    message, (key, token), *rest, inputs = delivery
+    return ticket, tuple(message), (key, token), (*rest, _plain(inputs))
+
+
+def _plain(inputs: Any) -> Any:
+    """`inputs` without the classes that the pipe does not know."""
+    if isinstance(inputs, list):
+        return [_plain(each) for each in inputs]
+    return inputs if inputs is None else tuple(inputs)
 
 
 class Child:

@@ -11,7 +11,7 @@ from ..message import Attempt, Record
 from ..states import Phase
 from .base import OnInterval, ResultBase
 from .blocking import assert_will_not_block
-from .waiting import leaves_before, throw_of, wait_for
+from .waiting import blamed_before, leaves_before, throw_of, wait_for
 
 R = TypeVar("R")
 Then = tuple[Callable[[Any], object], Callable[[BaseException], object] | None]
@@ -75,7 +75,7 @@ class AsyncResult(ResultBase, Generic[R]):
         """
         if self.ignored:
             return None  # type: ignore[return-value]
-        before = leaves_before([self]) if propagate and follow_parents else []
+        before = blamed_before([self]) if propagate and follow_parents else []
         if self._record is None:
             if disable_sync_subtasks:
                 assert_will_not_block()
@@ -235,12 +235,13 @@ class AsyncResult(ResultBase, Generic[R]):
         wait: bool = False,
         timeout: float | None = None,
     ) -> None:
-        """Revoke the task: see `Control.revoke`.
+        """Revoke the task, and those before it in its workflow: see `Control.revoke`.
 
         `wait`: until it has finished, for `timeout` seconds at most; TimeoutError when they are
         over. `connection` does nothing.
         """
-        self.app.control.revoke(self.id, terminate=terminate, signal=signal)
+        ids = [*(leaf.id for leaf in leaves_before([self]) if not leaf.settled), self.id]
+        self.app.control.revoke(ids, terminate=terminate, signal=signal)
         if wait:
             self.get(timeout, propagate=False)
 

@@ -19,6 +19,8 @@ class ResultBase:
 
     __slots__ = ("id", "parent")
 
+    forgiving = False  # what comes after it runs even if tasks of it fail
+
     id: Any  # a text; None for a set without a name
     parent: "ResultBase | None"
 

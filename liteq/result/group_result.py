@@ -10,7 +10,7 @@ from .result_set import ResultSet
 class GroupResult(ResultSet):
     """The results of a group's members, in order. It has an id of its own."""
 
-    __slots__ = ("id",)
+    __slots__ = ("forgiving", "id")
 
     def __init__(
         self,
@@ -18,9 +18,11 @@ class GroupResult(ResultSet):
         results: Iterable[ResultBase] | None = None,
         parent: ResultBase | None = None,
         app: Any = None,
+        forgiving: bool = False,
         **_: Any,
     ) -> None:
         super().__init__(results, app)
+        self.forgiving = forgiving
         self.id = id
         self.parent = parent
 

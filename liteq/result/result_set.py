@@ -7,7 +7,7 @@ from ..backend import Backend
 from ..current import get_current_app
 from .base import OnInterval, ResultBase
 from .blocking import assert_will_not_block
-from .waiting import learn, leaves_before, throw, wait_for
+from .waiting import blamed_before, learn, leaves_before, throw, wait_for
 
 
 class ResultSet(ResultBase):
@@ -162,7 +162,7 @@ class ResultSet(ResultBase):
         wanted = list(self.leaves())
         if disable_sync_subtasks and not all(leaf.settled for leaf in wanted):
             assert_will_not_block()
-        before = leaves_before([self, *self.results, *wanted]) if propagate else []
+        before = blamed_before([self, *self.results, *wanted]) if propagate else []
         return wait_for(
             wanted,
             before,
@@ -242,8 +242,10 @@ class ResultSet(ResultBase):
         wait: bool = False,
         timeout: float | None = None,
     ) -> None:
-        """Cancel all tasks, in one transaction; see `AsyncResult.revoke`."""
-        ids = [leaf.id for leaf in self.leaves() if not leaf.settled]
+        """Revoke all tasks, and those before them, in one transaction; see `AsyncResult.revoke`."""
+        leaves = list(self.leaves())
+        leaves += leaves_before([self, *self.results, *leaves])
+        ids = [leaf.id for leaf in leaves if not leaf.settled]
         if ids:
             keep = self.app.conf.result_expires or None
             self.backend.broker.cancel(ids, keep, terminate=terminate)

@@ -10,6 +10,7 @@ from ..message import Record
 from .base import OnInterval, ResultBase
 
 _CHECK_EVERY = 0.5  # seconds
+_CHECKS = 10  # times as long as one took
 
 
 def learn(results: Iterable[Any]) -> None:
@@ -63,11 +64,12 @@ def wait_for(
         yield done
         if not missing:
             return
-        # The store ends what can no longer run; but it cannot end what it does not know.
-        if propagate and before and time.monotonic() >= next_check:
-            next_check = time.monotonic() + _CHECK_EVERY
-            if backend.record(next(iter(missing))) is None:
-                throw_of(before)
+        # The store ends what can no longer run, but a chord's body only with the last of its
+        # header; and it cannot end what it does not know.
+        began = time.monotonic()
+        if propagate and before and began >= next_check:
+            throw_of(before)
+            next_check = began + max(_CHECK_EVERY, _CHECKS * (time.monotonic() - began))
         if on_interval is not None:
             on_interval()
     raise TimeoutError(_late(missing, timeout))
@@ -81,21 +83,30 @@ def _throw_first(wanted: Sequence[Any], before: Sequence[Any]) -> None:
 
 def leaves_before(results: Iterable[ResultBase]) -> list[Any]:
     """The results of all tasks that come before any of `results`, from the first on; each once."""
+    return _all_before(results, forgiven=True)
+
+
+def blamed_before(results: Iterable[ResultBase]) -> list[Any]:
+    """The same without those of groups that forgive failures."""
+    return _all_before(results, forgiven=False)
+
+
+def _all_before(results: Iterable[ResultBase], *, forgiven: bool) -> list[Any]:
     found: dict[str, Any] = {}
     seen: set[int] = set()
     for result in results:
-        _find_before(result, found, seen)
+        _find_before(result, found, seen, forgiven)
     return list(found.values())
 
 
-def _find_before(result: ResultBase, found: dict[str, Any], seen: set[int]) -> None:
+def _find_before(result: ResultBase, found: dict[str, Any], seen: set[int], forgiven: bool) -> None:
     if result.parent is None or id(result.parent) in seen:
         return
     for ancestor in result.ancestors():
         seen.add(id(ancestor))
-        for leaf in ancestor.leaves():
+        for leaf in ancestor.leaves() if forgiven or not ancestor.forgiving else ():
             if leaf is not ancestor:  # the member of a group may be the end of a chain
-                _find_before(leaf, found, seen)
+                _find_before(leaf, found, seen, forgiven)
             found[leaf.id] = leaf
 
 

@@ -74,24 +74,18 @@ def _retry(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
 
 
 def _replaced(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
-    """Other tasks go on in its place; the last of them is it, with another name."""
-    message = delivery.message
-    last = message._replace(
-        task=outcome.task or message.task,
-        payload=message.payload if outcome.payload is None else outcome.payload,
-        options=outcome.options or message.options,
-        eta=None,
-        retries=0,
-    )
-    place = None if outcome.place is None else Place(*outcome.place)
-    waits = place is not None and place.waits is not None
+    """Other tasks go on in its place; the last of them is it, with another message."""
+    last = Message(*outcome.message)
+    place = Place(*outcome.place)
+    later = last.eta is not None and last.eta > now
+    phase = Phase.SCHEDULED if later else Phase.READY
     return Settlement(
         delivery.receipt,
-        Phase.WAITING if waits else Phase.READY,
+        phase if place.waits is None else Phase.WAITING,
         now,
         retry=last,
         lost=delivery.lost,
-        graph=Graph.unwired(outcome.graph or ((), (), ())),
+        graph=Graph.unwired(outcome.graph),
         place=place,
         why="replaced",
     )

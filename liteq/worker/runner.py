@@ -8,6 +8,7 @@ from typing import Any
 from ..app import LiteQ
 from ..attempt import Ending, attempt
 from ..backend import accepted, result_serializer
+from ..canvas import Signature
 from ..context import Context
 from ..exceptions import (
     InvalidTaskError,
@@ -23,7 +24,12 @@ from ..outcome import Kind, Outcome
 from ..result import ResultBase
 from ..signals import task_unknown
 from ..task import Task
+from ..workflow import replacement
+from .inputs import with_inputs
 from .timelimits import TimeLimits
+
+_INHERITED = ("parent_id", "headers")
+_MEMBERSHIP = ("group_id", "group_index", "chord")
 
 Report = Callable[[str, str, bytes, str], None]
 """Takes what a running task tells of itself: id, state, meta (encoded), serializer."""
@@ -37,6 +43,7 @@ class Runner:
 
     def __init__(self, app: LiteQ, *, hostname: str, describe: bool, report: Report) -> None:
         conf, broker = app.conf, app.broker
+        self._app = app
         self._tasks = app.tasks
         self._hostname = hostname
         self._describe = describe
@@ -55,7 +62,7 @@ class Runner:
         try:
             return self._run(delivery, since)
         except BaseException as exc:  # noqa: BLE001 - a limit can strike anywhere, in our code too
-            return self._failed(delivery.message, None, exc, since)
+            return self._failed(delivery, None, exc, since)
 
     def _run(self, delivery: Delivery, since: float) -> Outcome:
         message = delivery.message
@@ -63,6 +70,8 @@ class Runner:
         if task is None:
             return self._unknown(message, since)
         args, kwargs = self._arguments(message)
+        if delivery.inputs is not None:
+            args = with_inputs(task, delivery, args, kwargs, self._codecs)
         context = Context(delivery, args, kwargs, self._hostname)
         context.in_worker = True
         context.running = task
@@ -71,11 +80,13 @@ class Runner:
         ending = attempt(task, context)
         match ending.kind:
             case Kind.SUCCEEDED:
-                return self._succeeded(message, task, ending.value, since)
+                return self._succeeded(delivery, task, ending.value, since)
             case Kind.RETRY:
                 return self._retried(message, task, ending, since)
+            case Kind.REPLACED:
+                return self._replaced(context, ending.value.sig, since)
             case Kind.FAILED | Kind.REJECTED:
-                failed = self._failed(message, task, ending.value, since, ending.kind)
+                failed = self._failed(delivery, task, ending.value, since, ending.kind)
                 return failed._replace(exhausted=context.exhausted)
         note = describe(ending.value)
         return Outcome(ending.kind, runtime=perf_counter() - since, note=note)
@@ -95,14 +106,15 @@ class Runner:
     # what comes of it
 
     def _succeeded(
-        self, message: Message, task: Task[..., Any], value: Any, since: float
+        self, delivery: Delivery, task: Task[..., Any], value: Any, since: float
     ) -> Outcome:
         data = None
-        if not message.ignore_result:
+        # Those that wait for it take it, even if nobody else wants it.
+        if delivery.tied or not delivery.message.ignore_result:
             try:
                 data = self._encoded(task, value)
             except (ResultNotSerializable, PayloadTooLarge) as exc:
-                return self._failed(message, task, exc, since)
+                return self._failed(delivery, task, exc, since)
         note = bounded_repr(value, task.resultrepr_maxsize) if self._describe else ""
         return Outcome(
             Kind.SUCCEEDED,
@@ -132,7 +144,7 @@ class Runner:
 
     def _failed(
         self,
-        message: Message,
+        delivery: Delivery,
         task: Task[..., Any] | None,
         exc: BaseException,
         since: float,
@@ -142,7 +154,7 @@ class Runner:
         if stores is None:
             stores = self._stores_errors
         data = None
-        if stores or not message.ignore_result:
+        if stores or delivery.tied or not delivery.message.ignore_result:
             data = encode_failure(exc, self._serializer)
         return Outcome(
             kind,
@@ -172,6 +184,24 @@ class Runner:
             traceback_text(reason),
             _due_at(retry.when, self._clock()),
             again,
+        )
+
+    def _replaced(self, context: Context, sig: Signature, since: float) -> Outcome:
+        """Others do its work; the last of them is it."""
+        message, options = context.message, context.options
+        assert message is not None
+        shared = {name: options[name] for name in _INHERITED if name in options}
+        shared["root_id"] = context.root_id
+        shared["replaced_task_nesting"] = context.replaced_task_nesting + 1
+        own = {name: options[name] for name in _MEMBERSHIP if name in options}
+        made = replacement(self._app, sig, message.id, shared, own)
+        return Outcome(
+            Kind.REPLACED,
+            runtime=perf_counter() - since,
+            note=f"replaced by {bounded_repr(sig)}",
+            message=tuple(made.message),
+            graph=made.rest.wire(),
+            place=tuple(made.place),
         )
 
     def _unknown(self, message: Message, since: float) -> Outcome:

@@ -301,11 +301,6 @@ def test_a_misspelt_option_names_the_nearest() -> None:
     check_options(dict.fromkeys(KNOWN))
 
 
-def test_what_is_not_there_yet_says_so(add: Task[..., Any]) -> None:
-    with pytest.raises(NotImplementedError, match="'link'"):
-        add.apply_async(link=add.s())
-
-
 def test_options_of_celery_without_a_meaning_are_taken(add: Task[..., Any]) -> None:
     add.apply_async(exchange="e", compression="zlib", connection=None, add_to_parent=False)
 

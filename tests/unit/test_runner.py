@@ -213,7 +213,7 @@ def test_a_retry_carries_the_reason_and_the_moment(
     outcome = outcome_of(app, run, raising(Retry(exc=Oops("later"), when=30)))
 
     assert (outcome.kind, outcome.eta) == (Kind.RETRY, clock.now + 30)
-    assert (outcome.payload, outcome.options) == (None, None)
+    assert outcome.message is None
     assert isinstance(error_of(outcome), Oops)
     assert outcome.note == "Oops('later')"
 

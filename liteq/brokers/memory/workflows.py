@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from ...graph import Graph, Group, Place
 from ...message import Input, Record
-from ...states import Phase
+from ...states import IGNORED, Phase
 from ...walk import Closed, Ended, Ties, Waiter
 
 
@@ -116,10 +116,14 @@ class MemoryTies(Ties):
     def replace(self, id: str, after: Place) -> None:
         """The end of a task waits for that of what goes on in its place."""
         place = self._places.get(id, _NO_PLACE)
-        place = place._replace(waits=after.waits, barrier=after.barrier, takes=after.takes)
-        self._places[id] = place._replace(followed=True)
-        record = self._tasks[id]
-        self._put(record._replace(waits=after.waits, barrier=after.barrier))
+        old = place.waits if place.barrier else None
+        if after.waits is not None:
+            place = place._replace(waits=after.waits, barrier=after.barrier)
+            record = self._tasks[id]
+            self._put(record._replace(waits=after.waits, barrier=after.barrier))
+        self._places[id] = place._replace(takes=after.takes, on_failure=0, followed=True)
+        if old is not None:
+            self.release(old)
 
     def blame_no_more(self, id: str) -> None:
         """What was skipped for a revived task waits again."""
@@ -159,23 +163,26 @@ class MemoryTies(Ties):
         return self._failure(record) if place.on_failure else _input(record)
 
     def _all(self, group: str) -> list[Any]:
-        found = [(task.position, _input(task)) for task in self._members(group)]
+        found = [(task.position, self._cause(task)) for task in self._members(group)]
         more = [(s.group.position, self._all(id)) for id, s in self._inner(group).items()]
         return [each for _, each in sorted([*found, *more], key=lambda member: member[0])]
 
     def _failure(self, record: Record) -> Input:
+        return self._cause(record)._replace(blame=record.woken_by, message=tuple(record.message))
+
+    def _cause(self, record: Record) -> Input:
+        """What a task came to; of one that was skipped, what that is due to."""
         cause = record
         if record.phase is Phase.SKIPPED and record.woken_by is not None:
             cause = self._tasks.get(record.woken_by, record)
-        return _input(cause)._replace(
-            phase=record.phase, blame=record.woken_by, message=tuple(record.message)
-        )
+        return _input(cause)._replace(phase=record.phase)
 
 
 def ended(record: Record) -> Ended:
     """What the walk has to know of a task that has ended."""
     barrier = record.waits if record.barrier else None
-    return Ended(record.message.id, record.phase, record.group, barrier, record.keep_until)
+    ignored = record.reported == IGNORED
+    return Ended(record.message.id, record.phase, record.group, barrier, record.keep_until, ignored)
 
 
 def _waits(place: Place, group: str) -> bool:

@@ -7,7 +7,7 @@ from ...message import Receipt
 from ...outcome import Settlement
 from .rows import again_row, attempt_row, final_row
 from .statements import SQL
-from .workflows import drop_revoked, follow_up, insert
+from .workflows import drop_revoked, follow_up, insert, replace
 
 
 class ClaimLost(Exception):
@@ -59,5 +59,4 @@ def _replace(db: Connection, each: Settlement, now: float) -> None:
     assert each.retry is not None
     insert(db, each.graph, now)
     if each.place is not None:
-        after = (each.place.waits, each.place.barrier, each.place.takes)
-        db.execute(SQL["replace"], (*after, each.retry.id))
+        replace(db, each.retry.id, each.place)

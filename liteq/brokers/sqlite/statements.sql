@@ -59,14 +59,20 @@ update task set phase = ?, result = ?, result_serializer = ?, traceback = ?, rep
 where seq = ? and token = ? and phase = 3
 
 -- name: replace
--- After `again`: its own end now waits for that of what goes on in its place.
-update task set tied = 1, waits = ?, barrier = ?, takes = ? where id = ?
+-- After `again`: its own end now waits for that of what goes on in its place, if that is more
+-- than itself. What it took before is in the messages of those.
+update task set tied = 1, takes = :takes, on_failure = 0, waits = coalesce(:waits, waits),
+  barrier = case when :waits is null then barrier else :barrier end
+where id = :id
+
+-- name: barrier_of
+select waits from task where id = ? and barrier and waits is not null
 
 -- name: waiters
 select id, on_failure, member_of, eta from task where waits = ? and barrier = ? and phase = 0
 
 -- name: ended_of
-select id, phase, member_of, barrier, waits, keep_until from task where seq = ?
+select id, phase, member_of, barrier, waits, keep_until, reported from task where seq = ?
 
 -- name: wake
 update task set phase = ?, woken_by = ? where id = ? and phase = 0
@@ -111,7 +117,7 @@ select phase, result_serializer, result, traceback, woken_by,
 from task where id = ?
 
 -- name: inputs
-select position, phase, result_serializer, result, traceback from task where member_of = ?
+select position, phase, result_serializer, result, traceback, woken_by from task where member_of = ?
 
 -- name: inner_groups
 select position, id from task_group where outer_group = ?

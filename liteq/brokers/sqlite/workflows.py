@@ -11,9 +11,9 @@ from sqlite3 import Connection
 from typing import Any
 
 from ... import walk
-from ...graph import Graph
+from ...graph import Graph, Place
 from ...message import Input
-from ...states import Phase
+from ...states import IGNORED, Phase
 from ...walk import Closed, Ended, Ties, Waiter
 from .rows import Row, placed_row, tokens
 from .statements import SQL
@@ -26,12 +26,20 @@ def insert(db: Connection, graph: Graph, now: float) -> None:
     db.executemany(SQL["enqueue_group"], graph.groups)
 
 
+def replace(db: Connection, id: str, after: Place) -> None:
+    """Have the end of a task wait for that of what goes on in its place."""
+    waited = db.execute(SQL["barrier_of"], (id,)).fetchall()
+    db.execute(SQL["replace"], {**after._asdict(), "id": id})
+    for (group,) in waited:
+        db.execute(SQL["release_groups"], {"id": group})
+
+
 def follow_up(db: Connection, keys: Iterable[int], now: float) -> None:
     """See to what waited for the tasks `keys`, which have just ended."""
     rows = [row for key in keys for row in db.execute(SQL["ended_of"], (key,)).fetchall()]
     ended = [
-        Ended(id, Phase(phase), group, waits if barrier else None, keep_until)
-        for id, phase, group, barrier, waits, keep_until in rows
+        Ended(id, Phase(phase), group, waits if barrier else None, keep_until, reported == IGNORED)
+        for id, phase, group, barrier, waits, keep_until, reported in rows
     ]
     walk.follow_up(_Ties(db, now), ended)
 
@@ -94,7 +102,7 @@ def _members(db: Connection, group: str) -> list[Any]:
     """The ends of a group's members in their order; of groups in it, lists."""
     tasks = db.execute(SQL["inputs"], (group,)).fetchall()
     groups = db.execute(SQL["inner_groups"], (group,)).fetchall()
-    found: list[tuple[int, Any]] = [(position, Input(*ended)) for position, *ended in tasks]
+    found: list[tuple[int, Any]] = [(position, _cause(db, *ended)) for position, *ended in tasks]
     found += [(position, _members(db, inner)) for position, inner in groups]
     found.sort(key=itemgetter(0))
     return [each for _, each in found]
@@ -105,12 +113,21 @@ def _failure(db: Connection, id: str) -> Input | None:
     rows: list[Row] = db.execute(SQL["failed_input"], (id,)).fetchall()
     if not rows:
         return None
-    phase, serializer, result, traceback, blame, *message = rows[0]
-    if phase == Phase.SKIPPED and blame is not None:
-        cause = _one(db, blame)
-        if cause is not None:
-            serializer, result, traceback = cause.serializer, cause.result, cause.traceback
-    return Input(phase, serializer, result, traceback, blame, tuple(message))
+    ended, message = rows[0][:5], rows[0][5:]
+    return _cause(db, *ended)._replace(blame=ended[-1], message=message)
+
+
+def _cause(
+    db: Connection,
+    phase: int,
+    serializer: str | None,
+    result: bytes | None,
+    traceback: str | None,
+    blame: str | None,
+) -> Input:
+    """What a task came to; of one that was skipped, what that is due to."""
+    cause = _one(db, blame) if phase == Phase.SKIPPED and blame is not None else None
+    return Input(phase, *(cause[1:4] if cause else (serializer, result, traceback)))
 
 
 def drop_revoked(db: Connection, now: float) -> None:

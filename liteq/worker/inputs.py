@@ -1,0 +1,82 @@
+"""What a task takes from those it waited for, as its arguments."""
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from ..context import Context
+from ..eager import wants_request
+from ..exceptions import SerializationError, TaskRevokedError, WorkerLostError
+from ..failure import chord_error, decode_failure, remote_error
+from ..message import Delivery, Input, Message, Receipt
+from ..serializers import Serializer
+from ..states import Phase
+from ..task import Task
+
+Codecs = Mapping[str, Serializer]
+
+
+def with_inputs(
+    task: Task[..., Any],
+    delivery: Delivery,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    codecs: Codecs,
+) -> Sequence[Any]:
+    """The arguments `args` of a delivery, after what it takes. Raises SerializationError."""
+    inputs = delivery.inputs
+    if isinstance(inputs, list):
+        return [_values(inputs, codecs), *args]
+    end = Input._make(inputs)
+    if end.message is None:
+        return [_value(end, codecs), *args]
+    if json.loads(delivery.message.options or "{}").get("immutable"):
+        return args
+    failed = Message._make(end.message)
+    if not wants_request(task, args, kwargs):
+        return [failed.id, *args]
+    exc = failure_of(end, codecs)
+    return [request_of(failed, codecs), exc, end.traceback, *args]
+
+
+def request_of(message: Message, codecs: Codecs) -> Context:
+    """The request of a task that has failed."""
+    args, kwargs = None, None
+    with suppress(SerializationError, TypeError, ValueError):  # perhaps that is why it failed
+        args, kwargs = codecs[message.serializer].loads(message.payload)
+    return Context(Delivery(message, Receipt(message.id, 0)), args, kwargs)
+
+
+def failure_of(end: Input, codecs: Codecs) -> BaseException:
+    """The error of a task that has ended without a value."""
+    exc = _error(end, codecs)
+    # Of tasks that were skipped only the body of a chord tells others of it.
+    skipped = end.phase == Phase.SKIPPED and end.message is not None
+    return chord_error(end.blame, exc) if skipped and end.blame else exc
+
+
+def _error(end: Input, codecs: Codecs) -> BaseException:
+    if end.result is not None and end.serializer is not None:
+        try:
+            return decode_failure(end.result, codecs[end.serializer], end.traceback)
+        except SerializationError as exc:
+            return remote_error("SerializationError", str(exc))
+    if end.traceback is not None:
+        return WorkerLostError(end.traceback)
+    return TaskRevokedError("expired" if end.phase == Phase.EXPIRED else "revoked")
+
+
+def _values(inputs: Sequence[Any], codecs: Codecs) -> list[Any]:
+    return [
+        _values(each, codecs) if isinstance(each, list) else _value(Input._make(each), codecs)
+        for each in inputs
+    ]
+
+
+def _value(end: Input, codecs: Codecs) -> Any:
+    if end.phase != Phase.SUCCEEDED:
+        return failure_of(end, codecs)
+    if end.result is None or end.serializer is None:
+        return None
+    return codecs[end.serializer].loads(end.result)
