@@ -35,6 +35,7 @@ class Context:
 
     # A run may set these.
     retry_asked: Any = None  # by `retry(throw=False)`
+    told: tuple[str, Any] | None = None  # the state and the meta that it last set of itself
     exhausted = False  # `retry` found no retries left
     through_call = False  # the task overrides `__call__`, and has not come to its `run` yet
 

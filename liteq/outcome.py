@@ -41,6 +41,7 @@ class Outcome(NamedTuple):
     graph: Any = None  # REPLACED: what runs around it, as `Graph.wire`
     place: Any = None  # REPLACED: what that one waits for, as a tuple
     exhausted: bool = False  # FAILED: it would be tried again, but there are no retries left
+    reported: str | None = None  # IGNORED: the state that the task set; `result` is what it said
 
 
 class Settlement(NamedTuple):

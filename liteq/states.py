@@ -80,9 +80,12 @@ _FINAL_STATES = {
 def public_state(phase: Phase, *, retries: int, track_started: bool, reported: str | None) -> str:
     """Celery's word for a task in `phase`.
 
-    `reported` is what the task said of itself by `update_state`. STARTED is told only for tasks
-    with `track_started`, as in Celery; a task between two attempts is in RETRY.
+    `reported` is what the task said of itself by `update_state`: it stays for one that raised
+    Ignore then. STARTED is told only for tasks with `track_started`, as in Celery; a task between
+    two attempts is in RETRY.
     """
+    if phase is Phase.SUCCEEDED and reported not in (None, IGNORED):
+        return reported
     if phase.final:
         return _FINAL_STATES[phase]
     if reported is not None:

@@ -22,7 +22,7 @@ def decide(delivery: Delivery, outcome: Outcome, policy: Policy, now: float) -> 
             return _final(delivery, outcome, policy, now, phase)
         case Kind.IGNORED:
             ended = _final(delivery, outcome, policy, now, Phase.SUCCEEDED)
-            return ended._replace(reported=IGNORED)
+            return ended._replace(reported=outcome.reported or IGNORED)
         case Kind.RETRY:
             return _retry(delivery, outcome, now)
         case Kind.REPLACED:

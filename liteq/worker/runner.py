@@ -89,7 +89,12 @@ class Runner:
                 failed = self._failed(delivery, task, ending.value, since, ending.kind)
                 return failed._replace(exhausted=context.exhausted)
         note = describe(ending.value)
-        return Outcome(ending.kind, runtime=perf_counter() - since, note=note)
+        outcome = Outcome(ending.kind, runtime=perf_counter() - since, note=note)
+        if ending.kind is not Kind.IGNORED or context.told is None:
+            return outcome
+        state, meta = context.told  # stays, as in Celery
+        data = self._serializer.dumps(meta)
+        return outcome._replace(result=data, serializer=self._serializer.name, reported=state)
 
     def _arguments(self, message: Message) -> tuple[Sequence[Any], Mapping[str, Any]]:
         payload = self._codecs[message.serializer].loads(message.payload)
