@@ -393,18 +393,18 @@ def test_what_cannot_be_read_is_a_value_error() -> None:
 
 
 @given(
-    start=st.datetimes(datetime(2017, 1, 1), datetime(2018, 1, 1), timezones=st.just(UTC)),
+    start=st.floats(0, 365 * 86400.0).map(lambda s: NOON + timedelta(seconds=s)),
     hours=st.floats(0, 2000),
     which=st.sampled_from(
         [
-            crontab.from_string("*/7 8-9 * * *", tz="America/Sao_Paulo"),
+            crontab.from_string("*/7 8-9 * * *", tz="America/Santiago"),
             crontab.from_string("30 2 * * *", tz="Europe/Paris"),
             crontab.from_string("0 * * * *", tz="Australia/Lord_Howe"),
             crontab.from_string("0 0 29 2 *"),
             schedule(3600),
             schedule(7000.123),
             schedule(timedelta(hours=5), relative=True),
-            schedule(timedelta(days=2), relative=True, tz="America/Sao_Paulo"),
+            schedule(timedelta(days=2), relative=True, tz="America/Santiago"),
             solar("sunset", 48.85, 2.35),
         ]
     ),
