@@ -39,6 +39,8 @@ R = TypeVar("R")
 _WORKER = "liteq.worker.worker:Worker"
 _REFERENCE = "liteq.worker.reference:refer_to"
 _COMMAND = "liteq.cli:main"
+_CALL = "liteq.periodic:periodic_call"
+_TIMETABLE = "liteq.timetable:Timetable"
 
 
 class LiteQ:
@@ -79,6 +81,7 @@ class LiteQ:
         self._registry = Registry()
         self._packages: list[tuple[Any, str | None]] = []  # where a worker looks for tasks
         self._finalized = False
+        self.periodic_tasks: dict[str, dict[str, Any]] = {}  # those of `add_periodic_task`
         self._broker = broker if isinstance(broker, Broker) else None
         self._backend: Backend | None = None
         self._producer: Producer | None = None
@@ -237,6 +240,7 @@ class LiteQ:
         self._discover()
         import_modules.send(sender=self)
         self.finalize()
+        self._deferred.announce()  # finalized before? Then these modules may have connected more
 
     def _discover(self) -> None:
         while self._packages:
@@ -299,6 +303,24 @@ class LiteQ:
 
     def _sent(self, message: Message) -> "result.AsyncResult[Any]":
         return result.AsyncResult(message.id, app=self, ignored=message.ignore_result)
+
+    # schedules
+
+    def add_periodic_task(self, schedule: Any, sig: Any, *args: Any, **options: Any) -> str:
+        """Have `sig`, a signature or a task, run by `schedule`; answer the entry's name.
+
+        `schedule`: seconds, a timedelta or a schedule. Then come `args`, `kwargs` and `name`, the
+        call in words unless given. `misfire`, `grace`, `overlap`, `jitter`, `relative` and
+        `timezone` are as in `beat_schedule`; all else is an option of `apply_async`.
+        """
+        name, fields = _named(_CALL)(schedule, sig, *args, **options)
+        self.periodic_tasks[name] = fields
+        return str(name)
+
+    @property
+    def schedules(self) -> Any:
+        """The periodic tasks in the store: a `Timetable`."""
+        return _named(_TIMETABLE)(self)
 
     # tasks that were sent
 

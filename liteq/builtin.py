@@ -5,12 +5,15 @@ from typing import Any
 from .canvas import as_signature
 
 PREFIX = "celery."
+START = f"{PREFIX}start"
+"""Sends the canvas that it is given: what a schedule of a canvas calls."""
 
 
 def add_to(app: Any) -> None:
     """Make them tasks of `app`."""
     app.task(name=f"{PREFIX}map")(_map)
     app.task(name=f"{PREFIX}starmap")(_starmap)
+    app.task(name=START, ignore_result=True)(_start)
 
 
 def _map(task: Any, it: Any) -> list[Any]:
@@ -21,3 +24,7 @@ def _map(task: Any, it: Any) -> list[Any]:
 def _starmap(task: Any, it: Any) -> list[Any]:
     call = as_signature(task)
     return [call(*items) for items in it]
+
+
+def _start(canvas: Any) -> None:
+    as_signature(canvas).apply_async()

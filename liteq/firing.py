@@ -57,10 +57,12 @@ def due(entries: Iterable[Entry], now: float) -> list[Due]:
     return sorted(steps, key=lambda step: (step.moment, step.firing.entry.name))
 
 
-def moments(entry: Entry, after: float) -> Iterator[float]:
-    """When it fires, if it begins `after` that moment: for each in turn, jitter included."""
+def moments(entry: Entry) -> Iterator[float]:
+    """When it fires from now on, jitter included, if it is neither late nor changed."""
+    if entry.due is None or entry.moment is None:
+        return
     schedule = from_text(entry.schedule)
-    moment = schedule.next_after(utc(after))
+    moment: datetime | None = utc(entry.moment)
     while moment is not None:
         seconds = moment.timestamp()
         yield seconds + jitter_of(entry, seconds)
@@ -155,7 +157,7 @@ def _message(entry: Entry, moment: float, now: float) -> Message:
     told = {"periodic_task_name": entry.name, "periodic_task_moment": utc(moment).isoformat()}
     options["headers"] = {**(options.get("headers") or {}), **told}
     # With the number of runs: after the clock was set back a moment may come a second time.
-    id = uuid5(NAMESPACE_OID, f"liteq {entry.app} {entry.name} {moment!r} {entry.runs}")
+    id = uuid5(NAMESPACE_OID, f"liteq {entry.name} {moment!r} {entry.runs}")
     fields: dict[str, Any] = {"id": str(id), "options": json.dumps(options, separators=(",", ":"))}
     if entry.expires is not None:
         fields["expires"] = now + entry.expires

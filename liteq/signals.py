@@ -86,12 +86,14 @@ class Signal:
 
         An exception of a receiver is logged and stands in place of its answer.
         """
-        answers = []
-        for each in self.receivers:
-            receiver = each.find() if _fits(each, sender) else None
-            if receiver is not None:
-                answers.append((receiver, self._call(receiver, sender, named)))
-        return answers
+        return [answer for each in self.receivers for answer in self.send_to(each, sender, **named)]
+
+    def send_to(
+        self, connection: _Connection, sender: object, **named: Any
+    ) -> list[tuple[Receiver, Any]]:
+        """Call the receiver of one of `receivers`, if it is still there and wants to hear."""
+        receiver = connection.find() if _fits(connection, sender) else None
+        return [] if receiver is None else [(receiver, self._call(receiver, sender, named))]
 
     def _call(self, receiver: Receiver, sender: object, named: dict[str, Any]) -> Any:
         try:
