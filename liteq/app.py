@@ -240,7 +240,7 @@ class LiteQ:
         self._discover()
         import_modules.send(sender=self)
         self.finalize()
-        self._deferred.announce()  # finalized before? Then these modules may have connected more
+        self._deferred.announce(complete=True)  # to handlers in modules that came later
 
     def _discover(self) -> None:
         while self._packages:

@@ -54,18 +54,20 @@ class DeferredConfig:
         self.announce()
         return self.values
 
-    def announce(self) -> None:
-        """Send `on_after_configure` to those who have not heard it, or have failed.
+    def announce(self, *, complete: bool = False) -> None:
+        """Send `on_after_configure` to those who have not heard it yet.
 
-        A handler may be connected after the first look at a setting, and may name a task that is
-        defined after that: so it is sent once more when the tasks are complete.
+        A handler may be connected after the first look at a setting, or name a task that is
+        defined after it. So who failed is asked again when the tasks are `complete`.
         """
         for connection in self.on_after_configure.receivers:
             if connection in self._told:
                 continue
-            self._told.append(connection)
-            answers = self.on_after_configure.send_to(connection, self._app, source=self.values)
-            if any(isinstance(answer, Exception) for _, answer in answers):
+            self._told.append(connection)  # before: it may look at settings itself
+            answer = self.on_after_configure.send_to(
+                connection, self._app, {"source": self.values}, quiet=not complete
+            )
+            if answer and isinstance(answer[1], Exception) and not complete:
                 self._told.remove(connection)
 
 
