@@ -204,6 +204,7 @@ class LiteQ:
             self._finalized = True
             for task in list(self._registry.values()):
                 self._complete(task)
+        self._deferred.announce(complete=True)
         self.on_after_finalize.send(sender=self)
 
     def _complete(self, task: Task[..., Any]) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from heapq import merge
 from math import inf
 from random import Random
 from typing import Any, NamedTuple
@@ -67,6 +68,15 @@ def moments(entry: Entry) -> Iterator[float]:
         seconds = moment.timestamp()
         yield seconds + jitter_of(entry, seconds)
         moment = schedule.next_after(moment)
+
+
+def timeline(entries: Iterable[Entry]) -> Iterator[tuple[float, str]]:
+    """All moments at which entries fire from now on, in order, with the entries' names."""
+
+    def named(entry: Entry) -> Iterator[tuple[float, str]]:
+        return ((when, entry.name) for when in moments(entry))
+
+    return merge(*map(named, entries))
 
 
 # one step

@@ -13,6 +13,7 @@ from .exceptions import ImproperlyConfigured, LiteqError
 from .message import Message
 from .options import Named, check_arguments, check_name
 from .schedules import maybe_schedule, to_text
+from .zones import as_zone
 
 FIELDS = ("grace", "jitter", "misfire", "overlap", "relative", "timezone")
 """What an entry can be told beside the call that it makes."""
@@ -90,11 +91,12 @@ def _entry(app: Any, name: str, fields: Mapping[str, Any]) -> Entry:
     misfire = fields.get("misfire", "once")
     if misfire not in MISFIRES:
         raise ValueError(f"misfire is {misfire!r}: give one of {', '.join(MISFIRES)}")
+    zone = as_zone(fields.get("timezone") or app.timezone)
     message, expires = _message(app, fields)
     grace = fields.get("grace")
     return Entry(
         name,
-        to_text(timing.in_zone(fields.get("timezone") or app.timezone)),
+        to_text(timing.in_zone(zone)),
         message,
         misfire=misfire,
         grace=None if grace is None else _seconds("grace", grace),

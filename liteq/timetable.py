@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from heapq import merge
 from itertools import islice
 from typing import Any, NamedTuple
 
 from .entry import Entry
 from .exceptions import ConfigurationError
-from .firing import merged, moments, planned
+from .firing import merged, planned, timeline
 from .periodic import FIELDS, call_of, entry_of
 
 
@@ -90,9 +89,9 @@ class Timetable:
         """The next `n` moments at which entries fire, of all or of those named, in order."""
         zone = self._app.timezone
         entries = [entry for entry in self if not names or entry.name in names]
-        coming = merge(*(((when, each.name) for when in moments(each)) for each in entries))
         return [
-            Upcoming(datetime.fromtimestamp(when, zone), name) for when, name in islice(coming, n)
+            Upcoming(datetime.fromtimestamp(when, zone), name)
+            for when, name in islice(timeline(entries), n)
         ]
 
     def list(self) -> "list[Entry]":

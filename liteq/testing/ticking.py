@@ -1,12 +1,11 @@
 """Periodic tasks in tests: what would fire, and firing it by a clock that is moved by hand."""
 
 from datetime import UTC, datetime
-from heapq import merge
 from itertools import takewhile
 
 from ..app import LiteQ
 from ..entry import Fired
-from ..firing import moments, planned
+from ..firing import planned, timeline
 from ..periodic import entries_of, name_of
 from ..scheduler import Scheduler
 from ..timetable import Upcoming
@@ -23,10 +22,9 @@ def firings(
     """
     start, end = _seconds(after), _seconds(until)
     entries = [planned(each, start) for each in entries_of(app) if not names or each.name in names]
-    coming = merge(*(((when, each.name) for when in moments(each)) for each in entries))
     return [
         Upcoming(datetime.fromtimestamp(when, app.timezone), name)
-        for when, name in takewhile(lambda pair: pair[0] <= end, coming)
+        for when, name in takewhile(lambda pair: pair[0] <= end, timeline(entries))
     ]
 
 
