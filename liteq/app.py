@@ -40,6 +40,8 @@ R = TypeVar("R")
 _WORKER = "liteq.worker.worker:Worker"
 _REFERENCE = "liteq.worker.reference:refer_to"
 _COMMAND = "liteq.cli:main"
+_CALL = "liteq.periodic:periodic_call"
+_TIMETABLE = "liteq.timetable:Timetable"
 
 
 class LiteQ:
@@ -80,6 +82,7 @@ class LiteQ:
         self._registry = Registry()
         self._packages: list[tuple[Any, str | None]] = []  # where a worker looks for tasks
         self._finalized = False
+        self.periodic_tasks: dict[str, dict[str, Any]] = {}  # those of `add_periodic_task`
         self._broker = broker if isinstance(broker, Broker) else None
         self._backend: Backend | None = None
         self._producer: Producer | None = None
@@ -202,6 +205,7 @@ class LiteQ:
             self._finalized = True
             for task in list(self._registry.values()):
                 self._complete(task)
+        self._deferred.announce(complete=True)
         self.on_after_finalize.send(sender=self)
 
     def _complete(self, task: Task[..., Any]) -> None:
@@ -238,6 +242,7 @@ class LiteQ:
         self._discover()
         import_modules.send(sender=self)
         self.finalize()
+        self._deferred.announce(complete=True)  # to handlers in modules that came later
 
     def _discover(self) -> None:
         while self._packages:
@@ -313,6 +318,24 @@ class LiteQ:
 
     def _sent(self, message: Message) -> "result.AsyncResult[Any]":
         return result.AsyncResult(message.id, app=self, ignored=message.ignore_result)
+
+    # schedules
+
+    def add_periodic_task(self, schedule: Any, sig: Any, *args: Any, **options: Any) -> str:
+        """Have `sig`, a signature or a task, run by `schedule`; answer the entry's name.
+
+        `schedule`: seconds, a timedelta or a schedule. Then come `args`, `kwargs` and `name`, the
+        call in words unless given. `misfire`, `grace`, `overlap`, `jitter`, `relative` and
+        `timezone` are as in `beat_schedule`; all else is an option of `apply_async`.
+        """
+        name, fields = _named(_CALL)(schedule, sig, *args, **options)
+        self.periodic_tasks[name] = fields
+        return str(name)
+
+    @property
+    def schedules(self) -> Any:
+        """The periodic tasks in the store: a `Timetable`."""
+        return _named(_TIMETABLE)(self)
 
     # tasks that were sent
 

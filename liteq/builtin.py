@@ -5,6 +5,8 @@ from typing import Any
 from .canvas import as_signature
 
 PREFIX = "celery."
+START = f"{PREFIX}start"
+"""Sends the canvas that it is given: what a schedule of a canvas calls."""
 
 
 def add_to(app: Any) -> None:
@@ -13,6 +15,7 @@ def add_to(app: Any) -> None:
     app.task(name=f"{PREFIX}starmap")(_starmap)
     app.task(name=f"{PREFIX}accumulate")(_accumulate)
     app.task(name=f"{PREFIX}call_errback", bind=True)(_call_errback)
+    app.task(name=START, ignore_result=True)(_start)
 
 
 def _map(task: Any, it: Any) -> list[Any]:
@@ -33,3 +36,7 @@ def _accumulate(value: Any) -> Any:
 def _call_errback(self: Any, id: str, errback: Any) -> None:
     """Send an errback that is more than one task; it is frozen, so twice is once."""
     as_signature(errback).apply_async((id,))
+
+
+def _start(canvas: Any) -> None:
+    as_signature(canvas).apply_async()

@@ -21,3 +21,19 @@ class ManualClock:
     def advance(self, seconds: float) -> None:
         """Move on by `seconds`; a negative number moves back."""
         self.now += seconds
+
+
+class Jumps:
+    """Notices when a clock was set, and when the machine slept: waits that were begun are wrong."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ahead = self._now()
+
+    def any(self) -> bool:
+        """Whether there was one since this was asked last; only those of a second and more."""
+        ahead, self._ahead = self._ahead, self._now()
+        return abs(self._ahead - ahead) >= 1.0
+
+    def _now(self) -> float:
+        return self._clock() - time.monotonic()

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from .exceptions import InvalidTaskError
-from .zones import as_zone
+from .zones import LOCAL, as_zone
 
 _EVER = 1e11  # seconds since the epoch: beyond it, some 3000 years on, datetimes end
 
@@ -64,11 +64,5 @@ def _moment(name: str, value: Any) -> float:
 def zone_of(timezone: Any, enable_utc: bool) -> tzinfo:
     """The zone that the settings of these names mean."""
     if timezone is None:
-        return UTC if enable_utc else _local()
+        return UTC if enable_utc else LOCAL
     return as_zone(timezone)
-
-
-def _local() -> tzinfo:
-    zone = datetime.now(UTC).astimezone().tzinfo
-    assert zone is not None
-    return zone

@@ -70,6 +70,18 @@ class Producer:
     def message(
         self, task: TaskOptions, args: Args, kwargs: Kwargs, options: Options = NO_OPTIONS
     ) -> Message:
+        """The message of one call, as it is to be sent: receivers of signals have seen it.
+
+        Raises InvalidTaskError for what cannot be sent.
+        """
+        message = self.template(task, args, kwargs, options)
+        if before_task_publish.receivers:
+            message = announce_before(message, args, kwargs)
+        return message
+
+    def template(
+        self, task: TaskOptions, args: Args, kwargs: Kwargs, options: Options = NO_OPTIONS
+    ) -> Message:
         """The message of one call.
 
         What the call says counts before what the task says, then its route, then the settings.
@@ -87,10 +99,7 @@ class Producer:
             or self._broker.default_serializer
         )
         payload = self.encode(task, args, kwargs, serializer)
-        message = self.envelope(task, payload, serializer.name, options)
-        if before_task_publish.receivers:
-            message = announce_before(message, args, kwargs)
-        return message
+        return self.envelope(task, payload, serializer.name, options)
 
     def envelope(
         self, task: TaskOptions, payload: bytes, serializer: str, options: Options

@@ -25,6 +25,7 @@ OPTIONS = (
     "retry_backoff_max",
     "retry_jitter",
     "retry_kwargs",
+    "schedule",
     "serializer",
     "soft_time_limit",
     "store_errors_even_if_ignored",

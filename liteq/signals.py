@@ -86,22 +86,28 @@ class Signal:
 
         An exception of a receiver is logged and stands in place of its answer.
         """
-        answers = []
-        for each in self.receivers:
-            receiver = each.find() if _fits(each, sender) else None
-            if receiver is not None:
-                answers.append((receiver, self._call(receiver, sender, named)))
-        return answers
+        answers = (self.send_to(each, sender, named) for each in self.receivers)
+        return [answer for answer in answers if answer is not None]
 
-    def _call(self, receiver: Receiver, sender: object, named: dict[str, Any]) -> Any:
+    def send_to(
+        self, connection: _Connection, sender: object, named: dict[str, Any], quiet: bool = False
+    ) -> tuple[Receiver, Any] | None:
+        """Call the receiver of one of `receivers`; None if it is gone, or does not want to hear.
+
+        `quiet`: whoever asks sees to an exception.
+        """
+        receiver = connection.find() if _fits(connection, sender) else None
+        if receiver is None:
+            return None
         try:
-            return receiver(signal=self, sender=sender, **named)
+            return receiver, receiver(signal=self, sender=sender, **named)
         except Exception as exc:
-            from logging import getLogger  # 10 ms, which programs that only send need not pay
+            if not quiet:
+                from logging import getLogger  # 10 ms, which programs that only send need not pay
 
-            logger = getLogger("liteq.signals")
-            logger.exception("the receiver %r of the signal %s failed", receiver, self.name)
-            return exc
+                logger = getLogger("liteq.signals")
+                logger.exception("the receiver %r of the signal %s failed", receiver, self.name)
+            return receiver, exc
 
     def _weakly(self, receiver: Receiver, key: object) -> Callable[[], Receiver | None]:
         kind: Any = weakref.WeakMethod if hasattr(receiver, "__self__") else weakref.ref

@@ -37,6 +37,7 @@ class Task(TaskOptions, Generic[P, R]):
     hooks: frozenset[str] = frozenset()  # those that are overridden; the others cost nothing
     entry: Callable[..., Any]  # what a worker calls
 
+    schedule: Any = None  # when it runs by itself: a schedule, or fields of an entry
     typing = True  # check the arguments when the task is sent
     throws: tuple[type[BaseException], ...] = ()  # errors that are expected
     store_errors_even_if_ignored: bool | None = None

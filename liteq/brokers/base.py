@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..clock import Clock
+from ..entry import Entry, Fired, Firing
 from ..exceptions import ConfigurationError
 from ..graph import Graph
 from ..message import Attempt, Delivery, Message, Receipt, Record
@@ -202,6 +203,37 @@ class Broker(ABC):
     def sweep(self, limit: int) -> int:
         """Drop up to `limit` finished tasks whose time to be kept is over; answer how many."""
 
+    # schedules
+
+    @abstractmethod
+    def schedule(self, entries: Sequence[Entry]) -> list[str]:
+        """Write entries of periodic tasks; answer the names of those that were refused.
+
+        One of version 0 is new, and refused if there is one of its name. Any other replaces the
+        one that was read with its version, and is refused if that was changed since.
+        """
+
+    @abstractmethod
+    def unschedule(self, names: Sequence[str]) -> list[str]:
+        """Drop entries; answer the names of those that there were."""
+
+    @abstractmethod
+    def schedules(self, due_by: float | None = None) -> list[Entry]:
+        """All entries, or only those that are due by a moment; by name."""
+
+    @abstractmethod
+    def next_fire(self) -> float | None:
+        """When the next entry is due, if any is."""
+
+    @abstractmethod
+    def fire(self, firings: Sequence[Firing]) -> list[Fired]:
+        """Take each entry one step on and send what goes with it; say what became of each.
+
+        A firing is LOST if its entry was changed since it was read. It is HELD if something is to
+        be sent, the entry has no `overlap`, and its last task has not ended: then the entry goes
+        on, with the runs and the last run that it had.
+        """
+
     # workers
 
     @abstractmethod
@@ -220,7 +252,10 @@ class Broker(ABC):
 
     @abstractmethod
     def work_bell(self, worker: int) -> Bell:
-        """A bell for `worker` that rings when there may be something to claim."""
+        """A bell for `worker` that rings when there may be something to claim, or to fire.
+
+        0 is no worker: it only fires.
+        """
 
     @abstractmethod
     def result_bell(self) -> Bell:

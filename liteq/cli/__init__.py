@@ -19,12 +19,14 @@ from .output import complain
 
 COMMANDS = {
     "worker": "run tasks until stopped",
+    "beat": "fire periodic tasks, and do nothing else",
     "status": "show who works and what waits",
     "call": "send a task by name",
     "result": "show the result of a task",
     "inspect": "show running, waiting and registered tasks",
     "purge": "drop the tasks that wait to be run",
     "revoke": "cancel tasks by id, name or header",
+    "schedule": "show, add, pause and remove periodic tasks",
     "dead": "look at tasks that were set aside, and try them again",
     "doctor": "look for what is wrong with the store, and repair it",
     "backup": "copy the store to a file while it is in use",

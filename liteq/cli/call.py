@@ -1,10 +1,9 @@
 """`liteq call`: send a task by name."""
 
-import json
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Never
+from typing import Any
 
 from ..app import LiteQ
 from ..exceptions import InvalidTaskError, NotRegistered
@@ -12,7 +11,7 @@ from ..result import AsyncResult
 from .answers import add_options, show_answer, wants_to_wait
 from .apps import app_of
 from .exits import OK
-from .options import seconds
+from .options import json_list, json_object, seconds
 from .output import complain, say, say_json
 
 
@@ -20,8 +19,15 @@ def configure(parser: ArgumentParser) -> None:
     """The options."""
     add = parser.add_argument
     add("name", metavar="NAME", help="the task, such as project.tasks.add")
-    add("-a", "--args", type=_list, default=[], metavar="JSON", help="a list: '[2, 3]'")
-    add("-k", "--kwargs", type=_dict, default={}, metavar="JSON", help="an object: '{\"x\": 2}'")
+    add("-a", "--args", type=json_list, default=[], metavar="JSON", help="a list: '[2, 3]'")
+    add(
+        "-k",
+        "--kwargs",
+        type=json_object,
+        default={},
+        metavar="JSON",
+        help="an object: '{\"x\": 2}'",
+    )
     when = parser.add_mutually_exclusive_group()
     when.add_argument("-c", "--countdown", type=seconds, metavar="SECONDS", help="not before")
     when.add_argument("-e", "--eta", type=_moment, metavar="TIME", help="not before: ISO 8601")
@@ -69,28 +75,6 @@ def _sender(app: LiteQ, args: Namespace) -> Callable[..., AsyncResult[Any]]:
 
 
 # types of options: argparse shows their errors and exits with 2
-
-
-def _list(text: str) -> Any:
-    return _json(text, list, "a JSON list such as '[2, 3]'")
-
-
-def _dict(text: str) -> Any:
-    return _json(text, dict, "a JSON object such as '{\"x\": 2}'")
-
-
-def _json(text: str, kind: type[Any], expected: str) -> Any:
-    try:
-        value = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as exc:
-        raise ArgumentTypeError(f"{text!r} is not {expected}: {exc}") from exc
-    if not isinstance(value, kind):
-        raise ArgumentTypeError(f"{text!r} is not {expected}")
-    return value
-
-
-def _refuse_constant(name: str) -> Never:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _moment(text: str) -> datetime:

@@ -1,7 +1,9 @@
 """Options that several commands have, and the types of their values."""
 
+import json
 import math
 from argparse import ArgumentParser, ArgumentTypeError
+from typing import Any, Never
 
 
 def add_json(parser: ArgumentParser) -> None:
@@ -44,3 +46,27 @@ def names(text: str) -> list[str]:
     if not found:
         raise ArgumentTypeError("it names nothing; write a,b")
     return found
+
+
+def json_list(text: str) -> Any:
+    """A list, as JSON."""
+    return _json(text, list, "a JSON list such as '[2, 3]'")
+
+
+def json_object(text: str) -> Any:
+    """A dict, as JSON."""
+    return _json(text, dict, "a JSON object such as '{\"x\": 2}'")
+
+
+def _json(text: str, kind: type[Any], expected: str) -> Any:
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as exc:
+        raise ArgumentTypeError(f"{text!r} is not {expected}: {exc}") from exc
+    if not isinstance(value, kind):
+        raise ArgumentTypeError(f"{text!r} is not {expected}")
+    return value
+
+
+def _refuse_constant(name: str) -> Never:
+    raise ValueError(f"{name} is not JSON")

@@ -23,6 +23,7 @@ class DeferredConfig:
         self._sources: list[tuple[Any, str | None]] = []
         self._lock = threading.RLock()
         self._loading = False
+        self._told: list[Any] = []  # connections of `on_after_configure`
 
     def add(self, source: Any, namespace: str | None, *, silent: bool, force: bool) -> None:
         """Read `source` when it is time; with `force`, or when that time is past, now.
@@ -50,8 +51,24 @@ class DeferredConfig:
                 self.ready = True
             finally:
                 self._loading = False
-        self.on_after_configure.send(sender=self._app, source=self.values)
+        self.announce()
         return self.values
+
+    def announce(self, *, complete: bool = False) -> None:
+        """Send `on_after_configure` to those who have not heard it yet.
+
+        A handler may be connected after the first look at a setting, or name a task that is
+        defined after it. So who failed is asked again when the tasks are `complete`.
+        """
+        for connection in self.on_after_configure.receivers:
+            if connection in self._told:
+                continue
+            self._told.append(connection)  # before: it may look at settings itself
+            answer = self.on_after_configure.send_to(
+                connection, self._app, {"source": self.values}, quiet=not complete
+            )
+            if answer and isinstance(answer[1], Exception) and not complete:
+                self._told.remove(connection)
 
 
 def _is_there(module: str) -> bool:

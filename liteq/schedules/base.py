@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, Self
 from ..zones import as_zone
 from .wallclock import utc
 
+_SHORTEST = timedelta(minutes=1)  # no crontab fires twice within it
+
 NEVER = timedelta.max
 """The time that remains when a schedule does not fire again."""
 
@@ -60,6 +62,26 @@ class BaseSchedule:
         datetime without a zone.
         """
         raise NotImplementedError(f"{type(self).__name__} does not say when it fires")
+
+    def last_until(self, moment: datetime, until: datetime) -> datetime:
+        """The last moment that is not after `until`, of those that begin with `moment`.
+
+        Both are aware; the answer is in UTC. It does not walk through all that lie between.
+        """
+        moment, until = utc(moment), utc(until)
+        reach = _SHORTEST
+        while until - moment > reach:
+            following = self.next_after(until - reach)
+            if following is not None and following <= until:
+                return self._walk(following, until)
+            reach *= 2
+        return self._walk(moment, until)
+
+    def _walk(self, moment: datetime, until: datetime) -> datetime:
+        following = self.next_after(moment)
+        while following is not None and following <= until:
+            moment, following = following, self.next_after(following)
+        return moment
 
     def now(self) -> datetime:
         """The time; without a zone it is UTC."""

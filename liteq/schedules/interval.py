@@ -8,6 +8,7 @@ from .base import BaseSchedule
 from .wallclock import once, utc, wall
 
 _LONGEST = timedelta(days=36525)  # a century; as seconds in a float it is exact to the microsecond
+_SHORT = 3
 _UNITS = (("day", 86400.0), ("hour", 3600.0), ("minute", 60.0), ("second", 1.0))
 
 
@@ -56,6 +57,13 @@ class schedule(BaseSchedule):  # noqa: N801 - Celery's name
             return self._rounded(moment) if self.relative else moment + self.run_every
         except OverflowError:  # the calendar ends
             return None
+
+    def last_until(self, moment: datetime, until: datetime) -> datetime:
+        """As in `BaseSchedule`; which moments these are depends on the one they begin with."""
+        moment = utc(moment)
+        # Some steps short of the end, because days that are rounded have 23 to 25 hours.
+        steps = max((utc(until) - moment) // self.run_every - _SHORT, 0)
+        return self._walk(moment + steps * self.run_every, utc(until))
 
     def _rounded(self, moment: datetime) -> datetime:
         if self.seconds >= 86400:

@@ -1,11 +1,13 @@
-"""What a worker does beside running tasks: promote, rescue, sweep, keep the store in order."""
+"""What a worker does beside running tasks: promote, fire, rescue, sweep, mind the store."""
 
 import json
 import time
 from collections.abc import Callable
 
 from ..brokers.base import Broker
+from ..clock import Jumps
 from ..outcome import Policy
+from ..scheduler import Scheduler
 from .deaths import Boards
 from .log import logger
 
@@ -15,7 +17,8 @@ _UPKEEP_EVERY = 0.25
 _IDLE_AFTER = 5.0
 _SWEEP_EVERY = 30.0
 _SWEEP_BATCH = 500  # records, so that a sweep holds the write lock for milliseconds only
-_FAR = 3600.0  # seconds: the longest that is slept towards an eta, should the clock be set
+_FAR = 3600.0  # seconds: the longest that is slept towards an eta
+_AGAIN = 0.1  # seconds between two looks at the schedules for news: a busy worker is rung often
 
 
 class Maintenance:
@@ -27,12 +30,16 @@ class Maintenance:
         worker: int,
         policy: Policy,
         describe: Callable[[], dict[str, object]],
+        scheduler: Scheduler | None = None,
     ) -> None:
         self._broker = broker
         self._worker = worker
         self._policy = policy
         self._boards = Boards()
         self._describe = describe
+        self._scheduler = scheduler
+        self._jumps = Jumps(broker.clock)
+        self._fired_at = 0.0
         now = self._busy_at = time.monotonic()
         self._rested = False
         self._at = {
@@ -42,6 +49,8 @@ class Maintenance:
             self._upkeep: now + _UPKEEP_EVERY,
             self._sweep: now + _UPKEEP_EVERY,
         }
+        if scheduler is not None:
+            self._at[self._fire] = now
 
     @property
     def due(self) -> float:
@@ -49,8 +58,14 @@ class Maintenance:
         return min(self._at.values())
 
     def rung(self) -> None:
-        """There is news: perhaps an eta that is nearer than the one waited for."""
-        self._at[self._promote] = min(self._at[self._promote], time.monotonic())
+        """There is news: perhaps an eta or a schedule that is nearer than those waited for."""
+        now = time.monotonic()
+        self._hurry(self._promote, now)
+        self._hurry(self._fire, max(now, self._fired_at + _AGAIN))
+
+    def _hurry(self, duty: Callable[[], float], at: float) -> None:
+        if duty in self._at:
+            self._at[duty] = min(self._at[duty], at)
 
     def busy(self) -> None:
         """Something was just done: the worker is not idle."""
@@ -67,10 +82,18 @@ class Maintenance:
     # Each duty answers in how many seconds it is due again.
 
     def _promote(self) -> float:
-        upcoming = self._broker.promote()
-        if upcoming is None:
+        return self._until(self._broker.promote())
+
+    def _fire(self) -> float:
+        assert self._scheduler is not None
+        upcoming = self._scheduler.turn()
+        self._fired_at = time.monotonic()
+        return self._until(upcoming)
+
+    def _until(self, moment: float | None) -> float:
+        if moment is None:
             return _FAR
-        return min(max(upcoming - self._broker.clock(), 0.0), _FAR)
+        return min(max(moment - self._broker.clock(), 0.0), _FAR)
 
     def _rescue(self) -> float:
         rescued = self._broker.rescue(self._policy, self._boards.begun)
@@ -85,10 +108,19 @@ class Maintenance:
         return _BEAT_EVERY
 
     def _upkeep(self) -> float:
+        if self._jumps.any():
+            self._clock_was_set()
         idle = not self._rested and time.monotonic() - self._busy_at > _IDLE_AFTER
         self._broker.upkeep(idle=idle)
         self._rested = self._rested or idle
         return _UPKEEP_EVERY
+
+    def _clock_was_set(self) -> None:
+        logger.warning("the clock was set, or the machine slept: looking at what is due now")
+        if self._scheduler is not None:
+            self._scheduler.clock_was_set()
+        for duty in (self._promote, self._fire):
+            self._hurry(duty, 0.0)
 
     def _sweep(self) -> float:
         swept = self._broker.sweep(_SWEEP_BATCH)

@@ -17,6 +17,7 @@ from ..outcome import Kind, Outcome, Policy, Settlement
 from ..pools import Pool, Slot
 from ..pools.alarm import Alarm
 from ..pools.base import Death, Told, Verdict
+from ..scheduler import Scheduler
 from ..serializers import Serializer
 from .deaths import epitaph
 from .decide import decide
@@ -44,6 +45,7 @@ class Plan(NamedTuple):
     serializer: Serializer  # of the errors that the supervisor itself has to tell
     limits: TimeLimits
     grace: float | None = None  # seconds that running tasks get at a warm stop; None: all they need
+    scheduler: Scheduler | None = None  # None: others fire the periodic tasks
 
 
 class Supervisor:
@@ -100,7 +102,9 @@ class Supervisor:
         info = json.dumps(self.describe())
         self.worker = self._insist(lambda: self.broker.register(self.plan.name, info))
         self._bell = self._insist(lambda: self.broker.work_bell(self.worker))
-        self._maintenance = Maintenance(self.broker, self.worker, self.plan.policy, self.describe)
+        self._maintenance = Maintenance(
+            self.broker, self.worker, self.plan.policy, self.describe, self.plan.scheduler
+        )
         self._selector.register(self._bell.fileno(), EVENT_READ, self._rung)
         self._selector.register(self._alarm, EVENT_READ, self._alarm.silence)
         self.pool.start(self._selector)

@@ -12,8 +12,10 @@ from ..app import LiteQ
 from ..exceptions import ImproperlyConfigured, LiteqError
 from ..mainscript import only_definitions
 from ..options import check_name
+from ..periodic import entries_of, name_of
 from ..pools import Recipe, make_pool
 from ..pools.base import Limits, Report, Run
+from ..scheduler import Scheduler
 from ..serializers import get
 from .cpus import usable_cpus
 from .decide import policy_of
@@ -38,8 +40,8 @@ class Worker:
     `concurrency`: slots; as many as there are CPUs to use unless given. `queues`: names, those
     of `task_queues` and the default one unless given. `pool`: processes, threads or solo.
     `hostname`: the worker's name, `%h` is the host and `%p` the pid. `max_tasks_per_child` and
-    `max_memory_per_child` (KiB): after which a child process is replaced. `logging`: what the
-    child processes set up, see `LogPlan`.
+    `max_memory_per_child` (KiB): after which a child process is replaced. `beat`: fire periodic
+    tasks as well. `logging`: what the child processes set up, see `LogPlan`.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Worker:
         pool: str | None = None,
         max_tasks_per_child: int | None = None,
         max_memory_per_child: int | None = None,
+        beat: bool = True,
         logging: LogPlan | None = None,
     ) -> None:
         conf = app.conf
@@ -69,6 +72,7 @@ class Worker:
             max_tasks_per_child or conf.worker_max_tasks_per_child,
             max_memory_per_child or conf.worker_max_memory_per_child,
         )
+        self.beat = beat
         self.logging = logging or LogPlan()
         self._supervisor: Supervisor | None = None
         self._thread: threading.Thread | None = None
@@ -187,6 +191,9 @@ class Worker:
             }
         return Recipe(_LOAD, _MAKE, spec, here, self.limits)
 
+    def _scheduler(self) -> Scheduler:
+        return Scheduler(self.app.broker, name_of(self.app), entries_of(self.app))
+
     def _plan(self) -> Plan:
         conf = self.app.conf
         info: dict[str, object] = {
@@ -203,6 +210,7 @@ class Worker:
             serializer=get(conf.result_serializer or self.app.broker.default_serializer),
             limits=TimeLimits.of_tasks("time_limit", self.app.tasks, conf.task_time_limit),
             grace=conf.shutdown_grace,
+            scheduler=self._scheduler() if self.beat else None,
         )
 
 

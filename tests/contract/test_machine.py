@@ -14,6 +14,7 @@ from liteq.brokers.base import Claim, Settled
 from liteq.brokers.memory import MemoryBroker
 from liteq.brokers.sqlite.owners import this_process
 from liteq.clock import ManualClock
+from liteq.entry import Entry, Firing
 from liteq.graph import Graph, Group, Place
 from liteq.message import Attempt, Delivery, Message, Receipt, Record
 from liteq.outcome import Policy, Settlement
@@ -72,6 +73,25 @@ ends = st.builds(
 )
 
 
+NAMES = ("daily", "hourly")
+entries = st.builds(
+    Entry,
+    name=st.sampled_from(NAMES),
+    schedule=st.just('{"every": 5}'),
+    message=messages.map(lambda each: each._replace(id="", eta=None)),
+    moment=offsets,
+    due=offsets,
+    planned=st.just(0.0),
+    app=st.none() | st.just("shop"),
+    misfire=st.sampled_from(["once", "all"]),
+    grace=st.none() | st.just(2.5),
+    overlap=st.booleans(),
+    jitter=st.just(0.5),
+    expires=st.none() | st.just(9.0),
+)
+names = st.sampled_from(NAMES)
+
+
 def task_of(id: str) -> Message:
     return Message(id, "task", b"", "json", "x")
 
@@ -114,6 +134,7 @@ class Brokers(RuleBasedStateMachine):
         self.pairs: list[Pair] = []  # all claims there ever were: old receipts are tried as well
         self.workers: list[int] = []
         self.graphs = 0
+        self.read: list[list[Entry]] = [[], []]  # entries as each broker had them at some time
 
     def teardown(self) -> None:
         self.model.close()
@@ -206,6 +227,49 @@ class Brokers(RuleBasedStateMachine):
         real = self.real.rescue(policy, lambda _: None if unknown else theirs)
         assert sorted(map(seen, model)) == sorted(map(seen, real))
 
+    # schedules
+
+    @rule(batch=st.lists(entries, max_size=2))
+    def schedule(self, batch: list[Entry]) -> None:
+        now = self.clock()
+        self.both("schedule", [e._replace(due=self.after(e.due), planned=now) for e in batch])
+
+    @rule(names=st.lists(names, max_size=2))
+    def unschedule(self, names: list[str]) -> None:
+        self.both("unschedule", names)
+
+    @rule(due_by=offsets)
+    def read_schedules(self, due_by: float | None) -> None:
+        read = [broker.schedules(self.after(due_by)) for broker in (self.model, self.real)]
+        assert [each._replace(version=0) for each in read[0]] == [
+            each._replace(version=0) for each in read[1]
+        ]
+        for earlier, more in zip(self.read, read, strict=True):
+            earlier.extend(more)
+
+    @rule(pick=st.integers(0, 9), due=offsets, paused=st.booleans())
+    def reschedule(self, pick: int, due: float | None, paused: bool) -> None:
+        """Also what was changed or dropped since it was read."""
+        changed = [
+            [each._replace(due=self.after(due), paused=paused) for each in read[-1 - pick :][:1]]
+            for read in self.read
+        ]
+        model, real = self.model.schedule(changed[0]), self.real.schedule(changed[1])
+        assert model == real
+
+    @rule(picks=st.lists(st.integers(0, 9), max_size=3), id=st.sampled_from([*IDS, None]))
+    def fire(self, picks: list[int], id: str | None) -> None:
+        def step(entry: Entry) -> Firing:
+            after = entry._replace(due=self.clock() + 5, planned=self.clock())
+            if id is None:
+                return Firing(after, None)
+            after = after._replace(runs=entry.runs + 1, last=self.clock(), last_id=id)
+            return Firing(after, entry.message._replace(id=id))
+
+        chosen = [[step(read[-1 - p]) for p in picks if p < len(read)] for read in self.read]
+        model, real = self.model.fire(chosen[0]), self.real.fire(chosen[1])
+        assert model == real
+
     # results
 
     @rule(ids=ids)
@@ -294,6 +358,14 @@ class Brokers(RuleBasedStateMachine):
             verdicts = [broker.condemned(worker) for broker in (self.model, self.real)]
             model, real = (sorted(each.id for each in verdict) for verdict in verdicts)
             assert model == real
+
+    @invariant()
+    def they_have_the_same_entries(self) -> None:
+        self.both("next_fire")
+        model, real = (broker.schedules() for broker in (self.model, self.real))
+        assert [each._replace(version=0) for each in model] == [
+            each._replace(version=0) for each in real
+        ]
 
     @invariant()
     def they_see_the_same_workers(self) -> None:

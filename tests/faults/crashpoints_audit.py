@@ -37,6 +37,9 @@ INVARIANTS = {
     "the attempts of a task are those it has counted": """
         select id from task
         where attempts != (select count(*) from attempt where attempt.task = task.seq)""",
+    "an entry that has fired has sent its task": """
+        select name from schedule
+        where runs > 0 and last_id not in (select id from task)""",
     "a task that is forgotten leaves no attempts": """
         select task from attempt where task not in (select seq from task)""",
 }

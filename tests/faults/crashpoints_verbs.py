@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from liteq.brokers.base import Broker, Claim
 from liteq.clock import ManualClock
+from liteq.entry import Entry, Firing
 from liteq.graph import Graph, Group, Place
 from liteq.message import Message, Receipt
 from liteq.outcome import Policy, Settlement
@@ -59,6 +60,21 @@ def workflow(name: str) -> Graph:
     return Graph(messages, tuple(places.values()), (Group(f"{name}-all"),))
 
 
+def entry(name: str, *, overlap: bool = True, last_id: str | None = None) -> Entry:
+    """A periodic task that is due."""
+    fields: dict[str, Any] = {"moment": NOW, "due": NOW, "overlap": overlap, "last_id": last_id}
+    return Entry(name, '{"every": 60}', message("new-7")._replace(id=""), **fields)
+
+
+def _fire(*names: str) -> Any:
+    def act(broker: Broker, scene: Scene) -> object:
+        after: dict[str, Any] = {"moment": NOW + 60, "due": NOW + 60, "runs": 1, "last_id": "new-7"}
+        found = [each for each in broker.schedules() if each.name in names]
+        return broker.fire([Firing(e._replace(**after), message("new-7")) for e in found])
+
+    return act
+
+
 def set_the_scene(broker: Broker, clock: ManualClock) -> Scene:
     """Fill a store with tasks in every phase, held by a worker of this process."""
     clock.now = NOW - 100
@@ -66,6 +82,7 @@ def set_the_scene(broker: Broker, clock: ManualClock) -> Scene:
     broker.enqueue([message(f"held-{n}") for n in range(3)])
     broker.enqueue([message("once-0", acks_late=False)])
     broker.enqueue_graph(workflow("old"))
+    broker.schedule([entry("free"), entry("held", overlap=False, last_id="held-0")])
     worker = broker.register("worker", "{}")
     broker.work_bell(worker)  # rung from now on, though nobody hears it
     held = broker.claim(Claim(worker, QUEUES, 100))
@@ -131,6 +148,10 @@ _TABLE = [
     Verb("replace", _settle(replaced, "held-0", "old-part-3", tied=True)),
     Verb("release", lambda broker, scene: broker.release([scene.receipts["held-2"]])),
     Verb("promote", lambda broker, scene: broker.promote()),
+    Verb("schedule", lambda broker, scene: broker.schedule([entry("new"), entry("newer")])),
+    Verb("unschedule", lambda broker, scene: broker.unschedule(["free", "held"])),
+    Verb("fire", _fire("free")),
+    Verb("fire while it runs", _fire("held", "free")),
     Verb("rescue", lambda broker, scene: broker.rescue(POLICY, lambda info: None)),
     Verb("rescue what waited", lambda broker, scene: broker.rescue(POLICY, lambda info: NONE)),
     Verb("rescue and bury", lambda broker, scene: broker.rescue(LAST_TIME, lambda info: None)),
@@ -157,7 +178,7 @@ VERBS = {verb.name: verb for verb in _TABLE}
 # an earlier version.
 STARTS = {
     "logged": list(VERBS),
-    "brimming": ["enqueue", "finish and claim", "rescue", "cancel", "finish last member"],
+    "brimming": ["enqueue", "fire", "finish and claim", "rescue", "cancel", "finish last member"],
     "nothing": ["open", "enqueue", "register"],
     "old": ["open", "enqueue"],
 }

@@ -390,3 +390,43 @@ def test_an_entry_that_names_no_schedule_is_refused(wrong: Any) -> None:
 
 def test_what_cannot_be_read_is_a_value_error() -> None:
     assert issubclass(ParseException, ValueError)
+
+
+@given(
+    start=st.floats(0, 365 * 86400.0).map(lambda s: NOON + timedelta(seconds=s)),
+    hours=st.floats(0, 2000),
+    which=st.sampled_from(
+        [
+            crontab.from_string("*/7 8-9 * * *", tz="America/Santiago"),
+            crontab.from_string("30 2 * * *", tz="Europe/Paris"),
+            crontab.from_string("0 * * * *", tz="Australia/Lord_Howe"),
+            crontab.from_string("0 0 29 2 *"),
+            schedule(3600),
+            schedule(7000.123),
+            schedule(timedelta(hours=5), relative=True),
+            schedule(timedelta(days=2), relative=True, tz="America/Santiago"),
+            solar("sunset", 48.85, 2.35),
+        ]
+    ),
+)
+def test_the_last_moment_until_then_is_the_one_that_a_walk_finds(
+    start: datetime, hours: float, which: BaseSchedule
+) -> None:
+    moment = which.next_after(start)
+    assert moment is not None
+    until = moment + timedelta(hours=hours)
+    walked = moment
+    while (following := which.next_after(walked)) is not None and following <= until:
+        walked = following
+
+    assert which.last_until(moment, until) == walked
+
+
+def test_the_last_moment_of_a_long_time_is_found_at_once() -> None:
+    moment = datetime(2000, 1, 1, tzinfo=UTC)
+    until = datetime(2030, 1, 1, 0, 0, 0, 500000, tzinfo=UTC)
+    second = timedelta(seconds=1)
+
+    assert schedule(second).last_until(moment, until) == until.replace(microsecond=0)
+    assert crontab().last_until(moment, until) == until.replace(microsecond=0)
+    assert schedule(second).last_until(moment, moment - second) == moment

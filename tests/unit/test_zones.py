@@ -1,14 +1,17 @@
 """Time zones by name."""
 
+import pickle
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from liteq.zones import as_zone, name_of
+from liteq.zones import LOCAL, as_zone, name_of
 from tests.architecture.source import PACKAGE
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -72,6 +75,43 @@ def test_what_is_no_zone_is_a_type_error() -> None:
 def test_a_zone_without_a_name_has_no_text() -> None:
     with pytest.raises(ValueError, match="has no name"):
         name_of(as_zone(Nameless()))
+
+
+@pytest.fixture(params=["Europe/Paris", "Australia/Lord_Howe", "America/Sao_Paulo"])
+def here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[ZoneInfo]:
+    """This computer stands there."""
+    if not hasattr(time, "tzset"):
+        pytest.skip("here a process cannot choose its time zone")
+    monkeypatch.setenv("TZ", request.param)
+    time.tzset()
+    yield ZoneInfo(request.param)
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_local_time_has_the_summer_time_of_this_computer(here: ZoneInfo) -> None:
+    moment = datetime(2017, 1, 1, tzinfo=UTC)
+    while moment.year == 2017:  # the clocks are changed within this year in all of them
+        there, local = moment.astimezone(here), moment.astimezone(LOCAL)
+        assert local.replace(tzinfo=None, fold=local.fold) == there.replace(tzinfo=None)
+        assert (local.utcoffset(), local.fold) == (there.utcoffset(), there.fold), moment
+        assert local.astimezone(UTC) == moment
+        moment += timedelta(minutes=15)
+
+
+def test_wall_times_that_are_not_or_come_twice_are_read_as_in_any_zone(here: ZoneInfo) -> None:
+    shown = datetime(2017, 1, 1)  # noqa: DTZ001 - it is given one below
+    while shown.year == 2017:
+        for fold in (0, 1):
+            theirs, ours = (shown.replace(tzinfo=zone, fold=fold) for zone in (here, LOCAL))
+            assert ours.utcoffset() == theirs.utcoffset(), ours
+        shown += timedelta(minutes=30)
+
+
+def test_local_time_has_a_name_and_travels() -> None:
+    assert name_of(LOCAL) == "local"
+    assert as_zone("local") is LOCAL
+    assert name_of(pickle.loads(pickle.dumps(LOCAL))) == "local"
 
 
 WITHOUT_A_DATABASE = """

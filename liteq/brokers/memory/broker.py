@@ -20,9 +20,10 @@ from ...message import Attempt, Delivery, Message, Receipt, Record, last_attempt
 from ...outcome import Policy, Settlement
 from ...states import Phase
 from ...walk import follow_up
-from ..base import Begun, Broker, Claim, Condemned, QueueCount, Settled, WorkerInfo
+from ..base import Begun, Claim, Condemned, QueueCount, Settled, WorkerInfo
 from .bells import MemoryBell
 from .records import eta, headers_of, kept_until, new
+from .schedules import Scheduling
 from .workflows import Groups, MemoryTies, Places, ended
 
 _FINAL = tuple(phase for phase in Phase if phase.final)
@@ -38,7 +39,7 @@ class _Revoked(NamedTuple):
 _NOT_REVOKED = _Revoked(None, terminate=False)
 
 
-class MemoryBroker(Broker):
+class MemoryBroker(Scheduling):
     """A store in this process, shared by its threads."""
 
     url = "memory://"
@@ -46,6 +47,7 @@ class MemoryBroker(Broker):
     default_serializer = "pickle"  # the bytes never leave the process
 
     def __init__(self, clock: Clock = system_clock) -> None:
+        super().__init__()
         self.clock = clock
         self._lock = threading.RLock()
         self._tasks: dict[str, Record] = {}  # by id, in the order they were sent
@@ -411,6 +413,9 @@ class MemoryBroker(Broker):
 
     def _stop(self, worker: int) -> None:
         self._workers[worker] = self._workers[worker]._replace(stopped=self.clock())
+
+    def _ring_workers(self) -> None:
+        _ring(self._work_bells)
 
     def _listen(self, bells: WeakSet[MemoryBell]) -> MemoryBell:
         bell = MemoryBell()

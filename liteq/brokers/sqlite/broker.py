@@ -22,6 +22,7 @@ from .location import Location
 from .owners import Owner, is_dead, this_process
 from .rescue import Obituaries, take_back
 from .rows import Row, delivery_of, first_phase, record_of, tokens
+from .schedules import Scheduling
 from .session import BRIEF, Level, Session
 from .settling import ClaimLost, settle_all, settle_each
 from .statements import SQL, claim_sql
@@ -35,7 +36,7 @@ _DURABLE = Level("full")
 _FLEETING = Level("normal", BRIEF)  # nobody misses a bell after a power cut
 
 
-class SqliteBroker(Tools):
+class SqliteBroker(Tools, Scheduling):
     """A store in one SQLite file."""
 
     default_serializer = "pickle"  # only this user can write the file

@@ -90,6 +90,37 @@ create table task_group (
 ) without rowid;
 create index group_member on task_group (outer_group) where outer_group is not null;
 
+-- Periodic tasks.
+create table schedule (
+  name text primary key,
+  schedule text not null,                        -- JSON: {"every": 30}, {"crontab": "0 7 * * *"}, …
+  moment real,                                   -- which it fires for next; null: never again
+  due real,                                      -- when it does so, jitter included; null: paused
+  planned real not null,                         -- when these two were decided
+  version integer not null,                      -- other after each change
+  app text,                                      -- whose code has it; null: it was added at run time
+  paused integer not null default 0,
+  runs integer not null default 0,
+  last real,                                     -- the moment that it fired for last
+  last_id text,                                  -- and the id of that task
+  misfire text not null default 'once',          -- once, skip, all
+  grace real,                                    -- seconds late that a run may begin; null: any
+  overlap integer not null default 1,            -- 0: not while its last task has not ended
+  jitter real not null default 0,                -- seconds
+  expires_after real,                            -- seconds
+  task text not null,                            -- from here on, what is sent; as in `task`
+  payload blob not null,
+  serializer text not null,
+  queue text not null,
+  priority integer not null default 0,
+  expires real,
+  acks_late integer not null default 1,
+  ignore_result integer not null default 0,
+  track_started integer not null default 0,
+  options text
+);
+create index schedule_due on schedule (due) where due is not null;
+
 create table worker (
   id integer primary key autoincrement,
   name text not null,

@@ -231,6 +231,44 @@ delete from task_group where released and not exists (
   select 1 from task where member_of = task_group.id
 )
 
+-- name: schedule
+insert or ignore into schedule (
+  schedule, task, payload, serializer, queue, priority, expires, acks_late, ignore_result,
+  track_started, options, moment, due, planned, app, paused, runs, last, last_id, misfire, grace,
+  overlap, jitter, expires_after, name, version
+) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: reschedule
+-- The last two are the name, and the version that is replaced.
+update schedule set version = version + 1,
+  schedule = ?, task = ?, payload = ?, serializer = ?, queue = ?, priority = ?, expires = ?,
+  acks_late = ?, ignore_result = ?, track_started = ?, options = ?, moment = ?, due = ?,
+  planned = ?, app = ?, paused = ?, runs = ?, last = ?, last_id = ?, misfire = ?, grace = ?,
+  overlap = ?, jitter = ?, expires_after = ?
+where name = ? and version = ?
+
+-- name: unschedule
+delete from schedule where name = ?
+
+-- name: schedules
+select name, schedule, '', task, cast(payload as blob), serializer, queue, priority, null, expires,
+  0, acks_late, ignore_result, track_started, options, moment, due, planned, version, app, paused,
+  runs, last, last_id, misfire, grace, overlap, jitter, expires_after
+from schedule
+
+-- name: next_fire
+select min(due) from schedule where due is not null
+
+-- name: step
+update schedule set version = version + 1, moment = ?, due = ?, planned = ?
+where name = ? and version = ?
+
+-- name: count_run
+update schedule set runs = ?, last = ?, last_id = ? where name = ?
+
+-- name: last_runs
+select 1 from schedule s join task t on t.id = s.last_id where s.name = ? and t.phase < 4
+
 -- name: register
 insert into worker (name, owner, pid, host, started, beat, info) values (?, ?, ?, ?, ?, ?, ?)
 

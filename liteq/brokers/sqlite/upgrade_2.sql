@@ -1,4 +1,4 @@
--- From schema 1 to 2: workflows, the history of attempts, and revoking what runs.
+-- From schema 1 to 2: workflows, the history of attempts, revoking what runs, and schedules.
 
 alter table task add column tied integer not null default 0;
 alter table task add column waits text;
@@ -44,3 +44,33 @@ create table task_group (
   released integer not null default 0
 ) without rowid;
 create index group_member on task_group (outer_group) where outer_group is not null;
+
+create table schedule (
+  name text primary key,
+  schedule text not null,
+  moment real,
+  due real,
+  planned real not null,
+  version integer not null,
+  app text,
+  paused integer not null default 0,
+  runs integer not null default 0,
+  last real,
+  last_id text,
+  misfire text not null default 'once',
+  grace real,
+  overlap integer not null default 1,
+  jitter real not null default 0,
+  expires_after real,
+  task text not null,
+  payload blob not null,
+  serializer text not null,
+  queue text not null,
+  priority integer not null default 0,
+  expires real,
+  acks_late integer not null default 1,
+  ignore_result integer not null default 0,
+  track_started integer not null default 0,
+  options text
+);
+create index schedule_due on schedule (due) where due is not null;

@@ -15,6 +15,7 @@ from .claiming import Claiming
 from .rescuing import Rescuing
 from .results import Results
 from .revoking import Revoking
+from .schedules import Schedules
 from .sending import Sending
 from .settling import Settling
 from .tools import Tools
@@ -32,6 +33,7 @@ class BrokerContract(
     Rescuing,
     Revoking,
     Workflows,
+    Schedules,
     Results,
     Workers,
     Waiting,

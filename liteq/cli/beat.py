@@ -1,0 +1,75 @@
+"""`liteq beat`: fire periodic tasks until stopped."""
+
+import logging
+import os
+import signal
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from ..app import LiteQ
+from ..beat import Beat
+from ..exceptions import ConfigurationError
+from ..urls import safe_url
+from ..version import __version__
+from .apps import app_of
+from .daemons import add_daemon_options, fill_standard_streams, pidfile, set_up_logging
+from .options import seconds
+
+logger = logging.getLogger("liteq.beat")
+
+
+def configure(parser: ArgumentParser) -> None:
+    """The options, with Celery's names."""
+    add = parser.add_argument
+    add_daemon_options(parser)
+    add(
+        "--max-interval",
+        type=seconds,
+        metavar="SECONDS",
+        help="look at the store at least so often",
+    )
+    add("-s", "--schedule", metavar="FILE", help="accepted: schedules are kept in the store")
+    add("-S", "--scheduler", metavar="NAME", help="accepted: there is one scheduler")
+
+
+def run(args: Namespace) -> int:
+    """Start, fire, stop; answer the exit code."""
+    fill_standard_streams()
+    if not args.app:
+        raise ConfigurationError("beat needs -A: the module that holds the application")
+    app = app_of(args)
+    set_up_logging(app, args)
+    beat = Beat(app, args.max_interval)
+    with pidfile(args.pidfile), _signals_to(beat):
+        with suppress(OSError):  # one whose output nobody reads works all the same
+            print(_banner(app), file=sys.stderr, flush=True)
+        logger.info("beat: Starting...")
+        beat.run()
+    return 0
+
+
+@contextmanager
+def _signals_to(beat: Beat) -> Iterator[None]:
+    """Signals that end a program stop `beat`."""
+
+    def stop(*_: Any) -> None:
+        beat.stop()
+
+    numbers = [getattr(signal, name, None) for name in ("SIGTERM", "SIGINT", "SIGBREAK")]
+    before = {number: signal.signal(number, stop) for number in numbers if number is not None}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _banner(app: LiteQ) -> str:
+    return (
+        f"\n liteq {__version__}  beat  pid {os.getpid()}\n\n"
+        f" app:         {app.main or app!r}\n"
+        f" broker:      {safe_url(app.broker.url)}\n"
+    )

@@ -1,0 +1,180 @@
+"""`liteq schedule`: periodic tasks in the store.
+
+To add an action: a function that answers the exit code, and its line in `ACTIONS`.
+"""
+
+import json
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable
+from typing import Any
+
+from ..app import LiteQ
+from ..entry import MISFIRES, Entry
+from ..schedules import BaseSchedule, crontab, schedule, solar
+from .apps import app_of
+from .exits import FAILED, OK, USAGE
+from .options import add_json, add_limit, json_list, json_object, seconds
+from .output import complain, moment, say, say_json, show, table
+from .views import View
+
+_COLUMNS = ("name", "task", "schedule", "next", "last", "runs", "app")
+_OPTIONS = ("queue", "priority", "expires", "timezone", "misfire", "grace", "jitter")
+
+
+def configure(parser: ArgumentParser) -> None:
+    """The options."""
+    add = parser.add_argument
+    add("what", choices=ACTIONS, metavar="WHAT", help=", ".join(ACTIONS))
+    names = add("names", nargs="+", default=[], metavar="NAME", help="schedules; for add also TASK")
+    names.required = False  # not nargs="*": an option between WHAT and NAME would use that up
+    when = parser.add_mutually_exclusive_group()
+    when.add_argument("--every", type=_every, metavar="SECONDS", help="add: an interval")
+    when.add_argument("--cron", type=_cron, metavar="LINE", help="add: '*/5 8-17 * * mon-fri'")
+    when.add_argument("--sun", type=_sun, metavar="EVENT,LAT,LON", help="add: 'sunset,48.9,2.4'")
+    add("-a", "--args", type=json_list, default=[], metavar="JSON", help="add: a list: '[2, 3]'")
+    add("-k", "--kwargs", type=json_object, default={}, metavar="JSON", help="add: an object")
+    add("-Q", "--queue", help="add: instead of the task's")
+    add("--priority", type=int, metavar="N", help="add: higher first")
+    add("-x", "--expires", type=seconds, metavar="SECONDS", help="add: not started after so long")
+    add("--timezone", metavar="ZONE", help="add: instead of the application's")
+    add("--misfire", choices=MISFIRES, help="add: what to do about missed moments")
+    add("--grace", type=seconds, metavar="SECONDS", help="add: how late a run may begin")
+    add("--jitter", type=seconds, metavar="SECONDS", help="add: up to so much later, at random")
+    add("--no-overlap", action="store_true", help="add: not while the last run goes on")
+    add_json(parser)
+    add_limit(parser, 100, "schedules, or moments of next, to show")
+
+
+def run(args: Namespace) -> int:
+    """Do it. FAILED when there is no schedule of one of the names."""
+    return ACTIONS[args.what](app_of(args), args)
+
+
+def _list(app: LiteQ, args: Namespace) -> int:
+    entries = [each for each in app.schedules if not args.names or each.name in args.names]
+    views = [_view(each) for each in entries[: args.limit]]
+    document = {"store": app.broker.url, "schedules": views, "more": len(entries) > args.limit}
+    rows = [[_cell(view, key) for key in _COLUMNS] for view in views]
+    head = [key.upper() for key in _COLUMNS]
+    show(document, table([head, *rows]) if rows else ["no schedules"], as_json=args.json)
+    return OK
+
+
+def _add(app: LiteQ, args: Namespace) -> int:
+    timing = args.every or args.cron or args.sun
+    if len(args.names) != 2 or timing is None:
+        return _usage("schedule add takes a name, a task, and one of --every, --cron and --sun")
+    name, task = args.names
+    app.load_tasks()
+    options = {each: getattr(args, each) for each in _OPTIONS if getattr(args, each) is not None}
+    overlap = not args.no_overlap
+    entry = app.schedules.add(
+        name, timing, task, args.args, args.kwargs, overlap=overlap, **options
+    )
+    if args.json:
+        say_json({"store": app.broker.url, "schedule": _view(entry)})
+    else:
+        say(f"{name} fires at {moment(entry.due)}")
+    return OK
+
+
+def _next(app: LiteQ, args: Namespace) -> int:
+    found = app.schedules.next(args.limit, *args.names)
+    if args.json:
+        coming = [{"when": each.when.isoformat(), "name": each.name} for each in found]
+        say_json({"store": app.broker.url, "moments": coming})
+    else:
+        say(*(f"{each.when.isoformat()}  {each.name}" for each in found))
+    known = {entry.name for entry in app.schedules}
+    return _missing(app, [name for name in args.names if name not in known])
+
+
+def _to_each(verb: str, done: str) -> Callable[[LiteQ, Namespace], int]:
+    def act(app: LiteQ, args: Namespace) -> int:
+        if not args.names:
+            return _usage(f"schedule {verb} takes the names of schedules")
+        changed = getattr(app.schedules, verb)(*args.names)
+        if args.json:
+            say_json({"store": app.broker.url, done: changed})
+        else:
+            say(*(f"{name} is {done}" for name in changed))
+        return _missing(app, [name for name in args.names if name not in changed])
+
+    return act
+
+
+ACTIONS: dict[str, Callable[[LiteQ, Namespace], int]] = {
+    "list": _list,
+    "add": _add,
+    "pause": _to_each("pause", "paused"),
+    "resume": _to_each("resume", "resumed"),
+    "remove": _to_each("remove", "removed"),
+    "next": _next,
+}
+
+
+def _usage(text: str) -> int:
+    complain(text)
+    return USAGE
+
+
+def _missing(app: LiteQ, names: list[str]) -> int:
+    for name in names:
+        complain(f"{app.broker.url} has no schedule {name}")
+    return FAILED if names else OK
+
+
+def _view(entry: Entry) -> View:
+    message = entry.message
+    return {
+        "name": entry.name,
+        "task": message.task,
+        "schedule": json.loads(entry.schedule),
+        "next": moment(entry.due),
+        "last": moment(entry.last),
+        "last_id": entry.last_id,
+        "runs": entry.runs,
+        "paused": entry.paused,
+        "app": entry.app,
+        "misfire": entry.misfire,
+        "grace": entry.grace,
+        "overlap": entry.overlap,
+        "jitter": entry.jitter,
+        "expires_after": entry.expires,
+        "queue": message.queue,
+        "priority": message.priority,
+        "serializer": message.serializer,
+        "size": len(message.payload),
+    }
+
+
+def _cell(view: View, column: str) -> Any:
+    if column == "schedule":
+        return " ".join(f"{key} {value}" for key, value in view[column].items())
+    if column == "next" and view["paused"]:
+        return "paused"
+    return view[column]
+
+
+# types of options: argparse shows their errors and exits with 2
+
+
+def _every(text: str) -> BaseSchedule:
+    return _schedule(lambda: schedule(seconds(text)))
+
+
+def _cron(text: str) -> BaseSchedule:
+    return _schedule(lambda: crontab.from_string(text))
+
+
+def _sun(text: str) -> BaseSchedule:
+    event, _, place = text.partition(",")
+    latitude, _, longitude = place.partition(",")
+    return _schedule(lambda: solar(event, float(latitude), float(longitude)))
+
+
+def _schedule(make: Callable[[], BaseSchedule]) -> BaseSchedule:
+    try:
+        return make()
+    except ValueError as exc:
+        raise ArgumentTypeError(str(exc)) from exc

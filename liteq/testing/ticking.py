@@ -1,0 +1,52 @@
+"""Periodic tasks in tests: what would fire, and firing it by a clock that is moved by hand."""
+
+from datetime import UTC, datetime
+from itertools import takewhile
+
+from ..app import LiteQ
+from ..entry import Fired
+from ..firing import planned, timeline
+from ..periodic import entries_of, name_of
+from ..scheduler import Scheduler
+from ..timetable import Upcoming
+
+
+def firings(
+    app: LiteQ, after: datetime | float, until: datetime | float, *names: str
+) -> list[Upcoming]:
+    """What the schedules in the code of `app` would fire after one moment and up to another.
+
+    It is as if a worker had been started at the first moment and never stopped. Moments are aware
+    datetimes or seconds since the epoch; the answer is in order, in the app's time zone. `names`:
+    only these schedules. Nothing is sent, and no store is asked.
+    """
+    start, end = _seconds(after), _seconds(until)
+    entries = [planned(each, start) for each in entries_of(app) if not names or each.name in names]
+    return [
+        Upcoming(datetime.fromtimestamp(when, app.timezone), name)
+        for when, name in takewhile(lambda pair: pair[0] <= end, timeline(entries))
+    ]
+
+
+def tick(app: LiteQ) -> list[str]:
+    """Fire what is due by the clock of `app.broker`; answer the names, in the order of firing.
+
+    The schedules in the code of `app` are brought into the store first, as when a worker starts,
+    so the first call only begins: intervals are counted from there. What is sent waits for
+    `drain`, or for a worker.
+    """
+    app.load_tasks()
+    scheduler = Scheduler(app.broker, name_of(app), entries_of(app))
+    names: list[str] = []
+    while steps := scheduler.step():
+        sent = [due for due, fired in steps if fired is Fired.DONE and due.firing.message]
+        names += [due.firing.entry.name for due in sent]
+    return names
+
+
+def _seconds(moment: datetime | float) -> float:
+    if not isinstance(moment, datetime):
+        return float(moment)
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment!r} has no time zone: give an aware datetime")
+    return moment.astimezone(UTC).timestamp()

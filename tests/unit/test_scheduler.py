@@ -1,0 +1,235 @@
+"""The scheduler on a store, by a clock that is moved by hand."""
+
+import logging
+from collections.abc import Sequence
+
+import pytest
+
+from liteq.brokers.memory import MemoryBroker
+from liteq.entry import Entry, Fired, Firing
+from liteq.firing import planned
+from liteq.message import Message
+from liteq.scheduler import Scheduler
+from liteq.schedules import crontab, schedule, to_text
+from liteq.states import Phase
+from liteq.testing import ManualClock
+
+MESSAGE = Message("", "task", b"", "json", "celery")
+NOON = 1_893_499_200.0  # 2030-01-01 12:00 UTC
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOON)
+
+
+@pytest.fixture
+def broker(clock: ManualClock) -> MemoryBroker:
+    return MemoryBroker(clock)
+
+
+def wanted(name: str = "report", every: float = 60.0, app: str | None = "shop") -> Entry:
+    return Entry(name, to_text(schedule(every)), MESSAGE, app=app)
+
+
+def scheduler_of(broker: MemoryBroker, *entries: Entry) -> Scheduler:
+    return Scheduler(broker, "shop", entries)
+
+
+def sent(broker: MemoryBroker) -> int:
+    return len(broker.listing([Phase.READY], 10_000))
+
+
+def test_a_turn_fires_what_is_due_and_says_when_there_is_more(
+    broker: MemoryBroker, clock: ManualClock
+) -> None:
+    scheduler = scheduler_of(broker, wanted(), wanted("other", 90.0))
+
+    assert scheduler.turn() == NOON + 60
+    clock.advance(90)
+    assert scheduler.turn() == NOON + 120
+    assert sent(broker) == 2
+    assert scheduler.turn() == NOON + 120
+    assert sent(broker) == 2
+
+
+def test_with_nothing_to_fire_a_turn_says_so(broker: MemoryBroker) -> None:
+    assert scheduler_of(broker).turn() is None
+
+
+def test_of_many_schedulers_one_fires(broker: MemoryBroker, clock: ManualClock) -> None:
+    schedulers = [scheduler_of(broker, wanted()) for _ in range(5)]
+    for _ in range(10):
+        for each in schedulers:
+            each.turn()
+        clock.advance(60)
+
+    assert sent(broker) == 9
+
+
+def test_the_code_is_brought_into_the_store_once_and_what_it_has_no_more_is_dropped(
+    broker: MemoryBroker, clock: ManualClock
+) -> None:
+    scheduler_of(broker, wanted("stays"), wanted("goes")).turn()
+    broker.schedule([planned(wanted("of another", app="else"), NOON)])
+    broker.schedule([planned(wanted("of nobody", app=None), NOON)])
+    clock.advance(30)
+    scheduler_of(broker, wanted("stays"), wanted("comes", 10.0)).turn()
+
+    assert {each.name: each.due for each in broker.schedules()} == {
+        "stays": NOON + 60,
+        "comes": NOON + 40,
+        "of another": NOON + 60,
+        "of nobody": NOON + 60,
+    }
+
+
+def test_code_that_changes_a_schedule_changes_its_moments_and_nothing_of_its_past(
+    broker: MemoryBroker, clock: ManualClock
+) -> None:
+    first = scheduler_of(broker, wanted())
+    first.turn()
+    clock.advance(60)
+    first.turn()
+    scheduler_of(broker, wanted(every=600.0)).turn()
+
+    (entry,) = broker.schedules()
+    assert (entry.due, entry.runs) == (NOON + 660, 1)
+
+
+def test_a_restart_neither_delays_nor_repeats(broker: MemoryBroker, clock: ManualClock) -> None:
+    for _ in range(10):
+        scheduler_of(broker, wanted()).turn()
+        clock.advance(12)
+
+    scheduler_of(broker, wanted()).turn()
+    assert sent(broker) == 2
+
+
+class Crowded(MemoryBroker):
+    """Somebody else starts at the very same moment, and is faster."""
+
+    crowd = 3
+
+    def schedule(self, entries: Sequence[Entry]) -> list[str]:
+        if self.crowd:
+            self.crowd -= 1
+            super().schedule([planned(wanted(every=7.0 + self.crowd), NOON)])
+        return super().schedule(entries)
+
+
+def test_who_starts_at_the_same_moment_as_others_still_gets_its_way(clock: ManualClock) -> None:
+    broker = Crowded(clock)
+    scheduler_of(broker, wanted()).turn()
+
+    assert [each.schedule for each in broker.schedules()] == [wanted().schedule]
+
+
+def test_after_three_days_down_each_is_run_once_and_the_log_says_it(
+    broker: MemoryBroker, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    scheduler_of(broker, wanted(every=3600.0)).turn()
+    clock.advance(3 * 86400 + 600)
+    with caplog.at_level(logging.INFO, "liteq.beat"):
+        assert scheduler_of(broker, wanted(every=3600.0)).turn() == NOON + 3 * 86400 + 3600
+
+    assert sent(broker) == 1
+    late, sending = [record.getMessage() for record in caplog.records]
+    assert late == (
+        "Scheduler: report is 600 s late for 2030-01-04T12:00:00+00:00 "
+        "and has missed 71 before it (misfire=once)"
+    )
+    assert sending == "Scheduler: Sending due task report (task)"
+
+
+def test_all_that_was_missed_is_made_up_for_and_others_are_let_in_between(
+    broker: MemoryBroker, clock: ManualClock
+) -> None:
+    scheduler = scheduler_of(broker, wanted(every=1.0)._replace(misfire="all"))
+    scheduler.turn()
+    clock.advance(250)
+
+    assert scheduler.turn() == clock()  # not done: there is more to do at once
+    assert 0 < sent(broker) < 250
+    while scheduler.turn() == clock():
+        pass
+    assert sent(broker) == 250
+
+
+def test_what_is_passed_over_is_told(
+    broker: MemoryBroker, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    late = wanted("late", 3600.0)._replace(misfire="skip")
+    held = wanted("held", 3000.0)._replace(overlap=False)
+    scheduler = scheduler_of(broker, late, held)
+    scheduler.turn()
+    with caplog.at_level(logging.INFO, "liteq.beat"):
+        clock.advance(3300)
+        scheduler.turn()
+        clock.advance(3000)
+        scheduler.turn()
+
+    told = [record.getMessage() for record in caplog.records]
+    assert "Scheduler: held still runs: passed over" in told
+    assert "Scheduler: late is too late: passed over" in told
+    assert sent(broker) == 1
+
+
+def test_a_clock_that_was_set_back_is_heeded_when_somebody_has_noticed(
+    broker: MemoryBroker, clock: ManualClock
+) -> None:
+    scheduler = scheduler_of(broker, wanted())
+    scheduler.turn()
+    clock.advance(-86400)
+    assert scheduler.turn() == NOON + 60
+
+    scheduler.clock_was_set()
+    assert scheduler.turn() == NOON + 60 - 86400
+
+
+def test_a_clock_that_was_set_back_while_nothing_ran_is_noticed_at_the_start(
+    broker: MemoryBroker, clock: ManualClock
+) -> None:
+    scheduler_of(broker, wanted()).turn()
+    clock.advance(-86400)
+
+    assert scheduler_of(broker, wanted()).turn() == NOON + 60 - 86400
+
+
+def test_an_entry_that_cannot_be_read_keeps_no_other_from_firing(
+    broker: MemoryBroker, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    strange = wanted("strange")._replace(schedule='{"tides": 1}', moment=NOON, due=NOON, app=None)
+    broker.schedule([strange])
+    scheduler = scheduler_of(broker, wanted())
+    for _ in range(5):
+        assert scheduler.turn() == clock() + 60
+        clock.advance(60)
+
+    assert sent(broker) == 4
+    assert [record.getMessage() for record in caplog.records] == ["Scheduler: strange cannot fire"]
+
+
+class Interfering(MemoryBroker):
+    """The entry is paused between the look and the step."""
+
+    def fire(self, firings: Sequence[Firing]) -> list[Fired]:
+        super().schedule([each._replace(paused=True, due=None) for each in self.schedules()])
+        return super().fire(firings)
+
+
+def test_what_is_paused_at_the_last_moment_does_not_fire(clock: ManualClock) -> None:
+    broker = Interfering(clock)
+    scheduler = scheduler_of(broker, wanted())
+    scheduler.turn()
+    clock.advance(60)
+
+    assert scheduler.turn() is None
+    assert sent(broker) == 0
+
+
+def test_a_crontab_that_ends_is_over(broker: MemoryBroker, clock: ManualClock) -> None:
+    clock.now = 253_370_764_800.0 - 86400  # the year 9998 ends, and with it the calendar
+    last = Entry("last", to_text(crontab.from_string("@yearly")), MESSAGE, app="shop")
+
+    assert scheduler_of(broker, last).turn() is None
