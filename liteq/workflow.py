@@ -20,6 +20,7 @@ from .result.waiting import leaves_before
 COLLECT = "celery.accumulate"
 CALL_ERRBACK = "celery.call_errback"
 _SEVERAL = ("chain", "group", "chord", "chunks")
+_MEMBERSHIP = Place._fields.index("group")
 _OF_THE_TRANSACTION = ("durable", "retry", "retry_policy")
 
 
@@ -89,14 +90,9 @@ class Layout:
         if part.awaited or place.group is not None:
             own = call.id
             self._groups.append(Group(own, place.group, place.position, call.forgiving))
+        before = place[:_MEMBERSHIP]
         self._push(
-            part._replace(
-                call=member,
-                place=place._replace(group=own, position=n),
-                awaited=False,
-                group=call.id,
-                position=n,
-            )
+            _Part(member, Place(*before, own, n), False, part.chord, part.of_body, call.id, n)
             for n, member in enumerate(members)
         )
 
@@ -115,7 +111,9 @@ class Layout:
         call, place = part.call, part.place
         links = call.options.get("link"), call.options.get("link_error")
         awaited = part.awaited or bool(links[0] or links[1])
-        place = place._replace(takes=place.takes and not call.immutable, followed=awaited)
+        takes = place.takes and not call.immutable
+        if awaited or takes != place.takes:
+            place = place._replace(takes=takes, followed=awaited)
         message = self._message(call, place, self._options(part))
         self._messages.append(message)
         self._places.append(place)

@@ -66,7 +66,7 @@ def calls() -> list[Any]:
 
 @pytest.fixture
 def note(app: LiteQ, calls: list[Any]) -> Any:
-    return app.task(name="note")(lambda value: calls.append(value))
+    return app.task(name="note")(calls.append)
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ def test_values_reach_those_that_wait_even_if_they_are_ignored(app: LiteQ, total
 
 def test_the_result_of_a_step_that_is_ignored_is_none_at_once(app: LiteQ, add: Any) -> None:
     quiet = make_task(app, lambda x=1: x + 1, name="quiet", ignore_result=True)
-    result = (add.s(1) | quiet.s()).delay()
+    result = (add.s(1) | quiet.s()).apply_async()
 
     assert result.get(timeout=0) is None
     drain(app)
@@ -182,7 +182,7 @@ def test_the_result_of_a_step_that_is_ignored_is_none_at_once(app: LiteQ, add: A
 
 
 def test_a_group_for_which_nobody_waits_is_plain_tasks(app: LiteQ, add: Any) -> None:
-    result = group(add.s(n, 0) for n in range(3)).delay()
+    result = group(add.s(n, 0) for n in range(3)).apply_async()
     records = app.broker.fetch([each.id for each in result])
 
     assert [record.group for record in records if record] == [None] * 3
@@ -192,7 +192,7 @@ def test_a_group_for_which_nobody_waits_is_plain_tasks(app: LiteQ, add: Any) -> 
 
 def test_options_of_a_step_are_those_of_its_message(app: LiteQ, add: Any, total: Any) -> None:
     step = add.s(1).set(queue="other", priority=7, headers={"a": 1}, expires=60, serializer="json")
-    result = (add.s(1) | step).delay()
+    result = (add.s(1) | step).apply_async()
     message = message_of(result)
 
     assert (message.queue, message.priority, message.serializer) == ("other", 7, "json")
@@ -202,7 +202,7 @@ def test_options_of_a_step_are_those_of_its_message(app: LiteQ, add: Any, total:
 
 def test_settings_and_routes_are_for_steps_as_for_single_calls(app: LiteQ, add: Any) -> None:
     app.conf.update(task_routes={"add": "routed"}, task_default_priority=3)
-    message = message_of((add.s(1) | add.s(2)).delay())
+    message = message_of((add.s(1) | add.s(2)).apply_async())
 
     assert (message.queue, message.priority) == ("routed", 3)
 
@@ -217,13 +217,13 @@ def test_stamps_travel(app: LiteQ, add: Any) -> None:
 
 def test_a_step_that_does_not_fit_is_refused_and_nothing_is_stored(app: LiteQ, add: Any) -> None:
     with pytest.raises(TypeError, match="add"):
-        (add.s(1) | add.s(1, 2)).delay()
+        (add.s(1) | add.s(1, 2)).apply_async()
 
     assert phases(app) == []
 
 
 def test_a_task_that_is_known_by_name_only_can_be_a_step(app: LiteQ, add: Any) -> None:
-    result = (app.signature("elsewhere") | add.s(1)).delay()
+    result = (app.signature("elsewhere") | add.s(1)).apply_async()
 
     assert result.parent is not None
     assert message_of(result.parent).task == "elsewhere"
@@ -241,7 +241,7 @@ def test_many_calls_with_links_are_sent_in_one_go(app: LiteQ, add: Any, note: An
 
 
 def test_parent_and_root_of_the_steps_of_a_chain(where: Any) -> None:
-    result = (where.s() | where.s() | where.s()).delay()
+    result = (where.s() | where.s() | where.s()).apply_async()
     drain(where.app)
     third = result.get(timeout=0)
     second, first = result.parent.get(timeout=0), result.parent.parent.get(timeout=0)
@@ -251,7 +251,7 @@ def test_parent_and_root_of_the_steps_of_a_chain(where: Any) -> None:
 
 
 def test_parent_and_root_around_a_group(where: Any) -> None:
-    result = (where.s() | group(where.s(), where.s()) | where.s()).delay()
+    result = (where.s() | group(where.s(), where.s()) | where.s()).apply_async()
     drain(where.app)
     body, header = result.get(timeout=0), result.parent.get(timeout=0)
     first = result.parent.parent.get(timeout=0)
@@ -264,7 +264,7 @@ def test_parent_and_root_around_a_group(where: Any) -> None:
 
 def test_a_canvas_in_a_task_is_the_tasks_own(app: LiteQ, where: Any) -> None:
     def start(self: Any) -> Any:
-        return self.request.id, (where.s() | where.s()).delay()
+        return self.request.id, (where.s() | where.s()).apply_async()
 
     id, result = value(make_task(app, start, name="start", bind=True).s())
     first = app.AsyncResult(result.get(timeout=0)[1]).get(timeout=0)
@@ -279,7 +279,7 @@ def test_a_canvas_in_a_task_is_the_tasks_own(app: LiteQ, where: Any) -> None:
 def test_nothing_runs_after_a_step_that_fails_and_get_raises_its_error(
     add: Any, fail: Any, note: Any, calls: list[Any]
 ) -> None:
-    result = (add.s(1, 1) | fail.s("no") | add.s(1) | note.s()).delay()
+    result = (add.s(1, 1) | fail.s("no") | add.s(1) | note.s()).apply_async()
     drain(add.app)
 
     with pytest.raises(Oops, match="no"):
@@ -290,7 +290,7 @@ def test_nothing_runs_after_a_step_that_fails_and_get_raises_its_error(
 def test_a_header_that_fails_fails_the_body_once_all_have_ended(
     add: Any, fail: Any, total: Any
 ) -> None:
-    result = chord([add.s(1), fail.s("a"), fail.s("b")], total.s()).delay()
+    result = chord([add.s(1), fail.s("a"), fail.s("b")], total.s()).apply_async()
     drain(add.app)
 
     with pytest.raises(Oops, match="a"):
@@ -303,7 +303,7 @@ def test_a_header_that_fails_fails_the_body_once_all_have_ended(
 def test_the_error_of_a_header_is_raised_before_the_others_have_ended(
     add: Any, fail: Any, total: Any
 ) -> None:
-    result = chord([fail.s("a"), add.s(1)], total.s()).delay()
+    result = chord([fail.s("a"), add.s(1)], total.s()).apply_async()
     drain(add.app, limit=1)
 
     with pytest.raises(Oops):
@@ -324,7 +324,7 @@ def test_failures_are_handed_on_where_that_is_asked_for(add: Any, fail: Any, sam
 
 def test_a_policy_that_there_is_not_is_refused(add: Any) -> None:
     with pytest.raises(InvalidTaskError, match="continue"):
-        chord([add.s(1)], add.s(), on_error="ignore").delay()
+        chord([add.s(1)], add.s(), on_error="ignore").apply_async()
 
 
 def test_a_chain_ends_with_a_task_that_wants_to_be_ignored(
@@ -333,8 +333,8 @@ def test_a_chain_ends_with_a_task_that_wants_to_be_ignored(
     def leave() -> None:
         raise Ignore
 
-    leave = make_task(app, leave, name="leave")  # type: ignore[assignment]
-    result = (leave.s().on_error(note.s()) | add.s(1)).delay()  # type: ignore[attr-defined]
+    leave = make_task(app, leave, name="leave")
+    result = (leave.s().on_error(note.s()) | add.s(1)).apply_async()
     drain(app)
 
     with pytest.raises(TaskRevokedError):
@@ -350,7 +350,7 @@ def test_one_that_wants_to_be_ignored_is_none_among_the_values(app: LiteQ, same:
 
 
 def test_revoking_the_result_of_a_chain_revokes_what_waits(app: LiteQ, add: Any) -> None:
-    result = (add.s(1) | group(add.s(1), add.s(2)) | add.si(3) | add.s(4)).delay()
+    result = (add.s(1) | group(add.s(1), add.s(2)) | add.si(3) | add.s(4)).apply_async()
     drain(app, limit=1)
     result.revoke()
 
@@ -404,7 +404,7 @@ def test_an_errback_comes_after_what_failed(app: LiteQ, fail: Any, calls: list[A
 
     task = make_task(app, errback, name="errback", bind=True)
     body = fail.si().on_error(task.s())
-    result = chord([fail.s(), fail.s()], body).delay()
+    result = chord([fail.s(), fail.s()], body).apply_async()
     drain(app)
 
     assert calls == [(result.id, result.id, result.parent[0].id)]
@@ -434,7 +434,7 @@ def test_only_the_step_that_fails_calls_the_errback_of_its_chain(
 ) -> None:
     canvas = add.s(1, 1) | fail.s() | add.s(1)
     canvas.link_error(note.s())
-    result = canvas.delay()
+    result = canvas.apply_async()
     drain(add.app)
 
     assert calls == [result.parent.id]
@@ -445,7 +445,7 @@ def test_the_errback_of_a_group_is_called_for_each_member_that_fails(
 ) -> None:
     canvas = group([fail.s() for _ in range(42)] + [add.s(1)])
     canvas.link_error(note.s())
-    result = canvas.delay()
+    result = canvas.apply_async()
     drain(add.app)
 
     assert sorted(calls) == sorted(each.id for each in result.results[:42])
@@ -467,7 +467,7 @@ def test_the_errback_of_a_body_is_called_once_when_the_header_fails(
     make, times = BODIES[kind]
     canvas = chord([fail.s(), add.s(1), fail.s()], make(add, total))
     canvas.link_error(note.s())
-    result = canvas.delay()
+    result = canvas.apply_async()
     drain(add.app)
 
     assert sorted(calls) == sorted(leaf.id for leaf in result.leaves())
@@ -479,7 +479,7 @@ def test_the_errback_of_a_body_that_fails_itself_is_called_once(
 ) -> None:
     canvas = chord([add.s(1), add.s(2)], fail.s() | add.s(1))
     canvas.link_error(note.s())
-    result = canvas.delay()
+    result = canvas.apply_async()
     drain(add.app)
 
     assert calls == [result.parent.id]
@@ -492,7 +492,7 @@ def test_with_the_setting_it_is_called_for_the_header_as_well(
     mark = make_task(app, lambda *_: calls.append(1), name="mark")
     canvas = chord([fail.s(), add.s(1), fail.s()], total.s())
     canvas.link_error(mark.si())
-    canvas.delay()
+    canvas.apply_async()
     drain(app)
 
     assert len(calls) == 3
@@ -508,7 +508,7 @@ def test_a_replacement_runs_under_the_tasks_id(app: LiteQ, where: Any, how: str)
             raise self.replace(where.s())
         return self.replace(where.s())
 
-    result = make_task(app, swap, name="swap", bind=True).delay()
+    result = make_task(app, swap, name="swap", bind=True).apply_async()
     drain(app)
 
     assert result.get(timeout=0)[:3] == (result.id, None, result.id)
@@ -556,7 +556,7 @@ def test_links_of_the_task_and_of_its_replacement_are_both_called_once(
 def test_the_failure_of_a_replacement_is_the_tasks_own(
     swap: Any, add: Any, fail: Any, note: Any, calls: list[Any]
 ) -> None:
-    result = (swap.si(fail.s("no")).on_error(note.s()) | add.s(1)).delay()
+    result = (swap.si(fail.s("no")).on_error(note.s()) | add.s(1)).apply_async()
     drain(add.app)
 
     with pytest.raises(Oops):
