@@ -29,9 +29,9 @@ from .moments import zone_of
 from .options import Named, check_arguments, check_name, is_linked
 from .producer import Producer
 from .registry import Registry, adopt, annotate, task_of
+from .resultbackend import check_result_backend
 from .signals import Signal, import_modules
 from .task import Task
-from .urls import safe_url
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -95,7 +95,7 @@ class LiteQ:
         if include:
             conf["include"] = include
         if broker is not None:
-            _check_result_backend(conf, self._broker)
+            check_result_backend(conf, self._broker)
         if config_source is not None:
             self.config_from_object(config_source, namespace=namespace)
         if set_as_current:
@@ -377,7 +377,7 @@ class LiteQ:
         with self._lock:
             if self._broker is None:
                 conf = self.conf
-                _check_result_backend(conf, None)
+                check_result_backend(conf, None)
                 self._broker = brokers.connect(conf.broker_url, name=self.main)
         return self._broker
 
@@ -440,21 +440,3 @@ class LiteQ:
 def _named(where: str) -> Any:
     module, _, name = where.partition(":")
     return getattr(import_module(module), name)
-
-
-def _check_result_backend(conf: Config, broker: Broker | None) -> None:
-    store = conf.broker_url if broker is None else broker.url
-    wanted = conf.result_backend
-    # Celery's rpc:// sends results back by way of the broker, which is what happens here.
-    if wanted is None or wanted.startswith("rpc") or _place(wanted) == _place(store or ""):
-        return
-    raise ImproperlyConfigured(
-        f"result_backend is {safe_url(wanted)!r}, but results are kept in the broker's own "
-        f"store, {safe_url(store or 'the default file')!r}: leave result_backend out, or "
-        "give both the same URL"
-    )
-
-
-def _place(url: str) -> str:
-    """A URL without what only says how the place is used."""
-    return url.partition("?")[0]

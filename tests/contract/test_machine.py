@@ -83,6 +83,7 @@ entries = st.builds(
     due=offsets,
     planned=st.just(0.0),
     app=st.none() | st.just("shop"),
+    runs=st.integers(0, 9),
     misfire=st.sampled_from(["once", "all"]),
     grace=st.none() | st.just(2.5),
     overlap=st.booleans(),
