@@ -1,9 +1,9 @@
 """Celery's `result_backend`: here results are kept with the tasks."""
 
-from .brokers import safe_url
 from .brokers.base import Broker
 from .config import Config
 from .exceptions import ImproperlyConfigured
+from .urls import safe_url
 
 
 def check_result_backend(conf: Config, broker: Broker | None) -> None:

@@ -7,6 +7,6 @@ from ..brokers.memory import MemoryBroker
 from ..clock import ManualClock
 from .contract import BrokerContract
 from .draining import drain
-from .ticking import firings, tick
+from .ticking import firings, tick, travel
 
-__all__ = ["BrokerContract", "ManualClock", "MemoryBroker", "drain", "firings", "tick"]
+__all__ = ["BrokerContract", "ManualClock", "MemoryBroker", "drain", "firings", "tick", "travel"]

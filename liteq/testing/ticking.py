@@ -2,13 +2,17 @@
 
 from datetime import UTC, datetime
 from itertools import takewhile
+from math import inf
 
 from ..app import LiteQ
+from ..brokers.base import Broker
+from ..clock import ManualClock
 from ..entry import Fired
 from ..firing import planned, timeline
 from ..periodic import entries_of, name_of
 from ..scheduler import Scheduler
 from ..timetable import Upcoming
+from .draining import drain
 
 
 def firings(
@@ -35,13 +39,49 @@ def tick(app: LiteQ) -> list[str]:
     so the first call only begins: intervals are counted from there. What is sent waits for
     `drain`, or for a worker.
     """
+    return _fire(_scheduler(app))
+
+
+def travel(app: LiteQ, seconds: float) -> list[str]:
+    """Let so much time pass, as if a worker were up: answer the names of what has fired, in order.
+
+    The clock of `app.broker`, a ManualClock, goes from one moment at which something is due to
+    the next; there schedules fire, and what is ready is run, in this thread.
+    """
+    clock = app.broker.clock
+    if not isinstance(clock, ManualClock):
+        raise TypeError(f"{app.broker.url} has no ManualClock: its time cannot be moved")
+    scheduler = _scheduler(app)
+    end = clock() + seconds
+    names = _fire(scheduler)
+    drain(app)
+    while (upcoming := _next(app.broker)) <= end:
+        clock.now = max(upcoming, clock())
+        names += _fire(scheduler)
+        drain(app)
+    clock.now = end
+    return names
+
+
+def _scheduler(app: LiteQ) -> Scheduler:
     app.load_tasks()
-    scheduler = Scheduler(app.broker, name_of(app), entries_of(app))
+    return Scheduler(app.broker, name_of(app), entries_of(app))
+
+
+def _fire(scheduler: Scheduler) -> list[str]:
     names: list[str] = []
     while steps := scheduler.step():
         sent = [due for due, fired in steps if fired is Fired.DONE and due.firing.message]
         names += [due.firing.entry.name for due in sent]
     return names
+
+
+def _next(broker: Broker) -> float:
+    """When there is something to do: a schedule to fire, or a task whose eta has come."""
+    return min(
+        (moment for moment in (broker.next_fire(), broker.promote()) if moment is not None),
+        default=inf,
+    )
 
 
 def _seconds(moment: datetime | float) -> float:

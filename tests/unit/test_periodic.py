@@ -12,7 +12,7 @@ from liteq.entry import Entry
 from liteq.exceptions import ConfigurationError, ImproperlyConfigured
 from liteq.periodic import entries_of
 from liteq.schedules import crontab, schedule, solar, to_text
-from liteq.testing import ManualClock, MemoryBroker, drain, firings, tick
+from liteq.testing import ManualClock, MemoryBroker, drain, firings, tick, travel
 
 NOON = datetime(2030, 1, 31, 12, tzinfo=UTC)
 
@@ -409,3 +409,27 @@ def test_a_tick_fires_what_is_due_by_the_clock_of_the_store(app: LiteQ, clock: M
     clock.advance(45)
     assert tick(app) == ["a", "b"]  # the last run of c still waits
     assert drain(app) == 6
+
+
+def test_travelling_stops_wherever_something_is_due(app: LiteQ, clock: ManualClock) -> None:
+    seen = []
+
+    @app.task(name="look", schedule=600, bind=True)
+    def look(self: Any) -> None:
+        seen.append(("look", clock() - NOON.timestamp()))
+        again.apply_async(countdown=30)
+
+    @app.task(name="again", bind=True, max_retries=1)
+    def again(self: Any) -> None:
+        seen.append(("again", clock() - NOON.timestamp()))
+        raise self.retry(countdown=45)
+
+    assert travel(app, 1300) == ["look", "look"]
+    assert clock() == NOON.timestamp() + 1300
+    first = [("look", 600), ("again", 630), ("again", 675)]
+    assert seen == [*first, *[(name, when + 600) for name, when in first]]
+
+
+def test_travelling_needs_a_clock_that_can_be_moved() -> None:
+    with pytest.raises(TypeError, match="has no ManualClock"):
+        travel(LiteQ("real", broker="memory://", set_as_current=False), 5)
