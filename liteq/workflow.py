@@ -20,7 +20,6 @@ from .result.waiting import leaves_before
 COLLECT = "celery.accumulate"
 CALL_ERRBACK = "celery.call_errback"
 _SEVERAL = ("chain", "group", "chord", "chunks")
-_MEMBERSHIP = Place._fields.index("group")
 _OF_THE_TRANSACTION = ("durable", "retry", "retry_policy")
 
 
@@ -90,9 +89,17 @@ class Layout:
         if part.awaited or place.group is not None:
             own = call.id
             self._groups.append(Group(own, place.group, place.position, call.forgiving))
-        before = place[:_MEMBERSHIP]
+        within = place._replace(group=own, followed=False)
         self._push(
-            _Part(member, Place(*before, own, n), False, part.chord, part.of_body, call.id, n)
+            _Part(
+                member,
+                within._replace(position=n),
+                False,
+                part.chord,
+                part.of_body,
+                call.id,
+                n,
+            )
             for n, member in enumerate(members)
         )
 

@@ -194,6 +194,7 @@ def test_a_result_that_was_a_tuple_has_all_before_it(t: Any) -> None:
     assert again.get(timeout=30) == 7
     assert isinstance(again.parent, GroupResult)
     assert again.parent.get() == [3, 4]
+    assert again.parent.parent is not None
     assert again.parent.parent.get() == 2
 
 
