@@ -116,6 +116,11 @@ class Broker(ABC):
     url: str
     """Where the store is, without secrets."""
 
+    @property
+    def address(self) -> str:
+        """The URL by which another process reaches the store: with its secrets, never shown."""
+        return self.url
+
     local = False
     """Whether only this process can see it, so that child processes are no use to it."""
 

@@ -1,0 +1,5 @@
+-- uses head, workers
+-- now, name, info, owner, boot, pid, host. Answers the worker's number.
+
+local worker = call("INCR", P .. "worker_seq")
+return done(introduce(worker, take(), take()))

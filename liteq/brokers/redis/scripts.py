@@ -1,0 +1,41 @@
+"""The Lua scripts beside this file, by verb.
+
+The first line of each names the parts that stand before it: `-- uses head, walk`.
+"""
+
+import pkgutil
+import re
+from functools import cache
+from hashlib import sha1
+from typing import NamedTuple
+
+_USES = re.compile(r"-- uses ([\w, ]+)\n")
+# What finishes work frees memory sooner or later, so a server that is full lets it pass.
+_ALLOW_OOM = "#!lua flags=allow-oom\n"
+_NEED_MEMORY = frozenset({"enqueue", "enqueue_graph"})
+
+
+class Script(NamedTuple):
+    """A script as it is sent."""
+
+    text: str
+    sha: str
+
+
+@cache
+def script(verb: str, *, flags: bool) -> Script:
+    """The script of `verb`; with `flags` it tells a server (Redis 7) that it may exceed memory."""
+    text = _read(verb)
+    head = _USES.match(text)
+    assert head is not None, f"{verb}.lua does not begin with what it uses"
+    parts = [_read(name.strip()) for name in head[1].split(",")]
+    whole = "\n".join([*parts, text])
+    if flags and verb not in _NEED_MEMORY:
+        whole = _ALLOW_OOM + whole
+    return Script(whole, sha1(whole.encode(), usedforsecurity=False).hexdigest())
+
+
+def _read(name: str) -> str:
+    data = pkgutil.get_data(__package__, f"{name}.lua")
+    assert data is not None, f"{name}.lua is missing from the installation"
+    return data.decode()

@@ -1,0 +1,92 @@
+-- uses head, sending, walk, claiming
+-- now; the number of settlements, and these; then perhaps a claim.
+--
+-- A settlement is: id, token, phase, whether it is sent again (its reply was lost), the number of
+-- fields and values, and these; for a final phase until when it is kept; for another one the
+-- message, queue, priority and eta of the next attempt, when and how this one ended, the error,
+-- and, if other tasks go on in its place, a graph and what it waits for now.
+-- Answers the numbers of those that are refused, and what was claimed.
+
+local function read()
+  local s = { id = take(), token = take(), phase = tonumber(take()), again = take() == "1" }
+  s.size = tonumber(take())
+  s.first = position + 1
+  position = position + s.size
+  return s
+end
+
+-- How the last run ended is no more; how this one did is written.
+local function write(t, s)
+  call("HDEL", t.key, "result", "serializer", "traceback", "reported", "lost")
+  if s.size > 0 then call("HSET", t.key, unpack(ARGV, s.first, s.first + s.size - 1)) end
+end
+
+local function read_next()
+  return {
+    message = take(), queue = take(), priority = take(), eta = take(),
+    at = take(), why = take(), error = take(), replaced = take() == "1",
+  }
+end
+
+local function skip_graph()
+  for _ = 1, tonumber(take()) do
+    position = position + 3
+    position = position + tonumber(take())
+  end
+  position = position + 4 * tonumber(take())
+end
+
+local function try_again(t, s, a)
+  remember(t, a.at, a.why, a.error)
+  leave(t)
+  write(t, s)
+  call("HDEL", t.key, "started", "eta", "priority")
+  t.queue, t.priority, t.eta = a.queue, a.priority, a.eta ~= "" and a.eta or nil
+  call("HSET", t.key, "message", a.message, "queue", a.queue, "priority", a.priority)
+  if t.eta then call("HSET", t.key, "eta", t.eta) end
+  if a.replaced then
+    insert_graph()
+    local waits, barrier, takes = take(), take(), take()
+    if waits ~= "" then
+      set_waits(t, waits, barrier == "1")
+      t.tied = "1"
+      call("HDEL", t.key, "barrier", "takes")
+      call("HSET", t.key, "waits", waits, "tied", 1)
+      if barrier == "1" then call("HSET", t.key, "barrier", 1) end
+      if takes == "1" then call("HSET", t.key, "takes", 1) end
+    end
+  end
+  enter(t, s.phase)
+end
+
+local function settle()
+  local s = read()
+  local keep, next_one
+  if s.phase > 3 then keep = take() else next_one = read_next() end
+  local t = load(s.id)
+  local held = t and t.phase == 3 and t.token == s.token
+  if not held then
+    if next_one and next_one.replaced then
+      skip_graph()
+      position = position + 3
+    end
+    return s.again and t and t.token == s.token -- it was written before
+  end
+  if next_one then
+    try_again(t, s, next_one)
+  else
+    leave(t)
+    write(t, s)
+    finish(t, s.phase, keep ~= "" and keep or nil)
+  end
+  return true
+end
+
+local refused = {}
+for n = 0, tonumber(take()) - 1 do
+  if not settle() then refused[#refused + 1] = n end
+end
+follow_up()
+local claimed = {}
+if position < #ARGV then claimed = claim_as_asked() end
+return done({ refused, claimed })
