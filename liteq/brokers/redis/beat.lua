@@ -1,4 +1,4 @@
--- uses head, workers
+-- uses head, leases, workers
 -- now, worker, name, info, owner, boot, pid, host. Answers whether the store knew the worker.
 
 local worker, name, info = take(), take(), take()
@@ -12,11 +12,8 @@ if call("HEXISTS", key, "name") == 0 then
   return done(0)
 end
 call("HSET", key, "beat", clock, "info", info)
-if call("HDEL", key, "struck") == 1 then
-  -- It was only late. What it held is gone, see `lost:<n>`; it works on.
-  call("HDEL", key, "stopped")
-  call("ZADD", P .. "workers", "+inf", worker)
-  call("ZADD", P .. "leases", server + LEASE, worker)
+if call("HEXISTS", key, "struck") == 1 then
+  come_back(worker) -- what it held is gone, see `lost:<n>`
 else
   call("ZADD", P .. "leases", "XX", server + LEASE, worker)
 end

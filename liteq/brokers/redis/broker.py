@@ -46,8 +46,7 @@ class RedisBroker(Broker):
         self.url = location.url
         self.server = Server(location)
         # Users' times are the server's, unless a test hands in a clock of its own.
-        self._manual = clock is not system_clock
-        self.clock: Clock = clock if self._manual else ServerClock(self.server)
+        self.clock = ServerClock(self.server) if clock is system_clock else clock
         self._staff = Staff(self.server)
         self._work = Listener(self.server, f"{location.prefix}:bell:work")
         self._results = Listener(self.server, f"{location.prefix}:bell:results")
@@ -64,11 +63,11 @@ class RedisBroker(Broker):
 
     def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
         if messages:
-            self.server.enqueue("enqueue", self._now(), *messages_args(messages))
+            self.server.enqueue("enqueue", self.clock(), *messages_args(messages))
 
     def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
         first = graph.messages[0].id
-        self.server.enqueue("enqueue_graph", self._now(), first, *graph_args(graph))
+        self.server.enqueue("enqueue_graph", self.clock(), first, *graph_args(graph))
 
     # working
 
@@ -101,7 +100,7 @@ class RedisBroker(Broker):
                 return float(upcoming)
 
     def rescue(self, policy: Policy, begun: Begun) -> list[Record]:
-        rescuer = Rescuer(self.server, policy, self._now(), self.clock())
+        rescuer = Rescuer(self.server, policy, self.clock())
         ids = [id for worker in rescuer.dead() for id in rescuer.take_back(worker, begun)]
         return [record for record in self.fetch(ids) if record]
 
@@ -152,10 +151,10 @@ class RedisBroker(Broker):
     # workers
 
     def register(self, name: str, info: str) -> int:
-        return self._staff.register(self._now(), name, info)
+        return self._staff.register(self.clock(), name, info)
 
     def beat(self, worker: int, info: str) -> None:
-        self._staff.beat(self._now(), worker, info)
+        self._staff.beat(self.clock(), worker, info)
 
     def unregister(self, worker: int) -> None:
         self._run("unregister", worker)
@@ -207,7 +206,7 @@ class RedisBroker(Broker):
         return list(islice(self._chosen(listing), limit))
 
     def workers(self) -> list[WorkerInfo]:
-        return self._staff.present(self._now())
+        return self._staff.present(self.clock())
 
     def purge(self, queues: Sequence[str] | None) -> int:
         waiting = [
@@ -230,12 +229,8 @@ class RedisBroker(Broker):
 
     # inside
 
-    def _now(self) -> float | str:
-        """The time as scripts take it; empty: the server's own."""
-        return self.clock() if self._manual else ""
-
     def _run(self, verb: str, *args: Any) -> Any:
-        return self.server.run(verb, self._now(), *args)
+        return self.server.run(verb, self.clock(), *args)
 
     def _wish(self, claim: Claim) -> Arguments:
         limit = max(claim.limit, 0) if claim.queues else 0

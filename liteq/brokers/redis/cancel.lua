@@ -1,4 +1,4 @@
--- uses head, walk
+-- uses head, tasks, walk
 -- now, seconds to keep what ends by this (empty: for ever), terminate, ids...
 -- Answers the ids of those that had not ended.
 

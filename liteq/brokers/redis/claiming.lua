@@ -46,7 +46,7 @@ local function tokens(n)
   local last = call("INCRBY", P .. "token", n)
   if last == n then
     -- A new store. It begins where no earlier one of this name, since flushed, can have been.
-    last = tonumber(time[1]) * 1e6 + tonumber(time[2])
+    last = math.floor(server * 1e6)
     call("SET", P .. "token", string.format("%.0f", last))
   end
   return last - n
@@ -91,15 +91,6 @@ local function pick(queues, limit)
   return found
 end
 
--- A worker whose lease was taken is there again, since it claims.
-local function present(worker)
-  if call("HGET", P .. "worker:" .. worker, "struck") then
-    call("HDEL", P .. "worker:" .. worker, "struck", "stopped")
-    call("ZADD", P .. "workers", "+inf", worker)
-    call("ZADD", P .. "leases", server + LEASE, worker)
-  end
-end
-
 -- What the worker was given last, if that reply never reached it: `seen` is the last token that
 -- did. A claim that is sent again therefore hands out the same tasks.
 local function handed_again(worker, seen)
@@ -116,7 +107,7 @@ local function handed_again(worker, seen)
 end
 
 local function claim(worker, seen, limit, queues)
-  present(worker)
+  if call("HGET", P .. "worker:" .. worker, "struck") then come_back(worker) end
   local found = handed_again(worker, seen)
   if #found > 0 or limit < 1 then return found end
   local picked = pick(queues, limit)

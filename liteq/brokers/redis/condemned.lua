@@ -1,4 +1,4 @@
--- uses head
+-- uses head, tasks
 -- now, worker. Answers id and token of what it is to end: revoked, or taken from it.
 
 local worker = take()

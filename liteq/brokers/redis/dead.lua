@@ -1,4 +1,4 @@
--- uses head
+-- uses head, leases
 -- now, boot. Answers the workers whose lease has ended, with their `info`; and of the others
 -- those that were started on the machine since that `boot`, with their `owner`: the caller can
 -- see whether those processes are there.

@@ -1,4 +1,4 @@
--- uses head, sending
+-- uses head, tasks, sending
 -- now, the id of the first message; the number of messages, and these; the same of groups.
 
 if call("EXISTS", P .. "task:" .. take()) == 1 then return 0 end

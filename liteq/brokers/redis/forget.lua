@@ -1,4 +1,4 @@
--- uses head, walk
+-- uses head, tasks, walk
 -- now, ids... Answers how many there were.
 
 local n = 0

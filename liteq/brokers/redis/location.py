@@ -73,6 +73,8 @@ def locate(url: str) -> Location:
                 f"{shown!r} does not say what the sentinels call the server: write "
                 f"redis+sentinel://host1,host2/name"
             )
+    if kind == "cluster" and "wait_replicas" in options:
+        raise ConfigurationError(f"{shown!r}: wait_replicas is not for clusters")
     socket = unquote(path) if parts.scheme == "unix" else None
     return Location(
         address=url,

@@ -1,4 +1,4 @@
--- uses head
+-- uses head, tasks
 -- now, limit. Answers when the next one is due, if any.
 
 for _, member in ipairs(call("ZRANGEBYSCORE", P .. "scheduled", "-inf", clock, "LIMIT", 0, take())) do

@@ -1,4 +1,4 @@
--- uses head, walk
+-- uses head, tasks, walk
 -- now, limit, how many scheduled ones to pass over, queues...
 -- Drops what waits to be run, a batch at a time; what others wait for ends as cancelled. Answers
 -- how many, and how many scheduled ones have been passed over by now.

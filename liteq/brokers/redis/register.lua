@@ -1,4 +1,4 @@
--- uses head, workers
+-- uses head, leases, workers
 -- now, name, info, owner, boot, pid, host. Answers the worker's number.
 
 local worker = call("INCR", P .. "worker_seq")

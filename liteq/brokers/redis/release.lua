@@ -1,4 +1,4 @@
--- uses head, walk
+-- uses head, tasks, walk
 -- now; id and token of each claim.
 
 while position < #ARGV do

@@ -1,4 +1,4 @@
--- uses head, walk
+-- uses head, tasks, walk, leases
 -- now, worker, whether its process is proven gone, max_lost; until when failed and when dead
 -- tasks are kept; what is said of those that are tried again, of the dead, of those that may not
 -- be; whether it is known what had begun, and the tokens of that.

@@ -25,11 +25,10 @@ class DeadWorker(NamedTuple):
 class Rescuer:
     """Takes back what dead workers held."""
 
-    def __init__(self, server: Server, policy: Policy, now: float | str, clock: float) -> None:
+    def __init__(self, server: Server, policy: Policy, now: float) -> None:
         self._server = server
         self._policy = policy
         self._now = now
-        self._clock = clock
 
     def dead(self) -> Iterator[DeadWorker]:
         """Those whose lease has ended, and those of this machine whose process is gone."""
@@ -60,7 +59,7 @@ class Rescuer:
         return [id.decode() for id in ids]
 
     def _kept(self, phase: Phase) -> float | str:
-        until = self._policy.kept_until(phase, self._clock)
+        until = self._policy.kept_until(phase, self._now)
         return "" if until is None else until
 
 

@@ -1,4 +1,4 @@
--- uses head, walk
+-- uses head, tasks, walk
 -- now; id and message of each. Answers the ids of those that are ready again.
 
 local NAMES = { [5] = "failed", [6] = "dead", [7] = "cancelled", [9] = "skipped" }

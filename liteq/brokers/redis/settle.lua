@@ -1,4 +1,4 @@
--- uses head, sending, walk, claiming
+-- uses head, tasks, sending, walk, leases, claiming
 -- now; the number of settlements, and these; then perhaps a claim.
 --
 -- A settlement is: id, token, phase, whether it is sent again (its reply was lost), the number of

@@ -28,7 +28,7 @@ class Staff:
         self._server = server
         self._badges: dict[int, _Badge] = {}
 
-    def register(self, now: float | str, name: str, info: str) -> int:
+    def register(self, now: float, name: str, info: str) -> int:
         """Enter a worker; answer its number."""
         me = this_process()
         badge = _Badge(name, str(me), me.boot, me.pid, me.host)
@@ -36,7 +36,7 @@ class Staff:
         self._badges[worker] = badge
         return worker
 
-    def beat(self, now: float | str, worker: int, info: str) -> None:
+    def beat(self, now: float, worker: int, info: str) -> None:
         """Renew the lease of a worker. Should the store have been emptied, enter it again."""
         badge = self._badges.get(worker, _Badge(f"worker-{worker}", "", "", os.getpid(), ""))
         known = self._server.run("beat", now, worker, badge.name, info, *badge[1:])
@@ -48,7 +48,7 @@ class Staff:
                 worker,
             )
 
-    def present(self, now: float | str) -> list[WorkerInfo]:
+    def present(self, now: float) -> list[WorkerInfo]:
         """The workers that are there, by number."""
         return sorted(map(_seen, self._server.run("present", now)))
 

@@ -1,4 +1,4 @@
--- uses head, walk
+-- uses head, tasks, walk
 -- now, limit. Answers how many were dropped.
 
 local PAGE, MOST = 500, 5000 -- tasks that are looked at, at once and at most in one phase

@@ -1,4 +1,4 @@
--- uses head, walk
+-- uses head, tasks, walk
 -- now, worker.
 
 local worker = take()
