@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from .brokers.base import Broker
+from .brokers.base import Broker, check_trust
 from .config import Config
 from .exceptions import ChordError, SerializationError, TaskRevokedError, WorkerLostError
 from .failure import chord_error, decode_failure, remote_error, with_traceback
@@ -151,12 +151,17 @@ def accepted(names: Iterable[str] | None, conf: Config, broker: Broker) -> Codec
     """The serializers that may be decoded: `names`, else JSON and what is used here by default."""
     default = broker.default_serializer
     ours = {"json", conf.task_serializer or default, conf.result_serializer or default}
-    return Codecs(ours if names is None else names)
+    codecs = Codecs(ours if names is None else names)
+    for serializer in codecs.values():
+        check_trust(serializer, broker)
+    return codecs
 
 
 def result_serializer(conf: Config, broker: Broker) -> Serializer:
     """What values, errors and reports are encoded with."""
-    return get(conf.result_serializer or broker.default_serializer)
+    serializer = get(conf.result_serializer or broker.default_serializer)
+    check_trust(serializer, broker)
+    return serializer
 
 
 def state_of(record: Record | None) -> str:

@@ -6,9 +6,11 @@ from itertools import islice
 from typing import Any
 
 from ...clock import Clock, system_clock
+from ...exceptions import SecurityError
 from ...graph import Graph
 from ...message import Attempt, Delivery, Message, Receipt, Record, last_attempt
 from ...outcome import Policy, Settlement
+from ...serializers.signed import Signer
 from ...states import Phase
 from ..base import Begun, Bell, Broker, Claim, Condemned, QueueCount, Settled, WorkerInfo
 from ..bells import LocalBell
@@ -26,6 +28,7 @@ from .rows import (
     record_of,
     settlement_args,
 )
+from .seals import NoSeal, Seal, Signature, set_aside
 from .server import Server
 from .serverclock import ServerClock
 from .staff import Staff
@@ -47,6 +50,7 @@ class RedisBroker(Broker):
         self.server = Server(location)
         # Users' times are the server's, unless a test hands in a clock of its own.
         self.clock = ServerClock(self.server) if clock is system_clock else clock
+        self._seal: Seal = NoSeal()
         self._staff = Staff(self.server)
         self._work = Listener(self.server, f"{location.prefix}:bell:work")
         self._results = Listener(self.server, f"{location.prefix}:bell:results")
@@ -59,15 +63,22 @@ class RedisBroker(Broker):
     def address(self) -> str:
         return self.location.address
 
+    def sign(self, key: str | bytes) -> None:
+        self._seal = Signature(Signer(key))
+        self.trusted = True
+
     # sending
 
     def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
         if messages:
-            self.server.enqueue("enqueue", self.clock(), *messages_args(messages))
+            sealed = map(self._seal.message, messages)
+            self.server.enqueue("enqueue", self.clock(), *messages_args(sealed))
 
     def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
         first = graph.messages[0].id
-        self.server.enqueue("enqueue_graph", self.clock(), first, *graph_args(graph))
+        self.server.enqueue(
+            "enqueue_graph", self.clock(), first, *graph_args(self._seal.graph(graph))
+        )
 
     # working
 
@@ -81,7 +92,8 @@ class RedisBroker(Broker):
     def settle(self, settlements: Sequence[Settlement], claim: Claim | None = None) -> Settled:
         args: Arguments = [len(settlements)]
         for each in settlements:
-            args += settlement_args(each, again=each.receipt in self._unsure)
+            again = each.receipt in self._unsure
+            args += settlement_args(self._seal.settlement(each), again=again)
         if claim is None:
             return self._settle(settlements, args, None)
         with self._claiming:
@@ -112,14 +124,11 @@ class RedisBroker(Broker):
     # results
 
     def fetch(self, ids: Sequence[str]) -> list[Record | None]:
-        found: list[Record | None] = []
-        for start in range(0, len(ids), _FETCH):
-            part = ids[start : start + _FETCH]
-            found += map(record_of, part, self._run("fetch", *part))
-        return found
+        return [record and self._seal.record(record) for record in self._stored(ids)]
 
     def report(self, id: str, state: str, meta: bytes, serializer: str) -> bool:
-        return bool(self._run("report", id, state, meta, serializer))
+        data = self._seal.result(id, meta, serializer)
+        return bool(self._run("report", id, state, data, serializer))
 
     def forget(self, ids: Sequence[str]) -> int:
         return int(self._run("forget", *ids)) if ids else 0
@@ -139,7 +148,7 @@ class RedisBroker(Broker):
 
     def revive(self, ids: Sequence[str]) -> list[str]:
         args: Arguments = []
-        for record in self.fetch(list(dict.fromkeys(ids))):
+        for record in self._stored(list(dict.fromkeys(ids))):
             if record is not None:
                 fresh = record.message._replace(retries=0, eta=None, expires=None)
                 args += (fresh.id, packed(fresh))
@@ -232,14 +241,30 @@ class RedisBroker(Broker):
     def _run(self, verb: str, *args: Any) -> Any:
         return self.server.run(verb, self.clock(), *args)
 
+    def _stored(self, ids: Sequence[str]) -> list[Record | None]:
+        found: list[Record | None] = []
+        for start in range(0, len(ids), _FETCH):
+            part = ids[start : start + _FETCH]
+            found += map(record_of, part, self._run("fetch", *part))
+        return found
+
     def _wish(self, claim: Claim) -> Arguments:
         limit = max(claim.limit, 0) if claim.queues else 0
         return [claim.worker, self._seen.get(claim.worker, 0), limit, *claim.queues]
 
     def _received(self, claim: Claim, rows: list[Any]) -> list[Delivery]:
-        deliveries = [delivery_of(row) for row in rows]
-        if deliveries:
-            self._seen[claim.worker] = max(each.receipt.token for each in deliveries)
+        """What was claimed, but for what is not to be trusted: that is set aside."""
+        if not rows:
+            return []
+        deliveries, spoilt = [], []
+        for delivery in map(delivery_of, rows):
+            try:
+                deliveries.append(self._seal.opened(delivery))
+            except SecurityError as exc:
+                spoilt.append(set_aside(delivery, exc, self.clock()))
+        self._seen[claim.worker] = max(int(row[1]) for row in rows)
+        if spoilt:
+            self.settle(spoilt)
         return deliveries
 
     def _settle(

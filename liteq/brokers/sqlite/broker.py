@@ -39,6 +39,7 @@ _FLEETING = Level("normal", BRIEF)  # nobody misses a bell after a power cut
 class SqliteBroker(Tools, Scheduling):
     """A store in one SQLite file."""
 
+    trusted = True
     default_serializer = "pickle"  # only this user can write the file
 
     def __init__(self, location: Location, clock: Clock) -> None:
