@@ -7,7 +7,13 @@ from typing import Any
 
 from .brokers.base import Broker, check_trust
 from .config import Config
-from .exceptions import ChordError, SerializationError, TaskRevokedError, WorkerLostError
+from .exceptions import (
+    BrokerUnreachable,
+    ChordError,
+    SerializationError,
+    TaskRevokedError,
+    WorkerLostError,
+)
 from .failure import chord_error, decode_failure, remote_error, with_traceback
 from .message import Record
 from .serializers import Codecs, Serializer, get
@@ -18,6 +24,7 @@ _LOOK_EVERY = 0.5  # seconds between two looks at the store, should the bell not
 # store busy, a look is for the first that are missing; a look at all of them comes now and then.
 _FRONT = 200  # tasks
 _SWEEPS = 10  # times as long as it took
+_PATIENCE = 30.0  # seconds that a server may be away while somebody waits: time for a restart
 
 
 class Backend:
@@ -60,12 +67,20 @@ class Backend:
         deadline = None if timeout is None else time.monotonic() + timeout
         next_sweep = time.monotonic() + _LOOK_EVERY / 10
         bell = None
+        away: float | None = None  # since when the store cannot be reached
         while True:
-            found = self._front(missing)
-            began = time.monotonic()
-            if len(missing) > _FRONT and began >= next_sweep:
-                found += self._finished_of(missing, list(missing))
-                next_sweep = began + _SWEEPS * (time.monotonic() - began)
+            found = []
+            try:
+                found += self._front(missing)
+                began = time.monotonic()
+                if len(missing) > _FRONT and began >= next_sweep:
+                    found += self._finished_of(missing, list(missing))
+                    next_sweep = began + _SWEEPS * (time.monotonic() - began)
+                away = None
+            except BrokerUnreachable:
+                away = away or time.monotonic()
+                if time.monotonic() - away > _PATIENCE:
+                    raise
             yield found
             left = _LOOK_EVERY if deadline is None else deadline - time.monotonic()
             if not missing or left <= 0:

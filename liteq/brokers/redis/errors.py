@@ -2,7 +2,7 @@
 
 from redis import exceptions as theirs
 
-from ...exceptions import BrokerError, BrokerUnavailable
+from ...exceptions import BrokerError, BrokerFull, BrokerUnavailable, BrokerUnreachable
 
 # By the first word of what the server says.
 _CURES = {
@@ -19,6 +19,14 @@ _CURES = {
     "NOAUTH": "the server wants a password: redis://:password@host",
     "WRONGPASS": "user or password is wrong",
     "NOPERM": "this user may not do that: allow it the keys `{liteq*` and scripts, see its ACL",
+}
+
+
+_CLASSES = {
+    "OOM": BrokerFull,
+    "LOADING": BrokerUnreachable,
+    "MASTERDOWN": BrokerUnreachable,
+    "CLUSTERDOWN": BrokerUnreachable,
 }
 
 
@@ -46,9 +54,9 @@ def translate(exc: Exception, url: str) -> BrokerError:
     """The error to raise instead of `exc`: what is wrong, where, and the cure."""
     code = code_of(exc)
     if code:
-        return BrokerUnavailable(f"{url}: {_CURES[code]} ({exc})")
+        return _CLASSES.get(code, BrokerUnavailable)(f"{url}: {_CURES[code]} ({exc})")
     if isinstance(exc, theirs.TimeoutError):
-        return BrokerUnavailable(f"{url} does not answer ({exc}): is it up, and the network too?")
+        return BrokerUnreachable(f"{url} does not answer ({exc}): is it up, and the network too?")
     if isinstance(exc, theirs.ConnectionError | OSError):
-        return BrokerUnavailable(f"no connection to {url}: {exc}")
+        return BrokerUnreachable(f"no connection to {url}: {exc}")
     return BrokerError(f"{url}: {exc}")

@@ -10,9 +10,8 @@ from hashlib import sha1
 from typing import NamedTuple
 
 _USES = re.compile(r"-- uses ([\w, ]+)\n")
-# What finishes work frees memory sooner or later, so a server that is full lets it pass.
-_ALLOW_OOM = "#!lua flags=allow-oom\n"
 _NEED_MEMORY = frozenset({"enqueue", "enqueue_graph"})
+_READ = frozenset({"attempts", "dead", "fetch", "present"})
 
 
 class Script(NamedTuple):
@@ -24,14 +23,17 @@ class Script(NamedTuple):
 
 @cache
 def script(verb: str, *, flags: bool) -> Script:
-    """The script of `verb`; with `flags` it tells a server (Redis 7) that it may exceed memory."""
+    """The script of `verb`; with `flags` it tells a server (Redis 7) what it may let pass."""
     text = _read(verb)
     head = _USES.match(text)
     assert head is not None, f"{verb}.lua does not begin with what it uses"
     parts = [_read(name.strip()) for name in head[1].split(",")]
     whole = "\n".join([*parts, text])
-    if flags and verb not in _NEED_MEMORY:
-        whole = _ALLOW_OOM + whole
+    if flags and verb in _READ:
+        whole = f"#!lua flags=no-writes\n{whole}"  # a replica can answer it, too
+    elif flags and verb not in _NEED_MEMORY:
+        # What finishes work frees memory sooner or later, so a server that is full lets it pass.
+        whole = f"#!lua flags=allow-oom\n{whole}"
     return Script(whole, sha1(whole.encode(), usedforsecurity=False).hexdigest())
 
 
