@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +20,7 @@ from liteq.exceptions import BrokerError, BrokerUnavailable, ImproperlyConfigure
 from liteq.message import Delivery, Message, new_id
 from liteq.outcome import Policy, Settlement
 from liteq.states import Phase
-from tests.servers import RedisServer, free_port
+from tests.servers import RedisServer, free_port, running_server
 
 KEY = "k" * 32
 POLICY = Policy()
@@ -334,3 +335,30 @@ def test_a_wrong_database_is_said_to_be_so(shared_redis: RedisServer) -> None:
 def test_tls_where_there_is_none_is_no_hang(shared_redis: RedisServer) -> None:
     with pytest.raises(BrokerUnavailable):
         connect(f"rediss://127.0.0.1:{shared_redis.port}/0?timeout=1").enqueue([message()])
+
+
+# what the server's settings put at risk
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "what"),
+    [
+        ("maxmemory-policy", "allkeys-lru", "throws tasks away"),
+        ("appendonly", "no", "should the server die"),
+    ],
+)
+def test_a_worker_warns_at_its_start_of_settings_that_lose_tasks(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, setting: str, value: str, what: str
+) -> None:
+    with running_server(tmp_path, "--appendonly", "yes", "--maxmemory", "100mb") as server:
+        broker = connect(server.url)
+        broker.register("worker", "{}")
+        assert caplog.text == ""
+        assert broker.examine().findings == []
+
+        server.command("CONFIG", "SET", setting, value)
+        broker.register("worker", "{}")
+        assert what in caplog.text
+        (finding,) = broker.examine().findings
+        assert what in finding.what
+        broker.close()

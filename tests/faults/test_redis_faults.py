@@ -5,6 +5,7 @@ import pickle
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -165,7 +166,8 @@ def test_a_worker_outlasts_resets_and_a_black_hole(
             proxy.reset()
             batch = [message() for _ in range(20)]
             broker.enqueue(batch)
-            wait_for(lambda ids=[each.id for each in batch]: done(broker, ids), "what was sent")
+            sent = [each.id for each in batch]
+            wait_for(partial(done, broker, sent), "what was sent")
         proxy.silent = True
         worker.wait_for_line("the store fails")
         batch = [message() for _ in range(20)]

@@ -12,9 +12,20 @@ from ...message import Attempt, Delivery, Message, Receipt, Record, last_attempt
 from ...outcome import Policy, Settlement
 from ...serializers.signed import Signer
 from ...states import Phase
-from ..base import Begun, Bell, Broker, Claim, Condemned, QueueCount, Settled, WorkerInfo
+from ..base import (
+    Begun,
+    Bell,
+    Broker,
+    Claim,
+    Condemned,
+    Examination,
+    QueueCount,
+    Settled,
+    WorkerInfo,
+)
 from ..bells import LocalBell
 from .bells import Listener
+from .checkup import gather, judge, warn_of_risks
 from .listing import Listing
 from .location import Location
 from .rescue import Rescuer
@@ -160,7 +171,9 @@ class RedisBroker(Broker):
     # workers
 
     def register(self, name: str, info: str) -> int:
-        return self._staff.register(self.clock(), name, info)
+        worker = self._staff.register(self.clock(), name, info)
+        warn_of_risks(self.server)
+        return worker
 
     def beat(self, worker: int, info: str) -> None:
         self._staff.beat(self.clock(), worker, info)
@@ -235,6 +248,10 @@ class RedisBroker(Broker):
                 break
             offset = passed
         return dropped
+
+    def examine(self, *, thorough: bool = False) -> Examination:
+        facts = gather(self.server, self.counts())
+        return Examination(facts._asdict(), judge(facts))
 
     # inside
 
