@@ -57,6 +57,6 @@ def translate(exc: Exception, url: str) -> BrokerError:
         return _CLASSES.get(code, BrokerUnavailable)(f"{url}: {_CURES[code]} ({exc})")
     if isinstance(exc, theirs.TimeoutError):
         return BrokerUnreachable(f"{url} does not answer ({exc}): is it up, and the network too?")
-    if isinstance(exc, theirs.ConnectionError | OSError):
+    if isinstance(exc, theirs.ConnectionError | theirs.RedisClusterException | OSError):
         return BrokerUnreachable(f"no connection to {url}: {exc}")
     return BrokerError(f"{url}: {exc}")

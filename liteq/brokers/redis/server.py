@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakSet
 
-from ...exceptions import ImproperlyConfigured
+from ...exceptions import BrokerUnavailable, ImproperlyConfigured
 from .location import Location
 from .scripts import script
 
@@ -61,9 +61,16 @@ class Server:
 
     def enqueue(self, verb: str, *args: Argument) -> Any:
         """As `run`, and wait until as many replicas have it as the URL asks for."""
-        if not self.location.wait_replicas:
+        wanted = self.location.wait_replicas
+        if not wanted:
             return self.run(verb, *args)
-        return self._twice(lambda: self._replicated(verb, args))
+        answer, replicas = self._twice(lambda: self._replicated(verb, args))
+        if replicas < wanted:
+            raise BrokerUnavailable(
+                f"{self.location.url}: it is stored, but of {wanted} replicas only {replicas} "
+                f"have it so far"
+            )
+        return answer
 
     def close(self) -> None:
         """Close all connections; they are opened again when they are needed."""
@@ -102,6 +109,7 @@ class Server:
             return self.client.execute_command(*command)
         link = self._link()
         try:
+            link.connect()  # nothing, if it is; else a sentinel is asked where the master is now
             link.send_command(*command)
             return link.read_response()
         except theirs.ResponseError:
@@ -133,16 +141,11 @@ class Server:
         self._flags = False
         return self._evaluate(verb, args)
 
-    def _replicated(self, verb: str, args: tuple[Argument, ...]) -> Any:
+    def _replicated(self, verb: str, args: tuple[Argument, ...]) -> tuple[Any, int]:
         """WAIT counts what its own connection has written, and this thread has one."""
-        wanted, timeout = self.location.wait_replicas, self.location.timeout
         answer = self._evaluate(verb, args)
-        replicas = int(self._talk("WAIT", wanted, int(timeout * 500)))
-        if replicas < wanted:
-            raise theirs.ResponseError(
-                f"NOREPLICAS stored, but only {replicas} of {wanted} replicas have it yet"
-            )
-        return answer
+        wait = (self.location.wait_replicas, int(self.location.timeout * 500))
+        return answer, int(self._talk("WAIT", *wait))
 
 
 def _client(location: Location) -> Any:
