@@ -52,17 +52,23 @@ local function tokens(n)
   return last - n
 end
 
--- Answers id, token, message, and what else is to be said of it; nil for one that is gone.
+local function taken_by(key)
+  local v = call("HMGET", key, "waits", "takes", "on_failure", "barrier")
+  return v[1] and (v[2] or v[3]) and inputs(v[1], v[4], v[3]) or false
+end
+
+-- Answers id, token, message, and what else is to be said of it; nil for one that is gone. And
+-- its queue.
 local function delivery(id, token)
-  local v = call("HMGET", P .. "task:" .. id, "message", "lost", "reported", "attempts", "tied",
-    "woken_by", "waits", "takes", "on_failure", "barrier", "queue")
+  local key = P .. "task:" .. id
+  local v = call("HMGET", key, "message", "queue", "lost", "reported", "attempts", "tied",
+    "woken_by")
   if not v[1] then return nil end
   local more = false
-  if v[2] or v[3] or v[4] or v[5] or v[6] then
-    local taken = v[7] and (v[8] or v[9]) and inputs(v[7], v[10], v[9])
-    more = { v[2], v[3], v[4], v[5], v[6], taken or false }
+  if v[3] or v[4] or v[5] or v[6] or v[7] then
+    more = { v[3], v[4], v[5], v[6], v[7], v[7] and taken_by(key) }
   end
-  return { id, string.format("%.0f", token), v[1], more }, v[11]
+  return { id, string.format("%.0f", token), v[1], more }, v[2]
 end
 
 -- The first `limit` of the queues, as their members; taken out of their indexes.
@@ -113,19 +119,21 @@ local function claim(worker, seen, limit, queues)
   local picked = pick(queues, limit)
   if #picked == 0 then return found end
   local token = tokens(#picked)
-  local running = P .. "running:" .. worker
+  local running = {}
   for n, member in ipairs(picked) do
     local id = member:sub(15)
     local given, queue = delivery(id, token + n)
     if given then
       call("HSET", P .. "task:" .. id, "phase", 3, "token", given[2], "worker", worker,
         "started", clock)
-      call("ZADD", running, 0, member)
+      running[#running + 1] = 0
+      running[#running + 1] = member
       tally(queue, 2, -1)
       tally(queue, 3, 1)
       found[#found + 1] = given
     end
   end
+  at_once("ZADD", P .. "running:" .. worker, running)
   call("HSET", P .. "worker:" .. worker, "handed",
     cmsgpack.pack({ to = token + #picked, members = picked }))
   return found

@@ -60,6 +60,13 @@ local function take()
   return ARGV[position]
 end
 
+-- One command for many values: as many as Lua passes on at a time.
+local function at_once(command, key, values)
+  for first = 1, #values, 4000 do
+    call(command, key, unpack(values, first, math.min(first + 3999, #values)))
+  end
+end
+
 -- News, told once when a script ends.
 
 local tallies, rung = {}, {}
