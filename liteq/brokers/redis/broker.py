@@ -15,7 +15,6 @@ from ...states import Phase
 from ..base import (
     Begun,
     Bell,
-    Broker,
     Claim,
     Condemned,
     Examination,
@@ -39,6 +38,7 @@ from .rows import (
     record_of,
     settlement_args,
 )
+from .schedules import Scheduling
 from .seals import NoSeal, Seal, Signature, set_aside
 from .server import Server
 from .serverclock import ServerClock
@@ -50,7 +50,7 @@ _PURGE = 1000
 _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name stays readable in results
 
 
-class RedisBroker(Broker):
+class RedisBroker(Scheduling):
     """A store on a Redis server."""
 
     default_serializer = "json"  # others can reach the server

@@ -42,16 +42,6 @@ end
 
 -- claims
 
-local function tokens(n)
-  local last = call("INCRBY", P .. "token", n)
-  if last == n then
-    -- A new store. It begins where no earlier one of this name, since flushed, can have been.
-    last = math.floor(server * 1e6)
-    call("SET", P .. "token", string.format("%.0f", last))
-  end
-  return last - n
-end
-
 local function taken_by(key)
   local v = call("HMGET", key, "waits", "takes", "on_failure", "barrier")
   return v[1] and (v[2] or v[3]) and inputs(v[1], v[4], v[3]) or false

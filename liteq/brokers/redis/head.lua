@@ -7,7 +7,8 @@
 --
 --   task:<id>         hash    a task; its fields are below
 --   attempts:<id>     list    how earlier starts ended: started, ended, worker, outcome, error, ...
---   seq, token        number  the last place that was given to a task, the last claim's token
+--   seq               number  the last place that was given to a task
+--   token             number  the last token of a claim, or version of an entry
 --   counts            hash    how many tasks there are, by `<phase>:<queue>`
 --
 -- Every task is in the one index of its phase, as the member `<seq><id>`, so that equal scores
@@ -42,6 +43,12 @@
 --   condemned:<n>     set     tasks that this worker is to end
 --   lost:<n>          list    claims that were taken from it: id, token, ...
 --
+-- Of periodic tasks:
+--
+--   schedules         zset    their names, by when they are due (inf: never)
+--   schedule:<name>   hash    entry and message (as sent, never read), overlap, version, moment, due,
+--                             planned, runs, last, last_id
+--
 -- The fields of a task; one that is absent has its default. What users send is never read:
 --
 --   message           what it was sent with, see rows.py       queue, priority, eta, once
@@ -58,6 +65,10 @@ local position = 1
 local function take()
   position = position + 1
   return ARGV[position]
+end
+
+local function skip(n)
+  position = position + n
 end
 
 -- One command for many values: as many as Lua passes on at a time.

@@ -15,3 +15,14 @@ local function come_back(worker)
   call("ZADD", P .. "workers", "+inf", worker)
   give_lease(worker)
 end
+
+-- `n` numbers in a row that were never given before; answers the one before them. A new store
+-- begins where no earlier one of this name, since flushed, can have been.
+local function tokens(n)
+  local last = call("INCRBY", P .. "token", n)
+  if last == n then
+    last = math.floor(server * 1e6)
+    call("SET", P .. "token", string.format("%.0f", last))
+  end
+  return last - n
+end

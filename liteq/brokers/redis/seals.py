@@ -29,6 +29,10 @@ class Seal(ABC):
         """A delivery as it was sent. Raises SecurityError."""
 
     @abstractmethod
+    def opened_message(self, message: Message) -> Message:
+        """A message as it was written. Raises SecurityError."""
+
+    @abstractmethod
     def record(self, record: Record) -> Record:
         """A record as it was written; where it was not, an error in place of the result."""
 
@@ -58,6 +62,9 @@ class NoSeal(Seal):
     def opened(self, delivery: Delivery) -> Delivery:
         return delivery
 
+    def opened_message(self, message: Message) -> Message:
+        return message
+
     def record(self, record: Record) -> Record:
         return record
 
@@ -84,18 +91,18 @@ class Signature(Seal):
         return self._signer.sign(whole, "result", serializer)
 
     def opened(self, delivery: Delivery) -> Delivery:
-        message = self._message(delivery.message)
+        message = self.opened_message(delivery.message)
         return delivery._replace(message=message, inputs=self._inputs(delivery.inputs))
 
     def record(self, record: Record) -> Record:
         try:
-            message = self._message(record.message)
+            message = self.opened_message(record.message)
             result = self._result(record.result, record.result_serializer, record.message.id)
         except SecurityError as exc:
             return _spoilt(record, exc)
         return record._replace(message=message, result=result)
 
-    def _message(self, message: Message) -> Message:
+    def opened_message(self, message: Message) -> Message:
         payload = self._signer.verified(message.payload, *_belonging(message))
         return message._replace(payload=payload)
 
@@ -116,7 +123,7 @@ class Signature(Seal):
             return taken
         message = taken.message
         if message is not None:
-            message = tuple(self._message(Message._make(message)))
+            message = tuple(self.opened_message(Message._make(message)))
         result = self._result(taken.result, taken.serializer, None)
         return taken._replace(result=result, message=message)
 

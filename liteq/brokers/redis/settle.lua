@@ -30,10 +30,10 @@ end
 
 local function skip_graph()
   for _ = 1, tonumber(take()) do
-    position = position + 3
-    position = position + tonumber(take())
+    skip(3)
+    skip(tonumber(take()))
   end
-  position = position + 4 * tonumber(take())
+  skip(4 * tonumber(take()))
 end
 
 local function try_again(t, s, a)
@@ -111,7 +111,7 @@ local function settle()
   if not held then
     if next_one and next_one.replaced then
       skip_graph()
-      position = position + 3
+      skip(3)
     end
     return s.again and t and t.token == s.token -- it was written before
   end

@@ -106,7 +106,7 @@ local function wake(t, e)
   enter(t, ready_phase(t.eta))
 end
 
-local function skip(t, e)
+local function skip_task(t, e)
   -- What waited for a revoked task is revoked with it; a chord's body has failed.
   local phase = e.phase == 7 and not e.barrier and 7 or 9
   leave(t)
@@ -142,7 +142,7 @@ local function tell(e)
     elseif t.on_failure > 0 then
       drop(t)
     else
-      skip(t, e)
+      skip_task(t, e)
     end
   end
   if e.barrier and e.failed then release_group(e.id) end
