@@ -38,10 +38,13 @@ def main() -> int:
     arguments = parse()
     rivals = chosen_rivals(arguments)
     rows = [row for row in ROWS if not arguments.only or row.key in arguments.only]
+    if not redis_installed():
+        rows = [row for row in rows if not contender(row.ours).on_redis]
     make_venv()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="liteq-bench-")))
-        if any(contender(name).on_redis for name in rivals):
+        ours = [row.ours for row in rows]
+        if any(contender(name).on_redis for name in (*rivals, *ours)):
             os.environ["BENCH_REDIS"] = stack.enter_context(redis_server(folder))
         table = Table(machine(folder), rivals)
         readings: dict[tuple[str, str], Reading] = {}

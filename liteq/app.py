@@ -378,7 +378,10 @@ class LiteQ:
             if self._broker is None:
                 conf = self.conf
                 check_result_backend(conf, None)
-                self._broker = brokers.connect(conf.broker_url, name=self.main)
+                broker = brokers.connect(conf.broker_url, name=self.main)
+                if conf.secret_key:
+                    broker.sign(conf.secret_key)
+                self._broker = broker
         return self._broker
 
     def close(self) -> None:

@@ -5,9 +5,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from .brokers.base import Broker
+from .brokers.base import Broker, check_trust
 from .config import Config
-from .exceptions import ChordError, SerializationError, TaskRevokedError, WorkerLostError
+from .exceptions import (
+    BrokerUnreachable,
+    ChordError,
+    SerializationError,
+    TaskRevokedError,
+    WorkerLostError,
+)
 from .failure import chord_error, decode_failure, remote_error, with_traceback
 from .message import Record
 from .serializers import Codecs, Serializer, get
@@ -18,6 +24,7 @@ _LOOK_EVERY = 0.5  # seconds between two looks at the store, should the bell not
 # store busy, a look is for the first that are missing; a look at all of them comes now and then.
 _FRONT = 200  # tasks
 _SWEEPS = 10  # times as long as it took
+_PATIENCE = 30.0  # seconds that a server may be away while somebody waits: time for a restart
 
 
 class Backend:
@@ -60,12 +67,20 @@ class Backend:
         deadline = None if timeout is None else time.monotonic() + timeout
         next_sweep = time.monotonic() + _LOOK_EVERY / 10
         bell = None
+        away: float | None = None  # since when the store cannot be reached
         while True:
-            found = self._front(missing)
-            began = time.monotonic()
-            if len(missing) > _FRONT and began >= next_sweep:
-                found += self._finished_of(missing, list(missing))
-                next_sweep = began + _SWEEPS * (time.monotonic() - began)
+            found = []
+            try:
+                found += self._front(missing)
+                began = time.monotonic()
+                if len(missing) > _FRONT and began >= next_sweep:
+                    found += self._finished_of(missing, list(missing))
+                    next_sweep = began + _SWEEPS * (time.monotonic() - began)
+                away = None
+            except BrokerUnreachable:
+                away = away or time.monotonic()
+                if time.monotonic() - away > _PATIENCE:
+                    raise
             yield found
             left = _LOOK_EVERY if deadline is None else deadline - time.monotonic()
             if not missing or left <= 0:
@@ -151,12 +166,17 @@ def accepted(names: Iterable[str] | None, conf: Config, broker: Broker) -> Codec
     """The serializers that may be decoded: `names`, else JSON and what is used here by default."""
     default = broker.default_serializer
     ours = {"json", conf.task_serializer or default, conf.result_serializer or default}
-    return Codecs(ours if names is None else names)
+    codecs = Codecs(ours if names is None else names)
+    for serializer in codecs.values():
+        check_trust(serializer, broker)
+    return codecs
 
 
 def result_serializer(conf: Config, broker: Broker) -> Serializer:
     """What values, errors and reports are encoded with."""
-    return get(conf.result_serializer or broker.default_serializer)
+    serializer = get(conf.result_serializer or broker.default_serializer)
+    check_trust(serializer, broker)
+    return serializer
 
 
 def state_of(record: Record | None) -> str:

@@ -12,6 +12,8 @@
       BrokerError                  the operator: the store
         BrokerUnavailable          trying again later may help
           BrokerLocked             somebody else kept it locked for as long as we waited
+          BrokerUnreachable        its server does not answer
+          BrokerFull               its server has no memory left
           OperationalError         (Celery's name for it)
         BrokerCorrupt              the file is not, or no longer, a liteq store
           BrokerGone               it was deleted or replaced while it was in use
@@ -91,6 +93,14 @@ class BrokerUnavailable(BrokerError, ConnectionError):
 
 class BrokerLocked(BrokerUnavailable):
     """Somebody else kept the store locked for as long as the caller waits."""
+
+
+class BrokerUnreachable(BrokerUnavailable):
+    """The server that keeps the store does not answer; a worker waits for it."""
+
+
+class BrokerFull(BrokerUnavailable):
+    """The server that keeps the store has no memory left for more."""
 
 
 class OperationalError(BrokerUnavailable):

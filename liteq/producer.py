@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .announce import announce_after, announce_before
-from .brokers.base import Broker
+from .brokers.base import Broker, check_trust
 from .config import Config
 from .context import Context, sent_from
 from .exceptions import (
@@ -98,6 +98,7 @@ class Producer:
             or conf.task_serializer
             or self._broker.default_serializer
         )
+        check_trust(serializer, self._broker)
         payload = self.encode(task, args, kwargs, serializer)
         return self.envelope(task, payload, serializer.name, options)
 

@@ -8,6 +8,7 @@ from .base import Contender
 CONTENDERS = {
     "liteq-safe": "liteq_:LiteqSafe",
     "liteq-fast": "liteq_:LiteqFast",
+    "liteq-redis": "liteq_redis:LiteqRedis",
     "celery-redis": "celery_:Celery",
     "dramatiq-redis": "dramatiq_:Dramatiq",
     "huey-redis": "huey_:HueyRedis",
@@ -18,6 +19,7 @@ CONTENDERS = {
     "rq-redis": "rq_:RQ",
 }
 RIVALS = tuple(name for name in CONTENDERS if not name.startswith("liteq"))
+ON_REDIS = tuple(name for name in RIVALS if name.endswith("-redis"))
 
 
 def contender(name: str) -> type[Contender]:

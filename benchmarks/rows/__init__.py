@@ -4,7 +4,7 @@ those that are there gives the figure."""
 from collections.abc import Callable
 from importlib import import_module
 
-from contenders import Contender
+from contenders import ON_REDIS, Contender
 
 from .base import Options, Reading, Row
 
@@ -191,6 +191,62 @@ ROWS = (
         rivals=(),
         repeat=False,
         deadline=1_200.0,
+    ),
+    Row(
+        key="drain-redis",
+        title="on Redis: drain no-op tasks, 2 processes",
+        measure="drain:two",
+        figure="rate",
+        unit="/s",
+        sense="at least",
+        goal=15_000,
+        ours="liteq-redis",
+        rivals=ON_REDIS,
+        deadline=120.0,
+    ),
+    Row(
+        key="bulk-redis",
+        title="on Redis: bulk enqueue",
+        measure="enqueue:bulk",
+        figure="rate",
+        unit="/s",
+        sense="at least",
+        goal=40_000,
+        ours="liteq-redis",
+        rivals=ON_REDIS,
+    ),
+    Row(
+        key="delay-redis",
+        title="on Redis: one `delay()`",
+        measure="enqueue:each",
+        figure="rate",
+        unit="/s",
+        sense="at least",
+        goal=None,
+        ours="liteq-redis",
+        rivals=ON_REDIS,
+    ),
+    Row(
+        key="delay-redis-share",
+        title="the same, as a share of bare EVALSHA round trips",
+        measure="redis_share:measure",
+        figure="share",
+        unit="x",
+        sense="at least",
+        goal=0.7,
+        ours="liteq-redis",
+        rivals=(),
+    ),
+    Row(
+        key="trip-redis",
+        title="on Redis: `delay()` to `get()`, p50",
+        measure="round_trip:warm",
+        figure="p50",
+        unit="ms",
+        sense="at most",
+        goal=1.2,
+        ours="liteq-redis",
+        rivals=ON_REDIS,
     ),
 )
 

@@ -22,6 +22,10 @@ Connect = Callable[[str, str | None, Clock], Broker]
 SCHEMES = {
     "memory": "liteq.brokers.memory:connect",
     "sqlite": "liteq.brokers.sqlite:connect",
+    **dict.fromkeys(
+        ("redis", "rediss", "valkey", "valkeys", "unix", "redis+sentinel", "redis+cluster"),
+        "liteq.brokers.redis:connect",
+    ),
 }
 DEFAULT_URL = "sqlite://"
 

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 
 from ..clock import Clock
 from ..entry import Entry, Fired, Firing
-from ..exceptions import ConfigurationError
+from ..exceptions import ConfigurationError, ImproperlyConfigured
 from ..graph import Graph
 from ..message import Attempt, Delivery, Message, Receipt, Record
 from ..outcome import Policy, Settlement
+from ..serializers.base import Serializer
 from ..states import Phase
 
 
@@ -116,13 +117,27 @@ class Broker(ABC):
     url: str
     """Where the store is, without secrets."""
 
+    @property
+    def address(self) -> str:
+        """The URL by which another process reaches the store: with its secrets, never shown."""
+        return self.url
+
     local = False
     """Whether only this process can see it, so that child processes are no use to it."""
+
+    trusted = False
+    """Whether nobody else can have written what is read from it, so that decoding may run code."""
 
     default_serializer: str
     """What arguments and results are encoded with unless somebody says otherwise."""
 
     clock: Clock
+
+    def sign(self, key: str | bytes) -> None:
+        """From now on sign what is stored, and believe only what is signed.
+
+        A store that is trusted anyway does nothing.
+        """
 
     # sending
 
@@ -322,3 +337,12 @@ class Broker(ABC):
 
     def _not_offered(self, what: str) -> ConfigurationError:
         return ConfigurationError(f"a store of the kind of {self.url} offers {what}")
+
+
+def check_trust(serializer: Serializer, broker: Broker) -> None:
+    """Raise ImproperlyConfigured if decoding may run code, and others can write the store."""
+    if serializer.trusted and not broker.trusted:
+        raise ImproperlyConfigured(
+            f"{serializer.name} runs code when it is decoded, and others may be able to write "
+            f"{broker.url}: set secret_key, with which all that travels is signed, or take json"
+        )

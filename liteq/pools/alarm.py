@@ -2,6 +2,7 @@
 
 import socket
 from contextlib import suppress
+from select import select
 
 
 class Alarm:
@@ -20,6 +21,10 @@ class Alarm:
         """Wake whoever waits. Never blocks, and may be called from a signal handler."""
         with suppress(OSError):  # full: it is set already; closed: nobody waits any more
             self._in.send(b"!")
+
+    def wait(self, timeout: float) -> None:
+        """Wait until it is set, for `timeout` seconds at most. It stays set."""
+        select([self._out], [], [], max(timeout, 0.0))
 
     def silence(self) -> None:
         """Quiet again."""

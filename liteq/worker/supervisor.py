@@ -11,7 +11,7 @@ from selectors import EVENT_READ, DefaultSelector
 from typing import NamedTuple, TypeVar
 
 from ..brokers.base import Broker, Claim
-from ..exceptions import BrokerCorrupt, BrokerError, BrokerLocked, BrokerTooNew
+from ..exceptions import BrokerCorrupt, BrokerError, BrokerLocked, BrokerTooNew, BrokerUnreachable
 from ..message import Delivery, Message, Receipt
 from ..outcome import Kind, Outcome, Policy, Settlement
 from ..pools import Pool, Slot
@@ -110,14 +110,15 @@ class Supervisor:
         self.pool.start(self._selector)
 
     def _insist(self, work: Callable[[], T]) -> T:
-        """Do `work`; while the store is locked, again and again until somebody stops us."""
+        """Do `work`; while the store is locked or away, again and again until we are stopped."""
         while True:
             try:
                 value = work()
-            except BrokerLocked as exc:
+            except (BrokerLocked, BrokerUnreachable) as exc:
                 if self._stopping is not None:
                     raise
                 self._failed(exc)
+                self._alarm.wait(self._retry_at - time.monotonic())
             else:
                 self._recovered()
                 return value

@@ -181,7 +181,7 @@ class Worker:
             spec = {
                 "app": refer_to(self.app),
                 "settings": {
-                    "broker_url": self.app.broker.url,
+                    "broker_url": self.app.broker.address,
                     "result_backend": None,
                     "include": self.app.conf.include,
                 },

@@ -13,9 +13,9 @@ import pytest
 
 from liteq.brokers import connect
 from liteq.brokers.base import Claim
+from liteq.brokers.owners import Owner, is_dead, this_process
 from liteq.brokers.sqlite import SqliteBroker
 from liteq.brokers.sqlite.location import default_url, locate
-from liteq.brokers.sqlite.owners import Owner, is_dead, this_process
 from liteq.brokers.sqlite.statements import claim_sql
 from liteq.exceptions import BrokerCorrupt, BrokerUnavailable, ConfigurationError
 from liteq.message import Message, new_id

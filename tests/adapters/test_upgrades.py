@@ -8,7 +8,7 @@ import pytest
 
 from liteq.brokers import connect
 from liteq.brokers.base import Claim
-from liteq.brokers.sqlite.owners import this_process
+from liteq.brokers.owners import this_process
 from liteq.brokers.sqlite.schema import APPLICATION_ID, VERSION
 from liteq.outcome import Policy
 from liteq.states import Phase

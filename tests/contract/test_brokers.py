@@ -8,6 +8,7 @@ import pytest
 
 from liteq.brokers import Broker, connect
 from liteq.brokers.memory import MemoryBroker
+from liteq.brokers.redis import RedisBroker
 from liteq.testing import BrokerContract, ManualClock
 
 MORTAL = """
@@ -65,3 +66,18 @@ class TestSqlite(BrokerContract):
     @pytest.mark.skip(reason="close() forgets its result bells and leaves them open")
     def test_closing_the_broker_ends_its_bells(self) -> None:
         super().test_closing_the_broker_ends_its_bells()
+
+
+class TestRedis(BrokerContract):
+    """Its mortal workers are of this process, and their lease is ended by hand."""
+
+    @pytest.fixture(autouse=True)
+    def _store(self, redis_store: str) -> None:
+        self.url = redis_store
+
+    def make_broker(self, clock: ManualClock) -> Broker:
+        return connect(self.url, clock=clock)
+
+    def kill_worker(self, broker: Broker, worker: int) -> None:
+        assert isinstance(broker, RedisBroker)
+        broker.server.ask("ZADD", "{liteq}:leases", 0, worker)

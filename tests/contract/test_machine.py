@@ -1,4 +1,4 @@
-"""Any order of verbs: the SQLite broker says what the memory broker says."""
+"""Any order of verbs: the SQLite and the Redis broker say what the memory broker says."""
 
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -6,19 +6,21 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from liteq.brokers import connect
 from liteq.brokers.base import Claim, Settled
 from liteq.brokers.memory import MemoryBroker
-from liteq.brokers.sqlite.owners import this_process
+from liteq.brokers.owners import this_process
 from liteq.clock import ManualClock
 from liteq.entry import Entry, Firing
 from liteq.graph import Graph, Group, Place
 from liteq.message import Attempt, Delivery, Message, Receipt, Record
 from liteq.outcome import Policy, Settlement
 from liteq.states import Phase
+from tests.servers import RedisServer
 
 IDS = "abcdef"  # few, so that they collide
 QUEUES = ("x", "y")
@@ -131,20 +133,25 @@ class Brokers(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = TemporaryDirectory()
-        self.path = Path(self.folder.name, "store.db")
         self.clock = ManualClock()
         self.model = MemoryBroker(self.clock)
-        self.real = connect(f"sqlite:///{self.path}?durability=fast", clock=self.clock)
+        self.real = connect(self.new_store(), clock=self.clock)
         self.pairs: list[Pair] = []  # all claims there ever were: old receipts are tried as well
         self.workers: list[int] = []
         self.graphs = 0
         self.read: list[list[Entry]] = [[], []]  # entries as each broker had them at some time
 
+    def new_store(self) -> str:
+        """The URL of an empty store."""
+        raise NotImplementedError
+
+    def kill_worker(self, worker: int) -> None:
+        """Make the real store believe that the process of `worker` has died."""
+        raise NotImplementedError
+
     def teardown(self) -> None:
         self.model.close()
         self.real.close()
-        self.folder.cleanup()
 
     def both(self, verb: str, *args: Any, **options: Any) -> Any:
         """The answer of both brokers, which must be one."""
@@ -325,10 +332,11 @@ class Brokers(RuleBasedStateMachine):
     def kill(self, data: st.DataObject) -> None:
         worker = data.draw(st.sampled_from(self.workers))
         self.model.bury(worker)
-        owner = this_process()._replace(boot="an earlier one")  # as after the loss of power
-        with sqlite3.connect(self.path) as db:
-            db.execute("update worker set owner = ? where id = ?", (str(owner), worker))
-        db.close()
+        self.kill_worker(worker)
+        # The dead claim no more, nor beat. What they had claimed may still be heard of.
+        self.workers.remove(worker)
+        if not self.workers:
+            self.register()
 
     # time
 
@@ -399,4 +407,38 @@ def refused(settled: Settled, deliveries: Sequence[Delivery]) -> list[int]:
     return [n for n, each in enumerate(deliveries) if each.receipt in settled.refused]
 
 
-TestMachine = Brokers.TestCase
+class SqliteStore(Brokers):
+    def new_store(self) -> str:
+        self.folder = TemporaryDirectory()
+        self.path = Path(self.folder.name, "store.db")
+        return f"sqlite:///{self.path}?durability=fast"
+
+    def kill_worker(self, worker: int) -> None:
+        owner = this_process()._replace(boot="an earlier one")  # as after the loss of power
+        with sqlite3.connect(self.path) as db:
+            db.execute("update worker set owner = ? where id = ?", (str(owner), worker))
+        db.close()
+
+    def teardown(self) -> None:
+        super().teardown()
+        self.folder.cleanup()
+
+
+class RedisStore(Brokers):
+    server: RedisServer
+
+    def new_store(self) -> str:
+        self.server.command("FLUSHALL")
+        return self.server.url
+
+    def kill_worker(self, worker: int) -> None:
+        self.server.command("ZADD", "{liteq}:leases", "XX", 0, worker)
+
+
+@pytest.fixture
+def redis_for_machine(shared_redis: RedisServer) -> None:
+    RedisStore.server = shared_redis
+
+
+TestSqliteMachine = SqliteStore.TestCase
+TestRedisMachine = pytest.mark.usefixtures("redis_for_machine")(RedisStore.TestCase)

@@ -44,6 +44,7 @@ class MemoryBroker(Scheduling):
 
     url = "memory://"
     local = True
+    trusted = True
     default_serializer = "pickle"  # the bytes never leave the process
 
     def __init__(self, clock: Clock = system_clock) -> None:

@@ -17,9 +17,9 @@ from ...message import Attempt, Delivery, Message, Receipt, Record, last_attempt
 from ...outcome import Policy, Settlement
 from ...states import Phase
 from ..base import Begun, Bell, Claim, Condemned, Settled
+from ..owners import Owner, is_dead, this_process
 from .bells import SocketBell
 from .location import Location
-from .owners import Owner, is_dead, this_process
 from .rescue import Obituaries, take_back
 from .rows import Row, delivery_of, first_phase, record_of, tokens
 from .schedules import Scheduling
@@ -39,6 +39,7 @@ _FLEETING = Level("normal", BRIEF)  # nobody misses a bell after a power cut
 class SqliteBroker(Tools, Scheduling):
     """A store in one SQLite file."""
 
+    trusted = True
     default_serializer = "pickle"  # only this user can write the file
 
     def __init__(self, location: Location, clock: Clock) -> None:

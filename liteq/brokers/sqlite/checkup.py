@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from ...exceptions import BrokerCorrupt
 from ...states import Phase
+from ..owners import Owner, is_dead
 from .location import COMPANIONS, intrusion
 from .mounts import kind_of
-from .owners import Owner, is_dead
 from .session import Level, Session
 from .statements import SQL, parse, read
 

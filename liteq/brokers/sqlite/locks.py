@@ -2,7 +2,7 @@
 
 import os
 
-from .owners import state_of
+from ..owners import state_of
 
 _WRITE_LOCK = "120"  # the byte of the -shm file that SQLite's writers lock
 

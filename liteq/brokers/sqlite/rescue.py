@@ -7,7 +7,7 @@ from sqlite3 import Connection
 from ...outcome import Policy
 from ...states import Phase
 from ..base import Begun
-from .owners import Owner, is_dead
+from ..owners import Owner, is_dead
 from .rows import Row
 from .statements import SQL
 from .workflows import follow_up

@@ -9,11 +9,11 @@ from ...exceptions import BrokerUnavailable
 from ...message import Record
 from ...states import Phase
 from ..base import Broker, Examination, QueueCount, WorkerInfo
+from ..owners import Owner, is_dead
 from .checkup import gather, put_right
 from .copying import copy
 from .findings import judge
 from .location import Location
-from .owners import Owner, is_dead
 from .rows import record_of
 from .session import Level, Session
 from .statements import SQL, listed

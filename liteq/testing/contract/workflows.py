@@ -336,6 +336,18 @@ class Workflows(Bench):
         self.succeed(a)
         assert self.claim_one().message.id == "b"
 
+    def test_a_replacement_by_who_lost_the_claim_is_refused_whole(self) -> None:
+        self.send("a", "z")
+        a, z = self.claim()
+        self.broker.release([a.receipt])
+        graph = Graph((self.message("x"), self.message("y", priority=3)), (Place(), Place()))
+        graph = graph._replace(groups=(Group("g"), Group("h", outer="g")))
+        lost = self.retry(a)._replace(graph=graph, place=Place(waits="x"), why="replaced")
+
+        assert self.settle(lost, self.success(z)) == [a.receipt]
+        assert self.known("x", "y") == []
+        assert (self.phase("a"), self.phase("z")) == (Phase.READY, Phase.SUCCEEDED)
+
     # reviving
 
     def test_a_revived_task_goes_on_with_its_chain(self) -> None:

@@ -1,0 +1,305 @@
+"""The verbs of the port on Redis. The Lua stands in one file a verb; `head.lua` names the keys."""
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from ...clock import Clock, system_clock
+from ...exceptions import SecurityError
+from ...graph import Graph
+from ...message import Attempt, Delivery, Message, Receipt, Record, last_attempt
+from ...outcome import Policy, Settlement
+from ...serializers.signed import Signer
+from ...states import Phase
+from ..base import (
+    Begun,
+    Bell,
+    Claim,
+    Condemned,
+    Examination,
+    QueueCount,
+    Settled,
+    WorkerInfo,
+)
+from ..bells import LocalBell
+from .bells import Listener
+from .checkup import gather, judge, warn_of_risks
+from .listing import Listing
+from .location import Location
+from .rescue import Rescuer
+from .rows import (
+    Arguments,
+    attempts_of,
+    delivery_of,
+    graph_args,
+    messages_args,
+    packed,
+    record_of,
+    settlement_args,
+)
+from .schedules import Scheduling
+from .seals import NoSeal, Seal, Signature, set_aside
+from .server import Server
+from .serverclock import ServerClock
+from .staff import Staff
+
+_FETCH = 500  # records in one reply
+_DUE = 500  # tasks made ready in one step, so that nobody waits long behind it
+_PURGE = 1000
+_KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name stays readable in results
+
+
+class RedisBroker(Scheduling):
+    """A store on a Redis server."""
+
+    default_serializer = "json"  # others can reach the server
+
+    def __init__(self, location: Location, clock: Clock) -> None:
+        self.location = location
+        self.url = location.url
+        self.server = Server(location)
+        # Users' times are the server's, unless a test hands in a clock of its own.
+        self.clock = ServerClock(self.server) if clock is system_clock else clock
+        self._seal: Seal = NoSeal()
+        self._staff = Staff(self.server)
+        self._work = Listener(self.server, f"{location.prefix}:bell:work")
+        self._results = Listener(self.server, f"{location.prefix}:bell:results")
+        self._local = threading.local()
+        self._claiming = threading.Lock()
+        self._seen: dict[int, int] = {}  # by worker: the last token that reached us
+        self._unsure: set[Receipt] = set()  # settled, but the answer never came
+
+    @property
+    def address(self) -> str:
+        return self.location.address
+
+    def sign(self, key: str | bytes) -> None:
+        self._seal = Signature(Signer(key))
+        self.trusted = True
+
+    # sending
+
+    def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
+        if messages:
+            sealed = map(self._seal.message, messages)
+            self.server.enqueue("enqueue", self.clock(), *messages_args(sealed))
+
+    def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
+        first = graph.messages[0].id
+        self.server.enqueue(
+            "enqueue_graph", self.clock(), first, *graph_args(self._seal.graph(graph))
+        )
+
+    # working
+
+    def claim(self, claim: Claim) -> list[Delivery]:
+        if claim.limit <= 0 or not claim.queues:
+            return []
+        with self._claiming:
+            rows = self._run("claim", *self._wish(claim))
+            return self._received(claim, rows)
+
+    def settle(self, settlements: Sequence[Settlement], claim: Claim | None = None) -> Settled:
+        args: Arguments = [len(settlements)]
+        for each in settlements:
+            again = each.receipt in self._unsure
+            args += settlement_args(self._seal.settlement(each), again=again)
+        if claim is None:
+            return self._settle(settlements, args, None)
+        with self._claiming:
+            return self._settle(settlements, args + self._wish(claim), claim)
+
+    def release(self, receipts: Sequence[Receipt]) -> None:
+        if receipts:
+            self._run("release", *(part for receipt in receipts for part in receipt))
+
+    def promote(self) -> float | None:
+        while True:
+            upcoming = self._run("promote", _DUE)
+            if upcoming is None:
+                return None
+            if float(upcoming) > self.clock():
+                return float(upcoming)
+
+    def rescue(self, policy: Policy, begun: Begun) -> list[Record]:
+        rescuer = Rescuer(self.server, policy, self.clock())
+        ids = [id for worker in rescuer.dead() for id in rescuer.take_back(worker, begun)]
+        return [record for record in self.fetch(ids) if record]
+
+    def condemned(self, worker: int) -> list[Condemned]:
+        flat = [part.decode() for part in self._run("condemned", worker)]
+        pairs = zip(flat[::2], flat[1::2], strict=True)
+        return [Condemned(Receipt(id, int(token)), id) for id, token in pairs]
+
+    # results
+
+    def fetch(self, ids: Sequence[str]) -> list[Record | None]:
+        return [record and self._seal.record(record) for record in self._stored(ids)]
+
+    def report(self, id: str, state: str, meta: bytes, serializer: str) -> bool:
+        data = self._seal.result(id, meta, serializer)
+        return bool(self._run("report", id, state, data, serializer))
+
+    def forget(self, ids: Sequence[str]) -> int:
+        return int(self._run("forget", *ids)) if ids else 0
+
+    def attempts(self, id: str) -> list[Attempt]:
+        earlier = attempts_of(self._run("attempts", id))
+        return [*earlier, *last_attempt(self.fetch([id])[0], len(earlier))]
+
+    def cancel(
+        self, ids: Sequence[str], keep: float | None, *, terminate: bool = False
+    ) -> list[str]:
+        if not ids:
+            return []
+        once = dict.fromkeys(ids)
+        kept = "" if keep is None else keep
+        return [id.decode() for id in self._run("cancel", kept, int(terminate), *once)]
+
+    def revive(self, ids: Sequence[str]) -> list[str]:
+        args: Arguments = []
+        for record in self._stored(list(dict.fromkeys(ids))):
+            if record is not None:
+                fresh = record.message._replace(retries=0, eta=None, expires=None)
+                args += (fresh.id, packed(fresh))
+        return [id.decode() for id in self._run("revive", *args)] if args else []
+
+    def sweep(self, limit: int) -> int:
+        return int(self._run("sweep", limit))
+
+    # workers
+
+    def register(self, name: str, info: str) -> int:
+        worker = self._staff.register(self.clock(), name, info)
+        warn_of_risks(self.server)
+        return worker
+
+    def beat(self, worker: int, info: str) -> None:
+        self._staff.beat(self.clock(), worker, info)
+
+    def unregister(self, worker: int) -> None:
+        self._run("unregister", worker)
+        self._seen.pop(worker, None)
+
+    # waiting
+
+    def work_bell(self, worker: int) -> Bell:
+        return self._work.bell()
+
+    def result_bell(self) -> Bell:
+        bell: LocalBell | None = getattr(self._local, "bell", None)
+        if bell is None or bell.fileno() < 0:
+            bell = self._local.bell = self._results.bell()
+        return bell
+
+    # upkeep
+
+    def upkeep(self, *, idle: bool = False) -> None:
+        if idle:
+            self._run("upkeep", self.clock() - _KEEP_WORKERS)
+
+    def close(self) -> None:
+        self._work.close()
+        self._results.close()
+        self.server.close()
+
+    # what tools ask
+
+    def counts(self) -> list[QueueCount]:
+        flat = self.server.ask("HGETALL", f"{self.location.prefix}:counts")
+        found = flat.items() if isinstance(flat, dict) else zip(flat[::2], flat[1::2], strict=True)
+        counted = []
+        for field, n in found:
+            phase, _, queue = field.decode().partition(":")
+            counted.append(QueueCount(queue, Phase(int(phase)), int(n)))
+        return sorted(counted)
+
+    def listing(
+        self,
+        phases: Sequence[Phase],
+        limit: int,
+        *,
+        task: str | None = None,
+        headers: Mapping[str, Any] | None = None,
+    ) -> list[Record]:
+        queues = [count.queue for count in self.counts()]
+        listing = Listing(self.server, phases, queues, task, headers)
+        return list(islice(self._chosen(listing), limit))
+
+    def workers(self) -> list[WorkerInfo]:
+        return self._staff.present(self.clock())
+
+    def purge(self, queues: Sequence[str] | None) -> int:
+        waiting = [
+            count
+            for count in self.counts()
+            if count.phase in (Phase.SCHEDULED, Phase.READY)
+            and (queues is None or count.queue in queues)
+        ]
+        # No more than there are now: what becomes ready by this, or is sent meanwhile, stays.
+        left, dropped, offset = sum(count.tasks for count in waiting), 0, 0
+        names = dict.fromkeys(count.queue for count in waiting)
+        while left > dropped:
+            limit = min(_PURGE, left - dropped)
+            n, passed = self._run("purge", limit, offset, *names)
+            dropped += n
+            if not n and passed == offset:
+                break
+            offset = passed
+        return dropped
+
+    def examine(self, *, thorough: bool = False) -> Examination:
+        facts = gather(self.server, self.counts())
+        return Examination(facts._asdict(), judge(facts))
+
+    # inside
+
+    def _run(self, verb: str, *args: Any) -> Any:
+        return self.server.run(verb, self.clock(), *args)
+
+    def _stored(self, ids: Sequence[str]) -> list[Record | None]:
+        found: list[Record | None] = []
+        for start in range(0, len(ids), _FETCH):
+            part = ids[start : start + _FETCH]
+            found += map(record_of, part, self._run("fetch", *part))
+        return found
+
+    def _wish(self, claim: Claim) -> Arguments:
+        limit = max(claim.limit, 0) if claim.queues else 0
+        return [claim.worker, self._seen.get(claim.worker, 0), limit, *claim.queues]
+
+    def _received(self, claim: Claim, rows: list[Any]) -> list[Delivery]:
+        """What was claimed, but for what is not to be trusted: that is set aside."""
+        if not rows:
+            return []
+        deliveries, spoilt = [], []
+        for delivery in map(delivery_of, rows):
+            try:
+                deliveries.append(self._seal.opened(delivery))
+            except SecurityError as exc:
+                spoilt.append(set_aside(delivery, exc, self.clock()))
+        self._seen[claim.worker] = max(int(row[1]) for row in rows)
+        if spoilt:
+            self.settle(spoilt)
+        return deliveries
+
+    def _settle(
+        self, settlements: Sequence[Settlement], args: Arguments, claim: Claim | None
+    ) -> Settled:
+        receipts = {each.receipt for each in settlements}
+        try:
+            refused, rows = self._run("settle", *args)
+        except BaseException:
+            self._unsure |= receipts  # perhaps it was written, and only the answer was lost
+            raise
+        self._unsure -= receipts
+        claimed = self._received(claim, rows) if claim is not None else []
+        return Settled([settlements[n].receipt for n in refused], claimed)
+
+    def _chosen(self, listing: Listing) -> Iterator[Record]:
+        for ids in listing.pages(_FETCH):
+            yield from filter(listing.wants, self._known(ids))
+
+    def _known(self, ids: Sequence[str]) -> Iterable[Record]:
+        return (record for record in self.fetch(ids) if record)

@@ -1,0 +1,154 @@
+"""Where a Redis store is: its URL, read."""
+
+import re
+from difflib import get_close_matches
+from typing import NamedTuple
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from ...exceptions import ConfigurationError
+
+# Schemes, and what the server behind them is.
+SCHEMES = {
+    "redis": "server",
+    "rediss": "server",
+    "unix": "server",
+    "valkey": "server",
+    "valkeys": "server",
+    "redis+sentinel": "sentinel",
+    "redis+cluster": "cluster",
+}
+_PORTS = {"sentinel": 26379}
+_NAME = re.compile(r"[\w.-]+")
+_SECRET = re.compile(r"(?i)([?&][^=&]*password=)[^&#]*")
+_TLS = ("ca_certs", "certfile", "keyfile", "cert_reqs", "check_hostname")
+_OWN = ("name", "db", "timeout", "connect_timeout", "wait_replicas", "sentinel_password", "tls")
+_YES = {"": True, "1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+
+
+class Host(NamedTuple):
+    """Where a server listens."""
+
+    name: str
+    port: int
+
+
+class Location(NamedTuple):
+    """A store on a Redis server."""
+
+    address: str  # the whole URL
+    url: str  # the same with its secrets masked
+    kind: str  # server, sentinel, cluster
+    hosts: tuple[Host, ...]  # of the server, of sentinels, or of some nodes
+    socket: str | None = None  # path of a Unix socket
+    master: str | None = None  # what the sentinels call it
+    db: int = 0
+    username: str | None = None
+    password: str | None = None
+    sentinel_password: str | None = None
+    tls: dict[str, str] | None = None  # None: no TLS
+    name: str = ""  # of one of several stores in the same database
+    timeout: float = 5.0  # seconds until an answer must have come
+    connect_timeout: float = 2.0
+    wait_replicas: int = 0  # how many must have an enqueued task before that returns
+
+    @property
+    def prefix(self) -> str:
+        """What all keys begin with. The braces put them into one slot of a cluster."""
+        return f"{{liteq:{self.name}}}" if self.name else "{liteq}"
+
+
+def locate(url: str) -> Location:
+    """Read the URL of a Redis store; see docs/guides/redis.md. Raises ConfigurationError."""
+    shown = masked(url)
+    parts = urlsplit(url)
+    kind = SCHEMES[parts.scheme]
+    options = _options(parts, shown)
+    user, _, hosts = parts.netloc.rpartition("@")
+    username, _, password = user.partition(":")
+    path, master = parts.path, None
+    if kind == "sentinel":
+        master, _, path = path.strip("/").partition("/")
+        if not master:
+            raise ConfigurationError(
+                f"{shown!r} does not say what the sentinels call the server: write "
+                f"redis+sentinel://host1,host2/name"
+            )
+    if kind == "cluster" and "wait_replicas" in options:
+        raise ConfigurationError(f"{shown!r}: wait_replicas is not for clusters")
+    socket = unquote(path) if parts.scheme == "unix" else None
+    return Location(
+        address=url,
+        url=shown,
+        kind=kind,
+        hosts=() if socket else _hosts(hosts, _PORTS.get(kind, 6379), shown),
+        socket=socket,
+        master=master,
+        db=_number(options.get("db", "" if socket else path.strip("/")) or "0", "database", shown),
+        username=unquote(username) or None,
+        password=unquote(password) or None,
+        sentinel_password=options.get("sentinel_password"),
+        tls=_tls(parts.scheme, options, shown),
+        name=_name(options.get("name", ""), shown),
+        timeout=_seconds(options, "timeout", 5.0, shown),
+        connect_timeout=_seconds(options, "connect_timeout", 2.0, shown),
+        wait_replicas=_number(options.get("wait_replicas", "0"), "wait_replicas", shown),
+    )
+
+
+def masked(url: str) -> str:
+    """`url` without its secrets. Also one that is too wrong to be read."""
+    return _SECRET.sub(r"\1***", re.sub(r"://([^/@]*?):[^/]*@", r"://\1:***@", url))
+
+
+def _options(parts: SplitResult, shown: str) -> dict[str, str]:
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    known = (*_OWN, *_TLS)
+    for name in options:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}=?" if near else f"known are {', '.join(known)}"
+            raise ConfigurationError(f"unknown option {name!r} in {shown!r}: {hint}")
+    return options
+
+
+def _hosts(text: str, usual: int, shown: str) -> tuple[Host, ...]:
+    found = []
+    for each in text.split(",") if text else ["localhost"]:
+        name, _, port = each.rpartition(":") if re.search(r":\d+$", each) else (each, "", "")
+        found.append(
+            Host(name.strip("[]") or "localhost", _number(port or str(usual), "port", shown))
+        )
+    return tuple(found)
+
+
+def _tls(scheme: str, options: dict[str, str], shown: str) -> dict[str, str] | None:
+    asked = options.get("tls", "0").lower()
+    if asked not in _YES:
+        raise ConfigurationError(f"tls={asked!r} in {shown!r}: write 1 or 0")
+    if scheme not in ("rediss", "valkeys") and not _YES[asked]:
+        return None
+    return {name: options[name] for name in _TLS if name in options}
+
+
+def _name(name: str, shown: str) -> str:
+    if name and not _NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"name={name!r} in {shown!r}: only letters, digits, dot, dash and underscore"
+        )
+    return name
+
+
+def _number(text: str, what: str, shown: str) -> int:
+    if not text.isdecimal():
+        raise ConfigurationError(f"{what} {text!r} in {shown!r} is not a number")
+    return int(text)
+
+
+def _seconds(options: dict[str, str], name: str, usual: float, shown: str) -> float:
+    try:
+        seconds = float(options.get(name, usual))
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 3600:
+        raise ConfigurationError(f"{name}={options[name]!r} in {shown!r}: give it in seconds")
+    return seconds

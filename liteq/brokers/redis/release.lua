@@ -1,0 +1,14 @@
+-- uses head, tasks, walk
+-- now; id and token of each claim.
+
+while position < #ARGV do
+  local id, token = take(), take()
+  local t = load(id)
+  if t and t.phase == 3 and t.token == token then
+    leave(t)
+    call("HDEL", t.key, "started")
+    enter(t, 2)
+  end
+end
+follow_up()
+return done(1)

@@ -1,0 +1,83 @@
+"""URLs of Redis stores."""
+
+import pytest
+
+pytest.importorskip("redis")
+
+from liteq.brokers import connect
+from liteq.brokers.redis.location import Host, locate
+from liteq.exceptions import ConfigurationError
+
+
+def test_a_url_says_where_the_server_is() -> None:
+    found = locate("redis://ada:s%40crit@db.example:6380/3?timeout=2.5&name=shop")
+
+    assert found.hosts == (Host("db.example", 6380),)
+    assert (found.db, found.username, found.password) == (3, "ada", "s@crit")
+    assert (found.timeout, found.prefix, found.tls) == (2.5, "{liteq:shop}", None)
+
+
+def test_what_a_url_leaves_out_is_as_usual() -> None:
+    found = locate("redis://")
+
+    assert (found.hosts, found.db, found.password) == ((Host("localhost", 6379),), 0, None)
+    assert found.prefix == "{liteq}"
+
+
+@pytest.mark.parametrize("scheme", ["rediss", "valkeys"])
+def test_tls_is_asked_for_by_scheme(scheme: str) -> None:
+    assert locate(f"{scheme}://host?ca_certs=/ca.pem").tls == {"ca_certs": "/ca.pem"}
+
+
+def test_a_socket_is_a_path() -> None:
+    found = locate("unix:///run/redis.sock?db=2")
+
+    assert (found.socket, found.db, found.hosts) == ("/run/redis.sock", 2, ())
+
+
+def test_sentinels_know_the_server_by_a_name() -> None:
+    found = locate("redis+sentinel://:secret@one,two:26380,[::1]:5/mymaster/1?sentinel_password=x")
+
+    assert found.hosts == (Host("one", 26379), Host("two", 26380), Host("::1", 5))
+    assert (found.master, found.db, found.password) == ("mymaster", 1, "secret")
+    assert found.sentinel_password == "x"
+
+
+def test_a_cluster_is_some_of_its_nodes() -> None:
+    assert locate("redis+cluster://a:7000,b").hosts == (Host("a", 7000), Host("b", 6379))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:hunter2@host/0",
+        "redis://ada:hunter2@host/0",
+        "rediss://ada:hunter2@host:6380/0?timeout=1",
+        "redis+sentinel://ada:hunter2@one,two/name?sentinel_password=hunter2",
+    ],
+)
+def test_no_secret_is_shown(url: str) -> None:
+    broker = connect(url)
+
+    assert "hunter2" not in broker.url
+    assert ":***@" in broker.url
+    assert broker.address == url
+    assert "hunter2" not in repr(broker)
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("redis://:hunter2@host/zero", "is not a number"),
+        ("redis://:hunter2@host?timeot=1", "did you mean timeout="),
+        ("redis://:hunter2@host?timeout=soon", "give it in seconds"),
+        ("redis://:hunter2@host?name=a b", "only letters"),
+        ("redis+sentinel://:hunter2@host", "what the sentinels call the server"),
+        ("redis+cluster://:hunter2@host?wait_replicas=1", "not for clusters"),
+    ],
+)
+def test_what_is_wrong_with_a_url_is_said_without_its_secrets(url: str, why: str) -> None:
+    with pytest.raises(ConfigurationError, match=why) as caught:
+        connect(url)
+
+    assert "hunter2" not in str(caught.value)

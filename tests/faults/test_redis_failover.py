@@ -1,0 +1,80 @@
+"""Several Redis servers: sentinels and their failover, and a cluster."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("redis")
+
+from liteq.brokers import Broker, connect
+from liteq.brokers.redis import RedisBroker
+from liteq.exceptions import BrokerUnavailable
+from liteq.message import Message
+from liteq.testing import BrokerContract, ManualClock
+from tests.e2e.project import TASKS, Project, wait_for
+from tests.faults.test_redis_faults import FILE, done, message, project_on
+from tests.servers import RedisServer, needs_redis, running_cluster, running_sentinels
+
+pytestmark = needs_redis
+
+
+def test_work_goes_on_with_the_replica_that_became_master(tmp_path: Path) -> None:
+    with running_sentinels(tmp_path) as (master, replica, url):
+        broker = connect(f"{url}?timeout=2&connect_timeout=1&wait_replicas=1")
+        assert isinstance(broker, RedisBroker)
+        project = project_on(tmp_path, f"{url}?timeout=2&connect_timeout=1")
+        with project.worker() as worker:
+            batch = [message() for _ in range(50)]
+            broker.enqueue(batch)  # the replica has them when this returns
+            sent = [each.id for each in batch]
+            wait_for(partial(done, broker, sent), "what was sent before")
+            master.kill()
+            more = [message() for _ in range(50)]
+            wait_for(partial(sent_by, f"{url}?timeout=2&connect_timeout=1", more), "a master", 60)
+            assert replica.info("replication")["role"] == "master"
+            wait_for(partial(done, broker, [each.id for each in more]), "the rest", 60)
+            assert worker.process.poll() is None
+        broker.close()
+
+
+def sent_by(url: str, batch: list[Message]) -> bool:
+    broker = connect(url)
+    try:
+        broker.enqueue(batch)
+    except BrokerUnavailable:
+        return False
+    finally:
+        broker.close()
+    return True
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[RedisServer], str]]:
+    with running_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+class TestCluster(BrokerContract):
+    """The whole contract: every key of every script is in one slot."""
+
+    @pytest.fixture(autouse=True)
+    def _store(self, cluster: tuple[list[RedisServer], str]) -> None:
+        nodes, self.url = cluster
+        for node in nodes:
+            node.command("FLUSHALL")
+
+    def make_broker(self, clock: ManualClock) -> Broker:
+        return connect(self.url, clock=clock)
+
+    def kill_worker(self, broker: Broker, worker: int) -> None:
+        assert isinstance(broker, RedisBroker)
+        broker.server.ask("ZADD", "{liteq}:leases", 0, worker)
+
+
+def test_a_worker_serves_a_cluster(cluster: tuple[list[RedisServer], str], tmp_path: Path) -> None:
+    project = Project(tmp_path, TASKS.replace(FILE, cluster[1]))
+    with project.worker():
+        assert "5" in project.python("from project import add; print(add.delay(2, 3).get(20))")
+        assert "add" not in project.liteq("doctor", "-A", "project", code=None)

@@ -1,0 +1,383 @@
+"""A Redis server that fails under live workers, and workers that fail before it."""
+
+import os
+import pickle
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("redis")
+
+from liteq.brokers import connect
+from liteq.brokers.base import Claim
+from liteq.brokers.redis import RedisBroker
+from liteq.exceptions import BrokerFull, BrokerUnavailable, BrokerUnreachable
+from liteq.message import Delivery, Message, new_id
+from liteq.outcome import Settlement
+from liteq.states import Phase
+from tests.e2e.project import TASKS, Project, alive, children_of, wait_for
+from tests.faults.proxy import Proxy
+from tests.servers import RedisServer, needs_redis, running_server
+
+pytestmark = [needs_redis, pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")]
+
+FILE = "sqlite:///project.db"
+DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A server of the test's own, that keeps all it has acknowledged."""
+    folder = tmp_path / "redis"
+    folder.mkdir()
+    with running_server(folder, *DURABLE) as server:
+        yield server
+
+
+@pytest.fixture
+def broker(server: RedisServer) -> Iterator[RedisBroker]:
+    broker = connect(server.url + "?timeout=2")
+    assert isinstance(broker, RedisBroker)
+    yield broker
+    broker.close()
+
+
+def project_on(folder: Path, url: str) -> Project:
+    return Project(folder, TASKS.replace(FILE, url))
+
+
+def message(id: str = "", payload: bytes = b"[[1, 2], {}]", task: str = "project.add") -> Message:
+    return Message(id or new_id(), task, payload, "json", "celery")
+
+
+def success(delivery: Delivery) -> Settlement:
+    return Settlement(delivery.receipt, Phase.SUCCEEDED, 1.0, b"3", "json")
+
+
+def done(broker: RedisBroker, ids: list[str]) -> bool:
+    """Whether all have succeeded. What is asked while the server is away has no answer."""
+    try:
+        records = broker.fetch(ids)
+    except BrokerUnavailable:
+        return False
+    assert all(records), "an acknowledged task is gone"
+    return all(record and record.phase is Phase.SUCCEEDED for record in records)
+
+
+# the server comes late, goes, and comes back
+
+
+def test_a_worker_waits_for_a_server_that_comes_late(tmp_path: Path) -> None:
+    folder = tmp_path / "redis"
+    folder.mkdir()
+    server = RedisServer(folder)
+    project = project_on(tmp_path, server.url)
+    with project.program("-m", "liteq", "worker", "-A", "project", "-l", "info") as worker:
+        worker.wait_for_line("the store fails, trying again")
+        try:
+            server.start()
+            worker.wait_for_line("the store works again")
+            assert "5" in project.python("from project import add; print(add.delay(2, 3).get(20))")
+        finally:
+            server.kill()
+
+
+def test_a_worker_that_waits_for_a_server_can_be_stopped(tmp_path: Path) -> None:
+    project = project_on(tmp_path, RedisServer(tmp_path).url)
+    with project.program("-m", "liteq", "worker", "-A", "project", "-l", "info") as worker:
+        worker.wait_for_line("the store fails, trying again")
+        worker.send(signal.SIGTERM)
+        worker.wait()
+
+
+def test_nothing_acknowledged_is_lost_when_the_server_is_killed_under_load(
+    server: RedisServer, broker: RedisBroker, tmp_path: Path
+) -> None:
+    project = project_on(tmp_path, server.url)
+    acknowledged: list[str] = []
+    with project.worker() as worker:
+        for _ in range(3):
+            for _ in range(100):
+                batch = [message() for _ in range(5)]
+                broker.enqueue(batch)
+                acknowledged += [each.id for each in batch]
+            server.kill()
+            with pytest.raises(BrokerUnreachable):
+                broker.enqueue([message()])
+            server.start()
+        wait_for(lambda: done(broker, acknowledged), "the rest", 60)
+        assert worker.process.poll() is None
+    assert all(len(broker.attempts(id)) >= 1 for id in acknowledged[:20])
+
+
+def test_a_task_that_ran_while_the_server_was_away_is_settled_once(
+    server: RedisServer, broker: RedisBroker, tmp_path: Path
+) -> None:
+    project = project_on(tmp_path, server.url)
+    path = tmp_path / "marks"
+    with project.worker():
+        payload = f'[["{path}", 1.5], {{}}]'.encode()
+        broker.enqueue([message("a", payload, "project.mark")])
+        wait_for(path.exists, "the task")
+        server.kill()
+        wait_for(lambda: "end" in path.read_text(), "its end")
+        server.start()
+        wait_for(lambda: done(broker, ["a"]), "its outcome")
+    assert path.read_text().count("begin") == 1
+    assert len(broker.attempts("a")) == 1
+
+
+def test_a_waiting_caller_outlasts_a_restart(server: RedisServer, tmp_path: Path) -> None:
+    project = project_on(tmp_path, server.url)
+    source = "from project import *; r = nap.delay(3); print('sent', flush=True); print(r.get(60))"
+    with project.worker(), project.program("-c", source) as caller:
+        caller.wait_for_line("sent")
+        server.kill()
+        server.start()
+        assert caller.wait() == 0, caller.output
+        assert "3" in caller.output
+
+
+# a network that fails
+
+
+@pytest.fixture
+def proxy(server: RedisServer) -> Iterator[Proxy]:
+    proxy = Proxy(server.port)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def behind(proxy: Proxy) -> str:
+    return f"redis://127.0.0.1:{proxy.port}/0?timeout=1&connect_timeout=1"
+
+
+def test_a_worker_outlasts_resets_and_a_black_hole(
+    proxy: Proxy, behind: str, broker: RedisBroker, tmp_path: Path
+) -> None:
+    project = project_on(tmp_path, behind)
+    with project.worker() as worker:
+        for _ in range(5):
+            proxy.reset()
+            batch = [message() for _ in range(20)]
+            broker.enqueue(batch)
+            sent = [each.id for each in batch]
+            wait_for(partial(done, broker, sent), "what was sent")
+        proxy.silent = True
+        worker.wait_for_line("the store fails")
+        batch = [message() for _ in range(20)]
+        broker.enqueue(batch)
+        proxy.silent = False
+        wait_for(lambda: done(broker, [each.id for each in batch]), "what was sent meanwhile")
+        assert worker.process.poll() is None
+
+
+def test_a_caller_is_told_within_the_timeout_that_nobody_answers(proxy: Proxy, behind: str) -> None:
+    broker = connect(behind)
+    broker.enqueue([message()])
+    proxy.silent = True
+
+    with pytest.raises(BrokerUnreachable, match="does not answer"):
+        broker.enqueue([message()])
+    broker.close()
+
+
+def test_a_task_whose_acknowledgement_was_lost_is_stored_once(
+    proxy: Proxy, behind: str, broker: RedisBroker
+) -> None:
+    ours = connect(behind)
+    ours.enqueue([message("first")])
+    proxy.mute = True
+    with pytest.raises(BrokerUnreachable):
+        ours.enqueue([message("a")])
+    proxy.mute = False
+    proxy.reset()
+    ours.enqueue([message("a")])
+    ours.close()
+
+    assert [count.tasks for count in broker.counts()] == [2]
+
+
+def test_what_a_claim_with_a_lost_answer_took_is_not_stuck(
+    proxy: Proxy, behind: str, broker: RedisBroker
+) -> None:
+    ours = connect(behind)
+    wish = Claim(ours.register("worker", "{}"), ("celery",), 5)
+    broker.enqueue([message("a"), message("b")])
+    proxy.mute = True
+    with pytest.raises(BrokerUnreachable):
+        ours.claim(wish)
+    proxy.mute = False
+    proxy.reset()
+
+    deliveries = ours.claim(wish)
+    assert [each.message.id for each in deliveries] == ["a", "b"]
+    assert ours.settle(list(map(success, deliveries))).refused == []
+    ours.close()
+
+
+# a server that refuses
+
+
+@contextmanager
+def full(server: RedisServer) -> Iterator[None]:
+    server.command("CONFIG", "SET", "maxmemory", 1)
+    try:
+        yield
+    finally:
+        server.command("CONFIG", "SET", "maxmemory", 0)
+
+
+def test_a_full_server_takes_no_tasks_but_lets_those_it_has_be_finished(
+    server: RedisServer, broker: RedisBroker
+) -> None:
+    worker = broker.register("worker", "{}")
+    broker.enqueue([message("a"), message("b")])
+    (a,) = broker.claim(Claim(worker, ("celery",), 1))
+    with full(server):
+        with pytest.raises(BrokerFull, match="raise its maxmemory"):
+            broker.enqueue([message("c")])
+        settled = broker.settle([success(a)], Claim(worker, ("celery",), 1))
+        assert settled.refused == []
+        assert broker.settle(list(map(success, settled.claimed))).refused == []
+        broker.beat(worker, "{}")
+    broker.enqueue([message("c")])
+
+    assert done(broker, ["a", "b"])
+
+
+def test_a_master_that_became_a_replica_is_told_and_come_back_to(
+    server: RedisServer, broker: RedisBroker
+) -> None:
+    broker.enqueue([message("a")])
+    server.command("CONFIG", "SET", "replica-serve-stale-data", "yes")
+    server.command("REPLICAOF", "127.0.0.1", 1)
+    try:
+        with pytest.raises(BrokerUnavailable, match="this server is a replica"):
+            broker.enqueue([message("b")])
+        assert broker.fetch(["a"]) != [None]
+    finally:
+        server.command("REPLICAOF", "NO", "ONE")
+
+    broker.enqueue([message("b")])
+
+
+def test_a_master_without_its_replicas_says_so(server: RedisServer, broker: RedisBroker) -> None:
+    server.command("CONFIG", "SET", "min-replicas-to-write", 1)
+    with pytest.raises(BrokerUnavailable, match="min-replicas-to-write"):
+        broker.enqueue([message("a")])
+    server.command("CONFIG", "SET", "min-replicas-to-write", 0)
+
+    broker.enqueue([message("a")])
+
+
+def test_a_wrong_password_ends_a_worker_at_once_and_is_not_shown(tmp_path: Path) -> None:
+    folder = tmp_path / "redis"
+    folder.mkdir()
+    with running_server(folder, "--requirepass", "right") as server:
+        project = project_on(tmp_path, f"redis://:hunter2@127.0.0.1:{server.port}/0")
+        output = project.liteq("worker", "-A", "project", code=None)
+        assert "user or password is wrong" in output
+        assert "hunter2" not in output
+
+
+def test_the_password_reaches_the_children_and_nobody_else(tmp_path: Path) -> None:
+    folder = tmp_path / "redis"
+    folder.mkdir()
+    with running_server(folder, "--requirepass", "hunter2") as server:
+        project = project_on(tmp_path, f"redis://:hunter2@127.0.0.1:{server.port}/0")
+        source = "from project import *; print(nap.delay(0.1).get(20), app.broker, app.conf)"
+        with project.worker("-l", "debug") as worker:
+            output = project.python(source)
+            processes = {worker.pid, *children_of(worker.pid)}
+            lines = b"".join(
+                Path(f"/proc/{pid}/cmdline").read_bytes() for pid in processes if alive(pid)
+            )
+        assert "0.1" in output
+        for text in (
+            output,
+            worker.output,
+            lines.decode(),
+            project.liteq("status", "-A", "project"),
+        ):
+            assert "hunter2" not in text
+
+
+# workers that fail
+
+
+def test_a_worker_that_slept_too_long_ends_what_was_taken_from_it(
+    server: RedisServer, broker: RedisBroker, tmp_path: Path
+) -> None:
+    project = project_on(tmp_path, server.url)
+    path = tmp_path / "marks"
+    with project.worker("-n", "sleeper") as sleeper:
+        (number,) = [each.id for each in broker.workers()]
+        broker.enqueue([message("a", f'[["{path}", 300], {{}}]'.encode(), "project.mark")])
+        wait_for(path.exists, "the task")
+        stopped = sleeper.pid
+        first = int(path.read_text().split()[1])
+        os.kill(stopped, signal.SIGSTOP)
+        try:
+            broker.server.ask("ZADD", "{liteq}:leases", 1, number)  # its lease has ended
+            with project.worker("-n", "other"):
+                wait_for(lambda: path.read_text().count("begin") == 2, "the second start")
+                os.kill(stopped, signal.SIGCONT)
+                wait_for(lambda: not alive(first), "the end of the first process")
+                sleeper.wait_for_line("a claim was lost")
+                record = broker.fetch(["a"])[0]
+                assert record is not None
+                assert record.phase is Phase.RUNNING
+                assert str(record.worker).startswith("other")
+        finally:
+            os.kill(stopped, signal.SIGCONT)
+
+
+def test_a_store_that_is_emptied_stops_no_worker(
+    server: RedisServer, broker: RedisBroker, tmp_path: Path
+) -> None:
+    project = project_on(tmp_path, server.url)
+    with project.worker() as worker:
+        broker.enqueue([message("a", b"[[1], {}]", "project.nap")])
+        wait_for(lambda: broker.fetch(["a"])[0].phase is Phase.RUNNING)  # type: ignore[union-attr]
+        server.command("FLUSHDB")
+        worker.wait_for_line("the store was emptied")
+        broker.enqueue([message("b")])
+        wait_for(lambda: done(broker, ["b"]), "what was sent afterwards")
+
+
+class Evil:
+    """Unpickling this makes a folder."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (self.path,)
+
+
+def test_a_pickle_that_nobody_signed_is_not_even_read(
+    server: RedisServer, broker: RedisBroker, tmp_path: Path
+) -> None:
+    settings = 'secret_key="' + "k" * 32 + '", task_serializer="pickle", result_serializer="pickle"'
+    source = TASKS.replace(f'broker="{FILE}"', f'broker="{server.url}", {settings}')
+    project = Project(tmp_path, source)
+    trap = tmp_path / "trap"
+    evil = pickle.dumps(((Evil(str(trap)),), {}))
+    with project.worker() as worker:
+        assert "3" in project.python("from project import *; print(add.delay(1, 2).get(20))")
+        broker.enqueue([message("evil", evil)._replace(serializer="pickle")])
+        wait_for(lambda: broker.fetch(["evil"])[0].phase.final)  # type: ignore[union-attr]
+        assert "3" in project.python("from project import *; print(add.delay(1, 2).get(20))")
+        assert worker.process.poll() is None
+    record = broker.fetch(["evil"])[0]
+    assert record is not None
+    assert record.phase is Phase.DEAD
+    assert not trap.exists()
+    pickle.loads(evil)  # it would have been
+    assert trap.exists()

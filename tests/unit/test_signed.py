@@ -1,0 +1,46 @@
+"""Signatures over what travels."""
+
+import pytest
+
+from liteq.exceptions import ImproperlyConfigured, SecurityError
+from liteq.serializers.signed import Signer
+
+KEY = "k" * 32
+
+
+def test_what_was_signed_is_verified() -> None:
+    signed = Signer(KEY).sign(b"\0data", "queue", "id")
+
+    assert Signer(KEY.encode()).verified(signed, "queue", "id") == b"\0data"
+
+
+@pytest.mark.parametrize("belonging", [("queue", "other"), ("queuei", "d"), ("queue",), ()])
+def test_a_signature_fits_only_what_it_was_made_for(belonging: tuple[str, ...]) -> None:
+    signed = Signer(KEY).sign(b"data", "queue", "id")
+
+    with pytest.raises(SecurityError, match="does not fit"):
+        Signer(KEY).verified(signed, *belonging)
+
+
+def test_every_changed_byte_is_noticed() -> None:
+    signed = Signer(KEY).sign(b"data", "id")
+
+    for at in range(len(signed)):
+        changed = signed[:at] + bytes([signed[at] ^ 1]) + signed[at + 1 :]
+        with pytest.raises(SecurityError):
+            Signer(KEY).verified(changed, "id")
+
+
+def test_another_key_does_not_do() -> None:
+    with pytest.raises(SecurityError, match="the keys differ"):
+        Signer("x" * 32).verified(Signer(KEY).sign(b"data"), "id")
+
+
+def test_what_is_not_signed_is_refused() -> None:
+    with pytest.raises(SecurityError, match="not signed"):
+        Signer(KEY).verified(b'[[1], {"a": 2}]', "id")
+
+
+def test_a_short_key_is_refused_with_the_cure() -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"secrets\.token_hex"):
+        Signer("secret")
