@@ -91,6 +91,16 @@ class Context:
         """The task's name."""
         return self.message and self.message.task
 
+    @property
+    def name(self) -> str | None:
+        """The same, as receivers of signals know it."""
+        return self.task
+
+    @property
+    def task_id(self) -> str | None:
+        """The id, as receivers of signals know it."""
+        return self.id
+
     @cached_property
     def retries(self) -> int:
         """How many attempts there were before this one."""

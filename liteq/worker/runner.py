@@ -22,7 +22,7 @@ from ..message import Delivery, Message
 from ..moments import due_at
 from ..outcome import Kind, Outcome
 from ..result import ResultBase
-from ..signals import task_unknown
+from ..signals import task_received, task_rejected, task_unknown
 from ..task import Task
 from ..workflow import replacement
 from .inputs import with_inputs
@@ -77,6 +77,8 @@ class Runner:
         context.running = task
         context.report = self._tell
         context.soft_limit = self._soft.of(message)
+        if task_received.receivers:
+            task_received.send(sender=task, request=context)
         ending = attempt(task, context)
         match ending.kind:
             case Kind.SUCCEEDED:
@@ -88,15 +90,20 @@ class Runner:
             case Kind.FAILED | Kind.REJECTED:
                 failed = self._failed(delivery, task, ending.value, since, ending.kind)
                 return failed._replace(exhausted=context.exhausted)
-        note = describe(ending.value)
-        outcome = Outcome(ending.kind, runtime=perf_counter() - since, note=note)
-        if ending.kind is not Kind.IGNORED or context.told is None:
-            return outcome
-        state, meta = context.told  # stays, as in Celery
-        data = self._serializer.dumps(meta)
-        return outcome._replace(result=data, serializer=self._serializer.name, reported=state)
+        outcome = Outcome(ending.kind, None, None, perf_counter() - since, describe(ending.value))
+        if ending.kind is Kind.IGNORED and context.told is not None:
+            return self._left(outcome, *context.told)
+        return outcome
 
     def _arguments(self, message: Message) -> tuple[Sequence[Any], Mapping[str, Any]]:
+        try:
+            return self._decoded(message)
+        except InvalidTaskError as exc:
+            if task_rejected.receivers:
+                task_rejected.send(sender=None, message=message, exc=exc)
+            raise
+
+    def _decoded(self, message: Message) -> tuple[Sequence[Any], Mapping[str, Any]]:
         payload = self._codecs[message.serializer].loads(message.payload)
         try:
             args, kwargs = payload
@@ -190,6 +197,11 @@ class Runner:
             _due_at(retry.when, self._clock()),
             again,
         )
+
+    def _left(self, outcome: Outcome, state: str, meta: Any) -> Outcome:
+        """What an ignored task said of itself stays, as in Celery."""
+        data = self._serializer.dumps(meta)
+        return outcome._replace(result=data, serializer=self._serializer.name, reported=state)
 
     def _replaced(self, context: Context, sig: Signature, since: float) -> Outcome:
         """Others do its work; the last of them is it."""

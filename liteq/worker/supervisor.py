@@ -21,6 +21,7 @@ from ..scheduler import Scheduler
 from ..serializers import Serializer
 from .deaths import epitaph
 from .decide import decide
+from .life import Life
 from .log import TaskLog, logger
 from .maintenance import Maintenance
 from .pace import Pace
@@ -51,10 +52,11 @@ class Plan(NamedTuple):
 class Supervisor:
     """Runs deliveries of `broker` in `pool` until it is stopped."""
 
-    def __init__(self, broker: Broker, pool: Pool, plan: Plan) -> None:
+    def __init__(self, broker: Broker, pool: Pool, plan: Plan, life: Life) -> None:
         self.broker = broker
         self.pool = pool
         self.plan = plan
+        self.life = life
         self.log = TaskLog()
         self.done = 0
         self._pace = Pace()
@@ -85,10 +87,15 @@ class Supervisor:
     def serve(self) -> None:
         """Work until `stop` is called and what runs is done."""
         try:
+            self.life.ready()
             while not self._finished():
                 self.turn()
+                if self._stopping is not None:
+                    self.life.leaving(force=self._forced)
         finally:
+            self.life.leaving(force=self._forced)
             self.finish()
+            self.life.over()
 
     def start(self) -> None:
         """Enter the store, start the slots."""
@@ -286,7 +293,7 @@ class Supervisor:
         for told in news.told:
             self._tell(told)
         for death in news.deaths:
-            self._bury(death, now)
+            self._bury(death)
         verbose = self.log.verbose
         for delivery, outcome in news.finished:
             if verbose or outcome.kind is not Kind.SUCCEEDED:
@@ -305,7 +312,7 @@ class Supervisor:
     def _tell(self, told: Told) -> None:
         self._guarded(lambda: self.broker.report(*told))
 
-    def _bury(self, death: Death, now: float) -> None:
+    def _bury(self, death: Death) -> None:
         """A process died: what it was in is charged, what waited beside it is not."""
         self._returned += death.waiting
         delivery = death.running
@@ -316,9 +323,7 @@ class Supervisor:
                 self._returned.append(delivery)
                 return
             death = death._replace(kind=Kind.LOST)  # it may not run again, so this was its end
-        outcome = epitaph(death, self.plan.serializer)
-        self._settlements.append(decide(delivery, outcome, self.plan.policy, now))
-        self.log.finished(delivery, outcome)
+        self._end(delivery, epitaph(death, self.plan.serializer))
 
     # out
 
@@ -385,10 +390,11 @@ class Supervisor:
         return True
 
     def _end(self, delivery: Delivery, outcome: Outcome) -> None:
-        """It is not to be run."""
+        """It is not to be run, or its process cannot tell any more how it ended."""
         now = self.broker.clock()
         self._settlements.append(decide(delivery, outcome, self.plan.policy, now))
         self.log.finished(delivery, outcome)
+        self.life.ended(delivery, outcome)
 
     def _give_back(self, deliveries: Sequence[Delivery]) -> None:
         """Release what no slot here can take: another worker may have one that is idle."""

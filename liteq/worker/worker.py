@@ -19,6 +19,7 @@ from ..scheduler import Scheduler
 from ..serializers import get
 from .cpus import usable_cpus
 from .decide import policy_of
+from .life import Life
 from .log import TaskLog, logger
 from .logs import LogPlan
 from .printed import ending_lines
@@ -57,8 +58,11 @@ class Worker:
         beat: bool = True,
         logging: LogPlan | None = None,
     ) -> None:
-        conf = app.conf
         self.app = app
+        self.hostname = _node_name(hostname)
+        self._life = Life(self)
+        self._life.begun()  # its receivers may change the settings
+        conf = app.conf
         self.pool_name = pool or conf.worker_pool
         self.concurrency = concurrency or conf.worker_concurrency or usable_cpus()
         self.has_children = self.pool_name in ("processes", "prefork")
@@ -67,7 +71,6 @@ class Worker:
         if self.concurrency < 1:
             raise ImproperlyConfigured(f"concurrency={self.concurrency}: give 1 or more")
         self.queues = _queues(app, queues)
-        self.hostname = _node_name(hostname)
         self.limits = Limits(
             max_tasks_per_child or conf.worker_max_tasks_per_child,
             max_memory_per_child or conf.worker_max_memory_per_child,
@@ -94,9 +97,10 @@ class Worker:
         """Build the supervisor: everything that can be wrong with the settings raises here."""
         only_definitions()
         self.app.load_tasks()
+        self._life.made()
         recipe = self._recipe()
         pool = make_pool(self.pool_name, self.concurrency, recipe)
-        self._supervisor = Supervisor(self.app.broker, pool, self._plan())
+        self._supervisor = Supervisor(self.app.broker, pool, self._plan(), self._life)
         return self._supervisor
 
     # in a thread of its own

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.project import Project, alive, wait_for
+from tests.e2e.project import TERM, Project, alive, wait_for
 
 SOURCE = """
 import os, subprocess, time
@@ -81,6 +81,43 @@ assert add.delay(2, 3).get(timeout=10) == 5
 """)
         wait_for(lambda: not any(map(alive, running)), "the end of the processes")
         worker.wait_for_line(r"Task project.long\[a\] was ended: Terminated")
+
+
+LISTENING = """
+import os
+from liteq import signals
+from project import app
+
+def note(signal, **named):
+    request = named.get("request")
+    words = [signal.name, str(os.getpid())]
+    if request is not None:
+        words += [request.id, str(named.get("terminated")), str(named.get("expired"))]
+    with open("heard", "a") as file:
+        print(*words, file=file)
+
+for name in "worker_ready worker_process_init task_received task_revoked worker_shutdown".split():
+    getattr(signals, name).connect(note)
+"""
+
+
+def test_what_becomes_of_a_worker_and_its_tasks_is_told_by_signals(project: Project) -> None:
+    project.write("listening.py", LISTENING)
+    with project.worker("-A", "listening", "-c", "1") as worker:
+        source = "from project import long; print(long.delay('started').id)"
+        id = project.python(source).strip()
+        child, _ = pids(project.folder / "started")
+        project.liteq("revoke", "-A", "project", "--terminate", id)
+        worker.wait_for_line(f"{id}.*was ended")
+        worker.send(TERM)
+        assert worker.wait() == 0
+
+    heard = (project.folder / "heard").read_text().splitlines()
+    assert heard[0] == f"worker_ready {worker.pid}" or heard[0] == f"worker_process_init {child}"
+    assert f"worker_process_init {child}" in heard
+    assert f"task_received {child} {id} None None" in heard
+    assert f"task_revoked {worker.pid} {id} True False" in heard
+    assert heard[-1] == f"worker_shutdown {worker.pid}"
 
 
 def test_what_runs_beside_it_goes_on(project: Project) -> None:
