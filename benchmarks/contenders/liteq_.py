@@ -49,6 +49,9 @@ class LiteqSafe(Contender):
     def waiting(self) -> int:
         return int(self.store.execute(READY).fetchone()[0])
 
+    def later(self) -> int:
+        return int(self.store.execute("SELECT count(*) FROM task WHERE phase = 1").fetchone()[0])
+
     def finished(self) -> int:
         # What is left is counted by small indexes; `broker.counts` would read the whole table.
         return len(self.sent) - int(self.store.execute(LEFT).fetchone()[0])

@@ -1,6 +1,7 @@
 """The liteq side: embedded SQLite file."""
 
 import os
+import time
 
 from liteq import LiteQ
 
@@ -10,3 +11,8 @@ app = LiteQ("bench", broker=os.environ["BENCH_LITEQ_URL"])
 @app.task
 def add(x, y):
     return x + y
+
+
+@app.task
+def now():
+    return time.time()

@@ -19,9 +19,9 @@ KEEP = 3_600.0  # seconds that a result is kept
 def measure(contender: LiteqFast, options: Options) -> Reading:
     """The cost per task, with `options.backlog` waiting, as a multiple of that with 1,000."""
     _fill(contender, FEW)
-    few = _costs(contender, options.seconds)
+    few = costs(contender, options.seconds)
     _fill(contender, options.backlog - FEW)
-    many = _costs(contender, options.seconds)
+    many = costs(contender, options.seconds)
     if (waiting := contender.waiting()) != options.backlog:
         raise Failed(f"{waiting} tasks wait, not {options.backlog}")
     return Reading(
@@ -39,7 +39,7 @@ def _fill(contender: LiteqFast, count: int) -> None:
         contender.sent.clear()  # ten million results would not fit in memory
 
 
-def _costs(contender: LiteqFast, seconds: float) -> Reading:
+def costs(contender: LiteqFast, seconds: float) -> Reading:
     """Seconds per task to enqueue it, and to claim and settle it; the backlog stays as it is."""
     run = _runner(contender)
     rounds, end = [], time.monotonic() + seconds

@@ -15,7 +15,7 @@ CALM = 2.0  # seconds from the last task until the worker counts as idle
 def idle(contender: Contender, options: Options) -> Reading:
     """The share of one core that a worker with two processes takes, in percent."""
     with started(contender) as worker:
-        _warm_up(contender, worker)
+        warm_up(contender, worker)
         before, begin = cpu_seconds(worker.mark), time.perf_counter()
         time.sleep(options.idle)
         used, took = cpu_seconds(worker.mark) - before, time.perf_counter() - begin
@@ -25,11 +25,11 @@ def idle(contender: Contender, options: Options) -> Reading:
 def memory(contender: Contender, options: Options) -> Reading:
     """The memory of a worker with two processes, all of its processes together."""
     with started(contender) as worker:
-        _warm_up(contender, worker)
+        warm_up(contender, worker)
         return Reading(mb=memory_mb(worker.mark))
 
 
-def _warm_up(contender: Contender, worker: Worker) -> None:
+def warm_up(contender: Contender, worker: Worker) -> None:
     contender.enqueue_each(WARM_UP)
     worker.wait_until(lambda: contender.finished() >= WARM_UP, seconds=40, pause=0.05)
     if list(contender.results()) != [i + 1 for i in range(WARM_UP)]:

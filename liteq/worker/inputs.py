@@ -26,18 +26,24 @@ def with_inputs(
 ) -> Sequence[Any]:
     """The arguments `args` of a delivery, after what it takes. Raises SerializationError."""
     inputs = delivery.inputs
+    if json.loads(delivery.message.options or "{}").get("immutable"):
+        return args
     if isinstance(inputs, list):
         return [_values(inputs, codecs), *args]
     end = Input._make(inputs)
     if end.message is None:
         return [_value(end, codecs), *args]
-    if json.loads(delivery.message.options or "{}").get("immutable"):
-        return args
     failed = Message._make(end.message)
     if not wants_request(task, args, kwargs):
         return [failed.id, *args]
     exc = failure_of(end, codecs)
     return [request_of(failed, codecs), exc, end.traceback, *args]
+
+
+def whole(message: Message) -> Message:
+    """`message`, the arguments of which hold already what its task takes."""
+    options = json.loads(message.options or "{}")
+    return message._replace(options=json.dumps({**options, "immutable": True}))
 
 
 def request_of(message: Message, codecs: Codecs) -> Context:

@@ -25,7 +25,7 @@ from ..result import ResultBase
 from ..signals import task_received, task_rejected, task_unknown
 from ..task import Task
 from ..workflow import replacement
-from .inputs import with_inputs
+from .inputs import whole, with_inputs
 from .timelimits import TimeLimits
 
 _INHERITED = ("parent_id", "headers")
@@ -84,7 +84,7 @@ class Runner:
             case Kind.SUCCEEDED:
                 return self._succeeded(delivery, task, ending.value, since)
             case Kind.RETRY:
-                return self._retried(message, task, ending, since)
+                return self._retried(delivery, task, ending, since)
             case Kind.REPLACED:
                 return self._replaced(context, ending.value.sig, since)
             case Kind.FAILED | Kind.REJECTED:
@@ -179,14 +179,16 @@ class Runner:
         )
 
     def _retried(
-        self, message: Message, task: Task[..., Any], ending: Ending, since: float
+        self, delivery: Delivery, task: Task[..., Any], ending: Ending, since: float
     ) -> Outcome:
         retry, reason = ending.retry, ending.value
         assert retry is not None
         again = None
         if retry.sig is not None:  # it is to run otherwise than this time
             sig = retry.sig
-            again = tuple(self._producer.again(task, message, sig.args, sig.kwargs, sig.options))
+            call = (sig.args, sig.kwargs, sig.options)
+            message = self._producer.again(task, delivery.message, *call)
+            again = tuple(whole(message) if delivery.inputs is not None else message)
         return Outcome(
             Kind.RETRY,
             encode_failure(reason, self._serializer),

@@ -645,3 +645,16 @@ def test_groups_of_25_ten_levels_deep(tmp_path: Any) -> None:
 
 def messages(app: LiteQ) -> list[Any]:
     return [each.message for each in app.broker.listing(list(Phase), 10_000)]
+
+
+def test_a_step_that_is_tried_again_with_other_arguments_takes_nothing_twice(
+    app: LiteQ, add: Any
+) -> None:
+    def pair(self: Any, x: int, y: int = 0) -> tuple[int, int]:
+        if self.request.retries < 2:
+            raise self.retry(args=(x, y + 1), countdown=0)
+        return x, y
+
+    step = make_task(app, pair, name="pair", bind=True)
+
+    assert value(add.s(1, 2) | step.s(5)) == (3, 7)
