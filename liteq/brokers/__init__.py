@@ -31,14 +31,22 @@ DEFAULT_URL = "sqlite://"
 
 
 def connect(
-    url: str | None = None, *, name: str | None = None, clock: Clock = system_clock
+    url: str | None = None,
+    *,
+    name: str | None = None,
+    clock: Clock = system_clock,
+    secret_key: str | bytes | None = None,
 ) -> Broker:
     """The broker at `url`, else at `LITEQ_BROKER_URL`, else the file of the application `name`.
 
-    Nothing is opened yet. Raises ImproperlyConfigured for a scheme that nobody serves.
+    With `secret_key` it signs what others could write. Nothing is opened yet. Raises
+    ImproperlyConfigured for a scheme that nobody serves.
     """
     url = url or os.environ.get("LITEQ_BROKER_URL") or DEFAULT_URL
-    return _factory(url)(url, name, clock)
+    broker = _factory(url)(url, name, clock)
+    if secret_key:
+        broker.sign(secret_key)
+    return broker
 
 
 def _factory(url: str) -> Connect:

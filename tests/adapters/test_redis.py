@@ -337,6 +337,23 @@ def test_tls_where_there_is_none_is_no_hang(shared_redis: RedisServer) -> None:
         connect(f"rediss://127.0.0.1:{shared_redis.port}/0?timeout=1").enqueue([message()])
 
 
+def test_the_rights_of_the_guide_are_enough(redis_store: str, shared_redis: RedisServer) -> None:
+    rights = "~{liteq* &{liteq* +@all -@admin -@dangerous +info +config|get"
+    assert rights in Path(__file__).parents[2].joinpath("docs/guides/redis.md").read_text()
+    shared_redis.command("ACL", "SETUSER", "liteq", "on", ">secret", *rights.split())
+    broker = connect(redis_store.replace("//", "//liteq:secret@"))
+    worker = broker.register("worker", "{}")
+    bell = broker.work_bell(worker)
+    broker.enqueue([message("a")])
+    assert bell.wait(5)
+    bell.close()
+    broker.settle(list(map(success, broker.claim(Claim(worker, ("celery",), 1)))))
+    assert [count.tasks for count in broker.counts()] == [1]
+    assert [record.message.id for record in broker.listing([Phase.SUCCEEDED], 5)] == ["a"]
+    assert broker.examine().facts["version"] != "unknown"
+    broker.close()
+
+
 # what the server's settings put at risk
 
 
