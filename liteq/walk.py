@@ -21,6 +21,7 @@ class Ended(NamedTuple):
     barrier: str | None  # the group that it waited for
     keep_until: float | None  # of what will never run because of it
     ignored: bool = False  # it wants nothing to come of it: a chain ends here, without a failure
+    awaited: bool = True  # others may wait for it, and not only for its group
 
 
 class Waiter(NamedTuple):
@@ -107,10 +108,11 @@ class _Walk:
         self._groups: dict[str, Ended] = {}  # groups, and the member that ended last
 
     def begin(self, task: Ended) -> None:
-        phase = Phase.CANCELLED if task.ignored else task.phase
-        failed = phase is not Phase.SUCCEEDED
-        end = _End(task.id, False, failed, phase, task.id, task.keep_until)
-        self._ends.append(end._replace(own=not task.ignored))
+        if task.awaited:
+            phase = Phase.CANCELLED if task.ignored else task.phase
+            failed = phase is not Phase.SUCCEEDED
+            end = _End(task.id, False, failed, phase, task.id, task.keep_until)
+            self._ends.append(end._replace(own=not task.ignored))
         if task.group is not None:
             self._groups[task.group] = task
         if task.barrier is not None:

@@ -4,6 +4,7 @@ All in the transaction that writes the end, so that a chain cannot stop half-way
 for a group is woken exactly once.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from itertools import repeat
 from operator import itemgetter
@@ -36,10 +37,10 @@ def replace(db: Connection, id: str, after: Place) -> None:
 
 def follow_up(db: Connection, keys: Iterable[int], now: float) -> None:
     """See to what waited for the tasks `keys`, which have just ended."""
-    rows = [row for key in keys for row in db.execute(SQL["ended_of"], (key,)).fetchall()]
+    rows = db.execute(SQL["ended_of"], (json.dumps(list(keys)),)).fetchall()
     ended = [
-        Ended(id, Phase(phase), group, waits if barrier else None, keep_until, reported == IGNORED)
-        for id, phase, group, barrier, waits, keep_until, reported in rows
+        Ended(id, Phase(phase), group, waits if barrier else None, keep, told == IGNORED, awaited)
+        for id, phase, group, barrier, waits, keep, told, awaited in rows
     ]
     walk.follow_up(_Ties(db, now), ended)
 
