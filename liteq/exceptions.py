@@ -238,7 +238,8 @@ RetryTaskError = Retry
 
 
 class Ignore(TaskPredicate):
-    """The task is finished and nothing is to be stored about it."""
+    """The task is finished, and nothing is to be stored about it but the state that it gave itself
+    by `update_state`."""
 
 
 class Replaced(Ignore):

@@ -7,10 +7,11 @@ ever pickled whole, and its class is looked up only among what is imported alrea
 
 import reprlib
 import sys
+from collections.abc import Mapping
 from functools import lru_cache, reduce
 from typing import Any
 
-from .exceptions import ChordError, RemoteError, SerializationError
+from .exceptions import ChordError, RemoteError, SerializationError, TaskError
 from .serializers.base import Serializer
 
 NOTE_LIMIT = 1024  # characters of one line for people
@@ -126,6 +127,17 @@ def _known_class(module: str, qualname: str) -> type[Exception] | None:
 @lru_cache(256)  # so that one `except` clause catches them all, but not without end
 def _remote_class(name: str) -> type[RemoteError]:
     return type(name, (RemoteError,), {"__doc__": RemoteError.__doc__, "__module__": __name__})
+
+
+def as_error(meta: Any) -> BaseException:
+    """The error of a task that gave itself the state FAILURE, with `meta`."""
+    if isinstance(meta, BaseException):
+        return meta
+    if isinstance(meta, Mapping) and isinstance(meta.get("exc_type"), str):  # as Celery wants it
+        text = meta.get("exc_message")
+        lines = text if isinstance(text, list | tuple) else [text]
+        return remote_error(meta["exc_type"], "\n".join(map(str, lines)))
+    return TaskError(meta)
 
 
 def chord_error(id: str, exc: BaseException) -> ChordError:

@@ -56,7 +56,7 @@ class Settlement(NamedTuple):
     keep_until: float | None = None  # final phases: when it may be forgotten; None: never
     retry: Message | None = None  # READY, SCHEDULED, WAITING: the message of the next attempt
     lost: int = 0  # how many process deaths are charged to it by now
-    reported: str | None = None  # what it last told of itself; RETRY keeps nothing
+    reported: str | None = None  # SUCCEEDED: it was ignored, with this state; RETRY keeps nothing
     tied: bool = False  # others wait for its end, or for that of its group
     graph: Graph | None = None  # with `retry`: what is stored along with it
     place: Place | None = None  # with `retry`, WAITING: what it waits for now

@@ -77,6 +77,11 @@ _FINAL_STATES = {
 }
 
 
+def was_ignored(phase: Phase, reported: str | None) -> bool:
+    """Whether a task that ended in `phase` wanted to be ignored, so that nothing comes of it."""
+    return phase == Phase.SUCCEEDED and reported is not None
+
+
 def public_state(phase: Phase, *, retries: int, track_started: bool, reported: str | None) -> str:
     """Celery's word for a task in `phase`.
 
@@ -84,8 +89,8 @@ def public_state(phase: Phase, *, retries: int, track_started: bool, reported: s
     Ignore then. STARTED is told only for tasks with `track_started`, as in Celery; a task between
     two attempts is in RETRY.
     """
-    if phase is Phase.SUCCEEDED and reported not in (None, IGNORED):
-        return reported
+    if was_ignored(phase, reported) and reported != IGNORED:
+        return str(reported)
     if phase.final:
         return _FINAL_STATES[phase]
     if reported is not None:

@@ -239,8 +239,8 @@ class Task(TaskOptions, Generic[P, R]):
     ) -> None:
         """Tell how the task is getting on: `state` is any word, `meta` any value that can be sent.
 
-        Both are seen by `result.state` and `result.info` until the task has finished. In a
-        direct call or `apply` it does nothing.
+        Both are seen by `result.state` and `result.info` until the task has finished, and for
+        good if it then raises Ignore. In a direct call or `apply` it does nothing.
         """
         request = self.request
         id, state = task_id or request.id, state or "PROGRESS"

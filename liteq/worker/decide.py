@@ -4,7 +4,9 @@ from ..config import Config
 from ..graph import Graph, Place
 from ..message import Delivery, Message
 from ..outcome import Kind, Outcome, Policy, Settlement
-from ..states import IGNORED, Phase
+from ..states import FAILURE, IGNORED, REVOKED, SUCCESS, Phase
+
+_TOLD = {SUCCESS: Phase.SUCCEEDED, FAILURE: Phase.FAILED, REVOKED: Phase.CANCELLED}
 
 
 def policy_of(conf: Config) -> Policy:
@@ -21,8 +23,7 @@ def decide(delivery: Delivery, outcome: Outcome, policy: Policy, now: float) -> 
             phase = Phase.DEAD if outcome.exhausted else Phase.FAILED
             return _final(delivery, outcome, policy, now, phase)
         case Kind.IGNORED:
-            ended = _final(delivery, outcome, policy, now, Phase.SUCCEEDED)
-            return ended._replace(reported=outcome.reported or IGNORED)
+            return _ignored(delivery, outcome, policy, now)
         case Kind.RETRY:
             return _retry(delivery, outcome, now)
         case Kind.REPLACED:
@@ -54,6 +55,15 @@ def _final(
         delivery.lost,
         tied=delivery.tied,
     )
+
+
+def _ignored(delivery: Delivery, outcome: Outcome, policy: Policy, now: float) -> Settlement:
+    """A task that gave itself one of Celery's final states is taken at its word."""
+    phase = _TOLD.get(outcome.reported or IGNORED)
+    if phase is not None:
+        return _final(delivery, outcome, policy, now, phase)
+    ended = _final(delivery, outcome, policy, now, Phase.SUCCEEDED)
+    return ended._replace(reported=outcome.reported or IGNORED)
 
 
 def _retry(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:

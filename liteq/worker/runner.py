@@ -17,12 +17,13 @@ from ..exceptions import (
     ResultNotSerializable,
     SerializationError,
 )
-from ..failure import bounded_repr, describe, encode_failure, traceback_text
+from ..failure import as_error, bounded_repr, describe, encode_failure, traceback_text
 from ..message import Delivery, Message
 from ..moments import due_at
 from ..outcome import Kind, Outcome
 from ..result import ResultBase
 from ..signals import task_received, task_rejected, task_unknown
+from ..states import FAILURE
 from ..task import Task
 from ..workflow import replacement
 from .inputs import whole, with_inputs
@@ -202,7 +203,10 @@ class Runner:
 
     def _left(self, outcome: Outcome, state: str, meta: Any) -> Outcome:
         """What an ignored task said of itself stays, as in Celery."""
-        data = self._serializer.dumps(meta)
+        if state == FAILURE:
+            data = encode_failure(as_error(meta), self._serializer)
+        else:
+            data = self._serializer.dumps(meta)
         return outcome._replace(result=data, serializer=self._serializer.name, reported=state)
 
     def _replaced(self, context: Context, sig: Signature, since: float) -> Outcome:

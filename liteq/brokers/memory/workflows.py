@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from ...graph import Graph, Group, Place
 from ...message import Input, Record
-from ...states import IGNORED, Phase
+from ...states import Phase, was_ignored
 from ...walk import Closed, Ended, Ties, Waiter
 
 
@@ -181,7 +181,7 @@ class MemoryTies(Ties):
 def ended(record: Record) -> Ended:
     """What the walk has to know of a task that has ended."""
     barrier = record.waits if record.barrier else None
-    ignored = record.reported == IGNORED
+    ignored = was_ignored(record.phase, record.reported)
     return Ended(record.message.id, record.phase, record.group, barrier, record.keep_until, ignored)
 
 

@@ -117,6 +117,15 @@ class Workflows(Bench):
             assert record.finished == self.clock()
             assert record.keep_until == self.record("a").keep_until
 
+    def test_nothing_runs_after_a_task_that_was_ignored_whatever_its_state(self) -> None:
+        for state in ("IGNORED", "HALFWAY"):
+            self.chain(f"{state}.a", f"{state}.b")
+            first = self.claim_one()
+            self.settle(self.ended(first, Phase.SUCCEEDED)._replace(reported=state))
+
+            assert self.ids() == []
+            assert self.phase(f"{state}.b") is Phase.CANCELLED
+
     def test_what_waits_for_a_revoked_task_is_revoked(self) -> None:
         self.chain("a", "b", "c")
         self.broker.cancel(["a"], keep=10)
