@@ -10,6 +10,7 @@ from .exceptions import BrokerCorrupt, BrokerError, BrokerTooNew
 from .periodic import entries_of, name_of
 from .pools.alarm import Alarm
 from .scheduler import Scheduler
+from .signals import beat_init
 
 logger = logging.getLogger("liteq.beat")
 
@@ -38,6 +39,7 @@ class Beat:
 
     def run(self) -> None:
         """Work in this thread until `stop` is called."""
+        beat_init.send(sender=self)
         bell: Bell = self._broker.work_bell(_FIRES_ONLY)
         try:
             while not self._stopping:

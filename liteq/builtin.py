@@ -6,7 +6,7 @@ from .canvas import as_signature
 
 PREFIX = "celery."
 START = f"{PREFIX}start"
-"""Sends the canvas that it is given: what a schedule of a canvas calls."""
+"""Becomes the canvas that it is given: what a schedule of a canvas calls."""
 
 
 def add_to(app: Any) -> None:
@@ -15,7 +15,7 @@ def add_to(app: Any) -> None:
     app.task(name=f"{PREFIX}starmap")(_starmap)
     app.task(name=f"{PREFIX}accumulate")(_accumulate)
     app.task(name=f"{PREFIX}call_errback", bind=True)(_call_errback)
-    app.task(name=START, ignore_result=True)(_start)
+    app.task(name=START, bind=True)(_start)
 
 
 def _map(task: Any, it: Any) -> list[Any]:
@@ -38,5 +38,5 @@ def _call_errback(self: Any, id: str, errback: Any) -> None:
     as_signature(errback).apply_async((id,))
 
 
-def _start(canvas: Any) -> None:
-    as_signature(canvas).apply_async()
+def _start(self: Any, canvas: Any) -> None:
+    raise self.replace(as_signature(canvas))

@@ -105,6 +105,7 @@ def test_beat_alone_is_no_worker_and_its_pidfile_goes_with_it(project: Project) 
     )
     with project.program("-m", "liteq", "-A", "project", "beat", *options) as beat:
         wait_for((project.folder / "beat.pid").exists, "the pidfile")
+        wait_for(lambda: notes(project)[:1] == ["init"], "the signal")
         project.liteq("status", "-A", "project", code=69)
         beat.send(TERM)
         assert beat.wait() == 0

@@ -230,21 +230,44 @@ def test_what_was_added_stays_when_settings_are_read_after_it(app: LiteQ) -> Non
     assert [each.name for each in entries_of(app)] == ["y", "x"]
 
 
-def test_a_canvas_is_made_anew_at_each_moment(app: LiteQ) -> None:
+def test_a_canvas_is_made_anew_at_each_moment_and_its_end_is_that_of_the_run(app: LiteQ) -> None:
     ran = []
 
     @app.task(name="note")
-    def note(n: int) -> None:
+    def note(n: int) -> int:
         ran.append(n)
+        return n
 
-    app.add_periodic_task(10, group(note.s(1), note.s(2)), name="both")
-    tick(app)
-    for _ in range(2):
-        app.broker.clock.advance(10)  # type: ignore[attr-defined]
-        tick(app)
-        drain(app)
+    @app.task(name="total")
+    def total(numbers: list[int]) -> int:
+        return sum(numbers)
 
+    canvas = group(note.s(1), note.s(2)) | total.s()
+    app.add_periodic_task(10, canvas, name="both", overlap=False)
+    assert travel(app, 20) == ["both", "both"]
     assert sorted(ran) == [1, 1, 2, 2]
+    assert app.AsyncResult(app.schedules["both"].last_id).get(timeout=5) == 3
+
+    app.broker.clock.advance(10)  # type: ignore[attr-defined]
+    assert tick(app) == ["both"]
+    drain(app, limit=2)  # a part of it
+    app.broker.clock.advance(10)  # type: ignore[attr-defined]
+    assert tick(app) == []
+
+
+def test_a_call_with_a_link_is_a_canvas_too(app: LiteQ) -> None:
+    ran = []
+
+    @app.task(name="note")
+    def note(n: int) -> int:
+        ran.append(n)
+        return n + 1
+
+    call = note.s(1)
+    call.link(note.s())
+    app.add_periodic_task(10, call, name="linked")
+    travel(app, 10)
+    assert ran == [1, 2]
 
 
 # @app.task(schedule=...)
