@@ -20,7 +20,7 @@ class Ended(NamedTuple):
     group: str | None  # that it is a member of
     barrier: str | None  # the group that it waited for
     keep_until: float | None  # of what will never run because of it
-    ignored: bool = False  # it wants nothing to come of it: a chain ends here, without a failure
+    told: bool = False  # it keeps a state of its own, as does one that wants to be ignored
     awaited: bool = True  # others may wait for it, and not only for its group
 
 
@@ -109,10 +109,12 @@ class _Walk:
 
     def begin(self, task: Ended) -> None:
         if task.awaited:
-            phase = Phase.CANCELLED if task.ignored else task.phase
+            # Nothing comes of one that wants to be ignored, but it has not failed.
+            ignored = task.told and task.phase is Phase.SUCCEEDED
+            phase = Phase.CANCELLED if ignored else task.phase
             failed = phase is not Phase.SUCCEEDED
             end = _End(task.id, False, failed, phase, task.id, task.keep_until)
-            self._ends.append(end._replace(own=not task.ignored))
+            self._ends.append(end._replace(own=not ignored))
         if task.group is not None:
             self._groups[task.group] = task
         if task.barrier is not None:

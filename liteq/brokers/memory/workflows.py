@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from ...graph import Graph, Group, Place
 from ...message import Input, Record
-from ...states import IGNORED, Phase
+from ...states import Phase
 from ...walk import Closed, Ended, Ties, Waiter
 
 
@@ -181,8 +181,8 @@ class MemoryTies(Ties):
 def ended(record: Record) -> Ended:
     """What the walk has to know of a task that has ended."""
     barrier = record.waits if record.barrier else None
-    ignored = record.reported == IGNORED
-    return Ended(record.message.id, record.phase, record.group, barrier, record.keep_until, ignored)
+    told = record.reported is not None
+    return Ended(record.message.id, record.phase, record.group, barrier, record.keep_until, told)
 
 
 def _waits(place: Place, group: str) -> bool:

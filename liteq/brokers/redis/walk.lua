@@ -93,8 +93,12 @@ local function note_group(group, last)
 end
 
 local function begin(t)
+  -- Nothing comes of one that wants to be ignored, and keeps a state of its own, but it has not
+  -- failed.
+  local ignored = t.phase == 4 and call("HEXISTS", t.key, "reported") == 1
+  local phase = ignored and 7 or t.phase
   ends[#ends + 1] = {
-    id = t.id, failed = t.phase ~= 4, phase = t.phase, blame = t.id, keep = t.keep, own = true,
+    id = t.id, failed = phase ~= 4, phase = phase, blame = t.id, keep = t.keep, own = not ignored,
   }
   if t.group then note_group(t.group, { id = t.id, keep = t.keep }) end
   if t.barrier and t.waits then release_group(t.waits) end

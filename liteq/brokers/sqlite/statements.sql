@@ -69,10 +69,11 @@ where id = :id
 select waits from task where id = ? and barrier and waits is not null
 
 -- name: waiters
-select id, on_failure, member_of, eta from task where waits = ? and barrier = ? and phase = 0 order by seq
+select id, on_failure, member_of, eta from task where waits = ? and barrier = ? and phase = 0
+order by seq
 
 -- name: ended_of
-select id, phase, member_of, barrier, waits, keep_until, reported,
+select id, phase, member_of, barrier, waits, keep_until, reported is not null,
   exists (select 1 from task w where w.waits = task.id and not w.barrier)
 from task where seq in (select value from json_each(?))
 
@@ -87,7 +88,7 @@ where id = ? and phase = 0
 delete from task where id = ? and phase = 0
 
 -- name: group_is_open
-select exists (select 1 from task where member_of = :id and finished is null)
+select exists (select 1 from task where member_of = :id and phase < 4)
   or exists (select 1 from task_group where outer_group = :id and closed is null)
 
 -- name: blame

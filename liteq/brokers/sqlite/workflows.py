@@ -14,7 +14,7 @@ from typing import Any
 from ... import walk
 from ...graph import Graph, Place
 from ...message import Input
-from ...states import IGNORED, Phase
+from ...states import Phase
 from ...walk import Closed, Ended, Ties, Waiter
 from .rows import Row, placed_row, tokens
 from .statements import SQL
@@ -39,7 +39,7 @@ def follow_up(db: Connection, keys: Iterable[int], now: float) -> None:
     """See to what waited for the tasks `keys`, which have just ended."""
     rows = db.execute(SQL["ended_of"], (json.dumps(list(keys)),)).fetchall()
     ended = [
-        Ended(id, Phase(phase), group, waits if barrier else None, keep, told == IGNORED, awaited)
+        Ended(id, Phase(phase), group, waits if barrier else None, keep, bool(told), bool(awaited))
         for id, phase, group, barrier, waits, keep, told, awaited in rows
     ]
     walk.follow_up(_Ties(db, now), ended)

@@ -162,6 +162,20 @@ class Workflows(Bench):
         self.broker.promote()
         assert self.ids() == ["b"]
 
+    def test_nothing_runs_after_a_task_that_tells_a_state_of_its_own(self) -> None:
+        self.plant(
+            {
+                "a": Place(followed=True),
+                "b": Place(waits="a"),
+                "errback": Place(waits="a", on_failure=1),
+            }
+        )
+        a = self.claim_one()
+        self.settle(self.ended(a, Phase.SUCCEEDED)._replace(reported="IGNORED"))
+
+        assert (self.phase("a"), self.phase("b")) == (Phase.SUCCEEDED, Phase.CANCELLED)
+        assert self.known("errback") == []
+
     # errbacks
 
     def test_an_errback_runs_when_the_task_fails(self) -> None:
@@ -246,6 +260,36 @@ class Workflows(Bench):
 
         body = self.claim_one()
         assert [each.phase for each in body.inputs] == [Phase.FAILED, Phase.SUCCEEDED]
+
+    def test_a_forgiving_group_hands_on_why_members_were_skipped(self) -> None:
+        places = {
+            "a": Place(followed=True),
+            "b": Place(waits="a", takes=True, group="g"),
+            "body": Place(waits="g", barrier=True, takes=True),
+        }
+        self.plant(places, Group("g", forgiving=True))
+        self.end(self.claim_one(), Phase.FAILED, b"why")
+
+        (b,) = self.claim_one().inputs
+        assert (b.phase, b.serializer, b.result) == (Phase.SKIPPED, "json", b"why")
+
+    def test_a_member_that_tells_a_state_of_its_own_does_not_fail_its_group(self) -> None:
+        self.chord("a", "b")
+        a, b = self.claim()
+        self.settle(self.ended(a, Phase.SUCCEEDED)._replace(reported="IGNORED"))
+        self.succeed(b)
+
+        assert self.ids() == ["body"]
+
+    def test_a_group_can_grow_while_a_member_runs(self) -> None:
+        self.chord("a", "b")
+        a, b = self.claim()
+        self.plant({"more": Place(group="g", position=9)})
+        self.succeed(a, b)
+        assert self.phase("body") is Phase.WAITING
+
+        self.succeed(self.claim_one())
+        assert [each.result for each in self.claim_one().inputs] == [b"a", b"b", b"more"]
 
     def test_a_retried_member_is_waited_for(self) -> None:
         self.chord("a", "b")
@@ -347,6 +391,35 @@ class Workflows(Bench):
         assert self.settle(lost, self.success(z)) == [a.receipt]
         assert self.known("x", "y") == []
         assert (self.phase("a"), self.phase("z")) == (Phase.READY, Phase.SUCCEEDED)
+
+    def test_a_task_that_is_replaced_by_one_other_takes_nothing_again(self) -> None:
+        self.chain("a", "b", "c")
+        self.succeed(self.claim_one())
+        self._replace(self.claim_one(), Place())
+
+        b = self.claim_one()
+        assert (b.message.id, b.message.task, b.inputs) == ("b", "other", None)
+        self.succeed(b)
+        assert self.ids() == ["c"]
+
+    def test_a_body_that_is_replaced_holds_the_header_no_longer(self) -> None:
+        self.chord("a")
+        self.succeed(self.claim_one())
+        body = self.claim_one()
+        self._replace(body, Place(waits="x", takes=True), "x")
+        self.clock.advance(1e6)
+        assert self.broker.sweep(10) == 1
+
+        self.succeed(self.claim_one())
+        assert self.ids() == ["body"]
+
+    def _replace(self, delivery: Delivery, place: Place, *others: str) -> None:
+        """Settle it as replaced by a task `other` in `place`, and by `others` before that."""
+        messages = tuple(self.message(id) for id in others)
+        graph = Graph(messages, tuple(Place(followed=True) for _ in others))
+        phase = Phase.READY if place.waits is None else Phase.WAITING
+        again = self.retry(delivery)._replace(phase=phase, graph=graph, place=place)
+        self.settle(again._replace(retry=delivery.message._replace(task="other"), why="replaced"))
 
     # reviving
 
