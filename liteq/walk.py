@@ -31,6 +31,7 @@ class Waiter(NamedTuple):
     on_failure: int  # see `Place`
     group: str | None
     eta: float | None
+    delay: float | None = None  # seconds
 
 
 class Closed(NamedTuple):
@@ -50,8 +51,8 @@ class Ties(ABC):
         """What waits for the task, or for the group, of that id."""
 
     @abstractmethod
-    def wake(self, id: str, phase: Phase, woken_by: str) -> None:
-        """What a task waited for has ended."""
+    def wake(self, id: str, phase: Phase, woken_by: str, eta: float | None) -> None:
+        """What a task waited for has ended; it is not to run before `eta`."""
 
     @abstractmethod
     def skip(self, id: str, phase: Phase, blame: str, keep_until: float | None) -> None:
@@ -144,8 +145,9 @@ class _Walk:
             self._ties.release(end.id)
 
     def _wake(self, waiter: Waiter, end: _End) -> None:
-        later = waiter.eta is not None and waiter.eta > self._ties.now
-        self._ties.wake(waiter.id, Phase.SCHEDULED if later else Phase.READY, end.blame)
+        eta = waiter.eta if waiter.delay is None else self._ties.now + waiter.delay
+        later = eta is not None and eta > self._ties.now
+        self._ties.wake(waiter.id, Phase.SCHEDULED if later else Phase.READY, end.blame, eta)
 
     def _skip(self, waiter: Waiter, end: _End) -> None:
         # What waited for a revoked task is revoked with it; a chord's body has failed.

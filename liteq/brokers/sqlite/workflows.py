@@ -55,8 +55,8 @@ class _Ties(Ties):
     def waiters(self, id: str, *, barrier: bool) -> list[Waiter]:
         return [Waiter(*row) for row in self._rows("waiters", id, barrier)]
 
-    def wake(self, id: str, phase: Phase, woken_by: str) -> None:
-        self._db.execute(SQL["wake"], (phase, woken_by, id))
+    def wake(self, id: str, phase: Phase, woken_by: str, eta: float | None) -> None:
+        self._db.execute(SQL["wake"], (phase, woken_by, eta, id))
 
     def skip(self, id: str, phase: Phase, blame: str, keep_until: float | None) -> None:
         self._db.execute(SQL["skip"], (phase, blame, self.now, keep_until, id))
