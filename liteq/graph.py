@@ -19,6 +19,7 @@ class Place(NamedTuple):
     group: str | None = None  # the group that it is a member of
     position: int = 0  # among the members
     followed: bool = False  # others wait for it
+    delay: float | None = None  # seconds to wait once what it waits for has ended
 
 
 ALONE = Place()
@@ -31,6 +32,14 @@ class Group(NamedTuple):
     outer: str | None = None  # the group that it is a member of itself
     position: int = 0
     forgiving: bool = False  # what waits for it runs even if members fail
+
+
+class Members(NamedTuple):
+    """What is in a group, by id."""
+
+    tasks: list[str]
+    groups: list[str]
+    outer: str | None = None  # the group that it is in itself
 
 
 class Graph(NamedTuple):

@@ -92,6 +92,7 @@ class Record(NamedTuple):
     barrier: bool = False  # that was a group
     group: str | None = None  # the group that it is a member of
     position: int = 0
+    on_failure: int = 0  # it is an errback: see `Place`
 
 
 class Attempt(NamedTuple):

@@ -1,5 +1,6 @@
 """Tasks: a function, its options, and the ways to call it."""
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
 
@@ -18,8 +19,6 @@ from .retries import Backoff, full_jitter, no_jitter
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_LAST = 2**31 - 1  # after all members; those that are equal stand in the order they were added
 
 HOOKS = ("before_start", "on_success", "on_failure", "on_retry", "after_return")
 
@@ -313,7 +312,7 @@ class Task(TaskOptions, Generic[P, R]):
         member = sig.clone()
         member._order({"chord": request.chord} if sig.subtask_type is None else {})
         result = member.freeze()
-        self.app.send_canvas(member, result, Place(group=request.group, position=_LAST))
+        self.app.send_canvas(member, result, Place(group=request.group, position=_after_all()))
         return result
 
     def autoretry(self, exc: BaseException) -> None:
@@ -362,3 +361,8 @@ def _signatures(links: Any) -> list[Any]:
 def _task_of_current_app(name: str) -> Any:
     # Pickled tasks know no application: whoever reads them has one.
     return get_current_app().tasks[name]
+
+
+def _after_all() -> int:
+    """A place in a group after all its members, and after those that were added before now."""
+    return time.time_ns() // 1000

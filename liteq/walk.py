@@ -20,7 +20,7 @@ class Ended(NamedTuple):
     group: str | None  # that it is a member of
     barrier: str | None  # the group that it waited for
     keep_until: float | None  # of what will never run because of it
-    ignored: bool = False  # it wants nothing to come of it: a chain ends here, without a failure
+    told: bool = False  # it keeps a state of its own, as does one that wants to be ignored
     awaited: bool = True  # others may wait for it, and not only for its group
 
 
@@ -31,6 +31,7 @@ class Waiter(NamedTuple):
     on_failure: int  # see `Place`
     group: str | None
     eta: float | None
+    delay: float | None = None  # seconds
 
 
 class Closed(NamedTuple):
@@ -50,8 +51,8 @@ class Ties(ABC):
         """What waits for the task, or for the group, of that id."""
 
     @abstractmethod
-    def wake(self, id: str, phase: Phase, woken_by: str) -> None:
-        """What a task waited for has ended."""
+    def wake(self, id: str, phase: Phase, woken_by: str, eta: float | None) -> None:
+        """What a task waited for has ended; it is not to run before `eta`."""
 
     @abstractmethod
     def skip(self, id: str, phase: Phase, blame: str, keep_until: float | None) -> None:
@@ -109,10 +110,12 @@ class _Walk:
 
     def begin(self, task: Ended) -> None:
         if task.awaited:
-            phase = Phase.CANCELLED if task.ignored else task.phase
+            # Nothing comes of one that wants to be ignored, but it has not failed.
+            ignored = task.told and task.phase is Phase.SUCCEEDED
+            phase = Phase.CANCELLED if ignored else task.phase
             failed = phase is not Phase.SUCCEEDED
             end = _End(task.id, False, failed, phase, task.id, task.keep_until)
-            self._ends.append(end._replace(own=not task.ignored))
+            self._ends.append(end._replace(own=not ignored))
         if task.group is not None:
             self._groups[task.group] = task
         if task.barrier is not None:
@@ -142,8 +145,9 @@ class _Walk:
             self._ties.release(end.id)
 
     def _wake(self, waiter: Waiter, end: _End) -> None:
-        later = waiter.eta is not None and waiter.eta > self._ties.now
-        self._ties.wake(waiter.id, Phase.SCHEDULED if later else Phase.READY, end.blame)
+        eta = waiter.eta if waiter.delay is None else self._ties.now + waiter.delay
+        later = eta is not None and eta > self._ties.now
+        self._ties.wake(waiter.id, Phase.SCHEDULED if later else Phase.READY, end.blame, eta)
 
     def _skip(self, waiter: Waiter, end: _End) -> None:
         # What waited for a revoked task is revoked with it; a chord's body has failed.

@@ -14,6 +14,7 @@ from .canvas.signature import as_list
 from .context import sent_from
 from .graph import ALONE, Graph, Group, Place
 from .message import Message, new_id
+from .moments import due_at
 from .options import LINKS, NO_OPTIONS, Named, Options, as_json, is_linked
 from .result.waiting import leaves_before
 
@@ -121,7 +122,8 @@ class Layout:
         takes = place.takes and not call.immutable
         if awaited or takes != place.takes:
             place = place._replace(takes=takes, followed=awaited)
-        message = self._message(call, place, self._options(part))
+        place, options = _delayed(place, self._options(part))
+        message = self._message(call, place, options)
         self._messages.append(message)
         self._places.append(place)
         self._ids.add(message.id)
@@ -145,7 +147,7 @@ class Layout:
                 # waits, and it sends the rest.
                 call = Signature(CALL_ERRBACK, (dict(call),), task_id=new_id(), app=self._app)
             place = Place(waits=id, on_failure=on_failure, takes=not call.immutable)
-            options = {**call.options, **self._shared, **self._root}
+            place, options = _delayed(place, {**call.options, **self._shared, **self._root})
             message = self._message(call, place, options, check=False)
             if call.immutable:
                 message = _with(message, {"immutable": True})
@@ -263,6 +265,14 @@ def _ready(call: Signature) -> Signature:
     """A copy of `call`, with arguments and options where they belong."""
     step = call._step()
     return step._ready((), None, {}) if isinstance(step, Compound) else step
+
+
+def _delayed(place: Place, options: dict[str, Any]) -> tuple[Place, dict[str, Any]]:
+    """The countdown of what waits begins when it is woken."""
+    if place.waits is None or options.get("countdown") is None:
+        return place, options
+    delay = due_at(options["countdown"], None, 0.0)
+    return place._replace(delay=delay), {**options, "countdown": None}
 
 
 def _after(call: Signature) -> Place:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from ..clock import Clock
 from ..entry import Entry, Fired, Firing
 from ..exceptions import ConfigurationError, ImproperlyConfigured
-from ..graph import Graph
+from ..graph import Graph, Members
 from ..message import Attempt, Delivery, Message, Receipt, Record
 from ..outcome import Policy, Settlement
 from ..serializers.base import Serializer
@@ -199,6 +199,17 @@ class Broker(ABC):
     @abstractmethod
     def attempts(self, id: str) -> list[Attempt]:
         """Every start of the task, oldest first; none for an unknown one."""
+
+    @abstractmethod
+    def followers(self, id: str, *, group: bool = False) -> list[str]:
+        """The ids of the tasks that wait, or waited, for the task `id`, or the group; oldest first.
+
+        Of those that went before it, or were replaced, nothing is said.
+        """
+
+    @abstractmethod
+    def members(self, group: str) -> Members:
+        """What is in a group, by position; nothing for an unknown one."""
 
     @abstractmethod
     def cancel(

@@ -200,6 +200,19 @@ def test_options_of_a_step_are_those_of_its_message(app: LiteQ, add: Any, total:
     assert json.loads(message.options or "")["headers"] == {"a": 1}
 
 
+def test_the_countdown_of_a_step_begins_when_the_one_before_has_ended(
+    app: LiteQ, add: Any, clock: Any
+) -> None:
+    result = (add.s(1) | add.s(1).set(countdown=10)).apply_async()
+    clock.advance(60)
+    drain(app)
+    assert not result.ready()
+    clock.advance(10)
+    drain(app)
+
+    assert result.get(timeout=0) == 2
+
+
 def test_settings_and_routes_are_for_steps_as_for_single_calls(app: LiteQ, add: Any) -> None:
     app.conf.update(task_routes={"add": "routed"}, task_default_priority=3)
     message = message_of((add.s(1) | add.s(2)).apply_async())

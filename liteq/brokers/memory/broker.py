@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from weakref import WeakSet
 
 from ...clock import Clock, system_clock
-from ...graph import Graph
+from ...graph import Graph, Members
 from ...message import Attempt, Delivery, Message, Receipt, Record, last_attempt
 from ...outcome import Policy, Settlement
 from ...states import Phase
@@ -151,6 +151,14 @@ class MemoryBroker(Scheduling):
         with self._lock:
             earlier = self._attempts.get(id, [])
             return [*earlier, *last_attempt(self._tasks.get(id), len(earlier))]
+
+    def followers(self, id: str, *, group: bool = False) -> list[str]:
+        with self._lock:
+            return self._ties().followers(id, barrier=group)
+
+    def members(self, group: str) -> Members:
+        with self._lock:
+            return self._ties().members(group)
 
     def cancel(
         self, ids: Sequence[str], keep: float | None, *, terminate: bool = False

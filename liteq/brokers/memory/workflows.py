@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from ...graph import Graph, Group, Place
+from ...graph import Graph, Group, Members, Place
 from ...message import Input, Record
-from ...states import Phase, was_ignored
+from ...states import Phase
 from ...walk import Closed, Ended, Ties, Waiter
 
 
@@ -44,14 +44,16 @@ class MemoryTies(Ties):
 
     def waiters(self, id: str, *, barrier: bool) -> list[Waiter]:
         return [
-            Waiter(name, place.on_failure, place.group, self._tasks[name].message.eta)
+            Waiter(name, place.on_failure, place.group, self._tasks[name].message.eta, place.delay)
             for name, place in self._places.items()
             if (place.waits, place.barrier) == (id, barrier)
             and self._tasks[name].phase is Phase.WAITING
         ]
 
-    def wake(self, id: str, phase: Phase, woken_by: str) -> None:
-        self._put(self._tasks[id]._replace(phase=phase, woken_by=woken_by))
+    def wake(self, id: str, phase: Phase, woken_by: str, eta: float | None) -> None:
+        record = self._tasks[id]
+        message = record.message._replace(eta=eta)
+        self._put(record._replace(message=message, phase=phase, woken_by=woken_by))
 
     def skip(self, id: str, phase: Phase, blame: str, keep_until: float | None) -> None:
         skipped = self._tasks[id]._replace(phase=phase, woken_by=blame)
@@ -109,6 +111,7 @@ class MemoryTies(Ties):
             self._places[id] = place
             phase = record.phase if place.waits is None else Phase.WAITING
             after = record._replace(phase=phase, waits=place.waits, barrier=place.barrier)
+            after = after._replace(on_failure=place.on_failure)
             self._put(after._replace(group=place.group, position=place.position))
         for group in graph.groups:
             self._groups.setdefault(group.id, GroupState(group))
@@ -119,8 +122,8 @@ class MemoryTies(Ties):
         old = place.waits if place.barrier else None
         if after.waits is not None:
             place = place._replace(waits=after.waits, barrier=after.barrier)
-            record = self._tasks[id]
-            self._put(record._replace(waits=after.waits, barrier=after.barrier))
+        record = self._tasks[id]._replace(waits=place.waits, barrier=place.barrier, on_failure=0)
+        self._put(record)
         self._places[id] = place._replace(takes=after.takes, on_failure=0, followed=True)
         if old is not None:
             self.release(old)
@@ -147,6 +150,24 @@ class MemoryTies(Ties):
         state = self._groups.get(record.group or "")
         held = state is not None and not state.released
         return held or not all(self._tasks[name].phase.final for name in waiters)
+
+    # who belongs together
+
+    def followers(self, id: str, *, barrier: bool) -> list[str]:
+        """Those that wait or waited for it, in the order they were sent."""
+        return [name for name in self._tasks if self._waits(name) == (id, barrier)]
+
+    def members(self, group: str) -> Members:
+        """What is in a group."""
+        tasks = sorted(self._members(group), key=lambda task: task.position)
+        inner = sorted(self._inner(group).items(), key=lambda each: each[1].group.position)
+        state = self._groups.get(group)
+        outer = state.group.outer if state else None
+        return Members([task.message.id for task in tasks], [id for id, _ in inner], outer)
+
+    def _waits(self, id: str) -> tuple[str | None, bool]:
+        place = self._places.get(id, _NO_PLACE)
+        return place.waits, place.barrier
 
     # what it takes
 
@@ -181,8 +202,8 @@ class MemoryTies(Ties):
 def ended(record: Record) -> Ended:
     """What the walk has to know of a task that has ended."""
     barrier = record.waits if record.barrier else None
-    ignored = was_ignored(record.phase, record.reported)
-    return Ended(record.message.id, record.phase, record.group, barrier, record.keep_until, ignored)
+    told = record.reported is not None
+    return Ended(record.message.id, record.phase, record.group, barrier, record.keep_until, told)
 
 
 def _waits(place: Place, group: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...clock import Clock, system_clock
 from ...exceptions import SecurityError
-from ...graph import Graph
+from ...graph import Graph, Members
 from ...message import Attempt, Delivery, Message, Receipt, Record, last_attempt
 from ...outcome import Policy, Settlement
 from ...serializers.signed import Signer
@@ -147,6 +147,18 @@ class RedisBroker(Scheduling):
     def attempts(self, id: str) -> list[Attempt]:
         earlier = attempts_of(self._run("attempts", id))
         return [*earlier, *last_attempt(self.fetch([id])[0], len(earlier))]
+
+    def followers(self, id: str, *, group: bool = False) -> list[str]:
+        return self._in_order("barrier" if group else "waiters", id)
+
+    def members(self, group: str) -> Members:
+        outer = self.server.ask("HGET", f"{self.location.prefix}:group:{group}", "outer")
+        tasks = self._in_order("members", group)
+        return Members(tasks, self._in_order("inner", group), outer.decode() if outer else None)
+
+    def _in_order(self, what: str, id: str) -> list[str]:
+        found = self.server.ask("ZRANGE", f"{self.location.prefix}:{what}:{id}", 0, -1)
+        return [name.decode() for name in found]
 
     def cancel(
         self, ids: Sequence[str], keep: float | None, *, terminate: bool = False

@@ -7,14 +7,19 @@ local function input(id)
   return v[1] and { tonumber(v[1]), v[2], v[3], v[4] } or nil
 end
 
-local function failure(id)
+-- The same; of one that was skipped, what that is due to.
+local function caused(id)
   local found = input(id)
+  if not found or found[1] ~= 9 then return found end
+  local blame = call("HGET", P .. "task:" .. id, "woken_by")
+  local cause = blame and input(blame)
+  return cause and { 9, cause[2], cause[3], cause[4] } or found
+end
+
+local function failure(id)
+  local found = caused(id)
   if not found then return false end
   local v = call("HMGET", P .. "task:" .. id, "woken_by", "message")
-  if found[1] == 9 and v[1] then
-    local cause = input(v[1])
-    if cause then found = { 9, cause[2], cause[3], cause[4] } end
-  end
   return { found[1], found[2], found[3], found[4], v[1], id, v[2] }
 end
 
@@ -27,7 +32,7 @@ local function members(group)
       found[#found + 1] = { tonumber(listed[n + 1]), make(listed[n]) or false }
     end
   end
-  add("members:", input)
+  add("members:", caused)
   add("inner:", function(inner) return { "group", members(inner) } end)
   table.sort(found, function(a, b) return a[1] < b[1] end)
   for n, each in ipairs(found) do found[n] = each[2] end

@@ -54,7 +54,7 @@
 --   message           what it was sent with, see rows.py       queue, priority, eta, once
 --   seq, phase, token, worker, lost, attempts                   created, started, finished, keep
 --   result, serializer, traceback, reported                     revoked (seconds to keep it), terminate
---   tied, waits, barrier, on_failure, takes, group, position, woken_by
+--   tied, waits, barrier, on_failure, takes, group, position, delay, woken_by
 
 local P = KEYS[1] .. ":"
 local call = redis.call

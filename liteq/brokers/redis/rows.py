@@ -99,9 +99,10 @@ def _place_fields(place: Place) -> Arguments:
         ("barrier", place.barrier),
         ("on_failure", place.on_failure),
         ("takes", place.takes),
+        ("delay", place.delay),
     ):
         if value:
-            fields += (name, int(value))
+            fields += (name, value if name == "delay" else int(value))
     return fields
 
 
@@ -202,6 +203,7 @@ def record_of(id: str, flat: list[bytes] | None) -> Record | None:
         barrier=b"barrier" in found,
         group=_text(take(b"group")),
         position=int(take(b"position", 0)),
+        on_failure=int(take(b"on_failure", 0)),
     )
 
 

@@ -47,13 +47,19 @@ local function try_again(t, s, a)
   if a.replaced then
     insert_graph()
     local waits, barrier, takes = take(), take(), take()
+    -- What it took before is in the messages of those that go on in its place.
+    call("HDEL", t.key, "takes", "on_failure")
+    call("HSET", t.key, "tied", 1)
+    t.tied = "1"
+    if takes == "1" then call("HSET", t.key, "takes", 1) end
     if waits ~= "" then
+      local group = t.barrier and t.waits
       set_waits(t, waits, barrier == "1")
-      t.tied = "1"
-      call("HDEL", t.key, "barrier", "takes")
-      call("HSET", t.key, "waits", waits, "tied", 1)
+      call("HDEL", t.key, "barrier")
+      call("HSET", t.key, "waits", waits)
       if barrier == "1" then call("HSET", t.key, "barrier", 1) end
-      if takes == "1" then call("HSET", t.key, "takes", 1) end
+      t.barrier = barrier == "1" and "1" or false
+      if group then release_group(group) end
     end
   end
   enter(t, s.phase)

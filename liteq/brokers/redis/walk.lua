@@ -106,6 +106,11 @@ end
 local function wake(t, e)
   leave(t)
   call("HSET", t.key, "woken_by", e.blame)
+  local delay = call("HGET", t.key, "delay")
+  if delay then
+    t.eta = number(now + tonumber(delay))
+    call("HSET", t.key, "eta", t.eta)
+  end
   enter(t, ready_phase(t.eta))
 end
 

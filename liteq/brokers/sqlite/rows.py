@@ -40,7 +40,7 @@ def placed_row(message: Message, place: Place, token: int, now: float) -> Row:
     tied = place.followed or place.barrier or place.group is not None
     after = (place.waits, place.barrier, place.on_failure, place.takes)
     created = (phase, now, token)
-    return (*message, *created, tied, *after, place.group, place.position)
+    return (*message, *created, tied, *after, place.group, place.position, place.delay)
 
 
 def record_of(row: Row) -> Record:

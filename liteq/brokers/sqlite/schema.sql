@@ -24,6 +24,7 @@ create table task (
   takes integer not null default 0,              -- what it waits for comes before its arguments
   member_of text,                                -- a group
   position integer not null default 0,           -- in it
+  delay real,                                    -- seconds to wait once it is woken
   woken_by text,                                 -- whose end woke it; phase 9: whose failure
   lost integer not null default 0,               -- processes that died while running it
   attempts integer not null default 0,           -- earlier starts, see the table `attempt`

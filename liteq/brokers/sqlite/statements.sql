@@ -12,8 +12,8 @@ insert or ignore into task (
 insert or ignore into task (
   id, task, payload, serializer, queue, priority, eta, expires, retries,
   acks_late, ignore_result, track_started, options, phase, created, token,
-  tied, waits, barrier, on_failure, takes, member_of, position
-) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  tied, waits, barrier, on_failure, takes, member_of, position, delay
+) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: enqueue_group
 insert or ignore into task_group (id, outer_group, position, forgiving) values (?, ?, ?, ?)
@@ -69,15 +69,16 @@ where id = :id
 select waits from task where id = ? and barrier and waits is not null
 
 -- name: waiters
-select id, on_failure, member_of, eta from task where waits = ? and barrier = ? and phase = 0 order by seq
+select id, on_failure, member_of, eta, delay from task where waits = ? and barrier = ? and phase = 0
+order by seq
 
 -- name: ended_of
-select id, phase, member_of, barrier, waits, keep_until, reported,
+select id, phase, member_of, barrier, waits, keep_until, reported is not null,
   exists (select 1 from task w where w.waits = task.id and not w.barrier)
 from task where seq in (select value from json_each(?))
 
 -- name: wake
-update task set phase = ?, woken_by = ? where id = ? and phase = 0
+update task set phase = ?, woken_by = ?, eta = ? where id = ? and phase = 0
 
 -- name: skip
 update task set phase = ?, woken_by = ?, finished = ?, keep_until = ?, token = token + 1
@@ -87,7 +88,7 @@ where id = ? and phase = 0
 delete from task where id = ? and phase = 0
 
 -- name: group_is_open
-select exists (select 1 from task where member_of = :id and finished is null)
+select exists (select 1 from task where member_of = :id and phase < 4)
   or exists (select 1 from task_group where outer_group = :id and closed is null)
 
 -- name: blame
@@ -122,7 +123,16 @@ from task where id = ?
 select position, phase, result_serializer, result, traceback, woken_by from task where member_of = ?
 
 -- name: inner_groups
-select position, id from task_group where outer_group = ?
+select position, id from task_group where outer_group = ? order by position
+
+-- name: followers
+select id from task where waits = ? and barrier = ? order by seq
+
+-- name: members
+select id from task where member_of = ? order by position, seq
+
+-- name: outer_group
+select outer_group from task_group where id = ?
 
 -- name: remember
 -- How an attempt ended that was not the last one; before the task itself forgets it.
@@ -201,7 +211,7 @@ select t.id, t.task, cast(t.payload as blob), t.serializer, t.queue, t.priority,
   t.retries, t.acks_late, t.ignore_result, t.track_started, t.options,
   t.phase, t.token, t.lost, w.name, t.created, t.started, t.finished, t.keep_until,
   t.result, t.result_serializer, t.traceback, t.reported, t.woken_by,
-  t.waits, t.barrier, t.member_of, t.position
+  t.waits, t.barrier, t.member_of, t.position, t.on_failure
 from task t left join worker w on w.id = t.worker
 
 -- name: report

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...exceptions import BrokerUnavailable
+from ...graph import Members
 from ...message import Record
 from ...states import Phase
 from ..base import Broker, Examination, QueueCount, WorkerInfo
@@ -25,6 +26,16 @@ class Tools(Broker):
 
     location: Location
     _sent: Level
+
+    def followers(self, id: str, *, group: bool = False) -> list[str]:
+        return [row[0] for row in self._session().read(SQL["followers"], (id, group))]
+
+    def members(self, group: str) -> Members:
+        read = self._session().read
+        tasks = [row[0] for row in read(SQL["members"], (group,))]
+        groups = [row[1] for row in read(SQL["inner_groups"], (group,))]
+        outer = [row[0] for row in read(SQL["outer_group"], (group,))]
+        return Members(tasks, groups, outer[0] if outer else None)
 
     def counts(self) -> list[QueueCount]:
         rows = self._session().read(SQL["counts"])

@@ -7,6 +7,7 @@ alter table task add column on_failure integer not null default 0;
 alter table task add column takes integer not null default 0;
 alter table task add column member_of text;
 alter table task add column position integer not null default 0;
+alter table task add column delay real;
 alter table task add column woken_by text;
 alter table task add column attempts integer not null default 0;
 alter table task add column revoked real;

@@ -14,7 +14,7 @@ from typing import Any
 from ... import walk
 from ...graph import Graph, Place
 from ...message import Input
-from ...states import Phase, was_ignored
+from ...states import Phase
 from ...walk import Closed, Ended, Ties, Waiter
 from .rows import Row, placed_row, tokens
 from .statements import SQL
@@ -39,15 +39,7 @@ def follow_up(db: Connection, keys: Iterable[int], now: float) -> None:
     """See to what waited for the tasks `keys`, which have just ended."""
     rows = db.execute(SQL["ended_of"], (json.dumps(list(keys)),)).fetchall()
     ended = [
-        Ended(
-            id,
-            Phase(phase),
-            group,
-            waits if barrier else None,
-            keep,
-            was_ignored(phase, told),
-            awaited,
-        )
+        Ended(id, Phase(phase), group, waits if barrier else None, keep, bool(told), bool(awaited))
         for id, phase, group, barrier, waits, keep, told, awaited in rows
     ]
     walk.follow_up(_Ties(db, now), ended)
@@ -63,8 +55,8 @@ class _Ties(Ties):
     def waiters(self, id: str, *, barrier: bool) -> list[Waiter]:
         return [Waiter(*row) for row in self._rows("waiters", id, barrier)]
 
-    def wake(self, id: str, phase: Phase, woken_by: str) -> None:
-        self._db.execute(SQL["wake"], (phase, woken_by, id))
+    def wake(self, id: str, phase: Phase, woken_by: str, eta: float | None) -> None:
+        self._db.execute(SQL["wake"], (phase, woken_by, eta, id))
 
     def skip(self, id: str, phase: Phase, blame: str, keep_until: float | None) -> None:
         self._db.execute(SQL["skip"], (phase, blame, self.now, keep_until, id))

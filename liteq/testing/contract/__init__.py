@@ -12,6 +12,7 @@ sentence of the definition; `docs/guides/testing.md` says more.
 """
 
 from .claiming import Claiming
+from .groups import Groups
 from .rescuing import Rescuing
 from .results import Results
 from .revoking import Revoking
@@ -33,6 +34,7 @@ class BrokerContract(
     Rescuing,
     Revoking,
     Workflows,
+    Groups,
     Schedules,
     Results,
     Workers,

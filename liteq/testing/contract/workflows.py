@@ -1,57 +1,13 @@
 """What `enqueue_graph` means, and what follows from the ends of tasks."""
 
-from typing import Any
-
 from ...graph import Graph, Group, Place
 from ...message import Delivery, Input
-from ...outcome import Settlement
 from ...states import Phase
-from .bench import Bench
+from .planting import Planting
 
 
-class Workflows(Bench):
+class Workflows(Planting):
     """Stored whole or not at all; the end of each task and all that follows are one step."""
-
-    def plant(self, places: dict[str, Place], *groups: Group, **fields: Any) -> None:
-        """Store a workflow: a message for each id, in its place."""
-        messages = tuple(self.message(id, **fields) for id in places)
-        self.broker.enqueue_graph(Graph(messages, tuple(places.values()), groups))
-
-    def chain(self, *ids: str) -> None:
-        """Each task waits for the one before it, and takes its value."""
-        before = (None, *ids[:-1])
-        last = ids[-1]
-        self.plant(
-            {
-                id: Place(waits=waits, takes=waits is not None, followed=id != last)
-                for id, waits in zip(ids, before, strict=True)
-            }
-        )
-
-    def chord(self, *members: str, forgiving: bool = False) -> None:
-        """`body` waits for the group `g` of `members`; `errback` for its failure."""
-        places = {id: Place(group="g", position=n) for n, id in enumerate(members)}
-        places["body"] = Place(waits="g", barrier=True, takes=True, followed=True)
-        places["errback"] = Place(waits="body", on_failure=2)
-        self.plant(places, Group("g", forgiving=forgiving))
-
-    def ids(self) -> list[str]:
-        """Claim; the ids, in order."""
-        return [each.message.id for each in self.claim()]
-
-    def end(self, delivery: Delivery, phase: Phase, result: bytes = b"error") -> None:
-        """Settle it as `phase`."""
-        assert self.settle(self.ended(delivery, phase, result)) == []
-
-    def ended(self, delivery: Delivery, phase: Phase, result: bytes = b"error") -> Settlement:
-        return self.success(delivery, result, tied=delivery.tied)._replace(phase=phase)
-
-    def succeed(self, *deliveries: Delivery) -> None:
-        """Settle them, each with its id as the result."""
-        settlements = [
-            self.ended(each, Phase.SUCCEEDED, each.message.id.encode()) for each in deliveries
-        ]
-        assert self.settle(*settlements) == []
 
     # sending
 
@@ -171,6 +127,33 @@ class Workflows(Bench):
         self.broker.promote()
         assert self.ids() == ["b"]
 
+    def test_nothing_runs_after_a_task_that_tells_a_state_of_its_own(self) -> None:
+        self.plant(
+            {
+                "a": Place(followed=True),
+                "b": Place(waits="a"),
+                "errback": Place(waits="a", on_failure=1),
+            }
+        )
+        a = self.claim_one()
+        self.settle(self.ended(a, Phase.SUCCEEDED)._replace(reported="IGNORED"))
+
+        assert (self.phase("a"), self.phase("b")) == (Phase.SUCCEEDED, Phase.CANCELLED)
+        assert self.known("errback") == []
+
+    def test_a_delay_begins_when_what_it_waits_for_has_ended(self) -> None:
+        self.plant({"a": Place(followed=True), "b": Place(waits="a", delay=5.0)})
+        self.clock.advance(100)
+        self.succeed(self.claim_one())
+        assert self.phase("b") is Phase.SCHEDULED
+        self.clock.advance(4)
+        self.broker.promote()
+        assert self.claim() == []
+
+        self.clock.advance(1)
+        self.broker.promote()
+        assert self.ids() == ["b"]
+
     # errbacks
 
     def test_an_errback_runs_when_the_task_fails(self) -> None:
@@ -202,96 +185,23 @@ class Workflows(Bench):
 
         assert self.claim() == []
 
-    # groups
+    # who belongs together
 
-    def test_what_waits_for_a_group_is_ready_when_the_last_member_has_ended(self) -> None:
-        self.chord("a", "b", "c")
-        a, b, c = self.claim()
-        self.succeed(c)
-        self.succeed(a)
-        assert self.claim() == []
+    def test_those_that_wait_for_a_task_can_be_asked_for(self) -> None:
+        self.plant(
+            {
+                "a": Place(followed=True),
+                "b": Place(waits="a"),
+                "c": Place(waits="b"),
+                "errback": Place(waits="a", on_failure=1),
+            }
+        )
 
-        self.succeed(b)
-        body = self.claim_one()
-        assert (body.message.id, body.woken_by) == ("body", "b")
-        assert [each.result for each in body.inputs] == [b"a", b"b", b"c"]
-
-    def test_members_that_end_together_wake_it_once(self) -> None:
-        self.chord("a", "b")
-        self.succeed(*self.claim())
-
+        assert self.broker.followers("a") == ["b", "errback"]
+        assert [self.record(id).on_failure for id in ("b", "errback")] == [0, 1]
         self.succeed(self.claim_one())
-        assert self.claim() == []
-        assert self.known("errback") == []
-
-    def test_a_failing_member_fails_what_waits_once_all_have_ended(self) -> None:
-        self.chord("a", "b")
-        a, b = self.claim()
-        self.end(a, Phase.FAILED)
-        assert self.phase("body") is Phase.WAITING
-
-        self.succeed(b)
-        body = self.record("body")
-        assert (body.phase, body.woken_by) == (Phase.SKIPPED, "a")
-        errback = self.claim_one()
-        assert errback.message.id == "errback"
-        assert errback.inputs[:2] == (Phase.SKIPPED, "json")
-        assert (errback.inputs.result, errback.inputs.blame) == (b"error", "a")
-        assert errback.inputs.message == tuple(body.message)
-
-    def test_a_revoked_member_fails_what_waits(self) -> None:
-        self.chord("a", "b")
-        self.broker.cancel(["a"], keep=10)
-        self.succeed(self.claim_one())
-
-        assert self.phase("body") is Phase.SKIPPED
-        assert self.ids() == ["errback"]
-
-    def test_a_forgiving_group_hands_on_failures(self) -> None:
-        self.chord("a", "b", forgiving=True)
-        a, b = self.claim()
-        self.end(a, Phase.FAILED)
-        self.succeed(b)
-
-        body = self.claim_one()
-        assert [each.phase for each in body.inputs] == [Phase.FAILED, Phase.SUCCEEDED]
-
-    def test_a_retried_member_is_waited_for(self) -> None:
-        self.chord("a", "b")
-        a, b = self.claim()
-        self.settle(self.retry(a))
-        self.succeed(b)
-
-        assert self.ids() == ["a"]
-
-    def test_groups_in_groups_are_handed_on_as_lists_in_lists(self) -> None:
-        places = {
-            "a": Place(group="outer", position=0),
-            "b": Place(group="inner", position=0),
-            "c": Place(group="inner", position=1),
-            "d": Place(group="outer", position=2),
-            "body": Place(waits="outer", barrier=True, takes=True),
-        }
-        self.plant(places, Group("outer"), Group("inner", outer="outer", position=1))
-        self.succeed(*self.claim())
-
-        a, (b, c), d = self.claim_one().inputs
-        assert [each.result for each in (a, b, c, d)] == [b"a", b"b", b"c", b"d"]
-
-    def test_a_chain_in_a_group_that_breaks_fails_the_group(self) -> None:
-        places = {
-            "a": Place(followed=True),
-            "b": Place(waits="a", takes=True, group="g", position=0),
-            "c": Place(group="g", position=1),
-            "body": Place(waits="g", barrier=True, takes=True),
-        }
-        self.plant(places, Group("g"))
-        a, c = self.claim()
-        self.end(a, Phase.FAILED)
-        self.succeed(c)
-
-        assert [self.phase(id) for id in ("b", "body")] == [Phase.SKIPPED] * 2
-        assert self.record("body").woken_by == "a"
+        assert self.broker.followers("a") == ["b"]
+        assert self.broker.followers("unknown") == []
 
     # keeping
 
@@ -356,6 +266,35 @@ class Workflows(Bench):
         assert self.settle(lost, self.success(z)) == [a.receipt]
         assert self.known("x", "y") == []
         assert (self.phase("a"), self.phase("z")) == (Phase.READY, Phase.SUCCEEDED)
+
+    def test_a_task_that_is_replaced_by_one_other_takes_nothing_again(self) -> None:
+        self.chain("a", "b", "c")
+        self.succeed(self.claim_one())
+        self._replace(self.claim_one(), Place())
+
+        b = self.claim_one()
+        assert (b.message.id, b.message.task, b.inputs) == ("b", "other", None)
+        self.succeed(b)
+        assert self.ids() == ["c"]
+
+    def test_a_body_that_is_replaced_holds_the_header_no_longer(self) -> None:
+        self.chord("a")
+        self.succeed(self.claim_one())
+        body = self.claim_one()
+        self._replace(body, Place(waits="x", takes=True), "x")
+        self.clock.advance(1e6)
+        assert self.broker.sweep(10) == 1
+
+        self.succeed(self.claim_one())
+        assert self.ids() == ["body"]
+
+    def _replace(self, delivery: Delivery, place: Place, *others: str) -> None:
+        """Settle it as replaced by a task `other` in `place`, and by `others` before that."""
+        messages = tuple(self.message(id) for id in others)
+        graph = Graph(messages, tuple(Place(followed=True) for _ in others))
+        phase = Phase.READY if place.waits is None else Phase.WAITING
+        again = self.retry(delivery)._replace(phase=phase, graph=graph, place=place)
+        self.settle(again._replace(retry=delivery.message._replace(task="other"), why="replaced"))
 
     # reviving
 

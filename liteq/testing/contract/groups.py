@@ -1,0 +1,149 @@
+"""What waits for a group: woken once, by the last member to end, with what they came to."""
+
+from ...graph import Group, Members, Place
+from ...states import Phase
+from .planting import Planting
+
+
+class Groups(Planting):
+    """Nothing is counted, so nothing is counted twice."""
+
+    def test_what_waits_for_a_group_is_ready_when_the_last_member_has_ended(self) -> None:
+        self.chord("a", "b", "c")
+        a, b, c = self.claim()
+        self.succeed(c)
+        self.succeed(a)
+        assert self.claim() == []
+
+        self.succeed(b)
+        body = self.claim_one()
+        assert (body.message.id, body.woken_by) == ("body", "b")
+        assert [each.result for each in body.inputs] == [b"a", b"b", b"c"]
+
+    def test_members_that_end_together_wake_it_once(self) -> None:
+        self.chord("a", "b")
+        self.succeed(*self.claim())
+
+        self.succeed(self.claim_one())
+        assert self.claim() == []
+        assert self.known("errback") == []
+
+    def test_a_failing_member_fails_what_waits_once_all_have_ended(self) -> None:
+        self.chord("a", "b")
+        a, b = self.claim()
+        self.end(a, Phase.FAILED)
+        assert self.phase("body") is Phase.WAITING
+
+        self.succeed(b)
+        body = self.record("body")
+        assert (body.phase, body.woken_by) == (Phase.SKIPPED, "a")
+        errback = self.claim_one()
+        assert errback.message.id == "errback"
+        assert errback.inputs[:2] == (Phase.SKIPPED, "json")
+        assert (errback.inputs.result, errback.inputs.blame) == (b"error", "a")
+        assert errback.inputs.message == tuple(body.message)
+
+    def test_a_revoked_member_fails_what_waits(self) -> None:
+        self.chord("a", "b")
+        self.broker.cancel(["a"], keep=10)
+        self.succeed(self.claim_one())
+
+        assert self.phase("body") is Phase.SKIPPED
+        assert self.ids() == ["errback"]
+
+    def test_a_forgiving_group_hands_on_failures(self) -> None:
+        self.chord("a", "b", forgiving=True)
+        a, b = self.claim()
+        self.end(a, Phase.FAILED)
+        self.succeed(b)
+
+        body = self.claim_one()
+        assert [each.phase for each in body.inputs] == [Phase.FAILED, Phase.SUCCEEDED]
+
+    def test_a_forgiving_group_hands_on_why_members_were_skipped(self) -> None:
+        places = {
+            "a": Place(followed=True),
+            "b": Place(waits="a", takes=True, group="g"),
+            "body": Place(waits="g", barrier=True, takes=True),
+        }
+        self.plant(places, Group("g", forgiving=True))
+        self.end(self.claim_one(), Phase.FAILED, b"why")
+
+        (b,) = self.claim_one().inputs
+        assert (b.phase, b.serializer, b.result) == (Phase.SKIPPED, "json", b"why")
+
+    def test_a_member_that_tells_a_state_of_its_own_does_not_fail_its_group(self) -> None:
+        self.chord("a", "b")
+        a, b = self.claim()
+        self.settle(self.ended(a, Phase.SUCCEEDED)._replace(reported="IGNORED"))
+        self.succeed(b)
+
+        assert self.ids() == ["body"]
+
+    def test_a_group_can_grow_while_a_member_runs(self) -> None:
+        self.chord("a", "b")
+        a, b = self.claim()
+        self.plant({"more": Place(group="g", position=9)})
+        self.succeed(a, b)
+        assert self.phase("body") is Phase.WAITING
+
+        self.succeed(self.claim_one())
+        assert [each.result for each in self.claim_one().inputs] == [b"a", b"b", b"more"]
+
+    def test_a_retried_member_is_waited_for(self) -> None:
+        self.chord("a", "b")
+        a, b = self.claim()
+        self.settle(self.retry(a))
+        self.succeed(b)
+
+        assert self.ids() == ["a"]
+
+    def test_groups_in_groups_are_handed_on_as_lists_in_lists(self) -> None:
+        places = {
+            "a": Place(group="outer", position=0),
+            "b": Place(group="inner", position=0),
+            "c": Place(group="inner", position=1),
+            "d": Place(group="outer", position=2),
+            "body": Place(waits="outer", barrier=True, takes=True),
+        }
+        self.plant(places, Group("outer"), Group("inner", outer="outer", position=1))
+        self.succeed(*self.claim())
+
+        a, (b, c), d = self.claim_one().inputs
+        assert [each.result for each in (a, b, c, d)] == [b"a", b"b", b"c", b"d"]
+
+    def test_a_chain_in_a_group_that_breaks_fails_the_group(self) -> None:
+        places = {
+            "a": Place(followed=True),
+            "b": Place(waits="a", takes=True, group="g", position=0),
+            "c": Place(group="g", position=1),
+            "body": Place(waits="g", barrier=True, takes=True),
+        }
+        self.plant(places, Group("g"))
+        a, c = self.claim()
+        self.end(a, Phase.FAILED)
+        self.succeed(c)
+
+        assert [self.phase(id) for id in ("b", "body")] == [Phase.SKIPPED] * 2
+        assert self.record("body").woken_by == "a"
+
+    # who belongs together
+
+    def test_those_that_wait_for_a_group_can_be_asked_for(self) -> None:
+        self.chord("a", "b")
+
+        assert self.broker.followers("g", group=True) == ["body"]
+        assert self.broker.followers("g") == []
+
+    def test_what_is_in_a_group_can_be_asked_for(self) -> None:
+        places = {
+            "a": Place(group="outer", position=1),
+            "b": Place(group="outer", position=0),
+            "c": Place(group="inner"),
+            "body": Place(waits="outer", barrier=True),
+        }
+        self.plant(places, Group("outer"), Group("inner", outer="outer", position=2))
+
+        assert self.broker.members("outer") == Members(["b", "a"], ["inner"])
+        assert self.broker.members("inner") == Members(["c"], [], "outer")
+        assert self.broker.members("unknown") == Members([], [])
