@@ -48,9 +48,10 @@ class Scheduler:
         self._begin()
         now = self._broker.clock()
         entries = self._broker.schedules(None if self._look_at_all else now)
-        steps = self._due(entries, now)[:_AT_ONCE]
+        found = self._due(entries, now)
+        steps = found[:_AT_ONCE]
         fired = self._broker.fire([step.firing for step in steps]) if steps else []
-        self._look_at_all = False
+        self._look_at_all = self._look_at_all and len(steps) < len(found)
         taken = list(zip(steps, fired, strict=True))
         for step, answer in taken:
             self._tell(step, answer)

@@ -91,7 +91,9 @@ def test_without_beat_a_worker_fires_nothing_and_liteq_beat_does(project: Projec
 
 
 def test_beat_alone_is_no_worker_and_its_pidfile_goes_with_it(project: Project) -> None:
-    options = (
+    connect = "from liteq.signals import beat_init; beat_init.connect(told)"
+    project.write("project.py", f"{PERIODIC}\ndef told(**_): note('init')\n\n{connect}\n")
+    options = [
         "--pidfile",
         "beat.pid",
         "--max-interval",
@@ -102,7 +104,7 @@ def test_beat_alone_is_no_worker_and_its_pidfile_goes_with_it(project: Project) 
         "y",
         "-f",
         "beat.log",
-    )
+    ]
     with project.program("-m", "liteq", "-A", "project", "beat", *options) as beat:
         wait_for((project.folder / "beat.pid").exists, "the pidfile")
         wait_for(lambda: notes(project)[:1] == ["init"], "the signal")

@@ -187,6 +187,18 @@ def test_a_clock_that_was_set_back_is_heeded_when_somebody_has_noticed(
     assert scheduler.turn() == NOON + 60 - 86400
 
 
+def test_a_clock_that_was_set_back_is_heeded_for_however_many_entries(
+    broker: MemoryBroker, clock: ManualClock
+) -> None:
+    scheduler = scheduler_of(broker, *(wanted(f"entry-{n}") for n in range(250)))
+    scheduler.turn()
+    clock.advance(-86400)
+    scheduler.clock_was_set()
+    scheduler.turn()
+
+    assert {each.due for each in broker.schedules()} == {NOON + 60 - 86400}
+
+
 def test_a_clock_that_was_set_back_while_nothing_ran_is_noticed_at_the_start(
     broker: MemoryBroker, clock: ManualClock
 ) -> None:
