@@ -23,6 +23,7 @@ COMMANDS = {
     "status": "show who works and what waits",
     "call": "send a task by name",
     "result": "show the result of a task",
+    "graph": "show a workflow: its tasks, their states, what waits for what",
     "inspect": "show running, waiting and registered tasks",
     "purge": "drop the tasks that wait to be run",
     "revoke": "cancel tasks by id, name or header",

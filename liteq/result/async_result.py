@@ -11,6 +11,7 @@ from ..message import Attempt, Record
 from ..states import Phase
 from .base import OnInterval, ResultBase
 from .blocking import assert_will_not_block
+from .children import children_of
 from .waiting import blamed_before, leaves_before, throw_of, wait_for
 
 R = TypeVar("R")
@@ -271,8 +272,12 @@ class AsyncResult(ResultBase, Generic[R]):
 
     @property
     def children(self) -> Sequence[ResultBase]:
-        """Results of the tasks that this one sent. Not recorded yet."""
-        return []
+        """Results of what ran, or is to run, when this one had finished: callbacks, the next step
+        of its chain, the body of its chord. None before that."""
+        record = self._look()
+        if record is None or not record.phase.final:
+            return []
+        return children_of(self, record)
 
     def leaves(self) -> Iterator["AsyncResult[Any]"]:
         """Itself: it is the result of a single task."""

@@ -8,6 +8,10 @@ from ..backend import Backend
 from ..exceptions import IncompleteStream
 from .graph import DependencyGraph, Label
 
+KINDS: dict[str, Any] = {}
+"""The classes of results, by what they are of: filled by the package, so that they can make each
+other."""
+
 OnInterval = Callable[[], object]
 
 

@@ -3,8 +3,13 @@
 from collections.abc import Iterable
 from typing import Any
 
+from ..current import get_current_app
+from ..options import Named
 from .base import ResultBase
 from .result_set import ResultSet
+from .tuples import result_from_tuple
+
+_SAVED = "celery.accumulate"  # a task that answers what it is given
 
 
 class GroupResult(ResultSet):
@@ -25,6 +30,31 @@ class GroupResult(ResultSet):
         self.forgiving = forgiving
         self.id = id
         self.parent = parent
+
+    def save(self, backend: Any = None) -> None:
+        """Keep the ids of the members in the store, for as long as results are kept.
+
+        It is sent as a task of the group's id, whose argument they are. `backend` does nothing.
+        """
+        self.delete()
+        self.app.producer.send(Named(_SAVED), (self.as_tuple(),), {}, {"task_id": self.id})
+
+    def delete(self, backend: Any = None) -> None:
+        """Drop what `save` kept. `backend` does nothing."""
+        broker = self.backend.broker
+        broker.cancel([self.id], None)
+        broker.forget([self.id])
+
+    @classmethod
+    def restore(cls, id: str, backend: Any = None, app: Any = None) -> "GroupResult | None":
+        """The group that was saved with this id; None when there is none."""
+        app = app or get_current_app()
+        record = app.backend.record(id)
+        if record is None or record.message.task != _SAVED:
+            return None
+        (found,), _ = app.backend.arguments(record)
+        restored: GroupResult = result_from_tuple(found, app)
+        return restored
 
     def made_from(self) -> tuple[Any, ...]:
         """See `ResultBase`."""

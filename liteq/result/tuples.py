@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from .async_result import AsyncResult
-from .base import ResultBase, linked
-from .group_result import GroupResult
+from .base import KINDS, ResultBase, linked
 
 
 def result_from_tuple(found: Any, app: Any = None) -> Any:
@@ -18,9 +16,9 @@ def result_from_tuple(found: Any, app: Any = None) -> Any:
     while found is not None:  # a chain may be longer than calls can be deep
         (id, before), members = found
         if members is None:
-            line.append((AsyncResult, (id, None, None, app)))
+            line.append((KINDS["task"], (id, None, None, app)))
         else:
             results = [result_from_tuple(member, app) for member in members]
-            line.append((GroupResult, (id, results, None, app)))
+            line.append((KINDS["group"], (id, results, None, app)))
         found = before
     return linked(reversed(line))

@@ -351,3 +351,36 @@ def test_a_workflow_that_a_task_sends_runs(t: Any) -> None:
 
     assert isinstance(t.app.AsyncResult(result[0]), AsyncResult)
     assert result[2] == result[0]
+
+
+# looking at them
+
+
+@pytest.mark.parametrize("form", ["--json", "--dot", "--mermaid", ""])
+def test_a_workflow_is_shown_whichever_of_its_tasks_is_named(
+    t: Any, folder: Path, form: str
+) -> None:
+    canvas = t.add.s(1, 1) | group(t.add.s(1), t.add.s(2) | t.add.s(3)) | t.tsum.s()
+    result = canvas.apply_async()
+    result.get(timeout=30)
+    project = Project(folder, TASKS % folder.as_posix())
+    asked = ("graph", result.parent[0].id, "-A", "project", *([form] if form else []))
+    shown = project.liteq(*asked)
+
+    if form == "--json":
+        tasks = {each["id"]: each for each in json.loads(shown)["tasks"]}
+        assert len(tasks) == 5
+        assert sorted(tasks[result.id]["after"]) == sorted(each.id for each in result.parent)
+        assert {each["state"] for each in tasks.values()} == {"SUCCESS"}
+    else:
+        assert shown.count("SUCCESS") == 5
+        arrows = {"--dot": 5, "--mermaid": 5, "": 0}
+        assert shown.count("->") == arrows[form] or shown.count("-->") == arrows[form]
+    if not form:
+        assert f"(after group {result.parent.id}: 2 of 2 ended)" in shown
+
+
+def test_a_workflow_that_nobody_knows_is_none(folder: Path) -> None:
+    project = Project(folder, TASKS % folder.as_posix())
+
+    assert "has no task nothing" in project.liteq("graph", "nothing", "-A", "project", code=1)

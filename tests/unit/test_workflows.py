@@ -14,6 +14,7 @@ from liteq.exceptions import (
     InvalidTaskError,
     TaskRevokedError,
 )
+from liteq.result import GroupResult
 from liteq.states import Phase
 from liteq.testing import drain
 
@@ -671,3 +672,50 @@ def test_a_step_that_is_tried_again_with_other_arguments_takes_nothing_twice(
     step = make_task(app, pair, name="pair", bind=True)
 
     assert value(add.s(1, 2) | step.s(5)) == (3, 7)
+
+
+# looking at them afterwards
+
+
+def test_a_result_leads_to_what_came_of_it(app: LiteQ, add: Any, total: Any, note: Any) -> None:
+    result = (add.s(1, 1) | group(add.s(1), add.s(2)) | total.s()).apply_async(link=note.s())
+    first = app.AsyncResult(result.parent.parent.id)
+    assert first.children == []
+    drain(app)
+
+    (header,) = first.children
+    assert (header.id, header.results) == (result.parent.id, result.parent.results)
+    assert [value for _, value in first.collect()] == [2, [3, 4], 3, 4, 7, None]
+    assert first.get_leaf() is None
+    assert result.children[0].name == "note"
+
+
+def test_errbacks_are_no_children(app: LiteQ, fail: Any, note: Any) -> None:
+    result = fail.apply_async(link_error=note.s())
+    drain(app)
+
+    assert result.children == []
+
+
+def test_a_group_can_be_saved_and_restored(app: LiteQ, add: Any) -> None:
+    result = (add.s(1) | group(add.s(1), add.s(2) | group(add.s(3), add.s(4)))).apply_async()
+    assert GroupResult.restore(result.id, app=app) is None
+    result.save()
+    drain(app)
+    GroupResult.save(result)
+    drain(app)
+
+    again = GroupResult.restore(result.id, app=app)
+    assert again == result
+    assert again.get(timeout=0) == [2, [6, 7]]
+    again.delete()
+    assert GroupResult.restore(result.id, app=app) is None
+
+
+def test_an_empty_group_can_be_restored(app: LiteQ) -> None:
+    result = group().apply_async()
+    result.save()
+
+    restored = GroupResult.restore(result.id, app=app)
+    assert restored is not None
+    assert restored.results == []

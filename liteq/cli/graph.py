@@ -1,0 +1,108 @@
+"""`liteq graph`: show a workflow, whichever of its tasks is named."""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+
+from ..lineage import Lineage, lineage_of
+from ..message import Record
+from .apps import app_of
+from .exits import FAILED, OK
+from .options import add_json, add_limit
+from .output import complain, escape, show
+from .views import View, task_view
+
+_COLOURS = {"SUCCESS": "palegreen", "FAILURE": "salmon", "REVOKED": "lightgrey"}
+
+
+def configure(parser: ArgumentParser) -> None:
+    """The options."""
+    parser.add_argument("id", metavar="ID", help="any task of the workflow")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--dot", action="store_true", help="in the language of Graphviz")
+    form.add_argument("--mermaid", action="store_true", help="as a Mermaid flowchart")
+    add_json(parser)
+    add_limit(parser, 1000, "tasks to show")
+
+
+def run(args: Namespace) -> int:
+    """Show it. FAILED when there is no such task."""
+    app = app_of(args)
+    lineage = lineage_of(app.broker, args.id, args.limit)
+    if not lineage.records:
+        complain(f"{app.broker.url} has no task {args.id}")
+        return FAILED
+    views = [
+        {**task_view(each), "group": each.group, "after": lineage.before(each)}
+        for each in lineage.records
+    ]
+    document = {"store": app.broker.url, "tasks": views, "more": lineage.more}
+    form = _dot if args.dot else _mermaid if args.mermaid else _tree
+    show(document, form(lineage), as_json=args.json)
+    return OK
+
+
+def _tree(lineage: Lineage) -> Iterator[str]:
+    """Each task below the one that it runs after; of several the one that woke it, or the last."""
+    below: dict[str | None, list[Record]] = {}
+    for record in lineage.records:
+        before = lineage.before(record)
+        woken = record.woken_by if record.woken_by in before else None
+        below.setdefault(woken or (before[-1] if before else None), []).append(record)
+    stack = [("", record) for record in reversed(below.get(None, []))]
+    while stack:
+        indent, record = stack.pop()
+        yield f"{indent}{_told(lineage, record)}"
+        # A chain is not indented: it may be a thousand steps long.
+        after = below.get(record.message.id, [])
+        deeper = indent if len(after) == 1 else indent + "  "
+        stack += [(deeper, each) for each in reversed(after)]
+
+
+def _told(lineage: Lineage, record: Record) -> str:
+    view = task_view(record)
+    words = [f"{view['name']}[{view['id']}]", view["state"]]
+    if record.started is not None and record.finished is not None:
+        words.append(f"{record.finished - record.started:.3f} s")
+    if record.on_failure:
+        words.append("(if it fails)")
+    if record.barrier and record.waits is not None:
+        words.append(f"(after group {record.waits}: {_progress(lineage, record)})")
+    return " ".join(words)
+
+
+def _progress(lineage: Lineage, record: Record) -> str:
+    before = set(lineage.before(record))
+    ended = [each.phase.final for each in lineage.records if each.message.id in before]
+    return f"{sum(ended)} of {len(ended)} ended"
+
+
+def _dot(lineage: Lineage) -> Iterator[str]:
+    yield "digraph workflow {"
+    for record, view, label in _labelled(lineage, "\\n"):
+        colour = _COLOURS.get(view["state"], "white")
+        yield f'  "{_plain(view["id"])}" [label="{label}", style=filled, fillcolor={colour}];'
+        for id in lineage.before(record):
+            yield f'  "{_plain(id)}" -> "{_plain(view["id"])}";'
+    yield "}"
+
+
+def _mermaid(lineage: Lineage) -> Iterator[str]:
+    names = {record.message.id: f"t{n}" for n, record in enumerate(lineage.records)}
+    yield "flowchart TD"
+    for record, view, label in _labelled(lineage, "<br/>"):
+        name = names[view["id"]]
+        yield f'  {name}["{label}"]'
+        for id in lineage.before(record):
+            yield f"  {names[id]} {'-.->' if record.on_failure else '-->'} {name}"
+
+
+def _labelled(lineage: Lineage, line: str) -> Iterator[tuple[Record, View, str]]:
+    for record in lineage.records:
+        view = task_view(record)
+        parts = [_plain(view["name"]), _plain(view["id"]), _plain(view["state"])]
+        yield record, view, line.join(parts)
+
+
+def _plain(text: str) -> str:
+    """`text` as it can stand in quotes in both languages; ids and names are whatever was sent."""
+    return escape(text).replace("\\", "/").replace('"', "'").replace("<", "(").replace(">", ")")

@@ -1,0 +1,29 @@
+"""What a task led to."""
+
+import json
+from typing import Any
+
+from ..lineage import led_to
+from ..message import Record
+from .base import KINDS, ResultBase
+
+
+def children_of(result: Any, record: Record) -> list[ResultBase]:
+    """The results of the tasks that the end of `result` started: callbacks, the next step of its
+    chain, the body of its chord. Those that make up a group are one result."""
+    broker = result.backend.broker
+    found: list[ResultBase] = []
+    groups: dict[str, dict[int, ResultBase]] = {}
+    for each in broker.fetch(led_to(broker, record)):
+        if each is None or each.on_failure:
+            continue
+        options = json.loads(each.message.options or "{}")
+        child, group = KINDS["task"](each.message.id, app=result.app), options.get("group_id")
+        if group is None or each.barrier:
+            found.append(child)
+        else:
+            groups.setdefault(group, {})[options.get("group_index", 0)] = child
+    for group, members in groups.items():
+        results = [members[n] for n in sorted(members)]
+        found.append(KINDS["group"](group, results, app=result.app))
+    return found
