@@ -31,6 +31,7 @@ COMMANDS = {
     "dead": "look at tasks that were set aside, and try them again",
     "doctor": "look for what is wrong with the store, and repair it",
     "backup": "copy the store to a file while it is in use",
+    "move": "move everything from one store to another",
 }
 
 

@@ -27,6 +27,7 @@ from .bells import Listener
 from .checkup import gather, judge, warn_of_risks
 from .listing import Listing
 from .location import Location
+from .moving import Moving
 from .rescue import Rescuer
 from .rows import (
     Arguments,
@@ -50,7 +51,7 @@ _PURGE = 1000
 _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name stays readable in results
 
 
-class RedisBroker(Scheduling):
+class RedisBroker(Scheduling, Moving):
     """A store on a Redis server."""
 
     default_serializer = "json"  # others can reach the server

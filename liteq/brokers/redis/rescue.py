@@ -36,7 +36,7 @@ class Rescuer:
         for number, info in ended:
             yield DeadWorker(number.decode(), info.decode(), proven=False)
         for number, info, owner in here:
-            if _is_gone(Owner.parse(owner.decode())):
+            if is_gone(Owner.parse(owner.decode())):
                 yield DeadWorker(number.decode(), info.decode(), proven=True)
 
     def take_back(self, worker: DeadWorker, begun: Begun) -> list[str]:
@@ -63,7 +63,7 @@ class Rescuer:
         return "" if until is None else until
 
 
-def _is_gone(owner: Owner) -> bool:
+def is_gone(owner: Owner) -> bool:
     """Whether its process is proven to be gone.
 
     Two machines may have one name, but not one boot. So what is not of this boot and this pid

@@ -137,6 +137,15 @@ def _retry_args(each: Settlement, message: Message) -> Arguments:
     return args
 
 
+def field_args(**fields: str | bytes | float | bool | None) -> Arguments:
+    """Names and values of those that are not None."""
+    args: Arguments = []
+    for name, value in fields.items():
+        if value is not None:
+            args += (name, int(value) if isinstance(value, bool) else value)
+    return args
+
+
 def _or_empty(moment: float | None) -> float | str:
     return "" if moment is None else moment
 
@@ -189,7 +198,7 @@ def record_of(id: str, flat: list[bytes] | None) -> Record | None:
         phase=Phase(int(found[b"phase"])),
         token=int(take(b"token", 0)),
         lost=int(take(b"lost", 0)),
-        worker=_text(take(b"worker_name")),
+        worker=_text(take(b"worker_name") or None),
         created=float(found[b"created"]),
         started=_moment(take(b"started")),
         finished=_moment(take(b"finished")),

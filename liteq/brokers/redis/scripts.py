@@ -10,8 +10,8 @@ from hashlib import sha1
 from typing import NamedTuple
 
 _USES = re.compile(r"-- uses ([\w, ]+)\n")
-_NEED_MEMORY = frozenset({"enqueue", "enqueue_graph", "fire", "schedule"})
-_READ = frozenset({"attempts", "dead", "fetch", "next_fire", "present", "schedules"})
+_NEED_MEMORY = frozenset({"enqueue", "enqueue_graph", "fire", "schedule", "unpack"})
+_READ = frozenset({"attempts", "dead", "fetch", "next_fire", "present", "schedules", "workflows"})
 
 
 class Script(NamedTuple):

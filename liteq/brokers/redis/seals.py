@@ -33,8 +33,15 @@ class Seal(ABC):
         """A message as it was written. Raises SecurityError."""
 
     @abstractmethod
+    def opened_record(self, record: Record) -> Record:
+        """A record as it was written. Raises SecurityError."""
+
     def record(self, record: Record) -> Record:
         """A record as it was written; where it was not, an error in place of the result."""
+        try:
+            return self.opened_record(record)
+        except SecurityError as exc:
+            return _spoilt(record, exc)
 
     def graph(self, graph: Graph) -> Graph:
         """A workflow as it is stored."""
@@ -65,7 +72,7 @@ class NoSeal(Seal):
     def opened_message(self, message: Message) -> Message:
         return message
 
-    def record(self, record: Record) -> Record:
+    def opened_record(self, record: Record) -> Record:
         return record
 
     def graph(self, graph: Graph) -> Graph:
@@ -94,12 +101,9 @@ class Signature(Seal):
         message = self.opened_message(delivery.message)
         return delivery._replace(message=message, inputs=self._inputs(delivery.inputs))
 
-    def record(self, record: Record) -> Record:
-        try:
-            message = self.opened_message(record.message)
-            result = self._result(record.result, record.result_serializer, record.message.id)
-        except SecurityError as exc:
-            return _spoilt(record, exc)
+    def opened_record(self, record: Record) -> Record:
+        message = self.opened_message(record.message)
+        result = self._result(record.result, record.result_serializer, record.message.id)
         return record._replace(message=message, result=result)
 
     def opened_message(self, message: Message) -> Message:

@@ -5,7 +5,8 @@ import os
 from typing import Any, NamedTuple
 
 from ..base import WorkerInfo
-from ..owners import this_process
+from ..owners import Owner, this_process
+from .rescue import is_gone
 from .server import Server
 
 _logger = logging.getLogger("liteq.broker")
@@ -50,9 +51,13 @@ class Staff:
 
     def present(self, now: float) -> list[WorkerInfo]:
         """The workers that are there, by number."""
-        return sorted(map(_seen, self._server.run("present", now)))
+        rows = self._server.run("present", now)
+        return sorted(filter(None, map(_seen, rows)))
 
 
-def _seen(row: list[Any]) -> WorkerInfo:
-    id, name, pid, host, started, beat, info = (part.decode() for part in row)
+def _seen(row: list[Any]) -> WorkerInfo | None:
+    """A worker, unless its process is proven to be gone."""
+    id, name, pid, host, started, beat, info, owner = (part.decode() for part in row)
+    if owner and is_gone(Owner.parse(owner)):
+        return None
     return WorkerInfo(int(id), name, int(pid), host, float(started), float(beat), None, info)

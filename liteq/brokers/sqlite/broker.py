@@ -20,6 +20,7 @@ from ..base import Begun, Bell, Claim, Condemned, Settled
 from ..owners import Owner, is_dead, this_process
 from .bells import SocketBell
 from .location import Location
+from .moving import Moving
 from .rescue import Obituaries, take_back
 from .rows import Row, delivery_of, first_phase, record_of, tokens
 from .schedules import Scheduling
@@ -36,7 +37,7 @@ _DURABLE = Level("full")
 _FLEETING = Level("normal", BRIEF)  # nobody misses a bell after a power cut
 
 
-class SqliteBroker(Tools, Scheduling):
+class SqliteBroker(Tools, Scheduling, Moving):
     """A store in one SQLite file."""
 
     trusted = True

@@ -1,0 +1,131 @@
+"""Tasks of this store to another one, and of another one to this."""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from sqlite3 import Connection
+
+from ...graph import Group, Place
+from ...message import Attempt, Record
+from ..moving import Cargo, GroupState, Movable, Parcel
+from .rows import Row, record_of
+from .session import Level, Session
+from .statements import SQL, parse, read
+
+_LOOK = Level("normal")
+_DURABLE = Level("full")
+_SQL = parse(read("moving.sql"))
+_ALONE = (
+    f"{SQL['fetch']} where t.phase <> 3 and not t.tied and t.waits is null order by t.seq limit ?"
+)
+_TOGETHER = f"{SQL['fetch']} where t.tied or t.waits is not null order by t.seq"
+
+
+class Moving(Movable):
+    """Packs and unpacks rows."""
+
+    _sent: Level
+
+    def pack(self, size: int) -> Iterator[Cargo]:
+        session = self._session()
+        seen: set[str] = set()
+        while True:
+            cargo = session.write(_LOOK, lambda db: Cargo(_parcels(db, _ALONE, (size,)), []))
+            ids = {parcel.record.message.id for parcel in cargo.parcels}
+            if ids <= seen:  # nothing more, or nobody discards them
+                break
+            seen = ids
+            yield cargo
+        cargo = session.write(_LOOK, _workflows)
+        if cargo.parcels:
+            yield cargo
+
+    def unpack(self, cargo: Cargo) -> int:
+        now = self.clock()
+
+        def work(db: Connection) -> tuple[int, list[tuple[str]]]:
+            new = sum(_adopt(db, parcel, now) for parcel in cargo.parcels)
+            db.executemany(_SQL["adopt_group"], map(_group_row, cargo.groups))
+            return new, db.execute(SQL["work_bells"]).fetchall()
+
+        session = self._session()
+        new, bells = session.write(_DURABLE, work)
+        self._ring(session, bells)
+        return new
+
+    def discard(self, cargo: Cargo) -> None:
+        tasks = [(parcel.record.message.id,) for parcel in cargo.parcels]
+        groups = [(state.group.id,) for state in cargo.groups]
+
+        def work(db: Connection) -> None:
+            db.executemany(_SQL["discard"], tasks)
+            db.executemany(_SQL["discard_group"], groups)
+
+        self._session().write(_DURABLE, work)
+
+    @abstractmethod
+    def _session(self) -> Session:
+        """The session of the calling thread."""
+
+    @abstractmethod
+    def _ring(self, session: Session, bells: Sequence[tuple[str]]) -> None:
+        """Ring them."""
+
+
+def _workflows(db: Connection) -> Cargo:
+    if db.execute(_SQL["busy"]).fetchall():
+        return Cargo([], [])
+    groups = [
+        GroupState(Group(id, outer, position, bool(forgiving)), closed, blame, bool(released))
+        for id, outer, position, forgiving, closed, blame, released in db.execute(_SQL["groups"])
+    ]
+    return Cargo(_parcels(db, _TOGETHER, ()), groups)
+
+
+def _parcels(db: Connection, query: str, values: Row) -> list[Parcel]:
+    records = map(record_of, db.execute(query, values).fetchall())
+    return [_parcel(db, record) for record in records]
+
+
+def _parcel(db: Connection, record: Record) -> Parcel:
+    id = record.message.id
+    ((takes, on_failure, tied),) = db.execute(_SQL["place"], (id,)).fetchall()
+    after = (record.waits, record.barrier, on_failure, bool(takes))
+    place = Place(*after, record.group, record.position, followed=bool(tied))
+    attempts = [Attempt._make(row) for row in db.execute(_SQL["earlier"], (id,)).fetchall()]
+    return Parcel(record, place, attempts)
+
+
+def _adopt(db: Connection, parcel: Parcel, now: float) -> int:
+    record, place, attempts = parcel
+    worker = _worker_of(db, record.worker, now)
+    times = (record.created, record.started, record.finished, record.keep_until)
+    row = (
+        *record.message,
+        record.phase,
+        record.lost,
+        worker,
+        *times,
+        *(record.result, record.result_serializer, record.traceback, record.reported),
+        *(record.woken_by, place.waits, place.barrier, place.group, place.position),
+        *(place.takes, place.on_failure, place.followed, len(attempts)),
+    )
+    if not db.execute(_SQL["adopt"], row).rowcount:
+        return 0
+    for each in attempts:
+        name = _worker_of(db, each.worker, now)
+        told = (each.number, each.started, each.ended, name, each.outcome, each.error)
+        db.execute(_SQL["adopt_attempt"], (*told, record.message.id))
+    return 1
+
+
+def _worker_of(db: Connection, name: str | None, now: float) -> int | None:
+    """The number of a worker that is no more, so that its name can be told."""
+    if name is None:
+        return None
+    for (number,) in db.execute(_SQL["worker_of"], (name,)).fetchall():
+        return int(number)
+    return db.execute(_SQL["former_worker"], (name, now, now, now)).lastrowid
+
+
+def _group_row(state: GroupState) -> Row:
+    return (*state.group, state.closed, state.blame, state.released)

@@ -1,0 +1,45 @@
+-- What moves tasks between stores.
+
+-- name: place
+select takes, on_failure, tied from task where id = ?
+
+-- name: earlier
+select a.number, a.started, a.ended, w.name, a.outcome, a.error
+from task t join attempt a on a.task = t.seq left join worker w on w.id = a.worker
+where t.id = ? order by a.number
+
+-- name: busy
+select 1 from task where phase = 3 and (tied or waits is not null) limit 1
+
+-- name: groups
+select id, outer_group, position, forgiving, closed, blame, released from task_group
+
+-- name: adopt
+insert or ignore into task (
+  id, task, payload, serializer, queue, priority, eta, expires, retries,
+  acks_late, ignore_result, track_started, options,
+  phase, lost, worker, created, started, finished, keep_until, result, result_serializer,
+  traceback, reported, woken_by, waits, barrier, member_of, position, takes, on_failure, tied, attempts
+) values (
+  ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+)
+
+-- name: adopt_attempt
+insert or ignore into attempt (task, number, started, ended, worker, outcome, error)
+select seq, ?, ?, ?, ?, ?, ? from task where id = ?
+
+-- name: adopt_group
+insert or ignore into task_group (id, outer_group, position, forgiving, closed, blame, released)
+values (?, ?, ?, ?, ?, ?, ?)
+
+-- name: worker_of
+select id from worker where name = ? and stopped is not null order by id desc limit 1
+
+-- name: former_worker
+insert into worker (name, owner, pid, host, started, beat, stopped) values (?, '', 0, '', ?, ?, ?)
+
+-- name: discard
+delete from task where id = ? and phase <> 3
+
+-- name: discard_group
+delete from task_group where id = ?

@@ -1,0 +1,95 @@
+"""`liteq move`: everything of one store to another.
+
+Each batch is stored in the new store before it is dropped from the old one, and a task that is
+known there is left as it is. So whatever interrupts it, running it again goes on.
+"""
+
+from argparse import ArgumentParser, Namespace
+from collections import Counter
+
+from ..brokers import Broker, connect
+from ..brokers.base import check_trust
+from ..brokers.moving import Cargo, Movable
+from ..exceptions import ConfigurationError
+from ..serializers import get
+from ..worker.deaths import Boards
+from ..worker.decide import policy_of
+from .apps import app_of
+from .exits import FAILED, OK
+from .options import add_json
+from .output import complain, say, say_json
+
+_BATCH = 500
+
+
+def configure(parser: ArgumentParser) -> None:
+    """The options."""
+    parser.add_argument("source", metavar="SRC", help="URL of the store to empty")
+    parser.add_argument("target", metavar="DST", help="URL of the store to fill")
+    add_json(parser)
+
+
+def run(args: Namespace) -> int:
+    """Move all that is there, and tell what; FAILED when something had to stay."""
+    conf = app_of(args).conf
+    source = _store(args.source, conf.secret_key)
+    target = _store(args.target, conf.secret_key)
+    if source.address == target.address:
+        raise ConfigurationError(f"{source.url} is both: give two stores")
+    boards = Boards()
+    source.rescue(policy_of(conf), boards.begun)  # what the dead held is moved as well
+    boards.take_down()
+    if there := source.workers():
+        names = ", ".join(worker.name for worker in there)
+        complain(f"stop the workers of {source.url} first: {names}")
+        return FAILED
+    moved: Counter[str] = Counter()
+    schedules = _move_schedules(source, target)
+    while batch := _move_tasks(source, target):  # again: programs may be sending
+        moved += batch
+    left = sum(count.tasks for count in source.counts())
+    if args.json:
+        urls = {"source": source.url, "target": target.url}
+        say_json({**urls, "moved": dict(moved), "schedules": schedules, "left": left})
+    else:
+        told = ", ".join(f"{n} {phase}" for phase, n in sorted(moved.items())) or "no tasks"
+        say(f"moved {told} and {schedules} schedules from {source.url} to {target.url}")
+    if left:
+        complain(
+            f"{left} tasks stay in {source.url}: some run there, or belong to a workflow that does"
+        )
+    return FAILED if left else OK
+
+
+def _store(url: str, secret_key: str | bytes | None) -> Movable:
+    broker = connect(url, secret_key=secret_key)
+    if not isinstance(broker, Movable):
+        raise ConfigurationError(f"tasks cannot be moved from or to {broker.url}")
+    return broker
+
+
+def _move_tasks(source: Movable, target: Movable) -> Counter[str]:
+    moved: Counter[str] = Counter()
+    for cargo in source.pack(_BATCH):
+        _check(cargo, target)
+        target.unpack(cargo)
+        source.discard(cargo)
+        moved.update(parcel.record.phase.name.lower() for parcel in cargo.parcels)
+    return moved
+
+
+def _move_schedules(source: Broker, target: Broker) -> int:
+    entries = source.schedules()
+    for entry in entries:
+        check_trust(get(entry.message.serializer), target)
+    target.schedule([entry._replace(version=0) for entry in entries])
+    source.unschedule([entry.name for entry in entries])
+    return len(entries)
+
+
+def _check(cargo: Cargo, target: Broker) -> None:
+    """Nothing is moved that nobody could read there."""
+    used = {parcel.record.message.serializer for parcel in cargo.parcels}
+    used |= {parcel.record.result_serializer or "json" for parcel in cargo.parcels}
+    for name in used:
+        check_trust(get(name), target)
