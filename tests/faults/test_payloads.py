@@ -318,9 +318,11 @@ def test_passwords_are_shown_nowhere(tmp_path: Path) -> None:
         tmp_path, f"from liteq import LiteQ\napp = LiteQ('project', broker={url!r})\n"
     )
 
-    said = [
+    with project.program("-m", "liteq", "worker", "-A", "project") as worker:
+        worker.wait_for_line("127.0.0.1")  # it waits for the server
+        said = [worker.output]
+    said += [
         project.python("from project import *; print(app, app.conf.table())", code=None),
-        project.liteq("worker", "-A", "project", code=None),
         project.liteq("status", "-A", "project", code=None),
         project.liteq("inspect", "report", "-A", "project", code=None),
         project.python("from project import *; app.send_task('x', retry=False)", code=None),
