@@ -21,7 +21,7 @@ from liteq.testing import drain
 from tests.e2e.project import ROOT
 from tests.faults.crashpoints_audit import Snapshot, check_file, check_tasks, snapshot
 from tests.faults.powerloss_disk import Disk
-from tests.faults.powerloss_trace import OPTIONS, FailedSync, Note, Write, events
+from tests.faults.powerloss_trace import OPTIONS, FailedSync, Note, Sync, Write, events
 from tests.faults.strace import needs_strace
 
 # It says `sent` (`kept` where it asked for that) and `done` of each task when it has been told so
@@ -74,6 +74,18 @@ with app.Worker(pool="threads", concurrency=2):
 """
 
 
+# No worker, and nothing is synced before the log is folded: the disk fails right there.
+FOLDING = (
+    PROGRAM.partition("with app.Worker")[0]
+    + """
+for _ in range(2):
+    for n in range(10):
+        double.delay(n)
+    insist(lambda: app.broker.upkeep(idle=True))
+"""
+)
+
+
 class Losses(NamedTuple):
     """What was acknowledged, and is not there any more."""
 
@@ -88,15 +100,15 @@ ALLOWED = {"safe": (False, True), "strict": (False, False), "fast": (True, True)
 class Recording:
     """What a program did to its store, and the states that it went through."""
 
-    def __init__(self, folder: Path, durability: str, *faults: str) -> None:
+    def __init__(self, folder: Path, durability: str, *faults: str, program: str = PROGRAM) -> None:
         self.durability = durability
         self.folder = folder / "disk"
         self.folder.mkdir()
-        (folder / "program.py").write_text(PROGRAM)
+        (folder / "program.py").write_text(program)
         log = folder / "strace.log"
-        program = [sys.executable, "program.py", durability, "8"]
+        python = [sys.executable, "program.py", durability, "8"]
         subprocess.run(
-            ["strace", "-o", str(log), *OPTIONS, *faults, *program],
+            ["strace", "-o", str(log), *OPTIONS, *faults, *python],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             timeout=50,
@@ -238,6 +250,20 @@ def test_a_disk_that_failed_anywhere_before_the_power_did_breaks_no_promise(
     tmp_path: Path, durability: str, nth: int
 ) -> None:
     fail_and_cut(tmp_path, durability, nth, 300)
+
+
+@needs_strace
+def test_a_log_that_the_disk_did_not_take_is_not_folded_into_the_file(tmp_path: Path) -> None:
+    # The second fold is the one that is ruined: after the first, the log alone is not the store.
+    fault = "inject=fdatasync:error=EIO:when=11"
+    recording = Recording(tmp_path, "fast", "-e", fault, program=FOLDING)
+    syncs = [each for each in recording.events if isinstance(each, Sync | FailedSync)]
+    assert [type(each) for each in syncs[9:11]] == [Sync, FailedSync], "another sync has failed"
+    failed = next(n for n, e in enumerate(recording.events) if isinstance(e, FailedSync))
+    chance = random.Random(0)
+    for moment in range(failed, len(recording.events)):
+        recording.cut(moment, chance)
+        recording.cut(moment, chance)
 
 
 def fail_and_cut(folder: Path, durability: str, nth: int, images: int) -> None:

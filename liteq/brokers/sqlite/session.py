@@ -121,6 +121,8 @@ class Session(forks.Watched):
 
     def checkpoint(self) -> bool:
         """Move the log into the file and cut it to nothing; False when somebody was in the way."""
+        if self._suspect:
+            self.write(Level("normal", BRIEF), lambda db: None)  # a log with holes is mended first
         try:
             if not self._gate.acquire(BRIEF):
                 return False
