@@ -1,8 +1,9 @@
-"""What can be done about tasks that were sent: `app.control`."""
+"""What can be done about tasks that were sent, and learned of workers: `app.control`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from .inspection import Inspect
 from .states import Phase
 
 _UNFINISHED = [phase for phase in Phase if not phase.final]
@@ -14,6 +15,17 @@ class Control:
 
     def __init__(self, app: Any) -> None:
         self._app = app
+
+    def inspect(self, destination: Any = None, timeout: float = 1.0, **_: object) -> Inspect:
+        """What workers do: all of them, or those that `destination` names. See `Inspect`."""
+        return Inspect(self._app, destination, timeout)
+
+    def ping(
+        self, destination: Any = None, timeout: float = 1.0, **_: object
+    ) -> list[dict[str, dict[str, str]]]:
+        """The workers that are there: `[{name: {"ok": "pong"}}]`."""
+        found = self.inspect(destination).ping() or {}
+        return [{name: reply} for name, reply in found.items()]
 
     def revoke(
         self,

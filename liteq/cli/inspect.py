@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from ..app import LiteQ
 from ..brokers.base import WorkerInfo
+from ..inspection import SILENT
 from ..message import Record
 from ..states import Phase
 from ..version import __version__
@@ -18,8 +19,6 @@ from .options import add_json, add_limit, names
 from .outline import outline
 from .output import complain, show
 from .views import View, bounded, queue_views, task_view, worker_tasks, worker_view
-
-_SILENT = 15.0  # seconds without a beat, that is three of them, after which a ping is unanswered
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -107,7 +106,7 @@ def _report(app: LiteQ, args: Namespace) -> View:
 
 def _ping(app: LiteQ, args: Namespace) -> View:
     ages = [(view["name"], view["beat_age"]) for view in _worker_views(app, args)]
-    return {"workers": [{"name": n, "pong": age < _SILENT, "beat_age": age} for n, age in ages]}
+    return {"workers": [{"name": n, "pong": age < SILENT, "beat_age": age} for n, age in ages]}
 
 
 def _query_task(app: LiteQ, args: Namespace) -> View:

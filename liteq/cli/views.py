@@ -3,12 +3,12 @@
 User data is never decoded for it: arguments are shown by their size.
 """
 
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..backend import state_of
 from ..brokers.base import QueueCount, WorkerInfo
+from ..inspection import facts_of
 from ..message import Record
 from ..states import Phase
 from .output import moment
@@ -42,7 +42,7 @@ def task_view(record: Record) -> View:
 
 def worker_view(worker: WorkerInfo, now: float) -> View:
     """One worker, at the moment `now`."""
-    info = _info(worker)
+    info = facts_of(worker)
     return {
         "name": worker.name,
         "number": worker.id,
@@ -61,7 +61,7 @@ def worker_view(worker: WorkerInfo, now: float) -> View:
 
 def worker_tasks(worker: WorkerInfo) -> list[str]:
     """The names of the tasks that `worker` can run."""
-    return _names(_info(worker), "tasks")
+    return _names(facts_of(worker), "tasks")
 
 
 def queue_views(counts: Iterable[QueueCount]) -> list[View]:
@@ -89,21 +89,12 @@ def bounded(document: View, limit: int) -> View:
     return {**cut(document), "more": more}
 
 
-def _info(worker: WorkerInfo) -> View:
-    """What a worker tells of itself: nothing before its first beat."""
-    try:
-        info = json.loads(worker.info)
-    except ValueError:  # whoever may write the store may write anything
-        return {}
-    return info if isinstance(info, dict) else {}
-
-
-def _list(info: View, key: str) -> list[Any]:
+def _list(info: Mapping[str, Any], key: str) -> list[Any]:
     value = info.get(key)
     return value if isinstance(value, list) else []
 
 
-def _names(info: View, key: str) -> list[str]:
+def _names(info: Mapping[str, Any], key: str) -> list[str]:
     return [str(name) for name in _list(info, key)]
 
 

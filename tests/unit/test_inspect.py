@@ -1,0 +1,185 @@
+"""`app.control.inspect()`: what workers do, in the form of Celery's replies."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from liteq import LiteQ
+from liteq.brokers.base import Claim
+from liteq.testing import ManualClock, MemoryBroker
+
+FACTS = '{"queues": ["celery", "mail"], "tasks": ["add"], "pool": "threads", "concurrency": 2}'
+
+
+@pytest.fixture
+def ids(app: LiteQ, broker: MemoryBroker) -> list[str]:
+    """Of a task that runs, one that waits, one whose moment has not come; and two workers."""
+    add = app.task(name="add", max_retries=7)(lambda x, y: x + y)
+    results = [add.delay(1, y=2)]
+    worker = broker.register("w1@h", FACTS)
+    broker.register("w2@h", '{"queues": ["mail", "post"]}')
+    broker.claim(Claim(worker, ("celery",), 1))
+    results.append(add.apply_async((3, 4), queue="mail", priority=5))
+    results.append(add.apply_async((5, 6), queue="post", countdown=60))
+    return [result.id for result in results]
+
+
+def test_without_a_worker_nobody_replies(app: LiteQ) -> None:
+    ask: Any = app.control.inspect()
+    app.send_task("t")
+
+    for name in ("ping", "active", "reserved", "scheduled", "revoked", "registered", "stats"):
+        assert getattr(ask, name)() is None
+    for name in ("active_queues", "report", "conf", "clock"):
+        assert getattr(ask, name)() is None
+    assert ask.query_task("t") is None
+    assert app.control.ping() == []
+
+
+def test_a_task_that_runs_is_described_as_in_celery(
+    app: LiteQ, ids: list[str], clock: ManualClock, broker: MemoryBroker
+) -> None:
+    pid = broker.workers()[0].pid
+
+    assert app.control.inspect().active() == {
+        "w1@h": [
+            {
+                "id": ids[0],
+                "name": "add",
+                "args": [1],
+                "kwargs": {"y": 2},
+                "type": "add",
+                "hostname": "w1@h",
+                "time_start": clock.now,
+                "acknowledged": True,
+                "delivery_info": {
+                    "exchange": "",
+                    "routing_key": "celery",
+                    "priority": 0,
+                    "redelivered": False,
+                },
+                "worker_pid": pid,
+            }
+        ],
+        "w2@h": [],
+    }
+
+
+def test_what_waits_is_shown_once_by_a_worker_of_its_queue(app: LiteQ, ids: list[str]) -> None:
+    reserved = app.control.inspect().reserved() or {}
+
+    assert [task["id"] for task in reserved["w1@h"]] == [ids[1]]
+    assert reserved["w2@h"] == []
+    (task,) = reserved["w1@h"]
+    assert (task["acknowledged"], task["time_start"], task["args"]) == (False, None, [3, 4])
+    assert task["delivery_info"]["priority"] == 5
+
+
+def test_what_is_scheduled_has_its_moment(app: LiteQ, ids: list[str]) -> None:
+    scheduled = app.control.inspect().scheduled() or {}
+
+    (entry,) = scheduled["w2@h"]
+    assert scheduled["w1@h"] == []
+    assert entry["request"]["id"] == ids[2]
+    assert entry["priority"] == 0
+    assert entry["eta"] == "2001-09-09T01:47:40+00:00"
+
+
+def test_tasks_are_asked_for_by_id(app: LiteQ, ids: list[str]) -> None:
+    found = app.control.inspect().query_task(*ids, "unknown") or {}
+
+    assert {id: state for id, (state, _) in found["w1@h"].items()} == {
+        ids[0]: "active",
+        ids[1]: "reserved",
+    }
+    assert {id: state for id, (state, _) in found["w2@h"].items()} == {ids[2]: "reserved"}
+    assert app.control.inspect().query_task(ids[:1]) == {
+        "w1@h": {ids[0]: found["w1@h"][ids[0]]},
+        "w2@h": {},
+    }
+    assert app.control.inspect().query_task("unknown") == {"w1@h": {}, "w2@h": {}}
+
+
+def test_only_those_that_are_named_reply(app: LiteQ, ids: list[str]) -> None:
+    assert app.control.inspect("w2@h").ping() == {"w2@h": {"ok": "pong"}}
+    assert app.control.inspect(destination=["w1@h"]).active_queues() == {
+        "w1@h": [
+            {"name": "celery", "routing_key": "celery"},
+            {"name": "mail", "routing_key": "mail"},
+        ]
+    }
+    assert app.control.inspect(["nobody"]).stats() is None
+    assert app.control.ping(destination=["w1@h"]) == [{"w1@h": {"ok": "pong"}}]
+
+
+def test_a_worker_that_is_silent_answers_no_ping(
+    app: LiteQ, ids: list[str], clock: ManualClock, broker: MemoryBroker
+) -> None:
+    clock.advance(16)
+    broker.beat(broker.workers()[0].id, FACTS)
+
+    assert app.control.inspect().ping() == {"w1@h": {"ok": "pong"}}
+    assert set(app.control.inspect().stats() or {}) == {"w1@h", "w2@h"}
+
+
+def test_revoked_tasks_are_known_to_all(app: LiteQ, ids: list[str]) -> None:
+    app.control.revoke(ids[1])
+
+    assert app.control.inspect().revoked() == {"w1@h": [ids[1]], "w2@h": [ids[1]]}
+
+
+def test_registered_tasks_are_named_with_the_attributes_that_are_asked_for(
+    app: LiteQ, ids: list[str]
+) -> None:
+    ask = app.control.inspect("w1@h")
+
+    assert ask.registered() == {"w1@h": ["add"]}
+    assert ask.registered("name") == {"w1@h": ["add [name=add]"]}
+    assert ask.registered("name", "max_retries") == {"w1@h": ["add [name=add max_retries=7]"]}
+    assert ask.registered("rate_limit") == {"w1@h": ["add"]}
+
+
+def test_arguments_that_cannot_be_decoded_here_are_left_out(app: LiteQ, ids: list[str]) -> None:
+    app.conf.update(accept_content=["json"])
+
+    ((task,),) = (app.control.inspect("w1@h").active() or {}).values()
+    assert (task["id"], task["args"], task["kwargs"]) == (ids[0], None, None)
+
+
+def test_settings_and_report_show_no_secrets(app: LiteQ, ids: list[str]) -> None:
+    app.conf.update(secret_key="swordfish", task_default_queue="mail")
+    ask = app.control.inspect("w1@h")
+    conf, report = ask.conf(), ask.report()
+
+    assert conf is not None
+    assert report is not None
+    assert conf["w1@h"]["task_default_queue"] == "mail"
+    assert "liteq" in report["w1@h"]["ok"]
+    assert "swordfish" not in str(conf) + str(report)
+
+
+def test_a_worker_at_work_tells_what_it_does() -> None:
+    begun, go = threading.Event(), threading.Event()
+    app = LiteQ("asked", broker="memory://", set_as_current=False)
+
+    @app.task(name="wait")
+    def wait(n: int) -> None:
+        begun.set()
+        go.wait(20)
+
+    with app, app.Worker(pool="threads", concurrency=1, hostname="w@h"):
+        result = wait.delay(4)
+        assert begun.wait(20)
+        ask = app.control.inspect()
+        ((task,),) = (ask.active() or {}).values()
+        stats, clock = ask.stats(), ask.clock()
+        go.set()
+        result.get(timeout=20)
+
+    assert (task["id"], task["args"], task["hostname"]) == (result.id, [4], "w@h")
+    assert stats is not None
+    assert stats["w@h"]["pool"]["max-concurrency"] == 1
+    assert stats["w@h"]["total"] == {"all": 0}
+    assert clock is not None
+    assert isinstance(clock["w@h"]["clock"], int)
