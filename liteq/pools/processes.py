@@ -22,7 +22,7 @@ from .child import BROKEN, LEAVE, OUTCOMES, RECALL, RETURNED, RUN, TOLD, UP, wir
 from .frames import Channel
 from .launchers import Callbacks, Launcher, make_launcher
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0  # seconds before a child that was of no use is replaced
+_FIRST_PAUSE, _SHORT_PAUSE, _LONGEST_PAUSE = 0.1, 0.2, 5.0  # seconds before a child is replaced
 _FEW = 5  # children of one slot in a row that never came up, before the pool gives up
 _LEFT = "its worker was stopped while it ran"
 _KINDS = {kind.value: kind for kind in Kind}
@@ -59,7 +59,9 @@ class _Room:
         self.useless = 0 if self.finished_some or ours else self.useless + 1
         if not self.useless:
             return 0.0
-        return float(min(_FIRST_PAUSE * 2 ** min(self.useless - 1, 10), _LONGEST_PAUSE))
+        # One that came up died in a task. Others wait behind that, so the pause is short.
+        longest = _SHORT_PAUSE if self.came_up else _LONGEST_PAUSE
+        return float(min(_FIRST_PAUSE * 2 ** min(self.useless - 1, 10), longest))
 
 
 class ProcessPool(Pool):

@@ -68,9 +68,8 @@ def test_a_worker_whose_children_cannot_start_gives_up_and_leaves_the_tasks(
     assert project.python(PHASES) == "(2, 0, 10)\n"
 
 
-def test_a_slot_whose_children_are_of_no_use_gets_new_ones_ever_more_slowly(
-    single: Driver,
-) -> None:
+def test_a_slot_whose_children_die_in_tasks_gets_new_ones_without_haste(single: Driver) -> None:
+    """Nor with long pauses: innocent tasks wait behind those that kill."""
     (slot,) = single.pool.slots
     pauses = []
     for death in range(1, 5):
@@ -78,8 +77,8 @@ def test_a_slot_whose_children_are_of_no_use_gets_new_ones_ever_more_slowly(
         single.until(lambda deaths=death: len(single.seen.deaths) == deaths)
         pauses.append(single.pool.tend() or 0.0)
         single.until(lambda: slot.up)
-    assert all(0 < pause <= 0.1 * 2**n for n, pause in enumerate(pauses))
-    assert pauses[3] > 2 * pauses[1] > 4 * pauses[0] * 0.5
+    assert 0 < pauses[0] <= 0.1
+    assert all(0 < pause <= 0.2 for pause in pauses[1:])
 
     single.run("echo fine")
     single.pool.submit(slot, [delivery("die")])
