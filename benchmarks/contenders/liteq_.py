@@ -52,9 +52,13 @@ class LiteqSafe(Contender):
     def later(self) -> int:
         return int(self.store.execute("SELECT count(*) FROM task WHERE phase = 1").fetchone()[0])
 
+    def left(self) -> int:
+        """How many tasks are ready or run."""
+        return int(self.store.execute(LEFT).fetchone()[0])
+
     def finished(self) -> int:
         # What is left is counted by small indexes; `broker.counts` would read the whole table.
-        return len(self.sent) - int(self.store.execute(LEFT).fetchone()[0])
+        return len(self.sent) - self.left()
 
     def results(self, first: int = 0) -> Iterator[int]:
         return (result.get(timeout=10) for result in self.sent[first:])

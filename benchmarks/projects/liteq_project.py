@@ -14,5 +14,15 @@ def add(x, y):
 
 
 @app.task
+def total(numbers):
+    return sum(numbers)
+
+
+@app.task
+def length(values):
+    return len(values)
+
+
+@app.task
 def now():
     return time.time()

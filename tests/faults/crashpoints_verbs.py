@@ -75,6 +75,9 @@ def _fire(*names: str) -> Any:
     return act
 
 
+ONE_MORE = Graph((message("more-7"),), (Place(group="old-all", position=2),))
+
+
 def set_the_scene(broker: Broker, clock: ManualClock) -> Scene:
     """Fill a store with tasks in every phase, held by a worker of this process."""
     clock.now = NOW - 100
@@ -113,6 +116,11 @@ def failure(receipt: Receipt, id: str) -> Settlement:
     return success(receipt, id)._replace(phase=Phase.FAILED, result=b"error")
 
 
+def ignored(receipt: Receipt, id: str) -> Settlement:
+    """The settlement of a task that wants nothing to come of it."""
+    return success(receipt, id)._replace(reported="IGNORED")
+
+
 def replaced(receipt: Receipt, id: str) -> Settlement:
     """The settlement of a task in whose place others run first."""
     graph = Graph((message(f"{id}-new-6"),), (Place(followed=True),))
@@ -145,6 +153,9 @@ _TABLE = [
     Verb("finish link", _settle(success, "old-link-0", claim=9, tied=True)),
     Verb("finish last member", _settle(success, "old-part-3", claim=9, tied=True)),
     Verb("fail last member", _settle(failure, "old-part-3", "old-link-0", claim=9, tied=True)),
+    Verb("finish ignored link", _settle(ignored, "old-link-0", claim=9, tied=True)),
+    Verb("join a group", lambda broker, scene: broker.enqueue_graph(ONE_MORE)),
+    Verb("cancel what waits", lambda broker, scene: broker.cancel(["old-link-1"], KEEP)),
     Verb("replace", _settle(replaced, "held-0", "old-part-3", tied=True)),
     Verb("release", lambda broker, scene: broker.release([scene.receipts["held-2"]])),
     Verb("promote", lambda broker, scene: broker.promote()),
