@@ -378,10 +378,8 @@ class LiteQ:
             if self._broker is None:
                 conf = self.conf
                 check_result_backend(conf, None)
-                broker = brokers.connect(conf.broker_url, name=self.main)
-                if conf.secret_key:
-                    broker.sign(conf.secret_key)
-                self._broker = broker
+                key = conf.secret_key
+                self._broker = brokers.connect(conf.broker_url, name=self.main, secret_key=key)
         return self._broker
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import test_revoking as revoking
+from tests.e2e import test_schedules as schedules
 from tests.e2e import test_worker as on_sqlite
 from tests.e2e.project import TASKS, Project
 from tests.servers import needs_redis
@@ -79,3 +80,17 @@ def test_workers_of_several_hosts_are_seen_and_share_the_work(project: Project) 
         status = project.liteq("status", "-A", "project")
     assert "one@host-1" in status
     assert "two@host-2" in status
+
+
+class TestSchedules:
+    """Periodic tasks, without a process of their own."""
+
+    @pytest.fixture
+    def project(self, tmp_path: Path, redis_store: str) -> Project:
+        return Project(tmp_path, schedules.PERIODIC.replace(FILE, redis_store))
+
+    test_code = staticmethod(schedules.test_a_worker_fires_what_the_code_says)
+    test_beat = staticmethod(schedules.test_without_beat_a_worker_fires_nothing_and_liteq_beat_does)
+    test_shell = staticmethod(
+        schedules.test_schedules_are_changed_in_a_shell_and_workers_see_it_at_once
+    )

@@ -98,7 +98,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def t(folder: Path) -> Iterator[ModuleType]:
     """The project's module, while a worker runs."""
-    project = Project(folder, TASKS % folder.as_posix())
+    yield from served(folder, TASKS % folder.as_posix())
+
+
+def served(folder: Path, source: str) -> Iterator[ModuleType]:
+    """The module of this `source`, while a worker runs."""
+    project = Project(folder, source)
     spec = importlib.util.spec_from_file_location("project", folder / "project.py")
     assert spec
     assert spec.loader

@@ -115,8 +115,8 @@ class Storm:
     tasks, sender, auditor = TASKS, SENDER, AUDIT
     allowed: ClassVar[dict[str, set[str]]] = ENDS
 
-    def __init__(self, folder: Path, seed: int) -> None:
-        self.project = Project(folder, self.tasks)
+    def __init__(self, folder: Path, seed: int, tasks: str | None = None) -> None:
+        self.project = Project(folder, tasks or self.tasks)
         self.project.write("sender.py", self.sender)
         self.project.write("audit.py", self.auditor)
         self.random = random.Random(seed)
@@ -189,21 +189,20 @@ class Storm:
         return {kind: those for kind, those in found.items() if those}
 
 
-def survive(folder: Path, seconds: float, seed: int) -> None:
-    print(f"seed {seed}")
-    storm = Storm(folder, seed)
+def survive(storm: Storm, seconds: float) -> None:
     storm.rage(seconds)
     ends = storm.aftermath()
 
     assert not storm.strange(ends), (ends, storm.killed)
     assert ends["add"]["right"] > 100
-    assert ends.keys() >= ENDS.keys() - {"poison"}  # that needs a sender to live for a second
+    if seconds > 30:  # senders must have lived for a while
+        assert ends.keys() >= ENDS.keys() - {"poison"}
     total = sum(sum(each.values()) for each in ends.values())
     print(f"{total} tasks acknowledged, all ended as they should: {ends}; killed: {storm.killed}")
 
 
 def test_all_that_was_acknowledged_ends_as_it_should_through_a_short_storm(tmp_path: Path) -> None:
-    survive(tmp_path, 5, seed=1)
+    survive(Storm(tmp_path, seed=1), 5)
 
 
 @pytest.mark.soak
@@ -211,4 +210,4 @@ def test_all_that_was_acknowledged_ends_as_it_should_through_a_short_storm(tmp_p
 def test_all_that_was_acknowledged_ends_as_it_should_through_a_long_storm(
     tmp_path: Path, seed: int
 ) -> None:
-    survive(tmp_path, 60, seed)
+    survive(Storm(tmp_path, seed), 60)

@@ -1,0 +1,56 @@
+"""The storm once more, on a Redis server that is killed and started again as well."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.test_storm import TASKS, Storm, survive
+from tests.servers import RedisServer, needs_redis, running_server
+
+pytestmark = [needs_redis, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
+
+FILE = "sqlite:///project.db"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RedisServer]:
+    """One that loses nothing of what it has acknowledged."""
+    folder = tmp_path / "redis"
+    folder.mkdir()
+    with running_server(folder, "--appendonly", "yes", "--appendfsync", "always") as server:
+        yield server
+
+
+class RedisStorm(Storm):
+    """Now and then it strikes the server."""
+
+    def __init__(self, folder: Path, seed: int, server: RedisServer) -> None:
+        super().__init__(folder, seed, TASKS.replace(FILE, server.url))
+        self.server = server
+        self.killed["server"] = 0
+
+    def strike(self) -> None:
+        if self.random.random() > 0.15:
+            super().strike()
+            return
+        self.server.kill()
+        self.server.start()
+        self.killed["server"] += 1
+        for sender in [each for each in self.senders if each.process.poll() is not None]:
+            self.senders.remove(sender)  # it was told that the server was away, and gave up
+            sender.kill()
+            self.start_sender()
+
+
+def test_nothing_acknowledged_is_lost_in_a_short_storm(tmp_path: Path, server: RedisServer) -> None:
+    survive(RedisStorm(tmp_path, 1, server), 5)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(3))
+def test_nothing_acknowledged_is_lost_in_a_long_storm(
+    tmp_path: Path, seed: int, server: RedisServer
+) -> None:
+    survive(RedisStorm(tmp_path, seed, server), 60)
