@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from .. import states
 from ..eager import call_errbacks, request_of
+from ..exceptions import TaskRevokedError
 from ..result import EagerResult
 
 
@@ -57,8 +58,9 @@ def what_failed(result: Any) -> Any:
 
 def skipped(call: Any, exc: Exception | None) -> EagerResult[Any]:
     """The result of a task that was not run, because of `exc`, or because nothing goes on."""
-    state = states.PENDING if exc is None else states.FAILURE
-    return EagerResult(call.id, exc, state, name=call.task, app=call.app, skipped=exc is not None)
+    state = states.REVOKED if exc is None else states.FAILURE
+    why = TaskRevokedError("revoked") if exc is None else exc
+    return EagerResult(call.id, why, state, name=call.task, app=call.app, skipped=exc is not None)
 
 
 def failed(call: Any, exc: Exception, errbacks: Sequence[Any], way: Way) -> EagerResult[Any]:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from .. import states
-from ..exceptions import TimeoutError
 from ..message import Message, Record
 from ..states import Phase
 from .async_result import AsyncResult
@@ -15,7 +14,6 @@ R = TypeVar("R")
 _PHASES = {
     states.FAILURE: Phase.FAILED,
     states.REVOKED: Phase.CANCELLED,
-    states.PENDING: Phase.WAITING,
 }
 
 
@@ -23,7 +21,7 @@ class EagerResult(AsyncResult[R]):
     """The result of a task that ran where it was called. The store knows nothing of it.
 
     A step of a chain that was not run has failed with the exception of the one before it, and is
-    `skipped`; if that one only wanted to be ignored, it is PENDING for ever.
+    `skipped`; if that one only wanted to be ignored, it is REVOKED.
     """
 
     __slots__ = ("_children",)
@@ -48,23 +46,6 @@ class EagerResult(AsyncResult[R]):
         self._record = _record(id, phase, traceback, name or "", reported)
         self._value = (ret_value,)
         self._children = list(children)
-
-    def get(
-        self,
-        timeout: float | None = None,
-        propagate: bool = True,
-        *options: Any,
-        **more: Any,
-    ) -> R:
-        """Return the value, or raise the exception. Takes the options of `AsyncResult.get`.
-
-        Raises TimeoutError when the task was not run.
-        """
-        if not self._record.phase.final:
-            raise TimeoutError(f"{self.id} was not run: the task before it wants to be ignored")
-        return super().get(timeout, propagate, *options, **more)
-
-    wait = get
 
     @property
     def goes_on(self) -> bool:
