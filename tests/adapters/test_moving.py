@@ -209,6 +209,20 @@ def test_a_workflow_goes_on_where_it_was(stores: Stores) -> None:
     assert target.fetch(["b-error", "body-error"]) == [None, None]
 
 
+def test_a_step_is_delayed_in_its_new_store_as_in_the_old_one(
+    stores: Stores, clock: ManualClock
+) -> None:
+    source, target = stores
+    places = (Place(followed=True), Place(waits="a", delay=5.0))
+    source.enqueue_graph(Graph((message("a"), message("b")), places))
+    move(source, target)
+
+    assert work(target) == ["a"]
+    clock.advance(5)
+    target.promote()
+    assert work(target) == ["b"]
+
+
 def test_a_workflow_that_failed_can_be_revived_where_it_came_to(stores: Stores) -> None:
     source, target = stores
     plant(source)

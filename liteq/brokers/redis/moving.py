@@ -62,6 +62,8 @@ class Moving(Movable):
         found = dict(zip(flat[::2], flat[1::2], strict=True))
         after = (record.waits, record.barrier, int(found.get(b"on_failure", 0)))
         place = Place(*after, b"takes" in found, record.group, record.position, b"tied" in found)
+        if b"delay" in found:
+            place = place._replace(delay=float(found[b"delay"]))
         if told is None:
             told = self._run("attempts", id) if b"attempts" in found else []
         return Parcel(self._seal.opened_record(record), place, attempts_of(told))
@@ -93,6 +95,7 @@ class Moving(Movable):
             barrier=place.barrier or None,
             on_failure=place.on_failure or None,
             takes=place.takes or None,
+            delay=place.delay,
             tied=place.followed or place.barrier or place.group is not None or None,
             group=place.group,
             position=None if place.group is None else place.position,

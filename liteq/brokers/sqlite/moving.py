@@ -88,9 +88,9 @@ def _parcels(db: Connection, query: str, values: Row) -> list[Parcel]:
 
 def _parcel(db: Connection, record: Record) -> Parcel:
     id = record.message.id
-    ((takes, on_failure, tied),) = db.execute(_SQL["place"], (id,)).fetchall()
+    ((takes, on_failure, tied, delay),) = db.execute(_SQL["place"], (id,)).fetchall()
     after = (record.waits, record.barrier, on_failure, bool(takes))
-    place = Place(*after, record.group, record.position, followed=bool(tied))
+    place = Place(*after, record.group, record.position, bool(tied), delay)
     attempts = [Attempt._make(row) for row in db.execute(_SQL["earlier"], (id,)).fetchall()]
     return Parcel(record, place, attempts)
 
@@ -107,7 +107,7 @@ def _adopt(db: Connection, parcel: Parcel, now: float) -> int:
         *times,
         *(record.result, record.result_serializer, record.traceback, record.reported),
         *(record.woken_by, place.waits, place.barrier, place.group, place.position),
-        *(place.takes, place.on_failure, place.followed, len(attempts)),
+        *(place.takes, place.on_failure, place.followed, place.delay, len(attempts)),
     )
     if not db.execute(_SQL["adopt"], row).rowcount:
         return 0

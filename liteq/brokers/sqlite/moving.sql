@@ -1,7 +1,7 @@
 -- What moves tasks between stores.
 
 -- name: place
-select takes, on_failure, tied from task where id = ?
+select takes, on_failure, tied, delay from task where id = ?
 
 -- name: earlier
 select a.number, a.started, a.ended, w.name, a.outcome, a.error
@@ -19,9 +19,10 @@ insert or ignore into task (
   id, task, payload, serializer, queue, priority, eta, expires, retries,
   acks_late, ignore_result, track_started, options,
   phase, lost, worker, created, started, finished, keep_until, result, result_serializer,
-  traceback, reported, woken_by, waits, barrier, member_of, position, takes, on_failure, tied, attempts
+  traceback, reported, woken_by, waits, barrier, member_of, position, takes, on_failure, tied,
+  delay, attempts
 ) values (
-  ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+  ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 )
 
 -- name: adopt_attempt
