@@ -40,7 +40,7 @@ class Layout:
     """Lays canvases out as one graph.
 
     They have to be frozen, with arguments and options where they belong. `shared`: options that
-    all messages have. Ids in `taken` are not given again.
+    all messages have.
     """
 
     def __init__(self, app: Any, shared: Options = NO_OPTIONS) -> None:

@@ -16,7 +16,7 @@ from liteq.brokers.base import Claim
 from liteq.brokers.owners import Owner, is_dead, this_process
 from liteq.brokers.sqlite import SqliteBroker
 from liteq.brokers.sqlite.location import default_url, locate
-from liteq.brokers.sqlite.statements import claim_sql
+from liteq.brokers.sqlite.statements import SQL, claim_sql
 from liteq.exceptions import BrokerCorrupt, BrokerUnavailable, ConfigurationError
 from liteq.message import Message, new_id
 
@@ -337,3 +337,21 @@ def test_the_default_is_the_same_from_every_folder(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
     assert default_url("my app") == f"sqlite:///{tmp_path.as_posix()}/liteq/my_app.db"
+
+
+OF_WORKFLOWS = (
+    *("ended_of", "waiters", "wake", "skip", "drop", "group_is_open", "blame", "close_group"),
+    *("release_groups", "input", "inputs", "inner_groups", "failed_input", "followers", "members"),
+)
+
+
+@pytest.mark.parametrize("name", OF_WORKFLOWS)
+def test_what_follows_from_an_end_is_found_without_reading_the_table(
+    broker: SqliteBroker, name: str
+) -> None:
+    broker.counts()
+    with sqlite3.connect(broker.location.path) as database:
+        named = {"id": "x"} if ":id" in SQL[name] else ("1",) * SQL[name].count("?")
+        plan = [row[3] for row in database.execute(f"explain query plan {SQL[name]}", named)]
+
+    assert not [step for step in plan if step.startswith(("SCAN task", "SCAN t "))], plan
