@@ -60,16 +60,29 @@ class schedule(BaseSchedule):  # noqa: N801 - Celery's name
 
     def last_until(self, moment: datetime, until: datetime) -> datetime:
         """As in `BaseSchedule`; which moments these are depends on the one they begin with."""
-        moment = utc(moment)
-        # Some steps short of the end, because days that are rounded have 23 to 25 hours.
-        steps = max((utc(until) - moment) // self.run_every - _SHORT, 0)
-        return self._walk(moment + steps * self.run_every, utc(until))
+        moment, until = utc(moment), utc(until)
+        if self.relative and self.seconds >= 3600:
+            return self._last_rounded(moment, until)
+        steps = max((until - moment) // self.run_every - _SHORT, 0)
+        return self._walk(moment + steps * self.run_every, until)
+
+    def _last_rounded(self, moment: datetime, until: datetime) -> datetime:
+        """The same where a clock that is put on or back makes the steps differ."""
+        first = self.next_after(moment)
+        if self.seconds < 86400 or first is None or first > until:
+            return self._walk(moment, until)
+        # From one midnight to the next, so what is more than full days is rounded away each time.
+        step = timedelta(days=self.run_every.days)
+        steps = max((until - first) // step - _SHORT, 0)
+        return self._walk(self._midnight(wall(first, self.zone) + steps * step), until)
+
+    def _midnight(self, day: datetime) -> datetime:
+        return once(day.replace(hour=0, minute=0, second=0, microsecond=0), self.zone)
 
     def _rounded(self, moment: datetime) -> datetime:
         if self.seconds >= 86400:
             # Days are counted on the wall: some have 23 hours, and 24 must not end in the same.
-            day = wall(moment, self.zone) + self.run_every
-            return once(day.replace(hour=0, minute=0, second=0, microsecond=0), self.zone)
+            return self._midnight(wall(moment, self.zone) + self.run_every)
         following = moment + self.run_every
         shown = wall(following, self.zone)
         over = timedelta()
