@@ -369,7 +369,7 @@ def test_a_workflow_is_shown_whichever_of_its_tasks_is_named(
     result = canvas.apply_async()
     result.get(timeout=30)
     project = Project(folder, TASKS % folder.as_posix())
-    asked = ("graph", result.parent[0].id, "-A", "project", *([form] if form else []))
+    asked = ("graph", result.parent[0].id, "-b", t.app.broker.url, *([form] if form else []))
     shown = project.liteq(*asked)
 
     if form == "--json":
