@@ -271,7 +271,8 @@ def test_what_a_killed_host_was_running_goes_on_at_the_next_start(
     notes = tmp_path / "notes"
     project.write("host.py", HOSTS[host])
     with project.program("host.py", "go") as program:
-        wait_for(notes.exists, "the task")
+        # Not just until it exists: the kill could come between the opening and the writing.
+        wait_for(lambda: notes.exists() and notes.read_text(), "the task")
         wait_for(lambda: "server" not in host or len(servers(tmp_path)) == 2, "the servers")
         offspring = children_of(program.pid) - servers(tmp_path)
         assert offspring

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from liteq.brokers import connect
-from liteq.brokers.sqlite.schema import APPLICATION_ID, VERSION
+from liteq.brokers.sqlite.schema import APPLICATION_ID, VERSION, ensure_schema, is_current
 from liteq.exceptions import BrokerTooNew
 from tests.e2e.project import Project
 from tests.faults.storage import needs_strace
@@ -55,6 +55,29 @@ def test_a_file_of_a_newer_liteq_is_refused_and_left_as_it_is(project: Project) 
         said = project.liteq(*command, "-A", "project", code=65)
         assert f"has schema {VERSION + 1}, this liteq knows {VERSION}: upgrade" in said
     assert version(project.folder / "project.db") == VERSION + 1
+
+
+@pytest.mark.parametrize("step", range(4))
+def test_a_file_that_somebody_else_is_just_making_is_not_taken_for_a_strangers(
+    tmp_path: Path, step: int
+) -> None:
+    path = str(tmp_path / "new.db")
+    steps = iter(range(99))
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("pragma journal_mode = wal")
+
+        def beside(_: str) -> None:
+            """At one of the statements by which it looks, another makes the tables."""
+            if next(steps) == step:
+                with closing(sqlite3.connect(path, isolation_level=None)) as other:
+                    ensure_schema(other, path)
+
+        db.set_trace_callback(beside)
+        is_current(db, path)  # whatever it finds, it does not raise
+        db.set_trace_callback(None)
+
+        ensure_schema(db, path)
+        assert is_current(db, path)
 
 
 def test_a_worker_stops_when_a_newer_liteq_has_upgraded_its_file(project: Project) -> None:

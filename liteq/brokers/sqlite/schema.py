@@ -9,6 +9,12 @@ from .statements import read, statements
 APPLICATION_ID = 0x4C495451  # "LITQ" in the file's header
 VERSION = 2
 
+# In one statement, so of one moment: somebody else may be making the tables meanwhile.
+_MARKS = """
+    select user_version, application_id, (select count(*) from sqlite_master)
+    from pragma_user_version, pragma_application_id
+"""
+
 
 def is_current(connection: Connection, path: str) -> bool:
     """Whether the file at `path` needs nothing done. Raises as `ensure_schema` does."""
@@ -54,9 +60,7 @@ def _steps(version: int) -> list[str]:
 
 
 def _version(connection: Connection, path: str) -> int:
-    (version,) = connection.execute("pragma user_version").fetchone()
-    (application,) = connection.execute("pragma application_id").fetchone()
-    (tables,) = connection.execute("select count(*) from sqlite_master").fetchone()
+    ((version, application, tables),) = connection.execute(_MARKS).fetchall()
     if tables and application != APPLICATION_ID:
         raise BrokerCorrupt(
             f"{path} is another program's database: choose another file with broker="
