@@ -90,6 +90,7 @@ class _End(NamedTuple):
     keep_until: float | None
     own: bool = True  # it failed itself: it was not skipped
     chord: bool = False  # it was skipped because a group failed
+    inner: bool = False  # a group in another one, whose end decides what its members are kept for
 
 
 def follow_up(ties: Ties, ended: Iterable[Ended]) -> None:
@@ -141,7 +142,7 @@ class _Walk:
                 self._drop(waiter.id)
             else:
                 self._skip(waiter, end)
-        if end.barrier and end.failed:
+        if end.barrier and end.failed and not end.inner:
             self._ties.release(end.id)
 
     def _wake(self, waiter: Waiter, end: _End) -> None:
@@ -176,6 +177,7 @@ class _Walk:
         failed = blame is not None and not closed.forgiving
         phase = Phase.SKIPPED if failed else Phase.SUCCEEDED
         who = blame if failed and blame else last.id
-        self._ends.append(_End(group, True, failed, phase, who, last.keep_until))
+        inner = closed.outer is not None
+        self._ends.append(_End(group, True, failed, phase, who, last.keep_until, inner=inner))
         if closed.outer is not None:
             self._groups[closed.outer] = last

@@ -14,7 +14,7 @@ from tests.servers import BINARY, RedisServer, running_server
 _SLOW = [HealthCheck.too_slow]  # a store on a busy disk is no mistake of the test
 settings.register_profile("dev", max_examples=25, stateful_step_count=25, deadline=None)
 settings.register_profile(
-    "ci", max_examples=200, stateful_step_count=50, deadline=None, derandomize=True
+    "ci", max_examples=100, stateful_step_count=50, deadline=None, derandomize=True
 )
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 

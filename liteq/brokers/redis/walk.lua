@@ -153,7 +153,8 @@ local function tell(e)
       skip_task(t, e)
     end
   end
-  if e.barrier and e.failed then release_group(e.id) end
+  -- What the members of an inner group are kept for is decided by the end of the outer one.
+  if e.barrier and e.failed and not e.inner then release_group(e.id) end
 end
 
 -- The task by which a group failed, if any did.
@@ -182,6 +183,7 @@ local function close(group, last)
   ends[#ends + 1] = {
     id = group, barrier = true, failed = failed, phase = failed and 9 or 4,
     blame = failed and blame or last.id, keep = last.keep, own = true,
+    inner = v[1] ~= "",
   }
   if v[1] == "" then return end
   call("SREM", P .. "open:" .. v[1], "g" .. group)

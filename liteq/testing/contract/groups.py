@@ -112,6 +112,27 @@ class Groups(Planting):
         a, (b, c), d = self.claim_one().inputs
         assert [each.result for each in (a, b, c, d)] == [b"a", b"b", b"c", b"d"]
 
+    def test_what_failed_in_an_inner_group_is_kept_for_what_waits_for_a_forgiving_outer_one(
+        self,
+    ) -> None:
+        places = {
+            "a": Place(group="outer", position=0),
+            "b": Place(group="inner", position=0),
+            "body": Place(waits="outer", barrier=True, takes=True, followed=True),
+        }
+        inner = Group("inner", outer="outer", position=1)
+        self.plant(places, Group("outer", forgiving=True), inner)
+        a, b = self.claim()
+        self.settle(self.ended(b, Phase.FAILED)._replace(keep_until=self.clock()))
+        self.settle(self.ended(a, Phase.SUCCEEDED)._replace(keep_until=self.clock()))
+        assert self.broker.sweep(9) == 0
+
+        body = self.claim_one()
+        first, (second,) = body.inputs
+        assert (first.phase, second.phase) == (Phase.SUCCEEDED, Phase.FAILED)
+        self.succeed(body)
+        assert self.broker.sweep(9) == 2
+
     def test_a_chain_in_a_group_that_breaks_fails_the_group(self) -> None:
         places = {
             "a": Place(followed=True),
