@@ -6,7 +6,6 @@ What arrives is never read for its content: it only wakes.
 
 import os
 import socket
-import tempfile
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -14,9 +13,9 @@ from contextlib import suppress
 from ...portable import portable
 from ..base import Bell
 from . import forks
+from .runtime import runtime_folder
 
 _UNIX = hasattr(socket, "AF_UNIX") and os.name == "posix"
-_LONGEST_PATH = 100  # bytes; the system's limit is 104 on macOS and 108 on Linux
 
 
 class SocketBell(forks.Watched, Bell):
@@ -106,7 +105,7 @@ class Ringer:
 
 
 def _bind() -> tuple[socket.socket, str]:
-    folder = _runtime_folder() if _UNIX and not portable() else None
+    folder = runtime_folder() if _UNIX and not portable() else None
     if folder is None:
         loopback = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         loopback.bind(("127.0.0.1", 0))
@@ -115,25 +114,6 @@ def _bind() -> tuple[socket.socket, str]:
     address = os.path.join(folder, f"{os.getpid()}-{time.monotonic_ns():x}")
     local.bind(address)
     return local, address
-
-
-def _runtime_folder() -> str | None:
-    """A folder that only this user can use, or None where there is none that is short enough."""
-    base = os.environ.get("XDG_RUNTIME_DIR")
-    if base and os.access(base, os.W_OK | os.X_OK):
-        folder = os.path.join(base, "liteq")
-    else:
-        folder = os.path.join(tempfile.gettempdir(), f"liteq-{os.getuid()}")
-    if len(os.fsencode(folder)) + 32 > _LONGEST_PATH:
-        return None
-    with suppress(OSError):
-        os.mkdir(folder, 0o700)
-    try:
-        found = os.lstat(folder)
-    except OSError:
-        return None
-    private = found.st_uid == os.getuid() and not found.st_mode & 0o077
-    return folder if private and os.path.isdir(folder) else None
 
 
 def _unlink(address: str) -> None:

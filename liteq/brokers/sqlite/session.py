@@ -58,11 +58,11 @@ class Session(forks.Watched):
     def _shared(self) -> tuple[Gate, Tally]:
         path = f"{self.path}-gate"
         try:
-            gate = make_gate(path)
+            tally = Tally(path)
             try:
-                return gate, Tally(path)
+                return make_gate(path, tally), tally
             except BaseException:
-                gate.close()
+                tally.close()
                 raise
         except OSError as exc:
             raise cannot_open(exc, path) from exc
@@ -182,8 +182,8 @@ class Session(forks.Watched):
         self.ringer.close()
 
     def disown(self) -> None:
-        # Closing the gate's file leaves the lock to the parent. The connection sees to itself.
-        self._gate.disown()
+        # To close the gate's file leaves the lock to the parent. The connection sees to itself.
+        self._gate.close()
         self.ringer.close()
 
     # one transaction

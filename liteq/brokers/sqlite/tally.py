@@ -5,16 +5,16 @@ knows, and it does not tell before 3.51; the size of the log says nothing, becau
 over from its start again. So all processes keep one count of their own. It is an estimate: a
 commit of one row writes some 8 KB, every further row some 200 bytes.
 
-And who is inside the gate, to be named to those who waited in vain.
+And who is inside the gate, to be named to those who waited in vain; and whether somebody waits.
 
-Both are in the gate's file and are touched only by whoever is inside the gate.
+All are in the gate's file. The first two are touched only by whoever is inside the gate.
 """
 
 import mmap
 import os
 
-_SIZE = 16  # bytes: two numbers
-_COUNT, _HOLDER = 0, 1
+_SIZE = 24  # bytes: three numbers
+_COUNT, _HOLDER, _AWAITED = 0, 1, 2
 
 
 class Tally:
@@ -48,6 +48,17 @@ class Tally:
     def set(self, count: int) -> None:
         """Begin again at `count` bytes."""
         self._cells[_COUNT] = count
+
+    def await_call(self) -> None:
+        """Ask whoever leaves the gate next to call."""
+        self._cells[_AWAITED] = 1
+
+    def call_awaited(self) -> bool:
+        """Whether somebody asked for that since this was asked last."""
+        if not self._cells[_AWAITED]:
+            return False
+        self._cells[_AWAITED] = 0
+        return True
 
     def close(self) -> None:
         """Let go of the file."""

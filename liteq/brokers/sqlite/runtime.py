@@ -1,0 +1,26 @@
+"""The folder for what lives no longer than processes do: sockets and pipes."""
+
+import os
+import tempfile
+from contextlib import suppress
+
+_LONGEST_PATH = 100  # bytes of a socket's; the system's limit is 104 on macOS and 108 on Linux
+
+
+def runtime_folder() -> str | None:
+    """A folder that only this user can use, or None where there is none that is short enough."""
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    if base and os.access(base, os.W_OK | os.X_OK):
+        folder = os.path.join(base, "liteq")
+    else:
+        folder = os.path.join(tempfile.gettempdir(), f"liteq-{os.getuid()}")
+    if len(os.fsencode(folder)) + 32 > _LONGEST_PATH:
+        return None
+    with suppress(OSError):
+        os.mkdir(folder, 0o700)
+    try:
+        found = os.lstat(folder)
+    except OSError:
+        return None
+    private = found.st_uid == os.getuid() and not found.st_mode & 0o077
+    return folder if private and os.path.isdir(folder) else None
