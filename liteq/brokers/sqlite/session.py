@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 PATIENCE = 30.0  # seconds that a caller waits for the write lock
 BRIEF = 1.0  # seconds that a worker waits: it tries again by itself, and must hear a Ctrl-C
-_FOLD_AT = 4 * 2**20  # bytes of log: some 10 ms of work for whoever writes the last of them
+_FOLD_AT = 2 * 2**20  # bytes of log: some 2.5 ms of work for whoever writes the last of them
 
 
 class Level(NamedTuple):
