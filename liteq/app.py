@@ -27,7 +27,7 @@ from .mainscript import only_definitions
 from .message import Message
 from .moments import zone_of
 from .options import Named, check_arguments, check_name, is_linked
-from .producer import Producer
+from .producer import Call, Producer
 from .registry import Registry, adopt, annotate, task_of
 from .resultbackend import check_result_backend
 from .signals import Signal, import_modules
@@ -283,7 +283,7 @@ class LiteQ:
         calls = list(signatures)
         if any(map(workflow.is_several, calls)):
             return workflow.send_copies(self, calls, options)
-        messages = [self._message(each, options) for each in calls]
+        messages = self.producer.messages(self._checked(each, options) for each in calls)
         if messages:
             self.producer.publish(messages, options)
         return [self._sent(message) for message in messages]
@@ -308,13 +308,12 @@ class LiteQ:
         serializer = result_serializer(self.conf, self.broker)
         self.broker.report(id, state, serializer.dumps(meta), serializer.name)
 
-    def _message(self, call: Signature, options: Mapping[str, Any]) -> Message:
-        args, kwargs = call.args, call.kwargs
-        task = self._registry.get(call.task)
+    def _checked(self, call: Signature, options: Mapping[str, Any]) -> Call:
+        name, args, kwargs, own = call["task"], call["args"], call["kwargs"], call["options"]
+        task = self._registry.get(name)
         if task is not None:
             task.check(args, kwargs)
-        options = {**call.options, **options} if options else call.options
-        return self.producer.message(task or Named(call.task), args, kwargs, options)
+        return task or Named(name), args, kwargs, {**own, **options} if options else own
 
     def _sent(self, message: Message) -> "result.AsyncResult[Any]":
         return result.AsyncResult(message.id, app=self, ignored=message.ignore_result)

@@ -1,7 +1,7 @@
 """A call becomes a message and is sent."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from .announce import announce_after, announce_before
@@ -26,6 +26,10 @@ from .signals import after_task_publish, before_task_publish
 
 Args = Sequence[Any]
 Kwargs = Mapping[str, Any]
+
+
+Call = tuple[TaskOptions, Args, Kwargs, Options]
+"""A call that is to be sent."""
 
 
 class Producer:
@@ -78,6 +82,27 @@ class Producer:
         if before_task_publish.receivers:
             message = announce_before(message, args, kwargs)
         return message
+
+    def messages(self, calls: Iterable[Call]) -> list[Message]:
+        """The messages of many calls, as `message` makes them.
+
+        Those of one task without options have all in common but their ids and their arguments, so
+        that is worked out once: it is half of the work.
+        """
+        heard = before_task_publish.receivers or self._conf.task_routes is not None
+        first: dict[str, tuple[Message, Serializer]] = {}  # of each task, without options
+        made = []
+        for task, args, kwargs, options in calls:
+            alike = None if options or heard else first.get(task.name)
+            if alike is not None:
+                message, serializer = alike
+                payload = self.encode(task, args, kwargs, serializer)
+                made.append(Message(new_id(), message.task, payload, *message[3:]))
+                continue
+            made.append(self.message(task, args, kwargs, options))
+            if not options:
+                first[task.name] = made[-1], get(made[-1].serializer)
+        return made
 
     def template(
         self, task: TaskOptions, args: Args, kwargs: Kwargs, options: Options = NO_OPTIONS

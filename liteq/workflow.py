@@ -235,7 +235,8 @@ def send_copies(app: Any, calls: Iterable[Signature], options: Options = NO_OPTI
 
 def is_several(call: Signature) -> bool:
     """Whether a call makes more than one task."""
-    return call.subtask_type in _SEVERAL or is_linked(call.options)
+    # By their keys, not as attributes: this is asked of each of many.
+    return call["subtask_type"] in _SEVERAL or is_linked(call["options"])
 
 
 class Replacement(NamedTuple):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ..base import Finding
 from .checkup import Facts
 
-_LARGE_LOG = 64 * 2**20  # bytes; folded in at 4 MB unless somebody is in the way
+_LARGE_LOG = 64 * 2**20  # bytes; folded in at 2 MB unless somebody is in the way
 _LITTLE_ROOM = 100 * 2**20
 _MUCH_AIR = 16 * 2**20
 _RESET_BUG = "sqlite.org/wal.html#walresetbug"
