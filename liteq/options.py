@@ -5,11 +5,11 @@ A task has them as attributes, a call as keyword arguments of `apply_async`.
 
 import json
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from .exceptions import InvalidTaskError, SerializationError
 from .moments import When
+from .nearest import did_you_mean
 
 Options = Mapping[str, Any]
 
@@ -113,8 +113,7 @@ def check_options(options: Options) -> None:
     stamped = options.get("stamped_headers") or ()
     for name in options:
         if name not in KNOWN and name not in stamped:
-            near = get_close_matches(name, KNOWN, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(name, KNOWN)
             raise TypeError(f"apply_async() got an unexpected option {name!r}{hint}")
 
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 from typing import Any
 
 from .builtin import START
@@ -11,6 +10,7 @@ from .canvas import Signature
 from .entry import MISFIRES, Entry
 from .exceptions import ImproperlyConfigured, LiteqError
 from .message import Message
+from .nearest import did_you_mean
 from .options import Named, check_arguments, check_name
 from .schedules import maybe_schedule, to_text
 from .zones import as_zone
@@ -137,8 +137,7 @@ def _known(fields: Mapping[str, Any]) -> Mapping[str, Any]:
     known = (*FIELDS, *_CALL)
     for field in fields:
         if field not in known:
-            near = get_close_matches(str(field), known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
+            hint = did_you_mean(str(field), known, f"; known are {', '.join(known)}")
             raise ValueError(f"there is no {field!r} in an entry{hint}")
     if "schedule" not in fields:
         raise ValueError("an entry needs a `schedule`")

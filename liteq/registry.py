@@ -2,11 +2,11 @@
 
 import warnings
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from .builtin import PREFIX
 from .exceptions import ImproperlyConfigured, NotRegistered
+from .nearest import did_you_mean
 from .task import HOOKS, Task
 
 OPTIONS = (
@@ -62,12 +62,10 @@ class Registry(dict[str, Task[..., Any]]):
     def unknown(self, name: str) -> str:
         """Says that the task `name` is not known here, and which are."""
         names = self.names()
-        near = get_close_matches(name, names, n=1)
-        if near:
-            return f"no task {name!r} is registered here; did you mean {near[0]!r}?"
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         known = ", ".join(names[:_SHOWN]) or "none; was its module imported?"
-        return f"no task {name!r} is registered here; known are {known}{more}"
+        hint = did_you_mean(name, names, f"; known are {known}{more}")
+        return f"no task {name!r} is registered here{hint}"
 
 
 RETRY_OPTIONS = (
@@ -124,10 +122,8 @@ def check_option(task: str, option: str, base: type[Task[..., Any]]) -> None:
             stacklevel=5,
         )
     elif not hasattr(base, option) or hasattr(Task, option):
-        near = get_close_matches(option, ("name", "bind", "base", *OPTIONS), n=1)
-        hint = (
-            f"; did you mean {near[0]!r}?" if near else f"; {base.__name__} has no such attribute"
-        )
+        known = ("name", "bind", "base", *OPTIONS)
+        hint = did_you_mean(option, known, f"; {base.__name__} has no such attribute")
         raise ImproperlyConfigured(f"task {task}: there is no option {option!r}{hint}")
 
 
@@ -139,9 +135,9 @@ def adopt(task: Task[..., Any], policy: Mapping[str, Any]) -> None:
     own = {option for kind in type(task).__mro__ if kind not in _BASES for option in vars(kind)}
     for option, value in policy.items():
         if option not in RETRY_OPTIONS:
-            near = get_close_matches(option, RETRY_OPTIONS, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(RETRY_OPTIONS)}"
-            raise ImproperlyConfigured(f"task_retry_policy: there is no option {option!r}; {hint}")
+            known = f"; known are {', '.join(RETRY_OPTIONS)}"
+            hint = did_you_mean(option, RETRY_OPTIONS, known)
+            raise ImproperlyConfigured(f"task_retry_policy: there is no option {option!r}{hint}")
         if option not in own and option not in vars(task):
             setattr(task, option, value)
 

@@ -6,12 +6,12 @@ in `SCHEMES`. Third parties use the entry point group `liteq.brokers`.
 
 import os
 from collections.abc import Callable
-from difflib import get_close_matches
 from importlib import import_module
 from urllib.parse import urlsplit
 
 from ..clock import Clock, system_clock
 from ..exceptions import ImproperlyConfigured
+from ..nearest import nearest
 from ..urls import safe_url
 from .base import Broker
 
@@ -53,8 +53,8 @@ def _factory(url: str) -> Connect:
     scheme = urlsplit(url).scheme
     where = SCHEMES.get(scheme) or _third_party(scheme)
     if where is None:
-        near = get_close_matches(scheme, SCHEMES, n=1)
-        hint = f"; did you mean {near[0]}://?" if near else ""
+        near = nearest(scheme, SCHEMES)
+        hint = f"; did you mean {near}://?" if near else ""
         raise ImproperlyConfigured(
             f"no broker serves {safe_url(url)!r}: known are "
             f"{', '.join(f'{name}://' for name in SCHEMES)}{hint}"

@@ -1,5 +1,6 @@
 """The names that Celery gave its settings: the old ones, and those that mean nothing here."""
 
+from ..nearest import nearest
 from .settings import SETTINGS
 
 # `CELERYD_CONCURRENCY` is `worker_concurrency`: what an old name began with, and what the new one
@@ -146,13 +147,8 @@ def nearest_name(name: str) -> str | None:
     spellings = _spellings(name)
     if name.isupper() and not spellings[0].startswith(_FAMILIES):
         return None
-    from difflib import get_close_matches
-
-    for spelling in spellings:
-        nearest: list[str] = get_close_matches(spelling, SETTINGS, n=1, cutoff=_CLOSE)
-        if nearest:
-            return nearest[0]
-    return None
+    found = (nearest(spelling, SETTINGS, _CLOSE) for spelling in spellings)
+    return next(filter(None, found), None)
 
 
 _CLOSE = 0.85  # one or two letters wrong

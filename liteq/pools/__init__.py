@@ -4,10 +4,10 @@ To add one: a file beside this one, and its line in `BUILTIN`. Third parties use
 group `liteq.pools`.
 """
 
-from difflib import get_close_matches
 from importlib import import_module
 
 from ..exceptions import ImproperlyConfigured
+from ..nearest import did_you_mean
 from .base import Happenings, Pool, PoolBroken, Recipe, Run, Running, Slot
 
 __all__ = [
@@ -34,8 +34,7 @@ def make_pool(name: str, size: int, recipe: Recipe) -> Pool:
     """The pool `name` with `size` slots. Raises ImproperlyConfigured for an unknown name."""
     where = BUILTIN.get(name) or _third_party(name)
     if where is None:
-        near = get_close_matches(name, BUILTIN, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(name, BUILTIN)
         raise ImproperlyConfigured(f"no pool {name!r}: known are {', '.join(BUILTIN)}{hint}")
     module, _, attribute = where.partition(":")
     pool: Pool = getattr(import_module(module), attribute)(size, recipe)

@@ -1,11 +1,11 @@
 """Where a Redis store is: its URL, read."""
 
 import re
-from difflib import get_close_matches
 from typing import NamedTuple
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from ...exceptions import ConfigurationError
+from ...nearest import nearest
 
 # Schemes, and what the server behind them is.
 SCHEMES = {
@@ -105,8 +105,8 @@ def _options(parts: SplitResult, shown: str) -> dict[str, str]:
     known = (*_OWN, *_TLS)
     for name in options:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}=?" if near else f"known are {', '.join(known)}"
+            near = nearest(name, known)
+            hint = f"did you mean {near}=?" if near else f"known are {', '.join(known)}"
             raise ConfigurationError(f"unknown option {name!r} in {shown!r}: {hint}")
     return options
 
