@@ -40,7 +40,9 @@ Wire = tuple[int, tuple[Any, ...], tuple[int | str, int], tuple[Any, ...]]
 def wire(ticket: int, delivery: Delivery) -> Wire:
     """A delivery as it goes through the pipe."""
     message, (key, token), *rest, inputs = delivery
-    return ticket, tuple(message), (key, token), (*rest, _plain(inputs))
+    if inputs is not None:
+        inputs = _plain(inputs)
+    return ticket, tuple(message), (key, token), (*rest, inputs)
 
 
 def _plain(inputs: Any) -> Any:

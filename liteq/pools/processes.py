@@ -25,6 +25,7 @@ from .launchers import Callbacks, Launcher, make_launcher
 _FIRST_PAUSE, _SHORT_PAUSE, _LONGEST_PAUSE = 0.1, 0.2, 5.0  # seconds before a child is replaced
 _FEW = 5  # children of one slot in a row that never came up, before the pool gives up
 _LEFT = "its worker was stopped while it ran"
+new = tuple.__new__
 _KINDS = {kind.value: kind for kind in Kind}
 
 
@@ -256,7 +257,8 @@ class ProcessPool(Pool):
                 room.finished_some = True
                 pop, add = slot.holding.pop, self._news.finished.append
                 for ticket, name, *rest in value:
-                    add((pop(ticket), Outcome(_KINDS[name], *rest)))
+                    # As `delivery_of` does: half the time of the named constructor.
+                    add((pop(ticket), new(Outcome, (_KINDS[name], *rest))))
             elif kind == RETURNED:
                 slot.recalled = False
                 self._news.returned += [slot.holding.pop(ticket) for ticket in value]

@@ -53,7 +53,8 @@ def _final(
         policy.kept_until(phase, now),
         None,
         delivery.lost,
-        tied=delivery.tied,
+        None,
+        delivery.tied,
     )
 
 

@@ -250,16 +250,18 @@ class RedisBroker(Scheduling, Moving):
             if count.phase in (Phase.SCHEDULED, Phase.READY)
             and (queues is None or count.queue in queues)
         ]
-        # No more than there are now: what becomes ready by this, or is sent meanwhile, stays.
-        left, dropped, offset = sum(count.tasks for count in waiting), 0, 0
         names = dict.fromkeys(count.queue for count in waiting)
-        while left > dropped:
-            limit = min(_PURGE, left - dropped)
-            n, passed = self._run("purge", limit, offset, *names)
-            dropped += n
-            if not n and passed == offset:
-                break
-            offset = passed
+        # No more than there are now: what becomes ready by this, or is sent meanwhile, stays.
+        ready = sum(count.tasks for count in waiting if count.phase is Phase.READY)
+        scheduled = sum(count.tasks for count in waiting) - ready
+        dropped = offset = 0
+        while ready > 0 or scheduled > 0:
+            left = (ready, scheduled)
+            *parts, passed = self._run("purge", _PURGE, *left, offset, *names)
+            if not any(parts) and passed == offset:
+                break  # they were claimed meanwhile
+            ready, scheduled = ready - parts[0], scheduled - parts[1]
+            dropped, offset = dropped + sum(parts), passed
         return dropped
 
     def examine(self, *, thorough: bool = False) -> Examination:

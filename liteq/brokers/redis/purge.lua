@@ -1,16 +1,20 @@
 -- uses head, tasks, walk
--- now, limit, how many scheduled ones to pass over, queues...
+-- now, how many to look at, how many of the ready and of the scheduled ones to drop, how many
+-- scheduled ones to pass over, queues...
 -- Drops what waits to be run, a batch at a time; what others wait for ends as cancelled. Answers
--- how many, and how many scheduled ones have been passed over by now.
+-- how many of either kind, and how many scheduled ones have been passed over by now.
 
-local limit, offset = tonumber(take()), tonumber(take())
-local queues, n, passed = {}, 0, offset
+local limit = tonumber(take())
+local ready, scheduled = tonumber(take()), tonumber(take())
+local offset = tonumber(take())
+local queues, passed = {}, offset
+local dropped = { 0, 0 } -- by phase
 for at = position + 1, #ARGV do queues[ARGV[at]] = true end
 
 local function drop_one(member)
   local t = load(member:sub(15))
   if not t then return end
-  n = n + 1
+  dropped[t.phase] = dropped[t.phase] + 1
   if t.tied then
     leave(t)
     call("HSET", t.key, "finished", clock)
@@ -21,15 +25,17 @@ local function drop_one(member)
 end
 
 for queue in pairs(queues) do
-  if n < limit then
-    for _, member in ipairs(call("ZRANGE", P .. "ready:" .. queue, 0, limit - n - 1)) do
+  local most = math.min(limit, ready) - dropped[2]
+  if most > 0 then
+    for _, member in ipairs(call("ZRANGE", P .. "ready:" .. queue, 0, most - 1)) do
       drop_one(member)
     end
   end
 end
-if n < limit then
-  for _, member in ipairs(call("ZRANGE", P .. "scheduled", offset, offset + limit - n - 1)) do
-    if queues[call("HGET", P .. "task:" .. member:sub(15), "queue")] then
+if scheduled > 0 then
+  for _, member in ipairs(call("ZRANGE", P .. "scheduled", offset, offset + limit - 1)) do
+    local wanted = queues[call("HGET", P .. "task:" .. member:sub(15), "queue")]
+    if wanted and dropped[1] < scheduled then
       drop_one(member)
     else
       passed = passed + 1
@@ -37,4 +43,4 @@ if n < limit then
   end
 end
 follow_up()
-return done({ n, passed })
+return done({ dropped[2], dropped[1], passed })

@@ -7,6 +7,7 @@ import threading
 import weakref
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import repeat
 from math import inf
 from sqlite3 import Connection
 
@@ -22,7 +23,7 @@ from .bells import SocketBell
 from .location import Location
 from .moving import Moving
 from .rescue import Obituaries, take_back
-from .rows import Row, delivery_of, first_phase, record_of, tokens
+from .rows import Row, delivery_of, is_plain, plain_row, record_of, task_row, tokens
 from .schedules import Scheduling
 from .session import BRIEF, Level, Session
 from .settling import ClaimLost, settle_all, settle_each
@@ -65,8 +66,10 @@ class SqliteBroker(Tools, Scheduling, Moving):
 
         def work(db: Connection) -> list[tuple[str]]:
             # Rows are made as they are written: a list of them would keep the collector busy.
-            rows = ((*message, first_phase(message, now), now, next(token)) for message in messages)
-            db.executemany(SQL["enqueue"], rows)
+            if all(map(is_plain, messages)):
+                db.executemany(SQL["enqueue_plain"], map(plain_row, messages, repeat(now), token))
+            else:
+                db.executemany(SQL["enqueue"], map(task_row, messages, repeat(now), token))
             return db.execute(SQL["work_bells"]).fetchall()
 
         session = self._session()
@@ -341,8 +344,10 @@ class SqliteBroker(Tools, Scheduling, Moving):
             return []
         values: dict[str, object] = {f"q{n}": name for n, name in enumerate(claim.queues)}
         values.update(worker=claim.worker, limit=claim.limit, now=self.clock())
-        rows = db.execute(claim_sql(len(claim.queues)), values).fetchall()
-        rows.sort(key=_order)
+        look, take = claim_sql(len(claim.queues))
+        rows = db.execute(look, values).fetchall()
+        if rows:
+            db.execute(take, values)
         return [self._delivery(db, row) if row[-1] else delivery_of(row) for row in rows]
 
     def _delivery(self, db: Connection, row: Row) -> Delivery:
@@ -394,7 +399,3 @@ def _next_due(session: Session) -> float | None:
     moment: float | None
     ((moment,),) = session.read(SQL["next_due"], patience=BRIEF)
     return moment
-
-
-def _order(row: Row) -> tuple[int, int]:
-    return -row[5], row[13]

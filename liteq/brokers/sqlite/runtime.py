@@ -1,7 +1,6 @@
 """The folder for what lives no longer than processes do: sockets and pipes."""
 
 import os
-import tempfile
 from contextlib import suppress
 
 _LONGEST_PATH = 100  # bytes of a socket's; the system's limit is 104 on macOS and 108 on Linux
@@ -13,7 +12,8 @@ def runtime_folder() -> str | None:
     if base and os.access(base, os.W_OK | os.X_OK):
         folder = os.path.join(base, "liteq")
     else:
-        folder = os.path.join(tempfile.gettempdir(), f"liteq-{os.getuid()}")
+        # Not `tempfile.gettempdir()`: it has a lock, which a fork may find taken, for ever.
+        folder = os.path.join(os.environ.get("TMPDIR") or "/tmp", f"liteq-{os.getuid()}")  # noqa: S108
     if len(os.fsencode(folder)) + 32 > _LONGEST_PATH:
         return None
     with suppress(OSError):

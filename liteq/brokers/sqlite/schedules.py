@@ -8,7 +8,7 @@ from sqlite3 import Connection
 from ...entry import Entry, Fired, Firing
 from ...message import Message
 from ..base import Broker
-from .rows import Row, first_phase
+from .rows import Row, task_row
 from .session import Level, Session
 from .statements import SQL
 
@@ -84,7 +84,7 @@ def _fire(db: Connection, firing: Firing, now: float) -> Fired:
     if not entry.overlap and db.execute(SQL["last_runs"], (entry.name,)).fetchall():
         return Fired.HELD
     db.execute(SQL["count_run"], (entry.runs, entry.last, entry.last_id, entry.name))
-    db.execute(SQL["enqueue"], (*message, first_phase(message, now), now, getrandbits(48)))
+    db.execute(SQL["enqueue"], task_row(message, now, getrandbits(48)))
     return Fired.DONE
 
 

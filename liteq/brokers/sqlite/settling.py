@@ -5,7 +5,7 @@ from sqlite3 import Connection
 
 from ...message import Receipt
 from ...outcome import Settlement
-from .rows import again_row, attempt_row, final_row
+from .rows import again_row, attempt_row, final_row, is_plain_end, plain_final_row
 from .statements import SQL
 from .workflows import drop_revoked, follow_up, insert, replace
 
@@ -16,15 +16,24 @@ class ClaimLost(Exception):
 
 def settle_all(db: Connection, settlements: Sequence[Settlement], now: float) -> None:
     """Write them all. Raises ClaimLost when one of the claims was lost."""
-    finals = [final_row(each) for each in settlements if each.retry is None]
     others = [each for each in settlements if each.retry is not None]
-    written = db.executemany(SQL["finish"], finals).rowcount if finals else 0
+    written = _finish(db, [each for each in settlements if each.retry is None])
     if others:
         db.executemany(SQL["remember"], map(attempt_row, others))
         written += db.executemany(SQL["again"], map(again_row, others)).rowcount
     if written != len(settlements):
         raise ClaimLost
     _follow(db, settlements, now)
+
+
+def _finish(db: Connection, finals: Sequence[Settlement]) -> int:
+    """Write those that have ended; answer how many of them could be written."""
+    plain = [plain_final_row(each) for each in finals if is_plain_end(each)]
+    written = db.executemany(SQL["finish_plain"], plain).rowcount if plain else 0
+    if len(plain) < len(finals):
+        full = [final_row(each) for each in finals if not is_plain_end(each)]
+        written += db.executemany(SQL["finish"], full).rowcount
+    return written
 
 
 def settle_each(db: Connection, settlements: Sequence[Settlement], now: float) -> list[Receipt]:

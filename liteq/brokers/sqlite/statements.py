@@ -4,6 +4,7 @@ import json
 import pkgutil
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from sqlite3 import complete_statement
 from typing import Any
 
@@ -47,12 +48,17 @@ for _name in ("forget", "sweep"):
     SQL[_name] = SQL[_name].format(needed=SQL["needed"])
 
 
-def claim_sql(queues: int) -> str:
-    """The claim for that many queues; their names are bound as `:q0`, `:q1`, …"""
+@cache
+def claim_sql(queues: int) -> tuple[str, str]:
+    """`claimable` and `claim` for that many queues; their names are bound as `:q0`, `:q1`, …"""
     if queues == 1:
-        return SQL["claim"].format(ready=SQL["ready_one"])
-    each = " union all ".join(SQL["ready_each"].format(n=n) for n in range(queues))
-    return SQL["claim"].format(ready=SQL["ready_many"].format(each=each))
+        which = SQL["ready"]
+        ready = SQL["ready_one"].format(ready=which)
+    else:
+        each = " union all ".join(SQL["ready_each"].format(n=n) for n in range(queues))
+        ready = SQL["ready_many"].format(each=each)
+        which = f"seq in ({ready})"
+    return SQL["claimable"].format(which=which), SQL["claim"].format(ready=ready)
 
 
 def listed(

@@ -296,6 +296,19 @@ class Workflows(Planting):
         again = self.retry(delivery)._replace(phase=phase, graph=graph, place=place)
         self.settle(again._replace(retry=delivery.message._replace(task="other"), why="replaced"))
 
+    # purging
+
+    def test_purge_leaves_what_its_ends_have_woken_and_takes_what_is_scheduled(self) -> None:
+        later = self.clock() + 9
+        self.broker.enqueue([self.message("other", queue="other", eta=later - 1)])
+        self.plant({"a": Place(followed=True), "errback": Place(waits="a", on_failure=1)})
+        self.broker.enqueue([self.message("later", eta=later)])
+        queue = self.message("a").queue
+
+        assert self.broker.purge([queue]) == 2
+        assert self.phase("errback") is Phase.READY
+        assert self.known("other", "later") == ["other"]
+
     # reviving
 
     def test_a_revived_task_goes_on_with_its_chain(self) -> None:
