@@ -115,14 +115,22 @@ class _Plan:
 def _share_short(
     deliveries: Sequence[Delivery], mean: float, plans: Sequence[_Plan]
 ) -> list[Delivery]:
-    """All are short, so each slot gets a run of them; answers what is left."""
-    start = 0
-    for n, plan in enumerate(plans):
-        fair = ceil((len(deliveries) - start) / (len(plans) - n))
+    """All are short, so each slot gets a run of them; answers what is left.
+
+    `plans`: the least loaded first. It gets the oldest; but the shares are measured from the
+    other end, so that what a busy slot has no room for goes to those that have.
+    """
+    rest = len(deliveries)
+    shares = []
+    for n, plan in reversed(list(enumerate(plans, 1))):
+        fair = ceil(rest / n)
         room = min(MOST - plan.count, int((BUDGET - plan.seconds) / mean), fair)
-        room = max(room, 0 if plan.count else min(fair, 1))
-        plan.take(deliveries[start : start + room], mean)
-        start += room
+        shares.append(max(room, 0 if plan.count else min(fair, 1)))
+        rest -= shares[-1]
+    start = 0
+    for plan, share in zip(plans, reversed(shares), strict=True):
+        plan.take(deliveries[start : start + share], mean)
+        start += share
     return list(deliveries[start:])
 
 
