@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import TypeVar
 
@@ -161,6 +162,8 @@ class Project:
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+        # Python tells what has changed by the second and the size.
+        Path(cache_from_source(str(path))).unlink(missing_ok=True)
         return path
 
     def start(self, *argv: str) -> Program:

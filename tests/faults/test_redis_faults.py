@@ -3,8 +3,10 @@
 import os
 import pickle
 import signal
+import socket
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 pytest.importorskip("redis")
 
 from liteq.brokers import connect
-from liteq.brokers.base import Claim
+from liteq.brokers.base import Broker, Claim
 from liteq.brokers.redis import RedisBroker
 from liteq.exceptions import BrokerFull, BrokerUnavailable, BrokerUnreachable
 from liteq.message import Delivery, Message, new_id
@@ -58,7 +60,7 @@ def success(delivery: Delivery) -> Settlement:
     return Settlement(delivery.receipt, Phase.SUCCEEDED, 1.0, b"3", "json")
 
 
-def done(broker: RedisBroker, ids: list[str]) -> bool:
+def done(broker: Broker, ids: list[str]) -> bool:
     """Whether all have succeeded. What is asked while the server is away has no answer."""
     try:
         records = broker.fetch(ids)
@@ -381,3 +383,56 @@ def test_a_pickle_that_nobody_signed_is_not_even_read(
     assert not trap.exists()
     pickle.loads(evil)  # it would have been
     assert trap.exists()
+
+
+# a server that answers, and refuses
+
+
+def test_a_server_that_still_loads_its_data_is_waited_for(
+    server: RedisServer, broker: RedisBroker, tmp_path: Path
+) -> None:
+    sent = [message() for _ in range(3000)]  # it looks at clients after every 1,024 commands
+    broker.enqueue(sent)
+    server.kill()
+    server.options += ("--key-load-delay", "500")  # microseconds for each command
+    loading = threading.Thread(target=server.start)
+    loading.start()
+    wait_for(lambda: _says(server, b"-LOADING"), "the server")
+    project = project_on(tmp_path, server.url)
+    with project.program("-m", "liteq", "worker", "-A", "project", "-l", "info") as worker:
+        worker.wait_for_line("ready")
+        wait_for(lambda: done(broker, [each.id for each in sent]), "their end")
+    loading.join()
+
+
+def _says(server: RedisServer, answer: bytes) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", server.port), 1.0) as link:
+        link.sendall(b"PING\r\n")
+        return link.recv(99).startswith(answer)
+    return False
+
+
+def test_a_server_that_cannot_save_and_takes_no_writes_says_so_and_is_waited_for(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "redis"
+    folder.mkdir()
+    with running_server(folder, "--save", "3600 1") as server:
+        project = project_on(tmp_path, server.url)
+        broker = connect(server.url)
+        with project.worker() as worker:
+            broker.enqueue([message("a")])
+            wait_for(lambda: done(broker, ["a"]), "the first")
+            folder.joinpath("dump.rdb", "in the way").mkdir(parents=True)
+            server.command("BGSAVE")
+            wait_for(
+                lambda: server.info("persistence")["rdb_last_bgsave_status"] == "err", "the failure"
+            )
+            with pytest.raises(BrokerUnavailable, match="MISCONF"):
+                broker.enqueue([message("b")])
+            worker.wait_for_line("the store fails, trying again: .*MISCONF")
+            server.command("CONFIG", "SET", "stop-writes-on-bgsave-error", "no")
+            broker.enqueue([message("b")])
+            wait_for(lambda: done(broker, ["b"]), "the second")
+            assert worker.process.poll() is None
+        broker.close()

@@ -45,7 +45,7 @@ class Location(NamedTuple):
     username: str | None = None
     password: str | None = None
     sentinel_password: str | None = None
-    tls: dict[str, str] | None = None  # None: no TLS
+    tls: dict[str, str | bool] | None = None  # None: no TLS
     name: str = ""  # of one of several stores in the same database
     timeout: float = 5.0  # seconds until an answer must have come
     connect_timeout: float = 2.0
@@ -121,13 +121,19 @@ def _hosts(text: str, usual: int, shown: str) -> tuple[Host, ...]:
     return tuple(found)
 
 
-def _tls(scheme: str, options: dict[str, str], shown: str) -> dict[str, str] | None:
-    asked = options.get("tls", "0").lower()
-    if asked not in _YES:
-        raise ConfigurationError(f"tls={asked!r} in {shown!r}: write 1 or 0")
-    if scheme not in ("rediss", "valkeys") and not _YES[asked]:
+def _tls(scheme: str, options: dict[str, str], shown: str) -> dict[str, str | bool] | None:
+    if not _yes("tls", options.get("tls", "0"), shown) and scheme not in ("rediss", "valkeys"):
         return None
-    return {name: options[name] for name in _TLS if name in options}
+    found: dict[str, str | bool] = {name: options[name] for name in _TLS if name in options}
+    if "check_hostname" in options:
+        found["check_hostname"] = _yes("check_hostname", options["check_hostname"], shown)
+    return found
+
+
+def _yes(name: str, asked: str, shown: str) -> bool:
+    if asked.lower() not in _YES:
+        raise ConfigurationError(f"{name}={asked!r} in {shown!r}: write 1 or 0")
+    return _YES[asked.lower()]
 
 
 def _name(name: str, shown: str) -> str:

@@ -60,11 +60,13 @@ def tokens() -> Iterator[int]:
 
 def placed_row(message: Message, place: Place, token: int, now: float) -> Row:
     """The values of `enqueue_placed`."""
+    id, task, payload, *call, late, ignores, tracks, options = message
     phase = first_phase(message, now) if place.waits is None else Phase.WAITING
     tied = place.followed or place.barrier or place.group is not None
-    after = (place.waits, place.barrier, place.on_failure, place.takes)
-    created = (phase, now, token)
-    return (*message, *created, tied, *after, place.group, place.position, place.delay)
+    sent = (id, task, bytearray(payload), *call, +late, +ignores, +tracks, options)
+    after = (place.waits, +place.barrier, place.on_failure, +place.takes)
+    inside = (place.group, place.position, place.delay)
+    return (*sent, int(phase), now, token, +tied, *after, *inside)
 
 
 def record_of(row: Row) -> Record:
