@@ -63,8 +63,8 @@ else:
             if self._taken():
                 return True
             line = self._line = self._line or line_at(self._fd)
-            line.join()
             try:
+                line.join()
                 return self._wait(line, time.monotonic() + patience)
             finally:
                 line.leave()

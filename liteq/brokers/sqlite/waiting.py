@@ -48,10 +48,14 @@ if sys.platform == "linux":
 
         def join(self) -> None:
             # Anew each time: the kernel keeps them in the order in which they were registered.
-            self._poll.register(self._fd, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+            # Should it have no room for one more, or a Ctrl-C have kept us from leaving the last
+            # time, we look again and again as everywhere.
+            with suppress(OSError):
+                self._poll.register(self._fd, select.EPOLLIN | select.EPOLLEXCLUSIVE)
 
         def leave(self) -> None:
-            self._poll.unregister(self._fd)
+            with suppress(OSError):
+                self._poll.unregister(self._fd)
 
         def wait(self, seconds: float) -> None:
             if self._poll.poll(seconds):
