@@ -13,26 +13,23 @@ READY = "SELECT count(*) FROM task WHERE phase = 2"
 LEFT = f"SELECT ({READY}) + (SELECT count(*) FROM task WHERE phase = 3)"
 
 
-class LiteqSafe(Contender):
-    """The default: an acknowledged enqueue survives a power cut."""
+class Liteq(Contender):
+    """On whatever store, by the same calls."""
 
     imports = "from liteq import LiteQ"
-    durability: ClassVar[str] = "safe"
+    loglevel: ClassVar[str] = "warning"
 
-    def __init__(self) -> None:
-        super().__init__()
-        path = Path(os.environ["BENCH_FOLDER"], "liteq.db").as_posix()
-        os.environ["BENCH_LITEQ_URL"] = f"sqlite:///{path}?durability={self.durability}"
+    def begin(self, url: str) -> None:
+        """Import the project, with its store at `url`."""
+        os.environ["BENCH_LITEQ_URL"] = url
         from liteq_project import add, app
 
         self.add, self.app = add, app
-        app.broker.counts()  # makes the file
-        self.store = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
 
     def worker_command(self, processes: int) -> list[str]:
         return [
             *(str(BIN / "python"), "-m", "liteq", "worker", "-A", "liteq_project"),
-            *("-c", str(processes), "-l", "warning"),
+            *("-c", str(processes), "-l", self.loglevel),
         ]
 
     def enqueue_each(self, count: int) -> None:
@@ -45,6 +42,25 @@ class LiteqSafe(Contender):
         for first in range(start, start + count, BATCH):
             batch = range(first, min(first + BATCH, start + count))
             self.sent += self.app.enqueue_many(self.add.s(i, 1) for i in batch)
+
+    def results(self, first: int = 0) -> Iterator[int]:
+        return (result.get(timeout=10) for result in self.sent[first:])
+
+    def add_and_get(self, x: int, y: int) -> int:
+        return self.add.delay(x, y).get(timeout=30)
+
+
+class LiteqSafe(Liteq):
+    """The default: an acknowledged enqueue survives a power cut."""
+
+    durability: ClassVar[str] = "safe"
+
+    def __init__(self) -> None:
+        super().__init__()
+        path = Path(os.environ["BENCH_FOLDER"], "liteq.db").as_posix()
+        self.begin(f"sqlite:///{path}?durability={self.durability}")
+        self.app.broker.counts()  # makes the file
+        self.store = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
 
     def waiting(self) -> int:
         return int(self.store.execute(READY).fetchone()[0])
@@ -59,12 +75,6 @@ class LiteqSafe(Contender):
     def finished(self) -> int:
         # What is left is counted by small indexes; `broker.counts` would read the whole table.
         return len(self.sent) - self.left()
-
-    def results(self, first: int = 0) -> Iterator[int]:
-        return (result.get(timeout=10) for result in self.sent[first:])
-
-    def add_and_get(self, x: int, y: int) -> int:
-        return self.add.delay(x, y).get(timeout=30)
 
 
 class LiteqFast(LiteqSafe):

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from ..app import LiteQ
 from ..message import Attempt, Record
 from .apps import app_of
-from .exits import FAILED, OK, USAGE
+from .exits import FAILED, OK, missing, misused
 from .options import add_json, add_limit
-from .output import complain, moment, say, say_json, show, table
+from .output import moment, say, say_json, show, table
 from .views import View, task_view
 
 _COLUMNS = ("id", "name", "finished", "retries", "lost", "reason")
@@ -47,7 +47,7 @@ def _list(app: LiteQ, args: Namespace) -> int:
 
 def _show(app: LiteQ, args: Namespace) -> int:
     if not args.ids:
-        return _usage("dead show takes the ids of tasks")
+        return misused("dead show takes the ids of tasks")
     found = app.broker.fetch(args.ids)
     views = [
         {**_view(record), "attempts": [_attempt(a) for a in app.broker.attempts(id)]}
@@ -64,7 +64,7 @@ def _show(app: LiteQ, args: Namespace) -> int:
 
 def _retry(app: LiteQ, args: Namespace) -> int:
     if bool(args.ids) == args.all:
-        return _usage("dead retry takes the ids of tasks, or --all")
+        return misused("dead retry takes the ids of tasks, or --all")
     revived = app.dead_letters.retry(None if args.all else args.ids)
     if args.json:
         say_json({"store": app.broker.url, "retried": revived})
@@ -75,7 +75,7 @@ def _retry(app: LiteQ, args: Namespace) -> int:
 
 def _purge(app: LiteQ, args: Namespace) -> int:
     if bool(args.ids) == args.all:
-        return _usage("dead purge takes the ids of tasks, or --all")
+        return misused("dead purge takes the ids of tasks, or --all")
     purged = app.dead_letters.purge(None if args.all else args.ids)
     if args.json:
         say_json({"store": app.broker.url, "purged": purged})
@@ -92,15 +92,8 @@ ACTIONS: dict[str, Callable[[LiteQ, Namespace], int]] = {
 }
 
 
-def _usage(text: str) -> int:
-    complain(text)
-    return USAGE
-
-
 def _missing(app: LiteQ, ids: list[str]) -> int:
-    for id in ids:
-        complain(f"{app.broker.url} has no task {id} that could be tried again")
-    return FAILED if ids else OK
+    return missing(f"{app.broker.url} has no task {id} that could be tried again" for id in ids)
 
 
 def _view(record: Record) -> View:

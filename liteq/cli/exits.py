@@ -1,5 +1,7 @@
 """Exit codes: which error ends a command with which (sysexits.h)."""
 
+from collections.abc import Iterable
+
 from ..exceptions import (
     BrokerCorrupt,
     BrokerError,
@@ -14,6 +16,7 @@ from ..exceptions import (
     TimeoutError,
 )
 from ..loader import AppNotFound
+from .output import complain
 
 OK = 0
 FAILED = 1  # the task failed, or what was asked for is not there
@@ -41,6 +44,21 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
     (TimeoutError, TIMEOUT),
     (LiteqError, FAILED),
 )
+
+
+def misused(text: str) -> int:
+    """Say how the command wants to be used; the code."""
+    complain(text)
+    return USAGE
+
+
+def missing(texts: Iterable[str]) -> int:
+    """Say what is not there, a line for each; the code, OK for none."""
+    code = OK
+    for text in texts:
+        complain(text)
+        code = FAILED
+    return code
 
 
 def exit_code(exc: BaseException) -> int | None:

@@ -14,10 +14,10 @@ from ..message import Record
 from ..states import Phase
 from ..version import __version__
 from .apps import app_of
-from .exits import FAILED, OK, UNAVAILABLE, USAGE
+from .exits import FAILED, OK, UNAVAILABLE, misused
 from .options import add_json, add_limit, names
 from .outline import outline
-from .output import complain, show
+from .output import show
 from .views import View, bounded, queue_views, task_view, worker_tasks, worker_view
 
 
@@ -36,8 +36,7 @@ def configure(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Show it. UNAVAILABLE when nobody answers a ping, FAILED when a task is not known."""
     if bool(args.ids) != (args.what == "query_task"):
-        complain("inspect query_task takes the ids of tasks, and nothing else does")
-        return USAGE
+        return misused("inspect query_task takes the ids of tasks, and nothing else does")
     document = VIEWS[args.what](app_of(args), args)
     shown = bounded(document, args.limit)
     show(shown, outline(shown), as_json=args.json)

@@ -4,9 +4,9 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from typing import Any
 
 from .apps import app_of
-from .exits import FAILED, OK, USAGE
+from .exits import FAILED, missing, misused
 from .options import add_json
-from .output import complain, say, say_json
+from .output import say, say_json
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -23,8 +23,7 @@ def run(args: Namespace) -> int:
     """Revoke them; FAILED when there was nothing to revoke."""
     control = app_of(args).control
     if not (args.ids or args.task or args.header):
-        complain("revoke takes the ids of tasks, --task or --header")
-        return USAGE
+        return misused("revoke takes the ids of tasks, --task or --header")
     revoked = control.revoke(args.ids, terminate=args.terminate) if args.ids else []
     if args.task:
         revoked += control.revoke_by_name(args.task, terminate=args.terminate)
@@ -35,9 +34,8 @@ def run(args: Namespace) -> int:
     else:
         say(*(f"revoked {id}" for id in revoked))
     unknown = [id for id in args.ids if id not in revoked]
-    for id in unknown:
-        complain(f"{id} has finished, or is not known")
-    return FAILED if unknown or not revoked else OK
+    code = missing(f"{id} has finished, or is not known" for id in unknown)
+    return code if revoked else FAILED
 
 
 def _header(text: str) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from ..app import LiteQ
 from ..entry import MISFIRES, Entry
 from ..schedules import BaseSchedule, crontab, schedule, solar
 from .apps import app_of
-from .exits import FAILED, OK, USAGE
+from .exits import OK, missing, misused
 from .options import add_json, add_limit, json_list, json_object, seconds
-from .output import complain, moment, say, say_json, show, table
+from .output import moment, say, say_json, show, table
 from .views import View
 
 _COLUMNS = ("name", "task", "schedule", "next", "last", "runs", "app")
@@ -63,7 +63,7 @@ def _list(app: LiteQ, args: Namespace) -> int:
 def _add(app: LiteQ, args: Namespace) -> int:
     timing = args.every or args.cron or args.sun
     if len(args.names) != 2 or timing is None:
-        return _usage("schedule add takes a name, a task, and one of --every, --cron and --sun")
+        return misused("schedule add takes a name, a task, and one of --every, --cron and --sun")
     name, task = args.names
     app.load_tasks()
     options = {each: getattr(args, each) for each in _OPTIONS if getattr(args, each) is not None}
@@ -92,7 +92,7 @@ def _next(app: LiteQ, args: Namespace) -> int:
 def _to_each(verb: str, done: str) -> Callable[[LiteQ, Namespace], int]:
     def act(app: LiteQ, args: Namespace) -> int:
         if not args.names:
-            return _usage(f"schedule {verb} takes the names of schedules")
+            return misused(f"schedule {verb} takes the names of schedules")
         changed = getattr(app.schedules, verb)(*args.names)
         if args.json:
             say_json({"store": app.broker.url, done: changed})
@@ -113,15 +113,8 @@ ACTIONS: dict[str, Callable[[LiteQ, Namespace], int]] = {
 }
 
 
-def _usage(text: str) -> int:
-    complain(text)
-    return USAGE
-
-
 def _missing(app: LiteQ, names: list[str]) -> int:
-    for name in names:
-        complain(f"{app.broker.url} has no schedule {name}")
-    return FAILED if names else OK
+    return missing(f"{app.broker.url} has no schedule {name}" for name in names)
 
 
 def _view(entry: Entry) -> View:

@@ -9,52 +9,7 @@ from liteq import LiteQ, chain, chord, group
 from liteq.exceptions import ChordError, Ignore, ImproperlyConfigured, TaskRevokedError
 from liteq.result import EagerResult, GroupResult
 
-from .conftest import make_task
-
-
-class Oops(Exception):
-    """A task's own."""
-
-
-@pytest.fixture
-def add(app: LiteQ) -> Any:
-    return app.task(name="add")(lambda x, y=0: x + y)
-
-
-@pytest.fixture
-def total(app: LiteQ) -> Any:
-    return app.task(name="total")(sum)
-
-
-@pytest.fixture
-def same(app: LiteQ) -> Any:
-    return app.task(name="same")(lambda value: value)
-
-
-@pytest.fixture
-def fail(app: LiteQ) -> Any:
-    def fail(*args: Any) -> None:
-        raise Oops(*args)
-
-    return app.task(name="fail")(fail)
-
-
-@pytest.fixture
-def where(app: LiteQ) -> Any:
-    """A task that answers where it stands: its id, its parent's, its root's, group and index."""
-
-    def where(self: Any, *args: Any) -> Any:
-        request = self.request
-        return request.id, request.parent_id, request.root_id, request.group, request.group_index
-
-    return app.task(name="where", bind=True)(where)
-
-
-@pytest.fixture
-def calls() -> list[Any]:
-    """What callbacks and errbacks noted."""
-    return []
-
+from .conftest import Oops, make_task
 
 # chains, groups, chords
 
