@@ -19,7 +19,7 @@ from tkinter import Tk, ttk
 from urllib.parse import quote
 
 from liteq import LiteQ
-from liteq.message import Record
+from liteq.model.message import Record
 from liteq.states import Phase
 
 # A task that loses its process three times is usually to blame, and is set aside. Here it is not:

@@ -1,6 +1,7 @@
 """liteq: a task queue to embed, with Celery's API."""
 
 from .app import LiteQ
+from .app.shared import shared_task
 from .canvas import (
     Signature,
     chain,
@@ -13,11 +14,10 @@ from .canvas import (
     xmap,
     xstarmap,
 )
-from .context import Context
-from .current import current_app, current_task
-from .message import new_id as uuid
+from .execution.context import Context
+from .execution.current import current_app, current_task
+from .model.message import new_id as uuid
 from .result import AsyncResult, GroupResult, ResultSet
-from .shared import shared_task
 from .task import Task
 from .version import __version__
 

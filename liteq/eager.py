@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from . import states
-from .attempt import Ending, attempt
-from .context import Context
-from .failure import traceback_text
-from .keeping import keep
-from .message import Delivery, Message, Receipt
-from .options import as_json
-from .outcome import Kind
+from .execution.attempt import Ending, attempt
+from .execution.context import Context
+from .execution.failure import traceback_text
+from .model.message import Delivery, Message, Receipt
+from .model.outcome import Kind
 from .result import EagerResult
+from .result.eager_store import keep
+from .sending.options import as_json
 
 HOSTNAME = "eager"
 

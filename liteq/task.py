@@ -4,18 +4,18 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
 
-from .arguments import Parameters
 from .canvas import Signature, chunks, maybe_signature, xmap, xstarmap
-from .context import Context, current, enter, leave, sent_from
-from .current import get_current_app
 from .eager import Links, run_eagerly
 from .exceptions import ImproperlyConfigured, MaxRetriesExceededError, Replaced, Retry
-from .failure import bounded_repr
-from .graph import Place
-from .moments import due_at
-from .options import TaskOptions, check_arguments, check_options, is_linked
+from .execution.context import Context, current, enter, leave, sent_from
+from .execution.current import get_current_app
+from .execution.failure import bounded_repr
+from .model.graph import Place
 from .result import AsyncResult, EagerResult
-from .retries import Backoff, full_jitter, no_jitter
+from .sending.eta import due_at
+from .sending.options import TaskOptions, check_arguments, check_options, is_linked
+from .support.backoff import Backoff, full_jitter, no_jitter
+from .support.parameters import Parameters
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -57,7 +57,7 @@ def costs(contender: LiteqFast, seconds: float) -> Reading:
 def _runner(contender: LiteqFast) -> Callable[[], None]:
     """What claims and settles a batch, as a worker's supervisor would."""
     from liteq.brokers.base import Claim
-    from liteq.outcome import Settlement
+    from liteq.model.outcome import Settlement
     from liteq.states import Phase
 
     broker = contender.app.broker

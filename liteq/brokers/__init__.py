@@ -9,10 +9,10 @@ from collections.abc import Callable
 from importlib import import_module
 from urllib.parse import urlsplit
 
-from ..clock import Clock, system_clock
 from ..exceptions import ImproperlyConfigured
-from ..nearest import nearest
-from ..urls import safe_url
+from ..support.clock import Clock, system_clock
+from ..support.nearest import nearest
+from ..support.urls import safe_url
 from .base import Broker
 
 __all__ = ["SCHEMES", "Broker", "connect"]

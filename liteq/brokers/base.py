@@ -11,14 +11,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..clock import Clock
-from ..entry import Entry, Fired, Firing
 from ..exceptions import ConfigurationError, ImproperlyConfigured
-from ..graph import Graph, Members
-from ..message import Attempt, Delivery, Message, Receipt, Record
-from ..outcome import Policy, Settlement
+from ..model.entry import Entry, Fired, Firing
+from ..model.graph import Graph, Members
+from ..model.message import Attempt, Delivery, Message, Receipt, Record
+from ..model.outcome import Policy, Settlement
 from ..serializers.base import Serializer
 from ..states import Phase
+from ..support.clock import Clock
 
 
 class Claim(NamedTuple):

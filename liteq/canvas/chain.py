@@ -3,14 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
-from ..options import LINKS
+from ..sending.options import LINKS
 from .attributes import Part
 from .chord import chord
 from .compound import Compound
+from .eager import Way, goes_on, join_to, what_failed
 from .group import group
 from .signature import Signature, as_list, as_signature, signatures
 from .stamping import only_stamps
-from .way import Way, goes_on, join_to, what_failed
 
 
 class chain(Compound):  # noqa: N801 - Celery's name

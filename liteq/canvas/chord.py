@@ -4,16 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 from ..exceptions import ChordError, ImproperlyConfigured
-from ..failure import chord_error
-from ..options import LINKS
+from ..execution.failure import chord_error
 from ..result import GroupResult
 from ..result.waiting import leaves_before
+from ..sending.options import LINKS
 from .attributes import Part
 from .compound import Compound
+from .eager import Way, join_to
 from .group import group
 from .signature import Signature, as_list, as_signature, maybe_signature
 from .stamping import only_stamps
-from .way import Way, join_to
 
 _FOR_HEADER = ("countdown", "eta", "on_error")
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
-from ..context import sent_from
+from ..execution.context import sent_from
+from .eager import Way
 from .signature import Signature, maybe_signature
-from .way import Way
 
 
 class Compound(Signature):

@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from ..exceptions import InvalidTaskError
-from ..message import new_id
-from ..options import LINKS
+from ..model.message import new_id
 from ..result import GroupResult
+from ..sending.options import LINKS
 from .attributes import Part
 from .compound import Compound
+from .eager import Way
 from .signature import Signature, as_list, signatures
 from .stamping import only_stamps
-from .way import Way
 
 _OF_THE_GROUP = (*LINKS, "task_id", "on_error")
 

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, Self
 
-from ..current import get_current_app
 from ..exceptions import NotRegistered
-from ..message import new_id
-from ..options import LINKS
+from ..execution.current import get_current_app
+from ..model.message import new_id
 from ..result import AsyncResult
+from ..sending.options import LINKS
 from .attributes import Item, Option
+from .eager import Way, failed, skipped
 from .stamping import StampingVisitor, only_stamps, stamps_of
-from .way import Way, failed, skipped
 
 
 class Signature(dict[str, Any]):

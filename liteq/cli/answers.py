@@ -5,10 +5,10 @@ from argparse import ArgumentParser, Namespace
 from typing import Any, NamedTuple
 
 from ..app import LiteQ
-from ..backend import state_of
 from ..exceptions import RemoteError, SerializationError
-from ..failure import describe
-from ..message import Record
+from ..execution.failure import describe
+from ..model.message import Record
+from ..result.backend import state_of
 from ..serializers import get
 from ..states import EXCEPTION_STATES, SUCCESS
 from .exits import DATA, FAILED, OK, TIMEOUT

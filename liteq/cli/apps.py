@@ -3,8 +3,8 @@
 from argparse import Namespace
 
 from ..app import LiteQ
-from ..loader import find_app
-from ..urls import has_secrets
+from ..app.loader import find_app
+from ..support.urls import has_secrets
 from .output import complain
 
 

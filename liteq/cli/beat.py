@@ -10,9 +10,9 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from ..app import LiteQ
-from ..beat import Beat
+from ..beat.service import Beat
 from ..exceptions import ConfigurationError
-from ..urls import safe_url
+from ..support.urls import safe_url
 from ..version import __version__
 from .apps import app_of
 from .daemons import add_daemon_options, fill_standard_streams, pidfile, set_up_logging

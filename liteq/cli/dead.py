@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 
 from ..app import LiteQ
-from ..message import Attempt, Record
+from ..model.message import Attempt, Record
 from .apps import app_of
 from .exits import FAILED, OK, missing, misused
 from .options import add_json, add_limit

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from ..app.loader import AppNotFound
 from ..exceptions import (
     BrokerCorrupt,
     BrokerError,
@@ -15,7 +16,6 @@ from ..exceptions import (
     NotRegistered,
     TimeoutError,
 )
-from ..loader import AppNotFound
 from .output import complain
 
 OK = 0

@@ -3,8 +3,8 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 
-from ..lineage import Lineage, lineage_of
-from ..message import Record
+from ..model.message import Record
+from ..result.lineage import Lineage, lineage_of
 from .apps import app_of
 from .exits import FAILED, OK
 from .options import add_json, add_limit

@@ -8,9 +8,9 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 
 from ..app import LiteQ
+from ..app.inspect import SILENT
 from ..brokers.base import WorkerInfo
-from ..inspection import SILENT
-from ..message import Record
+from ..model.message import Record
 from ..states import Phase
 from ..version import __version__
 from .apps import app_of

@@ -9,7 +9,7 @@ from collections import Counter
 
 from ..brokers import Broker, connect
 from ..brokers.base import check_trust
-from ..brokers.moving import Cargo, Movable
+from ..brokers.transfer import Cargo, Movable
 from ..exceptions import ConfigurationError
 from ..serializers import get
 from ..worker.deaths import Boards

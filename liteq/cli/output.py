@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ..printable import one_line
+from ..support.printable import one_line
 
 
 def escape(text: object) -> str:

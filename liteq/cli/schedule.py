@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..app import LiteQ
-from ..entry import MISFIRES, Entry
+from ..model.entry import MISFIRES, Entry
 from ..schedules import BaseSchedule, crontab, schedule, solar
 from .apps import app_of
 from .exits import OK, missing, misused

@@ -6,10 +6,10 @@ User data is never decoded for it: arguments are shown by their size.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..backend import state_of
+from ..app.inspect import facts_of
 from ..brokers.base import QueueCount, WorkerInfo
-from ..inspection import facts_of
-from ..message import Record
+from ..model.message import Record
+from ..result.backend import state_of
 from ..states import Phase
 from .output import moment
 

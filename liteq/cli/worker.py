@@ -9,9 +9,9 @@ from contextlib import suppress
 
 from ..app import LiteQ
 from ..exceptions import ConfigurationError
-from ..urls import safe_url
+from ..support.urls import safe_url
 from ..version import __version__
-from ..worker.printed import printing_to_the_log
+from ..worker.stdout import printing_to_the_log
 from ..worker.worker import Worker
 from . import init
 from .apps import app_of

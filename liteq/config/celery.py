@@ -1,6 +1,6 @@
 """The names that Celery gave its settings: the old ones, and those that mean nothing here."""
 
-from ..nearest import nearest
+from ..support.nearest import nearest
 from .settings import SETTINGS
 
 # `CELERYD_CONCURRENCY` is `worker_concurrency`: what an old name began with, and what the new one

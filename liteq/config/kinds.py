@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from ..urls import safe_url
-from ..zones import as_zone
+from ..support.urls import safe_url
+from ..support.zones import as_zone
 
 CENSORED = "********"
 

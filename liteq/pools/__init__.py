@@ -7,7 +7,7 @@ group `liteq.pools`.
 from importlib import import_module
 
 from ..exceptions import ImproperlyConfigured
-from ..nearest import did_you_mean
+from ..support.nearest import did_you_mean
 from .base import Happenings, Pool, PoolBroken, Recipe, Run, Running, Slot
 
 __all__ = [

@@ -13,8 +13,8 @@ from selectors import BaseSelector
 from typing import Any, NamedTuple
 
 from ..exceptions import LiteqError
-from ..message import Delivery
-from ..outcome import Kind, Outcome
+from ..model.message import Delivery
+from ..model.outcome import Kind, Outcome
 
 Report = Callable[[str, str, bytes, str], None]
 """How a running task tells its state: id, state, meta (encoded), serializer."""

@@ -17,12 +17,12 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from ..message import Delivery, Message, Receipt
+from ..model.message import Delivery, Message, Receipt
 from .base import Limits, Run
-from .board import Board
 from .boot import load
 from .frames import FrameReader, pack
 from .memory import resident
+from .scoreboard import Board
 from .surroundings import Surroundings
 
 # Supervisor to child

@@ -11,8 +11,8 @@ from logging import getLogger
 from selectors import EVENT_READ, BaseSelector
 from typing import Any, NamedTuple
 
-from ..portable import portable
-from . import nursery
+from ..support.portable import portable
+from . import forkserver as nursery
 from .boot import start
 from .child import BROKEN
 from .frames import Channel
@@ -65,7 +65,7 @@ class _Nursery:
     def __init__(self, order: dict[str, Any]) -> None:
         ours, theirs = socket.socketpair()
         self.channel = Channel(ours)
-        self.process = start("liteq.pools.nursery:main", theirs, order)
+        self.process = start("liteq.pools.forkserver:main", theirs, order)
         self.children: set[int] = set()
         self.expected = 0  # births that were asked for and not told yet
 

@@ -14,13 +14,13 @@ from contextlib import suppress
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
 from typing import Any
 
-from ..message import Delivery
-from ..outcome import Kind, Outcome
+from ..model.message import Delivery
+from ..model.outcome import Kind, Outcome
 from .base import Death, Happenings, Pool, PoolBroken, Recipe, Running, Slot, Told, Verdict
-from .board import Board
 from .child import BROKEN, LEAVE, OUTCOMES, RECALL, RETURNED, RUN, TOLD, UP, wire
 from .frames import Channel
 from .launchers import Callbacks, Launcher, make_launcher
+from .scoreboard import Board
 
 _FIRST_PAUSE, _SHORT_PAUSE, _LONGEST_PAUSE = 0.1, 0.2, 5.0  # seconds before a child is replaced
 _FEW = 5  # children of one slot in a row that never came up, before the pool gives up

@@ -6,9 +6,9 @@ For debugging, and where all else is barred: while a task runs, the supervisor d
 from collections.abc import Sequence
 from selectors import BaseSelector
 
-from ..message import Delivery
+from ..model.message import Delivery
 from .base import Happenings, Pool, Recipe, Slot, Told
-from .board import Board
+from .scoreboard import Board
 
 
 class SoloPool(Pool):

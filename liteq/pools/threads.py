@@ -8,11 +8,11 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from selectors import EVENT_READ, BaseSelector
 
-from ..message import Delivery
-from ..outcome import Kind, Outcome
-from .alarm import Alarm
+from ..model.message import Delivery
+from ..model.outcome import Kind, Outcome
+from ..support.wakeup import Alarm
 from .base import Death, Happenings, Pool, Recipe, Run, Running, Slot, Told
-from .board import Board
+from .scoreboard import Board
 
 _LEFT = "its worker was stopped while it ran"
 

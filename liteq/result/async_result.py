@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from .. import states
-from ..backend import Backend, state_of
-from ..current import get_current_app
-from ..message import Attempt, Record
+from ..execution.current import get_current_app
+from ..model.message import Attempt, Record
 from ..states import Phase
+from .backend import Backend, state_of
 from .base import OnInterval, ResultBase
 from .blocking import assert_will_not_block
 from .children import children_of

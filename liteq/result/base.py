@@ -4,8 +4,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from ..backend import Backend
 from ..exceptions import IncompleteStream
+from .backend import Backend
 from .graph import DependencyGraph, Label
 
 KINDS: dict[str, Any] = {}

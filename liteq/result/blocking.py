@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from ..context import sent_from
+from ..execution.context import sent_from
 
 _NESTED = (
     "get() inside a task would wait for another task and hold a slot of the worker meanwhile; with "

@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from ..lineage import led_to
-from ..message import Record
+from ..model.message import Record
 from .base import KINDS, ResultBase
+from .lineage import led_to
 
 
 def children_of(result: Any, record: Record) -> list[ResultBase]:

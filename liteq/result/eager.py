@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from .. import states
-from ..message import Message, Record
+from ..model.message import Message, Record
 from ..states import Phase
 from .async_result import AsyncResult
 from .base import ResultBase

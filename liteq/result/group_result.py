@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from ..current import get_current_app
-from ..options import Named
+from ..execution.current import get_current_app
+from ..sending.options import Named
 from .base import ResultBase
 from .result_set import ResultSet
 from .tuples import result_from_tuple

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from ..backend import Backend
-from ..current import get_current_app
+from ..execution.current import get_current_app
+from .backend import Backend
 from .base import OnInterval, ResultBase
 from .blocking import assert_will_not_block
 from .waiting import blamed_before, learn, leaves_before, throw, wait_for

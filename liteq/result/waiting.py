@@ -4,9 +4,9 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from ..backend import Backend
 from ..exceptions import TimeoutError
-from ..message import Record
+from ..model.message import Record
+from .backend import Backend
 from .base import OnInterval, ResultBase
 
 _CHECK_EVERY = 0.5  # seconds

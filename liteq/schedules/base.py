@@ -5,7 +5,7 @@ from copy import copy
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, NamedTuple, Self
 
-from ..zones import as_zone
+from ..support.zones import as_zone
 from .wallclock import utc
 
 _SHORTEST = timedelta(minutes=1)  # no crontab fires twice within it

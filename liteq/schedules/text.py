@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ..zones import name_of
+from ..support.zones import name_of
 from .base import BaseSchedule
 from .cron import crontab
 from .daylight import solar

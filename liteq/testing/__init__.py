@@ -4,7 +4,7 @@
 """
 
 from ..brokers.memory import MemoryBroker
-from ..clock import ManualClock
+from ..support.clock import ManualClock
 from .contract import BrokerContract
 from .draining import drain
 from .ticking import firings, tick, travel

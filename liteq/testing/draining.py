@@ -5,8 +5,8 @@ from itertools import islice
 
 from ..app import LiteQ
 from ..brokers.base import Broker, Claim
-from ..message import Delivery
-from ..outcome import Kind, Outcome
+from ..model.message import Delivery
+from ..model.outcome import Kind, Outcome
 from ..states import Phase
 from ..worker.decide import decide, policy_of
 from ..worker.runner import Runner

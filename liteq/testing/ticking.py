@@ -5,13 +5,13 @@ from itertools import takewhile
 from math import inf
 
 from ..app import LiteQ
+from ..beat.firing import planned, timeline
+from ..beat.periodic import entries_of, name_of
+from ..beat.scheduler import Scheduler
+from ..beat.timetable import Upcoming
 from ..brokers.base import Broker
-from ..clock import ManualClock
-from ..entry import Fired
-from ..firing import planned, timeline
-from ..periodic import entries_of, name_of
-from ..scheduler import Scheduler
-from ..timetable import Upcoming
+from ..model.entry import Fired
+from ..support.clock import ManualClock
 from .draining import drain
 
 

@@ -1,5 +1,5 @@
 """Celery's `celery.utils`, as far as programs use it."""
 
-from ..message import new_id as uuid
+from ..model.message import new_id as uuid
 
 __all__ = ["uuid"]

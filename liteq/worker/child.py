@@ -6,11 +6,11 @@ from typing import Any
 
 from .. import signals
 from ..app import LiteQ
+from ..app.reference import find
 from ..pools.base import Report, Run
 from .logs import LogPlan, setup_logging
-from .printed import ending_lines, print_to_the_log
-from .reference import find
 from .runner import Runner
+from .stdout import ending_lines, print_to_the_log
 
 _loaded: dict[str, LiteQ] = {}
 

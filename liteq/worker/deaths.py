@@ -3,9 +3,9 @@
 import json
 
 from ..exceptions import LiteqError, Terminated, TimeLimitExceeded, WorkerLostError
-from ..failure import describe, encode_failure
-from ..outcome import Kind, Outcome
-from ..pools import board
+from ..execution.failure import describe, encode_failure
+from ..model.outcome import Kind, Outcome
+from ..pools import scoreboard as board
 from ..pools.base import Death
 from ..serializers import Serializer
 

@@ -1,9 +1,9 @@
 """What becomes of a task after a run. Pure: no clock, no store, no process."""
 
 from ..config import Config
-from ..graph import Graph, Place
-from ..message import Delivery, Message
-from ..outcome import Kind, Outcome, Policy, Settlement
+from ..model.graph import Graph, Place
+from ..model.message import Delivery, Message
+from ..model.outcome import Kind, Outcome, Policy, Settlement
 from ..states import FAILURE, IGNORED, REVOKED, SUCCESS, Phase
 
 _TOLD = {SUCCESS: Phase.SUCCEEDED, FAILURE: Phase.FAILED, REVOKED: Phase.CANCELLED}

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from ..context import Context
 from ..eager import wants_request
 from ..exceptions import SerializationError, TaskRevokedError, WorkerLostError
-from ..failure import chord_error, decode_failure, remote_error
-from ..message import Delivery, Input, Message, Receipt
+from ..execution.context import Context
+from ..execution.failure import chord_error, decode_failure, remote_error
+from ..model.message import Delivery, Input, Message, Receipt
 from ..serializers import Serializer
 from ..states import Phase
 from ..task import Task

@@ -3,8 +3,8 @@
 import logging
 from typing import Any
 
-from ..context import sent_from
-from ..printable import indented
+from ..execution.context import sent_from
+from ..support.printable import indented
 
 
 class LineFormatter(logging.Formatter):

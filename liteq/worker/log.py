@@ -2,9 +2,9 @@
 
 import logging
 
-from ..message import Delivery
-from ..outcome import Kind, Outcome
-from ..printable import indented, one_line
+from ..model.message import Delivery
+from ..model.outcome import Kind, Outcome
+from ..support.printable import indented, one_line
 
 logger = logging.getLogger("liteq.worker")
 task_logger = logging.getLogger("liteq.task")

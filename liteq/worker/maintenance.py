@@ -4,10 +4,10 @@ import json
 import time
 from collections.abc import Callable
 
+from ..beat.scheduler import Scheduler
 from ..brokers.base import Broker
-from ..clock import Jumps
-from ..outcome import Policy
-from ..scheduler import Scheduler
+from ..model.outcome import Policy
+from ..support.clock import Jumps
 from .deaths import Boards
 from .log import logger
 

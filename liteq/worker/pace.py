@@ -7,7 +7,7 @@ cost a process before, and what may run only once travels alone.
 from collections.abc import Iterable, Sequence
 from math import ceil
 
-from ..message import Delivery
+from ..model.message import Delivery
 from ..pools import Slot
 
 BUDGET = 0.010  # seconds of work that a slot may hold

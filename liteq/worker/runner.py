@@ -6,10 +6,8 @@ from time import perf_counter
 from typing import Any
 
 from ..app import LiteQ
-from ..attempt import Ending, attempt
-from ..backend import accepted, result_serializer
 from ..canvas import Signature
-from ..context import Context
+from ..canvas.layout import replacement
 from ..exceptions import (
     InvalidTaskError,
     NotRegistered,
@@ -17,15 +15,17 @@ from ..exceptions import (
     ResultNotSerializable,
     SerializationError,
 )
-from ..failure import as_error, bounded_repr, describe, encode_failure, traceback_text
-from ..message import Delivery, Message
-from ..moments import due_at
-from ..outcome import Kind, Outcome
+from ..execution.attempt import Ending, attempt
+from ..execution.context import Context
+from ..execution.failure import as_error, bounded_repr, describe, encode_failure, traceback_text
+from ..model.message import Delivery, Message
+from ..model.outcome import Kind, Outcome
 from ..result import ResultBase
+from ..result.backend import accepted, result_serializer
+from ..sending.eta import due_at
 from ..signals import task_received, task_rejected, task_unknown
 from ..states import FAILURE
 from ..task import Task
-from ..workflow import replacement
 from .inputs import whole, with_inputs
 from .timelimits import TimeLimits
 

@@ -10,18 +10,18 @@ from collections.abc import Callable, Sequence
 from selectors import EVENT_READ, DefaultSelector
 from typing import NamedTuple, TypeVar
 
+from ..beat.scheduler import Scheduler
 from ..brokers.base import Broker, Claim
 from ..exceptions import BrokerCorrupt, BrokerError, BrokerLocked, BrokerTooNew, BrokerUnreachable
-from ..message import Delivery, Message, Receipt
-from ..outcome import Kind, Outcome, Policy, Settlement
+from ..model.message import Delivery, Message, Receipt
+from ..model.outcome import Kind, Outcome, Policy, Settlement
 from ..pools import Pool, Slot
-from ..pools.alarm import Alarm
 from ..pools.base import Death, Told, Verdict
-from ..scheduler import Scheduler
 from ..serializers import Serializer
+from ..support.wakeup import Alarm
 from .deaths import epitaph
 from .decide import decide
-from .life import Life
+from .lifecycle import Life
 from .log import TaskLog, logger
 from .maintenance import Maintenance
 from .pace import Pace

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from ..message import Message
+from ..model.message import Message
 
 
 class TimeLimits(NamedTuple):

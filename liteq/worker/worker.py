@@ -9,22 +9,22 @@ from types import TracebackType
 from typing import Any, Self
 
 from ..app import LiteQ
+from ..app.mainscript import only_definitions
+from ..app.reference import refer_to
+from ..beat.periodic import entries_of, name_of
+from ..beat.scheduler import Scheduler
 from ..exceptions import ImproperlyConfigured, LiteqError
-from ..mainscript import only_definitions
-from ..options import check_name
-from ..periodic import entries_of, name_of
 from ..pools import Recipe, make_pool
 from ..pools.base import Limits, Report, Run
-from ..scheduler import Scheduler
+from ..sending.options import check_name
 from ..serializers import get
 from .cpus import usable_cpus
 from .decide import policy_of
-from .life import Life
+from .lifecycle import Life
 from .log import TaskLog, logger
 from .logs import LogPlan
-from .printed import ending_lines
-from .reference import refer_to
 from .runner import Runner
+from .stdout import ending_lines
 from .supervisor import Plan, Supervisor
 from .timelimits import TimeLimits
 

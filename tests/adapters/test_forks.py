@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from liteq.brokers import connect
-from liteq.message import Message, new_id
+from liteq.model.message import Message, new_id
 from tests.e2e.project import KILL, Project, alive, wait_for
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")

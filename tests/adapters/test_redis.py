@@ -15,11 +15,11 @@ from liteq.brokers import connect
 from liteq.brokers.base import Claim
 from liteq.brokers.redis import RedisBroker
 from liteq.brokers.redis.serverclock import ServerClock
-from liteq.clock import system_clock
 from liteq.exceptions import BrokerError, BrokerUnavailable, ImproperlyConfigured, SecurityError
-from liteq.message import Delivery, Message, new_id
-from liteq.outcome import Policy, Settlement
+from liteq.model.message import Delivery, Message, new_id
+from liteq.model.outcome import Policy, Settlement
 from liteq.states import Phase
+from liteq.support.clock import system_clock
 from tests.servers import RedisServer, free_port, running_server
 
 KEY = "k" * 32

@@ -18,7 +18,7 @@ from liteq.brokers.sqlite import SqliteBroker
 from liteq.brokers.sqlite.location import default_url, locate
 from liteq.brokers.sqlite.statements import SQL, claim_sql
 from liteq.exceptions import BrokerCorrupt, BrokerUnavailable, ConfigurationError
-from liteq.message import Message, new_id
+from liteq.model.message import Message, new_id
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,7 +10,7 @@ from liteq.brokers import connect
 from liteq.brokers.base import Claim
 from liteq.brokers.owners import this_process
 from liteq.brokers.sqlite.schema import APPLICATION_ID, VERSION
-from liteq.outcome import Policy
+from liteq.model.outcome import Policy
 from liteq.states import Phase
 
 HERE = Path(__file__).parent

@@ -9,7 +9,7 @@ from liteq.brokers.base import WorkerInfo
 from liteq.cli import COMMANDS, exits, make_parser
 from liteq.cli.inspect import VIEWS
 from liteq.cli.views import View, task_view, worker_view
-from liteq.message import Message, Record
+from liteq.model.message import Message, Record
 from liteq.states import Phase
 from tests.architecture.source import ROOT
 

@@ -1,4 +1,4 @@
-"""Holds the code to the table of rungs in docs/internals/architecture.md, and to its rules."""
+"""Holds the code to the table of levels in docs/internals/architecture.md, and to its rules."""
 
 import ast
 import re
@@ -10,8 +10,8 @@ from tests.architecture.source import ROOT, imports, modules, tree, unit
 
 PAGE = ROOT / "docs/internals/architecture.md"
 ROW = re.compile(r"^\| *(\d+) *\| *`(\w+)` *\|", re.MULTILINE)
-ROWS = [(name, int(rung)) for rung, name in ROW.findall(PAGE.read_text(encoding="utf-8"))]
-RUNG = dict(ROWS)
+ROWS = [(name, int(level)) for level, name in ROW.findall(PAGE.read_text(encoding="utf-8"))]
+LEVEL = dict(ROWS)
 
 # Where a module of the standard library, or of a third party, may be imported.
 HOME = {
@@ -28,9 +28,9 @@ def within(module: str, folder: str) -> bool:
     return module == folder or module.startswith(folder + ".")
 
 
-def test_every_top_level_name_has_one_rung_and_every_rung_a_name() -> None:
-    assert len(ROWS) == len(RUNG)
-    assert set(RUNG) == {unit(module) for module in modules()}
+def test_every_top_level_name_has_one_level_and_every_level_a_name() -> None:
+    assert len(ROWS) == len(LEVEL)
+    assert set(LEVEL) == {unit(module) for module in modules()}
 
 
 @every_module
@@ -39,9 +39,9 @@ def test_imports_only_go_down(module: str) -> None:
     for line, target, _ in imports(module):
         if within(target, "liteq"):
             other = unit(target)
-            below = other == me or RUNG[other] < RUNG[me]
+            below = other == me or LEVEL[other] < LEVEL[me]
             assert below, (
-                f"{modules()[module]}:{line}: {me} ({RUNG[me]}) -> {other} ({RUNG[other]})"
+                f"{modules()[module]}:{line}: {me} ({LEVEL[me]}) -> {other} ({LEVEL[other]})"
             )
 
 

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from liteq.message import Delivery
-from liteq.outcome import Kind, Outcome
+from liteq.model.message import Delivery
+from liteq.model.outcome import Kind, Outcome
 from liteq.pools.base import Limits, Recipe, Report, Run
 
 NO_LIMITS = Limits()

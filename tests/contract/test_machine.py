@@ -14,12 +14,12 @@ from liteq.brokers import connect
 from liteq.brokers.base import Claim, Settled
 from liteq.brokers.memory import MemoryBroker
 from liteq.brokers.owners import this_process
-from liteq.clock import ManualClock
-from liteq.entry import Entry, Firing
-from liteq.graph import Graph, Group, Place
-from liteq.message import Attempt, Delivery, Message, Receipt, Record
-from liteq.outcome import Policy, Settlement
+from liteq.model.entry import Entry, Firing
+from liteq.model.graph import Graph, Group, Place
+from liteq.model.message import Attempt, Delivery, Message, Receipt, Record
+from liteq.model.outcome import Policy, Settlement
 from liteq.states import Phase
+from liteq.support.clock import ManualClock
 from tests.servers import RedisServer
 
 IDS = "abcdef"  # few, so that they collide

@@ -9,8 +9,8 @@ from selectors import DefaultSelector
 
 import pytest
 
-from liteq.message import Delivery, Message, Receipt, new_id
-from liteq.outcome import Outcome
+from liteq.model.message import Delivery, Message, Receipt, new_id
+from liteq.model.outcome import Outcome
 from liteq.pools import Happenings, Pool, PoolBroken, make_pool
 from liteq.pools.base import Limits, Recipe
 

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pytest
 
 from liteq import LiteQ
-from liteq.message import Record
+from liteq.model.message import Record
 from liteq.states import Phase
 
 from .project import ROOT, Program, Project, alive, children_of, wait_for

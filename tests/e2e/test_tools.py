@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from liteq.brokers import connect
-from liteq.message import Message
+from liteq.model.message import Message
 from tests.e2e.project import Program, Project, wait_for
 
 PROJECT = """

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from liteq import LiteQ
 from liteq.brokers import connect
-from liteq.clock import ManualClock
-from liteq.message import Record
+from liteq.model.message import Record
 from liteq.states import Phase
+from liteq.support.clock import ManualClock
 from liteq.testing import drain
 from tests.faults.crashpoints_verbs import KEEP, NOW, POLICY
 

@@ -18,9 +18,9 @@ from liteq.brokers import connect
 from liteq.brokers.base import Broker
 from liteq.brokers.sqlite.schema import APPLICATION_ID
 from liteq.brokers.sqlite.tally import Tally
-from liteq.clock import ManualClock
 from liteq.exceptions import BrokerError
-from liteq.message import Receipt
+from liteq.model.message import Receipt
+from liteq.support.clock import ManualClock
 from tests.e2e.project import KILL, ROOT
 from tests.faults.crashpoints_verbs import NOW, VERBS, Scene, set_the_scene
 

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from liteq.brokers.base import Broker, Claim
-from liteq.clock import ManualClock
-from liteq.entry import Entry, Firing
-from liteq.graph import Graph, Group, Place
-from liteq.message import Message, Receipt
-from liteq.outcome import Policy, Settlement
+from liteq.model.entry import Entry, Firing
+from liteq.model.graph import Graph, Group, Place
+from liteq.model.message import Message, Receipt
+from liteq.model.outcome import Policy, Settlement
 from liteq.states import Phase
+from liteq.support.clock import ManualClock
 
 NOW = 1_000_000_000.0
 QUEUES = ("celery",)

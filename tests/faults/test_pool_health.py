@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from liteq.outcome import Kind
+from liteq.model.outcome import Kind
 from liteq.pools.base import Verdict
 from tests.contract.recipes import recipe
 from tests.contract.test_pools import Driver, delivery, drive, results
@@ -34,9 +34,10 @@ def single(monkeypatch: pytest.MonkeyPatch) -> Iterator[Driver]:
 
 
 # Where children come from, and what happens there. The supervisor has imported it all the same.
+FORK_SERVER = "'liteq.pools.forkserver' in sys.modules"
 BROKEN = {
-    "raises before the fork": "if 'liteq.pools.nursery' in sys.modules: raise RuntimeError('so')",
-    "exits before the fork": "if 'liteq.pools.nursery' in sys.modules: os._exit(3)",
+    "raises before the fork": f"if {FORK_SERVER}: raise RuntimeError('so')",
+    "exits before the fork": f"if {FORK_SERVER}: os._exit(3)",
     "exits after the fork": "os.register_at_fork(after_in_child=lambda: os._exit(3))",
     "raises in a fresh interpreter": (
         "if 'liteq.pools.child' in sys.modules and 'liteq.cli' not in sys.modules:\n"

@@ -13,8 +13,8 @@ import pytest
 
 from liteq import LiteQ
 from liteq.brokers import connect
-from liteq.message import Record
-from liteq.outcome import Policy
+from liteq.model.message import Record
+from liteq.model.outcome import Policy
 from liteq.states import Phase
 from liteq.task import Task
 from liteq.testing import drain

@@ -11,7 +11,7 @@ pytest.importorskip("redis")
 from liteq.brokers import Broker, connect
 from liteq.brokers.redis import RedisBroker
 from liteq.exceptions import BrokerUnavailable
-from liteq.message import Message
+from liteq.model.message import Message
 from liteq.testing import BrokerContract, ManualClock
 from tests.e2e.project import TASKS, Project, wait_for
 from tests.faults.test_redis_faults import FILE, done, message, project_on

@@ -18,8 +18,8 @@ from liteq.brokers import connect
 from liteq.brokers.base import Broker, Claim
 from liteq.brokers.redis import RedisBroker
 from liteq.exceptions import BrokerFull, BrokerUnavailable, BrokerUnreachable
-from liteq.message import Delivery, Message, new_id
-from liteq.outcome import Settlement
+from liteq.model.message import Delivery, Message, new_id
+from liteq.model.outcome import Settlement
 from liteq.states import Phase
 from tests.e2e.project import TASKS, Project, alive, children_of, wait_for
 from tests.faults.proxy import Proxy

@@ -24,7 +24,7 @@ from liteq.exceptions import (
     BrokerUnavailable,
     ConfigurationError,
 )
-from liteq.message import Message, new_id
+from liteq.model.message import Message, new_id
 from tests.e2e.project import KILL, Project, wait_for
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="there are no modes and owners")

@@ -16,8 +16,8 @@ import pytest
 from liteq.brokers import connect
 from liteq.brokers.sqlite import SqliteBroker
 from liteq.exceptions import BrokerLocked
-from liteq.message import Message, new_id
-from liteq.portable import portable
+from liteq.model.message import Message, new_id
+from liteq.support.portable import portable
 from tests.e2e.project import INT, KILL, Program, Project, wait_for
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs flock and SIGSTOP")

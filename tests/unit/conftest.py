@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from liteq import LiteQ, Task, current
-from liteq.message import Delivery, Message, Receipt
-from liteq.outcome import Outcome
+from liteq import LiteQ, Task
+from liteq.execution import current
+from liteq.model.message import Delivery, Message, Receipt
+from liteq.model.outcome import Outcome
 from liteq.serializers import get
 from liteq.testing import ManualClock, MemoryBroker
 from liteq.worker.runner import Runner

@@ -10,13 +10,8 @@ from typing import Any
 import pytest
 
 from liteq import LiteQ, Task
-from liteq.exceptions import (
-    ImproperlyConfigured,
-    InvalidTaskError,
-    NotRegistered,
-    PayloadTooLarge,
-)
-from liteq.registry import OPTIONS
+from liteq.app.registry import OPTIONS
+from liteq.exceptions import ImproperlyConfigured, InvalidTaskError, NotRegistered, PayloadTooLarge
 from liteq.testing import ManualClock, MemoryBroker, drain
 
 

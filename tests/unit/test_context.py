@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from liteq.context import NO_TASK, Context, current, enter, leave, sent_from
-from liteq.message import Delivery, Message, Receipt
+from liteq.execution.context import NO_TASK, Context, current, enter, leave, sent_from
+from liteq.model.message import Delivery, Message, Receipt
 
 MESSAGE = Message(
     "task-1",

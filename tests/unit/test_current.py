@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from liteq import LiteQ, current, current_app, current_task, shared_task
+from liteq import LiteQ, current_app, current_task, shared_task
 from liteq.exceptions import ImproperlyConfigured
+from liteq.execution import current
 from liteq.testing import MemoryBroker, drain
 
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 import pytest
 
 from liteq.exceptions import RemoteError, SerializationError
-from liteq.failure import (
+from liteq.execution.failure import (
     NOTE_LIMIT,
     TEXT_LIMIT,
     ExceptionInfo,

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liteq.entry import Entry
-from liteq.firing import Due, due, merged, moments, planned
-from liteq.message import Message
+from liteq.beat.firing import Due, due, merged, moments, planned
+from liteq.model.entry import Entry
+from liteq.model.message import Message
 from liteq.schedules import BaseSchedule, crontab, from_text, schedule, to_text
 
 NOON = datetime(2030, 1, 31, 12, tzinfo=UTC).timestamp()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from liteq.message import Delivery, Message, Receipt
+from liteq.model.message import Delivery, Message, Receipt
 from liteq.pools import Slot
 from liteq.worker.pace import MOST, Pace
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from liteq import LiteQ, group
-from liteq.entry import Entry
+from liteq.beat.periodic import entries_of
 from liteq.exceptions import ConfigurationError, ImproperlyConfigured
-from liteq.periodic import entries_of
+from liteq.model.entry import Entry
 from liteq.schedules import crontab, schedule, solar, to_text
 from liteq.testing import ManualClock, MemoryBroker, drain, firings, tick, travel
 

@@ -16,8 +16,8 @@ from liteq.exceptions import (
     QueueNotFound,
     SerializationError,
 )
-from liteq.message import Message
-from liteq.options import KNOWN, Named, check_name, check_options
+from liteq.model.message import Message
+from liteq.sending.options import KNOWN, Named, check_name, check_options
 from liteq.serializers import get
 from liteq.task import Task
 from liteq.testing import ManualClock, MemoryBroker, drain

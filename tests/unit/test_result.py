@@ -18,14 +18,9 @@ from liteq.exceptions import (
     TimeoutError,
     WorkerLostError,
 )
-from liteq.message import Delivery
-from liteq.outcome import Settlement
-from liteq.result import (
-    EagerResult,
-    allow_join_result,
-    denied_join_result,
-    result_from_tuple,
-)
+from liteq.model.message import Delivery
+from liteq.model.outcome import Settlement
+from liteq.result import EagerResult, allow_join_result, denied_join_result, result_from_tuple
 from liteq.states import Phase
 from liteq.testing import ManualClock, MemoryBroker, drain
 

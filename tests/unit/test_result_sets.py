@@ -11,8 +11,8 @@ import pytest
 
 from liteq import GroupResult, LiteQ, ResultSet, group
 from liteq.exceptions import ChordError, IncompleteStream, TimeoutError
-from liteq.graph import Graph, Group, Place
-from liteq.message import Record
+from liteq.model.graph import Graph, Group, Place
+from liteq.model.message import Record
 from liteq.result import AsyncResult, EagerResult, allow_join_result, result_from_tuple
 from liteq.testing import ManualClock, MemoryBroker, drain
 

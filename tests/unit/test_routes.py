@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from liteq.exceptions import ImproperlyConfigured
-from liteq.routes import route
+from liteq.sending.routes import route
 
 
 def queue(routes: Any, name: str) -> Any:

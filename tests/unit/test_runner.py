@@ -8,9 +8,9 @@ import pytest
 
 from liteq import LiteQ, signals
 from liteq.exceptions import Ignore, Reject, Retry
-from liteq.failure import TEXT_LIMIT, decode_failure
-from liteq.message import Delivery, Receipt
-from liteq.outcome import Kind, Outcome
+from liteq.execution.failure import TEXT_LIMIT, decode_failure
+from liteq.model.message import Delivery, Receipt
+from liteq.model.outcome import Kind, Outcome
 from liteq.serializers import get
 from liteq.signals import Signal
 from liteq.testing import ManualClock
@@ -147,7 +147,7 @@ def test_a_traceback_begins_where_the_task_does(app: LiteQ, run: Run) -> None:
     assert lines[0] == "Traceback (most recent call last):"
     assert __file__ in lines[1]
     assert lines[-1].endswith("Oops: no")
-    assert "liteq/attempt.py" not in text.replace("\\", "/")
+    assert "liteq/execution/attempt.py" not in text.replace("\\", "/")
 
 
 def test_a_call_that_does_not_fit_has_no_frame_of_ours_either(app: LiteQ, run: Run) -> None:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import pytest
 
+from liteq.beat.firing import planned
+from liteq.beat.scheduler import Scheduler
 from liteq.brokers.memory import MemoryBroker
-from liteq.entry import Entry, Fired, Firing
-from liteq.firing import planned
-from liteq.message import Message
-from liteq.scheduler import Scheduler
+from liteq.model.entry import Entry, Fired, Firing
+from liteq.model.message import Message
 from liteq.schedules import crontab, schedule, to_text
 from liteq.states import Phase
 from liteq.testing import ManualClock

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from liteq.exceptions import SoftTimeLimitExceeded
-from liteq.softlimit import call_within
+from liteq.execution.softlimit import call_within
 
 
 def here(function: Callable[[], Any]) -> Any:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from liteq.urls import has_secrets, safe_url
+from liteq.support.urls import has_secrets, safe_url
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from liteq.zones import LOCAL, as_zone, name_of
+from liteq.support.zones import LOCAL, as_zone, name_of
 from tests.architecture.source import PACKAGE
 
 PARIS = ZoneInfo("Europe/Paris")

@@ -4,7 +4,7 @@ It forgets everything with its process, and no other process sees it, a forked o
 is no store to run a program on.
 """
 
-from ...clock import Clock
+from ...support.clock import Clock
 from .broker import MemoryBroker
 
 __all__ = ["MemoryBroker", "connect"]

@@ -14,13 +14,13 @@ from itertools import count
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
-from ...clock import Clock, system_clock
-from ...graph import Graph, Members
-from ...message import Attempt, Delivery, Message, Receipt, Record, last_attempt
-from ...outcome import Policy, Settlement
+from ...model.graph import Graph, Members
+from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
+from ...model.outcome import Policy, Settlement
 from ...states import Phase
-from ...walk import follow_up
+from ...support.clock import Clock, system_clock
 from ..base import Begun, Claim, Condemned, QueueCount, Settled, WorkerInfo
+from ..walk import follow_up
 from .bells import MemoryBell
 from .records import eta, headers_of, kept_until, new
 from .schedules import Scheduling

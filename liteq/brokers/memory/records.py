@@ -5,7 +5,7 @@ from collections.abc import ItemsView
 from math import inf
 from typing import Any
 
-from ...message import Message, Record
+from ...model.message import Message, Record
 from ...states import Phase
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from itertools import count
 
-from ...entry import Entry, Fired, Firing
-from ...message import Record
+from ...model.entry import Entry, Fired, Firing
+from ...model.message import Record
 from ..base import Broker
 from .records import new
 

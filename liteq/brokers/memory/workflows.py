@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from ...graph import Graph, Group, Members, Place
-from ...message import Input, Record
+from ...model.graph import Graph, Group, Members, Place
+from ...model.message import Input, Record
 from ...states import Phase
-from ...walk import Closed, Ended, Ties, Waiter
+from ..walk import Closed, Ended, Ties, Waiter
 
 
 class GroupState(NamedTuple):

@@ -1,6 +1,6 @@
 """A store on a Redis server, for several machines."""
 
-from ...clock import Clock
+from ...support.clock import Clock
 from .broker import RedisBroker
 from .location import SCHEMES, locate
 

@@ -5,23 +5,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from ...clock import Clock, system_clock
 from ...exceptions import SecurityError
-from ...graph import Graph, Members
-from ...message import Attempt, Delivery, Message, Receipt, Record, last_attempt
-from ...outcome import Policy, Settlement
+from ...model.graph import Graph, Members
+from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
+from ...model.outcome import Policy, Settlement
 from ...serializers.signed import Signer
 from ...states import Phase
-from ..base import (
-    Begun,
-    Bell,
-    Claim,
-    Condemned,
-    Examination,
-    QueueCount,
-    Settled,
-    WorkerInfo,
-)
+from ...support.clock import Clock, system_clock
+from ..base import Begun, Bell, Claim, Condemned, Examination, QueueCount, Settled, WorkerInfo
 from ..bells import LocalBell
 from .bells import Listener
 from .checkup import gather, judge, warn_of_risks

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ...message import Record
+from ...model.message import Record
 from ...states import Phase
 from .server import Server
 

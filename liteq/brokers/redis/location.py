@@ -5,7 +5,7 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from ...exceptions import ConfigurationError
-from ...nearest import nearest
+from ...support.nearest import nearest
 
 # Schemes, and what the server behind them is.
 SCHEMES = {

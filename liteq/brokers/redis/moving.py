@@ -4,10 +4,10 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
-from ...graph import Group, Place
-from ...message import Attempt
+from ...model.graph import Group, Place
+from ...model.message import Attempt
 from ...states import Phase
-from ..moving import Cargo, GroupState, Movable, Parcel
+from ..transfer import Cargo, GroupState, Movable, Parcel
 from .listing import Listing
 from .rows import Arguments, attempts_of, field_args, packed, record_of
 from .seals import Seal

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ...outcome import Policy
+from ...model.outcome import Policy
 from ...states import Phase
 from ..base import Begun
 from ..owners import Owner, is_dead, this_process

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-from ...graph import Graph, Place
-from ...message import Attempt, Delivery, Input, Message, Receipt, Record
-from ...outcome import Settlement
+from ...model.graph import Graph, Place
+from ...model.message import Attempt, Delivery, Input, Message, Receipt, Record
+from ...model.outcome import Settlement
 from ...states import Phase
 
 Arguments = list[str | bytes | int | float]

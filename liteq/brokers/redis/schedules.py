@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from math import inf
 from typing import Any
 
-from ...entry import Entry, Fired, Firing
 from ...exceptions import SecurityError
+from ...model.entry import Entry, Fired, Firing
 from ..base import Broker
 from .rows import Arguments, message_args, packed, unpacked
 from .seals import Seal

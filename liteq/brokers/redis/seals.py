@@ -4,10 +4,10 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from ...exceptions import SecurityError
-from ...failure import encode_failure
-from ...graph import Graph
-from ...message import Delivery, Input, Message, Record
-from ...outcome import Policy, Settlement
+from ...execution.failure import encode_failure
+from ...model.graph import Graph
+from ...model.message import Delivery, Input, Message, Record
+from ...model.outcome import Policy, Settlement
 from ...serializers.json import SERIALIZER as JSON
 from ...serializers.signed import Signer
 from ...states import Phase

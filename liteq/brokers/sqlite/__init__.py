@@ -1,6 +1,6 @@
 """The embedded store: one SQLite file."""
 
-from ...clock import Clock
+from ...support.clock import Clock
 from .broker import SqliteBroker
 from .location import default_url, locate
 

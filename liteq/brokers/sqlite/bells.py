@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from ...portable import portable
+from ...support.portable import portable
 from ..base import Bell
 from . import forks
 from .runtime import runtime_folder

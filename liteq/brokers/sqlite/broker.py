@@ -11,12 +11,12 @@ from itertools import repeat
 from math import inf
 from sqlite3 import Connection
 
-from ...clock import Clock
 from ...exceptions import BrokerError
-from ...graph import Graph
-from ...message import Attempt, Delivery, Message, Receipt, Record, last_attempt
-from ...outcome import Policy, Settlement
+from ...model.graph import Graph
+from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
+from ...model.outcome import Policy, Settlement
 from ...states import Phase
+from ...support.clock import Clock
 from ..base import Begun, Bell, Claim, Condemned, Settled
 from ..owners import Owner, is_dead, this_process
 from .bells import SocketBell

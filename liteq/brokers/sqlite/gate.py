@@ -20,7 +20,7 @@ import sys
 import time
 from contextlib import suppress
 
-from ...portable import portable
+from ...support.portable import portable
 from .tally import Tally
 from .waiting import Line, line_at
 

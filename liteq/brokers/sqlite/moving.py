@@ -4,9 +4,9 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from sqlite3 import Connection
 
-from ...graph import Group, Place
-from ...message import Attempt, Record
-from ..moving import Cargo, GroupState, Movable, Parcel
+from ...model.graph import Group, Place
+from ...model.message import Attempt, Record
+from ..transfer import Cargo, GroupState, Movable, Parcel
 from .rows import Row, record_of
 from .session import Level, Session
 from .statements import SQL, parse, read

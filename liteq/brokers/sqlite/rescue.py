@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable
 from sqlite3 import Connection
 
-from ...outcome import Policy
+from ...model.outcome import Policy
 from ...states import Phase
 from ..base import Begun
 from ..owners import Owner, is_dead

@@ -5,9 +5,9 @@ from itertools import count
 from random import getrandbits
 from typing import Any
 
-from ...graph import Place
-from ...message import Delivery, Message, Receipt, Record
-from ...outcome import Settlement
+from ...model.graph import Place
+from ...model.message import Delivery, Message, Receipt, Record
+from ...model.outcome import Settlement
 from ...states import Phase
 
 Row = tuple[Any, ...]

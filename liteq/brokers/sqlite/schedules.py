@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from random import getrandbits
 from sqlite3 import Connection
 
-from ...entry import Entry, Fired, Firing
-from ...message import Message
+from ...model.entry import Entry, Fired, Firing
+from ...model.message import Message
 from ..base import Broker
 from .rows import Row, task_row
 from .session import Level, Session

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from sqlite3 import Connection
 
-from ...message import Receipt
-from ...outcome import Settlement
+from ...model.message import Receipt
+from ...model.outcome import Settlement
 from .rows import again_row, attempt_row, final_row, is_plain_end, plain_final_row
 from .statements import SQL
 from .workflows import drop_revoked, follow_up, insert, replace

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...exceptions import BrokerUnavailable
-from ...graph import Members
-from ...message import Record
+from ...model.graph import Members
+from ...model.message import Record
 from ...states import Phase
 from ..base import Broker, Examination, QueueCount, WorkerInfo
 from ..owners import Owner, is_dead

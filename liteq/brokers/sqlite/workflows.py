@@ -11,11 +11,11 @@ from operator import itemgetter
 from sqlite3 import Connection
 from typing import Any
 
-from ... import walk
-from ...graph import Graph, Place
-from ...message import Input
+from ...model.graph import Graph, Place
+from ...model.message import Input
 from ...states import Phase
-from ...walk import Closed, Ended, Ties, Waiter
+from .. import walk
+from ..walk import Closed, Ended, Ties, Waiter
 from .rows import Row, placed_row, tokens
 from .statements import SQL
 

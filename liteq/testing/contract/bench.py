@@ -5,10 +5,10 @@ from functools import cached_property
 from typing import Any
 
 from ...brokers.base import Broker, Claim
-from ...clock import ManualClock
-from ...message import Delivery, Message, Receipt, Record
-from ...outcome import Policy, Settlement
+from ...model.message import Delivery, Message, Receipt, Record
+from ...model.outcome import Policy, Settlement
 from ...states import Phase
+from ...support.clock import ManualClock
 
 KEEP = 60.0  # seconds that a finished task is kept, where a test does not say
 

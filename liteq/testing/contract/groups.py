@@ -1,6 +1,6 @@
 """What waits for a group: woken once, by the last member to end, with what they came to."""
 
-from ...graph import Group, Members, Place
+from ...model.graph import Group, Members, Place
 from ...states import Phase
 from .planting import Planting
 

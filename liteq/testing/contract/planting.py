@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from ...graph import Graph, Group, Place
-from ...message import Delivery
-from ...outcome import Settlement
+from ...model.graph import Graph, Group, Place
+from ...model.message import Delivery
+from ...model.outcome import Settlement
 from ...states import Phase
 from .bench import Bench
 

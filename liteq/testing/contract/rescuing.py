@@ -1,6 +1,6 @@
 """What `rescue` means."""
 
-from ...outcome import Policy
+from ...model.outcome import Policy
 from ...states import Phase
 from .bench import Bench
 from .races import race

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from ...entry import Entry, Fired, Firing
+from ...model.entry import Entry, Fired, Firing
 from ...states import Phase
 from .bench import Bench
 from .races import race

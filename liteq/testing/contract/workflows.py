@@ -1,7 +1,7 @@
 """What `enqueue_graph` means, and what follows from the ends of tasks."""
 
-from ...graph import Graph, Group, Place
-from ...message import Delivery, Input
+from ...model.graph import Graph, Group, Place
+from ...model.message import Delivery, Input
 from ...states import Phase
 from .planting import Planting
 

@@ -1,0 +1,43 @@
+"""`shared_task`: tasks of reusable modules, which know no application."""
+
+from collections.abc import Callable
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
+
+from ..execution.current import Proxy, get_current_app, share
+from ..task import Task
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@overload
+def shared_task(function: Callable[P, R], /) -> Task[P, R]: ...
+@overload
+def shared_task(
+    *, bind: Literal[True], **options: Any
+) -> Callable[[Callable[Concatenate[Any, P], R]], Task[P, R]]: ...
+@overload
+def shared_task(
+    *, bind: Literal[False] = False, **options: Any
+) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+def shared_task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Make a function a task of every application, those that exist and those to come.
+
+    Takes the options of `app.task`. What it answers stands for the task of the current
+    application, at each use.
+    """
+    if function is None:
+        return lambda function: _shared(function, options)
+    return _shared(function, options)
+
+
+def _shared(function: Callable[..., Any], options: dict[str, Any]) -> Any:
+    share(lambda app: app.task(**options)(function))
+
+    def find() -> Task[..., Any]:
+        app = get_current_app()
+        name = options.get("name") or app.gen_task_name(function.__name__, function.__module__)
+        task: Task[..., Any] = app.tasks[name]
+        return task
+
+    return Proxy(find)

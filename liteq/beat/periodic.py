@@ -1,0 +1,151 @@
+"""Periodic tasks as the code has them: what stands in `beat_schedule` becomes entries."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from ..canvas import Signature
+from ..canvas.builtins import START
+from ..exceptions import ImproperlyConfigured, LiteqError
+from ..model.entry import MISFIRES, Entry
+from ..model.message import Message
+from ..schedules import maybe_schedule, to_text
+from ..sending.options import Named, check_arguments, check_name
+from ..support.nearest import did_you_mean
+from ..support.zones import as_zone
+
+FIELDS = ("grace", "jitter", "misfire", "overlap", "relative", "timezone")
+"""What an entry can be told beside the call that it makes."""
+
+_CALL = ("args", "kwargs", "options", "schedule", "task")
+_OF_ONE_CALL = ("countdown", "eta", "task_id")
+
+
+def entries_of(app: Any) -> list[Entry]:
+    """The entries of `beat_schedule`, of `add_periodic_task`, and of tasks with a `schedule`.
+
+    Raises ImproperlyConfigured for one that cannot be.
+    """
+    of_tasks = {
+        task.name: {"task": task.name, **_fields_of(task.schedule)}
+        for task in app.tasks.values()
+        if task.schedule is not None
+    }
+    wanted = {**of_tasks, **app.conf.beat_schedule, **app.periodic_tasks}
+    return [
+        entry_of(app, name, fields)._replace(app=name_of(app)) for name, fields in wanted.items()
+    ]
+
+
+def name_of(app: Any) -> str:
+    """What entries name as the application whose code has them."""
+    return app.main or "__main__"
+
+
+def periodic_call(
+    schedule: Any,
+    sig: Any,
+    args: Any = (),
+    kwargs: Any = None,
+    name: str | None = None,
+    **options: Any,
+) -> tuple[str, dict[str, Any]]:
+    """The arguments of `add_periodic_task` as a name and fields of an entry."""
+    own = {field: options.pop(field) for field in FIELDS if field in options}
+    call = sig if isinstance(sig, Signature) else sig.s()
+    call = call.clone(args, kwargs)
+    fields = {"schedule": schedule, **call_of(call, options=options), **own}
+    return name or repr(call), fields
+
+
+def call_of(
+    task: Any, args: Any = None, kwargs: Any = None, options: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The fields of an entry that say what is called: a task, its name, or a signature."""
+    if not isinstance(task, Signature):
+        call = {"task": getattr(task, "name", task), "args": args, "kwargs": kwargs}
+        return {**call, "options": dict(options or {})}
+    call = task.clone(args or (), kwargs or {})
+    if call.subtask_type is None and not (
+        call.options.get("link") or call.options.get("link_error")
+    ):
+        fields = {"task": call.task, "args": call.args, "kwargs": call.kwargs}
+        return {**fields, "options": {**call.options, **(options or {})}}
+    # A whole canvas: a task makes it, each time anew.
+    return {"task": START, "args": (dict(call),), "options": dict(options or {})}
+
+
+def entry_of(app: Any, name: str, fields: Mapping[str, Any]) -> Entry:
+    """The entry of `name` that `fields` describe, as in `beat_schedule`."""
+    try:
+        return _entry(app, check_name("schedule name", name), _known(fields))
+    except (LiteqError, TypeError, ValueError) as exc:
+        raise ImproperlyConfigured(f"schedule {name!r}: {exc}") from exc
+
+
+def _entry(app: Any, name: str, fields: Mapping[str, Any]) -> Entry:
+    timing = maybe_schedule(fields["schedule"], bool(fields.get("relative")))
+    if timing is None or not fields.get("task"):
+        raise ValueError("an entry needs a `task` and a `schedule`")
+    misfire = fields.get("misfire", "once")
+    if misfire not in MISFIRES:
+        raise ValueError(f"misfire is {misfire!r}: give one of {', '.join(MISFIRES)}")
+    zone = as_zone(fields.get("timezone") or app.timezone)
+    message, expires = _message(app, fields)
+    grace = fields.get("grace")
+    return Entry(
+        name,
+        to_text(timing.in_zone(zone)),
+        message,
+        misfire=misfire,
+        grace=None if grace is None else _seconds("grace", grace),
+        overlap=bool(fields.get("overlap", True)),
+        jitter=_seconds("jitter", fields.get("jitter", 0.0)),
+        expires=expires,
+    )
+
+
+def _message(app: Any, fields: Mapping[str, Any]) -> tuple[Message, float | None]:
+    """What is sent each time, and the seconds after which it expires."""
+    args, kwargs = check_arguments(fields.get("args"), fields.get("kwargs"))
+    options = dict(fields.get("options") or {})
+    for option in _OF_ONE_CALL:
+        if options.pop(option, None) is not None:
+            raise ValueError(f"the option {option!r} is for one call; this one is made many times")
+    task = app.tasks.get(fields["task"])
+    if task is not None:
+        task.check(args, kwargs)
+    expires = options.get("expires", task and task.expires)
+    relative = expires is not None and not isinstance(expires, datetime | str)
+    if relative:
+        options["expires"] = None
+    message = app.producer.template(task or Named(fields["task"]), args, kwargs, options)
+    kept = json.loads(message.options or "{}")
+    for stranger in ("root_id", "parent_id"):  # of the task that is running here, if one is
+        kept.pop(stranger, None)
+    message = message._replace(id="", options=json.dumps(kept) if kept else None)
+    return message, _seconds("expires", expires) if relative else None
+
+
+def _fields_of(given: Any) -> Mapping[str, Any]:
+    """What a task's option `schedule` says: a schedule, or fields of an entry."""
+    return given if isinstance(given, Mapping) else {"schedule": given}
+
+
+def _known(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    known = (*FIELDS, *_CALL)
+    for field in fields:
+        if field not in known:
+            hint = did_you_mean(str(field), known, f"; known are {', '.join(known)}")
+            raise ValueError(f"there is no {field!r} in an entry{hint}")
+    if "schedule" not in fields:
+        raise ValueError("an entry needs a `schedule`")
+    return fields
+
+
+def _seconds(name: str, given: Any) -> float:
+    seconds = given.total_seconds() if isinstance(given, timedelta) else given
+    if isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 <= seconds < 1e10:
+        return float(seconds)
+    raise ValueError(f"{name} is {given!r}: give seconds, 0 or more")

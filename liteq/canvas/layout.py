@@ -1,0 +1,314 @@
+"""A canvas becomes a graph: its messages, and what each of them waits for.
+
+Parts that are still to be laid out stand on a stack of our own, so a canvas may be as long and as
+deep as it likes.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ..execution.context import sent_from
+from ..model.graph import ALONE, Graph, Group, Place
+from ..model.message import Message, new_id
+from ..result.waiting import leaves_before
+from ..sending.eta import due_at
+from ..sending.options import LINKS, NO_OPTIONS, Named, Options, as_json, is_linked
+from . import Signature, chain, chord, group, maybe_signature
+from .compound import Compound
+from .signature import as_list
+
+COLLECT = "celery.accumulate"
+CALL_ERRBACK = "celery.call_errback"
+_SEVERAL = ("chain", "group", "chord", "chunks")
+_OF_THE_TRANSACTION = ("durable", "retry", "retry_policy")
+
+
+class _Part(NamedTuple):
+    """A part of a canvas, and what is known of its place."""
+
+    call: Any  # a Signature
+    place: Place  # of what runs first in it and, the group, of what runs last
+    awaited: bool = False  # something waits for its end
+    chord: str | None = None  # the body that waits for the group which it is in
+    of_body: bool = False  # it ends a chord's body, which fails when the header does
+    group: str | None = None  # a group by name: of members for which nobody waits too
+    position: int = 0
+
+
+class Layout:
+    """Lays canvases out as one graph.
+
+    They have to be frozen, with arguments and options where they belong. `shared`: options that
+    all messages have.
+    """
+
+    def __init__(self, app: Any, shared: Options = NO_OPTIONS) -> None:
+        self._app = app
+        self._tasks = app.tasks
+        self._shared = shared
+        self._root: dict[str, str] = {}
+        self._messages: list[Message] = []
+        self._places: list[Place] = []
+        self._groups: list[Group] = []
+        self._parts: list[_Part] = []
+        self._ids: set[str] = set()
+        self._has_root = "root_id" in shared or sent_from() is not None
+
+    @property
+    def graph(self) -> Graph:
+        """All that was added."""
+        return Graph(tuple(self._messages), tuple(self._places), tuple(self._groups))
+
+    def add(self, call: Signature, place: Place = ALONE) -> None:
+        """Lay out `call`; `place` says what it waits for, and of which group it is a member."""
+        self._root = {}
+        self._parts.append(_Part(call, place, group=place.group, position=place.position))
+        while self._parts:
+            part = self._parts.pop()
+            _LAYERS.get(type(part.call), Layout._single)(self, part)
+
+    # kinds of canvases
+
+    def _chain(self, part: _Part) -> None:
+        *earlier, last = part.call.tasks
+        parts = []
+        place = part.place._replace(group=None, position=0)
+        for step in earlier:
+            parts.append(_Part(step, place, awaited=True))
+            place = _after(step)
+        place = place._replace(group=part.place.group, position=part.place.position)
+        self._push([*parts, part._replace(call=last, place=place)])
+
+    def _group(self, part: _Part) -> None:
+        call, place = part.call, part.place
+        members = call.tasks
+        own = None
+        if place.group is not None and not members:
+            self._parts.append(part._replace(call=self._nothing(), place=place))
+            return
+        if part.awaited or place.group is not None:
+            own = call.id
+            self._groups.append(Group(own, place.group, place.position, call.forgiving))
+        within = place._replace(group=own, followed=False)
+        self._push(
+            _Part(
+                member,
+                within._replace(position=n),
+                False,
+                part.chord,
+                part.of_body,
+                call.id,
+                n,
+            )
+            for n, member in enumerate(members)
+        )
+
+    def _chord(self, part: _Part) -> None:
+        header, body = part.call.header, part.call.body
+        if not header.tasks:  # of nobody: the body runs at once
+            body._give(([],), {})
+            self._parts.append(part._replace(call=body, place=part.place._replace(takes=False)))
+            return
+        before = part.place._replace(group=None, position=0)
+        after = _after(header)._replace(group=part.place.group, position=part.place.position)
+        first = _Part(header, before, awaited=True, chord=_end(body)[0])
+        self._push([first, part._replace(call=body, place=after, of_body=True)])
+
+    def _single(self, part: _Part) -> None:
+        call, place = part.call, part.place
+        links = call.options.get("link"), call.options.get("link_error")
+        awaited = part.awaited or bool(links[0] or links[1])
+        takes = place.takes and not call.immutable
+        if awaited or takes != place.takes:
+            place = place._replace(takes=takes, followed=awaited)
+        place, options = _delayed(place, self._options(part))
+        message = self._message(call, place, options)
+        self._messages.append(message)
+        self._places.append(place)
+        self._ids.add(message.id)
+        if not self._has_root:
+            self._root = self._root or {"root_id": message.id}
+        if awaited:
+            self._link(message.id, links[0])
+            self._link_errors(message.id, links[1], 2 if part.of_body else 1)
+
+    # what is linked
+
+    def _link(self, id: str, callbacks: Any) -> None:
+        place = Place(waits=id, takes=True)
+        self._push(_Part(self._frozen(each), place) for each in as_list(callbacks))
+
+    def _link_errors(self, id: str, errbacks: Any, on_failure: int) -> None:
+        for each in as_list(errbacks):
+            call = self._frozen(each)
+            if is_several(call):
+                # What waits for a failure that does not come is forgotten: so only a single task
+                # waits, and it sends the rest.
+                call = Signature(CALL_ERRBACK, (dict(call),), task_id=new_id(), app=self._app)
+            place = Place(waits=id, on_failure=on_failure, takes=not call.immutable)
+            place, options = _delayed(place, {**call.options, **self._shared, **self._root})
+            message = self._message(call, place, options, check=False)
+            if call.immutable:
+                message = _with(message, {"immutable": True})
+            self._messages.append(message)
+            self._places.append(place)
+
+    def _frozen(self, linked: Any) -> Signature:
+        """A copy of a callback with ids that nothing else here has."""
+        call = _ready(maybe_signature(linked, self._app))
+        for leaf in call.leaves():
+            if leaf.id in self._ids:
+                del leaf.options["task_id"]
+        call.freeze()
+        self._ids.update(leaf.id for leaf in call.leaves())
+        return call
+
+    # messages
+
+    def _options(self, part: _Part) -> dict[str, Any]:
+        options = {**part.call.options, **self._shared, **self._root}
+        for name in LINKS:
+            options.pop(name, None)
+        if part.group is not None:
+            options["group_id"], options["group_index"] = part.group, part.position
+        if part.chord is not None:
+            options["chord"] = part.chord
+        return options
+
+    def _message(
+        self, call: Signature, place: Place, options: Options, *, check: bool = True
+    ) -> Message:
+        task = self._tasks.get(call.task)
+        args, kwargs = call.args, call.kwargs
+        if task is not None and check:
+            task.check((None, *args) if place.takes else args, kwargs)
+        message: Message = self._app.producer.message(
+            task or Named(call.task), args, kwargs, options
+        )
+        return message
+
+    def _nothing(self) -> Signature:
+        """A task that answers the empty list."""
+        return Signature(COLLECT, ([],), immutable=True, task_id=new_id(), app=self._app)
+
+    def _push(self, parts: Iterable[_Part]) -> None:
+        self._parts += reversed(list(parts))
+
+
+_LAYERS: Mapping[type, Any] = {
+    chain: Layout._chain,
+    group: Layout._group,
+    chord: Layout._chord,
+}
+
+
+def send(
+    app: Any, calls: Sequence[Signature], results: Iterable[Any], place: Place = ALONE
+) -> None:
+    """Store frozen canvases, whose results are `results`, in one transaction: all or none.
+
+    `place`: what they wait for, or the group that they become members of.
+    """
+    layout = Layout(app)
+    for call in calls:
+        layout.add(call, place)
+    graph = layout.graph
+    if not graph.messages:
+        return
+    app.producer.publish_graph(graph, _of_the_transaction(calls))
+    ignored = {message.id for message in graph.messages if message.ignore_result}
+    if ignored:
+        for leaf in _all_leaves(results):
+            leaf.ignored = leaf.id in ignored
+
+
+def send_copies(app: Any, calls: Iterable[Signature], options: Options = NO_OPTIONS) -> list[Any]:
+    """Store copies of `calls`, canvases and single ones, all or none; answer their results."""
+    copies = [_ready(call.clone(**options)) for call in calls]
+    for copy in copies:
+        copy._app = copy._app or app
+    results = [copy.freeze() for copy in copies]
+    send(app, copies, results)
+    return results
+
+
+def is_several(call: Signature) -> bool:
+    """Whether a call makes more than one task."""
+    # By their keys, not as attributes: this is asked of each of many.
+    return call["subtask_type"] in _SEVERAL or is_linked(call["options"])
+
+
+class Replacement(NamedTuple):
+    """What does the work of a task in its place: at last `message`, under the task's id and in
+    `place`, and the rest."""
+
+    message: Message
+    place: Place
+    rest: Graph
+
+
+def replacement(app: Any, sig: Signature, id: str, shared: Options, own: Options) -> Replacement:
+    """How `sig` does the work of the task `id`. All its messages have the options `shared`, and the
+    last one has `own` as well."""
+    single = not isinstance(_last(sig), group)
+    call = _ready(sig if single else sig | Signature(COLLECT, app=app))
+    call.freeze(id)
+    layout = Layout(app, shared)
+    layout.add(call)
+    messages, places, groups = layout.graph
+    at = next(n for n, message in enumerate(messages) if message.id == id)
+    rest = Graph(messages[:at] + messages[at + 1 :], places[:at] + places[at + 1 :], groups)
+    return Replacement(_with(messages[at], own), places[at], rest)
+
+
+def _ready(call: Signature) -> Signature:
+    """A copy of `call`, with arguments and options where they belong."""
+    step = call._step()
+    return step._ready((), None, {}) if isinstance(step, Compound) else step
+
+
+def _delayed(place: Place, options: dict[str, Any]) -> tuple[Place, dict[str, Any]]:
+    """The countdown of what waits begins when it is woken."""
+    if place.waits is None or options.get("countdown") is None:
+        return place, options
+    delay = due_at(options["countdown"], None, 0.0)
+    return place._replace(delay=delay), {**options, "countdown": None}
+
+
+def _after(call: Signature) -> Place:
+    """The place of what follows on `call`."""
+    id, barrier = _end(call)
+    return Place(waits=id, barrier=barrier, takes=True)
+
+
+def _end(call: Signature) -> tuple[str, bool]:
+    """What to wait for when `call` is to have ended: the id of a task, or of a group."""
+    last = _last(call)
+    return last.id, isinstance(last, group)
+
+
+def _last(call: Signature) -> Signature:
+    """The task, or the group, with which `call` ends."""
+    while isinstance(call, chain | chord):
+        call = call.tasks[-1] if isinstance(call, chain) else call.body
+    return call
+
+
+def _all_leaves(results: Iterable[Any]) -> Iterator[Any]:
+    for result in results:
+        if result is not None:
+            yield from leaves_before([result])
+            yield from result.leaves()
+
+
+def _with(message: Message, options: Options) -> Message:
+    """`message` with more that is kept in its options."""
+    kept = json.loads(message.options) if message.options else {}
+    return message._replace(options=as_json({**kept, **options}))
+
+
+def _of_the_transaction(calls: Sequence[Signature]) -> Options:
+    first = next((leaf for call in calls for leaf in call.leaves()), None)
+    options = NO_OPTIONS if first is None else first.options
+    return {name: options[name] for name in _OF_THE_TRANSACTION if name in options}

@@ -1,0 +1,1 @@
+"""One run of a task: its context, its limits, and how its failure is stored."""

@@ -1,0 +1,166 @@
+"""One run of a task: its code, its hooks, the signals around it.
+
+The same for a worker and for `apply`; what is done about the ending is theirs.
+"""
+
+from typing import Any, NamedTuple
+
+from .. import states
+from ..exceptions import Ignore, Reject, Replaced, Retry
+from ..model.outcome import Kind
+from ..signals import task_failure, task_postrun, task_prerun, task_retry, task_success
+from .context import Context, enter, leave
+from .failure import ExceptionInfo
+from .softlimit import call_within
+
+_STATES = {
+    Kind.SUCCEEDED: states.SUCCESS,
+    Kind.FAILED: states.FAILURE,
+    Kind.RETRY: states.RETRY,
+    Kind.IGNORED: states.IGNORED,
+    Kind.REPLACED: states.IGNORED,
+    Kind.REJECTED: states.REJECTED,
+    Kind.REQUEUED: states.REJECTED,
+}
+_NOT_DONE = {states.RETRY, states.IGNORED, states.REJECTED}
+
+
+class Ending(NamedTuple):
+    """How the code of a task ended."""
+
+    kind: Kind
+    value: Any = None  # what it returned, or the exception
+    retry: Retry | None = None
+
+    @property
+    def state(self) -> str:
+        """Celery's word for it."""
+        return _STATES[self.kind]
+
+
+def attempt(task: Any, context: Context) -> Ending:
+    """Run `task` in `context`. Whatever it raises is the ending's value.
+
+    A hook or a receiver that fails is logged, and changes nothing; only `before_start` is part
+    of the task.
+    """
+    token = enter(context)
+    try:
+        if task_prerun.receivers:
+            task_prerun.send(sender=task, task=task, **_call(context))
+        ending = _run(task, context)
+        if task.hooks:
+            _call_hooks(task, context, ending)
+        if _SIGNALS[ending.kind].receivers or task_postrun.receivers:
+            _send_signals(task, context, ending)
+    finally:
+        leave(token)
+    return ending
+
+
+def _run(task: Any, context: Context) -> Ending:
+    try:
+        if "before_start" in task.hooks:
+            task.before_start(context.id, context.args, context.kwargs)
+        context.through_call = task.entry is task
+        if context.soft_limit is None:
+            value = task.entry(*context.args, **context.kwargs)
+        else:
+            value = call_within(context.soft_limit, task.entry, context.args, context.kwargs)
+    except Retry as exc:
+        return _retried(exc)
+    except Replaced as exc:
+        return Ending(Kind.REPLACED, exc)
+    except Ignore as exc:
+        return Ending(Kind.IGNORED, exc)
+    except Reject as exc:
+        # Only a message that is still ours can go back to its queue.
+        again = exc.requeue and context.message is not None and context.message.acks_late
+        return Ending(Kind.REQUEUED if again else Kind.REJECTED, exc)
+    except BaseException as exc:  # noqa: BLE001 - SystemExit as well: a task ends, not its worker
+        return _failed(task, exc)
+    if context.retry_asked is not None:
+        return _retried(context.retry_asked)
+    return Ending(Kind.SUCCEEDED, value)
+
+
+def _failed(task: Any, exc: BaseException) -> Ending:
+    retriable = isinstance(exc, tuple(task.autoretry_for))
+    if not retriable or isinstance(exc, tuple(task.dont_autoretry_for)):
+        return Ending(Kind.FAILED, exc)
+    try:
+        task.autoretry(exc)
+    except Retry as retry:
+        return _retried(retry)
+    except BaseException as last:  # noqa: BLE001 - there were retries enough, mostly
+        return Ending(Kind.FAILED, last)
+    raise AssertionError("autoretry always raises")
+
+
+def _retried(retry: Retry) -> Ending:
+    reason = retry.exc if isinstance(retry.exc, BaseException) else retry
+    return Ending(Kind.RETRY, reason, retry)
+
+
+# telling
+
+
+def _call_hooks(task: Any, context: Context, ending: Ending) -> None:
+    call = context.id, context.args, context.kwargs
+    einfo = _einfo(ending)
+    match ending.kind:
+        case Kind.SUCCEEDED:
+            _hook(task, "on_success", ending.value, *call)
+        case Kind.FAILED:
+            _hook(task, "on_failure", ending.value, *call, einfo)
+        case Kind.RETRY:
+            _hook(task, "on_retry", ending.value, *call, einfo)
+    if ending.state not in _NOT_DONE:
+        _hook(task, "after_return", ending.state, ending.value, *call, einfo)
+
+
+def _hook(task: Any, name: str, *args: Any) -> None:
+    if name not in task.hooks:
+        return
+    try:
+        getattr(task, name)(*args)
+    except Exception:
+        from logging import getLogger  # 10 ms, which programs that only send need not pay
+
+        getLogger("liteq.task").exception("%s of %s failed", name, task.name)
+
+
+_SIGNALS = {
+    Kind.SUCCEEDED: task_success,
+    Kind.FAILED: task_failure,
+    Kind.RETRY: task_retry,
+    # No signal of its own: only `task_postrun` tells.
+    Kind.IGNORED: task_postrun,
+    Kind.REPLACED: task_postrun,
+    Kind.REJECTED: task_postrun,
+    Kind.REQUEUED: task_postrun,
+}
+
+
+def _send_signals(task: Any, context: Context, ending: Ending) -> None:
+    einfo = _einfo(ending)
+    call = _call(context)
+    match ending.kind:
+        case Kind.SUCCEEDED:
+            task_success.send(sender=task, result=ending.value)
+        case Kind.FAILED:
+            trace = ending.value.__traceback__
+            task_failure.send(
+                sender=task, exception=ending.value, traceback=trace, einfo=einfo, **call
+            )
+        case Kind.RETRY:
+            task_retry.send(sender=task, request=context, reason=ending.retry, einfo=einfo)
+    task_postrun.send(sender=task, task=task, retval=ending.value, state=ending.state, **call)
+
+
+def _call(context: Context) -> dict[str, Any]:
+    return {"task_id": context.id, "args": context.args, "kwargs": context.kwargs}
+
+
+def _einfo(ending: Ending) -> ExceptionInfo | None:
+    return ExceptionInfo(ending.value) if isinstance(ending.value, BaseException) else None

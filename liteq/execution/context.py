@@ -1,0 +1,272 @@
+"""The request of the running task: `self.request`.
+
+A `Context` is made for every run, so it keeps what it was given and derives the rest when asked.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar, Token
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ..model.message import Delivery, Message
+
+Report = Callable[[str, str, Any], None]
+"""Tells of a running task: its id, its state, and what it says with it."""
+
+
+class Context:
+    """What a task can know of its own run. Outside a task, every attribute has its default."""
+
+    # Every run sets these.
+    id: str | None = None
+    args: Any = None  # a tuple or a list
+    kwargs: Any = None
+    hostname: str | None = None
+    called_directly = True  # as a plain function, by `task(...)`
+    is_eager = False  # run by `apply`, in the process that called it
+    in_worker = False
+    running: Any = None  # the Task
+    report: Report | None = None
+    delivery: Delivery | None = None
+    outer: "Context | None" = None  # a direct call: what ran when it was made
+    soft_limit: float | None = None  # seconds until SoftTimeLimitExceeded
+
+    # A run may set these.
+    retry_asked: Any = None  # by `retry(throw=False)`
+    told: tuple[str, Any] | None = None  # the state and the meta that it last set of itself
+    exhausted = False  # `retry` found no retries left
+    through_call = False  # the task overrides `__call__`, and has not come to its `run` yet
+
+    # Workflows set these.
+    chain: Any = None
+    callbacks: Any = None
+    errbacks: Any = None
+
+    # Celery's, without a meaning here.
+    utc = True
+    origin: str | None = None
+    properties: Any = None
+    loglevel: int | None = None
+    logfile: str | None = None
+
+    def __init__(
+        self,
+        delivery: Delivery | None = None,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        hostname: str | None = None,
+    ) -> None:
+        if delivery is not None:
+            self.delivery = delivery
+            self.id = delivery.message.id
+            self.args = args
+            self.kwargs = kwargs
+            self.hostname = hostname
+            self.called_directly = False
+
+    @classmethod
+    def of_direct_call(cls, task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> "Context":
+        """The context of `task(*args, **kwargs)`."""
+        context = cls()
+        context.running = task
+        context.args = args
+        context.kwargs = kwargs
+        context.outer = current.get()
+        return context
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The attribute `name`, or `default` when there is none."""
+        return getattr(self, name, default)
+
+    # from the message
+
+    @property
+    def message(self) -> Message | None:
+        return self.delivery and self.delivery.message
+
+    @cached_property
+    def task(self) -> str | None:
+        """The task's name."""
+        return self.message and self.message.task
+
+    @property
+    def name(self) -> str | None:
+        """The same, as receivers of signals know it."""
+        return self.task
+
+    @property
+    def task_id(self) -> str | None:
+        """The id, as receivers of signals know it."""
+        return self.id
+
+    @cached_property
+    def retries(self) -> int:
+        """How many attempts there were before this one."""
+        return self.message.retries if self.message else 0
+
+    @cached_property
+    def eta(self) -> str | None:
+        """Not before: a moment in ISO 8601, UTC."""
+        return _iso(self.message and self.message.eta)
+
+    @cached_property
+    def expires(self) -> str | None:
+        """Not started after: a moment in ISO 8601, UTC."""
+        return _iso(self.message and self.message.expires)
+
+    @cached_property
+    def ignore_result(self) -> bool:
+        return self.message.ignore_result if self.message else False
+
+    @cached_property
+    def delivery_info(self) -> dict[str, Any] | None:
+        """Where the message came from, in Celery's words."""
+        if self.delivery is None:
+            return None
+        return {
+            "exchange": "",
+            "routing_key": self.delivery.message.queue,
+            "priority": self.delivery.message.priority,
+            "redelivered": self.delivery.attempts > self.retries + self.replaced_task_nesting,
+        }
+
+    # from the message's options
+
+    @cached_property
+    def options(self) -> dict[str, Any]:
+        """What is seldom set: see docs/internals/store.md."""
+        text = self.message and self.message.options
+        options: dict[str, Any] = json.loads(text) if text else {}
+        return options
+
+    @cached_property
+    def headers(self) -> dict[str, Any] | None:
+        """What the sender gave as `headers`."""
+        return self.options.get("headers")
+
+    @cached_property
+    def root_id(self) -> str | None:
+        """The task that all this began with: itself, unless another task sent it."""
+        return self.options.get("root_id", self.id)
+
+    @cached_property
+    def parent_id(self) -> str | None:
+        """The task that this one comes after, or that sent it; None when there is none."""
+        parent = self.delivery and self.delivery.parent
+        return self.options.get("parent_id") if parent is None else parent
+
+    @cached_property
+    def group(self) -> str | None:
+        """The id of the group that it is a member of."""
+        return self.options.get("group_id")
+
+    @cached_property
+    def group_index(self) -> int | None:
+        """Its place among the members."""
+        return self.options.get("group_index")
+
+    @cached_property
+    def chord(self) -> Any:
+        """The id of the body that waits for that group; in `apply` the body itself."""
+        return self.options.get("chord")
+
+    @cached_property
+    def replaced_task_nesting(self) -> int:
+        """How often it was replaced by another signature."""
+        nesting: int = self.options.get("replaced_task_nesting", 0)
+        return nesting
+
+    @cached_property
+    def stamped_headers(self) -> list[str] | None:
+        """The names of the stamps."""
+        return self.options.get("stamped_headers")
+
+    @cached_property
+    def stamps(self) -> dict[str, Any] | None:
+        """What the canvas was stamped with."""
+        return self.options.get("stamps")
+
+    @cached_property
+    def shadow(self) -> str | None:
+        return self.options.get("shadow")
+
+    @cached_property
+    def reply_to(self) -> str | None:
+        return self.options.get("reply_to")
+
+    @cached_property
+    def correlation_id(self) -> str | None:
+        return self.options.get("correlation_id", self.id)
+
+    @cached_property
+    def argsrepr(self) -> str | None:
+        return self.options.get("argsrepr")
+
+    @cached_property
+    def kwargsrepr(self) -> str | None:
+        return self.options.get("kwargsrepr")
+
+    @cached_property
+    def time_limit(self) -> float | None:
+        """Seconds after which the process is killed."""
+        return self._limit("time_limit")
+
+    @cached_property
+    def soft_time_limit(self) -> float | None:
+        """Seconds after which SoftTimeLimitExceeded is raised."""
+        return self._limit("soft_time_limit")
+
+    @cached_property
+    def timelimit(self) -> tuple[float | None, float | None]:
+        """The hard and the soft limit."""
+        return self.time_limit, self.soft_time_limit
+
+    @cached_property
+    def children(self) -> list[Any]:
+        """The results of the tasks that this one sent."""
+        return []
+
+    def _limit(self, name: str) -> float | None:
+        limit: float | None = self.options.get(name)
+        return getattr(self.running, name, None) if limit is None else limit
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):  # headers are attributes as well, as in Celery
+            headers = None if name.startswith("__") else self.headers
+            if headers and name in headers:
+                return headers[name]
+            raise AttributeError(f"the request of a task has no {name!r}", name=name, obj=self)
+
+    def __repr__(self) -> str:
+        return f"<Context: {self.task}[{self.id}]>" if self.id else "<Context: no task>"
+
+
+def _iso(moment: float | None) -> str | None:
+    return None if moment is None else datetime.fromtimestamp(moment, UTC).isoformat()
+
+
+NO_TASK = Context()
+
+current: ContextVar[Context] = ContextVar("liteq_context", default=NO_TASK)
+"""The context of what runs now."""
+
+
+def enter(context: Context) -> Token[Context]:
+    """Make `context` the current one, until `leave`."""
+    return current.set(context)
+
+
+def leave(token: Token[Context]) -> None:
+    """Undo `enter`."""
+    current.reset(token)
+
+
+def sent_from() -> Context | None:
+    """The run that is responsible for what is sent now: not a direct call inside it."""
+    context: Context | None = current.get()
+    while context is not None and context.called_directly:
+        context = context.outer
+    return context

@@ -1,0 +1,200 @@
+"""Exceptions to bytes and back, and in words.
+
+An exception is stored as a dict: `exc_type`, `exc_module`, `exc_repr` and `exc_args`. The arguments
+are bytes of their own, so that some that cannot be read cost only themselves. No exception is
+ever pickled whole, and its class is looked up only among what is imported already.
+"""
+
+import os
+import reprlib
+import sys
+from collections.abc import Mapping
+from functools import lru_cache, reduce
+from typing import Any
+
+from ..exceptions import ChordError, RemoteError, SerializationError, TaskError
+from ..serializers.base import Serializer
+
+NOTE_LIMIT = 1024  # characters of one line for people
+TEXT_LIMIT = 64 * 1024  # characters of a traceback
+_ARGS_LIMIT = 1024 * 1024  # bytes; an exception can carry the whole document it complains of
+_HEAD = 8 * 1024  # characters kept of the beginning of a long traceback; the end tells more
+_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+
+# A script that child processes run under another name is still the script to whoever waits.
+_SCRIPT = {"__mp_main__": "__main__"}
+
+
+class ExceptionInfo:
+    """What hooks and signals are told of an error: Celery's `einfo`."""
+
+    def __init__(self, exception: BaseException) -> None:
+        self.exception = exception
+        self.type = type(exception)
+        self.tb = exception.__traceback__
+
+    @property
+    def traceback(self) -> str:
+        """The traceback as text."""
+        return traceback_text(self.exception)
+
+    def __str__(self) -> str:
+        return self.traceback
+
+    def __repr__(self) -> str:
+        return f"<ExceptionInfo: {describe(self.exception)}>"
+
+
+# to bytes
+
+
+def encode_failure(exc: BaseException, serializer: Serializer) -> bytes:
+    """`exc` as bytes of `serializer`. Never fails on account of `exc`."""
+    kind = type(exc)
+    return serializer.dumps(
+        {
+            "exc_type": kind.__qualname__,
+            "exc_module": _SCRIPT.get(kind.__module__, kind.__module__),
+            "exc_repr": describe(exc),
+            "exc_args": _encoded_args(exc, serializer),
+        }
+    )
+
+
+def _encoded_args(exc: BaseException, serializer: Serializer) -> bytes | None:
+    try:
+        data = serializer.dumps(exc.args)
+    except SerializationError:
+        return None
+    return data if len(data) <= _ARGS_LIMIT else None
+
+
+# and back
+
+
+def decode_failure(
+    data: bytes, serializer: Serializer, traceback: str | None = None
+) -> BaseException:
+    """The exception of `data`: of its own class where this process has imported that, or else a
+    RemoteError of the same name. `traceback` is the text that came with it.
+
+    Raises SerializationError when `data` is none of `encode_failure`.
+    """
+    fields = serializer.loads(data)
+    if not isinstance(fields, dict) or not isinstance(fields.get("exc_type"), str):
+        raise SerializationError("the stored error is not one that liteq wrote")
+    name, text = fields["exc_type"], str(fields.get("exc_repr"))
+    exc = _original(fields, serializer) or remote_error(name, text)
+    return with_traceback(exc, traceback)
+
+
+def remote_error(name: str, text: str) -> RemoteError:
+    """An error of a class that is not known here."""
+    return _remote_class(name.rpartition(".")[2])(text)
+
+
+def with_traceback(exc: BaseException, traceback: str | None) -> BaseException:
+    """`exc` with the text of the traceback it had in the worker."""
+    if traceback:
+        exc.add_note(f"\nThe traceback in the worker:\n{traceback}")
+    exc.traceback = traceback  # type: ignore[attr-defined]
+    return exc
+
+
+def _original(fields: dict[str, Any], serializer: Serializer) -> BaseException | None:
+    cls = _known_class(str(fields.get("exc_module")), fields["exc_type"])
+    data = fields.get("exc_args")
+    if cls is None or not isinstance(data, bytes):
+        return None
+    try:
+        args = tuple(serializer.loads(data))
+        exc = cls(*args)
+    except Exception:  # noqa: BLE001 - whatever a class does with its arguments
+        return None
+    return exc if type(exc) is cls else None
+
+
+def _known_class(module: str, qualname: str) -> type[Exception] | None:
+    """The class, if its module is imported already. Nothing but an Exception: nobody wants a
+    SystemExit of a task to end the program that asks for its result."""
+    try:
+        found = reduce(getattr, qualname.split("."), sys.modules[module])
+    except (KeyError, AttributeError):
+        return None
+    ours: Any = found
+    return ours if isinstance(ours, type) and issubclass(ours, Exception) else None
+
+
+@lru_cache(256)  # so that one `except` clause catches them all, but not without end
+def _remote_class(name: str) -> type[RemoteError]:
+    return type(name, (RemoteError,), {"__doc__": RemoteError.__doc__, "__module__": __name__})
+
+
+def as_error(meta: Any) -> BaseException:
+    """The error of a task that gave itself the state FAILURE, with `meta`."""
+    if isinstance(meta, BaseException):
+        return meta
+    if isinstance(meta, Mapping) and isinstance(meta.get("exc_type"), str):  # as Celery wants it
+        text = meta.get("exc_message")
+        lines = text if isinstance(text, list | tuple) else [text]
+        return remote_error(meta["exc_type"], "\n".join(map(str, lines)))
+    return TaskError(meta)
+
+
+def chord_error(id: str, exc: BaseException) -> ChordError:
+    """Why the body of a chord cannot run: the task `id` of its header failed with `exc`."""
+    error = ChordError(f"Dependency {id} raised {describe(exc)}")
+    error.__cause__ = exc
+    return error
+
+
+# in words
+
+
+def describe(exc: BaseException) -> str:
+    """One bounded line of `exc`: `ValueError('no')`. Never fails."""
+    name = type(exc).__name__
+    try:
+        text = _clean(repr(exc))
+    except Exception:  # noqa: BLE001 - a `__repr__` of the user's can raise anything
+        return f"{name}(<and its repr fails>)"
+    if not text.startswith(name):
+        text = f"{name}({text})"
+    return text if len(text) <= NOTE_LIMIT else f"{text[: NOTE_LIMIT - 4]}...)"
+
+
+def bounded_repr(value: Any, limit: int = NOTE_LIMIT) -> str:
+    """A repr of at most `limit` characters that does not fail, whatever the value's own does."""
+    kind = type(value)
+    if value is None or kind is bool or (kind is int and -(2**63) < value < 2**63):
+        return repr(value)
+    shortener = reprlib.Repr()
+    shortener.maxstring = shortener.maxother = shortener.maxlong = limit
+    shortener.maxlist = shortener.maxtuple = shortener.maxdict = shortener.maxset = 100
+    try:
+        text = _clean(shortener.repr(value))
+    except Exception:  # noqa: BLE001 - a `__repr__` of the user's can raise anything
+        return f"<{kind.__name__}: its repr fails>"
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def traceback_text(exc: BaseException) -> str:
+    """The traceback of `exc`, from the first line that is not liteq's, within bounds."""
+    from traceback import format_exception
+
+    trace = exc.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+        trace = trace.tb_next
+    try:
+        text = _clean("".join(format_exception(type(exc), exc, trace)))
+    except Exception:  # noqa: BLE001 - it calls the user's `__str__` and `__cause__`
+        return describe(exc)
+    if len(text) <= TEXT_LIMIT:
+        return text
+    cut = f"\n... {len(text) - TEXT_LIMIT} characters ...\n"
+    return text[:_HEAD] + cut + text[_HEAD + len(cut) - TEXT_LIMIT :]
+
+
+def _clean(text: str) -> str:
+    """`text` without lone surrogates, which no encoding can carry."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,138 @@
+"""The process that children are forked from (POSIX).
+
+It has the application imported and nothing else: no thread, no connection, no lock. So a fork is
+safe, takes milliseconds, and shares memory. It is also the children's guardian: when the
+supervisor is gone, however it went, the nursery ends them and everything they started.
+"""
+
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+import traceback
+from contextlib import suppress
+from typing import Any, NoReturn
+
+from .boot import load
+from .child import BROKEN, live
+from .frames import pack
+from .scoreboard import Board
+
+# Nursery to supervisor
+READY, FORKED, EXITED = 10, 11, 12
+
+
+def main(control: socket.socket, order: dict[str, Any]) -> None:
+    """Fork a child for each stream that arrives, tell of each that dies."""
+    wakeup = _watch_children()
+    board = _get_ready(control, order)
+    children: set[int] = set()
+    while True:
+        ready, _, _ = select.select([control.fileno(), wakeup], [], [])
+        if wakeup in ready:
+            os.read(wakeup, 512)
+            for pid, status in _reap():
+                children.discard(pid)
+                _tell(control, (EXITED, pid, status))
+        if control.fileno() in ready:
+            line, stream = _next_order(control)
+            if stream is None:
+                _end(children)
+            with stream:
+                pid = os.fork()
+                if pid == 0:
+                    control.close()
+                    _be_a_child(stream, board, order, line)
+            with suppress(OSError):  # both sides do it: neither can know who is first
+                os.setpgid(pid, pid)
+            children.add(pid)
+            _tell(control, (FORKED, line, pid))
+
+
+def _get_ready(control: socket.socket, order: dict[str, Any]) -> Board:
+    try:
+        load(order["preload"])(order["spec"])
+    except BaseException:  # noqa: BLE001 - importing user code can raise anything
+        control.sendall(pack((BROKEN, traceback.format_exc())))
+        raise SystemExit(1) from None
+    try:
+        board = Board(order["board"])  # children inherit the map, whatever becomes of the file
+    except FileNotFoundError:
+        raise SystemExit(0) from None  # the pool was closed before it could begin
+    _tell(control, (READY,))
+    gc.collect()
+    gc.freeze()  # a collection in a child would copy every page that it only looks at
+    return board
+
+
+def send_order(control: socket.socket, line: int, stream: socket.socket) -> None:
+    """The supervisor's side: ask for a child that lives on `stream`."""
+    socket.send_fds(control, [line.to_bytes(4)], [stream.fileno()])
+
+
+def _next_order(control: socket.socket) -> tuple[int, socket.socket | None]:
+    try:
+        data, fds, _, _ = socket.recv_fds(control, 4, 1)
+    except OSError:
+        return 0, None
+    if not fds:
+        return 0, None
+    return int.from_bytes(data), socket.socket(fileno=fds[0])
+
+
+def _be_a_child(stream: socket.socket, board: Board, order: dict[str, Any], line: int) -> NoReturn:
+    os.setpgid(0, 0)  # so that it can be ended together with all it started
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    status = 1
+    try:
+        live(stream, board, order, line)
+        status = 0
+    except SystemExit:
+        pass
+    except BaseException:  # noqa: BLE001 - the process ends here whatever it was
+        traceback.print_exc()
+    finally:
+        with suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)  # never the exit handlers of the nursery, whose copy this is
+
+
+def _watch_children() -> int:
+    """A descriptor that is readable when a child has died."""
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    # A service manager's TERM goes to every process of the unit. It is for the supervisor; the
+    # nursery goes when the supervisor's end of the stream closes.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, lambda *_: None)
+    return read_end
+
+
+def _reap() -> list[tuple[int, int]]:
+    gone = []
+    with suppress(ChildProcessError):
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                break
+            gone.append((pid, os.waitstatus_to_exitcode(status)))
+    return gone
+
+
+def _end(children: set[int]) -> NoReturn:
+    for pid in children:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+    _reap()
+    os._exit(0)
+
+
+def _tell(control: socket.socket, value: Any) -> None:
+    with suppress(OSError):
+        control.sendall(pack(value))

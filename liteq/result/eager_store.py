@@ -1,0 +1,61 @@
+"""Store what became of a task that ran where it was called: `task_store_eager_result`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..brokers.base import Claim
+from ..exceptions import SerializationError
+from ..execution.failure import encode_failure, traceback_text
+from ..model.message import Message
+from ..model.outcome import Settlement
+from ..serializers import Serializer
+from ..states import Phase
+from .backend import result_serializer
+
+_EXPIRES = 60.0  # seconds; should this process die half-way, nobody else would finish the task
+
+
+def keep(
+    app: Any,
+    task: Any,
+    message: Message,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    value: Any,
+) -> None:
+    """Have the store of `app` know that `message` ended with `value`, or with that exception.
+
+    It goes the way of any task, through a queue of its own that no worker serves. Raises
+    SerializationError for arguments that cannot be stored, BrokerError when the store fails.
+    """
+    broker, now = app.broker, app.broker.clock()
+    serializer = result_serializer(app.conf, broker)
+    queue = f"eager:{message.id}"
+    message = message._replace(
+        payload=app.producer.encode(task, args, kwargs, serializer),
+        serializer=serializer.name,
+        queue=queue,
+        eta=None,
+        expires=now + _EXPIRES,
+        acks_late=False,
+    )
+    phase, data, traceback = _ended(value, serializer)
+    until = app.conf.result_expires and now + app.conf.result_expires
+    worker = broker.register("eager", "{}")
+    try:
+        broker.enqueue([message])
+        for delivery in broker.claim(Claim(worker, (queue,), 1)):  # none, if its id is known
+            broker.settle(
+                [Settlement(delivery.receipt, phase, now, data, serializer.name, traceback, until)]
+            )
+    finally:
+        broker.unregister(worker)
+
+
+def _ended(value: Any, serializer: Serializer) -> tuple[Phase, bytes, str | None]:
+    if not isinstance(value, BaseException):
+        try:
+            return Phase.SUCCEEDED, serializer.dumps(value), None
+        except SerializationError as exc:
+            value = exc
+    return Phase.FAILED, encode_failure(value, serializer), traceback_text(value)

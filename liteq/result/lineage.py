@@ -1,0 +1,101 @@
+"""Which tasks of a store belong to one workflow."""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ..brokers.base import Broker
+from ..model.graph import Members
+from ..model.message import Record
+
+
+class Lineage(NamedTuple):
+    """A workflow as it stands: its tasks in the order they were sent, and its groups by id."""
+
+    records: list[Record]
+    groups: dict[str, Members]
+    more: bool  # there are more tasks than were asked for
+
+    def before(self, record: Record) -> list[str]:
+        """The ids of the tasks after which this one runs."""
+        if record.waits is None:
+            return []
+        known = {each.message.id for each in self.records}
+        ids = self._tasks(record.waits) if record.barrier else [record.waits]
+        return [id for id in ids if id in known]
+
+    def _tasks(self, group: str) -> list[str]:
+        """The tasks of a group, and of those in it."""
+        found, groups = [], [group]
+        while groups:
+            members = self.groups.get(groups.pop(), Members([], []))
+            found += members.tasks
+            groups += members.groups
+        return found
+
+
+def lineage_of(broker: Broker, id: str, limit: int) -> Lineage:
+    """The workflow of the task `id`, up to `limit` tasks of it; empty for an unknown id."""
+    search = _Search(broker)
+    search.tasks.append(id)
+    found = search.run(limit)
+    found.sort(key=lambda record: record.created)
+    return Lineage(found, search.groups, bool(search.tasks))
+
+
+class _Search:
+    """From a task to those it waits for, those that wait for it, and those of its groups."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self.tasks: deque[str] = deque()
+        self.groups: dict[str, Members] = {}
+        self._seen: set[str] = set()
+
+    def run(self, limit: int) -> list[Record]:
+        found: list[Record] = []
+        while self.tasks and len(found) < limit:
+            id = self.tasks.popleft()
+            if id in self._seen:
+                continue
+            self._seen.add(id)
+            (record,) = self._broker.fetch([id])
+            if record is not None:
+                found.append(record)
+                self._look_around(record)
+        self.tasks = deque(id for id in self.tasks if id not in self._seen)
+        return found
+
+    def _look_around(self, record: Record) -> None:
+        self.tasks += self._broker.followers(record.message.id)
+        if record.group is not None:
+            self._enter(record.group)
+        if record.waits is not None:
+            if record.barrier:
+                self._enter(record.waits)
+            else:
+                self.tasks.append(record.waits)
+
+    def _enter(self, group: str) -> None:
+        groups: list[str] = [group]
+        while groups:
+            name = groups.pop()
+            if name in self.groups:
+                continue
+            members = self.groups[name] = self._broker.members(name)
+            self.tasks += [*members.tasks, *self._broker.followers(name, group=True)]
+            groups += members.groups
+            if members.outer is not None:
+                groups.append(members.outer)
+
+
+def led_to(broker: Broker, record: Record) -> Sequence[str]:
+    """The ids of the tasks for which the end of `record` was what they waited for."""
+    ids = broker.followers(record.message.id)
+    group = record.group
+    while group is not None:
+        bodies = broker.followers(group, group=True)
+        last = (each for each in broker.fetch(bodies) if each is not None)
+        ids += [each.message.id for each in last if each.woken_by == record.message.id]
+        group = None if bodies else broker.members(group).outer
+    return ids

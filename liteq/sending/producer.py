@@ -1,0 +1,292 @@
+"""A call becomes a message and is sent."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from ..brokers.base import Broker, check_trust
+from ..config import Config
+from ..exceptions import (
+    BrokerLocked,
+    BrokerUnavailable,
+    InvalidTaskError,
+    PayloadTooLarge,
+    QueueNotFound,
+    SerializationError,
+)
+from ..execution.context import Context, sent_from
+from ..model.graph import ALONE, Graph
+from ..model.message import Message, new_id
+from ..serializers import Serializer, get
+from ..signals import after_task_publish, before_task_publish
+from .eta import check_limits, due_at, expires_at
+from .options import NO_OPTIONS, Options, TaskOptions, as_json, check_name, check_options, stored
+from .publish_signals import announce_after, announce_before
+from .routes import route
+
+Args = Sequence[Any]
+Kwargs = Mapping[str, Any]
+
+
+Call = tuple[TaskOptions, Args, Kwargs, Options]
+"""A call that is to be sent."""
+
+
+class Producer:
+    """Makes messages by the settings `conf` and sends them to `broker`."""
+
+    def __init__(self, conf: Config, broker: Broker) -> None:
+        self._conf = conf
+        self._broker = broker
+
+    def send(self, task: TaskOptions, args: Args, kwargs: Kwargs, options: Options) -> Message:
+        """Send one call; answer its message.
+
+        Raises InvalidTaskError for what cannot be sent, BrokerError when the store fails.
+        """
+        message = self.message(task, args, kwargs, options)
+        self.publish((message,), options)
+        return message
+
+    def publish(self, messages: Sequence[Message], options: Options = NO_OPTIONS) -> None:
+        """Store `messages` in one transaction; with `retry`, try again while the store is away."""
+        try:
+            self._broker.enqueue(messages, durable=bool(options.get("durable")))
+        except BrokerUnavailable as exc:
+            self._insist(self._broker.enqueue, messages, options, exc)
+        if after_task_publish.receivers:
+            for message in messages:
+                announce_after(message)
+
+    def publish_graph(self, graph: Graph, options: Options = NO_OPTIONS) -> None:
+        """Store a workflow in one transaction; the same otherwise."""
+        if not graph.groups and all(place == ALONE for place in graph.places):
+            self.publish(graph.messages, options)
+            return
+        try:
+            self._broker.enqueue_graph(graph, durable=bool(options.get("durable")))
+        except BrokerUnavailable as exc:
+            self._insist(self._broker.enqueue_graph, graph, options, exc)
+        if after_task_publish.receivers:
+            for message in graph.messages:
+                announce_after(message)
+
+    def message(
+        self, task: TaskOptions, args: Args, kwargs: Kwargs, options: Options = NO_OPTIONS
+    ) -> Message:
+        """The message of one call, as it is to be sent: receivers of signals have seen it.
+
+        Raises InvalidTaskError for what cannot be sent.
+        """
+        message = self.template(task, args, kwargs, options)
+        if before_task_publish.receivers:
+            message = announce_before(message, args, kwargs)
+        return message
+
+    def messages(self, calls: Iterable[Call]) -> list[Message]:
+        """The messages of many calls, as `message` makes them.
+
+        Those of one task without options have all in common but their ids and their arguments, so
+        that is worked out once: it is half of the work.
+        """
+        heard = before_task_publish.receivers or self._conf.task_routes is not None
+        first: dict[str, tuple[Message, Serializer]] = {}  # of each task, without options
+        made = []
+        for task, args, kwargs, options in calls:
+            alike = None if options or heard else first.get(task.name)
+            if alike is not None:
+                message, serializer = alike
+                payload = self.encode(task, args, kwargs, serializer)
+                made.append(Message(new_id(), message.task, payload, *message[3:]))
+                continue
+            made.append(self.message(task, args, kwargs, options))
+            if not options:
+                first[task.name] = made[-1], get(made[-1].serializer)
+        return made
+
+    def template(
+        self, task: TaskOptions, args: Args, kwargs: Kwargs, options: Options = NO_OPTIONS
+    ) -> Message:
+        """The message of one call.
+
+        What the call says counts before what the task says, then its route, then the settings.
+        Raises InvalidTaskError for what cannot be sent.
+        """
+        conf = self._conf
+        if options:
+            check_options(options)
+        if conf.task_routes is not None:
+            options = _with_route(conf.task_routes, task, args, kwargs, options)
+        serializer = get(
+            options.get("serializer")
+            or task.serializer
+            or conf.task_serializer
+            or self._broker.default_serializer
+        )
+        check_trust(serializer, self._broker)
+        payload = self.encode(task, args, kwargs, serializer)
+        return self.envelope(task, payload, serializer.name, options)
+
+    def envelope(
+        self, task: TaskOptions, payload: bytes, serializer: str, options: Options
+    ) -> Message:
+        """All of a message but its payload, which is given."""
+        conf = self._conf
+        sender = sent_from()
+        return Message(
+            check_name("task id", options["task_id"]) if options.get("task_id") else new_id(),
+            task.name,
+            payload,
+            serializer,
+            self._queue(task, options),
+            self._priority(task, options, sender),
+            self._due_at(options) if options else None,
+            self._expires_at(task, options),
+            options.get("retries") or 0,
+            conf.task_acks_late if task.acks_late is None else task.acks_late,
+            self._ignores(task, options),
+            conf.task_track_started if task.track_started is None else task.track_started,
+            _kept(task, options, sender),
+        )
+
+    def again(
+        self, task: TaskOptions, message: Message, args: Args, kwargs: Kwargs, options: Options
+    ) -> Message:
+        """`message` as it is to be tried again, with these arguments, and where `options` says
+        so in another queue, with another priority, and so on.
+
+        Raises InvalidTaskError for what cannot be sent.
+        """
+        serializer = get(options.get("serializer") or message.serializer)
+        changed: dict[str, Any] = {}
+        if options.get("queue") or options.get("routing_key"):
+            changed["queue"] = self._queue(task, options)
+        if options.get("priority") is not None:
+            changed["priority"] = self._priority(task, options, None)
+        if "expires" in options:
+            changed["expires"] = self._expires_at(task, options)
+        if options.get("ignore_result") is not None:
+            changed["ignore_result"] = bool(options["ignore_result"])
+        if options.get("time_limit") is not None or options.get("soft_time_limit") is not None:
+            check_limits(options.get("time_limit"), options.get("soft_time_limit"))
+        return message._replace(
+            payload=self.encode(task, args, kwargs, serializer),
+            serializer=serializer.name,
+            options=as_json(stored(options)),
+            **changed,
+        )
+
+    # the parts of a message
+
+    def encode(
+        self, task: TaskOptions, args: Args, kwargs: Kwargs, serializer: Serializer
+    ) -> bytes:
+        """The payload of a call. Raises SerializationError, which names the argument."""
+        try:
+            payload = serializer.dumps((args, kwargs))
+        except SerializationError as exc:
+            raise _unsendable(serializer, task, args, kwargs, exc) from exc
+        limit = self._conf.max_payload_size
+        if len(payload) > limit:
+            raise PayloadTooLarge(
+                f"the arguments of {task.name} are {len(payload)} bytes, and max_payload_size is "
+                f"{limit}: store them elsewhere and send where they are"
+            )
+        return payload
+
+    def _queue(self, task: TaskOptions, options: Options) -> str:
+        conf = self._conf
+        queue: str | None = options.get("queue") or options.get("routing_key") or task.queue
+        if queue is None:
+            return conf.task_default_queue
+        queue = check_name("queue name", getattr(queue, "name", queue))
+        if not conf.task_create_missing_queues and queue not in (
+            conf.task_default_queue,
+            *(conf.task_queues or ()),
+        ):
+            raise QueueNotFound(f"{task.name} goes to {queue!r}, which is not in task_queues")
+        return queue
+
+    def _priority(self, task: TaskOptions, options: Options, sender: Context | None) -> int:
+        conf = self._conf
+        priority = options.get("priority")
+        if priority is None:
+            priority = task.priority
+        if priority is None and conf.task_inherit_parent_priority and sender and sender.message:
+            priority = sender.message.priority
+        if priority is None:
+            return conf.task_default_priority or 0
+        if not isinstance(priority, int) or abs(priority) >= 2**31:
+            raise InvalidTaskError(f"priority of {task.name} is {priority!r}: give an integer")
+        return int(priority)
+
+    def _due_at(self, options: Options) -> float | None:
+        return due_at(options.get("countdown"), options.get("eta"), self._broker.clock())
+
+    def _expires_at(self, task: TaskOptions, options: Options) -> float | None:
+        expires = options.get("expires", task.expires)
+        return None if expires is None else expires_at(expires, self._broker.clock())
+
+    def _ignores(self, task: TaskOptions, options: Options) -> bool:
+        ignores = options.get("ignore_result")
+        if ignores is None:
+            ignores = task.ignore_result
+        return self._conf.task_ignore_result if ignores is None else bool(ignores)
+
+    def _insist(
+        self, enqueue: Callable[..., None], what: Any, options: Options, exc: BrokerUnavailable
+    ) -> None:
+        """Send again; should it have been stored already, the ids make that harmless."""
+        # Whom the store kept waiting has been patient enough.
+        waited = isinstance(exc, BrokerLocked)
+        if waited or not options.get("retry", self._conf.task_publish_retry):
+            raise exc
+        policy = {**self._conf.task_publish_retry_policy, **(options.get("retry_policy") or {})}
+        most, pause = policy.get("max_retries", 3), policy.get("interval_start", 0)
+        attempt = 0
+        while True:
+            attempt += 1
+            time.sleep(pause)
+            try:
+                return enqueue(what, durable=bool(options.get("durable")))
+            except BrokerUnavailable:
+                if most is not None and attempt >= most:
+                    raise
+            pause = min(pause + policy.get("interval_step", 0.2), policy.get("interval_max", 1))
+
+
+def _with_route(
+    routes: Any, task: TaskOptions, args: Args, kwargs: Kwargs, options: Options
+) -> Options:
+    """`options`, and those of the task's route where neither the call nor the task has any."""
+    routed = route(routes, task.name, args, kwargs, options, task)
+    check_options(routed)
+    free = {name: each for name, each in routed.items() if getattr(task, name, None) is None}
+    return {**free, **{name: each for name, each in options.items() if each is not None}}
+
+
+def _kept(task: TaskOptions, options: Options, sender: Context | None) -> str | None:
+    """The message's `options`: what is seldom set, and who sent it."""
+    hard = options.get("time_limit", task.time_limit)
+    soft = options.get("soft_time_limit", task.soft_time_limit)
+    if hard is not None or soft is not None:
+        check_limits(hard, soft)
+    kept = stored(options) if options else {}
+    if sender is not None:
+        kept.setdefault("root_id", sender.root_id)
+        kept.setdefault("parent_id", sender.id)
+    return as_json(kept)
+
+
+def _unsendable(
+    serializer: Serializer, task: TaskOptions, args: Args, kwargs: Kwargs, exc: SerializationError
+) -> SerializationError:
+    """The error that names the argument which cannot be sent."""
+    named = [(f"args[{n}]", value) for n, value in enumerate(args)]
+    named += [(f"kwargs[{name!r}]", value) for name, value in kwargs.items()]
+    for name, value in named:
+        try:
+            serializer.dumps(value)
+        except SerializationError as reason:
+            return SerializationError(f"cannot send {task.name}: {name}: {reason}")
+    return SerializationError(f"cannot send {task.name}: {exc}")

@@ -1,0 +1,72 @@
+"""The signals around sending, in Celery's words: `before_task_publish`, `after_task_publish`."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..model.message import Message
+from ..serializers import get
+from ..signals import after_task_publish, before_task_publish
+from .options import as_json
+
+
+def announce_before(message: Message, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Message:
+    """Tell receivers of a message that is about to be sent; what they add to the headers becomes
+    headers of the message."""
+    headers = _headers(message)
+    own = frozenset(headers)
+    before_task_publish.send(
+        sender=message.task,
+        body=(args, kwargs, {}),
+        headers=headers,
+        exchange="",
+        routing_key=message.queue,
+        properties=_properties(message),
+        declare=[],
+        retry_policy=None,
+    )
+    added = {name: value for name, value in headers.items() if name not in own}
+    if not added:
+        return message
+    options = _options(message)
+    options["headers"] = {**options.get("headers", {}), **added}
+    return message._replace(options=as_json(options))
+
+
+def announce_after(message: Message) -> None:
+    """Tell receivers of a message that was sent."""
+    args, kwargs = get(message.serializer).loads(message.payload)
+    after_task_publish.send(
+        sender=message.task,
+        body=(args, kwargs, {}),
+        headers=_headers(message),
+        exchange="",
+        routing_key=message.queue,
+    )
+
+
+def _headers(message: Message) -> dict[str, Any]:
+    options = _options(message)
+    return {
+        "lang": "py",
+        "id": message.id,
+        "task": message.task,
+        "eta": message.eta,
+        "expires": message.expires,
+        "retries": message.retries,
+        "ignore_result": message.ignore_result,
+        "timelimit": [options.get("time_limit"), options.get("soft_time_limit")],
+        "root_id": options.get("root_id", message.id),
+        "parent_id": options.get("parent_id"),
+        "shadow": options.get("shadow"),
+        **options.get("headers", {}),
+    }
+
+
+def _properties(message: Message) -> dict[str, Any]:
+    return {"correlation_id": message.id, "priority": message.priority}
+
+
+def _options(message: Message) -> dict[str, Any]:
+    options: dict[str, Any] = json.loads(message.options) if message.options else {}
+    return options

@@ -1,0 +1,85 @@
+"""Which options a task is sent with, because of its name: `task_routes`.
+
+Routes are a dict of patterns, a list of pairs, a function, the dotted name of any of these, or a
+list of such routers, of which the first with an answer counts.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from importlib import import_module
+from typing import Any
+
+from ..exceptions import ImproperlyConfigured
+
+Options = Mapping[str, Any]
+
+
+def route(
+    routes: Any, name: str, args: Any, kwargs: Any, options: Options, task: object
+) -> Options:
+    """The options that `routes` give to a call of the task `name`; none when no route fits.
+
+    A function among the routes is called with `(name, args, kwargs, options, task=task)` and
+    answers options, a queue's name, or None.
+    """
+    for router in _routers(routes):
+        found = (
+            router(name, args, kwargs, options, task=task)
+            if callable(router)
+            else _match(router, name)
+        )
+        if found:
+            return {"queue": found} if isinstance(found, str) else found
+    return {}
+
+
+def _routers(routes: Any) -> Iterator[Any]:
+    if isinstance(routes, str):
+        routes = _import(routes)
+    if isinstance(routes, Mapping):
+        yield routes.items()
+    elif not isinstance(routes, list | tuple):
+        yield getattr(routes, "route_for_task", routes)
+    elif routes and all(map(_is_pair, routes)):
+        yield routes
+    else:
+        for router in routes:
+            yield from _routers(router)
+
+
+def _is_pair(value: Any) -> bool:
+    """Whether it is a pattern and what goes there; two dotted names of functions look the same."""
+    return (
+        isinstance(value, list | tuple)
+        and len(value) == 2
+        and isinstance(value[0], str | re.Pattern)
+        and isinstance(value[1], str | Mapping)
+    )
+
+
+def _match(pairs: Iterable[tuple[Any, Any]], name: str) -> Any:
+    """What the exact name leads to, else the first pattern that fits."""
+    found = None
+    for pattern, target in pairs:
+        if pattern == name:
+            return target
+        if found is None and _fits(pattern, name):
+            found = target
+    return found
+
+
+def _fits(pattern: Any, name: str) -> bool:
+    if isinstance(pattern, re.Pattern):
+        return pattern.match(name) is not None
+    return fnmatchcase(name, pattern)
+
+
+def _import(name: str) -> Any:
+    module, _, attribute = name.replace(":", ".").rpartition(".")
+    try:
+        return getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as exc:
+        raise ImproperlyConfigured(
+            f"task_routes names {name!r}, which cannot be imported: {exc}"
+        ) from exc

@@ -1,0 +1,74 @@
+"""The signals in the life of a worker, in Celery's words.
+
+They are sent in the worker's own process, between two turns of its loop: while a receiver works,
+nothing is claimed or settled.
+"""
+
+from typing import Any
+
+from .. import signals
+from ..execution.context import Context
+from ..model.message import Delivery
+from ..model.outcome import Kind, Outcome
+
+_KILLED = 9  # the number of SIGKILL, which Windows has no name for
+
+
+class Life:
+    """Tells receivers of `worker`, a Worker."""
+
+    def __init__(self, worker: Any) -> None:
+        self._worker = worker
+        self._leaving = False
+
+    def begun(self) -> None:
+        """It is being made; its settings are still to be read."""
+        worker = self._worker
+        signals.celeryd_init.send(
+            sender=worker.hostname, instance=worker, conf=worker.app.conf, options={}
+        )
+
+    def made(self) -> None:
+        """It knows its tasks and queues, and is about to start."""
+        worker = self._worker
+        self._leaving = False  # it may have been started and stopped before
+        signals.worker_init.send(sender=worker)
+        signals.celeryd_after_setup.send(
+            sender=worker.hostname, instance=worker, conf=worker.app.conf
+        )
+        if not worker.has_children:  # tasks run in this very process
+            signals.worker_process_init.send(sender=None)
+
+    def ready(self) -> None:
+        """It takes tasks from now on."""
+        signals.worker_ready.send(sender=self._worker)
+
+    def leaving(self, *, force: bool) -> None:
+        """It was told to stop. It is told once."""
+        if not self._leaving:
+            self._leaving = True
+            how = "Cold" if force else "Warm"
+            signals.worker_shutting_down.send(
+                sender=self._worker.hostname, sig=None, how=how, exitcode=0
+            )
+
+    def over(self) -> None:
+        """It has left the store."""
+        signals.worker_shutdown.send(sender=self._worker)
+
+    def ended(self, delivery: Delivery, outcome: Outcome) -> None:
+        """A task came to `outcome` without telling so itself."""
+        if outcome.kind not in (Kind.TERMINATED, Kind.EXPIRED):
+            return
+        if not signals.task_revoked.receivers:
+            return
+        # No arguments: nothing that users send is decoded in this process.
+        request = Context(delivery, None, None, self._worker.hostname)
+        ran = outcome.runtime > 0
+        signals.task_revoked.send(
+            sender=self._worker.app.tasks.get(delivery.message.task),
+            request=request,
+            terminated=ran,
+            signum=_KILLED if ran else None,
+            expired=outcome.kind is Kind.EXPIRED,
+        )

@@ -1,0 +1,295 @@
+"""Tasks go from one store to another, and nothing of them is lost on the way."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("redis")
+
+from liteq.brokers import connect
+from liteq.brokers.base import Claim
+from liteq.brokers.transfer import Cargo, Movable
+from liteq.exceptions import SecurityError
+from liteq.model.entry import Entry
+from liteq.model.graph import Graph, Group, Place
+from liteq.model.message import Delivery, Message, Record
+from liteq.model.outcome import Settlement
+from liteq.states import Phase
+from liteq.support.clock import ManualClock
+from tests.servers import RedisServer
+
+KEY = "k" * 32
+WAYS = [("sqlite", "redis"), ("redis", "sqlite"), ("sqlite", "other"), ("redis", "redis2")]
+
+Stores = tuple[Movable, Movable]
+
+
+def message(id: str, **fields: Any) -> Message:
+    usual = {"task": "task", "payload": b"\0payload", "serializer": "json", "queue": "celery"}
+    return Message(id, **{**usual, **fields})
+
+
+def succeeded(delivery: Delivery, at: float) -> Settlement:
+    return Settlement(
+        delivery.receipt,
+        Phase.SUCCEEDED,
+        at,
+        delivery.message.id.encode(),
+        "json",
+        keep_until=at + 60,
+        tied=delivery.tied,
+    )
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture(params=WAYS, ids="-".join)
+def stores(
+    request: pytest.FixtureRequest, tmp_path: Path, redis_store: str, clock: ManualClock
+) -> Iterator[Stores]:
+    urls = {
+        "sqlite": f"sqlite:///{tmp_path / 'a.db'}?durability=fast",
+        "other": f"sqlite:///{tmp_path / 'b.db'}?durability=fast",
+        "redis": redis_store,
+        "redis2": redis_store + "?name=two",
+    }
+    brokers = [connect(urls[name], clock=clock, secret_key=KEY) for name in request.param]
+    source, target = brokers
+    assert isinstance(source, Movable)
+    assert isinstance(target, Movable)
+    yield source, target
+    source.close()
+    target.close()
+
+
+def move(source: Movable, target: Movable, size: int = 3) -> list[Cargo]:
+    """Move all; what went."""
+    moved = []
+    for cargo in source.pack(size):
+        target.unpack(cargo)
+        source.discard(cargo)
+        moved.append(cargo)
+    return moved
+
+
+def known(broker: Movable) -> list[Record]:
+    """All that the store knows, without what is the store's own."""
+    return [each._replace(token=0) for each in broker.listing(list(Phase), 9999)]
+
+
+def work(broker: Movable, *, until: Callable[[Delivery], bool] = lambda _: False) -> list[str]:
+    """Run all that is ready; the ids, in order. Stops before the one that `until` names."""
+    worker = broker.register("worker", "{}")
+    ran = []
+    while got := broker.claim(Claim(worker, ("celery", "mail"), 1)):
+        if until(got[0]):
+            break
+        ran.append(got[0].message.id)
+        broker.settle([succeeded(got[0], broker.clock())])
+    broker.unregister(worker)
+    return ran
+
+
+def test_every_task_goes_over_as_it_is(stores: Stores, clock: ManualClock) -> None:
+    source, target = stores
+    source.enqueue([message("done"), message("dead"), message("again")])
+    worker = source.register("ada@host", "{}")
+    done, dead, again = source.claim(Claim(worker, ("celery",), 3))
+    clock.advance(2)
+    source.settle(
+        [
+            succeeded(done, clock()),
+            succeeded(dead, clock())._replace(phase=Phase.DEAD, traceback="boom", lost=2),
+            Settlement(
+                again.receipt,
+                Phase.SCHEDULED,
+                clock(),
+                b"why",
+                "json",
+                "frames",
+                retry=again.message._replace(retries=1, eta=clock() + 30),
+                why="retry",
+            ),
+        ]
+    )
+    source.unregister(worker)
+    source.enqueue(
+        [
+            message("ready", priority=-3, options='{"headers": {"n": 12345678901234567}}'),
+            message("mail", queue="mail", priority=5, acks_late=False, expires=9e9),
+            message("later", eta=clock() + 60, ignore_result=True, track_started=True),
+            message("gone"),
+        ]
+    )
+    source.cancel(["gone"], keep=None)
+    before = known(source)
+    attempts = {each.message.id: source.attempts(each.message.id) for each in before}
+
+    move(source, target)
+
+    assert known(target) == before
+    assert {id: target.attempts(id) for id in attempts} == attempts
+    assert known(source) == []
+    assert sorted(target.counts()) == sorted(
+        {("celery", phase, 1) for phase in (2, 4, 6, 7)} | {("celery", 1, 2), ("mail", 2, 1)}
+    )
+
+
+def test_what_was_moved_runs_in_the_same_order(stores: Stores, clock: ManualClock) -> None:
+    source, target = stores
+    source.enqueue([message(f"{n}", priority=n % 3) for n in range(30)])
+    source.enqueue([message("later", eta=clock() + 5)])
+    move(source, target)
+
+    assert work(target) == [str(n) for p in (2, 1, 0) for n in range(30) if n % 3 == p]
+    clock.advance(5)
+    target.promote()
+    assert work(target) == ["later"]
+
+
+def test_moving_twice_moves_once(stores: Stores) -> None:
+    """As when it was interrupted before the old store was told."""
+    source, target = stores
+    source.enqueue([message("a"), message("b")])
+    cargo = next(source.pack(9))
+    assert target.unpack(cargo) == 2
+    assert work(target) == ["a", "b"]
+
+    again = next(source.pack(9))
+    assert target.unpack(again) == 0
+    source.discard(again)
+    assert work(target) == []
+    assert known(source) == []
+
+
+def plant(broker: Movable) -> None:
+    """A chain whose first has run, a chord with one member of three done and one failed, groups in
+    a group, and errbacks."""
+    steps = {
+        "a": Place(followed=True),
+        "b": Place(waits="a", takes=True, followed=True),
+        "b-error": Place(waits="b", on_failure=1),
+        "c": Place(waits="b", takes=True),
+    }
+    members = {f"m{n}": Place(group="g", position=n) for n in range(3)}
+    members |= {f"i{n}": Place(group="inner", position=n) for n in range(2)}
+    members["body"] = Place(waits="g", barrier=True, takes=True, followed=True)
+    members["body-error"] = Place(waits="body", on_failure=2)
+    broker.enqueue_graph(Graph(tuple(map(message, steps)), tuple(steps.values())))
+    groups = (Group("g"), Group("inner", outer="g", position=3))
+    broker.enqueue_graph(Graph(tuple(map(message, members)), tuple(members.values()), groups))
+
+
+def test_a_workflow_goes_on_where_it_was(stores: Stores) -> None:
+    source, target = stores
+    plant(source)
+    assert work(source, until=lambda each: each.message.id == "b") == ["a"]
+    before = known(source)
+    move(source, target)
+
+    assert known(target) == before
+    assert known(source) == []
+    worker = target.register("worker", "{}")
+    results = {}
+    while got := target.claim(Claim(worker, ("celery",), 1)):
+        results[got[0].message.id] = got[0].inputs
+        target.settle([succeeded(got[0], target.clock())])
+    assert list(results) == ["b", "c", "m0", "m1", "m2", "i0", "i1", "body"]
+    assert results["b"].result == b"a"
+    first, second, third, inner = results["body"]
+    assert [each.result for each in (first, second, third, *inner)] == [
+        *(b"m0", b"m1", b"m2"),
+        *(b"i0", b"i1"),
+    ]
+    assert target.fetch(["b-error", "body-error"]) == [None, None]
+
+
+def test_a_step_is_delayed_in_its_new_store_as_in_the_old_one(
+    stores: Stores, clock: ManualClock
+) -> None:
+    source, target = stores
+    places = (Place(followed=True), Place(waits="a", delay=5.0))
+    source.enqueue_graph(Graph((message("a"), message("b")), places))
+    move(source, target)
+
+    assert work(target) == ["a"]
+    clock.advance(5)
+    target.promote()
+    assert work(target) == ["b"]
+
+
+def test_a_workflow_that_failed_can_be_revived_where_it_came_to(stores: Stores) -> None:
+    source, target = stores
+    plant(source)
+    worker = source.register("worker", "{}")
+    while got := source.claim(Claim(worker, ("celery",), 1)):
+        settlement = succeeded(got[0], source.clock())
+        if got[0].message.id in ("a", "i1"):
+            settlement = settlement._replace(phase=Phase.DEAD)
+        source.settle([settlement])
+    source.unregister(worker)
+    move(source, target)
+    assert [each.phase for each in target.fetch(["b", "body"]) if each] == [Phase.SKIPPED] * 2
+
+    assert sorted(target.revive(["a", "i1"])) == ["a", "i1"]
+    assert sorted(work(target)) == ["a", "b", "body", "c", "i1"]
+
+
+def test_a_workflow_is_not_torn_while_something_of_it_runs(stores: Stores) -> None:
+    source, target = stores
+    plant(source)
+    source.enqueue([message("alone")])
+    worker = source.register("worker", "{}")
+    (running,) = source.claim(Claim(worker, ("celery",), 1))
+    move(source, target)
+    assert [each.message.id for each in known(target)] == ["alone"]
+
+    source.settle([succeeded(running, source.clock())])
+    move(source, target)
+    assert len(known(target)) == 12
+    assert known(source) == []
+
+
+def test_what_is_swept_after_the_move_leaves_nothing_behind(
+    stores: Stores, clock: ManualClock, shared_redis: RedisServer
+) -> None:
+    source, target = stores
+    plant(source)
+    work(source, until=lambda each: each.message.id == "m1")
+    move(source, target)
+    work(target)
+    clock.advance(1e6)
+    while target.sweep(100):
+        pass
+
+    assert known(target) == []
+    kinds = (b":task:", b":group:", b":members:", b":inner:", b":open:", b":waiters:", b":barrier:")
+    keys = shared_redis.command("KEYS", "*")
+    assert [key for key in keys if any(kind in key for kind in kinds)] == []
+
+
+def test_what_somebody_else_wrote_is_not_signed_by_moving_it(redis_store: str) -> None:
+    source = connect(redis_store, secret_key=KEY)
+    target = connect(redis_store + "?name=two", secret_key=KEY)
+    assert isinstance(source, Movable)
+    assert isinstance(target, Movable)
+    connect(redis_store).enqueue([message("evil")])
+
+    with pytest.raises(SecurityError):
+        move(source, target)
+    assert known(target) == []
+
+
+def test_periodic_tasks_are_kept_alike(stores: Stores, clock: ManualClock) -> None:
+    source, target = stores
+    entry = Entry("daily", "{}", message(""), clock() + 60, clock() + 61, clock(), runs=3)
+    source.schedule([entry])
+    (read,) = source.schedules()
+    assert target.schedule([read._replace(version=0)]) == []
+
+    assert target.schedules()[0]._replace(version=0) == entry

@@ -1,0 +1,35 @@
+"""Waits between attempts."""
+
+import pytest
+
+from liteq.support.backoff import Backoff, full_jitter, no_jitter
+
+
+def test_waits_double_up_to_the_longest() -> None:
+    backoff = Backoff(factor=2, longest=20, jitter=no_jitter)
+
+    assert [backoff.delay(n) for n in range(6)] == [2, 4, 8, 16, 20, 20]
+
+
+def test_after_any_number_of_retries_there_is_a_wait() -> None:
+    assert Backoff(jitter=no_jitter).delay(10**9) == 600
+
+
+def test_jitter_is_asked_with_the_bounded_wait() -> None:
+    asked = []
+
+    def jitter(seconds: float) -> float:
+        asked.append(seconds)
+        return seconds / 2
+
+    assert Backoff(1, 5, jitter).delay(10) == 2.5
+    assert asked == [5]
+
+
+def test_no_wait_is_negative() -> None:
+    assert Backoff(jitter=lambda _: -1.0).delay(0) == 0
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1.0, 600.0])
+def test_full_jitter_stays_within_the_wait(seconds: float) -> None:
+    assert all(0 <= full_jitter(seconds) <= seconds for _ in range(100))
