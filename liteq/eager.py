@@ -10,7 +10,7 @@ from .execution.failure import traceback_text
 from .model.message import Delivery, Message, Receipt
 from .model.outcome import Kind
 from .result import EagerResult
-from .result.eager_store import keep
+from .result.eager_store import store_eager_result
 from .sending.options import as_json
 
 HOSTNAME = "eager"
@@ -52,7 +52,7 @@ def run_eagerly(
         ending = _of_replacement(ending.value.sig, context)
     result = _result(task, context, ending)
     if task.app.conf.task_store_eager_result and _is_to_be_kept(message, ending):
-        keep(task.app, task, message, args, kwargs, ending.value)
+        store_eager_result(task.app, task, message, args, kwargs, ending.value)
     if ending.kind is Kind.SUCCEEDED:
         for callback in links.callbacks:
             called = callback.apply((ending.value,), **_after(context))

@@ -17,7 +17,13 @@ from ..canvas.builtins import add_to
 from ..config import Config
 from ..config.deferred import DeferredConfig
 from ..exceptions import ImproperlyConfigured
-from ..execution.current import forget, get_current_task, introduce, set_current, set_default
+from ..execution.current import (
+    get_current_task,
+    register_app,
+    set_current,
+    set_default,
+    unregister_app,
+)
 from ..model.graph import ALONE, Place
 from ..model.message import Message
 from ..result.backend import Backend, accepted, result_serializer
@@ -101,7 +107,7 @@ class LiteQ:
             self.config_from_object(config_source, namespace=namespace)
         if set_as_current:
             self.set_current()
-        introduce(self)
+        register_app(self)
 
     # settings
 
@@ -386,7 +392,7 @@ class LiteQ:
         """Let go of the store. Using the app again opens it again."""
         if self._broker is not None:
             self._broker.close()
-        forget(self)
+        unregister_app(self)
 
     def __enter__(self) -> Self:
         return self

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
-from ..execution.current import Proxy, get_current_app, share
+from ..execution.current import Proxy, get_current_app, share_task
 from ..task import Task
 
 P = ParamSpec("P")
@@ -32,7 +32,7 @@ def shared_task(function: Callable[..., Any] | None = None, /, **options: Any) -
 
 
 def _shared(function: Callable[..., Any], options: dict[str, Any]) -> Any:
-    share(lambda app: app.task(**options)(function))
+    share_task(lambda app: app.task(**options)(function))
 
     def find() -> Task[..., Any]:
         app = get_current_app()

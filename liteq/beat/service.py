@@ -4,11 +4,11 @@ import logging
 from select import select
 from typing import Any
 
-from ..brokers.base import Bell, Broker
+from ..brokers.base import Broker, Listener
 from ..exceptions import BrokerCorrupt, BrokerError, BrokerTooNew
 from ..signals import beat_init
 from ..support.clock import Jumps
-from ..support.wakeup import Alarm
+from ..support.wakeup import Wakeup
 from .periodic import entries_of, name_of
 from .scheduler import Scheduler
 
@@ -33,35 +33,35 @@ class Beat:
         self._scheduler = Scheduler(app.broker, name_of(app), entries_of(app))
         self._jumps = Jumps(app.broker.clock)
         self._longest = min(longest or _LOOK_EVERY, _LOOK_EVERY)
-        self._alarm = Alarm()
+        self._wakeup = Wakeup()
         self._stopping = False
         self._failures = 0
 
     def run(self) -> None:
         """Work in this thread until `stop` is called."""
         beat_init.send(sender=self)
-        bell: Bell = self._broker.work_bell(_FIRES_ONLY)
+        listener: Listener = self._broker.work_listener(_FIRES_ONLY)
         try:
             while not self._stopping:
                 pause = self._turn()
                 # It rings for tasks as well. So after each look, for a moment only `stop` is heard.
-                self._wait(min(pause, _AGAIN), self._alarm)
+                self._wait(min(pause, _AGAIN), self._wakeup)
                 if pause > _AGAIN:
-                    self._wait(pause - _AGAIN, self._alarm, bell)
+                    self._wait(pause - _AGAIN, self._wakeup, listener)
         finally:
-            bell.close()
-            self._alarm.close()
+            listener.close()
+            self._wakeup.close()
 
-    def _wait(self, seconds: float, *what: Alarm | Bell) -> None:
+    def _wait(self, seconds: float, *what: Wakeup | Listener) -> None:
         if self._stopping:
             return
         for each in select(what, [], [], seconds)[0]:
-            each.silence()
+            each.clear()
 
     def stop(self) -> None:
         """Stop soon. From any thread or signal handler."""
         self._stopping = True
-        self._alarm.set()
+        self._wakeup.set()
 
     def _turn(self) -> float:
         """Fire what is due; answer the seconds to wait."""

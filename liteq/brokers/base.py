@@ -57,14 +57,14 @@ class QueueCount(NamedTuple):
     tasks: int
 
 
-class Condemned(NamedTuple):
+class ToTerminate(NamedTuple):
     """A running task that was revoked and is to be ended."""
 
     receipt: Receipt
     id: str
 
 
-Begun = Callable[[str], frozenset[int] | None]
+StartedClaims = Callable[[str], frozenset[int] | None]
 """Reads from a dead worker's `info` the tokens of the claims it had started; None: unknown."""
 
 
@@ -83,7 +83,7 @@ class Examination(NamedTuple):
     findings: list[Finding]
 
 
-class Bell(ABC):
+class Listener(ABC):
     """Rings when there may be news: work for a worker, results for whoever waits.
 
     A ring is a hint. It can come for nothing, so whoever hears it looks; and it can be lost, so
@@ -92,14 +92,14 @@ class Bell(ABC):
 
     @abstractmethod
     def fileno(self) -> int:
-        """A descriptor that is readable when the bell has rung, for `selectors`."""
+        """A descriptor that is readable when the listener has rung, for `selectors`."""
 
     @abstractmethod
     def wait(self, timeout: float) -> bool:
         """Wait up to `timeout` seconds; say whether it rang. Silences it."""
 
     @abstractmethod
-    def silence(self) -> None:
+    def clear(self) -> None:
         """Forget the rings so far."""
 
     def missed(self) -> bool:
@@ -171,15 +171,15 @@ class Broker(ABC):
         """Make ready what is due; answer the moment when the next one will be, if any."""
 
     @abstractmethod
-    def rescue(self, policy: Policy, begun: Begun) -> list[Record]:
+    def rescue(self, policy: Policy, started: StartedClaims) -> list[Record]:
         """Take back what is claimed by workers that are proven dead; answer those tasks.
 
-        Only what had begun is charged. One that lost its process `policy.max_lost` times is set
+        Only what had started is charged. One that lost its process `policy.max_lost` times is set
         aside as dead, one that may run only once has failed, one that was revoked is cancelled.
         """
 
     @abstractmethod
-    def condemned(self, worker: int) -> list[Condemned]:
+    def to_terminate(self, worker: int) -> list[ToTerminate]:
         """What `worker` runs and is to end, because it was revoked with `terminate`."""
 
     # results
@@ -277,15 +277,15 @@ class Broker(ABC):
     # waiting
 
     @abstractmethod
-    def work_bell(self, worker: int) -> Bell:
-        """A bell for `worker` that rings when there may be something to claim, or to fire.
+    def work_listener(self, worker: int) -> Listener:
+        """A listener for `worker` that rings when there may be something to claim, or to fire.
 
         0 is no worker: it only fires.
         """
 
     @abstractmethod
-    def result_bell(self) -> Bell:
-        """This thread's bell that rings when tasks have finished."""
+    def result_listener(self) -> Listener:
+        """This thread's listener that rings when tasks have finished."""
 
     # upkeep
 

@@ -9,7 +9,7 @@ from ..model.message import Attempt, Record
 from .base import Broker
 
 
-class Parcel(NamedTuple):
+class Transfer(NamedTuple):
     """A task with all that is known of it."""
 
     record: Record
@@ -26,10 +26,10 @@ class GroupState(NamedTuple):
     released: bool  # nobody needs its members' results any more
 
 
-class Cargo(NamedTuple):
+class TransferBatch(NamedTuple):
     """What goes in one step."""
 
-    parcels: list[Parcel]
+    transfers: list[Transfer]
     groups: list[GroupState]
 
 
@@ -37,14 +37,14 @@ class Movable(Broker):
     """A store that tasks can be moved from and to."""
 
     @abstractmethod
-    def pack(self, size: int) -> Iterator[Cargo]:
+    def pack(self, size: int) -> Iterator[TransferBatch]:
         """All that does not run: tasks by themselves, up to `size` at a time, oldest first; then
         what belongs to workflows, all at once, unless something of it runs."""
 
     @abstractmethod
-    def unpack(self, cargo: Cargo) -> int:
+    def unpack(self, batch: TransferBatch) -> int:
         """Store it as it is; answer how many tasks were new. Known ids are left as they are."""
 
     @abstractmethod
-    def discard(self, cargo: Cargo) -> None:
+    def discard(self, batch: TransferBatch) -> None:
         """Drop what was packed, unless it runs by now."""

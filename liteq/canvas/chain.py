@@ -7,7 +7,7 @@ from ..sending.options import LINKS
 from .attributes import Part
 from .chord import chord
 from .compound import Compound
-from .eager import Way, goes_on, join_to, what_failed
+from .eager import StepContext, goes_on, join_to, what_failed
 from .group import group
 from .signature import Signature, as_list, as_signature, signatures
 from .stamping import only_stamps
@@ -119,12 +119,14 @@ class chain(Compound):  # noqa: N801 - Celery's name
             before, parent_id = result, None
         return before
 
-    def _run(self, args: Sequence[Any], way: Way) -> Any:
+    def _run(self, args: Sequence[Any], context: StepContext) -> Any:
         *earlier, last = self.tasks
         before: Any = None
         for task in earlier:
-            before = _next(task, args, Way(way.throw, way.root_id, way.parent_id), before)
-        return _next(last, args, way, before)
+            before = _next(
+                task, args, StepContext(context.throw, context.root_id, context.parent_id), before
+            )
+        return _next(last, args, context, before)
 
     def _skip(self, exc: Exception | None) -> Any:
         before = None
@@ -135,9 +137,9 @@ class chain(Compound):  # noqa: N801 - Celery's name
             before = result
         return before
 
-    def _fail(self, exc: Exception, way: Way) -> Any:
+    def _fail(self, exc: Exception, context: StepContext) -> Any:
         *earlier, last = self.tasks
-        result = last._fail(exc, way)
+        result = last._fail(exc, context)
         if earlier:
             result.follow(chain.of(earlier)._skip(exc))
         return result
@@ -146,13 +148,15 @@ class chain(Compound):  # noqa: N801 - Celery's name
         return " | ".join(map(repr, self.tasks)) or "chain()"
 
 
-def _next(task: Signature, args: Sequence[Any], way: Way, before: Any) -> Any:
+def _next(task: Signature, args: Sequence[Any], context: StepContext, before: Any) -> Any:
     """Run the step that comes after the result `before`."""
     if before is None:
-        return task._run(args, way)
+        return task._run(args, context)
     if goes_on(before):
-        after = way.after(before)
-        after = after._replace(group_id=way.group_id, group_index=way.group_index, chord=way.chord)
+        after = context.after(before)
+        after = after._replace(
+            group_id=context.group_id, group_index=context.group_index, chord=context.chord
+        )
         result = task._run((before.get(),), after)
         join_to(result, before)
     else:

@@ -10,7 +10,7 @@ from ..result.waiting import leaves_before
 from ..sending.options import LINKS
 from .attributes import Part
 from .compound import Compound
-from .eager import Way, join_to
+from .eager import StepContext, join_to
 from .group import group
 from .signature import Signature, as_list, as_signature, maybe_signature
 from .stamping import only_stamps
@@ -139,9 +139,11 @@ class chord(Compound):  # noqa: N801 - Celery's name
         result.follow(header)
         return result
 
-    def _run(self, args: Sequence[Any], way: Way) -> Any:
-        header = self.header._run(args, way._replace(chord=self.body))
-        after = way.after(header)._replace(group_id=way.group_id, group_index=way.group_index)
+    def _run(self, args: Sequence[Any], context: StepContext) -> Any:
+        header = self.header._run(args, context._replace(chord=self.body))
+        after = context.after(header)._replace(
+            group_id=context.group_id, group_index=context.group_index
+        )
         forgiving = self.header.forgiving
         exc = None if forgiving else _what_failed(header)
         if exc is None:
@@ -156,8 +158,8 @@ class chord(Compound):  # noqa: N801 - Celery's name
         result.follow(self.header._skip(exc))
         return result
 
-    def _fail(self, exc: Exception, way: Way) -> Any:
-        result = self.body._fail(exc, way)
+    def _fail(self, exc: Exception, context: StepContext) -> Any:
+        result = self.body._fail(exc, context)
         result.follow(self.header._skip(exc))
         return result
 

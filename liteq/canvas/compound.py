@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from ..execution.context import sent_from
-from .eager import Way
+from .eager import StepContext
 from .signature import Signature, maybe_signature
 
 
@@ -106,7 +106,7 @@ class Compound(Signature):
             root_id, parent_id = sender.root_id, sender.id
         elif root_id is None:
             root_id = next((leaf.id for leaf in self.leaves()), None)
-        return self._run((), Way(throw, root_id, parent_id))
+        return self._run((), StepContext(throw, root_id, parent_id))
 
     # ids
 

@@ -9,7 +9,7 @@ from ..exceptions import TaskRevokedError
 from ..result import EagerResult
 
 
-class Way(NamedTuple):
+class StepContext(NamedTuple):
     """How a step of a canvas is run here, and where it stands."""
 
     throw: bool | None = None  # let exceptions of tasks through; None: as the settings say
@@ -23,11 +23,11 @@ class Way(NamedTuple):
         """Itself, as options of `Task.apply`."""
         return {name: value for name, value in self._asdict().items() if value is not None}
 
-    def after(self, result: Any) -> "Way":
+    def after(self, result: Any) -> "StepContext":
         """The same for what follows on `result`; it is in no group."""
         last = last_leaf(result)
         parent = self.parent_id if last is None else last.id
-        return Way(self.throw, self.root_id, parent)
+        return StepContext(self.throw, self.root_id, parent)
 
 
 def last_leaf(result: Any) -> Any:
@@ -63,8 +63,10 @@ def skipped(call: Any, exc: Exception | None) -> EagerResult[Any]:
     return EagerResult(call.id, why, state, name=call.task, app=call.app, skipped=exc is not None)
 
 
-def failed(call: Any, exc: Exception, errbacks: Sequence[Any], way: Way) -> EagerResult[Any]:
+def failed(
+    call: Any, exc: Exception, errbacks: Sequence[Any], context: StepContext
+) -> EagerResult[Any]:
     """The same, when `exc` is its own, so that its errbacks are called."""
-    request = request_of(call.id, call.task, way.root_id, way.parent_id)
+    request = request_of(call.id, call.task, context.root_id, context.parent_id)
     call_errbacks(errbacks, request, exc)
     return skipped(call, exc)

@@ -9,7 +9,7 @@ from ..result import GroupResult
 from ..sending.options import LINKS
 from .attributes import Part
 from .compound import Compound
-from .eager import Way
+from .eager import StepContext
 from .signature import Signature, as_list, signatures
 from .stamping import only_stamps
 
@@ -120,9 +120,9 @@ class group(Compound):  # noqa: N801 - Celery's name
         results = [task.freeze(root_id=root_id, parent_id=parent_id) for task in self.tasks]
         return GroupResult(self.id, results, app=self._app, forgiving=self.forgiving)
 
-    def _run(self, args: Sequence[Any], way: Way) -> GroupResult:
+    def _run(self, args: Sequence[Any], context: StepContext) -> GroupResult:
         results = [
-            task._run(args, way._replace(group_id=self.id, group_index=n))
+            task._run(args, context._replace(group_id=self.id, group_index=n))
             for n, task in enumerate(self.tasks)
         ]
         return GroupResult(self.id, results, app=self.app)
@@ -130,8 +130,8 @@ class group(Compound):  # noqa: N801 - Celery's name
     def _skip(self, exc: Exception | None) -> GroupResult:
         return GroupResult(self.id, [task._skip(exc) for task in self.tasks], app=self.app)
 
-    def _fail(self, exc: Exception, way: Way) -> GroupResult:
-        return GroupResult(self.id, [task._fail(exc, way) for task in self.tasks], app=self.app)
+    def _fail(self, exc: Exception, context: StepContext) -> GroupResult:
+        return GroupResult(self.id, [task._fail(exc, context) for task in self.tasks], app=self.app)
 
     def __repr__(self) -> str:
         return f"group({self.tasks!r})"

@@ -13,7 +13,7 @@ from ..model.message import new_id
 from ..result import AsyncResult
 from ..sending.options import LINKS
 from .attributes import Item, Option
-from .eager import Way, failed, skipped
+from .eager import StepContext, failed, skipped
 from .stamping import StampingVisitor, only_stamps, stamps_of
 
 
@@ -322,19 +322,19 @@ class Signature(dict[str, Any]):
             self.options[name] = [*there, linked]
         return linked
 
-    def _run(self, args: Sequence[Any], way: Way) -> Any:
+    def _run(self, args: Sequence[Any], context: StepContext) -> Any:
         """Run it here, frozen as it is."""
-        args, kwargs, options = self._merged(args, None, way.options())
+        args, kwargs, options = self._merged(args, None, context.options())
         return self.type.apply(args, kwargs, **options)
 
     def _skip(self, exc: Exception | None) -> Any:
         """The result of not running it, because what comes before it failed with `exc`."""
         return skipped(self, exc)
 
-    def _fail(self, exc: Exception, way: Way) -> Any:
+    def _fail(self, exc: Exception, context: StepContext) -> Any:
         """The result of not running it, because of `exc`; its errbacks are called."""
         errbacks = [maybe_signature(each) for each in as_list(self.options.get("link_error"))]
-        return failed(self, exc, errbacks, way)
+        return failed(self, exc, errbacks, context)
 
     # itself
 

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 
 from ..brokers.base import Examination, Finding
-from ..worker.deaths import Boards
+from ..worker.deaths import Scoreboards
 from ..worker.decide import policy_of
 from .apps import app_of
 from .exits import DATA, FAILED, OK
@@ -28,9 +28,9 @@ def run(args: Namespace) -> int:
     done = []
     found = broker.examine(thorough=args.thorough)
     if args.repair and not _is_damaged(found):
-        boards = Boards()
-        rescued = broker.rescue(policy_of(app.conf), boards.begun)
-        boards.take_down()
+        scoreboards = Scoreboards()
+        rescued = broker.rescue(policy_of(app.conf), scoreboards.started)
+        scoreboards.remove()
         done = [f"took back {len(rescued)} tasks of dead workers"] if rescued else []
         done += broker.mend()
     if args.vacuum and not _is_damaged(found):

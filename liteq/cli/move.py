@@ -9,10 +9,10 @@ from collections import Counter
 
 from ..brokers import Broker, connect
 from ..brokers.base import check_trust
-from ..brokers.transfer import Cargo, Movable
+from ..brokers.transfer import Movable, TransferBatch
 from ..exceptions import ConfigurationError
 from ..serializers import get
-from ..worker.deaths import Boards
+from ..worker.deaths import Scoreboards
 from ..worker.decide import policy_of
 from .apps import app_of
 from .exits import FAILED, OK
@@ -36,9 +36,9 @@ def run(args: Namespace) -> int:
     target = _store(args.target, conf.secret_key)
     if source.address == target.address:
         raise ConfigurationError(f"{source.url} is both: give two stores")
-    boards = Boards()
-    source.rescue(policy_of(conf), boards.begun)  # what the dead held is moved as well
-    boards.take_down()
+    scoreboards = Scoreboards()
+    source.rescue(policy_of(conf), scoreboards.started)  # what the dead held is moved as well
+    scoreboards.remove()
     if there := source.workers():
         names = ", ".join(worker.name for worker in there)
         complain(f"stop the workers of {source.url} first: {names}")
@@ -70,11 +70,11 @@ def _store(url: str, secret_key: str | bytes | None) -> Movable:
 
 def _move_tasks(source: Movable, target: Movable) -> Counter[str]:
     moved: Counter[str] = Counter()
-    for cargo in source.pack(_BATCH):
-        _check(cargo, target)
-        target.unpack(cargo)
-        source.discard(cargo)
-        moved.update(parcel.record.phase.name.lower() for parcel in cargo.parcels)
+    for batch in source.pack(_BATCH):
+        _check(batch, target)
+        target.unpack(batch)
+        source.discard(batch)
+        moved.update(transfer.record.phase.name.lower() for transfer in batch.transfers)
     return moved
 
 
@@ -87,9 +87,9 @@ def _move_schedules(source: Broker, target: Broker) -> int:
     return len(entries)
 
 
-def _check(cargo: Cargo, target: Broker) -> None:
+def _check(batch: TransferBatch, target: Broker) -> None:
     """Nothing is moved that nobody could read there."""
-    used = {parcel.record.message.serializer for parcel in cargo.parcels}
-    used |= {parcel.record.result_serializer or "json" for parcel in cargo.parcels}
+    used = {transfer.record.message.serializer for transfer in batch.transfers}
+    used |= {transfer.record.result_serializer or "json" for transfer in batch.transfers}
     for name in used:
         check_trust(get(name), target)

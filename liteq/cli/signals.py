@@ -1,4 +1,4 @@
-"""What a worker does about signals: the ladder from "finish what runs" to "end it now"."""
+"""What a worker does about signals: the stop_signals from "finish what runs" to "end it now"."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 QUIT = 131
 
 
-class Ladder:
+class StopSignals:
     """One worker's handlers, and the exit code that they lead to.
 
     A handler only sets a flag and wakes the loop: one that raised could cut a commit in two.
@@ -53,9 +53,9 @@ class Ladder:
 
 
 @contextmanager
-def ladder(supervisor: Supervisor) -> Iterator[Ladder]:
+def stop_signals(supervisor: Supervisor) -> Iterator[StopSignals]:
     """Signals go to `supervisor` for as long as this lasts."""
-    steps = Ladder(supervisor)
+    steps = StopSignals(supervisor)
     handlers: dict[str, Any] = {
         "SIGTERM": steps.term,
         "SIGINT": steps.interrupt,

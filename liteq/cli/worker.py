@@ -16,7 +16,7 @@ from ..worker.worker import Worker
 from . import init
 from .apps import app_of
 from .daemons import add_daemon_options, fill_standard_streams, pidfile, set_up_logging
-from .signals import ladder
+from .signals import stop_signals
 
 logger = logging.getLogger("liteq.worker")
 
@@ -65,7 +65,7 @@ def run(args: Namespace) -> int:
         # after every 700 took 5 % of the time. (The other pools run tasks in this very process.)
         gc.set_threshold(20_000)
     supervisor = worker.prepare()
-    with pidfile(args.pidfile), ladder(supervisor) as steps:
+    with pidfile(args.pidfile), stop_signals(supervisor) as steps:
         supervisor.start()
         with suppress(OSError):  # a worker whose output nobody reads works all the same
             print(_banner(app, worker), file=sys.stderr, flush=True)

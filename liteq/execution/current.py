@@ -1,4 +1,4 @@
-"""The application and the task that "current" means, and recipes for tasks that any app may have.
+"""The application and the task that "current" means, and shared for tasks that any app may have.
 
 Nothing inside the package leans on the current app; it is there for programs that do.
 """
@@ -10,27 +10,27 @@ from weakref import WeakSet
 from ..exceptions import ImproperlyConfigured
 from . import context
 
-Recipe = Callable[[Any], object]
+Register = Callable[[Any], object]
 """Makes a shared task in the app that it is given."""
 
 _app: Any = None  # the newest application, or the one that was chosen
 _default: Any = None  # what counts when nothing was chosen
 _apps: "WeakSet[Any]" = WeakSet()
-_recipes: list[Recipe] = []
+_shared: list[Register] = []
 
 
-def introduce(app: Any) -> None:
+def register_app(app: Any) -> None:
     """A new application: it gets all shared tasks, those of today and those to come."""
     _apps.add(app)
-    for recipe in _recipes:
-        recipe(app)
+    for register in _shared:
+        register(app)
 
 
-def share(recipe: Recipe) -> None:
-    """Apply `recipe` to all applications, those of today and those to come."""
-    _recipes.append(recipe)
+def share_task(register: Register) -> None:
+    """Apply `register` to all applications, those of today and those to come."""
+    _shared.append(register)
     for app in list(_apps):
-        recipe(app)
+        register(app)
 
 
 def set_current(app: Any) -> None:
@@ -45,7 +45,7 @@ def set_default(app: Any) -> None:
     _default = app
 
 
-def forget(app: Any) -> None:
+def unregister_app(app: Any) -> None:
     """`app` is closed: it is nobody's current one any more."""
     global _app, _default
     _app = None if _app is app else _app

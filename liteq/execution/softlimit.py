@@ -37,7 +37,7 @@ def _by_alarm(
         try:
             return function(*args, **kwargs)
         finally:
-            # The alarm may strike up to here, and then the task has not ended in time. After
+            # The wakeup may strike up to here, and then the task has not ended in time. After
             # this line it cannot: a task has either ended or been ended, never both.
             running = False
     finally:

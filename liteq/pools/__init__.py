@@ -8,15 +8,15 @@ from importlib import import_module
 
 from ..exceptions import ImproperlyConfigured
 from ..support.nearest import did_you_mean
-from .base import Happenings, Pool, PoolBroken, Recipe, Run, Running, Slot
+from .base import Pool, PoolBroken, PoolEvents, Run, RunnerSpec, Running, Slot
 
 __all__ = [
     "BUILTIN",
-    "Happenings",
     "Pool",
     "PoolBroken",
-    "Recipe",
+    "PoolEvents",
     "Run",
+    "RunnerSpec",
     "Running",
     "Slot",
     "make_pool",
@@ -30,14 +30,14 @@ BUILTIN = {
 }
 
 
-def make_pool(name: str, size: int, recipe: Recipe) -> Pool:
+def make_pool(name: str, size: int, spec: RunnerSpec) -> Pool:
     """The pool `name` with `size` slots. Raises ImproperlyConfigured for an unknown name."""
     where = BUILTIN.get(name) or _third_party(name)
     if where is None:
         hint = did_you_mean(name, BUILTIN)
         raise ImproperlyConfigured(f"no pool {name!r}: known are {', '.join(BUILTIN)}{hint}")
     module, _, attribute = where.partition(":")
-    pool: Pool = getattr(import_module(module), attribute)(size, recipe)
+    pool: Pool = getattr(import_module(module), attribute)(size, spec)
     return pool
 
 

@@ -30,17 +30,17 @@ class Limits(NamedTuple):
     memory: int | None = None  # KiB resident
 
 
-class Recipe(NamedTuple):
+class RunnerSpec(NamedTuple):
     """How runners are made, named so that another process can find it."""
 
     preload: str  # "package.module:function", called with `spec`: imports the application
     make: str  # the same, called with `spec` and a Report, answers a Run
-    spec: dict[str, Any]  # JSON
-    here: Callable[[Report], Run]  # `make`, for pools inside this process
+    arguments: dict[str, Any]  # JSON
+    make_here: Callable[[Report], Run]  # `make`, for pools inside this process
     limits: Limits = Limits()
 
 
-class Told(NamedTuple):
+class StateUpdate(NamedTuple):
     """What a running task told of itself."""
 
     id: str
@@ -68,7 +68,7 @@ class PoolBroken(LiteqError):
         super().__init__(f"child processes cannot start: {last}")
 
 
-class Verdict(NamedTuple):
+class Kill(NamedTuple):
     """Why a process is killed: on account of `delivery`, should it still be in it."""
 
     delivery: Delivery
@@ -79,13 +79,13 @@ class Verdict(NamedTuple):
 # Plain classes: `dataclasses` would bring in `inspect`, a megabyte in each process.
 
 
-class Happenings:
+class PoolEvents:
     """What a pool did since it was last asked."""
 
     def __init__(self) -> None:
         self.finished: list[tuple[Delivery, Outcome]] = []
         self.returned: list[Delivery] = []  # recalled: never started
-        self.told: list[Told] = []
+        self.told: list[StateUpdate] = []
         self.deaths: list[Death] = []
 
     def __bool__(self) -> bool:
@@ -112,14 +112,14 @@ class Running(NamedTuple):
 class Pool(ABC):
     """Runs deliveries in `size` slots."""
 
-    board: str | None = None
+    scoreboard: str | None = None
     """A file that tells which claims its children have begun, for whoever outlives them."""
 
     kills = False
     """Whether it can end what runs: a thread cannot be ended from outside."""
 
-    def __init__(self, size: int, recipe: Recipe) -> None:
-        self.recipe = recipe
+    def __init__(self, size: int, spec: RunnerSpec) -> None:
+        self.spec = spec
         self.slots = [Slot(number) for number in range(size)]
 
     @abstractmethod
@@ -131,7 +131,7 @@ class Pool(ABC):
         """Give `deliveries` to `slot`, to be run in this order."""
 
     @abstractmethod
-    def collect(self) -> Happenings:
+    def collect(self) -> PoolEvents:
         """What happened since the last time."""
 
     def recall(self, slot: Slot) -> None:
@@ -141,7 +141,7 @@ class Pool(ABC):
         """What `slot` is in, as far as this pool can tell."""
         return None
 
-    def kill(self, slot: Slot, verdict: Verdict) -> None:
+    def kill(self, slot: Slot, verdict: Kill) -> None:
         """End what runs in `slot` at once, if this pool `kills`. The death tells why."""
 
     def terminate(self) -> None:

@@ -33,8 +33,8 @@ def start(function: str, end: socket.socket, order: dict[str, Any]) -> "subproce
         stdin=subprocess.PIPE,
         pass_fds=keep,
         close_fds=True,
-        # A child can be ended together with all it started; and a nursery outlives a kill of its
-        # supervisor's group, to end the children.
+        # A child can be ended together with all it started; and a fork server outlives a kill of
+        # its supervisor's group, to end the children.
         process_group=0,
     )
     assert process.stdin is not None

@@ -22,13 +22,13 @@ from .base import Limits, Run
 from .boot import load
 from .frames import FrameReader, pack
 from .memory import resident
-from .scoreboard import Board
+from .scoreboard import Scoreboard
 from .surroundings import Surroundings
 
 # Supervisor to child
 RUN, RECALL, LEAVE = 0, 1, 2
 # Child to supervisor
-UP, OUTCOMES, RETURNED, TOLD, BROKEN = 0, 1, 2, 3, 4
+UP, OUTCOMES, RETURNED, STATE, BROKEN = 0, 1, 2, 3, 4
 
 _FLUSH_EVERY = 0.001  # seconds that an outcome may wait for others to travel with it
 _TIDY_EVERY = 0.020  # seconds between two looks at what tasks left behind, 30 us each
@@ -55,9 +55,11 @@ def _plain(inputs: Any) -> Any:
 class Child:
     """One child: its backlog, its runner, its end of the stream."""
 
-    def __init__(self, stream: socket.socket, board: Board, line: int, limits: Limits) -> None:
+    def __init__(
+        self, stream: socket.socket, scoreboard: Scoreboard, line: int, limits: Limits
+    ) -> None:
         self._stream = stream
-        self._board = board
+        self._scoreboard = scoreboard
         self._line = line
         self._backlog: SimpleQueue[Wire | None] = SimpleQueue()  # None: leave
         self._outcomes: list[tuple[Any, ...]] = []
@@ -69,7 +71,7 @@ class Child:
 
     def report(self, id: str, state: str, meta: bytes, serializer: str) -> None:
         """Send what the running task tells of itself."""
-        self._send((TOLD, (id, state, meta, serializer)))
+        self._send((STATE, (id, state, meta, serializer)))
 
     def give_up(self, why: str) -> None:
         """Say why this child cannot work."""
@@ -81,14 +83,14 @@ class Child:
         surroundings = Surroundings()
         self._send((UP, self._pid))
         threading.Thread(target=self._read, name="liteq-reader", daemon=True).start()
-        backlog, board, line = self._backlog, self._board, self._line
+        backlog, scoreboard, line = self._backlog, self._scoreboard, self._line
         flushed = tidied = time.monotonic()
         while True:
             item = backlog.get()
             if item is None:
                 break
             ticket, message, receipt, rest = item
-            board.write(line, ticket, receipt[1])
+            scoreboard.write(line, ticket, receipt[1])
             outcome = run(Delivery(Message._make(message), Receipt(*receipt), *rest))
             if os.getpid() != self._pid:
                 os._exit(0)  # the task forked and its child came back through us
@@ -167,10 +169,10 @@ class Child:
         return tickets
 
 
-def live(stream: socket.socket, board: Board, order: dict[str, Any], line: int) -> None:
+def live(stream: socket.socket, scoreboard: Scoreboard, order: dict[str, Any], line: int) -> None:
     """What a child does from its first breath to its last."""
     _settle_signals()
-    child = Child(stream, board, line, Limits(*order["limits"]))
+    child = Child(stream, scoreboard, line, Limits(*order["limits"]))
     try:
         run: Run = load(order["make"])(order["spec"], child.report)
     except BaseException:  # noqa: BLE001 - importing user code can raise anything
@@ -189,10 +191,10 @@ def spawned(stream: socket.socket, order: dict[str, Any]) -> None:
     """Entry of a child that is a fresh interpreter."""
     stream.setblocking(True)
     try:
-        board = Board(order["board"])
+        scoreboard = Scoreboard(order["scoreboard"])
     except FileNotFoundError:
         return  # the pool was closed before this child could begin
-    live(stream, board, order, order["line"])
+    live(stream, scoreboard, order, order["line"])
 
 
 def _settle_signals() -> None:

@@ -2,7 +2,7 @@
 
 It has the application imported and nothing else: no thread, no connection, no lock. So a fork is
 safe, takes milliseconds, and shares memory. It is also the children's guardian: when the
-supervisor is gone, however it went, the nursery ends them and everything they started.
+supervisor is gone, however it went, the fork server ends them and everything they started.
 """
 
 import gc
@@ -18,16 +18,16 @@ from typing import Any, NoReturn
 from .boot import load
 from .child import BROKEN, live
 from .frames import pack
-from .scoreboard import Board
+from .scoreboard import Scoreboard
 
-# Nursery to supervisor
+# ForkServer to supervisor
 READY, FORKED, EXITED = 10, 11, 12
 
 
 def main(control: socket.socket, order: dict[str, Any]) -> None:
     """Fork a child for each stream that arrives, tell of each that dies."""
     wakeup = _watch_children()
-    board = _get_ready(control, order)
+    scoreboard = _get_ready(control, order)
     children: set[int] = set()
     while True:
         ready, _, _ = select.select([control.fileno(), wakeup], [], [])
@@ -44,27 +44,29 @@ def main(control: socket.socket, order: dict[str, Any]) -> None:
                 pid = os.fork()
                 if pid == 0:
                     control.close()
-                    _be_a_child(stream, board, order, line)
+                    _be_a_child(stream, scoreboard, order, line)
             with suppress(OSError):  # both sides do it: neither can know who is first
                 os.setpgid(pid, pid)
             children.add(pid)
             _tell(control, (FORKED, line, pid))
 
 
-def _get_ready(control: socket.socket, order: dict[str, Any]) -> Board:
+def _get_ready(control: socket.socket, order: dict[str, Any]) -> Scoreboard:
     try:
         load(order["preload"])(order["spec"])
     except BaseException:  # noqa: BLE001 - importing user code can raise anything
         control.sendall(pack((BROKEN, traceback.format_exc())))
         raise SystemExit(1) from None
     try:
-        board = Board(order["board"])  # children inherit the map, whatever becomes of the file
+        scoreboard = Scoreboard(
+            order["scoreboard"]
+        )  # children inherit the map, whatever becomes of the file
     except FileNotFoundError:
         raise SystemExit(0) from None  # the pool was closed before it could begin
     _tell(control, (READY,))
     gc.collect()
     gc.freeze()  # a collection in a child would copy every page that it only looks at
-    return board
+    return scoreboard
 
 
 def send_order(control: socket.socket, line: int, stream: socket.socket) -> None:
@@ -82,13 +84,15 @@ def _next_order(control: socket.socket) -> tuple[int, socket.socket | None]:
     return int.from_bytes(data), socket.socket(fileno=fds[0])
 
 
-def _be_a_child(stream: socket.socket, board: Board, order: dict[str, Any], line: int) -> NoReturn:
+def _be_a_child(
+    stream: socket.socket, scoreboard: Scoreboard, order: dict[str, Any], line: int
+) -> NoReturn:
     os.setpgid(0, 0)  # so that it can be ended together with all it started
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     status = 1
     try:
-        live(stream, board, order, line)
+        live(stream, scoreboard, order, line)
         status = 0
     except SystemExit:
         pass
@@ -98,7 +102,7 @@ def _be_a_child(stream: socket.socket, board: Board, order: dict[str, Any], line
         with suppress(Exception):
             sys.stdout.flush()
             sys.stderr.flush()
-        os._exit(status)  # never the exit handlers of the nursery, whose copy this is
+        os._exit(status)  # never the exit handlers of the fork server, whose copy this is
 
 
 def _watch_children() -> int:
@@ -108,7 +112,7 @@ def _watch_children() -> int:
     signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     # A service manager's TERM goes to every process of the unit. It is for the supervisor; the
-    # nursery goes when the supervisor's end of the stream closes.
+    # fork server goes when the supervisor's end of the stream closes.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, lambda *_: None)
     return read_end

@@ -1,4 +1,4 @@
-"""How children come into the world: forked from a nursery, or as fresh interpreters."""
+"""How children come into the world: forked from a fork server, or as fresh interpreters."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from selectors import EVENT_READ, BaseSelector
 from typing import Any, NamedTuple
 
 from ..support.portable import portable
-from . import forkserver as nursery
+from . import forkserver
 from .boot import start
 from .child import BROKEN
 from .frames import Channel
@@ -59,8 +59,8 @@ class Launcher(ABC):
         """Let go; children that are left are ended."""
 
 
-class _Nursery:
-    """A nursery process, as its supervisor sees it."""
+class _ForkServer:
+    """A fork server process, as its supervisor sees it."""
 
     def __init__(self, order: dict[str, Any]) -> None:
         ours, theirs = socket.socketpair()
@@ -78,85 +78,85 @@ class _Nursery:
         _await_end(self.process)
 
 
-class NurseryLauncher(Launcher):
+class ForkServerLauncher(Launcher):
     """Children are forked from one process that has the application imported."""
 
     def start(self, selector: BaseSelector) -> None:
         self._selector = selector
-        self._nurseries: list[_Nursery] = []
-        self._current: _Nursery | None = None
-        self._next: _Nursery | None = None  # it has new code, and has yet to show that it works
+        self._servers: list[_ForkServer] = []
+        self._current: _ForkServer | None = None
+        self._next: _ForkServer | None = None  # it has new code, and has yet to show that it works
 
     def launch(self, line: int, stream: socket.socket) -> None:
         # Made here, so that one that dies again and again is made as seldom as children are.
-        nurse = self._current = self._current or self._nurse()
-        nurse.expected += 1
+        server = self._current = self._current or self._start_server()
+        server.expected += 1
         with stream, suppress(OSError):  # a dead one is noticed when its end is read
-            nursery.send_order(nurse.channel.socket, line, stream)
+            forkserver.send_order(server.channel.socket, line, stream)
 
     def renew(self) -> None:
         if self._next is None:
-            self._next = self._nurse()
+            self._next = self._start_server()
 
     def ended(self, pid: int) -> None:
-        """The nursery tells by itself, unless the child is of one that died."""
-        if not any(pid in each.children for each in self._nurseries):
+        """The fork server tells by itself, unless the child is of one that died."""
+        if not any(pid in each.children for each in self._servers):
             self.tell.died(pid, None)
 
     def close(self) -> None:
-        for each in self._nurseries[:]:
+        for each in self._servers[:]:
             self._dismiss(each)
 
-    def _nurse(self) -> _Nursery:
-        nurse = _Nursery(self.order)
-        self._nurseries.append(nurse)
-        self._selector.register(nurse.channel.socket, EVENT_READ, lambda: self._listen(nurse))
-        return nurse
+    def _start_server(self) -> _ForkServer:
+        server = _ForkServer(self.order)
+        self._servers.append(server)
+        self._selector.register(server.channel.socket, EVENT_READ, lambda: self._listen(server))
+        return server
 
-    def _listen(self, nurse: _Nursery) -> None:
-        for kind, *rest in nurse.channel.receive():
-            if kind == nursery.FORKED:
+    def _listen(self, server: _ForkServer) -> None:
+        for kind, *rest in server.channel.receive():
+            if kind == forkserver.FORKED:
                 line, pid = rest
-                nurse.children.add(pid)
-                nurse.expected -= 1
+                server.children.add(pid)
+                server.expected -= 1
                 self.tell.born(line, pid)
-            elif kind == nursery.EXITED:
+            elif kind == forkserver.EXITED:
                 pid, code = rest
-                nurse.children.discard(pid)
+                server.children.discard(pid)
                 self.tell.died(pid, code)
-            elif kind == nursery.READY and nurse is self._next:
-                self._succeed(nurse)
-            elif kind == BROKEN and nurse is self._next:
+            elif kind == forkserver.READY and server is self._next:
+                self._succeed(server)
+            elif kind == BROKEN and server is self._next:
                 logger.error("the new code cannot be imported, the old one stays:\n%s", rest[0])
             elif kind == BROKEN:
                 self.tell.broken(rest[0])
-        if nurse.channel.eof:
-            self._bury(nurse)
-        elif nurse.empty and nurse not in (self._current, self._next):
-            self._dismiss(nurse)
+        if server.channel.eof:
+            self._bury(server)
+        elif server.empty and server not in (self._current, self._next):
+            self._dismiss(server)
 
-    def _succeed(self, nurse: _Nursery) -> None:
-        before, self._current, self._next = self._current, nurse, None
+    def _succeed(self, server: _ForkServer) -> None:
+        before, self._current, self._next = self._current, server, None
         if before is not None and before.empty:
             self._dismiss(before)
         self.tell.renewed()
 
-    def _bury(self, nurse: _Nursery) -> None:
+    def _bury(self, server: _ForkServer) -> None:
         """It died by itself: its children cannot be told dead from alive, so they are ended."""
-        self._dismiss(nurse)
-        for pid in nurse.children:
+        self._dismiss(server)
+        for pid in server.children:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
-        orphans, nurse.children = nurse.children, set()
+        orphans, server.children = server.children, set()
         for pid in orphans:
             self.tell.died(pid, None)
 
-    def _dismiss(self, nurse: _Nursery) -> None:
-        self._nurseries.remove(nurse)
-        self._current = None if self._current is nurse else self._current
-        self._next = None if self._next is nurse else self._next
-        self._selector.unregister(nurse.channel.socket)
-        nurse.end()
+    def _dismiss(self, server: _ForkServer) -> None:
+        self._servers.remove(server)
+        self._current = None if self._current is server else self._current
+        self._next = None if self._next is server else self._next
+        self._selector.unregister(server.channel.socket)
+        server.end()
 
 
 class SpawnLauncher(Launcher):
@@ -194,4 +194,4 @@ def _await_end(process: "subprocess.Popen[bytes]") -> int:
 
 def make_launcher(order: dict[str, Any], tell: Callbacks) -> Launcher:
     """The best launcher of this platform."""
-    return (SpawnLauncher if portable() else NurseryLauncher)(order, tell)
+    return (SpawnLauncher if portable() else ForkServerLauncher)(order, tell)

@@ -16,11 +16,11 @@ from typing import Any
 
 from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome
-from .base import Death, Happenings, Pool, PoolBroken, Recipe, Running, Slot, Told, Verdict
-from .child import BROKEN, LEAVE, OUTCOMES, RECALL, RETURNED, RUN, TOLD, UP, wire
+from .base import Death, Kill, Pool, PoolBroken, PoolEvents, RunnerSpec, Running, Slot, StateUpdate
+from .child import BROKEN, LEAVE, OUTCOMES, RECALL, RETURNED, RUN, STATE, UP, wire
 from .frames import Channel
 from .launchers import Callbacks, Launcher, make_launcher
-from .scoreboard import Board
+from .scoreboard import Scoreboard
 
 _FIRST_PAUSE, _SHORT_PAUSE, _LONGEST_PAUSE = 0.1, 0.2, 5.0  # seconds before a child is replaced
 _FEW = 5  # children of one slot in a row that never came up, before the pool gives up
@@ -44,7 +44,7 @@ class _Room:
     def expect_child(self) -> None:
         """Nothing is known of the next child."""
         self.launch_at = None
-        self.verdict: Verdict | None = None  # why we killed it
+        self.verdict: Kill | None = None  # why we killed it
         self.came_up = self.finished_some = self.leaving = False
 
     def lose_child(self) -> float:
@@ -70,12 +70,12 @@ class ProcessPool(Pool):
 
     kills = True
 
-    def __init__(self, size: int, recipe: Recipe) -> None:
-        super().__init__(size, recipe)
-        self._board = Board.create(size)
-        self.board = self._board.path
+    def __init__(self, size: int, spec: RunnerSpec) -> None:
+        super().__init__(size, spec)
+        self._scoreboard = Scoreboard.create(size)
+        self.scoreboard = self._scoreboard.path
         self._rooms = [_Room(slot) for slot in self.slots]
-        self._news = Happenings()
+        self._news = PoolEvents()
         self._tickets = 0
         self._why = ""  # the last child that never came up told
         self._ending = False  # deaths are on our account from now on
@@ -84,13 +84,13 @@ class ProcessPool(Pool):
 
     def start(self, selector: BaseSelector) -> None:
         self._selector = selector
-        recipe = self.recipe
+        spec = self.spec
         order = {
-            "preload": recipe.preload,
-            "make": recipe.make,
-            "spec": recipe.spec,
-            "limits": recipe.limits,
-            "board": self._board.path,
+            "preload": spec.preload,
+            "make": spec.make,
+            "spec": spec.arguments,
+            "limits": spec.limits,
+            "scoreboard": self._scoreboard.path,
         }
         tell = Callbacks(self._born, self._died, self._broken, self._renewed)
         self._launcher = make_launcher(order, tell)
@@ -111,11 +111,11 @@ class ProcessPool(Pool):
         self._send(self._rooms[slot.number], (RECALL, None))
 
     def running(self, slot: Slot) -> Running | None:
-        entry = self._board.read(slot.number)
+        entry = self._scoreboard.read(slot.number)
         delivery = slot.holding.get(entry.ticket)
         return delivery and Running(delivery, time.monotonic() - entry.since)
 
-    def kill(self, slot: Slot, verdict: Verdict) -> None:
+    def kill(self, slot: Slot, verdict: Kill) -> None:
         room = self._rooms[slot.number]
         room.verdict = verdict
         _kill_group(room.pid)
@@ -130,12 +130,12 @@ class ProcessPool(Pool):
         self._launcher.renew()
         return True
 
-    def collect(self) -> Happenings:
+    def collect(self) -> PoolEvents:
         if not (self._closed or any(slot.up for slot in self.slots)) and any(
             room.stillborn >= _FEW for room in self._rooms
         ):
             raise PoolBroken(self._why)
-        news, self._news = self._news, Happenings()
+        news, self._news = self._news, PoolEvents()
         return news
 
     def tend(self) -> float | None:
@@ -159,7 +159,7 @@ class ProcessPool(Pool):
                 self._take_in(room, room.channel)
             self._tell_death(room, None)
             self._hang_up(room)
-        self._board.remove()
+        self._scoreboard.remove()
 
     def pids(self) -> list[int]:
         return [room.pid for room in self._rooms if room.pid is not None]
@@ -169,7 +169,7 @@ class ProcessPool(Pool):
     def _launch(self, room: _Room) -> None:
         assert self._launcher is not None
         room.expect_child()
-        self._board.wipe(room.slot.number)
+        self._scoreboard.wipe(room.slot.number)
         ours, theirs = socket.socketpair()
         channel = room.channel = Channel(ours)
         self._selector.register(ours, EVENT_READ, lambda: self._listen(room, channel))
@@ -247,7 +247,7 @@ class ProcessPool(Pool):
             channel.close()
             if room.pid is not None and self._launcher is not None:
                 self._launcher.ended(room.pid)
-            else:  # the nursery died before it could fork
+            else:  # the fork server died before it could fork
                 self._replace(room)
 
     def _take_in(self, room: _Room, channel: Channel) -> None:
@@ -262,8 +262,8 @@ class ProcessPool(Pool):
             elif kind == RETURNED:
                 slot.recalled = False
                 self._news.returned += [slot.holding.pop(ticket) for ticket in value]
-            elif kind == TOLD:
-                self._news.told.append(Told(*value))
+            elif kind == STATE:
+                self._news.told.append(StateUpdate(*value))
             elif kind == UP:
                 room.came_up, slot.up, room.pid = True, not room.leaving, value
             elif kind == BROKEN:

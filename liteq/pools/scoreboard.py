@@ -1,9 +1,9 @@
-"""A board in shared memory on which each slot writes what it is in.
+"""A scoreboard in shared memory on which each slot writes what it is in.
 
 When a child dies, its line tells which task it was in, so that only this one is charged; while
 it lives, for how long it has been in it. A file that both sides map, because that works between
 any two processes on every platform, and because it outlives them: when the supervisor dies as
-well, whoever rescues its tasks reads there which of them had begun, and takes it down.
+well, whoever rescues its tasks reads there which of them had started, and takes it down.
 """
 
 import mmap
@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 _LINE = struct.Struct("=qdq")
-_PREFIX = "liteq-board-"
+_PREFIX = "liteq-scoreboard-"
 
 
 class Entry(NamedTuple):
@@ -26,7 +26,7 @@ class Entry(NamedTuple):
     token: int  # of the claim, which means something to others as well
 
 
-class Board:
+class Scoreboard:
     """One line for each slot."""
 
     def __init__(self, path: str) -> None:
@@ -35,8 +35,8 @@ class Board:
             self._map = mmap.mmap(file.fileno(), 0)
 
     @classmethod
-    def create(cls, lines: int) -> "Board":
-        """A new board with `lines` empty lines."""
+    def create(cls, lines: int) -> "Scoreboard":
+        """A new scoreboard with `lines` empty lines."""
         fd, path = tempfile.mkstemp(prefix=_PREFIX)
         os.write(fd, bytes(max(lines, 1) * _LINE.size))
         os.close(fd)
@@ -45,7 +45,7 @@ class Board:
     def write(self, line: int, ticket: int, token: int) -> None:
         """Say that `line`'s slot starts `ticket`, claimed with `token`, now.
 
-        Raises ValueError once this process has removed the board.
+        Raises ValueError once this process has removed the scoreboard.
         """
         _LINE.pack_into(self._map, line * _LINE.size, ticket, time.monotonic(), token)
 
@@ -58,17 +58,17 @@ class Board:
         _LINE.pack_into(self._map, line * _LINE.size, 0, 0.0, 0)
 
     def remove(self) -> None:
-        """Take the board down."""
+        """Take the scoreboard down."""
         self._map.close()
         remove(self.path)
 
 
-def begun(path: str) -> frozenset[int] | None:
-    """The tokens of the claims that the slots of the board at `path` began last.
+def started(path: str) -> frozenset[int] | None:
+    """The tokens of the claims that the slots of the scoreboard at `path` began last.
 
-    For whoever finds the tasks of a dead supervisor. None when there is no such board any more.
+    Used by whoever rescues the tasks of a dead supervisor. None when the scoreboard is gone.
     """
-    if not _is_board(path):
+    if not _is_scoreboard(path):
         return None
     try:
         with open(path, "rb") as file:
@@ -80,12 +80,12 @@ def begun(path: str) -> frozenset[int] | None:
 
 
 def remove(path: str) -> None:
-    """Take down the board at `path`, if it is there."""
-    if _is_board(path):
+    """Take down the scoreboard at `path`, if it is there."""
+    if _is_scoreboard(path):
         with suppress(OSError):
             os.unlink(path)
 
 
-def _is_board(path: str) -> bool:
+def _is_scoreboard(path: str) -> bool:
     # The path comes out of the store: what it names is not opened or unlinked on its word alone.
     return os.path.basename(path).startswith(_PREFIX)

@@ -7,37 +7,37 @@ from collections.abc import Sequence
 from selectors import BaseSelector
 
 from ..model.message import Delivery
-from .base import Happenings, Pool, Recipe, Slot, Told
-from .scoreboard import Board
+from .base import Pool, PoolEvents, RunnerSpec, Slot, StateUpdate
+from .scoreboard import Scoreboard
 
 
 class SoloPool(Pool):
     """Runs deliveries where they are submitted."""
 
-    def __init__(self, size: int, recipe: Recipe) -> None:
-        super().__init__(1, recipe)
-        self._news = Happenings()
-        self._board = Board.create(1)
-        self.board = self._board.path
+    def __init__(self, size: int, spec: RunnerSpec) -> None:
+        super().__init__(1, spec)
+        self._news = PoolEvents()
+        self._scoreboard = Scoreboard.create(1)
+        self.scoreboard = self._scoreboard.path
 
     def start(self, selector: BaseSelector) -> None:
-        self._run = self.recipe.here(self._tell)
+        self._run = self.spec.make_here(self._tell)
         self.slots[0].up = True
 
     def submit(self, slot: Slot, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
-            self._board.write(0, 1, delivery.receipt.token)
+            self._scoreboard.write(0, 1, delivery.receipt.token)
             self._news.finished.append((delivery, self._run(delivery)))
 
-    def collect(self) -> Happenings:
-        news, self._news = self._news, Happenings()
+    def collect(self) -> PoolEvents:
+        news, self._news = self._news, PoolEvents()
         return news
 
     def tend(self) -> float | None:
         return 0.0 if self._news else None  # nobody else wakes the selector for it
 
     def close(self) -> None:
-        self._board.remove()
+        self._scoreboard.remove()
 
     def _tell(self, id: str, state: str, meta: bytes, serializer: str) -> None:
-        self._news.told.append(Told(id, state, meta, serializer))
+        self._news.told.append(StateUpdate(id, state, meta, serializer))

@@ -10,9 +10,9 @@ from selectors import EVENT_READ, BaseSelector
 
 from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome
-from ..support.wakeup import Alarm
-from .base import Death, Happenings, Pool, Recipe, Run, Running, Slot, Told
-from .scoreboard import Board
+from ..support.wakeup import Wakeup
+from .base import Death, Pool, PoolEvents, Run, RunnerSpec, Running, Slot, StateUpdate
+from .scoreboard import Scoreboard
 
 _LEFT = "its worker was stopped while it ran"
 
@@ -20,26 +20,26 @@ _LEFT = "its worker was stopped while it ran"
 class ThreadPool(Pool):
     """Runs deliveries in threads."""
 
-    def __init__(self, size: int, recipe: Recipe) -> None:
-        super().__init__(size, recipe)
-        self._alarm = Alarm()
-        self._board = Board.create(size)
-        self.board = self._board.path
+    def __init__(self, size: int, spec: RunnerSpec) -> None:
+        super().__init__(size, spec)
+        self._wakeup = Wakeup()
+        self._scoreboard = Scoreboard.create(size)
+        self.scoreboard = self._scoreboard.path
         self._orders: list[SimpleQueue[tuple[int, Delivery] | None]] = [
             SimpleQueue() for _ in self.slots
         ]
         # Appending to a deque is atomic, so the threads need no lock between them.
         self._outcomes: deque[tuple[Slot, int, Outcome]] = deque()
-        self._told: deque[Told] = deque()
+        self._told: deque[StateUpdate] = deque()
         self._returned: list[Delivery] = []
-        self._news = Happenings()
+        self._news = PoolEvents()
         self._selector: BaseSelector | None = None
         self._tickets = 0
 
     def start(self, selector: BaseSelector) -> None:
         self._selector = selector
-        selector.register(self._alarm, EVENT_READ, self._alarm.silence)
-        run = self.recipe.here(self._tell)
+        selector.register(self._wakeup, EVENT_READ, self._wakeup.clear)
+        run = self.spec.make_here(self._tell)
         for slot in self.slots:
             slot.up = True
             # A daemon: a task that never ends must not keep the host program from ending.
@@ -60,12 +60,12 @@ class ThreadPool(Pool):
             self._orders[slot.number].put(None)
 
     def running(self, slot: Slot) -> Running | None:
-        entry = self._board.read(slot.number)
+        entry = self._scoreboard.read(slot.number)
         delivery = slot.holding.get(entry.ticket)
         return delivery and Running(delivery, time.monotonic() - entry.since)
 
-    def collect(self) -> Happenings:
-        news, self._news = self._news, Happenings()
+    def collect(self) -> PoolEvents:
+        news, self._news = self._news, PoolEvents()
         news.returned += self._returned
         self._returned = []
         while self._outcomes:
@@ -82,10 +82,10 @@ class ThreadPool(Pool):
             self.recall(slot)  # it goes back to the queue, so no thread may run it any more
             self._orders[slot.number].put(None)
         self._leave_behind()
-        self._board.remove()
+        self._scoreboard.remove()
         if self._selector is not None:
-            self._selector.unregister(self._alarm)
-        self._alarm.close()
+            self._selector.unregister(self._wakeup)
+        self._wakeup.close()
 
     def _leave_behind(self) -> None:
         """Threads cannot be ended: what they come to from now on is nobody's any more."""
@@ -103,12 +103,12 @@ class ThreadPool(Pool):
         while (order := orders.get()) is not None:
             ticket, delivery = order
             try:
-                self._board.write(slot.number, ticket, delivery.receipt.token)
+                self._scoreboard.write(slot.number, ticket, delivery.receipt.token)
             except ValueError:
                 return  # the pool was closed just now, and `delivery` goes back to the queue
             self._outcomes.append((slot, ticket, run(delivery)))
-            self._alarm.set()
+            self._wakeup.set()
 
     def _tell(self, id: str, state: str, meta: bytes, serializer: str) -> None:
-        self._told.append(Told(id, state, meta, serializer))
-        self._alarm.set()
+        self._told.append(StateUpdate(id, state, meta, serializer))
+        self._wakeup.set()

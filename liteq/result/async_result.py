@@ -67,10 +67,11 @@ class AsyncResult(ResultBase, Generic[R]):
         """Wait for the task to finish and return its value.
 
         `timeout`: seconds; TimeoutError when they are over. An exception of the task is raised,
-        or with `propagate=False` returned. `interval`: seconds between two looks, should no bell
-        ring. `callback(id, value)` is called with the value, `on_interval()` after each look.
-        With `follow_parents` the exception of a task that comes before this one is raised as
-        well. A result that is ignored is None at once. `no_ack` and `on_message` do nothing.
+        or with `propagate=False` returned. `interval`: seconds between two polls of the store,
+        should a notification be lost. `callback(id, value)` is called with the value,
+        `on_interval()` after each poll. With `follow_parents` the exception of a task that comes
+        before this one is raised as well. A result that is ignored is None at once. `no_ack` and
+        `on_message` do nothing.
 
         Raises RuntimeError inside a task, unless `disable_sync_subtasks=False`.
         """

@@ -19,8 +19,8 @@ from ..model.message import Record
 from ..serializers import Codecs, Serializer, get
 from ..states import PENDING, Phase, public_state
 
-_LOOK_EVERY = 0.5  # seconds between two looks at the store, should the bell not ring
-# The bell rings for each of ten thousand tasks. So that whoever waits for them does not keep the
+_LOOK_EVERY = 0.5  # seconds between two looks at the store, should a notification be lost
+# A listener is notified of each of ten thousand tasks. So that a wait for them does not keep the
 # store busy, a look is for the first that are missing; a look at all of them comes now and then.
 _FRONT = 200  # tasks
 _SWEEPS = 10  # times as long as it took
@@ -60,13 +60,13 @@ class Backend:
         """Look at the tasks `ids` again and again; yield after each look what has finished since
         the last one. Ends when all have, or when `timeout` seconds are over.
 
-        The store is looked at when its bell rings, and every `interval` seconds, but at least
+        The store is looked at when its listener rings, and every `interval` seconds, but at least
         twice a second.
         """
         missing = dict.fromkeys(ids)
         deadline = None if timeout is None else time.monotonic() + timeout
         next_sweep = time.monotonic() + _LOOK_EVERY / 10
-        bell = None
+        listener = None
         away: float | None = None  # since when the store cannot be reached
         while True:
             found = []
@@ -85,11 +85,11 @@ class Backend:
             left = _LOOK_EVERY if deadline is None else deadline - time.monotonic()
             if not missing or left <= 0:
                 return
-            if bell is None:
-                # What finished before we had a bell did not ring it: look once more before waiting.
-                bell = self.broker.result_bell()
+            if listener is None:
+                # What finished before we had a listener did not notify it: look once more first.
+                listener = self.broker.result_listener()
             else:
-                bell.wait(min(interval, left, _LOOK_EVERY))
+                listener.wait(min(interval, left, _LOOK_EVERY))
 
     def _front(self, missing: dict[str, None]) -> list[Record]:
         """Take the first of `missing` that have finished, as far as they stand together."""

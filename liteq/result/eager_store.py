@@ -15,7 +15,7 @@ from .backend import result_serializer
 _EXPIRES = 60.0  # seconds; should this process die half-way, nobody else would finish the task
 
 
-def keep(
+def store_eager_result(
     app: Any,
     task: Any,
     message: Message,

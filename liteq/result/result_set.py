@@ -71,7 +71,7 @@ class ResultSet(ResultBase):
 
         `timeout`: seconds for all of them; TimeoutError when they are over. The exception of the
         first that fails is raised, at once; with `propagate=False` exceptions stand among the
-        values, in place. `interval`: seconds between two looks, should no bell ring.
+        values, in place. `interval`: seconds between two looks, should no listener ring.
         `callback(id, value)` is called for each, in order, `on_interval()` after each look that
         found some missing. `no_ack` and `on_message` do nothing.
 

@@ -21,7 +21,7 @@ from ..serializers import Serializer, get
 from ..signals import after_task_publish, before_task_publish
 from .eta import check_limits, due_at, expires_at
 from .options import NO_OPTIONS, Options, TaskOptions, as_json, check_name, check_options, stored
-from .publish_signals import announce_after, announce_before
+from .publish_signals import send_after_publish, send_before_publish
 from .routes import route
 
 Args = Sequence[Any]
@@ -56,7 +56,7 @@ class Producer:
             self._insist(self._broker.enqueue, messages, options, exc)
         if after_task_publish.receivers:
             for message in messages:
-                announce_after(message)
+                send_after_publish(message)
 
     def publish_graph(self, graph: Graph, options: Options = NO_OPTIONS) -> None:
         """Store a workflow in one transaction; the same otherwise."""
@@ -69,7 +69,7 @@ class Producer:
             self._insist(self._broker.enqueue_graph, graph, options, exc)
         if after_task_publish.receivers:
             for message in graph.messages:
-                announce_after(message)
+                send_after_publish(message)
 
     def message(
         self, task: TaskOptions, args: Args, kwargs: Kwargs, options: Options = NO_OPTIONS
@@ -80,7 +80,7 @@ class Producer:
         """
         message = self.template(task, args, kwargs, options)
         if before_task_publish.receivers:
-            message = announce_before(message, args, kwargs)
+            message = send_before_publish(message, args, kwargs)
         return message
 
     def messages(self, calls: Iterable[Call]) -> list[Message]:

@@ -10,7 +10,9 @@ from ..signals import after_task_publish, before_task_publish
 from .options import as_json
 
 
-def announce_before(message: Message, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Message:
+def send_before_publish(
+    message: Message, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Message:
     """Tell receivers of a message that is about to be sent; what they add to the headers becomes
     headers of the message."""
     headers = _headers(message)
@@ -33,7 +35,7 @@ def announce_before(message: Message, args: Sequence[Any], kwargs: Mapping[str, 
     return message._replace(options=as_json(options))
 
 
-def announce_after(message: Message) -> None:
+def send_after_publish(message: Message) -> None:
     """Tell receivers of a message that was sent."""
     args, kwargs = get(message.serializer).loads(message.payload)
     after_task_publish.send(

@@ -7,7 +7,7 @@ import sys
 def portable() -> bool:
     """True on Windows, and with `LITEQ_PORTABLE=1`, by which the other ways are tried elsewhere.
 
-    Then child processes are fresh interpreters, bells are datagrams on the loopback address, and
-    no file is locked with `flock`.
+    Then child processes are fresh interpreters, notifications are datagrams on the loopback
+    address, and no file is locked with `flock`.
     """
     return sys.platform == "win32" or os.environ.get("LITEQ_PORTABLE") == "1"

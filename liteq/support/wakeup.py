@@ -1,20 +1,21 @@
-"""A way for other threads to wake a selector."""
+"""A way for other threads to wake a selector, or a thread that waits."""
 
 import socket
 from contextlib import suppress
-from select import select
 
 
-class Alarm:
-    """Readable once it was set; `silence` makes it quiet again."""
+class Wakeup:
+    """Readable once it was set, until `clear`.
+
+    Two sockets joined, not a pipe: on Windows a selector waits for sockets only.
+    """
 
     def __init__(self) -> None:
-        # Not a pipe: on Windows a selector waits for sockets only.
         self._out, self._in = socket.socketpair()
-        self._out.setblocking(False)
         self._in.setblocking(False)
 
     def fileno(self) -> int:
+        """Return the descriptor for a selector; -1 once this is closed."""
         return self._out.fileno()
 
     def set(self) -> None:
@@ -22,14 +23,21 @@ class Alarm:
         with suppress(OSError):  # full: it is set already; closed: nobody waits any more
             self._in.send(b"!")
 
-    def wait(self, timeout: float) -> None:
-        """Wait until it is set, for `timeout` seconds at most. It stays set."""
-        select([self._out], [], [], max(timeout, 0.0))
+    def wait(self, timeout: float) -> bool:
+        """Wait up to `timeout` seconds until it is set; clear it, and return whether it was."""
+        self._out.settimeout(max(timeout, 0.0))
+        try:
+            woken = bool(self._out.recv(1))
+        except (BlockingIOError, TimeoutError):
+            return False
+        self.clear()
+        return woken
 
-    def silence(self) -> None:
-        """Quiet again."""
+    def clear(self) -> None:
+        """Make it unreadable until it is set again."""
+        self._out.settimeout(0.0)
         with suppress(BlockingIOError):
-            while self._out.recv(512):
+            while self._out.recv(4096):
                 pass
 
     def close(self) -> None:

@@ -14,24 +14,24 @@ from ..model.outcome import Kind, Outcome
 _KILLED = 9  # the number of SIGKILL, which Windows has no name for
 
 
-class Life:
+class Lifecycle:
     """Tells receivers of `worker`, a Worker."""
 
     def __init__(self, worker: Any) -> None:
         self._worker = worker
-        self._leaving = False
+        self._stopping = False
 
-    def begun(self) -> None:
+    def configuring(self) -> None:
         """It is being made; its settings are still to be read."""
         worker = self._worker
         signals.celeryd_init.send(
             sender=worker.hostname, instance=worker, conf=worker.app.conf, options={}
         )
 
-    def made(self) -> None:
+    def starting(self) -> None:
         """It knows its tasks and queues, and is about to start."""
         worker = self._worker
-        self._leaving = False  # it may have been started and stopped before
+        self._stopping = False  # it may have been started and stopped before
         signals.worker_init.send(sender=worker)
         signals.celeryd_after_setup.send(
             sender=worker.hostname, instance=worker, conf=worker.app.conf
@@ -43,20 +43,20 @@ class Life:
         """It takes tasks from now on."""
         signals.worker_ready.send(sender=self._worker)
 
-    def leaving(self, *, force: bool) -> None:
+    def stopping(self, *, force: bool) -> None:
         """It was told to stop. It is told once."""
-        if not self._leaving:
-            self._leaving = True
+        if not self._stopping:
+            self._stopping = True
             how = "Cold" if force else "Warm"
             signals.worker_shutting_down.send(
                 sender=self._worker.hostname, sig=None, how=how, exitcode=0
             )
 
-    def over(self) -> None:
+    def stopped(self) -> None:
         """It has left the store."""
         signals.worker_shutdown.send(sender=self._worker)
 
-    def ended(self, delivery: Delivery, outcome: Outcome) -> None:
+    def task_ended(self, delivery: Delivery, outcome: Outcome) -> None:
         """A task came to `outcome` without telling so itself."""
         if outcome.kind not in (Kind.TERMINATED, Kind.EXPIRED):
             return

@@ -8,7 +8,7 @@ from ..beat.scheduler import Scheduler
 from ..brokers.base import Broker
 from ..model.outcome import Policy
 from ..support.clock import Jumps
-from .deaths import Boards
+from .deaths import Scoreboards
 from .log import logger
 
 _BEAT_EVERY = 5.0  # seconds
@@ -35,7 +35,7 @@ class Maintenance:
         self._broker = broker
         self._worker = worker
         self._policy = policy
-        self._boards = Boards()
+        self._scoreboards = Scoreboards()
         self._describe = describe
         self._scheduler = scheduler
         self._jumps = Jumps(broker.clock)
@@ -57,7 +57,7 @@ class Maintenance:
         """When there is something to do."""
         return min(self._at.values())
 
-    def rung(self) -> None:
+    def notified(self) -> None:
         """There is news: perhaps an eta or a schedule that is nearer than those waited for."""
         now = time.monotonic()
         self._hurry(self._promote, now)
@@ -96,8 +96,8 @@ class Maintenance:
         return min(max(moment - self._broker.clock(), 0.0), _FAR)
 
     def _rescue(self) -> float:
-        rescued = self._broker.rescue(self._policy, self._boards.begun)
-        self._boards.take_down()
+        rescued = self._broker.rescue(self._policy, self._scoreboards.started)
+        self._scoreboards.remove()
         for record in rescued:
             message = record.message
             logger.warning("Task %s[%s] rescued from a dead worker", message.task, message.id)

@@ -16,15 +16,15 @@ from ..exceptions import BrokerCorrupt, BrokerError, BrokerLocked, BrokerTooNew,
 from ..model.message import Delivery, Message, Receipt
 from ..model.outcome import Kind, Outcome, Policy, Settlement
 from ..pools import Pool, Slot
-from ..pools.base import Death, Told, Verdict
+from ..pools.base import Death, Kill, StateUpdate
 from ..serializers import Serializer
-from ..support.wakeup import Alarm
-from .deaths import epitaph
+from ..support.wakeup import Wakeup
+from .batching import Batching
+from .deaths import lost_outcome
 from .decide import decide
-from .lifecycle import Life
+from .lifecycle import Lifecycle
 from .log import TaskLog, logger
 from .maintenance import Maintenance
-from .pace import Pace
 from .timelimits import TimeLimits
 
 T = TypeVar("T")
@@ -52,21 +52,21 @@ class Plan(NamedTuple):
 class Supervisor:
     """Runs deliveries of `broker` in `pool` until it is stopped."""
 
-    def __init__(self, broker: Broker, pool: Pool, plan: Plan, life: Life) -> None:
+    def __init__(self, broker: Broker, pool: Pool, plan: Plan, lifecycle: Lifecycle) -> None:
         self.broker = broker
         self.pool = pool
         self.plan = plan
-        self.life = life
+        self.lifecycle = lifecycle
         self.log = TaskLog()
         self.done = 0
-        self._pace = Pace()
-        self._alarm = Alarm()
+        self._batching = Batching()
+        self._wakeup = Wakeup()
         self._selector = DefaultSelector()
         self._outcomes: list[tuple[Delivery, Outcome]] = []
         self._settlements: list[Settlement] = []
         self._returned: list[Delivery] = []
-        self._condemned: set[Receipt] = set()  # revoked, and still somewhere in the pool
-        self._ask_condemned = False
+        self._to_terminate: set[Receipt] = set()  # revoked, and still somewhere in the pool
+        self._check_terminations = False
         self._news = True  # there may be something to claim
         self._narrow = False  # the head of the queue wants idle slots; room in busy ones is no use
         self._look_at = 0.0
@@ -87,15 +87,15 @@ class Supervisor:
     def serve(self) -> None:
         """Work until `stop` is called and what runs is done."""
         try:
-            self.life.ready()
+            self.lifecycle.ready()
             while not self._finished():
                 self.turn()
                 if self._stopping is not None:
-                    self.life.leaving(force=self._forced)
+                    self.lifecycle.stopping(force=self._forced)
         finally:
-            self.life.leaving(force=self._forced)
+            self.lifecycle.stopping(force=self._forced)
             self.finish()
-            self.life.over()
+            self.lifecycle.stopped()
 
     def start(self) -> None:
         """Enter the store, start the slots."""
@@ -108,12 +108,12 @@ class Supervisor:
     def _enter(self) -> None:
         info = json.dumps(self.describe())
         self.worker = self._insist(lambda: self.broker.register(self.plan.name, info))
-        self._bell = self._insist(lambda: self.broker.work_bell(self.worker))
+        self._listener = self._insist(lambda: self.broker.work_listener(self.worker))
         self._maintenance = Maintenance(
             self.broker, self.worker, self.plan.policy, self.describe, self.plan.scheduler
         )
-        self._selector.register(self._bell.fileno(), EVENT_READ, self._rung)
-        self._selector.register(self._alarm, EVENT_READ, self._alarm.silence)
+        self._selector.register(self._listener.fileno(), EVENT_READ, self._notified)
+        self._selector.register(self._wakeup, EVENT_READ, self._wakeup.clear)
         self.pool.start(self._selector)
 
     def _insist(self, work: Callable[[], T]) -> T:
@@ -125,7 +125,7 @@ class Supervisor:
                 if self._stopping is not None:
                     raise
                 self._failed(exc)
-                self._alarm.wait(self._retry_at - time.monotonic())
+                self._wakeup.wait(self._retry_at - time.monotonic())
             else:
                 self._recovered()
                 return value
@@ -133,13 +133,13 @@ class Supervisor:
     def renew(self) -> None:
         """Load the application's code anew, slot by slot. From any thread or signal handler."""
         self._renewing = True
-        self._alarm.set()
+        self._wakeup.set()
 
     def stop(self, *, force: bool = False) -> None:
         """Stop when what runs is done; with `force`, at once. From any thread or signal handler."""
         self._forced = self._forced or force
         self._stopping = self._stopping or time.monotonic()
-        self._alarm.set()
+        self._wakeup.set()
 
     def finish(self) -> None:
         """Leave: what is held goes back to the store, uncharged."""
@@ -152,9 +152,9 @@ class Supervisor:
         except BrokerError as exc:  # whoever comes next rescues what was held
             logger.error("left without signing off: %s", exc)
         finally:
-            self._bell.close()
+            self._listener.close()
             self._selector.close()
-            self._alarm.close()
+            self._wakeup.close()
 
     def _finished(self) -> bool:
         if self._stopping is None:
@@ -219,10 +219,10 @@ class Supervisor:
     def _limit(self, message: Message) -> float | None:
         return self.plan.limits.of(message) if self.pool.kills else None
 
-    def _rung(self) -> None:
-        self._bell.silence()
-        self._news = self._ask_condemned = True
-        self._maintenance.rung()
+    def _notified(self) -> None:
+        self._listener.clear()
+        self._news = self._check_terminations = True
+        self._maintenance.notified()
 
     def _tend(self) -> None:
         now = time.monotonic()
@@ -231,8 +231,8 @@ class Supervisor:
         if now >= self._look_at and not self._blocked():
             self._look_at = now + _LOOK_EVERY
             self._guarded(self._look)
-        if self._ask_condemned and not self._blocked():
-            self._ask_condemned = not self._guarded(self._condemn)
+        if self._check_terminations and not self._blocked():
+            self._check_terminations = not self._guarded(self._find_terminations)
         if now >= self._maintenance.due and not self._blocked():
             self._guarded(self._maintenance.run)
         for slot in self.pool.slots:
@@ -245,16 +245,16 @@ class Supervisor:
             logger.warning("this pool cannot load new code: restart the worker")
 
     def _look(self) -> None:
-        if self._bell.missed():
-            self._news = self._ask_condemned = True
+        if self._listener.missed():
+            self._news = self._check_terminations = True
 
-    def _condemn(self) -> None:
+    def _find_terminations(self) -> None:
         """Learn which tasks were revoked while they run here."""
-        found = {each.receipt for each in self.broker.condemned(self.worker)}
+        found = {each.receipt for each in self.broker.to_terminate(self.worker)}
         if found and not self.pool.kills:
-            for each in found - self._condemned:
+            for each in found - self._to_terminate:
                 logger.warning("task number %s was revoked, but this pool cannot end it", each.key)
-        self._condemned = found
+        self._to_terminate = found
 
     def _watch(self, slot: Slot) -> None:
         """See to what runs too long: for its limit, or for those that wait behind it."""
@@ -262,18 +262,20 @@ class Supervisor:
         if running is None:
             return
         message, seconds = running.delivery.message, running.seconds
-        if running.delivery.receipt in self._condemned:
-            self.pool.kill(slot, Verdict(running.delivery, Kind.TERMINATED, _REVOKED))
+        if running.delivery.receipt in self._to_terminate:
+            self.pool.kill(slot, Kill(running.delivery, Kind.TERMINATED, _REVOKED))
             return
         limit = self._limit(message)
         if limit is not None and seconds >= limit:
             reason = f"it ran longer than its time limit of {limit:g} s"
-            self.pool.kill(slot, Verdict(running.delivery, Kind.OVERDUE, reason))
+            self.pool.kill(slot, Kill(running.delivery, Kind.OVERDUE, reason))
         # Nobody waits behind a task that turned out long while another slot may be idle.
-        held = self._condemned and any(d.receipt in self._condemned for d in slot.holding.values())
+        held = self._to_terminate and any(
+            d.receipt in self._to_terminate for d in slot.holding.values()
+        )
         long = seconds > _LONG or self._stopping is not None or held
         if long and len(slot.holding) > 1 and not slot.recalled:
-            self._pace.note(message.task, seconds)
+            self._batching.note(message.task, seconds)
             self.pool.recall(slot)
 
     # in
@@ -287,7 +289,9 @@ class Supervisor:
         now = self.broker.clock()
         policy = self.plan.policy
         self._settlements += [decide(*each, policy, now) for each in news.finished]
-        self._pace.note_all((each.message.task, outcome.runtime) for each, outcome in news.finished)
+        self._batching.note_all(
+            (each.message.task, outcome.runtime) for each, outcome in news.finished
+        )
         self.done += len(news.finished)
         self._returned += news.returned
         for told in news.told:
@@ -309,7 +313,7 @@ class Supervisor:
         self._returned += cut
         return [(delivery, outcome) for delivery, outcome in ends if delivery not in cut]
 
-    def _tell(self, told: Told) -> None:
+    def _tell(self, told: StateUpdate) -> None:
         self._guarded(lambda: self.broker.report(*told))
 
     def _bury(self, death: Death) -> None:
@@ -323,7 +327,7 @@ class Supervisor:
                 self._returned.append(delivery)
                 return
             death = death._replace(kind=Kind.LOST)  # it may not run again, so this was its end
-        self._end(delivery, epitaph(death, self.plan.serializer))
+        self._end(delivery, lost_outcome(death, self.plan.serializer))
 
     # out
 
@@ -332,7 +336,7 @@ class Supervisor:
             return 0
         if self._narrow:
             return sum(slot.up and not slot.holding for slot in self.pool.slots)
-        return self._pace.room(self.pool.slots)
+        return self._batching.room(self.pool.slots)
 
     def _claim(self) -> Claim | None:
         room = self._room() if self._news else 0
@@ -366,7 +370,7 @@ class Supervisor:
         fresh = [each for each in deliveries if not (self._revoked(each) or self._expired(each))]
         if self._stopping is not None:
             return fresh
-        plans, left = self._pace.share(fresh, self.pool.slots)
+        plans, left = self._batching.share(fresh, self.pool.slots)
         self._narrow = bool(left)
         for slot, batch in plans:
             self.pool.submit(slot, batch)
@@ -384,7 +388,7 @@ class Supervisor:
 
     def _revoked(self, delivery: Delivery) -> bool:
         """Whether it was revoked while it waited in a slot behind others."""
-        if delivery.receipt not in self._condemned:
+        if delivery.receipt not in self._to_terminate:
             return False
         self._end(delivery, Outcome(Kind.TERMINATED, note=_REVOKED))
         return True
@@ -394,7 +398,7 @@ class Supervisor:
         now = self.broker.clock()
         self._settlements.append(decide(delivery, outcome, self.plan.policy, now))
         self.log.finished(delivery, outcome)
-        self.life.ended(delivery, outcome)
+        self.lifecycle.task_ended(delivery, outcome)
 
     def _give_back(self, deliveries: Sequence[Delivery]) -> None:
         """Release what no slot here can take: another worker may have one that is idle."""
@@ -439,5 +443,5 @@ class Supervisor:
             **self.plan.info,
             "done": self.done,
             "processes": self.pool.pids(),
-            "board": self.pool.board,
+            "scoreboard": self.pool.scoreboard,
         }

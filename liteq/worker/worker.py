@@ -14,13 +14,13 @@ from ..app.reference import refer_to
 from ..beat.periodic import entries_of, name_of
 from ..beat.scheduler import Scheduler
 from ..exceptions import ImproperlyConfigured, LiteqError
-from ..pools import Recipe, make_pool
+from ..pools import RunnerSpec, make_pool
 from ..pools.base import Limits, Report, Run
 from ..sending.options import check_name
 from ..serializers import get
 from .cpus import usable_cpus
 from .decide import policy_of
-from .lifecycle import Life
+from .lifecycle import Lifecycle
 from .log import TaskLog, logger
 from .logs import LogPlan
 from .runner import Runner
@@ -60,8 +60,8 @@ class Worker:
     ) -> None:
         self.app = app
         self.hostname = _node_name(hostname)
-        self._life = Life(self)
-        self._life.begun()  # its receivers may change the settings
+        self._lifecycle = Lifecycle(self)
+        self._lifecycle.configuring()  # its receivers may change the settings
         conf = app.conf
         self.pool_name = pool or conf.worker_pool
         self.concurrency = concurrency or conf.worker_concurrency or usable_cpus()
@@ -97,10 +97,10 @@ class Worker:
         """Build the supervisor: everything that can be wrong with the settings raises here."""
         only_definitions()
         self.app.load_tasks()
-        self._life.made()
-        recipe = self._recipe()
+        self._lifecycle.starting()
+        recipe = self._runner_spec()
         pool = make_pool(self.pool_name, self.concurrency, recipe)
-        self._supervisor = Supervisor(self.app.broker, pool, self._plan(), self._life)
+        self._supervisor = Supervisor(self.app.broker, pool, self._plan(), self._lifecycle)
         return self._supervisor
 
     # in a thread of its own
@@ -169,7 +169,7 @@ class Worker:
 
     # what it is made of
 
-    def _recipe(self) -> Recipe:
+    def _runner_spec(self) -> RunnerSpec:
         describe = TaskLog().verbose
 
         def here(report: Report) -> Run:
@@ -193,7 +193,7 @@ class Worker:
                 "hostname": self.hostname,
                 "describe": describe,
             }
-        return Recipe(_LOAD, _MAKE, spec, here, self.limits)
+        return RunnerSpec(_LOAD, _MAKE, spec, here, self.limits)
 
     def _scheduler(self) -> Scheduler:
         return Scheduler(self.app.broker, name_of(self.app), entries_of(self.app))

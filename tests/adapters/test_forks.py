@@ -19,7 +19,7 @@ import multiprocessing, os, signal, sys, threading, time
 from liteq.brokers import connect
 from liteq.brokers.sqlite import forks
 from liteq.brokers.sqlite.session import Level
-from liteq.message import Message, new_id
+from liteq.model.message import Message, new_id
 
 broker = connect("sqlite:///store.db?durability=fast")
 
@@ -50,7 +50,7 @@ def test_parent_and_child_both_send_whoever_ends_first(
         START
         + f"""
 send("before")
-broker.result_bell()
+broker.result_listener()
 ours, theirs = os.pipe()
 
 def child():
@@ -195,14 +195,14 @@ broker._session().write(Level("normal"), work)
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no fork here")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-def test_a_child_does_not_hear_its_parents_bell(store: str) -> None:
+def test_a_child_does_not_hear_its_parents_listener(store: str) -> None:
     broker = connect(store)
-    bell = broker.result_bell()
+    listener = broker.result_listener()
     pid = os.fork()
     if pid == 0:
-        os._exit(0 if bell.fileno() < 0 and broker.result_bell().fileno() >= 0 else 1)
+        os._exit(0 if listener.fileno() < 0 and broker.result_listener().fileno() >= 0 else 1)
     _, status = os.waitpid(pid, 0)
 
     assert status == 0
-    assert bell.fileno() >= 0
+    assert listener.fileno() >= 0
     broker.close()

@@ -127,7 +127,7 @@ def test_the_late_worker_that_comes_back_learns_what_was_taken_from_it(
 
     broker.beat(worker, "{}")
     assert [each.id for each in broker.workers()] == [worker]
-    assert [each.receipt for each in broker.condemned(worker)] == [delivery.receipt]
+    assert [each.receipt for each in broker.to_terminate(worker)] == [delivery.receipt]
     assert broker.settle([success(delivery)]).refused == [delivery.receipt]
     assert len(broker.claim(Claim(worker, ("celery",), 1))) == 1
 
@@ -343,10 +343,10 @@ def test_the_rights_of_the_guide_are_enough(redis_store: str, shared_redis: Redi
     shared_redis.command("ACL", "SETUSER", "liteq", "on", ">secret", *rights.split())
     broker = connect(redis_store.replace("//", "//liteq:secret@"))
     worker = broker.register("worker", "{}")
-    bell = broker.work_bell(worker)
+    listener = broker.work_listener(worker)
     broker.enqueue([message("a")])
-    assert bell.wait(5)
-    bell.close()
+    assert listener.wait(5)
+    listener.close()
     broker.settle(list(map(success, broker.claim(Claim(worker, ("celery",), 1)))))
     assert [count.tasks for count in broker.counts()] == [1]
     assert [record.message.id for record in broker.listing([Phase.SUCCEEDED], 5)] == ["a"]

@@ -51,18 +51,18 @@ def test_a_task_can_be_sent_by_sql(broker: SqliteBroker, path: Path) -> None:
     assert delivery.message.serializer == "json"
 
 
-def test_a_bell_that_cannot_ring_is_made_up_for_by_a_look(broker: SqliteBroker, path: Path) -> None:
-    bell = broker.work_bell(broker.register("w", "{}"))
-    bell.missed()
-    assert not bell.missed()
+def test_a_lost_notification_is_made_up_for_by_a_poll(broker: SqliteBroker, path: Path) -> None:
+    listener = broker.work_listener(broker.register("w", "{}"))
+    listener.missed()
+    assert not listener.missed()
 
     with sqlite3.connect(path) as database:
         database.execute("insert into task (task, payload) values ('add', '[[2, 3], {}]')")
     database.close()
 
-    assert bell.missed()
-    assert not bell.missed()
-    bell.close()
+    assert listener.missed()
+    assert not listener.missed()
+    listener.close()
 
 
 @pytest.mark.parametrize("queues", [1, 2, 5])
@@ -130,7 +130,7 @@ def test_a_store_that_was_deleted_is_noticed(broker: SqliteBroker, path: Path) -
 def test_many_processes_may_open_a_new_store_at_once(path: Path) -> None:
     source = (
         "from liteq.brokers import connect\n"
-        "from liteq.message import Message, new_id\n"
+        "from liteq.model.message import Message, new_id\n"
         f"broker = connect('sqlite:///{path}')\n"
         "input()\n"
         "broker.enqueue([Message(new_id(), 'add', b'', 'json', 'celery')])\n"
@@ -155,7 +155,7 @@ def test_many_processes_may_open_a_new_store_at_once(path: Path) -> None:
 def test_a_forked_program_goes_on_in_both_processes_and_loses_nothing(
     broker: SqliteBroker, path: Path
 ) -> None:
-    bell = broker.result_bell()
+    listener = broker.result_listener()
     broker.enqueue([message("before")])
     pid = os.fork()
     if pid == 0:
@@ -170,7 +170,7 @@ def test_a_forked_program_goes_on_in_both_processes_and_loses_nothing(
     broker.enqueue([message("parent")])
     _, status = os.waitpid(pid, 0)
     broker.enqueue([message("after")])
-    bell.close()
+    listener.close()
     broker.close()
 
     assert status == 0
@@ -190,7 +190,7 @@ def test_a_thread_that_ends_leaves_nothing_open(broker: SqliteBroker) -> None:
 
     def work() -> None:
         broker.enqueue([message()])
-        broker.result_bell()
+        broker.result_listener()
 
     for _ in range(5):
         thread = threading.Thread(target=work)
@@ -199,7 +199,7 @@ def test_a_thread_that_ends_leaves_nothing_open(broker: SqliteBroker) -> None:
     gc.collect()
 
     assert len(broker._sessions) == 1
-    assert broker._session().read("select count(*) from bell") == [(0,)]
+    assert broker._session().read("select count(*) from listener") == [(0,)]
 
 
 def test_writers_get_their_turn(broker: SqliteBroker, path: Path) -> None:
@@ -208,7 +208,7 @@ def test_writers_get_their_turn(broker: SqliteBroker, path: Path) -> None:
     source = (
         "import time\n"
         "from liteq.brokers import connect\n"
-        "from liteq.message import Message, new_id\n"
+        "from liteq.model.message import Message, new_id\n"
         f"broker = connect('sqlite:///{path}?durability=fast')\n"
         "broker.counts()\n"
         "input()\n"

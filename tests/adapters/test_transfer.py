@@ -10,7 +10,7 @@ pytest.importorskip("redis")
 
 from liteq.brokers import connect
 from liteq.brokers.base import Claim
-from liteq.brokers.transfer import Cargo, Movable
+from liteq.brokers.transfer import Movable, TransferBatch
 from liteq.exceptions import SecurityError
 from liteq.model.entry import Entry
 from liteq.model.graph import Graph, Group, Place
@@ -67,13 +67,13 @@ def stores(
     target.close()
 
 
-def move(source: Movable, target: Movable, size: int = 3) -> list[Cargo]:
+def move(source: Movable, target: Movable, size: int = 3) -> list[TransferBatch]:
     """Move all; what went."""
     moved = []
-    for cargo in source.pack(size):
-        target.unpack(cargo)
-        source.discard(cargo)
-        moved.append(cargo)
+    for batch in source.pack(size):
+        target.unpack(batch)
+        source.discard(batch)
+        moved.append(batch)
     return moved
 
 
@@ -156,8 +156,8 @@ def test_moving_twice_moves_once(stores: Stores) -> None:
     """As when it was interrupted before the old store was told."""
     source, target = stores
     source.enqueue([message("a"), message("b")])
-    cargo = next(source.pack(9))
-    assert target.unpack(cargo) == 2
+    batch = next(source.pack(9))
+    assert target.unpack(batch) == 2
     assert work(target) == ["a", "b"]
 
     again = next(source.pack(9))

@@ -13,7 +13,7 @@ POSIX_ONLY = {"fcntl", "grp", "posix", "pty", "pwd", "readline", "resource", "sy
 POSIX_ONLY |= {
     f"os.{name}" for name in ("fork", "forkpty", "getuid", "geteuid", "killpg", "setsid")
 }
-POSIX_ONLY |= {f"signal.{name}" for name in ("SIGHUP", "SIGKILL", "SIGQUIT", "SIGUSR1", "alarm")}
+POSIX_ONLY |= {f"signal.{name}" for name in ("SIGHUP", "SIGKILL", "SIGQUIT", "SIGUSR1", "wakeup")}
 
 # Each costs milliseconds, or starts something; whoever needs it imports it when it is needed.
 HEAVY = {"argparse", "asyncio", "ctypes", "importlib.metadata", "multiprocessing", "uuid"}

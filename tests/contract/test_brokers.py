@@ -63,9 +63,9 @@ class TestSqlite(BrokerContract):
         for worker in list(self.processes):
             self.kill_worker(self.broker, worker)
 
-    @pytest.mark.skip(reason="close() forgets its result bells and leaves them open")
-    def test_closing_the_broker_ends_its_bells(self) -> None:
-        super().test_closing_the_broker_ends_its_bells()
+    @pytest.mark.skip(reason="close() forgets its result listeners and leaves them open")
+    def test_closing_the_broker_ends_its_listeners(self) -> None:
+        super().test_closing_the_broker_ends_its_listeners()
 
 
 class TestRedis(BrokerContract):

@@ -227,12 +227,12 @@ class Brokers(RuleBasedStateMachine):
     def promote(self) -> None:
         self.both("promote")
 
-    @rule(max_lost=st.integers(1, 3), keep=keeps, begun=st.none() | st.sets(st.integers(0, 30)))
-    def rescue(self, max_lost: int, keep: float | None, begun: set[int] | None) -> None:
+    @rule(max_lost=st.integers(1, 3), keep=keeps, started=st.none() | st.sets(st.integers(0, 30)))
+    def rescue(self, max_lost: int, keep: float | None, started: set[int] | None) -> None:
         policy = Policy(keep, keep, max_lost)
-        pairs = [self.pairs[-1 - n] for n in begun or () if n < len(self.pairs)]
+        pairs = [self.pairs[-1 - n] for n in started or () if n < len(self.pairs)]
         mine, theirs = tokens(p.model for p in pairs), tokens(p.real for p in pairs)
-        unknown = begun is None
+        unknown = started is None
         model = self.model.rescue(policy, lambda _: None if unknown else mine)
         real = self.real.rescue(policy, lambda _: None if unknown else theirs)
         assert sorted(map(seen, model)) == sorted(map(seen, real))
@@ -364,9 +364,9 @@ class Brokers(RuleBasedStateMachine):
             assert model == real
 
     @invariant()
-    def they_condemn_the_same_tasks(self) -> None:
+    def they_terminate_the_same_tasks(self) -> None:
         for worker in self.workers:
-            verdicts = [broker.condemned(worker) for broker in (self.model, self.real)]
+            verdicts = [broker.to_terminate(worker) for broker in (self.model, self.real)]
             model, real = (sorted(each.id for each in verdict) for verdict in verdicts)
             assert model == real
 

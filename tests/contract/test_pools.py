@@ -11,10 +11,10 @@ import pytest
 
 from liteq.model.message import Delivery, Message, Receipt, new_id
 from liteq.model.outcome import Outcome
-from liteq.pools import Happenings, Pool, PoolBroken, make_pool
-from liteq.pools.base import Limits, Recipe
+from liteq.pools import Pool, PoolBroken, PoolEvents, make_pool
+from liteq.pools.base import Limits, RunnerSpec
 
-from .recipes import recipe
+from .runners import spec
 
 DEADLINE = 20.0
 
@@ -29,7 +29,7 @@ class Driver:
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self.selector = DefaultSelector()
-        self.seen = Happenings()
+        self.seen = PoolEvents()
         pool.start(self.selector)
         self.until(lambda: all(slot.up for slot in pool.slots))
 
@@ -68,7 +68,7 @@ def results(outcomes: list[Outcome]) -> list[bytes | None]:
 KINDS = ["solo", "threads", "processes", "portable"]
 
 
-def drive(kind: str, how: Recipe, monkeypatch: pytest.MonkeyPatch, size: int = 2) -> Driver:
+def drive(kind: str, how: RunnerSpec, monkeypatch: pytest.MonkeyPatch, size: int = 2) -> Driver:
     if kind == "portable":
         monkeypatch.setenv("LITEQ_PORTABLE", "1")
     return Driver(make_pool("processes" if kind == "portable" else kind, size, how))
@@ -76,14 +76,14 @@ def drive(kind: str, how: Recipe, monkeypatch: pytest.MonkeyPatch, size: int = 2
 
 @pytest.fixture(params=KINDS)
 def driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Driver]:
-    driver = drive(request.param, recipe(), monkeypatch)
+    driver = drive(request.param, spec(), monkeypatch)
     yield driver
     driver.close()
 
 
 @pytest.fixture(params=["processes", "portable"])
 def processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Driver]:
-    driver = drive(request.param, recipe(), monkeypatch)
+    driver = drive(request.param, spec(), monkeypatch)
     yield driver
     driver.close()
 
@@ -190,7 +190,7 @@ def test_a_task_that_forks_is_answered_once(processes: Driver) -> None:
 def test_a_child_is_replaced_after_its_number_of_tasks(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    driver = drive(kind, recipe(limits=Limits(tasks=2)), monkeypatch, size=1)
+    driver = drive(kind, spec(limits=Limits(tasks=2)), monkeypatch, size=1)
     slot = driver.pool.slots[0]
     driver.pool.submit(slot, [delivery("pid") for _ in range(3)])
     driver.until(lambda: len(driver.seen.finished) == 2 and driver.seen.deaths)
@@ -209,7 +209,7 @@ def test_a_child_is_replaced_after_its_number_of_tasks(
 def test_a_child_that_has_grown_too_large_is_replaced_between_two_tasks(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    driver = drive(kind, recipe(limits=Limits(memory=1)), monkeypatch, size=1)
+    driver = drive(kind, spec(limits=Limits(memory=1)), monkeypatch, size=1)
     (first,) = results(driver.run("pid"))
     driver.until(lambda: not driver.pool.slots[0].up)
     driver.until(lambda: driver.pool.slots[0].up)
@@ -225,7 +225,7 @@ def test_an_application_that_cannot_be_imported_is_told_with_its_reason(
 ) -> None:
     if kind == "portable":
         monkeypatch.setenv("LITEQ_PORTABLE", "1")
-    pool = make_pool("processes", 1, recipe(make="fail"))
+    pool = make_pool("processes", 1, spec(make="fail"))
     selector = DefaultSelector()
     pool.start(selector)
 

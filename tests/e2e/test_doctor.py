@@ -105,22 +105,22 @@ def test_a_task_that_waits_for_another_one_is_as_it_should_be(project: Project) 
     assert doctor(project)["stuck"] == 0
 
 
-def test_bells_of_processes_that_are_gone_are_dropped(project: Project) -> None:
+def test_listeners_of_processes_that_are_gone_are_dropped(project: Project) -> None:
     source = "import project; print('up'); project.nap.delay(1).get()"
     with project.program("-c", source) as waiting:
         waiting.wait_for_line("up")
-        wait_for(lambda: doctor_bells(project) == 1, "the bell")
+        wait_for(lambda: doctor_listeners(project) == 1, "the listener")
         waiting.send(KILL)
         waiting.wait()
 
-    assert doctor(project)["silent_bells"] == 1
-    assert doctor(project, "--repair")["silent_bells"] == 0
+    assert doctor(project)["closed_listeners"] == 1
+    assert doctor(project, "--repair")["closed_listeners"] == 0
 
 
-def doctor_bells(project: Project) -> int:
+def doctor_listeners(project: Project) -> int:
     with database(project) as db:
-        ((bells,),) = db.execute("select count(*) from bell")
-        return int(bells)
+        ((listeners,),) = db.execute("select count(*) from listener")
+        return int(listeners)
 
 
 def test_a_damaged_page_is_found_and_nothing_is_written_to_the_file(project: Project) -> None:
@@ -151,7 +151,7 @@ def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 def test_empty_space_is_given_back(project: Project) -> None:
     project.python(
         "import project\n"
-        "from liteq.message import Message, new_id\n"
+        "from liteq.model.message import Message, new_id\n"
         "project.app.broker.enqueue("
         "[Message(new_id(), 'add', bytes(2000), 'json', 'celery') for _ in range(20000)])"
     )

@@ -228,9 +228,9 @@ app.enqueue_many([add.s(1, 1).set(task_id=f"a{n}") for n in range(3)]
         worker.wait()
     project.python("""
 from project import *
-from liteq.outcome import Policy
-from liteq.worker.deaths import Boards
-app.broker.rescue(Policy(), Boards().begun)
+from liteq.model.outcome import Policy
+from liteq.worker.deaths import Scoreboards
+app.broker.rescue(Policy(), Scoreboards().started)
 lost = {each.message.id: each.lost for each in app.broker.listing(range(9), 1000)}
 assert lost.pop("long") == 1
 assert set(lost.values()) == {0}, lost

@@ -87,7 +87,7 @@ def set_the_scene(broker: Broker, clock: ManualClock) -> Scene:
     broker.enqueue_graph(workflow("old"))
     broker.schedule([entry("free"), entry("held", overlap=False, last_id="held-0")])
     worker = broker.register("worker", "{}")
-    broker.work_bell(worker)  # rung from now on, though nobody hears it
+    broker.work_listener(worker)  # rung from now on, though nobody hears it
     held = broker.claim(Claim(worker, QUEUES, 100))
     broker.enqueue([message(f"ready-{n}") for n in range(4)])
     broker.enqueue([message("due-0", eta=NOW - 10), message("later-0", eta=NOW + 1000)])

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from liteq.model.outcome import Kind
-from liteq.pools.base import Verdict
-from tests.contract.recipes import recipe
+from liteq.pools.base import Kill
+from tests.contract.runners import spec
 from tests.contract.test_pools import Driver, delivery, drive, results
 from tests.e2e.project import NURSERIES, TERM, Program, Project, children_of, wait_for
 
@@ -28,7 +28,7 @@ def project(tmp_path: Path) -> Project:
 
 @pytest.fixture
 def single(monkeypatch: pytest.MonkeyPatch) -> Iterator[Driver]:
-    driver = drive("processes", recipe(), monkeypatch, size=1)
+    driver = drive("processes", spec(), monkeypatch, size=1)
     yield driver
     driver.close()
 
@@ -94,7 +94,7 @@ def test_a_child_that_we_ended_is_replaced_at_once(single: Driver) -> None:
         task = delivery("nap 60")
         single.pool.submit(slot, [task])
         single.until(lambda: single.pool.running(slot))
-        single.pool.kill(slot, Verdict(task, Kind.OVERDUE, "too long"))
+        single.pool.kill(slot, Kill(task, Kind.OVERDUE, "too long"))
         single.until(lambda deaths=death: len(single.seen.deaths) == deaths)
         assert (single.pool.tend() or 0.0) == pytest.approx(0, abs=0.05)
         single.until(lambda: slot.up)

@@ -61,7 +61,7 @@ def kill_the_worker(self, path):
     time.sleep(60)
 
 @app.task
-def kill_the_nursery():
+def kill_the_fork_server():
     os.kill(os.getppid(), signal.SIGKILL)
     time.sleep(60)
 
@@ -185,7 +185,7 @@ def test_a_task_that_kills_the_process_it_was_forked_from_does_not_stop_the_work
     project: Project,
 ) -> None:
     with project.worker("-c", "1"):
-        bad = send(project, "kill_the_nursery.delay()")
+        bad = send(project, "kill_the_fork_server.delay()")
         out = outcome(project, bad)
         fine = outcome(project, send(project, "add.delay(2, 3)"))
 
@@ -193,8 +193,8 @@ def test_a_task_that_kills_the_process_it_was_forked_from_does_not_stop_the_work
     assert fine == "5 SUCCESS\n"
 
 
-def boards(tmp: Path) -> list[Path]:
-    return list(tmp.glob("liteq-board-*"))
+def scoreboards(tmp: Path) -> list[Path]:
+    return list(tmp.glob("liteq-scoreboard-*"))
 
 
 def test_everything_of_a_worker_is_killed_and_the_next_one_takes_up_the_work_at_once(
@@ -209,25 +209,25 @@ def test_everything_of_a_worker_is_killed_and_the_next_one_takes_up_the_work_at_
         for pid in {worker.pid, *children_of(worker.pid)}:
             os.kill(pid, KILL)
         worker.wait()
-    assert len(boards(tmp)) == 1
+    assert len(scoreboards(tmp)) == 1
     with project.worker():
         out = outcome(project, id)
-        wait_for(lambda: len(boards(tmp)) == 1, "the end of the old board")
+        wait_for(lambda: len(scoreboards(tmp)) == 1, "the end of the old scoreboard")
 
     assert "SUCCESS" in out
     assert len(notes(path)) == 2
 
 
-def test_boards_go_with_their_worker(project: Project, tmp_path: Path) -> None:
+def test_scoreboards_go_with_their_worker(project: Project, tmp_path: Path) -> None:
     tmp = tmp_path / "tmp"
     tmp.mkdir()
     project.env["TMPDIR"] = str(tmp)
     for pool in ("processes", "threads", "solo"):
         with project.worker("-P", pool) as worker:
-            assert len(boards(tmp)) == 1
+            assert len(scoreboards(tmp)) == 1
             worker.send(signal.SIGTERM)
             assert worker.wait() == 0
-        assert boards(tmp) == []
+        assert scoreboards(tmp) == []
 
 
 @native

@@ -26,7 +26,7 @@ def broker(clock: ManualClock) -> MemoryBroker:
 
 @pytest.fixture
 def app(broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiteQ]:
-    monkeypatch.setattr(current, "_recipes", [])  # shared tasks stay in their test
+    monkeypatch.setattr(current, "_shared", [])  # shared tasks stay in their test
     app = LiteQ("project", broker=broker)
     yield app
     app.close()

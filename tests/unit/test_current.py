@@ -17,7 +17,7 @@ from liteq.testing import MemoryBroker, drain
 def _nothing_is_current(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(current, "_app", None)
     monkeypatch.setattr(current, "_default", None)
-    monkeypatch.setattr(current, "_recipes", [])
+    monkeypatch.setattr(current, "_shared", [])
 
 
 def make(main: str, **options: Any) -> LiteQ:

@@ -263,21 +263,21 @@ def test_get_wakes_up_when_the_task_finishes(app: LiteQ, add: Any) -> None:
 
 
 class Deaf(MemoryBroker):
-    """A store whose bell never rings."""
+    """A store whose listener never rings."""
 
-    def result_bell(self) -> Any:
+    def result_listener(self) -> Any:
         waits: list[float] = []
         self.waits = waits
 
-        class Bell:
+        class Listener:
             def wait(self, timeout: float) -> bool:
                 waits.append(timeout)
                 return False
 
-        return Bell()
+        return Listener()
 
 
-def test_without_a_bell_the_store_is_looked_at_at_least_twice_a_second() -> None:
+def test_without_a_listener_the_store_is_looked_at_at_least_twice_a_second() -> None:
     broker = Deaf()
     app = LiteQ("x", broker=broker, set_as_current=False)
     add = app.task(name="add")(lambda x: x)

@@ -171,7 +171,7 @@ def test_a_callback_gets_ids_and_values_in_order(app: LiteQ, add: Any) -> None:
     assert got == [(result[0].id, 1), (result[1].id, 2)]
 
 
-def test_waiting_wakes_up_by_the_bell(app: LiteQ, add: Any) -> None:
+def test_waiting_wakes_up_by_a_notification(app: LiteQ, add: Any) -> None:
     result = group(add.s(n) for n in range(300))()
     looked = threading.Event()
     thread = threading.Thread(target=lambda: looked.wait(5) and drain(app))

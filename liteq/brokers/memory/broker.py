@@ -19,9 +19,9 @@ from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_a
 from ...model.outcome import Policy, Settlement
 from ...states import Phase
 from ...support.clock import Clock, system_clock
-from ..base import Begun, Claim, Condemned, QueueCount, Settled, WorkerInfo
+from ..base import Claim, QueueCount, Settled, StartedClaims, ToTerminate, WorkerInfo
 from ..walk import follow_up
-from .bells import MemoryBell
+from .listeners import MemoryListener
 from .records import eta, headers_of, kept_until, new
 from .schedules import Scheduling
 from .workflows import Groups, MemoryTies, Places, ended
@@ -62,8 +62,8 @@ class MemoryBroker(Scheduling):
         self._buried: set[int] = set()
         self._tokens = count(1)  # one row for all tasks: no receipt ever fits a second claim
         self._local = threading.local()
-        self._work_bells: WeakSet[MemoryBell] = WeakSet()
-        self._result_bells: WeakSet[MemoryBell] = WeakSet()
+        self._work_listeners: WeakSet[MemoryListener] = WeakSet()
+        self._result_listeners: WeakSet[MemoryListener] = WeakSet()
 
     # sending
 
@@ -104,12 +104,12 @@ class MemoryBroker(Scheduling):
                     self._put(record._replace(phase=Phase.READY))
             return min(map(eta, self._in(Phase.SCHEDULED)), default=None)
 
-    def rescue(self, policy: Policy, begun: Begun) -> list[Record]:
+    def rescue(self, policy: Policy, started: StartedClaims) -> list[Record]:
         with self._transaction():
             dead = [worker for worker in self._present() if worker.id in self._buried]
             rescued = []
             for worker in dead:
-                tokens = begun(worker.info)
+                tokens = started(worker.info)
                 for record in self._held_by(worker.id):
                     rescued.append(record.message.id)
                     once = not record.message.acks_late
@@ -120,10 +120,10 @@ class MemoryBroker(Scheduling):
                 self._stop(worker.id)
             return [self._tasks[id] for id in rescued]
 
-    def condemned(self, worker: int) -> list[Condemned]:
+    def to_terminate(self, worker: int) -> list[ToTerminate]:
         with self._lock:
             return [
-                Condemned(Receipt(record.message.id, record.token), record.message.id)
+                ToTerminate(Receipt(record.message.id, record.token), record.message.id)
                 for record in self._held_by(worker)
                 if self._revoked.get(record.message.id, _NOT_REVOKED).terminate
             ]
@@ -170,7 +170,7 @@ class MemoryBroker(Scheduling):
                 self._revoked[id] = _Revoked(keep, terminate)
                 self._put(self._tasks[id])
             if found and terminate:
-                _ring(self._work_bells)
+                _notify(self._work_listeners)
             return found
 
     def revive(self, ids: Sequence[str]) -> list[str]:
@@ -220,14 +220,14 @@ class MemoryBroker(Scheduling):
 
     # waiting
 
-    def work_bell(self, worker: int) -> MemoryBell:
-        return self._listen(self._work_bells)
+    def work_listener(self, worker: int) -> MemoryListener:
+        return self._listen(self._work_listeners)
 
-    def result_bell(self) -> MemoryBell:
-        bell: MemoryBell | None = getattr(self._local, "bell", None)
-        if bell is None or bell.fileno() < 0:
-            bell = self._local.bell = self._listen(self._result_bells)
-        return bell
+    def result_listener(self) -> MemoryListener:
+        listener: MemoryListener | None = getattr(self._local, "listener", None)
+        if listener is None or listener.fileno() < 0:
+            listener = self._local.listener = self._listen(self._result_listeners)
+        return listener
 
     # upkeep
 
@@ -235,10 +235,10 @@ class MemoryBroker(Scheduling):
         """Nothing here needs any."""
 
     def close(self) -> None:
-        """Close the bells. The tasks stay."""
+        """Close the listeners. The tasks stay."""
         with self._lock:
-            for bell in (*self._work_bells, *self._result_bells):
-                bell.close()
+            for listener in (*self._work_listeners, *self._result_listeners):
+                listener.close()
 
     # what tools ask
 
@@ -302,9 +302,9 @@ class MemoryBroker(Scheduling):
         self._tasks[record.message.id] = record
         if record.phase.final:
             self._ended.append(record.message.id)
-            _ring(self._result_bells)
+            _notify(self._result_listeners)
         elif record.phase is not Phase.RUNNING:
-            _ring(self._work_bells)
+            _notify(self._work_listeners)
 
     def _follow_up(self) -> None:
         """See to what waited for the tasks that have ended."""
@@ -423,16 +423,16 @@ class MemoryBroker(Scheduling):
     def _stop(self, worker: int) -> None:
         self._workers[worker] = self._workers[worker]._replace(stopped=self.clock())
 
-    def _ring_workers(self) -> None:
-        _ring(self._work_bells)
+    def _notify_workers(self) -> None:
+        _notify(self._work_listeners)
 
-    def _listen(self, bells: WeakSet[MemoryBell]) -> MemoryBell:
-        bell = MemoryBell()
+    def _listen(self, listeners: WeakSet[MemoryListener]) -> MemoryListener:
+        listener = MemoryListener()
         with self._lock:
-            bells.add(bell)
-        return bell
+            listeners.add(listener)
+        return listener
 
 
-def _ring(bells: Iterable[MemoryBell]) -> None:
-    for bell in bells:
-        bell.ring()
+def _notify(listeners: Iterable[MemoryListener]) -> None:
+    for listener in listeners:
+        listener.set()

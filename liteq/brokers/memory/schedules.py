@@ -66,7 +66,7 @@ class Scheduling(Broker):
             return False
         memoryview(entry.message.payload)  # raises for what is no bytes: no store would take it
         self._entries[entry.name] = entry._replace(version=next(self._versions))
-        self._ring_workers()
+        self._notify_workers()
         return True
 
     def _fits(self, entry: Entry) -> bool:
@@ -87,5 +87,5 @@ class Scheduling(Broker):
         """Write `record`."""
 
     @abstractmethod
-    def _ring_workers(self) -> None:
+    def _notify_workers(self) -> None:
         """There is news for workers."""

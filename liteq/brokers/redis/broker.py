@@ -12,13 +12,23 @@ from ...model.outcome import Policy, Settlement
 from ...serializers.signed import Signer
 from ...states import Phase
 from ...support.clock import Clock, system_clock
-from ..base import Begun, Bell, Claim, Condemned, Examination, QueueCount, Settled, WorkerInfo
-from ..bells import LocalBell
-from .bells import Listener
+from ..base import (
+    Claim,
+    Examination,
+    Listener,
+    QueueCount,
+    Settled,
+    StartedClaims,
+    ToTerminate,
+    WorkerInfo,
+)
+from ..listeners import LocalListener
 from .checkup import gather, judge, warn_of_risks
+from .listeners import Subscription
 from .listing import Listing
 from .location import Location
 from .moving import Moving
+from .registry import WorkerRegistry
 from .rescue import Rescuer
 from .rows import (
     Arguments,
@@ -34,7 +44,6 @@ from .schedules import Scheduling
 from .seals import NoSeal, Seal, Signature, set_aside
 from .server import Server
 from .serverclock import ServerClock
-from .staff import Staff
 
 _FETCH = 500  # records in one reply
 _DUE = 500  # tasks made ready in one step, so that nobody waits long behind it
@@ -54,9 +63,9 @@ class RedisBroker(Scheduling, Moving):
         # Users' times are the server's, unless a test hands in a clock of its own.
         self.clock = ServerClock(self.server) if clock is system_clock else clock
         self._seal: Seal = NoSeal()
-        self._staff = Staff(self.server)
-        self._work = Listener(self.server, f"{location.prefix}:bell:work")
-        self._results = Listener(self.server, f"{location.prefix}:bell:results")
+        self._registry = WorkerRegistry(self.server)
+        self._work = Subscription(self.server, f"{location.prefix}:news:work")
+        self._results = Subscription(self.server, f"{location.prefix}:news:results")
         self._local = threading.local()
         self._claiming = threading.Lock()
         self._seen: dict[int, int] = {}  # by worker: the last token that reached us
@@ -114,15 +123,15 @@ class RedisBroker(Scheduling, Moving):
             if float(upcoming) > self.clock():
                 return float(upcoming)
 
-    def rescue(self, policy: Policy, begun: Begun) -> list[Record]:
+    def rescue(self, policy: Policy, started: StartedClaims) -> list[Record]:
         rescuer = Rescuer(self.server, policy, self.clock())
-        ids = [id for worker in rescuer.dead() for id in rescuer.take_back(worker, begun)]
+        ids = [id for worker in rescuer.dead() for id in rescuer.take_back(worker, started)]
         return [record for record in self.fetch(ids) if record]
 
-    def condemned(self, worker: int) -> list[Condemned]:
-        flat = [part.decode() for part in self._run("condemned", worker)]
+    def to_terminate(self, worker: int) -> list[ToTerminate]:
+        flat = [part.decode() for part in self._run("to_terminate", worker)]
         pairs = zip(flat[::2], flat[1::2], strict=True)
-        return [Condemned(Receipt(id, int(token)), id) for id, token in pairs]
+        return [ToTerminate(Receipt(id, int(token)), id) for id, token in pairs]
 
     # results
 
@@ -175,12 +184,12 @@ class RedisBroker(Scheduling, Moving):
     # workers
 
     def register(self, name: str, info: str) -> int:
-        worker = self._staff.register(self.clock(), name, info)
+        worker = self._registry.register(self.clock(), name, info)
         warn_of_risks(self.server)
         return worker
 
     def beat(self, worker: int, info: str) -> None:
-        self._staff.beat(self.clock(), worker, info)
+        self._registry.beat(self.clock(), worker, info)
 
     def unregister(self, worker: int) -> None:
         self._run("unregister", worker)
@@ -188,14 +197,14 @@ class RedisBroker(Scheduling, Moving):
 
     # waiting
 
-    def work_bell(self, worker: int) -> Bell:
-        return self._work.bell()
+    def work_listener(self, worker: int) -> Listener:
+        return self._work.listener()
 
-    def result_bell(self) -> Bell:
-        bell: LocalBell | None = getattr(self._local, "bell", None)
-        if bell is None or bell.fileno() < 0:
-            bell = self._local.bell = self._results.bell()
-        return bell
+    def result_listener(self) -> Listener:
+        listener: LocalListener | None = getattr(self._local, "listener", None)
+        if listener is None or listener.fileno() < 0:
+            listener = self._local.listener = self._results.listener()
+        return listener
 
     # upkeep
 
@@ -232,7 +241,7 @@ class RedisBroker(Scheduling, Moving):
         return list(islice(self._chosen(listing), limit))
 
     def workers(self) -> list[WorkerInfo]:
-        return self._staff.present(self.clock())
+        return self._registry.present(self.clock())
 
     def purge(self, queues: Sequence[str] | None) -> int:
         waiting = [

@@ -7,7 +7,7 @@ from typing import Any
 from ...model.graph import Group, Place
 from ...model.message import Attempt
 from ...states import Phase
-from ..transfer import Cargo, GroupState, Movable, Parcel
+from ..transfer import GroupState, Movable, Transfer, TransferBatch
 from .listing import Listing
 from .rows import Arguments, attempts_of, field_args, packed, record_of
 from .seals import Seal
@@ -22,41 +22,41 @@ class Moving(Movable):
     server: Server
     _seal: Seal
 
-    def pack(self, size: int) -> Iterator[Cargo]:
+    def pack(self, size: int) -> Iterator[TransferBatch]:
         queues = [count.queue for count in self.counts()]
         for ids in Listing(self.server, _RESTING, queues, None, None).pages(size):
             rows = zip(ids, self._run("fetch", *ids), strict=True)
-            parcels = [self._parcel(id, flat, None) for id, flat in rows if flat is not None]
-            alone = [each for each in parcels if each.place == Place()]
+            transfers = [self._transfer(id, flat, None) for id, flat in rows if flat is not None]
+            alone = [each for each in transfers if each.place == Place()]
             if alone:
-                yield Cargo([each for each in alone if each.record.phase in _RESTING], [])
+                yield TransferBatch([each for each in alone if each.record.phase in _RESTING], [])
         tasks, groups = self._run("workflows")
         if tasks:
-            parcels = [self._parcel(id.decode(), flat, told) for _, id, flat, told in tasks]
-            yield Cargo(parcels, [_group(id, flat) for id, flat in groups])
+            transfers = [self._transfer(id.decode(), flat, told) for _, id, flat, told in tasks]
+            yield TransferBatch(transfers, [_group(id, flat) for id, flat in groups])
 
-    def unpack(self, cargo: Cargo) -> int:
-        args: Arguments = [len(cargo.parcels)]
-        for parcel in cargo.parcels:
-            args += self._parcel_args(parcel)
-        args.append(len(cargo.groups))
-        for state in cargo.groups:
+    def unpack(self, batch: TransferBatch) -> int:
+        args: Arguments = [len(batch.transfers)]
+        for transfer in batch.transfers:
+            args += self._parcel_args(transfer)
+        args.append(len(batch.groups))
+        for state in batch.groups:
             id, outer, position, forgiving = state.group
             args += (id, outer or "", position, int(forgiving))
             closed = "" if state.closed is None else state.closed
             args += (closed, state.blame or "", int(state.released))
         return int(self._run("unpack", *args))
 
-    def discard(self, cargo: Cargo) -> None:
-        ids = [parcel.record.message.id for parcel in cargo.parcels]
-        groups = [state.group.id for state in cargo.groups]
+    def discard(self, batch: TransferBatch) -> None:
+        ids = [transfer.record.message.id for transfer in batch.transfers]
+        groups = [state.group.id for state in batch.groups]
         self._run("discard", len(ids), *ids, *groups)
 
     @abstractmethod
     def _run(self, verb: str, *args: Any) -> Any:
         """Run the script of `verb`."""
 
-    def _parcel(self, id: str, flat: list[bytes], told: list[bytes] | None) -> Parcel:
+    def _transfer(self, id: str, flat: list[bytes], told: list[bytes] | None) -> Transfer:
         record = record_of(id, flat)
         assert record is not None
         found = dict(zip(flat[::2], flat[1::2], strict=True))
@@ -66,10 +66,10 @@ class Moving(Movable):
             place = place._replace(delay=float(found[b"delay"]))
         if told is None:
             told = self._run("attempts", id) if b"attempts" in found else []
-        return Parcel(self._seal.opened_record(record), place, attempts_of(told))
+        return Transfer(self._seal.opened_record(record), place, attempts_of(told))
 
-    def _parcel_args(self, parcel: Parcel) -> Arguments:
-        record, place, attempts = parcel
+    def _parcel_args(self, transfer: Transfer) -> Arguments:
+        record, place, attempts = transfer
         message = self._seal.message(record.message)
         result = record.result
         if result is not None:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from ...model.outcome import Policy
 from ...states import Phase
-from ..base import Begun
+from ..base import StartedClaims
 from ..owners import Owner, is_dead, this_process
 from .server import Server
 
@@ -39,9 +39,9 @@ class Rescuer:
             if is_gone(Owner.parse(owner.decode())):
                 yield DeadWorker(number.decode(), info.decode(), proven=True)
 
-    def take_back(self, worker: DeadWorker, begun: Begun) -> list[str]:
-        """Take back what it held; answer the ids. Only what had begun is charged."""
-        tokens = begun(worker.info)
+    def take_back(self, worker: DeadWorker, started: StartedClaims) -> list[str]:
+        """Take back what it held; answer the ids. Only what had started is charged."""
+        tokens = started(worker.info)
         ids: list[Any] = self._server.run(
             "rescue",
             self._now,

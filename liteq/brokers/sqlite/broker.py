@@ -17,12 +17,12 @@ from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_a
 from ...model.outcome import Policy, Settlement
 from ...states import Phase
 from ...support.clock import Clock
-from ..base import Begun, Bell, Claim, Condemned, Settled
+from ..base import Claim, Listener, Settled, StartedClaims, ToTerminate
 from ..owners import Owner, is_dead, this_process
-from .bells import SocketBell
+from .listeners import SocketListener
 from .location import Location
 from .moving import Moving
-from .rescue import Obituaries, take_back
+from .rescue import DeadWorkers, take_back
 from .rows import Row, delivery_of, is_plain, plain_row, record_of, task_row, tokens
 from .schedules import Scheduling
 from .session import BRIEF, Level, Session
@@ -35,7 +35,7 @@ _LARGE_LOG = 64 * 2**20  # bytes: more than `Session` lets it grow to, unless pa
 _LOOK_EVERY = 64  # writes between two looks at the log's size
 _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name stays readable in results
 _DURABLE = Level("full")
-_FLEETING = Level("normal", BRIEF)  # nobody misses a bell after a power cut
+_FLEETING = Level("normal", BRIEF)  # nobody misses a listener after a power cut
 
 
 class SqliteBroker(Tools, Scheduling, Moving):
@@ -55,7 +55,7 @@ class SqliteBroker(Tools, Scheduling, Moving):
         self._local = threading.local()
         self._sessions: set[Session] = set()
         self._writes = 0
-        self._obituaries = Obituaries()
+        self._dead_workers = DeadWorkers()
         atexit.register(_close_at_exit, weakref.ref(self))
 
     # sending
@@ -70,10 +70,10 @@ class SqliteBroker(Tools, Scheduling, Moving):
                 db.executemany(SQL["enqueue_plain"], map(plain_row, messages, repeat(now), token))
             else:
                 db.executemany(SQL["enqueue"], map(task_row, messages, repeat(now), token))
-            return db.execute(SQL["work_bells"]).fetchall()
+            return db.execute(SQL["work_listeners"]).fetchall()
 
         session = self._session()
-        self._ring(session, session.write(_DURABLE if durable else self._sent, work))
+        self._notify(session, session.write(_DURABLE if durable else self._sent, work))
         self._bound_log(session)
 
     def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
@@ -82,10 +82,10 @@ class SqliteBroker(Tools, Scheduling, Moving):
         def work(db: Connection) -> list[tuple[str]]:
             if not db.execute(SQL["known"], (graph.messages[0].id,)).fetchall():
                 insert(db, graph, now)
-            return db.execute(SQL["work_bells"]).fetchall()
+            return db.execute(SQL["work_listeners"]).fetchall()
 
         session = self._session()
-        self._ring(session, session.write(_DURABLE if durable else self._sent, work))
+        self._notify(session, session.write(_DURABLE if durable else self._sent, work))
         self._bound_log(session)
 
     # working
@@ -95,7 +95,7 @@ class SqliteBroker(Tools, Scheduling, Moving):
 
     def settle(self, settlements: Sequence[Settlement], claim: Claim | None = None) -> Settled:
         now = self.clock()
-        bells: list[tuple[str]] = []
+        listeners: list[tuple[str]] = []
 
         def write_all(db: Connection) -> Settled:
             settle_all(db, settlements, now)
@@ -106,28 +106,28 @@ class SqliteBroker(Tools, Scheduling, Moving):
 
         def finish(db: Connection, refused: list[Receipt]) -> Settled:
             if any(each.retry is None for each in settlements):
-                bells.extend(db.execute(SQL["result_bells"]))
+                listeners.extend(db.execute(SQL["result_listeners"]))
             if any(each.tied or each.retry is not None for each in settlements):
-                bells.extend(db.execute(SQL["work_bells"]))
+                listeners.extend(db.execute(SQL["work_listeners"]))
             return Settled(refused, self._claim(db, claim) if claim else [])
 
         session = self._session()
         try:
             settled = session.write(self._worked, write_all)
         except ClaimLost:  # seldom, so only then it is worth asking which one
-            bells.clear()
+            listeners.clear()
             settled = session.write(self._worked, write_each)
-        self._ring(session, bells)
+        self._notify(session, listeners)
         return settled
 
     def release(self, receipts: Sequence[Receipt]) -> None:
         def work(db: Connection) -> list[tuple[str]]:
             db.executemany(SQL["release"], receipts)
             drop_revoked(db, self.clock())
-            return db.execute(SQL["work_bells"]).fetchall()
+            return db.execute(SQL["work_listeners"]).fetchall()
 
         session = self._session()
-        self._ring(session, session.write(self._worked, work))
+        self._notify(session, session.write(self._worked, work))
 
     def promote(self) -> float | None:
         session = self._session()
@@ -137,32 +137,34 @@ class SqliteBroker(Tools, Scheduling, Moving):
 
             def work(db: Connection) -> list[tuple[str]]:
                 db.execute(SQL["due"], (now,))
-                return db.execute(SQL["work_bells"]).fetchall()
+                return db.execute(SQL["work_listeners"]).fetchall()
 
-            self._ring(session, session.write(self._worked, work))
+            self._notify(session, session.write(self._worked, work))
             upcoming = _next_due(session)
         return upcoming
 
-    def rescue(self, policy: Policy, begun: Begun) -> list[Record]:
+    def rescue(self, policy: Policy, started: StartedClaims) -> list[Record]:
         session = self._session()
-        dead = self._obituaries.among(session.read(SQL["workers"], patience=BRIEF))
+        dead = self._dead_workers.among(session.read(SQL["workers"], patience=BRIEF))
         if not dead:
             return []
         now = self.clock()
 
         def work(db: Connection) -> list[str]:
-            ids = [id for worker in dead for id in take_back(db, worker, policy, begun, now)]
+            ids = [id for worker in dead for id in take_back(db, worker, policy, started, now)]
             drop_revoked(db, now)
             return ids
 
         ids = session.write(self._worked, work)
-        self._drop_silent_bells(session)
-        self._ring(session, session.read(SQL["work_bells"]) + session.read(SQL["result_bells"]))
+        self._drop_dead_listeners(session)
+        self._notify(
+            session, session.read(SQL["work_listeners"]) + session.read(SQL["result_listeners"])
+        )
         return [record for record in self.fetch(ids) if record]
 
-    def condemned(self, worker: int) -> list[Condemned]:
-        rows = self._session().read(SQL["condemned"], (worker,), BRIEF)
-        return [Condemned(Receipt(seq, token), id) for seq, token, id in rows]
+    def to_terminate(self, worker: int) -> list[ToTerminate]:
+        rows = self._session().read(SQL["to_terminate"], (worker,), BRIEF)
+        return [ToTerminate(Receipt(seq, token), id) for seq, token, id in rows]
 
     # results
 
@@ -183,12 +185,12 @@ class SqliteBroker(Tools, Scheduling, Moving):
         def work(db: Connection) -> tuple[bool, list[tuple[str]]]:
             row = (state, meta, serializer, id)
             return db.execute(SQL["report"], row).rowcount > 0, list(
-                db.execute(SQL["result_bells"])
+                db.execute(SQL["result_listeners"])
             )
 
         session = self._session()
-        there, bells = session.write(self._worked, work)
-        self._ring(session, bells)
+        there, listeners = session.write(self._worked, work)
+        self._notify(session, listeners)
         return there
 
     def forget(self, ids: Sequence[str]) -> int:
@@ -218,9 +220,9 @@ class SqliteBroker(Tools, Scheduling, Moving):
         session = self._session()
         found = session.write(self._sent, work)
         if found:
-            self._ring(session, session.read(SQL["result_bells"]))
+            self._notify(session, session.read(SQL["result_listeners"]))
             if terminate:
-                self._ring(session, session.read(SQL["work_bells"]))
+                self._notify(session, session.read(SQL["work_listeners"]))
         return found
 
     def revive(self, ids: Sequence[str]) -> list[str]:
@@ -233,11 +235,11 @@ class SqliteBroker(Tools, Scheduling, Moving):
             for id in done:
                 db.execute(SQL["reopen"], (id,))
                 db.execute(SQL["unskip"], (id,))
-            return done, db.execute(SQL["work_bells"]).fetchall()
+            return done, db.execute(SQL["work_listeners"]).fetchall()
 
         session = self._session()
-        done, bells = session.write(self._sent, work)
-        self._ring(session, bells)
+        done, listeners = session.write(self._sent, work)
+        self._notify(session, listeners)
         return done
 
     def sweep(self, limit: int) -> int:
@@ -272,33 +274,33 @@ class SqliteBroker(Tools, Scheduling, Moving):
             db.execute(SQL["release_all"], (worker,))
             drop_revoked(db, now)
             db.execute(SQL["stop"], (now, worker))
-            return db.execute(SQL["work_bells"]).fetchall()
+            return db.execute(SQL["work_listeners"]).fetchall()
 
         session = self._session()
-        self._ring(session, session.write(self._worked, work))
+        self._notify(session, session.write(self._worked, work))
 
     # waiting
 
-    def work_bell(self, worker: int) -> Bell:
+    def work_listener(self, worker: int) -> Listener:
         return self._listen(worker)
 
-    def result_bell(self) -> Bell:
+    def result_listener(self) -> Listener:
         session = self._session()
-        if session.bell is None or session.bell.fileno() < 0:
-            session.bell = self._listen(None)
-        return session.bell
+        if session.listener is None or session.listener.fileno() < 0:
+            session.listener = self._listen(None)
+        return session.listener
 
-    def _listen(self, worker: int | None) -> SocketBell:
+    def _listen(self, worker: int | None) -> SocketListener:
         session = self._session()
 
         def unlisten(address: str) -> None:
             with suppress(Exception):  # a row that stays is swept with its dead owner
                 session.write(_FLEETING, lambda db: db.execute(SQL["unlisten"], (address,)))
 
-        bell = SocketBell(session.stirred, unlisten)
-        row = (bell.address, worker, str(this_process()))
+        listener = SocketListener(session.changed, unlisten)
+        row = (listener.address, worker, str(this_process()))
         session.write(_FLEETING, lambda db: db.execute(SQL["listen"], row))
-        return bell
+        return listener
 
     # upkeep
 
@@ -321,22 +323,22 @@ class SqliteBroker(Tools, Scheduling, Moving):
     def close_here(self) -> None:
         """Let go of what this thread holds. At the end of the program daemon threads may be in
         the midst of a transaction; the system takes from them what they have."""
-        desk: _Desk | None = getattr(self._local, "desk", None)
-        if desk is not None:
-            del self._local.desk
+        held: _ThreadSession | None = getattr(self._local, "held", None)
+        if held is not None:
+            del self._local.held
 
     # inside
 
     def _session(self) -> Session:
-        desk: _Desk | None = getattr(self._local, "desk", None)
-        if desk is not None and desk.session.pid == os.getpid():
-            return desk.session
+        held: _ThreadSession | None = getattr(self._local, "held", None)
+        if held is not None and held.session.pid == os.getpid():
+            return held.session
         # In a forked child they are the parent's. (A copy: other threads come and go.)
         if any(session.pid != os.getpid() for session in tuple(self._sessions)):
             self._sessions = set()
         session = Session(self.location)
         self._sessions.add(session)
-        self._local.desk = _Desk(session, self._sessions)
+        self._local.held = _ThreadSession(session, self._sessions)
         return session
 
     def _claim(self, db: Connection, claim: Claim) -> list[Delivery]:
@@ -355,9 +357,9 @@ class SqliteBroker(Tools, Scheduling, Moving):
         (place,) = db.execute(SQL["place"], (row[13],)).fetchall()
         return delivery_of(row)._replace(inputs=inputs_of(db, *place))
 
-    def _ring(self, session: Session, bells: Sequence[tuple[str]]) -> None:
-        if bells:
-            session.ringer.ring([address for (address,) in bells])
+    def _notify(self, session: Session, listeners: Sequence[tuple[str]]) -> None:
+        if listeners:
+            session.notifier.notify([address for (address,) in listeners])
 
     def _bound_log(self, session: Session) -> None:
         """Where no worker runs nobody else keeps the log from growing for ever."""
@@ -366,8 +368,8 @@ class SqliteBroker(Tools, Scheduling, Moving):
             with suppress(BrokerError):  # what was sent is stored all the same
                 session.checkpoint()
 
-    def _drop_silent_bells(self, session: Session) -> None:
-        rows = session.read(SQL["bells"])
+    def _drop_dead_listeners(self, session: Session) -> None:
+        rows = session.read(SQL["listeners"])
         silent = [(address,) for address, owner in rows if is_dead(Owner.parse(owner))]
         if silent:
             session.write(self._worked, lambda db: db.executemany(SQL["unlisten"], silent))
@@ -379,7 +381,7 @@ def _close_at_exit(broker: "weakref.ref[SqliteBroker]") -> None:
         still_there.close_here()
 
 
-class _Desk:
+class _ThreadSession:
     """What one thread has open; put away when the thread ends."""
 
     def __init__(self, session: Session, sessions: set[Session]) -> None:

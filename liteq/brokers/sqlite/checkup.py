@@ -46,7 +46,7 @@ class Facts(NamedTuple):
     strays: int  # running tasks of nobody
     timeless: int  # scheduled tasks without a time
     stuck: int  # tasks that wait for nothing
-    silent_bells: int
+    closed_listeners: int
 
 
 def gather(session: Session, durability: str, now: float, *, thorough: bool) -> Facts:
@@ -56,7 +56,7 @@ def gather(session: Session, durability: str, now: float, *, thorough: bool) -> 
     damage = _damage(session, thorough=thorough)
     dead = _rows(session, damage, SQL["workers"])
     dead = [row for row in dead if is_dead(Owner.parse(row[8]))]
-    bells = _rows(session, damage, SQL["bells"])
+    listeners = _rows(session, damage, SQL["listeners"])
 
     def count(name: str, *values: object) -> int:
         rows = _rows(session, damage, _CHECKUP[name], values)
@@ -89,7 +89,7 @@ def gather(session: Session, durability: str, now: float, *, thorough: bool) -> 
         strays=count("strays"),
         timeless=count("timeless"),
         stuck=count("stuck"),
-        silent_bells=sum(is_dead(Owner.parse(owner)) is True for _, owner in bells),
+        closed_listeners=sum(is_dead(Owner.parse(owner)) is True for _, owner in listeners),
         damage=damage,
     )
 
@@ -98,19 +98,19 @@ def put_right(session: Session, level: Level) -> list[str]:
     """Repair what can be repaired without asking; tell what was done."""
 
     def work(db: sqlite3.Connection) -> list[str]:
-        silent = [row for row in db.execute(SQL["bells"]) if is_dead(Owner.parse(row[1]))]
+        silent = [row for row in db.execute(SQL["listeners"]) if is_dead(Owner.parse(row[1]))]
         db.executemany(SQL["unlisten"], [row[:1] for row in silent])
         strays = db.execute(_CHECKUP["free_strays"]).rowcount
         timeless = db.execute(_CHECKUP["start_timeless"]).rowcount
         done = {
             "gave back {} running tasks that no worker has": strays,
             "made {} scheduled tasks without a time ready": timeless,
-            "dropped {} bells of processes that are gone": len(silent),
+            "dropped {} listeners of processes that are gone": len(silent),
         }
         return [text.format(number) for text, number in done.items() if number]
 
     done = session.write(level, work)
-    session.ringer.ring(address for (address,) in session.read(SQL["work_bells"]))
+    session.notifier.notify(address for (address,) in session.read(SQL["work_listeners"]))
     before = session.log_size()
     if before and session.checkpoint():
         done.append(f"moved the log of {before} bytes into the file")

@@ -65,10 +65,10 @@ def _tasks(facts: Facts) -> Iterator[Finding]:
             f"{facts.stuck} tasks wait for others that have ended, or are not there",
             "somebody changed the tables by hand: revoke them, and send them again",
         )
-    if facts.silent_bells:
+    if facts.closed_listeners:
         yield Finding(
             "note",
-            f"{facts.silent_bells} bells belong to processes that are gone",
+            f"{facts.closed_listeners} listeners belong to processes that are gone",
             "they are dropped with the next rescue, and by --repair",
         )
     if facts.ahead:

@@ -8,7 +8,7 @@ closes. So connections are closed before a fork, and opened again by whoever nee
 A fork waits for whoever is in a transaction. One that lasts too long is left alone, and then the
 child cannot use that file.
 
-Gates and bells are closed in the child: a lock lives as long as anybody has its file open.
+Gates and listeners are closed in the child: a lock lives as long as anybody has its file open.
 """
 
 import os

@@ -6,7 +6,7 @@ from sqlite3 import Connection
 
 from ...model.graph import Group, Place
 from ...model.message import Attempt, Record
-from ..transfer import Cargo, GroupState, Movable, Parcel
+from ..transfer import GroupState, Movable, Transfer, TransferBatch
 from .rows import Row, record_of
 from .session import Level, Session
 from .statements import SQL, parse, read
@@ -25,36 +25,38 @@ class Moving(Movable):
 
     _sent: Level
 
-    def pack(self, size: int) -> Iterator[Cargo]:
+    def pack(self, size: int) -> Iterator[TransferBatch]:
         session = self._session()
         seen: set[str] = set()
         while True:
-            cargo = session.write(_LOOK, lambda db: Cargo(_parcels(db, _ALONE, (size,)), []))
-            ids = {parcel.record.message.id for parcel in cargo.parcels}
+            batch = session.write(
+                _LOOK, lambda db: TransferBatch(_parcels(db, _ALONE, (size,)), [])
+            )
+            ids = {transfer.record.message.id for transfer in batch.transfers}
             if ids <= seen:  # nothing more, or nobody discards them
                 break
             seen = ids
-            yield cargo
-        cargo = session.write(_LOOK, _workflows)
-        if cargo.parcels:
-            yield cargo
+            yield batch
+        batch = session.write(_LOOK, _workflows)
+        if batch.transfers:
+            yield batch
 
-    def unpack(self, cargo: Cargo) -> int:
+    def unpack(self, batch: TransferBatch) -> int:
         now = self.clock()
 
         def work(db: Connection) -> tuple[int, list[tuple[str]]]:
-            new = sum(_adopt(db, parcel, now) for parcel in cargo.parcels)
-            db.executemany(_SQL["adopt_group"], map(_group_row, cargo.groups))
-            return new, db.execute(SQL["work_bells"]).fetchall()
+            new = sum(_adopt(db, transfer, now) for transfer in batch.transfers)
+            db.executemany(_SQL["adopt_group"], map(_group_row, batch.groups))
+            return new, db.execute(SQL["work_listeners"]).fetchall()
 
         session = self._session()
-        new, bells = session.write(_DURABLE, work)
-        self._ring(session, bells)
+        new, listeners = session.write(_DURABLE, work)
+        self._notify(session, listeners)
         return new
 
-    def discard(self, cargo: Cargo) -> None:
-        tasks = [(parcel.record.message.id,) for parcel in cargo.parcels]
-        groups = [(state.group.id,) for state in cargo.groups]
+    def discard(self, batch: TransferBatch) -> None:
+        tasks = [(transfer.record.message.id,) for transfer in batch.transfers]
+        groups = [(state.group.id,) for state in batch.groups]
 
         def work(db: Connection) -> None:
             db.executemany(_SQL["discard"], tasks)
@@ -67,36 +69,36 @@ class Moving(Movable):
         """The session of the calling thread."""
 
     @abstractmethod
-    def _ring(self, session: Session, bells: Sequence[tuple[str]]) -> None:
+    def _notify(self, session: Session, listeners: Sequence[tuple[str]]) -> None:
         """Ring them."""
 
 
-def _workflows(db: Connection) -> Cargo:
+def _workflows(db: Connection) -> TransferBatch:
     if db.execute(_SQL["busy"]).fetchall():
-        return Cargo([], [])
+        return TransferBatch([], [])
     groups = [
         GroupState(Group(id, outer, position, bool(forgiving)), closed, blame, bool(released))
         for id, outer, position, forgiving, closed, blame, released in db.execute(_SQL["groups"])
     ]
-    return Cargo(_parcels(db, _TOGETHER, ()), groups)
+    return TransferBatch(_parcels(db, _TOGETHER, ()), groups)
 
 
-def _parcels(db: Connection, query: str, values: Row) -> list[Parcel]:
+def _parcels(db: Connection, query: str, values: Row) -> list[Transfer]:
     records = map(record_of, db.execute(query, values).fetchall())
-    return [_parcel(db, record) for record in records]
+    return [_transfer(db, record) for record in records]
 
 
-def _parcel(db: Connection, record: Record) -> Parcel:
+def _transfer(db: Connection, record: Record) -> Transfer:
     id = record.message.id
     ((takes, on_failure, tied, delay),) = db.execute(_SQL["place"], (id,)).fetchall()
     after = (record.waits, record.barrier, on_failure, bool(takes))
     place = Place(*after, record.group, record.position, bool(tied), delay)
     attempts = [Attempt._make(row) for row in db.execute(_SQL["earlier"], (id,)).fetchall()]
-    return Parcel(record, place, attempts)
+    return Transfer(record, place, attempts)
 
 
-def _adopt(db: Connection, parcel: Parcel, now: float) -> int:
-    record, place, attempts = parcel
+def _adopt(db: Connection, transfer: Transfer, now: float) -> int:
+    record, place, attempts = transfer
     worker = _worker_of(db, record.worker, now)
     times = (record.created, record.started, record.finished, record.keep_until)
     row = (

@@ -6,7 +6,7 @@ from sqlite3 import Connection
 
 from ...model.outcome import Policy
 from ...states import Phase
-from ..base import Begun
+from ..base import StartedClaims
 from ..owners import Owner, is_dead
 from .rows import Row
 from .statements import SQL
@@ -17,7 +17,7 @@ _ONCE = "its worker died while it ran, and with acks_late=False it may not run a
 _LOST = "its worker died while it ran"
 
 
-class Obituaries:
+class DeadWorkers:
     """Tells the dead among workers, by their rows."""
 
     def __init__(self) -> None:
@@ -40,11 +40,13 @@ class Obituaries:
         return time.monotonic() - since > _LEASE
 
 
-def take_back(db: Connection, worker: Row, policy: Policy, begun: Begun, now: float) -> list[str]:
-    """Take back what the dead `worker` held; answer the ids. Only what had begun is charged."""
+def take_back(
+    db: Connection, worker: Row, policy: Policy, started: StartedClaims, now: float
+) -> list[str]:
+    """Take back what the dead `worker` held; answer the ids. Only what had started is charged."""
     if not db.execute(SQL["elect"], (now, worker[0])).rowcount:
         return []  # somebody else was faster
-    tokens = begun(worker[7])
+    tokens = started(worker[7])
     ids, ended = [], []
     for seq, token, lost, acks_late, id, tied in db.execute(SQL["held"], (worker[0],)).fetchall():
         ids.append(id)

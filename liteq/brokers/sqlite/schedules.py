@@ -22,11 +22,11 @@ class Scheduling(Broker):
     def schedule(self, entries: Sequence[Entry]) -> list[str]:
         def work(db: Connection) -> tuple[list[str], list[tuple[str]]]:
             refused = [each.name for each in entries if not _write(db, each)]
-            return refused, db.execute(SQL["work_bells"]).fetchall()
+            return refused, db.execute(SQL["work_listeners"]).fetchall()
 
         session = self._session()
-        refused, bells = session.write(self._sent, work)
-        self._ring(session, bells)
+        refused, listeners = session.write(self._sent, work)
+        self._notify(session, listeners)
         return refused
 
     def unschedule(self, names: Sequence[str]) -> list[str]:
@@ -50,12 +50,12 @@ class Scheduling(Broker):
 
         def work(db: Connection) -> tuple[list[Fired], list[tuple[str]]]:
             fired = [_fire(db, each, now) for each in firings]
-            return fired, db.execute(SQL["work_bells"]).fetchall()
+            return fired, db.execute(SQL["work_listeners"]).fetchall()
 
         session = self._session()
         # What a power cut takes back it takes back whole, and then it is due once more.
-        fired, bells = session.write(self._worked, work)
-        self._ring(session, bells)
+        fired, listeners = session.write(self._worked, work)
+        self._notify(session, listeners)
         return fired
 
     @abstractmethod
@@ -63,7 +63,7 @@ class Scheduling(Broker):
         """The session of the calling thread."""
 
     @abstractmethod
-    def _ring(self, session: Session, bells: Sequence[tuple[str]]) -> None:
+    def _notify(self, session: Session, listeners: Sequence[tuple[str]]) -> None:
         """Ring them."""
 
 

@@ -10,10 +10,10 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from ...exceptions import BrokerError, BrokerLocked
 from . import forks
-from .bells import Ringer, SocketBell
 from .errors import cannot_open, is_busy, is_io_error, translate
 from .gate import Gate, make_gate
 from .handle import BUSY_MS, Handle
+from .listeners import Notifier, SocketListener
 from .location import Location, prepare
 from .locks import holder_of_gate, holder_of_lock
 from .rewriting import write_again
@@ -40,8 +40,8 @@ class Session(forks.Watched):
     def __init__(self, location: Location) -> None:
         self.path = location.path
         self.pid = os.getpid()
-        self.ringer = Ringer()
-        self.bell: SocketBell | None = None  # on which this thread waits for results
+        self.notifier = Notifier()
+        self.listener: SocketListener | None = None  # on which this thread waits for results
         self._version: object = None
         self._suspect = False  # the disk has failed, and the log may have holes
         prepare(self.path)
@@ -113,7 +113,7 @@ class Session(forks.Watched):
                 lambda: self._handle.db().execute(sql, values).fetchall(), patience
             )
 
-    def stirred(self) -> bool:
+    def changed(self) -> bool:
         """Whether another connection has written since this was asked last (6 us)."""
         ((version,),) = self.read("pragma data_version", patience=BRIEF)
         changed, self._version = version != self._version, version
@@ -172,19 +172,19 @@ class Session(forks.Watched):
 
     def close(self) -> None:
         """Close all that is open. Using the session again would be a mistake."""
-        if self.bell is not None:
-            self.bell.close()  # it writes, so it goes before the connection
+        if self.listener is not None:
+            self.listener.close()  # it writes, so it goes before the connection
         self._handle.close()
         forks.unwatch(self._handle)
         forks.unwatch(self)
         self._gate.close()
         self._tally.close()
-        self.ringer.close()
+        self.notifier.close()
 
     def disown(self) -> None:
         # To close the gate's file leaves the lock to the parent. The connection sees to itself.
         self._gate.close()
-        self.ringer.close()
+        self.notifier.close()
 
     # one transaction
 

@@ -176,7 +176,7 @@ update task set phase = 7, token = token + 1, finished = ?, keep_until = nullif(
 where revoked is not null and phase < 3
 returning seq, tied
 
--- name: condemned
+-- name: to_terminate
 select seq, token, id from task
 where worker = ? and revoked is not null and terminate and phase = 3
 
@@ -323,13 +323,13 @@ insert or replace into bell (address, worker, owner) values (?, ?, ?)
 -- name: unlisten
 delete from bell where address = ?
 
--- name: work_bells
+-- name: work_listeners
 select address from bell where worker is not null
 
--- name: result_bells
+-- name: result_listeners
 select address from bell where worker is null
 
--- name: bells
+-- name: listeners
 select address, owner from bell
 
 -- name: counts

@@ -106,11 +106,11 @@ class Bench:
         self,
         max_lost: int = 3,
         keep: float | None = KEEP,
-        begun: Collection[int] | None = None,
+        started: Collection[int] | None = None,
     ) -> list[str]:
-        """Rescue; answer the ids, sorted. `begun`: tokens of what the dead had started."""
+        """Rescue; answer the ids, sorted. `started`: tokens of what the dead had started."""
         policy = Policy(keep, keep, max_lost)
-        tokens = None if begun is None else frozenset(begun)
+        tokens = None if started is None else frozenset(started)
         return sorted(each.message.id for each in self.broker.rescue(policy, lambda _: tokens))
 
     # looking

@@ -32,15 +32,15 @@ class Rescuing(Bench):
         assert self.record().lost == 1
         assert self.claim_one().lost == 1
 
-    def test_only_what_had_begun_is_charged(self) -> None:
+    def test_only_what_had_started_is_charged(self) -> None:
         self.send("a", "b")
         held = {each.message.id: each.receipt for each in self.lose()}
 
-        assert self.rescue(max_lost=1, begun=[held["a"].token]) == ["a", "b"]
+        assert self.rescue(max_lost=1, started=[held["a"].token]) == ["a", "b"]
         assert (self.phase("a"), self.phase("b")) == (Phase.DEAD, Phase.READY)
         assert self.record("b").lost == 0
 
-    def test_a_rescue_asks_the_dead_worker_s_info_what_had_begun(self) -> None:
+    def test_a_rescue_asks_the_dead_worker_s_info_which_claims_had_started(self) -> None:
         self.send("a")
         self.lose()
         asked: list[str] = []
@@ -49,11 +49,11 @@ class Rescuing(Bench):
         assert asked == ["{}"]
 
     def test_what_may_run_only_once_is_not_run_again_on_a_guess(self) -> None:
-        """It may have ended and another one begun, before its end could be written."""
+        """It may have ended and another one started, before its end could be written."""
         self.send("a", acks_late=False)
         self.lose()
 
-        self.rescue(begun=[])
+        self.rescue(started=[])
         assert self.phase() is Phase.FAILED
 
     def test_a_rescued_task_has_the_place_it_was_sent_at(self) -> None:

@@ -1,4 +1,4 @@
-"""What `cancel`, `condemned`, `revive` and `attempts` mean."""
+"""What `cancel`, `to_terminate`, `revive` and `attempts` mean."""
 
 from ...states import Phase
 from .bench import Bench
@@ -14,7 +14,7 @@ class Revoking(Bench):
 
         assert self.broker.cancel(["finished", "unknown"], keep=10, terminate=True) == []
         assert self.phase("finished") is Phase.SUCCEEDED
-        assert self.broker.condemned(self.worker) == []
+        assert self.broker.to_terminate(self.worker) == []
 
     def test_a_running_task_goes_on_when_it_is_revoked(self) -> None:
         self.send("a")
@@ -70,7 +70,7 @@ class Revoking(Bench):
         self.clock.advance(10)
         assert self.broker.sweep(10) == 1
 
-    # condemned
+    # to_terminate
 
     def test_only_who_runs_a_task_is_told_to_end_it(self) -> None:
         self.send("a", "b")
@@ -78,24 +78,24 @@ class Revoking(Bench):
         other = self.broker.register("other", "{}")
         self.broker.cancel(["a"], keep=10, terminate=True)
 
-        (condemned,) = self.broker.condemned(self.worker)
-        assert condemned == (held["a"], "a")
-        assert self.broker.condemned(other) == []
+        (to_terminate,) = self.broker.to_terminate(self.worker)
+        assert to_terminate == (held["a"], "a")
+        assert self.broker.to_terminate(other) == []
 
     def test_nobody_is_told_to_end_what_was_revoked_without_terminate(self) -> None:
         self.send("a")
         self.claim_one()
         self.broker.cancel(["a"], keep=10)
 
-        assert self.broker.condemned(self.worker) == []
+        assert self.broker.to_terminate(self.worker) == []
 
-    def test_what_has_ended_is_condemned_no_more(self) -> None:
+    def test_what_has_ended_is_no_longer_to_be_terminated(self) -> None:
         self.send("a")
         delivery = self.claim_one()
         self.broker.cancel(["a"], keep=10, terminate=True)
         self.settle(self.success(delivery))
 
-        assert self.broker.condemned(self.worker) == []
+        assert self.broker.to_terminate(self.worker) == []
 
     # attempts
 

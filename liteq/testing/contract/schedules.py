@@ -132,13 +132,13 @@ class Schedules(Bench):
 
         assert self.broker.next_fire() == now + 5
 
-    def test_a_change_of_entries_rings_the_workers(self) -> None:
-        bell = self.broker.work_bell(0)
+    def test_a_change_of_entries_notifies_the_workers(self) -> None:
+        listener = self.broker.work_listener(0)
         read = self.stored()
-        assert bell.wait(5)
+        assert listener.wait(5)
         self.broker.schedule([read._replace(jitter=1.0)])
-        assert bell.wait(5)
-        bell.close()
+        assert listener.wait(5)
+        listener.close()
 
     # firing
 
@@ -201,13 +201,13 @@ class Schedules(Bench):
         assert self.broker.fire([self.firing(self.stored())]) == [Fired.DONE]
         assert self.phase("run") is Phase.SUCCEEDED
 
-    def test_firing_rings_the_workers(self) -> None:
+    def test_firing_notifies_the_workers(self) -> None:
         read = self.stored()
-        bell = self.broker.work_bell(self.worker)
+        listener = self.broker.work_listener(self.worker)
         self.broker.fire([self.firing(read)])
 
-        assert bell.wait(5)
-        bell.close()
+        assert listener.wait(5)
+        listener.close()
 
     def test_a_firing_for_later_waits_for_its_time(self) -> None:
         entry, message = self.firing(self.stored())

@@ -1,11 +1,11 @@
-"""What the bells mean."""
+"""What the listeners mean."""
 
 import select
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from threading import Barrier
 
-from ...brokers.base import Bell
+from ...brokers.base import Listener
 from ...states import Phase
 from .bench import Bench
 from .races import race
@@ -18,143 +18,143 @@ class Waiting(Bench):
 
     # work
 
-    def test_work_rings_when_a_task_is_sent(self) -> None:
-        with heard(self.broker.work_bell(self.worker)):
+    def test_workers_are_notified_when_a_task_is_sent(self) -> None:
+        with heard(self.broker.work_listener(self.worker)):
             self.send("a")
 
-    def test_work_rings_when_a_task_is_sent_for_later(self) -> None:
+    def test_workers_are_notified_when_a_task_is_sent_for_later(self) -> None:
         """Whoever promotes must learn of an eta that is nearer than the one it waits for."""
-        with heard(self.broker.work_bell(self.worker)):
+        with heard(self.broker.work_listener(self.worker)):
             self.send("a", eta=self.clock() + 1)
 
-    def test_work_rings_when_a_task_becomes_due(self) -> None:
+    def test_workers_are_notified_when_a_task_becomes_due(self) -> None:
         self.send("a", eta=self.clock() + 1)
         self.clock.advance(1)
-        with heard(self.broker.work_bell(self.worker)):
+        with heard(self.broker.work_listener(self.worker)):
             self.broker.promote()
 
-    def test_work_rings_when_a_claim_is_released(self) -> None:
+    def test_workers_are_notified_when_a_claim_is_released(self) -> None:
         self.send("a")
         delivery = self.claim_one()
-        with heard(self.broker.work_bell(self.worker)):
+        with heard(self.broker.work_listener(self.worker)):
             self.broker.release([delivery.receipt])
 
-    def test_work_rings_when_a_task_is_to_run_again(self) -> None:
+    def test_workers_are_notified_when_a_task_is_to_run_again(self) -> None:
         """The worker that had it may be full by now while another one is idle."""
         self.send("a")
         delivery = self.claim_one()
-        with heard(self.broker.work_bell(self.worker)):
+        with heard(self.broker.work_listener(self.worker)):
             self.settle(self.retry(delivery))
 
-    def test_work_rings_when_a_claim_is_rescued(self) -> None:
+    def test_workers_are_notified_when_a_claim_is_rescued(self) -> None:
         self.send("a")
         self.lose()
-        with heard(self.broker.work_bell(self.worker)):
+        with heard(self.broker.work_listener(self.worker)):
             self.rescue()
 
-    def test_work_rings_when_a_worker_leaves(self) -> None:
+    def test_workers_are_notified_when_a_worker_leaves(self) -> None:
         self.send("a")
         other = self.broker.register("other", "{}")
         self.claim_one()
-        with heard(self.broker.work_bell(other)):
+        with heard(self.broker.work_listener(other)):
             self.broker.unregister(self.worker)
 
     # results
 
-    def test_results_ring_when_a_task_is_settled(self) -> None:
+    def test_waiters_are_notified_when_a_task_is_settled(self) -> None:
         self.send("a")
         delivery = self.claim_one()
-        with heard(self.broker.result_bell()):
+        with heard(self.broker.result_listener()):
             self.settle(self.success(delivery))
 
-    def test_results_ring_when_one_of_a_batch_is_settled_and_another_refused(self) -> None:
+    def test_waiters_are_notified_when_one_of_a_batch_is_settled_and_another_refused(self) -> None:
         self.send("a", "b")
         a, b = self.claim()
         self.broker.release([b.receipt])
-        with heard(self.broker.result_bell()):
+        with heard(self.broker.result_listener()):
             self.settle(self.success(b), self.success(a))
 
-    def test_results_ring_when_a_task_is_cancelled(self) -> None:
+    def test_waiters_are_notified_when_a_task_is_cancelled(self) -> None:
         self.send("a")
-        with heard(self.broker.result_bell()):
+        with heard(self.broker.result_listener()):
             self.broker.cancel(["a"], keep=10)
 
-    def test_results_ring_when_a_rescue_ends_a_task(self) -> None:
+    def test_waiters_are_notified_when_a_rescue_ends_a_task(self) -> None:
         self.send("a")
         self.lose()
-        with heard(self.broker.result_bell()):
+        with heard(self.broker.result_listener()):
             self.rescue(max_lost=1)
         assert self.phase() is Phase.DEAD
 
-    def test_each_thread_has_a_result_bell_of_its_own(self) -> None:
+    def test_each_thread_has_a_result_listener_of_its_own(self) -> None:
         self.send("a")
         delivery = self.claim_one()
         listening = Barrier(3)
 
         def wait(number: int) -> bool:
-            bell = self.broker.result_bell()
+            listener = self.broker.result_listener()
             listening.wait(SOON)
             if number == 0:
                 self.settle(self.success(delivery))
-            return bell.wait(SOON)
+            return listener.wait(SOON)
 
         assert race(3, wait) == [True, True, True]
 
-    # any bell
+    # any listener
 
     def test_every_worker_hears(self) -> None:
-        bells = [self.broker.work_bell(self.broker.register(name, "{}")) for name in "xyz"]
+        listeners = [self.broker.work_listener(self.broker.register(name, "{}")) for name in "xyz"]
         self.send("a")
 
-        assert [bell.wait(SOON) for bell in bells] == [True, True, True]
-        for bell in bells:
-            bell.close()
+        assert [listener.wait(SOON) for listener in listeners] == [True, True, True]
+        for listener in listeners:
+            listener.close()
 
-    def test_a_bell_can_be_waited_for_beside_other_things(self) -> None:
-        with closing(self.broker.work_bell(self.worker)) as bell:
+    def test_a_listener_can_be_waited_for_beside_other_things(self) -> None:
+        with closing(self.broker.work_listener(self.worker)) as listener:
             self.send("a")
 
-            assert select.select([bell], [], [], SOON)[0] == [bell]
+            assert select.select([listener], [], [], SOON)[0] == [listener]
 
-    def test_a_bell_falls_silent_when_it_was_heard(self) -> None:
+    def test_a_listener_is_cleared_by_a_wait(self) -> None:
         """Not at once, perhaps: a ring may come for nothing. But whoever waits must get to wait."""
-        with closing(self.broker.work_bell(self.worker)) as bell:
+        with closing(self.broker.work_listener(self.worker)) as listener:
             self.send("a", "b")
 
-            assert not all(bell.wait(0.01) for _ in range(10))
+            assert not all(listener.wait(0.01) for _ in range(10))
 
-    def test_a_silenced_bell_rings_again(self) -> None:
-        with closing(self.broker.work_bell(self.worker)) as bell:
+    def test_a_cleared_listener_is_notified_again(self) -> None:
+        with closing(self.broker.work_listener(self.worker)) as listener:
             self.send("a")
-            bell.wait(SOON)
-            bell.silence()
+            listener.wait(SOON)
+            listener.clear()
             self.send("b")
 
-            assert bell.wait(SOON)
+            assert listener.wait(SOON)
 
-    def test_closing_the_broker_ends_its_bells(self) -> None:
-        bell = self.broker.result_bell()
+    def test_closing_the_broker_ends_its_listeners(self) -> None:
+        listener = self.broker.result_listener()
         self.broker.close()
 
-        assert bell.fileno() < 0
-        with heard(self.broker.result_bell()):  # another one
+        assert listener.fileno() < 0
+        with heard(self.broker.result_listener()):  # another one
             self.finish("a")
 
     def test_nobody_has_to_hear(self) -> None:
-        bell = self.broker.work_bell(self.worker)
+        listener = self.broker.work_listener(self.worker)
         for n in range(300):  # more than any socket keeps
             self.send(str(n))
-        bell.close()
-        bell.close()
+        listener.close()
+        listener.close()
         self.send("last")
 
         assert len(self.claim(limit=400)) == 301
 
 
 @contextmanager
-def heard(bell: Bell) -> Iterator[None]:
-    """What happens in the block must ring `bell`; that nobody waits yet must not matter."""
-    with closing(bell):
-        bell.silence()
+def heard(listener: Listener) -> Iterator[None]:
+    """What happens in the block must ring `listener`; that nobody waits yet must not matter."""
+    with closing(listener):
+        listener.clear()
         yield
-        assert bell.wait(SOON)
+        assert listener.wait(SOON)

@@ -15,7 +15,7 @@ while position < #ARGV do
       enter(t, t.phase)
     elseif terminate then
       call("SADD", P .. "condemned:" .. t.worker, id)
-      rung.work = true
+      news.work = true
     else
       call("SREM", P .. "condemned:" .. t.worker, id)
     end

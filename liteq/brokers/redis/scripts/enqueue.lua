@@ -30,5 +30,5 @@ for each = 1, n do
   end
   position = position + more
 end
-rung.work = true
+news.work = true
 return done(1)

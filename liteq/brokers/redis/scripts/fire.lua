@@ -20,7 +20,7 @@ local function fire()
     return "lost"
   end
   write_step(name, step)
-  rung.work = true
+  news.work = true
   if n > 0 and v[2] == "0" and last_runs(v[3]) then
     skip_message()
     return "held"

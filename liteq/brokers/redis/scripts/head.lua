@@ -80,7 +80,7 @@ end
 
 -- News, told once when a script ends.
 
-local tallies, rung = {}, {}
+local tallies, news = {}, {}
 
 local function tally(queue, phase, n)
   local field = phase .. ":" .. queue
@@ -93,8 +93,8 @@ local function done(reply)
       call("HDEL", P .. "counts", field)
     end
   end
-  for bell in pairs(rung) do
-    call("PUBLISH", P .. "bell:" .. bell, "")
+  for channel in pairs(news) do
+    call("PUBLISH", P .. "news:" .. channel, "")
   end
   return reply
 end

@@ -5,5 +5,5 @@ local id, state, meta, serializer = take(), take(), take(), take()
 local phase = call("HGET", P .. "task:" .. id, "phase")
 if not phase or tonumber(phase) > 3 then return 0 end
 call("HSET", P .. "task:" .. id, "reported", state, "result", meta, "serializer", serializer)
-rung.results = true
+news.results = true
 return done(1)

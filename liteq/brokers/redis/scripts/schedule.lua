@@ -10,7 +10,7 @@ while position < #ARGV do
     call("HSET", P .. "schedule:" .. name, "entry", entry, "message", message, "overlap", overlap)
     write_step(name, step)
     write_run(name, step)
-    rung.work = true
+    news.work = true
   else
     refused[#refused + 1] = name
   end

@@ -94,7 +94,7 @@ local function finish_plainly(s, keep)
   collect(over, P .. "ended:" .. s.phase, keep ~= "" and keep or "+inf", member)
   tally(v[5], 3, -1)
   tally(v[5], s.phase, 1)
-  rung.results = true
+  news.results = true
   return true
 end
 

@@ -61,10 +61,10 @@ local function enter(t, phase)
   tally(t.queue, phase, 1)
   if t.group then count_in_group(t) end
   if phase > 3 then
-    rung.results = true
+    news.results = true
     if t.tied then ended[#ended + 1] = t end
   elseif phase ~= 3 then
-    rung.work = true
+    news.work = true
   end
 end
 

@@ -1,5 +1,6 @@
 """A runner without an application, for tests of the pools: a task's name says what it does."""
 
+import functools
 import os
 import signal
 import subprocess
@@ -10,15 +11,16 @@ from typing import Any
 
 from liteq.model.message import Delivery
 from liteq.model.outcome import Kind, Outcome
-from liteq.pools.base import Limits, Recipe, Report, Run
+from liteq.pools.base import Limits, Report, Run, RunnerSpec
 
 NO_LIMITS = Limits()
 
 
-def recipe(*, limits: Limits = NO_LIMITS, make: str = "make") -> Recipe:
-    module = "tests.contract.recipes"
+def spec(*, limits: Limits = NO_LIMITS, make: str = "make") -> RunnerSpec:
+    module = "tests.contract.runners"
     preload = f"{module}:{'fail' if make == 'fail' else 'load'}"
-    return Recipe(preload, f"{module}:{make}", {}, lambda report: make_runner({}, report), limits)
+    here = functools.partial(make_runner, {})
+    return RunnerSpec(preload, f"{module}:{make}", {}, here, limits)
 
 
 def load(spec: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from liteq.model.message import Delivery, Message, Receipt
 from liteq.pools import Slot
-from liteq.worker.pace import MOST, Pace
+from liteq.worker.batching import MOST, Batching
 
 SHORT = 1e-6  # seconds
 
@@ -28,9 +28,9 @@ def slots(*holding: int) -> Sequence[Slot]:
 
 
 @pytest.fixture
-def pace() -> Pace:
+def pace() -> Batching:
     """One that knows the task as a short one."""
-    pace = Pace()
+    pace = Batching()
     pace.note("short", SHORT, 1000)
     return pace
 
@@ -38,7 +38,7 @@ def pace() -> Pace:
 @pytest.mark.parametrize(
     "holding", [(0, 0), (100, 200), (128, 129), (0, 200), (10, 120, 250), (1, 1, 1, MOST)]
 )
-def test_all_that_is_claimed_is_handed_out(pace: Pace, holding: tuple[int, ...]) -> None:
+def test_all_that_is_claimed_is_handed_out(pace: Batching, holding: tuple[int, ...]) -> None:
     taking = slots(*holding)
     claimed = deliveries(pace.room(taking))
     plans, left = pace.share(claimed, taking)
@@ -51,7 +51,7 @@ def test_all_that_is_claimed_is_handed_out(pace: Pace, holding: tuple[int, ...])
     assert all(len(slot.holding) + len(batch) <= MOST for slot, batch in plans)
 
 
-def test_the_least_loaded_slot_gets_the_oldest(pace: Pace) -> None:
+def test_the_least_loaded_slot_gets_the_oldest(pace: Batching) -> None:
     busy, idle = slots(50, 0)
     plans, _ = pace.share(deliveries(20), (busy, idle))
 
@@ -59,14 +59,14 @@ def test_the_least_loaded_slot_gets_the_oldest(pace: Pace) -> None:
     assert plans[0][1][0].message.id == "0"
 
 
-def test_what_nobody_has_room_for_is_answered(pace: Pace) -> None:
+def test_what_nobody_has_room_for_is_answered(pace: Batching) -> None:
     plans, left = pace.share(deliveries(100), slots(MOST, MOST - 10))
 
     assert [len(batch) for _, batch in plans] == [10]
     assert [each.message.id for each in left] == [str(n) for n in range(10, 100)]
 
 
-def test_a_new_task_travels_alone(pace: Pace) -> None:
+def test_a_new_task_travels_alone(pace: Batching) -> None:
     taking = slots(0, 0)
     unknown = [each._replace(message=each.message._replace(task="new")) for each in deliveries(3)]
     plans, left = pace.share(unknown, taking)

@@ -12,7 +12,7 @@ from .server import Server
 _logger = logging.getLogger("liteq.broker")
 
 
-class _Badge(NamedTuple):
+class _Registration(NamedTuple):
     """What a worker of this process is entered with."""
 
     name: str
@@ -22,24 +22,24 @@ class _Badge(NamedTuple):
     host: str
 
 
-class Staff:
+class WorkerRegistry:
     """The workers of a store, and those that this process has entered."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._badges: dict[int, _Badge] = {}
+        self._badges: dict[int, _Registration] = {}
 
     def register(self, now: float, name: str, info: str) -> int:
         """Enter a worker; answer its number."""
         me = this_process()
-        badge = _Badge(name, str(me), me.boot, me.pid, me.host)
+        badge = _Registration(name, str(me), me.boot, me.pid, me.host)
         worker = int(self._server.run("register", now, name, info, *badge[1:]))
         self._badges[worker] = badge
         return worker
 
     def beat(self, now: float, worker: int, info: str) -> None:
         """Renew the lease of a worker. Should the store have been emptied, enter it again."""
-        badge = self._badges.get(worker, _Badge(f"worker-{worker}", "", "", os.getpid(), ""))
+        badge = self._badges.get(worker, _Registration(f"worker-{worker}", "", "", os.getpid(), ""))
         known = self._server.run("beat", now, worker, badge.name, info, *badge[1:])
         if not known:
             _logger.warning(

@@ -1,9 +1,9 @@
-"""Bells inside one process."""
+"""Listeners inside one process."""
 
-from ..bells import LocalBell
+from ..listeners import LocalListener
 
 
-class MemoryBell(LocalBell):
+class MemoryListener(LocalListener):
     """Rung by whoever changes the store."""
 
     def missed(self) -> bool:

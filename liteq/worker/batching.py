@@ -16,7 +16,7 @@ _WEIGHT = 0.1  # of the newest run in the mean
 _OVERHEAD = 10e-6  # seconds that even a task that does nothing takes
 
 
-class Pace:
+class Batching:
     """Running means by task name, and the slots' room that follows from them."""
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
-"""Bells that ring by what the server publishes.
+"""Listeners that are notified by what the server publishes.
 
-A thread listens, and rings the bells of this process: so they keep one descriptor for a
+A thread listens, and notifies the listeners of this process: so they keep one descriptor for a
 `selectors` loop, while the connection behind them comes and goes.
 """
 
@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 from weakref import WeakSet
 
-from ..bells import LocalBell
+from ..listeners import LocalListener
 from .server import Server
 
 _TICK = 1.0  # seconds
@@ -20,40 +20,40 @@ _SILENCE = 12.0  # seconds without an answer to a ping after which the connectio
 _PAUSE = 0.5  # before the next attempt to connect
 
 
-class Listener:
-    """Rings bells when something is published in one channel. Runs while there are any."""
+class Subscription:
+    """Notifies listeners when something is published in one channel. Runs while there are any."""
 
     def __init__(self, server: Server, channel: str) -> None:
         self._server = server
         self._channel = channel
         self._lock = threading.Lock()
-        self._bells: WeakSet[LocalBell] = WeakSet()
+        self._listeners: WeakSet[LocalListener] = WeakSet()
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
         self._listening = threading.Event()
 
-    def bell(self) -> LocalBell:
-        """A new bell. It is heard when this returns, unless the server cannot be reached."""
-        bell = LocalBell()
+    def listener(self) -> LocalListener:
+        """A new listener. It is heard when this returns, unless the server cannot be reached."""
+        listener = LocalListener()
         with self._lock:
-            if self._pid != os.getpid():  # a thread is not inherited, nor are bells
-                self._pid, self._thread, self._bells = os.getpid(), None, WeakSet()
+            if self._pid != os.getpid():  # a thread is not inherited, nor are listeners
+                self._pid, self._thread, self._listeners = os.getpid(), None, WeakSet()
                 self._listening = threading.Event()
-            self._bells.add(bell)
+            self._listeners.add(listener)
             if self._thread is None:
                 self._listening.clear()
                 self._thread = threading.Thread(
-                    target=self._run, name=f"liteq-bell {self._channel}", daemon=True
+                    target=self._run, name=f"liteq-listener {self._channel}", daemon=True
                 )
                 self._thread.start()
         self._listening.wait(self._server.location.timeout)
-        return bell
+        return listener
 
     def close(self) -> None:
-        """Close all bells; the thread ends by itself."""
+        """Close all listeners; the thread ends by itself."""
         with self._lock:
-            for bell in tuple(self._bells):
-                bell.close()
+            for listener in tuple(self._listeners):
+                listener.close()
 
     def _run(self) -> None:
         while self._wanted():
@@ -80,21 +80,21 @@ class Listener:
                 if message["type"] == "subscribe":
                     self._listening.set()
                 if message["type"] in ("message", "subscribe"):
-                    self._ring()  # on "subscribe": what was said before was not heard
+                    self._notify()  # on "subscribe": what was said before was not heard
             elif now - heard > _SILENCE:
                 return
             if now - pinged > _PING_EVERY:
                 pinged = now
                 pubsub.ping()
 
-    def _ring(self) -> None:
-        for bell in tuple(self._bells):
-            bell.ring()
+    def _notify(self) -> None:
+        for listener in tuple(self._listeners):
+            listener.set()
 
     def _wanted(self) -> bool:
         """Whether anybody listens. The last look and the end of the thread are one step."""
         with self._lock:
-            if any(bell.fileno() >= 0 for bell in tuple(self._bells)):
+            if any(listener.fileno() >= 0 for listener in tuple(self._listeners)):
                 return True
             self._thread = None
             return False

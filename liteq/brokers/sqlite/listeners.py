@@ -1,4 +1,4 @@
-"""Bells between processes: a datagram to each listener's socket.
+"""Notifications between processes: a datagram to each listener's socket.
 
 Unix sockets in a folder of the user's own; where there are none, UDP on the loopback address.
 What arrives is never read for its content: it only wakes.
@@ -11,22 +11,22 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from ...support.portable import portable
-from ..base import Bell
+from ..base import Listener
 from . import forks
 from .runtime import runtime_folder
 
 _UNIX = hasattr(socket, "AF_UNIX") and os.name == "posix"
 
 
-class SocketBell(forks.Watched, Bell):
+class SocketListener(forks.Watched, Listener):
     """A bound datagram socket.
 
-    `stirred` says whether the store was written to since it was asked last; `on_close` is told
+    `changed` says whether the store was written to since it was asked last; `on_close` is told
     the address when nobody listens any more.
     """
 
-    def __init__(self, stirred: Callable[[], bool], on_close: Callable[[str], None]) -> None:
-        self.missed = stirred  # type: ignore[method-assign]
+    def __init__(self, changed: Callable[[], bool], on_close: Callable[[str], None]) -> None:
+        self.missed = changed  # type: ignore[method-assign]
         self._socket, self.address = _bind()
         forks.watch(self)
         self._socket.setblocking(False)
@@ -38,7 +38,7 @@ class SocketBell(forks.Watched, Bell):
     def wait(self, timeout: float) -> bool:
         try:
             if self._socket.recv(16):
-                self.silence()
+                self.clear()
                 return True
         except BlockingIOError:
             pass
@@ -49,10 +49,10 @@ class SocketBell(forks.Watched, Bell):
             return False
         finally:
             self._socket.setblocking(False)
-        self.silence()
+        self.clear()
         return True
 
-    def silence(self) -> None:
+    def clear(self) -> None:
         with suppress(BlockingIOError):
             while self._socket.recv(16):
                 pass
@@ -69,15 +69,15 @@ class SocketBell(forks.Watched, Bell):
         self._socket.close()  # a forked child hears nothing that is meant for its parent
 
 
-class Ringer:
-    """Rings other processes' bells. One for each thread."""
+class Notifier:
+    """Notifies other processes' listeners. One for each thread."""
 
     def __init__(self) -> None:
         self._unix: socket.socket | None = None
         self._inet: socket.socket | None = None
 
-    def ring(self, addresses: Iterable[str]) -> None:
-        """Ring once at each address; one that is gone or full is no error."""
+    def notify(self, addresses: Iterable[str]) -> None:
+        """Notify each address; one that is gone or full is no error."""
         for address in addresses:
             with suppress(OSError):
                 if address.startswith("udp:"):
