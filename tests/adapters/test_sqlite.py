@@ -199,7 +199,7 @@ def test_a_thread_that_ends_leaves_nothing_open(broker: SqliteBroker) -> None:
     gc.collect()
 
     assert len(broker._sessions) == 1
-    assert broker._session().read("select count(*) from listener") == [(0,)]
+    assert broker._session().read("select count(*) from bell") == [(0,)]
 
 
 def test_writers_get_their_turn(broker: SqliteBroker, path: Path) -> None:

@@ -119,7 +119,7 @@ def test_listeners_of_processes_that_are_gone_are_dropped(project: Project) -> N
 
 def doctor_listeners(project: Project) -> int:
     with database(project) as db:
-        ((listeners,),) = db.execute("select count(*) from listener")
+        ((listeners,),) = db.execute("select count(*) from bell")
         return int(listeners)
 
 
