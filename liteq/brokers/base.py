@@ -15,7 +15,7 @@ from ..exceptions import ConfigurationError, ImproperlyConfigured
 from ..model.entry import Entry, Fired, Firing
 from ..model.graph import Graph, Members
 from ..model.message import Attempt, Delivery, Message, Receipt, Record
-from ..model.outcome import Policy, Settlement
+from ..model.outcome import Settlement
 from ..serializers.base import Serializer
 from ..states import Phase
 from ..support.clock import Clock
@@ -64,8 +64,15 @@ class ToTerminate(NamedTuple):
     id: str
 
 
-StartedClaims = Callable[[str], frozenset[int] | None]
-"""Reads from a dead worker's `info` the tokens of the claims it had started; None: unknown."""
+class Rescue(NamedTuple):
+    """What becomes of the claims that a dead worker held."""
+
+    released: Sequence[Receipt]  # they had not started: ready again, and nothing is charged
+    settlements: Sequence[Settlement]
+
+
+DecideRescue = Callable[[str, Sequence[Delivery]], Rescue]
+"""Takes a dead worker's `info` and the claims it holds; decides what becomes of each. Pure."""
 
 
 class Finding(NamedTuple):
@@ -171,11 +178,12 @@ class Broker(ABC):
         """Make ready what is due; answer the moment when the next one will be, if any."""
 
     @abstractmethod
-    def rescue(self, policy: Policy, started: StartedClaims) -> list[Record]:
-        """Take back what is claimed by workers that are proven dead; answer those tasks.
+    def rescue(self, decide: DecideRescue) -> list[Record]:
+        """Take back what is claimed by workers that are proven dead; return those tasks.
 
-        Only what had started is charged. One that lost its process `policy.max_lost` times is set
-        aside as dead, one that may run only once has failed, one that was revoked is cancelled.
+        `decide` says what becomes of the claims of one worker. They are read, decided and written
+        in one transaction, or are written only if that worker is still dead and holds them; a
+        claim that was lost meanwhile stays as it is. A task that was revoked ends as cancelled.
         """
 
     @abstractmethod

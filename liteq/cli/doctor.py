@@ -4,8 +4,9 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 
 from ..brokers.base import Examination, Finding
-from ..worker.deaths import Scoreboards
+from ..result.backend import result_serializer
 from ..worker.decide import policy_of
+from ..worker.rescue import rescue
 from .apps import app_of
 from .exits import DATA, FAILED, OK
 from .options import add_json
@@ -28,9 +29,7 @@ def run(args: Namespace) -> int:
     done = []
     found = broker.examine(thorough=args.thorough)
     if args.repair and not _is_damaged(found):
-        scoreboards = Scoreboards()
-        rescued = broker.rescue(policy_of(app.conf), scoreboards.started)
-        scoreboards.remove()
+        rescued = rescue(broker, policy_of(app.conf), result_serializer(app.conf, broker))
         done = [f"took back {len(rescued)} tasks of dead workers"] if rescued else []
         done += broker.mend()
     if args.vacuum and not _is_damaged(found):

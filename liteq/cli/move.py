@@ -11,9 +11,10 @@ from ..brokers import Broker, connect
 from ..brokers.base import check_trust
 from ..brokers.transfer import Movable, TransferBatch
 from ..exceptions import ConfigurationError
+from ..result.backend import result_serializer
 from ..serializers import get
-from ..worker.deaths import Scoreboards
 from ..worker.decide import policy_of
+from ..worker.rescue import rescue
 from .apps import app_of
 from .exits import FAILED, OK
 from .options import add_json
@@ -36,9 +37,8 @@ def run(args: Namespace) -> int:
     target = _store(args.target, conf.secret_key)
     if source.address == target.address:
         raise ConfigurationError(f"{source.url} is both: give two stores")
-    scoreboards = Scoreboards()
-    source.rescue(policy_of(conf), scoreboards.started)  # what the dead held is moved as well
-    scoreboards.remove()
+    # Moved as well: what dead workers held.
+    rescue(source, policy_of(conf), result_serializer(conf, source))
     if there := source.workers():
         names = ", ".join(worker.name for worker in there)
         complain(f"stop the workers of {source.url} first: {names}")

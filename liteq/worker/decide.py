@@ -1,24 +1,35 @@
-"""What becomes of a task after a run. Pure: no clock, no store, no process."""
+"""Decisions about what becomes of a task after a run. Pure: no clock, no store, no process."""
 
+from collections.abc import Callable, Sequence
+from typing import assert_never
+
+from ..brokers.base import Rescue
 from ..config import Config
 from ..model.graph import Graph, Place
 from ..model.message import Delivery, Message
 from ..model.outcome import Kind, Outcome, Policy, Settlement
 from ..states import FAILURE, IGNORED, REVOKED, SUCCESS, Phase
 
-_TOLD = {SUCCESS: Phase.SUCCEEDED, FAILURE: Phase.FAILED, REVOKED: Phase.CANCELLED}
+# UNKNOWN is set aside as dead, so that newer code can still run it.
+_ENDS = {
+    Kind.SUCCEEDED: Phase.SUCCEEDED,
+    Kind.TERMINATED: Phase.CANCELLED,
+    Kind.EXPIRED: Phase.EXPIRED,
+    Kind.UNKNOWN: Phase.DEAD,
+}
+_REPORTED = {SUCCESS: Phase.SUCCEEDED, FAILURE: Phase.FAILED, REVOKED: Phase.CANCELLED}
 
 
 def policy_of(conf: Config) -> Policy:
-    """The rules that the settings give."""
+    """Return the rules that the settings give."""
     return Policy(conf.result_expires or None, conf.task_dead_expires or None, conf.task_max_lost)
 
 
 def decide(delivery: Delivery, outcome: Outcome, policy: Policy, now: float) -> Settlement:
-    """The settlement of `delivery` after `outcome`, at the moment `now`."""
-    if outcome.kind is Kind.SUCCEEDED:
-        return _final(delivery, outcome, policy, now, Phase.SUCCEEDED)
+    """Return the settlement of `delivery` after `outcome`. `now`: epoch seconds."""
     match outcome.kind:
+        case Kind.SUCCEEDED | Kind.TERMINATED | Kind.EXPIRED | Kind.UNKNOWN:
+            return _final(delivery, outcome, policy, now, _ENDS[outcome.kind])
         case Kind.FAILED | Kind.REJECTED | Kind.OVERDUE:
             phase = Phase.DEAD if outcome.exhausted else Phase.FAILED
             return _final(delivery, outcome, policy, now, phase)
@@ -29,38 +40,61 @@ def decide(delivery: Delivery, outcome: Outcome, policy: Policy, now: float) -> 
         case Kind.REPLACED:
             return _replaced(delivery, outcome, now)
         case Kind.REQUEUED:
-            return _again(delivery, outcome, now, lost=delivery.lost)
+            return _again(delivery, outcome, now)
         case Kind.LOST:
             return _lost(delivery, outcome, policy, now)
-        case Kind.TERMINATED:
-            return _final(delivery, outcome, policy, now, Phase.CANCELLED)
-        case Kind.EXPIRED:
-            return _final(delivery, outcome, policy, now, Phase.EXPIRED)
-        case _:  # Kind.UNKNOWN: set aside, so that newer code can still run it
-            return _final(delivery, outcome, policy, now, Phase.DEAD)
+        case _:
+            assert_never(outcome.kind)
+
+
+def decide_rescue(
+    held: Sequence[Delivery],
+    started: frozenset[int] | None,
+    lost: Callable[[Delivery], Outcome],
+    policy: Policy,
+    now: float,
+) -> Rescue:
+    """Return what becomes of the claims that a dead worker held.
+
+    `started`: the tokens of those that it had started; None when that is unknown. Only these are
+    charged, with the outcome that `lost` gives; the others are released. `now`: epoch seconds.
+    """
+    charged = [each for each in held if _may_have_started(each, started)]
+    released = [each.receipt for each in held if not _may_have_started(each, started)]
+    return Rescue(released, [decide(each, lost(each), policy, now) for each in charged])
+
+
+def runs_again(delivery: Delivery, policy: Policy) -> bool:
+    """Return whether a task that has just lost its process may run again."""
+    return delivery.message.acks_late and delivery.lost + 1 < policy.max_lost
+
+
+def _may_have_started(delivery: Delivery, started: frozenset[int] | None) -> bool:
+    # A task that may run only once is never run again on a guess: it may have ended, and another
+    # one started, before its end could be written.
+    once = not delivery.message.acks_late
+    return once or started is None or delivery.receipt.token in started
 
 
 def _final(
     delivery: Delivery, outcome: Outcome, policy: Policy, now: float, phase: Phase
 ) -> Settlement:
     return Settlement(
-        delivery.receipt,
-        phase,
-        now,
-        outcome.result,
-        outcome.serializer,
-        outcome.traceback,
-        policy.kept_until(phase, now),
-        None,
-        delivery.lost,
-        None,
-        delivery.tied,
+        receipt=delivery.receipt,
+        phase=phase,
+        at=now,
+        result=outcome.result,
+        result_serializer=outcome.serializer,
+        traceback=outcome.traceback,
+        keep_until=policy.kept_until(phase, now),
+        lost=delivery.lost,
+        tied=delivery.tied,
     )
 
 
 def _ignored(delivery: Delivery, outcome: Outcome, policy: Policy, now: float) -> Settlement:
-    """A task that gave itself one of Celery's final states is taken at its word."""
-    phase = _TOLD.get(outcome.reported or IGNORED)
+    """End a task that raised Ignore, in the final state that it gave itself, if any."""
+    phase = _REPORTED.get(outcome.reported or IGNORED)
     if phase is not None:
         return _final(delivery, outcome, policy, now, phase)
     ended = _final(delivery, outcome, policy, now, Phase.SUCCEEDED)
@@ -70,14 +104,13 @@ def _ignored(delivery: Delivery, outcome: Outcome, policy: Policy, now: float) -
 def _retry(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
     message = delivery.message if outcome.message is None else Message(*outcome.message)
     attempt = message._replace(retries=delivery.message.retries + 1, eta=outcome.eta)
-    later = outcome.eta is not None and outcome.eta > now
     return Settlement(
-        delivery.receipt,
-        Phase.SCHEDULED if later else Phase.READY,
-        now,
-        outcome.result,
-        outcome.serializer,
-        outcome.traceback,
+        receipt=delivery.receipt,
+        phase=_ready_phase(outcome.eta, now),
+        at=now,
+        result=outcome.result,
+        result_serializer=outcome.serializer,
+        traceback=outcome.traceback,
         retry=attempt,
         lost=delivery.lost,
         why="retry",
@@ -85,15 +118,13 @@ def _retry(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
 
 
 def _replaced(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
-    """Other tasks go on in its place; the last of them is it, with another message."""
+    """Store the tasks that replace it; the last of them takes its id and its place."""
     last = Message(*outcome.message)
     place = Place(*outcome.place)
-    later = last.eta is not None and last.eta > now
-    phase = Phase.SCHEDULED if later else Phase.READY
     return Settlement(
-        delivery.receipt,
-        phase if place.waits is None else Phase.WAITING,
-        now,
+        receipt=delivery.receipt,
+        phase=_ready_phase(last.eta, now) if place.waits is None else Phase.WAITING,
+        at=now,
         retry=last,
         lost=delivery.lost,
         graph=Graph.unwired(outcome.graph),
@@ -102,21 +133,27 @@ def _replaced(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
     )
 
 
-def _again(delivery: Delivery, outcome: Outcome, now: float, lost: int) -> Settlement:
+def _again(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
+    """Run the same message once more."""
     return Settlement(
-        delivery.receipt,
-        Phase.READY,
-        now,
+        receipt=delivery.receipt,
+        phase=Phase.READY,
+        at=now,
         traceback=outcome.traceback or outcome.note,
         retry=delivery.message,
-        lost=lost,
+        lost=delivery.lost,
         why=outcome.kind.value,
     )
 
 
 def _lost(delivery: Delivery, outcome: Outcome, policy: Policy, now: float) -> Settlement:
-    lost = delivery.lost + 1
-    if delivery.message.acks_late and lost < policy.max_lost:
-        return _again(delivery, outcome, now, lost)
+    """Charge the task for the process it lost, and run it again if it may."""
+    charged = delivery._replace(lost=delivery.lost + 1)
+    if runs_again(delivery, policy):
+        return _again(charged, outcome, now)
     phase = Phase.DEAD if delivery.message.acks_late else Phase.FAILED
-    return _final(delivery._replace(lost=lost), outcome, policy, now, phase)
+    return _final(charged, outcome, policy, now, phase)
+
+
+def _ready_phase(eta: float | None, now: float) -> Phase:
+    return Phase.SCHEDULED if eta is not None and eta > now else Phase.READY

@@ -4,12 +4,11 @@ import json
 import time
 from collections.abc import Callable
 
-from ..beat.scheduler import Scheduler
 from ..brokers.base import Broker
-from ..model.outcome import Policy
 from ..support.clock import Jumps
-from .deaths import Scoreboards
 from .log import logger
+from .plan import Plan
+from .rescue import rescue
 
 _BEAT_EVERY = 5.0  # seconds
 _RESCUE_EVERY = 1.0
@@ -28,16 +27,14 @@ class Maintenance:
         self,
         broker: Broker,
         worker: int,
-        policy: Policy,
+        plan: Plan,
         describe: Callable[[], dict[str, object]],
-        scheduler: Scheduler | None = None,
     ) -> None:
         self._broker = broker
         self._worker = worker
-        self._policy = policy
-        self._scoreboards = Scoreboards()
+        self._plan = plan
         self._describe = describe
-        self._scheduler = scheduler
+        self._scheduler = plan.scheduler
         self._jumps = Jumps(broker.clock)
         self._fired_at = 0.0
         now = self._busy_at = time.monotonic()
@@ -49,7 +46,7 @@ class Maintenance:
             self._upkeep: now + _UPKEEP_EVERY,
             self._sweep: now + _UPKEEP_EVERY,
         }
-        if scheduler is not None:
+        if plan.scheduler is not None:
             self._at[self._fire] = now
 
     @property
@@ -96,9 +93,7 @@ class Maintenance:
         return min(max(moment - self._broker.clock(), 0.0), _FAR)
 
     def _rescue(self) -> float:
-        rescued = self._broker.rescue(self._policy, self._scoreboards.started)
-        self._scoreboards.remove()
-        for record in rescued:
+        for record in rescue(self._broker, self._plan.policy, self._plan.serializer):
             message = record.message
             logger.warning("Task %s[%s] rescued from a dead worker", message.task, message.id)
         return _RESCUE_EVERY

@@ -23,9 +23,10 @@ from .decide import policy_of
 from .lifecycle import Lifecycle
 from .log import TaskLog, logger
 from .logs import LogPlan
+from .plan import Plan
 from .runner import Runner
 from .stdout import ending_lines
-from .supervisor import Plan, Supervisor
+from .supervisor import Supervisor
 from .timelimits import TimeLimits
 
 _LOAD = "liteq.worker.child:load_app"

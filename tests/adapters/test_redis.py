@@ -17,13 +17,13 @@ from liteq.brokers.redis import RedisBroker
 from liteq.brokers.redis.serverclock import ServerClock
 from liteq.exceptions import BrokerError, BrokerUnavailable, ImproperlyConfigured, SecurityError
 from liteq.model.message import Delivery, Message, new_id
-from liteq.model.outcome import Policy, Settlement
+from liteq.model.outcome import Settlement
 from liteq.states import Phase
 from liteq.support.clock import system_clock
+from liteq.testing.contract.bench import rescuing
 from tests.servers import RedisServer, free_port, running_server
 
 KEY = "k" * 32
-POLICY = Policy()
 
 
 def message(id: str | None = None, payload: bytes = b"[[1, 2], {}]") -> Message:
@@ -122,7 +122,7 @@ def test_the_late_worker_that_comes_back_learns_what_was_taken_from_it(
     broker.enqueue([message("a")])
     (delivery,) = broker.claim(Claim(worker, ("celery",), 1))
     broker.server.ask("ZADD", "{liteq}:leases", 1, worker)
-    assert [each.message.id for each in broker.rescue(POLICY, lambda info: None)] == ["a"]
+    assert [each.message.id for each in broker.rescue(rescuing(broker.clock))] == ["a"]
     assert broker.workers() == []
 
     broker.beat(worker, "{}")
@@ -141,7 +141,7 @@ def test_no_lease_runs_out_while_nobody_could_be_heard(broker: RedisBroker, work
     broker.server.ask("SET", "{liteq}:beat", hour_ago)
 
     broker.register("first", "{}")
-    assert broker.rescue(POLICY, lambda info: None) == []
+    assert broker.rescue(rescuing(broker.clock)) == []
     assert len(broker.workers()) == 2
 
 
@@ -209,7 +209,7 @@ def test_a_listed_task_whose_data_are_gone_stops_nobody(broker: RedisBroker, wor
     assert [each.message.id for each in broker.claim(Claim(worker, ("celery",), 2))] == ["b"]
     broker.server.ask("DEL", "{liteq}:task:b")
     broker.server.ask("ZADD", "{liteq}:leases", 1, worker)
-    assert broker.rescue(POLICY, lambda info: None) == []
+    assert broker.rescue(rescuing(broker.clock)) == []
 
 
 # threads

@@ -10,8 +10,8 @@ from liteq.brokers import connect
 from liteq.brokers.base import Claim
 from liteq.brokers.owners import this_process
 from liteq.brokers.sqlite.schema import APPLICATION_ID, VERSION
-from liteq.model.outcome import Policy
 from liteq.states import Phase
+from liteq.testing.contract.bench import rescuing
 
 HERE = Path(__file__).parent
 
@@ -63,7 +63,7 @@ def test_an_upgraded_file_is_laid_out_like_a_new_one(old: Path, tmp_path: Path) 
 
 def test_what_an_old_file_holds_is_run(old: Path) -> None:
     broker = connect(f"sqlite:///{old}")
-    rescued = broker.rescue(Policy(), lambda info: None)
+    rescued = broker.rescue(rescuing(broker.clock))
     worker = broker.register("new", "{}")
     claimed = broker.claim(Claim(worker, ("celery",), 10))
 

@@ -17,9 +17,10 @@ from liteq.brokers.owners import this_process
 from liteq.model.entry import Entry, Firing
 from liteq.model.graph import Graph, Group, Place
 from liteq.model.message import Attempt, Delivery, Message, Receipt, Record
-from liteq.model.outcome import Policy, Settlement
+from liteq.model.outcome import Settlement
 from liteq.states import Phase
 from liteq.support.clock import ManualClock
+from liteq.testing.contract.bench import rescuing
 from tests.servers import RedisServer
 
 IDS = "abcdef"  # few, so that they collide
@@ -229,12 +230,11 @@ class Brokers(RuleBasedStateMachine):
 
     @rule(max_lost=st.integers(1, 3), keep=keeps, started=st.none() | st.sets(st.integers(0, 30)))
     def rescue(self, max_lost: int, keep: float | None, started: set[int] | None) -> None:
-        policy = Policy(keep, keep, max_lost)
         pairs = [self.pairs[-1 - n] for n in started or () if n < len(self.pairs)]
         mine, theirs = tokens(p.model for p in pairs), tokens(p.real for p in pairs)
         unknown = started is None
-        model = self.model.rescue(policy, lambda _: None if unknown else mine)
-        real = self.real.rescue(policy, lambda _: None if unknown else theirs)
+        model = self.model.rescue(rescuing(self.clock, max_lost, keep, None if unknown else mine))
+        real = self.real.rescue(rescuing(self.clock, max_lost, keep, None if unknown else theirs))
         assert sorted(map(seen, model)) == sorted(map(seen, real))
 
     # schedules

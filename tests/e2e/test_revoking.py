@@ -229,8 +229,9 @@ app.enqueue_many([add.s(1, 1).set(task_id=f"a{n}") for n in range(3)]
     project.python("""
 from project import *
 from liteq.model.outcome import Policy
-from liteq.worker.deaths import Scoreboards
-app.broker.rescue(Policy(), Scoreboards().started)
+from liteq.serializers import get
+from liteq.worker.rescue import rescue
+rescue(app.broker, Policy(), get("json"))
 lost = {each.message.id: each.lost for each in app.broker.listing(range(9), 1000)}
 assert lost.pop("long") == 1
 assert set(lost.values()) == {0}, lost

@@ -11,7 +11,8 @@ from liteq.model.message import Record
 from liteq.states import Phase
 from liteq.support.clock import ManualClock
 from liteq.testing import drain
-from tests.faults.crashpoints_verbs import KEEP, NOW, POLICY
+from liteq.testing.contract.bench import rescuing
+from tests.faults.crashpoints_verbs import KEEP, NOW
 
 _ELSEWHERE = {"owner", "pid", "host"}  # who it was differs from run to run
 
@@ -94,7 +95,7 @@ def finish_all(path: Path) -> int:
         broker.counts()  # it may be a file of an earlier version
         check_tasks(path)
         before = _unfinished(path)
-        broker.rescue(POLICY, lambda info: None)
+        broker.rescue(rescuing(broker.clock, keep=KEEP))
         add.apply_async((41, 1), task_id="next-41")
         drain(app)
         after = _records(app)

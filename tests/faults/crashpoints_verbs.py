@@ -8,17 +8,15 @@ from liteq.brokers.base import Broker, Claim
 from liteq.model.entry import Entry, Firing
 from liteq.model.graph import Graph, Group, Place
 from liteq.model.message import Message, Receipt
-from liteq.model.outcome import Policy, Settlement
+from liteq.model.outcome import Settlement
 from liteq.states import Phase
 from liteq.support.clock import ManualClock
+from liteq.testing.contract.bench import rescuing
 
 NOW = 1_000_000_000.0
 QUEUES = ("celery",)
 KEEP = 1e9  # seconds: the audit comes long after
-POLICY = Policy(keep=KEEP, keep_dead=KEEP)
 NEW = [f"new-{n}" for n in range(40)]
-NONE: frozenset[int] = frozenset()
-LAST_TIME = POLICY._replace(max_lost=1)
 
 
 class Scene(NamedTuple):
@@ -163,9 +161,14 @@ _TABLE = [
     Verb("unschedule", lambda broker, scene: broker.unschedule(["free", "held"])),
     Verb("fire", _fire("free")),
     Verb("fire while it runs", _fire("held", "free")),
-    Verb("rescue", lambda broker, scene: broker.rescue(POLICY, lambda info: None)),
-    Verb("rescue what waited", lambda broker, scene: broker.rescue(POLICY, lambda info: NONE)),
-    Verb("rescue and bury", lambda broker, scene: broker.rescue(LAST_TIME, lambda info: None)),
+    Verb("rescue", lambda broker, scene: broker.rescue(rescuing(broker.clock, keep=KEEP))),
+    Verb(
+        "rescue what waited",
+        lambda broker, scene: broker.rescue(rescuing(broker.clock, keep=KEEP, started=())),
+    ),
+    Verb(
+        "rescue and set aside", lambda broker, scene: broker.rescue(rescuing(broker.clock, 1, KEEP))
+    ),
     Verb("report", lambda broker, scene: broker.report("held-0", "PROGRESS", b"7", "json")),
     Verb("forget", lambda broker, scene: broker.forget(["done-0", "done-2", "ready-0"])),
     Verb("cancel", lambda broker, scene: broker.cancel(["ready-0", "later-0", "held-0"], KEEP)),

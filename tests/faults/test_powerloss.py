@@ -14,10 +14,10 @@ import pytest
 from liteq import LiteQ
 from liteq.brokers import connect
 from liteq.model.message import Record
-from liteq.model.outcome import Policy
 from liteq.states import Phase
 from liteq.task import Task
 from liteq.testing import drain
+from liteq.testing.contract.bench import rescuing
 from tests.e2e.project import ROOT
 from tests.faults.crashpoints_audit import Snapshot, check_file, check_tasks, snapshot
 from tests.faults.powerloss_disk import Disk
@@ -192,7 +192,7 @@ def run_all(path: Path) -> None:
         return 2 * n
 
     try:
-        app.broker.rescue(Policy(), lambda info: None)
+        app.broker.rescue(rescuing(app.broker.clock))
         drain(app)
         for record in app.broker.listing(list(Phase), 10_000):
             (n,), _ = pickle.loads(record.message.payload)

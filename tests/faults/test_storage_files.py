@@ -429,7 +429,8 @@ def test_a_file_that_is_there_is_never_opened_but_by_sqlite(project: Project) ->
 
 def test_32_programs_may_open_a_new_store_at_once(path: Path, project: Project) -> None:
     source = (
-        "import sys; from liteq.brokers import connect; from liteq.model.message import Message, new_id\n"
+        "import sys; from liteq.brokers import connect\n"
+        "from liteq.model.message import Message, new_id\n"
         "broker = connect('sqlite:///project.db'); sys.stdin.read()\n"
         "broker.enqueue([Message(new_id(), 'add', b'', 'json', 'celery')])\n"
     )

@@ -16,10 +16,10 @@ from weakref import WeakSet
 
 from ...model.graph import Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
-from ...model.outcome import Policy, Settlement
+from ...model.outcome import Settlement
 from ...states import Phase
 from ...support.clock import Clock, system_clock
-from ..base import Claim, QueueCount, Settled, StartedClaims, ToTerminate, WorkerInfo
+from ..base import Claim, DecideRescue, QueueCount, Settled, ToTerminate, WorkerInfo
 from ..walk import follow_up
 from .listeners import MemoryListener
 from .records import eta, headers_of, kept_until, new
@@ -104,20 +104,19 @@ class MemoryBroker(Scheduling):
                     self._put(record._replace(phase=Phase.READY))
             return min(map(eta, self._in(Phase.SCHEDULED)), default=None)
 
-    def rescue(self, policy: Policy, started: StartedClaims) -> list[Record]:
+    def rescue(self, decide: DecideRescue) -> list[Record]:
         with self._transaction():
-            dead = [worker for worker in self._present() if worker.id in self._buried]
             rescued = []
-            for worker in dead:
-                tokens = started(worker.info)
-                for record in self._held_by(worker.id):
-                    rescued.append(record.message.id)
-                    once = not record.message.acks_late
-                    if once or tokens is None or record.token in tokens:
-                        self._lose(record, policy)
-                    else:
-                        self._take_back(record)
+            for worker in [each for each in self._present() if each.id in self._buried]:
+                held = [self._delivery(record) for record in self._held_by(worker.id)]
+                released, settlements = decide(worker.info, held)
+                for record in filter(None, map(self._held, released)):
+                    self._take_back(record)
+                for each in settlements:
+                    self._settle(each)
                 self._stop(worker.id)
+                rescued += [delivery.message.id for delivery in held]
+            self._follow_up()
             return [self._tasks[id] for id in rescued]
 
     def to_terminate(self, worker: int) -> list[ToTerminate]:
@@ -340,16 +339,19 @@ class MemoryBroker(Scheduling):
         return record if holds else None
 
     def _hand_out(self, record: Record, worker: int) -> Delivery:
-        id, token = record.message.id, next(self._tokens)
-        name = self._workers[worker].name
-        self._holders[id] = worker
-        self._put(
-            record._replace(phase=Phase.RUNNING, token=token, worker=name, started=self.clock())
+        token, name = next(self._tokens), self._workers[worker].name
+        self._holders[record.message.id] = worker
+        claimed = record._replace(
+            phase=Phase.RUNNING, token=token, worker=name, started=self.clock()
         )
-        ties = self._ties()
+        self._put(claimed)
+        return self._delivery(claimed)
+
+    def _delivery(self, record: Record) -> Delivery:
+        id, ties = record.message.id, self._ties()
         return Delivery(
             record.message,
-            Receipt(id, token),
+            Receipt(id, record.token),
             record.lost,
             record.reported,
             len(self._attempts.get(id, ())),
@@ -398,20 +400,6 @@ class MemoryBroker(Scheduling):
             *attempts,
             Attempt(len(attempts) + 1, *when, outcome, error),
         ]
-
-    def _lose(self, record: Record, policy: Policy) -> None:
-        """Charge the task for the process that died in it, and see what becomes of it."""
-        record = record._replace(lost=record.lost + 1)
-        why = "its worker died while it ran"
-        if record.message.acks_late and record.lost < policy.max_lost:
-            self._remember(record, self.clock(), "lost", why)
-            self._take_back(record)
-            return
-        del self._holders[record.message.id]
-        phase = Phase.DEAD if record.message.acks_late else Phase.FAILED
-        keep = policy.keep_dead if phase is Phase.DEAD else policy.keep
-        record = record._replace(phase=phase, traceback=why, reported=None)
-        self._put(self._ended_now(record._replace(result=None, result_serializer=None), keep))
 
     def _ended_now(self, record: Record, keep: float | None) -> Record:
         now = self.clock()

@@ -8,17 +8,17 @@ from typing import Any
 from ...exceptions import SecurityError
 from ...model.graph import Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
-from ...model.outcome import Policy, Settlement
+from ...model.outcome import Settlement
 from ...serializers.signed import Signer
 from ...states import Phase
 from ...support.clock import Clock, system_clock
 from ..base import (
     Claim,
+    DecideRescue,
     Examination,
     Listener,
     QueueCount,
     Settled,
-    StartedClaims,
     ToTerminate,
     WorkerInfo,
 )
@@ -29,7 +29,7 @@ from .listing import Listing
 from .location import Location
 from .moving import Moving
 from .registry import WorkerRegistry
-from .rescue import Rescuer
+from .rescue import DeadWorker, dead_workers
 from .rows import (
     Arguments,
     attempts_of,
@@ -123,10 +123,27 @@ class RedisBroker(Scheduling, Moving):
             if float(upcoming) > self.clock():
                 return float(upcoming)
 
-    def rescue(self, policy: Policy, started: StartedClaims) -> list[Record]:
-        rescuer = Rescuer(self.server, policy, self.clock())
-        ids = [id for worker in rescuer.dead() for id in rescuer.take_back(worker, started)]
+    def rescue(self, decide: DecideRescue) -> list[Record]:
+        ids: list[str] = []
+        for worker in dead_workers(self.server, self.clock()):
+            ids += self._take_back(worker, decide)
         return [record for record in self.fetch(ids) if record]
+
+    def _take_back(self, worker: DeadWorker, decide: DecideRescue) -> list[str]:
+        """Write what `decide` says of the claims of `worker`; return the ids of those tasks."""
+        held, spoilt = self._verified(self._run("held", worker.number))
+        released, settlements = decide(worker.info, held)
+        settlements = [*settlements, *spoilt]
+        args: Arguments = [worker.number, int(worker.proven), len(released)]
+        for receipt in released:
+            args += receipt
+        args.append(len(settlements))
+        for each in settlements:
+            args += settlement_args(self._seal.settlement(each), again=False)
+        if not self._run("rescue", *args):
+            return []  # it has come back, or another rescuer was faster
+        ids = [delivery.message.id for delivery in held]
+        return ids + [str(each.receipt.key) for each in spoilt]
 
     def to_terminate(self, worker: int) -> list[ToTerminate]:
         flat = [part.decode() for part in self._run("to_terminate", worker)]
@@ -288,16 +305,21 @@ class RedisBroker(Scheduling, Moving):
         """What was claimed, but for what is not to be trusted: that is set aside."""
         if not rows:
             return []
+        deliveries, spoilt = self._verified(rows)
+        self._seen[claim.worker] = max(int(row[1]) for row in rows)
+        if spoilt:
+            self.settle(spoilt)
+        return deliveries
+
+    def _verified(self, rows: list[Any]) -> tuple[list[Delivery], list[Settlement]]:
+        """The deliveries that can be trusted, and for each of the others how it is set aside."""
         deliveries, spoilt = [], []
         for delivery in map(delivery_of, rows):
             try:
                 deliveries.append(self._seal.opened(delivery))
             except SecurityError as exc:
                 spoilt.append(set_aside(delivery, exc, self.clock()))
-        self._seen[claim.worker] = max(int(row[1]) for row in rows)
-        if spoilt:
-            self.settle(spoilt)
-        return deliveries
+        return deliveries, spoilt
 
     def _settle(
         self, settlements: Sequence[Settlement], args: Arguments, claim: Claim | None

@@ -14,10 +14,10 @@ from sqlite3 import Connection
 from ...exceptions import BrokerError
 from ...model.graph import Graph
 from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
-from ...model.outcome import Policy, Settlement
+from ...model.outcome import Settlement
 from ...states import Phase
 from ...support.clock import Clock
-from ..base import Claim, Listener, Settled, StartedClaims, ToTerminate
+from ..base import Claim, DecideRescue, Listener, Settled, ToTerminate
 from ..owners import Owner, is_dead, this_process
 from .listeners import SocketListener
 from .location import Location
@@ -143,7 +143,7 @@ class SqliteBroker(Tools, Scheduling, Moving):
             upcoming = _next_due(session)
         return upcoming
 
-    def rescue(self, policy: Policy, started: StartedClaims) -> list[Record]:
+    def rescue(self, decide: DecideRescue) -> list[Record]:
         session = self._session()
         dead = self._dead_workers.among(session.read(SQL["workers"], patience=BRIEF))
         if not dead:
@@ -151,7 +151,7 @@ class SqliteBroker(Tools, Scheduling, Moving):
         now = self.clock()
 
         def work(db: Connection) -> list[str]:
-            ids = [id for worker in dead for id in take_back(db, worker, policy, started, now)]
+            ids = [id for worker in dead for id in take_back(db, worker, decide, now)]
             drop_revoked(db, now)
             return ids
 

@@ -4,17 +4,13 @@ import time
 from collections.abc import Iterable
 from sqlite3 import Connection
 
-from ...model.outcome import Policy
-from ...states import Phase
-from ..base import StartedClaims
+from ..base import DecideRescue
 from ..owners import Owner, is_dead
-from .rows import Row
+from .rows import Row, delivery_of
+from .settling import settle_each
 from .statements import SQL
-from .workflows import follow_up
 
 _LEASE = 60.0  # seconds without a beat after which an owner that cannot be judged is dead
-_ONCE = "its worker died while it ran, and with acks_late=False it may not run again"
-_LOST = "its worker died while it ran"
 
 
 class DeadWorkers:
@@ -40,28 +36,12 @@ class DeadWorkers:
         return time.monotonic() - since > _LEASE
 
 
-def take_back(
-    db: Connection, worker: Row, policy: Policy, started: StartedClaims, now: float
-) -> list[str]:
-    """Take back what the dead `worker` held; answer the ids. Only what had started is charged."""
+def take_back(db: Connection, worker: Row, decide: DecideRescue, now: float) -> list[str]:
+    """Take back what the dead `worker` holds, as `decide` says; return the ids of those tasks."""
     if not db.execute(SQL["elect"], (now, worker[0])).rowcount:
-        return []  # somebody else was faster
-    tokens = started(worker[7])
-    ids, ended = [], []
-    for seq, token, lost, acks_late, id, tied in db.execute(SQL["held"], (worker[0],)).fetchall():
-        ids.append(id)
-        receipt = (seq, token)
-        if acks_late and tokens is not None and token not in tokens:
-            db.execute(SQL["release"], receipt)
-        elif acks_late and lost + 1 < policy.max_lost:
-            db.execute(SQL["remember"], (now, "lost", _LOST, *receipt))
-            db.execute(SQL["lost"], (lost + 1, *receipt))
-        else:
-            phase = Phase.DEAD if acks_late else Phase.FAILED
-            why = f"its worker died {lost + 1} times while it ran" if acks_late else _ONCE
-            values = (phase, why, lost + 1, now, policy.kept_until(phase, now))
-            db.execute(SQL["bury"], (*values, *receipt))
-            if tied:
-                ended.append(seq)
-    follow_up(db, ended, now)
-    return ids
+        return []  # another rescuer was faster
+    held = [delivery_of(row) for row in db.execute(SQL["held"], (worker[0],))]
+    released, settlements = decide(worker[7], held)
+    db.executemany(SQL["release"], released)
+    settle_each(db, settlements, now)
+    return [delivery.message.id for delivery in held]

@@ -214,17 +214,11 @@ select min(eta) from task where phase = 1
 update worker set stopped = ? where id = ? and stopped is null
 
 -- name: held
-select seq, token, lost, acks_late, id, tied from task where phase = 3 and worker = ? order by seq
-
--- name: lost
-update task set phase = 2, token = token + 1, lost = ?, attempts = attempts + 1, started = null
-where seq = ? and token = ?
-
--- name: bury
--- The reason stands where a traceback would; there is no result to decode.
-update task set phase = ?, traceback = ?, lost = ?, finished = ?, keep_until = ?,
-  token = token + 1, result = null, result_serializer = null, reported = null
-where seq = ? and token = ?
+-- The claims of a worker: the columns of `claimable`.
+select id, task, cast(payload as blob), serializer, queue, priority, eta, expires, retries,
+  acks_late, ignore_result, track_started, options,
+  seq, token, lost, reported, attempts, tied, woken_by
+from task where phase = 3 and worker = ? order by seq
 
 -- name: fetch
 select t.id, t.task, cast(t.payload as blob), t.serializer, t.queue, t.priority, t.eta, t.expires,

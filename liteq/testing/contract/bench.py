@@ -4,13 +4,15 @@ from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import Any
 
-from ...brokers.base import Broker, Claim
+from ...brokers.base import Broker, Claim, DecideRescue, Rescue
 from ...model.message import Delivery, Message, Receipt, Record
-from ...model.outcome import Policy, Settlement
+from ...model.outcome import Kind, Outcome, Policy, Settlement
 from ...states import Phase
-from ...support.clock import ManualClock
+from ...support.clock import Clock, ManualClock
+from ...worker.decide import decide_rescue
 
 KEEP = 60.0  # seconds that a finished task is kept, where a test does not say
+LOST = Outcome(Kind.LOST, note="its worker died", traceback="its worker died")
 
 
 class Bench:
@@ -109,9 +111,8 @@ class Bench:
         started: Collection[int] | None = None,
     ) -> list[str]:
         """Rescue; answer the ids, sorted. `started`: tokens of what the dead had started."""
-        policy = Policy(keep, keep, max_lost)
-        tokens = None if started is None else frozenset(started)
-        return sorted(each.message.id for each in self.broker.rescue(policy, lambda _: tokens))
+        rescued = self.broker.rescue(rescuing(self.clock, max_lost, keep, started))
+        return sorted(each.message.id for each in rescued)
 
     # looking
 
@@ -128,6 +129,22 @@ class Bench:
     def known(self, *ids: str) -> list[str]:
         """Those of `ids` that the store knows."""
         return [each.message.id for each in self.broker.fetch(ids) if each]
+
+
+def rescuing(
+    clock: Clock,
+    max_lost: int = 3,
+    keep: float | None = KEEP,
+    started: Collection[int] | None = None,
+) -> DecideRescue:
+    """Return the decision of a worker with these settings; `started`: tokens of what had."""
+    tokens = None if started is None else frozenset(started)
+    policy = Policy(keep, keep, max_lost)
+
+    def decide(info: str, held: Sequence[Delivery]) -> Rescue:
+        return decide_rescue(held, tokens, lambda _: LOST, policy, clock())
+
+    return decide
 
 
 def ids(deliveries: Sequence[Delivery]) -> list[str]:

@@ -1,8 +1,11 @@
 """What `rescue` means."""
 
-from ...model.outcome import Policy
+from collections.abc import Sequence
+
+from ...brokers.base import Rescue
+from ...model.message import Delivery
 from ...states import Phase
-from .bench import Bench
+from .bench import Bench, rescuing
 from .races import race
 
 
@@ -21,7 +24,7 @@ class Rescuing(Bench):
         self.send("a")
         self.lose()
 
-        (record,) = self.broker.rescue(Policy(), lambda info: None)
+        (record,) = self.broker.rescue(rescuing(self.clock))
         assert record == self.record()
 
     def test_a_rescue_charges_a_death(self) -> None:
@@ -40,13 +43,19 @@ class Rescuing(Bench):
         assert (self.phase("a"), self.phase("b")) == (Phase.DEAD, Phase.READY)
         assert self.record("b").lost == 0
 
-    def test_a_rescue_asks_the_dead_worker_s_info_which_claims_had_started(self) -> None:
-        self.send("a")
-        self.lose()
-        asked: list[str] = []
-        self.broker.rescue(Policy(), asked.append)
+    def test_a_rescue_is_decided_by_the_dead_worker_s_info_and_its_claims(self) -> None:
+        self.send("a", "b", acks_late=False)
+        held = self.lose()
+        asked: list[tuple[str, Sequence[Delivery]]] = []
 
-        assert asked == ["{}"]
+        def decide(info: str, deliveries: Sequence[Delivery]) -> Rescue:
+            asked.append((info, deliveries))
+            return Rescue([], [self.success(each) for each in deliveries])
+
+        self.broker.rescue(decide)
+
+        assert asked == [("{}", held)]
+        assert (self.phase("a"), self.phase("b")) == (Phase.SUCCEEDED, Phase.SUCCEEDED)
 
     def test_what_may_run_only_once_is_not_run_again_on_a_guess(self) -> None:
         """It may have ended and another one started, before its end could be written."""

@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 _USES = re.compile(r"-- uses ([\w, ]+)\n")
 _NEED_MEMORY = frozenset({"enqueue", "enqueue_graph", "fire", "schedule", "unpack"})
-_READ = frozenset({"attempts", "dead", "fetch", "next_fire", "present", "schedules", "workflows"})
+_READ = frozenset(
+    {"attempts", "dead", "fetch", "held", "next_fire", "present", "schedules", "workflows"}
+)
 
 
 class Script(NamedTuple):

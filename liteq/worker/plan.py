@@ -1,0 +1,21 @@
+"""The plan of a worker: its settings, worked out."""
+
+from typing import NamedTuple
+
+from ..beat.scheduler import Scheduler
+from ..model.outcome import Policy
+from ..serializers import Serializer
+from .timelimits import TimeLimits
+
+
+class Plan(NamedTuple):
+    """What a worker does."""
+
+    name: str
+    queues: tuple[str, ...]
+    policy: Policy
+    info: dict[str, object]  # what `liteq inspect` shows of it
+    serializer: Serializer  # of the errors that the supervisor itself has to store
+    limits: TimeLimits
+    grace: float | None = None  # seconds that running tasks get at a warm stop; None: all they need
+    scheduler: Scheduler | None = None  # None: others fire the periodic tasks

@@ -1,0 +1,86 @@
+"""The watch over running tasks: hard time limits, revocations, and tasks that turn out long."""
+
+from ..brokers.base import Broker
+from ..model.message import Delivery, Message, Receipt
+from ..model.outcome import Kind
+from ..pools import Pool, Slot
+from ..pools.base import Kill
+from .batching import Batching
+from .log import logger
+from .timelimits import TimeLimits
+
+_LONG = 0.020  # seconds in a task after which what waits behind it is recalled
+REVOKED = "it was revoked while it ran"
+
+
+class Watchdog:
+    """Kills what runs too long or was revoked, and recalls what waits behind a long task.
+
+    `limits`: the hard time limits. `batching` learns which tasks are long.
+    """
+
+    def __init__(self, pool: Pool, limits: TimeLimits, batching: Batching) -> None:
+        self._pool = pool
+        self._limits = limits
+        self._batching = batching
+        self._revoked: set[Receipt] = set()  # revoked with `terminate`, and still in the pool
+
+    def revoked(self, delivery: Delivery) -> bool:
+        """Return whether `delivery` was revoked after it was claimed."""
+        return delivery.receipt in self._revoked
+
+    def load_revoked(self, broker: Broker, worker: int) -> None:
+        """Ask the store which tasks of `worker` were revoked with `terminate`."""
+        found = {each.receipt for each in broker.to_terminate(worker)}
+        if found and not self._pool.kills:
+            for each in found - self._revoked:
+                logger.warning("task number %s was revoked, but this pool cannot end it", each.key)
+        self._revoked = found
+
+    def next_check(self) -> float | None:
+        """Return the seconds until a slot has to be checked; None when nothing runs too long."""
+        return min(
+            (wait for slot in self._pool.slots if (wait := self._check_in(slot)) is not None),
+            default=None,
+        )
+
+    def _check_in(self, slot: Slot) -> float | None:
+        if not slot.holding:
+            return None
+        if len(slot.holding) > 1:
+            return _LONG
+        running = self._pool.running(slot)
+        if running is None:
+            return _LONG  # it has not started, so its time has not either
+        limit = self._limit(running.delivery.message)
+        return None if limit is None else limit - running.seconds
+
+    def check(self, *, stopping: bool) -> None:
+        """Check all slots that are busy. `stopping`: what has not started is recalled at once."""
+        for slot in self._pool.slots:
+            if slot.holding:
+                self._check(slot, stopping=stopping)
+
+    def _check(self, slot: Slot, *, stopping: bool) -> None:
+        running = self._pool.running(slot)
+        if running is None:
+            return
+        delivery, seconds = running
+        if self.revoked(delivery):
+            self._pool.kill(slot, Kill(delivery, Kind.TERMINATED, REVOKED))
+            return
+        limit = self._limit(delivery.message)
+        if limit is not None and seconds >= limit:
+            reason = f"it ran longer than its time limit of {limit:g} s"
+            self._pool.kill(slot, Kill(delivery, Kind.OVERDUE, reason))
+        # No task waits behind one that turned out long while another slot may be idle.
+        long = seconds > _LONG or stopping or self._holds_revoked(slot)
+        if long and len(slot.holding) > 1 and not slot.recalled:
+            self._batching.note(delivery.message.task, seconds)
+            self._pool.recall(slot)
+
+    def _holds_revoked(self, slot: Slot) -> bool:
+        return bool(self._revoked) and any(map(self.revoked, slot.holding.values()))
+
+    def _limit(self, message: Message) -> float | None:
+        return self._limits.of(message) if self._pool.kills else None
