@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..app import LiteQ
 from ..exceptions import ConfigurationError
-from ..worker.logs import LogPlan, log_plan, setup_logging
+from ..worker.logging import LogPlan, log_plan, setup_logging
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 

@@ -11,7 +11,7 @@ from ..app import LiteQ
 from ..exceptions import ConfigurationError
 from ..support.urls import safe_url
 from ..version import __version__
-from ..worker.stdout import printing_to_the_log
+from ..worker.stdout import logging_stdout
 from ..worker.worker import Worker
 from . import init
 from .apps import app_of
@@ -70,7 +70,7 @@ def run(args: Namespace) -> int:
         with suppress(OSError):  # a worker whose output nobody reads works all the same
             print(_banner(app, worker), file=sys.stderr, flush=True)
         logger.info("%s ready.", worker.hostname)
-        with printing_to_the_log(None if worker.has_children else plan.printed):
+        with logging_stdout(None if worker.has_children else plan.stdout_level):
             supervisor.serve()
     return steps.code
 

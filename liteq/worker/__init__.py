@@ -1,1 +1,1 @@
-"""Claim, run, settle."""
+"""The worker: claims tasks, runs them in a pool, and settles them."""

@@ -1,7 +1,7 @@
-"""How long tasks take, and how many of them a slot may be handed at once.
+"""Batch sizes: how many deliveries a slot is given at once, by how long tasks take.
 
-A slot gets more than one delivery only when they are known to be short. What is new, what has
-cost a process before, and what may run only once travels alone.
+A slot gets more than one delivery only when they are known to be short. A task that is new, that
+has lost a process before, or that may run only once, is handed out alone.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,14 +17,14 @@ _OVERHEAD = 10e-6  # seconds that even a task that does nothing takes
 
 
 class Batching:
-    """Running means by task name, and the slots' room that follows from them."""
+    """Running means of run times by task name, and the room in the slots that follows."""
 
     def __init__(self) -> None:
         self._means: dict[str, float] = {}
-        self._typical = BUDGET  # of all tasks together: until something is known, one at a time
+        self._typical = BUDGET  # mean of all tasks: until something is known, one at a time
 
     def note_all(self, runs: Iterable[tuple[str, float]]) -> None:
-        """Runs that ended together: name and seconds of each."""
+        """Note runs that ended together: name and seconds of each."""
         totals: dict[str, list[float]] = {}
         for name, seconds in runs:
             total = totals.get(name)
@@ -37,7 +37,7 @@ class Batching:
             self.note(name, seconds / count, int(count))
 
     def note(self, name: str, seconds: float, count: int = 1) -> None:
-        """`count` runs of `name` took that long on average."""
+        """Note `count` runs of `name` that took `seconds` on average."""
         seconds += _OVERHEAD
         weight = 1 - (1 - _WEIGHT) ** count
         mean = self._means.get(name)
@@ -50,13 +50,13 @@ class Batching:
         self._typical += weight * (self._means[name] - self._typical)
 
     def room(self, slots: Sequence[Slot]) -> int:
-        """How many deliveries can be handed out now, if they are like the ones before."""
+        """Return how many deliveries can be handed out now, if they are like the ones before."""
         return sum(self._room(slot) for slot in slots)
 
     def share(
         self, deliveries: Sequence[Delivery], slots: Sequence[Slot]
     ) -> tuple[list[tuple[Slot, list[Delivery]]], list[Delivery]]:
-        """Who gets what, in order, and what nobody can take now."""
+        """Return what each slot gets, in order, and the deliveries that no slot can take now."""
         open_slots = [slot for slot in slots if slot.up and not slot.recalled]
         plans = [_Plan(slot, self._held(slot)) for slot in sorted(open_slots, key=_load)]
         if not plans or not deliveries:
@@ -75,7 +75,7 @@ class Batching:
         return self._means.get(message.task, BUDGET)
 
     def _held(self, slot: Slot) -> float:
-        """Seconds of work that `slot` has, as far as the one it is in tells."""
+        """Return the seconds of work that `slot` has, estimated by the task that it runs."""
         if not slot.holding:
             return 0.0
         return len(slot.holding) * self._mean(next(iter(slot.holding.values())))
@@ -90,7 +90,7 @@ class Batching:
 
 
 class _Plan:
-    """What one slot is going to get."""
+    """The batch that one slot is going to get."""
 
     def __init__(self, slot: Slot, held: float) -> None:
         self.slot = slot
@@ -99,14 +99,14 @@ class _Plan:
         self.seconds = held
 
     def takes(self, mean: float, share: int) -> bool:
-        """Whether a delivery that takes `mean` seconds fits in."""
+        """Return whether a delivery that takes `mean` seconds fits in."""
         if not self.count:
             return True
         fits = self.seconds + mean <= BUDGET and self.count < MOST
         return fits and len(self.deliveries) < share
 
     def take(self, deliveries: Sequence[Delivery], mean: float) -> None:
-        """Put them in."""
+        """Add deliveries that take `mean` seconds each."""
         self.deliveries += deliveries
         self.count += len(deliveries)
         self.seconds += mean * len(deliveries)
@@ -115,10 +115,10 @@ class _Plan:
 def _share_short(
     deliveries: Sequence[Delivery], mean: float, plans: Sequence[_Plan]
 ) -> list[Delivery]:
-    """All are short, so each slot gets a run of them; answers what is left.
+    """Give each slot a run of deliveries that are all short; return what is left.
 
-    `plans`: the least loaded first. It gets the oldest; but the shares are measured from the
-    other end, so that what a busy slot has no room for goes to those that have.
+    `plans`: the least loaded first. It gets the oldest deliveries; but the shares are worked out
+    from the other end, so that what a busy slot has no room for goes to those that have.
     """
     rest = len(deliveries)
     shares = []
@@ -137,7 +137,7 @@ def _share_short(
 def _share_each(
     deliveries: Sequence[Delivery], means: Sequence[float], plans: Sequence[_Plan]
 ) -> list[Delivery]:
-    """One by one, because some must travel alone; answers what is left."""
+    """Assign deliveries one by one, because some are handed out alone; return what is left."""
     fair = ceil(len(deliveries) / len(plans))
     left = []
     for delivery, mean in zip(deliveries, means, strict=True):

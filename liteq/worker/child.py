@@ -1,4 +1,4 @@
-"""What the pool calls in a child process: find the application, make a runner for it."""
+"""Functions that a pool calls in a child process: load the application, make its runner."""
 
 import os
 import sys
@@ -8,15 +8,15 @@ from .. import signals
 from ..app import LiteQ
 from ..app.reference import find
 from ..pools.base import Report, Run
-from .logs import LogPlan, setup_logging
+from .logging import LogPlan, setup_logging
 from .runner import Runner
-from .stdout import ending_lines, print_to_the_log
+from .stdout import flushing_stdout, log_stdout
 
 _loaded: dict[str, LiteQ] = {}
 
 
 def load_app(spec: dict[str, Any]) -> LiteQ:
-    """The application of `spec`, with the settings that the worker was started with.
+    """Return the application of `spec`, with the settings that the worker was started with.
 
     Called once in the process that children are forked from, and again in each of them.
     """
@@ -30,31 +30,31 @@ def load_app(spec: dict[str, Any]) -> LiteQ:
         app.set_current()
         app.load_tasks()
         setup_logging(LogPlan(*spec["logging"]))
-        # Here, where children are forked from: what it imports they then share (5 MB each). It
-        # opens nothing, so no connection crosses a fork.
-        Runner(app, hostname="", describe=False, report=_nobody)
+        # Made here, in the fork server: children then share what it imports (5 MB each). It opens
+        # nothing, so no connection crosses a fork.
+        Runner(app, hostname="", describe=False, report=_discard)
     return _loaded[key]
 
 
 def make_runner(spec: dict[str, Any], report: Report) -> Run:
-    """The function that runs deliveries in this child."""
+    """Return the function that runs deliveries in this child process."""
     app = load_app(spec)
     plan = LogPlan(*spec["logging"])
-    if plan.printed is not None:
+    if plan.stdout_level is not None:
         if plan.logfile:
             _redirect_output(plan.logfile)
-        print_to_the_log(plan.printed)
+        log_stdout(plan.stdout_level)
     signals.worker_process_init.send(sender=None)
     runner = Runner(app, hostname=spec["hostname"], describe=spec["describe"], report=report)
-    return runner.run if plan.printed is None else ending_lines(runner.run)
+    return runner.run if plan.stdout_level is None else flushing_stdout(runner.run)
 
 
-def _nobody(id: str, state: str, meta: bytes, serializer: str) -> None:
-    """Nothing runs yet, so nothing is told."""
+def _discard(id: str, state: str, meta: bytes, serializer: str) -> None:
+    """Do nothing: no task runs in the fork server."""
 
 
 def _redirect_output(logfile: str) -> None:
-    """What programs that a task starts print goes where the log goes, as it is."""
+    """Send the output of programs that tasks start to the log file, as it is."""
     log = os.open(logfile, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 1)
     os.dup2(log, 2)

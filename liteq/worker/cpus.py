@@ -1,18 +1,18 @@
-"""How many CPUs this process may use: the container's share counts, not the machine's."""
+"""The number of CPUs this process may use: the container's quota counts, not the machine."""
 
 import math
 import os
 
 
 def usable_cpus() -> int:
-    """The affinity mask, cut to the cgroup's quota; at least 1."""
+    """Return the size of the affinity mask, limited by the cgroup's quota; at least 1."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     quota = _quota()
     return max(1, min(count or 1, quota or math.inf).__ceil__())
 
 
 def _quota() -> float | None:
-    """CPUs by the cgroup (version 2, then 1), or None where there is no limit."""
+    """Return the CPUs of the cgroup's quota (version 2, then 1); None where there is no limit."""
     try:
         with open("/sys/fs/cgroup/cpu.max") as file:
             limit, period = file.read().split()

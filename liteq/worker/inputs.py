@@ -1,4 +1,4 @@
-"""What a task takes from those it waited for, as its arguments."""
+"""Arguments that a task takes from the tasks it waited for."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ def with_inputs(
     kwargs: Mapping[str, Any],
     codecs: Codecs,
 ) -> Sequence[Any]:
-    """The arguments `args` of a delivery, after what it takes. Raises SerializationError."""
+    """Return `args` behind what the delivery takes from others. Raises SerializationError."""
     inputs = delivery.inputs
     if json.loads(delivery.message.options or "{}").get("immutable"):
         return args
@@ -40,14 +40,14 @@ def with_inputs(
     return [request_of(failed, codecs), exc, end.traceback, *args]
 
 
-def whole(message: Message) -> Message:
-    """`message`, the arguments of which hold already what its task takes."""
+def without_inputs(message: Message) -> Message:
+    """Return `message` marked as complete: its arguments hold already what its task takes."""
     options = json.loads(message.options or "{}")
     return message._replace(options=json.dumps({**options, "immutable": True}))
 
 
 def request_of(message: Message, codecs: Codecs) -> Context:
-    """The request of a task that has failed."""
+    """Return the request of a task that has failed."""
     args, kwargs = None, None
     with suppress(SerializationError, TypeError, ValueError):  # perhaps that is why it failed
         args, kwargs = codecs[message.serializer].loads(message.payload)
@@ -55,9 +55,9 @@ def request_of(message: Message, codecs: Codecs) -> Context:
 
 
 def failure_of(end: Input, codecs: Codecs) -> BaseException:
-    """The error of a task that has ended without a value."""
+    """Return the error of a task that has ended without a value."""
     exc = _error(end, codecs)
-    # Of tasks that were skipped only the body of a chord tells others of it.
+    # Of tasks that were skipped only the body of a chord raises ChordError.
     skipped = end.phase == Phase.SKIPPED and end.message is not None
     return chord_error(end.blame, exc) if skipped and end.blame else exc
 

@@ -1,6 +1,6 @@
-"""The signals in the life of a worker, in Celery's words.
+"""The signals of a worker from its start to its end, with Celery's names.
 
-They are sent in the worker's own process, between two turns of its loop: while a receiver works,
+They are sent in the worker's own process, between two turns of its loop: while a receiver runs,
 nothing is claimed or settled.
 """
 
@@ -15,21 +15,21 @@ _KILLED = 9  # the number of SIGKILL, which Windows has no name for
 
 
 class Lifecycle:
-    """Tells receivers of `worker`, a Worker."""
+    """Sends the signals of `worker`, a Worker."""
 
     def __init__(self, worker: Any) -> None:
         self._worker = worker
         self._stopping = False
 
     def configuring(self) -> None:
-        """It is being made; its settings are still to be read."""
+        """Send `celeryd_init`, before the settings are read."""
         worker = self._worker
         signals.celeryd_init.send(
             sender=worker.hostname, instance=worker, conf=worker.app.conf, options={}
         )
 
     def starting(self) -> None:
-        """It knows its tasks and queues, and is about to start."""
+        """Send `worker_init` and `celeryd_after_setup`, once tasks and queues are known."""
         worker = self._worker
         self._stopping = False  # it may have been started and stopped before
         signals.worker_init.send(sender=worker)
@@ -40,11 +40,11 @@ class Lifecycle:
             signals.worker_process_init.send(sender=None)
 
     def ready(self) -> None:
-        """It takes tasks from now on."""
+        """Send `worker_ready`: it claims tasks from now on."""
         signals.worker_ready.send(sender=self._worker)
 
     def stopping(self, *, force: bool) -> None:
-        """It was told to stop. It is told once."""
+        """Send `worker_shutting_down` at the first stop request; later ones are ignored."""
         if not self._stopping:
             self._stopping = True
             how = "Cold" if force else "Warm"
@@ -53,11 +53,14 @@ class Lifecycle:
             )
 
     def stopped(self) -> None:
-        """It has left the store."""
+        """Send `worker_shutdown`: it has left the store."""
         signals.worker_shutdown.send(sender=self._worker)
 
     def task_ended(self, delivery: Delivery, outcome: Outcome) -> None:
-        """A task came to `outcome` without telling so itself."""
+        """Send `task_revoked` for a task that was terminated or has expired.
+
+        For all others the child process sends the signals itself.
+        """
         if outcome.kind not in (Kind.TERMINATED, Kind.EXPIRED):
             return
         if not signals.task_revoked.receivers:

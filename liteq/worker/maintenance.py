@@ -1,4 +1,4 @@
-"""What a worker does beside running tasks: promote, fire, rescue, sweep, mind the store."""
+"""The periodic duties of a worker: promote, fire, rescue, heartbeat, upkeep, sweep."""
 
 import json
 import time
@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from ..brokers.base import Broker
 from ..support.clock import Jumps
-from .log import logger
 from .plan import Plan
 from .rescue import rescue
+from .task_log import logger
 
 _BEAT_EVERY = 5.0  # seconds
 _RESCUE_EVERY = 1.0
@@ -16,12 +16,12 @@ _UPKEEP_EVERY = 0.25
 _IDLE_AFTER = 5.0
 _SWEEP_EVERY = 30.0
 _SWEEP_BATCH = 500  # records, so that a sweep holds the write lock for milliseconds only
-_FAR = 3600.0  # seconds: the longest that is slept towards an eta
-_AGAIN = 0.1  # seconds between two looks at the schedules for news: a busy worker is rung often
+_FAR = 3600.0  # seconds: the longest sleep until an eta
+_AGAIN = 0.1  # seconds between two looks at the schedules: a busy worker is notified often
 
 
 class Maintenance:
-    """The timers of one worker; `due` is when the next one rings (`time.monotonic`)."""
+    """The timers of one worker; `due` is when the next one expires (`time.monotonic`)."""
 
     def __init__(
         self,
@@ -51,11 +51,11 @@ class Maintenance:
 
     @property
     def due(self) -> float:
-        """When there is something to do."""
+        """Return when the next duty is due (`time.monotonic`)."""
         return min(self._at.values())
 
     def notified(self) -> None:
-        """There is news: perhaps an eta or a schedule that is nearer than those waited for."""
+        """Look again soon: there may be an eta or a schedule that is due earlier."""
         now = time.monotonic()
         self._hurry(self._promote, now)
         self._hurry(self._fire, max(now, self._fired_at + _AGAIN))
@@ -65,18 +65,18 @@ class Maintenance:
             self._at[duty] = min(self._at[duty], at)
 
     def busy(self) -> None:
-        """Something was just done: the worker is not idle."""
+        """Note that the worker is not idle."""
         self._busy_at = time.monotonic()
         self._rested = False
 
     def run(self) -> None:
-        """Do what is due."""
+        """Run the duties that are due."""
         now = time.monotonic()
         for duty, at in list(self._at.items()):
             if at <= now:
                 self._at[duty] = now + duty()
 
-    # Each duty answers in how many seconds it is due again.
+    # Each duty returns the seconds after which it is due again.
 
     def _promote(self) -> float:
         return self._until(self._broker.promote())
@@ -111,7 +111,7 @@ class Maintenance:
         return _UPKEEP_EVERY
 
     def _clock_was_set(self) -> None:
-        logger.warning("the clock was set, or the machine slept: looking at what is due now")
+        logger.warning("the clock was changed or the machine was suspended: checking what is due")
         if self._scheduler is not None:
             self._scheduler.clock_was_set()
         for duty in (self._promote, self._fire):

@@ -9,7 +9,7 @@ from .timelimits import TimeLimits
 
 
 class Plan(NamedTuple):
-    """What a worker does."""
+    """The settings of one worker, as its supervisor needs them."""
 
     name: str
     queues: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Runs deliveries: the only code of a worker that meets user data and user code."""
+"""The runner of deliveries: the only code of a worker that meets user data and user code."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -26,20 +26,20 @@ from ..sending.eta import due_at
 from ..signals import task_received, task_rejected, task_unknown
 from ..states import FAILURE
 from ..task import Task
-from .inputs import whole, with_inputs
+from .inputs import with_inputs, without_inputs
 from .timelimits import TimeLimits
 
 _INHERITED = ("parent_id", "headers")
 _MEMBERSHIP = ("group_id", "group_index", "chord")
 
 Report = Callable[[str, str, bytes, str], None]
-"""Takes what a running task tells of itself: id, state, meta (encoded), serializer."""
+"""Sends the state of a running task: id, state, meta (encoded), serializer."""
 
 
 class Runner:
-    """Runs the tasks of `app` as the worker `hostname`, in any number of threads.
+    """Runs the tasks of `app` for the worker `hostname`, in any number of threads.
 
-    `describe`: give each success a note for the log; failures have one always.
+    `describe`: give each success a note for the log; failures always have one.
     """
 
     def __init__(self, app: LiteQ, *, hostname: str, describe: bool, report: Report) -> None:
@@ -76,7 +76,7 @@ class Runner:
         context = Context(delivery, args, kwargs, self._hostname)
         context.in_worker = True
         context.running = task
-        context.report = self._tell
+        context.report = self._report_state
         context.soft_limit = self._soft.of(message)
         if task_received.receivers:
             task_received.send(sender=task, request=context)
@@ -93,7 +93,7 @@ class Runner:
                 return failed._replace(exhausted=context.exhausted)
         outcome = Outcome(ending.kind, None, None, perf_counter() - since, describe(ending.value))
         if ending.kind is Kind.IGNORED and context.told is not None:
-            return self._left(outcome, *context.told)
+            return self._ignored(outcome, *context.told)
         return outcome
 
     def _arguments(self, message: Message) -> tuple[Sequence[Any], Mapping[str, Any]]:
@@ -116,13 +116,13 @@ class Runner:
             f"the payload of {message.task} must be [args, kwargs]; it is {bounded_repr(payload)}"
         )
 
-    # what comes of it
+    # outcomes
 
     def _succeeded(
         self, delivery: Delivery, task: Task[..., Any], value: Any, since: float
     ) -> Outcome:
         data = None
-        # Those that wait for it take it, even if nobody else wants it.
+        # Tasks that wait for it take its result, even if it is ignored otherwise.
         if delivery.tied or not delivery.message.ignore_result:
             try:
                 data = self._encoded(task, value)
@@ -151,7 +151,7 @@ class Runner:
         if len(data) > self._limit:
             raise PayloadTooLarge(
                 f"{what} is {len(data)} bytes, and max_payload_size is {self._limit}: "
-                "store it elsewhere and tell where it is"
+                "store it elsewhere and return where it is"
             )
         return data
 
@@ -185,11 +185,11 @@ class Runner:
         retry, reason = ending.retry, ending.value
         assert retry is not None
         again = None
-        if retry.sig is not None:  # it is to run otherwise than this time
+        if retry.sig is not None:  # with other arguments or options than this time
             sig = retry.sig
             call = (sig.args, sig.kwargs, sig.options)
             message = self._producer.again(task, delivery.message, *call)
-            again = tuple(whole(message) if delivery.inputs is not None else message)
+            again = tuple(without_inputs(message) if delivery.inputs is not None else message)
         return Outcome(
             Kind.RETRY,
             encode_failure(reason, self._serializer),
@@ -201,8 +201,8 @@ class Runner:
             again,
         )
 
-    def _left(self, outcome: Outcome, state: str, meta: Any) -> Outcome:
-        """What an ignored task said of itself stays, as in Celery."""
+    def _ignored(self, outcome: Outcome, state: str, meta: Any) -> Outcome:
+        """Keep the state that an ignored task set of itself, as Celery does."""
         if state == FAILURE:
             data = encode_failure(as_error(meta), self._serializer)
         else:
@@ -210,7 +210,7 @@ class Runner:
         return outcome._replace(result=data, serializer=self._serializer.name, reported=state)
 
     def _replaced(self, context: Context, sig: Signature, since: float) -> Outcome:
-        """Others do its work; the last of them is it."""
+        """Lay out the tasks that replace it; the last of them takes its id."""
         message, options = context.message, context.options
         assert message is not None
         shared = {name: options[name] for name in _INHERITED if name in options}
@@ -241,7 +241,7 @@ class Runner:
             describe(exc),
         )
 
-    def _tell(self, id: str, state: str, meta: Any) -> None:
+    def _report_state(self, id: str, state: str, meta: Any) -> None:
         serializer = self._serializer
         data = self._within_bounds(serializer.dumps(meta), f"the state of {id}")
         self._report(id, state, data, serializer.name)

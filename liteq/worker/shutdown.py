@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome
 from ..pools import Pool
-from .log import logger
+from .task_log import logger
 
 _TERM_GRACE = 5.0  # seconds between SIGTERM and the end for what outlasts the grace of a warm stop
 
@@ -14,7 +14,7 @@ Finished = tuple[Delivery, Outcome]
 
 
 class Shutdown:
-    """Whether a supervisor is to stop, and for how long it still waits for running tasks.
+    """The state of a shutdown: whether one was requested, and how long running tasks still get.
 
     `grace`: seconds that running tasks get at a warm shutdown; None: all the time they need.
     """

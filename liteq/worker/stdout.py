@@ -1,4 +1,4 @@
-"""What tasks print: lines of the log."""
+"""Standard output of tasks, as lines of the log."""
 
 import logging
 import sys
@@ -18,10 +18,11 @@ _LONGEST = 8192  # characters of one line; a program can print for ever without 
 _logger = logging.getLogger("liteq.redirected")
 
 
-class Printed(TextIOBase):
-    """Stands for the standard stream `stream`: each line becomes a record of `level`.
+class LoggedStream(TextIOBase):
+    """A replacement for the standard stream `stream` that logs each line at `level`.
 
-    A line without an end is kept until its end, a `flush`, or the end of the task comes.
+    An unfinished line is kept until the rest of it is written, until `flush`, or until the task
+    ends.
     """
 
     def __init__(self, stream: TextIO, level: int) -> None:
@@ -30,7 +31,7 @@ class Printed(TextIOBase):
         self._here = _Unfinished()
 
     def write(self, text: str) -> int:
-        """Take `text`; log what it completes."""
+        """Log the lines that `text` completes; keep the rest. Return the length of `text`."""
         here = self._here
         if here.logging:  # a handler that fails complains on standard error
             return self._stream.write(text)
@@ -44,7 +45,7 @@ class Printed(TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Log what has no end yet."""
+        """Log the unfinished line."""
         here = self._here
         if here.logging:
             self._stream.flush()
@@ -67,12 +68,12 @@ class Printed(TextIOBase):
 
     @property
     def unfinished(self) -> bool:
-        """Whether this thread has printed something without an end."""
+        """Return whether this thread has an unfinished line."""
         return bool(self._here.text)
 
     @property
     def buffer(self) -> Any:
-        """The stream below, for bytes; they do not go to the log."""
+        """Return the stream below, for bytes; they are not logged."""
         return self._stream.buffer
 
     @property
@@ -80,7 +81,7 @@ class Printed(TextIOBase):
         return self._stream.encoding
 
     def fileno(self) -> int:
-        """The descriptor below: what other programs write there does not go to the log."""
+        """Return the descriptor below; what other programs write to it is not logged."""
         return self._stream.fileno()
 
     def writable(self) -> bool:
@@ -94,20 +95,19 @@ class _Unfinished(threading.local):
 
 
 def _shown(line: str) -> str:
-    """`line` as a terminal would show it: what was written over is gone, tabs are tabs."""
+    """Return `line` as a terminal would show it: what was written over is gone, tabs are tabs."""
     last = line.rstrip().rpartition("\r")[2]
     return "\t".join(one_line(part) for part in last.split("\t"))
 
 
 @contextmanager
-def printing_to_the_log(level: str | int | None) -> Iterator[None]:
-    """What this process prints goes to the log at `level`, as long as this lasts; None: it does
-    not."""
+def logging_stdout(level: str | int | None) -> Iterator[None]:
+    """Log what this process prints at `level` until the block ends; None: do nothing."""
     if level is None:
         yield
         return
     streams = sys.stdout, sys.stderr
-    print_to_the_log(level)
+    log_stdout(level)
     try:
         yield
     finally:
@@ -116,20 +116,20 @@ def printing_to_the_log(level: str | int | None) -> Iterator[None]:
         sys.stdout, sys.stderr = streams
 
 
-def print_to_the_log(level: str | int) -> None:
-    """The same, for good."""
+def log_stdout(level: str | int) -> None:
+    """Log at `level` what this process prints from now on."""
     number = logging.getLevelNamesMapping()[level] if isinstance(level, str) else level
-    sys.stdout, sys.stderr = Printed(sys.stdout, number), Printed(sys.stderr, number)
+    sys.stdout, sys.stderr = LoggedStream(sys.stdout, number), LoggedStream(sys.stderr, number)
 
 
-def ending_lines(run: Run) -> Run:
-    """`run`, and after it an end for the line that a task left without one."""
+def flushing_stdout(run: Run) -> Run:
+    """Return `run` with a step behind it that logs the line that a task left unfinished."""
 
-    def run_and_end(delivery: Delivery) -> Outcome:
+    def run_and_flush(delivery: Delivery) -> Outcome:
         outcome = run(delivery)
         for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, Printed) and stream.unfinished:
+            if isinstance(stream, LoggedStream) and stream.unfinished:
                 stream.flush()
         return outcome
 
-    return run_and_end
+    return run_and_flush

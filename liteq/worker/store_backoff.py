@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable
 
 from ..exceptions import BrokerCorrupt, BrokerError, BrokerTooNew
-from .log import logger
+from .task_log import logger
 
 _PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)  # seconds before a store that failed is tried again
 
 
 class StoreBackoff:
-    """When a store that failed may be used again."""
+    """The pauses between attempts to use a store that fails."""
 
     def __init__(self) -> None:
         self._failures = 0

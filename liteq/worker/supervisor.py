@@ -20,12 +20,12 @@ from ..support.wakeup import Wakeup
 from .batching import Batching
 from .decide import decide
 from .lifecycle import Lifecycle
-from .log import TaskLog, logger
 from .lost import lost_outcome
 from .maintenance import Maintenance
 from .plan import Plan
 from .shutdown import Shutdown
 from .store_backoff import StoreBackoff
+from .task_log import TaskLog, logger
 from .watchdog import REVOKED, Watchdog
 
 T = TypeVar("T")

@@ -1,4 +1,4 @@
-"""For how long a task may run."""
+"""Time limits of tasks."""
 
 import json
 from collections.abc import Mapping
@@ -17,12 +17,12 @@ class TimeLimits(NamedTuple):
 
     @classmethod
     def of_tasks(cls, kind: str, tasks: Mapping[str, Any], default: float | None) -> "TimeLimits":
-        """What the attributes of `tasks` say."""
+        """Return the limits that the attributes of `tasks` give."""
         limits = {name: getattr(task, kind) for name, task in tasks.items()}
         return cls(kind, {name: n for name, n in limits.items() if n is not None}, default)
 
     def of(self, message: Message) -> float | None:
-        """How long `message` may run: as the call says, or its task, or the settings."""
+        """Return the seconds `message` may run, by the call, else its task, else the settings."""
         if message.options is not None and self.kind in message.options:
             limit = _options(message.options).get(self.kind)
             if limit is not None:

@@ -6,7 +6,7 @@ from ..model.outcome import Kind
 from ..pools import Pool, Slot
 from ..pools.base import Kill
 from .batching import Batching
-from .log import logger
+from .task_log import logger
 from .timelimits import TimeLimits
 
 _LONG = 0.020  # seconds in a task after which what waits behind it is recalled

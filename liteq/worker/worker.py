@@ -1,4 +1,4 @@
-"""The worker: a supervisor with its pool, run here or in a thread of the host program."""
+"""The worker: a supervisor and its pool, run in this thread or in one of its own."""
 
 import atexit
 import os
@@ -21,12 +21,12 @@ from ..serializers import get
 from .cpus import usable_cpus
 from .decide import policy_of
 from .lifecycle import Lifecycle
-from .log import TaskLog, logger
-from .logs import LogPlan
+from .logging import LogPlan
 from .plan import Plan
 from .runner import Runner
-from .stdout import ending_lines
+from .stdout import flushing_stdout
 from .supervisor import Supervisor
+from .task_log import TaskLog, logger
 from .timelimits import TimeLimits
 
 _LOAD = "liteq.worker.child:load_app"
@@ -62,7 +62,7 @@ class Worker:
         self.app = app
         self.hostname = _node_name(hostname)
         self._lifecycle = Lifecycle(self)
-        self._lifecycle.configuring()  # its receivers may change the settings
+        self._lifecycle.configuring()  # receivers of its signal may change the settings
         conf = app.conf
         self.pool_name = pool or conf.worker_pool
         self.concurrency = concurrency or conf.worker_concurrency or usable_cpus()
@@ -86,7 +86,10 @@ class Worker:
     # in the host's thread
 
     def run(self) -> None:
-        """Work in this thread until `stop` is called from another one or a signal handler."""
+        """Work in this thread until `stop` is called from another one or a signal handler.
+
+        Raises ImproperlyConfigured for settings that cannot be, BrokerError when the store fails.
+        """
         supervisor = self.prepare()
         self._thread = threading.current_thread()
         try:
@@ -95,7 +98,7 @@ class Worker:
             self._thread = None
 
     def prepare(self) -> Supervisor:
-        """Build the supervisor: everything that can be wrong with the settings raises here."""
+        """Return the supervisor. Raises ImproperlyConfigured for settings that cannot be."""
         only_definitions()
         self.app.load_tasks()
         self._lifecycle.starting()
@@ -107,7 +110,10 @@ class Worker:
     # in a thread of its own
 
     def start(self) -> Self:
-        """Start working in a thread; return when it is entered in the store."""
+        """Start working in a thread; return once the worker is registered in the store.
+
+        Raises what `run` raises, and LiteqError when it was started already.
+        """
         if self._thread is not None:
             raise LiteqError("this worker was started already")
         supervisor = self.prepare()
@@ -124,9 +130,9 @@ class Worker:
         return self
 
     def stop(self, timeout: float | None = None) -> bool:
-        """Stop claiming, let running tasks end, leave; say whether all ended in `timeout` seconds.
+        """Stop claiming and let running tasks end; return whether all did in `timeout` seconds.
 
-        What still runs then is ended at once and goes back to the queue. Without a `timeout` it
+        What still runs then is ended at once and goes back to its queue. Without a `timeout` it
         waits for as long as the tasks take.
         """
         atexit.unregister(self.stop)
@@ -168,14 +174,14 @@ class Worker:
         except LiteqError as exc:
             logger.critical("the worker has ended: %s", exc)
 
-    # what it is made of
+    # its parts
 
     def _runner_spec(self) -> RunnerSpec:
         describe = TaskLog().verbose
 
         def here(report: Report) -> Run:
             runner = Runner(self.app, hostname=self.hostname, describe=describe, report=report)
-            return runner.run if self.logging.printed is None else ending_lines(runner.run)
+            return runner.run if self.logging.stdout_level is None else flushing_stdout(runner.run)
 
         spec: dict[str, Any] = {}
         if self.has_children:

@@ -80,7 +80,7 @@ else:
 assert add.delay(2, 3).get(timeout=10) == 5
 """)
         wait_for(lambda: not any(map(alive, running)), "the end of the processes")
-        worker.wait_for_line(r"Task project.long\[a\] was ended: Terminated")
+        worker.wait_for_line(r"Task project.long\[a\] terminated: Terminated")
 
 
 LISTENING = """
@@ -108,7 +108,7 @@ def test_what_becomes_of_a_worker_and_its_tasks_is_told_by_signals(project: Proj
         id = project.python(source).strip()
         child, _ = pids(project.folder / "started")
         project.liteq("revoke", "-A", "project", "--terminate", id)
-        worker.wait_for_line(f"{id}.*was ended")
+        worker.wait_for_line(f"{id}.*terminated")
         worker.send(TERM)
         assert worker.wait() == 0
 

@@ -9,9 +9,9 @@ import pytest
 
 from liteq import LiteQ
 from liteq.model.message import Delivery, Receipt
-from liteq.worker.lines import LineFormatter
+from liteq.worker.logging import LineFormatter
 from liteq.worker.runner import Runner
-from liteq.worker.stdout import Printed, printing_to_the_log
+from liteq.worker.stdout import LoggedStream, logging_stdout
 
 PLAIN, OF_TASK = "%(levelname)s %(message)s", "%(task_name)s[%(task_id)s] %(message)s"
 
@@ -38,25 +38,25 @@ def log() -> Iterator[Lines]:
 
 
 @pytest.fixture
-def stream() -> Printed:
-    return Printed(io.StringIO(), logging.WARNING)
+def stream() -> LoggedStream:
+    return LoggedStream(io.StringIO(), logging.WARNING)
 
 
-def test_each_line_is_a_record_however_it_was_put_together(log: Lines, stream: Printed) -> None:
+def test_each_line_is_a_record_however_it_was_written(log: Lines, stream: LoggedStream) -> None:
     print("a", "b", file=stream)
     print("c\nd", end="", file=stream)
 
     assert log.lines == ["WARNING a b", "WARNING c"]
 
 
-def test_a_flush_ends_a_line(log: Lines, stream: Printed) -> None:
+def test_a_flush_ends_a_line(log: Lines, stream: LoggedStream) -> None:
     print("half", end="", flush=True, file=stream)
     print(" and half", file=stream)
 
     assert log.lines == ["WARNING half", "WARNING  and half"]
 
 
-def test_a_line_without_an_end_is_cut(log: Lines, stream: Printed) -> None:
+def test_a_line_without_an_end_is_cut(log: Lines, stream: LoggedStream) -> None:
     for _ in range(100):
         stream.write("x" * 1000)
 
@@ -64,25 +64,25 @@ def test_a_line_without_an_end_is_cut(log: Lines, stream: Printed) -> None:
     assert max(map(len, log.lines)) < 10_000
 
 
-def test_empty_lines_are_left_out(log: Lines, stream: Printed) -> None:
+def test_empty_lines_are_left_out(log: Lines, stream: LoggedStream) -> None:
     print("\n\n  \nx", file=stream)
 
     assert log.lines == ["WARNING x"]
 
 
-def test_what_could_play_tricks_is_escaped(log: Lines, stream: Printed) -> None:
+def test_what_could_play_tricks_is_escaped(log: Lines, stream: LoggedStream) -> None:
     print("a\tb \x1b[31mred \u202eleft \ud800", file=stream)
 
     assert log.lines == [r"WARNING a" + "\t" + r"b \x1b[31mred \u202eleft \ud800"]
 
 
-def test_of_a_line_that_is_written_over_the_end_is_left(log: Lines, stream: Printed) -> None:
+def test_of_a_line_that_is_written_over_the_end_is_left(log: Lines, stream: LoggedStream) -> None:
     print("10 %\r20 %\r30 %\r", file=stream)
 
     assert log.lines == ["WARNING 30 %"]
 
 
-def test_threads_do_not_mix_their_lines(log: Lines, stream: Printed) -> None:
+def test_threads_do_not_mix_their_lines(log: Lines, stream: LoggedStream) -> None:
     both = threading.Barrier(2)
 
     def write(letter: str) -> None:
@@ -102,7 +102,7 @@ def test_threads_do_not_mix_their_lines(log: Lines, stream: Printed) -> None:
 
 def test_a_handler_that_prints_does_not_call_itself(log: Lines) -> None:
     below = io.StringIO()
-    stream = Printed(below, logging.WARNING)
+    stream = LoggedStream(below, logging.WARNING)
 
     class Complaining(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -120,7 +120,7 @@ def test_a_handler_that_prints_does_not_call_itself(log: Lines) -> None:
 
 
 def test_nothing_is_printed_to_the_log_without_a_level(log: Lines) -> None:
-    with printing_to_the_log(None):
+    with logging_stdout(None):
         print("x")
 
     assert log.lines == []
@@ -129,7 +129,7 @@ def test_nothing_is_printed_to_the_log_without_a_level(log: Lines) -> None:
 def test_the_streams_are_themselves_again_afterwards(
     log: Lines, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with printing_to_the_log("ERROR"):
+    with logging_stdout("ERROR"):
         print("in the log")
     print("not in the log")
 
@@ -145,7 +145,7 @@ def test_what_a_task_writes_says_which_one_by_whatever_logger(app: LiteQ, log: L
         print("unfinished", end="")
 
     runner = Runner(app, hostname="w", describe=False, report=lambda *_: None)
-    with printing_to_the_log("INFO"):
+    with logging_stdout("INFO"):
         message = app.producer.message(speak, (), {}, {"task_id": "1"})
         runner.run(Delivery(message, Receipt("1", 1)))
         logging.getLogger("liteq.worker").info("between tasks")

@@ -1,6 +1,7 @@
-"""What a worker says of tasks: Celery's lines at Celery's levels."""
+"""Log lines about tasks: Celery's lines at Celery's levels."""
 
 import logging
+from typing import assert_never
 
 from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome
@@ -11,17 +12,17 @@ task_logger = logging.getLogger("liteq.task")
 
 
 class TaskLog:
-    """Tells of tasks. Where nobody listens, it costs one look at a flag."""
+    """The log of received and finished tasks. Where it is disabled, it costs one look at a flag."""
 
     def __init__(self) -> None:
         self.verbose = task_logger.isEnabledFor(logging.INFO)
 
     def received(self, delivery: Delivery) -> None:
-        """A task was claimed."""
+        """Log that a task was claimed."""
         task_logger.info("Task %s received", _name(delivery))
 
     def finished(self, delivery: Delivery, outcome: Outcome) -> None:
-        """A task came to `outcome`."""
+        """Log the `outcome` of a task."""
         name, note = _name(delivery), one_line(outcome.note)
         match outcome.kind:
             case Kind.SUCCEEDED:
@@ -34,15 +35,17 @@ class TaskLog:
                 trace = f"\n{indented(outcome.traceback)}" if outcome.traceback else ""
                 task_logger.error("Task %s raised unexpected: %s%s", name, note, trace)
             case Kind.UNKNOWN:
-                task_logger.error("Received unregistered task %s: set aside. %s", name, note)
+                task_logger.error("Unregistered task %s is set aside as dead: %s", name, note)
             case Kind.LOST:
                 task_logger.error("Task %s lost its process: %s", name, note)
             case Kind.OVERDUE | Kind.TERMINATED:
-                task_logger.error("Task %s was ended: %s", name, note)
+                task_logger.error("Task %s terminated: %s", name, note)
             case Kind.EXPIRED:
                 task_logger.info("Discarding revoked task: %s (expired)", name)
-            case Kind.IGNORED | Kind.REJECTED | Kind.REQUEUED:
+            case Kind.IGNORED | Kind.REJECTED | Kind.REQUEUED | Kind.REPLACED:
                 task_logger.info("Task %s %s: %s", name, outcome.kind, note)
+            case _:
+                assert_never(outcome.kind)
 
 
 def _name(delivery: Delivery) -> str:

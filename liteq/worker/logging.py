@@ -1,30 +1,57 @@
-"""Where a worker's lines go. Only liteq's own loggers are touched, never the root."""
+"""Logging of a worker. Only liteq's own loggers are set up, never the root logger."""
 
 import logging
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .. import signals
 from ..config import Config
 from ..exceptions import ImproperlyConfigured
-from .lines import LineFormatter
+from ..execution.context import sent_from
+from ..support.printable import indented
+
+
+class LineFormatter(logging.Formatter):
+    """A formatter with one format for tasks and one for all else.
+
+    `task_format` is for lines that are written while a task runs, by any logger; it knows
+    `task_name` and `task_id` as well.
+    """
+
+    def __init__(self, format: str, task_format: str) -> None:
+        super().__init__(format)
+        self._of_task = logging.Formatter(task_format)
+
+    def usesTime(self) -> bool:  # noqa: N802 - logging's
+        """Return whether one of the formats has `asctime`."""
+        return super().usesTime() or self._of_task.usesTime()
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's
+        """Return the line without a traceback."""
+        run = getattr(record, "run", None) or sent_from()
+        record.task_name, record.task_id = (run.task, run.id) if run else ("???", "???")
+        return self._of_task.formatMessage(record) if run else super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's
+        """Return the traceback, indented so that it cannot pass for lines of the log."""
+        return indented(super().formatException(ei))
 
 
 class LogPlan(NamedTuple):
-    """What a worker and its child processes set up.
+    """The logging that a worker and its child processes set up.
 
-    With no `level` nothing is set up: an embedded worker speaks through its host's logging.
+    With no `level` nothing is set up: an embedded worker uses the logging of its host program.
     """
 
     level: str | None = None
     logfile: str | None = None  # None: standard error
     format: str = ""
     task_format: str = ""  # of lines that a task writes
-    printed: str | int | None = None  # the level of what tasks print; None: it is left alone
+    stdout_level: str | int | None = None  # of what tasks print; None: it is not logged
 
 
 def log_plan(conf: Config, level: str, logfile: str | None) -> LogPlan:
-    """What the settings say, for a worker of its own."""
+    """Return the logging of a worker that is a program of its own, by the settings."""
     return LogPlan(
         level,
         logfile,
@@ -35,7 +62,7 @@ def log_plan(conf: Config, level: str, logfile: str | None) -> LogPlan:
 
 
 def setup_logging(plan: LogPlan) -> None:
-    """Send liteq's lines, and those of `get_task_logger`, where `plan` says.
+    """Set up the loggers of liteq, and those of `get_task_logger`, as `plan` says.
 
     A receiver of the signal `setup_logging` does it instead, if there is one. Raises OSError for
     a file that cannot be written, ImproperlyConfigured for a format that is none.
