@@ -35,7 +35,7 @@ class TaskLog:
                 trace = f"\n{indented(outcome.traceback)}" if outcome.traceback else ""
                 task_logger.error("Task %s raised unexpected: %s%s", name, note, trace)
             case Kind.UNKNOWN:
-                task_logger.error("Unregistered task %s is set aside as dead: %s", name, note)
+                task_logger.error("Received unregistered task %s, set aside: %s", name, note)
             case Kind.LOST:
                 task_logger.error("Task %s lost its process: %s", name, note)
             case Kind.OVERDUE | Kind.TERMINATED:
