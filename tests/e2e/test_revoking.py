@@ -28,7 +28,8 @@ def add(x, y):
 @app.task
 def touch(path):
     Path(path).touch()
-    time.sleep(0.3)
+    while not os.path.exists("go"):
+        time.sleep(0.01)
 
 @app.task(bind=True, max_retries=1)
 def stubborn(self):
@@ -168,6 +169,7 @@ app.enqueue_many([touch.s(str(n)).set(task_id=f"t{n}") for n in range(8)])
 """)
         wait_for((project.folder / "0").exists, "the first one")
         project.liteq("revoke", "t7", "--terminate", "-A", "project")
+        (project.folder / "go").touch()
         project.python("""
 from project import *
 assert app.AsyncResult("t6").get(timeout=20) is None
