@@ -4,7 +4,7 @@ import re
 
 # Passwords hold what they like, a slash or an @ too, so all up to the last @ is taken for one.
 _PASSWORD = re.compile(r"(://[^:/?@]*:).*@")
-_IN_QUERY = re.compile(r"(?i)([?&]\w*(?:pass|pwd|secret|token)\w*=)[^&]*")
+_IN_QUERY = re.compile(r"(?i)([?&][^=&]*(?:pass|pwd|secret|token)[^=&]*=)[^&]*")
 
 
 def safe_url(url: object) -> str:
