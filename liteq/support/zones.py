@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
+from .nearest import did_you_mean
+
 
 class LocalZone(tzinfo):
     """The zone of this computer, with its summer time: whatever the system says of each moment."""
@@ -90,11 +92,9 @@ def _offset(text: str) -> tzinfo:
 
 
 def _cure(name: str) -> str:
-    from difflib import get_close_matches
     from zoneinfo import available_timezones
 
     known = available_timezones()
     if not known:
         return ": this computer has no database of time zones (pip install tzdata); UTC works"
-    near = get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return did_you_mean(name, known)
