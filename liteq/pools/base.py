@@ -4,7 +4,7 @@ A pool has slots. A slot runs one delivery at a time and may hold more that wait
 owns the pool (the supervisor) puts deliveries into slots, waits on a selector for the pool to
 stir, and collects what happened.
 
-To add a pool: a file beside this one and its line in `BUILTIN`.
+To add a pool: a file beside this one and its line in `POOLS`.
 """
 
 from abc import ABC, abstractmethod

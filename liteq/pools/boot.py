@@ -10,9 +10,9 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
-from importlib import import_module
 from typing import Any
+
+from ..support.plugins import load
 
 # The path comes first: liteq itself may be importable only by the parent's path.
 _PROGRAM = (
@@ -55,13 +55,6 @@ def obey(order: dict[str, Any]) -> None:
     os.dup2(null, 0)  # a task that reads standard input gets its end, not our next order
     os.close(null)
     load(order["function"])(_receive(order["socket"]), order)
-
-
-def load(name: str) -> Callable[..., Any]:
-    """The function that "module:name" means."""
-    module, _, attribute = name.partition(":")
-    function: Callable[..., Any] = getattr(import_module(module), attribute)
-    return function
 
 
 def _interpreter_flags() -> list[str]:

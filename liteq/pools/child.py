@@ -18,8 +18,8 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from ..model.message import Delivery, Message, Receipt
+from ..support.plugins import load
 from .base import Limits, Run
-from .boot import load
 from .frames import FrameReader, pack
 from .memory import resident
 from .scoreboard import Scoreboard

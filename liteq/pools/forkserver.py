@@ -15,7 +15,7 @@ import traceback
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from .boot import load
+from ..support.plugins import load
 from .child import BROKEN, live
 from .frames import pack
 from .scoreboard import Scoreboard

@@ -1,28 +1,30 @@
 """Values to bytes and back, by name.
 
-To add one: a new file here with a `SERIALIZER`, and its line in `BUILTIN`. Programs add theirs
-with `register_serializer`, packages by an entry point in the group `liteq.serializers` that names
-a `Serializer`.
+To add one: a file beside this one with a `SERIALIZER`, and its line in `SERIALIZERS`. Programs add
+theirs with `register_serializer`, packages by an entry point in the group `liteq.serializers` that
+names a `Serializer`.
 """
 
 from collections.abc import Callable, Iterable
-from importlib import import_module
 from typing import Any
 
 from ..exceptions import ContentDisallowed, ImproperlyConfigured
+from ..support.plugins import entry_point_names, load, load_entry_point
 from .base import Serializer, guarded
 
-__all__ = ["BUILTIN", "Codecs", "Serializer", "get", "register_serializer", "unregister"]
+__all__ = ["SERIALIZERS", "Codecs", "Serializer", "get", "register_serializer", "unregister"]
 
-BUILTIN = {
-    "json": ".json",
-    "pickle": ".pickle",
+SERIALIZERS = {
+    "json": "liteq.serializers.json:SERIALIZER",
+    "pickle": "liteq.serializers.pickle:SERIALIZER",
 }
 
 ALIASES = {  # content types, as `accept_content` may name them
     "application/json": "json",
     "application/x-python-serialize": "pickle",
 }
+
+_GROUP = "liteq.serializers"  # of entry points
 
 _known: dict[str, Serializer] = {}
 
@@ -74,16 +76,13 @@ def unregister(name: str) -> None:
 
 
 def _find(name: str) -> Serializer:
-    if name in BUILTIN:
-        serializer: Serializer = import_module(BUILTIN[name], __name__).SERIALIZER
+    if name in SERIALIZERS:
+        serializer: Serializer = load(SERIALIZERS[name])
         return serializer
-    from importlib.metadata import entry_points
-
-    plugins = entry_points(group="liteq.serializers")
-    if name in plugins.names:
-        plugin: Serializer = plugins[name].load()
+    plugin: Serializer | None = load_entry_point(_GROUP, name)
+    if plugin is not None:
         return guarded(name, plugin.dumps, plugin.loads, plugin.trusted)
-    known = sorted({*BUILTIN, *_known, *plugins.names})
+    known = sorted({*SERIALIZERS, *_known, *entry_point_names(_GROUP)})
     raise ImproperlyConfigured(
         f"there is no serializer {name!r}; known are {', '.join(known)}."
         " Add your own with liteq.serializers.register_serializer(name, dumps, loads)"
