@@ -1,6 +1,6 @@
 """The configuration of an application, `app.conf`.
 
-`settings` is the table of all settings, `kinds` says how values are checked, `celery` knows the
+`settings` is the table of all settings, `types` says how values are checked, `celery` knows the
 names that Celery gave them.
 """
 
@@ -10,9 +10,9 @@ from typing import Any
 
 from ..exceptions import ImproperlyConfigured
 from .celery import MEANINGLESS, current_name, nearest_name
-from .kinds import CENSORED, repr_within_bounds
 from .settings import SETTINGS, Setting, Settings
 from .sources import pairs_of
+from .types import CENSORED, repr_within_bounds
 
 __all__ = ["MEANINGLESS", "SETTINGS", "Config", "Setting"]
 
@@ -150,15 +150,15 @@ def _default(name: str) -> Any:
 
 
 def _converted(name: str, value: Any, origin: str) -> Any:
-    default, kind, _ = SETTINGS[name]
+    default, type, _ = SETTINGS[name]
     if value is None and default is None:
         return None
     try:
-        return kind.convert(value)
+        return type.convert(value)
     except (TypeError, ValueError, LookupError, OSError):
-        shown = repr_within_bounds(kind.censor(value))
+        shown = repr_within_bounds(type.censor(value))
         raise ImproperlyConfigured(
-            f"the setting {name!r}{origin} is {shown}, but must be {kind.expected}"
+            f"the setting {name!r}{origin} is {shown}, but must be {type.expected}"
         ) from None
 
 
@@ -177,7 +177,7 @@ def _refuse_mistakes(name: str, origin: str) -> None:
 def _censored(name: str, value: Any) -> Any:
     if name not in SETTINGS:
         return CENSORED  # whatever it is, it is not ours to show
-    return value if value is None else SETTINGS[name].kind.censor(value)
+    return value if value is None else SETTINGS[name].type.censor(value)
 
 
 def _unknown(name: str) -> str:

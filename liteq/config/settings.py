@@ -5,7 +5,7 @@ To add one: its line in `Settings`, and its row in `docs/reference/settings.md`.
 
 from typing import Any, NamedTuple
 
-from .kinds import (
+from .types import (
     COUNT,
     FLAG,
     INTEGER,
@@ -22,7 +22,7 @@ from .kinds import (
     TEXT,
     TIMEZONE,
     URL,
-    Kind,
+    SettingType,
 )
 
 DAY = 24 * 60 * 60.0  # seconds
@@ -32,13 +32,13 @@ class Setting(NamedTuple):
     """What is known of one setting."""
 
     default: Any
-    kind: Kind
+    type: SettingType
     meaning: str
 
 
-def _setting(default: Any, kind: Kind, meaning: str) -> Any:
+def _setting(default: Any, type: SettingType, meaning: str) -> Any:
     # Any, because in `Settings` it stands for the value that an instance of it will have.
-    return Setting(default, kind, meaning)
+    return Setting(default, type, meaning)
 
 
 class Settings:

@@ -20,7 +20,7 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-class Kind(NamedTuple):
+class SettingType(NamedTuple):
     """A kind of values.
 
     `convert` answers the value as it is kept; a TypeError, ValueError, LookupError or OSError of
@@ -127,23 +127,23 @@ def _key(value: Any) -> str | bytes:
     raise TypeError
 
 
-FLAG = Kind("True or False", _flag)
-TEXT = Kind("a text", _text)
-URL = Kind("a URL such as 'sqlite:///tasks.db'", _text, safe_url)
-INTEGER = Kind("an integer", _integer)
-COUNT = Kind("an integer of at least 1", _count)
-SECONDS = Kind("a number of seconds or a timedelta, 0 or more", _seconds)
-LIMIT = Kind("a number of seconds or a timedelta, more than 0", _limit)
-LIFETIME = Kind("a number of seconds, a timedelta, or None for ever", _lifetime)
-NAMES = Kind("a list of names", _names)
-QUEUES = Kind("a list of queue names", _queues)
-MAPPING = Kind("a dict", _mapping)
-RULES = Kind("a dict, a list, a function or the dotted name of one", _rules)
-POOL = Kind("the name of a pool: 'processes', 'threads' or 'solo'", _pool)
-LEVEL = Kind("a log level such as 'WARNING'", _level)
-TIMEZONE = Kind(
+FLAG = SettingType("True or False", _flag)
+TEXT = SettingType("a text", _text)
+URL = SettingType("a URL such as 'sqlite:///tasks.db'", _text, safe_url)
+INTEGER = SettingType("an integer", _integer)
+COUNT = SettingType("an integer of at least 1", _count)
+SECONDS = SettingType("a number of seconds or a timedelta, 0 or more", _seconds)
+LIMIT = SettingType("a number of seconds or a timedelta, more than 0", _limit)
+LIFETIME = SettingType("a number of seconds, a timedelta, or None for ever", _lifetime)
+NAMES = SettingType("a list of names", _names)
+QUEUES = SettingType("a list of queue names", _queues)
+MAPPING = SettingType("a dict", _mapping)
+RULES = SettingType("a dict, a list, a function or the dotted name of one", _rules)
+POOL = SettingType("the name of a pool: 'processes', 'threads' or 'solo'", _pool)
+LEVEL = SettingType("a log level such as 'WARNING'", _level)
+TIMEZONE = SettingType(
     "the name of a time zone that is known here, such as 'Europe/Paris'"
     " (without a database of zones: pip install tzdata)",
     _timezone,
 )
-KEY = Kind("a text or bytes, not empty", _key, lambda _: CENSORED)
+KEY = SettingType("a text or bytes, not empty", _key, lambda _: CENSORED)
