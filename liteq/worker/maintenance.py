@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ..beat.scheduler import Scheduler
 from ..brokers.base import Broker
 from ..model.outcome import Policy
-from ..support.clock import Jumps
+from ..support.clock import JumpDetector
 from .deaths import Scoreboards
 from .log import logger
 
@@ -38,7 +38,7 @@ class Maintenance:
         self._scoreboards = Scoreboards()
         self._describe = describe
         self._scheduler = scheduler
-        self._jumps = Jumps(broker.clock)
+        self._clock_jumps = JumpDetector(broker.clock)
         self._fired_at = 0.0
         now = self._busy_at = time.monotonic()
         self._rested = False
@@ -108,7 +108,7 @@ class Maintenance:
         return _BEAT_EVERY
 
     def _upkeep(self) -> float:
-        if self._jumps.any():
+        if self._clock_jumps.jumped():
             self._clock_was_set()
         idle = not self._rested and time.monotonic() - self._busy_at > _IDLE_AFTER
         self._broker.upkeep(idle=idle)
