@@ -19,7 +19,7 @@ SERIALIZERS = {
     "pickle": "liteq.serializers.pickle:SERIALIZER",
 }
 
-ALIASES = {  # content types, as `accept_content` may name them
+ALIASES = {  # content types, which `accept_content` may name as well
     "application/json": "json",
     "application/x-python-serialize": "pickle",
 }
@@ -30,7 +30,7 @@ _known: dict[str, Serializer] = {}
 
 
 class Codecs(dict[str, Serializer]):
-    """The serializers that may be used here, by name; any other raises ContentDisallowed."""
+    """Accepted serializers by name; any other name raises ContentDisallowed."""
 
     def __init__(self, accept: Iterable[str]) -> None:
         super().__init__((serializer.name, serializer) for serializer in map(get, accept))
@@ -42,9 +42,9 @@ class Codecs(dict[str, Serializer]):
 
 
 def get(name: str) -> Serializer:
-    """The serializer called `name`, which may also be a content type such as "application/json".
+    """Return the serializer `name`, which may also be a content type such as "application/json".
 
-    Raises ImproperlyConfigured when there is none.
+    Raises ImproperlyConfigured for an unknown name.
     """
     name = ALIASES.get(name, name)
     try:
@@ -61,9 +61,9 @@ def register_serializer(
     *,
     trusted: bool = False,
 ) -> Serializer:
-    """Make a serializer known as `name` in this process, in place of any other of that name.
+    """Register a serializer as `name` in this process, replacing any other of that name.
 
-    `dumps` turns a value into bytes and `loads` turns them back; what they raise reaches the
+    `dumps` turns a value into bytes and `loads` turns them back; whatever they raise reaches the
     caller as SerializationError. `trusted=True` says that decoding may run code, as pickle does.
     """
     serializer = _known[name] = guarded(name, dumps, loads, trusted)
@@ -71,7 +71,7 @@ def register_serializer(
 
 
 def unregister(name: str) -> None:
-    """Forget what `register_serializer` made known as `name`; a built-in one is itself again."""
+    """Undo `register_serializer` for `name`; a built-in serializer is restored."""
     _known.pop(name, None)
 
 
