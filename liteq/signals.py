@@ -104,9 +104,7 @@ class Signal:
             return receiver, receiver(signal=self, sender=sender, **named)
         except Exception as exc:
             if not quiet:
-                from logging import (
-                    getLogger,
-                )  # 10 ms, which programs that only send tasks are spared
+                from logging import getLogger  # 10 ms, which programs that only send can save
 
                 logger = getLogger("liteq.signals")
                 logger.exception("the receiver %r of the signal %s failed", receiver, self.name)

@@ -40,7 +40,7 @@ class Outcome(NamedTuple):
     expected: bool = False  # FAILED: with an error that the task `throws`
     graph: Any = None  # REPLACED: the other tasks, by `Graph.to_tuples`
     place: Any = None  # REPLACED: the `Place` of `message`, as a tuple
-    exhausted: bool = False  # FAILED: no retries are left
+    exhausted: bool = False  # FAILED: it would be retried, but no retries are left
     reported: str | None = None  # IGNORED: the state that the task set; `result` is its meta
 
 
