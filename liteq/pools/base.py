@@ -16,7 +16,7 @@ from ..exceptions import LiteqError
 from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome
 
-Report = Callable[[str, str, bytes, str], None]
+SendState = Callable[[str, str, bytes, str], None]
 """How a running task tells its state: id, state, meta (encoded), serializer."""
 
 Run = Callable[[Delivery], Outcome]
@@ -34,9 +34,9 @@ class RunnerSpec(NamedTuple):
     """How runners are made, named so that another process can find it."""
 
     preload: str  # "package.module:function", called with `spec`: imports the application
-    make: str  # the same, called with `spec` and a Report, answers a Run
+    make: str  # the same, called with `spec` and a SendState, answers a Run
     arguments: dict[str, Any]  # JSON
-    make_here: Callable[[Report], Run]  # `make`, for pools inside this process
+    make_here: Callable[[SendState], Run]  # `make`, for pools inside this process
     limits: Limits = Limits()
 
 
@@ -85,11 +85,11 @@ class PoolEvents:
     def __init__(self) -> None:
         self.finished: list[tuple[Delivery, Outcome]] = []
         self.returned: list[Delivery] = []  # recalled: never started
-        self.told: list[StateUpdate] = []
+        self.updates: list[StateUpdate] = []
         self.deaths: list[Death] = []
 
     def __bool__(self) -> bool:
-        return bool(self.finished or self.returned or self.told or self.deaths)
+        return bool(self.finished or self.returned or self.updates or self.deaths)
 
 
 class Slot:

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from ..support.plugins import load
-from .child import BROKEN, live
+from .child import START_FAILED, run_child
 from .frames import pack
 from .scoreboard import Scoreboard
 
@@ -24,10 +24,10 @@ from .scoreboard import Scoreboard
 READY, FORKED, EXITED = 10, 11, 12
 
 
-def main(control: socket.socket, order: dict[str, Any]) -> None:
+def main(control: socket.socket, setup: dict[str, Any]) -> None:
     """Fork a child for each stream that arrives, tell of each that dies."""
-    wakeup = _watch_children()
-    scoreboard = _get_ready(control, order)
+    wakeup = _watch_signals()
+    scoreboard = _prepare(control, setup)
     children: set[int] = set()
     while True:
         ready, _, _ = select.select([control.fileno(), wakeup], [], [])
@@ -35,46 +35,46 @@ def main(control: socket.socket, order: dict[str, Any]) -> None:
             os.read(wakeup, 512)
             for pid, status in _reap():
                 children.discard(pid)
-                _tell(control, (EXITED, pid, status))
+                _send(control, (EXITED, pid, status))
         if control.fileno() in ready:
-            line, stream = _next_order(control)
+            slot, stream = _receive_request(control)
             if stream is None:
-                _end(children)
+                _kill_all(children)
             with stream:
                 pid = os.fork()
                 if pid == 0:
                     control.close()
-                    _be_a_child(stream, scoreboard, order, line)
+                    _run_child(stream, scoreboard, setup, slot)
             with suppress(OSError):  # both sides do it: neither can know who is first
                 os.setpgid(pid, pid)
             children.add(pid)
-            _tell(control, (FORKED, line, pid))
+            _send(control, (FORKED, slot, pid))
 
 
-def _get_ready(control: socket.socket, order: dict[str, Any]) -> Scoreboard:
+def _prepare(control: socket.socket, setup: dict[str, Any]) -> Scoreboard:
     try:
-        load(order["preload"])(order["spec"])
+        load(setup["preload"])(setup["spec"])
     except BaseException:  # noqa: BLE001 - importing user code can raise anything
-        control.sendall(pack((BROKEN, traceback.format_exc())))
+        control.sendall(pack((START_FAILED, traceback.format_exc())))
         raise SystemExit(1) from None
     try:
         scoreboard = Scoreboard(
-            order["scoreboard"]
+            setup["scoreboard"]
         )  # children inherit the map, whatever becomes of the file
     except FileNotFoundError:
         raise SystemExit(0) from None  # the pool was closed before it could begin
-    _tell(control, (READY,))
+    _send(control, (READY,))
     gc.collect()
     gc.freeze()  # a collection in a child would copy every page that it only looks at
     return scoreboard
 
 
-def send_order(control: socket.socket, line: int, stream: socket.socket) -> None:
+def request_child(control: socket.socket, slot: int, stream: socket.socket) -> None:
     """The supervisor's side: ask for a child that lives on `stream`."""
-    socket.send_fds(control, [line.to_bytes(4)], [stream.fileno()])
+    socket.send_fds(control, [slot.to_bytes(4)], [stream.fileno()])
 
 
-def _next_order(control: socket.socket) -> tuple[int, socket.socket | None]:
+def _receive_request(control: socket.socket) -> tuple[int, socket.socket | None]:
     try:
         data, fds, _, _ = socket.recv_fds(control, 4, 1)
     except OSError:
@@ -84,15 +84,15 @@ def _next_order(control: socket.socket) -> tuple[int, socket.socket | None]:
     return int.from_bytes(data), socket.socket(fileno=fds[0])
 
 
-def _be_a_child(
-    stream: socket.socket, scoreboard: Scoreboard, order: dict[str, Any], line: int
+def _run_child(
+    stream: socket.socket, scoreboard: Scoreboard, setup: dict[str, Any], slot: int
 ) -> NoReturn:
     os.setpgid(0, 0)  # so that it can be ended together with all it started
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     status = 1
     try:
-        live(stream, scoreboard, order, line)
+        run_child(stream, scoreboard, setup, slot)
         status = 0
     except SystemExit:
         pass
@@ -105,7 +105,7 @@ def _be_a_child(
         os._exit(status)  # never the exit handlers of the fork server, whose copy this is
 
 
-def _watch_children() -> int:
+def _watch_signals() -> int:
     """A descriptor that is readable when a child has died."""
     read_end, write_end = os.pipe()
     os.set_blocking(write_end, False)
@@ -129,7 +129,7 @@ def _reap() -> list[tuple[int, int]]:
     return gone
 
 
-def _end(children: set[int]) -> NoReturn:
+def _kill_all(children: set[int]) -> NoReturn:
     for pid in children:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
@@ -137,6 +137,6 @@ def _end(children: set[int]) -> NoReturn:
     os._exit(0)
 
 
-def _tell(control: socket.socket, value: Any) -> None:
+def _send(control: socket.socket, value: Any) -> None:
     with suppress(OSError):
         control.sendall(pack(value))

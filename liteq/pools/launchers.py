@@ -13,37 +13,37 @@ from typing import Any, NamedTuple
 
 from ..support.portable import portable
 from . import forkserver
-from .boot import start
-from .child import BROKEN
+from .child import START_FAILED
 from .frames import Channel
+from .spawn import spawn
 
 logger = getLogger("liteq.worker")
 
-_PATIENCE = 5.0  # seconds for a process to end that has been told to
+_EXIT_TIMEOUT = 5.0  # seconds for a process to end that has been told to
 
 
 class Callbacks(NamedTuple):
     """What a launcher tells its pool."""
 
-    born: Callable[[int, int], None]  # line, pid
-    died: Callable[[int, int | None], None]  # pid, exit code (negative: the signal)
-    broken: Callable[[str], None]  # traceback of an application that cannot be imported
-    renewed: Callable[[], None]  # children that are launched from now on have the new code
+    started: Callable[[int, int], None]  # slot, pid
+    exited: Callable[[int, int | None], None]  # pid, exit code (negative: the signal)
+    start_failed: Callable[[str], None]  # traceback of an application that cannot be imported
+    code_renewed: Callable[[], None]  # children that are launched from now on have the new code
 
 
 class Launcher(ABC):
     """Makes children and tells of their births and deaths."""
 
-    def __init__(self, order: dict[str, Any], tell: Callbacks) -> None:
-        self.order = order
-        self.tell = tell
+    def __init__(self, setup: dict[str, Any], callbacks: Callbacks) -> None:
+        self.setup = setup
+        self.callbacks = callbacks
 
     @abstractmethod
     def start(self, selector: BaseSelector) -> None:
         """Get ready to launch."""
 
     @abstractmethod
-    def launch(self, line: int, stream: socket.socket) -> None:
+    def launch(self, slot: int, stream: socket.socket) -> None:
         """Make a child that lives on `stream`, which is closed here."""
 
     @abstractmethod
@@ -51,7 +51,7 @@ class Launcher(ABC):
         """Import the application anew for children to come."""
 
     @abstractmethod
-    def ended(self, pid: int) -> None:
+    def stream_closed(self, pid: int) -> None:
         """The stream of `pid` has ended: see to it that its death is told."""
 
     @abstractmethod
@@ -62,20 +62,20 @@ class Launcher(ABC):
 class _ForkServer:
     """A fork server process, as its supervisor sees it."""
 
-    def __init__(self, order: dict[str, Any]) -> None:
+    def __init__(self, setup: dict[str, Any]) -> None:
         ours, theirs = socket.socketpair()
         self.channel = Channel(ours)
-        self.process = start("liteq.pools.forkserver:main", theirs, order)
+        self.process = spawn("liteq.pools.forkserver:main", theirs, setup)
         self.children: set[int] = set()
-        self.expected = 0  # births that were asked for and not told yet
+        self.requested = 0  # births that were asked for and not told yet
 
     @property
-    def empty(self) -> bool:
-        return not self.children and not self.expected
+    def idle(self) -> bool:
+        return not self.children and not self.requested
 
-    def end(self) -> None:
+    def close(self) -> None:
         self.channel.close()
-        _await_end(self.process)
+        _wait_for_exit(self.process)
 
 
 class ForkServerLauncher(Launcher):
@@ -87,28 +87,28 @@ class ForkServerLauncher(Launcher):
         self._current: _ForkServer | None = None
         self._next: _ForkServer | None = None  # it has new code, and has yet to show that it works
 
-    def launch(self, line: int, stream: socket.socket) -> None:
+    def launch(self, slot: int, stream: socket.socket) -> None:
         # Made here, so that one that dies again and again is made as seldom as children are.
         server = self._current = self._current or self._start_server()
-        server.expected += 1
+        server.requested += 1
         with stream, suppress(OSError):  # a dead one is noticed when its end is read
-            forkserver.send_order(server.channel.socket, line, stream)
+            forkserver.request_child(server.channel.socket, slot, stream)
 
     def renew(self) -> None:
         if self._next is None:
             self._next = self._start_server()
 
-    def ended(self, pid: int) -> None:
+    def stream_closed(self, pid: int) -> None:
         """The fork server tells by itself, unless the child is of one that died."""
         if not any(pid in each.children for each in self._servers):
-            self.tell.died(pid, None)
+            self.callbacks.exited(pid, None)
 
     def close(self) -> None:
         for each in self._servers[:]:
-            self._dismiss(each)
+            self._remove(each)
 
     def _start_server(self) -> _ForkServer:
-        server = _ForkServer(self.order)
+        server = _ForkServer(self.setup)
         self._servers.append(server)
         self._selector.register(server.channel.socket, EVENT_READ, lambda: self._listen(server))
         return server
@@ -116,47 +116,47 @@ class ForkServerLauncher(Launcher):
     def _listen(self, server: _ForkServer) -> None:
         for kind, *rest in server.channel.receive():
             if kind == forkserver.FORKED:
-                line, pid = rest
+                slot, pid = rest
                 server.children.add(pid)
-                server.expected -= 1
-                self.tell.born(line, pid)
+                server.requested -= 1
+                self.callbacks.started(slot, pid)
             elif kind == forkserver.EXITED:
                 pid, code = rest
                 server.children.discard(pid)
-                self.tell.died(pid, code)
+                self.callbacks.exited(pid, code)
             elif kind == forkserver.READY and server is self._next:
-                self._succeed(server)
-            elif kind == BROKEN and server is self._next:
+                self._switch_to(server)
+            elif kind == START_FAILED and server is self._next:
                 logger.error("the new code cannot be imported, the old one stays:\n%s", rest[0])
-            elif kind == BROKEN:
-                self.tell.broken(rest[0])
+            elif kind == START_FAILED:
+                self.callbacks.start_failed(rest[0])
         if server.channel.eof:
-            self._bury(server)
-        elif server.empty and server not in (self._current, self._next):
-            self._dismiss(server)
+            self._lost(server)
+        elif server.idle and server not in (self._current, self._next):
+            self._remove(server)
 
-    def _succeed(self, server: _ForkServer) -> None:
+    def _switch_to(self, server: _ForkServer) -> None:
         before, self._current, self._next = self._current, server, None
-        if before is not None and before.empty:
-            self._dismiss(before)
-        self.tell.renewed()
+        if before is not None and before.idle:
+            self._remove(before)
+        self.callbacks.code_renewed()
 
-    def _bury(self, server: _ForkServer) -> None:
+    def _lost(self, server: _ForkServer) -> None:
         """It died by itself: its children cannot be told dead from alive, so they are ended."""
-        self._dismiss(server)
+        self._remove(server)
         for pid in server.children:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
         orphans, server.children = server.children, set()
         for pid in orphans:
-            self.tell.died(pid, None)
+            self.callbacks.exited(pid, None)
 
-    def _dismiss(self, server: _ForkServer) -> None:
+    def _remove(self, server: _ForkServer) -> None:
         self._servers.remove(server)
         self._current = None if self._current is server else self._current
         self._next = None if self._next is server else self._next
         self._selector.unregister(server.channel.socket)
-        server.end()
+        server.close()
 
 
 class SpawnLauncher(Launcher):
@@ -165,16 +165,16 @@ class SpawnLauncher(Launcher):
     def start(self, selector: BaseSelector) -> None:
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
 
-    def launch(self, line: int, stream: socket.socket) -> None:
-        process = start("liteq.pools.child:spawned", stream, {**self.order, "line": line})
+    def launch(self, slot: int, stream: socket.socket) -> None:
+        process = spawn("liteq.pools.child:main", stream, {**self.setup, "slot": slot})
         self._processes[process.pid] = process
-        self.tell.born(line, process.pid)
+        self.callbacks.started(slot, process.pid)
 
     def renew(self) -> None:
-        self.tell.renewed()  # each child imports the application anyway
+        self.callbacks.code_renewed()  # each child imports the application anyway
 
-    def ended(self, pid: int) -> None:
-        self.tell.died(pid, _await_end(self._processes.pop(pid)))
+    def stream_closed(self, pid: int) -> None:
+        self.callbacks.exited(pid, _wait_for_exit(self._processes.pop(pid)))
 
     def close(self) -> None:
         for process in self._processes.values():
@@ -183,15 +183,15 @@ class SpawnLauncher(Launcher):
         self._processes = {}
 
 
-def _await_end(process: "subprocess.Popen[bytes]") -> int:
+def _wait_for_exit(process: "subprocess.Popen[bytes]") -> int:
     """The exit code of a process that has closed its stream. If it lives on, it is of no use."""
     try:
-        return process.wait(_PATIENCE)
+        return process.wait(_EXIT_TIMEOUT)
     except subprocess.TimeoutExpired:
         process.kill()
         return process.wait()
 
 
-def make_launcher(order: dict[str, Any], tell: Callbacks) -> Launcher:
+def make_launcher(setup: dict[str, Any], callbacks: Callbacks) -> Launcher:
     """The best launcher of this platform."""
-    return (SpawnLauncher if portable() else ForkServerLauncher)(order, tell)
+    return (SpawnLauncher if portable() else ForkServerLauncher)(setup, callbacks)

@@ -1,6 +1,6 @@
 """A scoreboard in shared memory on which each slot writes what it is in.
 
-When a child dies, its line tells which task it was in, so that only this one is charged; while
+When a child dies, its slot tells which task it was in, so that only this one is charged; while
 it lives, for how long it has been in it. A file that both sides map, because that works between
 any two processes on every platform, and because it outlives them: when the supervisor dies as
 well, whoever rescues its tasks reads there which of them had started, and takes it down.
@@ -14,11 +14,11 @@ import time
 from contextlib import suppress
 from typing import NamedTuple
 
-_LINE = struct.Struct("=qdq")
+_RECORD = struct.Struct("=qdq")
 _PREFIX = "liteq-scoreboard-"
 
 
-class Entry(NamedTuple):
+class Started(NamedTuple):
     """The ticket of what a slot started last, and when (`time.monotonic`)."""
 
     ticket: int
@@ -27,7 +27,7 @@ class Entry(NamedTuple):
 
 
 class Scoreboard:
-    """One line for each slot."""
+    """One slot for each slot."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -35,27 +35,27 @@ class Scoreboard:
             self._map = mmap.mmap(file.fileno(), 0)
 
     @classmethod
-    def create(cls, lines: int) -> "Scoreboard":
-        """A new scoreboard with `lines` empty lines."""
+    def create(cls, slots: int) -> "Scoreboard":
+        """A new scoreboard with `slots` empty slots."""
         fd, path = tempfile.mkstemp(prefix=_PREFIX)
-        os.write(fd, bytes(max(lines, 1) * _LINE.size))
+        os.write(fd, bytes(max(slots, 1) * _RECORD.size))
         os.close(fd)
         return cls(path)
 
-    def write(self, line: int, ticket: int, token: int) -> None:
-        """Say that `line`'s slot starts `ticket`, claimed with `token`, now.
+    def write(self, slot: int, ticket: int, token: int) -> None:
+        """Say that `slot`'s slot starts `ticket`, claimed with `token`, now.
 
         Raises ValueError once this process has removed the scoreboard.
         """
-        _LINE.pack_into(self._map, line * _LINE.size, ticket, time.monotonic(), token)
+        _RECORD.pack_into(self._map, slot * _RECORD.size, ticket, time.monotonic(), token)
 
-    def read(self, line: int) -> Entry:
-        """What `line`'s slot started last; ticket 0 is nothing yet."""
-        return Entry(*_LINE.unpack_from(self._map, line * _LINE.size))
+    def read(self, slot: int) -> Started:
+        """What `slot`'s slot started last; ticket 0 is nothing yet."""
+        return Started(*_RECORD.unpack_from(self._map, slot * _RECORD.size))
 
-    def wipe(self, line: int) -> None:
+    def clear(self, slot: int) -> None:
         """A new child has nothing yet."""
-        _LINE.pack_into(self._map, line * _LINE.size, 0, 0.0, 0)
+        _RECORD.pack_into(self._map, slot * _RECORD.size, 0, 0.0, 0)
 
     def remove(self) -> None:
         """Take the scoreboard down."""
@@ -63,7 +63,7 @@ class Scoreboard:
         remove(self.path)
 
 
-def started(path: str) -> frozenset[int] | None:
+def started_tokens(path: str) -> frozenset[int] | None:
     """The tokens of the claims that the slots of the scoreboard at `path` began last.
 
     Used by whoever rescues the tasks of a dead supervisor. None when the scoreboard is gone.
@@ -75,8 +75,8 @@ def started(path: str) -> frozenset[int] | None:
             data = file.read()
     except OSError:
         return None
-    whole = len(data) - len(data) % _LINE.size
-    return frozenset(token for ticket, _, token in _LINE.iter_unpack(data[:whole]) if ticket)
+    whole = len(data) - len(data) % _RECORD.size
+    return frozenset(token for ticket, _, token in _RECORD.iter_unpack(data[:whole]) if ticket)
 
 
 def remove(path: str) -> None:

@@ -31,7 +31,7 @@ class Scoreboards:
         if not path:
             return None
         self._read.add(path)
-        return scoreboard.started(path)
+        return scoreboard.started_tokens(path)
 
     def remove(self) -> None:
         """Remove those that were read. Only after the rescue is written: until then it may have

@@ -294,7 +294,7 @@ class Supervisor:
         )
         self.done += len(news.finished)
         self._returned += news.returned
-        for told in news.told:
+        for told in news.updates:
             self._tell(told)
         for death in news.deaths:
             self._bury(death)

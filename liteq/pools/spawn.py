@@ -18,11 +18,11 @@ from ..support.plugins import load
 _PROGRAM = (
     "import json, sys; order = json.loads(sys.stdin.buffer.readline()); "
     "sys.path[:] = order['path']; "
-    "from liteq.pools.boot import obey; obey(order)"
+    "from liteq.pools.spawn import main; main(order)"
 )
 
 
-def start(function: str, end: socket.socket, order: dict[str, Any]) -> "subprocess.Popen[bytes]":
+def spawn(function: str, end: socket.socket, order: dict[str, Any]) -> "subprocess.Popen[bytes]":
     """A new process that calls `function(socket, order)`; `function` is "module:name".
 
     `end` is closed here once it is the child's.
@@ -38,7 +38,7 @@ def start(function: str, end: socket.socket, order: dict[str, Any]) -> "subproce
         process_group=0,
     )
     assert process.stdin is not None
-    handle = _share(end, process.pid)
+    handle = _share_socket(end, process.pid)
     wanted = {**order, "function": function, "path": sys.path, "socket": handle}
     try:
         process.stdin.write(json.dumps(wanted).encode() + b"\n")
@@ -49,12 +49,12 @@ def start(function: str, end: socket.socket, order: dict[str, Any]) -> "subproce
     return process
 
 
-def obey(order: dict[str, Any]) -> None:
+def main(order: dict[str, Any]) -> None:
     """The new process's side: take the stream and do what was asked."""
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)  # a task that reads standard input gets its end, not our next order
     os.close(null)
-    load(order["function"])(_receive(order["socket"]), order)
+    load(order["function"])(_receive_socket(order["socket"]), order)
 
 
 def _interpreter_flags() -> list[str]:
@@ -63,16 +63,16 @@ def _interpreter_flags() -> list[str]:
 
 if sys.platform == "win32":
 
-    def _share(end: socket.socket, pid: int) -> str:
+    def _share_socket(end: socket.socket, pid: int) -> str:
         return base64.b64encode(end.share(pid)).decode()
 
-    def _receive(handle: str) -> socket.socket:
+    def _receive_socket(handle: str) -> socket.socket:
         return socket.fromshare(base64.b64decode(handle))
 
 else:
 
-    def _share(end: socket.socket, pid: int) -> int:
+    def _share_socket(end: socket.socket, pid: int) -> int:
         return end.fileno()
 
-    def _receive(handle: int) -> socket.socket:
+    def _receive_socket(handle: int) -> socket.socket:
         return socket.socket(fileno=handle)

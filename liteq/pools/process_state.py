@@ -12,7 +12,7 @@ from typing import Any
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGALRM", "SIGCHLD", "SIGBREAK")
 
 
-class Surroundings:
+class ProcessState:
     """The working folder, standard streams, umask, limits and signal handlers of this process."""
 
     def __init__(self) -> None:
