@@ -1,4 +1,4 @@
-"""Places to run deliveries, by name.
+"""Pools, which run deliveries in processes or threads, by name.
 
 To add one: a file beside this one, and its line in `POOLS`. Third parties use the entry point
 group `liteq.pools`.
@@ -30,7 +30,7 @@ POOLS = {
 
 
 def make_pool(name: str, size: int, spec: RunnerSpec) -> Pool:
-    """The pool `name` with `size` slots. Raises ImproperlyConfigured for an unknown name."""
+    """Return a new pool `name` with `size` slots. Raises ImproperlyConfigured for another name."""
     found = load(POOLS[name]) if name in POOLS else load_entry_point("liteq.pools", name)
     if found is None:
         hint = did_you_mean(name, POOLS)

@@ -1,9 +1,10 @@
-"""A scoreboard in shared memory on which each slot writes what it is in.
+"""The scoreboard: a file in shared memory, in which each slot writes what it has started.
 
-When a child dies, its slot tells which task it was in, so that only this one is charged; while
-it lives, for how long it has been in it. A file that both sides map, because that works between
-any two processes on every platform, and because it outlives them: when the supervisor dies as
-well, whoever rescues its tasks reads there which of them had started, and takes it down.
+When a child dies, its record tells which task it was running, so that only this one is charged
+with the death; while it lives, for how long it has been running it. It is a mapped file, because
+that works between any two processes on every platform, and because it outlives them: when the
+supervisor dies as well, the worker that rescues its tasks reads there which of them had started,
+and then removes the file.
 """
 
 import mmap
@@ -19,15 +20,15 @@ _PREFIX = "liteq-scoreboard-"
 
 
 class Started(NamedTuple):
-    """The ticket of what a slot started last, and when (`time.monotonic`)."""
+    """The record of a slot: the delivery that it started last."""
 
-    ticket: int
-    since: float
-    token: int  # of the claim, which means something to others as well
+    ticket: int  # 0: none
+    since: float  # `time.monotonic`
+    token: int  # of the claim, by which other processes know it too
 
 
 class Scoreboard:
-    """One slot for each slot."""
+    """A scoreboard with one record per slot."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -36,37 +37,37 @@ class Scoreboard:
 
     @classmethod
     def create(cls, slots: int) -> "Scoreboard":
-        """A new scoreboard with `slots` empty slots."""
+        """Create a scoreboard with an empty record for each of `slots` slots."""
         fd, path = tempfile.mkstemp(prefix=_PREFIX)
         os.write(fd, bytes(max(slots, 1) * _RECORD.size))
         os.close(fd)
         return cls(path)
 
     def write(self, slot: int, ticket: int, token: int) -> None:
-        """Say that `slot`'s slot starts `ticket`, claimed with `token`, now.
+        """Record that `slot` starts `ticket`, claimed with `token`, now.
 
         Raises ValueError once this process has removed the scoreboard.
         """
         _RECORD.pack_into(self._map, slot * _RECORD.size, ticket, time.monotonic(), token)
 
     def read(self, slot: int) -> Started:
-        """What `slot`'s slot started last; ticket 0 is nothing yet."""
+        """Return what `slot` started last."""
         return Started(*_RECORD.unpack_from(self._map, slot * _RECORD.size))
 
     def clear(self, slot: int) -> None:
-        """A new child has nothing yet."""
+        """Empty the record of `slot`, before it gets a new child."""
         _RECORD.pack_into(self._map, slot * _RECORD.size, 0, 0.0, 0)
 
     def remove(self) -> None:
-        """Take the scoreboard down."""
+        """Unmap the scoreboard and delete its file."""
         self._map.close()
         remove(self.path)
 
 
 def started_tokens(path: str) -> frozenset[int] | None:
-    """The tokens of the claims that the slots of the scoreboard at `path` began last.
+    """Return the tokens of the claims that the slots of the scoreboard at `path` started last.
 
-    Used by whoever rescues the tasks of a dead supervisor. None when the scoreboard is gone.
+    For the rescue of a dead worker's tasks. None when the scoreboard is gone.
     """
     if not _is_scoreboard(path):
         return None
@@ -80,12 +81,12 @@ def started_tokens(path: str) -> frozenset[int] | None:
 
 
 def remove(path: str) -> None:
-    """Take down the scoreboard at `path`, if it is there."""
+    """Delete the scoreboard at `path`, if it is there."""
     if _is_scoreboard(path):
         with suppress(OSError):
             os.unlink(path)
 
 
 def _is_scoreboard(path: str) -> bool:
-    # The path comes out of the store: what it names is not opened or unlinked on its word alone.
+    # The path comes from the store, which alone must not decide what is opened or deleted.
     return os.path.basename(path).startswith(_PREFIX)

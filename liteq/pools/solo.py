@@ -1,6 +1,7 @@
 """The solo pool: one slot, in the supervisor's own thread.
 
-For debugging, and where all else is barred: while a task runs, the supervisor does nothing else.
+For debugging, and for places without threads and processes: while a task runs, the supervisor does
+nothing else.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from .scoreboard import Scoreboard
 
 
 class SoloPool(Pool):
-    """Runs deliveries where they are submitted."""
+    """A pool that runs deliveries in `submit`."""
 
     def __init__(self, size: int, spec: RunnerSpec) -> None:
         super().__init__(1, spec)
@@ -34,7 +35,7 @@ class SoloPool(Pool):
         return events
 
     def tend(self) -> float | None:
-        return 0.0 if self._events else None  # nobody else wakes the selector for it
+        return 0.0 if self._events else None  # events of this thread do not wake the selector
 
     def close(self) -> None:
         self._scoreboard.remove()

@@ -1,4 +1,4 @@
-"""The threads pool: every slot is a thread of this process, for tasks that mostly wait."""
+"""The threads pool: each slot is a thread of this process, for tasks that mostly wait."""
 
 import threading
 import time
@@ -11,14 +11,12 @@ from selectors import EVENT_READ, BaseSelector
 from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome
 from ..support.wakeup import Wakeup
-from .base import Death, Pool, PoolEvents, Run, RunnerSpec, Running, Slot, StateUpdate
+from .base import STOPPED, Death, Pool, PoolEvents, Run, RunnerSpec, Running, Slot, StateUpdate
 from .scoreboard import Scoreboard
-
-_LEFT = "its worker was stopped while it ran"
 
 
 class ThreadPool(Pool):
-    """Runs deliveries in threads."""
+    """A pool that runs deliveries in threads."""
 
     def __init__(self, size: int, spec: RunnerSpec) -> None:
         super().__init__(size, spec)
@@ -42,7 +40,7 @@ class ThreadPool(Pool):
         run = self.spec.make_here(self._send_state)
         for slot in self.slots:
             slot.up = True
-            # A daemon: a task that never ends must not keep the host program from ending.
+            # A daemon: a task that never ends must not keep the host program from exiting.
             name = f"liteq-{slot.number}"
             threading.Thread(target=self._work, args=(slot, run), name=name, daemon=True).start()
 
@@ -53,7 +51,7 @@ class ThreadPool(Pool):
             self._queues[slot.number].put((self._tickets, delivery))
 
     def recall(self, slot: Slot) -> None:
-        # The thread may be faster at each of them: then it runs it, and we do not get it.
+        # The thread takes from the same queue: it runs the deliveries that it takes first.
         with suppress(Empty):
             while (item := self._queues[slot.number].get_nowait()) is not None:
                 self._returned.append(slot.holding.pop(item[0]))
@@ -71,7 +69,7 @@ class ThreadPool(Pool):
         while self._outcomes:
             slot, ticket, outcome = self._outcomes.popleft()
             delivery = slot.holding.pop(ticket, None)
-            if delivery is not None:  # else it was left behind
+            if delivery is not None:  # None: it was abandoned by `close`
                 events.finished.append((delivery, outcome))
         while self._updates:
             events.updates.append(self._updates.popleft())
@@ -79,7 +77,7 @@ class ThreadPool(Pool):
 
     def close(self) -> None:
         for slot in self.slots:
-            self.recall(slot)  # it goes back to the queue, so no thread may run it any more
+            self.recall(slot)  # these go back to the store, so no thread may run them any more
             self._queues[slot.number].put(None)
         self._abandon_running()
         self._scoreboard.remove()
@@ -88,14 +86,14 @@ class ThreadPool(Pool):
         self._wakeup.close()
 
     def _abandon_running(self) -> None:
-        """Threads cannot be ended: what they come to from now on is nobody's any more."""
+        """Report running tasks as deaths: threads cannot be killed, so their outcomes are lost."""
         events = self._events = self.collect()
         for slot in self.slots:
             running = self.running(slot)
             if slot.holding:
                 delivery, ran = running or (None, 0.0)
                 waiting = [each for each in slot.holding.values() if each is not delivery]
-                events.deaths.append(Death(delivery, waiting, Kind.REQUEUED, _LEFT, ran))
+                events.deaths.append(Death(delivery, waiting, Kind.REQUEUED, STOPPED, ran))
                 slot.holding.clear()
 
     def _work(self, slot: Slot, run: Run) -> None:
@@ -105,7 +103,7 @@ class ThreadPool(Pool):
             try:
                 self._scoreboard.write(slot.number, ticket, delivery.receipt.token)
             except ValueError:
-                return  # the pool was closed just now, and `delivery` goes back to the queue
+                return  # the pool was closed just now, and `delivery` goes back to the store
             self._outcomes.append((slot, ticket, run(delivery)))
             self._wakeup.set()
 
