@@ -1,8 +1,8 @@
-"""A child of the process pool: runs what comes, tells what came of it.
+"""A child of the process pool, which runs deliveries and sends their outcomes.
 
-The main thread runs tasks. A reader thread owns the backlog: it takes in deliveries while a task
-runs, gives back what is not started when it is asked to, and sends off outcomes that wait behind
-a task that turned out long.
+The main thread runs tasks. A reader thread owns the backlog: while a task runs it receives
+deliveries, returns those that are not started when they are recalled, and sends outcomes that
+would otherwise wait for a long task to end.
 """
 
 import os
@@ -24,21 +24,22 @@ from .frames import FrameReader, pack
 from .memory import resident_kib
 from .process_state import ProcessState
 from .scoreboard import Scoreboard
+from .spawn import Setup
 
 # Supervisor to child
 RUN, RECALL, DRAIN = 0, 1, 2
 # Child to supervisor
 READY, OUTCOMES, RETURNED, STATE, START_FAILED = 0, 1, 2, 3, 4
 
-_FLUSH_EVERY = 0.001  # seconds that an outcome may wait for others to travel with it
-_RESTORE_EVERY = 0.020  # seconds between two looks at what tasks left behind, 30 us each
-_POLL_EVERY = 0.005  # seconds between two looks at outcomes behind a long task
+_FLUSH_EVERY = 0.001  # seconds that an outcome may wait for others to be sent with it
+_RESTORE_EVERY = 0.020  # seconds between two checks of what tasks changed, of 30 us each
+_POLL_EVERY = 0.005  # seconds between two checks for outcomes that wait for a long task
 
 Item = tuple[int, tuple[Any, ...], tuple[int | str, int], tuple[Any, ...]]
 
 
 def to_item(ticket: int, delivery: Delivery) -> Item:
-    """A delivery as it goes through the pipe."""
+    """Return a delivery and its ticket as plain tuples, for the stream."""
     message, (key, token), *rest, inputs = delivery
     if inputs is not None:
         inputs = _plain(inputs)
@@ -46,14 +47,14 @@ def to_item(ticket: int, delivery: Delivery) -> Item:
 
 
 def _plain(inputs: Any) -> Any:
-    """`inputs` without the classes that the pipe does not know."""
+    """Return `inputs` as plain lists and tuples: marshal knows no subclasses."""
     if isinstance(inputs, list):
         return [_plain(each) for each in inputs]
     return inputs if inputs is None else tuple(inputs)
 
 
 class Child:
-    """One child: its backlog, its runner, its end of the stream."""
+    """One child: its backlog, its end of the stream, and its limits."""
 
     def __init__(
         self, stream: socket.socket, scoreboard: Scoreboard, slot: int, limits: Limits
@@ -61,27 +62,27 @@ class Child:
         self._stream = stream
         self._scoreboard = scoreboard
         self._slot = slot
-        self._backlog: SimpleQueue[Item | None] = SimpleQueue()  # None: leave
+        self._backlog: SimpleQueue[Item | None] = SimpleQueue()  # None: exit
         self._outcomes: list[tuple[Any, ...]] = []
         self._sending = threading.Lock()
         self._pid = os.getpid()
         self._limits = limits
         self._draining = False
-        self._tasks_left = (
-            limits.tasks or -1
-        )  # tasks until this child is used up; negative: no limit
+        self._tasks_left = limits.tasks or -1  # negative: no limit
 
     def send_state(self, id: str, state: str, meta: bytes, serializer: str) -> None:
-        """Send what the running task tells of itself."""
+        """Send a state that the running task sets."""
         self._send((STATE, (id, state, meta, serializer)))
 
-    def send_start_failure(self, why: str) -> None:
-        """Say why this child cannot work."""
-        self._send((START_FAILED, why))
+    def send_start_failure(self, text: str) -> None:
+        """Send the traceback of the error for which this child cannot start."""
+        self._send((START_FAILED, text))
 
     def serve(self, run: Run) -> None:
-        """Run what comes until this child is used up; the supervisor's end closes before that,
-        or the process is killed."""
+        """Run deliveries until a limit is reached, or the supervisor drains this child.
+
+        The process exits when the supervisor closes its end of the stream.
+        """
         state = ProcessState()
         self._send((READY, self._pid))
         threading.Thread(target=self._read, name="liteq-reader", daemon=True).start()
@@ -95,7 +96,7 @@ class Child:
             scoreboard.write(slot, ticket, receipt[1])
             outcome = run(Delivery(Message._make(message), Receipt(*receipt), *rest))
             if os.getpid() != self._pid:
-                os._exit(0)  # the task forked and its child came back through us
+                os._exit(0)  # the task forked, and this is its child, which returned here
             self._outcomes.append((ticket, outcome.kind.value, *outcome[1:]))
             self._tasks_left -= 1
             if self._tasks_left == 0 or self._too_large():
@@ -117,7 +118,7 @@ class Child:
 
     def _flush(self) -> None:
         with self._sending:
-            # The other thread may be about to add one, so the list stays the same list.
+            # The main thread may append one meanwhile, so the list must not be replaced.
             outcomes = self._outcomes[:]
             if outcomes:
                 del self._outcomes[: len(outcomes)]
@@ -137,33 +138,33 @@ class Child:
                 data = self._stream.recv(1 << 18)
                 if not data:
                     break
-                for order, value in reader.feed(data):
-                    self._handle(order, value)
+                for kind, value in reader.feed(data):
+                    self._handle(kind, value)
         except OSError:
             pass
-        # The supervisor is gone, and nobody would ever read what the running task comes to.
+        # The supervisor is gone, so the outcome of the running task cannot be used any more.
         os._exit(1)
 
     def _readable(self) -> bool:
-        """Wait for orders, but not past outcomes that want to be sent."""
+        """Wait for data; return False after a while if outcomes may have to be sent."""
         waiting = self._outcomes or not self._backlog.empty()
         ready, _, _ = select.select([self._stream], [], [], _POLL_EVERY if waiting else None)
         return bool(ready)
 
-    def _handle(self, order: int, value: Any) -> None:
-        if order == RUN:
+    def _handle(self, kind: int, value: Any) -> None:
+        if kind == RUN:
             for item in value:
                 self._backlog.put(item)
         else:
             self._flush()
             self._send((RETURNED, self._take_unstarted()))
-            self._draining = self._draining or order == DRAIN
+            self._draining = self._draining or kind == DRAIN
             if self._draining:
                 self._backlog.put(None)
 
     def _take_unstarted(self) -> list[int]:
         tickets = []
-        with suppress(Empty):  # the main thread may be faster at each of them
+        with suppress(Empty):  # the main thread takes from the backlog, too
             while True:
                 item = self._backlog.get_nowait()
                 if item is not None:
@@ -171,10 +172,8 @@ class Child:
         return tickets
 
 
-def run_child(
-    stream: socket.socket, scoreboard: Scoreboard, setup: dict[str, Any], slot: int
-) -> None:
-    """What a child does from its first breath to its last."""
+def run_child(stream: socket.socket, scoreboard: Scoreboard, setup: Setup, slot: int) -> None:
+    """Run the child of `slot` in this process, from its setup to its end."""
     _ignore_signals()
     child = Child(stream, scoreboard, slot, Limits(*setup["limits"]))
     try:
@@ -185,26 +184,26 @@ def run_child(
     try:
         child.serve(run)
     except (BrokenPipeError, ConnectionError):
-        os._exit(1)  # the supervisor went first
+        os._exit(1)  # the supervisor exited first
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
 
 
-def main(stream: socket.socket, setup: dict[str, Any]) -> None:
-    """Entry of a child that is a fresh interpreter."""
+def main(stream: socket.socket, setup: Setup) -> None:
+    """Run a child that is a fresh interpreter."""
     stream.setblocking(True)
     try:
         scoreboard = Scoreboard(setup["scoreboard"])
     except FileNotFoundError:
-        return  # the pool was closed before this child could begin
+        return  # the pool was closed before this child could start
     run_child(stream, scoreboard, setup, setup["slot"])
 
 
 def _ignore_signals() -> None:
-    """Signals to the whole group are for the supervisor: it decides what becomes of a task.
+    """Ignore signals to the whole group: the supervisor decides what becomes of a task.
 
-    Handlers that do nothing rather than SIG_IGN, which programs started by tasks would inherit.
+    By handlers that do nothing, not SIG_IGN, which programs started by tasks would inherit.
     """
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK"):
         number = getattr(signal, name, None)

@@ -1,4 +1,4 @@
-"""How children come into the world: forked from a fork server, or as fresh interpreters."""
+"""Launchers of child processes: fork them from a fork server, or start fresh interpreters."""
 
 import os
 import signal
@@ -9,21 +9,21 @@ from collections.abc import Callable
 from contextlib import suppress
 from logging import getLogger
 from selectors import EVENT_READ, BaseSelector
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..support.portable import portable
 from . import forkserver
 from .child import START_FAILED
 from .frames import Channel
-from .spawn import spawn
+from .spawn import Setup, spawn
 
 logger = getLogger("liteq.worker")
 
-_EXIT_TIMEOUT = 5.0  # seconds for a process to end that has been told to
+_EXIT_TIMEOUT = 5.0  # seconds that a process may take to exit after its stream was closed
 
 
 class Callbacks(NamedTuple):
-    """What a launcher tells its pool."""
+    """The functions of the pool that a launcher calls."""
 
     started: Callable[[int, int], None]  # slot, pid
     exited: Callable[[int, int | None], None]  # pid, exit code (negative: the signal)
@@ -32,42 +32,42 @@ class Callbacks(NamedTuple):
 
 
 class Launcher(ABC):
-    """Makes children and tells of their births and deaths."""
+    """A launcher, which starts children and reports when they have started and exited."""
 
-    def __init__(self, setup: dict[str, Any], callbacks: Callbacks) -> None:
+    def __init__(self, setup: Setup, callbacks: Callbacks) -> None:
         self.setup = setup
         self.callbacks = callbacks
 
     @abstractmethod
     def start(self, selector: BaseSelector) -> None:
-        """Get ready to launch."""
+        """Prepare to launch children."""
 
     @abstractmethod
     def launch(self, slot: int, stream: socket.socket) -> None:
-        """Make a child that lives on `stream`, which is closed here."""
+        """Start a child for `slot` with `stream`, which is closed in this process."""
 
     @abstractmethod
     def renew(self) -> None:
-        """Import the application anew for children to come."""
+        """Import the application anew for children that are launched later."""
 
     @abstractmethod
     def stream_closed(self, pid: int) -> None:
-        """The stream of `pid` has ended: see to it that its death is told."""
+        """Make sure that the exit of `pid`, which has closed its stream, is reported."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go; children that are left are ended."""
+        """Kill the children that are left, and release all resources."""
 
 
 class _ForkServer:
     """A fork server process, as its supervisor sees it."""
 
-    def __init__(self, setup: dict[str, Any]) -> None:
+    def __init__(self, setup: Setup) -> None:
         ours, theirs = socket.socketpair()
         self.channel = Channel(ours)
         self.process = spawn("liteq.pools.forkserver:main", theirs, setup)
         self.children: set[int] = set()
-        self.requested = 0  # births that were asked for and not told yet
+        self.requested = 0  # children that were requested and are not reported yet
 
     @property
     def idle(self) -> bool:
@@ -79,19 +79,20 @@ class _ForkServer:
 
 
 class ForkServerLauncher(Launcher):
-    """Children are forked from one process that has the application imported."""
+    """A launcher that forks children from a process that has imported the application."""
 
     def start(self, selector: BaseSelector) -> None:
         self._selector = selector
         self._servers: list[_ForkServer] = []
         self._current: _ForkServer | None = None
-        self._next: _ForkServer | None = None  # it has new code, and has yet to show that it works
+        self._next: _ForkServer | None = None  # it has new code, and is not ready yet
 
     def launch(self, slot: int, stream: socket.socket) -> None:
-        # Made here, so that one that dies again and again is made as seldom as children are.
+        # A server is started here, so one that exits again and again is started no more often
+        # than children are.
         server = self._current = self._current or self._start_server()
         server.requested += 1
-        with stream, suppress(OSError):  # a dead one is noticed when its end is read
+        with stream, suppress(OSError):  # if it has exited, that is noticed when its end is read
             forkserver.request_child(server.channel.socket, slot, stream)
 
     def renew(self) -> None:
@@ -99,7 +100,7 @@ class ForkServerLauncher(Launcher):
             self._next = self._start_server()
 
     def stream_closed(self, pid: int) -> None:
-        """The fork server tells by itself, unless the child is of one that died."""
+        # The fork server reports the exit, unless it has exited itself.
         if not any(pid in each.children for each in self._servers):
             self.callbacks.exited(pid, None)
 
@@ -110,10 +111,10 @@ class ForkServerLauncher(Launcher):
     def _start_server(self) -> _ForkServer:
         server = _ForkServer(self.setup)
         self._servers.append(server)
-        self._selector.register(server.channel.socket, EVENT_READ, lambda: self._listen(server))
+        self._selector.register(server.channel.socket, EVENT_READ, lambda: self._receive(server))
         return server
 
-    def _listen(self, server: _ForkServer) -> None:
+    def _receive(self, server: _ForkServer) -> None:
         for kind, *rest in server.channel.receive():
             if kind == forkserver.FORKED:
                 slot, pid = rest
@@ -131,7 +132,7 @@ class ForkServerLauncher(Launcher):
             elif kind == START_FAILED:
                 self.callbacks.start_failed(rest[0])
         if server.channel.eof:
-            self._lost(server)
+            self._handle_exit(server)
         elif server.idle and server not in (self._current, self._next):
             self._remove(server)
 
@@ -141,14 +142,14 @@ class ForkServerLauncher(Launcher):
             self._remove(before)
         self.callbacks.code_renewed()
 
-    def _lost(self, server: _ForkServer) -> None:
-        """It died by itself: its children cannot be told dead from alive, so they are ended."""
+    def _handle_exit(self, server: _ForkServer) -> None:
+        """Kill the children of a server that exited: whether they still run cannot be known."""
         self._remove(server)
         for pid in server.children:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
-        orphans, server.children = server.children, set()
-        for pid in orphans:
+        children, server.children = server.children, set()
+        for pid in children:
             self.callbacks.exited(pid, None)
 
     def _remove(self, server: _ForkServer) -> None:
@@ -160,7 +161,7 @@ class ForkServerLauncher(Launcher):
 
 
 class SpawnLauncher(Launcher):
-    """Every child is a fresh interpreter: slower, and works everywhere."""
+    """A launcher of fresh interpreters, which is slower, and works on every platform."""
 
     def start(self, selector: BaseSelector) -> None:
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
@@ -171,7 +172,7 @@ class SpawnLauncher(Launcher):
         self.callbacks.started(slot, process.pid)
 
     def renew(self) -> None:
-        self.callbacks.code_renewed()  # each child imports the application anyway
+        self.callbacks.code_renewed()  # each child imports the application itself
 
     def stream_closed(self, pid: int) -> None:
         self.callbacks.exited(pid, _wait_for_exit(self._processes.pop(pid)))
@@ -184,7 +185,7 @@ class SpawnLauncher(Launcher):
 
 
 def _wait_for_exit(process: "subprocess.Popen[bytes]") -> int:
-    """The exit code of a process that has closed its stream. If it lives on, it is of no use."""
+    """Return the exit code of a process that has closed its stream; kill it if it does not exit."""
     try:
         return process.wait(_EXIT_TIMEOUT)
     except subprocess.TimeoutExpired:
@@ -192,6 +193,6 @@ def _wait_for_exit(process: "subprocess.Popen[bytes]") -> int:
         return process.wait()
 
 
-def make_launcher(setup: dict[str, Any], callbacks: Callbacks) -> Launcher:
-    """The best launcher of this platform."""
+def make_launcher(setup: Setup, callbacks: Callbacks) -> Launcher:
+    """Return the fastest launcher of this platform."""
     return (SpawnLauncher if portable() else ForkServerLauncher)(setup, callbacks)

@@ -1,7 +1,7 @@
-"""The process pool: every slot is a child process with a private stream to it.
+"""The process pool: each slot is a child process with a stream of its own.
 
-One stream for each child and no shared lock, so a child that is killed at any instant can leave
-nothing locked and nothing half-read.
+There is one stream per child and no shared lock, so a child that is killed at any instant leaves
+nothing locked, and no partial message on a stream of others.
 """
 
 import os
@@ -9,64 +9,76 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
 from typing import Any
 
 from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome
-from .base import Death, Kill, Pool, PoolBroken, PoolEvents, RunnerSpec, Running, Slot, StateUpdate
+from .base import (
+    STOPPED,
+    Death,
+    Kill,
+    Pool,
+    PoolBroken,
+    PoolEvents,
+    RunnerSpec,
+    Running,
+    Slot,
+    StateUpdate,
+)
 from .child import DRAIN, OUTCOMES, READY, RECALL, RETURNED, RUN, START_FAILED, STATE, to_item
 from .frames import Channel
 from .launchers import Callbacks, Launcher, make_launcher
 from .scoreboard import Scoreboard
+from .spawn import Setup
 
 _FIRST_PAUSE, _SHORT_PAUSE, _LONGEST_PAUSE = 0.1, 0.2, 5.0  # seconds before a child is replaced
-_MAX_FAILED_STARTS = 5  # children of one slot in a row that never came up, before the pool gives up
-_LEFT = "its worker was stopped while it ran"
-new = tuple.__new__
+_MAX_FAILED_STARTS = 5  # of one slot in a row, before the pool is broken
+_new = tuple.__new__
 _KINDS = {kind.value: kind for kind in Kind}
 
 
 class _ChildState:
-    """What the pool knows of the child in a slot, and of those before it."""
+    """The state of the child in a slot, and the failures of those before it."""
 
     def __init__(self, slot: Slot) -> None:
         self.slot = slot
         self.channel: Channel | None = None
         self.pid: int | None = None
-        self.launch_at: float | None = None  # `time.monotonic`
-        self.failed_starts = 0  # children in a row that never came up
-        self.crashes = 0  # children in a row that died of themselves and had finished nothing
+        self.start_at: float | None = None  # `time.monotonic`; None: it is started already
+        self.failed_starts = 0  # children in a row that exited before they were ready
+        self.crashes = 0  # children in a row that exited by themselves with no task finished
         self.reset()
 
     def reset(self) -> None:
-        """Nothing is known of the next child."""
-        self.launch_at = None
-        self.kill: Kill | None = None  # why we killed it
+        """Forget the last child, before another one is started."""
+        self.start_at = None
+        self.kill: Kill | None = None  # why the pool killed it
         self.ready = self.finished_any = self.draining = False
 
     def note_exit(self) -> float:
-        """Note its death; answer the seconds to wait before the next one.
+        """Count the exit of the child; return the seconds to wait before starting another one.
 
-        A task that kills its process, or a machine without memory, must not make us fork as fast
-        as we can. A child that we killed, or sent away, is replaced at once.
+        A task that kills its process, or a lack of memory, must not lead to forks as fast as the
+        machine allows. A child that was killed or drained by the pool is replaced at once.
         """
         self.pid = None
         self.slot.up = self.slot.recalled = False
         self.failed_starts = 0 if self.ready else self.failed_starts + 1
-        ours = self.draining or self.kill is not None
-        self.crashes = 0 if self.finished_any or ours else self.crashes + 1
+        intended = self.draining or self.kill is not None
+        self.crashes = 0 if self.finished_any or intended else self.crashes + 1
         if not self.crashes:
             return 0.0
-        # One that came up died in a task. Others wait behind that, so the pause is short.
+        # A child that was ready was killed by its task. Other tasks wait, so the pause is short.
         longest = _SHORT_PAUSE if self.ready else _LONGEST_PAUSE
         return float(min(_FIRST_PAUSE * 2 ** min(self.crashes - 1, 10), longest))
 
 
 class ProcessPool(Pool):
-    """Runs deliveries in child processes."""
+    """A pool that runs deliveries in child processes."""
 
     kills = True
 
@@ -77,19 +89,18 @@ class ProcessPool(Pool):
         self._children = [_ChildState(slot) for slot in self.slots]
         self._events = PoolEvents()
         self._tickets = 0
-        self._start_error = ""  # the last child that never came up told
-        self._terminating = False  # deaths are on our account from now on
+        self._start_error = ""  # the traceback of the last child that could not start
+        self._terminating = False  # children that exit from now on do so because of us
         self._closed = False
         self._launcher: Launcher | None = None
 
     def start(self, selector: BaseSelector) -> None:
         self._selector = selector
-        spec = self.spec
-        setup = {
-            "preload": spec.preload,
-            "make": spec.make,
-            "spec": spec.arguments,
-            "limits": spec.limits,
+        setup: Setup = {
+            "preload": self.spec.preload,
+            "make": self.spec.make,
+            "spec": self.spec.arguments,
+            "limits": self.spec.limits,
             "scoreboard": self._scoreboard.path,
         }
         callbacks = Callbacks(
@@ -98,7 +109,7 @@ class ProcessPool(Pool):
         self._launcher = make_launcher(setup, callbacks)
         self._launcher.start(selector)
         for child in self._children:
-            self._launch(child)
+            self._start_child(child)
 
     def submit(self, slot: Slot, deliveries: Sequence[Delivery]) -> None:
         items = []
@@ -117,9 +128,9 @@ class ProcessPool(Pool):
         delivery = slot.holding.get(started.ticket)
         return delivery and Running(delivery, time.monotonic() - started.since)
 
-    def kill(self, slot: Slot, verdict: Kill) -> None:
+    def kill(self, slot: Slot, kill: Kill) -> None:
         child = self._children[slot.number]
-        child.kill = verdict
+        child.kill = kill
         _kill_group(child.pid)
 
     def terminate(self) -> None:
@@ -143,10 +154,10 @@ class ProcessPool(Pool):
     def tend(self) -> float | None:
         now = time.monotonic()
         for child in self._children:
-            if child.launch_at is not None and child.launch_at <= now:
-                self._launch(child)
-        pending = [child.launch_at for child in self._children if child.launch_at is not None]
-        return max(min(pending) - now, 0.0) if pending else None
+            if child.start_at is not None and child.start_at <= now:
+                self._start_child(child)
+        due = [child.start_at for child in self._children if child.start_at is not None]
+        return max(min(due) - now, 0.0) if due else None
 
     def close(self) -> None:
         if self._closed:
@@ -166,22 +177,22 @@ class ProcessPool(Pool):
     def pids(self) -> list[int]:
         return [child.pid for child in self._children if child.pid is not None]
 
-    # births and deaths
+    # starts and exits
 
-    def _launch(self, child: _ChildState) -> None:
+    def _start_child(self, child: _ChildState) -> None:
         assert self._launcher is not None
         child.reset()
         self._scoreboard.clear(child.slot.number)
         ours, theirs = socket.socketpair()
-        channel = child.channel = Channel(ours)
-        self._selector.register(ours, EVENT_READ, lambda: self._serve(child, channel))
+        child.channel = Channel(ours)
+        self._selector.register(ours, EVENT_READ, partial(self._serve, child, child.channel))
         self._launcher.launch(child.slot.number, theirs)
 
     def _child_started(self, slot: int, pid: int) -> None:
         self._children[slot].pid = pid
 
-    def _start_failed(self, why: str) -> None:
-        self._start_error = why
+    def _start_failed(self, traceback: str) -> None:
+        self._start_error = traceback
 
     def _code_renewed(self) -> None:
         for child in self._children:
@@ -192,16 +203,16 @@ class ProcessPool(Pool):
         child = next((child for child in self._children if child.pid == pid), None)
         if child is None or self._closed:
             return
-        _kill_group(pid)  # what it started does not outlive it
+        _kill_group(pid)  # the processes that it started must not outlive it
         if child.channel is not None:
-            self._receive(child, child.channel)  # what it said before it died counts
+            self._receive(child, child.channel)  # what it sent before its exit counts
         self._record_death(child, code)
         self._close_channel(child)
         self._schedule_start(child)
 
     def _schedule_start(self, child: _ChildState) -> None:
         if not self._closed:
-            child.launch_at = time.monotonic() + child.note_exit()
+            child.start_at = time.monotonic() + child.note_exit()
 
     def _record_death(self, child: _ChildState, code: int | None) -> None:
         holding = child.slot.holding
@@ -210,11 +221,11 @@ class ProcessPool(Pool):
         delivery, ran = self.running(child.slot) or (None, 0.0)
         kind, reason = Kind.LOST, _exit_reason(code)
         if self._terminating:
-            kind, reason = Kind.REQUEUED, _LEFT
+            kind, reason = Kind.REQUEUED, STOPPED
         elif child.kill is not None:
             kind, reason = child.kill.kind, child.kill.reason
             if delivery is not child.kill.delivery:
-                delivery = None  # it had gone on to the next one, which is not to blame
+                delivery = None  # it had started the next one, which must not be charged
         waiting = [each for each in holding.values() if each is not delivery]
         self._events.deaths.append(Death(delivery, waiting, kind, reason, ran))
         holding.clear()
@@ -226,18 +237,16 @@ class ProcessPool(Pool):
             child.channel.close()
             child.channel = None
 
-    # the streams
+    # streams
 
     def _send(self, child: _ChildState, value: Any) -> None:
-        if child.channel is not None and not child.channel.send(value):
-            self._selector.modify(
-                child.channel.socket, EVENT_READ | EVENT_WRITE, self._listener(child, child.channel)
-            )
-
-    def _listener(self, child: _ChildState, channel: Channel) -> Callable[[], None]:
-        return lambda: self._serve(child, channel)
+        channel = child.channel
+        if channel is not None and not channel.send(value):
+            serve = partial(self._serve, child, channel)
+            self._selector.modify(channel.socket, EVENT_READ | EVENT_WRITE, serve)
 
     def _serve(self, child: _ChildState, channel: Channel) -> None:
+        """Send and receive what the stream has room and data for."""
         if channel.flush() and channel.socket.fileno() >= 0:
             key = self._selector.get_key(channel.socket)
             if key.events != EVENT_READ:
@@ -249,7 +258,7 @@ class ProcessPool(Pool):
             channel.close()
             if child.pid is not None and self._launcher is not None:
                 self._launcher.stream_closed(child.pid)
-            else:  # the fork server died before it could fork
+            else:  # the fork server exited before it could fork
                 self._schedule_start(child)
 
     def _receive(self, child: _ChildState, channel: Channel) -> None:
@@ -259,8 +268,8 @@ class ProcessPool(Pool):
                 child.finished_any = True
                 pop, add = slot.holding.pop, self._events.finished.append
                 for ticket, name, *rest in value:
-                    # As `delivery_of` does: half the time of the named constructor.
-                    add((pop(ticket), new(Outcome, (_KINDS[name], *rest))))
+                    # Half the time of the named constructor.
+                    add((pop(ticket), _new(Outcome, (_KINDS[name], *rest))))
             elif kind == RETURNED:
                 slot.recalled = False
                 self._events.returned += [slot.holding.pop(ticket) for ticket in value]
@@ -274,7 +283,7 @@ class ProcessPool(Pool):
 
 def _exit_reason(code: int | None) -> str:
     if code is None:
-        return "its process died with the process it was forked from"
+        return "its process was killed because its fork server exited"
     if code < 0:
         try:
             name = signal.Signals(-code).name
@@ -291,8 +300,8 @@ def _kill_group(pid: int | None) -> None:
 def _signal_group(pid: int | None, number: int) -> None:
     if pid is None:
         return
-    with suppress(OSError):  # it is gone already
+    with suppress(OSError):  # it has exited already
         if sys.platform == "win32":
-            os.kill(pid, number)  # ends it, whatever the number
+            os.kill(pid, number)  # TerminateProcess, for any number
         else:
             os.killpg(pid, number)

@@ -1,7 +1,7 @@
-"""Start a fresh interpreter that calls a function of ours with one end of a stream.
+"""Fresh interpreters that call a function of ours with one end of a stream.
 
-What it is to do goes through its standard input, so that nothing of it shows in the list of
-processes and the same way works on Windows, where a socket is handed over as bytes.
+The call is sent through the standard input of the new process, so that nothing of it shows in the
+list of processes, and because Windows passes a socket as bytes.
 """
 
 import base64
@@ -10,51 +10,63 @@ import os
 import socket
 import subprocess
 import sys
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NotRequired, TypedDict
 
 from ..support.plugins import load
 
-# The path comes first: liteq itself may be importable only by the parent's path.
+# The path is set first: liteq itself may be importable only by the parent's path.
 _PROGRAM = (
-    "import json, sys; order = json.loads(sys.stdin.buffer.readline()); "
-    "sys.path[:] = order['path']; "
-    "from liteq.pools.spawn import main; main(order)"
+    "import json, sys; call = json.loads(sys.stdin.buffer.readline()); "
+    "sys.path[:] = call['path']; "
+    "from liteq.pools.spawn import main; main(call)"
 )
 
 
-def spawn(function: str, end: socket.socket, order: dict[str, Any]) -> "subprocess.Popen[bytes]":
-    """A new process that calls `function(socket, order)`; `function` is "module:name".
+class Setup(TypedDict):
+    """The setup of a fork server or a child, as JSON: a RunnerSpec, and the scoreboard."""
 
-    `end` is closed here once it is the child's.
+    preload: str
+    make: str
+    spec: dict[str, Any]
+    limits: Sequence[int | None]
+    scoreboard: str  # its path
+    slot: NotRequired[int]  # of a child that is a fresh interpreter
+
+
+def spawn(function: str, stream: socket.socket, setup: Setup) -> "subprocess.Popen[bytes]":
+    """Start a process that calls `function`, a "module:name", with `stream` and `setup`.
+
+    `stream` is closed in this process once the new one has it.
     """
-    keep = () if sys.platform == "win32" else (end.fileno(),)
+    keep = () if sys.platform == "win32" else (stream.fileno(),)
     process = subprocess.Popen(
         [sys.executable, *_interpreter_flags(), "-c", _PROGRAM],
         stdin=subprocess.PIPE,
         pass_fds=keep,
         close_fds=True,
-        # A child can be ended together with all it started; and a fork server outlives a kill of
-        # its supervisor's group, to end the children.
+        # A group of its own: a child can be killed together with all processes that it started,
+        # and a fork server survives a kill of its supervisor's group, to kill the children.
         process_group=0,
     )
     assert process.stdin is not None
-    handle = _share_socket(end, process.pid)
-    wanted = {**order, "function": function, "path": sys.path, "socket": handle}
+    handle = _share_socket(stream, process.pid)
+    call = {"path": sys.path, "function": function, "socket": handle, "setup": setup}
     try:
-        process.stdin.write(json.dumps(wanted).encode() + b"\n")
+        process.stdin.write(json.dumps(call).encode() + b"\n")
         process.stdin.close()
     except OSError:
-        pass  # it died at once; its end of the stream tells
-    end.close()
+        pass  # it exited at once, which closes its end of the stream
+    stream.close()
     return process
 
 
-def main(order: dict[str, Any]) -> None:
-    """The new process's side: take the stream and do what was asked."""
+def main(call: dict[str, Any]) -> None:
+    """Make the call that `spawn` asked for, in the new process."""
     null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)  # a task that reads standard input gets its end, not our next order
+    os.dup2(null, 0)  # a task that reads standard input finds it empty
     os.close(null)
-    load(order["function"])(_receive_socket(order["socket"]), order)
+    load(call["function"])(_receive_socket(call["socket"]), call["setup"])
 
 
 def _interpreter_flags() -> list[str]:
