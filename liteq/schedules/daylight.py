@@ -95,7 +95,7 @@ class solar(BaseSchedule):  # noqa: N801 - Celery's name
         return [when for when in found if when is not None]
 
     def _crossing_time(self, crossing: _Crossing, begin: float, end: float) -> float | None:
-        """Return when the sun crosses the height from `begin` to `end`, to half a second, or None."""
+        """Return when the sun crosses the height, to half a second; None if it does not."""
 
         def is_past(when: float) -> bool:
             return (altitude(when, self.lat, self.lon) >= crossing.height) == crossing.upwards
