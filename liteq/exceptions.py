@@ -1,4 +1,4 @@
-"""Every error liteq raises, sorted by who must act.
+"""All errors of liteq, sorted by who must act.
 
     LiteqError
       ConfigurationError           the author of the program: a setting, an option, an `-A`
@@ -8,20 +8,20 @@
           ContentDisallowed        a serializer that `accept_content` does not name
         PayloadTooLarge
       NotRegistered                no task of that name here
-      AlreadyRegistered
+      AlreadyRegistered            (Celery's; never raised)
       BrokerError                  the operator: the store
         BrokerUnavailable          trying again later may help
-          BrokerLocked             somebody else kept it locked for as long as we waited
+          BrokerLocked             another process held its lock for as long as we waited
           BrokerUnreachable        its server does not answer
           BrokerFull               its server has no memory left
           OperationalError         (Celery's name for it)
         BrokerCorrupt              the file is not, or no longer, a liteq store
           BrokerGone               it was deleted or replaced while it was in use
         BrokerTooNew               written by a newer liteq
-        BrokerInsecure             somebody else could write the file
-      TaskError                    whoever waits for a result
+        BrokerInsecure             other users can write the file
+      TaskError                    the caller who waits for a result
         RemoteError                the task failed with an exception that is not importable here
-        TimeoutError               the result did not come in time
+        TimeoutError               the result was not there in time
         TaskRevokedError
         ChordError
         MaxRetriesExceededError
@@ -30,8 +30,8 @@
         Terminated
         ResultNotSerializable
       SoftTimeLimitExceeded        raised inside a task that ran too long
-      SecurityError                a signature that does not fit
-    TaskPredicate                  not errors: how a task says what is to become of it
+      SecurityError                a signature that is missing or wrong
+    TaskPredicate                  not errors: a running task decides how it ends
       Retry, Ignore (Replaced), Reject
 
 Facts are attributes, the message is for people, the driver's error is `__cause__`.
@@ -42,7 +42,7 @@ from typing import Any
 
 
 class LiteqError(Exception):
-    """Any error of liteq."""
+    """The base of all errors of liteq."""
 
 
 CeleryError = LiteqError
@@ -57,50 +57,50 @@ class ImproperlyConfigured(ConfigurationError):
 
 
 class InvalidTaskError(LiteqError):
-    """A message cannot be sent, or cannot be run, as it is."""
+    """A message that cannot be sent, or cannot be run, as it is."""
 
 
 class SerializationError(InvalidTaskError):
-    """A value cannot be turned into bytes, or bytes not into a value."""
+    """A value that cannot be turned into bytes, or bytes that cannot be turned into a value."""
 
 
 class ContentDisallowed(SerializationError):
-    """Bytes of a serializer that `accept_content` does not name."""
+    """Bytes of a serializer that `accept_content` does not allow."""
 
 
 class PayloadTooLarge(InvalidTaskError):
-    """Arguments or a result beyond the limit (`max_payload_size`)."""
+    """Arguments or a result larger than `max_payload_size`."""
 
 
 class NotRegistered(LiteqError, KeyError):
-    """No task of that name is registered here."""
+    """A task name that is not registered in this process."""
 
     def __str__(self) -> str:  # KeyError would show the repr
         return str(self.args[0]) if self.args else ""
 
 
 class AlreadyRegistered(LiteqError):
-    """The name belongs to another task."""
+    """Celery's name, for programs that import it; never raised."""
 
 
 class BrokerError(LiteqError):
-    """The store cannot do what was asked."""
+    """An error of the store."""
 
 
 class BrokerUnavailable(BrokerError, ConnectionError):
-    """The store does not answer now; trying again later may help."""
+    """A store that does not answer now; trying again later may help."""
 
 
 class BrokerLocked(BrokerUnavailable):
-    """Somebody else kept the store locked for as long as the caller waits."""
+    """A store whose lock another process held for as long as the caller waits."""
 
 
 class BrokerUnreachable(BrokerUnavailable):
-    """The server that keeps the store does not answer; a worker waits for it."""
+    """A store whose server does not answer; a worker waits for it."""
 
 
 class BrokerFull(BrokerUnavailable):
-    """The server that keeps the store has no memory left for more."""
+    """A store whose server has no memory left."""
 
 
 class OperationalError(BrokerUnavailable):
@@ -108,46 +108,46 @@ class OperationalError(BrokerUnavailable):
 
 
 class BrokerCorrupt(BrokerError):
-    """The file is not, or no longer, a store of liteq."""
+    """A file that is not, or no longer, a store of liteq."""
 
 
 class BrokerGone(BrokerCorrupt):
-    """The file was deleted or replaced while it was in use."""
+    """A store whose file was deleted or replaced while it was in use."""
 
 
 class BrokerTooNew(BrokerError):
-    """The store was written by a newer liteq than this one."""
+    """A store that was written by a newer liteq than this one."""
 
 
 class BrokerInsecure(BrokerError):
-    """Somebody else could write the store."""
+    """A store that other users of the system could write or replace."""
 
 
 class TaskError(LiteqError):
-    """What a waiting caller gets to see of a task that did not succeed."""
+    """An error of a task, raised where its result is waited for."""
 
 
 class RemoteError(TaskError):
-    """A task failed with an exception whose class is not importable in this process.
+    """An exception of a task whose class cannot be imported in this process.
 
-    A subclass of the same name is made for each such class, so `type(exc).__name__` tells.
+    For each such class a subclass of the same name is made, so `type(exc).__name__` is its name.
     """
 
 
 class TimeoutError(TaskError, builtins.TimeoutError):
-    """The result did not come in time."""
+    """A result that was not there in time."""
 
 
 class TaskRevokedError(TaskError):
-    """The task was revoked, or expired, before it ran."""
+    """A task that was revoked, or expired, before it ran."""
 
 
 class ChordError(TaskError):
-    """A task of the chord's header failed, so the body cannot run."""
+    """A failure in the header of a chord, so that its body cannot run."""
 
 
 class MaxRetriesExceededError(TaskError):
-    """The task asked for one retry more than it may have."""
+    """A retry that was asked for when none were left."""
 
     def __init__(self, *args: Any, task_args: Any = (), task_kwargs: Any = None) -> None:
         super().__init__(*args)
@@ -156,27 +156,27 @@ class MaxRetriesExceededError(TaskError):
 
 
 class WorkerLostError(TaskError):
-    """The process that ran the task died."""
+    """A task whose process died while running it."""
 
 
 class TimeLimitExceeded(TaskError):
-    """The hard time limit passed and the process was killed."""
+    """A task whose process was killed for the hard time limit."""
 
 
 class Terminated(TaskError):
-    """The task was running when it was revoked with `terminate=True`."""
+    """A task that was revoked with `terminate=True` while it ran."""
 
 
 class ResultNotSerializable(TaskError):
-    """The task ran, but what it returned cannot be turned into bytes."""
+    """A task that ran, but whose return value cannot be turned into bytes."""
 
 
 class IncompleteStream(TaskError):
-    """Results were collected before they were ready."""
+    """Results that were collected before they were ready."""
 
 
 class BackendError(LiteqError):
-    """Celery's name for trouble with stored results."""
+    """Celery's name for an error of stored results."""
 
 
 class QueueNotFound(ConfigurationError, KeyError):
@@ -184,29 +184,32 @@ class QueueNotFound(ConfigurationError, KeyError):
 
 
 class SoftTimeLimitExceeded(LiteqError):
-    """Raised inside a task when its soft time limit passes."""
+    """The soft time limit: raised inside a task when it passes."""
 
 
 class SecurityError(LiteqError):
-    """A signature is missing or does not fit; nothing was decoded."""
+    """A signature that is missing or wrong; nothing was decoded."""
 
 
 class WorkerShutdown(SystemExit):
-    """Celery's name: raised to stop a worker warmly."""
+    """Celery's name, for programs that import it; liteq neither raises nor handles it.
+
+    Raised by a task, it is that task's failure, as any SystemExit. `Worker.stop` stops a worker.
+    """
 
 
 class WorkerTerminate(SystemExit):
-    """Celery's name: raised to stop a worker at once."""
+    """Celery's name, for programs that import it; see `WorkerShutdown`."""
 
 
-class TaskPredicate(Exception):  # says what is to become of the task; no error
-    """How a running task says what is to become of it."""
+class TaskPredicate(Exception):
+    """The base of exceptions by which a running task decides how it ends; not errors."""
 
 
 class Retry(TaskPredicate):
-    """The task is to run again.
+    """A request to run the task again.
 
-    `exc` is the reason, `when` the seconds to wait or the moment (a datetime).
+    `exc` is the reason, `when` the seconds to wait or the time of the next attempt (a datetime).
     """
 
     def __init__(
@@ -224,7 +227,7 @@ class Retry(TaskPredicate):
         super().__init__(message, exc, when)
 
     def humanize(self) -> str:
-        """When the next attempt comes, in words."""
+        """Return the time of the next attempt in words."""
         return f"in {self.when}s" if isinstance(self.when, int | float) else f"at {self.when}"
 
     def __str__(self) -> str:
@@ -238,12 +241,11 @@ RetryTaskError = Retry
 
 
 class Ignore(TaskPredicate):
-    """The task is finished, and nothing is to be stored about it but the state that it gave itself
-    by `update_state`."""
+    """A request to store no result; a state that the task set by `update_state` stays."""
 
 
 class Replaced(Ignore):
-    """The task's work is done by `sig` instead, under the task's id."""
+    """A replacement of the task by the signature `sig`, which runs under the task's id."""
 
     def __init__(self, sig: Any) -> None:
         self.sig = sig
@@ -254,7 +256,7 @@ class Replaced(Ignore):
 
 
 class Reject(TaskPredicate):
-    """The task does not want this message; with `requeue=True` it goes back to the queue."""
+    """A rejection of the message; with `requeue=True` it goes back to its queue."""
 
     def __init__(self, reason: Any = None, requeue: bool = False) -> None:
         self.reason = reason

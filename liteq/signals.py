@@ -1,10 +1,10 @@
-"""Callbacks around sending and running tasks, with Celery's names.
+"""Signals around sending and running tasks, with Celery's names.
 
     @task_failure.connect(sender=add)
     def note(sender, task_id, exception, **_): ...
 
-Whoever sends a signal on a hot path looks at `signal.receivers` first, so that nothing is paid
-where nobody listens.
+On a hot path `signal.receivers` is checked before a signal is sent, so that signals without
+receivers cost nothing.
 """
 
 import threading
@@ -16,25 +16,25 @@ Receiver = Callable[..., Any]
 
 
 class _Connection(NamedTuple):
-    """One receiver, as it was connected."""
+    """One connection of a receiver to a signal."""
 
     key: object
     sender: object  # None: all senders
-    find: Callable[[], Receiver | None]  # answers None when the receiver is gone
+    find: Callable[[], Receiver | None]  # returns None when the receiver was garbage collected
 
 
 class Signal:
-    """Something that happens, and those who want to hear of it.
+    """A named event, and the receivers that are called when it happens.
 
-    A receiver is called with keyword arguments only: `signal`, `sender`, and what the signal
-    provides. It should take `**kwargs`, because later versions may provide more.
+    A receiver is called with keyword arguments only: `signal`, `sender`, and those of the signal.
+    It should take `**kwargs`, because later versions may add some.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
-        # Replaced, never changed in place, so that `send` can walk it without the lock.
+        # Replaced, never changed in place, so that `send` can iterate over it without the lock.
         self.receivers: tuple[_Connection, ...] = ()
-        # Reentrant: the garbage collector may drop a dead receiver while we hold it.
+        # Reentrant: the garbage collector may drop a receiver while this thread holds the lock.
         self._lock = threading.RLock()
 
     @overload
@@ -58,14 +58,14 @@ class Signal:
     ) -> Any:
         """Call `receiver` whenever the signal is sent; also usable as a decorator.
 
-        `sender`: only when it is sent by this one. `weak=False` keeps the receiver alive; else a
-        local function is forgotten with the scope that made it. Of several connections with one
-        `dispatch_uid` only the first counts. Answers the receiver.
+        `sender`: only when this one sends it. `weak=False` keeps the receiver alive; otherwise a
+        local function is dropped with the scope that made it. Of several connections with one
+        `dispatch_uid` only the first counts. Returns the receiver.
         """
         if receiver is None:
             return lambda function: self.connect(function, sender, weak, dispatch_uid)
         key = _key(receiver, sender, dispatch_uid)
-        find = self._weakly(receiver, key) if weak else lambda: receiver
+        find = self._weak_finder(receiver, key) if weak else lambda: receiver
         with self._lock:
             if all(each.key != key for each in self.receivers):
                 self.receivers += (_Connection(key, sender, find),)
@@ -74,46 +74,47 @@ class Signal:
     def disconnect(
         self, receiver: Receiver | None = None, sender: object = None, dispatch_uid: object = None
     ) -> bool:
-        """Undo the `connect` with the same arguments; say whether there was one."""
+        """Undo the `connect` with the same arguments; return whether there was one."""
         return self._drop(_key(receiver, sender, dispatch_uid))
 
     def has_listeners(self, sender: object = None) -> bool:
-        """Whether anybody would hear the signal if `sender` sent it."""
-        return any(_fits(each, sender) for each in self.receivers)
+        """Return whether a receiver would be called if `sender` sent the signal."""
+        return any(_matches(each, sender) for each in self.receivers)
 
     def send(self, sender: object, **named: Any) -> list[tuple[Receiver, Any]]:
-        """Call all receivers; answer each with what it returned.
+        """Call all receivers; return each of them with its return value.
 
-        An exception of a receiver is logged and stands in place of its answer.
+        An exception of a receiver is logged, and returned in place of the value.
         """
-        answers = (self.send_to(each, sender, named) for each in self.receivers)
-        return [answer for answer in answers if answer is not None]
+        called = (self.send_to(each, sender, named) for each in self.receivers)
+        return [each for each in called if each is not None]
 
     def send_to(
         self, connection: _Connection, sender: object, named: dict[str, Any], quiet: bool = False
     ) -> tuple[Receiver, Any] | None:
-        """Call the receiver of one of `receivers`; None if it is gone, or does not want to hear.
+        """Call the receiver of one connection; return it with its return value.
 
-        `quiet`: whoever asks sees to an exception.
+        None when the receiver is gone, or connected to another sender. `quiet`: do not log an
+        exception, which is left to the caller.
         """
-        receiver = connection.find() if _fits(connection, sender) else None
+        receiver = connection.find() if _matches(connection, sender) else None
         if receiver is None:
             return None
         try:
             return receiver, receiver(signal=self, sender=sender, **named)
         except Exception as exc:
             if not quiet:
-                from logging import getLogger  # 10 ms, which programs that only send need not pay
+                from logging import getLogger  # 10 ms, which programs that only send can save
 
                 logger = getLogger("liteq.signals")
                 logger.exception("the receiver %r of the signal %s failed", receiver, self.name)
             return receiver, exc
 
-    def _weakly(self, receiver: Receiver, key: object) -> Callable[[], Receiver | None]:
+    def _weak_finder(self, receiver: Receiver, key: object) -> Callable[[], Receiver | None]:
         kind: Any = weakref.WeakMethod if hasattr(receiver, "__self__") else weakref.ref
         try:
             find: Callable[[], Receiver | None] = kind(receiver, lambda _: self._drop(key))
-        except TypeError:  # a builtin's method, or an object with slots
+        except TypeError:  # a method of a builtin, or an object with slots
             return lambda: receiver
         return find
 
@@ -132,7 +133,7 @@ def _key(receiver: Receiver | None, sender: object, dispatch_uid: object) -> obj
     if dispatch_uid is not None:
         return dispatch_uid, _identity(sender)
     owner = getattr(receiver, "__self__", None)
-    function = getattr(receiver, "__func__", receiver)  # a method is made anew by each access
+    function = getattr(receiver, "__func__", receiver)  # each access makes a new method object
     return id(owner), id(function), _identity(sender)
 
 
@@ -140,7 +141,7 @@ def _identity(sender: object) -> object:
     return sender if isinstance(sender, str) else id(sender)
 
 
-def _fits(connection: _Connection, sender: object) -> bool:
+def _matches(connection: _Connection, sender: object) -> bool:
     wanted = connection.sender
     return wanted is None or wanted is sender or wanted == sender
 
@@ -161,7 +162,7 @@ task_rejected = Signal("task_rejected")
 task_unknown = Signal("task_unknown")
 task_internal_error = Signal("task_internal_error")
 
-# in the life of a worker
+# in the lifecycle of a worker
 celeryd_init = Signal("celeryd_init")
 celeryd_after_setup = Signal("celeryd_after_setup")
 import_modules = Signal("import_modules")

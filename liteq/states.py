@@ -1,6 +1,6 @@
-"""The states a task can be in: Celery's words for users, and the phases a store keeps.
+"""The states of a task: Celery's names for users, and the phases in the store.
 
-A store keeps a `Phase`; users read Celery's states, and `public_state` is the only translation.
+A store keeps a `Phase`; users see Celery's states, and `public_state` is the only translation.
 """
 
 from enum import IntEnum
@@ -26,7 +26,7 @@ PRECEDENCE = (SUCCESS, FAILURE, None, REVOKED, STARTED, RECEIVED, REJECTED, RETR
 
 
 def precedence(name: str) -> int:
-    """The rank of state `name` (0 is the most final); custom states share one rank."""
+    """Return the rank of the state `name` (0 is the most final); custom states share one rank."""
     return PRECEDENCE.index(name if name in PRECEDENCE else None)
 
 
@@ -49,7 +49,7 @@ class state(str):  # noqa: N801 - Celery's name
 
 
 class Phase(IntEnum):
-    """Where a task stands in its store. From SUCCEEDED on it is final."""
+    """The phase of a task in its store. SUCCEEDED and all that follow are final."""
 
     WAITING = 0  # for other tasks
     SCHEDULED = 1  # for its eta, or for its next attempt
@@ -57,13 +57,14 @@ class Phase(IntEnum):
     RUNNING = 3
     SUCCEEDED = 4
     FAILED = 5
-    DEAD = 6  # set aside: it killed its processes, used up its retries, or nobody knew it
+    DEAD = 6  # set aside: its processes died, its retries were used up, or its name is unknown
     CANCELLED = 7
     EXPIRED = 8
-    SKIPPED = 9  # what it waited for has failed
+    SKIPPED = 9  # the task or group that it waited for failed
 
     @property
     def final(self) -> bool:
+        """Return whether the task has ended."""
         return self >= Phase.SUCCEEDED
 
 
@@ -78,16 +79,16 @@ _FINAL_STATES = {
 
 
 def was_ignored(phase: Phase, reported: str | None) -> bool:
-    """Whether a task that ended in `phase` wanted to be ignored, so that nothing comes of it."""
+    """Return whether a task that ended in `phase` raised Ignore, so that nothing follows it."""
     return phase == Phase.SUCCEEDED and reported is not None
 
 
 def public_state(phase: Phase, *, retries: int, track_started: bool, reported: str | None) -> str:
-    """Celery's word for a task in `phase`.
+    """Return Celery's state of a task in `phase`.
 
-    `reported` is what the task said of itself by `update_state`: it stays for one that raised
-    Ignore then. STARTED is told only for tasks with `track_started`, as in Celery; a task between
-    two attempts is in RETRY.
+    `reported` is the state that the task set by `update_state`; it stays when the task raises
+    Ignore after that. STARTED is shown only for tasks with `track_started`, as in Celery; a task
+    between two attempts is in RETRY.
     """
     if was_ignored(phase, reported) and reported != IGNORED:
         return str(reported)

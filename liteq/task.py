@@ -70,7 +70,7 @@ class Task(TaskOptions, Generic[P, R]):
 
     def room(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
         """How many more positional arguments it takes beside these."""
-        return self._parameters.room(args, kwargs)
+        return self._parameters.positions_left(args, kwargs)
 
     # what users write
 

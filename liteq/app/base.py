@@ -212,7 +212,7 @@ class LiteQ:
             self._finalized = True
             for task in list(self._registry.values()):
                 self._complete(task)
-        self._deferred.announce(complete=True)
+        self._deferred.send_after_configure(complete=True)
         self.on_after_finalize.send(sender=self)
 
     def _complete(self, task: Task[..., Any]) -> None:
@@ -249,7 +249,7 @@ class LiteQ:
         self._discover()
         import_modules.send(sender=self)
         self.finalize()
-        self._deferred.announce(complete=True)  # to handlers in modules that came later
+        self._deferred.send_after_configure(complete=True)  # to handlers in modules that came later
 
     def _discover(self) -> None:
         while self._packages:

@@ -11,6 +11,7 @@ from uuid import NAMESPACE_OID, uuid5
 
 from ..model.entry import Entry, Firing
 from ..model.message import Message
+from ..model.options import options_of
 from ..schedules import BaseSchedule, from_text
 
 ON_TIME = 60.0  # seconds: what `skip` takes for punctual, and what is too late to go unsaid
@@ -163,9 +164,9 @@ def grace_of(entry: Entry) -> float:
 
 def _message(entry: Entry, moment: float, now: float) -> Message:
     """What is sent for `moment`. Its id says so, and is the same whoever sends it."""
-    options: dict[str, Any] = json.loads(entry.message.options or "{}")
+    options = options_of(entry.message)
     told = {"periodic_task_name": entry.name, "periodic_task_moment": utc(moment).isoformat()}
-    options["headers"] = {**(options.get("headers") or {}), **told}
+    options = {**options, "headers": {**(options.get("headers") or {}), **told}}
     # With the number of runs: after the clock was set back a moment may come a second time.
     id = uuid5(NAMESPACE_OID, f"liteq {entry.name} {moment!r} {entry.runs}")
     fields: dict[str, Any] = {"id": str(id), "options": json.dumps(options, separators=(",", ":"))}

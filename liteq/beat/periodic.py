@@ -10,6 +10,7 @@ from ..canvas.builtins import START
 from ..exceptions import ImproperlyConfigured, LiteqError
 from ..model.entry import MISFIRES, Entry
 from ..model.message import Message
+from ..model.options import parse_options
 from ..schedules import maybe_schedule, to_text
 from ..sending.options import Named, check_arguments, check_name
 from ..support.nearest import did_you_mean
@@ -121,7 +122,7 @@ def _message(app: Any, fields: Mapping[str, Any]) -> tuple[Message, float | None
     if relative:
         options["expires"] = None
     message = app.producer.template(task or Named(fields["task"]), args, kwargs, options)
-    kept = json.loads(message.options or "{}")
+    kept = parse_options(message)
     for stranger in ("root_id", "parent_id"):  # of the task that is running here, if one is
         kept.pop(stranger, None)
     message = message._replace(id="", options=json.dumps(kept) if kept else None)

@@ -7,7 +7,7 @@ from typing import Any
 from ..brokers.base import Broker, Listener
 from ..exceptions import BrokerCorrupt, BrokerError, BrokerTooNew
 from ..signals import beat_init
-from ..support.clock import Jumps
+from ..support.clock import JumpDetector
 from ..support.wakeup import Wakeup
 from .periodic import entries_of, name_of
 from .scheduler import Scheduler
@@ -31,7 +31,7 @@ class Beat:
         app.load_tasks()
         self._broker: Broker = app.broker
         self._scheduler = Scheduler(app.broker, name_of(app), entries_of(app))
-        self._jumps = Jumps(app.broker.clock)
+        self._clock_jumps = JumpDetector(app.broker.clock)
         self._longest = min(longest or _LOOK_EVERY, _LOOK_EVERY)
         self._wakeup = Wakeup()
         self._stopping = False
@@ -65,7 +65,7 @@ class Beat:
 
     def _turn(self) -> float:
         """Fire what is due; answer the seconds to wait."""
-        if self._jumps.any():
+        if self._clock_jumps.jumped():
             self._scheduler.clock_was_set()
         try:
             upcoming = self._scheduler.turn()

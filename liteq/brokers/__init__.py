@@ -1,25 +1,25 @@
 """Stores of tasks, by the scheme of their URL.
 
 To add one: a folder beside this file with a function `connect(url, name, clock)`, and its line
-in `SCHEMES`. Third parties use the entry point group `liteq.brokers`.
+in `BROKERS`. Third parties use the entry point group `liteq.brokers`.
 """
 
 import os
 from collections.abc import Callable
-from importlib import import_module
 from urllib.parse import urlsplit
 
 from ..exceptions import ImproperlyConfigured
 from ..support.clock import Clock, system_clock
 from ..support.nearest import nearest
+from ..support.plugins import load, load_entry_point
 from ..support.urls import safe_url
 from .base import Broker
 
-__all__ = ["SCHEMES", "Broker", "connect"]
+__all__ = ["BROKERS", "Broker", "connect"]
 
 Connect = Callable[[str, str | None, Clock], Broker]
 
-SCHEMES = {
+BROKERS = {
     "memory": "liteq.brokers.memory:connect",
     "sqlite": "liteq.brokers.sqlite:connect",
     **dict.fromkeys(
@@ -51,20 +51,14 @@ def connect(
 
 def _factory(url: str) -> Connect:
     scheme = urlsplit(url).scheme
-    where = SCHEMES.get(scheme) or _third_party(scheme)
-    if where is None:
-        near = nearest(scheme, SCHEMES)
+    factory: Connect | None = (
+        load(BROKERS[scheme]) if scheme in BROKERS else load_entry_point("liteq.brokers", scheme)
+    )
+    if factory is None:
+        near = nearest(scheme, BROKERS)
         hint = f"; did you mean {near}://?" if near else ""
         raise ImproperlyConfigured(
             f"no broker serves {safe_url(url)!r}: known are "
-            f"{', '.join(f'{name}://' for name in SCHEMES)}{hint}"
+            f"{', '.join(f'{name}://' for name in BROKERS)}{hint}"
         )
-    module, _, attribute = where.partition(":")
-    factory: Connect = getattr(import_module(module), attribute)
     return factory
-
-
-def _third_party(scheme: str) -> str | None:
-    from importlib.metadata import entry_points  # 17 ms: only when the table has no answer
-
-    return next((each.value for each in entry_points(group="liteq.brokers", name=scheme)), None)

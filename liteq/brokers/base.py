@@ -4,7 +4,7 @@ Each verb is one state change and one transaction, takes a batch (one is a batch
 be sent twice: enqueueing knows ids, settling knows receipts. `liteq.testing.BrokerContract` is
 the definition of what the verbs mean.
 
-To add a broker: a folder beside this file, its line in `SCHEMES`, and a subclass of the contract.
+To add a broker: a folder beside this file, its line in `BROKERS`, and a subclass of the contract.
 """
 
 from abc import ABC, abstractmethod

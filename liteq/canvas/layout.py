@@ -4,13 +4,13 @@ Parts that are still to be laid out stand on a stack of our own, so a canvas may
 deep as it likes.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..execution.context import sent_from
 from ..model.graph import ALONE, Graph, Group, Place
 from ..model.message import Message, new_id
+from ..model.options import options_of
 from ..result.waiting import leaves_before
 from ..sending.eta import due_at
 from ..sending.options import LINKS, NO_OPTIONS, Named, Options, as_json, is_linked
@@ -304,8 +304,7 @@ def _all_leaves(results: Iterable[Any]) -> Iterator[Any]:
 
 def _with(message: Message, options: Options) -> Message:
     """`message` with more that is kept in its options."""
-    kept = json.loads(message.options) if message.options else {}
-    return message._replace(options=as_json({**kept, **options}))
+    return message._replace(options=as_json({**options_of(message), **options}))
 
 
 def _of_the_transaction(calls: Sequence[Signature]) -> Options:

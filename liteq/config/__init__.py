@@ -1,7 +1,7 @@
 """The configuration of an application, `app.conf`.
 
-`settings` is the table of all settings, `kinds` says how values are checked, `celery` knows the
-names that Celery gave them.
+`settings` is the table of all settings, `types` has the checks of their values, `celery` the names
+that Celery gave them.
 """
 
 import warnings
@@ -10,9 +10,9 @@ from typing import Any
 
 from ..exceptions import ImproperlyConfigured
 from .celery import MEANINGLESS, current_name, nearest_name
-from .kinds import CENSORED, repr_within_bounds
 from .settings import SETTINGS, Setting, Settings
 from .sources import pairs_of
+from .types import CENSORED, repr_within_bounds
 
 __all__ = ["MEANINGLESS", "SETTINGS", "Config", "Setting"]
 
@@ -21,15 +21,15 @@ class Config(Settings, MutableMapping[str, Any]):
     """Settings by attribute and by item, each checked when it is set.
 
     Celery's old upper-case names mean the settings they were renamed to. A name that looks
-    misspelt raises ImproperlyConfigured, and so does a value that cannot be. A setting of Celery
-    that means nothing here, and a name that nobody knows, are kept with a warning.
+    misspelt, and a value that is not allowed, raise ImproperlyConfigured. A setting of Celery that
+    means nothing here, and an unknown name, are kept with a warning.
 
     Values are read when they are used, so they may be changed at any time.
     """
 
     # The settings themselves are the instance's `__dict__`, so reading one costs nothing extra.
     __slots__ = ("_chosen",)
-    _chosen: set[str]  # what was set, as opposed to defaults
+    _chosen: set[str]  # names that were set, as opposed to defaults
 
     def __init__(self) -> None:
         object.__setattr__(self, "_chosen", set())
@@ -47,7 +47,7 @@ class Config(Settings, MutableMapping[str, Any]):
         self._set([(name, value)])
 
     def __delitem__(self, name: str) -> None:
-        """Back to the default; a name that is no setting is dropped."""
+        """Reset a setting to its default; drop a name that is not a setting."""
         name = current_name(name) or name
         del self.__dict__[name]
         self._chosen.discard(name)
@@ -66,11 +66,11 @@ class Config(Settings, MutableMapping[str, Any]):
 
     # as an object
 
-    def __getattr__(self, name: str) -> Any:  # only names that `__dict__` lacks come here
+    def __getattr__(self, name: str) -> Any:  # called only for names that `__dict__` lacks
         try:
             return self[name]
         except KeyError:
-            raise AttributeError(_unknown(name), name=name, obj=self) from None
+            raise AttributeError(_no_setting(name), name=name, obj=self) from None
 
     def __setattr__(self, name: str, value: Any) -> None:
         self._set([(name, value)])
@@ -79,7 +79,7 @@ class Config(Settings, MutableMapping[str, Any]):
         try:
             del self[name]
         except KeyError:
-            raise AttributeError(_unknown(name), name=name, obj=self) from None
+            raise AttributeError(_no_setting(name), name=name, obj=self) from None
 
     def __repr__(self) -> str:
         return f"<Config: {self.humanize()}>"
@@ -87,12 +87,12 @@ class Config(Settings, MutableMapping[str, Any]):
     # loading
 
     def from_object(self, source: Any, namespace: str | None = None) -> None:
-        """Take the settings of a module, a class, an object or a mapping: all, or none.
+        """Load the settings of a module, a class, an object or a mapping: all of them, or none.
 
-        `source` may also be the dotted name of one, such as "proj.celeryconfig". Of anything but a
-        mapping, names in lower case count if they are settings, names in upper case always.
-        `namespace="CELERY"`: only names that begin with `CELERY_` count, without that beginning.
-        Raises ImproperlyConfigured for what cannot be imported, a wrong value, a misspelt name.
+        `source` may also be the dotted name of one, such as "proj.celeryconfig". From anything but
+        a mapping, lower-case names are taken if they are settings, upper-case names always.
+        `namespace="CELERY"`: only names with the prefix `CELERY_` are taken, without the prefix.
+        Raises ImproperlyConfigured for a failed import, a wrong value, or a misspelt name.
         """
         origin, pairs = pairs_of(source, namespace)
         self._set(pairs, origin)
@@ -100,7 +100,7 @@ class Config(Settings, MutableMapping[str, Any]):
     load_object = from_object
 
     def add_defaults(self, defaults: Mapping[str, Any] | Callable[[], Mapping[str, Any]]) -> None:
-        """Other defaults than liteq's: they count where nothing is set, now or later."""
+        """Replace liteq's defaults; a setting that was set, or is set later, keeps its value."""
         mapping = defaults() if callable(defaults) else defaults
         values = self._checked(mapping.items(), "")
         self.__dict__.update({n: v for n, v in values.items() if n not in self._chosen})
@@ -111,9 +111,9 @@ class Config(Settings, MutableMapping[str, Any]):
         self._chosen.update(values)
 
     def _checked(self, pairs: Iterable[tuple[str, Any]], origin: str) -> dict[str, Any]:
-        """The settings by their present names, converted; warns of those that do nothing."""
+        """Return the settings by their present names, converted; warn of those without effect."""
         values = {}
-        strangers = []
+        unknown = []
         for name, value in pairs:
             known = current_name(name)
             if known in SETTINGS:
@@ -121,25 +121,28 @@ class Config(Settings, MutableMapping[str, Any]):
                 continue
             values[known or name] = value
             if (known or name) in self.__dict__:
-                continue  # there was a warning when it first came
+                continue  # it was warned of when it was first set
             if known:
                 _warn(f"the setting {name!r}{origin} does nothing in liteq: {MEANINGLESS[known]}")
             else:
-                _refuse_mistakes(name, origin)
-                strangers.append(name)
-        if strangers:
-            _warn(f"kept, though not settings of liteq{origin}: {_listed(strangers)}")
+                _raise_if_mistaken(name, origin)
+                unknown.append(name)
+        if unknown:
+            _warn(f"kept, though not settings of liteq{origin}: {_listed(unknown)}")
         return values
 
-    # for people
+    # display
 
     def table(self, with_defaults: bool = False, censored: bool = True) -> dict[str, Any]:
-        """The settings that were set, or all of them, as a dict; `censored`: without secrets."""
+        """Return the settings that were set as a dict.
+
+        `with_defaults`: all settings. `censored`: secrets are masked.
+        """
         shown = {n: v for n, v in self.items() if with_defaults or n in self._chosen}
         return {n: _censored(n, v) for n, v in shown.items()} if censored else shown
 
     def humanize(self, with_defaults: bool = False, censored: bool = True) -> str:
-        """The settings as text, one a line."""
+        """Return the settings as text, one per line; the options are those of `table`."""
         rows = self.table(with_defaults, censored).items()
         return "\n".join(f"{name}: {value}" for name, value in rows)
 
@@ -150,19 +153,19 @@ def _default(name: str) -> Any:
 
 
 def _converted(name: str, value: Any, origin: str) -> Any:
-    default, kind, _ = SETTINGS[name]
+    default, type, _ = SETTINGS[name]
     if value is None and default is None:
         return None
     try:
-        return kind.convert(value)
+        return type.convert(value)
     except (TypeError, ValueError, LookupError, OSError):
-        shown = repr_within_bounds(kind.censor(value))
+        shown = repr_within_bounds(type.censor(value))
         raise ImproperlyConfigured(
-            f"the setting {name!r}{origin} is {shown}, but must be {kind.expected}"
+            f"the setting {name!r}{origin} is {shown}, but must be {type.expected}"
         ) from None
 
 
-def _refuse_mistakes(name: str, origin: str) -> None:
+def _raise_if_mistaken(name: str, origin: str) -> None:
     if nearest := nearest_name(name):
         raise ImproperlyConfigured(
             f"there is no setting {name!r}{origin}; did you mean {nearest!r}?"
@@ -176,11 +179,11 @@ def _refuse_mistakes(name: str, origin: str) -> None:
 
 def _censored(name: str, value: Any) -> Any:
     if name not in SETTINGS:
-        return CENSORED  # whatever it is, it is not ours to show
-    return value if value is None else SETTINGS[name].kind.censor(value)
+        return CENSORED  # not a setting of liteq, so it may be a secret
+    return value if value is None else SETTINGS[name].type.censor(value)
 
 
-def _unknown(name: str) -> str:
+def _no_setting(name: str) -> str:
     if name in MEANINGLESS:
         return f"the setting {name!r} is not set, and does nothing in liteq: {MEANINGLESS[name]}"
     nearest = nearest_name(name)
@@ -193,8 +196,8 @@ def _listed(names: list[str]) -> str:
 
 
 def _warn(text: str) -> None:
-    # Past this function, `_checked`, `_set` and the method that was called.
+    # Skips this function, `_checked`, `_set` and the method that the program called.
     warnings.warn(text, stacklevel=5)
 
 
-_LISTED = 10  # names in a warning; a module with other things in it can have hundreds
+_LISTED = 10  # names in a warning; a module that is not only settings can have hundreds

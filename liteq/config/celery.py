@@ -1,17 +1,17 @@
-"""The names that Celery gave its settings: the old ones, and those that mean nothing here."""
+"""Celery's names of settings: the old ones, and those that mean nothing here."""
 
 from ..support.nearest import nearest
 from .settings import SETTINGS
 
-# `CELERYD_CONCURRENCY` is `worker_concurrency`: what an old name began with, and what the new one
-# may begin with.
+# `CELERYD_CONCURRENCY` is now `worker_concurrency`: the prefix of an old name, and those that the
+# new name may have.
 PREFIXES = (
     ("celeryd_", ("worker_", "", "task_")),
     ("celerybeat_", ("beat_",)),
     ("celery_", ("", "task_", "worker_")),
 )
 
-RENAMED = {  # otherwise than by its beginning
+RENAMED = {  # not only by their prefix
     "cassandra_column_family": "cassandra_table",
     "celery_eager_propagates_exceptions": "task_eager_propagates",
     "celery_max_cached_results": "result_cache_max",
@@ -133,30 +133,30 @@ MEANINGLESS = {name: reason for reason, names in _REASONS.items() for name in na
 
 
 def current_name(name: str) -> str | None:
-    """The name in use today of the setting `name`, in either case; None for an unknown one."""
+    """Return today's name of the setting `name`, in either case; None for an unknown name."""
     return next((new for new in _spellings(name) if new in SETTINGS or new in MEANINGLESS), None)
 
 
 def nearest_name(name: str) -> str | None:
-    """The setting that `name` looks like a misspelling of.
+    """Return the setting that `name` looks like a misspelling of, or None.
 
     Programs keep names of their own among the settings, and in modules those are in upper case:
-    `TIME_ZONE` is Django's, no misspelt `timezone`. So an upper-case name is looked at only when
-    it begins like one of ours.
+    `TIME_ZONE` is Django's, not a misspelt `timezone`. So an upper-case name is compared only
+    when it begins like one of ours.
     """
     spellings = _spellings(name)
-    if name.isupper() and not spellings[0].startswith(_FAMILIES):
+    if name.isupper() and not spellings[0].startswith(_PREFIXES_OF_SETTINGS):
         return None
     found = (nearest(spelling, SETTINGS, _CLOSE) for spelling in spellings)
     return next(filter(None, found), None)
 
 
 _CLOSE = 0.85  # one or two letters wrong
-_FAMILIES = ("celery", "broker_", "result_", "task_", "worker_", "beat_")
+_PREFIXES_OF_SETTINGS = ("celery", "broker_", "result_", "task_", "worker_", "beat_")
 
 
 def _spellings(name: str) -> list[str]:
-    """The names that `name` could be the old form of, itself first."""
+    """Return the names that `name` may stand for: itself first, then what it was renamed to."""
     name = name.lower()
     if name in RENAMED:
         return [RENAMED[name]]

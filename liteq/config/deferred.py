@@ -1,6 +1,6 @@
-"""Settings whose sources are read when a setting is asked for the first time.
+"""Settings whose sources are read at the first access to a setting.
 
-An application can so name the module with its settings while that module is being imported.
+So an application can name the module with its settings while that module is being imported.
 """
 
 import threading
@@ -12,7 +12,7 @@ from . import Config
 
 
 class DeferredConfig:
-    """The settings of `app`, and where they come from."""
+    """The settings of `app`, and the sources they are read from."""
 
     def __init__(self, app: object) -> None:
         self.values = Config()
@@ -23,14 +23,14 @@ class DeferredConfig:
         self._sources: list[tuple[Any, str | None]] = []
         self._lock = threading.RLock()
         self._loading = False
-        self._told: list[Any] = []  # connections of `on_after_configure`
+        self._notified: list[Any] = []  # connections of `on_after_configure`
 
     def add(self, source: Any, namespace: str | None, *, silent: bool, force: bool) -> None:
-        """Read `source` when it is time; with `force`, or when that time is past, now.
+        """Add a source; it is read now with `force`, or once the settings have been read.
 
-        `silent`: a module that is not there is no source.
+        `silent`: ignore the name of a module that does not exist.
         """
-        if silent and isinstance(source, str) and not _is_there(source):
+        if silent and isinstance(source, str) and not _exists(source):
             return
         self._sources.append((source, namespace))
         if force or self.ready:
@@ -38,7 +38,7 @@ class DeferredConfig:
             self.load()
 
     def load(self) -> Config:
-        """Read the sources, in order; what is read later counts. Answers the settings."""
+        """Read the sources in order, later ones overriding earlier ones; return the settings."""
         with self._lock:
             if self.ready or self._loading:  # a source may ask for settings itself
                 return self.values
@@ -47,31 +47,31 @@ class DeferredConfig:
                 self.on_configure.send(sender=self._app)
                 while self._sources:
                     self.values.from_object(*self._sources[0])
-                    self._sources.pop(0)  # only now: an error comes again, until it is mended
+                    self._sources.pop(0)  # only now: until its error is fixed, it is raised again
                 self.ready = True
             finally:
                 self._loading = False
-        self.announce()
+        self.send_after_configure()
         return self.values
 
-    def announce(self, *, complete: bool = False) -> None:
-        """Send `on_after_configure` to those who have not heard it yet.
+    def send_after_configure(self, *, complete: bool = False) -> None:
+        """Send `on_after_configure` to the receivers that have not been called yet.
 
-        A handler may be connected after the first look at a setting, or name a task that is
-        defined after it. So who failed is asked again when the tasks are `complete`.
+        A receiver may be connected after the first access to a setting, or name a task that is
+        defined later. So one that failed is called again when the tasks are `complete`.
         """
         for connection in self.on_after_configure.receivers:
-            if connection in self._told:
+            if connection in self._notified:
                 continue
-            self._told.append(connection)  # before: it may look at settings itself
-            answer = self.on_after_configure.send_to(
+            self._notified.append(connection)  # before the call: it may read settings itself
+            called = self.on_after_configure.send_to(
                 connection, self._app, {"source": self.values}, quiet=not complete
             )
-            if answer and isinstance(answer[1], Exception) and not complete:
-                self._told.remove(connection)
+            if called and isinstance(called[1], Exception) and not complete:
+                self._notified.remove(connection)
 
 
-def _is_there(module: str) -> bool:
+def _exists(module: str) -> bool:
     try:
         return find_spec(module.partition(":")[0]) is not None
     except ModuleNotFoundError:  # not even its package

@@ -1,11 +1,11 @@
-"""Every setting of liteq: its name, its default and what it means.
+"""The table of all settings of liteq: name, default, type and meaning.
 
 To add one: its line in `Settings`, and its row in `docs/reference/settings.md`.
 """
 
 from typing import Any, NamedTuple
 
-from .kinds import (
+from .types import (
     COUNT,
     FLAG,
     INTEGER,
@@ -22,27 +22,27 @@ from .kinds import (
     TEXT,
     TIMEZONE,
     URL,
-    Kind,
+    SettingType,
 )
 
 DAY = 24 * 60 * 60.0  # seconds
 
 
 class Setting(NamedTuple):
-    """What is known of one setting."""
+    """One setting: its default, its type, and its meaning in a line."""
 
     default: Any
-    kind: Kind
+    type: SettingType
     meaning: str
 
 
-def _setting(default: Any, kind: Kind, meaning: str) -> Any:
-    # Any, because in `Settings` it stands for the value that an instance of it will have.
-    return Setting(default, kind, meaning)
+def _setting(default: Any, type: SettingType, meaning: str) -> Any:
+    # Any, because in `Settings` it stands for the value that an instance will have.
+    return Setting(default, type, meaning)
 
 
 class Settings:
-    """The table. Where the default is None, None is a value, too."""
+    """The table of settings. Where the default is None, None is an allowed value."""
 
     # where tasks are kept
     broker_url: str | None = _setting(

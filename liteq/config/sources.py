@@ -1,4 +1,4 @@
-"""Where settings come from: modules, classes, objects and mappings, also by their dotted name."""
+"""Sources of settings: modules, classes, objects and mappings, also by their dotted name."""
 
 from collections.abc import Mapping
 from functools import reduce
@@ -13,9 +13,10 @@ Pairs = list[tuple[str, Any]]
 
 
 def pairs_of(source: Any, namespace: str | None) -> tuple[str, Pairs]:
-    """Where the settings of `source` are, in words, and the settings as pairs of name and value.
+    """Return the origin of the settings for messages, and the settings as names with values.
 
-    Raises ImproperlyConfigured when `source` is a name and nothing has it.
+    `namespace`: only names with this prefix are returned, without it. Raises ImproperlyConfigured
+    when `source` is a name and cannot be imported.
     """
     name = source if isinstance(source, str) else getattr(source, "__name__", None)
     origin = f" in {name}" if name else ""
@@ -23,38 +24,41 @@ def pairs_of(source: Any, namespace: str | None) -> tuple[str, Pairs]:
         source = _import(source)
     if isinstance(source, Mapping):
         pairs = list(source.items())
-        return origin, _within(namespace, pairs) if namespace else pairs
+        return origin, _in_namespace(namespace, pairs) if namespace else pairs
     pairs = [(name, getattr(source, name)) for name in dir(source) if not name.startswith("_")]
-    pairs = _within(namespace, pairs) if namespace else [pair for pair in pairs if _counts(*pair)]
+    if namespace:
+        pairs = _in_namespace(namespace, pairs)
+    else:
+        pairs = [(name, value) for name, value in pairs if _is_setting_name(name)]
     return origin, [pair for pair in pairs if _is_value(*pair)]
 
 
-def _within(namespace: str, pairs: Pairs) -> Pairs:
+def _in_namespace(namespace: str, pairs: Pairs) -> Pairs:
     prefix = namespace if namespace.endswith("_") else namespace + "_"
-    return [(_without(prefix, name), value) for name, value in pairs if name.startswith(prefix)]
+    return [(_shortened(prefix, name), value) for name, value in pairs if name.startswith(prefix)]
 
 
-def _without(prefix: str, name: str) -> str:
+def _shortened(prefix: str, name: str) -> str:
     # With the namespace CELERY, `CELERY_RESULT_EXPIRES` is `result_expires`; but the old name
     # `CELERY_TASK_RESULT_EXPIRES` is one only as a whole.
     short = name.removeprefix(prefix).lower()
     return name if current_name(short) is None and current_name(name) else short
 
 
-def _counts(name: str, _: Any) -> bool:
-    # A module may have variables of its own, in lower case, but no misspelt settings.
+def _is_setting_name(name: str) -> bool:
+    # A module may have lower-case variables of its own; a misspelt setting is still an error.
     return name.isupper() or current_name(name) is not None or nearest_name(name) is not None
 
 
 def _is_value(name: str, value: Any) -> bool:
-    """Whether it was set, and not imported or defined: think of `from datetime import timezone`."""
+    """Return whether `value` was assigned, not imported as by `from datetime import timezone`."""
     if isinstance(value, type | ModuleType):
         return False
     return not callable(value) or current_name(name) is not None  # a function can be a route
 
 
 def _import(name: str) -> Any:
-    """The object called "package.module", "package.module:attribute" or "package.attribute"."""
+    """Import and return "package.module", "package.module:attribute" or "package.attribute"."""
     module, colon, path = name.partition(":")
     try:
         found = import_module(module)

@@ -3,7 +3,6 @@
 A `Context` is made for every run, so it keeps what it was given and derives the rest when asked.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar, Token
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..model.message import Delivery, Message
+from ..model.options import parse_options
 
 Report = Callable[[str, str, Any], None]
 """Tells of a running task: its id, its state, and what it says with it."""
@@ -136,10 +136,11 @@ class Context:
 
     @cached_property
     def options(self) -> dict[str, Any]:
-        """What is seldom set: see docs/internals/store.md."""
-        text = self.message and self.message.options
-        options: dict[str, Any] = json.loads(text) if text else {}
-        return options
+        """Return what is seldom set (see docs/internals/store.md).
+
+        Parsed for this run alone, because a task may change the headers that it finds here.
+        """
+        return parse_options(self.message) if self.message else {}
 
     @cached_property
     def headers(self) -> dict[str, Any] | None:

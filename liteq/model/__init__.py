@@ -1,1 +1,1 @@
-"""The values that travel: frozen, and without behaviour that needs a store or a process."""
+"""The values that travel between processes and the store: frozen, and without I/O."""

@@ -1,6 +1,6 @@
-"""What is kept of a periodic task: an `Entry`, and the `Firing` that goes with its next step.
+"""The stored form of a periodic task: its `Entry`, and the `Firing` of one run.
 
-The message in it is made when the entry is: its arguments are bytes, so whoever fires it needs
+The message in an entry is made together with it, and its arguments are bytes, so a scheduler needs
 neither the application nor its code.
 """
 
@@ -10,41 +10,41 @@ from typing import NamedTuple
 from .message import Message
 
 MISFIRES = ("once", "skip", "all")
-"""What to do about moments that were missed: run once for all of them, not at all, or for each."""
+"""The ways to treat missed runs: one run for all of them, none, or one for each."""
 
 
 class Entry(NamedTuple):
-    """A task that is to run again and again. All times are seconds since the epoch."""
+    """A task that runs by a schedule. All times are epoch seconds."""
 
     name: str
     schedule: str  # as `schedules.to_text` writes it
-    message: Message  # what is sent, but for what belongs to one run: id, eta
-    moment: float | None = None  # of the schedule, which it fires for next; None: never again
-    due: float | None = None  # when it does so, jitter included; None: never, or it is paused
-    planned: float = 0.0  # when these two were decided
-    version: int = 0  # the store's, and other after each change; 0: not stored yet
-    app: str | None = None  # the application whose code has it; None: it was added at run time
+    message: Message  # the message of each run, without its id and eta
+    moment: float | None = None  # the next time of the schedule; None: there is none
+    due: float | None = None  # `moment` with jitter, when it fires; None: never, or paused
+    planned: float = 0.0  # when `moment` and `due` were computed
+    version: int = 0  # set by the store, different after each change; 0: not stored yet
+    app: str | None = None  # the application that defines it in code; None: added at run time
     paused: bool = False
     runs: int = 0
-    last: float | None = None  # the moment that it fired for last
-    last_id: str | None = None  # and the id of that task
-    misfire: str = "once"
-    grace: float | None = None  # seconds late that a run may begin; None: any
-    overlap: bool = True  # False: not while the last run has not ended
-    jitter: float = 0.0  # seconds: up to so much later
-    expires: float | None = None  # seconds after which a run is not started any more
+    last: float | None = None  # the `moment` of the last run
+    last_id: str | None = None  # the id of the last run's task
+    misfire: str = "once"  # one of MISFIRES
+    grace: float | None = None  # seconds that a run may start late; None: no limit
+    overlap: bool = True  # False: no new run while the last one has not ended
+    jitter: float = 0.0  # most seconds of a random delay
+    expires: float | None = None  # seconds after which a run is no longer started
 
 
 class Firing(NamedTuple):
-    """One step of an entry: it is replaced by `entry`, and `message` is sent."""
+    """One step of an entry: the store replaces it by `entry`, and enqueues `message`."""
 
-    entry: Entry  # with the version that the present one has
-    message: Message | None  # None: this moment is passed over
+    entry: Entry  # with the version that it replaces
+    message: Message | None  # None: this run is skipped
 
 
 class Fired(Enum):
-    """What became of a firing."""
+    """The effect of a firing on the store."""
 
     DONE = "done"
-    HELD = "held"  # the entry went on, but nothing was sent: its last run has not ended
-    LOST = "lost"  # nothing was done: somebody else was faster
+    HELD = "held"  # the entry was replaced, but nothing enqueued: its last run has not ended
+    LOST = "lost"  # nothing was done: the entry had been changed meanwhile

@@ -1,7 +1,7 @@
-"""How the tasks of a workflow hang together, as values: a store keeps them whole or not at all.
+"""The graph of a workflow: its tasks, and which of them wait for which.
 
-A task waits for at most one thing: another task, or a group of them. Of a group, whose members
-are tasks and other groups, the last one to end wakes what waits for it.
+A task waits for at most one thing: another task, or a group. The members of a group are tasks and
+other groups; the last of them to end releases the tasks that wait for the group.
 """
 
 from typing import Any, NamedTuple, Self
@@ -10,15 +10,16 @@ from .message import Message
 
 
 class Place(NamedTuple):
-    """Where a task stands in its workflow."""
+    """The place of a task in its workflow."""
 
-    waits: str | None = None  # for the task, or with `barrier` for the group, of this id
+    waits: str | None = None  # the id of the task that it waits for, or with `barrier` of the group
     barrier: bool = False
-    on_failure: int = 0  # 1: it runs only if what it waits for fails; 2: or is skipped for a group
-    takes: bool = False  # what it waits for comes before its own arguments
+    on_failure: int = 0  # 1: runs only if what it waits for fails; 2: also if that is skipped
+    # because a group failed
+    takes: bool = False  # the result of what it waits for is put before its own arguments
     group: str | None = None  # the group that it is a member of
     position: int = 0  # among the members
-    followed: bool = False  # others wait for it
+    followed: bool = False  # other tasks wait for it
     delay: float | None = None  # seconds to wait once what it waits for has ended
 
 
@@ -26,36 +27,36 @@ ALONE = Place()
 
 
 class Group(NamedTuple):
-    """Tasks of which the last one to end wakes what waits for them all."""
+    """A group of tasks and groups that others can wait for as a whole."""
 
     id: str
-    outer: str | None = None  # the group that it is a member of itself
+    outer: str | None = None  # the group that it is a member of
     position: int = 0
-    forgiving: bool = False  # what waits for it runs even if members fail
+    forgiving: bool = False  # the tasks that wait for it run even if members fail
 
 
 class Members(NamedTuple):
-    """What is in a group, by id."""
+    """The ids of the members of a group."""
 
     tasks: list[str]
     groups: list[str]
-    outer: str | None = None  # the group that it is in itself
+    outer: str | None = None  # the group that it is a member of
 
 
 class Graph(NamedTuple):
-    """A workflow that is stored in one transaction; `places` are those of `messages`, in order."""
+    """A workflow, stored in one transaction; `places` are those of `messages`, in order."""
 
     messages: tuple[Message, ...] = ()
     places: tuple[Place, ...] = ()
     groups: tuple[Group, ...] = ()
 
-    def wire(self) -> tuple[Any, ...]:
-        """Plain tuples, for the stream between a child and its supervisor."""
+    def to_tuples(self) -> tuple[Any, ...]:
+        """Return the graph as plain tuples, for the stream from a child to its supervisor."""
         return tuple(tuple(map(tuple, part)) for part in self)
 
     @classmethod
-    def unwired(cls, parts: Any) -> Self:
-        """The graph that `wire` made `parts` of."""
+    def from_tuples(cls, parts: Any) -> Self:
+        """Return the graph from the result of `to_tuples`."""
         messages, places, groups = parts
         return cls(
             tuple(map(Message._make, messages)),

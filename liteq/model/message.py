@@ -1,6 +1,6 @@
-"""The value that travels: made once by whoever sends a task, never changed after.
+"""The message of a task, made once by the sender and never changed, and what is known of it later.
 
-Arguments are bytes already. Neither a broker nor a worker's supervisor ever decodes them.
+Its arguments are bytes. Neither a broker nor a worker's supervisor ever decodes them.
 """
 
 import time
@@ -19,20 +19,20 @@ class Message(NamedTuple):
     serializer: str
     queue: str
     priority: int = 0  # higher first
-    eta: float | None = None  # not before: seconds since the epoch
-    expires: float | None = None  # not started after: seconds since the epoch
+    eta: float | None = None  # epoch seconds; not started before
+    expires: float | None = None  # epoch seconds; not started after
     retries: int = 0
     acks_late: bool = True  # False: run at most once
     ignore_result: bool = False
     track_started: bool = False
-    options: str | None = None  # a JSON object of what is seldom set; see docs/internals/store.md
+    options: str | None = None  # a JSON object of rarely set options; see docs/internals/store.md
 
 
 class Receipt(NamedTuple):
-    """Names one claim of one task; without it nothing can be settled.
+    """The identity of one claim of one task, without which nothing can be settled.
 
-    `key` is the broker's own name of the task. `token` grows with each claim, so a worker that
-    lost its claim holds a receipt that fits nothing any more (a fencing token).
+    `key` is the broker's own name of the task. `token` is a fencing token: it grows with each
+    claim, so a worker that has lost its claim holds a receipt that is no longer valid.
     """
 
     key: int | str
@@ -40,20 +40,20 @@ class Receipt(NamedTuple):
 
 
 class Delivery(NamedTuple):
-    """A message in the hands of the worker that claimed it."""
+    """A message, claimed by a worker."""
 
     message: Message
     receipt: Receipt
     lost: int = 0  # how many processes died while running it
-    reported: str | None = None  # the state it last told of itself, from an earlier attempt
+    reported: str | None = None  # the state that an earlier attempt set by `update_state`
     attempts: int = 0  # how often it was started before, however that ended
-    tied: bool = False  # others wait for its end, or for that of its group
+    tied: bool = False  # it has dependents, or is in a group
     woken_by: str | None = None  # the task whose end it waited for
-    inputs: Any = None  # what it takes from there: an Input, a list of them, or lists of lists
+    inputs: Any = None  # the results that it takes: an Input, a list of them, or lists of lists
 
     @property
     def parent(self) -> str | None:
-        """The task after which it runs; of an errback the one that failed."""
+        """Return the id of the task that it runs after; for an errback, of the one that failed."""
         if isinstance(self.inputs, tuple) and self.inputs[-1] is not None:
             id: str = self.inputs[-1][0]
             return id
@@ -61,53 +61,53 @@ class Delivery(NamedTuple):
 
 
 class Input(NamedTuple):
-    """What one task hands to another; a group hands on a list of them."""
+    """The end of a task, for a task that waits for it; a group passes a list of them."""
 
     phase: int
     serializer: str | None
     result: bytes | None  # the value or the error
     traceback: str | None
-    blame: str | None = None  # of a task that was skipped: who failed
-    message: tuple[Any, ...] | None = None  # of a task that failed, for those that wait for that
+    blame: str | None = None  # for a skipped task: the id of the task that failed
+    message: tuple[Any, ...] | None = None  # for a failed task: its message, for its errbacks
 
 
 class Record(NamedTuple):
-    """All that a store knows of a task."""
+    """Everything that a store keeps about a task."""
 
     message: Message
     phase: Phase
     token: int
     lost: int
-    worker: str | None  # who runs it, or ran it last
+    worker: str | None  # the worker that runs it, or ran it last
     created: float
     started: float | None
     finished: float | None
-    keep_until: float | None  # when the sweeper may forget it
-    result: bytes | None  # the value, the error, or what `update_state` left
+    keep_until: float | None  # when it may be deleted
+    result: bytes | None  # the value, the error, or the meta of `update_state`
     result_serializer: str | None
     traceback: str | None
     reported: str | None
-    woken_by: str | None = None  # whose end it waited for; of one that was skipped: who failed
-    waits: str | None = None  # the task or the group that it waited for
-    barrier: bool = False  # that was a group
+    woken_by: str | None = None  # the task whose end it waited for; if skipped, the one that failed
+    waits: str | None = None  # the task, or with `barrier` the group, that it waited for
+    barrier: bool = False
     group: str | None = None  # the group that it is a member of
     position: int = 0
-    on_failure: int = 0  # it is an errback: see `Place`
+    on_failure: int = 0  # not 0: it is an errback, see `Place`
 
 
 class Attempt(NamedTuple):
-    """One start of a task, and what came of it."""
+    """One start of a task, and its end."""
 
     number: int  # from 1
     started: float | None
-    ended: float | None  # None: it still runs
+    ended: float | None  # None: still running
     worker: str | None
-    outcome: str  # `retry`, `lost`, `requeued`; of the last one: the phase of the task
+    outcome: str  # `retry`, `lost`, `requeued`; for the last attempt, the phase of the task
     error: str | None  # a traceback, or one line
 
 
 def last_attempt(record: Record | None, earlier: int) -> list[Attempt]:
-    """The attempt that stands in `record` itself, after `earlier` ones; none if it never began."""
+    """Return the attempt in `record`, numbered after `earlier` ones; none if it never started."""
     if record is None or record.started is None or record.phase is Phase.EXPIRED:
         return []
     outcome = record.phase.name.lower()
@@ -120,12 +120,12 @@ _NOISE = (1 << 80) - 1 & ~(0xF << 76) & ~(0b11 << 62)
 
 
 def new_id() -> str:
-    """A fresh task id: a UUID version 7 (RFC 9562, section 5.7).
+    """Return a new task id: a UUID version 7 (RFC 9562, section 5.7).
 
-    It starts with the time, so ids that are made together stand together in an index: with ten
-    million tasks waiting, one more touches the pages that the last one touched.
+    It starts with the time, so ids that are made together are neighbours in an index: with ten
+    million waiting tasks, the next one is written to the same pages as the last one.
     """
     stamp = (time.time_ns() // 1_000_000) << 80
-    noise = getrandbits(80) & _NOISE  # not a secret: it only has to differ
+    noise = getrandbits(80) & _NOISE  # need not be unpredictable, only different
     digits = f"{stamp | _VERSION_AND_VARIANT | noise:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

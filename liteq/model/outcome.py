@@ -1,4 +1,4 @@
-"""What a run came to, and what is to be written of it."""
+"""The outcome of a run, and the settlement that is written to the store."""
 
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -9,68 +9,68 @@ from .message import Message, Receipt
 
 
 class Kind(StrEnum):
-    """How a run ended."""
+    """The ways a run can end."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     RETRY = "retry"  # the task asked to run again
-    IGNORED = "ignored"  # the task wants nothing stored
+    IGNORED = "ignored"  # the task asked for no result to be stored
     REJECTED = "rejected"
-    REPLACED = "replaced"  # other tasks go on in its place
+    REPLACED = "replaced"  # other tasks run in its place
     REQUEUED = "requeued"  # rejected, and to be delivered again
     UNKNOWN = "unknown"  # no such task is registered in the child
     LOST = "lost"  # the process died
-    OVERDUE = "overdue"  # its process was killed: the hard time limit passed
-    TERMINATED = "terminated"  # its process was killed: it was revoked
-    EXPIRED = "expired"  # it was not run: too late
+    OVERDUE = "overdue"  # its process was killed for the hard time limit
+    TERMINATED = "terminated"  # its process was killed because the task was revoked
+    EXPIRED = "expired"  # it was not started before its expiry
 
 
 class Outcome(NamedTuple):
-    """How one run ended, as the child tells it; values are encoded already."""
+    """The outcome of one run, as the child reports it; values are encoded."""
 
     kind: Kind
     result: bytes | None = None  # the value or the error
     serializer: str | None = None
     runtime: float = 0.0  # seconds
-    note: str = ""  # one bounded line for people: the value's repr, the error
+    note: str = ""  # a bounded line for logs: the value's repr, or the error
     traceback: str | None = None
-    eta: float | None = None  # RETRY: not before
-    message: Any = None  # RETRY: the next attempt's, as a tuple, where it is to run otherwise;
-    # REPLACED: that of what ends in its place
+    eta: float | None = None  # RETRY: epoch seconds of the next attempt
+    message: Any = None  # a tuple. RETRY: the message of the next attempt, if it differs;
+    # REPLACED: the message of the task that ends in its place
     expected: bool = False  # FAILED: with an error that the task `throws`
-    graph: Any = None  # REPLACED: what runs around it, as `Graph.wire`
-    place: Any = None  # REPLACED: what that one waits for, as a tuple
-    exhausted: bool = False  # FAILED: it would be tried again, but there are no retries left
-    reported: str | None = None  # IGNORED: the state that the task set; `result` is what it said
+    graph: Any = None  # REPLACED: the other tasks, by `Graph.to_tuples`
+    place: Any = None  # REPLACED: the `Place` of `message`, as a tuple
+    exhausted: bool = False  # FAILED: it would be retried, but no retries are left
+    reported: str | None = None  # IGNORED: the state that the task set; `result` is its meta
 
 
 class Settlement(NamedTuple):
-    """What becomes of one claimed task. A broker writes it whole or not at all."""
+    """The changes to one claimed task, which a broker writes in one transaction."""
 
     receipt: Receipt
     phase: Phase
-    at: float
+    at: float  # epoch seconds
     result: bytes | None = None
     result_serializer: str | None = None
     traceback: str | None = None
-    keep_until: float | None = None  # final phases: when it may be forgotten; None: never
+    keep_until: float | None = None  # final phases: when it may be deleted; None: never
     retry: Message | None = None  # READY, SCHEDULED, WAITING: the message of the next attempt
-    lost: int = 0  # how many process deaths are charged to it by now
+    lost: int = 0  # how many processes have died while running it
     reported: str | None = None  # SUCCEEDED: it was ignored, with this state; RETRY keeps nothing
-    tied: bool = False  # others wait for its end, or for that of its group
-    graph: Graph | None = None  # with `retry`: what is stored along with it
-    place: Place | None = None  # with `retry`, WAITING: what it waits for now
-    why: str = ""  # with `retry`: how this attempt ended, for its history
+    tied: bool = False  # it has dependents, or is in a group
+    graph: Graph | None = None  # with `retry`: the workflow to store along with it
+    place: Place | None = None  # with `retry`, WAITING: its new place in the workflow
+    why: str = ""  # with `retry`: how this attempt ended, for the task's history
 
 
 class Policy(NamedTuple):
-    """A worker's rules for tasks that have ended, or whose process died."""
+    """A worker's rules for how long tasks are kept, and how often their process may die."""
 
     keep: float | None = 86400.0  # seconds that a finished task is kept; None: for ever
-    keep_dead: float | None = 30 * 86400.0  # the same for one that was set aside
-    max_lost: int = 3  # processes a task may cost before it is set aside
+    keep_dead: float | None = 30 * 86400.0  # the same for one that was set aside as dead
+    max_lost: int = 3  # processes that may die while running a task, before it is set aside
 
     def kept_until(self, phase: Phase, now: float) -> float | None:
-        """When a task that ends in `phase` at `now` may be forgotten."""
+        """Return when a task that ends in `phase` at `now` may be deleted; None for never."""
         keep = self.keep_dead if phase is Phase.DEAD else self.keep
         return None if keep is None else now + keep

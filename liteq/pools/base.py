@@ -1,10 +1,10 @@
-"""The port: run deliveries somewhere.
+"""The port of pools.
 
-A pool has slots. A slot runs one delivery at a time and may hold more that wait in it. Whoever
-owns the pool (the supervisor) puts deliveries into slots, waits on a selector for the pool to
-stir, and collects what happened.
+A pool has slots. A slot runs one delivery at a time, and may hold more that wait in it. The
+supervisor submits deliveries to slots, waits on a selector until something happens in the pool,
+and collects the events.
 
-To add a pool: a file beside this one and its line in `BUILTIN`.
+To add a pool: a file beside this one, and its line in `POOLS`.
 """
 
 from abc import ABC, abstractmethod
@@ -16,32 +16,35 @@ from ..exceptions import LiteqError
 from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome
 
-Report = Callable[[str, str, bytes, str], None]
-"""How a running task tells its state: id, state, meta (encoded), serializer."""
+SendState = Callable[[str, str, bytes, str], None]
+"""A function that sends a state of the running task: its id, state, meta (encoded), serializer."""
 
 Run = Callable[[Delivery], Outcome]
-"""Runs one delivery to its end. Never raises."""
+"""A function that runs one delivery to its end. It never raises."""
+
+STOPPED = "its worker was stopped while it ran"
+"""The reason of a `Death` that came with the end of the pool."""
 
 
 class Limits(NamedTuple):
-    """What a child process may use up before it is replaced, between two tasks."""
+    """The limits of a child process, which is replaced between two tasks when it exceeds one."""
 
     tasks: int | None = None
     memory: int | None = None  # KiB resident
 
 
 class RunnerSpec(NamedTuple):
-    """How runners are made, named so that another process can find it."""
+    """The functions that make a runner, named so that another process can find them."""
 
-    preload: str  # "package.module:function", called with `spec`: imports the application
-    make: str  # the same, called with `spec` and a Report, answers a Run
+    preload: str  # "package.module:function", called with `arguments`: imports the application
+    make: str  # the same, called with `arguments` and a SendState: returns a Run
     arguments: dict[str, Any]  # JSON
-    make_here: Callable[[Report], Run]  # `make`, for pools inside this process
+    make_here: Callable[[SendState], Run]  # `make` for pools that run tasks in this process
     limits: Limits = Limits()
 
 
 class StateUpdate(NamedTuple):
-    """What a running task told of itself."""
+    """A state that a running task set by `update_state`."""
 
     id: str
     state: str
@@ -50,46 +53,46 @@ class StateUpdate(NamedTuple):
 
 
 class Death(NamedTuple):
-    """A slot's process is gone. The slot comes back by itself, empty."""
+    """The exit of a slot's process. The pool starts another one; the slot is empty until then."""
 
-    running: Delivery | None  # what it was in
-    waiting: list[Delivery]  # what it had not started
-    kind: Kind  # LOST, or why it was killed; REQUEUED: we were leaving, so it is not to blame
+    running: Delivery | None  # the delivery that it was running
+    waiting: list[Delivery]  # the deliveries that it had not started
+    kind: Kind  # LOST; or the kind of the `Kill`; or REQUEUED when the pool was ending
     reason: str
     ran: float  # seconds since `running` was started
 
 
 class PoolBroken(LiteqError):
-    """No child comes up; `traceback` is what one of them told."""
+    """A pool in which no child can start; `traceback` is that of the last one, if it sent one."""
 
     def __init__(self, traceback: str) -> None:
         self.traceback = traceback
-        last = traceback.strip().rpartition("\n")[2] or "they die before they say why"
+        last = traceback.strip().rpartition("\n")[2] or "they exit without an error message"
         super().__init__(f"child processes cannot start: {last}")
 
 
 class Kill(NamedTuple):
-    """Why a process is killed: on account of `delivery`, should it still be in it."""
+    """The reason to kill a slot's process: it concerns `delivery` if that is still running."""
 
     delivery: Delivery
     kind: Kind
     reason: str
 
 
-# Plain classes: `dataclasses` would bring in `inspect`, a megabyte in each process.
+# Plain classes: `dataclasses` imports `inspect`, which takes a megabyte in each process.
 
 
 class PoolEvents:
-    """What a pool did since it was last asked."""
+    """The events in a pool since the last `collect`."""
 
     def __init__(self) -> None:
         self.finished: list[tuple[Delivery, Outcome]] = []
-        self.returned: list[Delivery] = []  # recalled: never started
-        self.told: list[StateUpdate] = []
+        self.returned: list[Delivery] = []  # recalled before they were started
+        self.updates: list[StateUpdate] = []
         self.deaths: list[Death] = []
 
     def __bool__(self) -> bool:
-        return bool(self.finished or self.returned or self.told or self.deaths)
+        return bool(self.finished or self.returned or self.updates or self.deaths)
 
 
 class Slot:
@@ -98,25 +101,25 @@ class Slot:
     def __init__(self, number: int) -> None:
         self.number = number
         self.up = False  # it can take deliveries
-        self.holding: dict[int, Delivery] = {}  # by ticket, in order
-        self.recalled = False  # it was asked to give back what it has not started
+        self.holding: dict[int, Delivery] = {}  # by ticket, in the order of submission
+        self.recalled = False  # it was asked to return the deliveries that it has not started
 
 
 class Running(NamedTuple):
-    """The delivery that a slot is in, and for how many seconds."""
+    """The delivery that a slot is running, and for how many seconds."""
 
     delivery: Delivery
     seconds: float
 
 
 class Pool(ABC):
-    """Runs deliveries in `size` slots."""
+    """A pool that runs deliveries in `size` slots."""
 
     scoreboard: str | None = None
-    """A file that tells which claims its children have begun, for whoever outlives them."""
+    """The path of the file that tells which claims its slots have started, even after a crash."""
 
     kills = False
-    """Whether it can end what runs: a thread cannot be ended from outside."""
+    """True for a pool that can kill a running task; a thread cannot be killed."""
 
     def __init__(self, size: int, spec: RunnerSpec) -> None:
         self.spec = spec
@@ -124,7 +127,7 @@ class Pool(ABC):
 
     @abstractmethod
     def start(self, selector: BaseSelector) -> None:
-        """Start the slots. What is registered with `selector` has a callable as its data."""
+        """Start the slots. The data of all that is registered with `selector` is a callable."""
 
     @abstractmethod
     def submit(self, slot: Slot, deliveries: Sequence[Delivery]) -> None:
@@ -132,36 +135,40 @@ class Pool(ABC):
 
     @abstractmethod
     def collect(self) -> PoolEvents:
-        """What happened since the last time."""
+        """Return the events since the last call. Raises PoolBroken when no child can start."""
 
     def recall(self, slot: Slot) -> None:
-        """Ask `slot` to give back what it has not started. Some pools never hold any."""
+        """Ask `slot` to return the deliveries that it has not started, if it holds any."""
 
     def running(self, slot: Slot) -> Running | None:
-        """What `slot` is in, as far as this pool can tell."""
+        """Return the delivery that `slot` is running; None if there is none, or not known."""
         return None
 
-    def kill(self, slot: Slot, verdict: Kill) -> None:
-        """End what runs in `slot` at once, if this pool `kills`. The death tells why."""
+    def kill(self, slot: Slot, kill: Kill) -> None:
+        """Kill what runs in `slot` at once, if this pool `kills`. Its `Death` has the reason."""
 
     def terminate(self) -> None:
-        """Say by SIGTERM to all that runs, if this pool `kills`, that it is to be ended soon."""
+        """Send SIGTERM to all running tasks, if this pool `kills`; `close` follows soon."""
 
     def renew(self) -> bool:
-        """Load the application's code anew and let each slot go on with it after what it runs.
+        """Load the application's code anew; each slot uses it from its next delivery on.
 
-        False from a pool that cannot.
+        Returns False when the pool cannot do that.
         """
         return False
 
     def tend(self) -> float | None:
-        """Do what is due by time; answer in how many seconds it is to be called again."""
+        """Start the child processes that are due.
+
+        Returns the seconds after which to call this again, whatever the selector reports; None
+        when an event on the selector comes before.
+        """
         return None
 
     @abstractmethod
     def close(self) -> None:
-        """End everything now. What still ran is told as a death, once more by `collect`."""
+        """Stop all slots now. What still ran is among the deaths of one last `collect`."""
 
     def pids(self) -> list[int]:
-        """The processes of this pool."""
+        """Return the ids of the pool's processes."""
         return []

@@ -1,8 +1,8 @@
-"""A child of the process pool: runs what comes, tells what came of it.
+"""A child of the process pool, which runs deliveries and sends their outcomes.
 
-The main thread runs tasks. A reader thread owns the backlog: it takes in deliveries while a task
-runs, gives back what is not started when it is asked to, and sends off outcomes that wait behind
-a task that turned out long.
+The main thread runs tasks. A reader thread owns the backlog: while a task runs it receives
+deliveries, returns those that are not started when they are recalled, and sends outcomes that
+would otherwise wait for a long task to end.
 """
 
 import os
@@ -18,27 +18,28 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from ..model.message import Delivery, Message, Receipt
+from ..support.plugins import load
 from .base import Limits, Run
-from .boot import load
 from .frames import FrameReader, pack
-from .memory import resident
+from .memory import resident_kib
+from .process_state import ProcessState
 from .scoreboard import Scoreboard
-from .surroundings import Surroundings
+from .spawn import Setup
 
 # Supervisor to child
-RUN, RECALL, LEAVE = 0, 1, 2
+RUN, RECALL, DRAIN = 0, 1, 2
 # Child to supervisor
-UP, OUTCOMES, RETURNED, STATE, BROKEN = 0, 1, 2, 3, 4
+READY, OUTCOMES, RETURNED, STATE, START_FAILED = 0, 1, 2, 3, 4
 
-_FLUSH_EVERY = 0.001  # seconds that an outcome may wait for others to travel with it
-_TIDY_EVERY = 0.020  # seconds between two looks at what tasks left behind, 30 us each
-_LOOK_EVERY = 0.005  # seconds between two looks at outcomes behind a long task
+_FLUSH_EVERY = 0.001  # seconds that an outcome may wait for others to be sent with it
+_RESTORE_EVERY = 0.020  # seconds between two checks of what tasks changed, of 30 us each
+_POLL_EVERY = 0.005  # seconds between two checks for outcomes that wait for a long task
 
-Wire = tuple[int, tuple[Any, ...], tuple[int | str, int], tuple[Any, ...]]
+Item = tuple[int, tuple[Any, ...], tuple[int | str, int], tuple[Any, ...]]
 
 
-def wire(ticket: int, delivery: Delivery) -> Wire:
-    """A delivery as it goes through the pipe."""
+def to_item(ticket: int, delivery: Delivery) -> Item:
+    """Return a delivery and its ticket as plain tuples, for the stream."""
     message, (key, token), *rest, inputs = delivery
     if inputs is not None:
         inputs = _plain(inputs)
@@ -46,76 +47,78 @@ def wire(ticket: int, delivery: Delivery) -> Wire:
 
 
 def _plain(inputs: Any) -> Any:
-    """`inputs` without the classes that the pipe does not know."""
+    """Return `inputs` as plain lists and tuples: marshal knows no subclasses."""
     if isinstance(inputs, list):
         return [_plain(each) for each in inputs]
     return inputs if inputs is None else tuple(inputs)
 
 
 class Child:
-    """One child: its backlog, its runner, its end of the stream."""
+    """One child: its backlog, its end of the stream, and its limits."""
 
     def __init__(
-        self, stream: socket.socket, scoreboard: Scoreboard, line: int, limits: Limits
+        self, stream: socket.socket, scoreboard: Scoreboard, slot: int, limits: Limits
     ) -> None:
         self._stream = stream
         self._scoreboard = scoreboard
-        self._line = line
-        self._backlog: SimpleQueue[Wire | None] = SimpleQueue()  # None: leave
+        self._slot = slot
+        self._backlog: SimpleQueue[Item | None] = SimpleQueue()  # None: exit
         self._outcomes: list[tuple[Any, ...]] = []
         self._sending = threading.Lock()
         self._pid = os.getpid()
         self._limits = limits
-        self._leaving = False
-        self._left = limits.tasks or -1  # tasks until this child is used up; negative: no limit
+        self._draining = False
+        self._tasks_left = limits.tasks or -1  # negative: no limit
 
-    def report(self, id: str, state: str, meta: bytes, serializer: str) -> None:
-        """Send what the running task tells of itself."""
+    def send_state(self, id: str, state: str, meta: bytes, serializer: str) -> None:
+        """Send a state that the running task sets."""
         self._send((STATE, (id, state, meta, serializer)))
 
-    def give_up(self, why: str) -> None:
-        """Say why this child cannot work."""
-        self._send((BROKEN, why))
+    def send_start_failure(self, text: str) -> None:
+        """Send the traceback of the error for which this child cannot start."""
+        self._send((START_FAILED, text))
 
     def serve(self, run: Run) -> None:
-        """Run what comes until this child is used up; the supervisor's end closes before that,
-        or the process is killed."""
-        surroundings = Surroundings()
-        self._send((UP, self._pid))
+        """Run deliveries until a limit is reached, or the supervisor drains this child.
+
+        The process exits when the supervisor closes its end of the stream.
+        """
+        state = ProcessState()
+        self._send((READY, self._pid))
         threading.Thread(target=self._read, name="liteq-reader", daemon=True).start()
-        backlog, scoreboard, line = self._backlog, self._scoreboard, self._line
-        flushed = tidied = time.monotonic()
+        backlog, scoreboard, slot = self._backlog, self._scoreboard, self._slot
+        flushed = restored = time.monotonic()
         while True:
             item = backlog.get()
             if item is None:
                 break
             ticket, message, receipt, rest = item
-            scoreboard.write(line, ticket, receipt[1])
+            scoreboard.write(slot, ticket, receipt[1])
             outcome = run(Delivery(Message._make(message), Receipt(*receipt), *rest))
             if os.getpid() != self._pid:
-                os._exit(0)  # the task forked and its child came back through us
+                os._exit(0)  # the task forked, and this is its child, which returned here
             self._outcomes.append((ticket, outcome.kind.value, *outcome[1:]))
-            self._left -= 1
-            if self._left == 0 or self._too_large():
+            self._tasks_left -= 1
+            if self._tasks_left == 0 or self._too_large():
                 break
             now = time.monotonic()
             idle = backlog.empty()
             if idle or now - flushed > _FLUSH_EVERY:
                 self._flush()
                 flushed = now
-            if idle or now - tidied > _TIDY_EVERY:
-                if not surroundings.restore():
+            if idle or now - restored > _RESTORE_EVERY:
+                if not state.restore():
                     break
-                tidied = now
+                restored = now
         self._flush()
 
     def _too_large(self) -> bool:
         limit = self._limits.memory
-        return limit is not None and resident() > limit
+        return limit is not None and resident_kib() > limit
 
     def _flush(self) -> None:
         with self._sending:
-            # The other thread may be about to add one, so the list stays the same list.
+            # The main thread may append one meanwhile, so the list must not be replaced.
             outcomes = self._outcomes[:]
             if outcomes:
                 del self._outcomes[: len(outcomes)]
@@ -135,33 +138,33 @@ class Child:
                 data = self._stream.recv(1 << 18)
                 if not data:
                     break
-                for order, value in reader.feed(data):
-                    self._obey(order, value)
+                for kind, value in reader.feed(data):
+                    self._handle(kind, value)
         except OSError:
             pass
-        # The supervisor is gone, and nobody would ever read what the running task comes to.
+        # The supervisor is gone, so the outcome of the running task cannot be used any more.
         os._exit(1)
 
     def _readable(self) -> bool:
-        """Wait for orders, but not past outcomes that want to be sent."""
+        """Wait for data; return False after a while if outcomes may have to be sent."""
         waiting = self._outcomes or not self._backlog.empty()
-        ready, _, _ = select.select([self._stream], [], [], _LOOK_EVERY if waiting else None)
+        ready, _, _ = select.select([self._stream], [], [], _POLL_EVERY if waiting else None)
         return bool(ready)
 
-    def _obey(self, order: int, value: Any) -> None:
-        if order == RUN:
+    def _handle(self, kind: int, value: Any) -> None:
+        if kind == RUN:
             for item in value:
                 self._backlog.put(item)
         else:
             self._flush()
-            self._send((RETURNED, self._take_back()))
-            self._leaving = self._leaving or order == LEAVE
-            if self._leaving:
+            self._send((RETURNED, self._take_unstarted()))
+            self._draining = self._draining or kind == DRAIN
+            if self._draining:
                 self._backlog.put(None)
 
-    def _take_back(self) -> list[int]:
+    def _take_unstarted(self) -> list[int]:
         tickets = []
-        with suppress(Empty):  # the main thread may be faster at each of them
+        with suppress(Empty):  # the main thread takes from the backlog, too
             while True:
                 item = self._backlog.get_nowait()
                 if item is not None:
@@ -169,44 +172,44 @@ class Child:
         return tickets
 
 
-def live(stream: socket.socket, scoreboard: Scoreboard, order: dict[str, Any], line: int) -> None:
-    """What a child does from its first breath to its last."""
-    _settle_signals()
-    child = Child(stream, scoreboard, line, Limits(*order["limits"]))
+def run_child(stream: socket.socket, scoreboard: Scoreboard, setup: Setup, slot: int) -> None:
+    """Run the child of `slot` in this process, from its setup to its end."""
+    _ignore_signals()
+    child = Child(stream, scoreboard, slot, Limits(*setup["limits"]))
     try:
-        run: Run = load(order["make"])(order["spec"], child.report)
+        run: Run = load(setup["make"])(setup["spec"], child.send_state)
     except BaseException:  # noqa: BLE001 - importing user code can raise anything
-        child.give_up(traceback.format_exc())
+        child.send_start_failure(traceback.format_exc())
         return
     try:
         child.serve(run)
     except (BrokenPipeError, ConnectionError):
-        os._exit(1)  # the supervisor went first
+        os._exit(1)  # the supervisor exited first
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
 
 
-def spawned(stream: socket.socket, order: dict[str, Any]) -> None:
-    """Entry of a child that is a fresh interpreter."""
+def main(stream: socket.socket, setup: Setup) -> None:
+    """Run a child that is a fresh interpreter."""
     stream.setblocking(True)
     try:
-        scoreboard = Scoreboard(order["scoreboard"])
+        scoreboard = Scoreboard(setup["scoreboard"])
     except FileNotFoundError:
-        return  # the pool was closed before this child could begin
-    live(stream, scoreboard, order, order["line"])
+        return  # the pool was closed before this child could start
+    run_child(stream, scoreboard, setup, setup["slot"])
 
 
-def _settle_signals() -> None:
-    """Signals to the whole group are for the supervisor: it decides what becomes of a task.
+def _ignore_signals() -> None:
+    """Ignore signals to the whole group: the supervisor decides what becomes of a task.
 
-    Handlers that do nothing rather than SIG_IGN, which programs started by tasks would inherit.
+    By handlers that do nothing, not SIG_IGN, which programs started by tasks would inherit.
     """
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK"):
         number = getattr(signal, name, None)
         if number is not None:
-            signal.signal(number, _let_pass)
+            signal.signal(number, _ignore)
 
 
-def _let_pass(number: int, frame: object) -> None:
+def _ignore(number: int, frame: object) -> None:
     pass

@@ -1,8 +1,8 @@
 """Frames on a stream: a length, then one value.
 
 The values are plain tuples of numbers, text and bytes, written by `marshal`: both ends are the
-same interpreter, it is twice as fast as pickle, and it cannot run code. A frame that was cut
-short by a death is never delivered.
+same interpreter, it is twice as fast as pickle, and it cannot run code. A frame that was cut short
+by the exit of its sender is never delivered.
 """
 
 import marshal
@@ -17,19 +17,19 @@ _CHUNK = 1 << 18
 
 
 def pack(value: Any) -> bytes:
-    """One frame."""
+    """Return `value` as one frame."""
     body = marshal.dumps(value)
     return _HEAD.pack(len(body)) + body
 
 
 class FrameReader:
-    """Cuts the bytes of a stream into values."""
+    """A parser that cuts the bytes of a stream into values."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[Any]:
-        """The values that are complete now."""
+        """Add `data`; return the values that are complete now."""
         buffer = self._buffer
         buffer += data
         values = []
@@ -48,7 +48,7 @@ class FrameReader:
 
 
 class Channel:
-    """The supervisor's end of a child's stream: never blocks."""
+    """The supervisor's end of a child's stream, which never blocks."""
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
@@ -59,12 +59,12 @@ class Channel:
         self._unsent = bytearray()
 
     def send(self, value: Any) -> bool:
-        """Send what goes now; say whether everything went."""
+        """Send `value` as far as the stream takes it; return whether nothing is left to send."""
         self._unsent += pack(value)
         return self.flush()
 
     def flush(self) -> bool:
-        """Go on sending; say whether everything went."""
+        """Send what is left; return whether nothing is left to send."""
         while self._unsent and not self.eof:
             try:
                 sent = self.socket.send(self._unsent)
@@ -77,7 +77,7 @@ class Channel:
         return True
 
     def receive(self) -> list[Any]:
-        """All values that have come. Sets `eof` when the other end is closed."""
+        """Return all values that have arrived. Sets `eof` when the other end is closed."""
         values = []
         while not self.eof:
             try:
@@ -95,13 +95,14 @@ class Channel:
         return values
 
     def close(self) -> None:
-        """Close the stream: the child sees its end."""
+        """Close the stream, which tells the child to exit."""
         self.eof = True
         self.socket.close()
 
 
-# A child lives as long as somebody holds its stream open. If a process that the host program
-# forks held it too, children would go on after a kill of the host, while others rescue their tasks.
+# A child lives as long as a process holds the other end of its stream open. If a process that the
+# host program forks held it too, children would go on after a kill of the host, while another
+# worker rescues their tasks.
 _channels: WeakSet[Channel] = WeakSet()
 
 

@@ -1,4 +1,4 @@
-"""How children come into the world: forked from a fork server, or as fresh interpreters."""
+"""Launchers of child processes: fork them from a fork server, or start fresh interpreters."""
 
 import os
 import signal
@@ -9,172 +9,173 @@ from collections.abc import Callable
 from contextlib import suppress
 from logging import getLogger
 from selectors import EVENT_READ, BaseSelector
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..support.portable import portable
 from . import forkserver
-from .boot import start
-from .child import BROKEN
+from .child import START_FAILED
 from .frames import Channel
+from .spawn import Setup, spawn
 
 logger = getLogger("liteq.worker")
 
-_PATIENCE = 5.0  # seconds for a process to end that has been told to
+_EXIT_TIMEOUT = 5.0  # seconds that a process may take to exit after its stream was closed
 
 
 class Callbacks(NamedTuple):
-    """What a launcher tells its pool."""
+    """The functions of the pool that a launcher calls."""
 
-    born: Callable[[int, int], None]  # line, pid
-    died: Callable[[int, int | None], None]  # pid, exit code (negative: the signal)
-    broken: Callable[[str], None]  # traceback of an application that cannot be imported
-    renewed: Callable[[], None]  # children that are launched from now on have the new code
+    started: Callable[[int, int], None]  # slot, pid
+    exited: Callable[[int, int | None], None]  # pid, exit code (negative: the signal)
+    start_failed: Callable[[str], None]  # traceback of an application that cannot be imported
+    code_renewed: Callable[[], None]  # children that are launched from now on have the new code
 
 
 class Launcher(ABC):
-    """Makes children and tells of their births and deaths."""
+    """A launcher, which starts children and reports when they have started and exited."""
 
-    def __init__(self, order: dict[str, Any], tell: Callbacks) -> None:
-        self.order = order
-        self.tell = tell
+    def __init__(self, setup: Setup, callbacks: Callbacks) -> None:
+        self.setup = setup
+        self.callbacks = callbacks
 
     @abstractmethod
     def start(self, selector: BaseSelector) -> None:
-        """Get ready to launch."""
+        """Prepare to launch children."""
 
     @abstractmethod
-    def launch(self, line: int, stream: socket.socket) -> None:
-        """Make a child that lives on `stream`, which is closed here."""
+    def launch(self, slot: int, stream: socket.socket) -> None:
+        """Start a child for `slot` with `stream`, which is closed in this process."""
 
     @abstractmethod
     def renew(self) -> None:
-        """Import the application anew for children to come."""
+        """Import the application anew for children that are launched later."""
 
     @abstractmethod
-    def ended(self, pid: int) -> None:
-        """The stream of `pid` has ended: see to it that its death is told."""
+    def stream_closed(self, pid: int) -> None:
+        """Make sure that the exit of `pid`, which has closed its stream, is reported."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go; children that are left are ended."""
+        """Kill the children that are left, and release all resources."""
 
 
 class _ForkServer:
     """A fork server process, as its supervisor sees it."""
 
-    def __init__(self, order: dict[str, Any]) -> None:
+    def __init__(self, setup: Setup) -> None:
         ours, theirs = socket.socketpair()
         self.channel = Channel(ours)
-        self.process = start("liteq.pools.forkserver:main", theirs, order)
+        self.process = spawn("liteq.pools.forkserver:main", theirs, setup)
         self.children: set[int] = set()
-        self.expected = 0  # births that were asked for and not told yet
+        self.requested = 0  # children that were requested and are not reported yet
 
     @property
-    def empty(self) -> bool:
-        return not self.children and not self.expected
+    def idle(self) -> bool:
+        return not self.children and not self.requested
 
-    def end(self) -> None:
+    def close(self) -> None:
         self.channel.close()
-        _await_end(self.process)
+        _wait_for_exit(self.process)
 
 
 class ForkServerLauncher(Launcher):
-    """Children are forked from one process that has the application imported."""
+    """A launcher that forks children from a process that has imported the application."""
 
     def start(self, selector: BaseSelector) -> None:
         self._selector = selector
         self._servers: list[_ForkServer] = []
         self._current: _ForkServer | None = None
-        self._next: _ForkServer | None = None  # it has new code, and has yet to show that it works
+        self._next: _ForkServer | None = None  # it has new code, and is not ready yet
 
-    def launch(self, line: int, stream: socket.socket) -> None:
-        # Made here, so that one that dies again and again is made as seldom as children are.
+    def launch(self, slot: int, stream: socket.socket) -> None:
+        # A server is started here, so one that exits again and again is started no more often
+        # than children are.
         server = self._current = self._current or self._start_server()
-        server.expected += 1
-        with stream, suppress(OSError):  # a dead one is noticed when its end is read
-            forkserver.send_order(server.channel.socket, line, stream)
+        server.requested += 1
+        with stream, suppress(OSError):  # if it has exited, that is noticed when its end is read
+            forkserver.request_child(server.channel.socket, slot, stream)
 
     def renew(self) -> None:
         if self._next is None:
             self._next = self._start_server()
 
-    def ended(self, pid: int) -> None:
-        """The fork server tells by itself, unless the child is of one that died."""
+    def stream_closed(self, pid: int) -> None:
+        # The fork server reports the exit, unless it has exited itself.
         if not any(pid in each.children for each in self._servers):
-            self.tell.died(pid, None)
+            self.callbacks.exited(pid, None)
 
     def close(self) -> None:
         for each in self._servers[:]:
-            self._dismiss(each)
+            self._remove(each)
 
     def _start_server(self) -> _ForkServer:
-        server = _ForkServer(self.order)
+        server = _ForkServer(self.setup)
         self._servers.append(server)
-        self._selector.register(server.channel.socket, EVENT_READ, lambda: self._listen(server))
+        self._selector.register(server.channel.socket, EVENT_READ, lambda: self._receive(server))
         return server
 
-    def _listen(self, server: _ForkServer) -> None:
+    def _receive(self, server: _ForkServer) -> None:
         for kind, *rest in server.channel.receive():
             if kind == forkserver.FORKED:
-                line, pid = rest
+                slot, pid = rest
                 server.children.add(pid)
-                server.expected -= 1
-                self.tell.born(line, pid)
+                server.requested -= 1
+                self.callbacks.started(slot, pid)
             elif kind == forkserver.EXITED:
                 pid, code = rest
                 server.children.discard(pid)
-                self.tell.died(pid, code)
+                self.callbacks.exited(pid, code)
             elif kind == forkserver.READY and server is self._next:
-                self._succeed(server)
-            elif kind == BROKEN and server is self._next:
+                self._switch_to(server)
+            elif kind == START_FAILED and server is self._next:
                 logger.error("the new code cannot be imported, the old one stays:\n%s", rest[0])
-            elif kind == BROKEN:
-                self.tell.broken(rest[0])
+            elif kind == START_FAILED:
+                self.callbacks.start_failed(rest[0])
         if server.channel.eof:
-            self._bury(server)
-        elif server.empty and server not in (self._current, self._next):
-            self._dismiss(server)
+            self._handle_exit(server)
+        elif server.idle and server not in (self._current, self._next):
+            self._remove(server)
 
-    def _succeed(self, server: _ForkServer) -> None:
+    def _switch_to(self, server: _ForkServer) -> None:
         before, self._current, self._next = self._current, server, None
-        if before is not None and before.empty:
-            self._dismiss(before)
-        self.tell.renewed()
+        if before is not None and before.idle:
+            self._remove(before)
+        self.callbacks.code_renewed()
 
-    def _bury(self, server: _ForkServer) -> None:
-        """It died by itself: its children cannot be told dead from alive, so they are ended."""
-        self._dismiss(server)
+    def _handle_exit(self, server: _ForkServer) -> None:
+        """Kill the children of a server that exited: whether they still run cannot be known."""
+        self._remove(server)
         for pid in server.children:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
-        orphans, server.children = server.children, set()
-        for pid in orphans:
-            self.tell.died(pid, None)
+        children, server.children = server.children, set()
+        for pid in children:
+            self.callbacks.exited(pid, None)
 
-    def _dismiss(self, server: _ForkServer) -> None:
+    def _remove(self, server: _ForkServer) -> None:
         self._servers.remove(server)
         self._current = None if self._current is server else self._current
         self._next = None if self._next is server else self._next
         self._selector.unregister(server.channel.socket)
-        server.end()
+        server.close()
 
 
 class SpawnLauncher(Launcher):
-    """Every child is a fresh interpreter: slower, and works everywhere."""
+    """A launcher of fresh interpreters, which is slower, and works on every platform."""
 
     def start(self, selector: BaseSelector) -> None:
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
 
-    def launch(self, line: int, stream: socket.socket) -> None:
-        process = start("liteq.pools.child:spawned", stream, {**self.order, "line": line})
+    def launch(self, slot: int, stream: socket.socket) -> None:
+        process = spawn("liteq.pools.child:main", stream, {**self.setup, "slot": slot})
         self._processes[process.pid] = process
-        self.tell.born(line, process.pid)
+        self.callbacks.started(slot, process.pid)
 
     def renew(self) -> None:
-        self.tell.renewed()  # each child imports the application anyway
+        self.callbacks.code_renewed()  # each child imports the application itself
 
-    def ended(self, pid: int) -> None:
-        self.tell.died(pid, _await_end(self._processes.pop(pid)))
+    def stream_closed(self, pid: int) -> None:
+        self.callbacks.exited(pid, _wait_for_exit(self._processes.pop(pid)))
 
     def close(self) -> None:
         for process in self._processes.values():
@@ -183,15 +184,15 @@ class SpawnLauncher(Launcher):
         self._processes = {}
 
 
-def _await_end(process: "subprocess.Popen[bytes]") -> int:
-    """The exit code of a process that has closed its stream. If it lives on, it is of no use."""
+def _wait_for_exit(process: "subprocess.Popen[bytes]") -> int:
+    """Return the exit code of a process that has closed its stream; kill it if it does not exit."""
     try:
-        return process.wait(_PATIENCE)
+        return process.wait(_EXIT_TIMEOUT)
     except subprocess.TimeoutExpired:
         process.kill()
         return process.wait()
 
 
-def make_launcher(order: dict[str, Any], tell: Callbacks) -> Launcher:
-    """The best launcher of this platform."""
-    return (SpawnLauncher if portable() else ForkServerLauncher)(order, tell)
+def make_launcher(setup: Setup, callbacks: Callbacks) -> Launcher:
+    """Return the fastest launcher of this platform."""
+    return (SpawnLauncher if portable() else ForkServerLauncher)(setup, callbacks)

@@ -1,7 +1,7 @@
-"""The process pool: every slot is a child process with a private stream to it.
+"""The process pool: each slot is a child process with a stream of its own.
 
-One stream for each child and no shared lock, so a child that is killed at any instant can leave
-nothing locked and nothing half-read.
+There is one stream per child and no shared lock, so a child that is killed at any instant leaves
+nothing locked, and no partial message on a stream of others.
 """
 
 import os
@@ -9,64 +9,76 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
 from typing import Any
 
 from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome
-from .base import Death, Kill, Pool, PoolBroken, PoolEvents, RunnerSpec, Running, Slot, StateUpdate
-from .child import BROKEN, LEAVE, OUTCOMES, RECALL, RETURNED, RUN, STATE, UP, wire
+from .base import (
+    STOPPED,
+    Death,
+    Kill,
+    Pool,
+    PoolBroken,
+    PoolEvents,
+    RunnerSpec,
+    Running,
+    Slot,
+    StateUpdate,
+)
+from .child import DRAIN, OUTCOMES, READY, RECALL, RETURNED, RUN, START_FAILED, STATE, to_item
 from .frames import Channel
 from .launchers import Callbacks, Launcher, make_launcher
 from .scoreboard import Scoreboard
+from .spawn import Setup
 
 _FIRST_PAUSE, _SHORT_PAUSE, _LONGEST_PAUSE = 0.1, 0.2, 5.0  # seconds before a child is replaced
-_FEW = 5  # children of one slot in a row that never came up, before the pool gives up
-_LEFT = "its worker was stopped while it ran"
-new = tuple.__new__
+_MAX_FAILED_STARTS = 5  # of one slot in a row, before the pool is broken
+_new = tuple.__new__
 _KINDS = {kind.value: kind for kind in Kind}
 
 
-class _Room:
-    """What the pool knows of the child in a slot, and of those before it."""
+class _ChildState:
+    """The state of the child in a slot, and the failures of those before it."""
 
     def __init__(self, slot: Slot) -> None:
         self.slot = slot
         self.channel: Channel | None = None
         self.pid: int | None = None
-        self.launch_at: float | None = None  # `time.monotonic`
-        self.stillborn = 0  # children in a row that never came up
-        self.useless = 0  # children in a row that died of themselves and had finished nothing
-        self.expect_child()
+        self.start_at: float | None = None  # `time.monotonic`; None: it is started already
+        self.failed_starts = 0  # children in a row that exited before they were ready
+        self.crashes = 0  # children in a row that exited by themselves with no task finished
+        self.reset()
 
-    def expect_child(self) -> None:
-        """Nothing is known of the next child."""
-        self.launch_at = None
-        self.verdict: Kill | None = None  # why we killed it
-        self.came_up = self.finished_some = self.leaving = False
+    def reset(self) -> None:
+        """Forget the last child, before another one is started."""
+        self.start_at = None
+        self.kill: Kill | None = None  # why the pool killed it
+        self.ready = self.finished_any = self.draining = False
 
-    def lose_child(self) -> float:
-        """Note its death; answer the seconds to wait before the next one.
+    def note_exit(self) -> float:
+        """Count the exit of the child; return the seconds to wait before starting another one.
 
-        A task that kills its process, or a machine without memory, must not make us fork as fast
-        as we can. A child that we killed, or sent away, is replaced at once.
+        A task that kills its process, or a lack of memory, must not lead to forks as fast as the
+        machine allows. A child that was killed or drained by the pool is replaced at once.
         """
         self.pid = None
         self.slot.up = self.slot.recalled = False
-        self.stillborn = 0 if self.came_up else self.stillborn + 1
-        ours = self.leaving or self.verdict is not None
-        self.useless = 0 if self.finished_some or ours else self.useless + 1
-        if not self.useless:
+        self.failed_starts = 0 if self.ready else self.failed_starts + 1
+        intended = self.draining or self.kill is not None
+        self.crashes = 0 if self.finished_any or intended else self.crashes + 1
+        if not self.crashes:
             return 0.0
-        # One that came up died in a task. Others wait behind that, so the pause is short.
-        longest = _SHORT_PAUSE if self.came_up else _LONGEST_PAUSE
-        return float(min(_FIRST_PAUSE * 2 ** min(self.useless - 1, 10), longest))
+        # A child that was ready was killed by its task. Other tasks wait, so the pause is short.
+        longest = _SHORT_PAUSE if self.ready else _LONGEST_PAUSE
+        return float(min(_FIRST_PAUSE * 2 ** min(self.crashes - 1, 10), longest))
 
 
 class ProcessPool(Pool):
-    """Runs deliveries in child processes."""
+    """A pool that runs deliveries in child processes."""
 
     kills = True
 
@@ -74,56 +86,57 @@ class ProcessPool(Pool):
         super().__init__(size, spec)
         self._scoreboard = Scoreboard.create(size)
         self.scoreboard = self._scoreboard.path
-        self._rooms = [_Room(slot) for slot in self.slots]
-        self._news = PoolEvents()
+        self._children = [_ChildState(slot) for slot in self.slots]
+        self._events = PoolEvents()
         self._tickets = 0
-        self._why = ""  # the last child that never came up told
-        self._ending = False  # deaths are on our account from now on
+        self._start_error = ""  # the traceback of the last child that could not start
+        self._terminating = False  # children that exit from now on do so because of us
         self._closed = False
         self._launcher: Launcher | None = None
 
     def start(self, selector: BaseSelector) -> None:
         self._selector = selector
-        spec = self.spec
-        order = {
-            "preload": spec.preload,
-            "make": spec.make,
-            "spec": spec.arguments,
-            "limits": spec.limits,
+        setup: Setup = {
+            "preload": self.spec.preload,
+            "make": self.spec.make,
+            "spec": self.spec.arguments,
+            "limits": self.spec.limits,
             "scoreboard": self._scoreboard.path,
         }
-        tell = Callbacks(self._born, self._died, self._broken, self._renewed)
-        self._launcher = make_launcher(order, tell)
+        callbacks = Callbacks(
+            self._child_started, self._child_exited, self._start_failed, self._code_renewed
+        )
+        self._launcher = make_launcher(setup, callbacks)
         self._launcher.start(selector)
-        for room in self._rooms:
-            self._launch(room)
+        for child in self._children:
+            self._start_child(child)
 
     def submit(self, slot: Slot, deliveries: Sequence[Delivery]) -> None:
         items = []
         for delivery in deliveries:
             self._tickets += 1
             slot.holding[self._tickets] = delivery
-            items.append(wire(self._tickets, delivery))
-        self._send(self._rooms[slot.number], (RUN, items))
+            items.append(to_item(self._tickets, delivery))
+        self._send(self._children[slot.number], (RUN, items))
 
     def recall(self, slot: Slot) -> None:
         slot.recalled = True
-        self._send(self._rooms[slot.number], (RECALL, None))
+        self._send(self._children[slot.number], (RECALL, None))
 
     def running(self, slot: Slot) -> Running | None:
-        entry = self._scoreboard.read(slot.number)
-        delivery = slot.holding.get(entry.ticket)
-        return delivery and Running(delivery, time.monotonic() - entry.since)
+        started = self._scoreboard.read(slot.number)
+        delivery = slot.holding.get(started.ticket)
+        return delivery and Running(delivery, time.monotonic() - started.since)
 
-    def kill(self, slot: Slot, verdict: Kill) -> None:
-        room = self._rooms[slot.number]
-        room.verdict = verdict
-        _kill_group(room.pid)
+    def kill(self, slot: Slot, kill: Kill) -> None:
+        child = self._children[slot.number]
+        child.kill = kill
+        _kill_group(child.pid)
 
     def terminate(self) -> None:
-        self._ending = True
-        for room in self._rooms:
-            _signal_group(room.pid, signal.SIGTERM)
+        self._terminating = True
+        for child in self._children:
+            _signal_group(child.pid, signal.SIGTERM)
 
     def renew(self) -> bool:
         assert self._launcher is not None
@@ -132,147 +145,145 @@ class ProcessPool(Pool):
 
     def collect(self) -> PoolEvents:
         if not (self._closed or any(slot.up for slot in self.slots)) and any(
-            room.stillborn >= _FEW for room in self._rooms
+            child.failed_starts >= _MAX_FAILED_STARTS for child in self._children
         ):
-            raise PoolBroken(self._why)
-        news, self._news = self._news, PoolEvents()
-        return news
+            raise PoolBroken(self._start_error)
+        events, self._events = self._events, PoolEvents()
+        return events
 
     def tend(self) -> float | None:
         now = time.monotonic()
-        for room in self._rooms:
-            if room.launch_at is not None and room.launch_at <= now:
-                self._launch(room)
-        pending = [room.launch_at for room in self._rooms if room.launch_at is not None]
-        return max(min(pending) - now, 0.0) if pending else None
+        for child in self._children:
+            if child.start_at is not None and child.start_at <= now:
+                self._start_child(child)
+        due = [child.start_at for child in self._children if child.start_at is not None]
+        return max(min(due) - now, 0.0) if due else None
 
     def close(self) -> None:
         if self._closed:
             return
-        self._closed = self._ending = True
-        for room in self._rooms:
-            _kill_group(room.pid)
+        self._closed = self._terminating = True
+        for child in self._children:
+            _kill_group(child.pid)
         if self._launcher is not None:
             self._launcher.close()
-        for room in self._rooms:
-            if room.channel is not None:
-                self._take_in(room, room.channel)
-            self._tell_death(room, None)
-            self._hang_up(room)
+        for child in self._children:
+            if child.channel is not None:
+                self._receive(child, child.channel)
+            self._record_death(child, None)
+            self._close_channel(child)
         self._scoreboard.remove()
 
     def pids(self) -> list[int]:
-        return [room.pid for room in self._rooms if room.pid is not None]
+        return [child.pid for child in self._children if child.pid is not None]
 
-    # births and deaths
+    # starts and exits
 
-    def _launch(self, room: _Room) -> None:
+    def _start_child(self, child: _ChildState) -> None:
         assert self._launcher is not None
-        room.expect_child()
-        self._scoreboard.wipe(room.slot.number)
+        child.reset()
+        self._scoreboard.clear(child.slot.number)
         ours, theirs = socket.socketpair()
-        channel = room.channel = Channel(ours)
-        self._selector.register(ours, EVENT_READ, lambda: self._listen(room, channel))
-        self._launcher.launch(room.slot.number, theirs)
+        child.channel = Channel(ours)
+        self._selector.register(ours, EVENT_READ, partial(self._serve, child, child.channel))
+        self._launcher.launch(child.slot.number, theirs)
 
-    def _born(self, line: int, pid: int) -> None:
-        self._rooms[line].pid = pid
+    def _child_started(self, slot: int, pid: int) -> None:
+        self._children[slot].pid = pid
 
-    def _broken(self, why: str) -> None:
-        self._why = why
+    def _start_failed(self, traceback: str) -> None:
+        self._start_error = traceback
 
-    def _renewed(self) -> None:
-        for room in self._rooms:
-            room.leaving, room.slot.up = True, False
-            self._send(room, (LEAVE, None))
+    def _code_renewed(self) -> None:
+        for child in self._children:
+            child.draining, child.slot.up = True, False
+            self._send(child, (DRAIN, None))
 
-    def _died(self, pid: int, code: int | None) -> None:
-        room = next((room for room in self._rooms if room.pid == pid), None)
-        if room is None or self._closed:
+    def _child_exited(self, pid: int, code: int | None) -> None:
+        child = next((child for child in self._children if child.pid == pid), None)
+        if child is None or self._closed:
             return
-        _kill_group(pid)  # what it started does not outlive it
-        if room.channel is not None:
-            self._take_in(room, room.channel)  # what it said before it died counts
-        self._tell_death(room, code)
-        self._hang_up(room)
-        self._replace(room)
+        _kill_group(pid)  # the processes that it started must not outlive it
+        if child.channel is not None:
+            self._receive(child, child.channel)  # what it sent before its exit counts
+        self._record_death(child, code)
+        self._close_channel(child)
+        self._schedule_start(child)
 
-    def _replace(self, room: _Room) -> None:
+    def _schedule_start(self, child: _ChildState) -> None:
         if not self._closed:
-            room.launch_at = time.monotonic() + room.lose_child()
+            child.start_at = time.monotonic() + child.note_exit()
 
-    def _tell_death(self, room: _Room, code: int | None) -> None:
-        holding = room.slot.holding
+    def _record_death(self, child: _ChildState, code: int | None) -> None:
+        holding = child.slot.holding
         if not holding:
             return
-        delivery, ran = self.running(room.slot) or (None, 0.0)
-        kind, reason = Kind.LOST, _how(code)
-        if self._ending:
-            kind, reason = Kind.REQUEUED, _LEFT
-        elif room.verdict is not None:
-            kind, reason = room.verdict.kind, room.verdict.reason
-            if delivery is not room.verdict.delivery:
-                delivery = None  # it had gone on to the next one, which is not to blame
+        delivery, ran = self.running(child.slot) or (None, 0.0)
+        kind, reason = Kind.LOST, _exit_reason(code)
+        if self._terminating:
+            kind, reason = Kind.REQUEUED, STOPPED
+        elif child.kill is not None:
+            kind, reason = child.kill.kind, child.kill.reason
+            if delivery is not child.kill.delivery:
+                delivery = None  # it had started the next one, which must not be charged
         waiting = [each for each in holding.values() if each is not delivery]
-        self._news.deaths.append(Death(delivery, waiting, kind, reason, ran))
+        self._events.deaths.append(Death(delivery, waiting, kind, reason, ran))
         holding.clear()
 
-    def _hang_up(self, room: _Room) -> None:
-        if room.channel is not None:
+    def _close_channel(self, child: _ChildState) -> None:
+        if child.channel is not None:
             with suppress(KeyError, ValueError):
-                self._selector.unregister(room.channel.socket)
-            room.channel.close()
-            room.channel = None
+                self._selector.unregister(child.channel.socket)
+            child.channel.close()
+            child.channel = None
 
-    # the streams
+    # streams
 
-    def _send(self, room: _Room, value: Any) -> None:
-        if room.channel is not None and not room.channel.send(value):
-            self._selector.modify(
-                room.channel.socket, EVENT_READ | EVENT_WRITE, self._listener(room, room.channel)
-            )
+    def _send(self, child: _ChildState, value: Any) -> None:
+        channel = child.channel
+        if channel is not None and not channel.send(value):
+            serve = partial(self._serve, child, channel)
+            self._selector.modify(channel.socket, EVENT_READ | EVENT_WRITE, serve)
 
-    def _listener(self, room: _Room, channel: Channel) -> Callable[[], None]:
-        return lambda: self._listen(room, channel)
-
-    def _listen(self, room: _Room, channel: Channel) -> None:
+    def _serve(self, child: _ChildState, channel: Channel) -> None:
+        """Send and receive what the stream has room and data for."""
         if channel.flush() and channel.socket.fileno() >= 0:
             key = self._selector.get_key(channel.socket)
             if key.events != EVENT_READ:
                 self._selector.modify(channel.socket, EVENT_READ, key.data)
-        self._take_in(room, channel)
-        if channel.eof and room.channel is channel:
+        self._receive(child, channel)
+        if channel.eof and child.channel is channel:
             self._selector.unregister(channel.socket)
-            room.channel = None
+            child.channel = None
             channel.close()
-            if room.pid is not None and self._launcher is not None:
-                self._launcher.ended(room.pid)
-            else:  # the fork server died before it could fork
-                self._replace(room)
+            if child.pid is not None and self._launcher is not None:
+                self._launcher.stream_closed(child.pid)
+            else:  # the fork server exited before it could fork
+                self._schedule_start(child)
 
-    def _take_in(self, room: _Room, channel: Channel) -> None:
-        slot = room.slot
+    def _receive(self, child: _ChildState, channel: Channel) -> None:
+        slot = child.slot
         for kind, value in channel.receive():
             if kind == OUTCOMES:
-                room.finished_some = True
-                pop, add = slot.holding.pop, self._news.finished.append
+                child.finished_any = True
+                pop, add = slot.holding.pop, self._events.finished.append
                 for ticket, name, *rest in value:
-                    # As `delivery_of` does: half the time of the named constructor.
-                    add((pop(ticket), new(Outcome, (_KINDS[name], *rest))))
+                    # Half the time of the named constructor.
+                    add((pop(ticket), _new(Outcome, (_KINDS[name], *rest))))
             elif kind == RETURNED:
                 slot.recalled = False
-                self._news.returned += [slot.holding.pop(ticket) for ticket in value]
+                self._events.returned += [slot.holding.pop(ticket) for ticket in value]
             elif kind == STATE:
-                self._news.told.append(StateUpdate(*value))
-            elif kind == UP:
-                room.came_up, slot.up, room.pid = True, not room.leaving, value
-            elif kind == BROKEN:
-                self._why = value
+                self._events.updates.append(StateUpdate(*value))
+            elif kind == READY:
+                child.ready, slot.up, child.pid = True, not child.draining, value
+            elif kind == START_FAILED:
+                self._start_error = value
 
 
-def _how(code: int | None) -> str:
+def _exit_reason(code: int | None) -> str:
     if code is None:
-        return "its process died with the process it was forked from"
+        return "its process was killed because its fork server exited"
     if code < 0:
         try:
             name = signal.Signals(-code).name
@@ -289,8 +300,8 @@ def _kill_group(pid: int | None) -> None:
 def _signal_group(pid: int | None, number: int) -> None:
     if pid is None:
         return
-    with suppress(OSError):  # it is gone already
+    with suppress(OSError):  # it has exited already
         if sys.platform == "win32":
-            os.kill(pid, number)  # ends it, whatever the number
+            os.kill(pid, number)  # TerminateProcess, for any number
         else:
             os.killpg(pid, number)

@@ -1,9 +1,10 @@
-"""A scoreboard in shared memory on which each slot writes what it is in.
+"""The scoreboard: a file in shared memory, in which each slot writes what it has started.
 
-When a child dies, its line tells which task it was in, so that only this one is charged; while
-it lives, for how long it has been in it. A file that both sides map, because that works between
-any two processes on every platform, and because it outlives them: when the supervisor dies as
-well, whoever rescues its tasks reads there which of them had started, and takes it down.
+When a child dies, its record tells which task it was running, so that only this one is charged
+with the death; while it lives, for how long it has been running it. It is a mapped file, because
+that works between any two processes on every platform, and because it outlives them: when the
+supervisor dies as well, the worker that rescues its tasks reads there which of them had started,
+and then removes the file.
 """
 
 import mmap
@@ -14,20 +15,20 @@ import time
 from contextlib import suppress
 from typing import NamedTuple
 
-_LINE = struct.Struct("=qdq")
+_RECORD = struct.Struct("=qdq")
 _PREFIX = "liteq-scoreboard-"
 
 
-class Entry(NamedTuple):
-    """The ticket of what a slot started last, and when (`time.monotonic`)."""
+class Started(NamedTuple):
+    """The record of a slot: the delivery that it started last."""
 
-    ticket: int
-    since: float
-    token: int  # of the claim, which means something to others as well
+    ticket: int  # 0: none
+    since: float  # `time.monotonic`
+    token: int  # of the claim, by which other processes know it too
 
 
 class Scoreboard:
-    """One line for each slot."""
+    """A scoreboard with one record per slot."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -35,38 +36,38 @@ class Scoreboard:
             self._map = mmap.mmap(file.fileno(), 0)
 
     @classmethod
-    def create(cls, lines: int) -> "Scoreboard":
-        """A new scoreboard with `lines` empty lines."""
+    def create(cls, slots: int) -> "Scoreboard":
+        """Create a scoreboard with an empty record for each of `slots` slots."""
         fd, path = tempfile.mkstemp(prefix=_PREFIX)
-        os.write(fd, bytes(max(lines, 1) * _LINE.size))
+        os.write(fd, bytes(max(slots, 1) * _RECORD.size))
         os.close(fd)
         return cls(path)
 
-    def write(self, line: int, ticket: int, token: int) -> None:
-        """Say that `line`'s slot starts `ticket`, claimed with `token`, now.
+    def write(self, slot: int, ticket: int, token: int) -> None:
+        """Record that `slot` starts `ticket`, claimed with `token`, now.
 
         Raises ValueError once this process has removed the scoreboard.
         """
-        _LINE.pack_into(self._map, line * _LINE.size, ticket, time.monotonic(), token)
+        _RECORD.pack_into(self._map, slot * _RECORD.size, ticket, time.monotonic(), token)
 
-    def read(self, line: int) -> Entry:
-        """What `line`'s slot started last; ticket 0 is nothing yet."""
-        return Entry(*_LINE.unpack_from(self._map, line * _LINE.size))
+    def read(self, slot: int) -> Started:
+        """Return what `slot` started last."""
+        return Started(*_RECORD.unpack_from(self._map, slot * _RECORD.size))
 
-    def wipe(self, line: int) -> None:
-        """A new child has nothing yet."""
-        _LINE.pack_into(self._map, line * _LINE.size, 0, 0.0, 0)
+    def clear(self, slot: int) -> None:
+        """Empty the record of `slot`, before it gets a new child."""
+        _RECORD.pack_into(self._map, slot * _RECORD.size, 0, 0.0, 0)
 
     def remove(self) -> None:
-        """Take the scoreboard down."""
+        """Unmap the scoreboard and delete its file."""
         self._map.close()
         remove(self.path)
 
 
-def started(path: str) -> frozenset[int] | None:
-    """The tokens of the claims that the slots of the scoreboard at `path` began last.
+def started_tokens(path: str) -> frozenset[int] | None:
+    """Return the tokens of the claims that the slots of the scoreboard at `path` started last.
 
-    Used by whoever rescues the tasks of a dead supervisor. None when the scoreboard is gone.
+    For the rescue of a dead worker's tasks. None when the scoreboard is gone.
     """
     if not _is_scoreboard(path):
         return None
@@ -75,17 +76,17 @@ def started(path: str) -> frozenset[int] | None:
             data = file.read()
     except OSError:
         return None
-    whole = len(data) - len(data) % _LINE.size
-    return frozenset(token for ticket, _, token in _LINE.iter_unpack(data[:whole]) if ticket)
+    whole = len(data) - len(data) % _RECORD.size
+    return frozenset(token for ticket, _, token in _RECORD.iter_unpack(data[:whole]) if ticket)
 
 
 def remove(path: str) -> None:
-    """Take down the scoreboard at `path`, if it is there."""
+    """Delete the scoreboard at `path`, if it is there."""
     if _is_scoreboard(path):
         with suppress(OSError):
             os.unlink(path)
 
 
 def _is_scoreboard(path: str) -> bool:
-    # The path comes out of the store: what it names is not opened or unlinked on its word alone.
+    # The path comes from the store, which alone must not decide what is opened or deleted.
     return os.path.basename(path).startswith(_PREFIX)

@@ -1,6 +1,7 @@
 """The solo pool: one slot, in the supervisor's own thread.
 
-For debugging, and where all else is barred: while a task runs, the supervisor does nothing else.
+For debugging, and for places without threads and processes: while a task runs, the supervisor does
+nothing else.
 """
 
 from collections.abc import Sequence
@@ -12,32 +13,32 @@ from .scoreboard import Scoreboard
 
 
 class SoloPool(Pool):
-    """Runs deliveries where they are submitted."""
+    """A pool that runs deliveries in `submit`."""
 
     def __init__(self, size: int, spec: RunnerSpec) -> None:
         super().__init__(1, spec)
-        self._news = PoolEvents()
+        self._events = PoolEvents()
         self._scoreboard = Scoreboard.create(1)
         self.scoreboard = self._scoreboard.path
 
     def start(self, selector: BaseSelector) -> None:
-        self._run = self.spec.make_here(self._tell)
+        self._run = self.spec.make_here(self._send_state)
         self.slots[0].up = True
 
     def submit(self, slot: Slot, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
             self._scoreboard.write(0, 1, delivery.receipt.token)
-            self._news.finished.append((delivery, self._run(delivery)))
+            self._events.finished.append((delivery, self._run(delivery)))
 
     def collect(self) -> PoolEvents:
-        news, self._news = self._news, PoolEvents()
-        return news
+        events, self._events = self._events, PoolEvents()
+        return events
 
     def tend(self) -> float | None:
-        return 0.0 if self._news else None  # nobody else wakes the selector for it
+        return 0.0 if self._events else None  # events of this thread do not wake the selector
 
     def close(self) -> None:
         self._scoreboard.remove()
 
-    def _tell(self, id: str, state: str, meta: bytes, serializer: str) -> None:
-        self._news.told.append(StateUpdate(id, state, meta, serializer))
+    def _send_state(self, id: str, state: str, meta: bytes, serializer: str) -> None:
+        self._events.updates.append(StateUpdate(id, state, meta, serializer))

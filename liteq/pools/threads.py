@@ -1,4 +1,4 @@
-"""The threads pool: every slot is a thread of this process, for tasks that mostly wait."""
+"""The threads pool: each slot is a thread of this process, for tasks that mostly wait."""
 
 import threading
 import time
@@ -11,38 +11,36 @@ from selectors import EVENT_READ, BaseSelector
 from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome
 from ..support.wakeup import Wakeup
-from .base import Death, Pool, PoolEvents, Run, RunnerSpec, Running, Slot, StateUpdate
+from .base import STOPPED, Death, Pool, PoolEvents, Run, RunnerSpec, Running, Slot, StateUpdate
 from .scoreboard import Scoreboard
-
-_LEFT = "its worker was stopped while it ran"
 
 
 class ThreadPool(Pool):
-    """Runs deliveries in threads."""
+    """A pool that runs deliveries in threads."""
 
     def __init__(self, size: int, spec: RunnerSpec) -> None:
         super().__init__(size, spec)
         self._wakeup = Wakeup()
         self._scoreboard = Scoreboard.create(size)
         self.scoreboard = self._scoreboard.path
-        self._orders: list[SimpleQueue[tuple[int, Delivery] | None]] = [
+        self._queues: list[SimpleQueue[tuple[int, Delivery] | None]] = [
             SimpleQueue() for _ in self.slots
         ]
         # Appending to a deque is atomic, so the threads need no lock between them.
         self._outcomes: deque[tuple[Slot, int, Outcome]] = deque()
-        self._told: deque[StateUpdate] = deque()
+        self._updates: deque[StateUpdate] = deque()
         self._returned: list[Delivery] = []
-        self._news = PoolEvents()
+        self._events = PoolEvents()
         self._selector: BaseSelector | None = None
         self._tickets = 0
 
     def start(self, selector: BaseSelector) -> None:
         self._selector = selector
         selector.register(self._wakeup, EVENT_READ, self._wakeup.clear)
-        run = self.spec.make_here(self._tell)
+        run = self.spec.make_here(self._send_state)
         for slot in self.slots:
             slot.up = True
-            # A daemon: a task that never ends must not keep the host program from ending.
+            # A daemon: a task that never ends must not keep the host program from exiting.
             name = f"liteq-{slot.number}"
             threading.Thread(target=self._work, args=(slot, run), name=name, daemon=True).start()
 
@@ -50,65 +48,65 @@ class ThreadPool(Pool):
         for delivery in deliveries:
             self._tickets += 1
             slot.holding[self._tickets] = delivery
-            self._orders[slot.number].put((self._tickets, delivery))
+            self._queues[slot.number].put((self._tickets, delivery))
 
     def recall(self, slot: Slot) -> None:
-        # The thread may be faster at each of them: then it runs it, and we do not get it.
+        # The thread takes from the same queue: it runs the deliveries that it takes first.
         with suppress(Empty):
-            while (order := self._orders[slot.number].get_nowait()) is not None:
-                self._returned.append(slot.holding.pop(order[0]))
-            self._orders[slot.number].put(None)
+            while (item := self._queues[slot.number].get_nowait()) is not None:
+                self._returned.append(slot.holding.pop(item[0]))
+            self._queues[slot.number].put(None)
 
     def running(self, slot: Slot) -> Running | None:
-        entry = self._scoreboard.read(slot.number)
-        delivery = slot.holding.get(entry.ticket)
-        return delivery and Running(delivery, time.monotonic() - entry.since)
+        started = self._scoreboard.read(slot.number)
+        delivery = slot.holding.get(started.ticket)
+        return delivery and Running(delivery, time.monotonic() - started.since)
 
     def collect(self) -> PoolEvents:
-        news, self._news = self._news, PoolEvents()
-        news.returned += self._returned
+        events, self._events = self._events, PoolEvents()
+        events.returned += self._returned
         self._returned = []
         while self._outcomes:
             slot, ticket, outcome = self._outcomes.popleft()
             delivery = slot.holding.pop(ticket, None)
-            if delivery is not None:  # else it was left behind
-                news.finished.append((delivery, outcome))
-        while self._told:
-            news.told.append(self._told.popleft())
-        return news
+            if delivery is not None:  # None: it was abandoned by `close`
+                events.finished.append((delivery, outcome))
+        while self._updates:
+            events.updates.append(self._updates.popleft())
+        return events
 
     def close(self) -> None:
         for slot in self.slots:
-            self.recall(slot)  # it goes back to the queue, so no thread may run it any more
-            self._orders[slot.number].put(None)
-        self._leave_behind()
+            self.recall(slot)  # these go back to the store, so no thread may run them any more
+            self._queues[slot.number].put(None)
+        self._abandon_running()
         self._scoreboard.remove()
         if self._selector is not None:
             self._selector.unregister(self._wakeup)
         self._wakeup.close()
 
-    def _leave_behind(self) -> None:
-        """Threads cannot be ended: what they come to from now on is nobody's any more."""
-        news = self._news = self.collect()
+    def _abandon_running(self) -> None:
+        """Report running tasks as deaths: threads cannot be killed, so their outcomes are lost."""
+        events = self._events = self.collect()
         for slot in self.slots:
             running = self.running(slot)
             if slot.holding:
                 delivery, ran = running or (None, 0.0)
                 waiting = [each for each in slot.holding.values() if each is not delivery]
-                news.deaths.append(Death(delivery, waiting, Kind.REQUEUED, _LEFT, ran))
+                events.deaths.append(Death(delivery, waiting, Kind.REQUEUED, STOPPED, ran))
                 slot.holding.clear()
 
     def _work(self, slot: Slot, run: Run) -> None:
-        orders = self._orders[slot.number]
-        while (order := orders.get()) is not None:
-            ticket, delivery = order
+        queue = self._queues[slot.number]
+        while (item := queue.get()) is not None:
+            ticket, delivery = item
             try:
                 self._scoreboard.write(slot.number, ticket, delivery.receipt.token)
             except ValueError:
-                return  # the pool was closed just now, and `delivery` goes back to the queue
+                return  # the pool was closed just now, and `delivery` goes back to the store
             self._outcomes.append((slot, ticket, run(delivery)))
             self._wakeup.set()
 
-    def _tell(self, id: str, state: str, meta: bytes, serializer: str) -> None:
-        self._told.append(StateUpdate(id, state, meta, serializer))
+    def _send_state(self, id: str, state: str, meta: bytes, serializer: str) -> None:
+        self._updates.append(StateUpdate(id, state, meta, serializer))
         self._wakeup.set()

@@ -1,9 +1,9 @@
 """What a task led to."""
 
-import json
 from typing import Any
 
 from ..model.message import Record
+from ..model.options import options_of
 from .base import KINDS, ResultBase
 from .lineage import led_to
 
@@ -17,7 +17,7 @@ def children_of(result: Any, record: Record) -> list[ResultBase]:
     for each in broker.fetch(led_to(broker, record)):
         if each is None or each.on_failure:
             continue
-        options = json.loads(each.message.options or "{}")
+        options = options_of(each.message)
         child, group = KINDS["task"](each.message.id, app=result.app), options.get("group_id")
         if group is None or each.barrier:
             found.append(child)

@@ -1,7 +1,7 @@
-"""When periodic tasks run: Celery's `celery.schedules`. No I/O; time is an argument.
+"""Schedules of periodic tasks, with the names of `celery.schedules`. No I/O; time is an argument.
 
-A schedule answers one question, `next_after(moment)`. Celery's `is_due` and `remaining_estimate`
-are made from it. To add a kind: a subclass of `BaseSchedule` here, and its lines in `text.py`.
+A schedule computes `next_after(moment)`; Celery's `is_due` and `remaining_estimate` follow from it.
+To add one: a subclass of `BaseSchedule` in a file here, and its lines in `text.py`.
 """
 
 from copy import copy
@@ -33,10 +33,10 @@ __all__ = [
 def maybe_schedule(
     s: float | timedelta | BaseSchedule | None, relative: bool = False, app: Any = None
 ) -> BaseSchedule | None:
-    """A schedule of whatever an entry names: seconds, a timedelta or a schedule; None is None.
+    """Return the schedule for seconds, a timedelta or a schedule; None for None.
 
-    `relative` is for intervals (see `schedule`); the zone is that of `app` where the schedule has
-    none of its own. Raises TypeError for anything else, ValueError for an interval not above 0.
+    `relative` is for intervals (see `schedule`); `app` gives the zone of a schedule that has none
+    of its own. Raises TypeError for anything else, ValueError for an interval not above 0.
     """
     if s is None:
         return None
@@ -49,6 +49,6 @@ def maybe_schedule(
         )
     if app is None:
         return s
-    own = copy(s)  # the one that was given may be used by another app as well
+    own = copy(s)  # `s` itself may be used by another app as well
     own.app = app
     return own

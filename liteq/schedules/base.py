@@ -1,4 +1,4 @@
-"""What all schedules have in common."""
+"""The base class of all schedules."""
 
 from collections.abc import Callable
 from copy import copy
@@ -8,25 +8,25 @@ from typing import Any, NamedTuple, Self
 from ..support.zones import as_zone
 from .wallclock import utc
 
-_SHORTEST = timedelta(minutes=1)  # no crontab fires twice within it
+_SHORTEST = timedelta(minutes=1)  # between two runs of a crontab
 
 NEVER = timedelta.max
-"""The time that remains when a schedule does not fire again."""
+"""The remaining time of a schedule that does not fire again."""
 
 
 class ScheduleState(NamedTuple):
-    """Whether a schedule is due, and the seconds until it is next worth asking."""
+    """The state of a schedule: due or not, and the seconds until the next check."""
 
     is_due: bool
     next: float
 
 
 class BaseSchedule:
-    """When something is to be done, again and again.
+    """A schedule: the times at which something is to be done.
 
-    A schedule is a value: nobody changes it, equal ones fire at the same moments. A subclass has
-    `next_after`; all the rest is made from it. Those are Celery's calls, and the only ones that
-    read a clock: `nowfun`, else that of `app`, else the system's.
+    A schedule is a value: it never changes, and equal ones fire at the same times. A subclass has
+    `next_after`, and all else follows from it. Only Celery's methods (`now`, `is_due`,
+    `remaining_estimate`) read a clock: `nowfun`, else that of `app`, else the system's.
 
     `tz` is the zone of wall-clock times: a name such as 'Europe/Paris', an offset such as
     '+05:30', or a tzinfo. Without it the zone is that of `app`, else UTC. Raises ValueError for a
@@ -42,13 +42,13 @@ class BaseSchedule:
 
     @property
     def zone(self) -> tzinfo:
-        """The zone of wall-clock times."""
+        """Return the zone of wall-clock times."""
         if self.tz is not None:
             return self.tz
         return UTC if self.app is None else as_zone(self.app.timezone)
 
     def in_zone(self, tz: Any) -> Self:
-        """This schedule with `tz` as its zone; as it is if it has one, or does not need one."""
+        """Return the schedule with `tz` as its zone; itself if it has one, or does not need one."""
         if self.tz is not None:
             return self
         copied = copy(self)
@@ -56,17 +56,16 @@ class BaseSchedule:
         return copied
 
     def next_after(self, moment: datetime) -> datetime | None:
-        """The first moment after `moment`, and never itself, at which the schedule fires.
+        """Return the first time after `moment`, never `moment` itself, at which the schedule fires.
 
-        `moment` is aware, the answer is in UTC; None means never again. Raises ValueError for a
-        datetime without a zone.
+        In UTC; None when it never fires again. Raises ValueError for a datetime without a zone.
         """
         raise NotImplementedError(f"{type(self).__name__} does not say when it fires")
 
     def last_until(self, moment: datetime, until: datetime) -> datetime:
-        """The last moment that is not after `until`, of those that begin with `moment`.
+        """Return the last time of the schedule up to `until`; `moment` if there is none after it.
 
-        Both are aware; the answer is in UTC. It does not walk through all that lie between.
+        In UTC; both arguments are aware. It does not compute all the times between them.
         """
         moment, until = utc(moment), utc(until)
         reach = _SHORTEST
@@ -84,21 +83,21 @@ class BaseSchedule:
         return moment
 
     def now(self) -> datetime:
-        """The time; without a zone it is UTC."""
+        """Return the current time; without a zone it is in UTC."""
         if self.nowfun is not None:
             return self.nowfun()
         now: datetime = datetime.now(UTC) if self.app is None else self.app.now()
         return now
 
     def remaining_estimate(self, last_run_at: datetime) -> timedelta:
-        """The time from now to the run that follows `last_run_at`; negative when it is overdue.
+        """Return the time from now to the run after `last_run_at`; negative when it is overdue.
 
-        Here as in Celery a datetime without a zone is UTC.
+        As in Celery, a datetime without a zone is in UTC.
         """
         return self._remaining(last_run_at, self.now())
 
     def is_due(self, last_run_at: datetime) -> ScheduleState:
-        """Whether the run that follows `last_run_at` is due, and the seconds to the next one."""
+        """Return whether the run after `last_run_at` is due, and the seconds until the next one."""
         remaining = self.remaining_estimate(last_run_at)
         if remaining > timedelta():
             return ScheduleState(False, remaining.total_seconds())
@@ -110,7 +109,7 @@ class BaseSchedule:
         return NEVER if following is None else following - utc(aware(now))
 
     def _key(self) -> tuple[Any, ...]:
-        """What equal schedules have in common."""
+        """Return the values by which schedules are equal."""
         return (id(self),)
 
     def __eq__(self, other: object) -> bool:
@@ -123,5 +122,5 @@ class BaseSchedule:
 
 
 def aware(moment: datetime) -> datetime:
-    """The moment; without a zone it is UTC, as in Celery."""
+    """Return `moment`, in UTC if it has no zone, as in Celery."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

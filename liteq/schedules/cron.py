@@ -1,4 +1,4 @@
-"""By the clock and the calendar, as cron does."""
+"""The crontab: a schedule by clock and calendar."""
 
 from collections.abc import Callable, Iterator
 from datetime import MAXYEAR, UTC, date, datetime, time, timedelta
@@ -8,7 +8,7 @@ from .base import NEVER, BaseSchedule, aware
 from .fields import ParseException, Spec, crontab_parser, text_of
 from .wallclock import each_time, offsets_near, once, utc
 
-_FIELDS = {  # the order and the names are Celery's; how many values there are, and the first
+_FIELDS = {  # Celery's order and names; the number of values, and the first one
     "minute": (60, 0),
     "hour": (24, 0),
     "day_of_week": (7, 0),
@@ -25,25 +25,25 @@ _MACROS = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
-_BEGIN = datetime(2, 1, 1, tzinfo=UTC)  # a year from the calendar's ends no zone leads out of it
+_BEGIN = datetime(2, 1, 1, tzinfo=UTC)  # a year from the calendar's ends, safe in any zone
 _END = datetime(MAXYEAR - 1, 1, 1, tzinfo=UTC)
 
 
 class crontab(BaseSchedule):  # noqa: N801 - Celery's name
-    """Fires at each minute whose fields all fit. Every field is `*` unless it is given.
+    """A schedule that fires at each minute that all fields match; a field not given is `*`.
 
     A field is a number, a text such as '*/15', '8-17', '*/3,8-17' or 'mon-fri', or a list or set
-    of them (see `crontab_parser`). Sunday is 0. As in Celery, and not as in cron, a day has to
-    fit both `day_of_month` and `day_of_week`: `day_of_month='1-7', day_of_week='mon'` is the
+    of them (see `crontab_parser`). Sunday is 0. As in Celery, and unlike in cron, a day has to
+    match both `day_of_month` and `day_of_week`: `day_of_month='1-7', day_of_week='mon'` is the
     first Monday of a month. `tz` is the zone of the times (see `BaseSchedule`).
 
-    When clocks are put on, a time in the gap fires at the first moment after it; when they are
-    put back, a time that comes twice fires the first time only. But hours that are written with a
-    star (`*`, `*/2`), or are all 24, follow real time: each occurrence fires, and what would be
-    in the gap fires when as much time has passed, so that an hourly run comes every hour.
+    When clocks go forward, a time in the gap fires at the first moment after it; when they go
+    back, a time that comes twice fires the first time only. But hours that are written with a
+    star (`*`, `*/2`), or are all 24, follow real time: each occurrence fires, and a time in the
+    gap fires when as much time has passed, so that an hourly task runs every hour.
 
-    Raises ParseException, a ValueError, for a field that cannot be read and for dates that no
-    calendar has, such as 31 April; TypeError for what is no field; ValueError for an unknown zone.
+    Raises ParseException, a ValueError, for a field that cannot be parsed and for dates that do
+    not exist, such as 31 April; TypeError for another type; ValueError for an unknown zone.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class crontab(BaseSchedule):  # noqa: N801 - Celery's name
 
     @classmethod
     def from_string(cls, expression: str, tz: Any = None) -> Self:
-        """The schedule of a line of cron: minute, hour, day of month, month, day of week.
+        """Return the schedule of a line of cron: minute, hour, day of month, month, day of week.
 
         `@yearly`, `@annually`, `@monthly`, `@weekly`, `@daily`, `@midnight` and `@hourly` stand
         for lines. Raises ParseException for any other word or number of fields.
@@ -83,21 +83,21 @@ class crontab(BaseSchedule):  # noqa: N801 - Celery's name
 
     @property
     def expression(self) -> str:
-        """The line of cron: `from_string` of it is this schedule."""
+        """Return the line of cron, from which `from_string` makes this schedule."""
         minute, hour, day_of_week, day_of_month, month_of_year = self._texts
         return f"{minute} {hour} {day_of_month} {month_of_year} {day_of_week}"
 
     def next_after(self, moment: datetime) -> datetime | None:
-        """The first moment after `moment`, and never itself, at which all fields fit."""
+        """Return the first time after `moment`, never itself, that all fields match; in UTC."""
         moment = max(utc(moment), _BEGIN)
         if moment >= _END:
             return None
         zone = self.zone
-        # Near a change of the clocks wall times do not come in the order of their moments. So the
-        # look begins at the least that clocks may show, and ends when all that follow are later.
+        # Near a change of the clocks, wall times are not in the order of their moments. So the
+        # search begins at the least wall time, and ends when all that follow are later.
         least, _ = offsets_near(moment, zone)
         found: datetime | None = None
-        for shown in self._walls((moment + least).replace(tzinfo=None)):
+        for shown in self._wall_times((moment + least).replace(tzinfo=None)):
             moments = each_time(shown, zone) if self._real_time else (once(shown, zone),)
             later = [each for each in moments if each > moment]
             found = min([*later, found] if found else later, default=None)
@@ -106,14 +106,14 @@ class crontab(BaseSchedule):  # noqa: N801 - Celery's name
         return found
 
     def remaining_delta(self, last_run_at: datetime) -> tuple[datetime, timedelta, datetime]:
-        """The last run, the time from it to the one that follows, and now; in the zone."""
+        """Return the last run, the time from it to the next one, and now; in `zone`."""
         last = aware(last_run_at).astimezone(self.zone)
         following = self.next_after(last)
         delta = NEVER if following is None else following - utc(last)
         return last, delta, aware(self.now()).astimezone(self.zone)
 
-    def _walls(self, start: datetime) -> Iterator[datetime]:
-        """The wall times that fit, from the minute of `start` on, in order."""
+    def _wall_times(self, start: datetime) -> Iterator[datetime]:
+        """Yield the wall times that match, from the minute of `start` on, in order."""
         hours, minutes = sorted(self.hour), sorted(self.minute)
         for day in self._days(start.date()):
             first = start.time() if day == start.date() else time.min
@@ -125,7 +125,7 @@ class crontab(BaseSchedule):  # noqa: N801 - Celery's name
                         yield datetime.combine(day, time(hour, minute))
 
     def _days(self, start: date) -> Iterator[date]:
-        """The days that fit, from `start` on, in order; the calendar ends with the year 9998."""
+        """Yield the days that match, from `start` on, in order, up to the year 9998."""
         months, days = sorted(self.month_of_year), sorted(self.day_of_month)
         for year in range(start.year, MAXYEAR):
             for month in months:

@@ -1,4 +1,4 @@
-"""By the sun."""
+"""The solar schedule, by events of the sun."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -10,17 +10,17 @@ from .wallclock import utc
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HALF_DAY = 43200.0
-_DAYS_AHEAD = 400  # whatever the sun does at a place, it does within a year
+_DAYS_AHEAD = 400  # an event that happens at a place at all happens within a year
 
 
 class _Crossing(NamedTuple):
-    """The sun's centre crosses a height, in degrees above the horizon."""
+    """A crossing of a height, in degrees above the horizon, by the sun's centre."""
 
     height: float
     upwards: bool
 
 
-_UPPER_LIMB = -50 / 60  # what refraction (34') and the sun's radius (16') make of the horizon
+_UPPER_LIMB = -50 / 60  # degrees: the horizon, less refraction (34') and the sun's radius (16')
 _EVENTS: dict[str, _Crossing | None] = {
     "dawn_astronomical": _Crossing(-18, upwards=True),
     "dawn_nautical": _Crossing(-12, upwards=True),
@@ -35,13 +35,13 @@ _EVENTS: dict[str, _Crossing | None] = {
 
 
 class solar(BaseSchedule):  # noqa: N801 - Celery's name
-    """Fires at an event of the sun, at a place `lat` degrees north and `lon` degrees east.
+    """A schedule by an event of the sun, at a place `lat` degrees north and `lon` degrees east.
 
     Events are `dawn_astronomical`, `dawn_nautical`, `dawn_civil` (the sun's centre 18, 12 and 6
     degrees below the horizon), `sunrise`, `solar_noon`, `sunset`, `dusk_civil`, `dusk_nautical`
     and `dusk_astronomical`. Days on which the event does not happen, as in polar summers and
-    winters, are passed over. Moments are whole seconds, and right to about a minute: the real
-    horizon, and the air, vary more.
+    winters, are skipped. Times are whole seconds, and right to about a minute: the real horizon,
+    and the air, vary more.
 
     Raises ValueError for another event, and for a place that is not on the globe.
     """
@@ -66,11 +66,11 @@ class solar(BaseSchedule):  # noqa: N801 - Celery's name
         self.lon = float(lon)
 
     def in_zone(self, tz: Any) -> Self:
-        """This schedule: the sun needs no time zone."""
+        """Return this schedule: the sun needs no time zone."""
         return self
 
     def next_after(self, moment: datetime) -> datetime | None:
-        """The first event after `moment`, and never itself."""
+        """Return the time of the first event after `moment`, never `moment` itself."""
         after = (utc(moment) - _EPOCH).total_seconds()
         day = int((after + self.lon * 240) // 86400) - 1
         try:
@@ -84,18 +84,18 @@ class solar(BaseSchedule):  # noqa: N801 - Celery's name
         return None
 
     def _events_of(self, day: int) -> list[float]:
-        """The events from one lowest point of the sun to the next, with its highest between."""
+        """Return the times of the event between the lowest points of the sun around its noon."""
         high = noon(day, self.lon)
         crossing = _EVENTS[self.event]
         if crossing is None:
             return [high]
         low, next_low = high - _HALF_DAY, noon(day + 1, self.lon) - _HALF_DAY
         halves = ((low, high), (high, next_low))
-        found = [self._cross(crossing, begin, end) for begin, end in halves]
+        found = [self._crossing_time(crossing, begin, end) for begin, end in halves]
         return [when for when in found if when is not None]
 
-    def _cross(self, crossing: _Crossing, begin: float, end: float) -> float | None:
-        """When the sun crosses the height between two extremes, by halving to half a second."""
+    def _crossing_time(self, crossing: _Crossing, begin: float, end: float) -> float | None:
+        """Return when the sun crosses the height, to half a second; None if it does not."""
 
         def is_past(when: float) -> bool:
             return (altitude(when, self.lat, self.lon) >= crossing.height) == crossing.upwards

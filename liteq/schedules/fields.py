@@ -1,4 +1,4 @@
-"""The five fields of a crontab: what may be written in them, and the numbers that means."""
+"""The five fields of a crontab: their syntax, and the numbers that they stand for."""
 
 from collections.abc import Iterable
 from operator import index
@@ -33,20 +33,20 @@ _MONTHS = {
 _NAMES = {(7, 0): _DAYS, (12, 1): _MONTHS}  # by the numbers that a field has
 
 Spec = int | str | Iterable[int | str]
-"""What a field may be given as."""
+"""The types in which a field may be given."""
 
 
 class ParseException(ValueError):
-    """A field of a crontab says nothing that can be understood."""
+    """A field of a crontab that cannot be parsed."""
 
 
 class crontab_parser:  # noqa: N801 - Celery's name
-    """Turns what a field says into numbers: `max_` of them, from `min_` on.
+    """A parser of a field that has `max_` values, from `min_` on.
 
     A field is a list of parts with commas. A part is `*`, a number, or a range, and a range or `*`
-    may have a step: `*/15`, `0,30`, `8-17`, `1-9/2`. Steps count from where the range begins.
-    A range whose end is below its beginning goes on at the field's other end: `22-4`, `fri-mon`.
-    Days of the week and months have names, in full or cut to three letters at least.
+    may have a step: `*/15`, `0,30`, `8-17`, `1-9/2`. Steps count from the start of the range.
+    A range whose end is below its start wraps around: `22-4`, `fri-mon`.
+    Days of the week and months have names, which may be cut to three letters or more.
     """
 
     ParseException = ParseException
@@ -57,7 +57,7 @@ class crontab_parser:  # noqa: N801 - Celery's name
         self._names = _NAMES.get((max_, min_), {})
 
     def parse(self, spec: str) -> set[int]:
-        """The numbers that `spec` means. Raises ParseException, a ValueError."""
+        """Return the numbers that `spec` stands for. Raises ParseException, a ValueError."""
         return {number for part in spec.split(",") for number in self._part(part.strip())}
 
     def _part(self, part: str) -> list[int]:
@@ -106,7 +106,7 @@ class crontab_parser:  # noqa: N801 - Celery's name
 
 
 def text_of(spec: Any) -> str:
-    """A field as text, whatever it was given as. Raises TypeError for what is no field."""
+    """Return a field as text, from any type. Raises TypeError for a type that no field has."""
     if isinstance(spec, str):
         return "".join(spec.split())
     try:
@@ -114,5 +114,5 @@ def text_of(spec: Any) -> str:
     except TypeError:
         if not isinstance(spec, Iterable):
             raise TypeError(f"{spec!r}: give an int, a text, or a list or set of them") from None
-    # Sets come in any order, and what is kept should not differ from run to run.
+    # Sets have no order, and the stored text should not differ from run to run.
     return ",".join(sorted({text_of(each) for each in spec}, key=lambda t: (len(t), t)))

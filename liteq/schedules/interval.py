@@ -1,4 +1,4 @@
-"""Every so many seconds."""
+"""The interval: a schedule of every so many seconds."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -13,11 +13,11 @@ _UNITS = (("day", 86400.0), ("hour", 3600.0), ("minute", 60.0), ("second", 1.0))
 
 
 class schedule(BaseSchedule):  # noqa: N801 - Celery's name
-    """Fires `run_every` after the moment it is asked about: a number of seconds or a timedelta.
+    """A schedule that fires every `run_every`: a number of seconds or a timedelta.
 
-    Intervals follow real time: no clock that is put on or back makes them longer or shorter. With
-    `relative` the moment is rounded down to the full day, hour, minute or second, whichever is
-    the largest that fits into `run_every`; full days are those of the zone.
+    Intervals follow real time: changes of the clocks make them neither longer nor shorter. With
+    `relative` each time is rounded down to the full day, hour, minute or second, whichever is the
+    largest that fits into `run_every`; full days are those of the zone.
 
     Raises ValueError for an interval that is not above 0, or is longer than a century.
     """
@@ -36,22 +36,22 @@ class schedule(BaseSchedule):  # noqa: N801 - Celery's name
 
     @property
     def seconds(self) -> float:
-        """The interval in seconds."""
+        """Return the interval in seconds."""
         return self.run_every.total_seconds()
 
     @property
     def human_seconds(self) -> str:
-        """The interval in words: '1.50 hours'."""
+        """Return the interval in words: '1.50 hours'."""
         unit, length = next((u for u in _UNITS if self.seconds >= u[1]), _UNITS[-1])
         count = f"{self.seconds / length:.2f}"
         return f"{count} {unit}" if count == "1.00" else f"{count} {unit}s"
 
     def in_zone(self, tz: Any) -> Self:
-        """This schedule with `tz` as its zone if it rounds and has none; as it is otherwise."""
+        """Return the schedule with `tz` as its zone if it rounds and has none; itself otherwise."""
         return super().in_zone(tz) if self.relative else self
 
     def next_after(self, moment: datetime) -> datetime | None:
-        """One interval after `moment`, rounded down if the schedule is `relative`."""
+        """Return the time one interval after `moment`, rounded down if `relative`; in UTC."""
         moment = utc(moment)
         try:
             return self._rounded(moment) if self.relative else moment + self.run_every
@@ -59,7 +59,7 @@ class schedule(BaseSchedule):  # noqa: N801 - Celery's name
             return None
 
     def last_until(self, moment: datetime, until: datetime) -> datetime:
-        """As in `BaseSchedule`; which moments these are depends on the one they begin with."""
+        """Return the last time up to `until` of the series that begins with `moment`."""
         moment, until = utc(moment), utc(until)
         if self.relative and self.seconds >= 3600:
             return self._last_rounded(moment, until)
@@ -67,11 +67,11 @@ class schedule(BaseSchedule):  # noqa: N801 - Celery's name
         return self._walk(moment + steps * self.run_every, until)
 
     def _last_rounded(self, moment: datetime, until: datetime) -> datetime:
-        """The same where a clock that is put on or back makes the steps differ."""
+        """Return the same where changes of the clocks make the steps differ."""
         first = self.next_after(moment)
         if self.seconds < 86400 or first is None or first > until:
             return self._walk(moment, until)
-        # From one midnight to the next, so what is more than full days is rounded away each time.
+        # From midnight to midnight, so what exceeds full days is rounded away in each step.
         step = timedelta(days=self.run_every.days)
         steps = max((until - first) // step - _SHORT, 0)
         return self._walk(self._midnight(wall(first, self.zone) + steps * step), until)
@@ -81,7 +81,7 @@ class schedule(BaseSchedule):  # noqa: N801 - Celery's name
 
     def _rounded(self, moment: datetime) -> datetime:
         if self.seconds >= 86400:
-            # Days are counted on the wall: some have 23 hours, and 24 must not end in the same.
+            # Days are counted in wall time: some have 25 hours, and 24 must not end in the same.
             return self._midnight(wall(moment, self.zone) + self.run_every)
         following = moment + self.run_every
         shown = wall(following, self.zone)

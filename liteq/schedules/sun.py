@@ -1,8 +1,8 @@
-"""Where the sun stands, to about 0.01 degrees for some centuries around the year 2000.
+"""The position of the sun, to about 0.01 degrees for some centuries around the year 2000.
 
 The equations are those of Jean Meeus, Astronomical Algorithms, 2nd edition (1998), chapters 25 (the
 sun's position, low accuracy), 22 (obliquity) and 28 (equation of time), as NOAA's Solar Calculator
-uses them: https://gml.noaa.gov/grad/solcalc/calcdetails.html. Times are seconds since the epoch.
+uses them: https://gml.noaa.gov/grad/solcalc/calcdetails.html. Times are epoch seconds.
 """
 
 from math import asin, cos, degrees, radians, sin, tan
@@ -13,14 +13,14 @@ _CENTURY = 36525 * 86400.0
 
 
 class Sun(NamedTuple):
-    """Its declination in radians, and how far sundials are ahead of clocks, in seconds."""
+    """The declination of the sun in radians, and the lead of sundials over clocks in seconds."""
 
     declination: float
     equation_of_time: float
 
 
 def sun_at(when: float) -> Sun:
-    """Where the sun stands among the stars."""
+    """Return the position of the sun at `when`."""
     t = (when - _J2000) / _CENTURY
     mean_longitude = radians((280.46646 + t * (36000.76983 + t * 0.0003032)) % 360)
     anomaly = radians((357.52911 + t * (35999.05029 - t * 0.0001537)) % 360)
@@ -43,12 +43,12 @@ def sun_at(when: float) -> Sun:
         - y * y / 2 * sin(4 * mean_longitude)
         - 1.25 * eccentricity**2 * sin(2 * anomaly)
     )
-    # A turn is a day: 240 seconds a degree.
+    # A full circle is a day: 240 seconds a degree.
     return Sun(asin(sin(obliquity) * sin(longitude)), degrees(ahead) * 240)
 
 
 def altitude(when: float, latitude: float, longitude: float) -> float:
-    """Degrees of the sun's centre above the horizon; places are in degrees north and east."""
+    """Return the sun's degrees above the horizon at a place given in degrees north and east."""
     sun = sun_at(when)
     hour_angle = radians((when + sun.equation_of_time) / 240 + longitude - 180)
     north = radians(latitude)
@@ -58,7 +58,7 @@ def altitude(when: float, latitude: float, longitude: float) -> float:
 
 
 def noon(day: int, longitude: float) -> float:
-    """When the sun crosses the meridian; days are the place's own, counted from the epoch."""
+    """Return when the sun crosses the meridian on `day`, counted from the epoch in solar time."""
     mean = day * 86400.0 + 43200 - longitude * 240
     first = mean - sun_at(mean).equation_of_time
     return mean - sun_at(first).equation_of_time

@@ -1,4 +1,4 @@
-"""Schedules as text, for stores and for whoever reads them there, and back."""
+"""Schedules as text, as they are stored, and back."""
 
 import json
 from collections.abc import Callable
@@ -12,9 +12,9 @@ from .interval import schedule
 
 
 def to_text(given: BaseSchedule) -> str:
-    """A schedule as a JSON object, such as '{"crontab": "0 7 * * mon", "tz": "Europe/Paris"}'.
+    """Return a schedule as JSON, such as '{"crontab": "0 7 * * mon", "tz": "Europe/Paris"}'.
 
-    `nowfun` and `app` are left behind. Raises TypeError for a class of somebody else's, ValueError
+    `nowfun` and `app` are left out. Raises TypeError for a class that is not liteq's, ValueError
     for a time zone that has no name.
     """
     write = _WRITE.get(type(given))
@@ -28,7 +28,7 @@ def to_text(given: BaseSchedule) -> str:
 
 
 def from_text(text: str) -> BaseSchedule:
-    """The schedule that `to_text` wrote. Raises ValueError for any other text."""
+    """Return the schedule that `to_text` wrote. Raises ValueError for any other text."""
     try:
         fields = json.loads(text)
         kind = next(kind for kind in _READ if kind in fields)

@@ -1,10 +1,10 @@
 """The signals around sending, in Celery's words: `before_task_publish`, `after_task_publish`."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..model.message import Message
+from ..model.options import parse_options
 from ..serializers import get
 from ..signals import after_task_publish, before_task_publish
 from .options import as_json
@@ -30,7 +30,7 @@ def send_before_publish(
     added = {name: value for name, value in headers.items() if name not in own}
     if not added:
         return message
-    options = _options(message)
+    options = parse_options(message)
     options["headers"] = {**options.get("headers", {}), **added}
     return message._replace(options=as_json(options))
 
@@ -48,7 +48,7 @@ def send_after_publish(message: Message) -> None:
 
 
 def _headers(message: Message) -> dict[str, Any]:
-    options = _options(message)
+    options = parse_options(message)  # not shared: receivers may change what they are given
     return {
         "lang": "py",
         "id": message.id,
@@ -67,8 +67,3 @@ def _headers(message: Message) -> dict[str, Any]:
 
 def _properties(message: Message) -> dict[str, Any]:
     return {"correlation_id": message.id, "priority": message.priority}
-
-
-def _options(message: Message) -> dict[str, Any]:
-    options: dict[str, Any] = json.loads(message.options) if message.options else {}
-    return options

@@ -1,34 +1,36 @@
 """Values to bytes and back, by name.
 
-To add one: a new file here with a `SERIALIZER`, and its line in `BUILTIN`. Programs add theirs
-with `register_serializer`, packages by an entry point in the group `liteq.serializers` that names
-a `Serializer`.
+To add one: a file beside this one with a `SERIALIZER`, and its line in `SERIALIZERS`. Programs add
+theirs with `register_serializer`, packages by an entry point in the group `liteq.serializers` that
+names a `Serializer`.
 """
 
 from collections.abc import Callable, Iterable
-from importlib import import_module
 from typing import Any
 
 from ..exceptions import ContentDisallowed, ImproperlyConfigured
+from ..support.plugins import entry_point_names, load, load_entry_point
 from .base import Serializer, guarded
 
-__all__ = ["BUILTIN", "Codecs", "Serializer", "get", "register_serializer", "unregister"]
+__all__ = ["SERIALIZERS", "Codecs", "Serializer", "get", "register_serializer", "unregister"]
 
-BUILTIN = {
-    "json": ".json",
-    "pickle": ".pickle",
+SERIALIZERS = {
+    "json": "liteq.serializers.json:SERIALIZER",
+    "pickle": "liteq.serializers.pickle:SERIALIZER",
 }
 
-ALIASES = {  # content types, as `accept_content` may name them
+ALIASES = {  # content types, which `accept_content` may name as well
     "application/json": "json",
     "application/x-python-serialize": "pickle",
 }
+
+_GROUP = "liteq.serializers"  # of entry points
 
 _known: dict[str, Serializer] = {}
 
 
 class Codecs(dict[str, Serializer]):
-    """The serializers that may be used here, by name; any other raises ContentDisallowed."""
+    """Accepted serializers by name; any other name raises ContentDisallowed."""
 
     def __init__(self, accept: Iterable[str]) -> None:
         super().__init__((serializer.name, serializer) for serializer in map(get, accept))
@@ -40,9 +42,9 @@ class Codecs(dict[str, Serializer]):
 
 
 def get(name: str) -> Serializer:
-    """The serializer called `name`, which may also be a content type such as "application/json".
+    """Return the serializer `name`, which may also be a content type such as "application/json".
 
-    Raises ImproperlyConfigured when there is none.
+    Raises ImproperlyConfigured for an unknown name.
     """
     name = ALIASES.get(name, name)
     try:
@@ -59,9 +61,9 @@ def register_serializer(
     *,
     trusted: bool = False,
 ) -> Serializer:
-    """Make a serializer known as `name` in this process, in place of any other of that name.
+    """Register a serializer as `name` in this process, replacing any other of that name.
 
-    `dumps` turns a value into bytes and `loads` turns them back; what they raise reaches the
+    `dumps` turns a value into bytes and `loads` turns them back; whatever they raise reaches the
     caller as SerializationError. `trusted=True` says that decoding may run code, as pickle does.
     """
     serializer = _known[name] = guarded(name, dumps, loads, trusted)
@@ -69,21 +71,18 @@ def register_serializer(
 
 
 def unregister(name: str) -> None:
-    """Forget what `register_serializer` made known as `name`; a built-in one is itself again."""
+    """Undo `register_serializer` for `name`; a built-in serializer is restored."""
     _known.pop(name, None)
 
 
 def _find(name: str) -> Serializer:
-    if name in BUILTIN:
-        serializer: Serializer = import_module(BUILTIN[name], __name__).SERIALIZER
+    if name in SERIALIZERS:
+        serializer: Serializer = load(SERIALIZERS[name])
         return serializer
-    from importlib.metadata import entry_points
-
-    plugins = entry_points(group="liteq.serializers")
-    if name in plugins.names:
-        plugin: Serializer = plugins[name].load()
+    plugin: Serializer | None = load_entry_point(_GROUP, name)
+    if plugin is not None:
         return guarded(name, plugin.dumps, plugin.loads, plugin.trusted)
-    known = sorted({*BUILTIN, *_known, *plugins.names})
+    known = sorted({*SERIALIZERS, *_known, *entry_point_names(_GROUP)})
     raise ImproperlyConfigured(
         f"there is no serializer {name!r}; known are {', '.join(known)}."
         " Add your own with liteq.serializers.register_serializer(name, dumps, loads)"

@@ -1,4 +1,4 @@
-"""What a serializer is: a name and two functions."""
+"""The `Serializer`: a name and two functions."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -6,24 +6,24 @@ from typing import Any, NamedTuple
 from ..exceptions import SerializationError
 
 TAG = "__liteq__"
-"""The key of a JSON object that stands for what JSON lacks: `{TAG: [kind, body]}`."""
+"""The key of a JSON object that stands for a type that JSON lacks: `{TAG: [type, body]}`."""
 
-_REASON_LIMIT = 1000  # characters; an exception's text can be as long as the value it complains of
+_REASON_LIMIT = 1000  # characters; an exception's text can be as long as the value it is about
 
 
 class Serializer(NamedTuple):
-    """Turns values into bytes and back; both functions raise only SerializationError."""
+    """A pair of functions from values to bytes and back, which raise only SerializationError."""
 
     name: str
     dumps: Callable[[Any], bytes]
     loads: Callable[[bytes], Any]
-    trusted: bool = False  # True: decoding may run code, so only bytes of a trusted writer
+    trusted: bool = False  # True: decoding may run code, so the writer must be trusted
 
 
 def guarded(
     name: str, dumps: Callable[[Any], bytes], loads: Callable[[bytes], Any], trusted: bool = False
 ) -> Serializer:
-    """A serializer of two functions that may raise anything at all."""
+    """Return a serializer of two functions that may raise any exception."""
 
     def safe_dumps(value: Any) -> bytes:
         try:
@@ -52,6 +52,6 @@ def _reason(exc: Exception) -> str:
         return "nested too deeply, or it contains itself"
     try:
         text = str(exc)
-    except Exception:  # noqa: BLE001 - a `__str__` of the user's can raise anything
+    except Exception:  # noqa: BLE001 - a user's `__str__` can raise anything
         text = "(and the error has no text)"
     return f"{type(exc).__name__}: {text[:_REASON_LIMIT]}"

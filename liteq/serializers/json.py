@@ -1,7 +1,7 @@
-"""JSON that carries more than JSON's own types.
+"""JSON, extended by types that JSON lacks.
 
-Plain values go through the C encoder and decoder as they are. Only where that will not do, `rich`
-walks the value and writes what JSON lacks as `{"__liteq__": [kind, body]}`.
+Plain values go through the C encoder and decoder as they are. Only for others `rich` walks the
+value, and writes what JSON lacks as `{"__liteq__": [type, body]}`.
 """
 
 import json
@@ -21,20 +21,20 @@ def _untag(value: dict[str, Any]) -> Any:
     return untagged(value)
 
 
-# A value that contains itself is found by the depth it leads to.
+# No check for values that contain themselves: these end in a RecursionError.
 _encode = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
 ).encode
 _decode_plain = json.JSONDecoder(parse_constant=_refuse_constant).decode
 _decode_rich = json.JSONDecoder(parse_constant=_refuse_constant, object_hook=_untag).decode
 
-# The encoder silently turns the keys 1, 1.5, True and None into text. What may have come about
-# so, or holds our tag as a key of the user's, is written again the careful way.
+# The encoder silently turns the keys 1, 1.5, True and None into text. JSON that may have come from
+# such keys, or that has our tag as a key of the user's, is written again by way of `rich`.
 _suspect = re.compile(rf'"(?:-?[0-9][0-9.e+-]*|true|false|null|{TAG})":').search
 
 
 def dumps(value: Any) -> bytes:
-    """Write `value` as JSON in UTF-8."""
+    """Return `value` as JSON in UTF-8."""
     try:
         text = _encode(value)
     except TypeError:  # a type that JSON lacks
@@ -47,7 +47,7 @@ def dumps(value: Any) -> bytes:
 
 
 def loads(data: bytes) -> Any:
-    """Read what `dumps` wrote, or any other JSON in UTF-8."""
+    """Return the value of JSON in UTF-8, written by `dumps` or by any other program."""
     text = data.decode()
     return _decode_rich(text) if TAG in text else _decode_plain(text)
 

@@ -1,7 +1,7 @@
-"""The kinds of values that JSON lacks, and how they are written.
+"""The types that JSON lacks, and their encoding in JSON.
 
-To add one: its line in `KINDS`. Imported only when such a value is met, so that programs that
-send plain values do not pay for these imports.
+To add one: its line in `TAGGED_TYPES`. This module is imported when the first such value is found,
+so that programs that send plain values do not pay for its imports.
 """
 
 import binascii
@@ -18,8 +18,8 @@ from ..exceptions import SerializationError
 from .base import TAG
 
 
-class Kind(NamedTuple):
-    """Values of `cls` are written as `encode(value)`, which `decode` turns into a value again."""
+class TaggedType(NamedTuple):
+    """A type of values that are written as `encode(value)`, and read by `decode`."""
 
     name: str
     cls: type[Any]
@@ -53,34 +53,36 @@ def _stays_hashable(member: Any) -> bool:
 
 
 def _hashable(member: Any) -> Any:
-    # A list cannot be in a set, so what came back as a list went in as a tuple.
+    # A list cannot be in a set, so a list here was a tuple when it was written.
     return tuple(map(_hashable, member)) if isinstance(member, list) else member
 
 
-# A class stands before its base classes: a datetime is a date.
-KINDS = (
-    Kind("datetime", datetime, datetime.isoformat, datetime.fromisoformat),
-    Kind("date", date, date.isoformat, date.fromisoformat),
-    Kind("time", time, time.isoformat, time.fromisoformat),
-    Kind("timedelta", timedelta, _encode_timedelta, lambda parts: timedelta(*parts)),
-    Kind("decimal", Decimal, str, Decimal),
-    Kind("uuid", UUID, str, UUID),
-    Kind("bytes", bytes, _encode_bytes, _decode_bytes),
-    Kind("bytearray", bytearray, _encode_bytes, lambda text: bytearray(_decode_bytes(text))),
-    Kind("set", set, _encode_set, lambda members: set(map(_hashable, members))),
-    Kind("frozenset", frozenset, _encode_set, lambda members: frozenset(map(_hashable, members))),
-    Kind("path", PurePath, str, Path),
+# A class comes before its base classes: a datetime is a date.
+TAGGED_TYPES = (
+    TaggedType("datetime", datetime, datetime.isoformat, datetime.fromisoformat),
+    TaggedType("date", date, date.isoformat, date.fromisoformat),
+    TaggedType("time", time, time.isoformat, time.fromisoformat),
+    TaggedType("timedelta", timedelta, _encode_timedelta, lambda parts: timedelta(*parts)),
+    TaggedType("decimal", Decimal, str, Decimal),
+    TaggedType("uuid", UUID, str, UUID),
+    TaggedType("bytes", bytes, _encode_bytes, _decode_bytes),
+    TaggedType("bytearray", bytearray, _encode_bytes, lambda text: bytearray(_decode_bytes(text))),
+    TaggedType("set", set, _encode_set, lambda members: set(map(_hashable, members))),
+    TaggedType(
+        "frozenset", frozenset, _encode_set, lambda members: frozenset(map(_hashable, members))
+    ),
+    TaggedType("path", PurePath, str, Path),
 )
 
-# A dict of the user's that has our tag as a key is written as a list of pairs.
-_DECODE = {kind.name: kind.decode for kind in KINDS} | {"dict": dict}
+# A user's dict that has our tag as a key is written as a list of pairs.
+_DECODE = {each.name: each.decode for each in TAGGED_TYPES} | {"dict": dict}
 
 
 def tagged(value: Any) -> Any:
-    """`value` in JSON's own types; what JSON lacks is tagged.
+    """Return `value` in JSON's own types; values of other types are tagged.
 
-    Tuples become lists, an enum's member its value, and a dataclass the dict of its fields.
-    Raises SerializationError for a key that is not text and for any other type.
+    Tuples become lists, a member of an enum its value, and a dataclass the dict of its fields.
+    Raises SerializationError for a key that is not text, and for a type that is not known here.
     """
     if value is None or isinstance(value, str | int | float):
         return value
@@ -88,9 +90,9 @@ def tagged(value: Any) -> Any:
         return [tagged(member) for member in value]
     if isinstance(value, dict):
         return _tagged_dict(value)
-    for kind in KINDS:
-        if isinstance(value, kind.cls):
-            return {TAG: [kind.name, kind.encode(value)]}
+    for each in TAGGED_TYPES:
+        if isinstance(value, each.cls):
+            return {TAG: [each.name, each.encode(value)]}
     if isinstance(value, Enum):
         return tagged(value.value)
     if hasattr(type(value), "__dataclass_fields__"):
@@ -119,7 +121,7 @@ def _fields(value: Any) -> dict[str, Any]:
 
 
 def untagged(value: dict[str, Any]) -> Any:
-    """The value that a JSON object stands for; one without a tag is a dict."""
+    """Return the value that a JSON object stands for; without a tag it is a dict."""
     if TAG not in value:
         return value
     try:

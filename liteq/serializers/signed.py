@@ -1,7 +1,7 @@
-"""Signatures: bytes that somebody else could have written are not even looked at.
+"""Signatures, by which bytes that another program could have written are refused undecoded.
 
-Only whoever knows the key can sign. A signature is over where the bytes belong as well, so that
-those of one task do not pass for those of another.
+A signature covers the bytes and what they belong to, so that those of one task are not accepted
+for another.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ _SHORTEST_KEY = 32
 
 
 class Signer:
-    """Signs with `key`, of at least 32 bytes. Raises ImproperlyConfigured for a shorter one."""
+    """A signer with `key`, of at least 32 bytes. Raises ImproperlyConfigured for a shorter key."""
 
     def __init__(self, key: str | bytes) -> None:
         raw = key.encode() if isinstance(key, str) else key
@@ -25,27 +25,30 @@ class Signer:
                 f"secret_key has {len(raw)} bytes and needs {_SHORTEST_KEY}: make one with "
                 f'python -c "import secrets; print(secrets.token_hex(32))"'
             )
-        # A key of its own, since Django's SECRET_KEY signs other things too.
+        # A derived key, because Django's SECRET_KEY, which may be given, signs other things too.
         self._key = sha256(b"liteq signs tasks\0" + raw).digest()
 
-    def sign(self, data: bytes, *belonging: str) -> bytes:
-        """`data` with a signature over it and the names of what it belongs to."""
-        return b"%b%b%b" % (_VERSION, self._signature(data, belonging), data)
+    def sign(self, data: bytes, *owner: str) -> bytes:
+        """Return `data` with a signature over it and the names in `owner`, which it belongs to."""
+        return b"%b%b%b" % (_VERSION, self._signature(data, owner), data)
 
-    def verified(self, data: bytes, *belonging: str) -> bytes:
-        """The bytes that `sign` was given, with the same names. Raises SecurityError."""
+    def verified(self, data: bytes, *owner: str) -> bytes:
+        """Return the bytes that `sign` was given with the same `owner`.
+
+        Raises SecurityError when they are not signed, or the signature does not fit.
+        """
         start = len(_VERSION)
         if not data.startswith(_VERSION):
             raise SecurityError("it is not signed")
         signature, body = data[start : start + _SIZE], data[start + _SIZE :]
-        if not compare_digest(signature, self._signature(body, belonging)):
+        if not compare_digest(signature, self._signature(body, owner)):
             raise SecurityError("its signature does not fit: it was changed, or the keys differ")
         return body
 
-    def _signature(self, data: bytes, belonging: Iterable[str]) -> bytes:
-        # Each part with its length before it: ("ab", "c") is not ("a", "bc").
+    def _signature(self, data: bytes, owner: Iterable[str]) -> bytes:
+        # Each part follows its length, so that ("ab", "c") differs from ("a", "bc").
         parts = [_VERSION]
-        for name in belonging:
+        for name in owner:
             raw = name.encode()
             parts += (b"%d:" % len(raw), raw)
         return digest(self._key, b"".join([*parts, b"\n", data]), "sha256")

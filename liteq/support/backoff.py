@@ -1,22 +1,22 @@
-"""How long to wait before the next attempt. Pure: chance is an argument."""
+"""Waits before the next attempt. Pure: the randomness is passed in."""
 
 import random
 from collections.abc import Callable
 from typing import NamedTuple
 
 Jitter = Callable[[float], float]
-"""Answers the seconds to wait instead of those it is given."""
+"""A function from the seconds that are planned to the seconds to wait."""
 
-_MOST_DOUBLINGS = 64  # beyond it the longest wait is long reached, and the power costs something
+_MOST_DOUBLINGS = 64  # `longest` is reached long before, and a larger power takes time
 
 
 def full_jitter(seconds: float) -> float:
-    """Any wait up to `seconds`, so that what failed together does not come back together."""
+    """Return a random wait of 0 to `seconds`, so that tasks that failed together spread out."""
     return random.uniform(0.0, seconds)
 
 
 def no_jitter(seconds: float) -> float:
-    """Exactly `seconds`."""
+    """Return `seconds` unchanged."""
     return seconds
 
 
@@ -28,6 +28,6 @@ class Backoff(NamedTuple):
     jitter: Jitter = full_jitter
 
     def delay(self, retries: int) -> float:
-        """Seconds to wait after `retries` earlier retries."""
+        """Return the seconds to wait after `retries` earlier retries."""
         doubled = self.factor * 2.0 ** min(retries, _MOST_DOUBLINGS)
         return max(self.jitter(min(doubled, self.longest)), 0.0)

@@ -1,16 +1,16 @@
-"""Time as an argument: whoever asks for the time is handed a clock."""
+"""Clocks: code that needs the time is given one, so tests can replace it."""
 
 import time
 from collections.abc import Callable
 
 Clock = Callable[[], float]
-"""Answers the time: seconds since the epoch (UTC)."""
+"""A function that returns the time in epoch seconds (UTC)."""
 
 system_clock: Clock = time.time
 
 
 class ManualClock:
-    """A clock that stands still until it is moved."""
+    """A clock for tests that stands still until it is advanced."""
 
     def __init__(self, now: float = 1_000_000_000.0) -> None:
         self.now = now
@@ -19,21 +19,21 @@ class ManualClock:
         return self.now
 
     def advance(self, seconds: float) -> None:
-        """Move on by `seconds`; a negative number moves back."""
+        """Move the clock forward by `seconds`; a negative number moves it back."""
         self.now += seconds
 
 
-class Jumps:
-    """Notices when a clock was set, and when the machine slept: waits that were begun are wrong."""
+class JumpDetector:
+    """A detector of clocks that were set and of machines that slept, both of which spoil waits."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._ahead = self._now()
+        self._offset = self._offset_now()
 
-    def any(self) -> bool:
-        """Whether there was one since this was asked last; only those of a second and more."""
-        ahead, self._ahead = self._ahead, self._now()
-        return abs(self._ahead - ahead) >= 1.0
+    def jumped(self) -> bool:
+        """Return whether the clock jumped by a second or more since the last call."""
+        before, self._offset = self._offset, self._offset_now()
+        return abs(self._offset - before) >= 1.0
 
-    def _now(self) -> float:
+    def _offset_now(self) -> float:
         return self._clock() - time.monotonic()

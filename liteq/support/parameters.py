@@ -1,4 +1,4 @@
-"""Which arguments a task takes, so that a wrong call fails where it is made."""
+"""The parameters of a task, by which a wrong call fails where it is made."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -11,8 +11,8 @@ _VARARGS = 0x04  # a flag of code objects
 class Parameters:
     """The parameters of `function`, which errors call `name`.
 
-    Most calls are positional, and for these it is enough to count. Only what is left is bound
-    the careful way, because that takes ten times as long and an import that takes 9 ms.
+    For positional calls, which most are, it is enough to count. Others are bound to the function's
+    signature, which takes ten times as long and needs an import of 9 ms.
     """
 
     __slots__ = ("_bind", "_function", "_least", "_most", "_name")
@@ -24,7 +24,7 @@ class Parameters:
         self._bind: Callable[..., object] | None = None
 
     def check(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-        """Raise TypeError, as the call would, if the function does not take these arguments."""
+        """Raise TypeError, as the call itself would, if the arguments do not fit."""
         if not kwargs and self._least <= len(args) <= self._most:
             return
         if self._bind is None:
@@ -41,9 +41,9 @@ class Parameters:
         new_args: Sequence[Any] | None,
         new_kwargs: Mapping[str, Any] | None,
     ) -> tuple[Sequence[Any], Mapping[str, Any]]:
-        """`args` and `kwargs` with one or both of them replaced.
+        """Return `args` and `kwargs`, replaced by `new_args` and `new_kwargs` where they are given.
 
-        Where only one is, the other stays, without what would then be given twice.
+        When only one is replaced, the other keeps what the new one does not give as well.
         """
         if new_args is not None:
             taken = self._names[: len(new_args)]
@@ -55,15 +55,15 @@ class Parameters:
         first = next((n for n, name in enumerate(names) if name in new_kwargs), len(args))
         return args[:first], {**dict(zip(names[first:], args[first:], strict=False)), **new_kwargs}
 
-    def room(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
-        """How many more positional arguments fit beside `args` and `kwargs`."""
+    def positions_left(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
+        """Return how many more positional arguments fit beside `args` and `kwargs`."""
         if self._most == sys.maxsize:
             return self._most
         return sum(name not in kwargs for name in self._names) - len(args)
 
     @property
     def _names(self) -> Sequence[str]:
-        """The names of the parameters that may be given by position."""
+        """Return the names of the parameters that may be given by position."""
         from inspect import Parameter, signature
 
         positional = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
@@ -72,7 +72,7 @@ class Parameters:
 
 
 def _positional(function: Callable[..., Any]) -> tuple[int, int]:
-    """How few and how many arguments fit if all are positional; a range of none if unknown."""
+    """Return the least and most arguments that fit by position; an empty range if unknown."""
     bound = isinstance(function, MethodType)
     plain: Any = function.__func__ if isinstance(function, MethodType) else function
     code = getattr(plain, "__code__", None)
@@ -89,7 +89,7 @@ def _binder(function: Callable[..., Any]) -> Callable[..., object]:
     from inspect import signature
 
     try:
-        # Not the signature of what a decorator wrapped: it may well add arguments of its own.
+        # Not the signature of the function that a decorator wrapped: it may add arguments itself.
         return signature(function, follow_wrapped=False).bind
-    except ValueError:  # something built in that does not tell; the worker will see
+    except ValueError:  # a builtin without a signature; a wrong call fails in the worker
         return lambda *args, **kwargs: None

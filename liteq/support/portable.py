@@ -1,11 +1,11 @@
-"""Whether to do without what only POSIX has."""
+"""The switch for doing without features that only POSIX has."""
 
 import os
 import sys
 
 
 def portable() -> bool:
-    """True on Windows, and with `LITEQ_PORTABLE=1`, by which the other ways are tried elsewhere.
+    """Return whether to use portable means only: on Windows, and with `LITEQ_PORTABLE=1` for tests.
 
     Then child processes are fresh interpreters, notifications are datagrams on the loopback
     address, and no file is locked with `flock`.

@@ -1,11 +1,11 @@
-"""Text of other people's, made harmless for a log or a terminal."""
+"""Untrusted text, made safe for a log or a terminal."""
 
 
 def one_line(text: str) -> str:
-    """`text` on one line, in printable characters.
+    """Return `text` on one line, with unprintable characters escaped.
 
-    Escaped are control characters, and also the invisible ones that turn the direction of a line
-    or leave the encoding.
+    These are control characters, and also invisible ones that change the direction of the text or
+    cannot be encoded.
     """
     if text.isprintable():
         return text
@@ -13,7 +13,7 @@ def one_line(text: str) -> str:
 
 
 def indented(text: str) -> str:
-    """The lines of `text`, each harmless, and none at the left margin, where a log's own begin."""
+    """Return `text` with safe lines, indented to tell them from the log's own lines."""
     return "\n".join(f"    {one_line(line)}" for line in text.rstrip("\n").split("\n"))
 
 

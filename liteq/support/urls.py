@@ -1,17 +1,17 @@
-"""URLs of stores, without their secrets."""
+"""URLs of stores, with their secrets masked."""
 
 import re
 
-# Passwords hold what they like, a slash or an @ too, so all up to the last @ is taken for one.
+# A password may hold any character, even a slash or an @, so it is taken to end at the last @.
 _PASSWORD = re.compile(r"(://[^:/?@]*:).*@")
-_IN_QUERY = re.compile(r"(?i)([?&]\w*(?:pass|pwd|secret|token)\w*=)[^&]*")
+_IN_QUERY = re.compile(r"(?i)([?&][^=&]*(?:pass|pwd|secret|token)[^=&]*=)[^&]*")
 
 
 def safe_url(url: object) -> str:
-    """`url` with passwords and tokens masked, for logs and errors."""
+    """Return `url` with passwords and tokens masked, for logs and errors; it may be malformed."""
     return _PASSWORD.sub(r"\1***@", _IN_QUERY.sub(r"\1***", str(url)))
 
 
 def has_secrets(url: str) -> bool:
-    """Whether there is something in `url` that not everybody should read."""
+    """Return whether `url` contains a password or token."""
     return safe_url(url) != url

@@ -1,13 +1,13 @@
-"""A way for other threads to wake a selector, or a thread that waits."""
+"""A wake-up call from other threads for a selector or a waiting thread."""
 
 import socket
 from contextlib import suppress
 
 
 class Wakeup:
-    """Readable once it was set, until `clear`.
+    """A file-like object for a selector that is readable from `set` until `clear`.
 
-    Two sockets joined, not a pipe: on Windows a selector waits for sockets only.
+    A pair of sockets, not a pipe: on Windows a selector waits for sockets only.
     """
 
     def __init__(self) -> None:
@@ -19,8 +19,8 @@ class Wakeup:
         return self._out.fileno()
 
     def set(self) -> None:
-        """Wake whoever waits. Never blocks, and may be called from a signal handler."""
-        with suppress(OSError):  # full: it is set already; closed: nobody waits any more
+        """Wake the waiting thread. Never blocks, and may be called from a signal handler."""
+        with suppress(OSError):  # full: it is set already; closed: no thread waits any more
             self._in.send(b"!")
 
     def wait(self, timeout: float) -> bool:

@@ -1,22 +1,24 @@
-"""Time zones: what callers give, as a `tzinfo`, and its name back."""
+"""Time zones: names and offsets to `tzinfo`, and back."""
 
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
+from .nearest import did_you_mean
+
 
 class LocalZone(tzinfo):
-    """The zone of this computer, with its summer time: whatever the system says of each moment."""
+    """The zone of this computer, with its summer time, by the system's offset at each time."""
 
     def utcoffset(self, dt: datetime | None) -> timedelta | None:
         if dt is None:
             return None
-        # Python reads a datetime without a zone as local time, and heeds its `fold`.
+        # Python takes a datetime without a zone as local time, and respects its `fold`.
         shown = dt.replace(tzinfo=None)
-        # Not `astimezone`: in the gap of a clock that is put forward that has the later offset.
+        # Not `astimezone`: in the gap when clocks go forward, it uses the later offset.
         return shown - datetime.fromtimestamp(shown.timestamp(), UTC).replace(tzinfo=None)
 
     def dst(self, dt: datetime | None) -> None:
-        """Not known: the system tells offsets only."""
+        """Return None: the system gives offsets only."""
 
     def tzname(self, dt: datetime | None) -> str | None:
         return "local" if dt is None else dt.replace(tzinfo=None).astimezone().tzname()
@@ -24,7 +26,7 @@ class LocalZone(tzinfo):
     def fromutc(self, dt: datetime) -> datetime:
         here = dt.replace(tzinfo=UTC).astimezone()
         shown = here.replace(tzinfo=self, fold=0)
-        # Of two moments that show the same, the one that `fold=0` does not mean is the second.
+        # Of two times with the same wall time, the one that `fold=0` does not mean is the second.
         return shown if shown.utcoffset() == here.utcoffset() else shown.replace(fold=1)
 
     def __repr__(self) -> str:
@@ -35,13 +37,13 @@ LOCAL = LocalZone()
 
 
 def as_zone(given: Any) -> tzinfo:
-    """The time zone that is meant by a name, by an offset such as '+05:30', or by a tzinfo.
+    """Return the time zone for a name, an offset such as '+05:30', or a tzinfo.
 
-    Names are those of the tz database, such as 'Europe/Paris'. 'UTC', 'local' (that of this
-    computer) and offsets are known everywhere, even without that database. Raises ValueError for
-    a name that is not known here, TypeError for what is no zone.
+    Names are those of the tz database, such as 'Europe/Paris'. 'UTC', 'local' (the zone of this
+    computer) and offsets work everywhere, even without that database. Raises ValueError when the
+    name is not known here, TypeError when `given` is not a zone.
     """
-    # A zone of pytz gives wrong answers where it is used as any other tzinfo; its name does not.
+    # A zone of pytz is wrong when it is used like any other tzinfo; its name is right.
     name = getattr(given, "key", None) or getattr(given, "zone", None) or given
     if isinstance(name, str):
         return _named(name)
@@ -51,13 +53,13 @@ def as_zone(given: Any) -> tzinfo:
 
 
 def name_of(zone: tzinfo) -> str:
-    """The text that `as_zone` reads as `zone`. Raises ValueError if there is none."""
+    """Return the text from which `as_zone` makes `zone`. Raises ValueError if there is none."""
     if zone is UTC:
         return "UTC"
     if isinstance(zone, LocalZone):
         return "local"
     if isinstance(zone, timezone):
-        return datetime(2000, 1, 1, tzinfo=zone).isoformat()[19:]  # what follows the seconds
+        return datetime(2000, 1, 1, tzinfo=zone).isoformat()[19:]  # after the seconds
     key = getattr(zone, "key", None)
     if isinstance(key, str):
         return key
@@ -75,8 +77,8 @@ def _named(name: str) -> tzinfo:
 
     try:
         return ZoneInfo(name)
-    except (LookupError, ValueError, OSError):  # not there; no path below the database; a folder
-        raise ValueError(f"time zone {name!r} is not known here{_cure(name)}") from None
+    except (LookupError, ValueError, OSError):  # unknown; not a path below the database; a folder
+        raise ValueError(f"time zone {name!r} is not known here{_hint(name)}") from None
 
 
 def _offset(text: str) -> tzinfo:
@@ -89,12 +91,10 @@ def _offset(text: str) -> tzinfo:
     return zone
 
 
-def _cure(name: str) -> str:
-    from difflib import get_close_matches
+def _hint(name: str) -> str:
     from zoneinfo import available_timezones
 
     known = available_timezones()
     if not known:
         return ": this computer has no database of time zones (pip install tzdata); UTC works"
-    near = get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return did_you_mean(name, known)

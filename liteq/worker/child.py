@@ -7,7 +7,7 @@ from typing import Any
 from .. import signals
 from ..app import LiteQ
 from ..app.reference import find
-from ..pools.base import Report, Run
+from ..pools.base import Run, SendState
 from .logging import LogPlan, setup_logging
 from .runner import Runner
 from .stdout import flushing_stdout, log_stdout
@@ -36,7 +36,7 @@ def load_app(spec: dict[str, Any]) -> LiteQ:
     return _loaded[key]
 
 
-def make_runner(spec: dict[str, Any], report: Report) -> Run:
+def make_runner(spec: dict[str, Any], report: SendState) -> Run:
     """Return the function that runs deliveries in this child process."""
     app = load_app(spec)
     plan = LogPlan(*spec["logging"])

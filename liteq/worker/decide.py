@@ -127,7 +127,7 @@ def _replaced(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
         at=now,
         retry=last,
         lost=delivery.lost,
-        graph=Graph.unwired(outcome.graph),
+        graph=Graph.from_tuples(outcome.graph),
         place=place,
         why="replaced",
     )

@@ -10,6 +10,7 @@ from ..exceptions import SerializationError, TaskRevokedError, WorkerLostError
 from ..execution.context import Context
 from ..execution.failure import chord_error, decode_failure, remote_error
 from ..model.message import Delivery, Input, Message, Receipt
+from ..model.options import options_of
 from ..serializers import Serializer
 from ..states import Phase
 from ..task import Task
@@ -26,7 +27,7 @@ def with_inputs(
 ) -> Sequence[Any]:
     """Return `args` behind what the delivery takes from others. Raises SerializationError."""
     inputs = delivery.inputs
-    if json.loads(delivery.message.options or "{}").get("immutable"):
+    if options_of(delivery.message).get("immutable"):
         return args
     if isinstance(inputs, list):
         return [_values(inputs, codecs), *args]
@@ -42,8 +43,7 @@ def with_inputs(
 
 def without_inputs(message: Message) -> Message:
     """Return `message` marked as complete: its arguments hold already what its task takes."""
-    options = json.loads(message.options or "{}")
-    return message._replace(options=json.dumps({**options, "immutable": True}))
+    return message._replace(options=json.dumps({**options_of(message), "immutable": True}))
 
 
 def request_of(message: Message, codecs: Codecs) -> Context:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from ..brokers.base import Broker
-from ..support.clock import Jumps
+from ..support.clock import JumpDetector
 from .plan import Plan
 from .rescue import rescue
 from .task_log import logger
@@ -35,7 +35,7 @@ class Maintenance:
         self._plan = plan
         self._describe = describe
         self._scheduler = plan.scheduler
-        self._jumps = Jumps(broker.clock)
+        self._clock_jumps = JumpDetector(broker.clock)
         self._fired_at = 0.0
         now = self._busy_at = time.monotonic()
         self._rested = False
@@ -103,7 +103,7 @@ class Maintenance:
         return _BEAT_EVERY
 
     def _upkeep(self) -> float:
-        if self._jumps.any():
+        if self._clock_jumps.jumped():
             self._clock_was_set()
         idle = not self._rested and time.monotonic() - self._busy_at > _IDLE_AFTER
         self._broker.upkeep(idle=idle)

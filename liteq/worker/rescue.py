@@ -28,7 +28,7 @@ def rescue(broker: Broker, policy: Policy, serializer: Serializer) -> list[Recor
         path = json.loads(info).get("scoreboard")
         if path:
             read.add(path)
-        started = scoreboard.started(path) if path else None
+        started = scoreboard.started_tokens(path) if path else None
         return decide_rescue(held, started, lost, policy, broker.clock())
 
     rescued = broker.rescue(decide)

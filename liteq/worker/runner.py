@@ -223,7 +223,7 @@ class Runner:
             runtime=perf_counter() - since,
             note=f"replaced by {bounded_repr(sig)}",
             message=tuple(made.message),
-            graph=made.rest.wire(),
+            graph=made.rest.to_tuples(),
             place=tuple(made.place),
         )
 

@@ -216,7 +216,7 @@ class Supervisor:
         )
         self.done += len(events.finished)
         self._returned += events.returned
-        for update in events.told:
+        for update in events.updates:
             self._report(update)
         for death in events.deaths:
             self._child_died(death)

@@ -1,11 +1,10 @@
 """Time limits of tasks."""
 
-import json
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..model.message import Message
+from ..model.options import options_of
 
 
 class TimeLimits(NamedTuple):
@@ -24,13 +23,7 @@ class TimeLimits(NamedTuple):
     def of(self, message: Message) -> float | None:
         """Return the seconds `message` may run, by the call, else its task, else the settings."""
         if message.options is not None and self.kind in message.options:
-            limit = _options(message.options).get(self.kind)
+            limit = options_of(message).get(self.kind)
             if limit is not None:
                 return float(limit)
         return self.by_task.get(message.task, self.default)
-
-
-@lru_cache(maxsize=1024)
-def _options(text: str) -> Mapping[str, Any]:
-    options: Mapping[str, Any] = json.loads(text)
-    return options

@@ -15,7 +15,7 @@ from ..beat.periodic import entries_of, name_of
 from ..beat.scheduler import Scheduler
 from ..exceptions import ImproperlyConfigured, LiteqError
 from ..pools import RunnerSpec, make_pool
-from ..pools.base import Limits, Report, Run
+from ..pools.base import Limits, Run, SendState
 from ..sending.options import check_name
 from ..serializers import get
 from .cpus import usable_cpus
@@ -179,7 +179,7 @@ class Worker:
     def _runner_spec(self) -> RunnerSpec:
         describe = TaskLog().verbose
 
-        def here(report: Report) -> Run:
+        def here(report: SendState) -> Run:
             runner = Runner(self.app, hostname=self.hostname, describe=describe, report=report)
             return runner.run if self.logging.stdout_level is None else flushing_stdout(runner.run)
 

@@ -3,6 +3,7 @@
 import ast
 import re
 from graphlib import CycleError, TopologicalSorter
+from importlib import import_module
 
 import pytest
 
@@ -71,6 +72,15 @@ def test_members_of_a_folder_do_not_know_each_other(folder: str) -> None:
             for member in members:
                 own = within(module, member) or not within(target, member)
                 assert own, f"{modules()[module]}:{line} imports {target}"
+
+
+@pytest.mark.parametrize("folder", ["brokers", "pools", "serializers"])
+def test_a_table_names_what_is_in_its_folder_by_full_dotted_strings(folder: str) -> None:
+    table = getattr(import_module(f"liteq.{folder}"), folder.upper())
+
+    assert table
+    for where in table.values():
+        assert re.fullmatch(rf"liteq\.{folder}\.\w+:\w+", where)
 
 
 def test_commands_do_not_import_each_other() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from liteq.model.message import Delivery
 from liteq.model.outcome import Kind, Outcome
-from liteq.pools.base import Limits, Report, Run, RunnerSpec
+from liteq.pools.base import Limits, Run, RunnerSpec, SendState
 
 NO_LIMITS = Limits()
 
@@ -27,11 +27,11 @@ def load(spec: dict[str, Any]) -> None:
     pass
 
 
-def fail(spec: dict[str, Any], report: Report | None = None) -> Run:
+def fail(spec: dict[str, Any], report: SendState | None = None) -> Run:
     raise RuntimeError("this application cannot be imported")
 
 
-def make_runner(spec: dict[str, Any], report: Report) -> Run:
+def make_runner(spec: dict[str, Any], report: SendState) -> Run:
     def run(delivery: Delivery) -> Outcome:
         message = delivery.message
         name, _, argument = message.task.partition(" ")
@@ -43,70 +43,70 @@ def make_runner(spec: dict[str, Any], report: Report) -> Run:
 make = make_runner
 
 
-def _pid(argument: str, id: str, report: Report) -> bytes:
+def _pid(argument: str, id: str, report: SendState) -> bytes:
     return str(os.getpid()).encode()
 
 
-def _echo(argument: str, id: str, report: Report) -> bytes:
+def _echo(argument: str, id: str, report: SendState) -> bytes:
     return argument.encode()
 
 
-def _large(argument: str, id: str, report: Report) -> bytes:
+def _large(argument: str, id: str, report: SendState) -> bytes:
     return b"x" * int(argument)
 
 
-def _nap(argument: str, id: str, report: Report) -> bytes:
+def _nap(argument: str, id: str, report: SendState) -> bytes:
     time.sleep(float(argument))
     return b"rested"
 
 
-def _await(argument: str, id: str, report: Report) -> bytes:
+def _await(argument: str, id: str, report: SendState) -> bytes:
     while not Path(argument).exists():
         time.sleep(0.005)
     return b"rested"
 
 
-def _spin(argument: str, id: str, report: Report) -> bytes:
+def _spin(argument: str, id: str, report: SendState) -> bytes:
     end = time.monotonic() + float(argument)
     while time.monotonic() < end:
         pass
     return b"spun"
 
 
-def _die(argument: str, id: str, report: Report) -> bytes:
+def _die(argument: str, id: str, report: SendState) -> bytes:
     os.kill(os.getpid(), signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
     return b""
 
 
-def _exit(argument: str, id: str, report: Report) -> bytes:
+def _exit(argument: str, id: str, report: SendState) -> bytes:
     os._exit(int(argument))
 
 
-def _fork(argument: str, id: str, report: Report) -> bytes:
+def _fork(argument: str, id: str, report: SendState) -> bytes:
     return b"child" if os.fork() == 0 else b"parent"
 
 
-def _tell(argument: str, id: str, report: Report) -> bytes:
+def _tell(argument: str, id: str, report: SendState) -> bytes:
     report(id, "PROGRESS", argument.encode(), "json")
     return b"told"
 
 
-def _leave(argument: str, id: str, report: Report) -> bytes:
+def _leave(argument: str, id: str, report: SendState) -> bytes:
     """Start a program that outlives the task, and say which."""
     program = [sys.executable, "-c", "import time; time.sleep(300)"]
     return str(subprocess.Popen(program).pid).encode()
 
 
-def _leave_and_die(argument: str, id: str, report: Report) -> bytes:
+def _leave_and_die(argument: str, id: str, report: SendState) -> bytes:
     Path(argument).write_bytes(_leave("", id, report))
     return _die("", id, report)
 
 
-def _stdin(argument: str, id: str, report: Report) -> bytes:
+def _stdin(argument: str, id: str, report: SendState) -> bytes:
     return repr(sys.stdin.read() if sys.stdin else None).encode()
 
 
-def _hurry(argument: str, id: str, report: Report) -> bytes:
+def _hurry(argument: str, id: str, report: SendState) -> bytes:
     """Let threads take turns as often as they can, so that what depends on luck goes wrong."""
     sys.setswitchinterval(1e-9)
     return b""

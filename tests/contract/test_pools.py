@@ -40,7 +40,7 @@ class Driver:
         news = self.pool.collect()
         self.seen.finished += news.finished
         self.seen.returned += news.returned
-        self.seen.told += news.told
+        self.seen.updates += news.updates
         self.seen.deaths += news.deaths
 
     def until(self, done: object) -> None:
@@ -101,9 +101,9 @@ def test_a_large_result_comes_back_whole(driver: Driver) -> None:
 
 def test_what_a_running_task_tells_arrives(driver: Driver) -> None:
     driver.run("tell half")
-    driver.until(lambda: driver.seen.told)
+    driver.until(lambda: driver.seen.updates)
 
-    assert [(told.state, told.meta) for told in driver.seen.told] == [("PROGRESS", b"half")]
+    assert [(told.state, told.meta) for told in driver.seen.updates] == [("PROGRESS", b"half")]
 
 
 def test_a_short_task_is_told_before_the_long_one_behind_it_has_ended(processes: Driver) -> None:

@@ -357,7 +357,7 @@ class TestNames:
         assert ran.stdout.strip() == ""
 
     def test_every_built_in_serializer_goes_by_its_own_name(self) -> None:
-        assert [get(name).name for name in serializers.BUILTIN] == list(serializers.BUILTIN)
+        assert [get(name).name for name in serializers.SERIALIZERS] == list(serializers.SERIALIZERS)
 
 
 def test_times_of_day_and_ids_are_tagged_in_a_documented_way() -> None:

@@ -16,6 +16,7 @@ from liteq.support.urls import has_secrets, safe_url
         ("redis://host:6379/0?password=h@sh&db=1", "redis://host:6379/0?password=***&db=1"),
         ("redis://host/0?ssl_passphrase=hush", "redis://host/0?ssl_passphrase=***"),
         ("redis://host/0?db=1&auth_token=hush", "redis://host/0?db=1&auth_token=***"),
+        ("redis://host/0?my-password=hush", "redis://host/0?my-password=***"),
     ],
 )  # fmt: skip
 def test_what_is_secret_is_masked(url: str, shown: str) -> None:

@@ -1,11 +1,11 @@
 """Small questions to records, and how they begin."""
 
-import json
 from collections.abc import ItemsView
 from math import inf
 from typing import Any
 
 from ...model.message import Message, Record
+from ...model.options import options_of
 from ...states import Phase
 
 
@@ -31,8 +31,7 @@ def new(message: Message, now: float) -> Record:
 
 def headers_of(record: Record) -> ItemsView[str, Any]:
     """The headers it was sent with."""
-    options = json.loads(record.message.options or "{}")
-    headers: dict[str, Any] = options.get("headers") or {}
+    headers: dict[str, Any] = options_of(record.message).get("headers") or {}
     return headers.items()
 
 

@@ -1,10 +1,10 @@
 """Tasks by phase, oldest first, for tools. Reads the indexes page by page, so that nobody waits."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ...model.message import Record
+from ...model.options import options_of
 from ...states import Phase
 from .server import Server
 
@@ -68,5 +68,5 @@ class Listing:
 
 
 def _has_one(record: Record, wanted: Mapping[str, Any]) -> bool:
-    headers = json.loads(record.message.options or "{}").get("headers") or {}
+    headers = options_of(record.message).get("headers") or {}
     return any(pair in headers.items() for pair in wanted.items())

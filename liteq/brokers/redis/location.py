@@ -6,6 +6,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from ...exceptions import ConfigurationError
 from ...support.nearest import nearest
+from ...support.urls import safe_url
 
 # Schemes, and what the server behind them is.
 SCHEMES = {
@@ -19,7 +20,6 @@ SCHEMES = {
 }
 _PORTS = {"sentinel": 26379}
 _NAME = re.compile(r"[\w.-]+")
-_SECRET = re.compile(r"(?i)([?&][^=&]*password=)[^&#]*")
 _TLS = ("ca_certs", "certfile", "keyfile", "cert_reqs", "check_hostname")
 _OWN = ("name", "db", "timeout", "connect_timeout", "wait_replicas", "sentinel_password", "tls")
 _YES = {"": True, "1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
@@ -59,7 +59,7 @@ class Location(NamedTuple):
 
 def locate(url: str) -> Location:
     """Read the URL of a Redis store; see docs/guides/redis.md. Raises ConfigurationError."""
-    shown = masked(url)
+    shown = safe_url(url)
     parts = urlsplit(url)
     kind = SCHEMES[parts.scheme]
     options = _options(parts, shown)
@@ -93,11 +93,6 @@ def locate(url: str) -> Location:
         connect_timeout=_seconds(options, "connect_timeout", 2.0, shown),
         wait_replicas=_number(options.get("wait_replicas", "0"), "wait_replicas", shown),
     )
-
-
-def masked(url: str) -> str:
-    """`url` without its secrets. Also one that is too wrong to be read."""
-    return _SECRET.sub(r"\1***", re.sub(r"://([^/@]*?):[^/]*@", r"://\1:***@", url))
 
 
 def _options(parts: SplitResult, shown: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What a task may change of its process, and what is put back before the next one finds it."""
+"""The state of a process that a task may change, and that is restored before the next task."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from typing import Any
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGALRM", "SIGCHLD", "SIGBREAK")
 
 
-class Surroundings:
+class ProcessState:
     """The working folder, standard streams, umask, limits and signal handlers of this process."""
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class Surroundings:
         self._files = [(fd, _spare(fd), _identity(fd)) for fd in range(3)]
 
     def restore(self) -> bool:
-        """Put back what was changed; False if that cannot be done, and the process is spoilt."""
+        """Restore what was changed; return False if that fails and the process must be replaced."""
         try:
             for fd, spare, identity in self._files:
                 if _identity(fd) != identity:
@@ -29,12 +29,8 @@ class Surroundings:
             for read, write, value in self._parts:
                 if read() != value:
                     write(value)
-        except (
-            OSError,
-            TypeError,
-            ValueError,
-        ):  # a folder that was removed, a limit that only root can lift
-            return False
+        except (OSError, TypeError, ValueError):
+            return False  # the folder was removed, or only root can raise a limit again
         return True
 
 
@@ -43,7 +39,7 @@ _Part = tuple[Callable[[], Any], Callable[[Any], object]]
 
 def _folder() -> _Part:
     def read() -> str | None:
-        with suppress(OSError):  # it was removed under us
+        with suppress(OSError):  # the folder was removed
             return os.getcwd()
         return None
 

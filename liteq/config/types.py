@@ -1,4 +1,4 @@
-"""The kinds of values that settings take, and how each is checked."""
+"""The types of settings: which values they take, and how these are checked and converted."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -10,26 +10,26 @@ CENSORED = "********"
 
 
 def repr_within_bounds(value: Any) -> str:
-    """A repr for error messages that is short and does not fail, whatever the value's own does."""
+    """Return a short repr for error messages, even when the value's own `__repr__` fails."""
     from reprlib import repr as bounded
 
     return bounded(value)
 
 
-def _as_it_is(value: Any) -> Any:
+def _unchanged(value: Any) -> Any:
     return value
 
 
-class Kind(NamedTuple):
-    """A kind of values.
+class SettingType(NamedTuple):
+    """A type of values, with the words in which an error names it.
 
-    `convert` answers the value as it is kept; a TypeError, ValueError, LookupError or OSError of
-    it means that the value is none of the kind. `censor` answers it without secrets.
+    `convert` returns the value as it is kept; when it raises TypeError, ValueError, LookupError or
+    OSError, the value is not of the type. `censor` returns the value with its secrets masked.
     """
 
     expected: str
     convert: Callable[[Any], Any]
-    censor: Callable[[Any], Any] = _as_it_is
+    censor: Callable[[Any], Any] = _unchanged
 
 
 def _flag(value: Any) -> bool:
@@ -58,12 +58,12 @@ def _count(value: Any) -> int:
 
 def _seconds(value: Any) -> float:
     seconds = value.total_seconds() if hasattr(value, "total_seconds") else value
-    if isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 <= seconds < _EVER:
+    if isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 <= seconds < _MAX:
         return float(seconds)
-    raise ValueError  # for NaN as well
+    raise ValueError  # also for NaN
 
 
-_EVER = 1e11  # seconds, some 3000 years: a moment that far off still has a date
+_MAX = 1e11  # seconds, some 3000 years: a time that far away still has a date
 
 
 def _limit(value: Any) -> float:
@@ -77,13 +77,13 @@ def _lifetime(value: Any) -> float | None:
 
 
 def _names(value: Any) -> tuple[str, ...]:
-    # The comma that makes a tuple of one name is forgotten by everybody some day.
+    # A string alone is one name: the comma of a tuple of one is easily forgotten.
     names: Iterable[Any] = (value,) if isinstance(value, str) else value
     return tuple(_text(name) for name in names)
 
 
 def _queues(value: Any) -> tuple[str, ...]:
-    """Names, a dict with names as its keys, or objects with a name, such as kombu's queues."""
+    """Return the names in a list of names or of kombu's queues, or in the keys of a dict."""
     queues = (value,) if isinstance(value, str) else value
     return tuple(_text(getattr(queue, "name", queue)) for queue in queues)
 
@@ -127,23 +127,23 @@ def _key(value: Any) -> str | bytes:
     raise TypeError
 
 
-FLAG = Kind("True or False", _flag)
-TEXT = Kind("a text", _text)
-URL = Kind("a URL such as 'sqlite:///tasks.db'", _text, safe_url)
-INTEGER = Kind("an integer", _integer)
-COUNT = Kind("an integer of at least 1", _count)
-SECONDS = Kind("a number of seconds or a timedelta, 0 or more", _seconds)
-LIMIT = Kind("a number of seconds or a timedelta, more than 0", _limit)
-LIFETIME = Kind("a number of seconds, a timedelta, or None for ever", _lifetime)
-NAMES = Kind("a list of names", _names)
-QUEUES = Kind("a list of queue names", _queues)
-MAPPING = Kind("a dict", _mapping)
-RULES = Kind("a dict, a list, a function or the dotted name of one", _rules)
-POOL = Kind("the name of a pool: 'processes', 'threads' or 'solo'", _pool)
-LEVEL = Kind("a log level such as 'WARNING'", _level)
-TIMEZONE = Kind(
+FLAG = SettingType("True or False", _flag)
+TEXT = SettingType("a text", _text)
+URL = SettingType("a URL such as 'sqlite:///tasks.db'", _text, safe_url)
+INTEGER = SettingType("an integer", _integer)
+COUNT = SettingType("an integer of at least 1", _count)
+SECONDS = SettingType("a number of seconds or a timedelta, 0 or more", _seconds)
+LIMIT = SettingType("a number of seconds or a timedelta, more than 0", _limit)
+LIFETIME = SettingType("a number of seconds, a timedelta, or None for ever", _lifetime)
+NAMES = SettingType("a list of names", _names)
+QUEUES = SettingType("a list of queue names", _queues)
+MAPPING = SettingType("a dict", _mapping)
+RULES = SettingType("a dict, a list, a function or the dotted name of one", _rules)
+POOL = SettingType("the name of a pool: 'processes', 'threads' or 'solo'", _pool)
+LEVEL = SettingType("a log level such as 'WARNING'", _level)
+TIMEZONE = SettingType(
     "the name of a time zone that is known here, such as 'Europe/Paris'"
     " (without a database of zones: pip install tzdata)",
     _timezone,
 )
-KEY = Kind("a text or bytes, not empty", _key, lambda _: CENSORED)
+KEY = SettingType("a text or bytes, not empty", _key, lambda _: CENSORED)

@@ -1,0 +1,36 @@
+"""The options of a message, which are JSON text, as a mapping."""
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any
+
+from .message import Message
+
+_NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
+
+
+def options_of(message: Message) -> Mapping[str, Any]:
+    """Return the options of `message`; its many readers share one parsed copy.
+
+    The mapping is read-only, and the values in it must not be changed either: use `parse_options`
+    for what is changed or given to user code. Raises ValueError when the text is not JSON.
+    """
+    return _parsed(message.options) if message.options else _NO_OPTIONS
+
+
+def parse_options(message: Message) -> dict[str, Any]:
+    """Return the options of `message` as a new dict, which the caller may change.
+
+    Raises ValueError when the text is not JSON.
+    """
+    options: dict[str, Any] = json.loads(message.options) if message.options else {}
+    return options
+
+
+# Small, because it is there in every process, and options may hold large headers. A worker reads
+# those of one message a few times in a row; calls with the same options share one text.
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> Mapping[str, Any]:
+    return MappingProxyType(json.loads(text))

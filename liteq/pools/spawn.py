@@ -1,0 +1,90 @@
+"""Fresh interpreters that call a function of ours with one end of a stream.
+
+The call is sent through the standard input of the new process, so that nothing of it shows in the
+list of processes, and because Windows passes a socket as bytes.
+"""
+
+import base64
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any, NotRequired, TypedDict
+
+from ..support.plugins import load
+
+# The path is set first: liteq itself may be importable only by the parent's path.
+_PROGRAM = (
+    "import json, sys; call = json.loads(sys.stdin.buffer.readline()); "
+    "sys.path[:] = call['path']; "
+    "from liteq.pools.spawn import main; main(call)"
+)
+
+
+class Setup(TypedDict):
+    """The setup of a fork server or a child, as JSON: a RunnerSpec, and the scoreboard."""
+
+    preload: str
+    make: str
+    spec: dict[str, Any]
+    limits: Sequence[int | None]
+    scoreboard: str  # its path
+    slot: NotRequired[int]  # of a child that is a fresh interpreter
+
+
+def spawn(function: str, stream: socket.socket, setup: Setup) -> "subprocess.Popen[bytes]":
+    """Start a process that calls `function`, a "module:name", with `stream` and `setup`.
+
+    `stream` is closed in this process once the new one has it.
+    """
+    keep = () if sys.platform == "win32" else (stream.fileno(),)
+    process = subprocess.Popen(
+        [sys.executable, *_interpreter_flags(), "-c", _PROGRAM],
+        stdin=subprocess.PIPE,
+        pass_fds=keep,
+        close_fds=True,
+        # A group of its own: a child can be killed together with all processes that it started,
+        # and a fork server survives a kill of its supervisor's group, to kill the children.
+        process_group=0,
+    )
+    assert process.stdin is not None
+    handle = _share_socket(stream, process.pid)
+    call = {"path": sys.path, "function": function, "socket": handle, "setup": setup}
+    try:
+        process.stdin.write(json.dumps(call).encode() + b"\n")
+        process.stdin.close()
+    except OSError:
+        pass  # it exited at once, which closes its end of the stream
+    stream.close()
+    return process
+
+
+def main(call: dict[str, Any]) -> None:
+    """Make the call that `spawn` asked for, in the new process."""
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)  # a task that reads standard input finds it empty
+    os.close(null)
+    load(call["function"])(_receive_socket(call["socket"]), call["setup"])
+
+
+def _interpreter_flags() -> list[str]:
+    return subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined,no-any-return]
+
+
+if sys.platform == "win32":
+
+    def _share_socket(end: socket.socket, pid: int) -> str:
+        return base64.b64encode(end.share(pid)).decode()
+
+    def _receive_socket(handle: str) -> socket.socket:
+        return socket.fromshare(base64.b64decode(handle))
+
+else:
+
+    def _share_socket(end: socket.socket, pid: int) -> int:
+        return end.fileno()
+
+    def _receive_socket(handle: int) -> socket.socket:
+        return socket.socket(fileno=handle)

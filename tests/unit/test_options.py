@@ -1,0 +1,43 @@
+"""The options of a message: one parsed copy for readers, a new dict for those who change it."""
+
+from typing import Any, cast
+
+import pytest
+
+from liteq.model.message import Message
+from liteq.model.options import options_of, parse_options
+
+
+def message(options: str | None = None) -> Message:
+    return Message("id", "task", b"", "json", "celery", options=options)
+
+
+@pytest.mark.parametrize("text", [None, "", "{}"])
+def test_a_message_without_options_has_an_empty_mapping(text: str | None) -> None:
+    assert options_of(message(text)) == {}
+    assert parse_options(message(text)) == {}
+
+
+def test_options_are_those_of_the_text() -> None:
+    assert options_of(message('{"time_limit":5}'))["time_limit"] == 5
+    assert parse_options(message('{"time_limit":5}')) == {"time_limit": 5}
+
+
+def test_shared_options_cannot_be_changed() -> None:
+    for text in (None, '{"time_limit":5}'):
+        with pytest.raises(TypeError):
+            cast(dict[str, Any], options_of(message(text)))["time_limit"] = 6
+
+
+def test_parsed_options_are_the_callers_own() -> None:
+    text = '{"headers":{"a":1}}'
+    parse_options(message(text))["headers"]["a"] = 2
+
+    assert parse_options(message(text)) == {"headers": {"a": 1}}
+    assert options_of(message(text)) == {"headers": {"a": 1}}
+
+
+def test_text_that_is_not_json_is_a_value_error() -> None:
+    for read in (options_of, parse_options):
+        with pytest.raises(ValueError, match="Expecting"):
+            read(message("{"))
