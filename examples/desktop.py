@@ -1,11 +1,11 @@
-"""A window whose long jobs survive it.
+"""A window whose long jobs survive its end.
 
     python examples/desktop.py                    jobs are kept in your state folder
     python examples/desktop.py --store jobs.db    or in a file of your choice
 
 A button starts a drawing that takes a while. Two are drawn at a time, in processes of their own,
-so the window never waits for them. Close it, or kill it, whenever you like: no process stays, and
-at the next start each drawing goes on with the row that it had come to. The worker is a part of
+so the window never waits for them. Close it, or kill it, at any time: no process is left, and
+at the next start each drawing goes on at the row that it had reached. The worker is a part of
 this program; there is no other program, and no server.
 """
 
@@ -22,8 +22,8 @@ from liteq import LiteQ
 from liteq.model.message import Record
 from liteq.states import Phase
 
-# A task that loses its process three times is usually to blame, and is set aside. Here it is not:
-# the user may kill this program as often as he likes.
+# A task that loses its process three times is usually the cause, and is set aside. Here it is not:
+# the user may kill this program any number of times.
 app = LiteQ("desktop", task_max_lost=1000)
 
 # The job: a part of the Mandelbrot set, row by row.
@@ -37,7 +37,7 @@ PLACES = {  # the centre of the picture, and how far it is from there to its edg
 
 
 def steps(point: complex) -> int:
-    """After how many steps `point` is out of the circle of radius 2; 0: after none of them."""
+    """Return after how many steps `point` leaves the circle of radius 2; 0 if it never does."""
     z = 0j
     for step in range(256):
         if abs(z) > 2:
@@ -47,7 +47,7 @@ def steps(point: complex) -> int:
 
 
 def line(place: str, row: int, size: int) -> bytes:
-    """One row of a picture, a byte for each point."""
+    """Return one row of a picture, a byte for each point."""
     centre, reach = PLACES[place]
     step = 2 * reach / size
     left = centre + complex(-reach, reach - row * step)
@@ -56,13 +56,13 @@ def line(place: str, row: int, size: int) -> bytes:
 
 @app.task(bind=True)
 def draw(self, place: str, size: int, path: str) -> str:
-    """Draw `place` as a square picture and answer its path.
+    """Draw `place` as a square picture and return its path.
 
     It may be killed at any row and run again. The unfinished file is its own checkpoint: the rows
     that are whole are kept. Only a picture that is finished gets its name.
     """
     picture, part = Path(path), Path(f"{path}.part")
-    if picture.exists():  # the run before this one was killed when it had only to say so
+    if picture.exists():  # the run before this one was killed just before it returned
         return path
     part.parent.mkdir(parents=True, exist_ok=True)
     header = f"P5 {size} {size} 255\n".encode()
@@ -75,14 +75,14 @@ def draw(self, place: str, size: int, path: str) -> str:
         file.truncate(len(header) + drawn * size)
         for row in range(drawn, size):
             if row % (size // 100 or 1) == 0:
-                file.flush()  # first, so that no more is told than an earlier end would leave
+                file.flush()  # first, so that no row is reported that a kill would lose
                 self.update_state(meta={"rows": row, "of": size})
             file.write(line(place, row, size))
     part.replace(picture)
     return path
 
 
-# The window: it shows what the store knows, and what a click changes, it changes there.
+# The window: it shows what is in the store, and a click changes the store.
 
 
 def cancel(id: str) -> None:
@@ -111,7 +111,7 @@ SHOWN = {
 
 
 class Row(ttk.Frame):
-    """One job: its place, a progress bar, how it stands, and a button."""
+    """One job: its place, a progress bar, its status, and a button."""
 
     def __init__(self, parent: ttk.Frame, place: str) -> None:
         super().__init__(parent)
@@ -122,7 +122,7 @@ class Row(ttk.Frame):
             part.pack(side="left", padx=6, pady=4)
 
     def show(self, record: Record) -> None:
-        """Show what the store knows of the job now."""
+        """Show the job as it is in the store now."""
         status, verb, act = SHOWN[record.phase]
         self.status["text"] = status
         self.button.configure(text=verb, command=partial(act, record.message.id))
@@ -149,13 +149,13 @@ class Window:
         self.tick()
 
     def start(self, place: str) -> None:
-        """Send a job. The file's name goes with it, so that each run of it writes the same."""
+        """Send a job. The file's name is an argument, so that each run writes the same file."""
         name = f"{place}-{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() % 10**9:09}.pgm"
         draw.delay(place, self.size, str(self.pictures / name))
 
     def tick(self) -> None:
-        """Look at the store, five times a second. It takes a millisecond."""
-        self.root.after(200, self.tick)  # first: if looking fails once, it is not the last time
+        """Read the store, five times a second. It takes a millisecond."""
+        self.root.after(200, self.tick)  # first, so that an error does not stop the timer
         jobs = app.broker.listing(list(SHOWN), 1000, task=draw.name)
         for id in self.rows.keys() - {record.message.id for record in jobs}:
             self.rows.pop(id).destroy()
@@ -192,7 +192,7 @@ def main() -> None:
     worker = app.Worker(concurrency=2).start()
     Window(root, pictures.resolve(), args.size)
     root.mainloop()
-    # The window is gone. What still runs is cut short here, and goes on at the next start.
+    # The window is closed. Running jobs are killed here, and go on at the next start.
     worker.stop(timeout=0)
 
 

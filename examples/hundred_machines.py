@@ -2,10 +2,10 @@
 
     python examples/hundred_machines.py                     a demonstration on local processes
     python examples/hundred_machines.py --ssh HOSTS -- uptime   one host a line, over ssh
-    python examples/hundred_machines.py --results RUN       what a run came to, any time later
+    python examples/hundred_machines.py --results RUN       the results of a run, any time later
 
-Every machine is a task, so the run has an id at once, a machine that hangs or fails holds up
-nobody, and results stay readable from any other process. The worker is part of this program.
+Every machine is a task, so the run has an id at once, a machine that hangs or fails does not delay
+the others, and results can be read from any other process. The worker is part of this program.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from liteq.result import AsyncResult
 
 app = LiteQ("hundred_machines")
 
-# Machine 13 is broken and machine 42 hangs: the others must not notice.
+# Machine 13 is broken and machine 42 hangs: that must not affect the others.
 DEMO = 'case $MACHINE in 13) echo "disk full" >&2; exit 3;; 42) sleep 60;; esac; sleep 0.2; date'
 
 
@@ -30,7 +30,10 @@ class CommandFailed(Exception):
 
 @app.task(throws=(CommandFailed, subprocess.TimeoutExpired))
 def run_on(machine: str, command: str, over_ssh: bool, timeout: float) -> str:
-    """What `command` prints on `machine`; raises when it fails or takes longer than `timeout`."""
+    """Return what `command` prints on `machine`.
+
+    Raises CommandFailed when it fails, TimeoutExpired when it takes longer than `timeout` seconds.
+    """
     argv = ["ssh", "-o", "BatchMode=yes", machine, command] if over_ssh else ["sh", "-c", command]
     done = subprocess.run(
         argv,
@@ -46,7 +49,7 @@ def run_on(machine: str, command: str, over_ssh: bool, timeout: float) -> str:
 
 
 def results_of(run: str) -> list[AsyncResult[str]]:
-    """The results of a run, known by nothing but its id."""
+    """Return the results of the run with that id."""
     found = []
     while (result := app.AsyncResult(f"{run}-{len(found):03}")).exists():
         found.append(result)
@@ -54,7 +57,7 @@ def results_of(run: str) -> list[AsyncResult[str]]:
 
 
 def show_progress(results: list[AsyncResult[str]]) -> None:
-    """A progress bar, between two pieces of other work."""
+    """Show a progress bar, and do other work meanwhile."""
     started, primes, candidate, done = time.monotonic(), 0, 2, -1
     while done < len(results):
         done = sum(result.ready() for result in results)
@@ -68,7 +71,7 @@ def show_progress(results: list[AsyncResult[str]]) -> None:
 
 
 def show_results(results: list[AsyncResult[str]]) -> int:
-    """Who failed and why; answer how many did."""
+    """Print which machines failed and why; return how many did."""
     failed = [result for result in results if result.failed()]
     for result in failed:
         reason = str(result.result).splitlines()[0]
@@ -79,7 +82,7 @@ def show_results(results: list[AsyncResult[str]]) -> int:
 
 
 def main() -> int:
-    """Send, watch, report."""
+    """Send the tasks, show their progress, report the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--machines", type=int, default=100, help="how many local ones to play")
     parser.add_argument("--ssh", type=Path, metavar="HOSTS", help="file with one host a line")

@@ -26,7 +26,7 @@ def find_birthdays(self):
     """Send one task for each customer whose birthday it is.
 
     Its id names the customer and the year. So if this runs twice for a day, because the machine
-    went down in the middle, nobody gets two messages: a known id is not sent again.
+    went down in the middle, no customer gets two messages: a known id is not sent again.
     """
     today = day_of(self.request)
     with closing(sqlite3.connect(CUSTOMERS)) as db:
@@ -42,7 +42,7 @@ def find_birthdays(self):
 
 @app.task(autoretry_for=(OSError,), retry_backoff=60, max_retries=8, acks_late=True)
 def congratulate(customer, year):
-    """Send one message. A mail server that is down is tried again for some hours."""
+    """Send one message. While the mail server is down it is retried, for some hours."""
     with closing(sqlite3.connect(CUSTOMERS)) as db:
         name, address, born = db.execute(
             "select name, email, born from customer where id = ?", (customer,)
@@ -59,21 +59,21 @@ def congratulate(customer, year):
 
 
 def day_of(request):
-    """The day that this run is for: that of the schedule's moment, even when it runs late."""
+    """Return the day that this run is for: that of its due time, even when it runs late."""
     moment = (request.headers or {}).get("periodic_task_moment")
     when = app.now() if moment is None else datetime.fromisoformat(moment)
     return when.astimezone(app.timezone).date()
 
 
 def days_of(today):
-    """Birthdays that are kept on this day: in most years, those of 29 February on the 28th."""
+    """Return the birthdays of this day: in most years, those of 29 February on the 28th too."""
     leap_year = today.year % 4 == 0 and (today.year % 100 != 0 or today.year % 400 == 0)
     both = (today.month, today.day) == (2, 28) and not leap_year
     return today.strftime("%m-%d"), "02-29" if both else today.strftime("%m-%d")
 
 
 def send(message):
-    """Hand it to the mail server, or append it to the outbox."""
+    """Send it by the mail server, or append it to the outbox."""
     if SMTP:
         host, _, port = SMTP.partition(":")
         with smtplib.SMTP(host, int(port or 25), timeout=10) as server:

@@ -1,4 +1,4 @@
-"""Make a table of customers to try the example with: `python customers.py`."""
+"""Create a table of customers to try the example with: `python customers.py`."""
 
 import sqlite3
 from contextlib import closing
@@ -15,7 +15,7 @@ PEOPLE = [
 
 
 def make_customers(path, people=PEOPLE):
-    """A new table with these people: name, email, date of birth."""
+    """Create a new table with these people: name, email, date of birth."""
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("drop table if exists customer")
         db.execute("create table customer (id integer primary key, name, email, born)")
