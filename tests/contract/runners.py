@@ -1,4 +1,4 @@
-"""A runner without an application, for tests of the pools: a task's name says what it does."""
+"""A runner without an application, for tests of pools: the name of a task is what it does."""
 
 import functools
 import os
@@ -86,13 +86,13 @@ def _fork(argument: str, id: str, report: SendState) -> bytes:
     return b"child" if os.fork() == 0 else b"parent"
 
 
-def _tell(argument: str, id: str, report: SendState) -> bytes:
+def _progress(argument: str, id: str, report: SendState) -> bytes:
     report(id, "PROGRESS", argument.encode(), "json")
-    return b"told"
+    return b"sent"
 
 
 def _leave(argument: str, id: str, report: SendState) -> bytes:
-    """Start a program that outlives the task, and say which."""
+    """Start a program that outlives the task; return its pid."""
     program = [sys.executable, "-c", "import time; time.sleep(300)"]
     return str(subprocess.Popen(program).pid).encode()
 
@@ -107,7 +107,7 @@ def _stdin(argument: str, id: str, report: SendState) -> bytes:
 
 
 def _hurry(argument: str, id: str, report: SendState) -> bytes:
-    """Let threads take turns as often as they can, so that what depends on luck goes wrong."""
+    """Switch between threads as often as possible, so that races are lost more often."""
     sys.setswitchinterval(1e-9)
     return b""
 
@@ -123,7 +123,7 @@ DEEDS = {
     "die": _die,
     "exit": _exit,
     "fork": _fork,
-    "tell": _tell,
+    "progress": _progress,
     "leave": _leave,
     "leave_and_die": _leave_and_die,
     "stdin": _stdin,

@@ -1,4 +1,4 @@
-"""What every pool must do, and what only the one with processes can."""
+"""Tests of all pools, and of what only the process pool can do."""
 
 import os
 import sys
@@ -24,7 +24,7 @@ def delivery(task: str) -> Delivery:
 
 
 class Driver:
-    """Turns the selector for a pool, as a supervisor does."""
+    """The event loop of a pool, as a supervisor has it."""
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
@@ -46,11 +46,11 @@ class Driver:
     def until(self, done: object) -> None:
         deadline = time.monotonic() + DEADLINE
         while not done():  # type: ignore[operator]
-            assert time.monotonic() < deadline, f"nothing came: {self.seen}"
+            assert time.monotonic() < deadline, f"nothing happened: {self.seen}"
             self.turn()
 
     def run(self, *tasks: str, slot: int = 0) -> list[Outcome]:
-        """The outcomes of `tasks`, given to one slot together."""
+        """Return the outcomes of `tasks`, submitted to one slot together."""
         before = len(self.seen.finished)
         self.pool.submit(self.pool.slots[slot], [delivery(task) for task in tasks])
         self.until(lambda: len(self.seen.finished) == before + len(tasks))
@@ -88,25 +88,27 @@ def processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     driver.close()
 
 
-def test_every_delivery_is_answered_once_and_in_order(driver: Driver) -> None:
+def test_every_delivery_has_one_outcome_in_order(driver: Driver) -> None:
     tasks = [f"echo {n}" for n in range(300)]
 
     assert results(driver.run(*tasks)) == [f"{n}".encode() for n in range(300)]
     assert not driver.pool.slots[0].holding
 
 
-def test_a_large_result_comes_back_whole(driver: Driver) -> None:
+def test_a_large_result_arrives_whole(driver: Driver) -> None:
     assert results(driver.run("large 5000000")) == [b"x" * 5_000_000]
 
 
-def test_what_a_running_task_tells_arrives(driver: Driver) -> None:
-    driver.run("tell half")
+def test_a_state_that_a_running_task_sends_arrives(driver: Driver) -> None:
+    driver.run("progress half")
     driver.until(lambda: driver.seen.updates)
 
-    assert [(told.state, told.meta) for told in driver.seen.updates] == [("PROGRESS", b"half")]
+    assert [(update.state, update.meta) for update in driver.seen.updates] == [
+        ("PROGRESS", b"half")
+    ]
 
 
-def test_a_short_task_is_told_before_the_long_one_behind_it_has_ended(processes: Driver) -> None:
+def test_an_outcome_does_not_wait_for_the_long_task_behind_it(processes: Driver) -> None:
     slot = processes.pool.slots[0]
     processes.pool.submit(slot, [delivery("echo short"), delivery("nap 60")])
     processes.until(lambda: processes.seen.finished)
@@ -130,7 +132,7 @@ def test_what_waits_behind_a_long_task_can_be_recalled(processes: Driver, deed: 
     assert len(slot.holding) == 1
 
 
-def test_nothing_is_lost_between_what_ends_and_what_is_recalled_just_then(
+def test_a_recall_while_tasks_end_loses_nothing(
     processes: Driver,
 ) -> None:
     processes.run("hurry")
@@ -148,7 +150,7 @@ def test_nothing_is_lost_between_what_ends_and_what_is_recalled_just_then(
     assert len(processes.seen.finished) + len(processes.seen.returned) == sent
 
 
-def test_only_the_task_that_a_child_was_in_is_charged_with_its_death(processes: Driver) -> None:
+def test_only_the_running_task_is_charged_with_the_death_of_its_child(processes: Driver) -> None:
     poison, beside = delivery("die"), delivery("echo innocent")
     processes.pool.submit(processes.pool.slots[0], [delivery("echo done"), poison, beside])
     processes.until(lambda: processes.seen.deaths)
@@ -181,13 +183,13 @@ def test_a_task_finds_its_standard_input_empty(processes: Driver) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-def test_a_task_that_forks_is_answered_once(processes: Driver) -> None:
+def test_a_task_that_forks_has_one_outcome(processes: Driver) -> None:
     assert results(processes.run("fork")) == [b"parent"]
     assert results(processes.run("echo after")) == [b"after"]
 
 
 @pytest.mark.parametrize("kind", ["processes", "portable"])
-def test_a_child_is_replaced_after_its_number_of_tasks(
+def test_a_child_is_replaced_after_its_limit_of_tasks(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     driver = drive(kind, spec(limits=Limits(tasks=2)), monkeypatch, size=1)
@@ -204,9 +206,9 @@ def test_a_child_is_replaced_after_its_number_of_tasks(
     driver.close()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="its memory is not told there")
+@pytest.mark.skipif(sys.platform == "win32", reason="memory is not measured there")
 @pytest.mark.parametrize("kind", ["processes", "portable"])
-def test_a_child_that_has_grown_too_large_is_replaced_between_two_tasks(
+def test_a_child_over_its_limit_of_memory_is_replaced_between_two_tasks(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     driver = drive(kind, spec(limits=Limits(memory=1)), monkeypatch, size=1)
@@ -220,7 +222,7 @@ def test_a_child_that_has_grown_too_large_is_replaced_between_two_tasks(
 
 
 @pytest.mark.parametrize("kind", ["processes", "portable"])
-def test_an_application_that_cannot_be_imported_is_told_with_its_reason(
+def test_an_application_that_cannot_be_imported_breaks_the_pool_with_its_error(
     kind: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     if kind == "portable":
@@ -241,7 +243,7 @@ def test_an_application_that_cannot_be_imported_is_told_with_its_reason(
 
 
 def gone(pid: int) -> bool:
-    """Whether `pid` has ended, if only as a zombie that nobody has collected yet."""
+    """Return whether `pid` has exited, even if it is still a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
     except OSError:
@@ -262,7 +264,9 @@ def test_close_leaves_no_process_behind(processes: Driver) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_what_a_killed_task_has_started_is_ended_with_it(processes: Driver, tmp_path: Path) -> None:
+def test_processes_that_a_killed_task_started_are_killed_with_it(
+    processes: Driver, tmp_path: Path
+) -> None:
     note = tmp_path / "pid"
     processes.pool.submit(processes.pool.slots[0], [delivery(f"leave_and_die {note}")])
     processes.until(lambda: processes.seen.deaths)

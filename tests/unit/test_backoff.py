@@ -11,11 +11,11 @@ def test_waits_double_up_to_the_longest() -> None:
     assert [backoff.delay(n) for n in range(6)] == [2, 4, 8, 16, 20, 20]
 
 
-def test_after_any_number_of_retries_there_is_a_wait() -> None:
+def test_any_number_of_retries_has_a_wait() -> None:
     assert Backoff(jitter=no_jitter).delay(10**9) == 600
 
 
-def test_jitter_is_asked_with_the_bounded_wait() -> None:
+def test_jitter_is_applied_to_the_bounded_wait() -> None:
     asked = []
 
     def jitter(seconds: float) -> float:

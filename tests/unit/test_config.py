@@ -1,4 +1,4 @@
-"""Settings: names old and new, values that are checked, and where they may come from."""
+"""Settings: old and new names, checks of values, and sources."""
 
 import sys
 import types
@@ -223,7 +223,7 @@ class TestNames:
         with pytest.raises(AttributeError, match=f"did you mean '{right}'"):
             getattr(conf, wrong)
 
-    def test_a_name_nobody_knows_is_kept_with_one_warning(self, conf: Config) -> None:
+    def test_an_unknown_name_is_kept_with_one_warning(self, conf: Config) -> None:
         with pytest.warns(UserWarning, match="not settings of liteq: my_own, TIME_ZONE") as caught:
             conf.update(my_own=1, TIME_ZONE="Europe/Paris")
         conf.my_own = 2  # a warning would be an error here
@@ -233,7 +233,7 @@ class TestNames:
         assert conf.my_own == 2
 
     @pytest.mark.parametrize("name", ["worker_log_level", "task_retries", "CELERY_BROADCAST"])
-    def test_a_name_that_is_merely_like_a_setting_is_kept(self, conf: Config, name: str) -> None:
+    def test_a_name_that_only_resembles_a_setting_is_kept(self, conf: Config, name: str) -> None:
         with pytest.warns(UserWarning, match=name):
             conf[name] = 1
 
@@ -253,7 +253,7 @@ class TestNames:
         with pytest.raises(AttributeError, match="does nothing in liteq"):
             _ = conf.broker_heartbeat
 
-    def test_a_name_of_ones_own_cannot_hide_a_method(self, conf: Config) -> None:
+    def test_a_custom_name_cannot_hide_a_method(self, conf: Config) -> None:
         with pytest.raises(ImproperlyConfigured, match="method of that name"):
             conf["update"] = 1
 
@@ -466,7 +466,7 @@ class TestSources:
         assert found == ["module", "class", "class"]
 
     @pytest.mark.parametrize("name", ["no_such_module", "no_such.module", "os:no_such", "os.nope"])
-    def test_a_name_that_leads_nowhere_is_a_clear_error(self, conf: Config, name: str) -> None:
+    def test_a_name_that_cannot_be_imported_is_a_clear_error(self, conf: Config, name: str) -> None:
         with pytest.raises(ImproperlyConfigured, match=f"'{name.replace('.', '[.:]')}'"):
             conf.from_object(name)
 
@@ -479,7 +479,7 @@ class TestSources:
         with pytest.raises(ZeroDivisionError):
             conf.from_object("conf_that_fails")
 
-    def test_other_defaults_give_way_to_what_is_set_before_or_after(self, conf: Config) -> None:
+    def test_other_defaults_are_overridden_by_settings_before_or_after(self, conf: Config) -> None:
         conf.task_default_queue = "before"
         conf.add_defaults({"task_default_queue": "d", "task_serializer": "d", "timezone": "UTC"})
         conf.add_defaults(lambda: {"result_expires": 5})
@@ -499,7 +499,7 @@ class TestShowing:
         assert conf.table(with_defaults=True).keys() == SETTINGS.keys()
         assert conf.humanize() == "task_serializer: json"
 
-    def test_secrets_are_shown_to_nobody_who_does_not_ask(self, conf: Config) -> None:
+    def test_secrets_are_shown_only_on_request(self, conf: Config) -> None:
         conf.broker_url = "rediss://me:hunter1@x/hunter1@host/0?ssl_password=hunter2&timeout=5"
         conf.secret_key = "hunter3"
         with pytest.warns(UserWarning, match="redis_password|MY_TOKEN"):

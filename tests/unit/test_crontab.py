@@ -1,4 +1,4 @@
-"""Crontabs: what their fields mean, and when they fire, clocks that are changed included."""
+"""Crontabs: the syntax of fields, and the times of firing, also when clocks change."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from liteq.schedules import ParseException, crontab, crontab_parser
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-LEAD = 25 * HOUR  # what clocks showed before can matter for a day, when they were put on by a day
+LEAD = 25 * HOUR  # clocks may go forward by a day, so the day before a time matters
 
 
 def firings(one: crontab, after: datetime) -> Iterator[datetime]:
-    """The moments after `after` at which `one` fires, in UTC."""
+    """Yield the moments after `after` at which `one` fires, in UTC."""
     fired = one.next_after(after)
     while fired is not None:
         yield fired
@@ -26,7 +26,7 @@ def firings(one: crontab, after: datetime) -> Iterator[datetime]:
 
 
 def first(one: crontab, after: str, many: int) -> list[str]:
-    """The first firings after a wall time: day, time, and offset from UTC."""
+    """Return the first firings after a wall time: day, time, and offset from UTC."""
     moment = datetime.fromisoformat(after).replace(tzinfo=one.zone)
     shown = (fired.astimezone(one.zone) for fired in islice(firings(one, moment), many))
     return [f"{each:%d %H:%M%z}"[:-2] for each in shown]
@@ -182,7 +182,7 @@ def test_a_day_fits_both_fields_as_in_celery() -> None:
     assert first(first_mondays, "2030-01-01", 3) == ["07 09:00+00", "04 09:00+00", "04 09:00+00"]
 
 
-def test_leap_days_come_when_they_come() -> None:
+def test_leap_days_are_those_of_the_calendar() -> None:
     leap = crontab.from_string("0 0 29 2 *")
     begin = datetime(2095, 1, 1, tzinfo=UTC)
 
@@ -205,7 +205,7 @@ def test_seconds_after_a_firing_the_next_is_a_whole_minute() -> None:
     )
 
 
-# clocks that are put on and back
+# clocks that go forward and back
 
 
 def test_a_time_in_the_gap_fires_at_the_first_moment_after_it() -> None:
@@ -262,7 +262,7 @@ def test_days_of_sao_paulo_that_had_no_midnight() -> None:
     daily = crontab(0, 0, tz="America/Sao_Paulo")
 
     assert first(daily, "2018-11-03T12:00", 2) == ["04 01:00-02", "05 00:00-02"]
-    # Put back at midnight: 23:00 came twice on the 17th, midnight once.
+    # Clocks went back at midnight: 23:00 came twice on the 17th, midnight once.
     assert first(daily, "2018-02-17T12:00", 1) == ["18 00:00-03"]
     assert first(crontab(30, 23, tz="America/Sao_Paulo"), "2018-02-17T12:00", 2) == [
         "17 23:30-02",
@@ -284,11 +284,11 @@ def test_midnight_comes_twice_in_havana() -> None:
     assert first(daily, "2024-11-02T12:00", 2) == ["03 00:00-04", "04 00:00-05"]
 
 
-# against a clock that is looked at every minute
+# against a simulation that reads the clock every minute
 
 
 class Field(NamedTuple):
-    """A field, and whether a number fits it, said twice."""
+    """A field, as a crontab takes it and as a predicate of numbers."""
 
     spec: Any
     fits: Callable[[int], bool]
@@ -329,17 +329,17 @@ class Line(NamedTuple):
     day_of_month: Field
 
     def fits(self, shown: datetime) -> bool:
-        """Whether this is to fire when the clock on the wall shows that."""
+        """Return whether this should fire at the wall time `shown`."""
         numbers = (shown.minute, shown.hour, shown.isoweekday() % 7, shown.day)
         return all(field.fits(number) for field, number in zip(self, numbers, strict=True))
 
     @property
     def counts_hours(self) -> bool:
-        """Whether it follows real time: hours with a star, or all of them."""
+        """Return whether it follows real time: hours with a star, or all of them."""
         return "*" in str(self.hour.spec) or all(self.hour.fits(n) for n in range(24))
 
     def crontab(self, zone: str) -> crontab:
-        """What is tested."""
+        """Return the crontab under test."""
         days = (self.day_of_week.spec, self.day_of_month.spec)
         return crontab(self.minute.spec, self.hour.spec, *days, tz=zone)
 
@@ -366,7 +366,7 @@ ZONES = [
 
 @cache
 def changes(zone: str) -> list[datetime]:
-    """Days from 1990 to 2036 before clocks were changed, and one on which they were not."""
+    """Return the days from 1990 to 2036 before clocks changed, and one other day."""
     info = ZoneInfo(zone)
     days = [datetime(1990, 1, 1, tzinfo=UTC) + n * DAY for n in range(47 * 365)]
     offsets = [day.astimezone(info).utcoffset() for day in days]
@@ -374,13 +374,12 @@ def changes(zone: str) -> list[datetime]:
     return quiet + [day for day, a, b in zip(days, offsets, offsets[1:], strict=False) if a != b]
 
 
-def watched(line: Line, zone: str, begin: datetime, end: datetime) -> list[datetime]:
-    """The firings after `begin` and up to `end`: somebody looks at the clock every minute.
+def simulated(line: Line, zone: str, begin: datetime, end: datetime) -> list[datetime]:
+    """Return the firings after `begin` and up to `end`, by reading the clock every minute.
 
-    Who counts hours looks at the clock as it is, and after it was put on as well at the one
-    that he left alone, for as long as it shows what the other one has left out. Who has a
-    time in mind looks out for times that are new: not seen before it was put back, and all
-    those that are gone by at once when it was put on.
+    A line that follows real time is matched against the wall time of each minute, and after
+    clocks went forward also against the times that were skipped, one a minute. Any other line is
+    matched against times that are new: each wall time counts when it is first shown or passed.
     """
     info = ZoneInfo(zone)
     fired: list[datetime] = []
@@ -405,7 +404,7 @@ def watched(line: Line, zone: str, begin: datetime, end: datetime) -> list[datet
 
 
 @given(lines, st.sampled_from(ZONES), st.data())
-def test_it_fires_as_somebody_would_who_watches_the_clock(
+def test_it_fires_as_a_simulation_of_the_clock_does(
     line: Line, zone: str, data: st.DataObject
 ) -> None:
     day = data.draw(st.sampled_from(changes(zone)))
@@ -414,7 +413,7 @@ def test_it_fires_as_somebody_would_who_watches_the_clock(
 
     found = takewhile(lambda fired: fired <= end, firings(line.crontab(zone), begin))
 
-    assert list(found) == watched(line, zone, begin, end)
+    assert list(found) == simulated(line, zone, begin, end)
 
 
 @given(

@@ -1,4 +1,4 @@
-"""Whether a call fits a function."""
+"""Checks of the arguments of a call."""
 
 import functools
 from collections.abc import Callable
@@ -37,15 +37,15 @@ FITTING: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (Thing().collecting, (), {}),
     (Thing(), (1,), {}),
     (functools.partial(plain, 1), (2,), {}),
-    (decorated, (1, 2, 3, 4), {}),  # the decorator may do with them what it likes
-    (max, (1, 2), {}),  # builtins do not tell
+    (decorated, (1, 2, 3, 4), {}),  # the decorator may change the arguments
+    (max, (1, 2), {}),  # builtins have no signature
 ]
 MISFITS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], str]] = [
     (plain, (), {}, "missing a required argument: 'x'"),
     (plain, (1, 2, 3), {}, "too many positional arguments"),
     (plain, (1,), {"z": 2}, "got an unexpected keyword argument 'z'"),
     (plain, (1,), {"x": 2}, "multiple values for argument 'x'"),
-    (keyword_only, (1,), {}, "argument: 'y'"),  # 3.13 says more of it
+    (keyword_only, (1,), {}, "argument: 'y'"),  # 3.13 has a longer message
     (positional, (), {"x": 1}, "'x'"),
     (Thing().method, (), {}, "missing a required argument: 'x'"),
     (Thing(), (), {}, "missing a required argument: 'x'"),

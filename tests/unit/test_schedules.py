@@ -1,4 +1,4 @@
-"""What all schedules do; intervals; schedules as text."""
+"""All schedules; intervals; schedules as text."""
 
 import math
 import pickle
@@ -80,7 +80,7 @@ def test_the_next_moment_is_later_and_in_utc_and_the_first(one: BaseSchedule) ->
     assert following is not None
     assert following > NOON
     assert following.tzinfo is UTC
-    if not isinstance(one, schedule):  # those count from the moment they are asked about
+    if not isinstance(one, schedule):  # intervals count from the given moment
         assert one.next_after(following - timedelta(microseconds=1)) == following
         assert one.next_after(NOON + (following - NOON) / 2) == following
 
@@ -92,21 +92,21 @@ def test_a_moment_without_a_zone_is_refused(one: BaseSchedule) -> None:
 
 
 @pytest.mark.parametrize("one", [schedule(86400, relative=True), schedule(5), crontab()])
-def test_where_the_calendar_ends_a_schedule_does_not_fire_again(one: BaseSchedule) -> None:
+def test_a_schedule_does_not_fire_after_the_end_of_the_calendar(one: BaseSchedule) -> None:
     end = datetime.max.replace(tzinfo=UTC)
 
     assert one.next_after(end) is None
     assert one.remaining_estimate(end) == timedelta.max
 
 
-def test_a_schedule_of_the_first_day_there_is_fires() -> None:
+def test_a_schedule_fires_on_the_first_day_of_the_calendar() -> None:
     first = datetime.min.replace(tzinfo=UTC)
 
     assert crontab(tz="Pacific/Apia").next_after(first) is not None
     assert schedule(1).next_after(first) == first + timedelta(seconds=1)
 
 
-# Celery's calls
+# Celery's methods
 
 
 @pytest.mark.parametrize("one", [schedule(60), crontab()])
@@ -119,21 +119,21 @@ def test_a_schedule_is_due_when_its_next_moment_has_come(one: BaseSchedule) -> N
     assert one.remaining_estimate(NOON - timedelta(seconds=90)).total_seconds() in {-30, -60}
 
 
-def test_the_answers_have_celerys_names() -> None:
+def test_the_results_have_celerys_names() -> None:
     state = schedule(60, nowfun=at(NOON)).is_due(NOON - timedelta(seconds=20))
 
     assert not state.is_due
     assert state.next == 40
 
 
-def test_the_last_run_may_be_without_a_zone_and_is_utc_then() -> None:
+def test_a_last_run_without_a_zone_is_in_utc() -> None:
     one = crontab(minute=30, nowfun=at(NOON.replace(tzinfo=None)), tz="+05:30")
 
     assert one.is_due(NOON.replace(tzinfo=None)) == (False, 3600)
     assert one.remaining_delta(NOON.replace(tzinfo=None)) == (NOON, timedelta(hours=1), NOON)
 
 
-def test_without_a_clock_of_its_own_a_schedule_asks_the_app_and_then_the_system() -> None:
+def test_without_a_clock_of_its_own_a_schedule_uses_that_of_the_app_or_the_system() -> None:
     app = SimpleNamespace(now=at(NOON), timezone=PARIS)
 
     assert schedule(60, app=app).now() == NOON
@@ -155,7 +155,7 @@ def test_a_zone_of_its_own_comes_first_then_that_of_the_app() -> None:
     assert nine.in_zone("Asia/Tokyo").in_zone(PARIS).zone == ZoneInfo("Asia/Tokyo")
 
 
-def test_where_a_zone_changes_nothing_there_is_none() -> None:
+def test_a_schedule_that_needs_no_zone_has_none() -> None:
     assert schedule(5).in_zone(PARIS) == schedule(5, tz=PARIS) == schedule(5)
     assert solar("sunset", 1, 2).in_zone(PARIS) == solar("sunset", 1, 2)
     assert schedule(5, relative=True).in_zone(PARIS) != schedule(5, relative=True)
@@ -177,7 +177,7 @@ def test_an_interval_follows_real_time_when_clocks_are_changed() -> None:
 
 
 @pytest.mark.parametrize("every", [0, -1, math.nan, math.inf, 1e-9, 1e10, timedelta(days=40000)])
-def test_an_interval_that_is_none_is_refused(every: Any) -> None:
+def test_an_invalid_interval_is_refused(every: Any) -> None:
     with pytest.raises(ValueError, match="run_every is "):
         schedule(every)
 
@@ -212,7 +212,7 @@ def test_relative_days_begin_at_midnight_of_the_zone_however_long_they_are() -> 
         moment = following
 
 
-def test_a_relative_day_that_has_no_midnight_begins_when_it_begins() -> None:
+def test_a_relative_day_without_a_midnight_starts_at_its_first_moment() -> None:
     zone = ZoneInfo("America/Sao_Paulo")
     daily = schedule(86400, relative=True, tz=zone)
 
@@ -265,7 +265,7 @@ def test_equal_schedules_fire_alike_and_others_differ() -> None:
         crontab(tz="Asia/Tokyo"),
         crontab(minute=1),
         crontab(hour="*/2"),
-        crontab(hour="0-22/2"),  # another answer where an hour comes twice
+        crontab(hour="0-22/2"),  # differs where an hour comes twice
         crontab(day_of_week=1),
         crontab(day_of_month=1),
         crontab(month_of_year=1),
@@ -291,7 +291,7 @@ def test_an_interval_equals_its_timedelta() -> None:
     assert schedule(10, relative=True) != timedelta(seconds=10)
 
 
-# schedules of the user's own
+# subclasses of users
 
 
 class Sundays(BaseSchedule):
@@ -299,7 +299,7 @@ class Sundays(BaseSchedule):
         return moment + timedelta(days=7 - moment.isoweekday() % 7)
 
 
-def test_a_subclass_only_says_when_it_fires() -> None:
+def test_a_subclass_needs_only_next_after() -> None:
     one = Sundays(nowfun=at(NOON))  # a Thursday
 
     assert one.is_due(NOON) == (False, 3 * 86400)
@@ -308,7 +308,7 @@ def test_a_subclass_only_says_when_it_fires() -> None:
     assert maybe_schedule(one) is one
 
 
-def test_a_subclass_that_does_not_say_is_told() -> None:
+def test_a_subclass_without_next_after_is_a_clear_error() -> None:
     with pytest.raises(NotImplementedError, match="Silent does not say when it fires"):
         type("Silent", (BaseSchedule,), {})().next_after(NOON)
 
@@ -409,7 +409,7 @@ def test_what_cannot_be_read_is_a_value_error() -> None:
         ]
     ),
 )
-def test_the_last_moment_until_then_is_the_one_that_a_walk_finds(
+def test_the_last_moment_is_the_one_that_a_walk_finds(
     start: datetime, hours: float, which: BaseSchedule
 ) -> None:
     moment = which.next_after(start)

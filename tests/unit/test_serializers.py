@@ -1,4 +1,4 @@
-"""Values to bytes and back: what comes back the same, and what is refused."""
+"""Serializers: values that come back the same, and values that are refused."""
 
 import dataclasses
 import enum
@@ -96,10 +96,12 @@ class TestRoundTrips:
         assert found == value
         assert type(found) is type(value)
 
-    def test_json_keeps_a_decimal_that_equals_nothing(self) -> None:
+    def test_json_keeps_a_decimal_nan(self) -> None:
         assert there_and_back(Decimal("NaN")).is_nan()
 
-    def test_json_makes_lists_of_tuples_dicts_of_dataclasses_and_values_of_enums(self) -> None:
+    def test_json_turns_tuples_into_lists_dataclasses_into_dicts_and_enums_into_values(
+        self,
+    ) -> None:
         class Colour(enum.Enum):
             RED = 1
 
@@ -127,7 +129,7 @@ class TestRoundTrips:
 
         assert found.utcoffset() == timedelta(hours=1)
 
-    def test_json_makes_a_path_of_this_system_of_any_pure_path(self) -> None:
+    def test_json_turns_any_pure_path_into_a_path_of_this_system(self) -> None:
         assert there_and_back(PurePosixPath("a")) == Path("a")
 
     def test_plain_json_is_what_any_other_program_writes_and_reads(self) -> None:
@@ -191,7 +193,9 @@ class TestRefusals:
         [threading.Lock, lambda: (i for i in "x"), lambda: lambda: None, lambda: sys.stdout],
         ids=["lock", "generator", "lambda", "file"],
     )
-    def test_what_cannot_travel_is_refused(self, name: str, make: Callable[[], Any]) -> None:
+    def test_a_value_that_cannot_be_encoded_is_refused(
+        self, name: str, make: Callable[[], Any]
+    ) -> None:
         with pytest.raises(SerializationError, match=r"pickle|JSON"):
             get(name).dumps([make()])
 
@@ -200,7 +204,7 @@ class TestRefusals:
         with pytest.raises(SerializationError, match="nested too deeply"):
             get(name).dumps(nested(200_000))
 
-    def test_json_refuses_what_contains_itself(self) -> None:
+    def test_json_refuses_a_value_that_contains_itself(self) -> None:
         loop: list[Any] = [date.min]
         loop.append(loop)
 
@@ -208,7 +212,7 @@ class TestRefusals:
             get("json").dumps(loop)
 
     @pytest.mark.parametrize("kind", [Hostile, Muted])
-    def test_an_object_that_refuses_by_any_error_is_refused_briefly(self, kind: type) -> None:
+    def test_an_object_that_raises_any_error_is_refused_briefly(self, kind: type) -> None:
         with pytest.raises(SerializationError) as caught:
             get("pickle").dumps(kind())
 
@@ -258,7 +262,7 @@ class TestRefusals:
             get("pickle").loads(data)
 
     @given(data=st.binary() | text.map(str.encode))
-    def test_json_raises_nothing_else_whatever_it_reads(self, data: bytes) -> None:
+    def test_json_raises_nothing_else_for_any_bytes(self, data: bytes) -> None:
         try:
             get("json").loads(data)
         except SerializationError:
@@ -332,7 +336,7 @@ class TestNames:
         with pytest.raises(SerializationError, match="ZeroDivisionError"):
             get("mine").loads(b"")
 
-    def test_only_accepted_serializers_are_handed_out(self) -> None:
+    def test_only_accepted_serializers_can_be_used(self) -> None:
         codecs = Codecs(["application/json"])
 
         assert codecs["json"] is get("json")
@@ -343,7 +347,7 @@ class TestNames:
         with pytest.raises(ImproperlyConfigured, match="yaml"):
             Codecs(["json", "yaml"])
 
-    def test_plain_values_do_not_load_what_rich_ones_need(self) -> None:
+    def test_plain_values_do_not_import_modules_for_rich_ones(self) -> None:
         code = (
             "import sys; from liteq.serializers import get; json = get('json');"
             "json.loads(json.dumps({'a': [1]}));"

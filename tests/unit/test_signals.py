@@ -1,4 +1,4 @@
-"""Signals: who hears of what, and that nobody can do harm by listening."""
+"""Signals: which receivers are called, and that a failing one does no harm."""
 
 import gc
 import logging
@@ -10,15 +10,15 @@ from liteq import signals
 from liteq.signals import Signal
 
 
-class Ear:
-    """Remembers what it hears."""
+class Recorder:
+    """A receiver that records its calls."""
 
     def __init__(self) -> None:
-        self.heard: list[Any] = []
+        self.calls: list[Any] = []
 
-    def listen(self, sender: object, **named: Any) -> str:
-        self.heard.append((sender, named))
-        return "heard"
+    def receive(self, sender: object, **named: Any) -> str:
+        self.calls.append((sender, named))
+        return "received"
 
 
 @pytest.fixture
@@ -27,140 +27,140 @@ def signal() -> Signal:
 
 
 def test_a_receiver_gets_the_sender_and_what_the_signal_provides(signal: Signal) -> None:
-    ear = Ear()
-    signal.connect(ear.listen)
+    recorder = Recorder()
+    signal.connect(recorder.receive)
 
-    answers = signal.send("me", result=42)
+    results = signal.send("me", result=42)
 
-    assert ear.heard == [("me", {"signal": signal, "result": 42})]
-    assert answers == [(ear.listen, "heard")]
+    assert recorder.calls == [("me", {"signal": signal, "result": 42})]
+    assert results == [(recorder.receive, "received")]
 
 
-def test_a_receiver_of_one_sender_hears_no_other(signal: Signal) -> None:
-    ear = Ear()
-    signal.connect(ear.listen, sender="me")
+def test_a_receiver_of_one_sender_is_not_called_for_others(signal: Signal) -> None:
+    recorder = Recorder()
+    signal.connect(recorder.receive, sender="me")
 
     signal.send("you")
     signal.send("me")
 
-    assert [sender for sender, _ in ear.heard] == ["me"]
+    assert [sender for sender, _ in recorder.calls] == ["me"]
     assert signal.has_listeners("me")
     assert not signal.has_listeners("you")
 
 
 def test_connect_is_a_decorator_with_and_without_arguments(signal: Signal) -> None:
-    heard = []
+    called = []
 
     @signal.connect
     def all_of_it(**_: Any) -> None:
-        heard.append("all")
+        called.append("all")
 
     @signal.connect(sender="me")
     def mine(**_: Any) -> None:
-        heard.append("mine")
+        called.append("mine")
 
     signal.send("you")
     signal.send("me")
 
-    assert heard == ["all", "all", "mine"]
+    assert called == ["all", "all", "mine"]
 
 
 def test_connecting_twice_is_connecting_once(signal: Signal) -> None:
-    ear = Ear()
-    signal.connect(ear.listen)
-    signal.connect(ear.listen)
+    recorder = Recorder()
+    signal.connect(recorder.receive)
+    signal.connect(recorder.receive)
 
     signal.send(None)
 
-    assert len(ear.heard) == 1
+    assert len(recorder.calls) == 1
 
 
 def test_methods_of_two_objects_are_two_receivers(signal: Signal) -> None:
-    one, two = Ear(), Ear()
-    signal.connect(one.listen)
-    signal.connect(two.listen)
+    one, two = Recorder(), Recorder()
+    signal.connect(one.receive)
+    signal.connect(two.receive)
 
     signal.send(None)
 
-    assert (len(one.heard), len(two.heard)) == (1, 1)
+    assert (len(one.calls), len(two.calls)) == (1, 1)
 
 
 def test_of_one_dispatch_uid_only_the_first_counts(signal: Signal) -> None:
-    one, two = Ear(), Ear()
-    signal.connect(one.listen, dispatch_uid="audit")
-    signal.connect(two.listen, dispatch_uid="audit")
+    one, two = Recorder(), Recorder()
+    signal.connect(one.receive, dispatch_uid="audit")
+    signal.connect(two.receive, dispatch_uid="audit")
 
     signal.send(None)
 
-    assert (len(one.heard), len(two.heard)) == (1, 0)
+    assert (len(one.calls), len(two.calls)) == (1, 0)
     assert signal.disconnect(dispatch_uid="audit")
     assert signal.receivers == ()
 
 
-def test_a_disconnected_receiver_hears_nothing(signal: Signal) -> None:
-    ear = Ear()
-    signal.connect(ear.listen)
+def test_a_disconnected_receiver_is_not_called(signal: Signal) -> None:
+    recorder = Recorder()
+    signal.connect(recorder.receive)
 
-    assert signal.disconnect(ear.listen)
-    assert not signal.disconnect(ear.listen)
+    assert signal.disconnect(recorder.receive)
+    assert not signal.disconnect(recorder.receive)
     signal.send(None)
 
-    assert ear.heard == []
+    assert recorder.calls == []
 
 
-def test_a_receiver_that_is_gone_is_forgotten_unless_it_is_to_be_kept(signal: Signal) -> None:
-    heard = []
+def test_a_deleted_receiver_is_dropped_unless_it_was_connected_strongly(signal: Signal) -> None:
+    called = []
 
     def connect() -> None:
-        signal.connect(lambda **_: heard.append("weak"))
-        signal.connect(lambda **_: heard.append("kept"), weak=False)
+        signal.connect(lambda **_: called.append("weak"))
+        signal.connect(lambda **_: called.append("kept"), weak=False)
 
     connect()
     gc.collect()
     signal.send(None)
 
-    assert heard == ["kept"]
+    assert called == ["kept"]
     assert len(signal.receivers) == 1
 
 
-def test_a_failing_receiver_is_logged_and_the_others_hear_all_the_same(
+def test_a_failing_receiver_is_logged_and_the_others_are_called(
     signal: Signal, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(**_: Any) -> None:
-        raise ValueError("deaf")
+        raise ValueError("broken")
 
-    ear = Ear()
+    recorder = Recorder()
     signal.connect(fail)
-    signal.connect(ear.listen)
+    signal.connect(recorder.receive)
 
     with caplog.at_level(logging.ERROR):
-        answers = signal.send(None)
+        results = signal.send(None)
 
-    assert isinstance(answers[0][1], ValueError)
-    assert len(ear.heard) == 1
+    assert isinstance(results[0][1], ValueError)
+    assert len(recorder.calls) == 1
     assert "happened" in caplog.text
-    assert "deaf" in caplog.text
+    assert "broken" in caplog.text
 
 
 def test_a_receiver_may_disconnect_itself_while_it_is_called(signal: Signal) -> None:
-    ear = Ear()
+    recorder = Recorder()
 
     def once(**_: Any) -> None:
         signal.disconnect(once)
 
     signal.connect(once)
-    signal.connect(ear.listen)
+    signal.connect(recorder.receive)
 
     signal.send(None)
     signal.send(None)
 
-    assert len(ear.heard) == 2
+    assert len(recorder.calls) == 2
     assert len(signal.receivers) == 1
 
 
-def test_what_cannot_be_referred_to_weakly_is_kept(signal: Signal) -> None:
-    heard: list[Any] = []
-    signal.connect(heard.__len__)  # a builtin's method takes no arguments: it will fail, and stays
+def test_a_receiver_without_weak_references_is_kept(signal: Signal) -> None:
+    called: list[Any] = []
+    signal.connect(called.__len__)  # a builtin's method takes no arguments: it will fail, and stays
 
     assert isinstance(signal.send(None)[0][1], TypeError)
 

@@ -1,4 +1,4 @@
-"""Signatures over what travels."""
+"""Signatures of messages."""
 
 import pytest
 
@@ -8,18 +8,18 @@ from liteq.serializers.signed import Signer
 KEY = "k" * 32
 
 
-def test_what_was_signed_is_verified() -> None:
+def test_signed_bytes_are_verified() -> None:
     signed = Signer(KEY).sign(b"\0data", "queue", "id")
 
     assert Signer(KEY.encode()).verified(signed, "queue", "id") == b"\0data"
 
 
-@pytest.mark.parametrize("belonging", [("queue", "other"), ("queuei", "d"), ("queue",), ()])
-def test_a_signature_fits_only_what_it_was_made_for(belonging: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("owner", [("queue", "other"), ("queuei", "d"), ("queue",), ()])
+def test_a_signature_is_valid_only_for_its_owner(owner: tuple[str, ...]) -> None:
     signed = Signer(KEY).sign(b"data", "queue", "id")
 
     with pytest.raises(SecurityError, match="does not fit"):
-        Signer(KEY).verified(signed, *belonging)
+        Signer(KEY).verified(signed, *owner)
 
 
 def test_every_changed_byte_is_noticed() -> None:
@@ -31,12 +31,12 @@ def test_every_changed_byte_is_noticed() -> None:
             Signer(KEY).verified(changed, "id")
 
 
-def test_another_key_does_not_do() -> None:
+def test_another_key_is_refused() -> None:
     with pytest.raises(SecurityError, match="the keys differ"):
         Signer("x" * 32).verified(Signer(KEY).sign(b"data"), "id")
 
 
-def test_what_is_not_signed_is_refused() -> None:
+def test_bytes_without_a_signature_are_refused() -> None:
     with pytest.raises(SecurityError, match="not signed"):
         Signer(KEY).verified(b'[[1], {"a": 2}]', "id")
 

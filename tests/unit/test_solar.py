@@ -1,4 +1,4 @@
-"""The sun: when it rises and sets, against what others say."""
+"""Events of the sun, against published times."""
 
 from datetime import UTC, datetime, timedelta
 from math import nan
@@ -62,7 +62,9 @@ CALCULATED = [
 
 
 @pytest.mark.parametrize(("lat", "lon", "event", "moment"), OBSERVATORY + CALCULATED)
-def test_an_event_comes_when_others_say(lat: float, lon: float, event: str, moment: str) -> None:
+def test_an_event_comes_at_its_published_time(
+    lat: float, lon: float, event: str, moment: str
+) -> None:
     expected = datetime.fromisoformat(moment).replace(tzinfo=UTC)
 
     found = solar(event, lat, lon).next_after(expected - timedelta(hours=3))
@@ -106,13 +108,13 @@ def test_events_of_a_day_come_in_their_order() -> None:
         ("solar_noon", "2024-12-20", "2024-12-20"),
     ],
 )
-def test_polar_days_without_the_event_are_passed_over(event: str, asked: str, found: str) -> None:
+def test_polar_days_without_the_event_are_skipped(event: str, asked: str, found: str) -> None:
     tromso = solar(event, 69.65, 18.96)
 
     moment = tromso.next_after(datetime.fromisoformat(asked).replace(tzinfo=UTC))
 
     assert moment is not None
-    # Where the sun only touches the horizon, a breath of air makes a day.
+    # Where the sun only touches the horizon, a small error of its height makes a day.
     expected = datetime.fromisoformat(found).replace(hour=12, tzinfo=UTC)
     assert abs(moment - expected) < timedelta(days=1, hours=12)
 
@@ -147,12 +149,12 @@ def test_moments_are_whole_seconds() -> None:
         (("sunset", 0, -180.5), "lon is -180.5: give degrees"),
     ],
 )
-def test_what_is_nowhere_is_refused(arguments: Any, problem: str) -> None:
+def test_an_invalid_event_or_place_is_refused(arguments: Any, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         solar(*arguments)
 
 
-def test_it_says_what_it_is() -> None:
+def test_its_repr_has_event_and_place() -> None:
     one = solar("sunset", -37.81753, 144.96715)
 
     assert repr(one) == "<solar: sunset at latitude -37.8175, longitude: 144.967>"

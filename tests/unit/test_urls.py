@@ -19,7 +19,7 @@ from liteq.support.urls import has_secrets, safe_url
         ("redis://host/0?my-password=hush", "redis://host/0?my-password=***"),
     ],
 )  # fmt: skip
-def test_what_is_secret_is_masked(url: str, shown: str) -> None:
+def test_secrets_are_masked(url: str, shown: str) -> None:
     assert safe_url(url) == shown
     assert has_secrets(url)
 
@@ -27,6 +27,6 @@ def test_what_is_secret_is_masked(url: str, shown: str) -> None:
 @pytest.mark.parametrize(
     "url", ["sqlite:///C:/a@b.db", "sqlite:////a/b.db?durability=fast", "redis://host:6379/0", ""]
 )
-def test_what_is_not_secret_is_shown(url: str) -> None:
+def test_a_url_without_secrets_is_unchanged(url: str) -> None:
     assert safe_url(url) == url
     assert not has_secrets(url)

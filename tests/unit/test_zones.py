@@ -19,7 +19,7 @@ INDIA = timezone(timedelta(hours=5, minutes=30))
 
 
 class Nameless(tzinfo):
-    """A zone by a rule of its own."""
+    """A zone that has no name."""
 
     def utcoffset(self, _: datetime | None, /) -> timedelta:
         return timedelta(minutes=9)
@@ -32,7 +32,7 @@ class Nameless(tzinfo):
 
 
 class Pytz(Nameless):
-    """One of pytz: it says local mean time until it is asked in a way of its own."""
+    """A zone of pytz, which is local mean time unless pytz's own methods are used."""
 
     zone = "Europe/Paris"
 
@@ -62,12 +62,12 @@ def test_a_zone_that_is_not_known_is_refused(name: str) -> None:
         as_zone(name)
 
 
-def test_the_error_knows_what_was_meant() -> None:
+def test_the_error_suggests_the_nearest_name() -> None:
     with pytest.raises(ValueError, match=r"did you mean 'Europe/Paris'\?"):
         as_zone("Europe/Pariss")
 
 
-def test_what_is_no_zone_is_a_type_error() -> None:
+def test_another_type_is_a_type_error() -> None:
     with pytest.raises(TypeError, match="time zone 5: give a name"):
         as_zone(5)
 
@@ -79,7 +79,7 @@ def test_a_zone_without_a_name_has_no_text() -> None:
 
 @pytest.fixture(params=["Europe/Paris", "Australia/Lord_Howe", "America/Sao_Paulo"])
 def here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[ZoneInfo]:
-    """This computer stands there."""
+    """Set the time zone of this process."""
     if not hasattr(time, "tzset"):
         pytest.skip("here a process cannot choose its time zone")
     monkeypatch.setenv("TZ", request.param)
@@ -99,7 +99,7 @@ def test_local_time_has_the_summer_time_of_this_computer(here: ZoneInfo) -> None
         moment += timedelta(minutes=15)
 
 
-def test_wall_times_that_are_not_or_come_twice_are_read_as_in_any_zone(here: ZoneInfo) -> None:
+def test_wall_times_in_a_gap_or_a_fold_are_read_as_in_any_zone(here: ZoneInfo) -> None:
     shown = datetime(2017, 1, 1)  # noqa: DTZ001 - it is given one below
     while shown.year == 2017:
         for fold in (0, 1):
@@ -108,7 +108,7 @@ def test_wall_times_that_are_not_or_come_twice_are_read_as_in_any_zone(here: Zon
         shown += timedelta(minutes=30)
 
 
-def test_local_time_has_a_name_and_travels() -> None:
+def test_local_time_has_a_name_and_can_be_pickled() -> None:
     assert name_of(LOCAL) == "local"
     assert as_zone("local") is LOCAL
     assert name_of(pickle.loads(pickle.dumps(LOCAL))) == "local"
