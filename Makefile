@@ -62,7 +62,7 @@ types: $(STAMP)
 	$(BIN)/mypy
 
 test: lint types redis strace screen
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python tools/run_tests.py $(ARGS)
 
 test-all: lint types redis strace screen
 	$(BIN)/nox -- $(ARGS)
