@@ -14,16 +14,18 @@ debian = [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
     && apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y $(1) >/dev/null
 
 .DEFAULT_GOAL := help
-.PHONY: help venv redis strace screen test test-all lint types demo bench soak
+.PHONY: help venv redis strace screen check test test-all lint types demo bench soak portable
 
 help:
 	@echo "make demo       run a command on a hundred machines, with an embedded worker"
+	@echo "make check      lint, types and the tests that start no workers: under a minute"
 	@echo "make test       lint, types and all quick tests (ARGS='-k worker' for some)"
 	@echo "make test-all   the same, the tests on every Python found: 3.11 to 3.14"
 	@echo "make lint       ruff: rules and format"
 	@echo "make types      mypy --strict, and pyright: does each public name have a type?"
 	@echo "make bench      measure, side by side with rivals"
-	@echo "make soak       the tests that take minutes, and all others without what only POSIX has"
+	@echo "make soak       the tests that take minutes"
+	@echo "make portable   all quick tests, without what only POSIX has"
 	@echo "make venv       only make .venv"
 
 venv: $(STAMP)
@@ -65,6 +67,9 @@ types: $(STAMP)
 	PATH="$(CURDIR)/$(BIN):$$PATH" PYRIGHT_PYTHON_IGNORE_WARNINGS=1 \
 	    pyright --verifytypes liteq --ignoreexternal
 
+check: lint types
+	$(BIN)/python tools/run_tests.py tests/unit tests/architecture $(ARGS)
+
 test: lint types redis strace screen
 	$(BIN)/python tools/run_tests.py $(ARGS)
 
@@ -79,4 +84,6 @@ bench: $(STAMP) redis
 
 soak: $(STAMP) redis strace
 	$(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)
-	LITEQ_PORTABLE=1 $(BIN)/python -m pytest $(ARGS)
+
+portable: $(STAMP) redis strace screen
+	LITEQ_PORTABLE=1 $(BIN)/python tools/run_tests.py $(ARGS)
