@@ -14,7 +14,8 @@ debian = [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
     && apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y $(1) >/dev/null
 
 .DEFAULT_GOAL := help
-.PHONY: help venv redis strace screen check test test-all lint types demo bench soak portable
+.PHONY: help venv redis strace screen check test test-all lint types demo bench soak \
+    portable check-tag
 
 help:
 	@echo "make demo       run a command on a hundred machines, with an embedded worker"
@@ -26,6 +27,7 @@ help:
 	@echo "make bench      measure, side by side with rivals"
 	@echo "make soak       the tests that take minutes"
 	@echo "make portable   all quick tests, without what only POSIX has"
+	@echo "make check-tag  is TAG that of the version?"
 	@echo "make venv       only make .venv"
 
 venv: $(STAMP)
@@ -87,3 +89,6 @@ soak: $(STAMP) redis strace
 
 portable: $(STAMP) redis strace screen
 	LITEQ_PORTABLE=1 $(BIN)/python tools/run_tests.py $(ARGS)
+
+check-tag:
+	@$(PYTHON) tools/check_tag.py "$$TAG"
