@@ -114,6 +114,7 @@ def test_a_short_task_is_told_before_the_long_one_behind_it_has_ended(processes:
     assert results([outcome for _, outcome in processes.seen.finished]) == [b"short"]
 
 
+@pytest.mark.alone  # it has to be quicker than a task of two seconds
 @pytest.mark.parametrize("deed", ["nap", "spin"])
 def test_what_waits_behind_a_long_task_can_be_recalled(processes: Driver, deed: str) -> None:
     slot = processes.pool.slots[0]
