@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import pytest
 
-from tests.e2e.project import DEADLINE, KILL, Program, Project, children_of
+from tests.e2e.project import DEADLINE, KILL, Program, Project, children_of, wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -156,16 +156,23 @@ class Storm:
             pass
 
     def rage(self, seconds: float) -> None:
+        try:
+            self._rage(seconds)
+        finally:
+            for program in (*self.senders, *self.workers):
+                program.kill()
+
+    def _rage(self, seconds: float) -> None:
         for _ in range(2):
             self.start_worker()
             self.start_sender()
         end = time.monotonic() + seconds
-        # On a busy machine senders may hardly have begun by then.
-        while time.monotonic() < end or self.acknowledged() < 150:
+        while time.monotonic() < end:
             time.sleep(self.random.uniform(0.05, 0.4))  # the rhythm of the storm
             self.strike()
-        for program in (*self.senders, *self.workers):
-            program.kill()
+        if self.acknowledged() < 150:  # on a busy machine senders hardly begin between two strikes
+            self.start_sender()
+            wait_for(lambda: self.acknowledged() >= 150, "enough tasks")
 
     def acknowledged(self) -> int:
         """How many tasks the senders have written down."""
