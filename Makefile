@@ -13,15 +13,19 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 debian = [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
     && apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y $(1) >/dev/null
 
+# What `make coverage` runs.
+MEASURED := tests/unit tests/contract tests/adapters tests/e2e
+
 .DEFAULT_GOAL := help
-.PHONY: help venv redis strace screen check test test-all lint types demo bench soak \
-    portable check-tag
+.PHONY: help venv redis strace screen check test test-all lint types coverage demo bench \
+    soak portable check-tag
 
 help:
 	@echo "make demo       run a command on a hundred machines, with an embedded worker"
 	@echo "make check      lint, types and the tests that start no workers: under a minute"
 	@echo "make test       lint, types and all quick tests (ARGS='-k worker' for some)"
 	@echo "make test-all   the same, the tests on every Python found: 3.11 to 3.14"
+	@echo "make coverage   how much of liteq the tests run, over all processes"
 	@echo "make lint       ruff: rules and format"
 	@echo "make types      mypy --strict, and pyright: does each public name have a type?"
 	@echo "make bench      measure, side by side with rivals"
@@ -69,11 +73,19 @@ types: $(STAMP)
 	PATH="$(CURDIR)/$(BIN):$$PATH" PYRIGHT_PYTHON_IGNORE_WARNINGS=1 \
 	    pyright --verifytypes liteq --ignoreexternal
 
+# None of these has to be alone, so there is no second step.
 check: lint types
-	$(BIN)/python tools/run_tests.py tests/unit tests/architecture $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal tests/unit tests/architecture $(ARGS)
 
 test: lint types redis strace screen
 	$(BIN)/python tools/run_tests.py $(ARGS)
+
+# Workers and children that are killed with -9 take what they have counted with them.
+coverage: $(STAMP) redis strace
+	$(BIN)/coverage erase
+	$(BIN)/coverage run tools/run_tests.py $(MEASURED) $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 test-all: lint types redis strace screen
 	$(BIN)/nox -- $(ARGS)
