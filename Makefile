@@ -13,17 +13,25 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 debian = [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
     && apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y $(1) >/dev/null
 
+# What `make coverage` runs.
+MEASURED := tests/unit tests/contract tests/adapters tests/e2e
+
 .DEFAULT_GOAL := help
-.PHONY: help venv redis strace screen test test-all lint types demo bench soak
+.PHONY: help venv redis strace screen check test test-all lint types coverage demo bench \
+    soak portable check-tag
 
 help:
 	@echo "make demo       run a command on a hundred machines, with an embedded worker"
+	@echo "make check      lint, types and the tests that start no workers: under a minute"
 	@echo "make test       lint, types and all quick tests (ARGS='-k worker' for some)"
 	@echo "make test-all   the same, the tests on every Python found: 3.11 to 3.14"
+	@echo "make coverage   how much of liteq the tests run, over all processes"
 	@echo "make lint       ruff: rules and format"
-	@echo "make types      mypy --strict"
+	@echo "make types      mypy --strict, and pyright: does each public name have a type?"
 	@echo "make bench      measure, side by side with rivals"
-	@echo "make soak       the tests that take minutes, and all others without what only POSIX has"
+	@echo "make soak       the tests that take minutes"
+	@echo "make portable   all quick tests, without what only POSIX has"
+	@echo "make check-tag  is TAG that of the version?"
 	@echo "make venv       only make .venv"
 
 venv: $(STAMP)
@@ -58,11 +66,26 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+# pyright looks a package up as a user's editor does: in the Python that comes first on the path.
+# It fails when a public name has no type, or one that each type checker may guess differently.
 types: $(STAMP)
 	$(BIN)/mypy
+	PATH="$(CURDIR)/$(BIN):$$PATH" PYRIGHT_PYTHON_IGNORE_WARNINGS=1 \
+	    pyright --verifytypes liteq --ignoreexternal
+
+# None of these has to be alone, so there is no second step.
+check: lint types
+	$(BIN)/python -m pytest -n auto --dist worksteal tests/unit tests/architecture $(ARGS)
 
 test: lint types redis strace screen
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python tools/run_tests.py $(ARGS)
+
+# Workers and children that are killed with -9 take what they have counted with them.
+coverage: $(STAMP) redis strace
+	$(BIN)/coverage erase
+	$(BIN)/coverage run tools/run_tests.py $(MEASURED) $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 test-all: lint types redis strace screen
 	$(BIN)/nox -- $(ARGS)
@@ -75,4 +98,9 @@ bench: $(STAMP) redis
 
 soak: $(STAMP) redis strace
 	$(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)
-	LITEQ_PORTABLE=1 $(BIN)/python -m pytest $(ARGS)
+
+portable: $(STAMP) redis strace screen
+	LITEQ_PORTABLE=1 $(BIN)/python tools/run_tests.py $(ARGS)
+
+check-tag:
+	@$(PYTHON) tools/check_tag.py "$$TAG"

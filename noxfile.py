@@ -23,4 +23,4 @@ os.environ["PATH"] = os.pathsep.join([*installed, os.environ["PATH"]])
 def tests(session: nox.Session) -> None:
     """Install the checkout with what its tests need, and run them."""
     session.install("--editable", ".[dev]")
-    session.run("python", "-m", "pytest", *session.posargs)
+    session.run("python", "tools/run_tests.py", *session.posargs)

@@ -36,8 +36,9 @@ def unit(module: str) -> str:
     return module.split(".")[1] if "." in module else "__init__"
 
 
+@functools.cache
 def tree(module: str) -> ast.Module:
-    """The syntax tree of `module`."""
+    """The syntax tree of `module`; not to be changed, as many tests look at it."""
     return ast.parse(modules()[module].read_text(encoding="utf-8"))
 
 

@@ -116,6 +116,7 @@ def test_an_outcome_does_not_wait_for_the_long_task_behind_it(processes: Driver)
     assert results([outcome for _, outcome in processes.seen.finished]) == [b"short"]
 
 
+@pytest.mark.alone  # it has to be quicker than a task of two seconds
 @pytest.mark.parametrize("deed", ["nap", "spin"])
 def test_what_waits_behind_a_long_task_can_be_recalled(processes: Driver, deed: str) -> None:
     slot = processes.pool.slots[0]

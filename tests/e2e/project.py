@@ -35,10 +35,12 @@ def nap(seconds):
 
 @app.task
 def mark(path, seconds=0.0):
-    """Append the process to `path`, rest, and append that it is done."""
+    """Append the process to `path`, rest, and append that it is done, unless that is held up."""
     with open(path, "a") as file:
         file.write(f"begin {os.getpid()}\\n")
     time.sleep(seconds)
+    while os.path.exists(f"{path}.hold"):
+        time.sleep(0.01)
     with open(path, "a") as file:
         file.write(f"end {os.getpid()}\\n")
     return os.getpid()

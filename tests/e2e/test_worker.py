@@ -175,10 +175,11 @@ def test_a_second_interrupt_ends_at_once_and_gives_back_what_ran(
 def test_nothing_of_a_killed_worker_stays_and_a_sibling_takes_over(
     project: Project, tmp_path: Path
 ) -> None:
-    notes = tmp_path / "notes"
+    notes, hold = tmp_path / "notes", tmp_path / "notes.hold"
+    hold.touch()
     with project.worker() as first:
         id = project.python(
-            f"from project import mark; print(mark.delay({str(notes)!r}, 3).id)"
+            f"from project import mark; print(mark.delay({str(notes)!r}).id)"
         ).strip()
         wait_for(notes.exists, "the task")
         offspring = children_of(first.pid)
@@ -186,6 +187,7 @@ def test_nothing_of_a_killed_worker_stays_and_a_sibling_takes_over(
             first.send(KILL)
             first.wait()
             wait_for(lambda: not any(map(alive, offspring)), "the end of the children")
+            hold.unlink()
             second.wait_for_line("rescued")
             pid = project.python(
                 f"from project import app; print(app.AsyncResult('{id}').get(timeout=20))"
@@ -244,6 +246,7 @@ def test_max_tasks_per_child_replaces_the_process(project: Project, tmp_path: Pa
     assert first == second != third == fourth
 
 
+@pytest.mark.alone  # two seconds must be enough
 def test_a_long_task_does_not_keep_a_short_one_waiting(project: Project) -> None:
     """Even one that looked short: `nap(0)` has been, many times, when `nap(30)` comes."""
     with project.worker():
