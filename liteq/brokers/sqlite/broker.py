@@ -27,7 +27,7 @@ from .rows import Row, delivery_of, is_plain, plain_row, record_of, task_row, to
 from .schedules import Scheduling
 from .session import BRIEF, Level, Session
 from .settling import ClaimLost, settle_all, settle_each
-from .statements import SQL, claim_sql
+from .statements import SQL, claim_sql, fetch_sql
 from .tools import Tools
 from .workflows import drop_revoked, inputs_of, insert
 
@@ -171,13 +171,12 @@ class SqliteBroker(Tools, Scheduling, Moving):
     def fetch(self, ids: Sequence[str]) -> list[Record | None]:
         session = self._session()
         if len(ids) == 1:
-            rows = session.read(SQL["fetch"] + " where t.id = ?", (ids[0],))
+            rows = session.read(SQL["fetch"], (ids[0],))
             return [record_of(rows[0]) if rows else None]
         found: dict[str, Record] = {}
         for start in range(0, len(ids), 500):
             part = ids[start : start + 500]
-            marks = ",".join("?" * len(part))
-            rows = session.read(SQL["fetch"] + f" where t.id in ({marks})", tuple(part))
+            rows = session.read(fetch_sql(len(part)), tuple(part))
             found.update((str(row[0]), record_of(row)) for row in rows)
         return [found.get(id) for id in ids]
 

@@ -13,9 +13,9 @@ from ..owners import Owner, is_dead
 from .location import COMPANIONS, intrusion
 from .mounts import kind_of
 from .session import Level, Session
-from .statements import SQL, parse, read
+from .statements import SQL, load
 
-_CHECKUP = parse(read("checkup.sql"))
+_CHECKUP = load("checkup.sql")
 _AHEAD = 60.0  # seconds that a task may come from the future: clocks are set by small steps
 _LISTED = 10  # faults of the file that are told one by one
 

@@ -8,27 +8,27 @@ select phase, count(*) from task group by phase
 select count(*) from task where created > ?
 
 -- name: held
-select count(*) from task where phase = 3 and worker = ?
+select count(*) from task where phase = {RUNNING} and worker = ?
 
 -- name: strays
 -- Whoever leaves gives back what it holds, in the same transaction.
 select count(*) from task
-where phase = 3 and (worker is null or worker not in (select id from worker where stopped is null))
+where phase = {RUNNING} and (worker is null or worker not in (select id from worker where stopped is null))
 
 -- name: free_strays
-update task set phase = 2, token = token + 1, started = null
-where phase = 3 and (worker is null or worker not in (select id from worker where stopped is null))
+update task set phase = {READY}, token = token + 1, started = null
+where phase = {RUNNING} and (worker is null or worker not in (select id from worker where stopped is null))
 
 -- name: timeless
 -- Nobody ever promotes them.
-select count(*) from task where phase = 1 and eta is null
+select count(*) from task where phase = {SCHEDULED} and eta is null
 
 -- name: start_timeless
-update task set phase = 2 where phase = 1 and eta is null
+update task set phase = {READY} where phase = {SCHEDULED} and eta is null
 
 -- name: stuck
 -- What they wait for has ended, or is not there.
-select count(*) from task t where phase = 0 and case
+select count(*) from task t where phase = {WAITING} and case
   when barrier then not exists (select 1 from task_group where id = t.waits and closed is null)
-  else not exists (select 1 from task where id = t.waits and phase < 4)
+  else not exists (select 1 from task where id = t.waits and phase < {SUCCEEDED})
 end

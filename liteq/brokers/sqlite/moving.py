@@ -9,15 +9,11 @@ from ...model.message import Attempt, Record
 from ..transfer import GroupState, Movable, Transfer, TransferBatch
 from .rows import Row, record_of
 from .session import Level, Session
-from .statements import SQL, parse, read
+from .statements import SQL, load
 
 _LOOK = Level("normal")
 _DURABLE = Level("full")
-_SQL = parse(read("moving.sql"))
-_ALONE = (
-    f"{SQL['fetch']} where t.phase <> 3 and not t.tied and t.waits is null order by t.seq limit ?"
-)
-_TOGETHER = f"{SQL['fetch']} where t.tied or t.waits is not null order by t.seq"
+_SQL = load("moving.sql")
 
 
 class Moving(Movable):
@@ -30,7 +26,7 @@ class Moving(Movable):
         seen: set[str] = set()
         while True:
             batch = session.write(
-                _LOOK, lambda db: TransferBatch(_parcels(db, _ALONE, (size,)), [])
+                _LOOK, lambda db: TransferBatch(_parcels(db, _SQL["alone"], (size,)), [])
             )
             ids = {transfer.record.message.id for transfer in batch.transfers}
             if ids <= seen:  # nothing more, or nobody discards them
@@ -80,7 +76,7 @@ def _workflows(db: Connection) -> TransferBatch:
         GroupState(Group(id, outer, position, bool(forgiving)), closed, blame, bool(released))
         for id, outer, position, forgiving, closed, blame, released in db.execute(_SQL["groups"])
     ]
-    return TransferBatch(_parcels(db, _TOGETHER, ()), groups)
+    return TransferBatch(_parcels(db, _SQL["together"], ()), groups)
 
 
 def _parcels(db: Connection, query: str, values: Row) -> list[Transfer]:

@@ -1,5 +1,12 @@
 -- What moves tasks between stores.
 
+-- name: alone
+-- Tasks that belong to no workflow.
+{record} where t.phase <> {RUNNING} and not t.tied and t.waits is null order by t.seq limit ?
+
+-- name: together
+{record} where t.tied or t.waits is not null order by t.seq
+
 -- name: place
 select takes, on_failure, tied, delay from task where id = ?
 
@@ -9,7 +16,7 @@ from task t join attempt a on a.task = t.seq left join worker w on w.id = a.work
 where t.id = ? order by a.number
 
 -- name: busy
-select 1 from task where phase = 3 and (tied or waits is not null) limit 1
+select 1 from task where phase = {RUNNING} and (tied or waits is not null) limit 1
 
 -- name: groups
 select id, outer_group, position, forgiving, closed, blame, released from task_group
@@ -40,7 +47,7 @@ select id from worker where name = ? and stopped is not null order by id desc li
 insert into worker (name, owner, pid, host, started, beat, stopped) values (?, '', 0, '', ?, ?, ?)
 
 -- name: discard
-delete from task where id = ? and phase <> 3
+delete from task where id = ? and phase <> {RUNNING}
 
 -- name: discard_group
 delete from task_group where id = ?

@@ -37,8 +37,10 @@ class Scheduling(Broker):
         return self._session().write(self._sent, work)
 
     def schedules(self, due_by: float | None = None) -> list[Entry]:
-        within, values = ("", ()) if due_by is None else (" where due <= ?", (due_by,))
-        rows = self._session().read(f"{SQL['schedules']}{within} order by name", values)
+        if due_by is None:
+            rows = self._session().read(SQL["schedules"])
+        else:
+            rows = self._session().read(SQL["schedules_due"], (due_by,))
         return [_entry(row) for row in rows]
 
     def next_fire(self) -> float | None:

@@ -4,7 +4,7 @@ from contextlib import suppress
 from sqlite3 import Connection, Error
 
 from ...exceptions import BrokerCorrupt, BrokerTooNew, BrokerUnavailable
-from .statements import read, statements
+from .statements import read, split
 
 APPLICATION_ID = 0x4C495451  # "LITQ" in the file's header
 VERSION = 2
@@ -54,9 +54,9 @@ def ensure_schema(connection: Connection, path: str) -> None:
 def _steps(version: int) -> list[str]:
     """The statements that lead from `version` to ours."""
     if version == 0:
-        return statements(read("schema.sql"))
+        return split(read("schema.sql"))
     upgrades = [read(f"upgrade_{step}.sql") for step in range(version + 1, VERSION + 1)]
-    return [statement for text in upgrades for statement in statements(text)]
+    return [statement for text in upgrades for statement in split(text)]
 
 
 def _version(connection: Connection, path: str) -> int:

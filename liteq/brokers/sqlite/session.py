@@ -4,7 +4,7 @@ import os
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -104,7 +104,10 @@ class Session(forks.Watched):
         return value
 
     def read(
-        self, sql: str, values: tuple[object, ...] = (), patience: float = PATIENCE
+        self,
+        sql: str,
+        values: tuple[object, ...] | Mapping[str, object] = (),
+        patience: float = PATIENCE,
     ) -> list[tuple[Any, ...]]:
         """All rows of one query. Never leaves a read transaction open behind it."""
         self._handle.check()

@@ -1,4 +1,40 @@
--- Every statement of the broker, named after its verb. Times are bound, never the file's own.
+-- The statements of the broker, by name. See statements.py for what stands in braces.
+-- All times are bound, and none is SQLite's own, so that tests can set the clock.
+
+-- Fragments: parts that several statements have in common.
+
+-- fragment: message
+-- The fields of a `Message`, in their order.
+id, task, cast(payload as blob), serializer, queue, priority, eta, expires, retries,
+  acks_late, ignore_result, track_started, options
+
+-- fragment: delivery
+-- The fields of a `Delivery`, in their order, see rows.py.
+{message}, seq, token + 1, lost, reported, attempts, tied, woken_by
+
+-- fragment: record
+-- The fields of a `Record`, in their order, see rows.py.
+select t.id, t.task, cast(t.payload as blob), t.serializer, t.queue, t.priority, t.eta, t.expires,
+  t.retries, t.acks_late, t.ignore_result, t.track_started, t.options,
+  t.phase, t.token, t.lost, w.name, t.created, t.started, t.finished, t.keep_until,
+  t.result, t.result_serializer, t.traceback, t.reported, t.woken_by,
+  t.waits, t.barrier, t.member_of, t.position, t.on_failure
+from task t left join worker w on w.id = t.worker
+
+-- fragment: entry
+-- The fields of an `Entry`, in their order, see schedules.py.
+name, schedule, '', task, cast(payload as blob), serializer, queue, priority, null, expires,
+  0, acks_late, ignore_result, track_started, options, moment, due, planned, version, app, paused,
+  runs, last, last_id, misfire, grace, overlap, jitter, expires_after
+
+-- fragment: needed
+-- Whether the result of a task is still to be handed on to others.
+(
+  exists (select 1 from task w where w.waits = task.id and not w.barrier and w.phase < {SUCCEEDED})
+  or exists (select 1 from task_group g where g.id = task.member_of and not g.released)
+)
+
+-- Sending.
 
 -- name: enqueue
 -- `or ignore`: an id that is known already is a message that was sent twice. Nothing but the
@@ -13,7 +49,7 @@ insert or ignore into task (
 insert or ignore into task (
   id, task, payload, serializer, queue, priority, retries,
   acks_late, ignore_result, track_started, phase, created, token
-) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 2, ?, ?)
+) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {READY}, ?, ?)
 
 -- name: enqueue_placed
 insert or ignore into task (
@@ -29,54 +65,56 @@ insert or ignore into task_group (id, outer_group, position, forgiving) values (
 select 1 from task where id = ?
 
 -- name: claimable
--- Those that `claim` is about to claim, as they will be then. (`returning` would make it one
--- statement, and a sixth slower.) {which} are the ready ones of a queue, or of several.
-select id, task, cast(payload as blob), serializer, queue, priority, eta, expires, retries,
-  acks_late, ignore_result, track_started, options,
-  seq, token + 1, lost, reported, attempts, tied, woken_by
-from task where {which} order by priority desc, seq limit :limit
+-- The tasks that `claim` is about to claim, as they will be then. (`returning` would make it one
+-- statement, and a sixth slower.)
+select {delivery} from task where phase = {READY} and queue = :q0
+order by priority desc, seq limit :limit
 
 -- name: claim
-update task set phase = 3, worker = :worker, token = token + 1, started = :now
-where seq in ({ready})
+update task set phase = {RUNNING}, worker = :worker, token = token + 1, started = :now
+where seq in (
+  select seq from task where phase = {READY} and queue = :q0
+  order by priority desc, seq limit :limit
+)
+
+-- name: claimable_of_many
+-- The same for several queues. `heads` is a `head` for each queue, joined by `union all`: each
+-- walks its own end of the index, so that no queue is read further than the limit.
+select {delivery} from task
+where seq in (select seq from ({{heads}}) order by priority desc, seq limit :limit)
+order by priority desc, seq limit :limit
+
+-- name: claim_of_many
+update task set phase = {RUNNING}, worker = :worker, token = token + 1, started = :now
+where seq in (select seq from ({{heads}}) order by priority desc, seq limit :limit)
+
+-- name: head
+-- The first tasks of queue number `n`.
+select * from (
+  select seq, priority from task where phase = {READY} and queue = :q{{n}}
+  order by priority desc, seq limit :limit
+)
 
 -- name: place
 select takes, waits, barrier, on_failure from task where seq = ?
 
--- name: ready
-phase = 2 and queue = :q0
-
--- name: ready_one
-select seq from task where {ready} order by priority desc, seq limit :limit
-
--- name: ready_many
--- {each} is a `ready_each` for each queue: every one walks its own end of the index, so that
--- no queue is ever read further than the limit.
-select seq from ({each}) order by priority desc, seq limit :limit
-
--- name: ready_each
-select * from (
-  select seq, priority from task where phase = 2 and queue = :q{n}
-  order by priority desc, seq limit :limit
-)
-
 -- name: finish
 update task set phase = ?, result = ?, result_serializer = ?, traceback = ?, reported = ?, lost = ?,
   finished = ?, keep_until = ?
-where seq = ? and token = ? and phase = 3
+where seq = ? and token = ? and phase = {RUNNING}
 
 -- name: finish_plain
 -- The same without a traceback and a state of its own, see rows.py.
 update task set phase = ?, result = ?, result_serializer = ?, traceback = null, reported = null,
   lost = ?, finished = ?, keep_until = ?
-where seq = ? and token = ? and phase = 3
+where seq = ? and token = ? and phase = {RUNNING}
 
 -- name: again
 -- The next attempt of a task, or the same one once more. `token + 1`: the old receipt is void.
 update task set phase = ?, result = ?, result_serializer = ?, traceback = ?, reported = ?, lost = ?,
   payload = ?, serializer = ?, queue = ?, priority = ?, eta = ?, expires = ?, retries = ?,
   options = ?, task = ?, token = token + 1, attempts = attempts + 1, started = null
-where seq = ? and token = ? and phase = 3
+where seq = ? and token = ? and phase = {RUNNING}
 
 -- name: replace
 -- After `again`: its own end now waits for that of what goes on in its place, if that is more
@@ -89,7 +127,7 @@ where id = :id
 select waits from task where id = ? and barrier and waits is not null
 
 -- name: waiters
-select id, on_failure, member_of, eta, delay from task where waits = ? and barrier = ? and phase = 0
+select id, on_failure, member_of, eta, delay from task where waits = ? and barrier = ? and phase = {WAITING}
 order by seq
 
 -- name: ended_of
@@ -98,23 +136,23 @@ select id, phase, member_of, barrier, waits, keep_until, reported is not null,
 from task where seq in (select value from json_each(?))
 
 -- name: wake
-update task set phase = ?, woken_by = ?, eta = ? where id = ? and phase = 0
+update task set phase = ?, woken_by = ?, eta = ? where id = ? and phase = {WAITING}
 
 -- name: skip
 update task set phase = ?, woken_by = ?, finished = ?, keep_until = ?, token = token + 1
-where id = ? and phase = 0
+where id = ? and phase = {WAITING}
 
 -- name: drop
-delete from task where id = ? and phase = 0
+delete from task where id = ? and phase = {WAITING}
 
 -- name: group_is_open
-select exists (select 1 from task where member_of = :id and phase < 4)
+select exists (select 1 from task where member_of = :id and phase < {SUCCEEDED})
   or exists (select 1 from task_group where outer_group = :id and closed is null)
 
 -- name: blame
 -- A member that failed, or whom it blames.
-select case phase when 9 then coalesce(woken_by, id) else id end from task
-where member_of = :id and phase > 4
+select case phase when {SKIPPED} then coalesce(woken_by, id) else id end from task
+where member_of = :id and phase > {SUCCEEDED}
 union all select blame from task_group where outer_group = :id and blame is not null and not forgiving
 limit 1
 
@@ -125,7 +163,7 @@ returning outer_group, forgiving
 -- name: release_groups
 -- Nobody waits for the group any more, so its members, and those of groups in it, may be swept.
 with recursive inner (id) as (
-  select :id where not exists (select 1 from task where waits = :id and barrier and phase < 4)
+  select :id where not exists (select 1 from task where waits = :id and barrier and phase < {SUCCEEDED})
   union all select g.id from task_group g join inner on g.outer_group = inner.id
 )
 update task_group set released = 1 where id in (select id from inner)
@@ -134,10 +172,7 @@ update task_group set released = 1 where id in (select id from inner)
 select phase, result_serializer, result, traceback from task where id = ?
 
 -- name: failed_input
-select phase, result_serializer, result, traceback, woken_by,
-  id, task, cast(payload as blob), serializer, queue, priority,
-  eta, expires, retries, acks_late, ignore_result, track_started, options
-from task where id = ?
+select phase, result_serializer, result, traceback, woken_by, {message} from task where id = ?
 
 -- name: inputs
 select position, phase, result_serializer, result, traceback, woken_by from task where member_of = ?
@@ -158,42 +193,42 @@ select outer_group from task_group where id = ?
 -- How an attempt ended that was not the last one; before the task itself forgets it.
 insert into attempt (task, number, started, ended, worker, outcome, error)
 select seq, attempts + 1, started, ?, worker, ?, ? from task
-where seq = ? and token = ? and phase = 3
+where seq = ? and token = ? and phase = {RUNNING}
 
 -- name: release
-update task set phase = 2, token = token + 1, started = null
-where seq = ? and token = ? and phase = 3
+update task set phase = {READY}, token = token + 1, started = null
+where seq = ? and token = ? and phase = {RUNNING}
 
 -- name: release_all
-update task set phase = 2, token = token + 1, started = null where phase = 3 and worker = ?
+update task set phase = {READY}, token = token + 1, started = null where phase = {RUNNING} and worker = ?
 
 -- name: revoke
-update task set revoked = ?, terminate = ? where id = ? and phase < 4
+update task set revoked = ?, terminate = ? where id = ? and phase < {SUCCEEDED}
 
 -- name: drop_revoked
 -- Nobody runs them, so this is their end; after every change that may bring a task back.
-update task set phase = 7, token = token + 1, finished = ?, keep_until = nullif(revoked, 9e999)
-where revoked is not null and phase < 3
+update task set phase = {CANCELLED}, token = token + 1, finished = ?, keep_until = nullif(revoked, 9e999)
+where revoked is not null and phase < {RUNNING}
 returning seq, tied
 
 -- name: to_terminate
 select seq, token, id from task
-where worker = ? and revoked is not null and terminate and phase = 3
+where worker = ? and revoked is not null and terminate and phase = {RUNNING}
 
 -- name: revive
-update task set phase = 2, token = token + 1, retries = 0, lost = 0, eta = null, expires = null,
+update task set phase = {READY}, token = token + 1, retries = 0, lost = 0, eta = null, expires = null,
   started = null, finished = null, keep_until = null, revoked = null, terminate = 0,
   result = null, result_serializer = null, traceback = null, reported = null,
   attempts = attempts + (started is not null)
-where id = ? and phase > 4
+where id = ? and phase > {SUCCEEDED}
 
 -- name: reopen
 -- A revived task is blamed no more: what was skipped for it waits again.
 update task_group set closed = null, blame = null, released = 0 where blame = ?
 
 -- name: unskip
-update task set phase = 0, token = token + 1, woken_by = null, finished = null, keep_until = null
-where woken_by = ? and phase = 9
+update task set phase = {WAITING}, token = token + 1, woken_by = null, finished = null, keep_until = null
+where woken_by = ? and phase = {SKIPPED}
 
 -- name: remember_last
 insert into attempt (task, number, started, ended, worker, outcome, error)
@@ -202,22 +237,22 @@ where id = ? and phase = ? and started is not null
 
 -- name: due
 -- A batch, so that a million etas at the same second do not hold the write lock for long.
-update task set phase = 2 where seq in (
-  select seq from task where phase = 1 and eta <= ? order by eta limit 500
+update task set phase = {READY} where seq in (
+  select seq from task where phase = {SCHEDULED} and eta <= ? order by eta limit 500
 )
 
 -- name: next_due
-select min(eta) from task where phase = 1
+select min(eta) from task where phase = {SCHEDULED}
 
 -- name: elect
 -- Exactly one rescuer gets a row here.
 update worker set stopped = ? where id = ? and stopped is null
 
 -- name: held
-select seq, token, lost, acks_late, id, tied from task where phase = 3 and worker = ? order by seq
+select seq, token, lost, acks_late, id, tied from task where phase = {RUNNING} and worker = ? order by seq
 
 -- name: lost
-update task set phase = 2, token = token + 1, lost = ?, attempts = attempts + 1, started = null
+update task set phase = {READY}, token = token + 1, lost = ?, attempts = attempts + 1, started = null
 where seq = ? and token = ?
 
 -- name: bury
@@ -227,18 +262,31 @@ update task set phase = ?, traceback = ?, lost = ?, finished = ?, keep_until = ?
 where seq = ? and token = ?
 
 -- name: fetch
-select t.id, t.task, cast(t.payload as blob), t.serializer, t.queue, t.priority, t.eta, t.expires,
-  t.retries, t.acks_late, t.ignore_result, t.track_started, t.options,
-  t.phase, t.token, t.lost, w.name, t.created, t.started, t.finished, t.keep_until,
-  t.result, t.result_serializer, t.traceback, t.reported, t.woken_by,
-  t.waits, t.barrier, t.member_of, t.position, t.on_failure
-from task t left join worker w on w.id = t.worker
+{record} where t.id = ?
+
+-- name: fetch_many
+-- `marks` is a `?` for each id. (`json_each` takes 8 % longer for 20 ids, and 27 % for two.)
+{record} where t.id in ({{marks}})
+
+-- name: listing
+-- `phases` is written as numbers, or the index `task_dead` could not be used. The headers are
+-- [name, value] pairs; they are compared as JSON, so that 1 and "1" differ. (`->` would need
+-- SQLite 3.38.)
+{record}
+where t.phase in ({{phases}})
+  and (:task is null or t.task = :task)
+  and (:headers is null or exists (
+    select 1 from json_each(:headers) pair
+    where json_extract(t.options, '$.headers.' || json_quote(json_extract(pair.value, '$[0]')))
+      = json_extract(pair.value, '$[1]')
+  ))
+order by t.seq limit :limit
 
 -- name: report
-update task set reported = ?, result = ?, result_serializer = ? where id = ? and phase < 4
+update task set reported = ?, result = ?, result_serializer = ? where id = ? and phase < {SUCCEEDED}
 
 -- name: forget
-delete from task where id = ? and phase >= 4 and not (tied and {needed})
+delete from task where id = ? and phase >= {SUCCEEDED} and not (tied and {needed})
 
 -- name: attempts
 select a.number, a.started, a.ended, w.name, a.outcome, a.error
@@ -249,13 +297,6 @@ where t.id = ? order by a.number
 delete from task where seq in (
   select seq from task where keep_until is not null and keep_until <= ? and not (tied and {needed})
   order by keep_until limit ?
-)
-
--- name: needed
--- Whether what a task came to is still to be handed on.
-(
-  exists (select 1 from task w where w.waits = task.id and not w.barrier and w.phase < 4)
-  or exists (select 1 from task_group g where g.id = task.member_of and not g.released)
 )
 
 -- name: sweep_groups
@@ -283,10 +324,10 @@ where name = ? and version = ?
 delete from schedule where name = ?
 
 -- name: schedules
-select name, schedule, '', task, cast(payload as blob), serializer, queue, priority, null, expires,
-  0, acks_late, ignore_result, track_started, options, moment, due, planned, version, app, paused,
-  runs, last, last_id, misfire, grace, overlap, jitter, expires_after
-from schedule
+select {entry} from schedule order by name
+
+-- name: schedules_due
+select {entry} from schedule where due <= ? order by name
 
 -- name: next_fire
 select min(due) from schedule where due is not null
@@ -299,7 +340,7 @@ where name = ? and version = ?
 update schedule set runs = ?, last = ?, last_id = ? where name = ?
 
 -- name: last_runs
-select 1 from schedule s join task t on t.id = s.last_id where s.name = ? and t.phase < 4
+select 1 from schedule s join task t on t.id = s.last_id where s.name = ? and t.phase < {SUCCEEDED}
 
 -- name: register
 insert into worker (name, owner, pid, host, started, beat, info) values (?, ?, ?, ?, ?, ?, ?)
@@ -336,9 +377,13 @@ select address, owner from bell
 select queue, phase, count(*) from task group by queue, phase
 
 -- name: purge
-delete from task where phase in (1, 2) and not tied
+-- `queues` is a JSON list of names; null: all queues.
+delete from task where phase in ({SCHEDULED}, {READY}) and not tied
+  and (:queues is null or queue in (select value from json_each(:queues)))
 
 -- name: purge_tied
--- Others wait for these, so they end.
-update task set phase = 7, token = token + 1, finished = ?, keep_until = ?
-where phase in (1, 2) and tied
+-- Others wait for these, so they end as cancelled and are not dropped.
+update task set phase = {CANCELLED}, token = token + 1, finished = :now, keep_until = :now
+where phase in ({SCHEDULED}, {READY}) and tied
+  and (:queues is null or queue in (select value from json_each(:queues)))
+returning seq

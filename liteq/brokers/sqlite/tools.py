@@ -1,5 +1,6 @@
 """The verbs of the port that only tools need."""
 
+import json
 import os
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from .findings import judge
 from .location import Location
 from .rows import record_of
 from .session import Level, Session
-from .statements import SQL, listed
+from .statements import SQL, listing_sql
 from .workflows import drop_waiting
 
 
@@ -49,8 +50,9 @@ class Tools(Broker):
         task: str | None = None,
         headers: Mapping[str, Any] | None = None,
     ) -> list[Record]:
-        where, values = listed(phases, task, headers)
-        rows = self._session().read(f"{SQL['fetch']} {where} limit ?", (*values, limit))
+        pairs = None if headers is None else json.dumps(list(headers.items()))
+        values = {"task": task, "headers": pairs, "limit": limit}
+        rows = self._session().read(listing_sql(phases), values)
         return [record_of(row) for row in rows]
 
     def workers(self) -> list[WorkerInfo]:

@@ -139,11 +139,8 @@ def drop_revoked(db: Connection, now: float) -> None:
 
 def drop_waiting(db: Connection, queues: Sequence[str] | None, now: float) -> int:
     """Drop what waits to be run; what others wait for ends as cancelled. Answers how many."""
-    within: str = ""
-    values: tuple[str, ...] = ()
-    if queues is not None:
-        within, values = f" and queue in ({','.join('?' * len(queues))})", tuple(queues)
-    tied = db.execute(f"{SQL['purge_tied']}{within} returning seq", (now, now, *values)).fetchall()
-    dropped = db.execute(SQL["purge"] + within, values).rowcount
+    values = {"queues": None if queues is None else json.dumps(list(queues)), "now": now}
+    tied = db.execute(SQL["purge_tied"], values).fetchall()
+    dropped = db.execute(SQL["purge"], values).rowcount
     follow_up(db, [key for (key,) in tied], now)
     return dropped + len(tied)
