@@ -23,13 +23,13 @@ from .listeners import SocketListener
 from .location import Location
 from .moving import Moving
 from .rescue import DeadWorkers, take_back
-from .rows import Row, delivery_of, is_plain, plain_row, record_of, task_row, tokens
+from .rows import WorkerRow, delivery_of, is_plain, plain_row, record_of, task_row, tokens
 from .schedules import Scheduling
 from .session import BRIEF, Level, Session
 from .settling import ClaimLost, settle_all, settle_each
 from .statements import SQL, claim_sql, fetch_sql
 from .tools import Tools
-from .workflows import drop_revoked, inputs_of, insert
+from .workflows import drop_revoked, insert, with_inputs
 
 _LARGE_LOG = 64 * 2**20  # bytes: more than `Session` lets it grow to, unless payloads are large
 _LOOK_EVERY = 64  # writes between two looks at the log's size
@@ -145,7 +145,8 @@ class SqliteBroker(Tools, Scheduling, Moving):
 
     def rescue(self, policy: Policy, started: StartedClaims) -> list[Record]:
         session = self._session()
-        dead = self._dead_workers.among(session.read(SQL["workers"], patience=BRIEF))
+        rows = session.read(SQL["workers"], patience=BRIEF)
+        dead = self._dead_workers.among(map(WorkerRow._make, rows))
         if not dead:
             return []
         now = self.clock()
@@ -349,12 +350,8 @@ class SqliteBroker(Tools, Scheduling, Moving):
         rows = db.execute(look, values).fetchall()
         if rows:
             db.execute(take, values)
-        return [self._delivery(db, row) if row[-1] else delivery_of(row) for row in rows]
-
-    def _delivery(self, db: Connection, row: Row) -> Delivery:
-        """One that has waited for others, with what it takes from them."""
-        (place,) = db.execute(SQL["place"], (row[13],)).fetchall()
-        return delivery_of(row)._replace(inputs=inputs_of(db, *place))
+        deliveries = map(delivery_of, rows)
+        return [with_inputs(db, each) if each.woken_by else each for each in deliveries]
 
     def _notify(self, session: Session, listeners: Sequence[tuple[str]]) -> None:
         if listeners:

@@ -12,6 +12,7 @@ from ...states import Phase
 from ..owners import Owner, is_dead
 from .location import COMPANIONS, intrusion
 from .mounts import kind_of
+from .rows import WorkerRow
 from .session import Level, Session
 from .statements import SQL, load
 
@@ -54,17 +55,18 @@ def gather(session: Session, durability: str, now: float, *, thorough: bool) -> 
     path = session.path
     found = os.stat(path)
     damage = _damage(session, thorough=thorough)
-    dead = _rows(session, damage, SQL["workers"])
-    dead = [row for row in dead if is_dead(Owner.parse(row[8]))]
+    workers = map(WorkerRow._make, _rows(session, damage, SQL["workers"]))
+    dead = [worker for worker in workers if worker.is_dead()]
     listeners = _rows(session, damage, SQL["listeners"])
 
+    def number(sql: str, *values: object) -> int:
+        return sum(int(value) for (value,) in _rows(session, damage, sql, values))
+
     def count(name: str, *values: object) -> int:
-        rows = _rows(session, damage, _CHECKUP[name], values)
-        return int(rows[0][0]) if rows else 0
+        return number(_CHECKUP[name], *values)
 
     def pragma(name: str) -> int:
-        rows = _rows(session, damage, f"pragma {name}")
-        return int(rows[0][0]) if rows else 0
+        return number(f"pragma {name}")
 
     return Facts(
         path=path,
@@ -82,10 +84,10 @@ def gather(session: Session, durability: str, now: float, *, thorough: bool) -> 
         page_size=pragma("page_size"),
         pages=pragma("page_count"),
         free_pages=pragma("freelist_count"),
-        tasks={_phase(row[0]): row[1] for row in _rows(session, damage, _CHECKUP["phases"])},
+        tasks={_phase(phase): tasks for phase, tasks in _rows(session, damage, _CHECKUP["phases"])},
         ahead=count("ahead", now + _AHEAD),
-        dead_workers=[str(row[1]) for row in dead],
-        orphans=sum(count("held", row[0]) for row in dead),
+        dead_workers=[worker.name for worker in dead],
+        orphans=sum(count("held", worker.id) for worker in dead),
         strays=count("strays"),
         timeless=count("timeless"),
         stuck=count("stuck"),
@@ -98,8 +100,9 @@ def put_right(session: Session, level: Level) -> list[str]:
     """Repair what can be repaired without asking; tell what was done."""
 
     def work(db: sqlite3.Connection) -> list[str]:
-        silent = [row for row in db.execute(SQL["listeners"]) if is_dead(Owner.parse(row[1]))]
-        db.executemany(SQL["unlisten"], [row[:1] for row in silent])
+        rows = db.execute(SQL["listeners"]).fetchall()
+        silent = [(address,) for address, owner in rows if is_dead(Owner.parse(owner))]
+        db.executemany(SQL["unlisten"], silent)
         strays = db.execute(_CHECKUP["free_strays"]).rowcount
         timeless = db.execute(_CHECKUP["start_timeless"]).rowcount
         done = {

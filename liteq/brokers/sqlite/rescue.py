@@ -7,8 +7,7 @@ from sqlite3 import Connection
 from ...model.outcome import Policy
 from ...states import Phase
 from ..base import StartedClaims
-from ..owners import Owner, is_dead
-from .rows import Row
+from .rows import WorkerRow
 from .statements import SQL
 from .workflows import follow_up
 
@@ -23,32 +22,31 @@ class DeadWorkers:
     def __init__(self) -> None:
         self._beats: dict[int, tuple[float, float]] = {}
 
-    def among(self, rows: Iterable[Row]) -> list[Row]:
+    def among(self, workers: Iterable[WorkerRow]) -> list[WorkerRow]:
         """Those whose process is proven dead."""
-        return [row for row in rows if self._is_dead(row)]
+        return [worker for worker in workers if self._is_dead(worker)]
 
-    def _is_dead(self, row: Row) -> bool:
-        verdict = is_dead(Owner.parse(row[8]))
-        if verdict is not None:
-            return verdict
+    def _is_dead(self, worker: WorkerRow) -> bool:
+        dead = worker.is_dead()
+        if dead is not None:
+            return dead
         # Its beat is compared with our own steady clock, never its clock with ours.
-        worker, beat = row[0], row[5]
-        seen, since = self._beats.get(worker, (None, 0.0))
-        if seen != beat:
-            self._beats[worker] = (beat, time.monotonic())
+        seen, since = self._beats.get(worker.id, (None, 0.0))
+        if seen != worker.beat:
+            self._beats[worker.id] = (worker.beat, time.monotonic())
             return False
         return time.monotonic() - since > _LEASE
 
 
 def take_back(
-    db: Connection, worker: Row, policy: Policy, started: StartedClaims, now: float
+    db: Connection, worker: WorkerRow, policy: Policy, started: StartedClaims, now: float
 ) -> list[str]:
     """Take back what the dead `worker` held; answer the ids. Only what had started is charged."""
-    if not db.execute(SQL["elect"], (now, worker[0])).rowcount:
+    if not db.execute(SQL["elect"], (now, worker.id)).rowcount:
         return []  # somebody else was faster
-    tokens = started(worker[7])
+    tokens = started(worker.info)
     ids, ended = [], []
-    for seq, token, lost, acks_late, id, tied in db.execute(SQL["held"], (worker[0],)).fetchall():
+    for seq, token, lost, acks_late, id, tied in db.execute(SQL["held"], (worker.id,)).fetchall():
         ids.append(id)
         receipt = (seq, token)
         if acks_late and tokens is not None and token not in tokens:

@@ -3,16 +3,52 @@
 from collections.abc import Iterator
 from itertools import count
 from random import getrandbits
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...model.graph import Place
 from ...model.message import Delivery, Message, Receipt, Record
 from ...model.outcome import Settlement
 from ...states import Phase
+from ..base import WorkerInfo
+from ..owners import Owner, is_dead
 
 Row = tuple[Any, ...]
 
-new = tuple.__new__
+# `__new__` of a tuple takes half the time of that of a named tuple, which has to sort its
+# arguments first. Only for the rows of a claim, where it counts more than anywhere else.
+_new = tuple.__new__
+
+# Where the parts of a row stand, by the fragments `message`, `delivery` and `record`.
+_MESSAGE = slice(0, 13)
+_RECEIPT = slice(13, 15)
+_REST_OF_DELIVERY = slice(15, None)
+_PHASE = 13
+_TOKEN_TO_WAITS = slice(14, 27)
+_BARRIER = 27
+_GROUP_TO_ON_FAILURE = slice(28, None)
+
+
+class WorkerRow(NamedTuple):
+    """A row of `workers`: the fields of a `WorkerInfo`, and the process."""
+
+    id: int
+    name: str
+    pid: int
+    host: str
+    started: float
+    beat: float
+    stopped: float | None
+    info: str
+    owner: str  # see owners.py
+
+    @property
+    def public(self) -> WorkerInfo:
+        """Return what the port tells of the worker."""
+        return WorkerInfo._make(self[:-1])
+
+    def is_dead(self) -> bool | None:
+        """Return whether its process is proven to be gone; None where that cannot be told."""
+        return is_dead(Owner.parse(self.owner))
 
 
 # `sqlite3` binds what is exactly an int, a float, a text or a bytearray three times as quickly as
@@ -45,11 +81,9 @@ def first_phase(message: Message, now: float) -> Phase:
 
 
 def delivery_of(row: Row) -> Delivery:
-    """A row of `claim`: the message, the receipt, and the rest of the delivery but its inputs."""
-    # `__new__` of a tuple takes what it is given: half the time of the named one, which counts
-    # here more than anywhere else.
-    message, receipt = new(Message, row[:13]), new(Receipt, row[13:15])
-    return new(Delivery, (message, receipt, *row[15:], None))
+    """Return the delivery of a row of `claimable`, without its inputs."""
+    message, receipt = _new(Message, row[_MESSAGE]), _new(Receipt, row[_RECEIPT])
+    return _new(Delivery, (message, receipt, *row[_REST_OF_DELIVERY], None))
 
 
 def tokens() -> Iterator[int]:
@@ -70,9 +104,9 @@ def placed_row(message: Message, place: Place, token: int, now: float) -> Row:
 
 
 def record_of(row: Row) -> Record:
-    """A row of `fetch`: the message, then the rest of the record."""
-    fields = (*row[14:27], bool(row[27]), *row[28:])
-    return Record._make((Message._make(row[:13]), Phase(row[13]), *fields))
+    """Return the record of a row of `fetch`."""
+    rest = (*row[_TOKEN_TO_WAITS], bool(row[_BARRIER]), *row[_GROUP_TO_ON_FAILURE])
+    return Record._make((Message._make(row[_MESSAGE]), Phase(row[_PHASE]), *rest))
 
 
 def is_plain_end(each: Settlement) -> bool:

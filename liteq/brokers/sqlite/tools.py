@@ -11,12 +11,11 @@ from ...model.graph import Members
 from ...model.message import Record
 from ...states import Phase
 from ..base import Broker, Examination, QueueCount, WorkerInfo
-from ..owners import Owner, is_dead
 from .checkup import gather, put_right
 from .copying import copy
 from .findings import judge
 from .location import Location
-from .rows import record_of
+from .rows import WorkerRow, record_of
 from .session import Level, Session
 from .statements import SQL, listing_sql
 from .workflows import drop_waiting
@@ -56,10 +55,8 @@ class Tools(Broker):
         return [record_of(row) for row in rows]
 
     def workers(self) -> list[WorkerInfo]:
-        rows = self._session().read(SQL["workers"])
-        return [
-            WorkerInfo(*row[:8]) for row in rows if is_dead(Owner.parse(str(row[8]))) is not True
-        ]
+        rows = map(WorkerRow._make, self._session().read(SQL["workers"]))
+        return [row.public for row in rows if row.is_dead() is not True]
 
     def purge(self, queues: Sequence[str] | None) -> int:
         now = self.clock()

@@ -12,7 +12,7 @@ from sqlite3 import Connection
 from typing import Any
 
 from ...model.graph import Graph, Place
-from ...model.message import Input
+from ...model.message import Delivery, Input
 from ...states import Phase
 from .. import walk
 from ..walk import Closed, Ended, Ties, Waiter
@@ -70,11 +70,12 @@ class _Ties(Ties):
 
     def blame(self, group: str) -> str | None:
         rows = self._db.execute(SQL["blame"], {"id": group}).fetchall()
-        return rows[0][0] if rows else None
+        return next((id for (id,) in rows), None)
 
     def close(self, group: str, blame: str | None) -> Closed | None:
-        rows = self._rows("close_group", self.now, blame, group)
-        return Closed(rows[0][0], bool(rows[0][1])) if rows else None
+        for outer, forgiving in self._rows("close_group", self.now, blame, group):
+            return Closed(outer, bool(forgiving))
+        return None
 
     def release(self, group: str) -> None:
         self._db.execute(SQL["release_groups"], {"id": group})
@@ -83,15 +84,15 @@ class _Ties(Ties):
         return self._db.execute(SQL[verb], values).fetchall()
 
 
-def inputs_of(
-    db: Connection, takes: bool, waits: str | None, barrier: bool, on_failure: int
-) -> Any:
-    """What a claimed task takes from what it waited for."""
+def with_inputs(db: Connection, delivery: Delivery) -> Delivery:
+    """Return the `delivery` of a task that has waited for others, with what it takes from them."""
+    place = db.execute(SQL["place"], (delivery.receipt.key,)).fetchall()
+    ((takes, waits, barrier, on_failure),) = place
     if waits is None or not (takes or on_failure):
-        return None
+        return delivery
     if on_failure:
-        return _failure(db, waits)
-    return _members(db, waits) if barrier else _one(db, waits)
+        return delivery._replace(inputs=_failure(db, waits))
+    return delivery._replace(inputs=_members(db, waits) if barrier else _one(db, waits))
 
 
 def _one(db: Connection, id: str) -> Input | None:
@@ -111,11 +112,11 @@ def _members(db: Connection, group: str) -> list[Any]:
 
 def _failure(db: Connection, id: str) -> Input | None:
     """The failure of a task, and its message; of one that was skipped, the failure it is due to."""
-    rows: list[Row] = db.execute(SQL["failed_input"], (id,)).fetchall()
-    if not rows:
-        return None
-    ended, message = rows[0][:5], rows[0][5:]
-    return _cause(db, *ended)._replace(blame=ended[-1], message=message)
+    rows = db.execute(SQL["failed_input"], (id,)).fetchall()
+    for phase, serializer, result, traceback, blame, *message in rows:
+        cause = _cause(db, phase, serializer, result, traceback, blame)
+        return cause._replace(blame=blame, message=tuple(message))
+    return None
 
 
 def _cause(
@@ -128,7 +129,7 @@ def _cause(
 ) -> Input:
     """What a task came to; of one that was skipped, what that is due to."""
     cause = _one(db, blame) if phase == Phase.SKIPPED and blame is not None else None
-    return Input(phase, *(cause[1:4] if cause else (serializer, result, traceback)))
+    return cause._replace(phase=phase) if cause else Input(phase, serializer, result, traceback)
 
 
 def drop_revoked(db: Connection, now: float) -> None:
