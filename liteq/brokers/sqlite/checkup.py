@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ...exceptions import BrokerCorrupt
 from ...states import Phase
-from ..owners import Owner, is_dead
+from .listening import dead_listeners
 from .location import COMPANIONS, intrusion
 from .mounts import kind_of
 from .rows import WorkerRow
@@ -57,7 +57,6 @@ def gather(session: Session, durability: str, now: float, *, thorough: bool) -> 
     damage = _damage(session, thorough=thorough)
     workers = map(WorkerRow._make, _rows(session, damage, SQL["workers"]))
     dead = [worker for worker in workers if worker.is_dead()]
-    listeners = _rows(session, damage, SQL["listeners"])
 
     def number(sql: str, *values: object) -> int:
         return sum(int(value) for (value,) in _rows(session, damage, sql, values))
@@ -91,7 +90,7 @@ def gather(session: Session, durability: str, now: float, *, thorough: bool) -> 
         strays=count("strays"),
         timeless=count("timeless"),
         stuck=count("stuck"),
-        closed_listeners=sum(is_dead(Owner.parse(owner)) is True for _, owner in listeners),
+        closed_listeners=len(dead_listeners(_rows(session, damage, SQL["listeners"]))),
         damage=damage,
     )
 
@@ -100,8 +99,7 @@ def put_right(session: Session, level: Level) -> list[str]:
     """Repair what can be repaired without asking; tell what was done."""
 
     def work(db: sqlite3.Connection) -> list[str]:
-        rows = db.execute(SQL["listeners"]).fetchall()
-        silent = [(address,) for address, owner in rows if is_dead(Owner.parse(owner))]
+        silent = dead_listeners(db.execute(SQL["listeners"]))
         db.executemany(SQL["unlisten"], silent)
         strays = db.execute(_CHECKUP["free_strays"]).rowcount
         timeless = db.execute(_CHECKUP["start_timeless"]).rowcount
@@ -113,7 +111,7 @@ def put_right(session: Session, level: Level) -> list[str]:
         return [text.format(number) for text, number in done.items() if number]
 
     done = session.write(level, work)
-    session.notifier.notify(address for (address,) in session.read(SQL["work_listeners"]))
+    session.notify(session.read(SQL["work_listeners"]))
     before = session.log_size()
     if before and session.checkpoint():
         done.append(f"moved the log of {before} bytes into the file")

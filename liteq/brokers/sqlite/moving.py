@@ -1,85 +1,48 @@
 """Tasks of this store to another one, and of another one to this."""
 
-from abc import abstractmethod
-from collections.abc import Iterator, Sequence
 from sqlite3 import Connection
 
 from ...model.graph import Group, Place
 from ...model.message import Attempt, Record
-from ..transfer import GroupState, Movable, Transfer, TransferBatch
+from ..transfer import GroupState, Transfer, TransferBatch
 from .rows import Row, record_of
-from .session import Level, Session
-from .statements import SQL, load
+from .statements import load
 
-_LOOK = Level("normal")
-_DURABLE = Level("full")
 _SQL = load("moving.sql")
 
 
-class Moving(Movable):
-    """Packs and unpacks rows."""
-
-    _sent: Level
-
-    def pack(self, size: int) -> Iterator[TransferBatch]:
-        session = self._session()
-        seen: set[str] = set()
-        while True:
-            batch = session.write(
-                _LOOK, lambda db: TransferBatch(_parcels(db, _SQL["alone"], (size,)), [])
-            )
-            ids = {transfer.record.message.id for transfer in batch.transfers}
-            if ids <= seen:  # nothing more, or nobody discards them
-                break
-            seen = ids
-            yield batch
-        batch = session.write(_LOOK, _workflows)
-        if batch.transfers:
-            yield batch
-
-    def unpack(self, batch: TransferBatch) -> int:
-        now = self.clock()
-
-        def work(db: Connection) -> tuple[int, list[tuple[str]]]:
-            new = sum(_adopt(db, transfer, now) for transfer in batch.transfers)
-            db.executemany(_SQL["adopt_group"], map(_group_row, batch.groups))
-            return new, db.execute(SQL["work_listeners"]).fetchall()
-
-        session = self._session()
-        new, listeners = session.write(_DURABLE, work)
-        self._notify(session, listeners)
-        return new
-
-    def discard(self, batch: TransferBatch) -> None:
-        tasks = [(transfer.record.message.id,) for transfer in batch.transfers]
-        groups = [(state.group.id,) for state in batch.groups]
-
-        def work(db: Connection) -> None:
-            db.executemany(_SQL["discard"], tasks)
-            db.executemany(_SQL["discard_group"], groups)
-
-        self._session().write(_DURABLE, work)
-
-    @abstractmethod
-    def _session(self) -> Session:
-        """The session of the calling thread."""
-
-    @abstractmethod
-    def _notify(self, session: Session, listeners: Sequence[tuple[str]]) -> None:
-        """Ring them."""
+def pack_alone(db: Connection, size: int) -> TransferBatch:
+    """Return up to `size` tasks that belong to no workflow, oldest first."""
+    return TransferBatch(_transfers(db, _SQL["alone"], (size,)), [])
 
 
-def _workflows(db: Connection) -> TransferBatch:
+def pack_together(db: Connection) -> TransferBatch:
+    """Return all that belongs to workflows; nothing if some of it runs."""
     if db.execute(_SQL["busy"]).fetchall():
         return TransferBatch([], [])
     groups = [
         GroupState(Group(id, outer, position, bool(forgiving)), closed, blame, bool(released))
         for id, outer, position, forgiving, closed, blame, released in db.execute(_SQL["groups"])
     ]
-    return TransferBatch(_parcels(db, _SQL["together"], ()), groups)
+    return TransferBatch(_transfers(db, _SQL["together"], ()), groups)
 
 
-def _parcels(db: Connection, query: str, values: Row) -> list[Transfer]:
+def adopt(db: Connection, batch: TransferBatch, now: float) -> int:
+    """Store `batch` as it is; return how many of its tasks were new."""
+    new = sum(_adopt(db, transfer, now) for transfer in batch.transfers)
+    db.executemany(_SQL["adopt_group"], map(_group_row, batch.groups))
+    return new
+
+
+def discard(db: Connection, batch: TransferBatch) -> None:
+    """Drop `batch`, but for tasks that run by now."""
+    tasks = [(transfer.record.message.id,) for transfer in batch.transfers]
+    groups = [(state.group.id,) for state in batch.groups]
+    db.executemany(_SQL["discard"], tasks)
+    db.executemany(_SQL["discard_group"], groups)
+
+
+def _transfers(db: Connection, query: str, values: Row) -> list[Transfer]:
     records = map(record_of, db.execute(query, values).fetchall())
     return [_transfer(db, record) for record in records]
 

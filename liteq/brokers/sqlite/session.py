@@ -4,7 +4,7 @@ import os
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -40,7 +40,7 @@ class Session(forks.Watched):
     def __init__(self, location: Location) -> None:
         self.path = location.path
         self.pid = os.getpid()
-        self.notifier = Notifier()
+        self._notifier = Notifier()
         self.listener: SocketListener | None = None  # on which this thread waits for results
         self._version: object = None
         self._suspect = False  # the disk has failed, and the log may have holes
@@ -116,6 +116,11 @@ class Session(forks.Watched):
                 lambda: self._handle.db().execute(sql, values).fetchall(), patience
             )
 
+    def notify(self, addresses: Sequence[tuple[str]]) -> None:
+        """Notify the listeners at `addresses`, which are rows of a query."""
+        if addresses:
+            self._notifier.notify([address for (address,) in addresses])
+
     def changed(self) -> bool:
         """Whether another connection has written since this was asked last (6 us)."""
         ((version,),) = self.read("pragma data_version", patience=BRIEF)
@@ -182,12 +187,12 @@ class Session(forks.Watched):
         forks.unwatch(self)
         self._gate.close()
         self._tally.close()
-        self.notifier.close()
+        self._notifier.close()
 
     def disown(self) -> None:
         # To close the gate's file leaves the lock to the parent. The connection sees to itself.
         self._gate.close()
-        self.notifier.close()
+        self._notifier.close()
 
     # one transaction
 

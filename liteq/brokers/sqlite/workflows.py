@@ -138,6 +138,19 @@ def drop_revoked(db: Connection, now: float) -> None:
     follow_up(db, [key for key, tied in rows if tied], now)
 
 
+def revive(db: Connection, ids: Sequence[str]) -> list[str]:
+    """Make those of `ids` that did not succeed ready again; return their ids."""
+    for phase in Phase:
+        if phase > Phase.SUCCEEDED:
+            rows = [(phase.name.lower(), id, phase) for id in ids]
+            db.executemany(SQL["remember_last"], rows)
+    done = [id for id in ids if db.execute(SQL["revive"], (id,)).rowcount]
+    for id in done:
+        db.execute(SQL["reopen"], (id,))
+        db.execute(SQL["unskip"], (id,))
+    return done
+
+
 def drop_waiting(db: Connection, queues: Sequence[str] | None, now: float) -> int:
     """Drop what waits to be run; what others wait for ends as cancelled. Answers how many."""
     values = {"queues": None if queues is None else json.dumps(list(queues)), "now": now}
