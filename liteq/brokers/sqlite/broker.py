@@ -32,21 +32,21 @@ from ..base import (
 )
 from ..owners import this_process
 from ..transfer import Movable, TransferBatch
-from .checkup import gather, put_right
+from .backup import write_backup
+from .checkup import gather_facts, repair
 from .claiming import claim_ready
-from .copying import copy
-from .findings import judge
-from .listening import listen, unlisten_dead
-from .location import Location
-from .moving import adopt, discard, pack_alone, pack_together
+from .findings import find_faults
+from .listeners import listen, unlisten_dead
+from .location import SqliteLocation
+from .moving import discard, pack_single_tasks, pack_workflows, store_transfers
 from .rescue import DeadWorkers, take_back
-from .rows import WorkerRow, is_plain, plain_row, record_of, task_row, tokens
+from .rows import WorkerRow, initial_tokens, is_minimal, minimal_row, record_of, task_row
 from .schedules import entry_of, fire, write_entry
-from .session import BRIEF, Level, Session
+from .session import SHORT_TIMEOUT, Session, WriteOptions
 from .sessions import ThreadSessions
-from .settling import ClaimLost, settle_all, settle_each
+from .settling import ClaimLostError, settle_all, settle_each
 from .statements import SQL, fetch_sql, listing_sql
-from .workflows import drop_revoked, drop_waiting, insert, revive
+from .workflows import cancel_revoked, insert, purge_waiting, revive
 
 T = TypeVar("T")
 
@@ -54,8 +54,8 @@ _LARGE_LOG = 64 * 2**20  # bytes: more than `Session` lets it grow to, unless pa
 _LOOK_EVERY = 64  # writes between two looks at the log's size
 _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name stays readable in results
 _FETCH = 500  # records in one query
-_DURABLE = Level("full")
-_SNAPSHOT = Level("normal")  # for reading several tables as of one moment
+_DURABLE = WriteOptions("full")
+_SNAPSHOT = WriteOptions("normal")  # for reading several tables as of one moment
 
 
 class SqliteBroker(Movable):
@@ -64,14 +64,16 @@ class SqliteBroker(Movable):
     trusted = True
     default_serializer = "pickle"  # only this user can write the file
 
-    def __init__(self, location: Location, clock: Clock) -> None:
+    def __init__(self, location: SqliteLocation, clock: Clock) -> None:
         self.location = location
         self.url = location.url
         self.clock = clock
         # What a worker writes may roll back after a power cut, together with what follows from
         # it, and is then run again; only `strict` promises more.
-        self._sent = Level("normal" if location.durability == "fast" else "full")
-        self._worked = Level("full" if location.durability == "strict" else "normal", BRIEF)
+        self._client_writes = WriteOptions("normal" if location.durability == "fast" else "full")
+        self._worker_writes = WriteOptions(
+            "full" if location.durability == "strict" else "normal", SHORT_TIMEOUT
+        )
         self._sessions = ThreadSessions(location)
         self._writes = 0
         self._dead_workers = DeadWorkers()
@@ -80,16 +82,18 @@ class SqliteBroker(Movable):
 
     def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
         now = self.clock()
-        token = tokens()
+        token = initial_tokens()
 
         def work(db: Connection) -> None:
             # Rows are made as they are written: a list of them would keep the collector busy.
-            if all(map(is_plain, messages)):
-                db.executemany(SQL["enqueue_plain"], map(plain_row, messages, repeat(now), token))
+            if all(map(is_minimal, messages)):
+                db.executemany(
+                    SQL["enqueue_minimal"], map(minimal_row, messages, repeat(now), token)
+                )
             else:
                 db.executemany(SQL["enqueue"], map(task_row, messages, repeat(now), token))
 
-        self._write_and_notify(_DURABLE if durable else self._sent, work)
+        self._write_and_notify(_DURABLE if durable else self._client_writes, work)
         self._bound_log()
 
     def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
@@ -99,13 +103,13 @@ class SqliteBroker(Movable):
             if not db.execute(SQL["known"], (graph.messages[0].id,)).fetchall():
                 insert(db, graph, now)
 
-        self._write_and_notify(_DURABLE if durable else self._sent, work)
+        self._write_and_notify(_DURABLE if durable else self._client_writes, work)
         self._bound_log()
 
     # working
 
     def claim(self, claim: Claim) -> list[Delivery]:
-        return self._write(self._worked, lambda db: claim_ready(db, claim, self.clock()))
+        return self._write(self._worker_writes, lambda db: claim_ready(db, claim, self.clock()))
 
     def settle(self, settlements: Sequence[Settlement], claim: Claim | None = None) -> Settled:
         now = self.clock()
@@ -127,31 +131,31 @@ class SqliteBroker(Movable):
 
         session = self._session()
         try:
-            settled = session.write(self._worked, write_all)
-        except ClaimLost:  # seldom, so only then it is worth asking which one
+            settled = session.write(self._worker_writes, write_all)
+        except ClaimLostError:  # seldom, so only then it is worth asking which one
             listeners.clear()
-            settled = session.write(self._worked, write_each)
+            settled = session.write(self._worker_writes, write_each)
         session.notify(listeners)
         return settled
 
     def release(self, receipts: Sequence[Receipt]) -> None:
         def work(db: Connection) -> None:
             db.executemany(SQL["release"], receipts)
-            drop_revoked(db, self.clock())
+            cancel_revoked(db, self.clock())
 
-        self._write_and_notify(self._worked, work)
+        self._write_and_notify(self._worker_writes, work)
 
     def promote(self) -> float | None:
         now = self.clock()
         upcoming = self._next_due()
         while upcoming is not None and upcoming <= now:
-            self._write_and_notify(self._worked, lambda db: db.execute(SQL["due"], (now,)))
+            self._write_and_notify(self._worker_writes, lambda db: db.execute(SQL["due"], (now,)))
             upcoming = self._next_due()
         return upcoming
 
     def rescue(self, policy: Policy, started: StartedClaims) -> list[Record]:
         session = self._session()
-        rows = session.read(SQL["workers"], patience=BRIEF)
+        rows = session.read(SQL["workers"], timeout=SHORT_TIMEOUT)
         dead = self._dead_workers.among(map(WorkerRow._make, rows))
         if not dead:
             return []
@@ -159,16 +163,16 @@ class SqliteBroker(Movable):
 
         def work(db: Connection) -> list[str]:
             ids = [id for worker in dead for id in take_back(db, worker, policy, started, now)]
-            drop_revoked(db, now)
+            cancel_revoked(db, now)
             return ids
 
-        ids = session.write(self._worked, work)
-        unlisten_dead(session, self._worked)
+        ids = session.write(self._worker_writes, work)
+        unlisten_dead(session, self._worker_writes)
         session.notify(session.read(SQL["work_listeners"]) + session.read(SQL["result_listeners"]))
         return [record for record in self.fetch(ids) if record]
 
     def to_terminate(self, worker: int) -> list[ToTerminate]:
-        rows = self._session().read(SQL["to_terminate"], (worker,), BRIEF)
+        rows = self._session().read(SQL["to_terminate"], (worker,), SHORT_TIMEOUT)
         return [ToTerminate(Receipt(seq, token), id) for seq, token, id in rows]
 
     # results
@@ -188,12 +192,16 @@ class SqliteBroker(Movable):
     def report(self, id: str, state: str, meta: bytes, serializer: str) -> bool:
         row = (state, meta, serializer, id)
         return self._write_and_notify(
-            self._worked, lambda db: db.execute(SQL["report"], row).rowcount > 0, "result_listeners"
+            self._worker_writes,
+            lambda db: db.execute(SQL["report"], row).rowcount > 0,
+            "result_listeners",
         )
 
     def forget(self, ids: Sequence[str]) -> int:
         rows = [(id,) for id in ids]
-        return self._write(self._sent, lambda db: db.executemany(SQL["forget"], rows).rowcount)
+        return self._write(
+            self._client_writes, lambda db: db.executemany(SQL["forget"], rows).rowcount
+        )
 
     def attempts(self, id: str) -> list[Attempt]:
         earlier = [Attempt._make(row) for row in self._session().read(SQL["attempts"], (id,))]
@@ -219,11 +227,11 @@ class SqliteBroker(Movable):
             values = (keep_until, terminate)
             once = dict.fromkeys(ids)
             found = [id for id in once if db.execute(SQL["revoke"], (*values, id)).rowcount]
-            drop_revoked(db, now)
+            cancel_revoked(db, now)
             return found
 
         session = self._session()
-        found = session.write(self._sent, work)
+        found = session.write(self._client_writes, work)
         if found:
             session.notify(session.read(SQL["result_listeners"]))
             if terminate:
@@ -231,7 +239,7 @@ class SqliteBroker(Movable):
         return found
 
     def revive(self, ids: Sequence[str]) -> list[str]:
-        return self._write_and_notify(self._sent, lambda db: revive(db, ids))
+        return self._write_and_notify(self._client_writes, lambda db: revive(db, ids))
 
     def sweep(self, limit: int) -> int:
         values = (self.clock(), limit)
@@ -242,7 +250,7 @@ class SqliteBroker(Movable):
                 db.execute(SQL["sweep_groups"])
             return swept
 
-        return self._write(self._worked, work)
+        return self._write(self._worker_writes, work)
 
     # schedules
 
@@ -250,14 +258,14 @@ class SqliteBroker(Movable):
         def work(db: Connection) -> list[str]:
             return [each.name for each in entries if not write_entry(db, each)]
 
-        return self._write_and_notify(self._sent, work)
+        return self._write_and_notify(self._client_writes, work)
 
     def unschedule(self, names: Sequence[str]) -> list[str]:
         def work(db: Connection) -> list[str]:
             once = dict.fromkeys(names)
             return [name for name in once if db.execute(SQL["unschedule"], (name,)).rowcount]
 
-        return self._write(self._sent, work)
+        return self._write(self._client_writes, work)
 
     def schedules(self, due_by: float | None = None) -> list[Entry]:
         if due_by is None:
@@ -274,7 +282,7 @@ class SqliteBroker(Movable):
         now = self.clock()
         # What a power cut takes back it takes back whole, and then it is due once more.
         return self._write_and_notify(
-            self._worked, lambda db: [fire(db, each, now) for each in firings]
+            self._worker_writes, lambda db: [fire(db, each, now) for each in firings]
         )
 
     # workers
@@ -284,22 +292,22 @@ class SqliteBroker(Movable):
         now = self.clock()
         row = (name, str(me), me.pid, me.host, now, now, info)
         return self._write(
-            self._worked, lambda db: int(db.execute(SQL["register"], row).lastrowid or 0)
+            self._worker_writes, lambda db: int(db.execute(SQL["register"], row).lastrowid or 0)
         )
 
     def beat(self, worker: int, info: str) -> None:
         row = (self.clock(), info, worker)
-        self._write(self._worked, lambda db: db.execute(SQL["beat"], row))
+        self._write(self._worker_writes, lambda db: db.execute(SQL["beat"], row))
 
     def unregister(self, worker: int) -> None:
         now = self.clock()
 
         def work(db: Connection) -> None:
             db.execute(SQL["release_all"], (worker,))
-            drop_revoked(db, now)
+            cancel_revoked(db, now)
             db.execute(SQL["stop"], (now, worker))
 
-        self._write_and_notify(self._worked, work)
+        self._write_and_notify(self._worker_writes, work)
 
     # waiting
 
@@ -321,7 +329,7 @@ class SqliteBroker(Movable):
             session.checkpoint()
         if idle:
             cutoff = (self.clock() - _KEEP_WORKERS,)
-            session.write(self._worked, lambda db: db.execute(SQL["forget_workers"], cutoff))
+            session.write(self._worker_writes, lambda db: db.execute(SQL["forget_workers"], cutoff))
 
     def close(self) -> None:
         self._sessions.close()
@@ -350,42 +358,42 @@ class SqliteBroker(Movable):
 
     def purge(self, queues: Sequence[str] | None) -> int:
         now = self.clock()
-        return self._write(self._sent, lambda db: drop_waiting(db, queues, now))
+        return self._write(self._client_writes, lambda db: purge_waiting(db, queues, now))
 
     # what only some stores offer
 
     def examine(self, *, thorough: bool = False) -> Examination:
         durability = self.location.durability
-        facts = gather(self._existing(), durability, self.clock(), thorough=thorough)
-        return Examination(facts._asdict(), judge(facts))
+        facts = gather_facts(self._existing(), durability, self.clock(), thorough=thorough)
+        return Examination(facts._asdict(), find_faults(facts))
 
     def mend(self) -> list[str]:
-        return put_right(self._existing(), self._sent)
+        return repair(self._existing(), self._client_writes)
 
     def compact(self) -> None:
         self._existing().vacuum()
 
     def backup(self, path: str) -> None:
-        copy(self._existing(), path)
+        write_backup(self._existing(), path)
 
     # moving to another store
 
     def pack(self, size: int) -> Iterator[TransferBatch]:
         seen: set[str] = set()
         while True:
-            batch = self._write(_SNAPSHOT, lambda db: pack_alone(db, size))
+            batch = self._write(_SNAPSHOT, lambda db: pack_single_tasks(db, size))
             ids = {transfer.record.message.id for transfer in batch.transfers}
             if ids <= seen:  # nothing more, or nobody discards them
                 break
             seen = ids
             yield batch
-        batch = self._write(_SNAPSHOT, pack_together)
+        batch = self._write(_SNAPSHOT, pack_workflows)
         if batch.transfers:
             yield batch
 
     def unpack(self, batch: TransferBatch) -> int:
         now = self.clock()
-        return self._write_and_notify(_DURABLE, lambda db: adopt(db, batch, now))
+        return self._write_and_notify(_DURABLE, lambda db: store_transfers(db, batch, now))
 
     def discard(self, batch: TransferBatch) -> None:
         self._write(_DURABLE, lambda db: discard(db, batch))
@@ -404,11 +412,14 @@ class SqliteBroker(Movable):
             )
         return self._session()
 
-    def _write(self, level: Level, work: Callable[[Connection], T]) -> T:
+    def _write(self, level: WriteOptions, work: Callable[[Connection], T]) -> T:
         return self._sessions.current().write(level, work)
 
     def _write_and_notify(
-        self, level: Level, work: Callable[[Connection], T], listeners: str = "work_listeners"
+        self,
+        level: WriteOptions,
+        work: Callable[[Connection], T],
+        listeners: str = "work_listeners",
     ) -> T:
         """Run `work` in a transaction; then notify those that the query `listeners` names."""
 
@@ -422,7 +433,7 @@ class SqliteBroker(Movable):
 
     def _next_due(self) -> float | None:
         moment: float | None
-        ((moment,),) = self._session().read(SQL["next_due"], patience=BRIEF)
+        ((moment,),) = self._session().read(SQL["next_due"], timeout=SHORT_TIMEOUT)
         return moment
 
     def _bound_log(self) -> None:

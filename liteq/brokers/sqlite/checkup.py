@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 from ...exceptions import BrokerCorrupt
 from ...states import Phase
-from .listening import dead_listeners
-from .location import COMPANIONS, intrusion
+from .listeners import dead_listeners
+from .location import COMPANIONS, foreign_access
 from .mounts import kind_of
 from .rows import WorkerRow
-from .session import Level, Session
+from .session import Session, WriteOptions
 from .statements import SQL, load
 
 _CHECKUP = load("checkup.sql")
@@ -21,7 +21,7 @@ _AHEAD = 60.0  # seconds that a task may come from the future: clocks are set by
 _LISTED = 10  # faults of the file that are told one by one
 
 
-class Facts(NamedTuple):
+class StoreFacts(NamedTuple):
     """How a store is, in the order in which it is shown."""
 
     path: str
@@ -50,7 +50,7 @@ class Facts(NamedTuple):
     closed_listeners: int
 
 
-def gather(session: Session, durability: str, now: float, *, thorough: bool) -> Facts:
+def gather_facts(session: Session, durability: str, now: float, *, thorough: bool) -> StoreFacts:
     """The facts of the store that `session` has open."""
     path = session.path
     found = os.stat(path)
@@ -67,7 +67,7 @@ def gather(session: Session, durability: str, now: float, *, thorough: bool) -> 
     def pragma(name: str) -> int:
         return number(f"pragma {name}")
 
-    return Facts(
+    return StoreFacts(
         path=path,
         durability=durability,
         size=found.st_size,
@@ -95,13 +95,13 @@ def gather(session: Session, durability: str, now: float, *, thorough: bool) -> 
     )
 
 
-def put_right(session: Session, level: Level) -> list[str]:
+def repair(session: Session, level: WriteOptions) -> list[str]:
     """Repair what can be repaired without asking; tell what was done."""
 
     def work(db: sqlite3.Connection) -> list[str]:
         silent = dead_listeners(db.execute(SQL["listeners"]))
         db.executemany(SQL["unlisten"], silent)
-        strays = db.execute(_CHECKUP["free_strays"]).rowcount
+        strays = db.execute(_CHECKUP["release_strays"]).rowcount
         timeless = db.execute(_CHECKUP["start_timeless"]).rowcount
         done = {
             "gave back {} running tasks that no worker has": strays,
@@ -146,7 +146,7 @@ def _phase(number: int) -> str:
 
 
 def _intrusions(path: str) -> dict[str, str]:
-    found = {each: intrusion(each) for each in (path, *(path + tail for tail in COMPANIONS))}
+    found = {each: foreign_access(each) for each in (path, *(path + tail for tail in COMPANIONS))}
     return {each: how for each, how in found.items() if how}
 
 

@@ -15,7 +15,7 @@ select count(*) from task where phase = {RUNNING} and worker = ?
 select count(*) from task
 where phase = {RUNNING} and (worker is null or worker not in (select id from worker where stopped is null))
 
--- name: free_strays
+-- name: release_strays
 update task set phase = {READY}, token = token + 1, started = null
 where phase = {RUNNING} and (worker is null or worker not in (select id from worker where stopped is null))
 

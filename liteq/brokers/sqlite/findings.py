@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ..base import Finding
-from .checkup import Facts
+from .checkup import StoreFacts
 
 _LARGE_LOG = 64 * 2**20  # bytes; folded in at 2 MB unless somebody is in the way
 _LITTLE_ROOM = 100 * 2**20
@@ -11,13 +11,13 @@ _MUCH_AIR = 16 * 2**20
 _RESET_BUG = "sqlite.org/wal.html#walresetbug"
 
 
-def judge(facts: Facts) -> list[Finding]:
+def find_faults(facts: StoreFacts) -> list[Finding]:
     """The findings, the worst first."""
     found = [*_file(facts), *_tasks(facts), *_space(facts), *_versions(facts)]
     return sorted(found, key=lambda each: ("error", "warning", "note").index(each.severity))
 
 
-def _file(facts: Facts) -> Iterator[Finding]:
+def _file(facts: StoreFacts) -> Iterator[Finding]:
     if facts.damage:
         yield Finding(
             "error",
@@ -39,7 +39,7 @@ def _file(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _tasks(facts: Facts) -> Iterator[Finding]:
+def _tasks(facts: StoreFacts) -> Iterator[Finding]:
     if facts.orphans:
         yield Finding(
             "warning",
@@ -80,7 +80,7 @@ def _tasks(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _space(facts: Facts) -> Iterator[Finding]:
+def _space(facts: StoreFacts) -> Iterator[Finding]:
     if facts.log_size > _LARGE_LOG:
         yield Finding(
             "warning",
@@ -104,7 +104,7 @@ def _space(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _versions(facts: Facts) -> Iterator[Finding]:
+def _versions(facts: StoreFacts) -> Iterator[Finding]:
     version = tuple(int(part) for part in facts.sqlite.split("."))
     if not (version >= (3, 51, 3) or (version[:2] == (3, 50) <= version and version[2] >= 7)):
         yield Finding(

@@ -15,51 +15,53 @@ import os
 from threading import Lock
 from weakref import WeakSet
 
-LONGEST = 5.0  # seconds that a fork waits for a transaction
+MAX_WAIT = 5.0  # seconds that a fork waits for a transaction
 
 
-class Watched:
+class ForkAware:
     """Something open that a forked child must not have. `watch` it."""
 
-    def pause(self) -> bool:
+    def before_fork(self) -> bool:
         """Before a fork: close what must not be inherited, until `resume`; False: no need."""
         return False
 
-    def resume(self) -> None:
+    def after_fork_in_parent(self) -> None:
         """In the parent, after it: go on."""
 
-    def disown(self) -> None:
+    def after_fork_in_child(self) -> None:
         """In the child: close what is left."""
 
 
 opening = Lock()  # held while something is opened, so that no fork finds it half done
-_watched: WeakSet[Watched] = WeakSet()
-_paused: list[Watched] = []
+_registered: WeakSet[ForkAware] = WeakSet()
+_paused: list[ForkAware] = []
 _forking = Lock()
 
 
-def watch(each: Watched) -> None:
+def register(each: ForkAware) -> None:
     """See to `each` at a fork, for as long as it lives."""
-    _watched.add(each)
+    _registered.add(each)
 
 
-def unwatch(each: Watched) -> None:
+def unregister(each: ForkAware) -> None:
     """It was closed."""
-    _watched.discard(each)
+    _registered.discard(each)
 
 
 def _before() -> None:
-    _forking.acquire(timeout=LONGEST)
-    _paused.extend(each for each in tuple(_watched) if each.pause())
-    opening.acquire(timeout=LONGEST)
+    _forking.acquire(timeout=MAX_WAIT)
+    _paused.extend(each for each in tuple(_registered) if each.before_fork())
+    opening.acquire(timeout=MAX_WAIT)
     # Those that were just being opened.
-    _paused.extend(each for each in tuple(_watched) if each not in _paused and each.pause())
+    _paused.extend(
+        each for each in tuple(_registered) if each not in _paused and each.before_fork()
+    )
 
 
 def _after_in_parent() -> None:
     opening.release()
     for each in _paused:
-        each.resume()
+        each.after_fork_in_parent()
     _paused.clear()
     _forking.release()
 
@@ -68,9 +70,9 @@ def _after_in_child() -> None:
     global opening, _forking
     opening, _forking = Lock(), Lock()
     _paused.clear()
-    for each in tuple(_watched):
-        each.disown()
-    _watched.clear()
+    for each in tuple(_registered):
+        each.after_fork_in_child()
+    _registered.clear()
 
 
 if hasattr(os, "register_at_fork"):

@@ -8,9 +8,9 @@ from ...exceptions import BrokerGone, BrokerUnavailable, ConfigurationError
 from . import forks
 
 BUSY_MS = 250  # SQLite's own waiting keeps Ctrl-C waiting too, so it is short and we loop
-_OLDEST = (3, 35, 0)  # `returning`
+_MIN_VERSION = (3, 35, 0)  # `returning`
 
-_EVERYTIME = f"""
+_PRAGMAS = f"""
     pragma busy_timeout = {BUSY_MS};
     pragma wal_autocheckpoint = 0;
     pragma journal_size_limit = 16777216;
@@ -23,28 +23,28 @@ _EVERYTIME = f"""
 
 # Connections of the parent process by file, each in a transaction. They are never closed: that
 # would roll back in memory which is shared with the parent.
-_left_over: dict[str, sqlite3.Connection] = {}
+_inherited: dict[str, sqlite3.Connection] = {}
 
 
-class Handle(forks.Watched):
+class Handle(forks.ForkAware):
     """One thread's way to the file at `path`. Raises ConfigurationError for an old SQLite."""
 
     def __init__(self, path: str) -> None:
-        if sqlite3.sqlite_version_info < _OLDEST:
+        if sqlite3.sqlite_version_info < _MIN_VERSION:
             raise ConfigurationError(
                 f"SQLite {sqlite3.sqlite_version} is too old: liteq needs 3.35 or newer; "
                 f"use a newer Python"
             )
         self.path = path
-        self.calm = Lock()  # held by whoever uses `db()`, for as long as that must not be closed
+        self.in_use = Lock()  # held by whoever uses `db()`, for as long as that must not be closed
         self._thread = get_ident()
         self._db: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
         self._synchronous = ""
-        forks.watch(self)
+        forks.register(self)
 
     def db(self) -> sqlite3.Connection:
-        """The connection. Under `calm` only. Raises sqlite3.Error, BrokerGone."""
+        """The connection. Under `in_use` only. Raises sqlite3.Error, BrokerGone."""
         return self._db or self._open()
 
     def db_at(self, synchronous: str) -> sqlite3.Connection:
@@ -68,12 +68,12 @@ class Handle(forks.Watched):
 
     def close(self) -> None:
         """Close the connection, whoever opened it. It is opened again when it is asked for."""
-        with self.calm:
+        with self.in_use:
             self._close()
 
     def _open(self) -> sqlite3.Connection:
         self.check()
-        if self.path in _left_over:
+        if self.path in _inherited:
             raise BrokerUnavailable(
                 f"{self.path} cannot be used in this process: it was forked while another thread "
                 f"was in a long transaction; start it with the spawn method, or fork earlier"
@@ -85,7 +85,7 @@ class Handle(forks.Watched):
             )
             self._db = db
         try:
-            db.executescript(_EVERYTIME)
+            db.executescript(_PRAGMAS)
         except BaseException:
             self._close()
             raise
@@ -106,19 +106,19 @@ class Handle(forks.Watched):
 
     # see forks.py
 
-    def pause(self) -> bool:
+    def before_fork(self) -> bool:
         if self._db is None:
             return False
         # A fork by whoever is in the transaction cannot wait for its end.
-        patience = 0.0 if self._thread == get_ident() else forks.LONGEST
-        if not self.calm.acquire(timeout=patience):
+        timeout = 0.0 if self._thread == get_ident() else forks.MAX_WAIT
+        if not self.in_use.acquire(timeout=timeout):
             return False
         self._close()
         return True
 
-    def resume(self) -> None:
-        self.calm.release()
+    def after_fork_in_parent(self) -> None:
+        self.in_use.release()
 
-    def disown(self) -> None:
+    def after_fork_in_child(self) -> None:
         if self._db is not None:
-            _left_over[self.path] = self._db
+            _inherited[self.path] = self._db

@@ -17,7 +17,7 @@ COMPANIONS = ("-wal", "-shm", "-gate")  # what stands beside the file, by the en
 DURABILITIES = ("safe", "strict", "fast")
 
 
-class Location(NamedTuple):
+class SqliteLocation(NamedTuple):
     """A store's file and how carefully it is written."""
 
     path: str
@@ -29,7 +29,7 @@ class Location(NamedTuple):
         return f"sqlite:///{quote(self.path)}?durability={self.durability}"
 
 
-def locate(url: str) -> Location:
+def locate(url: str) -> SqliteLocation:
     """Read `sqlite:///relative.db`, `sqlite:////absolute.db` or `sqlite:///C:/windows.db`.
 
     `?durability=` is `safe` (default), `strict` or `fast`. Percent signs are decoded. Raises
@@ -53,7 +53,7 @@ def locate(url: str) -> Location:
             f"unknown option {next(iter(options))!r} in {url!r}: there is only durability="
         )
     # realpath: two spellings of one file must share one set of locks and one gate.
-    return Location(os.path.realpath(unquote(parts.path[1:])), durability)
+    return SqliteLocation(os.path.realpath(unquote(parts.path[1:])), durability)
 
 
 def default_url(name: str | None) -> str:
@@ -121,14 +121,14 @@ def _check(path: str) -> None:
             stacklevel=2,
         )
     for each in (path, *(path + tail for tail in COMPANIONS)):
-        if (fault := intrusion(each)) is not None:
+        if (fault := foreign_access(each)) is not None:
             raise BrokerInsecure(
                 f"{each} could be written by others ({fault}), and the store may hold pickles: "
                 f"chown it to this user and chmod 600 it"
             )
 
 
-def intrusion(path: str) -> str | None:
+def foreign_access(path: str) -> str | None:
     """How somebody else than this user and root could write the file; None: they cannot."""
     try:
         found = os.lstat(path)

@@ -4,33 +4,33 @@ from sqlite3 import Connection
 
 from ...model.graph import Group, Place
 from ...model.message import Attempt, Record
-from ..transfer import GroupState, Transfer, TransferBatch
+from ..transfer import MovedGroup, Transfer, TransferBatch
 from .rows import Row, record_of
 from .statements import load
 
 _SQL = load("moving.sql")
 
 
-def pack_alone(db: Connection, size: int) -> TransferBatch:
+def pack_single_tasks(db: Connection, size: int) -> TransferBatch:
     """Return up to `size` tasks that belong to no workflow, oldest first."""
-    return TransferBatch(_transfers(db, _SQL["alone"], (size,)), [])
+    return TransferBatch(_transfers(db, _SQL["single_tasks"], (size,)), [])
 
 
-def pack_together(db: Connection) -> TransferBatch:
+def pack_workflows(db: Connection) -> TransferBatch:
     """Return all that belongs to workflows; nothing if some of it runs."""
     if db.execute(_SQL["busy"]).fetchall():
         return TransferBatch([], [])
     groups = [
-        GroupState(Group(id, outer, position, bool(forgiving)), closed, blame, bool(released))
+        MovedGroup(Group(id, outer, position, bool(forgiving)), closed, blame, bool(released))
         for id, outer, position, forgiving, closed, blame, released in db.execute(_SQL["groups"])
     ]
-    return TransferBatch(_transfers(db, _SQL["together"], ()), groups)
+    return TransferBatch(_transfers(db, _SQL["workflow_tasks"], ()), groups)
 
 
-def adopt(db: Connection, batch: TransferBatch, now: float) -> int:
+def store_transfers(db: Connection, batch: TransferBatch, now: float) -> int:
     """Store `batch` as it is; return how many of its tasks were new."""
-    new = sum(_adopt(db, transfer, now) for transfer in batch.transfers)
-    db.executemany(_SQL["adopt_group"], map(_group_row, batch.groups))
+    new = sum(_store_transfer(db, transfer, now) for transfer in batch.transfers)
+    db.executemany(_SQL["insert_group"], map(_group_row, batch.groups))
     return new
 
 
@@ -56,7 +56,7 @@ def _transfer(db: Connection, record: Record) -> Transfer:
     return Transfer(record, place, attempts)
 
 
-def _adopt(db: Connection, transfer: Transfer, now: float) -> int:
+def _store_transfer(db: Connection, transfer: Transfer, now: float) -> int:
     record, place, attempts = transfer
     worker = _worker_of(db, record.worker, now)
     times = (record.created, record.started, record.finished, record.keep_until)
@@ -70,12 +70,12 @@ def _adopt(db: Connection, transfer: Transfer, now: float) -> int:
         *(record.woken_by, place.waits, place.barrier, place.group, place.position),
         *(place.takes, place.on_failure, place.followed, place.delay, len(attempts)),
     )
-    if not db.execute(_SQL["adopt"], row).rowcount:
+    if not db.execute(_SQL["insert_task"], row).rowcount:
         return 0
     for each in attempts:
         name = _worker_of(db, each.worker, now)
         told = (each.number, each.started, each.ended, name, each.outcome, each.error)
-        db.execute(_SQL["adopt_attempt"], (*told, record.message.id))
+        db.execute(_SQL["insert_attempt"], (*told, record.message.id))
     return 1
 
 
@@ -85,8 +85,8 @@ def _worker_of(db: Connection, name: str | None, now: float) -> int | None:
         return None
     for (number,) in db.execute(_SQL["worker_of"], (name,)).fetchall():
         return int(number)
-    return db.execute(_SQL["former_worker"], (name, now, now, now)).lastrowid
+    return db.execute(_SQL["insert_former_worker"], (name, now, now, now)).lastrowid
 
 
-def _group_row(state: GroupState) -> Row:
+def _group_row(state: MovedGroup) -> Row:
     return (*state.group, state.closed, state.blame, state.released)

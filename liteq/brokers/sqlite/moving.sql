@@ -1,10 +1,10 @@
 -- What moves tasks between stores.
 
--- name: alone
+-- name: single_tasks
 -- Tasks that belong to no workflow.
 {record} where t.phase <> {RUNNING} and not t.tied and t.waits is null order by t.seq limit ?
 
--- name: together
+-- name: workflow_tasks
 {record} where t.tied or t.waits is not null order by t.seq
 
 -- name: place
@@ -21,7 +21,7 @@ select 1 from task where phase = {RUNNING} and (tied or waits is not null) limit
 -- name: groups
 select id, outer_group, position, forgiving, closed, blame, released from task_group
 
--- name: adopt
+-- name: insert_task
 insert or ignore into task (
   id, task, payload, serializer, queue, priority, eta, expires, retries,
   acks_late, ignore_result, track_started, options,
@@ -32,18 +32,18 @@ insert or ignore into task (
   ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 )
 
--- name: adopt_attempt
+-- name: insert_attempt
 insert or ignore into attempt (task, number, started, ended, worker, outcome, error)
 select seq, ?, ?, ?, ?, ?, ? from task where id = ?
 
--- name: adopt_group
+-- name: insert_group
 insert or ignore into task_group (id, outer_group, position, forgiving, closed, blame, released)
 values (?, ?, ?, ?, ?, ?, ?)
 
 -- name: worker_of
 select id from worker where name = ? and stopped is not null order by id desc limit 1
 
--- name: former_worker
+-- name: insert_former_worker
 insert into worker (name, owner, pid, host, started, beat, stopped) values (?, '', 0, '', ?, ?, ?)
 
 -- name: discard

@@ -9,7 +9,7 @@ from ...states import Phase
 from ..base import StartedClaims
 from .rows import WorkerRow
 from .statements import SQL
-from .workflows import follow_up
+from .workflows import propagate_ends
 
 _LEASE = 60.0  # seconds without a beat after which an owner that cannot be judged is dead
 _ONCE = "its worker died while it ran, and with acks_late=False it may not run again"
@@ -61,5 +61,5 @@ def take_back(
             db.execute(SQL["bury"], (*values, *receipt))
             if tied:
                 ended.append(seq)
-    follow_up(db, ended, now)
+    propagate_ends(db, ended, now)
     return ids

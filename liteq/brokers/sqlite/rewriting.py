@@ -5,7 +5,7 @@ import os
 _CHUNK = 2**20  # bytes
 
 
-def write_again(path: str) -> None:
+def rewrite_in_place(path: str) -> None:
     """Write the bytes of the file at `path` over themselves, and wait for the disk.
 
     Only for a write-ahead log, under the write lock. SQLite keeps no locks on that file, so that

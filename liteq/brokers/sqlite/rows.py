@@ -56,13 +56,13 @@ class WorkerRow(NamedTuple):
 # So the rows of what nearly all tasks are have none of these.
 
 
-def is_plain(message: Message) -> bool:
+def is_minimal(message: Message) -> bool:
     """Whether it is ready at once, and has nothing that is seldom set."""
     return message.eta is None and message.expires is None and message.options is None
 
 
-def plain_row(message: Message, now: float, token: int) -> Row:
-    """The values of `enqueue_plain`."""
+def minimal_row(message: Message, now: float, token: int) -> Row:
+    """The values of `enqueue_minimal`."""
     id, task, payload, serializer, queue, priority, _, _, retries, late, ignores, tracks, _ = (
         message
     )
@@ -86,14 +86,14 @@ def delivery_of(row: Row) -> Delivery:
     return _new(Delivery, (message, receipt, *row[_REST_OF_DELIVERY], None))
 
 
-def tokens() -> Iterator[int]:
+def initial_tokens() -> Iterator[int]:
     """Where the tokens of new tasks begin: anywhere, and so far apart that two tasks of one worker
     never have the same, however often they are claimed."""
     return count(getrandbits(48), 1024)
 
 
-def placed_row(message: Message, place: Place, token: int, now: float) -> Row:
-    """The values of `enqueue_placed`."""
+def workflow_row(message: Message, place: Place, token: int, now: float) -> Row:
+    """The values of `enqueue_in_workflow`."""
     id, task, payload, *call, late, ignores, tracks, options = message
     phase = first_phase(message, now) if place.waits is None else Phase.WAITING
     tied = place.followed or place.barrier or place.group is not None
@@ -109,13 +109,13 @@ def record_of(row: Row) -> Record:
     return Record._make((Message._make(row[_MESSAGE]), Phase(row[_PHASE]), *rest))
 
 
-def is_plain_end(each: Settlement) -> bool:
+def is_minimal_end(each: Settlement) -> bool:
     """Whether there is no traceback and no state of its own, as for what succeeds."""
     return each.traceback is None and each.reported is None
 
 
-def plain_final_row(each: Settlement) -> Row:
-    """The values of `finish_plain`."""
+def minimal_final_row(each: Settlement) -> Row:
+    """The values of `finish_minimal`."""
     result = each.result and bytearray(each.result)
     key, token = each.receipt
     ended = (int(each.phase), result, each.result_serializer, each.lost, each.at, each.keep_until)
@@ -142,7 +142,7 @@ def attempt_row(each: Settlement) -> Row:
     return (each.at, each.why, each.traceback, *each.receipt)
 
 
-def again_row(each: Settlement) -> Row:
+def retry_row(each: Settlement) -> Row:
     """The values of `again`."""
     assert each.retry is not None
     message = each.retry

@@ -11,109 +11,109 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from ...exceptions import BrokerError, BrokerLocked
 from . import forks
 from .errors import cannot_open, is_busy, is_io_error, translate
-from .gate import Gate, make_gate
 from .handle import BUSY_MS, Handle
-from .listeners import Notifier, SocketListener
-from .location import Location, prepare
-from .locks import holder_of_gate, holder_of_lock
-from .rewriting import write_again
+from .location import SqliteLocation, prepare
+from .lockholder import describe_holder, describe_writer
+from .rewriting import rewrite_in_place
 from .schema import ensure_schema, is_current
-from .tally import Tally
+from .sharedstate import SharedState
+from .sockets import Notifier, SocketListener
+from .writelock import WriteLock, make_write_lock
 
 T = TypeVar("T")
 
-PATIENCE = 30.0  # seconds that a caller waits for the write lock
-BRIEF = 1.0  # seconds that a worker waits: it tries again by itself, and must hear a Ctrl-C
-_FOLD_AT = 2 * 2**20  # bytes of log: some 2.5 ms of work for whoever writes the last of them
+LOCK_TIMEOUT = 30.0  # seconds that a caller waits for the write lock
+SHORT_TIMEOUT = 1.0  # seconds that a worker waits: it tries again by itself, and must hear a Ctrl-C
+_CHECKPOINT_AT = 2 * 2**20  # bytes of log: some 2.5 ms of work for whoever writes the last of them
 
 
-class Level(NamedTuple):
+class WriteOptions(NamedTuple):
     """How a transaction is written: at `full` it survives a power cut, at `normal` every kill."""
 
     synchronous: Literal["full", "normal"]
-    patience: float = PATIENCE  # seconds to wait for the lock
+    timeout: float = LOCK_TIMEOUT  # seconds to wait for the lock
 
 
-class Session(forks.Watched):
+class Session(forks.ForkAware):
     """A connection with its place in the gate. Belongs to one thread of one process."""
 
-    def __init__(self, location: Location) -> None:
+    def __init__(self, location: SqliteLocation) -> None:
         self.path = location.path
         self.pid = os.getpid()
         self._notifier = Notifier()
         self.listener: SocketListener | None = None  # on which this thread waits for results
         self._version: object = None
-        self._suspect = False  # the disk has failed, and the log may have holes
+        self._log_suspect = False  # the disk has failed, and the log may have holes
         prepare(self.path)
         self._handle = Handle(self.path)
         with forks.opening:
-            self._gate, self._tally = self._shared()
-            forks.watch(self)
+            self._write_lock, self._shared_state = self._open_shared()
+            forks.register(self)
         try:
-            self._make_ready()
+            self._ensure_schema()
         except BaseException:
             self.close()
             raise
 
-    def _shared(self) -> tuple[Gate, Tally]:
+    def _open_shared(self) -> tuple[WriteLock, SharedState]:
         path = f"{self.path}-gate"
         try:
-            tally = Tally(path)
+            shared_state = SharedState(path)
             try:
-                return make_gate(path, tally), tally
+                return make_write_lock(path, shared_state), shared_state
             except BaseException:
-                tally.close()
+                shared_state.close()
                 raise
         except OSError as exc:
             raise cannot_open(exc, path) from exc
 
-    def _make_ready(self) -> None:
+    def _ensure_schema(self) -> None:
         # A store that is up to date is opened beside the gate, so that whoever only wants to look
         # does not wait for those who write.
-        with self._translated(), self._handle.calm:
-            if self._patiently(lambda: is_current(self._handle.db(), self.path)):
+        with self._translating(), self._handle.in_use:
+            if self._retry_while_busy(lambda: is_current(self._handle.db(), self.path)):
                 return
         try:
-            self._enter(PATIENCE)
-            with self._translated(), self._handle.calm:
-                self._patiently(lambda: ensure_schema(self._handle.db(), self.path))
+            self._lock(LOCK_TIMEOUT)
+            with self._translating(), self._handle.in_use:
+                self._retry_while_busy(lambda: ensure_schema(self._handle.db(), self.path))
         finally:
-            self._gate.release()
+            self._write_lock.release()
 
-    def write(self, level: Level, work: Callable[[sqlite3.Connection], T]) -> T:
+    def write(self, level: WriteOptions, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in one transaction: all of it is written, or nothing and it raises."""
         try:
-            self._enter(level.patience)  # in here: a Ctrl-C at any instant leaves it open again
+            self._lock(level.timeout)  # in here: a Ctrl-C at any instant leaves it open again
             self._handle.check()
-            with self._handle.calm:
+            with self._handle.in_use:
                 db = self._begin(level)
                 try:
-                    if self._suspect:
-                        self._mend()
+                    if self._log_suspect:
+                        self._rewrite_log()
                     before = db.total_changes
                     value = work(db)
                     db.execute("commit")
                 finally:
                     self._roll_back(db)
-                if self._tally.add(db.total_changes - before) > _FOLD_AT:
-                    self._fold(db)
+                if self._shared_state.count_commit(db.total_changes - before) > _CHECKPOINT_AT:
+                    self._restart_log(db)
         except sqlite3.Error as exc:
-            raise self._failed(exc) from exc
+            raise self._translate(exc) from exc
         finally:
-            self._gate.release()
+            self._write_lock.release()
         return value
 
     def read(
         self,
         sql: str,
         values: tuple[object, ...] | Mapping[str, object] = (),
-        patience: float = PATIENCE,
+        timeout: float = LOCK_TIMEOUT,
     ) -> list[tuple[Any, ...]]:
         """All rows of one query. Never leaves a read transaction open behind it."""
         self._handle.check()
-        with self._translated(), self._handle.calm:
-            return self._patiently(
-                lambda: self._handle.db().execute(sql, values).fetchall(), patience
+        with self._translating(), self._handle.in_use:
+            return self._retry_while_busy(
+                lambda: self._handle.db().execute(sql, values).fetchall(), timeout
             )
 
     def notify(self, addresses: Sequence[tuple[str]]) -> None:
@@ -123,37 +123,39 @@ class Session(forks.Watched):
 
     def changed(self) -> bool:
         """Whether another connection has written since this was asked last (6 us)."""
-        ((version,),) = self.read("pragma data_version", patience=BRIEF)
+        ((version,),) = self.read("pragma data_version", timeout=SHORT_TIMEOUT)
         changed, self._version = version != self._version, version
         return bool(changed)
 
     def checkpoint(self) -> bool:
         """Move the log into the file and cut it to nothing; False when somebody was in the way."""
-        if self._suspect:
-            self.write(Level("normal", BRIEF), lambda db: None)  # a log with holes is mended first
+        if self._log_suspect:
+            self.write(
+                WriteOptions("normal", SHORT_TIMEOUT), lambda db: None
+            )  # a log with holes is mended first
         try:
-            if not self._gate.acquire(BRIEF):
+            if not self._write_lock.acquire(SHORT_TIMEOUT):
                 return False
-            self._tally.sign(self.pid)
-            ((busy, _, _),) = self.read("pragma wal_checkpoint(truncate)", patience=BRIEF)
+            self._shared_state.set_holder(self.pid)
+            ((busy, _, _),) = self.read("pragma wal_checkpoint(truncate)", timeout=SHORT_TIMEOUT)
             if not busy:
-                self._tally.set(0)
+                self._shared_state.set_log_size(0)
             return not busy
         finally:
-            self._gate.release()
+            self._write_lock.release()
 
     def vacuum(self) -> None:
         """Write the file anew without its empty pages. Nobody else can write meanwhile."""
         try:
-            self._enter(PATIENCE)
+            self._lock(LOCK_TIMEOUT)
             self.read("vacuum")
         finally:
-            self._gate.release()
+            self._write_lock.release()
         self.checkpoint()
 
     def copy_to(self, target: sqlite3.Connection, pages: int) -> None:
         """Copy the file as it is at this moment into `target`, so many pages at a time."""
-        with self._handle.calm:
+        with self._handle.in_use:
             db = self._handle.db()
             # Within a transaction, or the copy would begin again with every commit of others.
             db.execute("begin")
@@ -175,43 +177,43 @@ class Session(forks.Watched):
         """Raise BrokerGone when the file is no longer the one that was opened, and BrokerTooNew
         when a newer liteq has changed its tables."""
         self._handle.check()
-        with self._translated(), self._handle.calm:
-            self._patiently(lambda: is_current(self._handle.db(), self.path), BRIEF)
+        with self._translating(), self._handle.in_use:
+            self._retry_while_busy(lambda: is_current(self._handle.db(), self.path), SHORT_TIMEOUT)
 
     def close(self) -> None:
         """Close all that is open. Using the session again would be a mistake."""
         if self.listener is not None:
             self.listener.close()  # it writes, so it goes before the connection
         self._handle.close()
-        forks.unwatch(self._handle)
-        forks.unwatch(self)
-        self._gate.close()
-        self._tally.close()
+        forks.unregister(self._handle)
+        forks.unregister(self)
+        self._write_lock.close()
+        self._shared_state.close()
         self._notifier.close()
 
-    def disown(self) -> None:
+    def after_fork_in_child(self) -> None:
         # To close the gate's file leaves the lock to the parent. The connection sees to itself.
-        self._gate.close()
+        self._write_lock.close()
         self._notifier.close()
 
     # one transaction
 
-    def _enter(self, patience: float) -> None:
-        if not self._gate.acquire(patience):
-            raise self._locked(patience, holder_of_gate(self._tally.holder()))
-        self._tally.sign(self.pid)
+    def _lock(self, timeout: float) -> None:
+        if not self._write_lock.acquire(timeout):
+            raise self._locked_error(timeout, describe_holder(self._shared_state.holder()))
+        self._shared_state.set_holder(self.pid)
 
-    def _begin(self, level: Level) -> sqlite3.Connection:
+    def _begin(self, level: WriteOptions) -> sqlite3.Connection:
         db = self._handle.db_at(level.synchronous)
         try:
             db.execute("begin immediate")
         except sqlite3.OperationalError as exc:
             if not is_busy(exc):
                 raise
-            return self._patiently(lambda: self._begin_now(level), level.patience)
+            return self._retry_while_busy(lambda: self._begin_now(level), level.timeout)
         return db
 
-    def _begin_now(self, level: Level) -> sqlite3.Connection:
+    def _begin_now(self, level: WriteOptions) -> sqlite3.Connection:
         db = self._handle.db_at(level.synchronous)
         db.execute("begin immediate")
         return db
@@ -222,7 +224,7 @@ class Session(forks.Watched):
             with suppress(sqlite3.Error):  # there is an earlier one to be told of
                 db.execute("rollback")
 
-    def _fold(self, db: sqlite3.Connection) -> None:
+    def _restart_log(self, db: sqlite3.Connection) -> None:
         """Move the log into the file, so that it is written over from its start again.
 
         Under the gate and with RESTART, which takes the write lock: a passive checkpoint beside
@@ -230,13 +232,13 @@ class Session(forks.Watched):
         its size: to write over it costs half of what letting it grow does.
         """
         try:
-            busy = _restart_log(db)
+            busy = _checkpoint(db)
         except sqlite3.Error as exc:
             busy = True  # what was committed is committed; a later one tries again
-            self._failed(exc)
-        self._tally.set(_FOLD_AT // 2 if busy else 0)
+            self._translate(exc)
+        self._shared_state.set_log_size(_CHECKPOINT_AT // 2 if busy else 0)
 
-    def _mend(self) -> None:
+    def _rewrite_log(self) -> None:
         """After an error of the disk: write the log once more, as it stands in memory.
 
         A failed fsync leaves what it should have written marked as written, so that no later one
@@ -244,14 +246,14 @@ class Session(forks.Watched):
         power fail then. Nobody else writes meanwhile: we hold the write lock.
         """
         try:
-            write_again(f"{self.path}-wal")
+            rewrite_in_place(f"{self.path}-wal")
         except OSError as exc:
             raise cannot_open(exc, self.path) from exc
-        self._suspect = False
+        self._log_suspect = False
 
     # waiting, and what is in the way
 
-    def _patiently(self, work: Callable[[], T], patience: float = PATIENCE) -> T:
+    def _retry_while_busy(self, work: Callable[[], T], timeout: float = LOCK_TIMEOUT) -> T:
         """Try until the lock is free. Between two tries others may have the connection."""
         deadline = 0.0
         while True:
@@ -261,33 +263,33 @@ class Session(forks.Watched):
                 if not is_busy(exc):
                     raise
                 now = time.monotonic()
-                deadline = deadline or now + patience
+                deadline = deadline or now + timeout
                 if now > deadline:
-                    raise self._locked(patience, holder_of_lock(self.path)) from exc
-            self._handle.calm.release()
+                    raise self._locked_error(timeout, describe_writer(self.path)) from exc
+            self._handle.in_use.release()
             try:
                 # Random, so that two never stay in step.
                 time.sleep(random.uniform(0.0002, 0.002))
             finally:
-                self._handle.calm.acquire()
+                self._handle.in_use.acquire()
 
-    def _locked(self, patience: float, holder: str) -> BrokerLocked:
-        return BrokerLocked(f"{self.path} stayed locked for {patience:g} s: {holder}")
+    def _locked_error(self, timeout: float, holder: str) -> BrokerLocked:
+        return BrokerLocked(f"{self.path} stayed locked for {timeout:g} s: {holder}")
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translating(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as exc:
-            raise self._failed(exc) from exc
+            raise self._translate(exc) from exc
 
-    def _failed(self, exc: sqlite3.Error) -> BrokerError:
+    def _translate(self, exc: sqlite3.Error) -> BrokerError:
         """Remember what the disk has done, and say it in liteq's words."""
-        self._suspect = self._suspect or is_io_error(exc)
+        self._log_suspect = self._log_suspect or is_io_error(exc)
         return translate(exc, self.path)
 
 
-def _restart_log(db: sqlite3.Connection) -> bool:
+def _checkpoint(db: sqlite3.Connection) -> bool:
     """Move the log into the file; say whether somebody was in the way."""
     # Not a moment is spent waiting for somebody who reads: everybody else waits for us.
     db.execute("pragma busy_timeout = 0")

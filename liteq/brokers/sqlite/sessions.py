@@ -6,14 +6,14 @@ import sys
 import threading
 import weakref
 
-from .location import Location
+from .location import SqliteLocation
 from .session import Session
 
 
 class ThreadSessions:
     """Opens a session for each thread, and closes it when the thread ends."""
 
-    def __init__(self, location: Location) -> None:
+    def __init__(self, location: SqliteLocation) -> None:
         self._location = location
         self._local = threading.local()
         self._open: set[Session] = set()

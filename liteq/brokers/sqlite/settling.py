@@ -5,33 +5,33 @@ from sqlite3 import Connection
 
 from ...model.message import Receipt
 from ...model.outcome import Settlement
-from .rows import again_row, attempt_row, final_row, is_plain_end, plain_final_row
+from .rows import attempt_row, final_row, is_minimal_end, minimal_final_row, retry_row
 from .statements import SQL
-from .workflows import drop_revoked, follow_up, insert, replace
+from .workflows import cancel_revoked, insert, propagate_ends, replace
 
 
-class ClaimLost(Exception):
+class ClaimLostError(Exception):
     """Some receipt of a batch fits nothing any more: the batch is rolled back."""
 
 
 def settle_all(db: Connection, settlements: Sequence[Settlement], now: float) -> None:
-    """Write them all. Raises ClaimLost when one of the claims was lost."""
+    """Write them all. Raises ClaimLostError when one of the claims was lost."""
     others = [each for each in settlements if each.retry is not None]
     written = _finish(db, [each for each in settlements if each.retry is None])
     if others:
         db.executemany(SQL["remember"], map(attempt_row, others))
-        written += db.executemany(SQL["again"], map(again_row, others)).rowcount
+        written += db.executemany(SQL["retry"], map(retry_row, others)).rowcount
     if written != len(settlements):
-        raise ClaimLost
+        raise ClaimLostError
     _follow(db, settlements, now)
 
 
 def _finish(db: Connection, finals: Sequence[Settlement]) -> int:
     """Write those that have ended; answer how many of them could be written."""
-    plain = [plain_final_row(each) for each in finals if is_plain_end(each)]
-    written = db.executemany(SQL["finish_plain"], plain).rowcount if plain else 0
+    plain = [minimal_final_row(each) for each in finals if is_minimal_end(each)]
+    written = db.executemany(SQL["finish_minimal"], plain).rowcount if plain else 0
     if len(plain) < len(finals):
-        full = [final_row(each) for each in finals if not is_plain_end(each)]
+        full = [final_row(each) for each in finals if not is_minimal_end(each)]
         written += db.executemany(SQL["finish"], full).rowcount
     return written
 
@@ -47,7 +47,7 @@ def _settle_one(db: Connection, each: Settlement) -> bool:
     if each.retry is None:
         return db.execute(SQL["finish"], final_row(each)).rowcount > 0
     db.execute(SQL["remember"], attempt_row(each))
-    return db.execute(SQL["again"], again_row(each)).rowcount > 0
+    return db.execute(SQL["retry"], retry_row(each)).rowcount > 0
 
 
 def _follow(db: Connection, written: Sequence[Settlement], now: float) -> None:
@@ -57,9 +57,9 @@ def _follow(db: Connection, written: Sequence[Settlement], now: float) -> None:
         _replace(db, each, now)
     tied = [int(each.receipt.key) for each in written if each.tied and each.retry is None]
     if tied:
-        follow_up(db, tied, now)
+        propagate_ends(db, tied, now)
     if any(each.retry is not None for each in written):
-        drop_revoked(db, now)
+        cancel_revoked(db, now)
 
 
 def _replace(db: Connection, each: Settlement, now: float) -> None:

@@ -44,14 +44,14 @@ insert or ignore into task (
   acks_late, ignore_result, track_started, options, phase, created, token
 ) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
--- name: enqueue_plain
+-- name: enqueue_minimal
 -- The same for what is ready at once and has nothing that is seldom set, see rows.py.
 insert or ignore into task (
   id, task, payload, serializer, queue, priority, retries,
   acks_late, ignore_result, track_started, phase, created, token
 ) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {READY}, ?, ?)
 
--- name: enqueue_placed
+-- name: enqueue_in_workflow
 insert or ignore into task (
   id, task, payload, serializer, queue, priority, eta, expires, retries,
   acks_late, ignore_result, track_started, options, phase, created, token,
@@ -103,13 +103,13 @@ update task set phase = ?, result = ?, result_serializer = ?, traceback = ?, rep
   finished = ?, keep_until = ?
 where seq = ? and token = ? and phase = {RUNNING}
 
--- name: finish_plain
+-- name: finish_minimal
 -- The same without a traceback and a state of its own, see rows.py.
 update task set phase = ?, result = ?, result_serializer = ?, traceback = null, reported = null,
   lost = ?, finished = ?, keep_until = ?
 where seq = ? and token = ? and phase = {RUNNING}
 
--- name: again
+-- name: retry
 -- The next attempt of a task, or the same one once more. `token + 1`: the old receipt is void.
 update task set phase = ?, result = ?, result_serializer = ?, traceback = ?, reported = ?, lost = ?,
   payload = ?, serializer = ?, queue = ?, priority = ?, eta = ?, expires = ?, retries = ?,
@@ -205,7 +205,7 @@ update task set phase = {READY}, token = token + 1, started = null where phase =
 -- name: revoke
 update task set revoked = ?, terminate = ? where id = ? and phase < {SUCCEEDED}
 
--- name: drop_revoked
+-- name: cancel_revoked
 -- Nobody runs them, so this is their end; after every change that may bring a task back.
 update task set phase = {CANCELLED}, token = token + 1, finished = ?, keep_until = nullif(revoked, 9e999)
 where revoked is not null and phase < {RUNNING}

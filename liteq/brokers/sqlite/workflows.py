@@ -15,15 +15,15 @@ from ...model.graph import Graph, Place
 from ...model.message import Delivery, Input
 from ...states import Phase
 from .. import walk
-from ..walk import Closed, Ended, Ties, Waiter
-from .rows import Row, placed_row, tokens
+from ..walk import Closed, Dependents, Ended, Waiter
+from .rows import Row, initial_tokens, workflow_row
 from .statements import SQL
 
 
 def insert(db: Connection, graph: Graph, now: float) -> None:
     """Write a whole workflow."""
-    rows = map(placed_row, graph.messages, graph.places, tokens(), repeat(now))
-    db.executemany(SQL["enqueue_placed"], rows)
+    rows = map(workflow_row, graph.messages, graph.places, initial_tokens(), repeat(now))
+    db.executemany(SQL["enqueue_in_workflow"], rows)
     db.executemany(SQL["enqueue_group"], graph.groups)
 
 
@@ -35,17 +35,17 @@ def replace(db: Connection, id: str, after: Place) -> None:
         db.execute(SQL["release_groups"], {"id": group})
 
 
-def follow_up(db: Connection, keys: Iterable[int], now: float) -> None:
+def propagate_ends(db: Connection, keys: Iterable[int], now: float) -> None:
     """See to what waited for the tasks `keys`, which have just ended."""
     rows = db.execute(SQL["ended_of"], (json.dumps(list(keys)),)).fetchall()
     ended = [
         Ended(id, Phase(phase), group, waits if barrier else None, keep, bool(told), bool(awaited))
         for id, phase, group, barrier, waits, keep, told, awaited in rows
     ]
-    walk.follow_up(_Ties(db, now), ended)
+    walk.propagate_ends(_SqlDependents(db, now), ended)
 
 
-class _Ties(Ties):
+class _SqlDependents(Dependents):
     """The walk's questions in SQL."""
 
     def __init__(self, db: Connection, now: float) -> None:
@@ -132,10 +132,10 @@ def _cause(
     return cause._replace(phase=phase) if cause else Input(phase, serializer, result, traceback)
 
 
-def drop_revoked(db: Connection, now: float) -> None:
+def cancel_revoked(db: Connection, now: float) -> None:
     """End the revoked tasks that nobody runs; after every change that may bring a task back."""
-    rows = db.execute(SQL["drop_revoked"], (now,)).fetchall()
-    follow_up(db, [key for key, tied in rows if tied], now)
+    rows = db.execute(SQL["cancel_revoked"], (now,)).fetchall()
+    propagate_ends(db, [key for key, tied in rows if tied], now)
 
 
 def revive(db: Connection, ids: Sequence[str]) -> list[str]:
@@ -151,10 +151,10 @@ def revive(db: Connection, ids: Sequence[str]) -> list[str]:
     return done
 
 
-def drop_waiting(db: Connection, queues: Sequence[str] | None, now: float) -> int:
+def purge_waiting(db: Connection, queues: Sequence[str] | None, now: float) -> int:
     """Drop what waits to be run; what others wait for ends as cancelled. Answers how many."""
     values = {"queues": None if queues is None else json.dumps(list(queues)), "now": now}
     tied = db.execute(SQL["purge_tied"], values).fetchall()
     dropped = db.execute(SQL["purge"], values).rowcount
-    follow_up(db, [key for (key,) in tied], now)
+    propagate_ends(db, [key for (key,) in tied], now)
     return dropped + len(tied)

@@ -11,7 +11,7 @@ from .session import Session
 _PAGES = 1024  # at a time, so that a Ctrl-C is heard in between
 
 
-def copy(session: Session, path: str) -> None:
+def write_backup(session: Session, path: str) -> None:
     """Write the store of `session`, as it is at one moment, to the new file `path` (mode 0600).
 
     It has its name only when it is whole and was checked.

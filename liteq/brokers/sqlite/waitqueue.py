@@ -10,7 +10,7 @@ from contextlib import suppress
 from .runtime import runtime_folder
 
 
-class Line:
+class WaitQueue:
     """Looks at the gate again and again: all that can be done everywhere."""
 
     def join(self) -> None:
@@ -23,7 +23,7 @@ class Line:
         """Until it is worth trying; for so many seconds at most."""
         time.sleep(min(random.uniform(0.0001, 0.0004), seconds))
 
-    def call(self) -> None:
+    def wake_next(self) -> None:
         """Let the first one try."""
 
     def close(self) -> None:
@@ -32,7 +32,7 @@ class Line:
 
 if sys.platform == "linux":
 
-    class _Pipe(Line):
+    class _PipeQueue(WaitQueue):
         """A named pipe: a byte in it wakes the one that has waited longest (EPOLLEXCLUSIVE)."""
 
         def __init__(self, path: str) -> None:
@@ -62,7 +62,7 @@ if sys.platform == "linux":
                 with suppress(BlockingIOError):  # another one was faster
                     os.read(self._fd, 1)
 
-        def call(self) -> None:
+        def wake_next(self) -> None:
             with suppress(BlockingIOError):  # full of calls that nobody has heard yet
                 os.write(self._fd, b"!")
 
@@ -71,11 +71,11 @@ if sys.platform == "linux":
             os.close(self._fd)
 
 
-def line_at(fd: int) -> Line:
+def open_wait_queue(fd: int) -> WaitQueue:
     """The line before the gate whose file is open at `fd`."""
     if sys.platform == "linux":
         folder, found = runtime_folder(), os.fstat(fd)
         if folder is not None:
             with suppress(OSError):
-                return _Pipe(os.path.join(folder, f"gate-{found.st_dev:x}-{found.st_ino:x}"))
-    return Line()
+                return _PipeQueue(os.path.join(folder, f"gate-{found.st_dev:x}-{found.st_ino:x}"))
+    return WaitQueue()

@@ -14,10 +14,10 @@ import mmap
 import os
 
 _SIZE = 24  # bytes: three numbers
-_COUNT, _HOLDER, _AWAITED = 0, 1, 2
+_LOG_SIZE, _HOLDER, _WAKEUP = 0, 1, 2
 
 
-class Tally:
+class SharedState:
     """The numbers in the file at `path`, shared by all who open it."""
 
     def __init__(self, path: str) -> None:
@@ -31,7 +31,7 @@ class Tally:
             os.close(fd)
         self._cells = memoryview(self._map).cast("q")
 
-    def sign(self, pid: int) -> None:
+    def set_holder(self, pid: int) -> None:
         """Note who is inside the gate."""
         self._cells[_HOLDER] = pid
 
@@ -39,25 +39,25 @@ class Tally:
         """The pid of whoever came in last; 0: nobody ever did."""
         return self._cells[_HOLDER]
 
-    def add(self, rows: int) -> int:
+    def count_commit(self, rows: int) -> int:
         """Count a commit that changed `rows` rows; answer the bytes so far."""
-        count = self._cells[_COUNT] + 8_000 + 200 * rows
-        self._cells[_COUNT] = count
+        count = self._cells[_LOG_SIZE] + 8_000 + 200 * rows
+        self._cells[_LOG_SIZE] = count
         return count
 
-    def set(self, count: int) -> None:
+    def set_log_size(self, count: int) -> None:
         """Begin again at `count` bytes."""
-        self._cells[_COUNT] = count
+        self._cells[_LOG_SIZE] = count
 
-    def await_call(self) -> None:
+    def request_wakeup(self) -> None:
         """Ask whoever leaves the gate next to call."""
-        self._cells[_AWAITED] = 1
+        self._cells[_WAKEUP] = 1
 
-    def call_awaited(self) -> bool:
+    def take_wakeup_request(self) -> bool:
         """Whether somebody asked for that since this was asked last."""
-        if not self._cells[_AWAITED]:
+        if not self._cells[_WAKEUP]:
             return False
-        self._cells[_AWAITED] = 0
+        self._cells[_WAKEUP] = 0
         return True
 
     def close(self) -> None:

@@ -7,21 +7,21 @@ from ..owners import state_of
 _WRITE_LOCK = "120"  # the byte of the -shm file that SQLite's writers lock
 
 
-def holder_of_gate(pid: int) -> str:
+def describe_holder(pid: int) -> str:
     """Words for the process `pid`, which is inside the gate."""
     if state_of(pid) == "T":
         return f"held by pid {pid}, which is stopped: let it go on (kill -CONT {pid}) or end it"
     return f"held by pid {pid}, in a transaction that does not end: end that process"
 
 
-def holder_of_lock(path: str) -> str:
+def describe_writer(path: str) -> str:
     """Words for whoever is in a transaction on the store at `path` without having queued for it."""
-    pid = _locker(f"{path}-shm")
+    pid = _pid_of_writer(f"{path}-shm")
     who = f"held by pid {pid}" if pid else "held by another program"
     return f"{who}, in a transaction that does not end: close that program"
 
 
-def _locker(path: str) -> int | None:
+def _pid_of_writer(path: str) -> int | None:
     """The pid of the process that has locked the store for writing, where /proc tells (Linux)."""
     try:
         found = os.stat(path)

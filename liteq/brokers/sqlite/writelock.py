@@ -21,17 +21,17 @@ import time
 from contextlib import suppress
 
 from ...support.portable import portable
-from .tally import Tally
-from .waiting import Line, line_at
+from .sharedstate import SharedState
+from .waitqueue import WaitQueue, open_wait_queue
 
-_UNHEARD = 0.002, 0.020  # seconds until one tries who heard no call: at first, and later on
+_RETRY_AFTER = 0.002, 0.020  # seconds until one tries who heard no call: at first, and later on
 
 
-class Gate:
+class WriteLock:
     """Always open."""
 
-    def acquire(self, patience: float) -> bool:
-        """Wait for the turn, for `patience` seconds at most; say whether it came."""
+    def acquire(self, timeout: float) -> bool:
+        """Wait for the turn, for `timeout` seconds at most; say whether it came."""
         return True
 
     def release(self) -> None:
@@ -43,43 +43,43 @@ class Gate:
 
 if sys.platform == "win32":
 
-    def make_gate(path: str, tally: Tally) -> Gate:
+    def make_write_lock(path: str, shared_state: SharedState) -> WriteLock:
         """A gate for one thread."""
-        return Gate()
+        return WriteLock()
 
 else:
     import fcntl
 
-    class _FileGate(Gate):
+    class _FileLock(WriteLock):
         """One opening of the lock file: lets one thread of one process in at a time."""
 
-        def __init__(self, path: str, tally: Tally) -> None:
+        def __init__(self, path: str, shared_state: SharedState) -> None:
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
             self._fd = os.open(path, flags, 0o600)
-            self._tally = tally
-            self._line: Line | None = None  # until it is needed
+            self._shared_state = shared_state
+            self._queue: WaitQueue | None = None  # until it is needed
 
-        def acquire(self, patience: float) -> bool:
+        def acquire(self, timeout: float) -> bool:
             if self._taken():
                 return True
-            line = self._line = self._line or line_at(self._fd)
+            queue = self._queue = self._queue or open_wait_queue(self._fd)
             try:
-                line.join()
-                return self._wait(line, time.monotonic() + patience)
+                queue.join()
+                return self._wait(queue, time.monotonic() + timeout)
             finally:
-                line.leave()
+                queue.leave()
 
-        def _wait(self, line: Line, deadline: float) -> bool:
-            unheard, longest = _UNHEARD
+        def _wait(self, queue: WaitQueue, deadline: float) -> bool:
+            delay, longest = _RETRY_AFTER
             while True:
-                self._tally.await_call()  # first: it may become free between the two
+                self._shared_state.request_wakeup()  # first: it may become free between the two
                 if self._taken():
                     return True
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return False
-                line.wait(min(left, unheard))
-                unheard = min(unheard * 1.2, longest)
+                queue.wait(min(left, delay))
+                delay = min(delay * 1.2, longest)
 
         def _taken(self) -> bool:
             try:
@@ -90,18 +90,18 @@ else:
 
         def release(self) -> None:
             fcntl.flock(self._fd, fcntl.LOCK_UN)
-            if self._tally.call_awaited():
-                self._line = self._line or line_at(self._fd)
-                self._line.call()
+            if self._shared_state.take_wakeup_request():
+                self._queue = self._queue or open_wait_queue(self._fd)
+                self._queue.wake_next()
 
         def close(self) -> None:
             fd, self._fd = self._fd, -1
-            line, self._line = self._line, None
-            if line is not None:
-                line.close()
+            queue, self._queue = self._queue, None
+            if queue is not None:
+                queue.close()
             with suppress(OSError):
                 os.close(fd)  # the kernel lets go of the lock with it
 
-    def make_gate(path: str, tally: Tally) -> Gate:
+    def make_write_lock(path: str, shared_state: SharedState) -> WriteLock:
         """A gate for one thread; `path` is the file that all share. Raises OSError."""
-        return Gate() if portable() else _FileGate(path, tally)
+        return WriteLock() if portable() else _FileLock(path, shared_state)
