@@ -50,12 +50,12 @@ from .workflows import cancel_revoked, insert, purge_waiting, revive
 
 T = TypeVar("T")
 
-_LARGE_LOG = 64 * 2**20  # bytes: more than `Session` lets it grow to, unless payloads are large
-_LOOK_EVERY = 64  # writes between two looks at the log's size
+_LARGE_LOG = 64 * 2**20  # bytes: `Session` keeps it smaller, unless payloads are large
+_CHECK_LOG_EVERY = 64  # writes
 _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name stays readable in results
-_FETCH = 500  # records in one query
+_FETCH = 500  # ids in one query
 _DURABLE = WriteOptions("full")
-_SNAPSHOT = WriteOptions("normal")  # for reading several tables as of one moment
+_SNAPSHOT = WriteOptions("normal")  # reads several tables as of one moment
 
 
 class SqliteBroker(Movable):
@@ -68,8 +68,8 @@ class SqliteBroker(Movable):
         self.location = location
         self.url = location.url
         self.clock = clock
-        # What a worker writes may roll back after a power cut, together with what follows from
-        # it, and is then run again; only `strict` promises more.
+        # After a power cut, what a worker wrote may be undone together with what follows from it,
+        # and is then run again; only `strict` promises more.
         self._client_writes = WriteOptions("normal" if location.durability == "fast" else "full")
         self._worker_writes = WriteOptions(
             "full" if location.durability == "strict" else "normal", SHORT_TIMEOUT
@@ -82,16 +82,17 @@ class SqliteBroker(Movable):
 
     def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
         now = self.clock()
-        token = initial_tokens()
+        tokens = initial_tokens()
 
         def work(db: Connection) -> None:
-            # Rows are made as they are written: a list of them would keep the collector busy.
+            # Rows are made as they are written: a list of them would keep the garbage collector
+            # busy.
             if all(map(is_minimal, messages)):
                 db.executemany(
-                    SQL["enqueue_minimal"], map(minimal_row, messages, repeat(now), token)
+                    SQL["enqueue_minimal"], map(minimal_row, messages, repeat(now), tokens)
                 )
             else:
-                db.executemany(SQL["enqueue"], map(task_row, messages, repeat(now), token))
+                db.executemany(SQL["enqueue"], map(task_row, messages, repeat(now), tokens))
 
         self._write_and_notify(_DURABLE if durable else self._client_writes, work)
         self._bound_log()
@@ -100,7 +101,7 @@ class SqliteBroker(Movable):
         now = self.clock()
 
         def work(db: Connection) -> None:
-            if not db.execute(SQL["known"], (graph.messages[0].id,)).fetchall():
+            if not db.execute(SQL["is_known"], (graph.messages[0].id,)).fetchall():
                 insert(db, graph, now)
 
         self._write_and_notify(_DURABLE if durable else self._client_writes, work)
@@ -132,7 +133,7 @@ class SqliteBroker(Movable):
         session = self._session()
         try:
             settled = session.write(self._worker_writes, write_all)
-        except ClaimLostError:  # seldom, so only then it is worth asking which one
+        except ClaimLostError:  # rare, so only now it is worth finding out which one
             listeners.clear()
             settled = session.write(self._worker_writes, write_each)
         session.notify(listeners)
@@ -147,11 +148,14 @@ class SqliteBroker(Movable):
 
     def promote(self) -> float | None:
         now = self.clock()
-        upcoming = self._next_due()
-        while upcoming is not None and upcoming <= now:
-            self._write_and_notify(self._worker_writes, lambda db: db.execute(SQL["due"], (now,)))
-            upcoming = self._next_due()
-        return upcoming
+        upcoming: float | None
+        while True:
+            ((upcoming,),) = self._session().read(SQL["next_eta"], timeout=SHORT_TIMEOUT)
+            if upcoming is None or upcoming > now:
+                return upcoming
+            self._write_and_notify(
+                self._worker_writes, lambda db: db.execute(SQL["promote"], (now,))
+            )
 
     def rescue(self, policy: Policy, started: StartedClaims) -> list[Record]:
         session = self._session()
@@ -280,7 +284,7 @@ class SqliteBroker(Movable):
 
     def fire(self, firings: Sequence[Firing]) -> list[Fired]:
         now = self.clock()
-        # What a power cut takes back it takes back whole, and then it is due once more.
+        # A power cut may undo a firing, but only as a whole, and then the entry is due once more.
         return self._write_and_notify(
             self._worker_writes, lambda db: [fire(db, each, now) for each in firings]
         )
@@ -305,7 +309,7 @@ class SqliteBroker(Movable):
         def work(db: Connection) -> None:
             db.execute(SQL["release_all"], (worker,))
             cancel_revoked(db, now)
-            db.execute(SQL["stop"], (now, worker))
+            db.execute(SQL["stop_worker"], (now, worker))
 
         self._write_and_notify(self._worker_writes, work)
 
@@ -383,7 +387,7 @@ class SqliteBroker(Movable):
         while True:
             batch = self._write(_SNAPSHOT, lambda db: pack_single_tasks(db, size))
             ids = {transfer.record.message.id for transfer in batch.transfers}
-            if ids <= seen:  # nothing more, or nobody discards them
+            if ids <= seen:  # there are no more, or the caller does not discard them
                 break
             seen = ids
             yield batch
@@ -398,13 +402,14 @@ class SqliteBroker(Movable):
     def discard(self, batch: TransferBatch) -> None:
         self._write(_DURABLE, lambda db: discard(db, batch))
 
-    # inside
+    # private
 
     def _session(self) -> Session:
+        """Return the session of the calling thread."""
         return self._sessions.current()
 
     def _existing(self) -> Session:
-        """The session of a store that tools look at: they make none."""
+        """Return the session. Raises BrokerUnavailable if there is no store: tools create none."""
         if not os.path.lexists(self.location.path):
             raise BrokerUnavailable(
                 f"there is no {self.location.path}: nothing was ever sent to it, or -A or -b names "
@@ -412,33 +417,28 @@ class SqliteBroker(Movable):
             )
         return self._session()
 
-    def _write(self, level: WriteOptions, work: Callable[[Connection], T]) -> T:
-        return self._sessions.current().write(level, work)
+    def _write(self, options: WriteOptions, work: Callable[[Connection], T]) -> T:
+        return self._sessions.current().write(options, work)
 
     def _write_and_notify(
         self,
-        level: WriteOptions,
+        options: WriteOptions,
         work: Callable[[Connection], T],
         listeners: str = "work_listeners",
     ) -> T:
-        """Run `work` in a transaction; then notify those that the query `listeners` names."""
+        """Run `work` in a transaction, then notify the rows of the query `listeners`."""
 
         def work_and_look(db: Connection) -> tuple[T, list[tuple[str]]]:
             return work(db), db.execute(SQL[listeners]).fetchall()
 
         session = self._sessions.current()
-        value, rows = session.write(level, work_and_look)
+        value, rows = session.write(options, work_and_look)
         session.notify(rows)
         return value
 
-    def _next_due(self) -> float | None:
-        moment: float | None
-        ((moment,),) = self._session().read(SQL["next_due"], timeout=SHORT_TIMEOUT)
-        return moment
-
     def _bound_log(self) -> None:
-        """Where no worker runs nobody else keeps the log from growing for ever."""
+        """Checkpoint a large log: where no worker runs, it would grow for ever."""
         self._writes += 1
-        if self._writes % _LOOK_EVERY == 0 and self._session().log_size() > _LARGE_LOG:
-            with suppress(BrokerError):  # what was sent is stored all the same
+        if self._writes % _CHECK_LOG_EVERY == 0 and self._session().log_size() > _LARGE_LOG:
+            with suppress(BrokerError):  # the messages are stored all the same
                 self._session().checkpoint()

@@ -1,4 +1,4 @@
-"""What can be told of a store: the facts. What they mean is said in `findings.py`."""
+"""The facts about a store, and its repair. findings.py says what the facts mean."""
 
 import os
 import sqlite3
@@ -11,18 +11,18 @@ from ...exceptions import BrokerCorrupt
 from ...states import Phase
 from .listeners import dead_listeners
 from .location import COMPANIONS, foreign_access
-from .mounts import kind_of
+from .mounts import file_system_of
 from .rows import WorkerRow
 from .session import Session, WriteOptions
 from .statements import SQL, load
 
 _CHECKUP = load("checkup.sql")
-_AHEAD = 60.0  # seconds that a task may come from the future: clocks are set by small steps
-_LISTED = 10  # faults of the file that are told one by one
+_AHEAD = 60.0  # seconds that `created` may lie in the future: clocks are set by small steps
+_LISTED = 10  # faults of the file that are listed one by one
 
 
 class StoreFacts(NamedTuple):
-    """How a store is, in the order in which it is shown."""
+    """The facts about a store, in the order in which they are shown."""
 
     path: str
     durability: str
@@ -30,7 +30,7 @@ class StoreFacts(NamedTuple):
     log_size: int
     disk_free: int | None
     file_system: str | None
-    owner: int
+    owner: int  # uid
     mode: str
     names: int  # hard links
     intrusions: dict[str, str]  # files that others could write, and how
@@ -42,16 +42,16 @@ class StoreFacts(NamedTuple):
     damage: list[str]
     tasks: dict[str, int]  # by phase
     ahead: int  # tasks from the future
-    dead_workers: list[str]
+    dead_workers: list[str]  # names
     orphans: int  # running tasks of dead workers
-    strays: int  # running tasks of nobody
+    strays: int  # running tasks without a worker
     timeless: int  # scheduled tasks without a time
-    stuck: int  # tasks that wait for nothing
+    stuck: int  # tasks that wait for what has ended or does not exist
     closed_listeners: int
 
 
 def gather_facts(session: Session, durability: str, now: float, *, thorough: bool) -> StoreFacts:
-    """The facts of the store that `session` has open."""
+    """Return the facts about the store that `session` has open; `thorough` checks indexes too."""
     path = session.path
     found = os.stat(path)
     damage = _damage(session, thorough=thorough)
@@ -73,7 +73,7 @@ def gather_facts(session: Session, durability: str, now: float, *, thorough: boo
         size=found.st_size,
         log_size=session.log_size(),
         disk_free=_disk_free(path),
-        file_system=kind_of(path),
+        file_system=file_system_of(path),
         owner=found.st_uid,
         mode=stat.filemode(found.st_mode),
         names=found.st_nlink,
@@ -96,17 +96,17 @@ def gather_facts(session: Session, durability: str, now: float, *, thorough: boo
 
 
 def repair(session: Session, level: WriteOptions) -> list[str]:
-    """Repair what can be repaired without asking; tell what was done."""
+    """Repair what is safe to repair; return what was done, in words."""
 
     def work(db: sqlite3.Connection) -> list[str]:
-        silent = dead_listeners(db.execute(SQL["listeners"]))
-        db.executemany(SQL["unlisten"], silent)
+        dead = dead_listeners(db.execute(SQL["listeners"]))
+        db.executemany(SQL["unlisten"], dead)
         strays = db.execute(_CHECKUP["release_strays"]).rowcount
         timeless = db.execute(_CHECKUP["start_timeless"]).rowcount
         done = {
             "gave back {} running tasks that no worker has": strays,
             "made {} scheduled tasks without a time ready": timeless,
-            "dropped {} listeners of processes that are gone": len(silent),
+            "dropped {} listeners of processes that are gone": len(dead),
         }
         return [text.format(number) for text, number in done.items() if number]
 
@@ -121,7 +121,7 @@ def repair(session: Session, level: WriteOptions) -> list[str]:
 def _rows(
     session: Session, damage: list[str], sql: str, values: tuple[object, ...] = ()
 ) -> list[tuple[Any, ...]]:
-    """The rows of a query; none, and the reason among `damage`, where the file is damaged."""
+    """Return the rows of a query; none where the file is damaged, with the reason in `damage`."""
     try:
         return session.read(sql, values)
     except BrokerCorrupt as exc:

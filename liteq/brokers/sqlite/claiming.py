@@ -1,16 +1,16 @@
-"""Claims: the first ready tasks of some queues become those of a worker."""
+"""Claims: the first ready tasks of some queues are given to a worker."""
 
 from sqlite3 import Connection
 
 from ...model.message import Delivery
 from ..base import Claim
+from .inputs import with_inputs
 from .rows import delivery_of
 from .statements import claim_sql
-from .workflows import with_inputs
 
 
 def claim_ready(db: Connection, claim: Claim, now: float) -> list[Delivery]:
-    """Claim what is ready, and return it."""
+    """Claim ready tasks, and return them."""
     if claim.limit <= 0 or not claim.queues:
         return []
     values: dict[str, object] = {f"q{n}": name for n, name in enumerate(claim.queues)}

@@ -1,4 +1,4 @@
-"""Tasks of this store to another one, and of another one to this."""
+"""Moving tasks from this store to another one, and from another one to this."""
 
 from sqlite3 import Connection
 
@@ -6,7 +6,7 @@ from ...model.graph import Group, Place
 from ...model.message import Attempt, Record
 from ..transfer import MovedGroup, Transfer, TransferBatch
 from .rows import Row, record_of
-from .statements import load
+from .statements import SQL, load
 
 _SQL = load("moving.sql")
 
@@ -18,7 +18,7 @@ def pack_single_tasks(db: Connection, size: int) -> TransferBatch:
 
 def pack_workflows(db: Connection) -> TransferBatch:
     """Return all that belongs to workflows; nothing if some of it runs."""
-    if db.execute(_SQL["busy"]).fetchall():
+    if db.execute(_SQL["running_workflow"]).fetchall():
         return TransferBatch([], [])
     groups = [
         MovedGroup(Group(id, outer, position, bool(forgiving)), closed, blame, bool(released))
@@ -35,9 +35,9 @@ def store_transfers(db: Connection, batch: TransferBatch, now: float) -> int:
 
 
 def discard(db: Connection, batch: TransferBatch) -> None:
-    """Drop `batch`, but for tasks that run by now."""
+    """Drop `batch`, except for tasks that run by now."""
     tasks = [(transfer.record.message.id,) for transfer in batch.transfers]
-    groups = [(state.group.id,) for state in batch.groups]
+    groups = [(moved.group.id,) for moved in batch.groups]
     db.executemany(_SQL["discard"], tasks)
     db.executemany(_SQL["discard_group"], groups)
 
@@ -52,11 +52,12 @@ def _transfer(db: Connection, record: Record) -> Transfer:
     ((takes, on_failure, tied, delay),) = db.execute(_SQL["place"], (id,)).fetchall()
     after = (record.waits, record.barrier, on_failure, bool(takes))
     place = Place(*after, record.group, record.position, bool(tied), delay)
-    attempts = [Attempt._make(row) for row in db.execute(_SQL["earlier"], (id,)).fetchall()]
+    attempts = [Attempt._make(row) for row in db.execute(SQL["attempts"], (id,)).fetchall()]
     return Transfer(record, place, attempts)
 
 
 def _store_transfer(db: Connection, transfer: Transfer, now: float) -> int:
+    """Store one task; return 1 if it was new, else 0."""
     record, place, attempts = transfer
     worker = _worker_of(db, record.worker, now)
     times = (record.created, record.started, record.finished, record.keep_until)
@@ -73,20 +74,20 @@ def _store_transfer(db: Connection, transfer: Transfer, now: float) -> int:
     if not db.execute(_SQL["insert_task"], row).rowcount:
         return 0
     for each in attempts:
-        name = _worker_of(db, each.worker, now)
-        told = (each.number, each.started, each.ended, name, each.outcome, each.error)
-        db.execute(_SQL["insert_attempt"], (*told, record.message.id))
+        by = _worker_of(db, each.worker, now)
+        values = (each.number, each.started, each.ended, by, each.outcome, each.error)
+        db.execute(_SQL["insert_attempt"], (*values, record.message.id))
     return 1
 
 
 def _worker_of(db: Connection, name: str | None, now: float) -> int | None:
-    """The number of a worker that is no more, so that its name can be told."""
+    """Return the id of a stopped worker called `name`, whose row is there for its name only."""
     if name is None:
         return None
-    for (number,) in db.execute(_SQL["worker_of"], (name,)).fetchall():
-        return int(number)
-    return db.execute(_SQL["insert_former_worker"], (name, now, now, now)).lastrowid
+    for (id,) in db.execute(_SQL["worker_of_name"], (name,)).fetchall():
+        return int(id)
+    return db.execute(_SQL["insert_stopped_worker"], (name, now, now, now)).lastrowid
 
 
-def _group_row(state: MovedGroup) -> Row:
-    return (*state.group, state.closed, state.blame, state.released)
+def _group_row(moved: MovedGroup) -> Row:
+    return (*moved.group, moved.closed, moved.blame, moved.released)

@@ -1,4 +1,4 @@
--- What moves tasks between stores.
+-- The statements that move tasks between stores.
 
 -- name: single_tasks
 -- Tasks that belong to no workflow.
@@ -10,12 +10,7 @@
 -- name: place
 select takes, on_failure, tied, delay from task where id = ?
 
--- name: earlier
-select a.number, a.started, a.ended, w.name, a.outcome, a.error
-from task t join attempt a on a.task = t.seq left join worker w on w.id = a.worker
-where t.id = ? order by a.number
-
--- name: busy
+-- name: running_workflow
 select 1 from task where phase = {RUNNING} and (tied or waits is not null) limit 1
 
 -- name: groups
@@ -40,10 +35,10 @@ select seq, ?, ?, ?, ?, ?, ? from task where id = ?
 insert or ignore into task_group (id, outer_group, position, forgiving, closed, blame, released)
 values (?, ?, ?, ?, ?, ?, ?)
 
--- name: worker_of
+-- name: worker_of_name
 select id from worker where name = ? and stopped is not null order by id desc limit 1
 
--- name: insert_former_worker
+-- name: insert_stopped_worker
 insert into worker (name, owner, pid, host, started, beat, stopped) values (?, '', 0, '', ?, ?, ?)
 
 -- name: discard

@@ -1,4 +1,4 @@
-"""Who is dead, and what becomes of the tasks it held."""
+"""The rescue of tasks from workers whose process has exited."""
 
 import time
 from collections.abc import Iterable
@@ -11,26 +11,26 @@ from .rows import WorkerRow
 from .statements import SQL
 from .workflows import propagate_ends
 
-_LEASE = 60.0  # seconds without a beat after which an owner that cannot be judged is dead
+_LEASE = 60.0  # seconds without a beat after which a process that we cannot look at counts as dead
 _ONCE = "its worker died while it ran, and with acks_late=False it may not run again"
 _LOST = "its worker died while it ran"
 
 
 class DeadWorkers:
-    """Tells the dead among workers, by their rows."""
+    """A detector of dead workers; it remembers the last beat of those on other machines."""
 
     def __init__(self) -> None:
         self._beats: dict[int, tuple[float, float]] = {}
 
     def among(self, workers: Iterable[WorkerRow]) -> list[WorkerRow]:
-        """Those whose process is proven dead."""
+        """Return the workers whose process has exited, or whose lease has ended."""
         return [worker for worker in workers if self._is_dead(worker)]
 
     def _is_dead(self, worker: WorkerRow) -> bool:
         dead = worker.is_dead()
         if dead is not None:
             return dead
-        # Its beat is compared with our own steady clock, never its clock with ours.
+        # By our own monotonic clock: the clocks of two machines are never compared.
         seen, since = self._beats.get(worker.id, (None, 0.0))
         if seen != worker.beat:
             self._beats[worker.id] = (worker.beat, time.monotonic())

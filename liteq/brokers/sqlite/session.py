@@ -1,4 +1,4 @@
-"""One thread's connection to the store, and the only place where transactions begin and end."""
+"""The session of one thread: the only place where transactions begin and end."""
 
 import os
 import random
@@ -13,7 +13,7 @@ from . import forks
 from .errors import cannot_open, is_busy, is_io_error, translate
 from .handle import BUSY_MS, Handle
 from .location import SqliteLocation, prepare
-from .lockholder import describe_holder, describe_writer
+from .lockholder import describe_holder, describe_other_program
 from .rewriting import rewrite_in_place
 from .schema import ensure_schema, is_current
 from .sharedstate import SharedState
@@ -23,31 +23,38 @@ from .writelock import WriteLock, make_write_lock
 T = TypeVar("T")
 
 LOCK_TIMEOUT = 30.0  # seconds that a caller waits for the write lock
-SHORT_TIMEOUT = 1.0  # seconds that a worker waits: it tries again by itself, and must hear a Ctrl-C
-_CHECKPOINT_AT = 2 * 2**20  # bytes of log: some 2.5 ms of work for whoever writes the last of them
+SHORT_TIMEOUT = 1.0  # seconds that a worker waits: it retries anyway, and must react to a Ctrl-C
+_CHECKPOINT_AT = 2 * 2**20  # bytes of log: some 2.5 ms of work for the process that does it
+
+Synchronous = Literal["full", "normal"]
+"""Transactions survive a power cut at `full`; at `normal` only that their process is killed."""
 
 
 class WriteOptions(NamedTuple):
-    """How a transaction is written: at `full` it survives a power cut, at `normal` every kill."""
+    """How to run a write transaction."""
 
-    synchronous: Literal["full", "normal"]
-    timeout: float = LOCK_TIMEOUT  # seconds to wait for the lock
+    synchronous: Synchronous
+    timeout: float = LOCK_TIMEOUT  # seconds to wait for the write lock
 
 
 class Session(forks.ForkAware):
-    """A connection with its place in the gate. Belongs to one thread of one process."""
+    """A connection with a write lock. It belongs to one thread of one process.
+
+    Its methods raise the errors that errors.py makes of SQLite's, BrokerLocked when the lock was
+    not free in time, and BrokerGone when the file was replaced.
+    """
 
     def __init__(self, location: SqliteLocation) -> None:
         self.path = location.path
         self.pid = os.getpid()
         self._notifier = Notifier()
-        self.listener: SocketListener | None = None  # on which this thread waits for results
+        self.listener: SocketListener | None = None  # by which this thread waits for results
         self._version: object = None
-        self._log_suspect = False  # the disk has failed, and the log may have holes
+        self._disk_failed = False  # so the log may have holes, until it is written again
         prepare(self.path)
         self._handle = Handle(self.path)
         with forks.opening:
-            self._write_lock, self._shared_state = self._open_shared()
+            self._write_lock, self._state = self._open_shared()
             forks.register(self)
         try:
             self._ensure_schema()
@@ -58,18 +65,18 @@ class Session(forks.ForkAware):
     def _open_shared(self) -> tuple[WriteLock, SharedState]:
         path = f"{self.path}-gate"
         try:
-            shared_state = SharedState(path)
+            state = SharedState(path)
             try:
-                return make_write_lock(path, shared_state), shared_state
+                return make_write_lock(path, state), state
             except BaseException:
-                shared_state.close()
+                state.close()
                 raise
         except OSError as exc:
             raise cannot_open(exc, path) from exc
 
     def _ensure_schema(self) -> None:
-        # A store that is up to date is opened beside the gate, so that whoever only wants to look
-        # does not wait for those who write.
+        # A store that is up to date is opened without the write lock, so that a program that only
+        # reads does not wait for writers.
         with self._translating(), self._handle.in_use:
             if self._retry_while_busy(lambda: is_current(self._handle.db(), self.path)):
                 return
@@ -80,22 +87,22 @@ class Session(forks.ForkAware):
         finally:
             self._write_lock.release()
 
-    def write(self, level: WriteOptions, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in one transaction: all of it is written, or nothing and it raises."""
+    def write(self, options: WriteOptions, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` in one transaction and return its value: all is written, or this raises."""
         try:
-            self._lock(level.timeout)  # in here: a Ctrl-C at any instant leaves it open again
+            self._lock(options.timeout)  # inside `try`: a Ctrl-C at any instant releases it again
             self._handle.check()
             with self._handle.in_use:
-                db = self._begin(level)
+                db = self._begin(options)
                 try:
-                    if self._log_suspect:
+                    if self._disk_failed:
                         self._rewrite_log()
                     before = db.total_changes
                     value = work(db)
                     db.execute("commit")
                 finally:
                     self._roll_back(db)
-                if self._shared_state.count_commit(db.total_changes - before) > _CHECKPOINT_AT:
+                if self._state.count_commit(db.total_changes - before) > _CHECKPOINT_AT:
                     self._restart_log(db)
         except sqlite3.Error as exc:
             raise self._translate(exc) from exc
@@ -109,7 +116,7 @@ class Session(forks.ForkAware):
         values: tuple[object, ...] | Mapping[str, object] = (),
         timeout: float = LOCK_TIMEOUT,
     ) -> list[tuple[Any, ...]]:
-        """All rows of one query. Never leaves a read transaction open behind it."""
+        """Return all rows of one query. It never leaves a read transaction open."""
         self._handle.check()
         with self._translating(), self._handle.in_use:
             return self._retry_while_busy(
@@ -117,35 +124,34 @@ class Session(forks.ForkAware):
             )
 
     def notify(self, addresses: Sequence[tuple[str]]) -> None:
-        """Notify the listeners at `addresses`, which are rows of a query."""
+        """Notify the listeners at `addresses`, which are the rows of a query."""
         if addresses:
             self._notifier.notify([address for (address,) in addresses])
 
     def changed(self) -> bool:
-        """Whether another connection has written since this was asked last (6 us)."""
+        """Return whether another connection has written since the last call (6 us)."""
         ((version,),) = self.read("pragma data_version", timeout=SHORT_TIMEOUT)
         changed, self._version = version != self._version, version
         return bool(changed)
 
     def checkpoint(self) -> bool:
-        """Move the log into the file and cut it to nothing; False when somebody was in the way."""
-        if self._log_suspect:
-            self.write(
-                WriteOptions("normal", SHORT_TIMEOUT), lambda db: None
-            )  # a log with holes is mended first
+        """Move the log into the file and truncate it; return False if others prevented it."""
+        if self._disk_failed:
+            # A write rewrites the log, which may have holes, before anything else.
+            self.write(WriteOptions("normal", SHORT_TIMEOUT), lambda db: None)
         try:
             if not self._write_lock.acquire(SHORT_TIMEOUT):
                 return False
-            self._shared_state.set_holder(self.pid)
+            self._state.set_holder(self.pid)
             ((busy, _, _),) = self.read("pragma wal_checkpoint(truncate)", timeout=SHORT_TIMEOUT)
             if not busy:
-                self._shared_state.set_log_size(0)
+                self._state.set_log_size(0)
             return not busy
         finally:
             self._write_lock.release()
 
     def vacuum(self) -> None:
-        """Write the file anew without its empty pages. Nobody else can write meanwhile."""
+        """Rewrite the file without its empty pages. No other connection can write meanwhile."""
         try:
             self._lock(LOCK_TIMEOUT)
             self.read("vacuum")
@@ -154,45 +160,44 @@ class Session(forks.ForkAware):
         self.checkpoint()
 
     def copy_to(self, target: sqlite3.Connection, pages: int) -> None:
-        """Copy the file as it is at this moment into `target`, so many pages at a time."""
+        """Copy the file as it is at this moment into `target`, `pages` at a time."""
         with self._handle.in_use:
             db = self._handle.db()
-            # Within a transaction, or the copy would begin again with every commit of others.
+            # In a transaction, or the copy would start again at every commit of another process.
             db.execute("begin")
             try:
                 db.execute("select 1 from sqlite_master").fetchall()
-                # With `progress` Python looks between two steps whether there was a Ctrl-C.
+                # With `progress` Python checks for a Ctrl-C between two steps.
                 db.backup(target, pages=pages, sleep=0, progress=lambda *steps: None)
             finally:
                 self._roll_back(db)
 
     def log_size(self) -> int:
-        """Bytes in the write-ahead log."""
+        """Return the size of the write-ahead log in bytes."""
         try:
             return os.stat(f"{self.path}-wal").st_size
         except OSError:
             return 0
 
     def check_identity(self) -> None:
-        """Raise BrokerGone when the file is no longer the one that was opened, and BrokerTooNew
-        when a newer liteq has changed its tables."""
+        """Raise BrokerGone when the file was replaced, BrokerTooNew when its tables are newer."""
         self._handle.check()
         with self._translating(), self._handle.in_use:
             self._retry_while_busy(lambda: is_current(self._handle.db(), self.path), SHORT_TIMEOUT)
 
     def close(self) -> None:
-        """Close all that is open. Using the session again would be a mistake."""
+        """Close all that is open. The session cannot be used again."""
         if self.listener is not None:
-            self.listener.close()  # it writes, so it goes before the connection
+            self.listener.close()  # before the connection, because it writes
         self._handle.close()
         forks.unregister(self._handle)
         forks.unregister(self)
         self._write_lock.close()
-        self._shared_state.close()
+        self._state.close()
         self._notifier.close()
 
     def after_fork_in_child(self) -> None:
-        # To close the gate's file leaves the lock to the parent. The connection sees to itself.
+        # Closing the file of the lock leaves the lock to the parent. The handle closes itself.
         self._write_lock.close()
         self._notifier.close()
 
@@ -200,61 +205,62 @@ class Session(forks.ForkAware):
 
     def _lock(self, timeout: float) -> None:
         if not self._write_lock.acquire(timeout):
-            raise self._locked_error(timeout, describe_holder(self._shared_state.holder()))
-        self._shared_state.set_holder(self.pid)
+            raise self._locked_error(timeout, describe_holder(self._state.holder()))
+        self._state.set_holder(self.pid)
 
-    def _begin(self, level: WriteOptions) -> sqlite3.Connection:
-        db = self._handle.db_at(level.synchronous)
+    def _begin(self, options: WriteOptions) -> sqlite3.Connection:
+        db = self._handle.db_at(options.synchronous)
         try:
             db.execute("begin immediate")
         except sqlite3.OperationalError as exc:
             if not is_busy(exc):
                 raise
-            return self._retry_while_busy(lambda: self._begin_now(level), level.timeout)
+            return self._retry_while_busy(lambda: self._begin_now(options), options.timeout)
         return db
 
-    def _begin_now(self, level: WriteOptions) -> sqlite3.Connection:
-        db = self._handle.db_at(level.synchronous)
+    def _begin_now(self, options: WriteOptions) -> sqlite3.Connection:
+        db = self._handle.db_at(options.synchronous)
         db.execute("begin immediate")
         return db
 
     def _roll_back(self, db: sqlite3.Connection) -> None:
-        # A full disk has rolled back already, and a second time would be an error.
+        # SQLite has rolled back already after an error such as a full disk; a second rollback
+        # would be an error itself.
         if db.in_transaction:
-            with suppress(sqlite3.Error):  # there is an earlier one to be told of
+            with suppress(sqlite3.Error):  # the first error is the one to raise
                 db.execute("rollback")
 
     def _restart_log(self, db: sqlite3.Connection) -> None:
         """Move the log into the file, so that it is written over from its start again.
 
-        Under the gate and with RESTART, which takes the write lock: a passive checkpoint beside
-        a commit can corrupt the file in SQLite before 3.51.3 (the WAL-reset bug). The log keeps
-        its size: to write over it costs half of what letting it grow does.
+        Under the write lock and with RESTART, which takes SQLite's lock too: a passive checkpoint
+        beside a commit can corrupt the file in SQLite before 3.51.3 (the WAL-reset bug). The log
+        keeps its size: writing over it costs half of what growing it does.
         """
         try:
             busy = _checkpoint(db)
         except sqlite3.Error as exc:
-            busy = True  # what was committed is committed; a later one tries again
+            busy = True  # the transaction is committed all the same; a later one tries again
             self._translate(exc)
-        self._shared_state.set_log_size(_CHECKPOINT_AT // 2 if busy else 0)
+        self._state.set_log_size(_CHECKPOINT_AT // 2 if busy else 0)
 
     def _rewrite_log(self) -> None:
-        """After an error of the disk: write the log once more, as it stands in memory.
+        """Write the log once more, as it stands in memory, after an error of the disk.
 
-        A failed fsync leaves what it should have written marked as written, so that no later one
-        writes it; and whoever folds a log that has a hole on the disk ruins the file, should the
-        power fail then. Nobody else writes meanwhile: we hold the write lock.
+        The kernel marks pages as written even when an fsync fails, so no later fsync writes them;
+        and a checkpoint of a log that has holes on the disk ruins the file, should the power fail
+        then. No other process writes meanwhile, because we hold the write lock.
         """
         try:
             rewrite_in_place(f"{self.path}-wal")
         except OSError as exc:
             raise cannot_open(exc, self.path) from exc
-        self._log_suspect = False
+        self._disk_failed = False
 
-    # waiting, and what is in the way
+    # waiting for the lock, and errors
 
     def _retry_while_busy(self, work: Callable[[], T], timeout: float = LOCK_TIMEOUT) -> T:
-        """Try until the lock is free. Between two tries others may have the connection."""
+        """Run `work` until the lock is free; others may use the connection between two tries."""
         deadline = 0.0
         while True:
             try:
@@ -265,10 +271,10 @@ class Session(forks.ForkAware):
                 now = time.monotonic()
                 deadline = deadline or now + timeout
                 if now > deadline:
-                    raise self._locked_error(timeout, describe_writer(self.path)) from exc
+                    raise self._locked_error(timeout, describe_other_program(self.path)) from exc
             self._handle.in_use.release()
             try:
-                # Random, so that two never stay in step.
+                # Random, so that two processes never stay in step.
                 time.sleep(random.uniform(0.0002, 0.002))
             finally:
                 self._handle.in_use.acquire()
@@ -284,14 +290,14 @@ class Session(forks.ForkAware):
             raise self._translate(exc) from exc
 
     def _translate(self, exc: sqlite3.Error) -> BrokerError:
-        """Remember what the disk has done, and say it in liteq's words."""
-        self._log_suspect = self._log_suspect or is_io_error(exc)
+        """Return liteq's error for `exc`, and remember whether the disk failed."""
+        self._disk_failed = self._disk_failed or is_io_error(exc)
         return translate(exc, self.path)
 
 
 def _checkpoint(db: sqlite3.Connection) -> bool:
-    """Move the log into the file; say whether somebody was in the way."""
-    # Not a moment is spent waiting for somebody who reads: everybody else waits for us.
+    """Move the log into the file; return whether another connection prevented it."""
+    # Without waiting for a reader: all other writers wait for us.
     db.execute("pragma busy_timeout = 0")
     try:
         ((busy, _, _),) = db.execute("pragma wal_checkpoint(restart)").fetchall()

@@ -1,7 +1,7 @@
-"""Notifications between processes: a datagram to each listener's socket.
+"""Notifications between processes: a datagram to the socket of each listener.
 
-Unix sockets in a folder of the user's own; where there are none, UDP on the loopback address.
-What arrives is never read for its content: it only wakes.
+They are Unix sockets in a folder of the user's own or, where there are none, UDP sockets on the
+loopback address. A datagram only wakes; its content is never read.
 """
 
 import os
@@ -19,10 +19,10 @@ _UNIX = hasattr(socket, "AF_UNIX") and os.name == "posix"
 
 
 class SocketListener(forks.ForkAware, Listener):
-    """A bound datagram socket.
+    """A listener on a datagram socket.
 
-    `changed` says whether the store was written to since it was asked last; `on_close` is told
-    the address when nobody listens any more.
+    `changed` returns whether the store was written to since its last call; `on_close` is called
+    with the address when the listener is closed.
     """
 
     def __init__(self, changed: Callable[[], bool], on_close: Callable[[str], None]) -> None:
@@ -66,18 +66,18 @@ class SocketListener(forks.ForkAware, Listener):
         self._on_close(self.address)
 
     def after_fork_in_child(self) -> None:
-        self._socket.close()  # a forked child hears nothing that is meant for its parent
+        self._socket.close()  # a forked child must not receive what is sent to its parent
 
 
 class Notifier:
-    """Notifies other processes' listeners. One for each thread."""
+    """The sockets by which one thread notifies listeners of other processes."""
 
     def __init__(self) -> None:
         self._unix: socket.socket | None = None
         self._inet: socket.socket | None = None
 
     def notify(self, addresses: Iterable[str]) -> None:
-        """Notify each address; one that is gone or full is no error."""
+        """Notify each address. One that is closed, or whose buffer is full, is no error."""
         for address in addresses:
             with suppress(OSError):
                 if address.startswith("udp:"):

@@ -1,7 +1,7 @@
--- The statements of the broker, by name. See statements.py for what stands in braces.
--- All times are bound, and none is SQLite's own, so that tests can set the clock.
+-- The statements of the broker, by name, in the order of the port. statements.py says what stands
+-- in braces. All times are bound, and none is SQLite's own, so that tests can set the clock.
 
--- Fragments: parts that several statements have in common.
+-- Fragments
 
 -- fragment: message
 -- The fields of a `Message`, in their order.
@@ -28,24 +28,24 @@ name, schedule, '', task, cast(payload as blob), serializer, queue, priority, nu
   runs, last, last_id, misfire, grace, overlap, jitter, expires_after
 
 -- fragment: needed
--- Whether the result of a task is still to be handed on to others.
+-- Whether the outcome of a task is still to be handed on to others.
 (
   exists (select 1 from task w where w.waits = task.id and not w.barrier and w.phase < {SUCCEEDED})
   or exists (select 1 from task_group g where g.id = task.member_of and not g.released)
 )
 
--- Sending.
+-- Sending
 
 -- name: enqueue
--- `or ignore`: an id that is known already is a message that was sent twice. Nothing but the
--- id can conflict: all other constraints are `not null`, and a message has no null there.
+-- `or ignore`: a known id is a message that was sent twice. Nothing but the id can conflict: all
+-- other constraints are `not null`, and a message has no null there.
 insert or ignore into task (
   id, task, payload, serializer, queue, priority, eta, expires, retries,
   acks_late, ignore_result, track_started, options, phase, created, token
 ) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: enqueue_minimal
--- The same for what is ready at once and has nothing that is seldom set, see rows.py.
+-- The same for a message that is ready at once and has no rarely set field, see rows.py.
 insert or ignore into task (
   id, task, payload, serializer, queue, priority, retries,
   acks_late, ignore_result, track_started, phase, created, token
@@ -61,8 +61,10 @@ insert or ignore into task (
 -- name: enqueue_group
 insert or ignore into task_group (id, outer_group, position, forgiving) values (?, ?, ?, ?)
 
--- name: known
+-- name: is_known
 select 1 from task where id = ?
+
+-- Working
 
 -- name: claimable
 -- The tasks that `claim` is about to claim, as they will be then. (`returning` would make it one
@@ -104,21 +106,21 @@ update task set phase = ?, result = ?, result_serializer = ?, traceback = ?, rep
 where seq = ? and token = ? and phase = {RUNNING}
 
 -- name: finish_minimal
--- The same without a traceback and a state of its own, see rows.py.
+-- The same without a traceback and a reported state, see rows.py.
 update task set phase = ?, result = ?, result_serializer = ?, traceback = null, reported = null,
   lost = ?, finished = ?, keep_until = ?
 where seq = ? and token = ? and phase = {RUNNING}
 
 -- name: retry
--- The next attempt of a task, or the same one once more. `token + 1`: the old receipt is void.
+-- The next attempt of a task, or the same one once more. `token + 1` makes the old receipt void.
 update task set phase = ?, result = ?, result_serializer = ?, traceback = ?, reported = ?, lost = ?,
   payload = ?, serializer = ?, queue = ?, priority = ?, eta = ?, expires = ?, retries = ?,
   options = ?, task = ?, token = token + 1, attempts = attempts + 1, started = null
 where seq = ? and token = ? and phase = {RUNNING}
 
 -- name: replace
--- After `again`: its own end now waits for that of what goes on in its place, if that is more
--- than itself. What it took before is in the messages of those.
+-- After `retry`: the task now waits for what was sent in its place, if that is more than the task
+-- itself. What it took before is in the messages of those.
 update task set tied = 1, takes = :takes, on_failure = 0, waits = coalesce(:waits, waits),
   barrier = case when :waits is null then barrier else :barrier end
 where id = :id
@@ -126,14 +128,63 @@ where id = :id
 -- name: barrier_of
 select waits from task where id = ? and barrier and waits is not null
 
--- name: waiters
-select id, on_failure, member_of, eta, delay from task where waits = ? and barrier = ? and phase = {WAITING}
+-- name: remember
+-- How an attempt ended that is not the last one. It runs before the task is updated.
+insert into attempt (task, number, started, ended, worker, outcome, error)
+select seq, attempts + 1, started, ?, worker, ?, ? from task
+where seq = ? and token = ? and phase = {RUNNING}
+
+-- name: release
+update task set phase = {READY}, token = token + 1, started = null
+where seq = ? and token = ? and phase = {RUNNING}
+
+-- name: release_all
+update task set phase = {READY}, token = token + 1, started = null
+where phase = {RUNNING} and worker = ?
+
+-- name: promote
+-- In batches, so that a million etas at the same second do not hold the write lock for long.
+update task set phase = {READY} where seq in (
+  select seq from task where phase = {SCHEDULED} and eta <= ? order by eta limit 500
+)
+
+-- name: next_eta
+select min(eta) from task where phase = {SCHEDULED}
+
+-- name: elect
+-- Exactly one rescuer gets a row here.
+update worker set stopped = ? where id = ? and stopped is null
+
+-- name: held
+select seq, token, lost, acks_late, id, tied from task where phase = {RUNNING} and worker = ?
 order by seq
+
+-- name: lost
+update task set phase = {READY}, token = token + 1, lost = ?, attempts = attempts + 1,
+  started = null
+where seq = ? and token = ?
+
+-- name: bury
+-- The reason stands where a traceback would; there is no result to decode.
+update task set phase = ?, traceback = ?, lost = ?, finished = ?, keep_until = ?,
+  token = token + 1, result = null, result_serializer = null, reported = null
+where seq = ? and token = ?
+
+-- name: to_terminate
+select seq, token, id from task
+where worker = ? and revoked is not null and terminate and phase = {RUNNING}
+
+-- Workflows: what follows from the end of a task
 
 -- name: ended_of
 select id, phase, member_of, barrier, waits, keep_until, reported is not null,
   exists (select 1 from task w where w.waits = task.id and not w.barrier)
 from task where seq in (select value from json_each(?))
+
+-- name: waiters
+select id, on_failure, member_of, eta, delay from task
+where waits = ? and barrier = ? and phase = {WAITING}
+order by seq
 
 -- name: wake
 update task set phase = ?, woken_by = ?, eta = ? where id = ? and phase = {WAITING}
@@ -150,10 +201,11 @@ select exists (select 1 from task where member_of = :id and phase < {SUCCEEDED})
   or exists (select 1 from task_group where outer_group = :id and closed is null)
 
 -- name: blame
--- A member that failed, or whom it blames.
+-- A member that failed; of one that was skipped, the task by which it was.
 select case phase when {SKIPPED} then coalesce(woken_by, id) else id end from task
 where member_of = :id and phase > {SUCCEEDED}
-union all select blame from task_group where outer_group = :id and blame is not null and not forgiving
+union all select blame from task_group
+where outer_group = :id and blame is not null and not forgiving
 limit 1
 
 -- name: close_group
@@ -161,9 +213,10 @@ update task_group set closed = ?, blame = ? where id = ? and closed is null
 returning outer_group, forgiving
 
 -- name: release_groups
--- Nobody waits for the group any more, so its members, and those of groups in it, may be swept.
+-- Unless a task still waits for the group: its members, and those of groups in it, may be swept.
 with recursive inner (id) as (
-  select :id where not exists (select 1 from task where waits = :id and barrier and phase < {SUCCEEDED})
+  select :id
+  where not exists (select 1 from task where waits = :id and barrier and phase < {SUCCEEDED})
   union all select g.id from task_group g join inner on g.outer_group = inner.id
 )
 update task_group set released = 1 where id in (select id from inner)
@@ -180,6 +233,27 @@ select position, phase, result_serializer, result, traceback, woken_by from task
 -- name: inner_groups
 select position, id from task_group where outer_group = ? order by position
 
+-- Results
+
+-- name: fetch
+{record} where t.id = ?
+
+-- name: fetch_many
+-- `marks` is a `?` for each id. (`json_each` takes 27 % longer for two ids, 8 % for twenty.)
+{record} where t.id in ({{marks}})
+
+-- name: report
+update task set reported = ?, result = ?, result_serializer = ?
+where id = ? and phase < {SUCCEEDED}
+
+-- name: forget
+delete from task where id = ? and phase >= {SUCCEEDED} and not (tied and {needed})
+
+-- name: attempts
+select a.number, a.started, a.ended, w.name, a.outcome, a.error
+from task t join attempt a on a.task = t.seq left join worker w on w.id = a.worker
+where t.id = ? order by a.number
+
 -- name: followers
 select id from task where waits = ? and barrier = ? order by seq
 
@@ -189,109 +263,38 @@ select id from task where member_of = ? order by position, seq
 -- name: outer_group
 select outer_group from task_group where id = ?
 
--- name: remember
--- How an attempt ended that was not the last one; before the task itself forgets it.
-insert into attempt (task, number, started, ended, worker, outcome, error)
-select seq, attempts + 1, started, ?, worker, ?, ? from task
-where seq = ? and token = ? and phase = {RUNNING}
-
--- name: release
-update task set phase = {READY}, token = token + 1, started = null
-where seq = ? and token = ? and phase = {RUNNING}
-
--- name: release_all
-update task set phase = {READY}, token = token + 1, started = null where phase = {RUNNING} and worker = ?
-
 -- name: revoke
 update task set revoked = ?, terminate = ? where id = ? and phase < {SUCCEEDED}
 
 -- name: cancel_revoked
--- Nobody runs them, so this is their end; after every change that may bring a task back.
-update task set phase = {CANCELLED}, token = token + 1, finished = ?, keep_until = nullif(revoked, 9e999)
+-- Revoked tasks that do not run end here. Runs after every change that may make a task ready.
+update task set phase = {CANCELLED}, token = token + 1, finished = ?,
+  keep_until = nullif(revoked, 9e999)
 where revoked is not null and phase < {RUNNING}
 returning seq, tied
 
--- name: to_terminate
-select seq, token, id from task
-where worker = ? and revoked is not null and terminate and phase = {RUNNING}
-
 -- name: revive
-update task set phase = {READY}, token = token + 1, retries = 0, lost = 0, eta = null, expires = null,
-  started = null, finished = null, keep_until = null, revoked = null, terminate = 0,
-  result = null, result_serializer = null, traceback = null, reported = null,
+update task set phase = {READY}, token = token + 1, retries = 0, lost = 0, eta = null,
+  expires = null, started = null, finished = null, keep_until = null, revoked = null,
+  terminate = 0, result = null, result_serializer = null, traceback = null, reported = null,
   attempts = attempts + (started is not null)
 where id = ? and phase > {SUCCEEDED}
 
--- name: reopen
--- A revived task is blamed no more: what was skipped for it waits again.
+-- name: reopen_groups
+-- Groups that had failed because of a revived task.
 update task_group set closed = null, blame = null, released = 0 where blame = ?
 
 -- name: unskip
-update task set phase = {WAITING}, token = token + 1, woken_by = null, finished = null, keep_until = null
+-- Tasks that were skipped because of a revived task wait again.
+update task set phase = {WAITING}, token = token + 1, woken_by = null, finished = null,
+  keep_until = null
 where woken_by = ? and phase = {SKIPPED}
 
 -- name: remember_last
+-- The attempt that stands in the task itself, before it is revived.
 insert into attempt (task, number, started, ended, worker, outcome, error)
 select seq, attempts + 1, started, finished, worker, ?, traceback from task
 where id = ? and phase = ? and started is not null
-
--- name: due
--- A batch, so that a million etas at the same second do not hold the write lock for long.
-update task set phase = {READY} where seq in (
-  select seq from task where phase = {SCHEDULED} and eta <= ? order by eta limit 500
-)
-
--- name: next_due
-select min(eta) from task where phase = {SCHEDULED}
-
--- name: elect
--- Exactly one rescuer gets a row here.
-update worker set stopped = ? where id = ? and stopped is null
-
--- name: held
-select seq, token, lost, acks_late, id, tied from task where phase = {RUNNING} and worker = ? order by seq
-
--- name: lost
-update task set phase = {READY}, token = token + 1, lost = ?, attempts = attempts + 1, started = null
-where seq = ? and token = ?
-
--- name: bury
--- The reason stands where a traceback would; there is no result to decode.
-update task set phase = ?, traceback = ?, lost = ?, finished = ?, keep_until = ?,
-  token = token + 1, result = null, result_serializer = null, reported = null
-where seq = ? and token = ?
-
--- name: fetch
-{record} where t.id = ?
-
--- name: fetch_many
--- `marks` is a `?` for each id. (`json_each` takes 8 % longer for 20 ids, and 27 % for two.)
-{record} where t.id in ({{marks}})
-
--- name: listing
--- `phases` is written as numbers, or the index `task_dead` could not be used. The headers are
--- [name, value] pairs; they are compared as JSON, so that 1 and "1" differ. (`->` would need
--- SQLite 3.38.)
-{record}
-where t.phase in ({{phases}})
-  and (:task is null or t.task = :task)
-  and (:headers is null or exists (
-    select 1 from json_each(:headers) pair
-    where json_extract(t.options, '$.headers.' || json_quote(json_extract(pair.value, '$[0]')))
-      = json_extract(pair.value, '$[1]')
-  ))
-order by t.seq limit :limit
-
--- name: report
-update task set reported = ?, result = ?, result_serializer = ? where id = ? and phase < {SUCCEEDED}
-
--- name: forget
-delete from task where id = ? and phase >= {SUCCEEDED} and not (tied and {needed})
-
--- name: attempts
-select a.number, a.started, a.ended, w.name, a.outcome, a.error
-from task t join attempt a on a.task = t.seq left join worker w on w.id = a.worker
-where t.id = ? order by a.number
 
 -- name: sweep
 delete from task where seq in (
@@ -304,6 +307,8 @@ delete from task_group where released and not exists (
   select 1 from task where member_of = task_group.id
 )
 
+-- Schedules
+
 -- name: schedule
 insert or ignore into schedule (
   schedule, task, payload, serializer, queue, priority, expires, acks_late, ignore_result,
@@ -312,7 +317,7 @@ insert or ignore into schedule (
 ) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: reschedule
--- The last two are the name, and the version that is replaced.
+-- The last two values are the name, and the version that is replaced.
 update schedule set version = version + 1,
   schedule = ?, task = ?, payload = ?, serializer = ?, queue = ?, priority = ?, expires = ?,
   acks_late = ?, ignore_result = ?, track_started = ?, options = ?, moment = ?, due = ?,
@@ -332,15 +337,17 @@ select {entry} from schedule where due <= ? order by name
 -- name: next_fire
 select min(due) from schedule where due is not null
 
--- name: step
+-- name: advance
 update schedule set version = version + 1, moment = ?, due = ?, planned = ?
 where name = ? and version = ?
 
 -- name: count_run
 update schedule set runs = ?, last = ?, last_id = ? where name = ?
 
--- name: last_runs
+-- name: unfinished_run
 select 1 from schedule s join task t on t.id = s.last_id where s.name = ? and t.phase < {SUCCEEDED}
+
+-- Workers
 
 -- name: register
 insert into worker (name, owner, pid, host, started, beat, info) values (?, ?, ?, ?, ?, ?, ?)
@@ -348,7 +355,7 @@ insert into worker (name, owner, pid, host, started, beat, info) values (?, ?, ?
 -- name: beat
 update worker set beat = ?, info = ? where id = ?
 
--- name: stop
+-- name: stop_worker
 update worker set stopped = ? where id = ?
 
 -- name: workers
@@ -357,6 +364,8 @@ where stopped is null order by id
 
 -- name: forget_workers
 delete from worker where stopped < ?
+
+-- Listeners: the table is called `bell`
 
 -- name: listen
 insert or replace into bell (address, worker, owner) values (?, ?, ?)
@@ -373,16 +382,32 @@ select address from bell where worker is null
 -- name: listeners
 select address, owner from bell
 
+-- Tools
+
 -- name: counts
 select queue, phase, count(*) from task group by queue, phase
 
+-- name: listing
+-- `phases` is written as numbers, or the index `task_dead` could not be used. `:headers` is a JSON
+-- list of [name, value] pairs; values are compared as JSON, so that 1 and "1" differ. (`->` needs
+-- SQLite 3.38.)
+{record}
+where t.phase in ({{phases}})
+  and (:task is null or t.task = :task)
+  and (:headers is null or exists (
+    select 1 from json_each(:headers) pair
+    where json_extract(t.options, '$.headers.' || json_quote(json_extract(pair.value, '$[0]')))
+      = json_extract(pair.value, '$[1]')
+  ))
+order by t.seq limit :limit
+
 -- name: purge
--- `queues` is a JSON list of names; null: all queues.
+-- `:queues` is a JSON list of names; null for all queues.
 delete from task where phase in ({SCHEDULED}, {READY}) and not tied
   and (:queues is null or queue in (select value from json_each(:queues)))
 
 -- name: purge_tied
--- Others wait for these, so they end as cancelled and are not dropped.
+-- Others wait for these, so they are not dropped but end as cancelled.
 update task set phase = {CANCELLED}, token = token + 1, finished = :now, keep_until = :now
 where phase in ({SCHEDULED}, {READY}) and tied
   and (:queues is null or queue in (select value from json_each(:queues)))
