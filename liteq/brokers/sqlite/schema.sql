@@ -102,7 +102,7 @@ create table schedule (
   name text primary key,
   schedule text not null,                        -- JSON: {"every": 30}, {"crontab": "0 7 * * *"}, …
   moment real,                                   -- the next moment of it; null: never again
-  due real,                                      -- when it fires for that, with jitter; null: paused
+  due real,                                      -- when it fires, with jitter; null: paused
   planned real not null,                         -- when these two were decided
   version integer not null,                      -- different after each change
   app text,                                      -- that defines it; null: it was added at run time
