@@ -17,7 +17,7 @@ class Transfer(NamedTuple):
     attempts: list[Attempt]  # that are over, without the last one
 
 
-class GroupState(NamedTuple):
+class MovedGroup(NamedTuple):
     """A group, and what has become of it."""
 
     group: Group
@@ -30,7 +30,7 @@ class TransferBatch(NamedTuple):
     """What goes in one step."""
 
     transfers: list[Transfer]
-    groups: list[GroupState]
+    groups: list[MovedGroup]
 
 
 class Movable(Broker):

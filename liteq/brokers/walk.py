@@ -41,7 +41,7 @@ class Closed(NamedTuple):
     forgiving: bool
 
 
-class Ties(ABC):
+class Dependents(ABC):
     """What the walk asks of a store, and tells it, within one transaction."""
 
     now: float
@@ -93,9 +93,9 @@ class _End(NamedTuple):
     inner: bool = False  # a group in another one, whose end decides what its members are kept for
 
 
-def follow_up(ties: Ties, ended: Iterable[Ended]) -> None:
+def propagate_ends(dependents: Dependents, ended: Iterable[Ended]) -> None:
     """Wake, skip or drop what waited for the tasks that have just ended."""
-    walk = _Walk(ties)
+    walk = _Walk(dependents)
     for each in ended:
         walk.begin(each)
     walk.run()
@@ -104,8 +104,8 @@ def follow_up(ties: Ties, ended: Iterable[Ended]) -> None:
 class _Walk:
     """From ends to what they end in turn."""
 
-    def __init__(self, ties: Ties) -> None:
-        self._ties = ties
+    def __init__(self, dependents: Dependents) -> None:
+        self._dependents = dependents
         self._ends: deque[_End] = deque()
         self._groups: dict[str, Ended] = {}  # groups, and the member that ended last
 
@@ -120,7 +120,7 @@ class _Walk:
         if task.group is not None:
             self._groups[task.group] = task
         if task.barrier is not None:
-            self._ties.release(task.barrier)
+            self._dependents.release(task.barrier)
 
     def run(self) -> None:
         """Tell whoever waits, until nobody is left to tell."""
@@ -131,7 +131,7 @@ class _Walk:
                 self._close(*self._groups.popitem())
 
     def _tell(self, end: _End) -> None:
-        for waiter in self._ties.waiters(end.id, barrier=end.barrier):
+        for waiter in self._dependents.waiters(end.id, barrier=end.barrier):
             if waiter.on_failure:
                 wanted = end.failed and (end.own or (end.chord and waiter.on_failure > 1))
             else:
@@ -143,18 +143,18 @@ class _Walk:
             else:
                 self._skip(waiter, end)
         if end.barrier and end.failed and not end.inner:
-            self._ties.release(end.id)
+            self._dependents.release(end.id)
 
     def _wake(self, waiter: Waiter, end: _End) -> None:
-        eta = waiter.eta if waiter.delay is None else self._ties.now + waiter.delay
-        later = eta is not None and eta > self._ties.now
-        self._ties.wake(waiter.id, Phase.SCHEDULED if later else Phase.READY, end.blame, eta)
+        eta = waiter.eta if waiter.delay is None else self._dependents.now + waiter.delay
+        later = eta is not None and eta > self._dependents.now
+        self._dependents.wake(waiter.id, Phase.SCHEDULED if later else Phase.READY, end.blame, eta)
 
     def _skip(self, waiter: Waiter, end: _End) -> None:
         # What waited for a revoked task is revoked with it; a chord's body has failed.
         cancelled = end.phase is Phase.CANCELLED and not end.barrier
         phase = Phase.CANCELLED if cancelled else Phase.SKIPPED
-        self._ties.skip(waiter.id, phase, end.blame, end.keep_until)
+        self._dependents.skip(waiter.id, phase, end.blame, end.keep_until)
         skipped = end._replace(id=waiter.id, barrier=False, phase=phase, own=False)
         self._ends.append(skipped._replace(chord=end.barrier or end.chord))
         if waiter.group is not None:
@@ -162,16 +162,16 @@ class _Walk:
 
     def _drop(self, id: str) -> None:
         """It waited for a failure that did not come, and others may wait for it."""
-        for waiter in self._ties.waiters(id, barrier=False):
+        for waiter in self._dependents.waiters(id, barrier=False):
             self._drop(waiter.id)
-        self._ties.drop(id)
+        self._dependents.drop(id)
 
     def _close(self, group: str, last: Ended) -> None:
         """See whether the last member of a group has ended."""
-        if self._ties.is_open(group):
+        if self._dependents.is_open(group):
             return
-        blame = self._ties.blame(group)
-        closed = self._ties.close(group, blame)
+        blame = self._dependents.blame(group)
+        closed = self._dependents.close(group, blame)
         if closed is None:
             return
         failed = blame is not None and not closed.forgiving

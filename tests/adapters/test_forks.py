@@ -18,7 +18,7 @@ START = """
 import multiprocessing, os, signal, sys, threading, time
 from liteq.brokers import connect
 from liteq.brokers.sqlite import forks
-from liteq.brokers.sqlite.session import Level
+from liteq.brokers.sqlite.session import WriteOptions
 from liteq.model.message import Message, new_id
 
 broker = connect("sqlite:///store.db?durability=fast")
@@ -100,7 +100,7 @@ def test_a_fork_in_the_midst_of_a_long_transaction_takes_nothing_from_the_parent
     said = project.python(
         START
         + """
-forks.LONGEST = 0.2  # the transaction goes on for longer than a fork waits
+forks.MAX_WAIT = 0.2  # the transaction goes on for longer than a fork waits
 inside, go_on = threading.Event(), threading.Event()
 
 def work(db):
@@ -110,7 +110,7 @@ def work(db):
     go_on.wait()
 
 send("before")
-writer = threading.Thread(target=lambda: broker._session().write(Level("normal"), work))
+writer = threading.Thread(target=lambda: broker._session().write(WriteOptions("normal"), work))
 writer.start()
 inside.wait()
 pid = os.fork()
@@ -177,7 +177,7 @@ def work(db):
     print("inside", child, flush=True)
     signal.pause()
 
-broker._session().write(Level("normal"), work)
+broker._session().write(WriteOptions("normal"), work)
 """
     with project.program("-c", START + source) as program:
         child = int(program.wait_for_line("inside").split()[1])

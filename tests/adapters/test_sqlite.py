@@ -105,7 +105,7 @@ def test_another_writer_is_waited_for(broker: SqliteBroker, path: Path) -> None:
 
 def test_a_writer_that_never_ends_is_named_after_a_while(broker: SqliteBroker, path: Path) -> None:
     broker.enqueue([message()])
-    broker._sent = broker._sent._replace(patience=0.3)
+    broker._client_writes = broker._client_writes._replace(timeout=0.3)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("begin immediate")
     who = f"held by pid {os.getpid()}" if sys.platform == "linux" else "held by another program"

@@ -26,7 +26,7 @@ class TestMemory(BrokerContract):
 
     def kill_worker(self, broker: Broker, worker: int) -> None:
         assert isinstance(broker, MemoryBroker)
-        broker.bury(worker)
+        broker.mark_dead(worker)
 
 
 class TestSqlite(BrokerContract):

@@ -329,7 +329,7 @@ class Brokers(RuleBasedStateMachine):
     @rule(data=st.data())
     def kill(self, data: st.DataObject) -> None:
         worker = data.draw(st.sampled_from(self.workers))
-        self.model.bury(worker)
+        self.model.mark_dead(worker)
         self.kill_worker(worker)
         # The dead claim no more, nor beat. What they had claimed may still be heard of.
         self.workers.remove(worker)

@@ -114,7 +114,7 @@ class Contract(BrokerContract):
 
     def kill_worker(self, broker: Broker, worker: int) -> None:
         assert isinstance(broker, MemoryBroker)
-        broker.bury(worker)
+        broker.mark_dead(worker)
 
     def ended_in(self, phase: Phase) -> str:
         """Send a task, end it in `phase` and return its id."""
@@ -202,7 +202,7 @@ class Recorded(Brokers):
 
     def kill_worker(self, worker: int) -> None:
         assert isinstance(self.real, MemoryBroker)
-        self.real.bury(worker)
+        self.real.mark_dead(worker)
 
 
 REPORTED = (None, IGNORED, "PROGRESS", "SUCCESS", "FAILURE", "REVOKED")

@@ -17,7 +17,7 @@ from pathlib import Path
 from liteq.brokers import connect
 from liteq.brokers.base import Broker
 from liteq.brokers.sqlite.schema import APPLICATION_ID
-from liteq.brokers.sqlite.tally import Tally
+from liteq.brokers.sqlite.sharedstate import SharedState
 from liteq.exceptions import BrokerError
 from liteq.model.message import Receipt
 from liteq.support.clock import ManualClock
@@ -46,7 +46,7 @@ def seed(broker: Broker, clock: ManualClock, start: str) -> None:
         scene = set_the_scene(broker, clock)
     Path("scene.json").write_text(json.dumps(scene))
     if start == "brimming":
-        Tally("store.db-gate").set(2**40)
+        SharedState("store.db-gate").set_log_size(2**40)
     elif start == "old":
         make_old_file()
 

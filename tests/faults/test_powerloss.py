@@ -29,7 +29,7 @@ from tests.faults.strace import needs_strace
 PROGRAM = """
 import os, sys
 from liteq import LiteQ
-from liteq.brokers.sqlite.tally import Tally
+from liteq.brokers.sqlite.sharedstate import SharedState
 
 from liteq.exceptions import BrokerError
 
@@ -68,7 +68,7 @@ with app.Worker(pool="threads", concurrency=2):
             assert result.get(timeout=30) == 2 * n
             note("done", result)
         if n % 8 == 4:
-            Tally("disk/store.db-gate").set(2**40)  # the next commit folds the log
+            SharedState("disk/store.db-gate").set_log_size(2**40)  # the next commit folds the log
         if n % 8 == 6:
             insist(lambda: app.broker.upkeep(idle=True))  # as a worker that has nothing to do
 """

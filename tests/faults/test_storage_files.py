@@ -312,7 +312,7 @@ def test_a_second_name_of_the_file_is_warned_of(path: Path, broker: Broker) -> N
 def test_a_network_file_system_is_refused(
     path: Path, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kind = mounts.kind_of(str(path))
+    kind = mounts.file_system_of(str(path))
     if kind is None:
         pytest.skip("this platform does not tell what kind of file system it is")
     monkeypatch.setattr(mounts, "NETWORK", {kind})
@@ -328,11 +328,11 @@ def test_the_kinds_of_file_systems_are_read_by_device() -> None:
         "92 35 0:52 / /mnt/c rw - 9p C:\\134 rw\n"
     )
 
-    kinds = mounts.parse(table)
+    kinds = mounts.parse_mountinfo(table)
     assert kinds[os.makedev(98, 0)] == "ext3"
     assert kinds[os.makedev(0, 51)] == "nfs4"
     assert {"nfs4", "9p", "cifs"} <= mounts.NETWORK
-    assert mounts.network_of(r"\\server\share\q.db") == "a Windows share"
+    assert mounts.network_file_system(r"\\server\share\q.db") == "a Windows share"
 
 
 # who may write it

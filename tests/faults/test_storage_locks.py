@@ -28,14 +28,14 @@ CONT = getattr(signal, "SIGCONT", 0)
 INSIDE = """
 import time
 from liteq.brokers import connect
-from liteq.brokers.sqlite.session import Level
+from liteq.brokers.sqlite.session import WriteOptions
 
 def work(db):
     print("inside", flush=True)
     time.sleep(1e6)
 
 broker = connect("sqlite:///project.db")
-broker._session().write(Level("normal"), work)
+broker._session().write(WriteOptions("normal"), work)
 """
 
 
@@ -75,7 +75,7 @@ def stored(broker: SqliteBroker) -> int:
 
 def brief(broker: SqliteBroker, patience: float = 0.3) -> SqliteBroker:
     """Callers that give up soon."""
-    broker._sent = broker._sent._replace(patience=patience)
+    broker._client_writes = broker._client_writes._replace(timeout=patience)
     return broker
 
 

@@ -20,11 +20,11 @@ from ...model.outcome import Settlement
 from ...states import Phase
 from ...support.clock import Clock, system_clock
 from ..base import Claim, DecideRescue, QueueCount, Settled, ToTerminate, WorkerInfo
-from ..walk import follow_up
+from ..walk import propagate_ends
 from .listeners import MemoryListener
 from .records import eta, headers_of, kept_until, new
 from .schedules import Scheduling
-from .workflows import Groups, MemoryTies, Places, ended
+from .workflows import Groups, MemoryDependents, Places, ended
 
 _FINAL = tuple(phase for phase in Phase if phase.final)
 
@@ -59,7 +59,7 @@ class MemoryBroker(Scheduling):
         self._places: Places = {}
         self._groups: Groups = {}
         self._ended: list[str] = []  # in this transaction
-        self._buried: set[int] = set()
+        self._dead: set[int] = set()
         self._tokens = count(1)  # one row for all tasks: no receipt ever fits a second claim
         self._local = threading.local()
         self._work_listeners: WeakSet[MemoryListener] = WeakSet()
@@ -76,7 +76,9 @@ class MemoryBroker(Scheduling):
     def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
         with self._transaction():
             if graph.messages[0].id not in self._tasks:
-                self._ties().insert(graph, [new(each, self.clock()) for each in graph.messages])
+                self._dependents().insert(
+                    graph, [new(each, self.clock()) for each in graph.messages]
+                )
 
     # working
 
@@ -89,7 +91,7 @@ class MemoryBroker(Scheduling):
     def settle(self, settlements: Sequence[Settlement], claim: Claim | None = None) -> Settled:
         with self._transaction():
             refused = [each.receipt for each in settlements if not self._settle(each)]
-            self._follow_up()
+            self._propagate_ends()
             return Settled(refused, self.claim(claim) if claim else [])
 
     def release(self, receipts: Sequence[Receipt]) -> None:
@@ -107,7 +109,7 @@ class MemoryBroker(Scheduling):
     def rescue(self, decide: DecideRescue) -> list[Record]:
         with self._transaction():
             rescued = []
-            for worker in [each for each in self._present() if each.id in self._buried]:
+            for worker in [each for each in self._present() if each.id in self._dead]:
                 held = [self._delivery(record) for record in self._held_by(worker.id)]
                 released, settlements = decide(worker.info, held)
                 for record in filter(None, map(self._held, released)):
@@ -116,7 +118,7 @@ class MemoryBroker(Scheduling):
                     self._settle(each)
                 self._stop(worker.id)
                 rescued += [delivery.message.id for delivery in held]
-            self._follow_up()
+            self._propagate_ends()
             return [self._tasks[id] for id in rescued]
 
     def to_terminate(self, worker: int) -> list[ToTerminate]:
@@ -144,7 +146,7 @@ class MemoryBroker(Scheduling):
     def forget(self, ids: Sequence[str]) -> int:
         with self._transaction():
             wanted = [r for r in self._in(*_FINAL) if r.message.id in ids]
-            return self._drop([r for r in wanted if not self._ties().needed(r)])
+            return self._drop([r for r in wanted if not self._dependents().needed(r)])
 
     def attempts(self, id: str) -> list[Attempt]:
         with self._lock:
@@ -153,11 +155,11 @@ class MemoryBroker(Scheduling):
 
     def followers(self, id: str, *, group: bool = False) -> list[str]:
         with self._lock:
-            return self._ties().followers(id, barrier=group)
+            return self._dependents().followers(id, barrier=group)
 
     def members(self, group: str) -> Members:
         with self._lock:
-            return self._ties().members(group)
+            return self._dependents().members(group)
 
     def cancel(
         self, ids: Sequence[str], keep: float | None, *, terminate: bool = False
@@ -184,13 +186,13 @@ class MemoryBroker(Scheduling):
                 fresh = record._replace(message=message, phase=Phase.READY, lost=0, reported=None)
                 fresh = fresh._replace(started=None, finished=None, keep_until=None)
                 self._put(fresh._replace(result=None, result_serializer=None, traceback=None))
-                self._ties().blame_no_more(id)
+                self._dependents().unskip(id)
             return lost
 
     def sweep(self, limit: int) -> int:
         with self._transaction():
             over = [r for r in self._in(*_FINAL) if kept_until(r) <= self.clock()]
-            free = [record for record in over if not self._ties().needed(record)]
+            free = [record for record in over if not self._dependents().needed(record)]
             return self._drop(sorted(free, key=kept_until)[:limit])
 
     # workers
@@ -212,10 +214,10 @@ class MemoryBroker(Scheduling):
                 self._take_back(record)
             self._stop(worker)
 
-    def bury(self, worker: int) -> None:
+    def mark_dead(self, worker: int) -> None:
         """For tests: as if the process of `worker` had been killed."""
         with self._lock:
-            self._buried.add(worker)
+            self._dead.add(worker)
 
     # waiting
 
@@ -265,13 +267,13 @@ class MemoryBroker(Scheduling):
 
     def workers(self) -> list[WorkerInfo]:
         with self._lock:
-            return [worker for worker in self._present() if worker.id not in self._buried]
+            return [worker for worker in self._present() if worker.id not in self._dead]
 
     def purge(self, queues: Sequence[str] | None) -> int:
         with self._transaction():
             waiting = self._in(Phase.SCHEDULED, Phase.READY)
             found = [r for r in waiting if queues is None or r.message.queue in queues]
-            tied = [record for record in found if self._ties().tied(record.message.id)]
+            tied = [record for record in found if self._dependents().tied(record.message.id)]
             for record in tied:
                 self._put(self._ended_now(record._replace(phase=Phase.CANCELLED), 0))
             return len(tied) + self._drop([r for r in found if r not in tied])
@@ -286,7 +288,7 @@ class MemoryBroker(Scheduling):
             before = {name: table.copy() for name, table in tables if isinstance(table, dict)}
             try:
                 yield
-                self._follow_up()
+                self._propagate_ends()
             except BaseException:
                 vars(self).update(before)
                 raise
@@ -305,17 +307,17 @@ class MemoryBroker(Scheduling):
         elif record.phase is not Phase.RUNNING:
             _notify(self._work_listeners)
 
-    def _follow_up(self) -> None:
-        """See to what waited for the tasks that have ended."""
+    def _propagate_ends(self) -> None:
+        """Wake or skip what waited for the tasks that have ended."""
         while self._ended:
             ended_now, self._ended = self._ended, []
             records = [self._tasks[id] for id in ended_now if id in self._tasks]
-            # Those that the walk ends itself, it has told everybody about.
-            follow_up(self._ties(), [ended(record) for record in records])
+            # The walk has propagated the tasks that it ended itself.
+            propagate_ends(self._dependents(), [ended(record) for record in records])
             self._ended = []
 
-    def _ties(self) -> MemoryTies:
-        return MemoryTies(self._tasks, self._places, self._groups, self.clock(), self._put)
+    def _dependents(self) -> MemoryDependents:
+        return MemoryDependents(self._tasks, self._places, self._groups, self.clock(), self._put)
 
     def _drop(self, records: Iterable[Record]) -> int:
         gone = [self._tasks.pop(record.message.id) for record in records]
@@ -348,16 +350,16 @@ class MemoryBroker(Scheduling):
         return self._delivery(claimed)
 
     def _delivery(self, record: Record) -> Delivery:
-        id, ties = record.message.id, self._ties()
+        id, dependents = record.message.id, self._dependents()
         return Delivery(
             record.message,
             Receipt(id, record.token),
             record.lost,
             record.reported,
             len(self._attempts.get(id, ())),
-            ties.tied(id),
+            dependents.tied(id),
             record.woken_by,
-            ties.inputs(id),
+            dependents.inputs(id),
         )
 
     def _take_back(self, record: Record) -> None:
@@ -387,9 +389,9 @@ class MemoryBroker(Scheduling):
             self._put(record._replace(message=each.retry, started=None))
             if each.graph is not None:
                 parts = [new(message, self.clock()) for message in each.graph.messages]
-                self._ties().insert(each.graph, parts)
+                self._dependents().insert(each.graph, parts)
             if each.place is not None:
-                self._ties().replace(each.retry.id, each.place)
+                self._dependents().replace(each.retry.id, each.place)
         return True
 
     def _remember(self, record: Record, ended: float, outcome: str, error: str | None) -> None:

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 from ...model.graph import Graph, Group, Members, Place
 from ...model.message import Input, Record
 from ...states import Phase
-from ..walk import Closed, Ended, Ties, Waiter
+from ..walk import Closed, Dependents, Ended, Waiter
 
 
-class GroupState(NamedTuple):
+class StoredGroup(NamedTuple):
     """A group, and what became of it."""
 
     group: Group
@@ -22,10 +22,10 @@ _NO_PLACE = Place()
 
 Tasks = dict[str, Record]
 Places = dict[str, Place]
-Groups = dict[str, GroupState]
+Groups = dict[str, StoredGroup]
 
 
-class MemoryTies(Ties):
+class MemoryDependents(Dependents):
     """The walk's questions to the tables of the broker; `put` writes a record back."""
 
     def __init__(
@@ -114,7 +114,7 @@ class MemoryTies(Ties):
             after = after._replace(on_failure=place.on_failure)
             self._put(after._replace(group=place.group, position=place.position))
         for group in graph.groups:
-            self._groups.setdefault(group.id, GroupState(group))
+            self._groups.setdefault(group.id, StoredGroup(group))
 
     def replace(self, id: str, after: Place) -> None:
         """The end of a task waits for that of what goes on in its place."""
@@ -128,11 +128,11 @@ class MemoryTies(Ties):
         if old is not None:
             self.release(old)
 
-    def blame_no_more(self, id: str) -> None:
+    def unskip(self, id: str) -> None:
         """What was skipped for a revived task waits again."""
         for name, state in self._groups.items():
             if state.blame == id:
-                self._groups[name] = GroupState(state.group)
+                self._groups[name] = StoredGroup(state.group)
         for record in list(self._tasks.values()):
             if record.phase is Phase.SKIPPED and record.woken_by == id:
                 again = record._replace(phase=Phase.WAITING, woken_by=None)

@@ -7,7 +7,7 @@ from typing import Any
 from ...model.graph import Group, Place
 from ...model.message import Attempt
 from ...states import Phase
-from ..transfer import GroupState, Movable, Transfer, TransferBatch
+from ..transfer import Movable, MovedGroup, Transfer, TransferBatch
 from .listing import Listing
 from .rows import Arguments, attempts_of, field_args, packed, record_of
 from .seals import Seal
@@ -112,12 +112,12 @@ def _attempt(each: Attempt) -> Arguments:
     return [*times, each.worker or "", each.outcome, each.error or ""]
 
 
-def _group(id: bytes, flat: list[bytes]) -> GroupState:
+def _group(id: bytes, flat: list[bytes]) -> MovedGroup:
     found = dict(zip(flat[::2], flat[1::2], strict=True))
     outer = found[b"outer"].decode() or None
     group = Group(id.decode(), outer, int(found[b"position"]), found[b"forgiving"] == b"1")
     closed, blame = found.get(b"closed"), found.get(b"blame")
-    return GroupState(
+    return MovedGroup(
         group,
         None if closed is None else float(closed),
         None if blame is None else blame.decode(),

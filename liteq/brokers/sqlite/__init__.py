@@ -1,4 +1,4 @@
-"""The embedded store: one SQLite file."""
+"""The embedded broker: a store in one SQLite file."""
 
 from ...support.clock import Clock
 from .broker import SqliteBroker
@@ -8,5 +8,5 @@ __all__ = ["SqliteBroker", "connect"]
 
 
 def connect(url: str, name: str | None, clock: Clock) -> SqliteBroker:
-    """The broker of `url`; `sqlite://` alone is the file of the application `name`."""
+    """Return the broker of `url`; `sqlite://` alone is the file of the application `name`."""
     return SqliteBroker(locate(default_url(name) if url == "sqlite://" else url), clock)

@@ -1,97 +1,116 @@
-"""The verbs of the port on SQLite. The SQL stands in `statements.sql`."""
+"""The broker: every verb of the port on SQLite, in the order of the port.
 
-import atexit
+A verb runs one transaction, or one query, in the session of the calling thread. The SQL is in the
+`.sql` files, and what takes more than a few statements in the module of its subject.
+"""
+
+import json
 import os
-import sys
-import threading
-import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import repeat
 from math import inf
 from sqlite3 import Connection
+from typing import Any, TypeVar
 
-from ...exceptions import BrokerError
-from ...model.graph import Graph
+from ...exceptions import BrokerError, BrokerUnavailable
+from ...model.entry import Entry, Fired, Firing
+from ...model.graph import Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
 from ...model.outcome import Settlement
 from ...states import Phase
 from ...support.clock import Clock
-from ..base import Claim, DecideRescue, Listener, Settled, ToTerminate
-from ..owners import Owner, is_dead, this_process
-from .listeners import SocketListener
-from .location import Location
-from .moving import Moving
+from ..base import (
+    Claim,
+    DecideRescue,
+    Examination,
+    Listener,
+    QueueCount,
+    Settled,
+    ToTerminate,
+    WorkerInfo,
+)
+from ..owners import this_process
+from ..transfer import Movable, TransferBatch
+from .backup import write_backup
+from .checkup import gather_facts, repair
+from .claiming import claim_ready
+from .findings import find_faults
+from .listeners import listen, unlisten_dead
+from .location import SqliteLocation
+from .moving import discard, pack_single_tasks, pack_workflows, store_transfers
 from .rescue import DeadWorkers, take_back
-from .rows import Row, delivery_of, is_plain, plain_row, record_of, task_row, tokens
-from .schedules import Scheduling
-from .session import BRIEF, Level, Session
-from .settling import ClaimLost, settle_all, settle_each
-from .statements import SQL, claim_sql
-from .tools import Tools
-from .workflows import drop_revoked, inputs_of, insert
+from .rows import WorkerRow, initial_tokens, is_minimal, minimal_row, record_of, task_row
+from .schedules import entry_of, fire, write_entry
+from .session import SHORT_TIMEOUT, Session, WriteOptions
+from .sessions import ThreadSessions
+from .settling import ClaimLostError, settle_all, settle_each
+from .statements import SQL, fetch_sql, listing_sql
+from .workflows import cancel_revoked, insert, purge_waiting, revive
 
-_LARGE_LOG = 64 * 2**20  # bytes: more than `Session` lets it grow to, unless payloads are large
-_LOOK_EVERY = 64  # writes between two looks at the log's size
+T = TypeVar("T")
+
+_LARGE_LOG = 64 * 2**20  # bytes: `Session` keeps it smaller, unless payloads are large
+_CHECK_LOG_EVERY = 64  # writes
 _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name stays readable in results
-_DURABLE = Level("full")
-_FLEETING = Level("normal", BRIEF)  # nobody misses a listener after a power cut
+_FETCH = 500  # ids in one query
+_DURABLE = WriteOptions("full")
+_SNAPSHOT = WriteOptions("normal")  # reads several tables as of one moment
 
 
-class SqliteBroker(Tools, Scheduling, Moving):
+class SqliteBroker(Movable):
     """A store in one SQLite file."""
 
     trusted = True
     default_serializer = "pickle"  # only this user can write the file
 
-    def __init__(self, location: Location, clock: Clock) -> None:
+    def __init__(self, location: SqliteLocation, clock: Clock) -> None:
         self.location = location
         self.url = location.url
         self.clock = clock
-        # What a worker writes may roll back after a power cut, together with what follows from
-        # it, and is then run again; only `strict` promises more.
-        self._sent = Level("normal" if location.durability == "fast" else "full")
-        self._worked = Level("full" if location.durability == "strict" else "normal", BRIEF)
-        self._local = threading.local()
-        self._sessions: set[Session] = set()
+        # After a power cut, what a worker wrote may be undone together with what follows from it,
+        # and is then run again; only `strict` promises more.
+        self._client_writes = WriteOptions("normal" if location.durability == "fast" else "full")
+        self._worker_writes = WriteOptions(
+            "full" if location.durability == "strict" else "normal", SHORT_TIMEOUT
+        )
+        self._sessions = ThreadSessions(location)
         self._writes = 0
         self._dead_workers = DeadWorkers()
-        atexit.register(_close_at_exit, weakref.ref(self))
 
     # sending
 
     def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
         now = self.clock()
-        token = tokens()
+        tokens = initial_tokens()
 
-        def work(db: Connection) -> list[tuple[str]]:
-            # Rows are made as they are written: a list of them would keep the collector busy.
-            if all(map(is_plain, messages)):
-                db.executemany(SQL["enqueue_plain"], map(plain_row, messages, repeat(now), token))
+        def work(db: Connection) -> None:
+            # Rows are made as they are written: a list of them would keep the garbage collector
+            # busy.
+            if all(map(is_minimal, messages)):
+                db.executemany(
+                    SQL["enqueue_minimal"], map(minimal_row, messages, repeat(now), tokens)
+                )
             else:
-                db.executemany(SQL["enqueue"], map(task_row, messages, repeat(now), token))
-            return db.execute(SQL["work_listeners"]).fetchall()
+                db.executemany(SQL["enqueue"], map(task_row, messages, repeat(now), tokens))
 
-        session = self._session()
-        self._notify(session, session.write(_DURABLE if durable else self._sent, work))
-        self._bound_log(session)
+        self._write_and_notify(_DURABLE if durable else self._client_writes, work)
+        self._bound_log()
 
     def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
         now = self.clock()
 
-        def work(db: Connection) -> list[tuple[str]]:
-            if not db.execute(SQL["known"], (graph.messages[0].id,)).fetchall():
+        def work(db: Connection) -> None:
+            if not db.execute(SQL["is_known"], (graph.messages[0].id,)).fetchall():
                 insert(db, graph, now)
-            return db.execute(SQL["work_listeners"]).fetchall()
 
-        session = self._session()
-        self._notify(session, session.write(_DURABLE if durable else self._sent, work))
-        self._bound_log(session)
+        self._write_and_notify(_DURABLE if durable else self._client_writes, work)
+        self._bound_log()
 
     # working
 
     def claim(self, claim: Claim) -> list[Delivery]:
-        return self._session().write(self._worked, lambda db: self._claim(db, claim))
+        return self._write(self._worker_writes, lambda db: claim_ready(db, claim, self.clock()))
 
     def settle(self, settlements: Sequence[Settlement], claim: Claim | None = None) -> Settled:
         now = self.clock()
@@ -109,61 +128,55 @@ class SqliteBroker(Tools, Scheduling, Moving):
                 listeners.extend(db.execute(SQL["result_listeners"]))
             if any(each.tied or each.retry is not None for each in settlements):
                 listeners.extend(db.execute(SQL["work_listeners"]))
-            return Settled(refused, self._claim(db, claim) if claim else [])
+            return Settled(refused, claim_ready(db, claim, self.clock()) if claim else [])
 
         session = self._session()
         try:
-            settled = session.write(self._worked, write_all)
-        except ClaimLost:  # seldom, so only then it is worth asking which one
+            settled = session.write(self._worker_writes, write_all)
+        except ClaimLostError:  # rare, so only now it is worth finding out which one
             listeners.clear()
-            settled = session.write(self._worked, write_each)
-        self._notify(session, listeners)
+            settled = session.write(self._worker_writes, write_each)
+        session.notify(listeners)
         return settled
 
     def release(self, receipts: Sequence[Receipt]) -> None:
-        def work(db: Connection) -> list[tuple[str]]:
+        def work(db: Connection) -> None:
             db.executemany(SQL["release"], receipts)
-            drop_revoked(db, self.clock())
-            return db.execute(SQL["work_listeners"]).fetchall()
+            cancel_revoked(db, self.clock())
 
-        session = self._session()
-        self._notify(session, session.write(self._worked, work))
+        self._write_and_notify(self._worker_writes, work)
 
     def promote(self) -> float | None:
-        session = self._session()
         now = self.clock()
-        upcoming = _next_due(session)
-        while upcoming is not None and upcoming <= now:
-
-            def work(db: Connection) -> list[tuple[str]]:
-                db.execute(SQL["due"], (now,))
-                return db.execute(SQL["work_listeners"]).fetchall()
-
-            self._notify(session, session.write(self._worked, work))
-            upcoming = _next_due(session)
-        return upcoming
+        upcoming: float | None
+        while True:
+            ((upcoming,),) = self._session().read(SQL["next_eta"], timeout=SHORT_TIMEOUT)
+            if upcoming is None or upcoming > now:
+                return upcoming
+            self._write_and_notify(
+                self._worker_writes, lambda db: db.execute(SQL["promote"], (now,))
+            )
 
     def rescue(self, decide: DecideRescue) -> list[Record]:
         session = self._session()
-        dead = self._dead_workers.among(session.read(SQL["workers"], patience=BRIEF))
+        rows = session.read(SQL["workers"], timeout=SHORT_TIMEOUT)
+        dead = self._dead_workers.among(map(WorkerRow._make, rows))
         if not dead:
             return []
         now = self.clock()
 
         def work(db: Connection) -> list[str]:
             ids = [id for worker in dead for id in take_back(db, worker, decide, now)]
-            drop_revoked(db, now)
+            cancel_revoked(db, now)
             return ids
 
-        ids = session.write(self._worked, work)
-        self._drop_dead_listeners(session)
-        self._notify(
-            session, session.read(SQL["work_listeners"]) + session.read(SQL["result_listeners"])
-        )
+        ids = session.write(self._worker_writes, work)
+        unlisten_dead(session, self._worker_writes)
+        session.notify(session.read(SQL["work_listeners"]) + session.read(SQL["result_listeners"]))
         return [record for record in self.fetch(ids) if record]
 
     def to_terminate(self, worker: int) -> list[ToTerminate]:
-        rows = self._session().read(SQL["to_terminate"], (worker,), BRIEF)
+        rows = self._session().read(SQL["to_terminate"], (worker,), SHORT_TIMEOUT)
         return [ToTerminate(Receipt(seq, token), id) for seq, token, id in rows]
 
     # results
@@ -171,38 +184,42 @@ class SqliteBroker(Tools, Scheduling, Moving):
     def fetch(self, ids: Sequence[str]) -> list[Record | None]:
         session = self._session()
         if len(ids) == 1:
-            rows = session.read(SQL["fetch"] + " where t.id = ?", (ids[0],))
+            rows = session.read(SQL["fetch"], (ids[0],))
             return [record_of(rows[0]) if rows else None]
         found: dict[str, Record] = {}
-        for start in range(0, len(ids), 500):
-            part = ids[start : start + 500]
-            marks = ",".join("?" * len(part))
-            rows = session.read(SQL["fetch"] + f" where t.id in ({marks})", tuple(part))
-            found.update((str(row[0]), record_of(row)) for row in rows)
+        for start in range(0, len(ids), _FETCH):
+            part = tuple(ids[start : start + _FETCH])
+            records = map(record_of, session.read(fetch_sql(len(part)), part))
+            found.update((record.message.id, record) for record in records)
         return [found.get(id) for id in ids]
 
     def report(self, id: str, state: str, meta: bytes, serializer: str) -> bool:
-        def work(db: Connection) -> tuple[bool, list[tuple[str]]]:
-            row = (state, meta, serializer, id)
-            return db.execute(SQL["report"], row).rowcount > 0, list(
-                db.execute(SQL["result_listeners"])
-            )
-
-        session = self._session()
-        there, listeners = session.write(self._worked, work)
-        self._notify(session, listeners)
-        return there
+        row = (state, meta, serializer, id)
+        return self._write_and_notify(
+            self._worker_writes,
+            lambda db: db.execute(SQL["report"], row).rowcount > 0,
+            "result_listeners",
+        )
 
     def forget(self, ids: Sequence[str]) -> int:
         rows = [(id,) for id in ids]
-        return self._session().write(
-            self._sent, lambda db: db.executemany(SQL["forget"], rows).rowcount
+        return self._write(
+            self._client_writes, lambda db: db.executemany(SQL["forget"], rows).rowcount
         )
 
     def attempts(self, id: str) -> list[Attempt]:
-        session = self._session()
-        earlier = [Attempt._make(row) for row in session.read(SQL["attempts"], (id,))]
+        earlier = [Attempt._make(row) for row in self._session().read(SQL["attempts"], (id,))]
         return [*earlier, *last_attempt(self.fetch([id])[0], len(earlier))]
+
+    def followers(self, id: str, *, group: bool = False) -> list[str]:
+        return [name for (name,) in self._session().read(SQL["followers"], (id, group))]
+
+    def members(self, group: str) -> Members:
+        read = self._session().read
+        tasks = [id for (id,) in read(SQL["members"], (group,))]
+        inner = [id for _, id in read(SQL["inner_groups"], (group,))]
+        outer = next((id for (id,) in read(SQL["outer_group"], (group,))), None)
+        return Members(tasks, inner, outer)
 
     def cancel(
         self, ids: Sequence[str], keep: float | None, *, terminate: bool = False
@@ -214,33 +231,19 @@ class SqliteBroker(Tools, Scheduling, Moving):
             values = (keep_until, terminate)
             once = dict.fromkeys(ids)
             found = [id for id in once if db.execute(SQL["revoke"], (*values, id)).rowcount]
-            drop_revoked(db, now)
+            cancel_revoked(db, now)
             return found
 
         session = self._session()
-        found = session.write(self._sent, work)
+        found = session.write(self._client_writes, work)
         if found:
-            self._notify(session, session.read(SQL["result_listeners"]))
+            session.notify(session.read(SQL["result_listeners"]))
             if terminate:
-                self._notify(session, session.read(SQL["work_listeners"]))
+                session.notify(session.read(SQL["work_listeners"]))
         return found
 
     def revive(self, ids: Sequence[str]) -> list[str]:
-        def work(db: Connection) -> tuple[list[str], list[tuple[str]]]:
-            for phase in Phase:
-                if phase > Phase.SUCCEEDED:
-                    rows = [(phase.name.lower(), id, phase) for id in ids]
-                    db.executemany(SQL["remember_last"], rows)
-            done = [id for id in ids if db.execute(SQL["revive"], (id,)).rowcount]
-            for id in done:
-                db.execute(SQL["reopen"], (id,))
-                db.execute(SQL["unskip"], (id,))
-            return done, db.execute(SQL["work_listeners"]).fetchall()
-
-        session = self._session()
-        done, listeners = session.write(self._sent, work)
-        self._notify(session, listeners)
-        return done
+        return self._write_and_notify(self._client_writes, lambda db: revive(db, ids))
 
     def sweep(self, limit: int) -> int:
         values = (self.clock(), limit)
@@ -251,7 +254,40 @@ class SqliteBroker(Tools, Scheduling, Moving):
                 db.execute(SQL["sweep_groups"])
             return swept
 
-        return self._session().write(self._worked, work)
+        return self._write(self._worker_writes, work)
+
+    # schedules
+
+    def schedule(self, entries: Sequence[Entry]) -> list[str]:
+        def work(db: Connection) -> list[str]:
+            return [each.name for each in entries if not write_entry(db, each)]
+
+        return self._write_and_notify(self._client_writes, work)
+
+    def unschedule(self, names: Sequence[str]) -> list[str]:
+        def work(db: Connection) -> list[str]:
+            once = dict.fromkeys(names)
+            return [name for name in once if db.execute(SQL["unschedule"], (name,)).rowcount]
+
+        return self._write(self._client_writes, work)
+
+    def schedules(self, due_by: float | None = None) -> list[Entry]:
+        if due_by is None:
+            rows = self._session().read(SQL["schedules"])
+        else:
+            rows = self._session().read(SQL["schedules_due"], (due_by,))
+        return [entry_of(row) for row in rows]
+
+    def next_fire(self) -> float | None:
+        ((due,),) = self._session().read(SQL["next_fire"])
+        return None if due is None else float(due)
+
+    def fire(self, firings: Sequence[Firing]) -> list[Fired]:
+        now = self.clock()
+        # A power cut may undo a firing, but only as a whole, and then the entry is due once more.
+        return self._write_and_notify(
+            self._worker_writes, lambda db: [fire(db, each, now) for each in firings]
+        )
 
     # workers
 
@@ -259,48 +295,34 @@ class SqliteBroker(Tools, Scheduling, Moving):
         me = this_process()
         now = self.clock()
         row = (name, str(me), me.pid, me.host, now, now, info)
-        return self._session().write(
-            self._worked, lambda db: int(db.execute(SQL["register"], row).lastrowid or 0)
+        return self._write(
+            self._worker_writes, lambda db: int(db.execute(SQL["register"], row).lastrowid or 0)
         )
 
     def beat(self, worker: int, info: str) -> None:
         row = (self.clock(), info, worker)
-        self._session().write(self._worked, lambda db: db.execute(SQL["beat"], row))
+        self._write(self._worker_writes, lambda db: db.execute(SQL["beat"], row))
 
     def unregister(self, worker: int) -> None:
         now = self.clock()
 
-        def work(db: Connection) -> list[tuple[str]]:
+        def work(db: Connection) -> None:
             db.execute(SQL["release_all"], (worker,))
-            drop_revoked(db, now)
-            db.execute(SQL["stop"], (now, worker))
-            return db.execute(SQL["work_listeners"]).fetchall()
+            cancel_revoked(db, now)
+            db.execute(SQL["stop_worker"], (now, worker))
 
-        session = self._session()
-        self._notify(session, session.write(self._worked, work))
+        self._write_and_notify(self._worker_writes, work)
 
     # waiting
 
     def work_listener(self, worker: int) -> Listener:
-        return self._listen(worker)
+        return listen(self._session(), worker)
 
     def result_listener(self) -> Listener:
         session = self._session()
         if session.listener is None or session.listener.fileno() < 0:
-            session.listener = self._listen(None)
+            session.listener = listen(session, None)
         return session.listener
-
-    def _listen(self, worker: int | None) -> SocketListener:
-        session = self._session()
-
-        def unlisten(address: str) -> None:
-            with suppress(Exception):  # a row that stays is swept with its dead owner
-                session.write(_FLEETING, lambda db: db.execute(SQL["unlisten"], (address,)))
-
-        listener = SocketListener(session.changed, unlisten)
-        row = (listener.address, worker, str(this_process()))
-        session.write(_FLEETING, lambda db: db.execute(SQL["listen"], row))
-        return listener
 
     # upkeep
 
@@ -311,93 +333,112 @@ class SqliteBroker(Tools, Scheduling, Moving):
             session.checkpoint()
         if idle:
             cutoff = (self.clock() - _KEEP_WORKERS,)
-            session.write(self._worked, lambda db: db.execute(SQL["forget_workers"], cutoff))
+            session.write(self._worker_writes, lambda db: db.execute(SQL["forget_workers"], cutoff))
 
     def close(self) -> None:
-        for session in tuple(self._sessions):
-            if session.pid == os.getpid():
-                session.close()
-        self._sessions.clear()
-        self._local = threading.local()
+        self._sessions.close()
 
-    def close_here(self) -> None:
-        """Let go of what this thread holds. At the end of the program daemon threads may be in
-        the midst of a transaction; the system takes from them what they have."""
-        held: _ThreadSession | None = getattr(self._local, "held", None)
-        if held is not None:
-            del self._local.held
+    # what tools ask
 
-    # inside
+    def counts(self) -> list[QueueCount]:
+        rows = self._session().read(SQL["counts"])
+        return [QueueCount(str(queue), Phase(phase), int(n)) for queue, phase, n in rows]
+
+    def listing(
+        self,
+        phases: Sequence[Phase],
+        limit: int,
+        *,
+        task: str | None = None,
+        headers: Mapping[str, Any] | None = None,
+    ) -> list[Record]:
+        pairs = None if headers is None else json.dumps(list(headers.items()))
+        values = {"task": task, "headers": pairs, "limit": limit}
+        return list(map(record_of, self._session().read(listing_sql(phases), values)))
+
+    def workers(self) -> list[WorkerInfo]:
+        rows = map(WorkerRow._make, self._session().read(SQL["workers"]))
+        return [row.public for row in rows if row.is_dead() is not True]
+
+    def purge(self, queues: Sequence[str] | None) -> int:
+        now = self.clock()
+        return self._write(self._client_writes, lambda db: purge_waiting(db, queues, now))
+
+    # what only some stores offer
+
+    def examine(self, *, thorough: bool = False) -> Examination:
+        durability = self.location.durability
+        facts = gather_facts(self._existing(), durability, self.clock(), thorough=thorough)
+        return Examination(facts._asdict(), find_faults(facts))
+
+    def mend(self) -> list[str]:
+        return repair(self._existing(), self._client_writes)
+
+    def compact(self) -> None:
+        self._existing().vacuum()
+
+    def backup(self, path: str) -> None:
+        write_backup(self._existing(), path)
+
+    # moving to another store
+
+    def pack(self, size: int) -> Iterator[TransferBatch]:
+        seen: set[str] = set()
+        while True:
+            batch = self._write(_SNAPSHOT, lambda db: pack_single_tasks(db, size))
+            ids = {transfer.record.message.id for transfer in batch.transfers}
+            if ids <= seen:  # there are no more, or the caller does not discard them
+                break
+            seen = ids
+            yield batch
+        batch = self._write(_SNAPSHOT, pack_workflows)
+        if batch.transfers:
+            yield batch
+
+    def unpack(self, batch: TransferBatch) -> int:
+        now = self.clock()
+        return self._write_and_notify(_DURABLE, lambda db: store_transfers(db, batch, now))
+
+    def discard(self, batch: TransferBatch) -> None:
+        self._write(_DURABLE, lambda db: discard(db, batch))
+
+    # private
 
     def _session(self) -> Session:
-        held: _ThreadSession | None = getattr(self._local, "held", None)
-        if held is not None and held.session.pid == os.getpid():
-            return held.session
-        # In a forked child they are the parent's. (A copy: other threads come and go.)
-        if any(session.pid != os.getpid() for session in tuple(self._sessions)):
-            self._sessions = set()
-        session = Session(self.location)
-        self._sessions.add(session)
-        self._local.held = _ThreadSession(session, self._sessions)
-        return session
+        """Return the session of the calling thread."""
+        return self._sessions.current()
 
-    def _claim(self, db: Connection, claim: Claim) -> list[Delivery]:
-        if claim.limit <= 0 or not claim.queues:
-            return []
-        values: dict[str, object] = {f"q{n}": name for n, name in enumerate(claim.queues)}
-        values.update(worker=claim.worker, limit=claim.limit, now=self.clock())
-        look, take = claim_sql(len(claim.queues))
-        rows = db.execute(look, values).fetchall()
-        if rows:
-            db.execute(take, values)
-        return [self._delivery(db, row) if row[-1] else delivery_of(row) for row in rows]
+    def _existing(self) -> Session:
+        """Return the session. Raises BrokerUnavailable if there is no store: tools create none."""
+        if not os.path.lexists(self.location.path):
+            raise BrokerUnavailable(
+                f"there is no {self.location.path}: nothing was ever sent to it, or -A or -b names "
+                f"another store than you think"
+            )
+        return self._session()
 
-    def _delivery(self, db: Connection, row: Row) -> Delivery:
-        """One that has waited for others, with what it takes from them."""
-        (place,) = db.execute(SQL["place"], (row[13],)).fetchall()
-        return delivery_of(row)._replace(inputs=inputs_of(db, *place))
+    def _write(self, options: WriteOptions, work: Callable[[Connection], T]) -> T:
+        return self._sessions.current().write(options, work)
 
-    def _notify(self, session: Session, listeners: Sequence[tuple[str]]) -> None:
-        if listeners:
-            session.notifier.notify([address for (address,) in listeners])
+    def _write_and_notify(
+        self,
+        options: WriteOptions,
+        work: Callable[[Connection], T],
+        listeners: str = "work_listeners",
+    ) -> T:
+        """Run `work` in a transaction, then notify the rows of the query `listeners`."""
 
-    def _bound_log(self, session: Session) -> None:
-        """Where no worker runs nobody else keeps the log from growing for ever."""
+        def work_and_look(db: Connection) -> tuple[T, list[tuple[str]]]:
+            return work(db), db.execute(SQL[listeners]).fetchall()
+
+        session = self._sessions.current()
+        value, rows = session.write(options, work_and_look)
+        session.notify(rows)
+        return value
+
+    def _bound_log(self) -> None:
+        """Checkpoint a large log: where no worker runs, it would grow for ever."""
         self._writes += 1
-        if self._writes % _LOOK_EVERY == 0 and session.log_size() > _LARGE_LOG:
-            with suppress(BrokerError):  # what was sent is stored all the same
-                session.checkpoint()
-
-    def _drop_dead_listeners(self, session: Session) -> None:
-        rows = session.read(SQL["listeners"])
-        silent = [(address,) for address, owner in rows if is_dead(Owner.parse(owner))]
-        if silent:
-            session.write(self._worked, lambda db: db.executemany(SQL["unlisten"], silent))
-
-
-def _close_at_exit(broker: "weakref.ref[SqliteBroker]") -> None:
-    still_there = broker()
-    if still_there is not None:
-        still_there.close_here()
-
-
-class _ThreadSession:
-    """What one thread has open; put away when the thread ends."""
-
-    def __init__(self, session: Session, sessions: set[Session]) -> None:
-        self.session = session
-        self._sessions = sessions
-
-    def __del__(self) -> None:
-        if self.session.pid != os.getpid() or self.session not in self._sessions:
-            return  # in a forked child it is the parent's, and stays in its broker's set
-        if sys.is_finalizing():
-            return  # its thread may have been stopped for good with a lock in its hands
-        self._sessions.discard(self.session)
-        self.session.close()
-
-
-def _next_due(session: Session) -> float | None:
-    moment: float | None
-    ((moment,),) = session.read(SQL["next_due"], patience=BRIEF)
-    return moment
+        if self._writes % _CHECK_LOG_EVERY == 0 and self._session().log_size() > _LARGE_LOG:
+            with suppress(BrokerError):  # the messages are stored all the same
+                self._session().checkpoint()

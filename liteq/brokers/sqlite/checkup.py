@@ -1,4 +1,4 @@
-"""What can be told of a store: the facts. What they mean is said in `findings.py`."""
+"""The facts about a store, and its repair. findings.py says what the facts mean."""
 
 import os
 import sqlite3
@@ -9,19 +9,20 @@ from typing import Any, NamedTuple
 
 from ...exceptions import BrokerCorrupt
 from ...states import Phase
-from ..owners import Owner, is_dead
-from .location import COMPANIONS, intrusion
-from .mounts import kind_of
-from .session import Level, Session
-from .statements import SQL, parse, read
+from .listeners import dead_listeners
+from .location import COMPANIONS, foreign_access
+from .mounts import file_system_of
+from .rows import WorkerRow
+from .session import Session, WriteOptions
+from .statements import SQL, load
 
-_CHECKUP = parse(read("checkup.sql"))
-_AHEAD = 60.0  # seconds that a task may come from the future: clocks are set by small steps
-_LISTED = 10  # faults of the file that are told one by one
+_CHECKUP = load("checkup.sql")
+_AHEAD = 60.0  # seconds that `created` may lie in the future: clocks are set by small steps
+_LISTED = 10  # faults of the file that are listed one by one
 
 
-class Facts(NamedTuple):
-    """How a store is, in the order in which it is shown."""
+class StoreFacts(NamedTuple):
+    """The facts about a store, in the order in which they are shown."""
 
     path: str
     durability: str
@@ -29,7 +30,7 @@ class Facts(NamedTuple):
     log_size: int
     disk_free: int | None
     file_system: str | None
-    owner: int
+    owner: int  # uid
     mode: str
     names: int  # hard links
     intrusions: dict[str, str]  # files that others could write, and how
@@ -41,38 +42,38 @@ class Facts(NamedTuple):
     damage: list[str]
     tasks: dict[str, int]  # by phase
     ahead: int  # tasks from the future
-    dead_workers: list[str]
+    dead_workers: list[str]  # names
     orphans: int  # running tasks of dead workers
-    strays: int  # running tasks of nobody
+    strays: int  # running tasks without a worker
     timeless: int  # scheduled tasks without a time
-    stuck: int  # tasks that wait for nothing
+    stuck: int  # tasks that wait for what has ended or does not exist
     closed_listeners: int
 
 
-def gather(session: Session, durability: str, now: float, *, thorough: bool) -> Facts:
-    """The facts of the store that `session` has open."""
+def gather_facts(session: Session, durability: str, now: float, *, thorough: bool) -> StoreFacts:
+    """Return the facts about the store that `session` has open; `thorough` checks indexes too."""
     path = session.path
     found = os.stat(path)
     damage = _damage(session, thorough=thorough)
-    dead = _rows(session, damage, SQL["workers"])
-    dead = [row for row in dead if is_dead(Owner.parse(row[8]))]
-    listeners = _rows(session, damage, SQL["listeners"])
+    workers = map(WorkerRow._make, _rows(session, damage, SQL["workers"]))
+    dead = [worker for worker in workers if worker.is_dead()]
+
+    def number(sql: str, *values: object) -> int:
+        return sum(int(value) for (value,) in _rows(session, damage, sql, values))
 
     def count(name: str, *values: object) -> int:
-        rows = _rows(session, damage, _CHECKUP[name], values)
-        return int(rows[0][0]) if rows else 0
+        return number(_CHECKUP[name], *values)
 
     def pragma(name: str) -> int:
-        rows = _rows(session, damage, f"pragma {name}")
-        return int(rows[0][0]) if rows else 0
+        return number(f"pragma {name}")
 
-    return Facts(
+    return StoreFacts(
         path=path,
         durability=durability,
         size=found.st_size,
         log_size=session.log_size(),
         disk_free=_disk_free(path),
-        file_system=kind_of(path),
+        file_system=file_system_of(path),
         owner=found.st_uid,
         mode=stat.filemode(found.st_mode),
         names=found.st_nlink,
@@ -82,35 +83,35 @@ def gather(session: Session, durability: str, now: float, *, thorough: bool) -> 
         page_size=pragma("page_size"),
         pages=pragma("page_count"),
         free_pages=pragma("freelist_count"),
-        tasks={_phase(row[0]): row[1] for row in _rows(session, damage, _CHECKUP["phases"])},
+        tasks={_phase(phase): tasks for phase, tasks in _rows(session, damage, _CHECKUP["phases"])},
         ahead=count("ahead", now + _AHEAD),
-        dead_workers=[str(row[1]) for row in dead],
-        orphans=sum(count("held", row[0]) for row in dead),
+        dead_workers=[worker.name for worker in dead],
+        orphans=sum(count("held", worker.id) for worker in dead),
         strays=count("strays"),
         timeless=count("timeless"),
         stuck=count("stuck"),
-        closed_listeners=sum(is_dead(Owner.parse(owner)) is True for _, owner in listeners),
+        closed_listeners=len(dead_listeners(_rows(session, damage, SQL["listeners"]))),
         damage=damage,
     )
 
 
-def put_right(session: Session, level: Level) -> list[str]:
-    """Repair what can be repaired without asking; tell what was done."""
+def repair(session: Session, level: WriteOptions) -> list[str]:
+    """Repair what is safe to repair; return what was done, in words."""
 
     def work(db: sqlite3.Connection) -> list[str]:
-        silent = [row for row in db.execute(SQL["listeners"]) if is_dead(Owner.parse(row[1]))]
-        db.executemany(SQL["unlisten"], [row[:1] for row in silent])
-        strays = db.execute(_CHECKUP["free_strays"]).rowcount
+        dead = dead_listeners(db.execute(SQL["listeners"]))
+        db.executemany(SQL["unlisten"], dead)
+        strays = db.execute(_CHECKUP["release_strays"]).rowcount
         timeless = db.execute(_CHECKUP["start_timeless"]).rowcount
         done = {
             "gave back {} running tasks that no worker has": strays,
             "made {} scheduled tasks without a time ready": timeless,
-            "dropped {} listeners of processes that are gone": len(silent),
+            "dropped {} listeners of processes that are gone": len(dead),
         }
         return [text.format(number) for text, number in done.items() if number]
 
     done = session.write(level, work)
-    session.notifier.notify(address for (address,) in session.read(SQL["work_listeners"]))
+    session.notify(session.read(SQL["work_listeners"]))
     before = session.log_size()
     if before and session.checkpoint():
         done.append(f"moved the log of {before} bytes into the file")
@@ -120,7 +121,7 @@ def put_right(session: Session, level: Level) -> list[str]:
 def _rows(
     session: Session, damage: list[str], sql: str, values: tuple[object, ...] = ()
 ) -> list[tuple[Any, ...]]:
-    """The rows of a query; none, and the reason among `damage`, where the file is damaged."""
+    """Return the rows of a query; none where the file is damaged, with the reason in `damage`."""
     try:
         return session.read(sql, values)
     except BrokerCorrupt as exc:
@@ -145,7 +146,7 @@ def _phase(number: int) -> str:
 
 
 def _intrusions(path: str) -> dict[str, str]:
-    found = {each: intrusion(each) for each in (path, *(path + tail for tail in COMPANIONS))}
+    found = {each: foreign_access(each) for each in (path, *(path + tail for tail in COMPANIONS))}
     return {each: how for each, how in found.items() if how}
 
 

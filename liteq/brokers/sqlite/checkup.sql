@@ -1,34 +1,37 @@
--- What `liteq doctor` asks and repairs. Times are bound, never the file's own.
+-- What `liteq doctor` asks and repairs. All times are bound, and none is SQLite's own.
+
+-- fragment: no_worker
+-- A worker that stops gives back what it holds in the same transaction, so this is never true
+-- unless the tables were changed by hand.
+(worker is null or worker not in (select id from worker where stopped is null))
 
 -- name: phases
 select phase, count(*) from task group by phase
 
 -- name: ahead
--- Made by a clock that is ahead of ours, or that was set back since.
+-- Sent by a clock that is ahead of ours, or that was set back since.
 select count(*) from task where created > ?
 
 -- name: held
-select count(*) from task where phase = 3 and worker = ?
+select count(*) from task where phase = {RUNNING} and worker = ?
 
 -- name: strays
--- Whoever leaves gives back what it holds, in the same transaction.
-select count(*) from task
-where phase = 3 and (worker is null or worker not in (select id from worker where stopped is null))
+select count(*) from task where phase = {RUNNING} and {no_worker}
 
--- name: free_strays
-update task set phase = 2, token = token + 1, started = null
-where phase = 3 and (worker is null or worker not in (select id from worker where stopped is null))
+-- name: release_strays
+update task set phase = {READY}, token = token + 1, started = null
+where phase = {RUNNING} and {no_worker}
 
 -- name: timeless
--- Nobody ever promotes them.
-select count(*) from task where phase = 1 and eta is null
+-- `promote` never finds them.
+select count(*) from task where phase = {SCHEDULED} and eta is null
 
 -- name: start_timeless
-update task set phase = 2 where phase = 1 and eta is null
+update task set phase = {READY} where phase = {SCHEDULED} and eta is null
 
 -- name: stuck
--- What they wait for has ended, or is not there.
-select count(*) from task t where phase = 0 and case
+-- What they wait for has ended, or does not exist.
+select count(*) from task t where phase = {WAITING} and case
   when barrier then not exists (select 1 from task_group where id = t.waits and closed is null)
-  else not exists (select 1 from task where id = t.waits and phase < 4)
+  else not exists (select 1 from task where id = t.waits and phase < {SUCCEEDED})
 end

@@ -1,4 +1,4 @@
-"""SQLite's errors in liteq's words, translated at one spot."""
+"""The translation of SQLite's errors to those of liteq."""
 
 import sqlite3
 
@@ -24,27 +24,27 @@ _CURES = {
 
 
 def code_of(exc: sqlite3.Error) -> int:
-    """SQLite's primary result code, or 0."""
+    """Return SQLite's primary result code, or 0."""
     return getattr(exc, "sqlite_errorcode", 0) & 0xFF
 
 
 def is_busy(exc: sqlite3.Error) -> bool:
-    """Whether somebody else holds the lock, so that trying again makes sense."""
+    """Return whether another connection holds the lock, so that trying again makes sense."""
     return code_of(exc) in _BUSY
 
 
 def is_io_error(exc: sqlite3.Error) -> bool:
-    """Whether the disk failed, so that nobody knows what is on it."""
+    """Return whether the disk failed, so that what is on it is unknown."""
     return code_of(exc) == sqlite3.SQLITE_IOERR
 
 
 def cannot_open(exc: OSError, path: str) -> BrokerUnavailable:
-    """The error to raise when the operating system refuses a file of the store."""
+    """Return the error to raise when the operating system refuses a file of the store."""
     return BrokerUnavailable(f"cannot open {path}: {exc.strerror}")
 
 
 def translate(exc: sqlite3.Error, path: str) -> BrokerError:
-    """The error to raise instead of `exc`: what is wrong, where, and the cure."""
+    """Return the error to raise instead of `exc`: it says what is wrong, where, and the cure."""
     code = code_of(exc)
     if code in _CORRUPT:
         return BrokerCorrupt(

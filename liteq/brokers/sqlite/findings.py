@@ -1,23 +1,23 @@
-"""What the facts of a store mean, and what to do about it. Pure."""
+"""The findings about a store: what its facts mean, and the cure. Pure functions."""
 
 from collections.abc import Iterator
 
 from ..base import Finding
-from .checkup import Facts
+from .checkup import StoreFacts
 
-_LARGE_LOG = 64 * 2**20  # bytes; folded in at 2 MB unless somebody is in the way
-_LITTLE_ROOM = 100 * 2**20
-_MUCH_AIR = 16 * 2**20
+_LARGE_LOG = 64 * 2**20  # bytes; the checkpoint is at 2 MB unless a reader prevents it
+_LITTLE_SPACE = 100 * 2**20  # bytes
+_MUCH_EMPTY = 16 * 2**20  # bytes
 _RESET_BUG = "sqlite.org/wal.html#walresetbug"
 
 
-def judge(facts: Facts) -> list[Finding]:
-    """The findings, the worst first."""
+def find_faults(facts: StoreFacts) -> list[Finding]:
+    """Return the findings about `facts`, the worst first."""
     found = [*_file(facts), *_tasks(facts), *_space(facts), *_versions(facts)]
     return sorted(found, key=lambda each: ("error", "warning", "note").index(each.severity))
 
 
-def _file(facts: Facts) -> Iterator[Finding]:
+def _file(facts: StoreFacts) -> Iterator[Finding]:
     if facts.damage:
         yield Finding(
             "error",
@@ -39,7 +39,7 @@ def _file(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _tasks(facts: Facts) -> Iterator[Finding]:
+def _tasks(facts: StoreFacts) -> Iterator[Finding]:
     if facts.orphans:
         yield Finding(
             "warning",
@@ -80,7 +80,7 @@ def _tasks(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _space(facts: Facts) -> Iterator[Finding]:
+def _space(facts: StoreFacts) -> Iterator[Finding]:
     if facts.log_size > _LARGE_LOG:
         yield Finding(
             "warning",
@@ -88,23 +88,23 @@ def _space(facts: Facts) -> Iterator[Finding]:
             "some program has been reading in one transaction for long: find and close it; then "
             "--repair moves the log into the file",
         )
-    if facts.disk_free is not None and facts.disk_free < _LITTLE_ROOM:
+    if facts.disk_free is not None and facts.disk_free < _LITTLE_SPACE:
         yield Finding(
             "warning",
             f"the disk has {facts.disk_free:,} bytes left",
             "on a full disk nothing can be sent and no result stored, until there is room again",
         )
-    air = facts.free_pages * facts.page_size
-    if air > _MUCH_AIR and facts.free_pages * 2 > facts.pages:
+    empty = facts.free_pages * facts.page_size
+    if empty > _MUCH_EMPTY and facts.free_pages * 2 > facts.pages:
         yield Finding(
             "note",
-            f"{air:,} bytes of the file are empty",
+            f"{empty:,} bytes of the file are empty",
             "they are used again; `liteq doctor --vacuum` gives them back to the system, while "
             "nobody can send or work",
         )
 
 
-def _versions(facts: Facts) -> Iterator[Finding]:
+def _versions(facts: StoreFacts) -> Iterator[Finding]:
     version = tuple(int(part) for part in facts.sqlite.split("."))
     if not (version >= (3, 51, 3) or (version[:2] == (3, 50) <= version and version[2] >= 7)):
         yield Finding(

@@ -1,65 +1,68 @@
-"""What a fork of the process does to what is open in it.
+"""What happens to open connections, locks and listeners when the process forks.
 
-SQLite's connections must not cross a fork. That nobody uses them in the child is not enough:
+SQLite's connections must not cross a fork. It is not enough that the child does not use them:
 SQLite keeps one list of files and locks for the whole process, so a new connection in the child
-would believe in locks that only its parent has, and its commits would be lost when the parent
-closes. So connections are closed before a fork, and opened again by whoever needs them after it.
+would rely on locks that only its parent has, and its commits would be lost when the parent closes
+its own. So connections are closed before a fork, and opened again on use after it.
 
-A fork waits for whoever is in a transaction. One that lasts too long is left alone, and then the
-child cannot use that file.
+A fork waits for threads that are in a transaction. One that lasts too long is left alone, and then
+the child cannot use that file.
 
-Gates and listeners are closed in the child: a lock lives as long as anybody has its file open.
+Write locks and listeners are closed in the child: a `flock` is held for as long as any process has
+its file open.
 """
 
 import os
 from threading import Lock
 from weakref import WeakSet
 
-LONGEST = 5.0  # seconds that a fork waits for a transaction
+MAX_WAIT = 5.0  # seconds that a fork waits for a transaction
 
 
-class Watched:
-    """Something open that a forked child must not have. `watch` it."""
+class ForkAware:
+    """Something open that a forked child must not have, once it is registered here."""
 
-    def pause(self) -> bool:
-        """Before a fork: close what must not be inherited, until `resume`; False: no need."""
+    def before_fork(self) -> bool:
+        """Close what must not be inherited, until `after_fork_in_parent`; False: nothing to do."""
         return False
 
-    def resume(self) -> None:
-        """In the parent, after it: go on."""
+    def after_fork_in_parent(self) -> None:
+        """Allow its use again."""
 
-    def disown(self) -> None:
-        """In the child: close what is left."""
+    def after_fork_in_child(self) -> None:
+        """Close what is still open."""
 
 
-opening = Lock()  # held while something is opened, so that no fork finds it half done
-_watched: WeakSet[Watched] = WeakSet()
-_paused: list[Watched] = []
+opening = Lock()  # held while something is opened, so that a fork never finds it half done
+_registered: WeakSet[ForkAware] = WeakSet()
+_paused: list[ForkAware] = []
 _forking = Lock()
 
 
-def watch(each: Watched) -> None:
-    """See to `each` at a fork, for as long as it lives."""
-    _watched.add(each)
+def register(each: ForkAware) -> None:
+    """Call the methods of `each` at every fork, for as long as it lives."""
+    _registered.add(each)
 
 
-def unwatch(each: Watched) -> None:
-    """It was closed."""
-    _watched.discard(each)
+def unregister(each: ForkAware) -> None:
+    """Stop doing so: it was closed."""
+    _registered.discard(each)
 
 
 def _before() -> None:
-    _forking.acquire(timeout=LONGEST)
-    _paused.extend(each for each in tuple(_watched) if each.pause())
-    opening.acquire(timeout=LONGEST)
-    # Those that were just being opened.
-    _paused.extend(each for each in tuple(_watched) if each not in _paused and each.pause())
+    _forking.acquire(timeout=MAX_WAIT)
+    _paused.extend(each for each in tuple(_registered) if each.before_fork())
+    opening.acquire(timeout=MAX_WAIT)
+    # Again, for those that were being opened in the meantime.
+    _paused.extend(
+        each for each in tuple(_registered) if each not in _paused and each.before_fork()
+    )
 
 
 def _after_in_parent() -> None:
     opening.release()
     for each in _paused:
-        each.resume()
+        each.after_fork_in_parent()
     _paused.clear()
     _forking.release()
 
@@ -68,9 +71,9 @@ def _after_in_child() -> None:
     global opening, _forking
     opening, _forking = Lock(), Lock()
     _paused.clear()
-    for each in tuple(_watched):
-        each.disown()
-    _watched.clear()
+    for each in tuple(_registered):
+        each.after_fork_in_child()
+    _registered.clear()
 
 
 if hasattr(os, "register_at_fork"):

@@ -1,16 +1,18 @@
-"""SQLite's connection to the file: opened when it is needed, closed before a fork."""
+"""SQLite's connection to the file: opened on use, and closed before a fork."""
 
 import os
 import sqlite3
+from contextlib import closing
 from threading import Lock, get_ident
 
 from ...exceptions import BrokerGone, BrokerUnavailable, ConfigurationError
 from . import forks
 
-BUSY_MS = 250  # SQLite's own waiting keeps Ctrl-C waiting too, so it is short and we loop
-_OLDEST = (3, 35, 0)  # `returning`
+BUSY_MS = 250  # milliseconds; a Ctrl-C has to wait for SQLite's own waiting, so ours is a loop
+_MIN_VERSION = (3, 35, 0)  # for `returning`
+_JSON_BUILT_IN = (3, 38, 0)  # before it the JSON functions could be left out
 
-_EVERYTIME = f"""
+_PRAGMAS = f"""
     pragma busy_timeout = {BUSY_MS};
     pragma wal_autocheckpoint = 0;
     pragma journal_size_limit = 16777216;
@@ -22,33 +24,36 @@ _EVERYTIME = f"""
 
 
 # Connections of the parent process by file, each in a transaction. They are never closed: that
-# would roll back in memory which is shared with the parent.
-_left_over: dict[str, sqlite3.Connection] = {}
+# would roll back in memory that is shared with the parent.
+_inherited: dict[str, sqlite3.Connection] = {}
 
 
-class Handle(forks.Watched):
-    """One thread's way to the file at `path`. Raises ConfigurationError for an old SQLite."""
+class Handle(forks.ForkAware):
+    """The connection of one thread to the file at `path`.
+
+    Raises ConfigurationError when SQLite is too old.
+    """
 
     def __init__(self, path: str) -> None:
-        if sqlite3.sqlite_version_info < _OLDEST:
-            raise ConfigurationError(
-                f"SQLite {sqlite3.sqlite_version} is too old: liteq needs 3.35 or newer; "
-                f"use a newer Python"
-            )
+        _check_sqlite()
         self.path = path
-        self.calm = Lock()  # held by whoever uses `db()`, for as long as that must not be closed
+        self.in_use = Lock()  # held while `db()` is used, so that it is not closed meanwhile
         self._thread = get_ident()
         self._db: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
         self._synchronous = ""
-        forks.watch(self)
+        forks.register(self)
 
     def db(self) -> sqlite3.Connection:
-        """The connection. Under `calm` only. Raises sqlite3.Error, BrokerGone."""
+        """Return the connection. To be called while holding `in_use`.
+
+        Raises sqlite3.Error; BrokerGone when the file was replaced; BrokerUnavailable in a child
+        that was forked in the middle of a transaction.
+        """
         return self._db or self._open()
 
     def db_at(self, synchronous: str) -> sqlite3.Connection:
-        """The connection, with `pragma synchronous` as said."""
+        """Return the connection, with `pragma synchronous` set."""
         db = self.db()
         if synchronous != self._synchronous:
             db.execute(f"pragma synchronous = {synchronous}")
@@ -58,7 +63,7 @@ class Handle(forks.Watched):
     def check(self) -> None:
         """Raise BrokerGone when the file is no longer the one that was opened (1 us).
 
-        What is written to a file that has no name any more is lost, and SQLite does not mind.
+        SQLite goes on writing to a file that has no name any more, and all of it is lost.
         """
         if self._identity is not None and self._identity != self._stat():
             raise BrokerGone(
@@ -67,25 +72,25 @@ class Handle(forks.Watched):
             )
 
     def close(self) -> None:
-        """Close the connection, whoever opened it. It is opened again when it is asked for."""
-        with self.calm:
+        """Close the connection, from any thread. It is opened again on use."""
+        with self.in_use:
             self._close()
 
     def _open(self) -> sqlite3.Connection:
         self.check()
-        if self.path in _left_over:
+        if self.path in _inherited:
             raise BrokerUnavailable(
                 f"{self.path} cannot be used in this process: it was forked while another thread "
                 f"was in a long transaction; start it with the spawn method, or fork earlier"
             )
         with forks.opening:
-            # check_same_thread=False: a thread's session may be closed by another one at exit.
+            # check_same_thread=False: at exit a thread's session may be closed by another one.
             db = sqlite3.connect(
                 self.path, isolation_level=None, timeout=BUSY_MS / 1000, check_same_thread=False
             )
             self._db = db
         try:
-            db.executescript(_EVERYTIME)
+            db.executescript(_PRAGMAS)
         except BaseException:
             self._close()
             raise
@@ -106,19 +111,41 @@ class Handle(forks.Watched):
 
     # see forks.py
 
-    def pause(self) -> bool:
+    def before_fork(self) -> bool:
         if self._db is None:
             return False
-        # A fork by whoever is in the transaction cannot wait for its end.
-        patience = 0.0 if self._thread == get_ident() else forks.LONGEST
-        if not self.calm.acquire(timeout=patience):
+        # A thread that forks in the middle of its own transaction cannot wait for its end.
+        timeout = 0.0 if self._thread == get_ident() else forks.MAX_WAIT
+        if not self.in_use.acquire(timeout=timeout):
             return False
         self._close()
         return True
 
-    def resume(self) -> None:
-        self.calm.release()
+    def after_fork_in_parent(self) -> None:
+        self.in_use.release()
 
-    def disown(self) -> None:
+    def after_fork_in_child(self) -> None:
         if self._db is not None:
-            _left_over[self.path] = self._db
+            _inherited[self.path] = self._db
+
+
+def _check_sqlite() -> None:
+    if sqlite3.sqlite_version_info < _MIN_VERSION:
+        raise ConfigurationError(
+            f"SQLite {sqlite3.sqlite_version} is too old: liteq needs 3.35 or newer; "
+            f"use a newer Python"
+        )
+    if sqlite3.sqlite_version_info < _JSON_BUILT_IN and not _has_json():
+        raise ConfigurationError(
+            f"SQLite {sqlite3.sqlite_version} was built without the JSON functions, which liteq "
+            f"needs; use a newer Python"
+        )
+
+
+def _has_json() -> bool:
+    with closing(sqlite3.connect(":memory:")) as db:
+        try:
+            db.execute("select json('1')")
+        except sqlite3.OperationalError:
+            return False
+    return True

@@ -1,122 +1,37 @@
-"""Notifications between processes: a datagram to each listener's socket.
+"""The table of listeners, which are notified when tasks are sent or have ended."""
 
-Unix sockets in a folder of the user's own; where there are none, UDP on the loopback address.
-What arrives is never read for its content: it only wakes.
-"""
-
-import os
-import socket
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 
-from ...support.portable import portable
-from ..base import Listener
-from . import forks
-from .runtime import runtime_folder
+from ..owners import Owner, is_dead, this_process
+from .rows import Row
+from .session import SHORT_TIMEOUT, Session, WriteOptions
+from .sockets import SocketListener
+from .statements import SQL
 
-_UNIX = hasattr(socket, "AF_UNIX") and os.name == "posix"
-
-
-class SocketListener(forks.Watched, Listener):
-    """A bound datagram socket.
-
-    `changed` says whether the store was written to since it was asked last; `on_close` is told
-    the address when nobody listens any more.
-    """
-
-    def __init__(self, changed: Callable[[], bool], on_close: Callable[[str], None]) -> None:
-        self.missed = changed  # type: ignore[method-assign]
-        self._socket, self.address = _bind()
-        forks.watch(self)
-        self._socket.setblocking(False)
-        self._on_close = on_close
-
-    def fileno(self) -> int:
-        return self._socket.fileno()
-
-    def wait(self, timeout: float) -> bool:
-        try:
-            if self._socket.recv(16):
-                self.clear()
-                return True
-        except BlockingIOError:
-            pass
-        self._socket.settimeout(max(timeout, 1e-6))
-        try:
-            self._socket.recv(16)
-        except TimeoutError:
-            return False
-        finally:
-            self._socket.setblocking(False)
-        self.clear()
-        return True
-
-    def clear(self) -> None:
-        with suppress(BlockingIOError):
-            while self._socket.recv(16):
-                pass
-
-    def close(self) -> None:
-        if self._socket.fileno() < 0:
-            return
-        forks.unwatch(self)
-        self._socket.close()
-        _unlink(self.address)
-        self._on_close(self.address)
-
-    def disown(self) -> None:
-        self._socket.close()  # a forked child hears nothing that is meant for its parent
+_NOT_DURABLE = WriteOptions("normal", SHORT_TIMEOUT)  # listeners do not survive a power cut
 
 
-class Notifier:
-    """Notifies other processes' listeners. One for each thread."""
+def listen(session: Session, worker: int | None) -> SocketListener:
+    """Return a new listener: for work if `worker` is given, else for results."""
 
-    def __init__(self) -> None:
-        self._unix: socket.socket | None = None
-        self._inet: socket.socket | None = None
+    def unlisten(address: str) -> None:
+        with suppress(Exception):  # a row that stays is dropped once its process has exited
+            session.write(_NOT_DURABLE, lambda db: db.execute(SQL["unlisten"], (address,)))
 
-    def notify(self, addresses: Iterable[str]) -> None:
-        """Notify each address; one that is gone or full is no error."""
-        for address in addresses:
-            with suppress(OSError):
-                if address.startswith("udp:"):
-                    self._loopback().sendto(b"!", ("127.0.0.1", int(address[4:])))
-                else:
-                    self._local().sendto(b"!", address)
-
-    def _local(self) -> socket.socket:
-        if self._unix is None:
-            self._unix = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            self._unix.setblocking(False)
-        return self._unix
-
-    def _loopback(self) -> socket.socket:
-        if self._inet is None:
-            self._inet = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self._inet.setblocking(False)
-        return self._inet
-
-    def close(self) -> None:
-        """Close the sockets."""
-        for each in (self._unix, self._inet):
-            if each is not None:
-                each.close()
+    listener = SocketListener(session.changed, unlisten)
+    row = (listener.address, worker, str(this_process()))
+    session.write(_NOT_DURABLE, lambda db: db.execute(SQL["listen"], row))
+    return listener
 
 
-def _bind() -> tuple[socket.socket, str]:
-    folder = runtime_folder() if _UNIX and not portable() else None
-    if folder is None:
-        loopback = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        loopback.bind(("127.0.0.1", 0))
-        return loopback, f"udp:{loopback.getsockname()[1]}"
-    local = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    address = os.path.join(folder, f"{os.getpid()}-{time.monotonic_ns():x}")
-    local.bind(address)
-    return local, address
+def unlisten_dead(session: Session, options: WriteOptions) -> None:
+    """Drop the listeners of processes that have exited."""
+    dead = dead_listeners(session.read(SQL["listeners"]))
+    if dead:
+        session.write(options, lambda db: db.executemany(SQL["unlisten"], dead))
 
 
-def _unlink(address: str) -> None:
-    if not address.startswith("udp:"):
-        with suppress(OSError):
-            os.unlink(address)
+def dead_listeners(rows: Iterable[Row]) -> list[tuple[str]]:
+    """Return the addresses, of the rows of `listeners`, whose process has exited for certain."""
+    return [(address,) for address, owner in rows if is_dead(Owner.parse(owner))]

@@ -1,4 +1,4 @@
-"""Where a store is, and whether it is safe to keep pickles there."""
+"""The location of a store, and the checks that it is safe to keep pickles there."""
 
 import os
 import re
@@ -11,25 +11,25 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from ...exceptions import BrokerInsecure, BrokerUnavailable, ConfigurationError
-from .mounts import network_of
+from .mounts import network_file_system
 
-COMPANIONS = ("-wal", "-shm", "-gate")  # what stands beside the file, by the end of its name
+COMPANIONS = ("-wal", "-shm", "-gate")  # suffixes of the files beside that of the store
 DURABILITIES = ("safe", "strict", "fast")
 
 
-class Location(NamedTuple):
-    """A store's file and how carefully it is written."""
+class SqliteLocation(NamedTuple):
+    """The file of a store, and how durably it is written."""
 
     path: str
     durability: str
 
     @property
     def url(self) -> str:
-        """The URL that leads here, in one spelling."""
+        """Return the URL of this location, in one spelling."""
         return f"sqlite:///{quote(self.path)}?durability={self.durability}"
 
 
-def locate(url: str) -> Location:
+def locate(url: str) -> SqliteLocation:
     """Read `sqlite:///relative.db`, `sqlite:////absolute.db` or `sqlite:///C:/windows.db`.
 
     `?durability=` is `safe` (default), `strict` or `fast`. Percent signs are decoded. Raises
@@ -52,24 +52,27 @@ def locate(url: str) -> Location:
         raise ConfigurationError(
             f"unknown option {next(iter(options))!r} in {url!r}: there is only durability="
         )
-    # realpath: two spellings of one file must share one set of locks and one gate.
-    return Location(os.path.realpath(unquote(parts.path[1:])), durability)
+    # realpath: two spellings of one path must share one set of locks.
+    return SqliteLocation(os.path.realpath(unquote(parts.path[1:])), durability)
 
 
 def default_url(name: str | None) -> str:
-    """The store of the application `name` in the user's state folder.
+    """Return the URL of the application `name`: a file in the user's state folder.
 
-    The same whatever the working folder, so that producer and worker meet.
+    It does not depend on the working folder, so that producer and worker use the same one.
     """
     safe = re.sub(r"[^\w.-]", "_", name or "default")
     return f"sqlite:///{_state_folder() / 'liteq' / safe}.db".replace("\\", "/")
 
 
 def prepare(path: str) -> None:
-    """Make the file if it is not there (0600, in a 0700 folder) and refuse one that is not safe.
+    """Create the file if it does not exist (0600, in a 0700 folder); refuse one that is not safe.
 
-    Never opens a file that exists: closing it again would drop the locks of every connection
-    this process has to it (sqlite.org/howtocorrupt.html, section 2.2).
+    It never opens a file that exists: closing it again would drop the locks of every connection
+    that this process has to it (sqlite.org/howtocorrupt.html, section 2.2).
+
+    Raises BrokerUnavailable when the file or its folder cannot be written, BrokerInsecure when
+    others could write them, ConfigurationError for what is no file or on a network file system.
     """
     if os.path.lexists(path):
         _check(path)
@@ -85,7 +88,7 @@ def _create(path: str) -> None:
         _make_folder(folder)
         os.close(os.open(path, flags, 0o600))
     except FileExistsError:
-        pass  # another process was faster, and made it as we would
+        pass  # another process was faster, and created it as we would
     except OSError as exc:
         raise BrokerUnavailable(
             f"cannot create {path}: {exc.strerror}; choose another file with broker= or "
@@ -94,7 +97,7 @@ def _create(path: str) -> None:
 
 
 def _make_folder(folder: str) -> None:
-    """Make `folder` and those above it, each for this user alone (`os.makedirs`: only the last)."""
+    """Create `folder` and its parents, all for this user only (`os.makedirs`: only the last)."""
     if not os.path.isdir(folder):
         _make_folder(os.path.dirname(folder))
         with suppress(FileExistsError):
@@ -103,7 +106,7 @@ def _make_folder(folder: str) -> None:
 
 def _check(path: str) -> None:
     found = os.lstat(path)
-    if stat.S_ISLNK(found.st_mode):  # `locate` has resolved it, so it was put there since
+    if stat.S_ISLNK(found.st_mode):  # `locate` resolved links, so this one is new
         raise BrokerInsecure(f"{path} was replaced by a symbolic link: see who did that")
     if not stat.S_ISREG(found.st_mode):
         raise ConfigurationError(f"{path} is not a file: choose another one with broker=")
@@ -121,21 +124,21 @@ def _check(path: str) -> None:
             stacklevel=2,
         )
     for each in (path, *(path + tail for tail in COMPANIONS)):
-        if (fault := intrusion(each)) is not None:
+        if (fault := foreign_access(each)) is not None:
             raise BrokerInsecure(
                 f"{each} could be written by others ({fault}), and the store may hold pickles: "
                 f"chown it to this user and chmod 600 it"
             )
 
 
-def intrusion(path: str) -> str | None:
-    """How somebody else than this user and root could write the file; None: they cannot."""
+def foreign_access(path: str) -> str | None:
+    """Return the owner and mode by which others than this user and root can write the file."""
     try:
         found = os.lstat(path)
     except OSError:
         return None
     if sys.platform == "win32" or stat.S_ISLNK(found.st_mode):
-        return None  # SQLite follows none there
+        return None  # SQLite follows no link there
     if found.st_uid in (os.geteuid(), 0) and not found.st_mode & 0o022:
         return None
     return f"owner {found.st_uid}, mode {stat.filemode(found.st_mode)}"
@@ -150,13 +153,13 @@ def _check_folder(path: str) -> None:
             f"mounted read-only"
         )
     found = os.stat(folder)
-    # In a sticky folder, as /tmp is, others can replace nothing that is ours.
+    # In a sticky folder such as /tmp, other users cannot replace our files.
     if sys.platform != "win32" and found.st_mode & (0o002 | stat.S_ISVTX) == 0o002:
         raise BrokerInsecure(
             f"{folder} can be written by everybody (mode {stat.filemode(found.st_mode)}), so "
             f"that others could replace the store: chmod o-w it, or choose another folder"
         )
-    if (kind := network_of(path)) is not None:
+    if (kind := network_file_system(path)) is not None:
         raise ConfigurationError(
             f"{path} is on a network file system ({kind}), where SQLite's locks and shared memory "
             f"do not work: choose a file on a local disk with broker= or LITEQ_BROKER_URL"

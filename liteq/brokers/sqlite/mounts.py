@@ -1,4 +1,4 @@
-"""Which kind of file system a file is on."""
+"""The kind of file system that a file is on."""
 
 import os
 from functools import cache
@@ -9,16 +9,16 @@ NETWORK = frozenset(
 )
 
 
-def network_of(path: str) -> str | None:
-    """The kind of network file system that `path` is on; None: a local one, or unknown."""
+def network_file_system(path: str) -> str | None:
+    """Return the kind of network file system that `path` is on; None: a local or unknown one."""
     if path.startswith("\\\\"):  # Windows: \\server\share
         return "a Windows share"
-    kind = kind_of(path)
+    kind = file_system_of(path)
     return kind if kind in NETWORK else None
 
 
-def kind_of(path: str) -> str | None:
-    """The kind of file system that `path` is on, as `mount` calls it, where it can be told."""
+def file_system_of(path: str) -> str | None:
+    """Return the kind of file system that `path` is on, as `mount` names it; None: unknown."""
     try:
         return _kinds().get(os.stat(os.path.dirname(path) or ".").st_dev)
     except OSError:
@@ -29,13 +29,13 @@ def kind_of(path: str) -> str | None:
 def _kinds() -> dict[int, str]:
     try:
         with open("/proc/self/mountinfo") as file:
-            return parse(file.read())
+            return parse_mountinfo(file.read())
     except OSError:
         return {}
 
 
-def parse(mountinfo: str) -> dict[int, str]:
-    """Kinds of file systems by device, from the text of Linux' /proc/self/mountinfo."""
+def parse_mountinfo(mountinfo: str) -> dict[int, str]:
+    """Return the kinds of file systems by device, from the text of /proc/self/mountinfo."""
     kinds = {}
     for line in mountinfo.splitlines():
         # 36 35 98:0 /root /mount/point rw,noatime master:1 - ext3 /dev/root rw

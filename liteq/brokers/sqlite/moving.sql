@@ -1,20 +1,22 @@
--- What moves tasks between stores.
+-- The statements that move tasks between stores.
+
+-- name: single_tasks
+-- Tasks that belong to no workflow.
+{record} where t.phase <> {RUNNING} and not t.tied and t.waits is null order by t.seq limit ?
+
+-- name: workflow_tasks
+{record} where t.tied or t.waits is not null order by t.seq
 
 -- name: place
 select takes, on_failure, tied, delay from task where id = ?
 
--- name: earlier
-select a.number, a.started, a.ended, w.name, a.outcome, a.error
-from task t join attempt a on a.task = t.seq left join worker w on w.id = a.worker
-where t.id = ? order by a.number
-
--- name: busy
-select 1 from task where phase = 3 and (tied or waits is not null) limit 1
+-- name: running_workflow
+select 1 from task where phase = {RUNNING} and (tied or waits is not null) limit 1
 
 -- name: groups
 select id, outer_group, position, forgiving, closed, blame, released from task_group
 
--- name: adopt
+-- name: insert_task
 insert or ignore into task (
   id, task, payload, serializer, queue, priority, eta, expires, retries,
   acks_late, ignore_result, track_started, options,
@@ -25,22 +27,22 @@ insert or ignore into task (
   ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 )
 
--- name: adopt_attempt
+-- name: insert_attempt
 insert or ignore into attempt (task, number, started, ended, worker, outcome, error)
 select seq, ?, ?, ?, ?, ?, ? from task where id = ?
 
--- name: adopt_group
+-- name: insert_group
 insert or ignore into task_group (id, outer_group, position, forgiving, closed, blame, released)
 values (?, ?, ?, ?, ?, ?, ?)
 
--- name: worker_of
+-- name: worker_of_name
 select id from worker where name = ? and stopped is not null order by id desc limit 1
 
--- name: former_worker
+-- name: insert_stopped_worker
 insert into worker (name, owner, pid, host, started, beat, stopped) values (?, '', 0, '', ?, ?, ?)
 
 -- name: discard
-delete from task where id = ? and phase <> 3
+delete from task where id = ? and phase <> {RUNNING}
 
 -- name: discard_group
 delete from task_group where id = ?

@@ -1,15 +1,15 @@
-"""A file written over with what it holds, so that the disk gets all of it once more."""
+"""Rewriting a file in place, so that all of it is written to the disk once more."""
 
 import os
 
 _CHUNK = 2**20  # bytes
 
 
-def write_again(path: str) -> None:
-    """Write the bytes of the file at `path` over themselves, and wait for the disk.
+def rewrite_in_place(path: str) -> None:
+    """Write the bytes of the file at `path` over themselves, and wait until they are on the disk.
 
-    Only for a write-ahead log, under the write lock. SQLite keeps no locks on that file, so that
-    closing it here drops none, as it would with the database itself.
+    For a write-ahead log only, and under the write lock. SQLite keeps no locks on that file, so
+    closing it here drops none, as closing the database file would.
     """
     fd = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
     try:

@@ -1,32 +1,62 @@
-"""Between the values of the port and the rows of the table."""
+"""Conversions between the values of the port and the rows of the tables."""
 
 from collections.abc import Iterator
 from itertools import count
 from random import getrandbits
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...model.graph import Place
 from ...model.message import Delivery, Message, Receipt, Record
 from ...model.outcome import Settlement
 from ...states import Phase
+from ..base import WorkerInfo
+from ..owners import Owner, is_dead
 
 Row = tuple[Any, ...]
 
-new = tuple.__new__
+# `__new__` of a tuple takes its values as they are, in half the time of a named tuple's own. Only
+# for the rows of a claim, where it counts more than anywhere else.
+_new = tuple.__new__
 
 
-# `sqlite3` binds what is exactly an int, a float, a text or a bytearray three times as quickly as
-# all else, for which it looks for an adapter first: 0.2 us for each None, bytes, boolean and enum.
-# So the rows of what nearly all tasks are have none of these.
+# Tasks, as they are read. The positions are those of the fragments `message`, `delivery` and
+# `record` in statements.sql.
+
+_MESSAGE = slice(0, 13)
+_RECEIPT = slice(13, 15)
+_REST_OF_DELIVERY = slice(15, None)
+_PHASE = 13
+_TOKEN_TO_WAITS = slice(14, 27)
+_BARRIER = 27
+_GROUP_TO_ON_FAILURE = slice(28, None)
 
 
-def is_plain(message: Message) -> bool:
-    """Whether it is ready at once, and has nothing that is seldom set."""
+def delivery_of(row: Row) -> Delivery:
+    """Return the delivery of a row of `claimable`, without its inputs."""
+    message, receipt = _new(Message, row[_MESSAGE]), _new(Receipt, row[_RECEIPT])
+    return _new(Delivery, (message, receipt, *row[_REST_OF_DELIVERY], None))
+
+
+def record_of(row: Row) -> Record:
+    """Return the record of a row of `fetch`."""
+    rest = (*row[_TOKEN_TO_WAITS], bool(row[_BARRIER]), *row[_GROUP_TO_ON_FAILURE])
+    return Record._make((Message._make(row[_MESSAGE]), Phase(row[_PHASE]), *rest))
+
+
+# Tasks, as they are sent.
+#
+# `sqlite3` binds what is exactly an int, a float, a str or a bytearray three times as quickly as
+# all else, for which it looks for an adapter first: 0.2 us for each None, bytes, bool and enum.
+# So the `minimal` rows, which are those of nearly all tasks, have none of these.
+
+
+def is_minimal(message: Message) -> bool:
+    """Return whether a message is ready at once and has no rarely set field."""
     return message.eta is None and message.expires is None and message.options is None
 
 
-def plain_row(message: Message, now: float, token: int) -> Row:
-    """The values of `enqueue_plain`."""
+def minimal_row(message: Message, now: float, token: int) -> Row:
+    """Return the values of `enqueue_minimal`."""
     id, task, payload, serializer, queue, priority, _, _, retries, late, ignores, tracks, _ = (
         message
     )
@@ -35,31 +65,12 @@ def plain_row(message: Message, now: float, token: int) -> Row:
 
 
 def task_row(message: Message, now: float, token: int) -> Row:
-    """The values of `enqueue`."""
+    """Return the values of `enqueue`."""
     return (*message, first_phase(message, now), now, token)
 
 
-def first_phase(message: Message, now: float) -> Phase:
-    """Where a task starts."""
-    return Phase.READY if message.eta is None or message.eta <= now else Phase.SCHEDULED
-
-
-def delivery_of(row: Row) -> Delivery:
-    """A row of `claim`: the message, the receipt, and the rest of the delivery but its inputs."""
-    # `__new__` of a tuple takes what it is given: half the time of the named one, which counts
-    # here more than anywhere else.
-    message, receipt = new(Message, row[:13]), new(Receipt, row[13:15])
-    return new(Delivery, (message, receipt, *row[15:], None))
-
-
-def tokens() -> Iterator[int]:
-    """Where the tokens of new tasks begin: anywhere, and so far apart that two tasks of one worker
-    never have the same, however often they are claimed."""
-    return count(getrandbits(48), 1024)
-
-
-def placed_row(message: Message, place: Place, token: int, now: float) -> Row:
-    """The values of `enqueue_placed`."""
+def workflow_row(message: Message, place: Place, token: int, now: float) -> Row:
+    """Return the values of `enqueue_in_workflow`."""
     id, task, payload, *call, late, ignores, tracks, options = message
     phase = first_phase(message, now) if place.waits is None else Phase.WAITING
     tied = place.followed or place.barrier or place.group is not None
@@ -69,64 +80,81 @@ def placed_row(message: Message, place: Place, token: int, now: float) -> Row:
     return (*sent, int(phase), now, token, +tied, *after, *inside)
 
 
-def record_of(row: Row) -> Record:
-    """A row of `fetch`: the message, then the rest of the record."""
-    fields = (*row[14:27], bool(row[27]), *row[28:])
-    return Record._make((Message._make(row[:13]), Phase(row[13]), *fields))
+def first_phase(message: Message, now: float) -> Phase:
+    """Return the phase that a new task starts in."""
+    return Phase.READY if message.eta is None or message.eta <= now else Phase.SCHEDULED
 
 
-def is_plain_end(each: Settlement) -> bool:
-    """Whether there is no traceback and no state of its own, as for what succeeds."""
-    return each.traceback is None and each.reported is None
+def initial_tokens() -> Iterator[int]:
+    """Yield the first tokens of new tasks.
+
+    They begin anywhere, so that an old receipt does not fit a new task with the same `seq`; and
+    are so far apart that two tasks of one worker never have the same token, however often they are
+    claimed.
+    """
+    return count(getrandbits(48), 1024)
 
 
-def plain_final_row(each: Settlement) -> Row:
-    """The values of `finish_plain`."""
-    result = each.result and bytearray(each.result)
+# Tasks, as they are settled.
+
+
+def is_minimal_end(settlement: Settlement) -> bool:
+    """Return whether it has no traceback and no reported state, as when a task succeeds."""
+    return settlement.traceback is None and settlement.reported is None
+
+
+def minimal_end_row(settlement: Settlement) -> Row:
+    """Return the values of `finish_minimal`."""
+    each = settlement
     key, token = each.receipt
+    result = each.result and bytearray(each.result)
     ended = (int(each.phase), result, each.result_serializer, each.lost, each.at, each.keep_until)
     return (*ended, key, token)
 
 
-def final_row(each: Settlement) -> Row:
-    """The values of `finish`."""
+def end_row(settlement: Settlement) -> Row:
+    """Return the values of `finish`."""
+    each = settlement
+    outcome = (each.phase, each.result, each.result_serializer, each.traceback, each.reported)
+    return (*outcome, each.lost, each.at, each.keep_until, *each.receipt)
+
+
+def retry_row(settlement: Settlement) -> Row:
+    """Return the values of `retry`."""
+    each, message = settlement, settlement.retry
+    assert message is not None
+    outcome = (each.phase, each.result, each.result_serializer, each.traceback, each.reported)
     return (
-        each.phase,
-        each.result,
-        each.result_serializer,
-        each.traceback,
-        each.reported,
-        each.lost,
-        each.at,
-        each.keep_until,
+        *(*outcome, each.lost),
+        *(message.payload, message.serializer, message.queue, message.priority, message.eta),
+        *(message.expires, message.retries, message.options, message.task),
         *each.receipt,
     )
 
 
-def attempt_row(each: Settlement) -> Row:
-    """The values of `remember`."""
-    return (each.at, each.why, each.traceback, *each.receipt)
+def attempt_row(settlement: Settlement) -> Row:
+    """Return the values of `remember`."""
+    return (settlement.at, settlement.why, settlement.traceback, *settlement.receipt)
 
 
-def again_row(each: Settlement) -> Row:
-    """The values of `again`."""
-    assert each.retry is not None
-    message = each.retry
-    return (
-        each.phase,
-        each.result,
-        each.result_serializer,
-        each.traceback,
-        each.reported,
-        each.lost,
-        message.payload,
-        message.serializer,
-        message.queue,
-        message.priority,
-        message.eta,
-        message.expires,
-        message.retries,
-        message.options,
-        message.task,
-        *each.receipt,
-    )
+class WorkerRow(NamedTuple):
+    """A row of `workers`: the fields of a `WorkerInfo`, and the process."""
+
+    id: int
+    name: str
+    pid: int
+    host: str
+    started: float
+    beat: float
+    stopped: float | None
+    info: str
+    owner: str  # see owners.py
+
+    @property
+    def public(self) -> WorkerInfo:
+        """Return what the port says of the worker."""
+        return WorkerInfo._make(self[:-1])
+
+    def is_dead(self) -> bool | None:
+        """Return whether its process has exited; None where that cannot be proven from here."""
+        return is_dead(Owner.parse(self.owner))

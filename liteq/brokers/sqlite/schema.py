@@ -1,15 +1,15 @@
-"""Makes the tables of a new file, and brings those of an older one up to date."""
+"""The schema: creates the tables of a new file, and upgrades those of an older one."""
 
 from contextlib import suppress
 from sqlite3 import Connection, Error
 
 from ...exceptions import BrokerCorrupt, BrokerTooNew, BrokerUnavailable
-from .statements import read, statements
+from .statements import read, split
 
 APPLICATION_ID = 0x4C495451  # "LITQ" in the file's header
 VERSION = 2
 
-# In one statement, so of one moment: somebody else may be making the tables meanwhile.
+# In one statement, so as of one moment: another process may be creating the tables meanwhile.
 _MARKS = """
     select user_version, application_id, (select count(*) from sqlite_master)
     from pragma_user_version, pragma_application_id
@@ -17,16 +17,17 @@ _MARKS = """
 
 
 def is_current(connection: Connection, path: str) -> bool:
-    """Whether the file at `path` needs nothing done. Raises as `ensure_schema` does."""
+    """Return whether the file at `path` is up to date. Raises what `ensure_schema` does."""
     if _version(connection, path) != VERSION:
         return False
     return bool(connection.execute("pragma journal_mode").fetchone() == ("wal",))
 
 
 def ensure_schema(connection: Connection, path: str) -> None:
-    """See that the file at `path` has the tables of this version.
+    """Bring the file at `path` to the schema of this version.
 
-    Raises BrokerCorrupt for another program's file, BrokerTooNew for that of a newer liteq.
+    Raises BrokerCorrupt for the file of another program, BrokerTooNew for one of a newer liteq,
+    BrokerUnavailable when it cannot be kept in WAL mode.
     """
     if _version(connection, path) == 0:
         # A commit writes whole pages, and a small one touches few bytes of each: 2048 makes a
@@ -39,7 +40,7 @@ def ensure_schema(connection: Connection, path: str) -> None:
         )
     connection.execute("begin exclusive")
     try:
-        # Read again, now that nobody else can change it: somebody may have been faster.
+        # Read again under the lock: another process may have been faster.
         for statement in _steps(_version(connection, path)):
             connection.execute(statement)
         connection.execute(f"pragma application_id = {APPLICATION_ID}")
@@ -52,11 +53,11 @@ def ensure_schema(connection: Connection, path: str) -> None:
 
 
 def _steps(version: int) -> list[str]:
-    """The statements that lead from `version` to ours."""
+    """Return the statements that lead from schema `version` to ours."""
     if version == 0:
-        return statements(read("schema.sql"))
+        return split(read("schema.sql"))
     upgrades = [read(f"upgrade_{step}.sql") for step in range(version + 1, VERSION + 1)]
-    return [statement for text in upgrades for statement in statements(text)]
+    return [statement for text in upgrades for statement in split(text)]
 
 
 def _version(connection: Connection, path: str) -> int:

@@ -1,6 +1,10 @@
--- A liteq store, schema version 2. Stable and documented in docs/internals/store.md.
+-- The schema of a liteq store, version 2. It is stable, and documented in docs/internals/store.md.
+-- The upgrades (upgrade_N.sql) lead to it from earlier versions.
 --
--- Whoever may write the file may enqueue with two columns, from a shell or a trigger:
+-- Phases are written as numbers here, because they are what is stored: 0 waiting, 1 scheduled,
+-- 2 ready, 3 running, 4 succeeded, 5 failed, 6 dead, 7 cancelled, 8 expired, 9 skipped.
+--
+-- A task can be sent with two columns, from a shell or a trigger:
 --   insert into task (task, payload) values ('project.add', '[[2, 3], {}]');
 
 create table task (
@@ -9,27 +13,28 @@ create table task (
   task text not null,
   queue text not null default 'celery',
   priority integer not null default 0,           -- higher first
-  phase integer not null default 2,              -- liteq.states.Phase; 2 is ready
-  -- The fence: grows with each claim. It starts anywhere, so that an old receipt cannot fit a new
-  -- task that was given the `seq` of a forgotten one. (`autoincrement` would see to that too, but
-  -- costs one more page to write at every commit.)
+  phase integer not null default 2,              -- see liteq.states.Phase
+  -- A fencing token, which grows with each claim. It starts anywhere, so that an old receipt does
+  -- not fit a new task that was given the `seq` of a deleted one. (`autoincrement` would prevent
+  -- that too, but costs one more page to write at every commit.)
   token integer not null default (abs(random()) >> 15),
-  worker integer,                                -- who runs it, or ran it last
-  -- A workflow: see `graph.py`. A task waits for one thing, and is a member of one group at most.
-  tied integer not null default 0,               -- somebody wants to know when it ends
+  worker integer,                                -- that runs it, or ran it last
+  -- Workflows, see model/graph.py. A task waits for at most one task or group, and is a member of
+  -- at most one group.
+  tied integer not null default 0,               -- others wait for its end, or for its group's
   waits text,                                    -- the id of a task, or with `barrier` of a group
   barrier integer not null default 0,
   on_failure integer not null default 0,         -- 1: run only if what it waits for fails;
                                                  -- 2: also if that is skipped because a group failed
   takes integer not null default 0,              -- what it waits for comes before its arguments
-  member_of text,                                -- a group
+  member_of text,                                -- the id of a group
   position integer not null default 0,           -- in it
   delay real,                                    -- seconds to wait once it is woken
-  woken_by text,                                 -- whose end woke it; phase 9: whose failure
+  woken_by text,                                 -- the task whose end woke it; phase 9: that failed
   lost integer not null default 0,               -- processes that died while running it
   attempts integer not null default 0,           -- earlier starts, see the table `attempt`
-  revoked real,                                  -- do not run it again; until when it is kept then
-  terminate integer not null default 0,          -- revoked, and whoever runs it is to end it
+  revoked real,                                  -- not to be run again; until when it is kept then
+  terminate integer not null default 0,          -- revoked, and its worker is to end it
   retries integer not null default 0,
   acks_late integer not null default 1,          -- 0: run at most once
   ignore_result integer not null default 0,
@@ -39,19 +44,19 @@ create table task (
   expires real,
   started real,
   finished real,
-  keep_until real,                               -- set when final: the sweeper's date
+  keep_until real,                               -- when it may be swept, once it has ended
   serializer text not null default 'json',
   result_serializer text,
   reported text,                                 -- the state named by update_state
-  options text,                                  -- a JSON object of what is seldom set
+  options text,                                  -- a JSON object of what is rarely set
   traceback text,
   payload blob not null,                         -- (args, kwargs), encoded
   result blob
 );
 
--- Partial, so that each stays as small as what it is for, and a claim costs the same at ten
--- million waiting as at ten. Each condition on `phase` is looked at whenever a task is claimed or
--- finished, so those of workflows have none.
+-- Partial indexes, so that each is as small as what it is for, and a claim costs the same with ten
+-- million tasks waiting as with ten. Every condition on `phase` is evaluated whenever a task is
+-- claimed or finished, so the indexes for workflows have none.
 create index task_ready on task (queue, priority desc, seq) where phase = 2;
 create index task_scheduled on task (eta) where phase = 1;
 create index task_running on task (worker) where phase = 3;
@@ -62,8 +67,8 @@ create index task_member on task (member_of, phase) where member_of is not null;
 create index task_skipped on task (woken_by) where woken_by is not null;
 create index task_dead on task (seq) where phase = 6;
 
--- How earlier attempts ended. The last one stands in the task itself, so that a task that
--- succeeds at once, as nearly all do, costs no row here.
+-- How earlier attempts ended. The last one is in the task itself, so that a task that succeeds at
+-- once, as nearly all do, needs no row here.
 create table attempt (
   task integer not null,                         -- its seq
   number integer not null,                       -- from 1
@@ -87,7 +92,8 @@ create table task_group (
   forgiving integer not null default 0,          -- 1: what waits for it runs even if members fail
   blame text,                                    -- a member that failed
   closed real,                                   -- when its last member ended
-  released integer not null default 0            -- 1: nobody needs its members' results any more
+  released integer not null default 0            -- 1: the results of its members are not needed
+                                                 -- any more
 ) without rowid;
 create index group_member on task_group (outer_group) where outer_group is not null;
 
@@ -95,15 +101,15 @@ create index group_member on task_group (outer_group) where outer_group is not n
 create table schedule (
   name text primary key,
   schedule text not null,                        -- JSON: {"every": 30}, {"crontab": "0 7 * * *"}, …
-  moment real,                                   -- which it fires for next; null: never again
-  due real,                                      -- when it does so, jitter included; null: paused
+  moment real,                                   -- the next moment of it; null: never again
+  due real,                                      -- when it fires, with jitter; null: paused
   planned real not null,                         -- when these two were decided
-  version integer not null,                      -- other after each change
-  app text,                                      -- whose code has it; null: it was added at run time
+  version integer not null,                      -- different after each change
+  app text,                                      -- that defines it; null: it was added at run time
   paused integer not null default 0,
   runs integer not null default 0,
   last real,                                     -- the moment that it fired for last
-  last_id text,                                  -- and the id of that task
+  last_id text,                                  -- the id of that task
   misfire text not null default 'once',          -- once, skip, all
   grace real,                                    -- seconds late that a run may begin; null: any
   overlap integer not null default 1,            -- 0: not while its last task has not ended
@@ -134,7 +140,7 @@ create table worker (
   info text not null default '{}'
 );
 
--- Who wants to hear of news. A row without a worker waits for results.
+-- Listeners. One without a worker waits for results.
 create table bell (
   address text primary key,
   worker integer,

@@ -1,250 +1,266 @@
-"""One thread's connection to the store, and the only place where transactions begin and end."""
+"""The session of one thread: the only place where transactions begin and end."""
 
 import os
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from ...exceptions import BrokerError, BrokerLocked
 from . import forks
 from .errors import cannot_open, is_busy, is_io_error, translate
-from .gate import Gate, make_gate
 from .handle import BUSY_MS, Handle
-from .listeners import Notifier, SocketListener
-from .location import Location, prepare
-from .locks import holder_of_gate, holder_of_lock
-from .rewriting import write_again
+from .location import SqliteLocation, prepare
+from .lockholder import describe_holder, describe_other_program
+from .rewriting import rewrite_in_place
 from .schema import ensure_schema, is_current
-from .tally import Tally
+from .sharedstate import SharedState
+from .sockets import Notifier, SocketListener
+from .writelock import WriteLock, make_write_lock
 
 T = TypeVar("T")
 
-PATIENCE = 30.0  # seconds that a caller waits for the write lock
-BRIEF = 1.0  # seconds that a worker waits: it tries again by itself, and must hear a Ctrl-C
-_FOLD_AT = 2 * 2**20  # bytes of log: some 2.5 ms of work for whoever writes the last of them
+LOCK_TIMEOUT = 30.0  # seconds that a caller waits for the write lock
+SHORT_TIMEOUT = 1.0  # seconds that a worker waits: it retries anyway, and must react to a Ctrl-C
+_CHECKPOINT_AT = 2 * 2**20  # bytes of log: some 2.5 ms of work for the process that does it
+
+Synchronous = Literal["full", "normal"]
+"""Transactions survive a power cut at `full`; at `normal` only that their process is killed."""
 
 
-class Level(NamedTuple):
-    """How a transaction is written: at `full` it survives a power cut, at `normal` every kill."""
+class WriteOptions(NamedTuple):
+    """How to run a write transaction."""
 
-    synchronous: Literal["full", "normal"]
-    patience: float = PATIENCE  # seconds to wait for the lock
+    synchronous: Synchronous
+    timeout: float = LOCK_TIMEOUT  # seconds to wait for the write lock
 
 
-class Session(forks.Watched):
-    """A connection with its place in the gate. Belongs to one thread of one process."""
+class Session(forks.ForkAware):
+    """A connection with a write lock. It belongs to one thread of one process.
 
-    def __init__(self, location: Location) -> None:
+    Its methods raise the errors that errors.py makes of SQLite's, BrokerLocked when the lock was
+    not free in time, and BrokerGone when the file was replaced.
+    """
+
+    def __init__(self, location: SqliteLocation) -> None:
         self.path = location.path
         self.pid = os.getpid()
-        self.notifier = Notifier()
-        self.listener: SocketListener | None = None  # on which this thread waits for results
+        self._notifier = Notifier()
+        self.listener: SocketListener | None = None  # by which this thread waits for results
         self._version: object = None
-        self._suspect = False  # the disk has failed, and the log may have holes
+        self._disk_failed = False  # so the log may have holes, until it is written again
         prepare(self.path)
         self._handle = Handle(self.path)
         with forks.opening:
-            self._gate, self._tally = self._shared()
-            forks.watch(self)
+            self._write_lock, self._state = self._open_shared()
+            forks.register(self)
         try:
-            self._make_ready()
+            self._ensure_schema()
         except BaseException:
             self.close()
             raise
 
-    def _shared(self) -> tuple[Gate, Tally]:
+    def _open_shared(self) -> tuple[WriteLock, SharedState]:
         path = f"{self.path}-gate"
         try:
-            tally = Tally(path)
+            state = SharedState(path)
             try:
-                return make_gate(path, tally), tally
+                return make_write_lock(path, state), state
             except BaseException:
-                tally.close()
+                state.close()
                 raise
         except OSError as exc:
             raise cannot_open(exc, path) from exc
 
-    def _make_ready(self) -> None:
-        # A store that is up to date is opened beside the gate, so that whoever only wants to look
-        # does not wait for those who write.
-        with self._translated(), self._handle.calm:
-            if self._patiently(lambda: is_current(self._handle.db(), self.path)):
+    def _ensure_schema(self) -> None:
+        # A store that is up to date is opened without the write lock, so that a program that only
+        # reads does not wait for writers.
+        with self._translating(), self._handle.in_use:
+            if self._retry_while_busy(lambda: is_current(self._handle.db(), self.path)):
                 return
         try:
-            self._enter(PATIENCE)
-            with self._translated(), self._handle.calm:
-                self._patiently(lambda: ensure_schema(self._handle.db(), self.path))
+            self._lock(LOCK_TIMEOUT)
+            with self._translating(), self._handle.in_use:
+                self._retry_while_busy(lambda: ensure_schema(self._handle.db(), self.path))
         finally:
-            self._gate.release()
+            self._write_lock.release()
 
-    def write(self, level: Level, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in one transaction: all of it is written, or nothing and it raises."""
+    def write(self, options: WriteOptions, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` in one transaction and return its value: all is written, or this raises."""
         try:
-            self._enter(level.patience)  # in here: a Ctrl-C at any instant leaves it open again
+            self._lock(options.timeout)  # inside `try`: a Ctrl-C at any instant releases it again
             self._handle.check()
-            with self._handle.calm:
-                db = self._begin(level)
+            with self._handle.in_use:
+                db = self._begin(options)
                 try:
-                    if self._suspect:
-                        self._mend()
+                    if self._disk_failed:
+                        self._rewrite_log()
                     before = db.total_changes
                     value = work(db)
                     db.execute("commit")
                 finally:
                     self._roll_back(db)
-                if self._tally.add(db.total_changes - before) > _FOLD_AT:
-                    self._fold(db)
+                if self._state.count_commit(db.total_changes - before) > _CHECKPOINT_AT:
+                    self._restart_log(db)
         except sqlite3.Error as exc:
-            raise self._failed(exc) from exc
+            raise self._translate(exc) from exc
         finally:
-            self._gate.release()
+            self._write_lock.release()
         return value
 
     def read(
-        self, sql: str, values: tuple[object, ...] = (), patience: float = PATIENCE
+        self,
+        sql: str,
+        values: tuple[object, ...] | Mapping[str, object] = (),
+        timeout: float = LOCK_TIMEOUT,
     ) -> list[tuple[Any, ...]]:
-        """All rows of one query. Never leaves a read transaction open behind it."""
+        """Return all rows of one query. It never leaves a read transaction open."""
         self._handle.check()
-        with self._translated(), self._handle.calm:
-            return self._patiently(
-                lambda: self._handle.db().execute(sql, values).fetchall(), patience
+        with self._translating(), self._handle.in_use:
+            return self._retry_while_busy(
+                lambda: self._handle.db().execute(sql, values).fetchall(), timeout
             )
 
+    def notify(self, addresses: Sequence[tuple[str]]) -> None:
+        """Notify the listeners at `addresses`, which are the rows of a query."""
+        if addresses:
+            self._notifier.notify([address for (address,) in addresses])
+
     def changed(self) -> bool:
-        """Whether another connection has written since this was asked last (6 us)."""
-        ((version,),) = self.read("pragma data_version", patience=BRIEF)
+        """Return whether another connection has written since the last call (6 us)."""
+        ((version,),) = self.read("pragma data_version", timeout=SHORT_TIMEOUT)
         changed, self._version = version != self._version, version
         return bool(changed)
 
     def checkpoint(self) -> bool:
-        """Move the log into the file and cut it to nothing; False when somebody was in the way."""
-        if self._suspect:
-            self.write(Level("normal", BRIEF), lambda db: None)  # a log with holes is mended first
+        """Move the log into the file and truncate it; return False if others prevented it."""
+        if self._disk_failed:
+            # A write rewrites the log, which may have holes, before anything else.
+            self.write(WriteOptions("normal", SHORT_TIMEOUT), lambda db: None)
         try:
-            if not self._gate.acquire(BRIEF):
+            if not self._write_lock.acquire(SHORT_TIMEOUT):
                 return False
-            self._tally.sign(self.pid)
-            ((busy, _, _),) = self.read("pragma wal_checkpoint(truncate)", patience=BRIEF)
+            self._state.set_holder(self.pid)
+            ((busy, _, _),) = self.read("pragma wal_checkpoint(truncate)", timeout=SHORT_TIMEOUT)
             if not busy:
-                self._tally.set(0)
+                self._state.set_log_size(0)
             return not busy
         finally:
-            self._gate.release()
+            self._write_lock.release()
 
     def vacuum(self) -> None:
-        """Write the file anew without its empty pages. Nobody else can write meanwhile."""
+        """Rewrite the file without its empty pages. No other connection can write meanwhile."""
         try:
-            self._enter(PATIENCE)
+            self._lock(LOCK_TIMEOUT)
             self.read("vacuum")
         finally:
-            self._gate.release()
+            self._write_lock.release()
         self.checkpoint()
 
     def copy_to(self, target: sqlite3.Connection, pages: int) -> None:
-        """Copy the file as it is at this moment into `target`, so many pages at a time."""
-        with self._handle.calm:
+        """Copy the file as it is at this moment into `target`, `pages` at a time."""
+        with self._handle.in_use:
             db = self._handle.db()
-            # Within a transaction, or the copy would begin again with every commit of others.
+            # In a transaction, or the copy would start again at every commit of another process.
             db.execute("begin")
             try:
                 db.execute("select 1 from sqlite_master").fetchall()
-                # With `progress` Python looks between two steps whether there was a Ctrl-C.
+                # With `progress` Python checks for a Ctrl-C between two steps.
                 db.backup(target, pages=pages, sleep=0, progress=lambda *steps: None)
             finally:
                 self._roll_back(db)
 
     def log_size(self) -> int:
-        """Bytes in the write-ahead log."""
+        """Return the size of the write-ahead log in bytes."""
         try:
             return os.stat(f"{self.path}-wal").st_size
         except OSError:
             return 0
 
     def check_identity(self) -> None:
-        """Raise BrokerGone when the file is no longer the one that was opened, and BrokerTooNew
-        when a newer liteq has changed its tables."""
+        """Raise BrokerGone when the file was replaced, BrokerTooNew when its tables are newer."""
         self._handle.check()
-        with self._translated(), self._handle.calm:
-            self._patiently(lambda: is_current(self._handle.db(), self.path), BRIEF)
+        with self._translating(), self._handle.in_use:
+            self._retry_while_busy(lambda: is_current(self._handle.db(), self.path), SHORT_TIMEOUT)
 
     def close(self) -> None:
-        """Close all that is open. Using the session again would be a mistake."""
+        """Close all that is open. The session cannot be used again."""
         if self.listener is not None:
-            self.listener.close()  # it writes, so it goes before the connection
+            self.listener.close()  # before the connection, because it writes
         self._handle.close()
-        forks.unwatch(self._handle)
-        forks.unwatch(self)
-        self._gate.close()
-        self._tally.close()
-        self.notifier.close()
+        forks.unregister(self._handle)
+        forks.unregister(self)
+        self._write_lock.close()
+        self._state.close()
+        self._notifier.close()
 
-    def disown(self) -> None:
-        # To close the gate's file leaves the lock to the parent. The connection sees to itself.
-        self._gate.close()
-        self.notifier.close()
+    def after_fork_in_child(self) -> None:
+        # Closing the file of the lock leaves the lock to the parent. The handle closes itself.
+        self._write_lock.close()
+        self._notifier.close()
 
     # one transaction
 
-    def _enter(self, patience: float) -> None:
-        if not self._gate.acquire(patience):
-            raise self._locked(patience, holder_of_gate(self._tally.holder()))
-        self._tally.sign(self.pid)
+    def _lock(self, timeout: float) -> None:
+        if not self._write_lock.acquire(timeout):
+            raise self._locked_error(timeout, describe_holder(self._state.holder()))
+        self._state.set_holder(self.pid)
 
-    def _begin(self, level: Level) -> sqlite3.Connection:
-        db = self._handle.db_at(level.synchronous)
+    def _begin(self, options: WriteOptions) -> sqlite3.Connection:
+        db = self._handle.db_at(options.synchronous)
         try:
             db.execute("begin immediate")
         except sqlite3.OperationalError as exc:
             if not is_busy(exc):
                 raise
-            return self._patiently(lambda: self._begin_now(level), level.patience)
+            return self._retry_while_busy(lambda: self._begin_now(options), options.timeout)
         return db
 
-    def _begin_now(self, level: Level) -> sqlite3.Connection:
-        db = self._handle.db_at(level.synchronous)
+    def _begin_now(self, options: WriteOptions) -> sqlite3.Connection:
+        db = self._handle.db_at(options.synchronous)
         db.execute("begin immediate")
         return db
 
     def _roll_back(self, db: sqlite3.Connection) -> None:
-        # A full disk has rolled back already, and a second time would be an error.
+        # SQLite has rolled back already after an error such as a full disk; a second rollback
+        # would be an error itself.
         if db.in_transaction:
-            with suppress(sqlite3.Error):  # there is an earlier one to be told of
+            with suppress(sqlite3.Error):  # the first error is the one to raise
                 db.execute("rollback")
 
-    def _fold(self, db: sqlite3.Connection) -> None:
+    def _restart_log(self, db: sqlite3.Connection) -> None:
         """Move the log into the file, so that it is written over from its start again.
 
-        Under the gate and with RESTART, which takes the write lock: a passive checkpoint beside
-        a commit can corrupt the file in SQLite before 3.51.3 (the WAL-reset bug). The log keeps
-        its size: to write over it costs half of what letting it grow does.
+        Under the write lock and with RESTART, which takes SQLite's lock too: a passive checkpoint
+        beside a commit can corrupt the file in SQLite before 3.51.3 (the WAL-reset bug). The log
+        keeps its size: writing over it costs half of what growing it does.
         """
         try:
-            busy = _restart_log(db)
+            busy = _checkpoint(db)
         except sqlite3.Error as exc:
-            busy = True  # what was committed is committed; a later one tries again
-            self._failed(exc)
-        self._tally.set(_FOLD_AT // 2 if busy else 0)
+            busy = True  # the transaction is committed all the same; a later one tries again
+            self._translate(exc)
+        self._state.set_log_size(_CHECKPOINT_AT // 2 if busy else 0)
 
-    def _mend(self) -> None:
-        """After an error of the disk: write the log once more, as it stands in memory.
+    def _rewrite_log(self) -> None:
+        """Write the log once more, as it stands in memory, after an error of the disk.
 
-        A failed fsync leaves what it should have written marked as written, so that no later one
-        writes it; and whoever folds a log that has a hole on the disk ruins the file, should the
-        power fail then. Nobody else writes meanwhile: we hold the write lock.
+        The kernel marks pages as written even when an fsync fails, so no later fsync writes them;
+        and a checkpoint of a log that has holes on the disk ruins the file, should the power fail
+        then. No other process writes meanwhile, because we hold the write lock.
         """
         try:
-            write_again(f"{self.path}-wal")
+            rewrite_in_place(f"{self.path}-wal")
         except OSError as exc:
             raise cannot_open(exc, self.path) from exc
-        self._suspect = False
+        self._disk_failed = False
 
-    # waiting, and what is in the way
+    # waiting for the lock, and errors
 
-    def _patiently(self, work: Callable[[], T], patience: float = PATIENCE) -> T:
-        """Try until the lock is free. Between two tries others may have the connection."""
+    def _retry_while_busy(self, work: Callable[[], T], timeout: float = LOCK_TIMEOUT) -> T:
+        """Run `work` until the lock is free; others may use the connection between two tries."""
         deadline = 0.0
         while True:
             try:
@@ -253,35 +269,35 @@ class Session(forks.Watched):
                 if not is_busy(exc):
                     raise
                 now = time.monotonic()
-                deadline = deadline or now + patience
+                deadline = deadline or now + timeout
                 if now > deadline:
-                    raise self._locked(patience, holder_of_lock(self.path)) from exc
-            self._handle.calm.release()
+                    raise self._locked_error(timeout, describe_other_program(self.path)) from exc
+            self._handle.in_use.release()
             try:
-                # Random, so that two never stay in step.
+                # Random, so that two processes never stay in step.
                 time.sleep(random.uniform(0.0002, 0.002))
             finally:
-                self._handle.calm.acquire()
+                self._handle.in_use.acquire()
 
-    def _locked(self, patience: float, holder: str) -> BrokerLocked:
-        return BrokerLocked(f"{self.path} stayed locked for {patience:g} s: {holder}")
+    def _locked_error(self, timeout: float, holder: str) -> BrokerLocked:
+        return BrokerLocked(f"{self.path} stayed locked for {timeout:g} s: {holder}")
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translating(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as exc:
-            raise self._failed(exc) from exc
+            raise self._translate(exc) from exc
 
-    def _failed(self, exc: sqlite3.Error) -> BrokerError:
-        """Remember what the disk has done, and say it in liteq's words."""
-        self._suspect = self._suspect or is_io_error(exc)
+    def _translate(self, exc: sqlite3.Error) -> BrokerError:
+        """Return liteq's error for `exc`, and remember whether the disk failed."""
+        self._disk_failed = self._disk_failed or is_io_error(exc)
         return translate(exc, self.path)
 
 
-def _restart_log(db: sqlite3.Connection) -> bool:
-    """Move the log into the file; say whether somebody was in the way."""
-    # Not a moment is spent waiting for somebody who reads: everybody else waits for us.
+def _checkpoint(db: sqlite3.Connection) -> bool:
+    """Move the log into the file; return whether another connection prevented it."""
+    # Without waiting for a reader: all other writers wait for us.
     db.execute("pragma busy_timeout = 0")
     try:
         ((busy, _, _),) = db.execute("pragma wal_checkpoint(restart)").fetchall()

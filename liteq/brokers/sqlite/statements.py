@@ -1,32 +1,39 @@
-"""The statements of `statements.sql`, by name."""
+"""The SQL statements of the broker, by name, as they stand in the `.sql` files beside this one.
 
-import json
+Each statement is whole in its file, below a line `-- name:`. Braces there mean three things:
+
+* `{READY}` is the number of that phase, see `liteq.states.Phase`;
+* `{record}` is a part that several statements have in common, below a line `-- fragment:`;
+* `{{heads}}` varies from call to call, and is filled in by a function below and nowhere else.
+"""
+
 import pkgutil
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from functools import cache
 from sqlite3 import complete_statement
-from typing import Any
 
-_HEAD = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+from ...states import Phase
+
+_HEAD = re.compile(r"^-- (name|fragment): (\w+)\n", re.MULTILINE)
 
 
 def read(name: str) -> str:
-    """The text of a file beside this one."""
+    """Return the text of a file beside this one."""
     data = pkgutil.get_data(__package__, name)
     assert data is not None, f"{name} is missing from the installation"
     return data.decode()
 
 
 def without_comments(text: str) -> str:
-    """`text` without what stands behind `--`."""
+    """Return `text` without what stands behind `--`."""
     return re.sub(r"--.*", "", text)
 
 
-def statements(text: str) -> list[str]:
-    """The statements of a script; a trigger is one, with those that it has inside."""
+def split(script: str) -> list[str]:
+    """Return the statements of a script; a trigger is one, with those inside it."""
     found, rest = [], ""
-    for part in without_comments(text).strip().split(";")[:-1]:
+    for part in without_comments(script).strip().split(";")[:-1]:
         rest += part + ";"
         if complete_statement(rest):
             found.append(rest.strip())
@@ -34,46 +41,35 @@ def statements(text: str) -> list[str]:
     return found
 
 
-def parse(text: str) -> dict[str, str]:
-    """Statements by the name in the `-- name:` line above each; comments are dropped."""
-    _, *parts = _HEAD.split(text)
-    return {
-        name: without_comments(body).strip()
-        for name, body in zip(parts[::2], parts[1::2], strict=True)
-    }
+def load(name: str) -> dict[str, str]:
+    """Return the statements of a file beside this one, by name and without comments."""
+    statements: dict[str, str] = {}
+    _, *parts = _HEAD.split(read(name))
+    for kind, key, body in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
+        sql = without_comments(body).strip().format(**_in_braces)
+        (_in_braces if kind == "fragment" else statements)[key] = sql
+    return statements
 
 
-SQL = parse(read("statements.sql"))
-for _name in ("forget", "sweep"):
-    SQL[_name] = SQL[_name].format(needed=SQL["needed"])
+# What may stand in braces: the phases, and the fragments of the files that were loaded so far.
+_in_braces = {phase.name: str(int(phase)) for phase in Phase}
+SQL = load("statements.sql")
 
 
 @cache
 def claim_sql(queues: int) -> tuple[str, str]:
-    """`claimable` and `claim` for that many queues; their names are bound as `:q0`, `:q1`, …"""
+    """Return `claimable` and `claim` for that many queues, which are bound as `:q0`, `:q1`, …"""
     if queues == 1:
-        which = SQL["ready"]
-        ready = SQL["ready_one"].format(ready=which)
-    else:
-        each = " union all ".join(SQL["ready_each"].format(n=n) for n in range(queues))
-        ready = SQL["ready_many"].format(each=each)
-        which = f"seq in ({ready})"
-    return SQL["claimable"].format(which=which), SQL["claim"].format(ready=ready)
+        return SQL["claimable"], SQL["claim"]
+    heads = " union all ".join(SQL["head"].format(n=n) for n in range(queues))
+    return SQL["claimable_of_many"].format(heads=heads), SQL["claim_of_many"].format(heads=heads)
 
 
-def listed(
-    phases: Sequence[int], task: str | None, headers: Mapping[str, Any] | None
-) -> tuple[str, list[object]]:
-    """The end of a query for tasks in `phases`, oldest first, and its values."""
-    where = f"where t.phase in ({','.join(str(int(phase)) for phase in phases)})"
-    values: list[object] = []
-    if task is not None:
-        where += " and t.task = ?"
-        values.append(task)
-    if headers is not None:
-        # `->` would need SQLite 3.38. Compared as JSON, so that 1 and "1" differ.
-        each = "json_extract(t.options, '$.headers.' || json_quote(?)) = json_extract(?, '$')"
-        where += f" and ({' or '.join([each] * len(headers)) or 'false'})"
-        for name, value in headers.items():
-            values += [name, json.dumps(value)]
-    return f"{where} order by t.seq", values
+def fetch_sql(ids: int) -> str:
+    """Return `fetch_many` for that many ids."""
+    return SQL["fetch_many"].format(marks=",".join("?" * ids))
+
+
+def listing_sql(phases: Iterable[Phase]) -> str:
+    """Return `listing` for tasks in `phases`."""
+    return SQL["listing"].format(phases=",".join(str(int(phase)) for phase in phases))

@@ -1,21 +1,57 @@
--- Every statement of the broker, named after its verb. Times are bound, never the file's own.
+-- The statements of the broker, by name, in the order of the port. statements.py says what stands
+-- in braces. All times are bound, and none is SQLite's own, so that tests can set the clock.
+
+-- Fragments
+
+-- fragment: message
+-- The fields of a `Message`, in their order.
+id, task, cast(payload as blob), serializer, queue, priority, eta, expires, retries,
+  acks_late, ignore_result, track_started, options
+
+-- fragment: delivery
+-- The fields of a `Delivery`, in their order, see rows.py.
+{message}, seq, token + 1, lost, reported, attempts, tied, woken_by
+
+-- fragment: record
+-- The fields of a `Record`, in their order, see rows.py.
+select t.id, t.task, cast(t.payload as blob), t.serializer, t.queue, t.priority, t.eta, t.expires,
+  t.retries, t.acks_late, t.ignore_result, t.track_started, t.options,
+  t.phase, t.token, t.lost, w.name, t.created, t.started, t.finished, t.keep_until,
+  t.result, t.result_serializer, t.traceback, t.reported, t.woken_by,
+  t.waits, t.barrier, t.member_of, t.position, t.on_failure
+from task t left join worker w on w.id = t.worker
+
+-- fragment: entry
+-- The fields of an `Entry`, in their order, see schedules.py.
+name, schedule, '', task, cast(payload as blob), serializer, queue, priority, null, expires,
+  0, acks_late, ignore_result, track_started, options, moment, due, planned, version, app, paused,
+  runs, last, last_id, misfire, grace, overlap, jitter, expires_after
+
+-- fragment: needed
+-- Whether the outcome of a task is still to be handed on to others.
+(
+  exists (select 1 from task w where w.waits = task.id and not w.barrier and w.phase < {SUCCEEDED})
+  or exists (select 1 from task_group g where g.id = task.member_of and not g.released)
+)
+
+-- Sending
 
 -- name: enqueue
--- `or ignore`: an id that is known already is a message that was sent twice. Nothing but the
--- id can conflict: all other constraints are `not null`, and a message has no null there.
+-- `or ignore`: a known id is a message that was sent twice. Nothing but the id can conflict: all
+-- other constraints are `not null`, and a message has no null there.
 insert or ignore into task (
   id, task, payload, serializer, queue, priority, eta, expires, retries,
   acks_late, ignore_result, track_started, options, phase, created, token
 ) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
--- name: enqueue_plain
--- The same for what is ready at once and has nothing that is seldom set, see rows.py.
+-- name: enqueue_minimal
+-- The same for a message that is ready at once and has no rarely set field, see rows.py.
 insert or ignore into task (
   id, task, payload, serializer, queue, priority, retries,
   acks_late, ignore_result, track_started, phase, created, token
-) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 2, ?, ?)
+) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {READY}, ?, ?)
 
--- name: enqueue_placed
+-- name: enqueue_in_workflow
 insert or ignore into task (
   id, task, payload, serializer, queue, priority, eta, expires, retries,
   acks_late, ignore_result, track_started, options, phase, created, token,
@@ -25,62 +61,66 @@ insert or ignore into task (
 -- name: enqueue_group
 insert or ignore into task_group (id, outer_group, position, forgiving) values (?, ?, ?, ?)
 
--- name: known
+-- name: is_known
 select 1 from task where id = ?
 
+-- Working
+
 -- name: claimable
--- Those that `claim` is about to claim, as they will be then. (`returning` would make it one
--- statement, and a sixth slower.) {which} are the ready ones of a queue, or of several.
-select id, task, cast(payload as blob), serializer, queue, priority, eta, expires, retries,
-  acks_late, ignore_result, track_started, options,
-  seq, token + 1, lost, reported, attempts, tied, woken_by
-from task where {which} order by priority desc, seq limit :limit
+-- The tasks that `claim` is about to claim, as they will be then. (`returning` would make it one
+-- statement, and a sixth slower.)
+select {delivery} from task where phase = {READY} and queue = :q0
+order by priority desc, seq limit :limit
 
 -- name: claim
-update task set phase = 3, worker = :worker, token = token + 1, started = :now
-where seq in ({ready})
+update task set phase = {RUNNING}, worker = :worker, token = token + 1, started = :now
+where seq in (
+  select seq from task where phase = {READY} and queue = :q0
+  order by priority desc, seq limit :limit
+)
+
+-- name: claimable_of_many
+-- The same for several queues. `heads` is a `head` for each queue, joined by `union all`: each
+-- walks its own end of the index, so that no queue is read further than the limit.
+select {delivery} from task
+where seq in (select seq from ({{heads}}) order by priority desc, seq limit :limit)
+order by priority desc, seq limit :limit
+
+-- name: claim_of_many
+update task set phase = {RUNNING}, worker = :worker, token = token + 1, started = :now
+where seq in (select seq from ({{heads}}) order by priority desc, seq limit :limit)
+
+-- name: head
+-- The first tasks of queue number `n`.
+select * from (
+  select seq, priority from task where phase = {READY} and queue = :q{{n}}
+  order by priority desc, seq limit :limit
+)
 
 -- name: place
 select takes, waits, barrier, on_failure from task where seq = ?
 
--- name: ready
-phase = 2 and queue = :q0
-
--- name: ready_one
-select seq from task where {ready} order by priority desc, seq limit :limit
-
--- name: ready_many
--- {each} is a `ready_each` for each queue: every one walks its own end of the index, so that
--- no queue is ever read further than the limit.
-select seq from ({each}) order by priority desc, seq limit :limit
-
--- name: ready_each
-select * from (
-  select seq, priority from task where phase = 2 and queue = :q{n}
-  order by priority desc, seq limit :limit
-)
-
 -- name: finish
 update task set phase = ?, result = ?, result_serializer = ?, traceback = ?, reported = ?, lost = ?,
   finished = ?, keep_until = ?
-where seq = ? and token = ? and phase = 3
+where seq = ? and token = ? and phase = {RUNNING}
 
--- name: finish_plain
--- The same without a traceback and a state of its own, see rows.py.
+-- name: finish_minimal
+-- The same without a traceback and a reported state, see rows.py.
 update task set phase = ?, result = ?, result_serializer = ?, traceback = null, reported = null,
   lost = ?, finished = ?, keep_until = ?
-where seq = ? and token = ? and phase = 3
+where seq = ? and token = ? and phase = {RUNNING}
 
--- name: again
--- The next attempt of a task, or the same one once more. `token + 1`: the old receipt is void.
+-- name: retry
+-- The next attempt of a task, or the same one once more. `token + 1` makes the old receipt void.
 update task set phase = ?, result = ?, result_serializer = ?, traceback = ?, reported = ?, lost = ?,
   payload = ?, serializer = ?, queue = ?, priority = ?, eta = ?, expires = ?, retries = ?,
   options = ?, task = ?, token = token + 1, attempts = attempts + 1, started = null
-where seq = ? and token = ? and phase = 3
+where seq = ? and token = ? and phase = {RUNNING}
 
 -- name: replace
--- After `again`: its own end now waits for that of what goes on in its place, if that is more
--- than itself. What it took before is in the messages of those.
+-- After `retry`: the task now waits for what was sent in its place, if that is more than the task
+-- itself. What it took before is in the messages of those.
 update task set tied = 1, takes = :takes, on_failure = 0, waits = coalesce(:waits, waits),
   barrier = case when :waits is null then barrier else :barrier end
 where id = :id
@@ -88,34 +128,74 @@ where id = :id
 -- name: barrier_of
 select waits from task where id = ? and barrier and waits is not null
 
--- name: waiters
-select id, on_failure, member_of, eta, delay from task where waits = ? and barrier = ? and phase = 0
-order by seq
+-- name: remember
+-- How an attempt ended that is not the last one. It runs before the task is updated.
+insert into attempt (task, number, started, ended, worker, outcome, error)
+select seq, attempts + 1, started, ?, worker, ?, ? from task
+where seq = ? and token = ? and phase = {RUNNING}
+
+-- name: release
+update task set phase = {READY}, token = token + 1, started = null
+where seq = ? and token = ? and phase = {RUNNING}
+
+-- name: release_all
+update task set phase = {READY}, token = token + 1, started = null
+where phase = {RUNNING} and worker = ?
+
+-- name: promote
+-- In batches, so that a million etas at the same second do not hold the write lock for long.
+update task set phase = {READY} where seq in (
+  select seq from task where phase = {SCHEDULED} and eta <= ? order by eta limit 500
+)
+
+-- name: next_eta
+select min(eta) from task where phase = {SCHEDULED}
+
+-- name: elect
+-- Exactly one rescuer gets a row here.
+update worker set stopped = ? where id = ? and stopped is null
+
+-- name: held
+-- The claims of a worker, as deliveries.
+select {message}, seq, token, lost, reported, attempts, tied, woken_by
+from task where phase = {RUNNING} and worker = ? order by seq
+
+-- name: to_terminate
+select seq, token, id from task
+where worker = ? and revoked is not null and terminate and phase = {RUNNING}
+
+-- Workflows: what follows from the end of a task
 
 -- name: ended_of
 select id, phase, member_of, barrier, waits, keep_until, reported is not null,
   exists (select 1 from task w where w.waits = task.id and not w.barrier)
 from task where seq in (select value from json_each(?))
 
+-- name: waiters
+select id, on_failure, member_of, eta, delay from task
+where waits = ? and barrier = ? and phase = {WAITING}
+order by seq
+
 -- name: wake
-update task set phase = ?, woken_by = ?, eta = ? where id = ? and phase = 0
+update task set phase = ?, woken_by = ?, eta = ? where id = ? and phase = {WAITING}
 
 -- name: skip
 update task set phase = ?, woken_by = ?, finished = ?, keep_until = ?, token = token + 1
-where id = ? and phase = 0
+where id = ? and phase = {WAITING}
 
 -- name: drop
-delete from task where id = ? and phase = 0
+delete from task where id = ? and phase = {WAITING}
 
 -- name: group_is_open
-select exists (select 1 from task where member_of = :id and phase < 4)
+select exists (select 1 from task where member_of = :id and phase < {SUCCEEDED})
   or exists (select 1 from task_group where outer_group = :id and closed is null)
 
 -- name: blame
--- A member that failed, or whom it blames.
-select case phase when 9 then coalesce(woken_by, id) else id end from task
-where member_of = :id and phase > 4
-union all select blame from task_group where outer_group = :id and blame is not null and not forgiving
+-- A member that failed; of one that was skipped, the task by which it was.
+select case phase when {SKIPPED} then coalesce(woken_by, id) else id end from task
+where member_of = :id and phase > {SUCCEEDED}
+union all select blame from task_group
+where outer_group = :id and blame is not null and not forgiving
 limit 1
 
 -- name: close_group
@@ -123,9 +203,10 @@ update task_group set closed = ?, blame = ? where id = ? and closed is null
 returning outer_group, forgiving
 
 -- name: release_groups
--- Nobody waits for the group any more, so its members, and those of groups in it, may be swept.
+-- Unless a task still waits for the group: its members, and those of groups in it, may be swept.
 with recursive inner (id) as (
-  select :id where not exists (select 1 from task where waits = :id and barrier and phase < 4)
+  select :id
+  where not exists (select 1 from task where waits = :id and barrier and phase < {SUCCEEDED})
   union all select g.id from task_group g join inner on g.outer_group = inner.id
 )
 update task_group set released = 1 where id in (select id from inner)
@@ -134,16 +215,34 @@ update task_group set released = 1 where id in (select id from inner)
 select phase, result_serializer, result, traceback from task where id = ?
 
 -- name: failed_input
-select phase, result_serializer, result, traceback, woken_by,
-  id, task, cast(payload as blob), serializer, queue, priority,
-  eta, expires, retries, acks_late, ignore_result, track_started, options
-from task where id = ?
+select phase, result_serializer, result, traceback, woken_by, {message} from task where id = ?
 
 -- name: inputs
 select position, phase, result_serializer, result, traceback, woken_by from task where member_of = ?
 
 -- name: inner_groups
 select position, id from task_group where outer_group = ? order by position
+
+-- Results
+
+-- name: fetch
+{record} where t.id = ?
+
+-- name: fetch_many
+-- `marks` is a `?` for each id. (`json_each` takes 27 % longer for two ids, 8 % for twenty.)
+{record} where t.id in ({{marks}})
+
+-- name: report
+update task set reported = ?, result = ?, result_serializer = ?
+where id = ? and phase < {SUCCEEDED}
+
+-- name: forget
+delete from task where id = ? and phase >= {SUCCEEDED} and not (tied and {needed})
+
+-- name: attempts
+select a.number, a.started, a.ended, w.name, a.outcome, a.error
+from task t join attempt a on a.task = t.seq left join worker w on w.id = a.worker
+where t.id = ? order by a.number
 
 -- name: followers
 select id from task where waits = ? and barrier = ? order by seq
@@ -154,90 +253,38 @@ select id from task where member_of = ? order by position, seq
 -- name: outer_group
 select outer_group from task_group where id = ?
 
--- name: remember
--- How an attempt ended that was not the last one; before the task itself forgets it.
-insert into attempt (task, number, started, ended, worker, outcome, error)
-select seq, attempts + 1, started, ?, worker, ?, ? from task
-where seq = ? and token = ? and phase = 3
-
--- name: release
-update task set phase = 2, token = token + 1, started = null
-where seq = ? and token = ? and phase = 3
-
--- name: release_all
-update task set phase = 2, token = token + 1, started = null where phase = 3 and worker = ?
-
 -- name: revoke
-update task set revoked = ?, terminate = ? where id = ? and phase < 4
+update task set revoked = ?, terminate = ? where id = ? and phase < {SUCCEEDED}
 
--- name: drop_revoked
--- Nobody runs them, so this is their end; after every change that may bring a task back.
-update task set phase = 7, token = token + 1, finished = ?, keep_until = nullif(revoked, 9e999)
-where revoked is not null and phase < 3
+-- name: cancel_revoked
+-- Revoked tasks that do not run end here. Runs after every change that may make a task ready.
+update task set phase = {CANCELLED}, token = token + 1, finished = ?,
+  keep_until = nullif(revoked, 9e999)
+where revoked is not null and phase < {RUNNING}
 returning seq, tied
 
--- name: to_terminate
-select seq, token, id from task
-where worker = ? and revoked is not null and terminate and phase = 3
-
 -- name: revive
-update task set phase = 2, token = token + 1, retries = 0, lost = 0, eta = null, expires = null,
-  started = null, finished = null, keep_until = null, revoked = null, terminate = 0,
-  result = null, result_serializer = null, traceback = null, reported = null,
+update task set phase = {READY}, token = token + 1, retries = 0, lost = 0, eta = null,
+  expires = null, started = null, finished = null, keep_until = null, revoked = null,
+  terminate = 0, result = null, result_serializer = null, traceback = null, reported = null,
   attempts = attempts + (started is not null)
-where id = ? and phase > 4
+where id = ? and phase > {SUCCEEDED}
 
--- name: reopen
--- A revived task is blamed no more: what was skipped for it waits again.
+-- name: reopen_groups
+-- Groups that had failed because of a revived task.
 update task_group set closed = null, blame = null, released = 0 where blame = ?
 
 -- name: unskip
-update task set phase = 0, token = token + 1, woken_by = null, finished = null, keep_until = null
-where woken_by = ? and phase = 9
+-- Tasks that were skipped because of a revived task wait again.
+update task set phase = {WAITING}, token = token + 1, woken_by = null, finished = null,
+  keep_until = null
+where woken_by = ? and phase = {SKIPPED}
 
 -- name: remember_last
+-- The attempt that stands in the task itself, before it is revived.
 insert into attempt (task, number, started, ended, worker, outcome, error)
 select seq, attempts + 1, started, finished, worker, ?, traceback from task
 where id = ? and phase = ? and started is not null
-
--- name: due
--- A batch, so that a million etas at the same second do not hold the write lock for long.
-update task set phase = 2 where seq in (
-  select seq from task where phase = 1 and eta <= ? order by eta limit 500
-)
-
--- name: next_due
-select min(eta) from task where phase = 1
-
--- name: elect
--- Exactly one rescuer gets a row here.
-update worker set stopped = ? where id = ? and stopped is null
-
--- name: held
--- The claims of a worker: the columns of `claimable`.
-select id, task, cast(payload as blob), serializer, queue, priority, eta, expires, retries,
-  acks_late, ignore_result, track_started, options,
-  seq, token, lost, reported, attempts, tied, woken_by
-from task where phase = 3 and worker = ? order by seq
-
--- name: fetch
-select t.id, t.task, cast(t.payload as blob), t.serializer, t.queue, t.priority, t.eta, t.expires,
-  t.retries, t.acks_late, t.ignore_result, t.track_started, t.options,
-  t.phase, t.token, t.lost, w.name, t.created, t.started, t.finished, t.keep_until,
-  t.result, t.result_serializer, t.traceback, t.reported, t.woken_by,
-  t.waits, t.barrier, t.member_of, t.position, t.on_failure
-from task t left join worker w on w.id = t.worker
-
--- name: report
-update task set reported = ?, result = ?, result_serializer = ? where id = ? and phase < 4
-
--- name: forget
-delete from task where id = ? and phase >= 4 and not (tied and {needed})
-
--- name: attempts
-select a.number, a.started, a.ended, w.name, a.outcome, a.error
-from task t join attempt a on a.task = t.seq left join worker w on w.id = a.worker
-where t.id = ? order by a.number
 
 -- name: sweep
 delete from task where seq in (
@@ -245,17 +292,12 @@ delete from task where seq in (
   order by keep_until limit ?
 )
 
--- name: needed
--- Whether what a task came to is still to be handed on.
-(
-  exists (select 1 from task w where w.waits = task.id and not w.barrier and w.phase < 4)
-  or exists (select 1 from task_group g where g.id = task.member_of and not g.released)
-)
-
 -- name: sweep_groups
 delete from task_group where released and not exists (
   select 1 from task where member_of = task_group.id
 )
+
+-- Schedules
 
 -- name: schedule
 insert or ignore into schedule (
@@ -265,7 +307,7 @@ insert or ignore into schedule (
 ) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: reschedule
--- The last two are the name, and the version that is replaced.
+-- The last two values are the name, and the version that is replaced.
 update schedule set version = version + 1,
   schedule = ?, task = ?, payload = ?, serializer = ?, queue = ?, priority = ?, expires = ?,
   acks_late = ?, ignore_result = ?, track_started = ?, options = ?, moment = ?, due = ?,
@@ -277,23 +319,25 @@ where name = ? and version = ?
 delete from schedule where name = ?
 
 -- name: schedules
-select name, schedule, '', task, cast(payload as blob), serializer, queue, priority, null, expires,
-  0, acks_late, ignore_result, track_started, options, moment, due, planned, version, app, paused,
-  runs, last, last_id, misfire, grace, overlap, jitter, expires_after
-from schedule
+select {entry} from schedule order by name
+
+-- name: schedules_due
+select {entry} from schedule where due <= ? order by name
 
 -- name: next_fire
 select min(due) from schedule where due is not null
 
--- name: step
+-- name: advance
 update schedule set version = version + 1, moment = ?, due = ?, planned = ?
 where name = ? and version = ?
 
 -- name: count_run
 update schedule set runs = ?, last = ?, last_id = ? where name = ?
 
--- name: last_runs
-select 1 from schedule s join task t on t.id = s.last_id where s.name = ? and t.phase < 4
+-- name: unfinished_run
+select 1 from schedule s join task t on t.id = s.last_id where s.name = ? and t.phase < {SUCCEEDED}
+
+-- Workers
 
 -- name: register
 insert into worker (name, owner, pid, host, started, beat, info) values (?, ?, ?, ?, ?, ?, ?)
@@ -301,7 +345,7 @@ insert into worker (name, owner, pid, host, started, beat, info) values (?, ?, ?
 -- name: beat
 update worker set beat = ?, info = ? where id = ?
 
--- name: stop
+-- name: stop_worker
 update worker set stopped = ? where id = ?
 
 -- name: workers
@@ -310,6 +354,8 @@ where stopped is null order by id
 
 -- name: forget_workers
 delete from worker where stopped < ?
+
+-- Listeners: the table is called `bell`
 
 -- name: listen
 insert or replace into bell (address, worker, owner) values (?, ?, ?)
@@ -326,13 +372,33 @@ select address from bell where worker is null
 -- name: listeners
 select address, owner from bell
 
+-- Tools
+
 -- name: counts
 select queue, phase, count(*) from task group by queue, phase
 
+-- name: listing
+-- `phases` is written as numbers, or the index `task_dead` could not be used. `:headers` is a JSON
+-- list of [name, value] pairs; values are compared as JSON, so that 1 and "1" differ. (`->` needs
+-- SQLite 3.38.)
+{record}
+where t.phase in ({{phases}})
+  and (:task is null or t.task = :task)
+  and (:headers is null or exists (
+    select 1 from json_each(:headers) pair
+    where json_extract(t.options, '$.headers.' || json_quote(json_extract(pair.value, '$[0]')))
+      = json_extract(pair.value, '$[1]')
+  ))
+order by t.seq limit :limit
+
 -- name: purge
-delete from task where phase in (1, 2) and not tied
+-- `:queues` is a JSON list of names; null for all queues.
+delete from task where phase in ({SCHEDULED}, {READY}) and not tied
+  and (:queues is null or queue in (select value from json_each(:queues)))
 
 -- name: purge_tied
--- Others wait for these, so they end.
-update task set phase = 7, token = token + 1, finished = ?, keep_until = ?
-where phase in (1, 2) and tied
+-- Others wait for these, so they are not dropped but end as cancelled.
+update task set phase = {CANCELLED}, token = token + 1, finished = :now, keep_until = :now
+where phase in ({SCHEDULED}, {READY}) and tied
+  and (:queues is null or queue in (select value from json_each(:queues)))
+returning seq

@@ -1,4 +1,5 @@
--- From schema 1 to 2: workflows, the history of attempts, revoking what runs, and schedules.
+-- From schema 1 to 2: workflows, the history of attempts, revoking running tasks, and schedules.
+-- The phases are numbers, as they were stored then; see schema.sql.
 
 alter table task add column tied integer not null default 0;
 alter table task add column waits text;

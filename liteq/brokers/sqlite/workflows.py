@@ -1,52 +1,57 @@
-"""What follows from the end of a task, and what its followers take from it.
+"""Workflows: how they are stored, and what the end of a task means for others.
 
-All in the transaction that writes the end, so that a chain cannot stop half-way and what waits
+All in the transaction that writes the end, so that a chain cannot stop half-way, and what waits
 for a group is woken exactly once.
 """
 
 import json
 from collections.abc import Iterable, Sequence
 from itertools import repeat
-from operator import itemgetter
 from sqlite3 import Connection
-from typing import Any
 
 from ...model.graph import Graph, Place
-from ...model.message import Input
 from ...states import Phase
 from .. import walk
-from ..walk import Closed, Ended, Ties, Waiter
-from .rows import Row, placed_row, tokens
+from ..walk import Closed, Dependents, Ended, Waiter
+from .rows import Row, initial_tokens, workflow_row
 from .statements import SQL
 
 
 def insert(db: Connection, graph: Graph, now: float) -> None:
-    """Write a whole workflow."""
-    rows = map(placed_row, graph.messages, graph.places, tokens(), repeat(now))
-    db.executemany(SQL["enqueue_placed"], rows)
+    """Store a whole workflow."""
+    rows = map(workflow_row, graph.messages, graph.places, initial_tokens(), repeat(now))
+    db.executemany(SQL["enqueue_in_workflow"], rows)
     db.executemany(SQL["enqueue_group"], graph.groups)
 
 
 def replace(db: Connection, id: str, after: Place) -> None:
-    """Have the end of a task wait for that of what goes on in its place."""
+    """Let the task `id` wait for what was sent in its place."""
     waited = db.execute(SQL["barrier_of"], (id,)).fetchall()
     db.execute(SQL["replace"], {**after._asdict(), "id": id})
     for (group,) in waited:
         db.execute(SQL["release_groups"], {"id": group})
 
 
-def follow_up(db: Connection, keys: Iterable[int], now: float) -> None:
-    """See to what waited for the tasks `keys`, which have just ended."""
+def propagate_ends(db: Connection, keys: Iterable[int], now: float) -> None:
+    """Wake, skip or drop what waited for the tasks `keys`, which have just ended."""
     rows = db.execute(SQL["ended_of"], (json.dumps(list(keys)),)).fetchall()
     ended = [
-        Ended(id, Phase(phase), group, waits if barrier else None, keep, bool(told), bool(awaited))
-        for id, phase, group, barrier, waits, keep, told, awaited in rows
+        Ended(
+            id,
+            Phase(phase),
+            group,
+            waits if barrier else None,
+            keep_until,
+            bool(reported),
+            bool(awaited),
+        )
+        for id, phase, group, barrier, waits, keep_until, reported, awaited in rows
     ]
-    walk.follow_up(_Ties(db, now), ended)
+    walk.propagate_ends(_SqlDependents(db, now), ended)
 
 
-class _Ties(Ties):
-    """The walk's questions in SQL."""
+class _SqlDependents(Dependents):
+    """The dependents of ended tasks, in SQL."""
 
     def __init__(self, db: Connection, now: float) -> None:
         self._db = db
@@ -70,80 +75,48 @@ class _Ties(Ties):
 
     def blame(self, group: str) -> str | None:
         rows = self._db.execute(SQL["blame"], {"id": group}).fetchall()
-        return rows[0][0] if rows else None
+        return next((id for (id,) in rows), None)
 
     def close(self, group: str, blame: str | None) -> Closed | None:
         rows = self._rows("close_group", self.now, blame, group)
-        return Closed(rows[0][0], bool(rows[0][1])) if rows else None
+        return next((Closed(outer, bool(forgiving)) for outer, forgiving in rows), None)
 
     def release(self, group: str) -> None:
         self._db.execute(SQL["release_groups"], {"id": group})
 
-    def _rows(self, verb: str, *values: object) -> list[Row]:
-        return self._db.execute(SQL[verb], values).fetchall()
+    def _rows(self, name: str, *values: object) -> list[Row]:
+        return self._db.execute(SQL[name], values).fetchall()
 
 
-def inputs_of(
-    db: Connection, takes: bool, waits: str | None, barrier: bool, on_failure: int
-) -> Any:
-    """What a claimed task takes from what it waited for."""
-    if waits is None or not (takes or on_failure):
-        return None
-    if on_failure:
-        return _failure(db, waits)
-    return _members(db, waits) if barrier else _one(db, waits)
+# what users do to tasks that did not run, or did not succeed
 
 
-def _one(db: Connection, id: str) -> Input | None:
-    rows = db.execute(SQL["input"], (id,)).fetchall()
-    return Input(*rows[0]) if rows else None
+def cancel_revoked(db: Connection, now: float) -> None:
+    """End revoked tasks that do not run. To be called after what may have made a task ready."""
+    rows = db.execute(SQL["cancel_revoked"], (now,)).fetchall()
+    propagate_ends(db, [key for key, tied in rows if tied], now)
 
 
-def _members(db: Connection, group: str) -> list[Any]:
-    """The ends of a group's members in their order; of groups in it, lists."""
-    tasks = db.execute(SQL["inputs"], (group,)).fetchall()
-    groups = db.execute(SQL["inner_groups"], (group,)).fetchall()
-    found: list[tuple[int, Any]] = [(position, _cause(db, *ended)) for position, *ended in tasks]
-    found += [(position, _members(db, inner)) for position, inner in groups]
-    found.sort(key=itemgetter(0))
-    return [each for _, each in found]
+def revive(db: Connection, ids: Sequence[str]) -> list[str]:
+    """Make those of `ids` that did not succeed ready again; return their ids."""
+    for phase in Phase:
+        if phase > Phase.SUCCEEDED:
+            rows = [(phase.name.lower(), id, phase) for id in ids]
+            db.executemany(SQL["remember_last"], rows)
+    revived = [id for id in ids if db.execute(SQL["revive"], (id,)).rowcount]
+    for id in revived:
+        db.execute(SQL["reopen_groups"], (id,))
+        db.execute(SQL["unskip"], (id,))
+    return revived
 
 
-def _failure(db: Connection, id: str) -> Input | None:
-    """The failure of a task, and its message; of one that was skipped, the failure it is due to."""
-    rows: list[Row] = db.execute(SQL["failed_input"], (id,)).fetchall()
-    if not rows:
-        return None
-    ended, message = rows[0][:5], rows[0][5:]
-    return _cause(db, *ended)._replace(blame=ended[-1], message=message)
+def purge_waiting(db: Connection, queues: Sequence[str] | None, now: float) -> int:
+    """Drop the tasks of `queues` (None: of all) that wait to be run; return how many.
 
-
-def _cause(
-    db: Connection,
-    phase: int,
-    serializer: str | None,
-    result: bytes | None,
-    traceback: str | None,
-    blame: str | None,
-) -> Input:
-    """What a task came to; of one that was skipped, what that is due to."""
-    cause = _one(db, blame) if phase == Phase.SKIPPED and blame is not None else None
-    return Input(phase, *(cause[1:4] if cause else (serializer, result, traceback)))
-
-
-def drop_revoked(db: Connection, now: float) -> None:
-    """End the revoked tasks that nobody runs; after every change that may bring a task back."""
-    rows = db.execute(SQL["drop_revoked"], (now,)).fetchall()
-    follow_up(db, [key for key, tied in rows if tied], now)
-
-
-def drop_waiting(db: Connection, queues: Sequence[str] | None, now: float) -> int:
-    """Drop what waits to be run; what others wait for ends as cancelled. Answers how many."""
-    within: str = ""
-    values: tuple[str, ...] = ()
-    if queues is not None:
-        within, values = f" and queue in ({','.join('?' * len(queues))})", tuple(queues)
-    tied = db.execute(f"{SQL['purge_tied']}{within} returning seq", (now, now, *values)).fetchall()
-    dropped = db.execute(SQL["purge"] + within, values).rowcount
-    follow_up(db, [key for (key,) in tied], now)
+    Those that others wait for are not dropped, but end as cancelled.
+    """
+    values = {"queues": None if queues is None else json.dumps(list(queues)), "now": now}
+    tied = db.execute(SQL["purge_tied"], values).fetchall()
+    dropped = db.execute(SQL["purge"], values).rowcount
+    propagate_ends(db, [key for (key,) in tied], now)
     return dropped + len(tied)

@@ -1,4 +1,4 @@
-"""A copy of a store while it is in use."""
+"""Backups: a copy of a store while it is in use."""
 
 import os
 import sqlite3
@@ -8,13 +8,15 @@ from ...exceptions import BrokerCorrupt, BrokerUnavailable, ConfigurationError
 from .errors import translate
 from .session import Session
 
-_PAGES = 1024  # at a time, so that a Ctrl-C is heard in between
+_PAGES = 1024  # at a time, because a Ctrl-C is noticed only between two steps
 
 
-def copy(session: Session, path: str) -> None:
-    """Write the store of `session`, as it is at one moment, to the new file `path` (mode 0600).
+def write_backup(session: Session, path: str) -> None:
+    """Write the store of `session`, as of one moment, to the new file `path` (mode 0600).
 
-    It has its name only when it is whole and was checked.
+    The file gets its name only once it is complete and was checked. Raises ConfigurationError when
+    `path` exists, BrokerUnavailable when it cannot be written, BrokerCorrupt when the copy is
+    damaged.
     """
     if os.path.lexists(path):
         raise ConfigurationError(f"{path} is there already: choose another name for the backup")
@@ -44,14 +46,14 @@ def copy(session: Session, path: str) -> None:
 
 
 def _check(target: sqlite3.Connection, path: str) -> None:
-    ((verdict,), *_) = target.execute("pragma quick_check(1)").fetchall()
-    if verdict != "ok":
-        raise BrokerCorrupt(f"the copy {path} is damaged ({verdict}): see `liteq doctor`")
+    ((fault,), *_) = target.execute("pragma quick_check(1)").fetchall()
+    if fault != "ok":
+        raise BrokerCorrupt(f"the copy {path} is damaged ({fault}): see `liteq doctor`")
 
 
 def _rename(part: str, path: str) -> None:
     try:
-        os.link(part, path)  # fails where `rename` would replace what came there meanwhile
+        os.link(part, path)  # fails where `rename` would replace a file created meanwhile
     except FileExistsError:
         raise ConfigurationError(f"{path} is there already: choose another name") from None
     except OSError:  # a file system without hard links

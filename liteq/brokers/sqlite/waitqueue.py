@@ -1,4 +1,4 @@
-"""Waiting for the gate to open, in the order of coming."""
+"""The queue of the processes that wait for the write lock, in order of arrival."""
 
 import os
 import random
@@ -10,21 +10,21 @@ from contextlib import suppress
 from .runtime import runtime_folder
 
 
-class Line:
-    """Looks at the gate again and again: all that can be done everywhere."""
+class WaitQueue:
+    """A queue without order: each process polls. It works on every platform."""
 
     def join(self) -> None:
-        """Begin to wait, behind those who do."""
+        """Begin to wait, behind those who already do."""
 
     def leave(self) -> None:
-        """Wait no more."""
+        """Stop waiting."""
 
     def wait(self, seconds: float) -> None:
-        """Until it is worth trying; for so many seconds at most."""
+        """Wait until the lock is worth trying, for `seconds` at most."""
         time.sleep(min(random.uniform(0.0001, 0.0004), seconds))
 
-    def call(self) -> None:
-        """Let the first one try."""
+    def wake_next(self) -> None:
+        """Wake the first process in the queue."""
 
     def close(self) -> None:
         """Close what is open."""
@@ -32,7 +32,7 @@ class Line:
 
 if sys.platform == "linux":
 
-    class _Pipe(Line):
+    class _PipeQueue(WaitQueue):
         """A named pipe: a byte in it wakes the one that has waited longest (EPOLLEXCLUSIVE)."""
 
         def __init__(self, path: str) -> None:
@@ -47,9 +47,9 @@ if sys.platform == "linux":
                 raise
 
         def join(self) -> None:
-            # Anew each time: the kernel keeps them in the order in which they were registered.
-            # Should it have no room for one more, or a Ctrl-C have kept us from leaving the last
-            # time, we look again and again as everywhere.
+            # Registered again each time: the kernel wakes in the order of registration. This
+            # fails if the kernel has no room for one more, or if a Ctrl-C kept us from leaving
+            # the last time; then we poll, as on other platforms.
             with suppress(OSError):
                 self._poll.register(self._fd, select.EPOLLIN | select.EPOLLEXCLUSIVE)
 
@@ -59,11 +59,11 @@ if sys.platform == "linux":
 
         def wait(self, seconds: float) -> None:
             if self._poll.poll(seconds):
-                with suppress(BlockingIOError):  # another one was faster
+                with suppress(BlockingIOError):  # another process was faster
                     os.read(self._fd, 1)
 
-        def call(self) -> None:
-            with suppress(BlockingIOError):  # full of calls that nobody has heard yet
+        def wake_next(self) -> None:
+            with suppress(BlockingIOError):  # full of bytes that no process has read yet
                 os.write(self._fd, b"!")
 
         def close(self) -> None:
@@ -71,11 +71,11 @@ if sys.platform == "linux":
             os.close(self._fd)
 
 
-def line_at(fd: int) -> Line:
-    """The line before the gate whose file is open at `fd`."""
+def open_wait_queue(fd: int) -> WaitQueue:
+    """Return the queue for the lock file that is open at `fd`."""
     if sys.platform == "linux":
         folder, found = runtime_folder(), os.fstat(fd)
         if folder is not None:
             with suppress(OSError):
-                return _Pipe(os.path.join(folder, f"gate-{found.st_dev:x}-{found.st_ino:x}"))
-    return Line()
+                return _PipeQueue(os.path.join(folder, f"gate-{found.st_dev:x}-{found.st_ino:x}"))
+    return WaitQueue()

@@ -1,4 +1,4 @@
-"""Who keeps a store locked: for the error that somebody gets who waited in vain."""
+"""Descriptions of the process that holds the write lock, for error messages."""
 
 import os
 
@@ -7,22 +7,22 @@ from ..owners import state_of
 _WRITE_LOCK = "120"  # the byte of the -shm file that SQLite's writers lock
 
 
-def holder_of_gate(pid: int) -> str:
-    """Words for the process `pid`, which is inside the gate."""
+def describe_holder(pid: int) -> str:
+    """Return words for the process `pid`, which holds liteq's write lock."""
     if state_of(pid) == "T":
         return f"held by pid {pid}, which is stopped: let it go on (kill -CONT {pid}) or end it"
     return f"held by pid {pid}, in a transaction that does not end: end that process"
 
 
-def holder_of_lock(path: str) -> str:
-    """Words for whoever is in a transaction on the store at `path` without having queued for it."""
-    pid = _locker(f"{path}-shm")
-    who = f"held by pid {pid}" if pid else "held by another program"
-    return f"{who}, in a transaction that does not end: close that program"
+def describe_other_program(path: str) -> str:
+    """Return words for a program that holds SQLite's lock on `path` and did not take liteq's."""
+    pid = _pid_of_writer(f"{path}-shm")
+    holder = f"held by pid {pid}" if pid else "held by another program"
+    return f"{holder}, in a transaction that does not end: close that program"
 
 
-def _locker(path: str) -> int | None:
-    """The pid of the process that has locked the store for writing, where /proc tells (Linux)."""
+def _pid_of_writer(path: str) -> int | None:
+    """Return the pid that has locked the file for writing; None where /proc does not tell."""
     try:
         found = os.stat(path)
         with open("/proc/locks") as file:

@@ -1,0 +1,122 @@
+"""Notifications between processes: a datagram to the socket of each listener.
+
+They are Unix sockets in a folder of the user's own or, where there are none, UDP sockets on the
+loopback address. A datagram only wakes; its content is never read.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from ...support.portable import portable
+from ..base import Listener
+from . import forks
+from .runtime import runtime_folder
+
+_UNIX = hasattr(socket, "AF_UNIX") and os.name == "posix"
+
+
+class SocketListener(forks.ForkAware, Listener):
+    """A listener on a datagram socket.
+
+    `changed` returns whether the store was written to since its last call; `on_close` is called
+    with the address when the listener is closed.
+    """
+
+    def __init__(self, changed: Callable[[], bool], on_close: Callable[[str], None]) -> None:
+        self.missed = changed  # type: ignore[method-assign]
+        self._socket, self.address = _bind()
+        forks.register(self)
+        self._socket.setblocking(False)
+        self._on_close = on_close
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def wait(self, timeout: float) -> bool:
+        try:
+            if self._socket.recv(16):
+                self.clear()
+                return True
+        except BlockingIOError:
+            pass
+        self._socket.settimeout(max(timeout, 1e-6))
+        try:
+            self._socket.recv(16)
+        except TimeoutError:
+            return False
+        finally:
+            self._socket.setblocking(False)
+        self.clear()
+        return True
+
+    def clear(self) -> None:
+        with suppress(BlockingIOError):
+            while self._socket.recv(16):
+                pass
+
+    def close(self) -> None:
+        if self._socket.fileno() < 0:
+            return
+        forks.unregister(self)
+        self._socket.close()
+        _unlink(self.address)
+        self._on_close(self.address)
+
+    def after_fork_in_child(self) -> None:
+        self._socket.close()  # a forked child must not receive what is sent to its parent
+
+
+class Notifier:
+    """The sockets by which one thread notifies listeners of other processes."""
+
+    def __init__(self) -> None:
+        self._unix: socket.socket | None = None
+        self._inet: socket.socket | None = None
+
+    def notify(self, addresses: Iterable[str]) -> None:
+        """Notify each address. One that is closed, or whose buffer is full, is no error."""
+        for address in addresses:
+            with suppress(OSError):
+                if address.startswith("udp:"):
+                    self._loopback().sendto(b"!", ("127.0.0.1", int(address[4:])))
+                else:
+                    self._local().sendto(b"!", address)
+
+    def _local(self) -> socket.socket:
+        if self._unix is None:
+            self._unix = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            self._unix.setblocking(False)
+        return self._unix
+
+    def _loopback(self) -> socket.socket:
+        if self._inet is None:
+            self._inet = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self._inet.setblocking(False)
+        return self._inet
+
+    def close(self) -> None:
+        """Close the sockets."""
+        for each in (self._unix, self._inet):
+            if each is not None:
+                each.close()
+
+
+def _bind() -> tuple[socket.socket, str]:
+    folder = runtime_folder() if _UNIX and not portable() else None
+    if folder is None:
+        loopback = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        loopback.bind(("127.0.0.1", 0))
+        return loopback, f"udp:{loopback.getsockname()[1]}"
+    local = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    address = os.path.join(folder, f"{os.getpid()}-{time.monotonic_ns():x}")
+    local.bind(address)
+    return local, address
+
+
+def _unlink(address: str) -> None:
+    if not address.startswith("udp:"):
+        with suppress(OSError):
+            os.unlink(address)
