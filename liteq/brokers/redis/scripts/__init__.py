@@ -9,9 +9,14 @@ from functools import cache
 from hashlib import sha1
 from typing import NamedTuple
 
+from ....states import Phase
+
 _USES = re.compile(r"-- uses ([\w, ]+)\n")
 _NEED_MEMORY = frozenset({"enqueue", "enqueue_graph", "fire", "schedule", "unpack"})
 _READ = frozenset({"attempts", "dead", "fetch", "next_fire", "present", "schedules", "workflows"})
+
+# Every script begins with this, so that the numbers of the phases stand in `liteq.states` alone.
+_PHASES = "\n".join(f"local {phase.name} = {int(phase)}" for phase in Phase)
 
 
 class Script(NamedTuple):
@@ -28,7 +33,7 @@ def script(verb: str, *, flags: bool) -> Script:
     head = _USES.match(text)
     assert head is not None, f"{verb}.lua does not begin with what it uses"
     parts = [_read(name.strip()) for name in head[1].split(",")]
-    whole = "\n".join([*parts, text])
+    whole = "\n".join([_PHASES, *parts, text])
     if flags and verb in _READ:
         whole = f"#!lua flags=no-writes\n{whole}"  # a replica can answer it, too
     elif flags and verb not in _NEED_MEMORY:

@@ -7,10 +7,10 @@ local found = {}
 while position < #ARGV do
   local id = take()
   local t = load(id)
-  if t and t.phase < 4 then
+  if t and t.phase < SUCCEEDED then
     call("HSET", t.key, "revoked", keep, "terminate", terminate and 1 or 0)
     t.revoked = keep
-    if t.phase < 3 then
+    if t.phase < RUNNING then
       leave(t)
       enter(t, t.phase)
     elseif terminate then

@@ -10,10 +10,10 @@ end
 -- The same; of one that was skipped, what that is due to.
 local function caused(id)
   local found = input(id)
-  if not found or found[1] ~= 9 then return found end
+  if not found or found[1] ~= SKIPPED then return found end
   local blame = call("HGET", P .. "task:" .. id, "woken_by")
   local cause = blame and input(blame)
-  return cause and { 9, cause[2], cause[3], cause[4] } or found
+  return cause and { SKIPPED, cause[2], cause[3], cause[4] } or found
 end
 
 local function failure(id)
@@ -102,7 +102,7 @@ local function handed_again(worker, seen)
   for n, member in ipairs(last.members) do
     local id, token = member:sub(15), last.to - #last.members + n
     local v = call("HMGET", P .. "task:" .. id, "phase", "token")
-    if v[1] == "3" and tonumber(v[2]) == token then found[#found + 1] = (delivery(id, token)) end
+    if tonumber(v[1]) == RUNNING and tonumber(v[2]) == token then found[#found + 1] = (delivery(id, token)) end
   end
   return found
 end
@@ -119,12 +119,12 @@ local function claim(worker, seen, limit, queues)
     local id = member:sub(15)
     local given, queue = delivery(id, token + n)
     if given then
-      call("HSET", P .. "task:" .. id, "phase", 3, "token", given[2], "worker", worker,
+      call("HSET", P .. "task:" .. id, "phase", RUNNING, "token", given[2], "worker", worker,
         "started", clock)
       running[#running + 1] = 0
       running[#running + 1] = member
-      tally(queue, 2, -1)
-      tally(queue, 3, 1)
+      tally(queue, READY, -1)
+      tally(queue, RUNNING, 1)
       found[#found + 1] = given
     end
   end

@@ -3,7 +3,7 @@
 
 for _ = 1, tonumber(take()) do
   local t = load(take())
-  if t and t.phase ~= 3 then delete(t) end
+  if t and t.phase ~= RUNNING then delete(t) end
 end
 while position < #ARGV do
   local id = take()

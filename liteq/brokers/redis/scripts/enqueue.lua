@@ -10,17 +10,17 @@ for each = 1, n do
   local key = P .. "task:" .. id
   if call("EXISTS", key) == 0 then
     local place = string.format("%014.0f", seq + each)
-    local phase, score, index = 2, 0, P .. "ready:" .. queue
+    local phase, score, index = READY, 0, P .. "ready:" .. queue
     for at = position + 1, position + more, 2 do
       local field, value = ARGV[at], ARGV[at + 1]
       if field == "priority" then
         score = -tonumber(value)
       elseif field == "eta" and tonumber(value) > now then
-        phase = 1
+        phase = SCHEDULED
       end
       call("HSET", key, field, value)
     end
-    if phase == 1 then
+    if phase == SCHEDULED then
       score, index = call("HGET", key, "eta"), P .. "scheduled"
     end
     call("HSET", key, "phase", phase, "seq", place, "queue", queue, "message", message,

@@ -9,7 +9,7 @@ end
 
 local function last_runs(id)
   local phase = id and call("HGET", P .. "task:" .. id, "phase")
-  return phase and tonumber(phase) < 4
+  return phase and tonumber(phase) < SUCCEEDED
 end
 
 local function fire()

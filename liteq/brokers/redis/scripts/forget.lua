@@ -4,7 +4,7 @@
 local n = 0
 while position < #ARGV do
   local t = load(take())
-  if t and t.phase > 3 and not needed(t) then
+  if t and t.phase >= SUCCEEDED and not needed(t) then
     delete(t)
     n = n + 1
   end

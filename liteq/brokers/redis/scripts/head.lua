@@ -14,11 +14,13 @@
 -- Every task is in the one index of its phase, as the member `<seq><id>`, so that equal scores
 -- are in the order of sending:
 --
---   waiting           zset    0, for other tasks
---   scheduled         zset    1, by eta
---   ready:<queue>     zset    2, by -priority
---   running:<worker>  zset    3
---   ended:<phase>     zset    4 to 9, by when it may be forgotten
+--   waiting           zset    WAITING, for other tasks
+--   scheduled         zset    SCHEDULED, by eta
+--   ready:<queue>     zset    READY, by -priority
+--   running:<worker>  zset    RUNNING
+--   ended:<phase>     zset    SUCCEEDED to SKIPPED, by when it may be forgotten
+--
+-- These names of phases are those of liteq.states, which scripts/__init__.py puts before all.
 --
 -- Of workflows, see walk.lua:
 --

@@ -5,7 +5,7 @@ for _, member in ipairs(call("ZRANGEBYSCORE", P .. "scheduled", "-inf", clock, "
   local t = load(member:sub(15))
   if t then
     leave(t)
-    enter(t, 2)
+    enter(t, READY)
   else
     call("ZREM", P .. "scheduled", member)
   end

@@ -8,7 +8,7 @@ local limit = tonumber(take())
 local ready, scheduled = tonumber(take()), tonumber(take())
 local offset = tonumber(take())
 local queues, passed = {}, offset
-local dropped = { 0, 0 } -- by phase
+local dropped = { [READY] = 0, [SCHEDULED] = 0 }
 for at = position + 1, #ARGV do queues[ARGV[at]] = true end
 
 local function drop_one(member)
@@ -18,14 +18,14 @@ local function drop_one(member)
   if t.tied then
     leave(t)
     call("HSET", t.key, "finished", clock)
-    finish(t, 7, clock)
+    finish(t, CANCELLED, clock)
   else
     delete(t)
   end
 end
 
 for queue in pairs(queues) do
-  local most = math.min(limit, ready) - dropped[2]
+  local most = math.min(limit, ready) - dropped[READY]
   if most > 0 then
     for _, member in ipairs(call("ZRANGE", P .. "ready:" .. queue, 0, most - 1)) do
       drop_one(member)
@@ -35,7 +35,7 @@ end
 if scheduled > 0 then
   for _, member in ipairs(call("ZRANGE", P .. "scheduled", offset, offset + limit - 1)) do
     local wanted = queues[call("HGET", P .. "task:" .. member:sub(15), "queue")]
-    if wanted and dropped[1] < scheduled then
+    if wanted and dropped[SCHEDULED] < scheduled then
       drop_one(member)
     else
       passed = passed + 1
@@ -43,4 +43,4 @@ if scheduled > 0 then
   end
 end
 follow_up()
-return done({ dropped[2], dropped[1], passed })
+return done({ dropped[READY], dropped[SCHEDULED], passed })

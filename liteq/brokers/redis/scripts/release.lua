@@ -4,10 +4,10 @@
 while position < #ARGV do
   local id, token = take(), take()
   local t = load(id)
-  if t and t.phase == 3 and t.token == token then
+  if t and t.phase == RUNNING and t.token == token then
     leave(t)
     call("HDEL", t.key, "started")
-    enter(t, 2)
+    enter(t, READY)
   end
 end
 follow_up()

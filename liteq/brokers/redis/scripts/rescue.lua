@@ -19,8 +19,8 @@ call("HSET", P .. "worker:" .. worker, "stopped", clock, "struck", 1)
 call("HDEL", P .. "worker:" .. worker, "handed")
 
 local function bury(t, phase, lost)
-  local why = phase == 6 and why_dead:gsub("{lost}", lost) or why_once
-  local kept = phase == 6 and keep_dead or keep
+  local why = phase == DEAD and why_dead:gsub("{lost}", lost) or why_once
+  local kept = phase == DEAD and keep_dead or keep
   leave(t)
   call("HDEL", t.key, "result", "serializer", "reported")
   call("HSET", t.key, "traceback", why, "lost", lost, "finished", clock)
@@ -30,15 +30,15 @@ end
 local function take_back(t)
   local once, lost = unpack(call("HMGET", t.key, "once", "lost"))
   lost = tonumber(lost or "0") + 1
-  if once then return bury(t, 5, lost) end
+  if once then return bury(t, FAILED, lost) end
   if not known or begun[t.token] then
-    if lost >= max_lost then return bury(t, 6, lost) end
+    if lost >= max_lost then return bury(t, DEAD, lost) end
     remember(t, clock, "lost", why_lost)
     call("HSET", t.key, "lost", lost)
   end
   leave(t)
   call("HDEL", t.key, "started")
-  enter(t, 2)
+  enter(t, READY)
 end
 
 local ids = {}

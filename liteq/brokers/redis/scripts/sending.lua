@@ -25,7 +25,7 @@ local function insert(n)
         call("ZADD", P .. waiters .. t.waits, t.seq, id)
       end
       if t.group then call("ZADD", P .. "members:" .. t.group, t.position or 0, id) end
-      enter(t, t.waits and 0 or ready_phase(t.eta))
+      enter(t, t.waits and WAITING or ready_phase(t.eta))
     end
   end
 end

@@ -80,7 +80,7 @@ local function finish_plainly(s, keep)
   local key = P .. "task:" .. s.id
   local v = call("HMGET", key, "phase", "token", "tied", "seq", "queue", "worker", "serializer",
     "traceback", "reported", "lost")
-  if v[1] ~= "3" or v[2] ~= s.token or v[3] then return false end
+  if tonumber(v[1]) ~= RUNNING or v[2] ~= s.token or v[3] then return false end
   if v[7] or v[8] or v[9] or v[10] then
     call("HDEL", key, "result", "serializer", "traceback", "reported", "lost")
   end
@@ -92,7 +92,7 @@ local function finish_plainly(s, keep)
   local member = v[4] .. s.id
   collect(left, P .. "running:" .. v[6], member)
   collect(over, P .. "ended:" .. s.phase, keep ~= "" and keep or "+inf", member)
-  tally(v[5], 3, -1)
+  tally(v[5], RUNNING, -1)
   tally(v[5], s.phase, 1)
   news.results = true
   return true
@@ -106,14 +106,14 @@ end
 local function settle()
   local s = read()
   local keep, next_one
-  if s.phase > 3 then
+  if s.phase >= SUCCEEDED then
     keep = take()
     if finish_plainly(s, keep) then return true end
   else
     next_one = read_next()
   end
   local t = load(s.id)
-  local held = t and t.phase == 3 and t.token == s.token
+  local held = t and t.phase == RUNNING and t.token == s.token
   if not held then
     if next_one and next_one.replaced then
       skip_graph()

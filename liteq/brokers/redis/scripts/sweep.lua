@@ -23,7 +23,7 @@ local function look(key)
   end
 end
 
-for phase = 4, 9 do look(P .. "ended:" .. phase) end
+for phase = SUCCEEDED, SKIPPED do look(P .. "ended:" .. phase) end
 table.sort(over, function(a, b)
   if a[2] ~= b[2] then return a[2] < b[2] end
   return a[3] < b[3]

@@ -20,10 +20,10 @@ local function load(id)
 end
 
 local function index(t)
-  if t.phase > 3 then return P .. "ended:" .. t.phase, t.keep or "+inf" end
-  if t.phase == 2 then return P .. "ready:" .. t.queue, -tonumber(t.priority) end
-  if t.phase == 3 then return P .. "running:" .. t.worker, 0 end
-  if t.phase == 1 then return P .. "scheduled", t.eta end
+  if t.phase >= SUCCEEDED then return P .. "ended:" .. t.phase, t.keep or "+inf" end
+  if t.phase == READY then return P .. "ready:" .. t.queue, -tonumber(t.priority) end
+  if t.phase == RUNNING then return P .. "running:" .. t.worker, 0 end
+  if t.phase == SCHEDULED then return P .. "scheduled", t.eta end
   return P .. "waiting", 0
 end
 
@@ -34,12 +34,12 @@ end
 
 local function count_in_group(t)
   local open, failed = P .. "open:" .. t.group, P .. "failed:" .. t.group
-  if t.phase > 3 then
+  if t.phase >= SUCCEEDED then
     call("SREM", open, "t" .. t.id)
   else
     call("SADD", open, "t" .. t.id)
   end
-  if t.phase > 4 then
+  if t.phase > SUCCEEDED then
     call("ZADD", failed, t.seq, "t" .. t.id)
   else
     call("ZREM", failed, "t" .. t.id)
@@ -47,9 +47,9 @@ local function count_in_group(t)
 end
 
 local function enter(t, phase)
-  if t.revoked and phase < 3 then
+  if t.revoked and phase < RUNNING then
     -- Nobody runs it, and nobody will: this is its end.
-    phase = 7
+    phase = CANCELLED
     t.keep = t.revoked ~= "" and number(now + tonumber(t.revoked)) or nil
     call("HSET", t.key, "finished", clock)
     if t.keep then call("HSET", t.key, "keep", t.keep) end
@@ -60,10 +60,10 @@ local function enter(t, phase)
   call("HSET", t.key, "phase", phase)
   tally(t.queue, phase, 1)
   if t.group then count_in_group(t) end
-  if phase > 3 then
+  if phase >= SUCCEEDED then
     news.results = true
     if t.tied then ended[#ended + 1] = t end
-  elseif phase ~= 3 then
+  elseif phase ~= RUNNING then
     news.work = true
   end
 end
@@ -76,7 +76,7 @@ local function finish(t, phase, keep)
 end
 
 local function ready_phase(eta)
-  return eta and tonumber(eta) > now and 1 or 2
+  return eta and tonumber(eta) > now and SCHEDULED or READY
 end
 
 -- attempts

@@ -5,7 +5,7 @@ local worker = take()
 local found = call("LRANGE", P .. "lost:" .. worker, 0, -1)
 for _, id in ipairs(call("SMEMBERS", P .. "condemned:" .. worker)) do
   local t = load(id)
-  if t and t.phase == 3 and t.worker == worker then
+  if t and t.phase == RUNNING and t.worker == worker then
     found[#found + 1] = id
     found[#found + 1] = t.token
   else

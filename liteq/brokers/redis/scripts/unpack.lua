@@ -23,7 +23,7 @@ local function tie(t)
   if t.group then
     call("ZADD", P .. "members:" .. t.group, call("HGET", t.key, "position") or 0, t.id)
   end
-  if t.phase == 9 and t.woken_by then call("SADD", P .. "skipped:" .. t.woken_by, t.id) end
+  if t.phase == SKIPPED and t.woken_by then call("SADD", P .. "skipped:" .. t.woken_by, t.id) end
 end
 
 local function unpack_task()

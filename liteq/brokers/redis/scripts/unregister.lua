@@ -8,7 +8,7 @@ for _, member in ipairs(call("ZRANGE", P .. "running:" .. worker, 0, -1)) do
   if t then
     leave(t)
     call("HDEL", t.key, "started")
-    enter(t, 2)
+    enter(t, READY)
   end
 end
 follow_up()

@@ -17,7 +17,7 @@ local function waiters(id, barrier)
   local found = {}
   for _, name in ipairs(call("ZRANGE", P .. (barrier and "barrier:" or "waiters:") .. id, 0, -1)) do
     local t = load(name)
-    if t and t.phase == 0 then found[#found + 1] = t end
+    if t and t.phase == WAITING then found[#found + 1] = t end
   end
   return found
 end
@@ -25,7 +25,7 @@ end
 local function anyone_waits(id, barrier)
   for _, name in ipairs(call("ZRANGE", P .. (barrier and "barrier:" or "waiters:") .. id, 0, -1)) do
     local phase = call("HGET", P .. "task:" .. name, "phase")
-    if phase and tonumber(phase) < 4 then return true end
+    if phase and tonumber(phase) < SUCCEEDED then return true end
   end
   return false
 end
@@ -94,10 +94,11 @@ end
 
 local function begin(t)
   -- With one that wants to be ignored a chain ends, without a failure.
-  local ignored = t.phase == 4 and call("HEXISTS", t.key, "reported") == 1
-  local phase = ignored and 7 or t.phase
+  local ignored = t.phase == SUCCEEDED and call("HEXISTS", t.key, "reported") == 1
+  local phase = ignored and CANCELLED or t.phase
   ends[#ends + 1] = {
-    id = t.id, failed = phase ~= 4, phase = phase, blame = t.id, keep = t.keep, own = not ignored,
+    id = t.id, failed = phase ~= SUCCEEDED, phase = phase, blame = t.id, keep = t.keep,
+    own = not ignored,
   }
   if t.group then note_group(t.group, { id = t.id, keep = t.keep }) end
   if t.barrier and t.waits then release_group(t.waits) end
@@ -116,10 +117,10 @@ end
 
 local function skip_task(t, e)
   -- What waited for a revoked task is revoked with it; a chord's body has failed.
-  local phase = e.phase == 7 and not e.barrier and 7 or 9
+  local phase = e.phase == CANCELLED and not e.barrier and CANCELLED or SKIPPED
   leave(t)
   call("HSET", t.key, "woken_by", e.blame, "finished", clock)
-  if phase == 9 then call("SADD", P .. "skipped:" .. e.blame, t.id) end
+  if phase == SKIPPED then call("SADD", P .. "skipped:" .. e.blame, t.id) end
   local tied = t.tied
   t.tied = nil -- whoever waits for it is told below
   finish(t, phase, e.keep)
@@ -164,7 +165,7 @@ local function blame_of(group)
   local name = first:sub(2)
   if first:sub(1, 1) == "g" then return call("HGET", P .. "group:" .. name, "blame") end
   local v = call("HMGET", P .. "task:" .. name, "phase", "woken_by")
-  return v[1] == "9" and v[2] or name
+  return tonumber(v[1]) == SKIPPED and v[2] or name
 end
 
 -- See whether the last member of a group has ended.
@@ -181,7 +182,7 @@ local function close(group, last)
   end
   local failed = blame and v[2] ~= "1"
   ends[#ends + 1] = {
-    id = group, barrier = true, failed = failed, phase = failed and 9 or 4,
+    id = group, barrier = true, failed = failed, phase = failed and SKIPPED or SUCCEEDED,
     blame = failed and blame or last.id, keep = last.keep, own = true,
     inner = v[1] ~= "",
   }
@@ -224,11 +225,11 @@ local function blame_no_more(id)
   end
   for _, name in ipairs(call("SMEMBERS", P .. "skipped:" .. id)) do
     local t = load(name)
-    if t and t.phase == 9 then
+    if t and t.phase == SKIPPED then
       leave(t)
       call("HDEL", t.key, "woken_by", "finished", "keep")
       t.keep = nil
-      enter(t, 0)
+      enter(t, WAITING)
     end
   end
   call("DEL", P .. "blamed:" .. id, P .. "skipped:" .. id)

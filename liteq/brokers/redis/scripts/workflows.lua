@@ -44,10 +44,10 @@ for _, worker in ipairs(call("ZRANGE", P .. "workers", 0, -1)) do
   end
 end
 local keys = { P .. "waiting", P .. "scheduled" }
-for phase = 4, 9 do keys[#keys + 1] = P .. "ended:" .. phase end
+for phase = SUCCEEDED, SKIPPED do keys[#keys + 1] = P .. "ended:" .. phase end
 local counts = call("HKEYS", P .. "counts")
 for _, field in ipairs(counts) do
-  if field:sub(1, 2) == "2:" then keys[#keys + 1] = P .. "ready:" .. field:sub(3) end
+  if field:sub(1, 2) == READY .. ":" then keys[#keys + 1] = P .. "ready:" .. field:sub(3) end
 end
 for _, key in ipairs(keys) do
   for _, member in ipairs(call("ZRANGE", key, 0, -1)) do add(member) end
