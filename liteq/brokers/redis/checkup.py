@@ -45,7 +45,7 @@ def gather(server: Server, counts: Sequence[QueueCount]) -> Facts:
         snapshots=_snapshots(server),
         last_save_failed="err"
         in (info.get("rdb_last_bgsave_status"), info.get("aof_last_write_status")),
-        dead_workers=len(server.run("dead", 0.0, "")[0]),
+        dead_workers=len(server.run("dead_workers", 0.0, "")[0]),
         tasks=dict(tasks),
     )
 

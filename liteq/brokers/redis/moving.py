@@ -32,7 +32,7 @@ class Moving(Movable):
                 yield TransferBatch([each for each in alone if each.record.phase in _RESTING], [])
         tasks, groups = self._run("workflows")
         if tasks:
-            transfers = [self._transfer(id.decode(), flat, told) for _, id, flat, told in tasks]
+            transfers = [self._transfer(id.decode(), flat, told) for id, flat, told in tasks]
             yield TransferBatch(transfers, [_group(id, flat) for id, flat in groups])
 
     def unpack(self, batch: TransferBatch) -> int:

@@ -51,7 +51,7 @@ class WorkerRegistry:
 
     def present(self, now: float) -> list[WorkerInfo]:
         """The workers that are there, by number."""
-        rows = self._server.run("present", now)
+        rows = self._server.run("live_workers", now)
         return sorted(filter(None, map(_seen, rows)))
 
 

@@ -32,7 +32,7 @@ class Rescuer:
 
     def dead(self) -> Iterator[DeadWorker]:
         """Those whose lease has ended, and those of this machine whose process is gone."""
-        ended, here = self._server.run("dead", self._now, this_process().boot)
+        ended, here = self._server.run("dead_workers", self._now, this_process().boot)
         for number, info in ended:
             yield DeadWorker(number.decode(), info.decode(), proven=False)
         for number, info, owner in here:

@@ -13,7 +13,9 @@ from ....states import Phase
 
 _USES = re.compile(r"-- uses ([\w, ]+)\n")
 _NEED_MEMORY = frozenset({"enqueue", "enqueue_graph", "fire", "schedule", "unpack"})
-_READ = frozenset({"attempts", "dead", "fetch", "next_fire", "present", "schedules", "workflows"})
+_READ = frozenset(
+    {"attempts", "dead_workers", "fetch", "live_workers", "next_fire", "schedules", "workflows"}
+)
 
 # Every script begins with this, so that the numbers of the phases stand in `liteq.states` alone.
 _PHASES = "\n".join(f"local {phase.name} = {int(phase)}" for phase in Phase)
