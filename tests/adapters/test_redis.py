@@ -14,7 +14,7 @@ from liteq import LiteQ
 from liteq.brokers import connect
 from liteq.brokers.base import Claim
 from liteq.brokers.redis import RedisBroker
-from liteq.brokers.redis.serverclock import ServerClock
+from liteq.brokers.redis.clock import ServerClock
 from liteq.exceptions import BrokerError, BrokerUnavailable, ImproperlyConfigured, SecurityError
 from liteq.model.message import Delivery, Message, new_id
 from liteq.model.outcome import Policy, Settlement
@@ -91,7 +91,7 @@ def test_what_was_given_back_meanwhile_is_not_handed_out_again(lossy: LosesRepli
     with pytest.raises(BrokerUnavailable):
         lossy.claim(Claim(worker, ("celery",), 1))
     lossy.losing = ""
-    lossy.server.run("release", 1.0, "a", lossy.server.ask("HGET", "{liteq}:task:a", "token"))
+    lossy.server.run("release", 1.0, "a", lossy.server.execute("HGET", "{liteq}:task:a", "token"))
     other = lossy.register("other", "{}")
     assert len(lossy.claim(Claim(other, ("celery",), 1))) == 1
 
@@ -121,7 +121,7 @@ def test_the_late_worker_that_comes_back_learns_what_was_taken_from_it(
 ) -> None:
     broker.enqueue([message("a")])
     (delivery,) = broker.claim(Claim(worker, ("celery",), 1))
-    broker.server.ask("ZADD", "{liteq}:leases", 1, worker)
+    broker.server.execute("ZADD", "{liteq}:leases", 1, worker)
     assert [each.message.id for each in broker.rescue(POLICY, lambda info: None)] == ["a"]
     assert broker.workers() == []
 
@@ -137,8 +137,8 @@ def test_no_lease_runs_out_while_nobody_could_be_heard(broker: RedisBroker, work
     broker.enqueue([message("a")])
     broker.claim(Claim(worker, ("celery",), 1))
     hour_ago = time.time() - 3600
-    broker.server.ask("ZADD", "{liteq}:leases", hour_ago + 30, worker)
-    broker.server.ask("SET", "{liteq}:beat", hour_ago)
+    broker.server.execute("ZADD", "{liteq}:leases", hour_ago + 30, worker)
+    broker.server.execute("SET", "{liteq}:beat", hour_ago)
 
     broker.register("first", "{}")
     assert broker.rescue(POLICY, lambda info: None) == []
@@ -150,7 +150,7 @@ def test_a_store_that_was_emptied_under_a_worker_knows_it_again(
 ) -> None:
     broker.enqueue([message("a")])
     (delivery,) = broker.claim(Claim(worker, ("celery",), 1))
-    broker.server.ask("FLUSHDB")
+    broker.server.execute("FLUSHDB")
 
     assert broker.settle([success(delivery)]).refused == [delivery.receipt]
     broker.beat(worker, "{}")
@@ -184,9 +184,9 @@ def test_the_time_is_the_server_s_whatever_the_clock_here_says(
 def test_forgotten_scripts_are_loaded_again(broker: RedisBroker, worker: int) -> None:
     for id in "abc":
         broker.enqueue([message(id)])
-        broker.server.ask("SCRIPT", "FLUSH")
+        broker.server.execute("SCRIPT", "FLUSH")
         (delivery,) = broker.claim(Claim(worker, ("celery",), 1))
-        broker.server.ask("SCRIPT", "FLUSH")
+        broker.server.execute("SCRIPT", "FLUSH")
         assert broker.settle([success(delivery)]).refused == []
 
 
@@ -204,11 +204,11 @@ def test_what_users_send_passes_untouched(broker: RedisBroker, worker: int) -> N
 
 def test_a_listed_task_whose_data_are_gone_stops_nobody(broker: RedisBroker, worker: int) -> None:
     broker.enqueue([message("a"), message("b"), message("c")])
-    broker.server.ask("DEL", "{liteq}:task:a")
+    broker.server.execute("DEL", "{liteq}:task:a")
 
     assert [each.message.id for each in broker.claim(Claim(worker, ("celery",), 2))] == ["b"]
-    broker.server.ask("DEL", "{liteq}:task:b")
-    broker.server.ask("ZADD", "{liteq}:leases", 1, worker)
+    broker.server.execute("DEL", "{liteq}:task:b")
+    broker.server.execute("ZADD", "{liteq}:leases", 1, worker)
     assert broker.rescue(POLICY, lambda info: None) == []
 
 
@@ -254,7 +254,7 @@ def test_what_is_signed_comes_back_as_it_was(signed: RedisBroker) -> None:
     worker = signed.register("worker", "{}")
     sent = message("a")
     signed.enqueue([sent])
-    assert b"LQ1" in signed.server.ask("HGET", "{liteq}:task:a", "message")
+    assert b"LQ1" in signed.server.execute("HGET", "{liteq}:task:a", "message")
 
     (delivery,) = signed.claim(Claim(worker, ("celery",), 1))
     assert delivery.message == sent
@@ -292,8 +292,8 @@ def test_a_message_that_was_not_signed_is_set_aside_unread(
 def test_a_message_of_another_queue_does_not_pass(signed: RedisBroker) -> None:
     worker = signed.register("worker", "{}")
     signed.enqueue([message("a"), message("b")])
-    stolen = signed.server.ask("HGET", "{liteq}:task:a", "message")
-    signed.server.ask("HSET", "{liteq}:task:b", "message", stolen)
+    stolen = signed.server.execute("HGET", "{liteq}:task:a", "message")
+    signed.server.execute("HSET", "{liteq}:task:b", "message", stolen)
 
     assert [each.message.id for each in signed.claim(Claim(worker, ("celery",), 2))] == ["a"]
 
@@ -303,9 +303,9 @@ def test_a_result_that_was_put_there_is_not_decoded(signed: RedisBroker) -> None
     worker = signed.register("worker", "{}")
     signed.enqueue([message("a"), message("b")])
     signed.settle(list(map(success, signed.claim(Claim(worker, ("celery",), 2)))))
-    theirs = signed.server.ask("HGET", "{liteq}:task:b", "result")
+    theirs = signed.server.execute("HGET", "{liteq}:task:b", "result")
     for forged in (b"cos\nsystem\n(S'true'\ntR.", theirs):
-        signed.server.ask("HSET", "{liteq}:task:a", "result", forged, "serializer", "json")
+        signed.server.execute("HSET", "{liteq}:task:a", "result", forged, "serializer", "json")
 
         with pytest.raises(SecurityError, match="not to be trusted"):
             app.AsyncResult("a").get(timeout=5)
@@ -360,8 +360,8 @@ def test_the_rights_of_the_guide_are_enough(redis_store: str, shared_redis: Redi
 @pytest.mark.parametrize(
     ("setting", "value", "what"),
     [
-        ("maxmemory-policy", "allkeys-lru", "throws tasks away"),
-        ("appendonly", "no", "should the server die"),
+        ("maxmemory-policy", "allkeys-lru", "evicts tasks"),
+        ("appendonly", "no", "if the server is killed"),
     ],
 )
 def test_a_worker_warns_at_its_start_of_settings_that_lose_tasks(

@@ -72,7 +72,7 @@ def test_no_secret_is_shown(url: str) -> None:
         ("redis://:hunter2@host?timeot=1", "did you mean timeout="),
         ("redis://:hunter2@host?timeout=soon", "give it in seconds"),
         ("redis://:hunter2@host?name=a b", "only letters"),
-        ("redis+sentinel://:hunter2@host", "what the sentinels call the server"),
+        ("redis+sentinel://:hunter2@host", "does not name the master"),
         ("redis+cluster://:hunter2@host?wait_replicas=1", "not for clusters"),
     ],
 )

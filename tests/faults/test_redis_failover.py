@@ -70,7 +70,7 @@ class TestCluster(BrokerContract):
 
     def kill_worker(self, broker: Broker, worker: int) -> None:
         assert isinstance(broker, RedisBroker)
-        broker.server.ask("ZADD", "{liteq}:leases", 0, worker)
+        broker.server.execute("ZADD", "{liteq}:leases", 0, worker)
 
 
 def test_a_worker_serves_a_cluster(cluster: tuple[list[RedisServer], str], tmp_path: Path) -> None:

@@ -326,7 +326,7 @@ def test_a_worker_that_slept_too_long_ends_what_was_taken_from_it(
         first = int(path.read_text().split()[1])
         os.kill(stopped, signal.SIGSTOP)
         try:
-            broker.server.ask("ZADD", "{liteq}:leases", 1, number)  # its lease has ended
+            broker.server.execute("ZADD", "{liteq}:leases", 1, number)  # its lease has ended
             with project.worker("-n", "other"):
                 wait_for(lambda: path.read_text().count("begin") == 2, "the second start")
                 os.kill(stopped, signal.SIGCONT)

@@ -1,6 +1,6 @@
 -- Entries of periodic tasks.
 
--- Read when an entry runs next and when it last ran, as `progress_args` in arguments.py has it.
+-- Read when an entry runs next and when it last ran, as `_progress_args` in schedules.py has it.
 local function read_progress()
   local moment, due, planned, runs, last, last_id = next_args(6)
   return {

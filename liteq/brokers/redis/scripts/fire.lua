@@ -4,7 +4,7 @@
 --
 -- KEYS     the prefix
 -- ARGV     now; for each firing: name, version, progress (6 values), and the number of messages
---          (0 or 1), and that message (`firing_args` in arguments.py)
+--          (0 or 1), and that message (`firing_args` in schedules.py)
 -- Returns  for each: done; held (its last task has not ended); lost (the entry was changed)
 
 local function is_unfinished(id)

@@ -51,9 +51,9 @@
 --   schedule:<name>   hash    entry and message (as sent, never read), overlap, version, moment,
 --                             due, planned, runs, last, last_id
 --
--- The fields of a task; one that is absent has its default. They are written as arguments.py has
--- them, or by scripts, and read by replies.py. No script looks into `message`, see packing.py, or
--- `result`.
+-- The fields of a task; one that is absent has its default. They are written by scripts, or
+-- as arguments.py and moving.py have them, and read by replies.py. No script reads `message`, see
+-- packing.py, or `result`.
 --
 --   message, queue, priority, eta, once (1: acks_late=False)
 --   seq, phase, token, worker, lost, attempts

@@ -4,7 +4,7 @@
 --
 -- KEYS     the prefix
 -- ARGV     now; for each entry: name, version, entry, message, overlap, progress (6 values)
---          (`entry_args` in arguments.py)
+--          (`entry_args` in schedules.py)
 -- Returns  the names of the entries that were refused
 
 local refused = {}

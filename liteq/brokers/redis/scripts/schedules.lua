@@ -2,7 +2,7 @@
 --
 -- KEYS     the prefix
 -- ARGV     now, until when entries are due (inf: all of them)
--- Returns  the fields and values of each entry, with `name` added (`entry_of` in replies.py)
+-- Returns  the fields and values of each entry, with `name` added (`entry_of` in schedules.py)
 
 local found = {}
 for _, name in ipairs(call("ZRANGEBYSCORE", P .. "schedules", "-inf", next_arg())) do

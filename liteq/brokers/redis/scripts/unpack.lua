@@ -4,10 +4,10 @@
 --
 -- KEYS     the prefix
 -- ARGV     now
---          the number of tasks, and of each (`transfer_args` in arguments.py): id, phase, the
+--          the number of tasks, and of each (`_transfer_args` in moving.py): id, phase, the
 --          number of fields and values, and these, the name of its worker (or empty), the number
 --          of earlier attempts, and of each: started, ended, worker's name, outcome, error
---          the number of groups, and of each (`moved_group_args`): id, outer, position, forgiving,
+--          the number of groups, and of each (`_moved_group_args`): id, outer, position, forgiving,
 --          closed (or empty), blame (or empty), released
 -- Returns  how many tasks were new
 

@@ -6,7 +6,7 @@
 -- ARGV     now
 -- Returns  the tasks in the order of sending: id, fields and values with `worker_name` added,
 --          earlier attempts as in attempts.lua; and the groups: id, fields and values. Two empty
---          lists if a task of a workflow runs (`Movable.pack`)
+--          lists if a task of a workflow runs (`workflows_of` in moving.py)
 
 local tasks, groups, seen_groups = {}, {}, {}
 
