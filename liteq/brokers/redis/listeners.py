@@ -36,9 +36,8 @@ class Subscription:
         """Return a new listener. It is subscribed by then, unless the server cannot be reached."""
         listener = LocalListener()
         with self._lock:
-            if (
-                self._pid != os.getpid()
-            ):  # after a fork: neither threads nor listeners are inherited
+            if self._pid != os.getpid():
+                # After a fork: neither threads nor listeners are inherited.
                 self._pid, self._thread, self._listeners = os.getpid(), None, WeakSet()
                 self._subscribed = threading.Event()
             self._listeners.add(listener)

@@ -1,4 +1,4 @@
-"""Who is dead, and what becomes of the tasks it held."""
+"""Dead workers, and the rescue of the tasks that they held."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -15,15 +15,15 @@ _ONCE = "its worker died while it ran, and with acks_late=False it may not run a
 
 
 class DeadWorker(NamedTuple):
-    """A worker that is gone."""
+    """A worker that is dead."""
 
     number: str
     info: str
-    proven: bool  # its process is no more; else its lease has ended
+    proven: bool  # its process has exited; else its lease has ended
 
 
 class Rescuer:
-    """Takes back what dead workers held."""
+    """The rescue of tasks from dead workers."""
 
     def __init__(self, server: Server, policy: Policy, now: float) -> None:
         self._server = server
@@ -31,11 +31,11 @@ class Rescuer:
         self._now = now
 
     def dead(self) -> Iterator[DeadWorker]:
-        """Those whose lease has ended, and those of this machine whose process is gone."""
-        ended, here = self._server.run("dead_workers", self._now, this_process().boot)
-        for number, info in ended:
+        """Yield workers whose lease has ended, and those of this host whose process has exited."""
+        expired, local = self._server.run("dead_workers", self._now, this_process().boot)
+        for number, info in expired:
             yield DeadWorker(number.decode(), info.decode(), proven=False)
-        for number, info, owner in here:
+        for number, info, owner in local:
             if is_gone(Owner.parse(owner.decode())):
                 yield DeadWorker(number.decode(), info.decode(), proven=True)
 
@@ -64,10 +64,10 @@ class Rescuer:
 
 
 def is_gone(owner: Owner) -> bool:
-    """Whether its process is proven to be gone.
+    """Return whether a worker's process is proven to have exited.
 
-    Two machines may have one name, but not one boot. So what is not of this boot and this pid
-    namespace is left to its lease.
+    Two hosts may have the same name, but not the same boot. So a worker of another boot or pid
+    namespace is judged by its lease alone.
     """
     mine = this_process()
     if (owner.boot, owner.space) != (mine.boot, mine.space):

@@ -98,8 +98,7 @@ class Signed(Signing):
         return message._replace(payload=self._signer.sign(message.payload, *_belonging(message)))
 
     def sign_result(self, id: str, data: bytes, serializer: str) -> bytes:
-        # The id is stored with the result, because a task that takes this result as an input is not
-        # told which task it comes from.
+        # The id is stored with the result, because an `Input` has a result without a task's id.
         owner = id.encode()
         whole = b"%d:%b%b" % (len(owner), owner, data)
         return self._signer.sign(whole, "result", serializer)
