@@ -33,7 +33,9 @@ local function input_from_failed(id)
   local input = input_from(end_with_error(id))
   if not input then return false end
   local woken_by, message = unpack(call("HMGET", P .. "task:" .. id, "woken_by", "message"))
-  input[5], input[6], input[7] = woken_by, id, message
+  table.insert(input, woken_by)
+  table.insert(input, id)
+  table.insert(input, message)
   return input
 end
 
@@ -74,7 +76,7 @@ local function delivery_of(id, token)
   if lost or reported or attempts or tied or woken_by then
     details = { lost, reported, attempts, tied, woken_by, woken_by and inputs_of(key) }
   end
-  return { id, string.format("%.0f", token), message, details }, queue
+  return { id, token, message, details }, queue
 end
 
 -- Take the first `limit` ready tasks of some queues out of their indexes; return them as members.
@@ -111,9 +113,10 @@ local function deliver_again(worker, last_token)
   local last_claim, found = cmsgpack.unpack(handed), {}
   if last_claim.to <= last_token then return found end
   for n, member in ipairs(last_claim.members) do
-    local id, token = id_of(member), last_claim.to - #last_claim.members + n
+    local id = id_of(member)
+    local token = string.format("%.0f", last_claim.to - #last_claim.members + n)
     local phase, held = unpack(call("HMGET", P .. "task:" .. id, "phase", "token"))
-    if tonumber(phase) == RUNNING and tonumber(held) == token then
+    if tonumber(phase) == RUNNING and held == token then
       found[#found + 1] = (delivery_of(id, token))
     end
   end
@@ -126,13 +129,13 @@ local function claim(worker, last_token, limit, queues)
   if #found > 0 or limit < 1 then return found end
   local members = take_ready(queues, limit)
   if #members == 0 then return found end
-  local token = reserve_tokens(#members)
+  local before_first = reserve_tokens(#members)
   local running = {} -- scores and members
   for n, member in ipairs(members) do
-    local id = id_of(member)
-    local delivery, queue = delivery_of(id, token + n)
+    local id, token = id_of(member), string.format("%.0f", before_first + n)
+    local delivery, queue = delivery_of(id, token)
     if delivery then
-      call("HSET", P .. "task:" .. id, "phase", RUNNING, "token", delivery[2], "worker", worker,
+      call("HSET", P .. "task:" .. id, "phase", RUNNING, "token", token, "worker", worker,
         "started", timestamp)
       running[#running + 1] = 0
       running[#running + 1] = member
@@ -143,7 +146,7 @@ local function claim(worker, last_token, limit, queues)
   end
   call_in_chunks("ZADD", P .. "running:" .. worker, running)
   call("HSET", P .. "worker:" .. worker, "handed",
-    cmsgpack.pack({ to = token + #members, members = members }))
+    cmsgpack.pack({ to = before_first + #members, members = members }))
   return found
 end
 
