@@ -63,7 +63,7 @@ def claim_args(claim: Claim, last_token: int) -> Arguments:
 
 
 def settlement_args(settlement: Settlement, *, again: bool) -> Arguments:
-    """Return a settlement; `again`: it was sent before, and no reply came. Read by settle.lua."""
+    """Return a settlement; `again`: it was sent before, and no reply came. Read by settling.lua."""
     fields: Arguments = []
     for name, value in (
         ("result", settlement.result),
