@@ -19,7 +19,7 @@ needs_redis = pytest.mark.skipif(BINARY is None, reason="there is no redis-serve
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """Return a port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -27,7 +27,7 @@ def free_port() -> int:
 
 
 def free_cluster_port() -> int:
-    """A free port whose bus, 10,000 above it, is free too."""
+    """Return a free port such that the port of the cluster bus, 10,000 above it, is free too."""
     while True:
         port = free_port()
         with suppress(OSError, OverflowError), socket.socket() as probe:
@@ -36,7 +36,7 @@ def free_cluster_port() -> int:
 
 
 class RedisServer:
-    """A server with a folder of its own. It keeps its port when it is started again."""
+    """A server with a folder of its own. It keeps its port when it is restarted."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
@@ -49,7 +49,7 @@ class RedisServer:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start the server, and wait until it replies."""
         assert BINARY is not None
         address = ("--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder))
         with (self.folder / "redis.log").open("ab") as log:
@@ -57,31 +57,31 @@ class RedisServer:
                 [BINARY, *address, "--save", "", *self.options], stdout=log, stderr=log
             )
         end = time.monotonic() + DEADLINE
-        while not self._answers():
+        while not self._replies():
             assert self.process.poll() is None, (self.folder / "redis.log").read_text()[-2000:]
             assert time.monotonic() < end, "the server does not answer"
             time.sleep(0.01)
 
     def kill(self) -> None:
-        """End it at once, as a loss of power would."""
+        """Kill the server, so that it cannot save anything."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
             self.process = None
 
     def command(self, *words: str | float) -> Any:
-        """Send a command by a connection of its own; the answer."""
+        """Send a command through a new connection; return the reply."""
         import redis
 
         with redis.Redis(port=self.port, socket_timeout=DEADLINE) as client:
             return client.execute_command(*words)
 
     def info(self, section: str) -> dict[str, str]:
-        """What it tells of itself."""
+        """Return a section of INFO."""
         found: dict[str, Any] = self.command("INFO", section)
         return {name: str(value) for name, value in found.items()}
 
-    def _answers(self) -> bool:
+    def _replies(self) -> bool:
         with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1.0) as link:
             link.sendall(b"PING\r\n")
             return link.recv(5) in (b"+PONG", b"-NOAU")
@@ -90,7 +90,7 @@ class RedisServer:
 
 @contextmanager
 def running_server(folder: Path, *options: str) -> Iterator[RedisServer]:
-    """A server that runs; killed at the end."""
+    """Yield a running server; it is killed at the end."""
     server = RedisServer(folder, *options)
     server.start()
     try:
@@ -99,7 +99,7 @@ def running_server(folder: Path, *options: str) -> Iterator[RedisServer]:
         server.kill()
 
 
-def _joined(folder: Path, name: str) -> Path:
+def _subfolder(folder: Path, name: str) -> Path:
     path = folder / name
     path.mkdir()
     return path
@@ -107,16 +107,16 @@ def _joined(folder: Path, name: str) -> Path:
 
 @contextmanager
 def running_sentinels(folder: Path) -> Iterator[tuple[RedisServer, RedisServer, str]]:
-    """A master, its replica, and three sentinels that watch over them; the URL."""
+    """Yield a master, its replica, and the URL of three sentinels that watch them."""
     with ExitStack() as stack:
 
         def server(name: str, *options: str) -> RedisServer:
-            place = _joined(folder, name)
-            return stack.enter_context(running_server(place, "--appendonly", "yes", *options))
+            subfolder = _subfolder(folder, name)
+            return stack.enter_context(running_server(subfolder, "--appendonly", "yes", *options))
 
         master = server("master", "--repl-diskless-sync-delay", "0")
         replica = server("replica", "--replicaof", "127.0.0.1", str(master.port))
-        ports = [_sentinel(stack, _joined(folder, f"sentinel{n}"), master) for n in range(3)]
+        ports = [_sentinel(stack, _subfolder(folder, f"sentinel{n}"), master) for n in range(3)]
         hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
         for port in ports:
             wait_until(partial(_knows_all, port), "the sentinels to know each other")
@@ -125,7 +125,7 @@ def running_sentinels(folder: Path) -> Iterator[tuple[RedisServer, RedisServer, 
 
 
 def _sentinel(stack: ExitStack, folder: Path, master: RedisServer) -> int:
-    """Start a sentinel; its port."""
+    """Start a sentinel; return its port."""
     assert BINARY is not None
     port = free_port()
     (folder / "sentinel.conf").write_text(
@@ -158,11 +158,11 @@ def _knows_all(port: int) -> bool:
 
 @contextmanager
 def running_cluster(folder: Path) -> Iterator[tuple[list[RedisServer], str]]:
-    """Three masters that share the slots; the URL."""
+    """Yield three masters that share the slots, and the URL of their cluster."""
     with ExitStack() as stack:
         options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
         nodes = [
-            stack.enter_context(running_server(_joined(folder, f"node{n}"), *options))
+            stack.enter_context(running_server(_subfolder(folder, f"node{n}"), *options))
             for n in range(3)
         ]
         first = nodes[0]
@@ -173,7 +173,7 @@ def running_cluster(folder: Path) -> Iterator[tuple[list[RedisServer], str]]:
             if node is not first:
                 node.command("CLUSTER", "MEET", "127.0.0.1", first.port)
         for node in nodes:
-            wait_until(partial(_is_whole, node), "the cluster")
+            wait_until(partial(_is_complete, node), "the cluster")
         yield nodes, "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in nodes)
 
 
@@ -181,14 +181,14 @@ def _is_synced(replica: RedisServer) -> bool:
     return replica.info("replication")["master_link_status"] == "up"
 
 
-def _is_whole(node: RedisServer) -> bool:
+def _is_complete(node: RedisServer) -> bool:
     state = str(node.command("CLUSTER", "INFO"))
     return "cluster_state:ok" in state and "cluster_known_nodes:3" in state
 
 
-def wait_until(look: Callable[[], bool], what: str) -> None:
-    """Look until it is so."""
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Poll until `condition` returns true; fail after the deadline."""
     end = time.monotonic() + DEADLINE
-    while not look():
-        assert time.monotonic() < end, f"{what} did not come"
+    while not condition():
+        assert time.monotonic() < end, f"waited in vain for {what}"
         time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""What only the Redis store can get wrong."""
+"""The Redis broker: lost replies, leases, clocks, scripts, signatures and settings."""
 
 import json
 import threading
@@ -14,7 +14,7 @@ from liteq import LiteQ
 from liteq.brokers import connect
 from liteq.brokers.base import Claim
 from liteq.brokers.redis import RedisBroker
-from liteq.brokers.redis.serverclock import ServerClock
+from liteq.brokers.redis.clock import ServerClock
 from liteq.exceptions import BrokerError, BrokerUnavailable, ImproperlyConfigured, SecurityError
 from liteq.model.message import Delivery, Message, new_id
 from liteq.model.outcome import Settlement
@@ -48,15 +48,15 @@ def worker(broker: RedisBroker) -> int:
 
 
 class LosesReplies(RedisBroker):
-    """The server does what it is told, and its answers are lost."""
+    """A broker whose server runs each script, and whose replies get lost for one verb."""
 
     losing = ""
 
     def _run(self, verb: str, *args: object) -> object:
-        answer = super()._run(verb, *args)
+        reply = super()._run(verb, *args)
         if verb == self.losing:
-            raise BrokerUnavailable("the answer was lost")
-        return answer
+            raise BrokerUnavailable("the reply was lost")
+        return reply
 
 
 @pytest.fixture
@@ -70,35 +70,37 @@ def lossy(broker: RedisBroker) -> Iterator[LosesReplies]:
 
 
 @pytest.mark.parametrize("verb", ["claim", "settle"])
-def test_tasks_of_a_claim_whose_answer_was_lost_are_handed_out_again(
+def test_tasks_of_a_claim_whose_reply_was_lost_are_claimed_again(
     lossy: LosesReplies, verb: str
 ) -> None:
-    wish = Claim(lossy.register("worker", "{}"), ("celery",), 5)
+    claim = Claim(lossy.register("worker", "{}"), ("celery",), 5)
     lossy.enqueue([message("a"), message("b")])
     lossy.losing = verb
     with pytest.raises(BrokerUnavailable):
-        lossy.claim(wish) if verb == "claim" else lossy.settle([], wish)
+        lossy.claim(claim) if verb == "claim" else lossy.settle([], claim)
     lossy.losing = ""
 
-    assert [each.message.id for each in lossy.claim(wish)] == ["a", "b"]
-    assert lossy.claim(wish) == []
+    assert [each.message.id for each in lossy.claim(claim)] == ["a", "b"]
+    assert lossy.claim(claim) == []
 
 
-def test_what_was_given_back_meanwhile_is_not_handed_out_again(lossy: LosesReplies) -> None:
+def test_a_task_that_was_released_after_a_lost_reply_is_not_claimed_twice(
+    lossy: LosesReplies,
+) -> None:
     worker = lossy.register("worker", "{}")
     lossy.enqueue([message("a"), message("b")])
     lossy.losing = "claim"
     with pytest.raises(BrokerUnavailable):
         lossy.claim(Claim(worker, ("celery",), 1))
     lossy.losing = ""
-    lossy.server.run("release", 1.0, "a", lossy.server.ask("HGET", "{liteq}:task:a", "token"))
+    lossy.server.run("release", 1.0, "a", lossy.server.execute("HGET", "{liteq}:task:a", "token"))
     other = lossy.register("other", "{}")
     assert len(lossy.claim(Claim(other, ("celery",), 1))) == 1
 
     assert [each.message.id for each in lossy.claim(Claim(worker, ("celery",), 1))] == ["b"]
 
 
-def test_a_settlement_whose_answer_was_lost_is_not_refused_the_second_time(
+def test_a_settlement_whose_reply_was_lost_is_not_refused_the_second_time(
     lossy: LosesReplies,
 ) -> None:
     worker = lossy.register("worker", "{}")
@@ -116,12 +118,12 @@ def test_a_settlement_whose_answer_was_lost_is_not_refused_the_second_time(
 # leases
 
 
-def test_the_late_worker_that_comes_back_learns_what_was_taken_from_it(
+def test_a_late_worker_is_to_terminate_the_tasks_that_were_taken_from_it(
     broker: RedisBroker, worker: int
 ) -> None:
     broker.enqueue([message("a")])
     (delivery,) = broker.claim(Claim(worker, ("celery",), 1))
-    broker.server.ask("ZADD", "{liteq}:leases", 1, worker)
+    broker.server.execute("ZADD", "{liteq}:leases", 1, worker)
     assert [each.message.id for each in broker.rescue(rescuing(broker.clock))] == ["a"]
     assert broker.workers() == []
 
@@ -132,25 +134,27 @@ def test_the_late_worker_that_comes_back_learns_what_was_taken_from_it(
     assert len(broker.claim(Claim(worker, ("celery",), 1))) == 1
 
 
-def test_no_lease_runs_out_while_nobody_could_be_heard(broker: RedisBroker, worker: int) -> None:
-    """The server was away for an hour. The first to come back must not bury the others."""
+def test_no_lease_ends_while_no_worker_could_reach_the_server(
+    broker: RedisBroker, worker: int
+) -> None:
+    """After an outage of an hour the first worker to return must not rescue from the others."""
     broker.enqueue([message("a")])
     broker.claim(Claim(worker, ("celery",), 1))
     hour_ago = time.time() - 3600
-    broker.server.ask("ZADD", "{liteq}:leases", hour_ago + 30, worker)
-    broker.server.ask("SET", "{liteq}:beat", hour_ago)
+    broker.server.execute("ZADD", "{liteq}:leases", hour_ago + 30, worker)
+    broker.server.execute("SET", "{liteq}:beat", hour_ago)
 
     broker.register("first", "{}")
     assert broker.rescue(rescuing(broker.clock)) == []
     assert len(broker.workers()) == 2
 
 
-def test_a_store_that_was_emptied_under_a_worker_knows_it_again(
+def test_a_worker_is_registered_again_when_the_store_was_emptied(
     broker: RedisBroker, worker: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     broker.enqueue([message("a")])
     (delivery,) = broker.claim(Claim(worker, ("celery",), 1))
-    broker.server.ask("FLUSHDB")
+    broker.server.execute("FLUSHDB")
 
     assert broker.settle([success(delivery)]).refused == [delivery.receipt]
     broker.beat(worker, "{}")
@@ -166,7 +170,7 @@ def test_a_store_that_was_emptied_under_a_worker_knows_it_again(
 # clocks
 
 
-def test_the_time_is_the_server_s_whatever_the_clock_here_says(
+def test_the_time_is_the_server_s_whatever_this_host_s_clock_says(
     broker: RedisBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = ServerClock(broker.server)
@@ -174,7 +178,7 @@ def test_the_time_is_the_server_s_whatever_the_clock_here_says(
     monkeypatch.setattr(time, "time", lambda: wall() - 600)
 
     assert abs(clock() - wall()) < 60
-    monkeypatch.setattr(time, "time", lambda: wall() + 86400)  # it is set while we run
+    monkeypatch.setattr(time, "time", lambda: wall() + 86400)  # it is set while the program runs
     assert abs(clock() - wall()) < 60
 
 
@@ -184,13 +188,13 @@ def test_the_time_is_the_server_s_whatever_the_clock_here_says(
 def test_forgotten_scripts_are_loaded_again(broker: RedisBroker, worker: int) -> None:
     for id in "abc":
         broker.enqueue([message(id)])
-        broker.server.ask("SCRIPT", "FLUSH")
+        broker.server.execute("SCRIPT", "FLUSH")
         (delivery,) = broker.claim(Claim(worker, ("celery",), 1))
-        broker.server.ask("SCRIPT", "FLUSH")
+        broker.server.execute("SCRIPT", "FLUSH")
         assert broker.settle([success(delivery)]).refused == []
 
 
-def test_what_users_send_passes_untouched(broker: RedisBroker, worker: int) -> None:
+def test_messages_pass_through_the_scripts_unchanged(broker: RedisBroker, worker: int) -> None:
     """Lua's numbers and its JSON would make 1.2345678901235e+16 and {} of these."""
     payload = json.dumps([[12345678901234567, [], {}], {"x": 0.1}]).encode()
     sent = message("a", payload)._replace(
@@ -202,13 +206,15 @@ def test_what_users_send_passes_untouched(broker: RedisBroker, worker: int) -> N
     assert broker.claim(Claim(worker, ("celery",), 1))[0].message == sent
 
 
-def test_a_listed_task_whose_data_are_gone_stops_nobody(broker: RedisBroker, worker: int) -> None:
+def test_a_task_in_an_index_without_its_data_is_passed_over(
+    broker: RedisBroker, worker: int
+) -> None:
     broker.enqueue([message("a"), message("b"), message("c")])
-    broker.server.ask("DEL", "{liteq}:task:a")
+    broker.server.execute("DEL", "{liteq}:task:a")
 
     assert [each.message.id for each in broker.claim(Claim(worker, ("celery",), 2))] == ["b"]
-    broker.server.ask("DEL", "{liteq}:task:b")
-    broker.server.ask("ZADD", "{liteq}:leases", 1, worker)
+    broker.server.execute("DEL", "{liteq}:task:b")
+    broker.server.execute("ZADD", "{liteq}:leases", 1, worker)
     assert broker.rescue(rescuing(broker.clock)) == []
 
 
@@ -241,7 +247,7 @@ def signed(redis_store: str) -> Iterator[RedisBroker]:
     broker.close()
 
 
-def test_pickle_is_refused_without_a_key_and_the_error_says_how(redis_store: str) -> None:
+def test_pickle_is_refused_without_a_key_and_the_error_names_the_setting(redis_store: str) -> None:
     app = LiteQ("project", broker=redis_store, task_serializer="pickle")
 
     with pytest.raises(ImproperlyConfigured, match="set secret_key"):
@@ -250,11 +256,11 @@ def test_pickle_is_refused_without_a_key_and_the_error_says_how(redis_store: str
         _ = app.backend
 
 
-def test_what_is_signed_comes_back_as_it_was(signed: RedisBroker) -> None:
+def test_signed_messages_and_results_are_read_back_unchanged(signed: RedisBroker) -> None:
     worker = signed.register("worker", "{}")
     sent = message("a")
     signed.enqueue([sent])
-    assert b"LQ1" in signed.server.ask("HGET", "{liteq}:task:a", "message")
+    assert b"LQ1" in signed.server.execute("HGET", "{liteq}:task:a", "message")
 
     (delivery,) = signed.claim(Claim(worker, ("celery",), 1))
     assert delivery.message == sent
@@ -274,7 +280,7 @@ def test_a_revived_task_is_still_signed(signed: RedisBroker) -> None:
     assert len(signed.claim(Claim(worker, ("celery",), 1))) == 1
 
 
-def test_a_message_that_was_not_signed_is_set_aside_unread(
+def test_a_message_that_was_not_signed_is_dead_and_not_decoded(
     broker: RedisBroker, signed: RedisBroker
 ) -> None:
     worker = signed.register("worker", "{}")
@@ -289,23 +295,23 @@ def test_a_message_that_was_not_signed_is_set_aside_unread(
     assert "it is not signed" in str(record.traceback)
 
 
-def test_a_message_of_another_queue_does_not_pass(signed: RedisBroker) -> None:
+def test_the_signed_message_of_another_task_is_refused(signed: RedisBroker) -> None:
     worker = signed.register("worker", "{}")
     signed.enqueue([message("a"), message("b")])
-    stolen = signed.server.ask("HGET", "{liteq}:task:a", "message")
-    signed.server.ask("HSET", "{liteq}:task:b", "message", stolen)
+    stolen = signed.server.execute("HGET", "{liteq}:task:a", "message")
+    signed.server.execute("HSET", "{liteq}:task:b", "message", stolen)
 
     assert [each.message.id for each in signed.claim(Claim(worker, ("celery",), 2))] == ["a"]
 
 
-def test_a_result_that_was_put_there_is_not_decoded(signed: RedisBroker) -> None:
+def test_a_forged_result_is_not_decoded(signed: RedisBroker) -> None:
     app = LiteQ("project", broker=signed, accept_content=["json", "pickle"])
     worker = signed.register("worker", "{}")
     signed.enqueue([message("a"), message("b")])
     signed.settle(list(map(success, signed.claim(Claim(worker, ("celery",), 2)))))
-    theirs = signed.server.ask("HGET", "{liteq}:task:b", "result")
+    theirs = signed.server.execute("HGET", "{liteq}:task:b", "result")
     for forged in (b"cos\nsystem\n(S'true'\ntR.", theirs):
-        signed.server.ask("HSET", "{liteq}:task:a", "result", forged, "serializer", "json")
+        signed.server.execute("HSET", "{liteq}:task:a", "result", forged, "serializer", "json")
 
         with pytest.raises(SecurityError, match="not to be trusted"):
             app.AsyncResult("a").get(timeout=5)
@@ -314,7 +320,7 @@ def test_a_result_that_was_put_there_is_not_decoded(signed: RedisBroker) -> None
 # errors
 
 
-def test_a_server_that_is_not_there_is_said_to_be_so_without_its_password() -> None:
+def test_an_error_about_a_missing_server_does_not_show_its_password() -> None:
     broker = connect(f"redis://:hunter2@127.0.0.1:{free_port()}/0")
 
     with pytest.raises(BrokerUnavailable, match=r"redis://:\*\*\*@127.0.0.1") as caught:
@@ -322,22 +328,24 @@ def test_a_server_that_is_not_there_is_said_to_be_so_without_its_password() -> N
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_host_without_an_address_is_said_to_be_so() -> None:
+def test_a_host_that_cannot_be_resolved_is_an_error() -> None:
     with pytest.raises(BrokerUnavailable, match="no connection"):
         connect("redis://no-such-host.invalid:6379").enqueue([message()])
 
 
-def test_a_wrong_database_is_said_to_be_so(shared_redis: RedisServer) -> None:
+def test_a_database_out_of_range_is_an_error(shared_redis: RedisServer) -> None:
     with pytest.raises(BrokerError, match="out of range"):
         connect(f"redis://127.0.0.1:{shared_redis.port}/999").enqueue([message()])
 
 
-def test_tls_where_there_is_none_is_no_hang(shared_redis: RedisServer) -> None:
+def test_tls_to_a_server_without_it_fails_and_does_not_hang(shared_redis: RedisServer) -> None:
     with pytest.raises(BrokerUnavailable):
         connect(f"rediss://127.0.0.1:{shared_redis.port}/0?timeout=1").enqueue([message()])
 
 
-def test_the_rights_of_the_guide_are_enough(redis_store: str, shared_redis: RedisServer) -> None:
+def test_the_access_rights_of_the_guide_are_enough(
+    redis_store: str, shared_redis: RedisServer
+) -> None:
     rights = "~{liteq* &{liteq* +@all -@admin -@dangerous +info +config|get"
     assert rights in Path(__file__).parents[2].joinpath("docs/guides/redis.md").read_text()
     shared_redis.command("ACL", "SETUSER", "liteq", "on", ">secret", *rights.split())
@@ -354,17 +362,17 @@ def test_the_rights_of_the_guide_are_enough(redis_store: str, shared_redis: Redi
     broker.close()
 
 
-# what the server's settings put at risk
+# settings of the server that may lose tasks
 
 
 @pytest.mark.parametrize(
     ("setting", "value", "what"),
     [
-        ("maxmemory-policy", "allkeys-lru", "throws tasks away"),
-        ("appendonly", "no", "should the server die"),
+        ("maxmemory-policy", "allkeys-lru", "evicts tasks"),
+        ("appendonly", "no", "if the server is killed"),
     ],
 )
-def test_a_worker_warns_at_its_start_of_settings_that_lose_tasks(
+def test_a_worker_warns_at_its_start_of_settings_that_may_lose_tasks(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, setting: str, value: str, what: str
 ) -> None:
     with running_server(tmp_path, "--appendonly", "yes", "--maxmemory", "100mb") as server:

@@ -9,7 +9,7 @@ from liteq.brokers.redis.location import Host, locate
 from liteq.exceptions import ConfigurationError
 
 
-def test_a_url_says_where_the_server_is() -> None:
+def test_a_url_has_host_database_user_and_options() -> None:
     found = locate("redis://ada:s%40crit@db.example:6380/3?timeout=2.5&name=shop")
 
     assert found.hosts == (Host("db.example", 6380),)
@@ -17,7 +17,7 @@ def test_a_url_says_where_the_server_is() -> None:
     assert (found.timeout, found.prefix, found.tls) == (2.5, "{liteq:shop}", None)
 
 
-def test_what_a_url_leaves_out_is_as_usual() -> None:
+def test_parts_that_a_url_leaves_out_have_defaults() -> None:
     found = locate("redis://")
 
     assert (found.hosts, found.db, found.password) == ((Host("localhost", 6379),), 0, None)
@@ -25,17 +25,17 @@ def test_what_a_url_leaves_out_is_as_usual() -> None:
 
 
 @pytest.mark.parametrize("scheme", ["rediss", "valkeys"])
-def test_tls_is_asked_for_by_scheme(scheme: str) -> None:
+def test_some_schemes_turn_tls_on(scheme: str) -> None:
     assert locate(f"{scheme}://host?ca_certs=/ca.pem").tls == {"ca_certs": "/ca.pem"}
 
 
-def test_a_socket_is_a_path() -> None:
+def test_a_unix_socket_is_a_path() -> None:
     found = locate("unix:///run/redis.sock?db=2")
 
     assert (found.socket, found.db, found.hosts) == ("/run/redis.sock", 2, ())
 
 
-def test_sentinels_know_the_server_by_a_name() -> None:
+def test_a_url_of_sentinels_names_the_master() -> None:
     found = locate("redis+sentinel://:secret@one,two:26380,[::1]:5/mymaster/1?sentinel_password=x")
 
     assert found.hosts == (Host("one", 26379), Host("two", 26380), Host("::1", 5))
@@ -43,7 +43,7 @@ def test_sentinels_know_the_server_by_a_name() -> None:
     assert found.sentinel_password == "x"
 
 
-def test_a_cluster_is_some_of_its_nodes() -> None:
+def test_a_url_of_a_cluster_has_some_of_its_nodes() -> None:
     assert locate("redis+cluster://a:7000,b").hosts == (Host("a", 7000), Host("b", 6379))
 
 
@@ -72,11 +72,11 @@ def test_no_secret_is_shown(url: str) -> None:
         ("redis://:hunter2@host?timeot=1", "did you mean timeout="),
         ("redis://:hunter2@host?timeout=soon", "give it in seconds"),
         ("redis://:hunter2@host?name=a b", "only letters"),
-        ("redis+sentinel://:hunter2@host", "what the sentinels call the server"),
+        ("redis+sentinel://:hunter2@host", "does not name the master"),
         ("redis+cluster://:hunter2@host?wait_replicas=1", "not for clusters"),
     ],
 )
-def test_what_is_wrong_with_a_url_is_said_without_its_secrets(url: str, why: str) -> None:
+def test_errors_about_a_url_do_not_show_its_secrets(url: str, why: str) -> None:
     with pytest.raises(ConfigurationError, match=why) as caught:
         connect(url)
 

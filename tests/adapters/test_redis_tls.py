@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 
 
 class Secured(NamedTuple):
-    """A server that speaks TLS on `port`, with the certificate `cert` for `127.0.0.1`."""
+    """A server with TLS on `port`, and its certificate `cert` for `127.0.0.1`."""
 
     port: int
     cert: Path
@@ -53,10 +53,10 @@ def app_at(url: str) -> LiteQ:
     return app
 
 
-def test_tasks_and_results_go_through_tls_with_a_certificate_on_either_side(
+def test_tasks_and_results_pass_through_tls_with_certificates_of_server_and_client(
     secured: Secured,
 ) -> None:
-    own = f"certfile={secured.cert}&keyfile={secured.key}"  # the server asks for one
+    own = f"certfile={secured.cert}&keyfile={secured.key}"  # the server requires one
     app = app_at(f"rediss://127.0.0.1:{secured.port}/0?ca_certs={secured.cert}&{own}")
 
     @app.task
@@ -71,12 +71,12 @@ def test_tasks_and_results_go_through_tls_with_a_certificate_on_either_side(
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ("", "CERTIFICATE_VERIFY_FAILED"),  # nobody vouches for it
-        ("ca_certs={cert}", "."),  # we do not say who we are
+        ("", "CERTIFICATE_VERIFY_FAILED"),  # it is signed by no known authority
+        ("ca_certs={cert}", "."),  # the client has no certificate
         ("ca_certs=/nowhere/ca.pem", "/nowhere/ca.pem"),
     ],
 )
-def test_a_server_or_a_client_that_cannot_be_trusted_is_refused(
+def test_a_server_or_a_client_without_a_valid_certificate_is_refused(
     secured: Secured, options: str, why: str
 ) -> None:
     text = options.format(cert=secured.cert)
@@ -86,7 +86,7 @@ def test_a_server_or_a_client_that_cannot_be_trusted_is_refused(
     app.close()
 
 
-def test_names_are_checked_unless_one_says_that_they_are_not(secured: Secured) -> None:
+def test_host_names_are_checked_unless_the_url_turns_that_off(secured: Secured) -> None:
     own = f"ca_certs={secured.cert}&certfile={secured.cert}&keyfile={secured.key}"
     url = f"rediss://localhost:{secured.port}/0?{own}"
     strict, lax = app_at(url), app_at(f"{url}&check_hostname=no")

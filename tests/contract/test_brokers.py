@@ -80,4 +80,4 @@ class TestRedis(BrokerContract):
 
     def kill_worker(self, broker: Broker, worker: int) -> None:
         assert isinstance(broker, RedisBroker)
-        broker.server.ask("ZADD", "{liteq}:leases", 0, worker)
+        broker.server.execute("ZADD", "{liteq}:leases", 0, worker)

@@ -66,7 +66,7 @@ class TestRevoking:
 def test_the_doctor_and_the_tools_look_into_redis(project: Project) -> None:
     project.python("from project import add; add.apply_async((1, 2), task_id='a', countdown=900)")
 
-    assert "should the server die" in project.liteq("doctor", "-A", "project", code=1)
+    assert "if the server is killed" in project.liteq("doctor", "-A", "project", code=1)
     assert "project.add" in project.liteq("inspect", "scheduled", "-A", "project")
     assert json.loads(project.liteq("revoke", "a", "-A", "project", "--json"))["revoked"] == ["a"]
     assert "REVOKED" in project.liteq("result", "a", "-A", "project", code=None)

@@ -1,4 +1,4 @@
-"""Several Redis servers: sentinels and their failover, and a cluster."""
+"""Failover by sentinels, and a cluster."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -20,14 +20,14 @@ from tests.servers import RedisServer, needs_redis, running_cluster, running_sen
 pytestmark = needs_redis
 
 
-def test_work_goes_on_with_the_replica_that_became_master(tmp_path: Path) -> None:
+def test_work_goes_on_when_the_replica_becomes_master(tmp_path: Path) -> None:
     with running_sentinels(tmp_path) as (master, replica, url):
         broker = connect(f"{url}?timeout=2&connect_timeout=1&wait_replicas=1")
         assert isinstance(broker, RedisBroker)
         project = project_on(tmp_path, f"{url}?timeout=2&connect_timeout=1")
         with project.worker() as worker:
             batch = [message() for _ in range(50)]
-            broker.enqueue(batch)  # the replica has them when this returns
+            broker.enqueue(batch)  # the replica has them by then
             sent = [each.id for each in batch]
             wait_for(partial(done, broker, sent), "what was sent before")
             master.kill()
@@ -57,7 +57,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[Red
 
 
 class TestCluster(BrokerContract):
-    """The whole contract: every key of every script is in one slot."""
+    """The contract on a cluster, where all keys of a script must be in one slot."""
 
     @pytest.fixture(autouse=True)
     def _store(self, cluster: tuple[list[RedisServer], str]) -> None:
@@ -70,7 +70,7 @@ class TestCluster(BrokerContract):
 
     def kill_worker(self, broker: Broker, worker: int) -> None:
         assert isinstance(broker, RedisBroker)
-        broker.server.ask("ZADD", "{liteq}:leases", 0, worker)
+        broker.server.execute("ZADD", "{liteq}:leases", 0, worker)
 
 
 def test_a_worker_serves_a_cluster(cluster: tuple[list[RedisServer], str], tmp_path: Path) -> None:

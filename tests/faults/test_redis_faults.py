@@ -1,4 +1,4 @@
-"""A Redis server that fails under live workers, and workers that fail before it."""
+"""Failures of a Redis server while workers run, and failures of workers on it."""
 
 import os
 import pickle
@@ -33,7 +33,7 @@ DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RedisServer]:
-    """A server of the test's own, that keeps all it has acknowledged."""
+    """Yield a server of the test's own, which keeps all that it has acknowledged."""
     folder = tmp_path / "redis"
     folder.mkdir()
     with running_server(folder, *DURABLE) as server:
@@ -61,7 +61,7 @@ def success(delivery: Delivery) -> Settlement:
 
 
 def done(broker: Broker, ids: list[str]) -> bool:
-    """Whether all have succeeded. What is asked while the server is away has no answer."""
+    """Return whether all tasks have succeeded; False while the server is away."""
     try:
         records = broker.fetch(ids)
     except BrokerUnavailable:
@@ -70,10 +70,10 @@ def done(broker: Broker, ids: list[str]) -> bool:
     return all(record and record.phase is Phase.SUCCEEDED for record in records)
 
 
-# the server comes late, goes, and comes back
+# the server starts late, is killed, and is restarted
 
 
-def test_a_worker_waits_for_a_server_that_comes_late(tmp_path: Path) -> None:
+def test_a_worker_waits_for_a_server_that_starts_late(tmp_path: Path) -> None:
     folder = tmp_path / "redis"
     folder.mkdir()
     server = RedisServer(folder)
@@ -133,7 +133,9 @@ def test_a_task_that_ran_while_the_server_was_away_is_settled_once(
     assert len(broker.attempts("a")) == 1
 
 
-def test_a_waiting_caller_outlasts_a_restart(server: RedisServer, tmp_path: Path) -> None:
+def test_a_waiting_caller_gets_its_result_after_a_restart(
+    server: RedisServer, tmp_path: Path
+) -> None:
     project = project_on(tmp_path, server.url)
     source = "from project import *; r = nap.delay(3); print('sent', flush=True); print(r.get(60))"
     with project.worker(), project.program("-c", source) as caller:
@@ -159,7 +161,7 @@ def behind(proxy: Proxy) -> str:
     return f"redis://127.0.0.1:{proxy.port}/0?timeout=1&connect_timeout=1"
 
 
-def test_a_worker_outlasts_resets_and_a_black_hole(
+def test_a_worker_survives_reset_connections_and_a_silent_network(
     proxy: Proxy, behind: str, broker: RedisBroker, tmp_path: Path
 ) -> None:
     project = project_on(tmp_path, behind)
@@ -179,7 +181,9 @@ def test_a_worker_outlasts_resets_and_a_black_hole(
         assert worker.process.poll() is None
 
 
-def test_a_caller_is_told_within_the_timeout_that_nobody_answers(proxy: Proxy, behind: str) -> None:
+def test_a_caller_gets_an_error_within_the_timeout_when_no_reply_comes(
+    proxy: Proxy, behind: str
+) -> None:
     broker = connect(behind)
     broker.enqueue([message()])
     proxy.silent = True
@@ -205,19 +209,19 @@ def test_a_task_whose_acknowledgement_was_lost_is_stored_once(
     assert [count.tasks for count in broker.counts()] == [2]
 
 
-def test_what_a_claim_with_a_lost_answer_took_is_not_stuck(
+def test_tasks_of_a_claim_with_a_lost_reply_are_not_stuck(
     proxy: Proxy, behind: str, broker: RedisBroker
 ) -> None:
     ours = connect(behind)
-    wish = Claim(ours.register("worker", "{}"), ("celery",), 5)
+    claim = Claim(ours.register("worker", "{}"), ("celery",), 5)
     broker.enqueue([message("a"), message("b")])
     proxy.mute = True
     with pytest.raises(BrokerUnreachable):
-        ours.claim(wish)
+        ours.claim(claim)
     proxy.mute = False
     proxy.reset()
 
-    deliveries = ours.claim(wish)
+    deliveries = ours.claim(claim)
     assert [each.message.id for each in deliveries] == ["a", "b"]
     assert ours.settle(list(map(success, deliveries))).refused == []
     ours.close()
@@ -235,7 +239,7 @@ def full(server: RedisServer) -> Iterator[None]:
         server.command("CONFIG", "SET", "maxmemory", 0)
 
 
-def test_a_full_server_takes_no_tasks_but_lets_those_it_has_be_finished(
+def test_a_full_server_takes_no_tasks_but_those_it_has_can_be_finished(
     server: RedisServer, broker: RedisBroker
 ) -> None:
     worker = broker.register("worker", "{}")
@@ -253,7 +257,7 @@ def test_a_full_server_takes_no_tasks_but_lets_those_it_has_be_finished(
     assert done(broker, ["a", "b"])
 
 
-def test_a_master_that_became_a_replica_is_told_and_come_back_to(
+def test_a_master_that_became_a_replica_is_an_error_until_it_is_master_again(
     server: RedisServer, broker: RedisBroker
 ) -> None:
     broker.enqueue([message("a")])
@@ -269,7 +273,9 @@ def test_a_master_that_became_a_replica_is_told_and_come_back_to(
     broker.enqueue([message("b")])
 
 
-def test_a_master_without_its_replicas_says_so(server: RedisServer, broker: RedisBroker) -> None:
+def test_a_master_without_its_replicas_is_an_error(
+    server: RedisServer, broker: RedisBroker
+) -> None:
     server.command("CONFIG", "SET", "min-replicas-to-write", 1)
     with pytest.raises(BrokerUnavailable, match="min-replicas-to-write"):
         broker.enqueue([message("a")])
@@ -278,7 +284,7 @@ def test_a_master_without_its_replicas_says_so(server: RedisServer, broker: Redi
     broker.enqueue([message("a")])
 
 
-def test_a_wrong_password_ends_a_worker_at_once_and_is_not_shown(tmp_path: Path) -> None:
+def test_a_wrong_password_stops_a_worker_at_once_and_is_not_shown(tmp_path: Path) -> None:
     folder = tmp_path / "redis"
     folder.mkdir()
     with running_server(folder, "--requirepass", "right") as server:
@@ -288,7 +294,7 @@ def test_a_wrong_password_ends_a_worker_at_once_and_is_not_shown(tmp_path: Path)
         assert "hunter2" not in output
 
 
-def test_the_password_reaches_the_children_and_nobody_else(tmp_path: Path) -> None:
+def test_the_password_reaches_child_processes_and_is_shown_nowhere(tmp_path: Path) -> None:
     folder = tmp_path / "redis"
     folder.mkdir()
     with running_server(folder, "--requirepass", "hunter2") as server:
@@ -313,7 +319,7 @@ def test_the_password_reaches_the_children_and_nobody_else(tmp_path: Path) -> No
 # workers that fail
 
 
-def test_a_worker_that_slept_too_long_ends_what_was_taken_from_it(
+def test_a_worker_that_was_stopped_too_long_terminates_the_tasks_taken_from_it(
     server: RedisServer, broker: RedisBroker, tmp_path: Path
 ) -> None:
     project = project_on(tmp_path, server.url)
@@ -326,7 +332,7 @@ def test_a_worker_that_slept_too_long_ends_what_was_taken_from_it(
         first = int(path.read_text().split()[1])
         os.kill(stopped, signal.SIGSTOP)
         try:
-            broker.server.ask("ZADD", "{liteq}:leases", 1, number)  # its lease has ended
+            broker.server.execute("ZADD", "{liteq}:leases", 1, number)  # its lease has ended
             with project.worker("-n", "other"):
                 wait_for(lambda: path.read_text().count("begin") == 2, "the second start")
                 os.kill(stopped, signal.SIGCONT)
@@ -340,7 +346,7 @@ def test_a_worker_that_slept_too_long_ends_what_was_taken_from_it(
             os.kill(stopped, signal.SIGCONT)
 
 
-def test_a_store_that_is_emptied_stops_no_worker(
+def test_a_worker_goes_on_when_the_store_is_emptied(
     server: RedisServer, broker: RedisBroker, tmp_path: Path
 ) -> None:
     project = project_on(tmp_path, server.url)
@@ -354,7 +360,7 @@ def test_a_store_that_is_emptied_stops_no_worker(
 
 
 class Evil:
-    """Unpickling this makes a folder."""
+    """An object that makes a folder when it is unpickled."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -363,7 +369,7 @@ class Evil:
         return os.mkdir, (self.path,)
 
 
-def test_a_pickle_that_nobody_signed_is_not_even_read(
+def test_an_unsigned_pickle_is_not_decoded(
     server: RedisServer, broker: RedisBroker, tmp_path: Path
 ) -> None:
     settings = 'secret_key="' + "k" * 32 + '", task_serializer="pickle", result_serializer="pickle"'
@@ -385,19 +391,19 @@ def test_a_pickle_that_nobody_signed_is_not_even_read(
     assert trap.exists()
 
 
-# a server that answers, and refuses
+# a server that replies with errors
 
 
-def test_a_server_that_still_loads_its_data_is_waited_for(
+def test_a_worker_waits_for_a_server_that_still_loads_its_data(
     server: RedisServer, broker: RedisBroker, tmp_path: Path
 ) -> None:
-    sent = [message() for _ in range(3000)]  # it looks at clients after every 1,024 commands
+    sent = [message() for _ in range(3000)]  # it serves clients after every 1,024 commands
     broker.enqueue(sent)
     server.kill()
     server.options += ("--key-load-delay", "500")  # microseconds for each command
     loading = threading.Thread(target=server.start)
     loading.start()
-    wait_for(lambda: _says(server, b"-LOADING"), "the server")
+    wait_for(lambda: _replies(server, b"-LOADING"), "the server")
     project = project_on(tmp_path, server.url)
     with project.program("-m", "liteq", "worker", "-A", "project", "-l", "info") as worker:
         worker.wait_for_line("ready")
@@ -405,14 +411,14 @@ def test_a_server_that_still_loads_its_data_is_waited_for(
     loading.join()
 
 
-def _says(server: RedisServer, answer: bytes) -> bool:
+def _replies(server: RedisServer, start: bytes) -> bool:
     with suppress(OSError), socket.create_connection(("127.0.0.1", server.port), 1.0) as link:
         link.sendall(b"PING\r\n")
-        return link.recv(99).startswith(answer)
+        return link.recv(99).startswith(start)
     return False
 
 
-def test_a_server_that_cannot_save_and_takes_no_writes_says_so_and_is_waited_for(
+def test_a_worker_waits_for_a_server_that_refuses_writes_because_it_cannot_save(
     tmp_path: Path,
 ) -> None:
     folder = tmp_path / "redis"

@@ -1,4 +1,4 @@
-"""The storm once more, on a Redis server that is killed and started again as well."""
+"""The storm on a Redis server, which is killed and restarted as well."""
 
 import sys
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ FILE = "sqlite:///project.db"
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RedisServer]:
-    """One that loses nothing of what it has acknowledged."""
+    """Yield a server that keeps all that it has acknowledged."""
     folder = tmp_path / "redis"
     folder.mkdir()
     with running_server(folder, "--appendonly", "yes", "--appendfsync", "always") as server:
@@ -24,7 +24,7 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 class RedisStorm(Storm):
-    """Now and then it strikes the server."""
+    """A storm that sometimes kills the server."""
 
     def __init__(self, folder: Path, seed: int, server: RedisServer) -> None:
         super().__init__(folder, seed, TASKS.replace(FILE, server.url))
@@ -39,7 +39,7 @@ class RedisStorm(Storm):
         self.server.start()
         self.killed["server"] += 1
         for sender in [each for each in self.senders if each.process.poll() is not None]:
-            self.senders.remove(sender)  # it was told that the server was away, and gave up
+            self.senders.remove(sender)  # it got an error because the server was away, and exited
             sender.kill()
             self.start_sender()
 

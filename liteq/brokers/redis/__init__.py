@@ -8,5 +8,5 @@ __all__ = ["SCHEMES", "RedisBroker", "connect"]
 
 
 def connect(url: str, name: str | None, clock: Clock) -> RedisBroker:
-    """The broker at `url`. As with a file, the URL alone says which store it is."""
+    """Return the broker at `url`, which alone names the store: `name` is the application's."""
     return RedisBroker(locate(url), clock)

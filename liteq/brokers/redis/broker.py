@@ -1,12 +1,14 @@
-"""The verbs of the port on Redis. The Lua stands in one file a verb; `head.lua` names the keys."""
+"""The verbs of the port on Redis. Each verb runs one script; `scripts/head.lua` names the keys."""
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from math import inf
 from typing import Any
 
 from ...exceptions import SecurityError
-from ...model.graph import Graph, Members
+from ...model.entry import Entry, Fired, Firing
+from ...model.graph import ALONE, Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
 from ...model.outcome import Settlement
 from ...serializers.signed import Signer
@@ -23,74 +25,68 @@ from ..base import (
     WorkerInfo,
 )
 from ..listeners import LocalListener
-from .checkup import gather, judge, warn_of_risks
+from ..transfer import Movable, Transfer, TransferBatch
+from .arguments import Arguments, claim_args, graph_args, messages_args, settlement_args
+from .checkup import find_faults, gather_facts, warn_of_risks
+from .clock import ServerClock
+from .indexes import id_pages, matches
 from .listeners import Subscription
-from .listing import Listing
-from .location import Location
-from .moving import Moving
+from .location import RedisLocation
+from .moving import batch_args, discard_args, transfer_of, workflows_of
+from .packing import pack_message
 from .registry import WorkerRegistry
+from .replies import attempts_of, delivery_of, fields_of, record_of
 from .rescue import DeadWorker, dead_workers
-from .rows import (
-    Arguments,
-    attempts_of,
-    delivery_of,
-    graph_args,
-    messages_args,
-    packed,
-    record_of,
-    settlement_args,
-)
-from .schedules import Scheduling
-from .seals import NoSeal, Seal, Signature, set_aside
+from .schedules import entry_args, entry_of, firing_args
 from .server import Server
-from .serverclock import ServerClock
+from .signing import Signed, Signing, Unsigned, settle_as_dead
 
 _FETCH = 500  # records in one reply
-_DUE = 500  # tasks made ready in one step, so that nobody waits long behind it
-_PURGE = 1000
-_KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name stays readable in results
+_DUE = 500  # tasks made ready by one script, so that the server is never busy for long
+_PURGE = 1000  # tasks looked at by one script
+_KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name can still be shown with its results
+_NOT_RUNNING = [phase for phase in Phase if phase is not Phase.RUNNING]
 
 
-class RedisBroker(Scheduling, Moving):
+class RedisBroker(Movable):
     """A store on a Redis server."""
 
-    default_serializer = "json"  # others can reach the server
+    default_serializer = "json"  # others may be able to write to the server
 
-    def __init__(self, location: Location, clock: Clock) -> None:
+    def __init__(self, location: RedisLocation, clock: Clock) -> None:
         self.location = location
         self.url = location.url
         self.server = Server(location)
         # Users' times are the server's, unless a test hands in a clock of its own.
         self.clock = ServerClock(self.server) if clock is system_clock else clock
-        self._seal: Seal = NoSeal()
+        self._signing: Signing = Unsigned()
         self._registry = WorkerRegistry(self.server)
         self._work = Subscription(self.server, f"{location.prefix}:news:work")
         self._results = Subscription(self.server, f"{location.prefix}:news:results")
-        self._local = threading.local()
+        self._local = threading.local()  # the thread's listener for results
         self._claiming = threading.Lock()
-        self._seen: dict[int, int] = {}  # by worker: the last token that reached us
-        self._unsure: set[Receipt] = set()  # settled, but the answer never came
+        self._last_tokens: dict[int, int] = {}  # by worker: the last token that has reached us
+        self._unconfirmed: set[Receipt] = set()  # settled, but no reply came
 
     @property
     def address(self) -> str:
         return self.location.address
 
     def sign(self, key: str | bytes) -> None:
-        self._seal = Signature(Signer(key))
+        self._signing = Signed(Signer(key))
         self.trusted = True
 
     # sending
 
     def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
         if messages:
-            sealed = map(self._seal.message, messages)
-            self.server.enqueue("enqueue", self.clock(), *messages_args(sealed))
+            signed = map(self._signing.sign_message, messages)
+            self.server.run_replicated("enqueue", self.clock(), *messages_args(signed))
 
     def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
         first = graph.messages[0].id
-        self.server.enqueue(
-            "enqueue_graph", self.clock(), first, *graph_args(self._seal.graph(graph))
-        )
+        args = graph_args(self._signing.sign_graph(graph))
+        self.server.run_replicated("enqueue_graph", self.clock(), first, *args)
 
     # working
 
@@ -98,18 +94,17 @@ class RedisBroker(Scheduling, Moving):
         if claim.limit <= 0 or not claim.queues:
             return []
         with self._claiming:
-            rows = self._run("claim", *self._wish(claim))
-            return self._received(claim, rows)
+            return self._deliveries(claim, self._run("claim", *self._claim_args(claim)))
 
     def settle(self, settlements: Sequence[Settlement], claim: Claim | None = None) -> Settled:
         args: Arguments = [len(settlements)]
-        for each in settlements:
-            again = each.receipt in self._unsure
-            args += settlement_args(self._seal.settlement(each), again=again)
+        for settlement in settlements:
+            again = settlement.receipt in self._unconfirmed
+            args += settlement_args(self._signing.sign_settlement(settlement), again=again)
         if claim is None:
             return self._settle(settlements, args, None)
         with self._claiming:
-            return self._settle(settlements, args + self._wish(claim), claim)
+            return self._settle(settlements, args + self._claim_args(claim), claim)
 
     def release(self, receipts: Sequence[Receipt]) -> None:
         if receipts:
@@ -129,34 +124,18 @@ class RedisBroker(Scheduling, Moving):
             ids += self._take_back(worker, decide)
         return [record for record in self.fetch(ids) if record]
 
-    def _take_back(self, worker: DeadWorker, decide: DecideRescue) -> list[str]:
-        """Write what `decide` says of the claims of `worker`; return the ids of those tasks."""
-        held, spoilt = self._verified(self._run("held", worker.number))
-        released, settlements = decide(worker.info, held)
-        settlements = [*settlements, *spoilt]
-        args: Arguments = [worker.number, int(worker.proven), len(released)]
-        for receipt in released:
-            args += receipt
-        args.append(len(settlements))
-        for each in settlements:
-            args += settlement_args(self._seal.settlement(each), again=False)
-        if not self._run("rescue", *args):
-            return []  # it has come back, or another rescuer was faster
-        ids = [delivery.message.id for delivery in held]
-        return ids + [str(each.receipt.key) for each in spoilt]
-
     def to_terminate(self, worker: int) -> list[ToTerminate]:
-        flat = [part.decode() for part in self._run("to_terminate", worker)]
-        pairs = zip(flat[::2], flat[1::2], strict=True)
-        return [ToTerminate(Receipt(id, int(token)), id) for id, token in pairs]
+        reply = _decoded(self._run("to_terminate", worker))
+        claims = zip(reply[::2], reply[1::2], strict=True)
+        return [ToTerminate(Receipt(id, int(token)), id) for id, token in claims]
 
     # results
 
     def fetch(self, ids: Sequence[str]) -> list[Record | None]:
-        return [record and self._seal.record(record) for record in self._stored(ids)]
+        return [record and self._signing.record_or_error(record) for record in self._stored(ids)]
 
     def report(self, id: str, state: str, meta: bytes, serializer: str) -> bool:
-        data = self._seal.result(id, meta, serializer)
+        data = self._signing.sign_result(id, meta, serializer)
         return bool(self._run("report", id, state, data, serializer))
 
     def forget(self, ids: Sequence[str]) -> int:
@@ -164,19 +143,16 @@ class RedisBroker(Scheduling, Moving):
 
     def attempts(self, id: str) -> list[Attempt]:
         earlier = attempts_of(self._run("attempts", id))
-        return [*earlier, *last_attempt(self.fetch([id])[0], len(earlier))]
+        (record,) = self.fetch([id])
+        return [*earlier, *last_attempt(record, len(earlier))]
 
     def followers(self, id: str, *, group: bool = False) -> list[str]:
-        return self._in_order("barrier" if group else "waiters", id)
+        return self._sorted_ids("barrier" if group else "waiters", id)
 
     def members(self, group: str) -> Members:
-        outer = self.server.ask("HGET", f"{self.location.prefix}:group:{group}", "outer")
-        tasks = self._in_order("members", group)
-        return Members(tasks, self._in_order("inner", group), outer.decode() if outer else None)
-
-    def _in_order(self, what: str, id: str) -> list[str]:
-        found = self.server.ask("ZRANGE", f"{self.location.prefix}:{what}:{id}", 0, -1)
-        return [name.decode() for name in found]
+        outer = self.server.execute("HGET", f"{self.location.prefix}:group:{group}", "outer")
+        tasks, inner = self._sorted_ids("members", group), self._sorted_ids("inner", group)
+        return Members(tasks, inner, outer.decode() if outer else None)
 
     def cancel(
         self, ids: Sequence[str], keep: float | None, *, terminate: bool = False
@@ -185,18 +161,40 @@ class RedisBroker(Scheduling, Moving):
             return []
         once = dict.fromkeys(ids)
         kept = "" if keep is None else keep
-        return [id.decode() for id in self._run("cancel", kept, int(terminate), *once)]
+        return _decoded(self._run("cancel", kept, int(terminate), *once))
 
     def revive(self, ids: Sequence[str]) -> list[str]:
         args: Arguments = []
         for record in self._stored(list(dict.fromkeys(ids))):
             if record is not None:
                 fresh = record.message._replace(retries=0, eta=None, expires=None)
-                args += (fresh.id, packed(fresh))
-        return [id.decode() for id in self._run("revive", *args)] if args else []
+                args += (fresh.id, pack_message(fresh))
+        return _decoded(self._run("revive", *args)) if args else []
 
     def sweep(self, limit: int) -> int:
         return int(self._run("sweep", limit))
+
+    # schedules
+
+    def schedule(self, entries: Sequence[Entry]) -> list[str]:
+        args = [arg for entry in entries for arg in entry_args(entry, self._signing)]
+        return _decoded(self._run("schedule", *args)) if args else []
+
+    def unschedule(self, names: Sequence[str]) -> list[str]:
+        return _decoded(self._run("unschedule", *names)) if names else []
+
+    def schedules(self, due_by: float | None = None) -> list[Entry]:
+        replies = self._run("schedules", inf if due_by is None else due_by)
+        entries = (entry_of(reply, self._signing, self.url) for reply in replies)
+        return sorted(filter(None, entries), key=lambda entry: entry.name)
+
+    def next_fire(self) -> float | None:
+        due = self._run("next_fire")
+        return None if due is None or float(due) == inf else float(due)
+
+    def fire(self, firings: Sequence[Firing]) -> list[Fired]:
+        args = [arg for firing in firings for arg in firing_args(firing, self._signing)]
+        return list(map(Fired, _decoded(self._run("fire", *args)))) if args else []
 
     # workers
 
@@ -210,7 +208,7 @@ class RedisBroker(Scheduling, Moving):
 
     def unregister(self, worker: int) -> None:
         self._run("unregister", worker)
-        self._seen.pop(worker, None)
+        self._last_tokens.pop(worker, None)
 
     # waiting
 
@@ -237,13 +235,13 @@ class RedisBroker(Scheduling, Moving):
     # what tools ask
 
     def counts(self) -> list[QueueCount]:
-        flat = self.server.ask("HGETALL", f"{self.location.prefix}:counts")
-        found = flat.items() if isinstance(flat, dict) else zip(flat[::2], flat[1::2], strict=True)
-        counted = []
-        for field, n in found:
+        reply = self.server.execute("HGETALL", f"{self.location.prefix}:counts")
+        fields = reply if isinstance(reply, dict) else fields_of(reply)  # a cluster's client: dict
+        counts = []
+        for field, tasks in fields.items():
             phase, _, queue = field.decode().partition(":")
-            counted.append(QueueCount(queue, Phase(int(phase)), int(n)))
-        return sorted(counted)
+            counts.append(QueueCount(queue, Phase(int(phase)), int(tasks)))
+        return sorted(counts)
 
     def listing(
         self,
@@ -253,12 +251,16 @@ class RedisBroker(Scheduling, Moving):
         task: str | None = None,
         headers: Mapping[str, Any] | None = None,
     ) -> list[Record]:
-        queues = [count.queue for count in self.counts()]
-        listing = Listing(self.server, phases, queues, task, headers)
-        return list(islice(self._chosen(listing), limit))
+        found = (
+            record
+            for ids in id_pages(self.server, phases, self._queues(), _FETCH)
+            for record in self.fetch(ids)
+            if record and matches(record, phases, task, headers)
+        )
+        return list(islice(found, limit))
 
     def workers(self) -> list[WorkerInfo]:
-        return self._registry.present(self.clock())
+        return self._registry.live_workers(self.clock())
 
     def purge(self, queues: Sequence[str] | None) -> int:
         waiting = [
@@ -271,72 +273,125 @@ class RedisBroker(Scheduling, Moving):
         # No more than there are now: what becomes ready by this, or is sent meanwhile, stays.
         ready = sum(count.tasks for count in waiting if count.phase is Phase.READY)
         scheduled = sum(count.tasks for count in waiting) - ready
-        dropped = offset = 0
+        dropped = passed = 0
         while ready > 0 or scheduled > 0:
-            left = (ready, scheduled)
-            *parts, passed = self._run("purge", _PURGE, *left, offset, *names)
-            if not any(parts) and passed == offset:
-                break  # they were claimed meanwhile
-            ready, scheduled = ready - parts[0], scheduled - parts[1]
-            dropped, offset = dropped + sum(parts), passed
+            offset = passed
+            args = (_PURGE, ready, scheduled, offset, *names)
+            dropped_ready, dropped_scheduled, passed = self._run("purge", *args)
+            if not dropped_ready and not dropped_scheduled and passed == offset:
+                break  # the others were claimed meanwhile
+            ready -= dropped_ready
+            scheduled -= dropped_scheduled
+            dropped += dropped_ready + dropped_scheduled
         return dropped
 
     def examine(self, *, thorough: bool = False) -> Examination:
-        facts = gather(self.server, self.counts())
-        return Examination(facts._asdict(), judge(facts))
+        facts = gather_facts(self.server, self.counts())
+        return Examination(facts._asdict(), find_faults(facts))
+
+    # moving
+
+    def pack(self, size: int) -> Iterator[TransferBatch]:
+        for ids in id_pages(self.server, _NOT_RUNNING, self._queues(), size):
+            alone = [each for each in self._transfers(ids) if each.place == ALONE]
+            # A task may have been claimed since its index was read.
+            resting = [each for each in alone if each.record.phase is not Phase.RUNNING]
+            if resting:
+                yield TransferBatch(resting, [])
+        tasks, groups = self._run("workflows")
+        if tasks:
+            yield workflows_of(tasks, groups, self._signing)
+
+    def unpack(self, batch: TransferBatch) -> int:
+        return int(self._run("unpack", *batch_args(batch, self._signing)))
+
+    def discard(self, batch: TransferBatch) -> None:
+        self._run("discard", *discard_args(batch))
 
     # inside
 
     def _run(self, verb: str, *args: Any) -> Any:
+        """Run the script of `verb` and return its reply. Raises BrokerError."""
         return self.server.run(verb, self.clock(), *args)
 
+    def _claim_args(self, claim: Claim) -> Arguments:
+        return claim_args(claim, self._last_tokens.get(claim.worker, 0))
+
+    def _deliveries(self, claim: Claim, replies: list[Any]) -> list[Delivery]:
+        """Return what was claimed. Tasks that are not genuine are settled as dead instead."""
+        if not replies:
+            return []
+        claimed = list(map(delivery_of, replies))
+        self._last_tokens[claim.worker] = max(delivery.receipt.token for delivery in claimed)
+        genuine, rejected = self._verified(claimed)
+        if rejected:
+            self.settle(rejected)
+        return genuine
+
+    def _verified(self, deliveries: Iterable[Delivery]) -> tuple[list[Delivery], list[Settlement]]:
+        """Return those that are genuine, and the settlements of the others, which are dead."""
+        genuine, rejected = [], []
+        for delivery in deliveries:
+            try:
+                genuine.append(self._signing.verify_delivery(delivery))
+            except SecurityError as exc:
+                rejected.append(settle_as_dead(delivery, exc, self.clock()))
+        return genuine, rejected
+
+    def _take_back(self, worker: DeadWorker, decide: DecideRescue) -> list[str]:
+        """Take back what a dead worker holds, as `decide` says; return the ids of those tasks.
+
+        The claims are read, decided here, and written by a script that looks again whether the
+        worker is dead. A claim that was settled in between is refused by its token.
+        """
+        held, rejected = self._verified(map(delivery_of, self._run("held", worker.number)))
+        released, settlements = decide(worker.info, held)
+        settlements = [*settlements, *rejected]
+        args: Arguments = [worker.number, int(worker.proven), len(released)]
+        for receipt in released:
+            args += receipt
+        args.append(len(settlements))
+        for settlement in settlements:
+            args += settlement_args(self._signing.sign_settlement(settlement), again=False)
+        if not self._run("rescue", *args):
+            return []
+        ids = [delivery.message.id for delivery in held]
+        return ids + [str(settlement.receipt.key) for settlement in rejected]
+
+    def _settle(
+        self, settlements: Sequence[Settlement], args: Arguments, claim: Claim | None
+    ) -> Settled:
+        receipts = {settlement.receipt for settlement in settlements}
+        try:
+            refused, replies = self._run("settle", *args)
+        except BaseException:
+            self._unconfirmed |= receipts  # perhaps it was written, and only the reply was lost
+            raise
+        self._unconfirmed -= receipts
+        claimed = self._deliveries(claim, replies) if claim is not None else []
+        return Settled([settlements[n].receipt for n in refused], claimed)
+
     def _stored(self, ids: Sequence[str]) -> list[Record | None]:
+        """Return records as they are stored: not verified."""
         found: list[Record | None] = []
         for start in range(0, len(ids), _FETCH):
             part = ids[start : start + _FETCH]
             found += map(record_of, part, self._run("fetch", *part))
         return found
 
-    def _wish(self, claim: Claim) -> Arguments:
-        limit = max(claim.limit, 0) if claim.queues else 0
-        return [claim.worker, self._seen.get(claim.worker, 0), limit, *claim.queues]
+    def _sorted_ids(self, key: str, id: str) -> list[str]:
+        return _decoded(self.server.execute("ZRANGE", f"{self.location.prefix}:{key}:{id}", 0, -1))
 
-    def _received(self, claim: Claim, rows: list[Any]) -> list[Delivery]:
-        """What was claimed, but for what is not to be trusted: that is set aside."""
-        if not rows:
-            return []
-        deliveries, spoilt = self._verified(rows)
-        self._seen[claim.worker] = max(int(row[1]) for row in rows)
-        if spoilt:
-            self.settle(spoilt)
-        return deliveries
+    def _queues(self) -> list[str]:
+        return [count.queue for count in self.counts()]
 
-    def _verified(self, rows: list[Any]) -> tuple[list[Delivery], list[Settlement]]:
-        """The deliveries that can be trusted, and for each of the others how it is set aside."""
-        deliveries, spoilt = [], []
-        for delivery in map(delivery_of, rows):
-            try:
-                deliveries.append(self._seal.opened(delivery))
-            except SecurityError as exc:
-                spoilt.append(set_aside(delivery, exc, self.clock()))
-        return deliveries, spoilt
+    def _transfers(self, ids: Sequence[str]) -> Iterator[Transfer]:
+        for id, reply in zip(ids, self._run("fetch", *ids), strict=True):
+            if reply is not None:
+                tried = b"attempts" in fields_of(reply)
+                attempts = attempts_of(self._run("attempts", id)) if tried else []
+                yield transfer_of(id, reply, attempts, self._signing)
 
-    def _settle(
-        self, settlements: Sequence[Settlement], args: Arguments, claim: Claim | None
-    ) -> Settled:
-        receipts = {each.receipt for each in settlements}
-        try:
-            refused, rows = self._run("settle", *args)
-        except BaseException:
-            self._unsure |= receipts  # perhaps it was written, and only the answer was lost
-            raise
-        self._unsure -= receipts
-        claimed = self._received(claim, rows) if claim is not None else []
-        return Settled([settlements[n].receipt for n in refused], claimed)
 
-    def _chosen(self, listing: Listing) -> Iterator[Record]:
-        for ids in listing.pages(_FETCH):
-            yield from filter(listing.wants, self._known(ids))
-
-    def _known(self, ids: Sequence[str]) -> Iterable[Record]:
-        return (record for record in self.fetch(ids) if record)
+def _decoded(replies: Sequence[bytes]) -> list[str]:
+    return [reply.decode() for reply in replies]

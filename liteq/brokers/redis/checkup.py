@@ -1,4 +1,4 @@
-"""Whether the server keeps what it is given: the facts, and what they mean."""
+"""The facts of a server for `liteq doctor`, and which of its settings may lose tasks."""
 
 import logging
 from collections import Counter
@@ -12,29 +12,30 @@ from .server import Server
 _logger = logging.getLogger("liteq.broker")
 
 
-class Facts(NamedTuple):
-    """How a server is, in the order in which it is shown."""
+class ServerFacts(NamedTuple):
+    """The facts of a server, in the order in which they are shown."""
 
     version: str
     role: str
     replicas: int
     memory: int  # bytes in use
-    max_memory: int  # bytes; 0: no bound
-    policy: str  # what it does when memory is full
+    max_memory: int  # bytes; 0: no limit
+    policy: str  # what it does when its memory is full
     append_only: bool
-    snapshots: str | None  # when it takes them; empty: never; None: it does not tell
+    snapshots: str | None  # when it saves them; empty: never; None: it does not say
     last_save_failed: bool
     dead_workers: int  # whose lease has ended
     tasks: dict[str, int]  # by phase
 
 
-def gather(server: Server, counts: Sequence[QueueCount]) -> Facts:
-    """The facts of `server`."""
+def gather_facts(server: Server, counts: Sequence[QueueCount]) -> ServerFacts:
+    """Return the facts of `server`; `counts` are those of its tasks."""
     info = _info(server)
+    expired_workers, _ = server.run("dead_workers", 0.0, "")
     tasks: Counter[str] = Counter()
     for count in counts:
         tasks[count.phase.name.lower()] += count.tasks
-    return Facts(
+    return ServerFacts(
         version=info.get("redis_version", "unknown"),
         role=info.get("role", "unknown"),
         replicas=int(info.get("connected_slaves", 0)),
@@ -45,33 +46,33 @@ def gather(server: Server, counts: Sequence[QueueCount]) -> Facts:
         snapshots=_snapshots(server),
         last_save_failed="err"
         in (info.get("rdb_last_bgsave_status"), info.get("aof_last_write_status")),
-        dead_workers=len(server.run("dead", 0.0, "")[0]),
+        dead_workers=len(expired_workers),
         tasks=dict(tasks),
     )
 
 
-def judge(facts: Facts) -> list[Finding]:
-    """What they mean, worst first."""
+def find_faults(facts: ServerFacts) -> list[Finding]:
+    """Return what is wrong with a server, the worst first."""
     order = ("error", "warning", "note")
     return sorted(_findings(facts), key=lambda finding: order.index(finding.severity))
 
 
 def warn_of_risks(server: Server) -> None:
-    """Say in the log by which of its settings the server may lose tasks."""
+    """Log a warning for each setting by which the server may lose tasks."""
     try:
-        findings = judge(gather(server, ()))
+        findings = find_faults(gather_facts(server, ()))
     except BrokerError:
-        return  # it went away meanwhile, or tells nobody
+        return  # the connection was lost meanwhile, or this user may not ask
     for finding in findings:
         if finding.severity != "note":
             _logger.warning("%s: %s; %s", server.location.url, finding.what, finding.cure)
 
 
-def _findings(facts: Facts) -> Iterator[Finding]:
+def _findings(facts: ServerFacts) -> Iterator[Finding]:
     if facts.max_memory and facts.policy != "noeviction":
         yield Finding(
             "error",
-            f"when its memory is full, the server throws tasks away ({facts.policy})",
+            f"when its memory is full, the server evicts tasks ({facts.policy})",
             "set maxmemory-policy noeviction in redis.conf, and by CONFIG SET",
         )
     if facts.role == "slave":
@@ -81,10 +82,10 @@ def _findings(facts: Facts) -> Iterator[Finding]:
     if facts.last_save_failed:
         yield Finding("error", "the server could not save to its disk the last time", "see its log")
     if not facts.append_only:
-        since = "all tasks" if facts.snapshots == "" else "what came after its last snapshot"
+        what = "all tasks" if facts.snapshots == "" else "what came after its last snapshot"
         yield Finding(
             "warning",
-            f"should the server die, {since} will be lost",
+            f"if the server is killed, {what} will be lost",
             "set appendonly yes in redis.conf, and by CONFIG SET",
         )
     if facts.dead_workers:
@@ -96,17 +97,20 @@ def _findings(facts: Facts) -> Iterator[Finding]:
 
 
 def _info(server: Server) -> dict[str, str]:
-    answer: Any = server.ask("INFO")
-    if isinstance(answer, dict):  # a cluster's client has read it
-        return {str(name): str(value) for name, value in answer.items()}
-    lines = answer.decode(errors="replace").splitlines()
+    reply: Any = server.execute("INFO")
+    if isinstance(reply, dict):  # a cluster's client has parsed it
+        return {str(name): str(value) for name, value in reply.items()}
+    lines = reply.decode(errors="replace").splitlines()
     return dict(line.split(":", 1) for line in lines if ":" in line)
 
 
 def _snapshots(server: Server) -> str | None:
     try:
-        answer = server.ask("CONFIG", "GET", "save")
+        reply = server.execute("CONFIG", "GET", "save")
     except BrokerError:  # many providers of Redis do not allow it
         return None
-    value = answer.get("save", b"") if isinstance(answer, dict) else answer[1]
+    if isinstance(reply, dict):  # a cluster's client has parsed it
+        value = reply.get("save", b"")
+    else:
+        _, value = reply
     return value if isinstance(value, str) else value.decode()

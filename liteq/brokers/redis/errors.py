@@ -1,10 +1,10 @@
-"""Redis's errors in liteq's words, translated at one spot."""
+"""Translation of redis-py's errors to those of liteq."""
 
-from redis import exceptions as theirs
+from redis import exceptions as redis_errors
 
 from ...exceptions import BrokerError, BrokerFull, BrokerUnavailable, BrokerUnreachable
 
-# By the first word of what the server says.
+# By the error code, the first word of the server's reply.
 _CURES = {
     "OOM": "the server is full: raise its maxmemory, or let workers finish what waits; "
     "liteq goes on by itself",
@@ -12,15 +12,14 @@ _CURES = {
     "LOADING": "the server is reading its data from disk; liteq goes on by itself",
     "MISCONF": "the server cannot save to its disk, so it refuses writes: see its log",
     "NOREPLICAS": "the server has fewer replicas than min-replicas-to-write asks for",
-    "BUSY": "a script of somebody else keeps the server busy",
-    "MASTERDOWN": "the server has lost its master",
+    "BUSY": "another program's script keeps the server busy",
+    "MASTERDOWN": "this server is a replica that has lost its master",
     "CLUSTERDOWN": "the cluster is not complete",
     "TRYAGAIN": "the cluster is moving keys; liteq goes on by itself",
-    "NOAUTH": "the server wants a password: redis://:password@host",
+    "NOAUTH": "the server needs a password: redis://:password@host",
     "WRONGPASS": "user or password is wrong",
     "NOPERM": "this user may not do that: allow it the keys `{liteq*` and scripts, see its ACL",
 }
-
 
 _CLASSES = {
     "OOM": BrokerFull,
@@ -29,34 +28,35 @@ _CLASSES = {
     "CLUSTERDOWN": BrokerUnreachable,
 }
 
+# redis-py removes the code of some errors and raises a class of their own instead.
+_CODES: tuple[tuple[type[Exception], str], ...] = (
+    (redis_errors.OutOfMemoryError, "OOM"),
+    (redis_errors.ReadOnlyError, "READONLY"),
+    (redis_errors.BusyLoadingError, "LOADING"),
+    (redis_errors.AuthenticationWrongNumberOfArgsError, "WRONGPASS"),
+    (redis_errors.AuthenticationError, "WRONGPASS"),
+    (redis_errors.NoPermissionError, "NOPERM"),
+)
+
 
 def code_of(exc: Exception) -> str:
-    """The first word of what the server said."""
+    """Return the code of the server's error; "" for an unknown one."""
     text = str(exc)
     for code in _CURES:
         if text.startswith(code) or f" {code} " in text[:200]:
             return code
-    return next((code for kind, code in _KINDS if isinstance(exc, kind)), "")
-
-
-# redis-py cuts off the first word of some errors and makes it a class.
-_KINDS: tuple[tuple[type[Exception], str], ...] = (
-    (theirs.OutOfMemoryError, "OOM"),
-    (theirs.ReadOnlyError, "READONLY"),
-    (theirs.BusyLoadingError, "LOADING"),
-    (theirs.AuthenticationWrongNumberOfArgsError, "WRONGPASS"),
-    (theirs.AuthenticationError, "WRONGPASS"),
-    (theirs.NoPermissionError, "NOPERM"),
-)
+    return next((code for error, code in _CODES if isinstance(exc, error)), "")
 
 
 def translate(exc: Exception, url: str) -> BrokerError:
-    """The error to raise instead of `exc`: what is wrong, where, and the cure."""
+    """Return the error to raise instead of `exc`: what is wrong, where, and the cure."""
     code = code_of(exc)
     if code:
         return _CLASSES.get(code, BrokerUnavailable)(f"{url}: {_CURES[code]} ({exc})")
-    if isinstance(exc, theirs.TimeoutError):
-        return BrokerUnreachable(f"{url} does not answer ({exc}): is it up, and the network too?")
-    if isinstance(exc, theirs.ConnectionError | theirs.RedisClusterException | OSError):
+    if isinstance(exc, redis_errors.TimeoutError):
+        return BrokerUnreachable(
+            f"{url} does not answer ({exc}): check that it runs, and the network"
+        )
+    if isinstance(exc, redis_errors.ConnectionError | redis_errors.RedisClusterException | OSError):
         return BrokerUnreachable(f"no connection to {url}: {exc}")
     return BrokerError(f"{url}: {exc}")

@@ -1,7 +1,7 @@
-"""Listeners that are notified by what the server publishes.
+"""Listeners that are notified through channels of the server.
 
-A thread listens, and notifies the listeners of this process: so they keep one descriptor for a
-`selectors` loop, while the connection behind them comes and goes.
+A thread subscribes, and notifies the listeners of this process. So each listener keeps one
+descriptor for a `selectors` loop, while the connection behind it may be lost and opened again.
 """
 
 import os
@@ -14,14 +14,14 @@ from weakref import WeakSet
 from ..listeners import LocalListener
 from .server import Server
 
-_TICK = 1.0  # seconds
+_POLL = 1.0  # seconds; all times here are
 _PING_EVERY = 5.0
-_SILENCE = 12.0  # seconds without an answer to a ping after which the connection is taken for dead
-_PAUSE = 0.5  # before the next attempt to connect
+_LOST_AFTER = 12.0  # without a reply to a ping, the connection is taken for lost
+_RECONNECT_AFTER = 0.5
 
 
 class Subscription:
-    """Notifies listeners when something is published in one channel. Runs while there are any."""
+    """A subscription to one channel, in a thread that runs while there are open listeners."""
 
     def __init__(self, server: Server, channel: str) -> None:
         self._server = server
@@ -30,69 +30,73 @@ class Subscription:
         self._listeners: WeakSet[LocalListener] = WeakSet()
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
-        self._listening = threading.Event()
+        self._subscribed = threading.Event()
 
     def listener(self) -> LocalListener:
-        """A new listener. It is heard when this returns, unless the server cannot be reached."""
+        """Return a new listener. It is subscribed by then, unless the server cannot be reached."""
         listener = LocalListener()
         with self._lock:
-            if self._pid != os.getpid():  # a thread is not inherited, nor are listeners
+            if self._pid != os.getpid():
+                # After a fork: neither threads nor listeners are inherited.
                 self._pid, self._thread, self._listeners = os.getpid(), None, WeakSet()
-                self._listening = threading.Event()
+                self._subscribed = threading.Event()
             self._listeners.add(listener)
             if self._thread is None:
-                self._listening.clear()
+                self._subscribed.clear()
                 self._thread = threading.Thread(
                     target=self._run, name=f"liteq-listener {self._channel}", daemon=True
                 )
                 self._thread.start()
-        self._listening.wait(self._server.location.timeout)
+        self._subscribed.wait(self._server.location.timeout)
         return listener
 
     def close(self) -> None:
-        """Close all listeners; the thread ends by itself."""
+        """Close all listeners, which ends the thread."""
         with self._lock:
             for listener in tuple(self._listeners):
                 listener.close()
 
     def _run(self) -> None:
-        while self._wanted():
+        while self._has_listeners():
             pubsub = None
             try:
                 pubsub = self._server.client.pubsub()
                 pubsub.subscribe(self._channel)
-                self._listen(pubsub)
-            except Exception:  # noqa: BLE001 - whatever it is: who waits looks now and then anyway
-                self._listening.set()
-                time.sleep(_PAUSE)
+                self._receive(pubsub)
+            except Exception:  # noqa: BLE001 - whatever it is: those that wait also poll
+                self._subscribed.set()
+                time.sleep(_RECONNECT_AFTER)
             finally:
                 if pubsub is not None:
                     with suppress(Exception):
                         pubsub.close()
 
-    def _listen(self, pubsub: Any) -> None:
-        heard = pinged = time.monotonic()
-        while self._wanted():
-            message = pubsub.get_message(timeout=_TICK)
+    def _receive(self, pubsub: Any) -> None:
+        last_message = last_ping = time.monotonic()
+        while self._has_listeners():
+            message = pubsub.get_message(timeout=_POLL)
             now = time.monotonic()
             if message is not None:
-                heard = now
+                last_message = now
                 if message["type"] == "subscribe":
-                    self._listening.set()
+                    self._subscribed.set()
                 if message["type"] in ("message", "subscribe"):
-                    self._notify()  # on "subscribe": what was said before was not heard
-            elif now - heard > _SILENCE:
+                    self._notify()  # on "subscribe": messages before it were missed
+            elif now - last_message > _LOST_AFTER:
                 return
-            if now - pinged > _PING_EVERY:
-                pinged = now
+            if now - last_ping > _PING_EVERY:
+                last_ping = now
                 pubsub.ping()
 
     def _notify(self) -> None:
         for listener in tuple(self._listeners):
             listener.set()
 
-    def _wanted(self) -> bool:
-        """Whether anybody listens. The last look and the end of the thread are one step."""
+    def _has_listeners(self) -> bool:
+        """Return whether there are open listeners; if not, this thread ends.
+
+        Both under the lock, so that a new listener either is seen here or starts a new thread.
+        """
         with self._lock:
             if any(listener.fileno() >= 0 for listener in tuple(self._listeners)):
                 return True

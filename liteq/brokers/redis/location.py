@@ -1,4 +1,4 @@
-"""Where a Redis store is: its URL, read."""
+"""URLs of Redis stores."""
 
 import re
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from ...exceptions import ConfigurationError
 from ...support.nearest import nearest
 from ...support.urls import safe_url
 
-# Schemes, and what the server behind them is.
+# By scheme: what kind of server it is.
 SCHEMES = {
     "redis": "server",
     "rediss": "server",
@@ -22,43 +22,43 @@ _PORTS = {"sentinel": 26379}
 _NAME = re.compile(r"[\w.-]+")
 _TLS = ("ca_certs", "certfile", "keyfile", "cert_reqs", "check_hostname")
 _OWN = ("name", "db", "timeout", "connect_timeout", "wait_replicas", "sentinel_password", "tls")
-_YES = {"": True, "1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+_FLAGS = {"": True, "1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
 class Host(NamedTuple):
-    """Where a server listens."""
+    """A host and the port on which a server listens."""
 
     name: str
     port: int
 
 
-class Location(NamedTuple):
-    """A store on a Redis server."""
+class RedisLocation(NamedTuple):
+    """A store on a Redis server, and how it is reached."""
 
     address: str  # the whole URL
     url: str  # the same with its secrets masked
     kind: str  # server, sentinel, cluster
     hosts: tuple[Host, ...]  # of the server, of sentinels, or of some nodes
     socket: str | None = None  # path of a Unix socket
-    master: str | None = None  # what the sentinels call it
+    master: str | None = None  # the name that the sentinels have for it
     db: int = 0
     username: str | None = None
     password: str | None = None
     sentinel_password: str | None = None
     tls: dict[str, str | bool] | None = None  # None: no TLS
-    name: str = ""  # of one of several stores in the same database
-    timeout: float = 5.0  # seconds until an answer must have come
-    connect_timeout: float = 2.0
-    wait_replicas: int = 0  # how many must have an enqueued task before that returns
+    name: str = ""  # for one of several stores in the same database
+    timeout: float = 5.0  # seconds until a reply must have come
+    connect_timeout: float = 2.0  # seconds
+    wait_replicas: int = 0  # how many must have an enqueued task before `enqueue` returns
 
     @property
     def prefix(self) -> str:
-        """What all keys begin with. The braces put them into one slot of a cluster."""
+        """Return what all keys begin with. The braces put them into one slot of a cluster."""
         return f"{{liteq:{self.name}}}" if self.name else "{liteq}"
 
 
-def locate(url: str) -> Location:
-    """Read the URL of a Redis store; see docs/guides/redis.md. Raises ConfigurationError."""
+def locate(url: str) -> RedisLocation:
+    """Parse the URL of a Redis store; see docs/guides/redis.md. Raises ConfigurationError."""
     shown = safe_url(url)
     parts = urlsplit(url)
     kind = SCHEMES[parts.scheme]
@@ -70,13 +70,13 @@ def locate(url: str) -> Location:
         master, _, path = path.strip("/").partition("/")
         if not master:
             raise ConfigurationError(
-                f"{shown!r} does not say what the sentinels call the server: write "
+                f"{shown!r} does not name the master, as the sentinels do: write "
                 f"redis+sentinel://host1,host2/name"
             )
     if kind == "cluster" and "wait_replicas" in options:
         raise ConfigurationError(f"{shown!r}: wait_replicas is not for clusters")
     socket = unquote(path) if parts.scheme == "unix" else None
-    return Location(
+    return RedisLocation(
         address=url,
         url=shown,
         kind=kind,
@@ -106,29 +106,29 @@ def _options(parts: SplitResult, shown: str) -> dict[str, str]:
     return options
 
 
-def _hosts(text: str, usual: int, shown: str) -> tuple[Host, ...]:
+def _hosts(text: str, default_port: int, shown: str) -> tuple[Host, ...]:
     found = []
     for each in text.split(",") if text else ["localhost"]:
         name, _, port = each.rpartition(":") if re.search(r":\d+$", each) else (each, "", "")
         found.append(
-            Host(name.strip("[]") or "localhost", _number(port or str(usual), "port", shown))
+            Host(name.strip("[]") or "localhost", _number(port or str(default_port), "port", shown))
         )
     return tuple(found)
 
 
 def _tls(scheme: str, options: dict[str, str], shown: str) -> dict[str, str | bool] | None:
-    if not _yes("tls", options.get("tls", "0"), shown) and scheme not in ("rediss", "valkeys"):
+    if not _flag("tls", options.get("tls", "0"), shown) and scheme not in ("rediss", "valkeys"):
         return None
     found: dict[str, str | bool] = {name: options[name] for name in _TLS if name in options}
     if "check_hostname" in options:
-        found["check_hostname"] = _yes("check_hostname", options["check_hostname"], shown)
+        found["check_hostname"] = _flag("check_hostname", options["check_hostname"], shown)
     return found
 
 
-def _yes(name: str, asked: str, shown: str) -> bool:
-    if asked.lower() not in _YES:
-        raise ConfigurationError(f"{name}={asked!r} in {shown!r}: write 1 or 0")
-    return _YES[asked.lower()]
+def _flag(name: str, value: str, shown: str) -> bool:
+    if value.lower() not in _FLAGS:
+        raise ConfigurationError(f"{name}={value!r} in {shown!r}: write 1 or 0")
+    return _FLAGS[value.lower()]
 
 
 def _name(name: str, shown: str) -> str:
@@ -145,9 +145,9 @@ def _number(text: str, what: str, shown: str) -> int:
     return int(text)
 
 
-def _seconds(options: dict[str, str], name: str, usual: float, shown: str) -> float:
+def _seconds(options: dict[str, str], name: str, default: float, shown: str) -> float:
     try:
-        seconds = float(options.get(name, usual))
+        seconds = float(options.get(name, default))
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < 3600:

@@ -1,125 +1,128 @@
-"""Tasks of this store to another one, and of another one to this."""
+"""Tasks that are moved from this store to another one, or to this one."""
 
-from abc import abstractmethod
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Sequence
 
 from ...model.graph import Group, Place
 from ...model.message import Attempt
-from ...states import Phase
-from ..transfer import Movable, MovedGroup, Transfer, TransferBatch
-from .listing import Listing
-from .rows import Arguments, attempts_of, field_args, packed, record_of
-from .seals import Seal
-from .server import Server
-
-_RESTING = [phase for phase in Phase if phase is not Phase.RUNNING]
+from ..transfer import MovedGroup, Transfer, TransferBatch
+from .arguments import Arguments, field_args, group_args, or_empty
+from .packing import pack_message
+from .replies import attempts_of, fields_of, moment, record_of
+from .signing import Signing
 
 
-class Moving(Movable):
-    """Packs and unpacks tasks with all their fields."""
-
-    server: Server
-    _seal: Seal
-
-    def pack(self, size: int) -> Iterator[TransferBatch]:
-        queues = [count.queue for count in self.counts()]
-        for ids in Listing(self.server, _RESTING, queues, None, None).pages(size):
-            rows = zip(ids, self._run("fetch", *ids), strict=True)
-            transfers = [self._transfer(id, flat, None) for id, flat in rows if flat is not None]
-            alone = [each for each in transfers if each.place == Place()]
-            if alone:
-                yield TransferBatch([each for each in alone if each.record.phase in _RESTING], [])
-        tasks, groups = self._run("workflows")
-        if tasks:
-            transfers = [self._transfer(id.decode(), flat, told) for _, id, flat, told in tasks]
-            yield TransferBatch(transfers, [_group(id, flat) for id, flat in groups])
-
-    def unpack(self, batch: TransferBatch) -> int:
-        args: Arguments = [len(batch.transfers)]
-        for transfer in batch.transfers:
-            args += self._parcel_args(transfer)
-        args.append(len(batch.groups))
-        for state in batch.groups:
-            id, outer, position, forgiving = state.group
-            args += (id, outer or "", position, int(forgiving))
-            closed = "" if state.closed is None else state.closed
-            args += (closed, state.blame or "", int(state.released))
-        return int(self._run("unpack", *args))
-
-    def discard(self, batch: TransferBatch) -> None:
-        ids = [transfer.record.message.id for transfer in batch.transfers]
-        groups = [state.group.id for state in batch.groups]
-        self._run("discard", len(ids), *ids, *groups)
-
-    @abstractmethod
-    def _run(self, verb: str, *args: Any) -> Any:
-        """Run the script of `verb`."""
-
-    def _transfer(self, id: str, flat: list[bytes], told: list[bytes] | None) -> Transfer:
-        record = record_of(id, flat)
-        assert record is not None
-        found = dict(zip(flat[::2], flat[1::2], strict=True))
-        after = (record.waits, record.barrier, int(found.get(b"on_failure", 0)))
-        place = Place(*after, b"takes" in found, record.group, record.position, b"tied" in found)
-        if b"delay" in found:
-            place = place._replace(delay=float(found[b"delay"]))
-        if told is None:
-            told = self._run("attempts", id) if b"attempts" in found else []
-        return Transfer(self._seal.opened_record(record), place, attempts_of(told))
-
-    def _parcel_args(self, transfer: Transfer) -> Arguments:
-        record, place, attempts = transfer
-        message = self._seal.message(record.message)
-        result = record.result
-        if result is not None:
-            result = self._seal.result(message.id, result, record.result_serializer or "")
-        fields = field_args(
-            queue=message.queue,
-            message=packed(message),
-            priority=message.priority or None,
-            eta=message.eta,
-            once=None if message.acks_late else 1,
-            created=record.created,
-            started=record.started,
-            finished=record.finished,
-            keep=record.keep_until,
-            lost=record.lost or None,
-            attempts=len(attempts) or None,
-            result=result,
-            serializer=record.result_serializer,
-            traceback=record.traceback,
-            reported=record.reported,
-            woken_by=record.woken_by,
-            waits=place.waits,
-            barrier=place.barrier or None,
-            on_failure=place.on_failure or None,
-            takes=place.takes or None,
-            delay=place.delay,
-            tied=place.followed or place.barrier or place.group is not None or None,
-            group=place.group,
-            position=None if place.group is None else place.position,
-        )
-        args: Arguments = [message.id, int(record.phase), len(fields), *fields]
-        args += (record.worker or "", len(attempts))
-        for each in attempts:
-            args += _attempt(each)
-        return args
+def transfer_of(
+    id: str, reply: list[bytes], attempts: Sequence[Attempt], signing: Signing
+) -> Transfer:
+    """Return a task with all that is known of it, from fetch.lua or workflows.lua."""
+    record = record_of(id, reply)
+    assert record is not None
+    fields = fields_of(reply)
+    place = Place(
+        waits=record.waits,
+        barrier=record.barrier,
+        on_failure=record.on_failure,
+        takes=b"takes" in fields,
+        group=record.group,
+        position=record.position,
+        followed=b"tied" in fields,
+        delay=float(fields[b"delay"]) if b"delay" in fields else None,
+    )
+    return Transfer(signing.verify_record(record), place, list(attempts))
 
 
-def _attempt(each: Attempt) -> Arguments:
-    times: Arguments = ["" if at is None else at for at in (each.started, each.ended)]
-    return [*times, each.worker or "", each.outcome, each.error or ""]
+def workflows_of(
+    tasks: Sequence[tuple[bytes, list[bytes], list[bytes]]],
+    groups: Sequence[tuple[bytes, list[bytes]]],
+    signing: Signing,
+) -> TransferBatch:
+    """Return all that belongs to workflows, from workflows.lua."""
+    transfers = [
+        transfer_of(id.decode(), reply, attempts_of(attempts), signing)
+        for id, reply, attempts in tasks
+    ]
+    return TransferBatch(transfers, [_moved_group_of(id, reply) for id, reply in groups])
 
 
-def _group(id: bytes, flat: list[bytes]) -> MovedGroup:
-    found = dict(zip(flat[::2], flat[1::2], strict=True))
-    outer = found[b"outer"].decode() or None
-    group = Group(id.decode(), outer, int(found[b"position"]), found[b"forgiving"] == b"1")
-    closed, blame = found.get(b"closed"), found.get(b"blame")
+def batch_args(batch: TransferBatch, signing: Signing) -> Arguments:
+    """Return tasks and groups of another store. Read by unpack.lua."""
+    args: Arguments = [len(batch.transfers)]
+    for transfer in batch.transfers:
+        args += _transfer_args(transfer, signing)
+    args.append(len(batch.groups))
+    for moved in batch.groups:
+        args += _moved_group_args(moved)
+    return args
+
+
+def discard_args(batch: TransferBatch) -> Arguments:
+    """Return the ids in `batch`. Read by discard.lua."""
+    ids = [transfer.record.message.id for transfer in batch.transfers]
+    return [len(ids), *ids, *(moved.group.id for moved in batch.groups)]
+
+
+def _transfer_args(transfer: Transfer, signing: Signing) -> Arguments:
+    record, place, attempts = transfer
+    message = signing.sign_message(record.message)
+    result = record.result
+    if result is not None:
+        result = signing.sign_result(message.id, result, record.result_serializer or "")
+    in_group = place.group is not None
+    fields = field_args(
+        queue=message.queue,
+        message=pack_message(message),
+        priority=message.priority or None,
+        eta=message.eta,
+        once=None if message.acks_late else 1,
+        created=record.created,
+        started=record.started,
+        finished=record.finished,
+        keep=record.keep_until,
+        lost=record.lost or None,
+        attempts=len(attempts) or None,
+        result=result,
+        serializer=record.result_serializer,
+        traceback=record.traceback,
+        reported=record.reported,
+        woken_by=record.woken_by,
+        waits=place.waits,
+        barrier=place.barrier or None,
+        on_failure=place.on_failure or None,
+        takes=place.takes or None,
+        delay=place.delay,
+        tied=place.followed or place.barrier or in_group or None,
+        group=place.group,
+        position=place.position if in_group else None,
+    )
+    args: Arguments = [message.id, int(record.phase), len(fields), *fields]
+    args += (record.worker or "", len(attempts))
+    for attempt in attempts:
+        args += _attempt_args(attempt)
+    return args
+
+
+def _attempt_args(attempt: Attempt) -> Arguments:
+    times = (or_empty(attempt.started), or_empty(attempt.ended))
+    return [*times, attempt.worker or "", attempt.outcome, attempt.error or ""]
+
+
+def _moved_group_args(moved: MovedGroup) -> Arguments:
+    outcome = (or_empty(moved.closed), moved.blame or "", int(moved.released))
+    return [*group_args(moved.group), *outcome]
+
+
+def _moved_group_of(id: bytes, reply: list[bytes]) -> MovedGroup:
+    fields = fields_of(reply)
+    group = Group(
+        id=id.decode(),
+        outer=fields[b"outer"].decode() or None,
+        position=int(fields[b"position"]),
+        forgiving=fields[b"forgiving"] == b"1",
+    )
+    blame = fields.get(b"blame")
     return MovedGroup(
         group,
-        None if closed is None else float(closed),
-        None if blame is None else blame.decode(),
-        b"released" in found,
+        closed=moment(fields.get(b"closed")),
+        blame=None if blame is None else blame.decode(),
+        released=b"released" in fields,
     )

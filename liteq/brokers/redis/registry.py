@@ -1,4 +1,4 @@
-"""Workers: who is there."""
+"""The workers of a store, and how those of this process are registered."""
 
 import logging
 import os
@@ -12,10 +12,9 @@ from .server import Server
 _logger = logging.getLogger("liteq.broker")
 
 
-class _Registration(NamedTuple):
-    """What a worker of this process is entered with."""
+class _Process(NamedTuple):
+    """The process of a worker, as register.lua and beat.lua take it."""
 
-    name: str
     owner: str
     boot: str
     pid: int
@@ -23,41 +22,41 @@ class _Registration(NamedTuple):
 
 
 class WorkerRegistry:
-    """The workers of a store, and those that this process has entered."""
+    """The workers of a store. Remembers those that this process has registered."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._badges: dict[int, _Registration] = {}
+        self._registered: dict[int, tuple[str, _Process]] = {}  # by number: name and process
 
     def register(self, now: float, name: str, info: str) -> int:
-        """Enter a worker; answer its number."""
-        me = this_process()
-        badge = _Registration(name, str(me), me.boot, me.pid, me.host)
-        worker = int(self._server.run("register", now, name, info, *badge[1:]))
-        self._badges[worker] = badge
+        """Register a worker of this process; return its number."""
+        owner = this_process()
+        process = _Process(str(owner), owner.boot, owner.pid, owner.host)
+        worker = int(self._server.run("register", now, name, info, *process))
+        self._registered[worker] = (name, process)
         return worker
 
     def beat(self, now: float, worker: int, info: str) -> None:
-        """Renew the lease of a worker. Should the store have been emptied, enter it again."""
-        badge = self._badges.get(worker, _Registration(f"worker-{worker}", "", "", os.getpid(), ""))
-        known = self._server.run("beat", now, worker, badge.name, info, *badge[1:])
+        """Renew the lease of a worker; register it again if the store was emptied."""
+        unknown = (f"worker-{worker}", _Process("", "", os.getpid(), ""))
+        name, process = self._registered.get(worker, unknown)
+        known = self._server.run("beat", now, worker, name, info, *process)
         if not known:
             _logger.warning(
                 "%s does not know this worker any more: the store was emptied, and what it held "
-                "is gone. Entered again as number %s",
+                "is gone. Registered again as number %s",
                 self._server.location.url,
                 worker,
             )
 
-    def present(self, now: float) -> list[WorkerInfo]:
-        """The workers that are there, by number."""
-        rows = self._server.run("present", now)
-        return sorted(filter(None, map(_seen, rows)))
+    def live_workers(self, now: float) -> list[WorkerInfo]:
+        """Return the workers that are alive, by number."""
+        return sorted(filter(None, map(_worker_info, self._server.run("live_workers", now))))
 
 
-def _seen(row: list[Any]) -> WorkerInfo | None:
-    """A worker, unless its process is proven to be gone."""
-    id, name, pid, host, started, beat, info, owner = (part.decode() for part in row)
+def _worker_info(reply: list[Any]) -> WorkerInfo | None:
+    """Return a worker, from live_workers.lua; None if its process is proven to be gone."""
+    id, name, pid, host, started, beat, info, owner = (part.decode() for part in reply)
     if owner and is_gone(Owner.parse(owner)):
         return None
     return WorkerInfo(int(id), name, int(pid), host, float(started), float(beat), None, info)

@@ -8,28 +8,28 @@ from .server import Server
 
 
 class DeadWorker(NamedTuple):
-    """A worker that is gone."""
+    """A worker that is dead."""
 
     number: str
     info: str
-    proven: bool  # its process is no more; else its lease has ended
+    proven: bool  # its process has exited; else its lease has ended
 
 
 def dead_workers(server: Server, now: float) -> Iterator[DeadWorker]:
-    """Yield the workers whose lease has ended, and those of this machine that are gone."""
-    ended, here = server.run("dead", now, this_process().boot)
-    for number, info in ended:
+    """Yield workers whose lease has ended, and those of this host whose process has exited."""
+    expired, local = server.run("dead_workers", now, this_process().boot)
+    for number, info in expired:
         yield DeadWorker(number.decode(), info.decode(), proven=False)
-    for number, info, owner in here:
+    for number, info, owner in local:
         if is_gone(Owner.parse(owner.decode())):
             yield DeadWorker(number.decode(), info.decode(), proven=True)
 
 
 def is_gone(owner: Owner) -> bool:
-    """Whether its process is proven to be gone.
+    """Return whether a worker's process is proven to have exited.
 
-    Two machines may have one name, but not one boot. So what is not of this boot and this pid
-    namespace is left to its lease.
+    Two hosts may have the same name, but not the same boot. So a worker of another boot or pid
+    namespace is judged by its lease alone.
     """
     mine = this_process()
     if (owner.boot, owner.space) != (mine.boot, mine.space):

@@ -1,4 +1,4 @@
-"""The connection to the server: runs scripts, and tries again where that can help."""
+"""The connection to the server: runs scripts, and retries once where that can help."""
 
 import os
 import threading
@@ -7,12 +7,12 @@ from typing import Any
 from weakref import WeakSet
 
 from ...exceptions import BrokerUnavailable, ImproperlyConfigured
-from .location import Location
+from .location import RedisLocation
 from .scripts import script
 
 try:
     import redis
-    from redis import exceptions as theirs
+    from redis import exceptions as redis_errors
     from redis.backoff import NoBackoff
     from redis.cluster import ClusterNode, RedisCluster
     from redis.retry import Retry
@@ -25,130 +25,140 @@ except ImportError as exc:
 
 from .errors import translate
 
-_Sentinel: Any = Sentinel  # these have no types
+_Sentinel: Any = Sentinel  # redis-py has no types for these
 _ClusterNode: Any = ClusterNode
 Argument = str | bytes | int | float
 
 
 class Server:
-    """A Redis server, or what stands for one. Safe to share between threads and across a fork."""
+    """A Redis server: a single one, the master that sentinels name, or a cluster.
 
-    def __init__(self, location: Location) -> None:
+    Safe to share between threads and across a fork.
+    """
+
+    def __init__(self, location: RedisLocation) -> None:
         self.location = location
         self._client: Any = None
-        self._flags = True  # until the server turns out to be older than Redis 7
-        self._local = threading.local()
-        self._links: WeakSet[Any] = WeakSet()
+        self._script_flags = True  # until the server turns out to be older than Redis 7
+        self._local = threading.local()  # the thread's connection, and the process that opened it
+        self._connections: WeakSet[Any] = WeakSet()  # of all threads
 
     @property
     def client(self) -> Any:
-        """The client; connections are opened when they are first needed."""
+        """Return the client of redis-py; it connects when it is first used."""
         if self._client is None:
             self._client = _client(self.location)
         return self._client
 
     def run(self, verb: str, *args: Argument) -> Any:
-        """Run the script of `verb`; what it answers. Raises BrokerError.
+        """Run the script of `verb` and return its reply. Raises BrokerError.
 
         A connection that turns out to be broken is replaced once: every script may be sent twice.
-        One that stays silent is not, so that no caller waits longer than the timeout says.
+        One on which no reply comes is not, so that no caller waits longer than the timeout says.
         """
-        return self._twice(lambda: self._evaluate(verb, args))
+        return self._with_retry(lambda: self._evaluate(verb, args))
 
-    def ask(self, *command: Argument) -> Any:
-        """Send a plain command. Raises BrokerError."""
-        return self._twice(lambda: self._talk(*command))
+    def execute(self, *command: Argument) -> Any:
+        """Run a plain command and return its reply. Raises BrokerError."""
+        return self._with_retry(lambda: self._send(*command))
 
-    def enqueue(self, verb: str, *args: Argument) -> Any:
-        """As `run`, and wait until as many replicas have it as the URL asks for."""
+    def run_replicated(self, verb: str, *args: Argument) -> Any:
+        """Run a script like `run`, and wait for as many replicas as the URL asks for.
+
+        Raises BrokerUnavailable when too few replicas have the change in time; the master has it.
+        """
         wanted = self.location.wait_replicas
         if not wanted:
             return self.run(verb, *args)
-        answer, replicas = self._twice(lambda: self._replicated(verb, args))
+        reply, replicas = self._with_retry(lambda: self._evaluate_and_wait(verb, args))
         if replicas < wanted:
             raise BrokerUnavailable(
                 f"{self.location.url}: it is stored, but of {wanted} replicas only {replicas} "
                 f"have it so far"
             )
-        return answer
+        return reply
 
     def close(self) -> None:
         """Close all connections; they are opened again when they are needed."""
-        for link in tuple(self._links):
-            link.disconnect()
+        for connection in tuple(self._connections):
+            connection.disconnect()
         client, self._client = self._client, None
         self._local = threading.local()
         if client is not None:
             client.close()
 
-    def _twice(self, work: Callable[[], Any]) -> Any:
+    def _with_retry(self, work: Callable[[], Any]) -> Any:
         try:
             try:
                 return work()
-            except (theirs.ConnectionError, theirs.ReadOnlyError, ConnectionError):
-                self._hang_up()
+            except (redis_errors.ConnectionError, redis_errors.ReadOnlyError, ConnectionError):
+                self._disconnect()
                 return work()
-        except (theirs.RedisError, OSError) as exc:
-            if not isinstance(exc, theirs.ResponseError) or isinstance(exc, theirs.ReadOnlyError):
-                self._hang_up()
+        except (redis_errors.RedisError, OSError) as exc:
+            if not isinstance(exc, redis_errors.ResponseError) or isinstance(
+                exc, redis_errors.ReadOnlyError
+            ):
+                self._disconnect()
             raise translate(exc, self.location.url) from exc
 
-    def _hang_up(self) -> None:
-        """What is open may be dead, or lead to a master that is none any more."""
-        link = getattr(self._local, "link", None)
-        if link is not None:
-            link.disconnect()
+    def _disconnect(self) -> None:
+        # The connection may be broken, or lead to a server that is not the master any more.
+        connection = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.disconnect()
 
-    def _talk(self, *command: Argument) -> Any:
-        """Send one command by this thread's connection; the answer.
+    def _send(self, *command: Argument) -> Any:
+        """Send one command by this thread's connection and return the reply.
 
-        redis-py's own way, through a pool and its instruments, costs twice as much time here as
-        the command itself.
+        redis-py's own `execute_command`, with its pool and its instruments, takes twice as much
+        time here as the command itself.
         """
         if self.location.kind == "cluster":
             return self.client.execute_command(*command)
-        link = self._link()
+        connection = self._connection()
         try:
-            link.connect()  # nothing, if it is; else a sentinel is asked where the master is now
-            link.send_command(*command)
-            return link.read_response()
-        except theirs.ResponseError:
+            # Does nothing if it is connected; else sentinels are asked where the master is now.
+            connection.connect()
+            connection.send_command(*command)
+            return connection.read_response()
+        except redis_errors.ResponseError:
             raise
         except BaseException:
-            link.disconnect()  # its answer may still come, and must not meet the next command
+            # The reply may still come, and must not be taken for that of the next command.
+            connection.disconnect()
             raise
 
-    def _link(self) -> Any:
+    def _connection(self) -> Any:
         local = self._local
-        if getattr(local, "pid", None) != os.getpid():  # what the parent has is not ours
-            local.link = self.client.connection_pool.make_connection()
+        if getattr(local, "pid", None) != os.getpid():  # after a fork: never use the parent's
+            local.connection = self.client.connection_pool.make_connection()
             local.pid = os.getpid()
-            self._links.add(local.link)
-        return local.link
+            self._connections.add(local.connection)
+        return local.connection
 
     def _evaluate(self, verb: str, args: tuple[Argument, ...]) -> Any:
-        found = script(verb, flags=self._flags)
+        found = script(verb, flags=self._script_flags)
         keys = (1, self.location.prefix)
         try:
-            return self._talk("EVALSHA", found.sha, *keys, *args)
-        except theirs.NoScriptError:
-            pass  # the server was restarted, or told to forget
+            return self._send("EVALSHA", found.sha, *keys, *args)
+        except redis_errors.NoScriptError:
+            pass  # the server was restarted, or its scripts were flushed
         try:
-            return self._talk("EVAL", found.text, *keys, *args)
-        except theirs.ResponseError as exc:
-            if not (self._flags and "compiling script" in str(exc)):
+            return self._send("EVAL", found.text, *keys, *args)
+        except redis_errors.ResponseError as exc:
+            if not (self._script_flags and "compiling script" in str(exc)):
                 raise
-        self._flags = False
+        self._script_flags = False
         return self._evaluate(verb, args)
 
-    def _replicated(self, verb: str, args: tuple[Argument, ...]) -> tuple[Any, int]:
-        """WAIT counts what its own connection has written, and this thread has one."""
-        answer = self._evaluate(verb, args)
-        wait = (self.location.wait_replicas, int(self.location.timeout * 500))
-        return answer, int(self._talk("WAIT", *wait))
+    def _evaluate_and_wait(self, verb: str, args: tuple[Argument, ...]) -> tuple[Any, int]:
+        # WAIT is about the writes of its own connection, and this thread has one of its own.
+        reply = self._evaluate(verb, args)
+        half_timeout = int(self.location.timeout * 500)  # in milliseconds
+        return reply, int(self._send("WAIT", self.location.wait_replicas, half_timeout))
 
 
-def _client(location: Location) -> Any:
+def _client(location: RedisLocation) -> Any:
     options: dict[str, Any] = {
         "db": location.db,
         "username": location.username,
@@ -157,7 +167,7 @@ def _client(location: Location) -> Any:
         "socket_connect_timeout": location.connect_timeout,
         "socket_keepalive": True,
         "protocol": 2,
-        # We try again ourselves: only we know what may be sent twice.
+        # No retries by redis-py: `Server` knows which commands may be sent twice.
         "retry": Retry(NoBackoff(), 0),
     }
     if location.tls is not None:
@@ -166,7 +176,7 @@ def _client(location: Location) -> Any:
         del options["socket_keepalive"]
         return redis.Redis(unix_socket_path=location.socket, **options)
     if location.kind == "sentinel":
-        return _by_sentinels(location, options)
+        return _master_client(location, options)
     if location.kind == "cluster":
         nodes = [_ClusterNode(*host) for host in location.hosts]
         del options["db"]
@@ -175,7 +185,7 @@ def _client(location: Location) -> Any:
     return redis.Redis(host=host.name, port=host.port, **options)
 
 
-def _by_sentinels(location: Location, options: dict[str, Any]) -> Any:
+def _master_client(location: RedisLocation, options: dict[str, Any]) -> Any:
     timeouts = {
         "socket_timeout": location.connect_timeout,
         "socket_connect_timeout": location.connect_timeout,

@@ -1,6 +1,7 @@
-"""The Lua scripts beside this file, by verb.
+"""The Lua scripts beside this file, put together from their parts.
 
-The first line of each names the parts that stand before it: `-- uses head, walk`.
+There is one script for each verb. Its first line names the parts that are put before it:
+`-- uses head, walk`. A file without such a line is a part.
 """
 
 import pkgutil
@@ -9,32 +10,46 @@ from functools import cache
 from hashlib import sha1
 from typing import NamedTuple
 
+from ....states import Phase
+
 _USES = re.compile(r"-- uses ([\w, ]+)\n")
-_NEED_MEMORY = frozenset({"enqueue", "enqueue_graph", "fire", "schedule", "unpack"})
-_READ = frozenset(
-    {"attempts", "dead", "fetch", "held", "next_fire", "present", "schedules", "workflows"}
+_DENIED_WHEN_FULL = frozenset({"enqueue", "enqueue_graph", "fire", "schedule", "unpack"})
+_READ_ONLY = frozenset(
+    {
+        "attempts",
+        "dead_workers",
+        "fetch",
+        "held",
+        "live_workers",
+        "next_fire",
+        "schedules",
+        "workflows",
+    }
 )
+
+# Put before every script, so that `liteq.states` is the only place with the numbers of the phases.
+_PHASES = "\n".join(f"local {phase.name} = {int(phase)}" for phase in Phase)
 
 
 class Script(NamedTuple):
-    """A script as it is sent."""
+    """A script as it is sent to the server."""
 
     text: str
-    sha: str
+    sha: str  # its name for EVALSHA
 
 
 @cache
 def script(verb: str, *, flags: bool) -> Script:
-    """The script of `verb`; with `flags` it tells a server (Redis 7) what it may let pass."""
+    """Return the script of `verb`; with `flags` for Redis 7 about when it may run."""
     text = _read(verb)
-    head = _USES.match(text)
-    assert head is not None, f"{verb}.lua does not begin with what it uses"
-    parts = [_read(name.strip()) for name in head[1].split(",")]
-    whole = "\n".join([*parts, text])
-    if flags and verb in _READ:
-        whole = f"#!lua flags=no-writes\n{whole}"  # a replica can answer it, too
-    elif flags and verb not in _NEED_MEMORY:
-        # What finishes work frees memory sooner or later, so a server that is full lets it pass.
+    uses = _USES.match(text)
+    assert uses is not None, f"{verb}.lua does not begin with `-- uses`"
+    parts = [_read(name.strip()) for name in uses[1].split(",")]
+    whole = "\n".join([_PHASES, *parts, text])
+    if flags and verb in _READ_ONLY:
+        whole = f"#!lua flags=no-writes\n{whole}"  # a replica can run it, too
+    elif flags and verb not in _DENIED_WHEN_FULL:
+        # Finishing work frees memory sooner or later, so it is allowed on a server that is full.
         whole = f"#!lua flags=allow-oom\n{whole}"
     return Script(whole, sha1(whole.encode(), usedforsecurity=False).hexdigest())
 

@@ -1,6 +1,12 @@
 -- uses head
--- now, id. Answers how its earlier starts ended, five values each, with the names of workers.
+--
+-- Return how earlier starts of a task ended.
+--
+-- KEYS     the prefix
+-- ARGV     now, id
+-- Returns  five values for each, oldest first: started, ended, worker's name, outcome, error
+--          (`attempts_of` in replies.py)
 
-local told = call("LRANGE", P .. "attempts:" .. take(), 0, -1)
-for n = 3, #told, 5 do told[n] = call("HGET", P .. "worker:" .. told[n], "name") or "" end
-return told
+local found = call("LRANGE", P .. "attempts:" .. next_arg(), 0, -1)
+for n = 3, #found, 5 do found[n] = call("HGET", P .. "worker:" .. found[n], "name") or "" end
+return found

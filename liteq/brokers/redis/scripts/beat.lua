@@ -1,20 +1,25 @@
 -- uses head, leases, workers
--- now, worker, name, info, owner, boot, pid, host. Answers whether the store knew the worker.
+--
+-- Note that a worker is alive, and renew its lease.
+--
+-- KEYS     the prefix
+-- ARGV     now, worker, name, info, owner, boot, pid, host
+-- Returns  1; 0 if the store did not know the worker, and has stored it anew
 
-local worker, name, info = take(), take(), take()
+local worker, name, info = next_args(3)
 local key = P .. "worker:" .. worker
-heard()
+note_heartbeat()
 if call("HEXISTS", key, "name") == 0 then
-  -- The store was emptied. Nobody else may be given this number.
+  -- The store was emptied. No other worker may be given this number.
   local last = tonumber(call("GET", P .. "worker_seq") or "0")
   if last < tonumber(worker) then call("SET", P .. "worker_seq", worker) end
-  introduce(worker, name, info)
-  return done(0)
+  store_worker(worker, name, info)
+  return end_script(0)
 end
-call("HSET", key, "beat", clock, "info", info)
+call("HSET", key, "beat", timestamp, "info", info)
 if call("HEXISTS", key, "struck") == 1 then
-  come_back(worker) -- what it held is gone, see `lost:<n>`
+  restore_worker(worker) -- its claims were taken from it, see `lost:<n>`
 else
-  call("ZADD", P .. "leases", "XX", server + LEASE, worker)
+  call("ZADD", P .. "leases", "XX", server_time + LEASE, worker)
 end
-return done(1)
+return end_script(1)

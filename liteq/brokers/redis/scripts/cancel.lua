@@ -1,26 +1,31 @@
 -- uses head, tasks, walk
--- now, seconds to keep what ends by this (empty: for ever), terminate, ids...
--- Answers the ids of those that had not ended.
+--
+-- Revoke unfinished tasks. Those that do not run end as cancelled.
+--
+-- KEYS     the prefix
+-- ARGV     now; for how many seconds the cancelled tasks are kept (empty: for ever); whether
+--          running ones are to be terminated; ids...
+-- Returns  the ids of the tasks that had not ended
 
-local keep, terminate = take(), take() == "1"
+local keep, terminate = next_arg(), next_arg() == "1"
 local found = {}
-while position < #ARGV do
-  local id = take()
-  local t = load(id)
-  if t and t.phase < 4 then
-    call("HSET", t.key, "revoked", keep, "terminate", terminate and 1 or 0)
-    t.revoked = keep
-    if t.phase < 3 then
-      leave(t)
-      enter(t, t.phase)
+while more_args() do
+  local id = next_arg()
+  local task = load_task(id)
+  if task and task.phase < SUCCEEDED then
+    call("HSET", task.key, "revoked", keep, "terminate", terminate and 1 or 0)
+    task.revoked = keep
+    if task.phase < RUNNING then
+      leave_phase(task)
+      enter_phase(task, task.phase) -- which cancels it
     elseif terminate then
-      call("SADD", P .. "condemned:" .. t.worker, id)
-      news.work = true
+      call("SADD", P .. "condemned:" .. task.worker, id)
+      to_notify.work = true
     else
-      call("SREM", P .. "condemned:" .. t.worker, id)
+      call("SREM", P .. "condemned:" .. task.worker, id)
     end
     found[#found + 1] = id
   end
 end
-follow_up()
-return done(found)
+propagate_ends()
+return end_script(found)

@@ -1,4 +1,10 @@
 -- uses head, leases, claiming
--- now, worker, seen, limit, queues...
+--
+-- Hand ready tasks to a worker.
+--
+-- KEYS     the prefix
+-- ARGV     now, worker, the last token that has reached it, limit, queues...
+--          (`claim_args` in arguments.py)
+-- Returns  the deliveries (`delivery_of` in replies.py)
 
-return done(claim_as_asked())
+return end_script(read_and_claim())

@@ -1,73 +1,86 @@
--- Ready tasks to workers.
+-- Handing ready tasks to workers.
 
--- What tasks take from what they waited for.
+-- What a task takes from those it waited for. On the way to the client each input is a list in the
+-- order of `Input` in model/message.py; that of a group is { "group", inputs }.
 
-local function input(id)
-  local v = call("HMGET", P .. "task:" .. id, "phase", "serializer", "result", "traceback")
-  return v[1] and { tonumber(v[1]), v[2], v[3], v[4] } or nil
+local function read_end(id)
+  local phase, serializer, result, traceback =
+    unpack(call("HMGET", P .. "task:" .. id, "phase", "serializer", "result", "traceback"))
+  if not phase then return nil end
+  return {
+    phase = tonumber(phase), serializer = serializer, result = result, traceback = traceback,
+  }
 end
 
--- The same; of one that was skipped, what that is due to.
-local function caused(id)
-  local found = input(id)
-  if not found or found[1] ~= 9 then return found end
-  local blame = call("HGET", P .. "task:" .. id, "woken_by")
-  local cause = blame and input(blame)
-  return cause and { 9, cause[2], cause[3], cause[4] } or found
+-- Return the end of a task; of one that was skipped, with the error of the task that failed.
+local function end_with_error(id)
+  local found = read_end(id)
+  if not found or found.phase ~= SKIPPED then return found end
+  local cause = call("HGET", P .. "task:" .. id, "woken_by")
+  local failed = cause and read_end(cause)
+  if not failed then return found end
+  failed.phase = SKIPPED
+  return failed
 end
 
-local function failure(id)
-  local found = caused(id)
-  if not found then return false end
-  local v = call("HMGET", P .. "task:" .. id, "woken_by", "message")
-  return { found[1], found[2], found[3], found[4], v[1], id, v[2] }
+local function input_from(task_end)
+  if not task_end then return false end
+  return { task_end.phase, task_end.serializer, task_end.result, task_end.traceback }
 end
 
--- The ends of a group's members in their order; of groups in it, lists.
-local function members(group)
-  local found = {}
-  local function add(key, make)
+-- Return what an errback takes: the input, and of the task that failed its cause, id and message.
+local function input_from_failed(id)
+  local input = input_from(end_with_error(id))
+  if not input then return false end
+  local woken_by, message = unpack(call("HMGET", P .. "task:" .. id, "woken_by", "message"))
+  table.insert(input, woken_by)
+  table.insert(input, id)
+  table.insert(input, message)
+  return input
+end
+
+-- Return the inputs from a group's members, by position; those from groups in it are lists.
+local function inputs_from_group(group)
+  local members = {}
+  local function add(key, input_of)
     local listed = call("ZRANGE", P .. key .. group, 0, -1, "WITHSCORES")
     for n = 1, #listed, 2 do
-      found[#found + 1] = { tonumber(listed[n + 1]), make(listed[n]) or false }
+      members[#members + 1] = { position = tonumber(listed[n + 1]), input = input_of(listed[n]) }
     end
   end
-  add("members:", caused)
-  add("inner:", function(inner) return { "group", members(inner) } end)
-  table.sort(found, function(a, b) return a[1] < b[1] end)
-  for n, each in ipairs(found) do found[n] = each[2] end
-  return found
+  add("members:", function(id) return input_from(end_with_error(id)) end)
+  add("inner:", function(inner) return { "group", inputs_from_group(inner) } end)
+  table.sort(members, function(a, b) return a.position < b.position end)
+  local inputs = {}
+  for n, member in ipairs(members) do inputs[n] = member.input end
+  return inputs
 end
 
-local function inputs(waits, barrier, on_failure)
-  if barrier then return { "group", members(waits) } end
-  if on_failure then return failure(waits) end
-  return input(waits) or false
+local function inputs_of(key)
+  local waits, takes, on_failure, barrier =
+    unpack(call("HMGET", key, "waits", "takes", "on_failure", "barrier"))
+  if not waits or not (takes or on_failure) then return false end
+  if barrier then return { "group", inputs_from_group(waits) } end
+  if on_failure then return input_from_failed(waits) end
+  return input_from(read_end(waits))
 end
 
--- claims
-
-local function taken_by(key)
-  local v = call("HMGET", key, "waits", "takes", "on_failure", "barrier")
-  return v[1] and (v[2] or v[3]) and inputs(v[1], v[4], v[3]) or false
-end
-
--- Answers id, token, message, and what else is to be said of it; nil for one that is gone. And
--- its queue.
-local function delivery(id, token)
+-- Return a delivery as `delivery_of` in replies.py reads it, and the task's queue; nil for a task
+-- that was deleted. Most tasks run for the first time and alone: they have no details.
+local function delivery_of(id, token)
   local key = P .. "task:" .. id
-  local v = call("HMGET", key, "message", "queue", "lost", "reported", "attempts", "tied",
-    "woken_by")
-  if not v[1] then return nil end
-  local more = false
-  if v[3] or v[4] or v[5] or v[6] or v[7] then
-    more = { v[3], v[4], v[5], v[6], v[7], v[7] and taken_by(key) }
+  local message, queue, lost, reported, attempts, tied, woken_by = unpack(call("HMGET", key,
+    "message", "queue", "lost", "reported", "attempts", "tied", "woken_by"))
+  if not message then return nil end
+  local details = false
+  if lost or reported or attempts or tied or woken_by then
+    details = { lost, reported, attempts, tied, woken_by, woken_by and inputs_of(key) }
   end
-  return { id, string.format("%.0f", token), v[1], more }, v[2]
+  return { id, token, message, details }, queue
 end
 
--- The first `limit` of the queues, as their members; taken out of their indexes.
-local function pick(queues, limit)
+-- Take the first `limit` ready tasks of some queues out of their indexes; return them as members.
+local function take_ready(queues, limit)
   local found = {}
   if #queues == 1 then
     local popped = call("ZPOPMIN", P .. "ready:" .. queues[1], limit)
@@ -78,64 +91,67 @@ local function pick(queues, limit)
   for _, queue in ipairs(queues) do
     local listed = call("ZRANGE", P .. "ready:" .. queue, 0, limit - 1, "WITHSCORES")
     for n = 1, #listed, 2 do
-      heads[#heads + 1] = { listed[n], tonumber(listed[n + 1]), queue }
+      heads[#heads + 1] = { member = listed[n], score = tonumber(listed[n + 1]), queue = queue }
     end
   end
   table.sort(heads, function(a, b)
-    if a[2] ~= b[2] then return a[2] < b[2] end
-    return a[1] < b[1]
+    if a.score ~= b.score then return a.score < b.score end
+    return a.member < b.member
   end)
   for n = 1, math.min(limit, #heads) do
-    call("ZREM", P .. "ready:" .. heads[n][3], heads[n][1])
-    found[n] = heads[n][1]
+    call("ZREM", P .. "ready:" .. heads[n].queue, heads[n].member)
+    found[n] = heads[n].member
   end
   return found
 end
 
--- What the worker was given last, if that reply never reached it: `seen` is the last token that
--- did. A claim that is sent again therefore hands out the same tasks.
-local function handed_again(worker, seen)
+-- Return the deliveries of the worker's last claim if the reply to it was lost: `last_token` is
+-- the last token that has reached the worker. So a claim that is sent again returns the same tasks.
+local function deliver_again(worker, last_token)
   local handed = call("HGET", P .. "worker:" .. worker, "handed")
   if not handed then return {} end
-  local last, found = cmsgpack.unpack(handed), {}
-  if last.to <= seen then return found end
-  for n, member in ipairs(last.members) do
-    local id, token = member:sub(15), last.to - #last.members + n
-    local v = call("HMGET", P .. "task:" .. id, "phase", "token")
-    if v[1] == "3" and tonumber(v[2]) == token then found[#found + 1] = (delivery(id, token)) end
-  end
-  return found
-end
-
-local function claim(worker, seen, limit, queues)
-  if call("HGET", P .. "worker:" .. worker, "struck") then come_back(worker) end
-  local found = handed_again(worker, seen)
-  if #found > 0 or limit < 1 then return found end
-  local picked = pick(queues, limit)
-  if #picked == 0 then return found end
-  local token = tokens(#picked)
-  local running = {}
-  for n, member in ipairs(picked) do
-    local id = member:sub(15)
-    local given, queue = delivery(id, token + n)
-    if given then
-      call("HSET", P .. "task:" .. id, "phase", 3, "token", given[2], "worker", worker,
-        "started", clock)
-      running[#running + 1] = 0
-      running[#running + 1] = member
-      tally(queue, 2, -1)
-      tally(queue, 3, 1)
-      found[#found + 1] = given
+  local last_claim, found = cmsgpack.unpack(handed), {}
+  if last_claim.to <= last_token then return found end
+  for n, member in ipairs(last_claim.members) do
+    local id = id_of(member)
+    local token = string.format("%.0f", last_claim.to - #last_claim.members + n)
+    local phase, held = unpack(call("HMGET", P .. "task:" .. id, "phase", "token"))
+    if tonumber(phase) == RUNNING and held == token then
+      found[#found + 1] = (delivery_of(id, token))
     end
   end
-  at_once("ZADD", P .. "running:" .. worker, running)
-  call("HSET", P .. "worker:" .. worker, "handed",
-    cmsgpack.pack({ to = token + #picked, members = picked }))
   return found
 end
 
--- Read a wish from the arguments: worker, seen, limit, and the names of the queues.
-local function claim_as_asked()
-  local worker, seen, limit = take(), tonumber(take()), tonumber(take())
-  return claim(worker, seen, limit, { unpack(ARGV, position + 1) })
+local function claim(worker, last_token, limit, queues)
+  if call("HGET", P .. "worker:" .. worker, "struck") then restore_worker(worker) end
+  local found = deliver_again(worker, last_token)
+  if #found > 0 or limit < 1 then return found end
+  local members = take_ready(queues, limit)
+  if #members == 0 then return found end
+  local before_first = reserve_tokens(#members)
+  local running = {} -- scores and members
+  for n, member in ipairs(members) do
+    local id, token = id_of(member), string.format("%.0f", before_first + n)
+    local delivery, queue = delivery_of(id, token)
+    if delivery then
+      call("HSET", P .. "task:" .. id, "phase", RUNNING, "token", token, "worker", worker,
+        "started", timestamp)
+      running[#running + 1] = 0
+      running[#running + 1] = member
+      change_count(queue, READY, -1)
+      change_count(queue, RUNNING, 1)
+      found[#found + 1] = delivery
+    end
+  end
+  call_in_chunks("ZADD", P .. "running:" .. worker, running)
+  call("HSET", P .. "worker:" .. worker, "handed",
+    cmsgpack.pack({ to = before_first + #members, members = members }))
+  return found
+end
+
+-- Read a claim from the arguments, as `claim_args` in arguments.py has it, and return deliveries.
+local function read_and_claim()
+  local worker, last_token, limit = next_args(3)
+  return claim(worker, tonumber(last_token), tonumber(limit), { unpack(ARGV, last_arg + 1) })
 end

@@ -1,19 +1,21 @@
--- Entries of periodic tasks, and their steps.
+-- Entries of periodic tasks.
 
-local function read_step()
+-- Read when an entry runs next and when it last ran, as `_progress_args` in schedules.py has it.
+local function read_progress()
+  local moment, due, planned, runs, last, last_id = next_args(6)
   return {
-    moment = take(), due = take(), planned = take(), runs = take(), last = take(), last_id = take(),
+    moment = moment, due = due, planned = planned, runs = runs, last = last, last_id = last_id,
   }
 end
 
-local function write_step(name, step)
-  local version = string.format("%.0f", tokens(1) + 1)
-  call("HSET", P .. "schedule:" .. name, "moment", step.moment, "due", step.due, "planned",
-    step.planned, "version", version)
-  call("ZADD", P .. "schedules", step.due ~= "" and step.due or "+inf", name)
+local function write_next_run(name, progress)
+  local version = string.format("%.0f", reserve_tokens(1) + 1)
+  call("HSET", P .. "schedule:" .. name, "moment", progress.moment, "due", progress.due,
+    "planned", progress.planned, "version", version)
+  call("ZADD", P .. "schedules", progress.due ~= "" and progress.due or "+inf", name)
 end
 
-local function write_run(name, step)
-  call("HSET", P .. "schedule:" .. name, "runs", step.runs, "last", step.last, "last_id",
-    step.last_id)
+local function write_last_run(name, progress)
+  call("HSET", P .. "schedule:" .. name, "runs", progress.runs, "last", progress.last,
+    "last_id", progress.last_id)
 end

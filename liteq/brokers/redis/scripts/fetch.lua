@@ -1,5 +1,11 @@
 -- uses head
--- now, ids... Answers for each id all fields of the task, and the name of its worker.
+--
+-- Return all that is known of tasks.
+--
+-- KEYS     the prefix
+-- ARGV     now, ids...
+-- Returns  for each id the fields and values of the task, with `worker_name` added; nil for an
+--          unknown one (`record_of` in replies.py)
 
 local found = {}
 for n = 2, #ARGV do

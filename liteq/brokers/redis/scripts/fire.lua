@@ -1,35 +1,37 @@
 -- uses head, tasks, sending, leases, entries
--- now, then for each firing: name, version, its step, and how many messages go with it (one or
--- none), and that. Answers for each what became of it: done, held or lost.
+--
+-- Take entries of periodic tasks one run on, and store the tasks that they send.
+--
+-- KEYS     the prefix
+-- ARGV     now; for each firing: name, version, progress (6 values), and the number of messages
+--          (0 or 1), and that message (`firing_args` in schedules.py)
+-- Returns  for each: done; held (its last task has not ended); lost (the entry was changed)
 
-local function skip_message()
-  skip(3)
-  skip(tonumber(take()))
-end
-
-local function last_runs(id)
+local function is_unfinished(id)
   local phase = id and call("HGET", P .. "task:" .. id, "phase")
-  return phase and tonumber(phase) < 4
+  return phase and tonumber(phase) < SUCCEEDED
 end
 
 local function fire()
-  local name, version, step, n = take(), take(), read_step(), tonumber(take())
-  local v = call("HMGET", P .. "schedule:" .. name, "version", "overlap", "last_id")
-  if v[1] ~= version then
-    if n > 0 then skip_message() end
+  local name, version = next_args(2)
+  local progress, messages = read_progress(), tonumber(next_arg())
+  local stored_version, overlap, last_id =
+    unpack(call("HMGET", P .. "schedule:" .. name, "version", "overlap", "last_id"))
+  if stored_version ~= version then
+    if messages > 0 then skip_message() end
     return "lost"
   end
-  write_step(name, step)
-  news.work = true
-  if n > 0 and v[2] == "0" and last_runs(v[3]) then
+  write_next_run(name, progress)
+  to_notify.work = true
+  if messages > 0 and overlap == "0" and is_unfinished(last_id) then
     skip_message()
     return "held"
   end
-  write_run(name, step)
-  if n > 0 then insert(1) end
+  write_last_run(name, progress)
+  if messages > 0 then insert_tasks(messages) end
   return "done"
 end
 
 local fired = {}
-while position < #ARGV do fired[#fired + 1] = fire() end
-return done(fired)
+while more_args() do fired[#fired + 1] = fire() end
+return end_script(fired)

@@ -1,12 +1,17 @@
 -- uses head, tasks, walk
--- now, ids... Answers how many there were.
+--
+-- Delete finished tasks, but for those whose results are still to be handed on.
+--
+-- KEYS     the prefix
+-- ARGV     now, ids...
+-- Returns  how many were deleted
 
-local n = 0
-while position < #ARGV do
-  local t = load(take())
-  if t and t.phase > 3 and not needed(t) then
-    delete(t)
-    n = n + 1
+local deleted = 0
+while more_args() do
+  local task = load_task(next_arg())
+  if task and task.phase >= SUCCEEDED and not is_needed(task) then
+    delete_task(task)
+    deleted = deleted + 1
   end
 end
-return done(n)
+return end_script(deleted)

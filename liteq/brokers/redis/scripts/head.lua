@@ -1,24 +1,26 @@
--- The head of every script: where things are kept.
+-- The head of every script: the keys of a store, and functions that all scripts use.
 --
 -- KEYS[1] is `{liteq}`, or `{liteq:<name>}`. All keys begin with it, so that in a cluster they
--- share a slot, and every script is one transaction. ARGV[1] is the time: all clients go by the
--- server's, see serverclock.py. Leases, on which the running of tasks depends, are by the server's
--- own TIME alone.
+-- share a slot, and every script is one transaction. ARGV[1] is the time, in epoch seconds: all
+-- clients go by the server's, see clock.py. Leases, on which the running of tasks depends, go by
+-- the server's own TIME alone.
 --
 --   task:<id>         hash    a task; its fields are below
---   attempts:<id>     list    how earlier starts ended: started, ended, worker, outcome, error, ...
---   seq               number  the last place that was given to a task
+--   attempts:<id>     list    how earlier starts ended, five values each, see `add_attempt`
+--   seq               number  the last place in the order of sending that was given to a task
 --   token             number  the last token of a claim, or version of an entry
 --   counts            hash    how many tasks there are, by `<phase>:<queue>`
 --
--- Every task is in the one index of its phase, as the member `<seq><id>`, so that equal scores
--- are in the order of sending:
+-- Every task is in the one index of its phase, as the member `<seq><id>`, so that tasks of equal
+-- score are in the order of sending:
 --
---   waiting           zset    0, for other tasks
---   scheduled         zset    1, by eta
---   ready:<queue>     zset    2, by -priority
---   running:<worker>  zset    3
---   ended:<phase>     zset    4 to 9, by when it may be forgotten
+--   waiting           zset    WAITING, for other tasks
+--   scheduled         zset    SCHEDULED, by eta
+--   ready:<queue>     zset    READY, by -priority
+--   running:<worker>  zset    RUNNING
+--   ended:<phase>     zset    SUCCEEDED to SKIPPED, by when it may be deleted
+--
+-- The phases are those of liteq.states: scripts/__init__.py defines their names before this file.
 --
 -- Of workflows, see walk.lua:
 --
@@ -34,66 +36,89 @@
 --
 -- Of workers:
 --
---   worker:<n>        hash    name, owner, boot, pid, host, started, beat, stopped, struck, info,
---                             handed (what its last claim was given)
+--   worker:<n>        hash    name, owner, boot, pid, host, started, beat, stopped, info,
+--                             struck (its lease has ended), handed (its last claim)
 --   workers           zset    all of them, by when they stopped (inf: they have not)
---   leases            zset    those that are there, by when their lease ends (server's time)
+--   leases            zset    those that are alive, by when their lease ends (server's time)
 --   worker_seq        number  the last worker's number
---   beat              number  when any worker was last heard of (server's time)
---   condemned:<n>     set     tasks that this worker is to end
+--   beat              number  when any worker last sent a heartbeat (server's time)
+--   condemned:<n>     set     tasks that this worker is to terminate
 --   lost:<n>          list    claims that were taken from it: id, token, ...
 --
 -- Of periodic tasks:
 --
 --   schedules         zset    their names, by when they are due (inf: never)
---   schedule:<name>   hash    entry and message (as sent, never read), overlap, version, moment, due,
---                             planned, runs, last, last_id
+--   schedule:<name>   hash    entry and message (as sent, never read), overlap, version, moment,
+--                             due, planned, runs, last, last_id
 --
--- The fields of a task; one that is absent has its default. What users send is never read:
+-- The fields of a task; one that is absent has its default. They are written by scripts, or
+-- as arguments.py and moving.py have them, and read by replies.py. No script reads `message`, see
+-- packing.py, or `result`.
 --
---   message           what it was sent with, see rows.py       queue, priority, eta, once
---   seq, phase, token, worker, lost, attempts                   created, started, finished, keep
---   result, serializer, traceback, reported                     revoked (seconds to keep it), terminate
+--   message, queue, priority, eta, once (1: acks_late=False)
+--   seq, phase, token, worker, lost, attempts
+--   created, started, finished, keep (until when)
+--   result, serializer, traceback, reported
+--   revoked (for how many seconds to keep it), terminate
 --   tied, waits, barrier, on_failure, takes, group, position, delay, woken_by
 
-local P = KEYS[1] .. ":"
+local P = KEYS[1] .. ":" -- what every key begins with
 local call = redis.call
-local clock = ARGV[1]
-local now = tonumber(clock)
+local timestamp = ARGV[1] -- the text of `now`, to be stored without a loss of digits
+local now = tonumber(timestamp)
 
-local position = 1
-local function take()
-  position = position + 1
-  return ARGV[position]
+-- Arguments are read one after the other.
+
+local last_arg = 1 -- the index of the last one that was read
+
+local function more_args()
+  return last_arg < #ARGV
 end
 
-local function skip(n)
-  position = position + n
+local function next_arg()
+  last_arg = last_arg + 1
+  return ARGV[last_arg]
 end
 
--- One command for many values: as many as Lua passes on at a time.
-local function at_once(command, key, values)
+local function next_args(n)
+  last_arg = last_arg + n
+  return unpack(ARGV, last_arg - n + 1, last_arg)
+end
+
+-- Skip `n` arguments; return the indexes of the first and the last of them.
+local function skip_args(n)
+  last_arg = last_arg + n
+  return last_arg - n + 1, last_arg
+end
+
+-- Return the id in a member of an index, which is `<seq><id>`.
+local function id_of(member)
+  return member:sub(15) -- seq has 14 digits
+end
+
+-- Run one command for many values, in chunks: `unpack` fails at some 8,000 values.
+local function call_in_chunks(command, key, values)
   for first = 1, #values, 4000 do
     call(command, key, unpack(values, first, math.min(first + 3999, #values)))
   end
 end
 
--- News, told once when a script ends.
+-- Counts are written, and channels are notified, once at the end of a script.
 
-local tallies, news = {}, {}
+local count_changes, to_notify = {}, {} -- by `<phase>:<queue>`; by channel: work, results
 
-local function tally(queue, phase, n)
+local function change_count(queue, phase, n)
   local field = phase .. ":" .. queue
-  tallies[field] = (tallies[field] or 0) + n
+  count_changes[field] = (count_changes[field] or 0) + n
 end
 
-local function done(reply)
-  for field, n in pairs(tallies) do
+local function end_script(reply)
+  for field, n in pairs(count_changes) do
     if n ~= 0 and call("HINCRBY", P .. "counts", field, n) == 0 then
       call("HDEL", P .. "counts", field)
     end
   end
-  for channel in pairs(news) do
+  for channel in pairs(to_notify) do
     call("PUBLISH", P .. "news:" .. channel, "")
   end
   return reply

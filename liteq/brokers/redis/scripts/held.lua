@@ -1,12 +1,18 @@
 -- uses head, leases, claiming
--- now, worker. Returns the claims that it holds, as they were handed out.
+--
+-- Return the claims that a worker holds.
+--
+-- KEYS     the prefix
+-- ARGV     now, worker
+-- Returns  the deliveries
 
-local worker, found = take(), {}
+local worker, found = next_arg(), {}
 for _, member in ipairs(call("ZRANGE", P .. "running:" .. worker, 0, -1)) do
-  local id = member:sub(15)
-  local v = call("HMGET", P .. "task:" .. id, "phase", "token", "worker")
-  if v[1] == "3" and v[3] == worker then
-    found[#found + 1] = (delivery(id, tonumber(v[2])))
+  local id = id_of(member)
+  local phase, token, holder =
+    unpack(call("HMGET", P .. "task:" .. id, "phase", "token", "worker"))
+  if tonumber(phase) == RUNNING and holder == worker then
+    found[#found + 1] = (delivery_of(id, token))
   end
 end
 return found

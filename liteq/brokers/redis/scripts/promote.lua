@@ -1,13 +1,20 @@
 -- uses head, tasks
--- now, limit. Answers when the next one is due, if any.
+--
+-- Make scheduled tasks ready that are due.
+--
+-- KEYS     the prefix
+-- ARGV     now, limit
+-- Returns  when the next scheduled task is due; nil if there is none
 
-for _, member in ipairs(call("ZRANGEBYSCORE", P .. "scheduled", "-inf", clock, "LIMIT", 0, take())) do
-  local t = load(member:sub(15))
-  if t then
-    leave(t)
-    enter(t, 2)
+local scheduled = P .. "scheduled"
+local due = call("ZRANGEBYSCORE", scheduled, "-inf", timestamp, "LIMIT", 0, next_arg())
+for _, member in ipairs(due) do
+  local task = load_task(id_of(member))
+  if task then
+    leave_phase(task)
+    enter_phase(task, READY)
   else
-    call("ZREM", P .. "scheduled", member)
+    call("ZREM", scheduled, member)
   end
 end
-return done(call("ZRANGE", P .. "scheduled", 0, 0, "WITHSCORES")[2])
+return end_script(call("ZRANGE", scheduled, 0, 0, "WITHSCORES")[2])

@@ -1,46 +1,51 @@
 -- uses head, tasks, walk
--- now, how many to look at, how many of the ready and of the scheduled ones to drop, how many
--- scheduled ones to pass over, queues...
--- Drops what waits to be run, a batch at a time; what others wait for ends as cancelled. Answers
--- how many of either kind, and how many scheduled ones have been passed over by now.
+--
+-- Delete tasks that are ready or scheduled, one batch at a time. Those that others depend on end
+-- as cancelled instead.
+--
+-- KEYS     the prefix
+-- ARGV     now; how many tasks to look at; how many ready and how many scheduled ones to delete;
+--          how many scheduled ones to pass over, because an earlier batch looked at them; queues...
+-- Returns  how many ready and how many scheduled ones were deleted; how many scheduled ones have
+--          been passed over by now
 
-local limit = tonumber(take())
-local ready, scheduled = tonumber(take()), tonumber(take())
-local offset = tonumber(take())
+local limit, ready, scheduled, offset = next_args(4)
+limit, ready, scheduled = tonumber(limit), tonumber(ready), tonumber(scheduled)
+offset = tonumber(offset)
 local queues, passed = {}, offset
-local dropped = { 0, 0 } -- by phase
-for at = position + 1, #ARGV do queues[ARGV[at]] = true end
+while more_args() do queues[next_arg()] = true end
+local deleted = { [READY] = 0, [SCHEDULED] = 0 }
 
-local function drop_one(member)
-  local t = load(member:sub(15))
-  if not t then return end
-  dropped[t.phase] = dropped[t.phase] + 1
-  if t.tied then
-    leave(t)
-    call("HSET", t.key, "finished", clock)
-    finish(t, 7, clock)
+local function delete_member(member)
+  local task = load_task(id_of(member))
+  if not task then return end
+  deleted[task.phase] = deleted[task.phase] + 1
+  if task.tied then
+    leave_phase(task)
+    call("HSET", task.key, "finished", timestamp)
+    finish(task, CANCELLED, timestamp)
   else
-    delete(t)
+    delete_task(task)
   end
 end
 
 for queue in pairs(queues) do
-  local most = math.min(limit, ready) - dropped[2]
+  local most = math.min(limit, ready) - deleted[READY]
   if most > 0 then
     for _, member in ipairs(call("ZRANGE", P .. "ready:" .. queue, 0, most - 1)) do
-      drop_one(member)
+      delete_member(member)
     end
   end
 end
 if scheduled > 0 then
   for _, member in ipairs(call("ZRANGE", P .. "scheduled", offset, offset + limit - 1)) do
-    local wanted = queues[call("HGET", P .. "task:" .. member:sub(15), "queue")]
-    if wanted and dropped[1] < scheduled then
-      drop_one(member)
+    local wanted = queues[call("HGET", P .. "task:" .. id_of(member), "queue")]
+    if wanted and deleted[SCHEDULED] < scheduled then
+      delete_member(member)
     else
       passed = passed + 1
     end
   end
 end
-follow_up()
-return done({ dropped[2], dropped[1], passed })
+propagate_ends()
+return end_script({ deleted[READY], deleted[SCHEDULED], passed })

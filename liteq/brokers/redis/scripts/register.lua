@@ -1,6 +1,11 @@
 -- uses head, leases, workers
--- now, name, info, owner, boot, pid, host. Answers the worker's number.
+--
+-- Store a new worker, and give it a lease.
+--
+-- KEYS     the prefix
+-- ARGV     now, name, info, owner, boot, pid, host
+-- Returns  the worker's number
 
-heard()
-local worker = call("INCR", P .. "worker_seq")
-return done(introduce(worker, take(), take()))
+note_heartbeat()
+local name, info = next_args(2)
+return end_script(store_worker(call("INCR", P .. "worker_seq"), name, info))

@@ -1,14 +1,15 @@
 -- uses head, tasks, walk
--- now; id and token of each claim.
+--
+-- Give back claims that were not started.
+--
+-- KEYS     the prefix
+-- ARGV     now; id and token of each claim
+-- Returns  1
 
-while position < #ARGV do
-  local id, token = take(), take()
-  local t = load(id)
-  if t and t.phase == 3 and t.token == token then
-    leave(t)
-    call("HDEL", t.key, "started")
-    enter(t, 2)
-  end
+while more_args() do
+  local id, token = next_args(2)
+  local task = load_task(id)
+  if task and task.phase == RUNNING and task.token == token then unclaim(task) end
 end
-follow_up()
-return done(1)
+propagate_ends() -- a revoked task has ended by this
+return end_script(1)

@@ -1,9 +1,15 @@
 -- uses head
--- now, id, state, meta, serializer. Answers whether there was such an unfinished task.
+--
+-- Store the state that an unfinished task sets for itself.
+--
+-- KEYS     the prefix
+-- ARGV     now, id, state, meta, serializer
+-- Returns  1; 0 if there is no such task, or it has ended
 
-local id, state, meta, serializer = take(), take(), take(), take()
-local phase = call("HGET", P .. "task:" .. id, "phase")
-if not phase or tonumber(phase) > 3 then return 0 end
-call("HSET", P .. "task:" .. id, "reported", state, "result", meta, "serializer", serializer)
-news.results = true
-return done(1)
+local id, state, meta, serializer = next_args(4)
+local key = P .. "task:" .. id
+local phase = call("HGET", key, "phase")
+if not phase or tonumber(phase) >= SUCCEEDED then return 0 end
+call("HSET", key, "reported", state, "result", meta, "serializer", serializer)
+to_notify.results = true
+return end_script(1)

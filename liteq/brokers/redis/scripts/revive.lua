@@ -1,22 +1,31 @@
 -- uses head, tasks, walk
--- now; id and message of each. Answers the ids of those that are ready again.
+--
+-- Make tasks ready again that ended without success, as if they had never been tried.
+--
+-- KEYS     the prefix
+-- ARGV     now; id and message of each
+-- Returns  the ids of the tasks that are ready again
 
-local NAMES = { [5] = "failed", [6] = "dead", [7] = "cancelled", [9] = "skipped" }
+local OUTCOMES = {
+  [FAILED] = "failed", [DEAD] = "dead", [CANCELLED] = "cancelled", [SKIPPED] = "skipped",
+}
 local found = {}
-while position < #ARGV do
-  local id, message = take(), take()
-  local t = load(id)
-  if t and t.phase > 4 then
-    local v = call("HMGET", t.key, "started", "finished", "traceback")
-    if v[1] and NAMES[t.phase] then remember(t, v[2] or "", NAMES[t.phase], v[3] or "") end
-    leave(t)
-    call("HDEL", t.key, "eta", "started", "finished", "keep", "revoked", "terminate", "lost",
+while more_args() do
+  local id, message = next_args(2)
+  local task = load_task(id)
+  if task and task.phase > SUCCEEDED then
+    local started, finished, traceback =
+      unpack(call("HMGET", task.key, "started", "finished", "traceback"))
+    local outcome = OUTCOMES[task.phase]
+    if started and outcome then add_attempt(task, finished or "", outcome, traceback or "") end
+    leave_phase(task)
+    call("HDEL", task.key, "eta", "started", "finished", "keep", "revoked", "terminate", "lost",
       "result", "serializer", "traceback", "reported")
-    call("HSET", t.key, "message", message)
-    t.eta, t.keep, t.revoked = nil, nil, nil
-    enter(t, 2)
-    blame_no_more(id)
+    call("HSET", task.key, "message", message)
+    task.eta, task.keep, task.revoked = nil, nil, nil
+    enter_phase(task, READY)
+    undo_skips(id)
     found[#found + 1] = id
   end
 end
-return done(found)
+return end_script(found)

@@ -1,18 +1,24 @@
 -- uses head, leases, entries
--- now, then for each entry: name, version, entry, message, overlap, and its step.
--- Answers the names of those that are refused.
+--
+-- Store entries of periodic tasks whose version is the one that was read (0: there is none).
+--
+-- KEYS     the prefix
+-- ARGV     now; for each entry: name, version, entry, message, overlap, progress (6 values)
+--          (`entry_args` in schedules.py)
+-- Returns  the names of the entries that were refused
 
 local refused = {}
-while position < #ARGV do
-  local name, version, entry, message, overlap = take(), take(), take(), take(), take()
-  local step = read_step()
-  if (call("HGET", P .. "schedule:" .. name, "version") or "0") == version then
-    call("HSET", P .. "schedule:" .. name, "entry", entry, "message", message, "overlap", overlap)
-    write_step(name, step)
-    write_run(name, step)
-    news.work = true
+while more_args() do
+  local name, version, entry, message, overlap = next_args(5)
+  local progress = read_progress()
+  local key = P .. "schedule:" .. name
+  if (call("HGET", key, "version") or "0") == version then
+    call("HSET", key, "entry", entry, "message", message, "overlap", overlap)
+    write_next_run(name, progress)
+    write_last_run(name, progress)
+    to_notify.work = true
   else
     refused[#refused + 1] = name
   end
 end
-return done(refused)
+return end_script(refused)

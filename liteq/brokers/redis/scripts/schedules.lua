@@ -1,8 +1,11 @@
 -- uses head
--- now, until when they are due (+inf: all). Answers all fields of each, and its name.
+--
+-- KEYS     the prefix
+-- ARGV     now, until when entries are due (inf: all of them)
+-- Returns  the fields and values of each entry, with `name` added (`entry_of` in schedules.py)
 
 local found = {}
-for _, name in ipairs(call("ZRANGEBYSCORE", P .. "schedules", "-inf", take())) do
+for _, name in ipairs(call("ZRANGEBYSCORE", P .. "schedules", "-inf", next_arg())) do
   local fields = call("HGETALL", P .. "schedule:" .. name)
   fields[#fields + 1] = "name"
   fields[#fields + 1] = name

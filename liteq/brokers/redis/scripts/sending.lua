@@ -1,50 +1,69 @@
--- New tasks.
+-- Storing new tasks.
 
-local function padded(seq)
+-- Return a place in the order of sending as 14 digits, so that members of indexes sort by it.
+local function seq_text(seq)
   return string.format("%014.0f", seq)
 end
 
--- Read `n` messages from the arguments and store those whose ids are new. Each is: id, queue,
--- message, the number of further fields and values, and these.
-local function insert(n)
+-- Read `n` messages from the arguments and store those whose ids are new. Each is, as
+-- `message_args` in arguments.py has it: id, queue, message, the number of further fields and
+-- values, and these.
+local function insert_tasks(n)
   local seq = call("INCRBY", P .. "seq", n) - n
   for each = 1, n do
-    local id, queue, message, more = take(), take(), take(), tonumber(take())
+    local id, queue, message, size = next_args(4)
+    local first, last = skip_args(tonumber(size))
     local key = P .. "task:" .. id
-    local first = position + 1
-    position = position + more
     if call("EXISTS", key) == 0 then
-      local t = { id = id, key = key, seq = padded(seq + each), queue = queue, priority = "0" }
-      call("HSET", key, "seq", t.seq, "queue", queue, "message", message, "created", clock)
-      if more > 0 then
-        call("HSET", key, unpack(ARGV, first, position))
-        for at = first, position, 2 do t[ARGV[at]] = ARGV[at + 1] end
+      local task = {
+        id = id, key = key, seq = seq_text(seq + each), queue = queue, priority = "0",
+      }
+      call("HSET", key, "seq", task.seq, "queue", queue, "message", message, "created", timestamp)
+      if last >= first then
+        call("HSET", key, unpack(ARGV, first, last))
+        for at = first, last, 2 do task[ARGV[at]] = ARGV[at + 1] end
       end
-      if t.waits then
-        local waiters = t.barrier and "barrier:" or "waiters:"
-        call("ZADD", P .. waiters .. t.waits, t.seq, id)
+      if task.waits then
+        local waiters = task.barrier and "barrier:" or "waiters:"
+        call("ZADD", P .. waiters .. task.waits, task.seq, id)
       end
-      if t.group then call("ZADD", P .. "members:" .. t.group, t.position or 0, id) end
-      enter(t, t.waits and 0 or ready_phase(t.eta))
+      if task.group then call("ZADD", P .. "members:" .. task.group, task.position or 0, id) end
+      enter_phase(task, task.waits and WAITING or phase_for_eta(task.eta))
     end
   end
 end
 
+-- Read `n` groups from the arguments and store those that are new. Each is, as `group_args` in
+-- arguments.py has it: id, outer, position, forgiving.
 local function insert_groups(n)
   for _ = 1, n do
-    local id, outer, place, forgiving = take(), take(), take(), take()
+    local id, outer, position, forgiving = next_args(4)
     local key = P .. "group:" .. id
     if call("EXISTS", key) == 0 then
-      call("HSET", key, "outer", outer, "position", place, "forgiving", forgiving)
+      call("HSET", key, "outer", outer, "position", position, "forgiving", forgiving)
       if outer ~= "" then
-        call("ZADD", P .. "inner:" .. outer, place, id)
+        call("ZADD", P .. "inner:" .. outer, position, id)
         call("SADD", P .. "open:" .. outer, "g" .. id)
       end
     end
   end
 end
 
+-- Read a graph from the arguments and store it: the number of messages and these, the number of
+-- groups and these.
 local function insert_graph()
-  insert(tonumber(take()))
-  insert_groups(tonumber(take()))
+  insert_tasks(tonumber(next_arg()))
+  insert_groups(tonumber(next_arg()))
+end
+
+-- Skip one message, or one graph, in the arguments.
+
+local function skip_message()
+  skip_args(3)
+  skip_args(tonumber(next_arg()))
+end
+
+local function skip_graph()
+  for _ = 1, tonumber(next_arg()) do skip_message() end
+  skip_args(4 * tonumber(next_arg()))
 end

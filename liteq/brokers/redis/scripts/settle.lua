@@ -1,9 +1,15 @@
 -- uses head, tasks, sending, walk, leases, claiming, settling
--- now; the settlements, see settling.lua; then perhaps a claim.
--- Returns the numbers of those that are refused, and what was claimed.
+--
+-- Settle claimed tasks, and claim the next ones.
+--
+-- KEYS     the prefix
+-- ARGV     now; the number of settlements, and these, see settling.lua; perhaps a claim, as in
+--          claim.lua
+-- Returns  the numbers, from 0, of settlements that were refused because the claim was lost; and
+--          the deliveries
 
-local refused = settle_as_asked()
-follow_up()
+local refused = read_and_settle()
+propagate_ends()
 local claimed = {}
-if position < #ARGV then claimed = claim_as_asked() end
-return done({ refused, claimed })
+if more_args() then claimed = read_and_claim() end
+return end_script({ refused, claimed })

@@ -1,140 +1,145 @@
--- Writing settlements. An argument list of them is their number, and each is:
+-- Writing settlements. Each is in the arguments, as `settlement_args` in arguments.py has it:
 --
--- id, token, phase, whether it is sent again (its reply was lost), the number of
--- fields and values, and these; for a final phase until when it is kept; for another one the
--- message, queue, priority and eta of the next attempt, when and how this one ended, the error,
--- and, if other tasks go on in its place, a graph and what it waits for now.
+--   id, token, phase, whether it is sent again (the reply was lost), the number of fields and
+--   values, and these
+--   for a final phase: until when the task is kept (empty: for ever)
+--   for another phase, the next attempt: message, queue, priority, eta (or empty); when and how
+--   this attempt ended, the error; whether other tasks run in its place, and if so their graph,
+--   and what the task waits for: id, whether it is a group, takes
 
-local function read()
-  local s = { id = take(), token = take(), phase = tonumber(take()), again = take() == "1" }
-  s.size = tonumber(take())
-  s.first = position + 1
-  position = position + s.size
-  return s
-end
-
--- How the last run ended is no more; how this one did is written.
-local function write(t, s)
-  call("HDEL", t.key, "result", "serializer", "traceback", "reported", "lost")
-  if s.size > 0 then call("HSET", t.key, unpack(ARGV, s.first, s.first + s.size - 1)) end
-end
-
-local function read_next()
+local function read_settlement()
+  local id, token, phase, again, size = next_args(5)
+  local first, last = skip_args(tonumber(size))
   return {
-    message = take(), queue = take(), priority = take(), eta = take(),
-    at = take(), why = take(), error = take(), replaced = take() == "1",
+    id = id, token = token, phase = tonumber(phase), again = again == "1",
+    first_field = first, last_field = last,
   }
 end
 
-local function skip_graph()
-  for _ = 1, tonumber(take()) do
-    skip(3)
-    skip(tonumber(take()))
+local function read_next_attempt()
+  local message, queue, priority, eta, at, why, error, replaced = next_args(8)
+  return {
+    message = message, queue = queue, priority = priority, eta = eta ~= "" and eta or nil,
+    at = at, why = why, error = error, replaced = replaced == "1",
+  }
+end
+
+-- Write the fields of a settlement in place of those that an earlier run left.
+local function write_fields(task, settlement)
+  call("HDEL", task.key, "result", "serializer", "traceback", "reported", "lost")
+  if settlement.last_field >= settlement.first_field then
+    call("HSET", task.key, unpack(ARGV, settlement.first_field, settlement.last_field))
   end
-  skip(4 * tonumber(take()))
 end
 
-local function try_again(t, s, a)
-  remember(t, a.at, a.why, a.error)
-  leave(t)
-  write(t, s)
-  call("HDEL", t.key, "started", "eta", "priority")
-  t.queue, t.priority, t.eta = a.queue, a.priority, a.eta ~= "" and a.eta or nil
-  call("HSET", t.key, "message", a.message, "queue", a.queue, "priority", a.priority)
-  if t.eta then call("HSET", t.key, "eta", t.eta) end
-  if a.replaced then
-    insert_graph()
-    local waits, barrier, takes = take(), take(), take()
-    -- What it took before is in the messages of those that go on in its place.
-    call("HDEL", t.key, "takes", "on_failure")
-    call("HSET", t.key, "tied", 1)
-    t.tied = "1"
-    if takes == "1" then call("HSET", t.key, "takes", 1) end
-    if waits ~= "" then
-      local group = t.barrier and t.waits
-      set_waits(t, waits, barrier == "1")
-      call("HDEL", t.key, "barrier")
-      call("HSET", t.key, "waits", waits)
-      if barrier == "1" then call("HSET", t.key, "barrier", 1) end
-      t.barrier = barrier == "1" and "1" or false
-      if group then release_group(group) end
-    end
-  end
-  enter(t, s.phase)
+-- Read the graph that runs in place of a task, and what that task waits for now.
+local function replace(task)
+  insert_graph()
+  local waits, barrier, takes = next_args(3)
+  -- The inputs that it took before are in the messages of the tasks that run in its place.
+  call("HDEL", task.key, "takes", "on_failure")
+  call("HSET", task.key, "tied", 1)
+  task.tied = "1"
+  if takes == "1" then call("HSET", task.key, "takes", 1) end
+  if waits == "" then return end
+  local old_group = task.barrier and task.waits
+  set_waits(task, waits, barrier == "1")
+  call("HDEL", task.key, "barrier")
+  call("HSET", task.key, "waits", waits)
+  if barrier == "1" then call("HSET", task.key, "barrier", 1) end
+  task.barrier = barrier == "1" and "1" or false
+  if old_group then release_group(old_group) end
 end
 
--- Nearly all tasks end like this: nobody waits for them, and it is their first and only run. Their
--- places in the indexes are changed all at once, before anybody looks.
-
-local left, over = {}, {}
-
-local function collect(lists, name, ...)
-  lists[name] = lists[name] or {}
-  local list = lists[name]
-  for n = 1, select("#", ...) do list[#list + 1] = (select(n, ...)) end
+local function store_next_attempt(task, settlement, next_attempt)
+  add_attempt(task, next_attempt.at, next_attempt.why, next_attempt.error)
+  leave_phase(task)
+  write_fields(task, settlement)
+  call("HDEL", task.key, "started", "eta", "priority")
+  task.queue, task.priority = next_attempt.queue, next_attempt.priority
+  task.eta = next_attempt.eta
+  call("HSET", task.key, "message", next_attempt.message, "queue", task.queue,
+    "priority", task.priority)
+  if task.eta then call("HSET", task.key, "eta", task.eta) end
+  if next_attempt.replaced then replace(task) end
+  enter_phase(task, settlement.phase)
 end
 
-local function finish_plainly(s, keep)
-  local key = P .. "task:" .. s.id
-  local v = call("HMGET", key, "phase", "token", "tied", "seq", "queue", "worker", "serializer",
-    "traceback", "reported", "lost")
-  if v[1] ~= "3" or v[2] ~= s.token or v[3] then return false end
-  if v[7] or v[8] or v[9] or v[10] then
+-- The short way, which nearly all tasks take: those for which no other task waits. Their moves
+-- from index to index are collected, and made by one command for many before an index is read.
+
+local removals, additions = {}, {} -- by key: members; scores and members
+
+local function settle_untied(settlement, keep)
+  local key = P .. "task:" .. settlement.id
+  local phase, token, tied, seq, queue, worker, serializer, traceback, reported, lost =
+    unpack(call("HMGET", key, "phase", "token", "tied", "seq", "queue", "worker", "serializer",
+    "traceback", "reported", "lost"))
+  if tonumber(phase) ~= RUNNING or token ~= settlement.token or tied then return false end
+  if serializer or traceback or reported or lost then
     call("HDEL", key, "result", "serializer", "traceback", "reported", "lost")
   end
-  if keep ~= "" then
-    call("HSET", key, "phase", s.phase, "keep", keep, unpack(ARGV, s.first, s.first + s.size - 1))
+  local first, last = settlement.first_field, settlement.last_field
+  if keep then
+    call("HSET", key, "phase", settlement.phase, "keep", keep, unpack(ARGV, first, last))
   else
-    call("HSET", key, "phase", s.phase, unpack(ARGV, s.first, s.first + s.size - 1))
+    call("HSET", key, "phase", settlement.phase, unpack(ARGV, first, last))
   end
-  local member = v[4] .. s.id
-  collect(left, P .. "running:" .. v[6], member)
-  collect(over, P .. "ended:" .. s.phase, keep ~= "" and keep or "+inf", member)
-  tally(v[5], 3, -1)
-  tally(v[5], s.phase, 1)
-  news.results = true
+  local member = seq .. settlement.id
+  local running, ended_index = P .. "running:" .. worker, P .. "ended:" .. settlement.phase
+  removals[running] = removals[running] or {}
+  table.insert(removals[running], member)
+  additions[ended_index] = additions[ended_index] or {}
+  table.insert(additions[ended_index], keep or "+inf")
+  table.insert(additions[ended_index], member)
+  change_count(queue, RUNNING, -1)
+  change_count(queue, settlement.phase, 1)
+  to_notify.results = true
   return true
 end
 
-local function put_in_place()
-  for key, members in pairs(left) do at_once("ZREM", key, members) end
-  for key, scores in pairs(over) do at_once("ZADD", key, scores) end
+local function move_untied()
+  for key, members in pairs(removals) do call_in_chunks("ZREM", key, members) end
+  for key, members in pairs(additions) do call_in_chunks("ZADD", key, members) end
 end
 
+-- Read a settlement and write it; return whether the claim was held.
 local function settle()
-  local s = read()
-  local keep, next_one
-  if s.phase > 3 then
-    keep = take()
-    if finish_plainly(s, keep) then return true end
+  local settlement = read_settlement()
+  local keep, next_attempt
+  if settlement.phase >= SUCCEEDED then
+    keep = next_arg()
+    if keep == "" then keep = nil end
+    if settle_untied(settlement, keep) then return true end
   else
-    next_one = read_next()
+    next_attempt = read_next_attempt()
   end
-  local t = load(s.id)
-  local held = t and t.phase == 3 and t.token == s.token
-  if not held then
-    if next_one and next_one.replaced then
+  local task = load_task(settlement.id)
+  local same_claim = task and task.token == settlement.token
+  if not same_claim or task.phase ~= RUNNING then
+    if next_attempt and next_attempt.replaced then
       skip_graph()
-      skip(3)
+      skip_args(3)
     end
-    return s.again and t and t.token == s.token -- it was written before
+    return settlement.again and same_claim -- it was written the first time
   end
-  if next_one then
-    try_again(t, s, next_one)
+  if next_attempt then
+    store_next_attempt(task, settlement, next_attempt)
   else
-    leave(t)
-    write(t, s)
-    finish(t, s.phase, keep ~= "" and keep or nil)
+    leave_phase(task)
+    write_fields(task, settlement)
+    finish(task, settlement.phase, keep)
   end
   return true
 end
 
--- Reads and writes all settlements; returns the numbers of those that are refused.
-local function settle_as_asked()
+-- Read the number of settlements and these, and write them; return the numbers, from 0, of those
+-- that were refused because the claim was lost.
+local function read_and_settle()
   local refused = {}
-  for n = 0, tonumber(take()) - 1 do
+  for n = 0, tonumber(next_arg()) - 1 do
     if not settle() then refused[#refused + 1] = n end
   end
-  put_in_place()
+  move_untied()
   return refused
 end

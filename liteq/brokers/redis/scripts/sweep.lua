@@ -1,20 +1,27 @@
 -- uses head, tasks, walk
--- now, limit. Answers how many were dropped.
+--
+-- Delete finished tasks that need not be kept any longer, those first whose time ended first.
+--
+-- KEYS     the prefix
+-- ARGV     now, limit
+-- Returns  how many were deleted
 
-local PAGE, MOST = 500, 5000 -- tasks that are looked at, at once and at most in one phase
-local limit, over = tonumber(take()), {}
+local PAGE, MOST = 500, 5000 -- tasks that are read at once, and at most in one phase
+local limit = tonumber(next_arg())
+local expired = {}
 
--- Up to `limit` of one phase, oldest first; those that are still needed may stand before them.
-local function look(key)
+-- Find up to `limit` tasks of one phase. Tasks that are still needed may stand before them.
+local function find_expired(key)
   local found, seen = 0, 0
   while found < limit and seen < MOST do
-    local page = call("ZRANGEBYSCORE", key, "-inf", clock, "WITHSCORES", "LIMIT", seen, PAGE)
+    local page = call("ZRANGEBYSCORE", key, "-inf", timestamp, "WITHSCORES", "LIMIT", seen, PAGE)
     for n = 1, #page, 2 do
-      local t = load(page[n]:sub(15))
-      if not t then
-        call("ZREM", key, page[n])
-      elseif found < limit and not needed(t) then
-        over[#over + 1] = { t, tonumber(page[n + 1]), page[n] }
+      local member, keep = page[n], tonumber(page[n + 1])
+      local task = load_task(id_of(member))
+      if not task then
+        call("ZREM", key, member)
+      elseif found < limit and not is_needed(task) then
+        expired[#expired + 1] = { task = task, keep = keep, member = member }
         found = found + 1
       end
     end
@@ -23,11 +30,11 @@ local function look(key)
   end
 end
 
-for phase = 4, 9 do look(P .. "ended:" .. phase) end
-table.sort(over, function(a, b)
-  if a[2] ~= b[2] then return a[2] < b[2] end
-  return a[3] < b[3]
+for phase = SUCCEEDED, SKIPPED do find_expired(P .. "ended:" .. phase) end
+table.sort(expired, function(a, b)
+  if a.keep ~= b.keep then return a.keep < b.keep end
+  return a.member < b.member
 end)
-local n = math.min(limit, #over)
-for each = 1, n do delete(over[each][1]) end
-return done(n)
+local deleted = math.min(limit, #expired)
+for n = 1, deleted do delete_task(expired[n].task) end
+return end_script(deleted)

@@ -1,88 +1,101 @@
--- How a task goes from phase to phase.
+-- Tasks, and how they go from phase to phase.
 
-local ended = {} -- those for whose end others wait
+local ended = {} -- tasks that ended in this script and are tied, see `propagate_ends`
 
-local function number(value)
+local function number_text(value)
   return string.format("%.17g", value)
 end
 
-local function load(id)
+-- Return a task as a table, or nil; `phase`, `on_failure` and `attempts` are numbers.
+local function load_task(id)
   local key = P .. "task:" .. id
-  local v = call("HMGET", key, "phase", "seq", "queue", "priority", "eta", "worker", "token",
-    "group", "revoked", "tied", "keep", "waits", "barrier", "on_failure", "woken_by", "attempts")
-  if not v[1] then return nil end
+  local phase, seq, queue, priority, eta, worker, token, group, revoked, tied, keep, waits, barrier,
+    on_failure, woken_by, attempts = unpack(call("HMGET", key, "phase", "seq", "queue", "priority",
+    "eta", "worker", "token", "group", "revoked", "tied", "keep", "waits", "barrier",
+    "on_failure", "woken_by", "attempts"))
+  if not phase then return nil end
   return {
-    id = id, key = key, phase = tonumber(v[1]), seq = v[2], queue = v[3], priority = v[4] or "0",
-    eta = v[5], worker = v[6], token = v[7], group = v[8], revoked = v[9], tied = v[10],
-    keep = v[11], waits = v[12], barrier = v[13], on_failure = tonumber(v[14] or "0"),
-    woken_by = v[15], attempts = tonumber(v[16] or "0"),
+    id = id, key = key, phase = tonumber(phase), seq = seq, queue = queue,
+    priority = priority or "0", eta = eta, worker = worker, token = token, group = group,
+    revoked = revoked, tied = tied, keep = keep, waits = waits, barrier = barrier,
+    on_failure = tonumber(on_failure or "0"), woken_by = woken_by,
+    attempts = tonumber(attempts or "0"),
   }
 end
 
-local function index(t)
-  if t.phase > 3 then return P .. "ended:" .. t.phase, t.keep or "+inf" end
-  if t.phase == 2 then return P .. "ready:" .. t.queue, -tonumber(t.priority) end
-  if t.phase == 3 then return P .. "running:" .. t.worker, 0 end
-  if t.phase == 1 then return P .. "scheduled", t.eta end
+-- Return the key of the index that a task is in, and its score there.
+local function index_of(task)
+  if task.phase >= SUCCEEDED then return P .. "ended:" .. task.phase, task.keep or "+inf" end
+  if task.phase == READY then return P .. "ready:" .. task.queue, -tonumber(task.priority) end
+  if task.phase == RUNNING then return P .. "running:" .. task.worker, 0 end
+  if task.phase == SCHEDULED then return P .. "scheduled", task.eta end
   return P .. "waiting", 0
 end
 
-local function leave(t)
-  call("ZREM", index(t), t.seq .. t.id)
-  tally(t.queue, t.phase, -1)
+-- Take a task out of the index of its phase. Call it before changing what the index depends on.
+local function leave_phase(task)
+  call("ZREM", index_of(task), task.seq .. task.id)
+  change_count(task.queue, task.phase, -1)
 end
 
-local function count_in_group(t)
-  local open, failed = P .. "open:" .. t.group, P .. "failed:" .. t.group
-  if t.phase > 3 then
-    call("SREM", open, "t" .. t.id)
+local function update_group(task)
+  local open, failed = P .. "open:" .. task.group, P .. "failed:" .. task.group
+  if task.phase >= SUCCEEDED then
+    call("SREM", open, "t" .. task.id)
   else
-    call("SADD", open, "t" .. t.id)
+    call("SADD", open, "t" .. task.id)
   end
-  if t.phase > 4 then
-    call("ZADD", failed, t.seq, "t" .. t.id)
+  if task.phase > SUCCEEDED then
+    call("ZADD", failed, task.seq, "t" .. task.id)
   else
-    call("ZREM", failed, "t" .. t.id)
+    call("ZREM", failed, "t" .. task.id)
   end
 end
 
-local function enter(t, phase)
-  if t.revoked and phase < 3 then
-    -- Nobody runs it, and nobody will: this is its end.
-    phase = 7
-    t.keep = t.revoked ~= "" and number(now + tonumber(t.revoked)) or nil
-    call("HSET", t.key, "finished", clock)
-    if t.keep then call("HSET", t.key, "keep", t.keep) end
+-- Put a task into `phase`; a revoked one, which is not to run, ends as cancelled instead.
+local function enter_phase(task, phase)
+  if task.revoked and phase < RUNNING then
+    phase = CANCELLED
+    task.keep = task.revoked ~= "" and number_text(now + tonumber(task.revoked)) or nil
+    call("HSET", task.key, "finished", timestamp)
+    if task.keep then call("HSET", task.key, "keep", task.keep) end
   end
-  t.phase = phase
-  local key, score = index(t)
-  call("ZADD", key, score, t.seq .. t.id)
-  call("HSET", t.key, "phase", phase)
-  tally(t.queue, phase, 1)
-  if t.group then count_in_group(t) end
-  if phase > 3 then
-    news.results = true
-    if t.tied then ended[#ended + 1] = t end
-  elseif phase ~= 3 then
-    news.work = true
+  task.phase = phase
+  local key, score = index_of(task)
+  call("ZADD", key, score, task.seq .. task.id)
+  call("HSET", task.key, "phase", phase)
+  change_count(task.queue, phase, 1)
+  if task.group then update_group(task) end
+  if phase >= SUCCEEDED then
+    to_notify.results = true
+    if task.tied then ended[#ended + 1] = task end
+  elseif phase ~= RUNNING then
+    to_notify.work = true
   end
 end
 
-local function finish(t, phase, keep)
-  -- `keep`: a text, or nil for ever
-  t.keep = keep
-  if keep then call("HSET", t.key, "keep", keep) end
-  enter(t, phase)
+-- Put a task into a final phase. `keep`: when it may be deleted, as a text; nil: never.
+local function finish(task, phase, keep)
+  task.keep = keep
+  if keep then call("HSET", task.key, "keep", keep) end
+  enter_phase(task, phase)
 end
 
-local function ready_phase(eta)
-  return eta and tonumber(eta) > now and 1 or 2
+-- Give a claimed task back: it is ready again, and was not started.
+local function unclaim(task)
+  leave_phase(task)
+  call("HDEL", task.key, "started")
+  enter_phase(task, READY)
 end
 
--- attempts
+local function phase_for_eta(eta)
+  return eta and tonumber(eta) > now and SCHEDULED or READY
+end
 
-local function remember(t, ended_at, outcome, error)
-  local started = call("HGET", t.key, "started")
-  call("RPUSH", P .. "attempts:" .. t.id, started or "", ended_at, t.worker or "", outcome, error)
-  call("HINCRBY", t.key, "attempts", 1)
+-- Append to the task's history how its last start ended: started, ended, worker, outcome, error.
+local function add_attempt(task, ended_at, outcome, error)
+  local started = call("HGET", task.key, "started")
+  call("RPUSH", P .. "attempts:" .. task.id, started or "", ended_at, task.worker or "", outcome,
+    error)
+  call("HINCRBY", task.key, "attempts", 1)
 end

@@ -1,13 +1,19 @@
 -- uses head, tasks
--- now, worker. Answers id and token of what it is to end: revoked, or taken from it.
+--
+-- Return the claims that a worker is to end: of tasks that were revoked with `terminate`, and of
+-- tasks that were taken from it while it was late.
+--
+-- KEYS     the prefix
+-- ARGV     now, worker
+-- Returns  id and token of each
 
-local worker = take()
+local worker = next_arg()
 local found = call("LRANGE", P .. "lost:" .. worker, 0, -1)
 for _, id in ipairs(call("SMEMBERS", P .. "condemned:" .. worker)) do
-  local t = load(id)
-  if t and t.phase == 3 and t.worker == worker then
+  local task = load_task(id)
+  if task and task.phase == RUNNING and task.worker == worker then
     found[#found + 1] = id
-    found[#found + 1] = t.token
+    found[#found + 1] = task.token
   else
     call("SREM", P .. "condemned:" .. worker, id)
   end

@@ -1,61 +1,71 @@
 -- uses head, tasks, sending, walk
--- now; the number of tasks, and of each: id, phase, the number of its fields and values, these,
--- the name of its worker, the number of earlier attempts, and five values of each; the number
--- of groups, and of each: id, outer, position, forgiving, closed, blame, released.
--- Answers how many tasks were new.
+--
+-- Store tasks and groups that come from another store. Known ids are left as they are.
+--
+-- KEYS     the prefix
+-- ARGV     now
+--          the number of tasks, and of each (`_transfer_args` in moving.py): id, phase, the
+--          number of fields and values, and these, the name of its worker (or empty), the number
+--          of earlier attempts, and of each: started, ended, worker's name, outcome, error
+--          the number of groups, and of each (`_moved_group_args`): id, outer, position, forgiving,
+--          closed (or empty), blame (or empty), released
+-- Returns  how many tasks were new
 
-local numbers = {}
+local ATTEMPT_SIZE = 5
+local former_workers = {} -- number by name
 
--- The number of a worker that is no more, so that its name can be told.
+-- Return the number of a worker of the other store, under which its name can be shown.
 local function former_worker(name)
   if name == "" then return "" end
-  if not numbers[name] then
-    local number = call("INCR", P .. "worker_seq")
-    call("HSET", P .. "worker:" .. number, "name", name, "stopped", clock)
-    call("ZADD", P .. "workers", clock, number)
-    numbers[name] = number
+  if not former_workers[name] then
+    local worker = call("INCR", P .. "worker_seq")
+    call("HSET", P .. "worker:" .. worker, "name", name, "stopped", timestamp)
+    call("ZADD", P .. "workers", timestamp, worker)
+    former_workers[name] = worker
   end
-  return numbers[name]
+  return former_workers[name]
 end
 
-local function tie(t)
-  if t.waits then set_waits(t, t.waits, t.barrier) end
-  if t.group then
-    call("ZADD", P .. "members:" .. t.group, call("HGET", t.key, "position") or 0, t.id)
+local function link_to_workflow(task)
+  if task.waits then set_waits(task, task.waits, task.barrier) end
+  if task.group then
+    local position = call("HGET", task.key, "position") or 0
+    call("ZADD", P .. "members:" .. task.group, position, task.id)
   end
-  if t.phase == 9 and t.woken_by then call("SADD", P .. "skipped:" .. t.woken_by, t.id) end
+  if task.phase == SKIPPED and task.woken_by then
+    call("SADD", P .. "skipped:" .. task.woken_by, task.id)
+  end
 end
 
 local function unpack_task()
-  local id, phase, n = take(), tonumber(take()), tonumber(take())
-  local first = position + 1
-  skip(n)
-  local last, worker, told = position, take(), tonumber(take())
+  local id, phase, size = next_args(3)
+  local first, last = skip_args(tonumber(size))
+  local worker, attempts = next_arg(), tonumber(next_arg())
   local key = P .. "task:" .. id
   if call("EXISTS", key) == 1 then
-    skip(5 * told)
+    skip_args(ATTEMPT_SIZE * attempts)
     return 0
   end
-  local place = padded(call("INCR", P .. "seq"))
-  call("HSET", key, "phase", phase, "seq", place, unpack(ARGV, first, last))
+  local seq = seq_text(call("INCR", P .. "seq"))
+  call("HSET", key, "phase", phase, "seq", seq, unpack(ARGV, first, last))
   if worker ~= "" then call("HSET", key, "worker", former_worker(worker)) end
-  for _ = 1, told do
-    local started, ended_at, by, outcome, error = take(), take(), take(), take(), take()
-    call("RPUSH", P .. "attempts:" .. id, started, ended_at, former_worker(by), outcome, error)
+  for _ = 1, attempts do
+    local started, ended_at, its_worker, outcome, error = next_args(ATTEMPT_SIZE)
+    call("RPUSH", P .. "attempts:" .. id, started, ended_at, former_worker(its_worker), outcome,
+      error)
   end
-  local t = load(id)
-  tie(t)
-  t.tied = nil -- it has ended elsewhere, and what followed from that goes with it
-  enter(t, phase)
+  local task = load_task(id)
+  link_to_workflow(task)
+  task.tied = nil -- if it has ended, then what followed from that has been moved as well
+  enter_phase(task, task.phase)
   return 1
 end
 
 local function unpack_group()
-  local id, outer, place, forgiving = take(), take(), take(), take()
-  local closed, blame, released = take(), take(), take()
+  local id, outer, position, forgiving, closed, blame, released = next_args(7)
   local key = P .. "group:" .. id
   if call("EXISTS", key) == 1 then return end
-  call("HSET", key, "outer", outer, "position", place, "forgiving", forgiving)
+  call("HSET", key, "outer", outer, "position", position, "forgiving", forgiving)
   if closed ~= "" then call("HSET", key, "closed", closed) end
   if released == "1" then call("HSET", key, "released", 1) end
   if blame ~= "" then
@@ -63,14 +73,14 @@ local function unpack_group()
     call("SADD", P .. "blamed:" .. blame, id)
   end
   if outer == "" then return end
-  call("ZADD", P .. "inner:" .. outer, place, id)
+  call("ZADD", P .. "inner:" .. outer, position, id)
   if closed == "" then call("SADD", P .. "open:" .. outer, "g" .. id) end
   if blame ~= "" and forgiving ~= "1" then
-    call("ZADD", P .. "failed:" .. outer, 1e15 + tonumber(place), "g" .. id)
+    call("ZADD", P .. "failed:" .. outer, 1e15 + tonumber(position), "g" .. id)
   end
 end
 
 local new = 0
-for _ = 1, tonumber(take()) do new = new + unpack_task() end
-for _ = 1, tonumber(take()) do unpack_group() end
-return done(new)
+for _ = 1, tonumber(next_arg()) do new = new + unpack_task() end
+for _ = 1, tonumber(next_arg()) do unpack_group() end
+return end_script(new)

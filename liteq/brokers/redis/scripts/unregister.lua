@@ -1,22 +1,23 @@
 -- uses head, tasks, walk
--- now, worker.
+--
+-- Note that a worker has stopped, and give back the claims that it still holds.
+--
+-- KEYS     the prefix
+-- ARGV     now, worker
+-- Returns  1
 
-local worker = take()
+local worker = next_arg()
 local key = P .. "worker:" .. worker
 for _, member in ipairs(call("ZRANGE", P .. "running:" .. worker, 0, -1)) do
-  local t = load(member:sub(15))
-  if t then
-    leave(t)
-    call("HDEL", t.key, "started")
-    enter(t, 2)
-  end
+  local task = load_task(id_of(member))
+  if task then unclaim(task) end
 end
-follow_up()
+propagate_ends() -- a revoked task has ended by this
 call("DEL", P .. "running:" .. worker, P .. "condemned:" .. worker, P .. "lost:" .. worker)
 if call("EXISTS", key) == 1 then
   call("HDEL", key, "handed")
-  call("HSET", key, "stopped", clock)
-  call("ZADD", P .. "workers", clock, worker)
+  call("HSET", key, "stopped", timestamp)
+  call("ZADD", P .. "workers", timestamp, worker)
 end
 call("ZREM", P .. "leases", worker)
-return done(1)
+return end_script(1)

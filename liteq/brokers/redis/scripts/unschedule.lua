@@ -1,12 +1,17 @@
 -- uses head
--- now, names... Answers those that there were.
+--
+-- Delete entries of periodic tasks.
+--
+-- KEYS     the prefix
+-- ARGV     now, names...
+-- Returns  the names of the entries that were deleted
 
 local found = {}
-while position < #ARGV do
-  local name = take()
+while more_args() do
+  local name = next_arg()
   if call("DEL", P .. "schedule:" .. name) == 1 then
     call("ZREM", P .. "schedules", name)
     found[#found + 1] = name
   end
 end
-return done(found)
+return end_script(found)

@@ -1,10 +1,16 @@
 -- uses head
--- now, until when workers must have stopped to be forgotten.
+--
+-- Delete workers that stopped long ago, up to 100 at a time.
+--
+-- KEYS     the prefix
+-- ARGV     now, the time before which they must have stopped
+-- Returns  1
 
-for _, worker in ipairs(call("ZRANGEBYSCORE", P .. "workers", "-inf", take(), "LIMIT", 0, 100)) do
+local stopped = call("ZRANGEBYSCORE", P .. "workers", "-inf", next_arg(), "LIMIT", 0, 100)
+for _, worker in ipairs(stopped) do
   if call("EXISTS", P .. "running:" .. worker) == 0 then
     call("ZREM", P .. "workers", worker)
     call("DEL", P .. "worker:" .. worker)
   end
 end
-return done(1)
+return end_script(1)

@@ -1,60 +1,66 @@
--- What follows from the ends of tasks: `liteq/brokers/walk.py` once more, where the data is.
+-- The walk through a workflow when tasks end: liteq/brokers/walk.py once more, in Lua.
 --
--- Whether a group is complete is asked of a set of its open members: a member that ends twice
+-- The data must not leave the server within a transaction, so there are two. They have the same
+-- names for the same things, and the contract holds both to the same behaviour. What is an object
+-- with questions there (`Dependents`) are functions on keys here.
+--
+-- Whether a group is complete is asked of the set of its open members: a member that ends twice
 -- is taken out of it once.
 
-local function set_waits(t, waits, barrier)
-  if t.waits then
-    call("ZREM", P .. (t.barrier and "barrier:" or "waiters:") .. t.waits, t.id)
-  end
-  t.waits, t.barrier = waits, barrier
-  if waits then
-    call("ZADD", P .. (barrier and "barrier:" or "waiters:") .. waits, t.seq, t.id)
-  end
+local function waiters_key(id, barrier)
+  return P .. (barrier and "barrier:" or "waiters:") .. id
 end
 
+local function set_waits(task, waits, barrier)
+  if task.waits then call("ZREM", waiters_key(task.waits, task.barrier), task.id) end
+  task.waits, task.barrier = waits, barrier
+  if waits then call("ZADD", waiters_key(waits, barrier), task.seq, task.id) end
+end
+
+-- Return the tasks that wait for a task, or with `barrier` for a group.
 local function waiters(id, barrier)
   local found = {}
-  for _, name in ipairs(call("ZRANGE", P .. (barrier and "barrier:" or "waiters:") .. id, 0, -1)) do
-    local t = load(name)
-    if t and t.phase == 0 then found[#found + 1] = t end
+  for _, waiter in ipairs(call("ZRANGE", waiters_key(id, barrier), 0, -1)) do
+    local task = load_task(waiter)
+    if task and task.phase == WAITING then found[#found + 1] = task end
   end
   return found
 end
 
-local function anyone_waits(id, barrier)
-  for _, name in ipairs(call("ZRANGE", P .. (barrier and "barrier:" or "waiters:") .. id, 0, -1)) do
-    local phase = call("HGET", P .. "task:" .. name, "phase")
-    if phase and tonumber(phase) < 4 then return true end
+-- Return whether a task that waits, or waited, for this one has not ended.
+local function has_unfinished_waiters(id, barrier)
+  for _, waiter in ipairs(call("ZRANGE", waiters_key(id, barrier), 0, -1)) do
+    local phase = call("HGET", P .. "task:" .. waiter, "phase")
+    if phase and tonumber(phase) < SUCCEEDED then return true end
   end
   return false
 end
 
--- what is kept, and until when
+-- What is kept, and until when.
 
-local function let_go(group)
+local function mark_released(group)
   if call("EXISTS", P .. "group:" .. group) == 1 then
     call("HSET", P .. "group:" .. group, "released", 1)
   end
-  for _, inner in ipairs(call("ZRANGE", P .. "inner:" .. group, 0, -1)) do let_go(inner) end
+  for _, inner in ipairs(call("ZRANGE", P .. "inner:" .. group, 0, -1)) do mark_released(inner) end
 end
 
--- Let the members of a group be swept, unless somebody still waits for it.
+-- Let the members of a group be deleted, unless a task still needs their results.
 local function release_group(group)
-  if not anyone_waits(group, true) then let_go(group) end
+  if not has_unfinished_waiters(group, true) then mark_released(group) end
 end
 
--- Whether what a task came to is still to be handed on.
-local function needed(t)
-  if not t.tied then return false end
-  if t.group and call("EXISTS", P .. "group:" .. t.group) == 1
-    and not call("HGET", P .. "group:" .. t.group, "released") then
+-- Return whether the result of a task is still to be handed on.
+local function is_needed(task)
+  if not task.tied then return false end
+  if task.group and call("EXISTS", P .. "group:" .. task.group) == 1
+    and not call("HGET", P .. "group:" .. task.group, "released") then
     return true
   end
-  return anyone_waits(t.id, false)
+  return has_unfinished_waiters(task.id, false)
 end
 
-local function tidy(group)
+local function delete_group_if_empty(group)
   local key = P .. "group:" .. group
   if not call("HGET", key, "released") then return end
   if call("EXISTS", P .. "members:" .. group, P .. "inner:" .. group) > 0 then return end
@@ -62,155 +68,167 @@ local function tidy(group)
   call("DEL", key, P .. "open:" .. group, P .. "failed:" .. group)
   if outer ~= "" then
     call("ZREM", P .. "inner:" .. outer, group)
-    tidy(outer)
+    delete_group_if_empty(outer)
   end
 end
 
-local function delete(t)
-  leave(t)
-  call("DEL", t.key, P .. "attempts:" .. t.id)
-  if t.tied or t.waits then
-    call("DEL", P .. "skipped:" .. t.id, P .. "blamed:" .. t.id)
-    set_waits(t, nil)
-    if t.woken_by then call("SREM", P .. "skipped:" .. t.woken_by, t.id) end
+local function delete_task(task)
+  leave_phase(task)
+  call("DEL", task.key, P .. "attempts:" .. task.id)
+  if task.tied or task.waits then
+    call("DEL", P .. "skipped:" .. task.id, P .. "blamed:" .. task.id)
+    set_waits(task, nil)
+    if task.woken_by then call("SREM", P .. "skipped:" .. task.woken_by, task.id) end
   end
-  if t.group then
-    call("ZREM", P .. "members:" .. t.group, t.id)
-    call("SREM", P .. "open:" .. t.group, "t" .. t.id)
-    call("ZREM", P .. "failed:" .. t.group, "t" .. t.id)
-    tidy(t.group)
+  if task.group then
+    call("ZREM", P .. "members:" .. task.group, task.id)
+    call("SREM", P .. "open:" .. task.group, "t" .. task.id)
+    call("ZREM", P .. "failed:" .. task.group, "t" .. task.id)
+    delete_group_if_empty(task.group)
   end
 end
 
--- the walk
+-- The walk.
+--
+-- An end of a task or a group has: id, barrier (it is a group), failed, phase, keep,
+--   cause            the task that failed, or the last one to end
+--   by_itself        it failed itself: it was not skipped
+--   through_group    it was skipped because a group failed
+--   inner            a group in another one, whose end decides how long its members are kept
 
-local ends, told = {}, 0
-local groups, last_in = {}, {} -- groups of which a member has ended, and the member
+local ends, propagated = {}, 0 -- what has ended, and how many of these have been propagated
+local groups, last_ended = {}, {} -- groups of which a member has ended, and that member
 
-local function note_group(group, last)
-  if not last_in[group] then groups[#groups + 1] = group end
-  last_in[group] = last
+local function add_group(group, member)
+  if not last_ended[group] then groups[#groups + 1] = group end
+  last_ended[group] = member
 end
 
-local function begin(t)
-  -- With one that wants to be ignored a chain ends, without a failure.
-  local ignored = t.phase == 4 and call("HEXISTS", t.key, "reported") == 1
-  local phase = ignored and 7 or t.phase
+local function begin(task)
+  -- A chain ends with a task that raised Ignore, but that task has not failed.
+  local ignored = task.phase == SUCCEEDED and call("HEXISTS", task.key, "reported") == 1
+  local phase = ignored and CANCELLED or task.phase
   ends[#ends + 1] = {
-    id = t.id, failed = phase ~= 4, phase = phase, blame = t.id, keep = t.keep, own = not ignored,
+    id = task.id, failed = phase ~= SUCCEEDED, phase = phase, cause = task.id, keep = task.keep,
+    by_itself = not ignored,
   }
-  if t.group then note_group(t.group, { id = t.id, keep = t.keep }) end
-  if t.barrier and t.waits then release_group(t.waits) end
+  if task.group then add_group(task.group, { id = task.id, keep = task.keep }) end
+  if task.barrier and task.waits then release_group(task.waits) end
 end
 
-local function wake(t, e)
-  leave(t)
-  call("HSET", t.key, "woken_by", e.blame)
-  local delay = call("HGET", t.key, "delay")
+local function wake(task, task_end)
+  leave_phase(task)
+  call("HSET", task.key, "woken_by", task_end.cause)
+  local delay = call("HGET", task.key, "delay")
   if delay then
-    t.eta = number(now + tonumber(delay))
-    call("HSET", t.key, "eta", t.eta)
+    task.eta = number_text(now + tonumber(delay))
+    call("HSET", task.key, "eta", task.eta)
   end
-  enter(t, ready_phase(t.eta))
+  enter_phase(task, phase_for_eta(task.eta))
 end
 
-local function skip_task(t, e)
-  -- What waited for a revoked task is revoked with it; a chord's body has failed.
-  local phase = e.phase == 7 and not e.barrier and 7 or 9
-  leave(t)
-  call("HSET", t.key, "woken_by", e.blame, "finished", clock)
-  if phase == 9 then call("SADD", P .. "skipped:" .. e.blame, t.id) end
-  local tied = t.tied
-  t.tied = nil -- whoever waits for it is told below
-  finish(t, phase, e.keep)
-  t.tied = tied
+local function skip(task, task_end)
+  -- What waits for a revoked task is revoked with it; a chord's body has failed.
+  local cancelled = task_end.phase == CANCELLED and not task_end.barrier
+  local phase = cancelled and CANCELLED or SKIPPED
+  leave_phase(task)
+  call("HSET", task.key, "woken_by", task_end.cause, "finished", timestamp)
+  if phase == SKIPPED then call("SADD", P .. "skipped:" .. task_end.cause, task.id) end
+  local tied = task.tied
+  task.tied = nil -- its end is added below, and not by `begin`: it did not fail by itself
+  finish(task, phase, task_end.keep)
+  task.tied = tied
   ends[#ends + 1] = {
-    id = t.id, failed = e.failed, phase = phase, blame = e.blame, keep = e.keep,
-    chord = e.barrier or e.chord,
+    id = task.id, failed = task_end.failed, phase = phase, cause = task_end.cause,
+    keep = task_end.keep, through_group = task_end.barrier or task_end.through_group,
   }
-  if t.group then note_group(t.group, { id = e.blame, keep = e.keep }) end
+  if task.group then add_group(task.group, { id = task_end.cause, keep = task_end.keep }) end
 end
 
--- It waited for a failure that did not come, and others may wait for it.
-local function drop(t)
-  for _, other in ipairs(waiters(t.id, false)) do drop(other) end
-  delete(t)
+-- Delete a task that waited for a failure that did not come, and the tasks that wait for it.
+local function drop(task)
+  for _, waiter in ipairs(waiters(task.id, false)) do drop(waiter) end
+  delete_task(task)
 end
 
-local function tell(e)
-  for _, t in ipairs(waiters(e.id, e.barrier)) do
+-- Wake, skip or drop the tasks that wait for one end.
+local function propagate(task_end)
+  for _, waiter in ipairs(waiters(task_end.id, task_end.barrier)) do
     local wanted
-    if t.on_failure > 0 then
-      wanted = e.failed and (e.own or (e.chord and t.on_failure > 1))
+    if waiter.on_failure > 0 then
+      wanted = task_end.failed
+        and (task_end.by_itself or (task_end.through_group and waiter.on_failure > 1))
     else
-      wanted = not e.failed
+      wanted = not task_end.failed
     end
     if wanted then
-      wake(t, e)
-    elseif t.on_failure > 0 then
-      drop(t)
+      wake(waiter, task_end)
+    elseif waiter.on_failure > 0 then
+      drop(waiter)
     else
-      skip_task(t, e)
+      skip(waiter, task_end)
     end
   end
-  -- What the members of an inner group are kept for is decided by the end of the outer one.
-  if e.barrier and e.failed and not e.inner then release_group(e.id) end
+  -- How long the members of an inner group are kept is decided by the end of the outer one.
+  if task_end.barrier and task_end.failed and not task_end.inner then release_group(task_end.id) end
 end
 
--- The task by which a group failed, if any did.
-local function blame_of(group)
+-- Return the task by which a group failed, or nil.
+local function group_blame(group)
   local first = call("ZRANGE", P .. "failed:" .. group, 0, 0)[1]
   if not first then return nil end
-  local name = first:sub(2)
-  if first:sub(1, 1) == "g" then return call("HGET", P .. "group:" .. name, "blame") end
-  local v = call("HMGET", P .. "task:" .. name, "phase", "woken_by")
-  return v[1] == "9" and v[2] or name
+  local kind, id = first:sub(1, 1), first:sub(2)
+  if kind == "g" then return call("HGET", P .. "group:" .. id, "blame") end
+  local phase, woken_by = unpack(call("HMGET", P .. "task:" .. id, "phase", "woken_by"))
+  return tonumber(phase) == SKIPPED and woken_by or id
 end
 
--- See whether the last member of a group has ended.
-local function close(group, last)
+-- End a group if its last member has ended.
+local function close_if_complete(group, last)
   if call("SCARD", P .. "open:" .. group) > 0 then return end
   local key = P .. "group:" .. group
-  local v = call("HMGET", key, "outer", "forgiving", "closed", "position")
-  if not v[1] or v[3] then return end
-  local blame = blame_of(group)
-  call("HSET", key, "closed", clock)
+  local outer, forgiving, closed, position =
+    unpack(call("HMGET", key, "outer", "forgiving", "closed", "position"))
+  if not outer or closed then return end
+  local blame = group_blame(group)
+  call("HSET", key, "closed", timestamp)
   if blame then
     call("HSET", key, "blame", blame)
     call("SADD", P .. "blamed:" .. blame, group)
   end
-  local failed = blame and v[2] ~= "1"
+  local failed = blame and forgiving ~= "1"
   ends[#ends + 1] = {
-    id = group, barrier = true, failed = failed, phase = failed and 9 or 4,
-    blame = failed and blame or last.id, keep = last.keep, own = true,
-    inner = v[1] ~= "",
+    id = group, barrier = true, failed = failed, phase = failed and SKIPPED or SUCCEEDED,
+    cause = failed and blame or last.id, keep = last.keep, by_itself = true, inner = outer ~= "",
   }
-  if v[1] == "" then return end
-  call("SREM", P .. "open:" .. v[1], "g" .. group)
-  -- Behind all tasks, whose scores are their places in the order of sending.
-  if failed then call("ZADD", P .. "failed:" .. v[1], 1e15 + tonumber(v[4]), "g" .. group) end
-  note_group(v[1], last)
+  if outer == "" then return end
+  call("SREM", P .. "open:" .. outer, "g" .. group)
+  if failed then
+    -- Behind all tasks, whose scores are their places in the order of sending.
+    call("ZADD", P .. "failed:" .. outer, 1e15 + tonumber(position), "g" .. group)
+  end
+  add_group(outer, last)
 end
 
--- Wake, skip or drop what waited for the tasks that have just ended.
-local function follow_up()
-  for _, t in ipairs(ended) do begin(t) end
+-- Wake, skip or drop what waited for the tasks that have just ended, and so on.
+local function propagate_ends()
+  for _, task in ipairs(ended) do begin(task) end
   ended = {}
-  while told < #ends or #groups > 0 do
-    if told < #ends then
-      told = told + 1
-      tell(ends[told])
+  while propagated < #ends or #groups > 0 do
+    if propagated < #ends then
+      propagated = propagated + 1
+      propagate(ends[propagated])
     else
       local group = table.remove(groups)
-      local last = last_in[group]
-      last_in[group] = nil
-      close(group, last)
+      local last = last_ended[group]
+      last_ended[group] = nil
+      close_if_complete(group, last)
     end
   end
 end
 
--- What was skipped for a revived task waits again.
-local function blame_no_more(id)
+-- Make tasks wait again that were skipped because of a task that is now revived.
+local function undo_skips(id)
   for _, group in ipairs(call("SMEMBERS", P .. "blamed:" .. id)) do
     local key = P .. "group:" .. group
     local outer = call("HGET", key, "outer")
@@ -222,13 +240,13 @@ local function blame_no_more(id)
       end
     end
   end
-  for _, name in ipairs(call("SMEMBERS", P .. "skipped:" .. id)) do
-    local t = load(name)
-    if t and t.phase == 9 then
-      leave(t)
-      call("HDEL", t.key, "woken_by", "finished", "keep")
-      t.keep = nil
-      enter(t, 0)
+  for _, skipped in ipairs(call("SMEMBERS", P .. "skipped:" .. id)) do
+    local task = load_task(skipped)
+    if task and task.phase == SKIPPED then
+      leave_phase(task)
+      call("HDEL", task.key, "woken_by", "finished", "keep")
+      task.keep = nil
+      enter_phase(task, WAITING)
     end
   end
   call("DEL", P .. "blamed:" .. id, P .. "skipped:" .. id)

@@ -1,21 +1,24 @@
--- Workers come, and are heard.
+-- Workers: how they are stored, and their heartbeats.
 
-local function introduce(worker, name, info)
-  call("HSET", P .. "worker:" .. worker, "name", name, "info", info, "owner", take(),
-    "boot", take(), "pid", take(), "host", take(), "started", clock, "beat", clock)
+-- Store a worker. Reads its owner, boot, pid and host from the arguments.
+local function store_worker(worker, name, info)
+  local owner, boot, pid, host = next_args(4)
+  call("HSET", P .. "worker:" .. worker, "name", name, "info", info, "owner", owner, "boot", boot,
+    "pid", pid, "host", host, "started", timestamp, "beat", timestamp)
   call("ZADD", P .. "workers", "+inf", worker)
-  give_lease(worker)
+  renew_lease(worker)
   return worker
 end
 
--- While nobody could be heard, because the server was away or all machines slept, no lease has
--- run: everybody gets the time to be heard first.
-local function heard()
+-- Store when the last heartbeat came. After an outage of the server, or when all machines slept,
+-- no worker could send one: then all leases are renewed, so that the first worker to come back
+-- does not take the others for dead.
+local function note_heartbeat()
   local last = call("GET", P .. "beat")
-  if last and server - tonumber(last) > LEASE / 2 then
-    for _, worker in ipairs(call("ZRANGEBYSCORE", P .. "leases", 1, server + LEASE)) do
-      give_lease(worker)
+  if last and server_time - tonumber(last) > LEASE / 2 then
+    for _, worker in ipairs(call("ZRANGEBYSCORE", P .. "leases", 1, server_time + LEASE)) do
+      renew_lease(worker)
     end
   end
-  call("SET", P .. "beat", string.format("%.6f", server))
+  call("SET", P .. "beat", string.format("%.6f", server_time))
 end

@@ -1,0 +1,121 @@
+"""Arguments of the scripts, as ARGV at the head of each script explains them.
+
+Those about periodic tasks are in `schedules.py`, those about tasks of another store in `moving.py`.
+"""
+
+from collections.abc import Iterable
+
+from ...model.graph import Graph, Group, Place
+from ...model.message import Message
+from ...model.outcome import Settlement
+from ..base import Claim
+from .packing import pack_message
+
+Arguments = list[str | bytes | int | float]
+
+
+def message_args(message: Message, more: Arguments | None = None) -> Arguments:
+    """Return a message; `more` are further fields and values. Read by sending.lua, enqueue.lua."""
+    fields: Arguments = more or []
+    if message.priority:
+        fields += ("priority", message.priority)
+    if message.eta is not None:
+        fields += ("eta", message.eta)
+    if not message.acks_late:
+        fields += ("once", 1)
+    return [message.id, message.queue, pack_message(message), len(fields), *fields]
+
+
+def messages_args(messages: Iterable[Message]) -> Arguments:
+    """Return the number of messages, and these."""
+    args: Arguments = [0]
+    n = 0
+    for message in messages:
+        n += 1
+        args += message_args(message)
+    args[0] = n
+    return args
+
+
+def graph_args(graph: Graph) -> Arguments:
+    """Return a workflow: its messages in their places, and its groups. Read by sending.lua."""
+    args: Arguments = [len(graph.messages)]
+    for message, place in zip(graph.messages, graph.places, strict=True):
+        args += message_args(message, _place_fields(place))
+    args.append(len(graph.groups))
+    for group in graph.groups:
+        args += group_args(group)
+    return args
+
+
+def group_args(group: Group) -> Arguments:
+    """Return a group. Read by sending.lua and unpack.lua."""
+    return [group.id, group.outer or "", group.position, int(group.forgiving)]
+
+
+def claim_args(claim: Claim, last_token: int) -> Arguments:
+    """Return a claim; `last_token` is the last one that has reached the worker.
+
+    Read by claiming.lua.
+    """
+    limit = max(claim.limit, 0) if claim.queues else 0
+    return [claim.worker, last_token, limit, *claim.queues]
+
+
+def settlement_args(settlement: Settlement, *, again: bool) -> Arguments:
+    """Return a settlement; `again`: it was sent before, and no reply came. Read by settling.lua."""
+    fields: Arguments = []
+    for name, value in (
+        ("result", settlement.result),
+        ("serializer", settlement.result_serializer),
+        ("traceback", settlement.traceback),
+        ("reported", settlement.reported),
+        ("lost", settlement.lost or None),
+        ("finished", None if settlement.retry else settlement.at),
+    ):
+        if value is not None:
+            fields += (name, value)
+    id, token = settlement.receipt
+    args: Arguments = [id, token, int(settlement.phase), int(again), len(fields), *fields]
+    if settlement.retry is None:
+        return [*args, or_empty(settlement.keep_until)]
+    return [*args, *_next_attempt_args(settlement, settlement.retry)]
+
+
+def field_args(**fields: str | bytes | float | bool | None) -> Arguments:
+    """Return the names and values of the fields that are not None."""
+    args: Arguments = []
+    for name, value in fields.items():
+        if value is not None:
+            args += (name, int(value) if isinstance(value, bool) else value)
+    return args
+
+
+def or_empty(value: float | str | None) -> float | str:
+    """Return `value`, or what stands for None among arguments."""
+    return "" if value is None else value
+
+
+def _place_fields(place: Place) -> Arguments:
+    in_group = place.group is not None
+    return field_args(
+        waits=place.waits,
+        group=place.group,
+        position=place.position if in_group else None,
+        tied=place.followed or place.barrier or in_group or None,
+        barrier=place.barrier or None,
+        on_failure=place.on_failure or None,
+        takes=place.takes or None,
+        delay=place.delay or None,
+    )
+
+
+def _next_attempt_args(settlement: Settlement, message: Message) -> Arguments:
+    args: Arguments = [pack_message(message), message.queue, message.priority]
+    args += (or_empty(message.eta), settlement.at, settlement.why, settlement.traceback or "")
+    args.append(int(settlement.graph is not None))
+    if settlement.graph is not None:
+        place = settlement.place or Place()
+        args += graph_args(settlement.graph)
+        args += (place.waits or "", int(place.barrier), int(place.takes))
+    return args
