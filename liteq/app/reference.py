@@ -2,13 +2,13 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 from ..exceptions import ImproperlyConfigured
-from .base import LiteQ
+from ..task import Task
 from .mainscript import NAME, describe_main, run_main
 
 _CURE = (
@@ -17,7 +17,17 @@ _CURE = (
 )
 
 
-def refer_to(app: LiteQ) -> dict[str, Any]:
+class App(Protocol):
+    """What is read of an application. `LiteQ` itself imports this module."""
+
+    main: str | None
+
+    @property
+    def tasks(self) -> Mapping[str, Task[..., Any]]:
+        """The tasks by name."""
+
+
+def refer_to(app: App) -> dict[str, Any]:
     """Where `app` is, as JSON. Raises ImproperlyConfigured where no other process can find it."""
     for module in _modules(app):
         name = next((name for name, value in vars(module).items() if value is app), None)
@@ -37,19 +47,19 @@ def refer_to(app: LiteQ) -> dict[str, Any]:
     )
 
 
-def find(reference: dict[str, Any]) -> LiteQ:
+def find(reference: dict[str, Any]) -> Any:
     """The application that `refer_to` described, in this process."""
     main = reference.get("main")
     script = run_main(main) if main else None
     in_script = reference["module"] in ("__main__", NAME)
     module = script if script and in_script else import_module(reference["module"])
-    app: LiteQ = getattr(module, reference["name"])
+    app = getattr(module, reference["name"])
     for name in reference["tasks"]:
         import_module(name)
     return app
 
 
-def _modules(app: LiteQ) -> Iterator[ModuleType]:
+def _modules(app: App) -> Iterator[ModuleType]:
     """Modules that may hold `app`: the likely ones first, the script last."""
     main = sys.modules["__main__"]
     named = sys.modules.get(app.main or "")
@@ -62,14 +72,14 @@ def _modules(app: LiteQ) -> Iterator[ModuleType]:
     yield main
 
 
-def _modules_of_tasks(app: LiteQ) -> list[str]:
+def _modules_of_tasks(app: App) -> list[str]:
     """Where tasks are defined: the application's own module need not import all of these."""
     names = {type(task).run.__module__ for task in app.tasks.values()}
     known = ((name, sys.modules.get(name)) for name in sorted(names) if name != "__main__")
     return [name for name, module in known if getattr(module, "__spec__", None) is not None]
 
 
-def _main(app: LiteQ) -> dict[str, str]:
+def _main(app: App) -> dict[str, str]:
     how = describe_main()
     if how is None:
         raise ImproperlyConfigured(
@@ -79,5 +89,5 @@ def _main(app: LiteQ) -> dict[str, str]:
     return how
 
 
-def _tasks_in_main(app: LiteQ) -> bool:
+def _tasks_in_main(app: App) -> bool:
     return any(type(task).run.__module__ == "__main__" for task in app.tasks.values())

@@ -18,6 +18,7 @@ class Import(NamedTuple):
     line: int
     module: str  # absolute: liteq.brokers.base, or sqlite3
     relative: bool
+    deferred: bool  # not done when the module is imported: in a function, or for type checkers
 
 
 @functools.cache
@@ -42,16 +43,26 @@ def tree(module: str) -> ast.Module:
 
 
 def imports(module: str) -> Iterator[Import]:
-    """All imports of `module`, those in functions and under TYPE_CHECKING too."""
-    for node in ast.walk(tree(module)):
+    """Yield all imports of `module`, those in functions and under TYPE_CHECKING too."""
+    top = tree(module)
+    deferred = {node for block in ast.walk(top) if _is_deferred(block) for node in ast.walk(block)}
+    for node in ast.walk(top):
         if isinstance(node, ast.Import):
-            yield from (Import(node.lineno, alias.name, False) for alias in node.names)
+            for alias in node.names:
+                yield Import(node.lineno, alias.name, False, node in deferred)
         elif isinstance(node, ast.ImportFrom):
             source = _source(module, node)
             for alias in node.names:
                 name = f"{source}.{alias.name}"
                 target = name if name in modules() else source
-                yield Import(node.lineno, target, node.level > 0)
+                yield Import(node.lineno, target, node.level > 0, node in deferred)
+
+
+def _is_deferred(block: ast.AST) -> bool:
+    """Return whether what stands in `block` is not run when its module is imported."""
+    if isinstance(block, ast.If):
+        return isinstance(block.test, ast.Name) and block.test.id == "TYPE_CHECKING"
+    return isinstance(block, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
 
 
 def _source(module: str, node: ast.ImportFrom) -> str:

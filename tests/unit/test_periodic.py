@@ -52,7 +52,7 @@ def payload_of(app: LiteQ, entry: Entry) -> Any:
 
 
 def entry_next(app: LiteQ, entry: Entry) -> float | None:
-    return app.schedules[entry.name].due  # type: ignore[no-any-return]
+    return app.schedules[entry.name].due
 
 
 # beat_schedule
@@ -246,7 +246,9 @@ def test_a_canvas_is_made_anew_at_each_moment_and_its_end_is_that_of_the_run(app
     app.add_periodic_task(10, canvas, name="both", overlap=False)
     assert travel(app, 20) == ["both", "both"]
     assert sorted(ran) == [1, 1, 2, 2]
-    assert app.AsyncResult(app.schedules["both"].last_id).get(timeout=5) == 3
+    last = app.schedules["both"].last_id
+    assert last is not None
+    assert app.AsyncResult(last).get(timeout=5) == 3
 
     app.broker.clock.advance(10)  # type: ignore[attr-defined]
     assert tick(app) == ["both"]
