@@ -5,7 +5,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, tzinfo
-from importlib import import_module
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -14,6 +13,7 @@ from typing import (
     ParamSpec,
     Self,
     TypeVar,
+    Unpack,
     overload,
 )
 
@@ -37,15 +37,15 @@ from ..model.message import Message
 from ..result.backend import Backend, accepted, result_serializer
 from ..sending.eta import zone_of
 from ..sending.options import Named, check_arguments, check_name, is_linked
-from ..sending.producer import Call, Producer
+from ..sending.producer import Producer
 from ..signals import Signal, import_modules
 from ..task import Task
 from .control import Control
 from .dead_letters import DeadLetters
-from .discovery import find_related
+from .discovery import Discovery, Packages, import_named
 from .mainscript import NAME as SCRIPT
 from .mainscript import only_definitions
-from .registry import Registry, adopt, annotate, task_of
+from .registry import Registry, apply_settings, task_class, task_of
 from .result_backend import check_result_backend
 
 # Some methods import what they need when they are called: with all of it at the top, `import
@@ -53,7 +53,7 @@ from .result_backend import check_result_backend
 if TYPE_CHECKING:
     from ..beat.timetable import Timetable
     from ..worker import worker
-    from ..worker.logs import LogPlan
+    from ..worker.options import WorkerOptions
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -87,15 +87,14 @@ class LiteQ:
         **settings: Any,
     ) -> None:
         self.main = main
-        base = _task_class(task_cls) if isinstance(task_cls, str) else task_cls
-        self.Task: type[Task[..., Any]] = type("Task", (base,), {"app": self})
-        self.on_after_finalize = Signal("app.on_after_finalize")
+        self.Task: type[Task[..., Any]] = type("Task", (task_class(task_cls),), {"app": self})
+        self.on_after_finalize: Signal = Signal("app.on_after_finalize")
         self._deferred = DeferredConfig(self)
-        self.on_configure = self._deferred.on_configure
-        self.on_after_configure = self._deferred.on_after_configure
+        self.on_configure: Signal = self._deferred.on_configure
+        self.on_after_configure: Signal = self._deferred.on_after_configure
         self._lock = threading.RLock()
         self._registry = Registry()
-        self._packages: list[tuple[Any, str | None]] = []  # where a worker looks for tasks
+        self._discovery = Discovery()
         self._finalized = False
         self.periodic_tasks: dict[str, dict[str, Any]] = {}  # those of `add_periodic_task`
         self._broker = broker if isinstance(broker, Broker) else None
@@ -196,7 +195,7 @@ class LiteQ:
         instance.bind(self)
         self._registry[instance.name] = instance
         if self._finalized:
-            self._complete(instance)
+            apply_settings(instance, self.conf)
         return instance
 
     def gen_task_name(self, name: str, module: str) -> str:
@@ -219,18 +218,13 @@ class LiteQ:
             add_to(self)
             self._finalized = True
             for task in list(self._registry.values()):
-                self._complete(task)
+                apply_settings(task, self.conf)
         self._deferred.send_after_configure(complete=True)
         self.on_after_finalize.send(sender=self)
 
-    def _complete(self, task: Task[..., Any]) -> None:
-        """Give `task` what the settings say of it."""
-        adopt(task, self.conf.task_retry_policy)
-        annotate(task, self.conf.task_annotations)
-
     def autodiscover_tasks(
         self,
-        packages: Iterable[str] | Callable[[], Iterable[str]] | None = None,
+        packages: Packages = None,
         related_name: str | None = "tasks",
         force: bool = False,
     ) -> None:
@@ -238,33 +232,20 @@ class LiteQ:
 
         `packages` may be a function that answers them. `force`: import now.
         """
-        self._packages.append((packages, related_name))
+        self._discovery.add(packages, related_name)
         if force:
-            self._discover()
+            self._discovery.run()
 
     def load_tasks(self) -> None:
         """Import all modules with tasks, as a worker does: `imports`, `include`, discovered ones.
 
         Raises ImproperlyConfigured for one that cannot be imported.
         """
-        for name in dict.fromkeys((*self.conf.imports, *self.conf.include)):
-            try:
-                import_module(name)
-            except ImportError as exc:
-                raise ImproperlyConfigured(
-                    f"{name!r} of `include` or `imports` cannot be imported: {exc}"
-                ) from exc
-        self._discover()
+        import_named((*self.conf.imports, *self.conf.include))
+        self._discovery.run()
         import_modules.send(sender=self)
         self.finalize()
         self._deferred.send_after_configure(complete=True)  # to handlers in modules that came later
-
-    def _discover(self) -> None:
-        while self._packages:
-            packages, related_name = self._packages.pop(0)
-            names = packages() if callable(packages) else packages or ()
-            for package in (names,) if isinstance(names, str) else names:
-                find_related(package, related_name)
 
     # sending
 
@@ -298,7 +279,7 @@ class LiteQ:
         calls = list(signatures)
         if any(map(workflow.is_several, calls)):
             return workflow.send_copies(self, calls, options)
-        messages = self.producer.messages(self._checked(each, options) for each in calls)
+        messages = self.producer.messages(self._registry.call(each, options) for each in calls)
         if messages:
             self.producer.publish(messages, options)
         return [self._sent(message) for message in messages]
@@ -322,13 +303,6 @@ class LiteQ:
         """Note what the unfinished task `id` tells of itself."""
         serializer = result_serializer(self.conf, self.broker)
         self.broker.report(id, state, serializer.dumps(meta), serializer.name)
-
-    def _checked(self, call: Signature, options: Mapping[str, Any]) -> Call:
-        name, args, kwargs, own = call["task"], call["args"], call["kwargs"], call["options"]
-        task = self._registry.get(name)
-        if task is not None:
-            task.check(args, kwargs)
-        return task or Named(name), args, kwargs, {**own, **options} if options else own
 
     def _sent(self, message: Message) -> "result.AsyncResult[Any]":
         return result.AsyncResult(message.id, app=self, ignored=message.ignore_result)
@@ -414,35 +388,14 @@ class LiteQ:
 
     # the worker
 
-    def Worker(  # noqa: N802 - Celery's name
-        self,
-        *,
-        concurrency: int | None = None,
-        queues: str | Sequence[str] | None = None,
-        hostname: str | None = None,
-        pool: str | None = None,
-        max_tasks_per_child: int | None = None,
-        max_memory_per_child: int | None = None,
-        beat: bool = True,
-        logging: "LogPlan | None" = None,
-    ) -> "worker.Worker":
+    def Worker(self, **options: "Unpack[WorkerOptions]") -> "worker.Worker":  # noqa: N802 - Celery's
         """Return a worker of this app: `with app.Worker(concurrency=2): ...`.
 
-        The options are those of `liteq.worker.worker.Worker`.
+        `liteq.worker.worker.Worker` explains the options.
         """
         from ..worker.worker import Worker
 
-        return Worker(
-            self,
-            concurrency=concurrency,
-            queues=queues,
-            hostname=hostname,
-            pool=pool,
-            max_tasks_per_child=max_tasks_per_child,
-            max_memory_per_child=max_memory_per_child,
-            beat=beat,
-            logging=logging,
-        )
+        return Worker(self, **options)
 
     def worker_main(self, argv: Sequence[str] | None = None) -> int:
         """Run the command line with `argv` (`["worker", "-l", "info"]`); answer its exit code."""
@@ -464,9 +417,10 @@ class LiteQ:
         set_default(self)
 
     @property
-    def current_task(self) -> Any:
+    def current_task(self) -> Task[..., Any] | None:
         """The task that runs now; None when there is none."""
-        return get_current_task()
+        task: Task[..., Any] | None = get_current_task()
+        return task
 
     # time
 
@@ -481,9 +435,3 @@ class LiteQ:
 
     def __repr__(self) -> str:
         return f"<LiteQ {self.main or '__main__'}>"
-
-
-def _task_class(where: str) -> type[Task[..., Any]]:
-    module, _, name = where.partition(":")
-    found: type[Task[..., Any]] = getattr(import_module(module), name)
-    return found

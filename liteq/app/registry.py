@@ -2,10 +2,15 @@
 
 import warnings
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any
 
+from ..canvas import Signature
 from ..canvas.builtins import PREFIX
+from ..config import Config
 from ..exceptions import ImproperlyConfigured, NotRegistered
+from ..sending.options import Named
+from ..sending.producer import Call
 from ..support.nearest import did_you_mean
 from ..task import HOOKS, Task
 
@@ -58,6 +63,18 @@ class Registry(dict[str, Task[..., Any]]):
     def names(self) -> list[str]:
         """The names in order, without those that every app has."""
         return sorted(name for name in self if not name.startswith(PREFIX))
+
+    def call(self, signature: Signature, options: Mapping[str, Any]) -> Call:
+        """Return the call of `signature` for the producer; `options` go before its own.
+
+        Raises TypeError for arguments that the task does not take, if it is known here.
+        """
+        name, args, kwargs = signature["task"], signature["args"], signature["kwargs"]
+        own = signature["options"]
+        task = self.get(name)
+        if task is not None:
+            task.check(args, kwargs)
+        return task or Named(name), args, kwargs, {**own, **options} if options else own
 
     def unknown(self, name: str) -> str:
         """Says that the task `name` is not known here, and which are."""
@@ -127,11 +144,26 @@ def check_option(task: str, option: str, base: type[Task[..., Any]]) -> None:
         raise ImproperlyConfigured(f"task {task}: there is no option {option!r}{hint}")
 
 
-def adopt(task: Task[..., Any], policy: Mapping[str, Any]) -> None:
-    """Give `task` the retry options of `policy` (`task_retry_policy`) that it has not set itself.
+def task_class(given: type[Task[..., Any]] | str) -> type[Task[..., Any]]:
+    """Return the class that `task_cls` names: a class, or "module:Class"."""
+    if not isinstance(given, str):
+        return given
+    module, _, name = given.partition(":")
+    found: type[Task[..., Any]] = getattr(import_module(module), name)
+    return found
 
-    Raises ImproperlyConfigured for an option that is not about retries.
+
+def apply_settings(task: Task[..., Any], conf: Config) -> None:
+    """Set the options of `task` that `task_retry_policy` and `task_annotations` give it.
+
+    Raises ImproperlyConfigured for an option that does not exist.
     """
+    _apply_retry_policy(task, conf.task_retry_policy)
+    _annotate(task, conf.task_annotations)
+
+
+def _apply_retry_policy(task: Task[..., Any], policy: Mapping[str, Any]) -> None:
+    """Give `task` the retry options of `policy` that it has not set itself."""
     own = {option for kind in type(task).__mro__ if kind not in _BASES for option in vars(kind)}
     for option, value in policy.items():
         if option not in RETRY_OPTIONS:
@@ -142,8 +174,8 @@ def adopt(task: Task[..., Any], policy: Mapping[str, Any]) -> None:
             setattr(task, option, value)
 
 
-def annotate(task: Task[..., Any], annotations: Any) -> None:
-    """Set options of `task` as `task_annotations` says: {"tasks.add": {...}, "*": {...}}."""
+def _annotate(task: Task[..., Any], annotations: Any) -> None:
+    """Set options of `task`; `annotations` is {"tasks.add": {...}, "*": {...}} or some of them."""
     for rules in annotations if isinstance(annotations, list | tuple) else (annotations or {},):
         for name in ("*", task.name):
             for option, value in rules.get(name, {}).items():

@@ -1,5 +1,6 @@
 """The application: its settings, its tasks, its store."""
 
+import inspect
 import sys
 import types
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from liteq import LiteQ, Task
 from liteq.app.registry import OPTIONS
 from liteq.exceptions import ImproperlyConfigured, InvalidTaskError, NotRegistered, PayloadTooLarge
 from liteq.testing import ManualClock, MemoryBroker, drain
+from liteq.worker.options import WorkerOptions
+from liteq.worker.worker import Worker
 
 
 @pytest.fixture
@@ -394,6 +397,16 @@ def test_included_modules_are_imported_and_one_that_cannot_is_named(app: LiteQ) 
     app.conf["include"] = ["broken.tasks"]
     with pytest.raises(ImproperlyConfigured, match=r"'broken.tasks' .* No module named 'nowhere'"):
         app.load_tasks()
+
+
+# the worker
+
+
+def test_the_options_that_editors_show_are_those_of_the_worker(app: LiteQ) -> None:
+    names = [*inspect.signature(Worker).parameters][1:]
+
+    assert list(WorkerOptions.__annotations__) == names
+    assert isinstance(app.Worker(pool="threads", concurrency=1), Worker)
 
 
 # sending
