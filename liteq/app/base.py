@@ -17,7 +17,7 @@ from typing import (
     overload,
 )
 
-from .. import brokers, result
+from .. import result
 from ..brokers.base import Broker
 from ..canvas import Signature, signature
 from ..canvas import layout as workflow
@@ -34,7 +34,7 @@ from ..execution.current import (
 )
 from ..model.graph import ALONE, Place
 from ..model.message import Message
-from ..result.backend import Backend, accepted, result_serializer
+from ..result.backend import Backend, result_serializer
 from ..sending.eta import zone_of
 from ..sending.options import Named, check_arguments, check_name, is_linked
 from ..sending.producer import Producer
@@ -46,7 +46,7 @@ from .discovery import Discovery, Packages, import_named
 from .mainscript import NAME as SCRIPT
 from .mainscript import only_definitions
 from .registry import Registry, apply_settings, task_class, task_of
-from .result_backend import check_result_backend
+from .store import backend_of, broker_of, check_result_backend
 
 # Some methods import what they need when they are called: with all of it at the top, `import
 # liteq` takes 30 ms instead of 22.
@@ -359,19 +359,14 @@ class LiteQ:
     def backend(self) -> Backend:
         """Reads results."""
         if self._backend is None:
-            conf = self.conf
-            names = conf.result_accept_content or conf.accept_content
-            self._backend = Backend(self.broker, accepted(names, conf, self.broker))
+            self._backend = backend_of(self.conf, self.broker)
         return self._backend
 
     def _connect(self) -> Broker:
         only_definitions()
         with self._lock:
             if self._broker is None:
-                conf = self.conf
-                check_result_backend(conf, None)
-                key = conf.secret_key
-                self._broker = brokers.connect(conf.broker_url, name=self.main, secret_key=key)
+                self._broker = broker_of(self.conf, self.main)
         return self._broker
 
     def close(self) -> None:
