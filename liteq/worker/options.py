@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TypedDict
 
-from .logs import LogPlan
+from .logging import LogPlan
 
 
 class WorkerOptions(TypedDict, total=False):
