@@ -1,4 +1,4 @@
-"""How a child process finds the application."""
+"""References by which a child process finds the application."""
 
 import os
 import sys
@@ -18,17 +18,20 @@ _CURE = (
 
 
 class App(Protocol):
-    """What is read of an application. `LiteQ` itself imports this module."""
+    """The part of `LiteQ` that is read here. `LiteQ` imports this module, so it is not named."""
 
     main: str | None
 
     @property
     def tasks(self) -> Mapping[str, Task[..., Any]]:
-        """The tasks by name."""
+        """Return the tasks by name."""
 
 
 def refer_to(app: App) -> dict[str, Any]:
-    """Where `app` is, as JSON. Raises ImproperlyConfigured where no other process can find it."""
+    """Return where `app` is, as JSON values.
+
+    Raises ImproperlyConfigured for an app that no other process can find.
+    """
     for module in _modules(app):
         name = next((name for name, value in vars(module).items() if value is app), None)
         if name is None:
@@ -48,7 +51,7 @@ def refer_to(app: App) -> dict[str, Any]:
 
 
 def find(reference: dict[str, Any]) -> Any:
-    """The application that `refer_to` described, in this process."""
+    """Return the application that `refer_to` described: its LiteQ in this process."""
     main = reference.get("main")
     script = run_main(main) if main else None
     in_script = reference["module"] in ("__main__", NAME)
@@ -60,12 +63,12 @@ def find(reference: dict[str, Any]) -> Any:
 
 
 def _modules(app: App) -> Iterator[ModuleType]:
-    """Modules that may hold `app`: the likely ones first, the script last."""
+    """Yield the modules that may hold `app`: the likely ones first, the script last."""
     main = sys.modules["__main__"]
     named = sys.modules.get(app.main or "")
     if named is not None:
         yield named
-    ours = __name__.partition(".")[0]  # `current` holds it too, in this process only
+    ours = __name__.partition(".")[0]  # liteq refers to it as well, but in this process only
     for name, module in list(sys.modules.items()):
         if module is not main and name.partition(".")[0] != ours and hasattr(module, "__dict__"):
             yield module
@@ -73,7 +76,7 @@ def _modules(app: App) -> Iterator[ModuleType]:
 
 
 def _modules_of_tasks(app: App) -> list[str]:
-    """Where tasks are defined: the application's own module need not import all of these."""
+    """Return the modules that define tasks: the app's own module may not import all of them."""
     names = {type(task).run.__module__ for task in app.tasks.values()}
     known = ((name, sys.modules.get(name)) for name in sorted(names) if name != "__main__")
     return [name for name, module in known if getattr(module, "__spec__", None) is not None]

@@ -1,4 +1,4 @@
-"""The tasks of an application, and how a function becomes one."""
+"""The tasks of an application, and the making of a task from a function."""
 
 import warnings
 from collections.abc import Callable, Mapping
@@ -40,6 +40,16 @@ OPTIONS = (
     "typing",
     *HOOKS,
 )
+RETRY_OPTIONS = (
+    "max_retries",
+    "default_retry_delay",
+    "autoretry_for",
+    "dont_autoretry_for",
+    "retry_kwargs",
+    "retry_backoff",
+    "retry_backoff_max",
+    "retry_jitter",
+)
 _MEANINGLESS = {
     "acks_on_failure_or_timeout": "a task that failed is finished",
     "compression": "payloads are not compressed",
@@ -52,16 +62,17 @@ _MEANINGLESS = {
 }
 _SHOWN = 10  # names in an error
 _COROUTINE = 0x80  # a flag of code objects
+_BASES = frozenset(Task.__mro__)
 
 
 class Registry(dict[str, Task[..., Any]]):
-    """Tasks by name. Asking for an unknown one raises NotRegistered."""
+    """Tasks by name. Reading an unknown one raises NotRegistered."""
 
     def __missing__(self, name: str) -> Task[..., Any]:
         raise NotRegistered(self.unknown(name))
 
     def names(self) -> list[str]:
-        """The names in order, without those that every app has."""
+        """Return the names in order, without those of the tasks that every app has."""
         return sorted(name for name in self if not name.startswith(PREFIX))
 
     def call(self, signature: Signature, options: Mapping[str, Any]) -> Call:
@@ -77,25 +88,12 @@ class Registry(dict[str, Task[..., Any]]):
         return task or Named(name), args, kwargs, {**own, **options} if options else own
 
     def unknown(self, name: str) -> str:
-        """Says that the task `name` is not known here, and which are."""
+        """Return the error text for the unknown task `name`, with the names that are known."""
         names = self.names()
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         known = ", ".join(names[:_SHOWN]) or "none; was its module imported?"
         hint = did_you_mean(name, names, f"; known are {known}{more}")
         return f"no task {name!r} is registered here{hint}"
-
-
-RETRY_OPTIONS = (
-    "max_retries",
-    "default_retry_delay",
-    "autoretry_for",
-    "dont_autoretry_for",
-    "retry_kwargs",
-    "retry_backoff",
-    "retry_backoff_max",
-    "retry_jitter",
-)
-_BASES = frozenset(Task.__mro__)
 
 
 def task_of(
@@ -106,7 +104,7 @@ def task_of(
     bind: bool = False,
     **options: Any,
 ) -> Task[..., Any]:
-    """A task that runs `function`; with `bind` it is called with the task as its first argument.
+    """Return a task that runs `function`; with `bind`, the task itself is its first argument.
 
     Raises ImproperlyConfigured for an option that neither liteq nor `base` knows.
     """
