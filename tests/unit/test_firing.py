@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liteq.beat.firing import Due, due, merged, moments, planned
+from liteq.beat.firing import Due, due, fire_times, merged, planned
 from liteq.model.entry import Entry
 from liteq.model.message import Message
 from liteq.schedules import BaseSchedule, crontab, from_text, schedule, to_text
@@ -332,7 +332,7 @@ def test_what_is_paused_stays_paused() -> None:
 
 def test_the_moments_to_come_are_those_at_which_it_fires() -> None:
     jittery = entry(jitter=600.0)
-    ahead = list(islice(moments(jittery), 20))
+    ahead = list(islice(fire_times(jittery), 20))
     fired = []
     for _ in range(20):
         assert jittery.due
@@ -340,7 +340,7 @@ def test_the_moments_to_come_are_those_at_which_it_fires() -> None:
         jittery = step(jittery, jittery.due).firing.entry
 
     assert ahead == fired
-    assert list(moments(entry(paused=True))) == []
+    assert list(fire_times(entry(paused=True))) == []
 
 
 def test_moments_go_on_through_changes_of_the_clock() -> None:
@@ -348,7 +348,7 @@ def test_moments_go_on_through_changes_of_the_clock() -> None:
     start = datetime(2030, 3, 29, tzinfo=UTC)
     days = [
         datetime.fromtimestamp(each, UTC)
-        for each in islice(moments(entry(paris, start.timestamp())), 4)
+        for each in islice(fire_times(entry(paris, start.timestamp())), 4)
     ]
 
     assert [each.strftime("%d %H:%M") for each in days] == [
