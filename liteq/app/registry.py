@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from typing import Any
 
 from ..canvas import Signature
@@ -12,6 +11,7 @@ from ..exceptions import ImproperlyConfigured, NotRegistered
 from ..sending.options import Named
 from ..sending.producer import Call
 from ..support.nearest import did_you_mean
+from ..support.plugins import load
 from ..task import HOOKS, Task
 
 OPTIONS = (
@@ -146,8 +146,7 @@ def task_class(given: type[Task[..., Any]] | str) -> type[Task[..., Any]]:
     """Return the class that `task_cls` names: a class, or "module:Class"."""
     if not isinstance(given, str):
         return given
-    module, _, name = given.partition(":")
-    found: type[Task[..., Any]] = getattr(import_module(module), name)
+    found: type[Task[..., Any]] = load(given)
     return found
 
 

@@ -33,6 +33,7 @@ UPWARD = {
 NAMES_MODULES = {
     "liteq.brokers": "the table of brokers: only the one that a URL asks for is imported",
     "liteq.pools": "the table of pools: only the one that is asked for is imported",
+    "liteq.serializers": "the table of serializers: likewise",
     "liteq.pools.launchers": "functions that a new process calls first",
     "liteq.worker.worker": "functions that a child process calls to get the application",
 }
@@ -84,32 +85,22 @@ def test_modules_are_imported_and_not_named_in_strings(module: str) -> None:
 
 
 def named_modules(module: str) -> Iterator[str]:
-    """Yield the strings of `module` that name a module of liteq: `liteq.x.y` or `liteq.x:y`.
-
-    Names of loggers and of entry point groups look alike. They are what `getLogger` is given, and
-    the parameter `group`.
-    """
-    nodes = list(ast.walk(tree(module)))
-    labels = {
-        id(label) for node in nodes if isinstance(node, ast.Call) for label in labels_of(node)
-    }
-    for node in nodes:
-        if (
-            isinstance(node, ast.Constant)
-            and isinstance(node.value, str)
-            and id(node) not in labels
-        ):
-            found = REFERENCE.fullmatch(node.value)
+    """Yield the strings of `module` that name a module of liteq: `liteq.x.y` or `liteq.x:y`."""
+    top = tree(module)
+    labels = {label for node in ast.walk(top) for label in labels_of(node)}
+    for node in ast.walk(top):
+        if isinstance(node, ast.Constant) and node not in labels:
+            found = REFERENCE.fullmatch(str(node.value))
             if found and (found[2] or found[1] in modules()):
-                yield node.value
+                yield found[0]
 
 
-def labels_of(call: ast.Call) -> list[ast.expr]:
-    function = (
-        call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-    )
-    groups = [keyword.value for keyword in call.keywords if keyword.arg == "group"]
-    return [*groups, *(call.args if function == "getLogger" else ())]
+def labels_of(node: ast.AST) -> list[ast.expr]:
+    """Return the arguments of a call that takes the name of a logger, or of entry points."""
+    function = node.func if isinstance(node, ast.Call) else None
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", None)
+    labeled = name in ("getLogger", "load_entry_point")
+    return node.args if labeled and isinstance(node, ast.Call) else []
 
 
 @every_module
@@ -129,7 +120,7 @@ def test_no_module_is_part_of_an_import_cycle() -> None:
 
 
 def needed(module: str) -> Iterator[str]:
-    """Yield what `module` imports, but for what it may import from above."""
+    """Yield what `module` imports, except what UPWARD lets it import."""
     for each in imports(module):
         if not any(module == source and is_unit(each.module, to) for source, to in UPWARD):
             yield each.module
