@@ -227,5 +227,5 @@ def alive(pid: int) -> bool:
 
 # Processes of a worker beside itself and its children: the one that these are forked from.
 PORTABLE = os.environ.get("LITEQ_PORTABLE") == "1"
-NURSERIES = 0 if PORTABLE else 1
+FORK_SERVERS = 0 if PORTABLE else 1
 TERM, INT, KILL = signal.SIGTERM, signal.SIGINT, getattr(signal, "SIGKILL", signal.SIGTERM)

@@ -66,7 +66,7 @@ def test_an_unknown_pool(project: Project) -> None:
         (65, ("-Q", "a\x1bb"), "queue name"),
     ],
 )
-def test_an_option_that_cannot_be(
+def test_an_option_that_is_not_valid(
     project: Project, code: int, options: tuple[str, ...], text: str
 ) -> None:
     assert text in refusal(project, code, "-A", "project", *options)
@@ -140,7 +140,7 @@ def test_a_store_that_is_deleted_under_a_running_worker(project: Project, tmp_pa
     assert "Traceback" not in worker.output
 
 
-def test_a_store_that_fails_for_a_while_is_worked_with_again(
+def test_a_worker_goes_on_after_the_store_has_failed_for_a_while(
     project: Project, tmp_path: Path
 ) -> None:
     """Locked by another program for longer than a worker is patient."""
@@ -170,7 +170,7 @@ def test_a_path_through_a_file(project: Project, tmp_path: Path) -> None:
 
 
 @posix
-def test_the_file_and_what_stands_beside_it_are_private(project: Project, tmp_path: Path) -> None:
+def test_the_file_and_those_beside_it_are_private(project: Project, tmp_path: Path) -> None:
     project.python(
         "import os; os.umask(0)\nfrom project import add; add.delay(1, 2)\n"
         "assert os.stat('project.db-wal')"
@@ -195,7 +195,9 @@ def test_the_file_and_what_stands_beside_it_are_private(project: Project, tmp_pa
         ("app.send_task('a\\nb')", "name"),
     ],
 )
-def test_what_cannot_be_sent_is_refused_at_once(project: Project, call: str, message: str) -> None:
+def test_a_call_that_cannot_be_sent_is_refused_at_once(
+    project: Project, call: str, message: str
+) -> None:
     out = project.python(
         "from project import *\n"
         f"try: {call}\n"

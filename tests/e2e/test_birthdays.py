@@ -111,7 +111,7 @@ def test_a_mail_server_that_is_down_is_tried_again(
     assert sent[0][1] == "new@x"
 
 
-def test_who_was_away_at_eight_still_gets_the_message_of_that_day(example: Any) -> None:
+def test_after_days_off_only_the_last_morning_is_run(example: Any) -> None:
     example.clock.now = 86400.0 * days_until(2030) - 3600
     travel(example.app, 60)
     example.clock.advance(3 * 86400)  # nobody was up: one run, for the third

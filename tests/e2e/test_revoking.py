@@ -102,7 +102,7 @@ for name in "worker_ready worker_process_init task_received task_revoked worker_
 """
 
 
-def test_what_becomes_of_a_worker_and_its_tasks_is_told_by_signals(project: Project) -> None:
+def test_signals_are_sent_about_a_worker_and_its_tasks(project: Project) -> None:
     project.write("listening.py", LISTENING)
     with project.worker("-A", "listening", "-c", "1") as worker:
         source = "from project import long; print(long.delay('started').id)"
@@ -121,7 +121,7 @@ def test_what_becomes_of_a_worker_and_its_tasks_is_told_by_signals(project: Proj
     assert heard[-1] == f"worker_shutdown {worker.pid}"
 
 
-def test_what_runs_beside_it_goes_on(project: Project) -> None:
+def test_other_running_tasks_go_on(project: Project) -> None:
     with project.worker("-c", "2"):
         project.python("""
 from project import *

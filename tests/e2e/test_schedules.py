@@ -60,7 +60,7 @@ def listed(project: Project) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("pool", ["processes", "threads", "solo"])
-def test_a_worker_fires_what_the_code_says(project: Project, pool: str) -> None:
+def test_a_worker_fires_what_the_code_declares(project: Project, pool: str) -> None:
     with project.worker("-P", pool) as worker:
         wait_for(lambda: len(notes(project)) >= 3, "three notes")
         worker.wait_for_line(r"Scheduler: Sending due task often \(project.note\)")
@@ -135,7 +135,7 @@ def test_schedules_are_changed_in_a_shell_and_workers_see_it_at_once(project: Pr
     assert mine["mondays"]["schedule"] == {"crontab": "30 7 * * mon", "tz": "Europe/Paris"}
 
 
-def test_the_answers_of_liteq_schedule(project: Project) -> None:
+def test_the_output_of_liteq_schedule(project: Project) -> None:
     def schedule(*argv: str, code: int = 0) -> str:
         return project.liteq("schedule", *argv, "-A", "project", code=code)
 

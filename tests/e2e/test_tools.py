@@ -144,7 +144,7 @@ class TestStatus:
         assert "No worker is up" in said
         assert "store.db" in said
 
-    def test_a_limit_that_leaves_something_out_is_told(self, shell: Shell) -> None:
+    def test_a_limit_that_leaves_something_out_is_reported(self, shell: Shell) -> None:
         for queue in "abc":
             shell.enqueue(message(queue, queue=queue))
 
@@ -199,7 +199,7 @@ class TestCall:
             ("--expires", "-1"),
         ],
     )
-    def test_what_cannot_be_read_is_told_by_its_option(
+    def test_a_value_that_cannot_be_parsed_is_reported_with_its_option(
         self, shell: Shell, wrong: tuple[str, str]
     ) -> None:
         done = shell.tool("call", "project.add", *wrong, code=2)
@@ -224,7 +224,7 @@ class TestCall:
         assert "'y'" in line
         assert shell.tells("inspect", "reserved", "-b", URL)["queues"] == []
 
-    def test_waiting_ends_in_time_with_the_id_told(self, shell: Shell) -> None:
+    def test_waiting_ends_after_the_timeout_with_the_id_printed(self, shell: Shell) -> None:
         done = shell.tool("call", "-b", URL, "t", "--task-id", "mine", "--timeout", 0.1, code=75)
 
         assert done.stdout.split() == ["mine", "PENDING"]
@@ -240,7 +240,7 @@ class TestResult:
         assert shell.says("result", id, "-b", URL) == "PENDING"
         assert (told["state"], told["result"], told["error"]) == ("PENDING", None, None)
 
-    def test_waiting_ends_in_time(self, shell: Shell) -> None:
+    def test_waiting_ends_after_the_timeout(self, shell: Shell) -> None:
         id = shell.call("project.add", "--args", "[2, 3]")
 
         assert id in shell.complains("result", id, "-b", URL, "--timeout", 0.1, code=75)
@@ -258,7 +258,7 @@ class TestInspect:
             assert id in said
             assert "ann" not in said
 
-    def test_names_cannot_play_tricks_on_the_terminal(self, shell: Shell) -> None:
+    def test_names_are_shown_without_control_characters(self, shell: Shell) -> None:
         shell.enqueue(message("i", task="\x1b[31mred\r\nnew\u202eline", queue="\x07"))
 
         for command in (("inspect", "reserved"), ("inspect", "query_task", "i")):
@@ -305,7 +305,7 @@ class TestInspect:
         assert told["more"] is False
         shell.tool("inspect", what, "-b", URL)
 
-    def test_nobody_answers_a_ping_without_a_worker(self, shell: Shell) -> None:
+    def test_ping_shows_nothing_without_a_worker(self, shell: Shell) -> None:
         assert shell.says("inspect", "ping", "-b", URL, code=69) == "workers: none"
 
     def test_an_unknown_task_is_no_success(self, shell: Shell) -> None:
@@ -321,7 +321,7 @@ class TestInspect:
 
 
 class TestPurge:
-    def test_it_drops_what_waits_in_the_named_queues(self, shell: Shell) -> None:
+    def test_it_drops_tasks_that_wait_in_the_named_queues(self, shell: Shell) -> None:
         shell.enqueue(message("a"), message("b", queue="mail"), message("c", queue="mail", eta=4e9))
 
         assert shell.says("purge", "-b", URL, "-Q", "mail,none", "-f") == (
@@ -330,7 +330,7 @@ class TestPurge:
         assert shell.tells("purge", "-b", URL, "--force")["purged"] == 1
         assert shell.tells("purge", "-b", URL, "--force")["purged"] == 0
 
-    def test_where_nobody_can_be_asked_it_refuses(self, shell: Shell) -> None:
+    def test_without_a_terminal_it_refuses(self, shell: Shell) -> None:
         shell.enqueue(message("a"))
 
         assert "--force" in shell.complains("purge", "-b", URL, code=2)
@@ -354,7 +354,7 @@ class TestPurge:
 
 class TestErrors:
     @pytest.mark.parametrize("command", [("status",), ("purge", "-f"), ("result", "x")])
-    def test_a_file_that_is_no_store_is_told_in_one_line(
+    def test_a_file_that_is_no_store_is_an_error_of_one_line(
         self, shell: Shell, command: tuple[str, ...]
     ) -> None:
         store = shell.folder / "store.db"
@@ -363,10 +363,10 @@ class TestErrors:
 
         assert "store.db" in shell.complains(*command, "-b", URL, code=65)
 
-    def test_an_application_that_is_not_there_is_told_in_one_line(self, shell: Shell) -> None:
+    def test_a_missing_application_is_an_error_of_one_line(self, shell: Shell) -> None:
         assert "nowhere" in shell.complains("status", "-A", "nowhere", code=66)
 
-    def test_a_url_that_nobody_serves_is_told_in_one_line(self, shell: Shell) -> None:
+    def test_an_unknown_scheme_is_an_error_of_one_line(self, shell: Shell) -> None:
         assert "sqlit" in shell.complains("status", "-b", "sqlit:///x.db", code=78)
 
     def test_another_store_can_be_named_than_the_applications(self, shell: Shell) -> None:
@@ -374,13 +374,13 @@ class TestErrors:
             "status", "-A", "project", "-b", "sqlite:///other.db", code=69
         )
 
-    def test_verbose_shows_where_it_happened(self, shell: Shell) -> None:
+    def test_verbose_shows_the_traceback(self, shell: Shell) -> None:
         done = shell.tool("--verbose", "status", "-A", "nowhere", code=66)
 
         assert "Traceback" in done.stderr
 
     @pytest.mark.skipif(os.name == "nt", reason="a closed pipe is told otherwise there")
-    def test_a_reader_that_has_seen_enough_is_no_error(self, shell: Shell) -> None:
+    def test_a_closed_pipe_is_no_error(self, shell: Shell) -> None:
         reader, writer = os.pipe()
         os.close(reader)
         done = shell.tool("inspect", "stats", "-b", URL, "--json", stdout=writer)
@@ -407,7 +407,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
 
 
 class TestBesideAWorker:
-    def test_status_shows_who_is_there(self, office: Office) -> None:
+    def test_status_shows_the_workers(self, office: Office) -> None:
         told = office.shell.tells("status", "-A", "project")
 
         (worker,) = told["workers"]
@@ -484,14 +484,14 @@ class TestBesideAWorker:
         assert "project.Place" in ours
         assert "-A" in theirs.complains("result", id, "-b", url, code=65)
 
-    def test_what_a_running_task_tells_of_itself_is_shown(self, office: Office) -> None:
+    def test_the_state_that_a_running_task_reports_is_shown(self, office: Office) -> None:
         def told() -> str:
             return office.shell.says("result", office.running, "-A", "project")
 
         assert wait_for(lambda: "WAITING" in told())
         assert told() == "WAITING: {'for': 'never'}"
 
-    def test_inspect_shows_what_it_does(self, office: Office) -> None:
+    def test_inspect_shows_its_running_task(self, office: Office) -> None:
         (worker,) = office.shell.tells("inspect", "active", "-A", "project")["workers"]
 
         (task,) = worker["tasks"]
@@ -500,14 +500,14 @@ class TestBesideAWorker:
         assert task["started"] >= task["created"]
         assert office.running in office.shell.says("inspect", "active", "-A", "project")
 
-    def test_inspect_shows_what_it_can(self, office: Office) -> None:
+    def test_inspect_shows_its_tasks_and_queues(self, office: Office) -> None:
         (registered,) = office.shell.tells("inspect", "registered", "-b", URL)["workers"]
         (served,) = office.shell.tells("inspect", "active_queues", "-b", URL)["workers"]
 
         assert "project.add" in registered["tasks"]
         assert served["queues"] == ["celery"]
 
-    def test_inspect_shows_how_it_is(self, office: Office) -> None:
+    def test_inspect_shows_its_heartbeat_and_stats(self, office: Office) -> None:
         (pinged,) = office.shell.tells("inspect", "ping", "-b", URL)["workers"]
         (stats,) = office.shell.tells("inspect", "stats", "-b", URL)["workers"]
 
@@ -520,7 +520,7 @@ class TestBesideAWorker:
 
         assert told["workers"] == []
 
-    def test_what_runs_is_not_purged(self, office: Office) -> None:
+    def test_a_running_task_is_not_purged(self, office: Office) -> None:
         office.shell.tool("purge", "-b", URL, "--force")
 
         (task,) = office.shell.tells("inspect", "query_task", office.running, "-b", URL)["tasks"]

@@ -69,7 +69,7 @@ def test_a_source_that_is_not_there_is_an_error_each_time_until_it_is(
     assert app.conf.task_default_queue == "mine"
 
 
-def test_what_is_set_later_counts(settings: types.ModuleType) -> None:
+def test_the_last_source_wins(settings: types.ModuleType) -> None:
     app = quiet("x", task_default_queue="first")
     app.config_from_object(settings)
     assert app.conf.task_default_queue == "mine"
@@ -103,7 +103,7 @@ def test_the_environment_may_name_the_source(
     assert app.conf.task_default_queue == "mine"
 
 
-def test_configuring_is_told_once_before_and_after(settings: types.ModuleType) -> None:
+def test_signals_are_sent_once_before_and_after_configuring(settings: types.ModuleType) -> None:
     app = quiet("x", config_source=settings)
     told = []
 
@@ -202,7 +202,7 @@ def test_a_task_of_the_script_is_named_after_the_app(app: LiteQ, module: str) ->
     assert quiet().task(job).name == "__main__.job"
 
 
-def test_names_may_be_made_otherwise() -> None:
+def test_naming_can_be_overridden() -> None:
     class Mine(LiteQ):
         def gen_task_name(self, name: str, module: str) -> str:
             return name.upper()
@@ -212,7 +212,7 @@ def test_names_may_be_made_otherwise() -> None:
     assert Mine(set_as_current=False).task(job).name == "JOB"
 
 
-def test_a_name_that_is_taken_answers_the_task_that_has_it(app: LiteQ) -> None:
+def test_a_name_that_is_taken_returns_the_task_that_has_it(app: LiteQ) -> None:
     first = app.task(name="job")(lambda: 1)
     second = app.task(name="job")(lambda: 2)
 
@@ -317,7 +317,7 @@ def test_annotations_change_options_of_tasks_by_name(app: LiteQ) -> None:
     assert (b.max_retries, b.queue) == (1, None)
 
 
-def test_being_finalized_is_told_once(app: LiteQ) -> None:
+def test_on_after_finalize_is_sent_once(app: LiteQ) -> None:
     told = []
 
     @app.on_after_finalize.connect
@@ -427,7 +427,7 @@ def test_arguments_are_a_list_and_a_dict(app: LiteQ, args: Any, kwargs: Any) -> 
         app.send_task("t", args, kwargs)
 
 
-def test_many_calls_are_sent_at_once_and_answered_in_order(app: LiteQ) -> None:
+def test_many_calls_are_sent_at_once_and_their_results_are_in_order(app: LiteQ) -> None:
     double = app.task(name="double")(lambda n: 2 * n)
 
     results = app.enqueue_many(double.s(n) for n in range(10))
@@ -457,5 +457,5 @@ def test_of_many_calls_all_are_sent_or_none(app: LiteQ) -> None:
     assert app.broker.counts() == []
 
 
-def test_an_app_says_what_it_is(app: LiteQ) -> None:
+def test_the_repr_of_an_app_has_its_name(app: LiteQ) -> None:
     assert repr(app) == "<LiteQ project>"

@@ -40,7 +40,7 @@ def sent(broker: MemoryBroker) -> int:
     return len(broker.listing([Phase.READY], 10_000))
 
 
-def test_a_turn_fires_what_is_due_and_says_when_there_is_more(
+def test_a_turn_fires_due_entries_and_returns_when_the_next_is_due(
     broker: MemoryBroker, clock: ManualClock
 ) -> None:
     scheduler = scheduler_of(broker, wanted(), wanted("other", 90.0))
@@ -53,7 +53,7 @@ def test_a_turn_fires_what_is_due_and_says_when_there_is_more(
     assert sent(broker) == 2
 
 
-def test_with_nothing_to_fire_a_turn_says_so(broker: MemoryBroker) -> None:
+def test_with_nothing_to_fire_a_turn_returns_none(broker: MemoryBroker) -> None:
     assert scheduler_of(broker).turn() is None
 
 
@@ -67,7 +67,7 @@ def test_of_many_schedulers_one_fires(broker: MemoryBroker, clock: ManualClock) 
     assert sent(broker) == 9
 
 
-def test_the_code_is_brought_into_the_store_once_and_what_it_has_no_more_is_dropped(
+def test_declared_entries_are_written_once_and_those_no_longer_declared_are_dropped(
     broker: MemoryBroker, clock: ManualClock
 ) -> None:
     scheduler_of(broker, wanted("stays"), wanted("goes")).turn()
@@ -84,7 +84,7 @@ def test_the_code_is_brought_into_the_store_once_and_what_it_has_no_more_is_drop
     }
 
 
-def test_code_that_changes_a_schedule_changes_its_moments_and_nothing_of_its_past(
+def test_a_changed_schedule_changes_the_moments_and_keeps_the_history(
     broker: MemoryBroker, clock: ManualClock
 ) -> None:
     first = scheduler_of(broker, wanted())
@@ -118,14 +118,16 @@ class Crowded(MemoryBroker):
         return super().schedule(entries)
 
 
-def test_who_starts_at_the_same_moment_as_others_still_gets_its_way(clock: ManualClock) -> None:
+def test_declared_entries_are_written_though_others_start_at_the_same_time(
+    clock: ManualClock,
+) -> None:
     broker = Crowded(clock)
     scheduler_of(broker, wanted()).turn()
 
     assert [each.schedule for each in broker.schedules()] == [wanted().schedule]
 
 
-def test_after_three_days_down_each_is_run_once_and_the_log_says_it(
+def test_after_three_days_down_each_is_run_once_and_that_is_logged(
     broker: MemoryBroker, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     scheduler_of(broker, wanted(every=3600.0)).turn()
@@ -142,7 +144,7 @@ def test_after_three_days_down_each_is_run_once_and_the_log_says_it(
     assert sending == "Scheduler: Sending due task report (task)"
 
 
-def test_all_that_was_missed_is_made_up_for_and_others_are_let_in_between(
+def test_with_all_every_missed_moment_is_fired_in_small_batches(
     broker: MemoryBroker, clock: ManualClock
 ) -> None:
     scheduler = scheduler_of(broker, wanted(every=1.0)._replace(misfire="all"))
@@ -156,7 +158,7 @@ def test_all_that_was_missed_is_made_up_for_and_others_are_let_in_between(
     assert sent(broker) == 250
 
 
-def test_what_is_passed_over_is_told(
+def test_skipped_moments_are_logged(
     broker: MemoryBroker, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     late = wanted("late", 3600.0)._replace(misfire="skip")
@@ -175,7 +177,7 @@ def test_what_is_passed_over_is_told(
     assert sent(broker) == 1
 
 
-def test_a_clock_that_was_set_back_is_heeded_when_somebody_has_noticed(
+def test_a_clock_that_was_set_back_is_handled_when_that_is_reported(
     broker: MemoryBroker, clock: ManualClock
 ) -> None:
     scheduler = scheduler_of(broker, wanted())
@@ -187,7 +189,7 @@ def test_a_clock_that_was_set_back_is_heeded_when_somebody_has_noticed(
     assert scheduler.turn() == NOON + 60 - 86400
 
 
-def test_a_clock_that_was_set_back_is_heeded_for_however_many_entries(
+def test_a_clock_that_was_set_back_is_handled_for_any_number_of_entries(
     broker: MemoryBroker, clock: ManualClock
 ) -> None:
     scheduler = scheduler_of(broker, *(wanted(f"entry-{n}") for n in range(250)))
@@ -230,7 +232,7 @@ class Interfering(MemoryBroker):
         return super().fire(firings)
 
 
-def test_what_is_paused_at_the_last_moment_does_not_fire(clock: ManualClock) -> None:
+def test_an_entry_that_is_paused_at_the_last_moment_does_not_fire(clock: ManualClock) -> None:
     broker = Interfering(clock)
     scheduler = scheduler_of(broker, wanted())
     scheduler.turn()
