@@ -1,4 +1,4 @@
-"""The package as text: which modules there are, and what each imports."""
+"""The source of the package: its modules, and the imports of each."""
 
 import ast
 import functools
@@ -13,7 +13,7 @@ PACKAGE = Path(liteq.__file__).parent
 
 
 class Import(NamedTuple):
-    """One import statement's view of one module."""
+    """One module that an import statement names."""
 
     line: int
     module: str  # absolute: liteq.brokers.base, or sqlite3
@@ -23,7 +23,7 @@ class Import(NamedTuple):
 
 @functools.cache
 def modules() -> dict[str, Path]:
-    """Every module of the package by its dotted name; a folder's is that of its `__init__.py`."""
+    """Return the path of each module by its dotted name; a package's is its `__init__.py`."""
     return {_dotted(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
@@ -33,12 +33,12 @@ def _dotted(path: Path) -> str:
 
 
 def unit(module: str) -> str:
-    """The top-level name that `module` belongs to: `brokers` for liteq.brokers.base."""
+    """Return the top-level name that `module` belongs to: `brokers` for liteq.brokers.base."""
     return module.split(".")[1] if "." in module else "__init__"
 
 
 def tree(module: str) -> ast.Module:
-    """The syntax tree of `module`."""
+    """Return the syntax tree of `module`."""
     return ast.parse(modules()[module].read_text(encoding="utf-8"))
 
 
@@ -66,7 +66,7 @@ def _is_deferred(block: ast.AST) -> bool:
 
 
 def _source(module: str, node: ast.ImportFrom) -> str:
-    """The absolute name of what `from ... import` names."""
+    """Return the absolute name of the module in `from ... import`."""
     if not node.level:
         return node.module or ""
     parts = module.split(".")

@@ -159,7 +159,7 @@ def test_commands_do_not_import_each_other() -> None:
 
 
 def is_command(module: str) -> bool:
-    """Whether `module` can be run from the command line: it has `configure` and `run`."""
+    """Return whether `module` is a command: it has `configure` and `run`."""
     functions = {node.name for node in tree(module).body if isinstance(node, ast.FunctionDef)}
     return {"configure", "run"} <= functions
 

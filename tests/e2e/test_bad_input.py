@@ -1,4 +1,4 @@
-"""What goes wrong at the start: one clear line, a documented exit code, nothing lost."""
+"""Errors at the start: one clear line, a documented exit code, nothing lost."""
 
 import os
 import sqlite3
@@ -18,7 +18,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def refusal(project: Project, code: int, *argv: str) -> str:
-    """The one line that the worker ends with."""
+    """Start a worker; return the one line that it ends with."""
     out = project.liteq("worker", *argv, code=code)
     lines = [line for line in out.splitlines() if line.startswith("liteq: ")]
 
@@ -143,7 +143,7 @@ def test_a_store_that_is_deleted_under_a_running_worker(project: Project, tmp_pa
 def test_a_worker_goes_on_after_the_store_has_failed_for_a_while(
     project: Project, tmp_path: Path
 ) -> None:
-    """Locked by another program for longer than a worker is patient."""
+    """The store is locked by another program for longer than a worker waits for the lock."""
     project.write(
         "impatient.py",
         "from liteq.brokers.sqlite import session\n"

@@ -296,7 +296,7 @@ def test_what_a_killed_host_was_running_goes_on_at_the_next_start(
 
 
 def servers(folder: Path) -> set[int]:
-    """The processes that said that they are servers."""
+    """Return the processes that have announced themselves as servers."""
     return {int(path.name.partition("-")[2]) for path in folder.glob("server-*")}
 
 
@@ -325,7 +325,7 @@ asyncio.run(main())
 def test_servers_that_are_forked_after_the_app_was_used_send_tasks_and_get_results(
     project: Project,
 ) -> None:
-    """And they leave the worker of the process that they were forked from alone."""
+    """They leave the worker of the process that they were forked from alone."""
     project.write(
         "server.py",
         """

@@ -1,4 +1,4 @@
-"""What users do on SQLite works on Redis by changing the URL."""
+"""Redis in place of SQLite: the same tests of real workers, with another URL."""
 
 import json
 from pathlib import Path
@@ -73,7 +73,7 @@ def test_the_doctor_and_the_tools_look_into_redis(project: Project) -> None:
 
 
 def test_workers_of_several_hosts_are_seen_and_share_the_work(project: Project) -> None:
-    """Hosts by name only: a worker of another machine differs in nothing else that shows."""
+    """The hosts are names only: nothing else distinguishes a worker of another machine here."""
     with project.worker("-n", "one@host-1"), project.worker("-n", "two@host-2"):
         source = "from project import nap; print(nap.delay(0.2).get(30))"
         assert "0.2" in project.python(source)
@@ -83,7 +83,7 @@ def test_workers_of_several_hosts_are_seen_and_share_the_work(project: Project) 
 
 
 class TestSchedules:
-    """Periodic tasks, without a process of their own."""
+    """Periodic tasks, fired by workers and by `liteq beat`."""
 
     @pytest.fixture
     def project(self, tmp_path: Path, redis_store: str) -> Project:

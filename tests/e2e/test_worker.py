@@ -1,4 +1,4 @@
-"""The worker as its user meets it: real processes on a real file."""
+"""The worker as users run it: real processes on a real file."""
 
 import json
 import os
@@ -15,7 +15,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 @pytest.fixture(params=["0", "1"], ids=["native", "portable"])
 def portable(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With what this platform has, and with what every platform has."""
+    """Run each test with all that this platform has, and with what every platform has."""
     monkeypatch.setenv("LITEQ_PORTABLE", request.param)
 
 
@@ -247,7 +247,7 @@ def test_max_tasks_per_child_replaces_the_process(project: Project, tmp_path: Pa
 
 
 def test_a_long_task_does_not_keep_a_short_one_waiting(project: Project) -> None:
-    """Even one that looked short: `nap(0)` has been, many times, when `nap(30)` comes."""
+    """Not even one that looked short: `nap(0)` has run many times before `nap(30)`."""
     with project.worker():
         out = project.python(
             "import time\nfrom project import *\n"

@@ -97,12 +97,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def t(folder: Path) -> Iterator[ModuleType]:
-    """The project's module, while a worker runs."""
+    """Yield the project's module, while a worker runs."""
     yield from served(folder, TASKS % folder.as_posix())
 
 
 def served(folder: Path, source: str) -> Iterator[ModuleType]:
-    """The module of this `source`, while a worker runs."""
+    """Yield the module of this `source`, while a worker runs."""
     project = Project(folder, source)
     spec = importlib.util.spec_from_file_location("project", folder / "project.py")
     assert spec
@@ -118,12 +118,12 @@ def served(folder: Path, source: str) -> Iterator[ModuleType]:
 
 @pytest.fixture
 def book(tmp_path: Path) -> str:
-    """Where callbacks and errbacks write."""
+    """Return the path of a file that callbacks and errbacks write to."""
     return str(tmp_path / "book")
 
 
 def lines(book: str, count: int) -> list[str]:
-    """What they wrote, once there is enough."""
+    """Return the lines that they wrote, when there are `count`."""
     path = Path(book)
     wait_for(lambda: path.exists() and path.read_text().count("\n") >= count, "the lines")
     return path.read_text().splitlines()
@@ -203,7 +203,7 @@ def test_a_result_that_was_a_tuple_has_all_before_it(t: Any) -> None:
     assert again.parent.parent.get() == 2
 
 
-# where tasks stand
+# parents and roots
 
 
 def test_ids_of_parents_and_roots(t: Any) -> None:
@@ -358,7 +358,7 @@ def test_a_workflow_that_a_task_sends_runs(t: Any) -> None:
     assert result[2] == result[0]
 
 
-# looking at them
+# `liteq graph`
 
 
 @pytest.mark.parametrize("form", ["--json", "--dot", "--mermaid", ""])

@@ -105,18 +105,18 @@ def test_the_environment_may_name_the_source(
 
 def test_signals_are_sent_once_before_and_after_configuring(settings: types.ModuleType) -> None:
     app = quiet("x", config_source=settings)
-    told = []
+    sent = []
 
     @app.on_configure.connect
     def before(sender: LiteQ, **_: Any) -> None:
-        told.append(("before", sender, sender.conf.task_default_queue))
+        sent.append(("before", sender, sender.conf.task_default_queue))
 
     @app.on_after_configure.connect
     def after(sender: LiteQ, source: Any, **_: Any) -> None:
-        told.append(("after", sender, source.task_default_queue))
+        sent.append(("after", sender, source.task_default_queue))
 
     assert app.conf is app.conf
-    assert told == [("before", app, "celery"), ("after", app, "mine")]
+    assert sent == [("before", app, "celery"), ("after", app, "mine")]
 
 
 # the store
@@ -318,16 +318,16 @@ def test_annotations_change_options_of_tasks_by_name(app: LiteQ) -> None:
 
 
 def test_on_after_finalize_is_sent_once(app: LiteQ) -> None:
-    told = []
+    sent = []
 
     @app.on_after_finalize.connect
     def after(sender: LiteQ, **_: Any) -> None:
-        told.append(sender)
+        sent.append(sender)
 
     app.tasks  # noqa: B018
     app.finalize()
 
-    assert told == [app]
+    assert sent == [app]
 
 
 # modules with tasks

@@ -1,4 +1,4 @@
-"""`liteq.testing.drain`: what waits is run, in this thread."""
+"""Waiting tasks run in the test's own thread: `liteq.testing.drain`."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What entries do at a moment: pure, by a time that is given."""
+"""The decision what an entry does at a given time."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -23,19 +23,19 @@ DAILY = crontab.from_string("0 2 * * *")
 
 
 def entry(which: BaseSchedule | float = HOURLY, now: float = NOON, **fields: Any) -> Entry:
-    """An entry that begins `now`."""
+    """Return an entry that begins `now`."""
     which = which if isinstance(which, BaseSchedule) else schedule(which)
     return planned(Entry("report", to_text(which), MESSAGE, **fields), now)
 
 
 def step(entry: Entry, now: float) -> Due:
-    """The one step that it takes."""
+    """Return the one step that is due."""
     (found,) = due([entry], now)
     return found
 
 
 def run(entry: Entry, now: float) -> tuple[Entry, list[float]]:
-    """Take all steps that there are to take; the moments for which something was sent."""
+    """Take all steps that are due; return the entry, and the moments for which it has sent."""
     sent = []
     while steps := due([entry], now):
         (found,) = steps

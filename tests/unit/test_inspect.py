@@ -1,4 +1,4 @@
-"""`app.control.inspect()`: what workers do, in the form of Celery's replies."""
+"""The state of workers in the form of Celery's replies: `app.control.inspect()`."""
 
 import threading
 from typing import Any
@@ -14,7 +14,7 @@ FACTS = '{"queues": ["celery", "mail"], "tasks": ["add"], "pool": "threads", "co
 
 @pytest.fixture
 def ids(app: LiteQ, broker: MemoryBroker) -> list[str]:
-    """Of a task that runs, one that waits, one whose moment has not come; and two workers."""
+    """Return the ids of a running, a waiting and a scheduled task; there are two workers."""
     add = app.task(name="add", max_retries=7)(lambda x, y: x + y)
     results = [add.delay(1, y=2)]
     worker = broker.register("w1@h", FACTS)
@@ -160,17 +160,17 @@ def test_settings_and_report_show_no_secrets(app: LiteQ, ids: list[str]) -> None
 
 
 def test_a_worker_shows_what_it_is_doing() -> None:
-    begun, go = threading.Event(), threading.Event()
+    started, go = threading.Event(), threading.Event()
     app = LiteQ("asked", broker="memory://", set_as_current=False)
 
     @app.task(name="wait")
     def wait(n: int) -> None:
-        begun.set()
+        started.set()
         go.wait(20)
 
     with app, app.Worker(pool="threads", concurrency=1, hostname="w@h"):
         result = wait.delay(4)
-        assert begun.wait(20)
+        assert started.wait(20)
         ask = app.control.inspect()
         ((task,),) = (ask.active() or {}).values()
         stats, clock = ask.stats(), ask.clock()

@@ -1,4 +1,4 @@
-"""Periodic tasks as programs have them, `app.schedules`, and time travel."""
+"""Periodic tasks that code declares, `app.schedules`, and the helpers for tests."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -41,7 +41,7 @@ def entry_of(app: LiteQ) -> Entry:
 
 
 def payload_of(app: LiteQ, entry: Entry) -> Any:
-    """The arguments that are sent: it is fired, and run."""
+    """Fire and run the entry; return the arguments that its task got."""
     tick(app)
     app.broker.clock.advance((entry_next(app, entry) or 0) - app.broker.clock())  # type: ignore[attr-defined]
     tick(app)
@@ -138,7 +138,7 @@ def test_an_entry_has_the_fields_that_were_given(app: LiteQ) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "says"),
+    ("fields", "message"),
     [
         ({"task": "report"}, "needs a `schedule`"),
         ({"schedule": 5}, "needs a `task`"),
@@ -156,7 +156,7 @@ def test_an_entry_has_the_fields_that_were_given(app: LiteQ) -> None:
     ],
 )
 def test_an_invalid_entry_is_refused_with_its_name(
-    app: LiteQ, fields: dict[str, Any], says: str
+    app: LiteQ, fields: dict[str, Any], message: str
 ) -> None:
     @app.task(name="one")
     def one(x: int) -> None: ...
@@ -164,7 +164,7 @@ def test_an_invalid_entry_is_refused_with_its_name(
     app.conf.beat_schedule = {"nightly": fields}
     with pytest.raises(ImproperlyConfigured, match="schedule 'nightly': ") as caught:
         entries_of(app)
-    assert says in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_task_that_is_not_known_here_may_be_sent_by_its_name(app: LiteQ) -> None:
@@ -351,13 +351,13 @@ def test_the_next_moments_are_in_the_zone_of_the_app(app: LiteQ) -> None:
     app.schedules.add("paused", 5, "report")
     app.schedules.pause("paused")
 
-    told = [(f"{when:%H:%M %Z}", name) for when, name in app.schedules.next(3)]
-    assert told == [("14:00 CET", "hourly"), ("14:15 CET", "daily"), ("15:00 CET", "hourly")]
+    coming = [(f"{when:%H:%M %Z}", name) for when, name in app.schedules.next(3)]
+    assert coming == [("14:00 CET", "hourly"), ("14:15 CET", "daily"), ("15:00 CET", "hourly")]
     assert [name for _, name in app.schedules.next(2, "daily")] == ["daily", "daily"]
 
 
 class Interfering(MemoryBroker):
-    """Somebody changes an entry between our look at it and our change, the first time."""
+    """A store in which another process changes an entry between a read and a write, once."""
 
     interfere: Callable[[], object] | None = None
 
@@ -401,9 +401,9 @@ def test_firings_are_those_between_two_times(app: LiteQ) -> None:
         "weekly": {"task": "report", "schedule": crontab(0, 9, day_of_week="mon")},
     }
     start = datetime(2030, 3, 30, tzinfo=UTC)
-    told = [(f"{when:%a %d %H:%M}", name) for when, name in firings(app, start, NOON + YEAR)][:4]
+    coming = [(f"{when:%a %d %H:%M}", name) for when, name in firings(app, start, NOON + YEAR)][:4]
 
-    assert told == [
+    assert coming == [
         ("Sat 30 02:30", "nightly"),
         ("Sun 31 03:00", "nightly"),  # the clocks were put on
         ("Mon 01 02:30", "nightly"),
