@@ -1,4 +1,4 @@
-"""The application, and what users reach through it."""
+"""The application, and the objects that users reach through it."""
 
 from .base import LiteQ
 

@@ -1,14 +1,39 @@
-"""Find modules with tasks: `project.shop` has its in `project.shop.tasks`."""
+"""The modules with tasks that a worker imports."""
 
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from types import ModuleType
 
+from ..exceptions import ImproperlyConfigured
+
+Packages = Iterable[str] | Callable[[], Iterable[str]] | None
+"""Names of packages, or a function that returns them."""
+
+
+class Discovery:
+    """The packages whose modules with tasks are still to be imported."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[Packages, str | None]] = []
+
+    def add(self, packages: Packages, related: str | None) -> None:
+        """Import the module `related` of each of `packages` at the next `run`."""
+        self._waiting.append((packages, related))
+
+    def run(self) -> None:
+        """Import what is waiting, each once."""
+        while self._waiting:
+            packages, related = self._waiting.pop(0)
+            names = packages() if callable(packages) else packages or ()
+            for package in (names,) if isinstance(names, str) else names:
+                find_related(package, related)
+
 
 def find_related(package: str, related: str | None) -> ModuleType | None:
-    """Import the module `related` of `package`; None when there is no such module.
+    """Import the module `related` of `package`; return None when there is no such module.
 
     `package` may also name something in a package, as Django's INSTALLED_APPS may name a class.
-    Raises ModuleNotFoundError for a package that is not there, and whatever importing raises.
+    Raises ModuleNotFoundError for a package that does not exist, and whatever importing raises.
     """
     try:
         module = import_module(package)
@@ -24,4 +49,18 @@ def find_related(package: str, related: str | None) -> ModuleType | None:
     except ModuleNotFoundError as exc:
         if exc.name == name:
             return None
-        raise  # it is there, and what it imports is not
+        raise  # the module exists; what it imports does not
+
+
+def import_named(names: Iterable[str]) -> None:
+    """Import the modules of the settings `imports` and `include`, each once.
+
+    Raises ImproperlyConfigured for one that cannot be imported.
+    """
+    for name in dict.fromkeys(names):
+        try:
+            import_module(name)
+        except ImportError as exc:
+            raise ImproperlyConfigured(
+                f"{name!r} of `include` or `imports` cannot be imported: {exc}"
+            ) from exc

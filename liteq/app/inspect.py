@@ -1,6 +1,6 @@
-"""What workers do, in the form of Celery's replies: `app.control.inspect()`.
+"""The state of workers, in the form of Celery's replies: `app.control.inspect()`.
 
-No worker is asked: the store knows. So nobody is waited for, and a busy worker answers as well.
+All of it is read from the store. No worker is asked, so a busy one is shown at once as well.
 """
 
 import json
@@ -15,7 +15,7 @@ from ..model.message import Record
 from ..states import Phase
 from ..version import __version__
 
-SILENT = 15.0  # seconds without a beat, that is three of them, after which a ping is unanswered
+SILENT = 15.0  # seconds without a heartbeat (three are missing) after which a ping fails
 _AT_MOST = 1000  # tasks in one reply, the oldest ones
 
 Info = dict[str, Any]
@@ -23,9 +23,9 @@ Replies = dict[str, Any] | None
 
 
 class Inspect:
-    """Asks for the workers of `app`, or for those that `destination` names (one or many).
+    """A view of the workers of `app`, or of those that `destination` names (one or many).
 
-    Each method answers a dict with a reply for each worker, by its name; None when there is no
+    Each method returns a dict with a reply for each worker, by its name; None when there is no
     worker. `timeout` and other options of Celery's do nothing.
     """
 
@@ -43,15 +43,18 @@ class Inspect:
     # workers
 
     def ping(self, destination: str | Iterable[str] | None = None) -> Replies:
-        """`{"ok": "pong"}` of each worker that was heard of in the last 15 seconds."""
+        """Return `{"ok": "pong"}` for each worker with a heartbeat in the last 15 seconds."""
         asked = self if destination is None else Inspect(self._app, destination)
         now = self._app.broker.clock()
-        answered = [each.name for each in asked._workers() if now - each.beat < SILENT]
-        return {name: {"ok": "pong"} for name in answered} or None
+        alive = [each.name for each in asked._workers() if now - each.beat < SILENT]
+        return {name: {"ok": "pong"} for name in alive} or None
 
     def registered(self, *taskinfoitems: str) -> Replies:
-        """The names of the tasks that it knows; with `taskinfoitems` (attributes of tasks) as
-        `name [attribute=value]`, as far as this process knows the task."""
+        """Return the names of the tasks that each worker can run.
+
+        With `taskinfoitems`, names of attributes, as `name [attribute=value]`: the values are those
+        that the task has in this process, if it is known here.
+        """
 
         def described(worker: WorkerInfo) -> list[str]:
             return [self._described(name, taskinfoitems) for name in _names(worker, "tasks")]
@@ -61,8 +64,10 @@ class Inspect:
     registered_tasks = registered
 
     def stats(self) -> Replies:
-        """Its pool, its process, for how many seconds it has worked, and how many tasks it has run:
-        `total` has one entry, for all of them."""
+        """Return the pool, process, uptime (seconds) and number of tasks run of each worker.
+
+        `total` has one entry, for all tasks.
+        """
         now = self._app.broker.clock()
 
         def counted(worker: WorkerInfo) -> Info:
@@ -83,7 +88,7 @@ class Inspect:
         return self._replies(counted)
 
     def active_queues(self) -> Replies:
-        """The queues that it works on."""
+        """Return the queues that each worker serves."""
 
         def served(worker: WorkerInfo) -> list[Info]:
             return [{"name": name, "routing_key": name} for name in _names(worker, "queues")]
@@ -93,16 +98,18 @@ class Inspect:
     # tasks
 
     def active(self, safe: object = None) -> Replies:
-        """The tasks that it runs, or has taken to run next."""
+        """Return the tasks that each worker has claimed: they run, or are next in line."""
         return self._tasks([Phase.RUNNING], _info)
 
     def reserved(self, safe: object = None) -> Replies:
-        """The tasks that wait in its queues. If several workers share a queue, only the first of
-        them, by name, shows what waits there."""
+        """Return the tasks that wait in the queues of each worker.
+
+        If several workers share a queue, only the first of them, by name, shows its tasks.
+        """
         return self._tasks([Phase.READY], _info)
 
     def scheduled(self, safe: object = None) -> Replies:
-        """The tasks for its queues whose moment has not come, shown likewise."""
+        """Return the tasks with a later eta for the queues of each worker, like `reserved`."""
 
         def with_eta(record: Record, info: Info) -> Info:
             return {"eta": _iso(record.message.eta), "priority": record.message.priority, **info}
@@ -110,12 +117,15 @@ class Inspect:
         return self._tasks([Phase.SCHEDULED], lambda *of: with_eta(of[0], {"request": _info(*of)}))
 
     def revoked(self) -> Replies:
-        """The ids of revoked tasks, which all workers know."""
+        """Return the ids of revoked tasks, the same for all workers."""
         found = self._app.broker.listing([Phase.CANCELLED], _AT_MOST)
         return self._replies(lambda _: [record.message.id for record in found])
 
     def query_task(self, *ids: Any) -> Replies:
-        """What it has of the tasks `ids`: `{id: ["active" or "reserved", task]}`."""
+        """Return those of the tasks `ids` that each worker has: `{id: [state, task]}`.
+
+        The state is "active" or "reserved".
+        """
         wanted = [id for each in ids for id in ([each] if isinstance(each, str) else each)]
         found = [record for record in self._app.broker.fetch(wanted) if record is not None]
         states = {Phase.RUNNING: "active", Phase.READY: "reserved", Phase.SCHEDULED: "reserved"}
@@ -128,21 +138,21 @@ class Inspect:
                 replies[worker.name][record.message.id] = [states[record.phase], info]
         return replies or None
 
-    # what this process can say for all of them
+    # read from this process, and the same for all workers
 
     def conf(self, with_defaults: bool = False) -> Replies:
-        """The settings, without secrets: those of this process, as workers do not tell theirs."""
+        """Return the settings, without secrets: those of this process, as workers store none."""
         return self._replies(lambda _: self._app.conf.table(with_defaults))
 
     def report(self) -> Replies:
-        """`{"ok": text}`: versions and settings, likewise."""
+        """Return `{"ok": text}`: versions and settings, of this process as well."""
         conf = self._app.conf.humanize()
         system = f"python {sys.version.partition(' ')[0]} on {sys.platform}"
         text = f"liteq {__version__}\n{system}\n{self._app.broker.url}\n{conf}\n"
         return self._replies(lambda _: {"ok": text})
 
     def clock(self) -> Replies:
-        """`{"clock": n}`: the second of its last beat, as workers have no clock of their own."""
+        """Return `{"clock": n}`: epoch seconds of the last heartbeat, not a logical clock."""
         return self._replies(lambda worker: {"clock": int(worker.beat)})
 
     # inside
@@ -177,10 +187,10 @@ class Inspect:
 
 
 def facts_of(worker: WorkerInfo) -> Mapping[str, Any]:
-    """What a worker tells of itself: nothing before its first beat."""
+    """Return what a worker has stored about itself; empty before its first heartbeat."""
     try:
         facts = json.loads(worker.info)
-    except ValueError:  # whoever may write the store may write anything
+    except ValueError:  # any program that can write the store can write anything
         return {}
     return facts if isinstance(facts, dict) else {}
 
@@ -191,7 +201,7 @@ def _names(worker: WorkerInfo, key: str) -> list[str]:
 
 
 def _holder(record: Record, workers: Iterable[WorkerInfo]) -> WorkerInfo | None:
-    """The worker that runs a task, or the first one that may."""
+    """Return the worker that runs a task, or the first that serves its queue."""
     if record.phase is Phase.RUNNING:
         return next((each for each in workers if each.name == record.worker), None)
     queue = record.message.queue
@@ -199,7 +209,7 @@ def _holder(record: Record, workers: Iterable[WorkerInfo]) -> WorkerInfo | None:
 
 
 def _info(record: Record, worker: WorkerInfo, app: Any) -> Info:
-    """A task, with Celery's keys. Arguments that cannot be decoded here are None."""
+    """Return a task with Celery's keys. Arguments that cannot be decoded here are None."""
     message = record.message
     try:
         args, kwargs = app.backend.arguments(record)

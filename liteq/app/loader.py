@@ -1,4 +1,4 @@
-"""Find the application that `-A` means."""
+"""The search for the application that `-A` means."""
 
 import os
 import sys
@@ -15,15 +15,15 @@ _SUBMODULES = ("app", "celery", "tasks")
 
 
 class AppNotFound(ConfigurationError):
-    """`-A` names nothing that can be imported, or nothing that holds an application."""
+    """The error for an `-A` that cannot be imported, or in which there is no application."""
 
 
 def find_app(reference: str, workdir: str | None = None) -> LiteQ:
-    """The application of `module`, `package` or `module:name`.
+    """Return the application of `module`, `package` or `module:name`.
 
-    Looks for `app`, `celery` or the first `LiteQ` in the module, then in its `app`, `celery` and
-    `tasks`. Modules in `workdir` (the working folder unless given) are importable. Raises
-    AppNotFound; an error inside the module is its cause.
+    Looks for `app`, `celery` or the first `LiteQ` in the module, then in its submodules `app`,
+    `celery` and `tasks`. `workdir` (the working folder unless given) is added to the import path.
+    Raises AppNotFound; its cause is the error that importing raised, if any.
     """
     folder = os.path.abspath(workdir or os.curdir)
     if folder not in sys.path:

@@ -1,9 +1,9 @@
-"""The program's own script, in a child process.
+"""The program's own script, as a child process runs it to get at its tasks.
 
 A child imports the application by its module. When that is the script itself (`__main__`), the
 child runs the script under the name `__mp_main__`, as `multiprocessing` does, so that an
 `if __name__ == "__main__"` guard holds. Where there is no guard, the run ends at the first line
-that would start a worker or touch the store: all that stands above is defined by then.
+that would start a worker or use the store: all that is above that line is defined by then.
 """
 
 import sys
@@ -17,17 +17,20 @@ _running = False
 
 
 class EndOfDefinitions(BaseException):
-    """Ends the run of an unguarded script in a child. Not an error, and nobody should catch it."""
+    """The end of the run of an unguarded script in a child. Not an error; do not catch it."""
 
 
 def only_definitions() -> None:
-    """Say that what follows is not a definition: in a child, the run of the script ends here."""
+    """End the run of the script here, if this is a child that only needs its definitions.
+
+    Raises EndOfDefinitions.
+    """
     if _running:
         raise EndOfDefinitions
 
 
 def describe_main() -> dict[str, str] | None:
-    """How a child can run this program's script; None for a prompt or a notebook: it cannot."""
+    """Return how a child can run this program's script; None for a prompt or a notebook."""
     main = sys.modules["__main__"]
     spec = getattr(main, "__spec__", None)
     if spec is not None:
@@ -39,7 +42,7 @@ def describe_main() -> dict[str, str] | None:
 
 
 def run_main(how: dict[str, str]) -> ModuleType:
-    """Define what the script defines, as the module `__main__` of this process."""
+    """Run the script that `describe_main` described, as the module `__main__` of this process."""
     global _running
     module = ModuleType(NAME)
     sys.modules["__main__"] = sys.modules[NAME] = module

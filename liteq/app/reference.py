@@ -1,14 +1,14 @@
-"""How a child process finds the application."""
+"""References by which a child process finds the application."""
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 from ..exceptions import ImproperlyConfigured
-from .base import LiteQ
+from ..task import Task
 from .mainscript import NAME, describe_main, run_main
 
 _CURE = (
@@ -17,8 +17,21 @@ _CURE = (
 )
 
 
-def refer_to(app: LiteQ) -> dict[str, Any]:
-    """Where `app` is, as JSON. Raises ImproperlyConfigured where no other process can find it."""
+class App(Protocol):
+    """The part of `LiteQ` that is read here. `LiteQ` imports this module, so it is not named."""
+
+    main: str | None
+
+    @property
+    def tasks(self) -> Mapping[str, Task[..., Any]]:
+        """Return the tasks by name."""
+
+
+def refer_to(app: App) -> dict[str, Any]:
+    """Return where `app` is, as JSON values.
+
+    Raises ImproperlyConfigured for an app that no other process can find.
+    """
     for module in _modules(app):
         name = next((name for name, value in vars(module).items() if value is app), None)
         if name is None:
@@ -37,39 +50,39 @@ def refer_to(app: LiteQ) -> dict[str, Any]:
     )
 
 
-def find(reference: dict[str, Any]) -> LiteQ:
-    """The application that `refer_to` described, in this process."""
+def find(reference: dict[str, Any]) -> Any:
+    """Return the application that `refer_to` described: its LiteQ in this process."""
     main = reference.get("main")
     script = run_main(main) if main else None
     in_script = reference["module"] in ("__main__", NAME)
     module = script if script and in_script else import_module(reference["module"])
-    app: LiteQ = getattr(module, reference["name"])
+    app = getattr(module, reference["name"])
     for name in reference["tasks"]:
         import_module(name)
     return app
 
 
-def _modules(app: LiteQ) -> Iterator[ModuleType]:
-    """Modules that may hold `app`: the likely ones first, the script last."""
+def _modules(app: App) -> Iterator[ModuleType]:
+    """Yield the modules that may hold `app`: the likely ones first, the script last."""
     main = sys.modules["__main__"]
     named = sys.modules.get(app.main or "")
     if named is not None:
         yield named
-    ours = __name__.partition(".")[0]  # `current` holds it too, in this process only
+    ours = __name__.partition(".")[0]  # liteq refers to it as well, but in this process only
     for name, module in list(sys.modules.items()):
         if module is not main and name.partition(".")[0] != ours and hasattr(module, "__dict__"):
             yield module
     yield main
 
 
-def _modules_of_tasks(app: LiteQ) -> list[str]:
-    """Where tasks are defined: the application's own module need not import all of these."""
+def _modules_of_tasks(app: App) -> list[str]:
+    """Return the modules that define tasks: the app's own module may not import all of them."""
     names = {type(task).run.__module__ for task in app.tasks.values()}
     known = ((name, sys.modules.get(name)) for name in sorted(names) if name != "__main__")
     return [name for name, module in known if getattr(module, "__spec__", None) is not None]
 
 
-def _main(app: LiteQ) -> dict[str, str]:
+def _main(app: App) -> dict[str, str]:
     how = describe_main()
     if how is None:
         raise ImproperlyConfigured(
@@ -79,5 +92,5 @@ def _main(app: LiteQ) -> dict[str, str]:
     return how
 
 
-def _tasks_in_main(app: LiteQ) -> bool:
+def _tasks_in_main(app: App) -> bool:
     return any(type(task).run.__module__ == "__main__" for task in app.tasks.values())

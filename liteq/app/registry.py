@@ -1,12 +1,17 @@
-"""The tasks of an application, and how a function becomes one."""
+"""The tasks of an application, and the making of a task from a function."""
 
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..canvas import Signature
 from ..canvas.builtins import PREFIX
+from ..config import Config
 from ..exceptions import ImproperlyConfigured, NotRegistered
+from ..sending.options import Named
+from ..sending.producer import Call
 from ..support.nearest import did_you_mean
+from ..support.plugins import load
 from ..task import HOOKS, Task
 
 OPTIONS = (
@@ -35,6 +40,16 @@ OPTIONS = (
     "typing",
     *HOOKS,
 )
+RETRY_OPTIONS = (
+    "max_retries",
+    "default_retry_delay",
+    "autoretry_for",
+    "dont_autoretry_for",
+    "retry_kwargs",
+    "retry_backoff",
+    "retry_backoff_max",
+    "retry_jitter",
+)
 _MEANINGLESS = {
     "acks_on_failure_or_timeout": "a task that failed is finished",
     "compression": "payloads are not compressed",
@@ -47,38 +62,38 @@ _MEANINGLESS = {
 }
 _SHOWN = 10  # names in an error
 _COROUTINE = 0x80  # a flag of code objects
+_BASES = frozenset(Task.__mro__)
 
 
 class Registry(dict[str, Task[..., Any]]):
-    """Tasks by name. Asking for an unknown one raises NotRegistered."""
+    """Tasks by name. Reading an unknown one raises NotRegistered."""
 
     def __missing__(self, name: str) -> Task[..., Any]:
         raise NotRegistered(self.unknown(name))
 
     def names(self) -> list[str]:
-        """The names in order, without those that every app has."""
+        """Return the names in order, without those of the tasks that every app has."""
         return sorted(name for name in self if not name.startswith(PREFIX))
 
+    def call(self, signature: Signature, options: Mapping[str, Any]) -> Call:
+        """Return the call of `signature` for the producer; `options` go before its own.
+
+        Raises TypeError for arguments that the task does not take, if it is known here.
+        """
+        name, args, kwargs = signature["task"], signature["args"], signature["kwargs"]
+        own = signature["options"]
+        task = self.get(name)
+        if task is not None:
+            task.check(args, kwargs)
+        return task or Named(name), args, kwargs, {**own, **options} if options else own
+
     def unknown(self, name: str) -> str:
-        """Says that the task `name` is not known here, and which are."""
+        """Return the error text for the unknown task `name`, with the names that are known."""
         names = self.names()
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         known = ", ".join(names[:_SHOWN]) or "none; was its module imported?"
         hint = did_you_mean(name, names, f"; known are {known}{more}")
         return f"no task {name!r} is registered here{hint}"
-
-
-RETRY_OPTIONS = (
-    "max_retries",
-    "default_retry_delay",
-    "autoretry_for",
-    "dont_autoretry_for",
-    "retry_kwargs",
-    "retry_backoff",
-    "retry_backoff_max",
-    "retry_jitter",
-)
-_BASES = frozenset(Task.__mro__)
 
 
 def task_of(
@@ -89,7 +104,7 @@ def task_of(
     bind: bool = False,
     **options: Any,
 ) -> Task[..., Any]:
-    """A task that runs `function`; with `bind` it is called with the task as its first argument.
+    """Return a task that runs `function`; with `bind`, the task itself is its first argument.
 
     Raises ImproperlyConfigured for an option that neither liteq nor `base` knows.
     """
@@ -127,11 +142,25 @@ def check_option(task: str, option: str, base: type[Task[..., Any]]) -> None:
         raise ImproperlyConfigured(f"task {task}: there is no option {option!r}{hint}")
 
 
-def adopt(task: Task[..., Any], policy: Mapping[str, Any]) -> None:
-    """Give `task` the retry options of `policy` (`task_retry_policy`) that it has not set itself.
+def task_class(given: type[Task[..., Any]] | str) -> type[Task[..., Any]]:
+    """Return the class that `task_cls` names: a class, or "module:Class"."""
+    if not isinstance(given, str):
+        return given
+    found: type[Task[..., Any]] = load(given)
+    return found
 
-    Raises ImproperlyConfigured for an option that is not about retries.
+
+def apply_settings(task: Task[..., Any], conf: Config) -> None:
+    """Set the options of `task` that `task_retry_policy` and `task_annotations` give it.
+
+    Raises ImproperlyConfigured for an option that does not exist.
     """
+    _apply_retry_policy(task, conf.task_retry_policy)
+    _annotate(task, conf.task_annotations)
+
+
+def _apply_retry_policy(task: Task[..., Any], policy: Mapping[str, Any]) -> None:
+    """Give `task` the retry options of `policy` that it has not set itself."""
     own = {option for kind in type(task).__mro__ if kind not in _BASES for option in vars(kind)}
     for option, value in policy.items():
         if option not in RETRY_OPTIONS:
@@ -142,8 +171,8 @@ def adopt(task: Task[..., Any], policy: Mapping[str, Any]) -> None:
             setattr(task, option, value)
 
 
-def annotate(task: Task[..., Any], annotations: Any) -> None:
-    """Set options of `task` as `task_annotations` says: {"tasks.add": {...}, "*": {...}}."""
+def _annotate(task: Task[..., Any], annotations: Any) -> None:
+    """Set options of `task`; `annotations` is {"tasks.add": {...}, "*": {...}} or some of them."""
     for rules in annotations if isinstance(annotations, list | tuple) else (annotations or {},):
         for name in ("*", task.name):
             for option, value in rules.get(name, {}).items():

@@ -1,4 +1,4 @@
-"""`shared_task`: tasks of reusable modules, which know no application."""
+"""Tasks of reusable modules, which know no application: `shared_task`."""
 
 from collections.abc import Callable
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
@@ -23,8 +23,8 @@ def shared_task(
 def shared_task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a function a task of every application, those that exist and those to come.
 
-    Takes the options of `app.task`. What it answers stands for the task of the current
-    application, at each use.
+    Takes the options of `app.task`. Returns a proxy, which at each use is the task of the current
+    application.
     """
     if function is None:
         return lambda function: _shared(function, options)

@@ -1,4 +1,8 @@
-"""When entries fire, and what then becomes of them: pure, no I/O, time is an argument."""
+"""The decision what an entry does at a given time: pure, no I/O, time is an argument.
+
+A moment is a time of the entry's schedule. It fires at that moment plus its jitter. All times are
+epoch seconds.
+"""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -14,53 +18,52 @@ from ..model.message import Message
 from ..model.options import options_of
 from ..schedules import BaseSchedule, from_text
 
-ON_TIME = 60.0  # seconds: what `skip` takes for punctual, and what is too late to go unsaid
-_SLACK = 1.0  # seconds that a clock may be put back without anybody minding
-_COUNTED = 1000  # missed moments; that there were more is all one needs to know
-
-
-class Due(NamedTuple):
-    """A step that an entry is to take now."""
-
-    firing: Firing
-    moment: float  # which it is for
-    late: float = 0.0  # seconds
-    missed: int = 0  # moments before it that are passed over, at most 1000
-    set_back: bool = False  # the clock was; the entry is planned anew
-
-
-def planned(entry: Entry, now: float) -> Entry:
-    """The entry as if it began now: it fires at the first moment of its schedule after `now`."""
-    return _next(entry, from_text(entry.schedule).next_after(utc(now)), now)
-
-
-def merged(stored: Entry | None, wanted: Entry, now: float) -> Entry | None:
-    """What `stored` is to become so that it is as the code has it; None if it is that already.
-
-    Its history stays, a paused one stays paused, and it goes on as it would have, unless its
-    moments are others now.
-    """
-    if stored is None:
-        return planned(wanted, now)
-    kept = {name: getattr(stored, name) for name in _HISTORY}
-    entry = wanted._replace(**kept)
-    if entry == stored:
-        return None
-    same = (stored.schedule, stored.jitter) == (wanted.schedule, wanted.jitter)
-    return entry if same else planned(entry, now)
-
-
+ON_TIME = 60.0  # seconds late: the most for `skip` to run, and for the log not to warn
+_SLACK = 1.0  # seconds that the clock may go back before it counts as set back
+_COUNTED = 1000  # missed moments are counted up to this, as counting them takes time
+# Fields of an entry that the code does not declare.
 _HISTORY = ("moment", "due", "planned", "version", "paused", "runs", "last", "last_id")
 
 
+class Due(NamedTuple):
+    """One step of an entry that is due."""
+
+    firing: Firing
+    moment: float  # that the step is for
+    late: float = 0.0  # seconds
+    missed: int = 0  # earlier moments that are skipped, at most 1000
+    set_back: bool = False  # the clock was set back, so the entry is planned anew
+
+
+def planned(entry: Entry, now: float) -> Entry:
+    """Return the entry as if it began now: to fire at its schedule's first moment after `now`."""
+    return _next(entry, from_text(entry.schedule).next_after(utc(now)), now)
+
+
+def merged(stored: Entry | None, declared: Entry, now: float) -> Entry | None:
+    """Return `stored`, changed to what `declared` says; None if it is the same already.
+
+    Its history is kept, and a paused entry stays paused. Its next moment is kept, too, unless the
+    schedule or the jitter has changed.
+    """
+    if stored is None:
+        return planned(declared, now)
+    kept = {name: getattr(stored, name) for name in _HISTORY}
+    entry = declared._replace(**kept)
+    if entry == stored:
+        return None
+    same = (stored.schedule, stored.jitter) == (declared.schedule, declared.jitter)
+    return entry if same else planned(entry, now)
+
+
 def due(entries: Iterable[Entry], now: float) -> list[Due]:
-    """What `entries` are to do now, the longest due first. Each takes one step at a time."""
+    """Return the next step of each of `entries` that is due, earliest moment first."""
     steps = [step for entry in entries if (step := _step(entry, now))]
     return sorted(steps, key=lambda step: (step.moment, step.firing.entry.name))
 
 
-def moments(entry: Entry) -> Iterator[float]:
-    """When it fires from now on, jitter included, if it is neither late nor changed."""
+def fire_times(entry: Entry) -> Iterator[float]:
+    """Yield when it will fire, jitter included, if it is never late and is not changed."""
     if entry.due is None or entry.moment is None:
         return
     schedule = from_text(entry.schedule)
@@ -72,10 +75,10 @@ def moments(entry: Entry) -> Iterator[float]:
 
 
 def timeline(entries: Iterable[Entry]) -> Iterator[tuple[float, str]]:
-    """All moments at which entries fire from now on, in order, with the entries' names."""
+    """Yield when each of `entries` will fire, in order of time, with its name."""
 
     def named(entry: Entry) -> Iterator[tuple[float, str]]:
-        return ((when, entry.name) for when in moments(entry))
+        return ((when, entry.name) for when in fire_times(entry))
 
     return merge(*map(named, entries))
 
@@ -101,10 +104,10 @@ def _step(entry: Entry, now: float) -> Due | None:
 
 
 def _chosen(entry: Entry, schedule: BaseSchedule, now: float) -> float:
-    """The moment that it is for: the last one that has come, or with `all` the next in turn."""
+    """Return the moment to fire for: the last one that has come; with `all`, the first."""
     assert entry.moment is not None
-    # With `all` those before this are too late. Otherwise those after it may still have a jitter
-    # to wait for, and have their turn then.
+    # With `all`, moments before `until` are too late to fire. Otherwise moments after it may have
+    # to wait for their jitter, and are fired after that.
     until = now - (grace_of(entry) if entry.misfire == "all" else entry.jitter)
     if until <= entry.moment:
         return entry.moment
@@ -112,7 +115,7 @@ def _chosen(entry: Entry, schedule: BaseSchedule, now: float) -> float:
 
 
 def _missed(entry: Entry, schedule: BaseSchedule, moment: float) -> int:
-    """How many moments before this one are passed over."""
+    """Return how many moments before this one are skipped."""
     assert entry.moment is not None
     each: datetime | None = utc(entry.moment)
     for count in range(_COUNTED):
@@ -123,15 +126,16 @@ def _missed(entry: Entry, schedule: BaseSchedule, moment: float) -> int:
 
 
 def _set_back(entry: Entry, schedule: BaseSchedule, now: float) -> Due | None:
-    """What to do when the clock shows less than it did when the entry was planned.
+    """Return the step of an entry that is not due; None unless the clock was set back.
 
-    It waits once more for as long as it was to wait then. So it neither runs at once for moments
-    that have just been, nor keeps silent until the clock shows the old time again.
+    The entry then waits once more for as long as it had to wait when it was planned. So it neither
+    fires again for moments of the time that is repeated, nor waits until the clock shows the old
+    time again.
     """
     assert entry.moment is not None
     if now >= entry.planned - _SLACK:
         return None
-    # A little less, because the moment at its very end is one of those that are looked for.
+    # A millisecond less, because a moment at exactly that time counts, and is the one to fire for.
     end = utc(now + entry.moment - entry.planned - 0.001)
     following = schedule.next_after(utc(now))
     if following is not None and following <= end:
@@ -142,7 +146,7 @@ def _set_back(entry: Entry, schedule: BaseSchedule, now: float) -> Due | None:
 
 
 def _next(entry: Entry, moment: datetime | None, now: float) -> Entry:
-    """The entry with `moment` as what it fires for next."""
+    """Return the entry with `moment` as the next one to fire for."""
     if moment is None:
         return entry._replace(moment=None, due=None, planned=now)
     seconds = moment.timestamp()
@@ -151,23 +155,26 @@ def _next(entry: Entry, moment: datetime | None, now: float) -> Entry:
 
 
 def jitter_of(entry: Entry, moment: float) -> float:
-    """Seconds after `moment` at which it fires: random, but the same wherever it is asked."""
+    """Return the jitter of `moment` in seconds: random, but the same in every process."""
     return Random(f"{entry.name} {moment!r}").random() * entry.jitter
 
 
 def grace_of(entry: Entry) -> float:
-    """Seconds late that a run may begin."""
+    """Return how many seconds late a run may begin."""
     if entry.grace is not None:
         return entry.grace
     return ON_TIME if entry.misfire == "skip" else inf
 
 
 def _message(entry: Entry, moment: float, now: float) -> Message:
-    """What is sent for `moment`. Its id says so, and is the same whoever sends it."""
+    """Return the message for one moment.
+
+    Its id is derived from the entry and the moment, so two schedulers cannot send it twice.
+    """
     options = options_of(entry.message)
-    told = {"periodic_task_name": entry.name, "periodic_task_moment": utc(moment).isoformat()}
-    options = {**options, "headers": {**(options.get("headers") or {}), **told}}
-    # With the number of runs: after the clock was set back a moment may come a second time.
+    headers = {"periodic_task_name": entry.name, "periodic_task_moment": utc(moment).isoformat()}
+    options = {**options, "headers": {**(options.get("headers") or {}), **headers}}
+    # The number of runs is part of it, as a moment may come twice when the clock is set back.
     id = uuid5(NAMESPACE_OID, f"liteq {entry.name} {moment!r} {entry.runs}")
     fields: dict[str, Any] = {"id": str(id), "options": json.dumps(options, separators=(",", ":"))}
     if entry.expires is not None:
@@ -176,5 +183,5 @@ def _message(entry: Entry, moment: float, now: float) -> Message:
 
 
 def utc(seconds: float) -> datetime:
-    """Seconds since the epoch as a datetime."""
+    """Return epoch seconds as a datetime in UTC."""
     return datetime.fromtimestamp(seconds, UTC)

@@ -1,4 +1,4 @@
-"""Periodic tasks as the code has them: what stands in `beat_schedule` becomes entries."""
+"""The conversion of periodic tasks that code declares, as in `beat_schedule`, into entries."""
 
 import json
 from collections.abc import Mapping
@@ -17,30 +17,30 @@ from ..support.nearest import did_you_mean
 from ..support.zones import as_zone
 
 FIELDS = ("grace", "jitter", "misfire", "overlap", "relative", "timezone")
-"""What an entry can be told beside the call that it makes."""
+"""The fields of an entry in `beat_schedule` that are not about the call that it makes."""
 
 _CALL = ("args", "kwargs", "options", "schedule", "task")
 _OF_ONE_CALL = ("countdown", "eta", "task_id")
 
 
 def entries_of(app: Any) -> list[Entry]:
-    """The entries of `beat_schedule`, of `add_periodic_task`, and of tasks with a `schedule`.
+    """Return the entries of `beat_schedule`, `add_periodic_task`, and tasks with a `schedule`.
 
-    Raises ImproperlyConfigured for one that cannot be.
+    Raises ImproperlyConfigured, with the entry's name, for one that is not valid.
     """
     of_tasks = {
         task.name: {"task": task.name, **_fields_of(task.schedule)}
         for task in app.tasks.values()
         if task.schedule is not None
     }
-    wanted = {**of_tasks, **app.conf.beat_schedule, **app.periodic_tasks}
+    declared = {**of_tasks, **app.conf.beat_schedule, **app.periodic_tasks}
     return [
-        entry_of(app, name, fields)._replace(app=name_of(app)) for name, fields in wanted.items()
+        entry_of(app, name, fields)._replace(app=name_of(app)) for name, fields in declared.items()
     ]
 
 
 def name_of(app: Any) -> str:
-    """What entries name as the application whose code has them."""
+    """Return the name by which entries refer to `app`, whose code declares them."""
     return app.main or "__main__"
 
 
@@ -52,7 +52,7 @@ def periodic_call(
     name: str | None = None,
     **options: Any,
 ) -> tuple[str, dict[str, Any]]:
-    """The arguments of `add_periodic_task` as a name and fields of an entry."""
+    """Return the arguments of `add_periodic_task` as the name and the fields of an entry."""
     own = {field: options.pop(field) for field in FIELDS if field in options}
     call = sig if isinstance(sig, Signature) else sig.s()
     call = call.clone(args, kwargs)
@@ -63,7 +63,7 @@ def periodic_call(
 def call_of(
     task: Any, args: Any = None, kwargs: Any = None, options: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The fields of an entry that say what is called: a task, its name, or a signature."""
+    """Return the fields of an entry for its call. `task`: a task, its name, or a signature."""
     if not isinstance(task, Signature):
         call = {"task": getattr(task, "name", task), "args": args, "kwargs": kwargs}
         return {**call, "options": dict(options or {})}
@@ -73,14 +73,17 @@ def call_of(
     ):
         fields = {"task": call.task, "args": call.args, "kwargs": call.kwargs}
         return {**fields, "options": {**call.options, **(options or {})}}
-    # A whole canvas: a task makes it, each time anew.
+    # A canvas of several tasks: a task of ours sends it, with new ids each time.
     return {"task": START, "args": (dict(call),), "options": dict(options or {})}
 
 
 def entry_of(app: Any, name: str, fields: Mapping[str, Any]) -> Entry:
-    """The entry of `name` that `fields` describe, as in `beat_schedule`."""
+    """Return the entry that `fields` describe, as in `beat_schedule`.
+
+    Raises ImproperlyConfigured, with its name, for fields that are not valid.
+    """
     try:
-        return _entry(app, check_name("schedule name", name), _known(fields))
+        return _entry(app, check_name("schedule name", name), _checked(fields))
     except (LiteqError, TypeError, ValueError) as exc:
         raise ImproperlyConfigured(f"schedule {name!r}: {exc}") from exc
 
@@ -108,7 +111,7 @@ def _entry(app: Any, name: str, fields: Mapping[str, Any]) -> Entry:
 
 
 def _message(app: Any, fields: Mapping[str, Any]) -> tuple[Message, float | None]:
-    """What is sent each time, and the seconds after which it expires."""
+    """Return the message to send each time, and the seconds after which it expires."""
     args, kwargs = check_arguments(fields.get("args"), fields.get("kwargs"))
     options = dict(fields.get("options") or {})
     for option in _OF_ONE_CALL:
@@ -123,18 +126,18 @@ def _message(app: Any, fields: Mapping[str, Any]) -> tuple[Message, float | None
         options["expires"] = None
     message = app.producer.template(task or Named(fields["task"]), args, kwargs, options)
     kept = parse_options(message)
-    for stranger in ("root_id", "parent_id"):  # of the task that is running here, if one is
-        kept.pop(stranger, None)
+    for lineage in ("root_id", "parent_id"):  # of the task that is running here, if any
+        kept.pop(lineage, None)
     message = message._replace(id="", options=json.dumps(kept) if kept else None)
     return message, _seconds("expires", expires) if relative else None
 
 
 def _fields_of(given: Any) -> Mapping[str, Any]:
-    """What a task's option `schedule` says: a schedule, or fields of an entry."""
+    """Return the fields of an entry that a task's option `schedule` gives: it may be a schedule."""
     return given if isinstance(given, Mapping) else {"schedule": given}
 
 
-def _known(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+def _checked(fields: Mapping[str, Any]) -> Mapping[str, Any]:
     known = (*FIELDS, *_CALL)
     for field in fields:
         if field not in known:

@@ -1,6 +1,6 @@
-"""Fires the periodic tasks of a store.
+"""The scheduler: it fires the entries of a store that are due.
 
-Any number of schedulers may do so at the same time: each step of an entry is taken once.
+Any number of schedulers may share a store: each step of an entry is taken once.
 """
 
 import logging
@@ -10,80 +10,85 @@ from ..brokers.base import Broker
 from ..model.entry import Entry, Fired
 from .firing import ON_TIME, Due, due, merged, utc
 
-logger = logging.getLogger("liteq.beat")
+logger: logging.Logger = logging.getLogger("liteq.beat")
 
-_AT_ONCE = 100  # steps in one transaction, and transactions in one turn: others write in between
-_TRIES = 10  # to write what the code has, while others who start do the same
+_BATCH = 100  # steps in one transaction, so that others can write in between
+_BATCHES = 100  # transactions in one turn
+_TRIES = 10  # attempts to write the declared entries, while other processes that start do the same
 
 
 class Scheduler:
-    """Fires what is due in `broker`.
+    """A scheduler of the entries in `broker`.
 
-    `wanted`: the entries that the code of the application `app` has. They are written at the
-    first turn, and those that it has no more are dropped.
+    `declared`: the entries in the code of the application `app`. The first turn writes them to the
+    store, and drops those that the code no longer has.
     """
 
     def __init__(
-        self, broker: Broker, app: str | None = None, wanted: Sequence[Entry] = ()
+        self, broker: Broker, app: str | None = None, declared: Sequence[Entry] = ()
     ) -> None:
         self._broker = broker
         self._app = app
-        self._wanted = {entry.name: entry for entry in wanted}
-        self._begun = False
-        self._look_at_all = True
-        self._puzzling: set[tuple[str, int]] = set()  # entries that nobody here can read
+        self._declared = {entry.name: entry for entry in declared}
+        self._started = False
+        self._check_all = True  # not only the entries that are due
+        self._unreadable: set[tuple[str, int]] = set()  # name and version
 
     def turn(self) -> float | None:
-        """Fire what is due; answer the moment when it is worth asking again, None if none is."""
-        self._begin()
-        for _ in range(_AT_ONCE):
-            upcoming = self._upcoming()
-            if not self._look_at_all and (upcoming is None or upcoming > self._broker.clock()):
+        """Fire what is due; return when to call this again (epoch seconds), None for never."""
+        self._start()
+        for _ in range(_BATCHES):
+            upcoming = self._next_due()
+            if not self._check_all and (upcoming is None or upcoming > self._broker.clock()):
                 return upcoming
             self.step()
         return self._broker.clock()
 
     def step(self) -> list[tuple[Due, Fired]]:
-        """Take one step with each entry that has one to take, and say what became of it."""
-        self._begin()
+        """Take one step with each entry that is due, up to a batch; return the outcome of each."""
+        self._start()
         now = self._broker.clock()
-        entries = self._broker.schedules(None if self._look_at_all else now)
+        entries = self._broker.schedules(None if self._check_all else now)
         found = self._due(entries, now)
-        steps = found[:_AT_ONCE]
+        steps = found[:_BATCH]
         fired = self._broker.fire([step.firing for step in steps]) if steps else []
-        self._look_at_all = self._look_at_all and len(steps) < len(found)
-        taken = list(zip(steps, fired, strict=True))
-        for step, answer in taken:
-            self._tell(step, answer)
-        return taken
+        self._check_all = self._check_all and len(steps) < len(found)
+        outcomes = list(zip(steps, fired, strict=True))
+        for step, outcome in outcomes:
+            self._log(step, outcome)
+        return outcomes
 
     def clock_was_set(self) -> None:
-        """Look at all entries at the next turn: some may wait for a time that is far off now."""
-        self._look_at_all = True
+        """Check all entries at the next turn: some may wait for a time that is now far off."""
+        self._check_all = True
 
-    def _upcoming(self) -> float | None:
-        if not self._puzzling:
+    def _next_due(self) -> float | None:
+        if not self._unreadable:
             return self._broker.next_fire()
-        others = [e for e in self._broker.schedules() if (e.name, e.version) not in self._puzzling]
-        return min((each.due for each in others if each.due is not None), default=None)
+        readable = [
+            each
+            for each in self._broker.schedules()
+            if (each.name, each.version) not in self._unreadable
+        ]
+        return min((each.due for each in readable if each.due is not None), default=None)
 
-    def _begin(self) -> None:
-        if not self._begun:
+    def _start(self) -> None:
+        if not self._started:
             if self._app is not None:
                 self._reconcile(self._app)
-            self._begun = True
+            self._started = True
 
     def _reconcile(self, app: str) -> None:
-        """Have the store hold what the code has, and no more of what it had."""
+        """Write the declared entries, and drop those that the code no longer declares."""
         for _ in range(_TRIES):
             stored = {entry.name: entry for entry in self._broker.schedules()}
             now = self._broker.clock()
-            entries = (merged(stored.get(name), each, now) for name, each in self._wanted.items())
+            entries = (merged(stored.get(name), each, now) for name, each in self._declared.items())
             changed = [entry for entry in entries if entry is not None]
             if not changed or not self._broker.schedule(changed):
-                break  # otherwise somebody who starts as well was faster: look again
+                break  # else another process that starts, too, has written first: read again
         had = [entry.name for entry in self._broker.schedules() if entry.app == app]
-        gone = [name for name in had if name not in self._wanted]
+        gone = [name for name in had if name not in self._declared]
         if gone:
             self._broker.unschedule(gone)
             logger.info("Scheduler: no longer in the code, dropped: %s", ", ".join(gone))
@@ -95,24 +100,24 @@ class Scheduler:
             return [step for entry in entries for step in self._due_alone(entry, now)]
 
     def _due_alone(self, entry: Entry, now: float) -> list[Due]:
-        """What one entry is to do. Whatever is wrong with it keeps no other from firing."""
+        """Return the step of one entry; log an unreadable one, so that the others can fire."""
         try:
             return due([entry], now)
         except ValueError:
-            if (entry.name, entry.version) not in self._puzzling:
-                self._puzzling.add((entry.name, entry.version))
+            if (entry.name, entry.version) not in self._unreadable:
+                self._unreadable.add((entry.name, entry.version))
                 logger.exception("Scheduler: %s cannot fire", entry.name)
             return []
 
-    def _tell(self, step: Due, fired: Fired) -> None:
+    def _log(self, step: Due, fired: Fired) -> None:
         entry, message = step.firing
         if fired is Fired.LOST:
-            return  # whoever was faster tells
+            return  # the scheduler that fired it logs it
         if step.set_back:
-            logger.warning("Scheduler: the clock was set back; %s", _upcoming(entry))
+            logger.warning("Scheduler: the clock was set back; %s", _fires_at(entry))
             return
         if step.missed or step.late > ON_TIME:
-            since = _said(step.moment)
+            since = _iso(step.moment)
             count = f"{step.missed} before it" if step.missed < 1000 else "1000 or more before it"
             logger.warning(
                 "Scheduler: %s is %.0f s late for %s and has missed %s (misfire=%s)",
@@ -126,10 +131,10 @@ class Scheduler:
             logger.info("Scheduler: Sending due task %s (%s)", entry.name, message.task)
 
 
-def _upcoming(entry: Entry) -> str:
-    when = "never" if entry.moment is None else f"at {_said(entry.moment)}"
+def _fires_at(entry: Entry) -> str:
+    when = "never" if entry.moment is None else f"at {_iso(entry.moment)}"
     return f"{entry.name} fires {when}"
 
 
-def _said(moment: float) -> str:
+def _iso(moment: float) -> str:
     return utc(moment).isoformat(timespec="seconds")

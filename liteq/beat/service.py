@@ -1,4 +1,4 @@
-"""Fires periodic tasks and does nothing else: what `liteq beat` runs."""
+"""The service that fires periodic tasks and does nothing else: `liteq beat`."""
 
 import logging
 from select import select
@@ -12,19 +12,19 @@ from ..support.wakeup import Wakeup
 from .periodic import entries_of, name_of
 from .scheduler import Scheduler
 
-logger = logging.getLogger("liteq.beat")
+logger: logging.Logger = logging.getLogger("liteq.beat")
 
-_LOOK_EVERY = 1.0  # seconds: for news that did not ring, and for a clock that was set
-_AGAIN = 0.1
-_FIRES_ONLY = 0  # the number of no worker
+_POLL = 1.0  # seconds: in case a notification was lost, or the clock was set
+_DEBOUNCE = 0.1  # seconds
+_NO_WORKER = 0  # a number that no worker has
 _PAUSES = (0.1, 0.5, 1.0, 2.0)  # seconds before a store that failed is tried again
 
 
 class Beat:
-    """Fires the periodic tasks of `app` and of its store until it is stopped.
+    """A scheduler of the periodic tasks of `app` and of its store, run until it is stopped.
 
-    It is only needed where all workers run with `--no-beat`. `longest`: the seconds after which
-    it looks at the store at the latest.
+    It is only needed where all workers run with `--no-beat`. `longest`: seconds after which it
+    polls the store at the latest; 1 at most.
     """
 
     def __init__(self, app: Any, longest: float | None = None) -> None:
@@ -32,45 +32,46 @@ class Beat:
         self._broker: Broker = app.broker
         self._scheduler = Scheduler(app.broker, name_of(app), entries_of(app))
         self._clock_jumps = JumpDetector(app.broker.clock)
-        self._longest = min(longest or _LOOK_EVERY, _LOOK_EVERY)
+        self._longest = min(longest or _POLL, _POLL)
         self._wakeup = Wakeup()
         self._stopping = False
         self._failures = 0
 
     def run(self) -> None:
-        """Work in this thread until `stop` is called."""
+        """Run in this thread until `stop` is called."""
         beat_init.send(sender=self)
-        listener: Listener = self._broker.work_listener(_FIRES_ONLY)
+        listener: Listener = self._broker.work_listener(_NO_WORKER)
         try:
             while not self._stopping:
                 pause = self._turn()
-                # It rings for tasks as well. So after each look, for a moment only `stop` is heard.
-                self._wait(min(pause, _AGAIN), self._wakeup)
-                if pause > _AGAIN:
-                    self._wait(pause - _AGAIN, self._wakeup, listener)
+                # The listener is notified of every task that is sent, too. So after each turn only
+                # `stop` is waited for, for a moment: at most ten turns a second.
+                self._wait(min(pause, _DEBOUNCE), self._wakeup)
+                if pause > _DEBOUNCE:
+                    self._wait(pause - _DEBOUNCE, self._wakeup, listener)
         finally:
             listener.close()
             self._wakeup.close()
 
-    def _wait(self, seconds: float, *what: Wakeup | Listener) -> None:
-        if self._stopping:
-            return
-        for each in select(what, [], [], seconds)[0]:
-            each.clear()
-
     def stop(self) -> None:
-        """Stop soon. From any thread or signal handler."""
+        """Request the end. May be called from any thread or signal handler."""
         self._stopping = True
         self._wakeup.set()
 
+    def _wait(self, seconds: float, *sources: Wakeup | Listener) -> None:
+        if self._stopping:
+            return
+        for each in select(sources, [], [], seconds)[0]:
+            each.clear()
+
     def _turn(self) -> float:
-        """Fire what is due; answer the seconds to wait."""
+        """Fire what is due; return the seconds to wait."""
         if self._clock_jumps.jumped():
             self._scheduler.clock_was_set()
         try:
             upcoming = self._scheduler.turn()
         except (BrokerCorrupt, BrokerTooNew):
-            raise  # no waiting mends it
+            raise  # waiting does not help
         except BrokerError as exc:
             return self._failed(exc)
         self._failures = 0
@@ -79,6 +80,7 @@ class Beat:
         return min(max(upcoming - self._broker.clock(), 0.0), self._longest)
 
     def _failed(self, exc: BrokerError) -> float:
+        """Log the first of several failures; return the seconds to wait."""
         if self._failures == 0:
             logger.error("the store fails, trying again: %s", exc)
         pause = _PAUSES[min(self._failures, len(_PAUSES) - 1)]

@@ -1,4 +1,4 @@
-"""The periodic tasks in the store: `app.schedules`."""
+"""The periodic tasks in the store, to be listed and changed at run time: `app.schedules`."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -12,27 +12,27 @@ from .periodic import FIELDS, call_of, entry_of
 
 
 class Upcoming(NamedTuple):
-    """A moment at which an entry will fire."""
+    """A time at which an entry will fire."""
 
     when: datetime  # in the time zone of the application
     name: str
 
 
 class Timetable:
-    """The periodic tasks of `app`: those that its code has, and those that were added here.
+    """The periodic tasks of `app`: those that its code declares, and those that were added here.
 
-    Every change is written in the store, and workers see it at once.
+    Every change is written to the store, and running workers follow it at once.
     """
 
     def __init__(self, app: Any) -> None:
         self._app = app
 
     def __iter__(self) -> Iterator[Entry]:
-        """The entries, by name."""
+        """Iterate over the entries in the order of their names."""
         return iter(self._app.broker.schedules())
 
     def __getitem__(self, name: str) -> Entry:
-        """The entry of that name. Raises KeyError."""
+        """Return the entry of that name. Raises KeyError when there is none."""
         for entry in self:
             if entry.name == name:
                 return entry
@@ -41,15 +41,15 @@ class Timetable:
     def add(
         self, name: str, schedule: Any, task: Any, args: Any = None, kwargs: Any = None, **more: Any
     ) -> Entry:
-        """Add an entry, or change the one of that name; answer it.
+        """Add an entry, or change the one of that name; return it.
 
         `schedule`: seconds, a timedelta or a schedule. `task`: a task, its name or a signature.
-        `misfire`, `grace`, `overlap`, `jitter`, `relative`, `timezone` are those of an entry; all
-        other keywords are options of `apply_async`. Raises ConfigurationError for what cannot be,
-        and for a name that the code of an application has.
+        `misfire`, `grace`, `overlap`, `jitter`, `relative`, `timezone` are those of an entry; other
+        keywords are options of `apply_async`. Raises ConfigurationError for values that are not
+        valid, and for a name that the code of an application declares.
         """
         own = {field: more.pop(field) for field in FIELDS if field in more}
-        wanted = entry_of(
+        added = entry_of(
             self._app, name, {"schedule": schedule, **call_of(task, args, kwargs, more), **own}
         )
         while True:
@@ -59,22 +59,22 @@ class Timetable:
                     f"the schedule {name!r} comes from the code of {stored.app}: change it there, "
                     "or choose another name"
                 )
-            entry = merged(stored, wanted, self._app.broker.clock())
+            entry = merged(stored, added, self._app.broker.clock())
             if entry is None or not self._app.broker.schedule([entry]):
                 return self[name]
 
     def pause(self, *names: str) -> list[str]:
-        """Have entries not fire until they are resumed; answer the names of those there are."""
+        """Pause entries until they are resumed; return the names of those that exist."""
         return [name for name in names if self._change(name, paused=True)]
 
     def resume(self, *names: str) -> list[str]:
-        """Have entries fire again, from now on: what they missed is not made up for."""
+        """Resume entries, for moments from now on; return the names of those that exist."""
         return [name for name in names if self._change(name, paused=False)]
 
     def remove(self, *names: str) -> list[str]:
-        """Drop entries; answer the names of those that there were.
+        """Remove entries; return the names of those that existed.
 
-        Raises ConfigurationError for those that the code of an application has, and drops none.
+        Raises ConfigurationError, and removes none, when the code of an application declares one.
         """
         for entry in self:
             if entry.name in names and entry.app is not None:
@@ -86,7 +86,7 @@ class Timetable:
         return removed
 
     def next(self, n: int = 10, *names: str) -> list[Upcoming]:
-        """The next `n` moments at which entries fire, of all or of those named, in order."""
+        """Return the next `n` times at which entries fire, all or those named, in order of time."""
         zone = self._app.timezone
         entries = [entry for entry in self if not names or entry.name in names]
         return [
@@ -95,14 +95,15 @@ class Timetable:
         ]
 
     def list(self) -> "list[Entry]":
-        """The entries, by name."""
+        """Return the entries in the order of their names."""
         return [*self]
 
     def _find(self, name: str) -> Entry | None:
         return next((entry for entry in self if entry.name == name), None)
 
     def _change(self, name: str, *, paused: bool) -> bool:
-        """Pause or resume one entry; say whether there is one. Tries until nobody interferes."""
+        """Pause or resume one entry; return whether it exists."""
+        # Again, for as long as another process changes it between the read and the write.
         while (entry := self._find(name)) is not None:
             if entry.paused == paused:
                 return True

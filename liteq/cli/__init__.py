@@ -1,4 +1,4 @@
-"""The command line: one file a command.
+"""The command line: one file for each command.
 
 To add one: a module beside this file with `configure` and `run`, its line in `COMMANDS`,
 and a heading in docs/reference/cli.md (a test compares).
@@ -36,53 +36,53 @@ COMMANDS = {
 
 
 class Command(Protocol):
-    """What a module in this folder is."""
+    """A module of this folder that is a command."""
 
     def configure(self, parser: ArgumentParser) -> None:
         """Add the command's own options."""
 
     def run(self, args: Namespace) -> int:
-        """Do it; answer the exit code."""
+        """Run the command; return the exit code."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; answer its exit code (docs/reference/cli.md has the table)."""
+    """Run one command; return its exit code (docs/reference/cli.md has the table)."""
     arguments = sys.argv[1:] if argv is None else argv
-    # Whatever is not in the terminal's encoding is shown as an escape.
+    # Characters that the terminal's encoding lacks are shown as escapes.
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     args = make_parser(arguments).parse_args(arguments)
     try:
         code = _module(args.command).run(args)
-        sys.stdout.flush()  # here, where a closed pipe is still ours to handle
+        sys.stdout.flush()  # here, where the error of a closed pipe is caught below
         return code
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # `| head` has seen enough
+    except BrokenPipeError:  # `| head` has closed its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
-    except Exception as exc:  # noqa: BLE001 - whatever it is, the user gets one line and a code
+    except Exception as exc:  # noqa: BLE001 - any error ends in one line and an exit code
         known = exit_code(exc)
         if known is None or args.verbose:
             traceback.print_exc()
         elif isinstance(exc, PoolBroken):
-            print(exc.traceback, file=sys.stderr)  # of the user's own code, in a child
+            print(exc.traceback, file=sys.stderr)  # of the user's own code, from a child process
         complain(exc)
         return 1 if known is None else known
 
 
 def make_parser(argv: list[str]) -> ArgumentParser:
-    """The parser of all commands; of those that `argv` names, with their own options."""
+    """Return the parser of all commands. Those that `argv` names have their own options."""
     parser = ArgumentParser("liteq", description="The task queue you embed.")
     parser.add_argument("--version", action="version", version=f"liteq {__version__}")
     _common(parser)
     parser.set_defaults(app=None, broker=None, workdir=None, verbose=False)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in COMMANDS.items():
-        # Celery takes `-A` before and after the command, and so do we.
+        # `-A` is accepted before and after the command, as by Celery.
         sub = commands.add_parser(name, help=text, description=text.capitalize() + ".")
         _common(sub)
-        if name in argv:  # the others need not be imported to be listed
+        if name in argv:  # listing the others needs no import of them
             _module(name).configure(sub)
     return parser
 

@@ -1,4 +1,4 @@
-"""Which application and which store a command is about."""
+"""The application and the store that a command is about."""
 
 from argparse import Namespace
 
@@ -9,18 +9,18 @@ from .output import complain
 
 
 def app_of(args: Namespace) -> LiteQ:
-    """The application of `-A` on the store of `-b`; without `-A` one that knows no task.
+    """Return the application of `-A` on the store of `-b`; without `-A`, one without tasks.
 
-    Raises AppNotFound.
+    Raises AppNotFound when `-A` leads to none.
     """
     if args.broker and has_secrets(args.broker):
         complain(
-            "whoever can list the processes of this machine can read the password in --broker:"
+            "any user who can list the processes of this machine can read the password in --broker:"
             " give the URL in the settings, or as LITEQ_BROKER_URL"
         )
     if not args.app:
         return LiteQ(broker=args.broker, set_as_current=False)
     app = find_app(args.app, args.workdir)
     if args.broker:
-        app.conf.update(broker_url=args.broker, result_backend=None)  # results are kept there too
+        app.conf.update(broker_url=args.broker, result_backend=None)  # results are stored there too
     return app

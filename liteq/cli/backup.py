@@ -1,4 +1,4 @@
-"""`liteq backup`: a copy of the store while it is in use."""
+"""`liteq backup`: copy the store while it is in use."""
 
 import os
 from argparse import ArgumentParser, Namespace
@@ -10,13 +10,13 @@ from .output import say, say_json
 
 
 def configure(parser: ArgumentParser) -> None:
-    """The options."""
+    """Add the options."""
     parser.add_argument("file", metavar="FILE", help="the new file")
     add_json(parser)
 
 
 def run(args: Namespace) -> int:
-    """Copy it, and tell how large it is."""
+    """Copy the store, and print the size of the copy."""
     broker = app_of(args).broker
     path = os.path.abspath(args.file)
     broker.backup(path)

@@ -18,11 +18,11 @@ from .apps import app_of
 from .daemons import add_daemon_options, fill_standard_streams, pidfile, set_up_logging
 from .options import seconds
 
-logger = logging.getLogger("liteq.beat")
+logger: logging.Logger = logging.getLogger("liteq.beat")
 
 
 def configure(parser: ArgumentParser) -> None:
-    """The options, with Celery's names."""
+    """Add the options, with Celery's names."""
     add = parser.add_argument
     add_daemon_options(parser)
     add(
@@ -36,7 +36,7 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Start, fire, stop; answer the exit code."""
+    """Run until stopped; return the exit code."""
     fill_standard_streams()
     if not args.app:
         raise ConfigurationError("beat needs -A: the module that holds the application")
@@ -44,7 +44,7 @@ def run(args: Namespace) -> int:
     set_up_logging(app, args)
     beat = Beat(app, args.max_interval)
     with pidfile(args.pidfile), _signals_to(beat):
-        with suppress(OSError):  # one whose output nobody reads works all the same
+        with suppress(OSError):  # standard error is closed: run all the same
             print(_banner(app), file=sys.stderr, flush=True)
         logger.info("beat: Starting...")
         beat.run()
@@ -53,7 +53,7 @@ def run(args: Namespace) -> int:
 
 @contextmanager
 def _signals_to(beat: Beat) -> Iterator[None]:
-    """Signals that end a program stop `beat`."""
+    """Stop `beat` at the signals that end a program, inside the block."""
 
     def stop(*_: Any) -> None:
         beat.stop()

@@ -8,15 +8,15 @@ from typing import Any
 from ..app import LiteQ
 from ..exceptions import InvalidTaskError, NotRegistered
 from ..result import AsyncResult
-from .answers import add_options, show_answer, wants_to_wait
 from .apps import app_of
 from .exits import OK
 from .options import json_list, json_object, seconds
 from .output import complain, say, say_json
+from .task_result import add_options, show_result, wants_to_wait
 
 
 def configure(parser: ArgumentParser) -> None:
-    """The options."""
+    """Add the options."""
     add = parser.add_argument
     add("name", metavar="NAME", help="the task, such as project.tasks.add")
     add("-a", "--args", type=json_list, default=[], metavar="JSON", help="a list: '[2, 3]'")
@@ -40,7 +40,7 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Send it and print its id; with --wait also what came of it."""
+    """Send the task and print its id; with --wait, also its result."""
     app = app_of(args)
     app.load_tasks()
     result = _send(app, args)
@@ -49,7 +49,7 @@ def run(args: Namespace) -> int:
         say(result.id)
     elif not waits:
         say_json({"id": result.id, "name": args.name})
-    return show_answer(app, result.id, args) if waits else OK
+    return show_result(app, result.id, args) if waits else OK
 
 
 def _send(app: LiteQ, args: Namespace) -> AsyncResult[Any]:
@@ -65,7 +65,7 @@ def _send(app: LiteQ, args: Namespace) -> AsyncResult[Any]:
 
 
 def _sender(app: LiteQ, args: Namespace) -> Callable[..., AsyncResult[Any]]:
-    """The task's own `apply_async`, with its options; for one that is not known here, by name."""
+    """Return the task's `apply_async`, or what sends it by name if it is not registered."""
     try:
         return app.tasks[args.name].apply_async
     except NotRegistered as exc:

@@ -1,4 +1,4 @@
-"""What commands that run until they are stopped have in common."""
+"""The parts that `worker` and `beat`, which run until they are stopped, have in common."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 def add_daemon_options(parser: ArgumentParser) -> None:
-    """Where to log, and where to keep the pid."""
+    """Add the options about the log and the pidfile."""
     add = parser.add_argument
     add("-l", "--loglevel", default="WARNING", type=_level, help="DEBUG, INFO, WARNING, ...")
     add("-f", "--logfile", help="where to log instead of standard error")
@@ -23,7 +23,10 @@ def add_daemon_options(parser: ArgumentParser) -> None:
 
 
 def set_up_logging(app: LiteQ, args: Namespace) -> LogPlan:
-    """Log as the options say; answer how. Raises ConfigurationError for a file that cannot be."""
+    """Set up the log as the options say; return how.
+
+    Raises ConfigurationError for a logfile that cannot be written.
+    """
     plan = log_plan(app.conf, args.loglevel, args.logfile and os.path.abspath(args.logfile))
     try:
         setup_logging(plan)
@@ -33,20 +36,26 @@ def set_up_logging(app: LiteQ, args: Namespace) -> LogPlan:
 
 
 def fill_standard_streams() -> None:
-    """A daemon may come with 0 to 2 closed: then a store would be opened as 2, and the next line
-    of a library that complains on standard error would be written into it."""
+    """Open the null device for those of the descriptors 0 to 2 that are closed.
+
+    A daemon may be started like that. The store would then be opened as 2, and what a library
+    prints on standard error would be written into it.
+    """
     for wanted in range(3):
         with suppress(OSError):
             os.fstat(wanted)
             continue
-        os.open(os.devnull, os.O_RDWR)  # takes the lowest that is free
+        os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
     sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
 
 
 @contextmanager
 def pidfile(path: str | None) -> Iterator[None]:
-    """Keep our pid in a file for as long as this lasts."""
+    """Keep the pid in the file `path`, if given, for as long as the block runs.
+
+    Raises ConfigurationError for a file that cannot be written.
+    """
     if not path:
         yield
         return

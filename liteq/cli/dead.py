@@ -1,6 +1,6 @@
-"""`liteq dead`: look at the tasks that were set aside, try them again, drop them.
+"""`liteq dead`: list and show dead tasks, try them again, drop them.
 
-To add an action: a function that answers the exit code, and its line in `ACTIONS`.
+To add an action: a function that returns the exit code, and its line in `ACTIONS`.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -18,11 +18,11 @@ _COLUMNS = ("id", "name", "finished", "retries", "lost", "reason")
 
 
 def configure(parser: ArgumentParser) -> None:
-    """The options."""
+    """Add the options."""
     add = parser.add_argument
     add("what", choices=ACTIONS, metavar="WHAT", help=", ".join(ACTIONS))
     ids = add("ids", nargs="+", default=[], metavar="ID", help="tasks")
-    ids.required = False  # not nargs="*": an option between WHAT and the ids would use that up
+    ids.required = False  # not nargs="*", which an option between WHAT and the ids would use up
     add("--all", action="store_true", help="retry or purge every dead task")
     add("--task", metavar="NAME", help="list only tasks of this name")
     add_json(parser)
@@ -30,7 +30,7 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Do it. FAILED when one of the ids is not that of a dead task."""
+    """Run the action; return FAILED when one of the ids is not that of a dead task."""
     return ACTIONS[args.what](app_of(args), args)
 
 
@@ -58,7 +58,7 @@ def _show(app: LiteQ, args: Namespace) -> int:
         say_json({"store": app.broker.url, "tasks": views})
     else:
         for view in views:
-            say(*_story(view))
+            say(*_history(view))
     return _missing(app, [id for id, record in zip(args.ids, found, strict=True) if not record])
 
 
@@ -109,7 +109,7 @@ def _attempt(attempt: Attempt) -> View:
     }
 
 
-def _story(view: View) -> list[str]:
+def _history(view: View) -> list[str]:
     lines = [f"{view['name']}[{view['id']}] {view['phase']} in {view['queue']}"]
     for each in view["attempts"]:
         who = f" on {each['worker']}" if each["worker"] else ""

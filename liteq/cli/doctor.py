@@ -1,4 +1,4 @@
-"""`liteq doctor`: what is wrong with the store, and what to do about it."""
+"""`liteq doctor`: examine the store and repair it."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from .output import say, say_json
 
 
 def configure(parser: ArgumentParser) -> None:
-    """The options."""
+    """Add the options."""
     add = parser.add_argument
     add("--repair", action="store_true", help="put in order what can be, while others work")
     add("--thorough", action="store_true", help="check the indexes against the tables, too")
@@ -23,7 +23,7 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Look, repair if asked, look again; FAILED when something is left to see to."""
+    """Examine, repair if asked, examine again; return FAILED when errors or warnings are left."""
     app = app_of(args)
     broker = app.broker
     done = []
@@ -48,14 +48,14 @@ def run(args: Namespace) -> int:
 
 
 def _is_damaged(found: Examination) -> bool:
-    """Whether nothing more should be written to the file."""
+    """Return whether the file is damaged, so that nothing should be written to it."""
     return bool(found.facts.get("damage"))
 
 
 def _lines(found: Examination, done: list[str]) -> Iterator[str]:
     for name, value in found.facts.items():
         if value or value == 0:
-            yield f"{name.replace('_', ' ')}: {_words(value)}"
+            yield f"{name.replace('_', ' ')}: {_text(value)}"
     for text in done:
         yield f"repaired: {text}"
     for finding in found.findings:
@@ -71,7 +71,7 @@ def _finding(finding: Finding) -> Iterator[str]:
     yield f"  {finding.cure}"
 
 
-def _words(value: object) -> str:
+def _text(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {number}" for key, number in value.items())
     if isinstance(value, list):

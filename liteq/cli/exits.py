@@ -1,4 +1,4 @@
-"""Exit codes: which error ends a command with which (sysexits.h)."""
+"""The exit codes of commands (after sysexits.h), and the errors that lead to them."""
 
 from collections.abc import Iterable
 
@@ -19,7 +19,7 @@ from ..exceptions import (
 from .output import complain
 
 OK = 0
-FAILED = 1  # the task failed, or what was asked for is not there
+FAILED = 1  # the task failed, or what was asked for does not exist
 USAGE = 2  # argparse
 NO_APP = 66
 DATA = 65  # a corrupt, foreign or newer file; arguments that cannot be sent
@@ -29,7 +29,7 @@ TIMEOUT = 75
 FORBIDDEN = 77
 CONFIG = 78
 
-# The first that fits counts, so that the special stands before the general.
+# The first that fits is used, so a subclass is above its base class.
 _CODES: tuple[tuple[type[Exception], int], ...] = (
     (AppNotFound, NO_APP),
     (BrokerInsecure, FORBIDDEN),
@@ -47,13 +47,13 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
 
 
 def misused(text: str) -> int:
-    """Say how the command wants to be used; the code."""
+    """Print how the command is used; return the exit code."""
     complain(text)
     return USAGE
 
 
 def missing(texts: Iterable[str]) -> int:
-    """Say what is not there, a line for each; the code, OK for none."""
+    """Print a line for each missing thing; return the exit code, OK for none."""
     code = OK
     for text in texts:
         complain(text)
@@ -62,5 +62,5 @@ def missing(texts: Iterable[str]) -> int:
 
 
 def exit_code(exc: BaseException) -> int | None:
-    """The code for `exc`; None for an error that is nobody's but ours."""
+    """Return the code for `exc`; None for an unexpected error, which is a bug."""
     return next((code for kind, code in _CODES if isinstance(exc, kind)), None)

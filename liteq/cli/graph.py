@@ -1,4 +1,4 @@
-"""`liteq graph`: show a workflow, whichever of its tasks is named."""
+"""`liteq graph`: show the workflow that a task belongs to."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _COLOURS = {"SUCCESS": "palegreen", "FAILURE": "salmon", "REVOKED": "lightgrey"}
 
 
 def configure(parser: ArgumentParser) -> None:
-    """The options."""
+    """Add the options."""
     parser.add_argument("id", metavar="ID", help="any task of the workflow")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--dot", action="store_true", help="in the language of Graphviz")
@@ -25,7 +25,7 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Show it. FAILED when there is no such task."""
+    """Print the workflow; return FAILED when there is no such task."""
     app = app_of(args)
     lineage = lineage_of(app.broker, args.id, args.limit)
     if not lineage.records:
@@ -42,7 +42,7 @@ def run(args: Namespace) -> int:
 
 
 def _tree(lineage: Lineage) -> Iterator[str]:
-    """Each task below the one that it runs after; of several the one that woke it, or the last."""
+    """Yield each task below one that it runs after: the one that woke it, or the last."""
     below: dict[str | None, list[Record]] = {}
     for record in lineage.records:
         before = lineage.before(record)
@@ -51,14 +51,14 @@ def _tree(lineage: Lineage) -> Iterator[str]:
     stack = [("", record) for record in reversed(below.get(None, []))]
     while stack:
         indent, record = stack.pop()
-        yield f"{indent}{_told(lineage, record)}"
-        # A chain is not indented: it may be a thousand steps long.
+        yield f"{indent}{_line(lineage, record)}"
+        # A chain is not indented, since it may be a thousand steps long.
         after = below.get(record.message.id, [])
         deeper = indent if len(after) == 1 else indent + "  "
         stack += [(deeper, each) for each in reversed(after)]
 
 
-def _told(lineage: Lineage, record: Record) -> str:
+def _line(lineage: Lineage, record: Record) -> str:
     view = task_view(record)
     words = [f"{view['name']}[{view['id']}]", view["state"]]
     if record.started is not None and record.finished is not None:
@@ -104,5 +104,5 @@ def _labelled(lineage: Lineage, line: str) -> Iterator[tuple[Record, View, str]]
 
 
 def _plain(text: str) -> str:
-    """`text` as it can stand in quotes in both languages; ids and names are whatever was sent."""
+    """Return `text` without the characters that end a quoted string in either language."""
     return escape(text).replace("\\", "/").replace('"', "'").replace("<", "(").replace(">", ")")

@@ -1,28 +1,28 @@
-"""The first process of a container: hands on signals and collects the dead.
+"""An init process, for a worker that is process 1 of its container.
 
-A kernel gives process 1 no default actions for signals, and every process that has lost its parent
-becomes its child. Something has to do both duties, and it cannot be the worker, which would collect
-processes that the application itself waits for. So the worker is a child of this.
+The kernel gives process 1 no default actions for signals, and every orphaned process becomes its
+child. So it has to forward signals and to reap orphans. The worker cannot do that itself: it would
+reap processes that the application waits for. So the worker becomes a child of this process.
 """
 
 import os
 import signal
 import sys
 
-_OURS = 0x80  # SI_KERNEL: a terminal's Ctrl-C, which has gone to the worker as well
+_FROM_KERNEL = 0x80  # SI_KERNEL: a terminal's Ctrl-C, which the worker has received as well
 
 
 def needed() -> bool:
-    """Whether this process is the first of its container."""
+    """Return whether this is process 1 of a container."""
     return os.getpid() == 1 and sys.platform == "linux"
 
 
 if sys.platform == "linux":
 
     def split() -> int | None:
-        """Fork: None in the child, which goes on as the worker; here its exit code, once it ended.
+        """Fork; return None in the child, and its exit code here, when it has exited.
 
-        To be called before anything is imported that could have threads or connections.
+        Call it before anything is imported that may have threads or connections.
         """
         everything = signal.valid_signals()
         signal.pthread_sigmask(signal.SIG_BLOCK, everything)
@@ -33,14 +33,14 @@ if sys.platform == "linux":
         while True:
             info = signal.sigwaitinfo(everything)
             if info.si_signo == signal.SIGCHLD:
-                code = _collect(worker)
+                code = _reap(worker)
                 if code is not None:
                     return code if code >= 0 else 128 - code
-            elif info.si_code != _OURS:
+            elif info.si_code != _FROM_KERNEL:
                 os.kill(worker, info.si_signo)
 
-    def _collect(worker: int) -> int | None:
-        """Collect the dead; answer the worker's exit code if it is one of them."""
+    def _reap(worker: int) -> int | None:
+        """Reap all processes that have exited; return the worker's exit code if it is one."""
         found = None
         while True:
             try:
@@ -55,5 +55,5 @@ if sys.platform == "linux":
 else:
 
     def split() -> int | None:
-        """There are no such containers here."""
+        """Return None: there are no such containers here."""
         return None

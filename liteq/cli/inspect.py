@@ -1,6 +1,6 @@
-"""`liteq inspect`: what runs, what waits, what workers can do; asked of the store, not of workers.
+"""`liteq inspect`: show tasks and workers. All is read from the store; no worker is asked.
 
-To add a view: a function that answers its JSON document, and its line in `VIEWS`.
+To add a view: a function that returns its JSON document, and its line in `VIEWS`.
 """
 
 import platform
@@ -22,19 +22,18 @@ from .views import View, bounded, queue_views, task_view, worker_tasks, worker_v
 
 
 def configure(parser: ArgumentParser) -> None:
-    """The options."""
+    """Add the options."""
     add = parser.add_argument
     add("what", choices=VIEWS, metavar="WHAT", help=", ".join(VIEWS))
     ids = add("ids", nargs="+", default=[], metavar="ID", help="tasks, for query_task only")
-    # Not nargs="*": an option between WHAT and the ids would use that up with nothing.
-    ids.required = False
+    ids.required = False  # not nargs="*", which an option between WHAT and the ids would use up
     add("-d", "--destination", type=names, metavar="NAMES", help="only these workers")
     add_json(parser)
     add_limit(parser, 100, "tasks, workers and names to show")
 
 
 def run(args: Namespace) -> int:
-    """Show it. UNAVAILABLE when nobody answers a ping, FAILED when a task is not known."""
+    """Print the view; return UNAVAILABLE when no worker is alive, FAILED for an unknown task."""
     if bool(args.ids) != (args.what == "query_task"):
         return misused("inspect query_task takes the ids of tasks, and nothing else does")
     document = VIEWS[args.what](app_of(args), args)
@@ -65,7 +64,7 @@ def _scheduled(app: LiteQ, args: Namespace) -> View:
 
 
 def _waiting(app: LiteQ, phase: Phase, args: Namespace) -> View:
-    """By queue, as no worker has claimed them yet."""
+    """Return tasks by queue, as no worker has claimed them yet."""
     records, more = _listing(app, phase, args)
     queues: dict[str | None, list[View]] = {}
     for record in records:
@@ -74,7 +73,7 @@ def _waiting(app: LiteQ, phase: Phase, args: Namespace) -> View:
 
 
 def _registered(app: LiteQ, args: Namespace) -> View:
-    """By worker; and with -A what the application itself knows, worker or not."""
+    """Return the names of tasks by worker; with -A, also those of the application itself."""
     app.load_tasks()
     workers = [
         {"name": worker.name, "tasks": worker_tasks(worker)} for worker in _workers(app, args)
@@ -127,7 +126,7 @@ VIEWS: dict[str, Callable[[LiteQ, Namespace], View]] = {
 
 
 def _listing(app: LiteQ, phase: Phase, args: Namespace) -> tuple[list[Record], bool]:
-    """The oldest tasks in `phase`, and whether there are more than `--limit`."""
+    """Return the oldest tasks in `phase`, and whether there are more than `--limit`."""
     records = app.broker.listing([phase], args.limit + 1)
     return records[: args.limit], len(records) > args.limit
 

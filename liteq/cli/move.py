@@ -1,7 +1,7 @@
-"""`liteq move`: everything of one store to another.
+"""`liteq move`: move everything from one store to another.
 
-Each batch is stored in the new store before it is dropped from the old one, and a task that is
-known there is left as it is. So whatever interrupts it, running it again goes on.
+Each batch is written to the new store before it is deleted from the old one, and a task that is
+known there is left as it is. So an interrupted move is completed by running it again.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -24,20 +24,20 @@ _BATCH = 500
 
 
 def configure(parser: ArgumentParser) -> None:
-    """The options."""
+    """Add the options."""
     parser.add_argument("source", metavar="SRC", help="URL of the store to empty")
     parser.add_argument("target", metavar="DST", help="URL of the store to fill")
     add_json(parser)
 
 
 def run(args: Namespace) -> int:
-    """Move all that is there, and tell what; FAILED when something had to stay."""
+    """Move everything, and print how much; return FAILED when something had to stay."""
     conf = app_of(args).conf
     source = _store(args.source, conf.secret_key)
     target = _store(args.target, conf.secret_key)
     if source.address == target.address:
         raise ConfigurationError(f"{source.url} is both: give two stores")
-    # Moved as well: what dead workers held.
+    # First, so that tasks held by dead workers are moved as well.
     rescue(source, policy_of(conf), result_serializer(conf, source))
     if there := source.workers():
         names = ", ".join(worker.name for worker in there)
@@ -45,15 +45,15 @@ def run(args: Namespace) -> int:
         return FAILED
     moved: Counter[str] = Counter()
     schedules = _move_schedules(source, target)
-    while batch := _move_tasks(source, target):  # again: programs may be sending
+    while batch := _move_tasks(source, target):  # until none is left: programs may be sending
         moved += batch
     left = sum(count.tasks for count in source.counts())
     if args.json:
         urls = {"source": source.url, "target": target.url}
         say_json({**urls, "moved": dict(moved), "schedules": schedules, "left": left})
     else:
-        told = ", ".join(f"{n} {phase}" for phase, n in sorted(moved.items())) or "no tasks"
-        say(f"moved {told} and {schedules} schedules from {source.url} to {target.url}")
+        counts = ", ".join(f"{n} {phase}" for phase, n in sorted(moved.items())) or "no tasks"
+        say(f"moved {counts} and {schedules} schedules from {source.url} to {target.url}")
     if left:
         complain(
             f"{left} tasks stay in {source.url}: some run there, or belong to a workflow that does"
@@ -88,7 +88,7 @@ def _move_schedules(source: Broker, target: Broker) -> int:
 
 
 def _check(batch: TransferBatch, target: Broker) -> None:
-    """Nothing is moved that nobody could read there."""
+    """Raise ImproperlyConfigured for a serializer that the target would not decode."""
     used = {transfer.record.message.serializer for transfer in batch.transfers}
     used |= {transfer.record.result_serializer or "json" for transfer in batch.transfers}
     for name in used:

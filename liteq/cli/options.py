@@ -1,4 +1,4 @@
-"""Options that several commands have, and the types of their values."""
+"""Options that several commands have, and types of option values."""
 
 import json
 import math
@@ -7,19 +7,19 @@ from typing import Any, Never
 
 
 def add_json(parser: ArgumentParser) -> None:
-    """`--json`."""
+    """Add `--json`."""
     parser.add_argument("-j", "--json", action="store_true", help="print one JSON document")
 
 
 def add_limit(parser: ArgumentParser, default: int, what: str) -> None:
-    """`--limit`: how much is shown."""
+    """Add `--limit`: how much is shown."""
     parser.add_argument(
         "--limit", type=count, default=default, metavar="N", help=f"{what} (default: {default})"
     )
 
 
 def count(text: str) -> int:
-    """A number of things: 1 or more."""
+    """Parse a number of things: 1 or more."""
     try:
         number = int(text)
     except ValueError:
@@ -30,7 +30,7 @@ def count(text: str) -> int:
 
 
 def seconds(text: str) -> float:
-    """A time span in seconds: 0 or more."""
+    """Parse a time span in seconds: 0 or more."""
     try:
         number = float(text)
     except ValueError:
@@ -41,7 +41,7 @@ def seconds(text: str) -> float:
 
 
 def names(text: str) -> list[str]:
-    """Names with commas between them, each once."""
+    """Parse names separated by commas, each once."""
     found = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     if not found:
         raise ArgumentTypeError("it names nothing; write a,b")
@@ -49,12 +49,12 @@ def names(text: str) -> list[str]:
 
 
 def json_list(text: str) -> Any:
-    """A list, as JSON."""
+    """Parse a JSON list."""
     return _json(text, list, "a JSON list such as '[2, 3]'")
 
 
 def json_object(text: str) -> Any:
-    """A dict, as JSON."""
+    """Parse a JSON object."""
     return _json(text, dict, "a JSON object such as '{\"x\": 2}'")
 
 

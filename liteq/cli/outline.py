@@ -1,4 +1,4 @@
-"""A JSON document as an outline for people: what `--json` shows, in lines."""
+"""JSON documents as lines for people: the same content as with `--json`."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +7,7 @@ from .views import View
 
 
 def outline(document: View) -> Iterator[str]:
-    """A heading for each thing in `document`, below it what is known of the thing."""
+    """Yield a heading for each object in `document`, and its facts below."""
     for key, value in document.items():
         if value == []:
             yield f"{key}: none"
@@ -25,20 +25,20 @@ def _facts(thing: View) -> Iterator[str]:
             yield from (f"   * {_item(each)}" for each in value)
             if not value:
                 yield "   - none -"
-        elif _tells(key, value):
-            told = ", ".join(map(str, value)) if isinstance(value, list) else value
-            yield f"   {key}: {told}"
+        elif _is_shown(key, value):
+            text = ", ".join(map(str, value)) if isinstance(value, list) else value
+            yield f"   {key}: {text}"
 
 
 def _item(value: Any) -> str:
     if not isinstance(value, dict):
         return str(value)
-    facts = (f"{key}={fact}" for key, fact in value.items() if _tells(key, fact))
+    facts = (f"{key}={fact}" for key, fact in value.items() if _is_shown(key, fact))
     return " ".join([_title(value), *facts])
 
 
-def _tells(key: str, value: Any) -> bool:
-    """Whether it is worth a place: the title is told already, and most counts are 0."""
+def _is_shown(key: str, value: Any) -> bool:
+    """Return whether to show the fact: not the title again, and nothing that is 0 or empty."""
     return key not in ("name", "id") and (isinstance(value, bool) or value not in (None, 0, []))
 
 

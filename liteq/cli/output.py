@@ -1,4 +1,4 @@
-"""What commands print: lines that cannot play tricks on a terminal, or one JSON document."""
+"""The output of commands: lines without control characters, or one JSON document."""
 
 import json
 import sys
@@ -10,8 +10,7 @@ from ..support.printable import one_line
 
 
 def escape(text: object) -> str:
-    """`text` on one line, in printable characters: names and errors come from whoever sent the
-    task."""
+    """Return `text` on one line, in printable characters: names and errors come from senders."""
     return one_line(str(text))
 
 
@@ -19,7 +18,7 @@ def say(*lines: object) -> None:
     """Print each line, escaped."""
     for line in lines:
         print(escape(line))
-    sys.stdout.flush()  # whoever reads a pipe is not kept waiting for the rest
+    sys.stdout.flush()  # the reader of a pipe gets these lines now
 
 
 def complain(text: object) -> None:
@@ -43,7 +42,7 @@ def show(document: dict[str, Any], lines: Iterable[str], *, as_json: bool) -> No
 
 
 def table(rows: Sequence[Sequence[object]]) -> Iterable[str]:
-    """`rows`, the first of them the head, in columns; None is an empty cell."""
+    """Yield `rows`, the first of which is the head, in columns; None is an empty cell."""
     cells = [["" if cell is None else escape(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells:
@@ -51,7 +50,7 @@ def table(rows: Sequence[Sequence[object]]) -> Iterable[str]:
 
 
 def moment(seconds: float | None) -> str | None:
-    """A time of the store (seconds since the epoch) in ISO 8601, in UTC."""
+    """Return a time of the store (epoch seconds) in ISO 8601, in UTC."""
     if seconds is None:
         return None
     try:
@@ -61,6 +60,6 @@ def moment(seconds: float | None) -> str | None:
 
 
 def clip(text: str, limit: int) -> str:
-    """At most `limit` characters of `text`, and how many are missing."""
+    """Return at most `limit` characters of `text`, and how many are missing."""
     more = len(text) - limit
     return f"{text[:limit]}... ({more} more characters)" if more > 0 else text

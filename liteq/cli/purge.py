@@ -12,7 +12,7 @@ from .output import complain, escape, say, say_json
 
 
 def configure(parser: ArgumentParser) -> None:
-    """The options."""
+    """Add the options."""
     add = parser.add_argument
     add("-Q", "--queues", type=names, help="only these, comma-separated (default: all)")
     add("-f", "--force", action="store_true", help="do not ask")
@@ -20,11 +20,11 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Ask, drop, tell how many; what runs already goes on."""
+    """Ask, drop the tasks, print how many. Running tasks are left alone."""
     broker = app_of(args).broker
     if not args.force:
         if not sys.stdin.isatty():
-            complain("purge drops tasks for ever and nobody is there to be asked: give --force")
+            complain("purge drops tasks for good, and there is no terminal to ask on: give --force")
             return USAGE
         if not _agreed(broker, args.queues):
             complain("nothing was purged")

@@ -2,17 +2,17 @@
 
 from argparse import ArgumentParser, Namespace
 
-from .answers import add_options, show_answer
 from .apps import app_of
+from .task_result import add_options, show_result
 
 
 def configure(parser: ArgumentParser) -> None:
-    """The options."""
+    """Add the options."""
     parser.add_argument("id", metavar="ID", help="the task, as `call` or `delay()` named it")
     parser.add_argument("--traceback", action="store_true", help="show the traceback as well")
     add_options(parser)
 
 
 def run(args: Namespace) -> int:
-    """Show it; FAILED when the task failed or is not known."""
-    return show_answer(app_of(args), args.id, args, traceback=args.traceback)
+    """Print the result; return FAILED when the task failed or is not known."""
+    return show_result(app_of(args), args.id, args, traceback=args.traceback)

@@ -10,7 +10,7 @@ from .output import say, say_json
 
 
 def configure(parser: ArgumentParser) -> None:
-    """The options."""
+    """Add the options."""
     add = parser.add_argument
     add("ids", nargs="*", metavar="ID", help="tasks")
     add("--task", metavar="NAME", help="every unfinished task of this name")
@@ -20,7 +20,7 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Revoke them; FAILED when there was nothing to revoke."""
+    """Revoke the tasks; return FAILED when there was nothing to revoke."""
     control = app_of(args).control
     if not (args.ids or args.task or args.header):
         return misused("revoke takes the ids of tasks, --task or --header")

@@ -1,6 +1,6 @@
-"""`liteq schedule`: periodic tasks in the store.
+"""`liteq schedule`: list and change the periodic tasks in the store.
 
-To add an action: a function that answers the exit code, and its line in `ACTIONS`.
+To add an action: a function that returns the exit code, and its line in `ACTIONS`.
 """
 
 import json
@@ -22,11 +22,11 @@ _OPTIONS = ("queue", "priority", "expires", "timezone", "misfire", "grace", "jit
 
 
 def configure(parser: ArgumentParser) -> None:
-    """The options."""
+    """Add the options."""
     add = parser.add_argument
     add("what", choices=ACTIONS, metavar="WHAT", help=", ".join(ACTIONS))
     names = add("names", nargs="+", default=[], metavar="NAME", help="schedules; for add also TASK")
-    names.required = False  # not nargs="*": an option between WHAT and NAME would use that up
+    names.required = False  # not nargs="*", which an option between WHAT and NAME would use up
     when = parser.add_mutually_exclusive_group()
     when.add_argument("--every", type=_every, metavar="SECONDS", help="add: an interval")
     when.add_argument("--cron", type=_cron, metavar="LINE", help="add: '*/5 8-17 * * mon-fri'")
@@ -46,7 +46,7 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Do it. FAILED when there is no schedule of one of the names."""
+    """Run the action; return FAILED when there is no schedule of one of the names."""
     return ACTIONS[args.what](app_of(args), args)
 
 

@@ -1,4 +1,4 @@
-"""What a worker does about signals: the stop_signals from "finish what runs" to "end it now"."""
+"""The signals of a worker: from "finish the running tasks" to "end now"."""
 
 import os
 import signal
@@ -15,25 +15,25 @@ QUIT = 131
 
 
 class StopSignals:
-    """One worker's handlers, and the exit code that they lead to.
+    """The signal handlers of one worker, and the exit code that they lead to.
 
-    A handler only sets a flag and wakes the loop: one that raised could cut a commit in two.
+    A handler only sets a flag and wakes the loop. If it raised, it could interrupt a commit.
     """
 
     def __init__(self, supervisor: Supervisor) -> None:
-        self.code = 0
+        self.code: int = 0
         self._supervisor = supervisor
         self._interrupts = 0
 
     def term(self, number: int, frame: FrameType | None) -> None:
-        """Finish what runs. Once more changes nothing: service managers send it again."""
+        """Finish the running tasks. A second signal changes nothing: service managers repeat it."""
         self._supervisor.stop()
 
     def interrupt(self, number: int, frame: FrameType | None) -> None:
-        """Finish what runs; the second time end it; the third time end without a word."""
+        """Finish the running tasks; the second time, end them; the third time, exit at once."""
         self._interrupts += 1
         if self._interrupts == 1:
-            with suppress(OSError):  # nobody reads it any more
+            with suppress(OSError):  # standard error is closed
                 os.write(2, b"liteq: finishing what runs; Ctrl-C again to end it now\n")
             self._supervisor.stop()
         elif self._interrupts == 2:
@@ -43,39 +43,39 @@ class StopSignals:
             os._exit(INTERRUPTED)
 
     def quit(self, number: int, frame: FrameType | None) -> None:
-        """End what runs."""
+        """End the running tasks."""
         self.code = QUIT
         self._supervisor.stop(force=True)
 
     def hang_up(self, number: int, frame: FrameType | None) -> None:
-        """Load new code."""
+        """Load the code of the application anew."""
         self._supervisor.renew()
 
 
 @contextmanager
 def stop_signals(supervisor: Supervisor) -> Iterator[StopSignals]:
-    """Signals go to `supervisor` for as long as this lasts."""
-    steps = StopSignals(supervisor)
+    """Handle signals for `supervisor` for as long as the block runs."""
+    stop = StopSignals(supervisor)
     handlers: dict[str, Any] = {
-        "SIGTERM": steps.term,
-        "SIGINT": steps.interrupt,
-        "SIGBREAK": steps.term,
-        "SIGQUIT": steps.quit,
-        "SIGHUP": steps.hang_up,
+        "SIGTERM": stop.term,
+        "SIGINT": stop.interrupt,
+        "SIGBREAK": stop.term,
+        "SIGQUIT": stop.quit,
+        "SIGHUP": stop.hang_up,
     }
-    if _of_a_terminal():
-        handlers["SIGHUP"] = steps.term  # it was closed
+    if _on_a_terminal():
+        handlers["SIGHUP"] = stop.term  # the terminal was closed
     before: dict[int, Any] = {}
     for name, handler in handlers.items():
         number = getattr(signal, name, None)
         if number is not None:
             before[number] = signal.signal(number, handler)
     try:
-        yield steps
+        yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _of_a_terminal() -> bool:
+def _on_a_terminal() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()

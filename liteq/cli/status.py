@@ -1,4 +1,4 @@
-"""`liteq status`: who works and what waits."""
+"""`liteq status`: show workers and queues."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator
@@ -11,13 +11,13 @@ from .views import PHASES, View, bounded, queue_views, worker_view
 
 
 def configure(parser: ArgumentParser) -> None:
-    """The options."""
+    """Add the options."""
     add_json(parser)
     add_limit(parser, 100, "workers and queues to show")
 
 
 def run(args: Namespace) -> int:
-    """Show it; UNAVAILABLE, as in Celery, when no worker is up."""
+    """Print workers and queues; return UNAVAILABLE, as Celery does, when no worker is alive."""
     broker = app_of(args).broker
     now = broker.clock()
     document: View = {

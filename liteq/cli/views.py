@@ -1,6 +1,6 @@
-"""What tools show of tasks, queues and workers: the keys are those of docs/reference/cli.md.
+"""Views of tasks, queues and workers, with the keys that docs/reference/cli.md explains.
 
-User data is never decoded for it: arguments are shown by their size.
+User data is never decoded for them: of arguments only the size is shown.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ PHASES = [phase.name.lower() for phase in Phase]
 
 
 def task_view(record: Record) -> View:
-    """One task."""
+    """Return the view of a task."""
     message = record.message
     return {
         "id": message.id,
@@ -41,7 +41,7 @@ def task_view(record: Record) -> View:
 
 
 def worker_view(worker: WorkerInfo, now: float) -> View:
-    """One worker, at the moment `now`."""
+    """Return the view of a worker at the time `now`."""
     info = facts_of(worker)
     return {
         "name": worker.name,
@@ -60,12 +60,12 @@ def worker_view(worker: WorkerInfo, now: float) -> View:
 
 
 def worker_tasks(worker: WorkerInfo) -> list[str]:
-    """The names of the tasks that `worker` can run."""
+    """Return the names of the tasks that `worker` can run."""
     return _names(facts_of(worker), "tasks")
 
 
 def queue_views(counts: Iterable[QueueCount]) -> list[View]:
-    """The queues by name, with a count for every phase there is."""
+    """Return the views of queues in the order of their names, with a count for every phase."""
     queues: dict[str, View] = {}
     for queue, phase, count in counts:
         nothing = {"name": queue, **dict.fromkeys(PHASES, 0)}
@@ -74,7 +74,7 @@ def queue_views(counts: Iterable[QueueCount]) -> list[View]:
 
 
 def bounded(document: View, limit: int) -> View:
-    """`document` with at most `limit` members in each list; `more` tells whether that cut any."""
+    """Return `document` with at most `limit` members in each list; `more`: whether any was cut."""
     more = document.get("more", False)
 
     def cut(value: Any) -> Any:
@@ -99,5 +99,5 @@ def _names(info: Mapping[str, Any], key: str) -> list[str]:
 
 
 def _since(then: float, now: float) -> float:
-    """Seconds; a clock that was set back is no reason for less than none."""
+    """Return seconds, never less than 0: the clock may have been set back."""
     return round(max(now - then, 0.0), 3)

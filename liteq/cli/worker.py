@@ -18,11 +18,11 @@ from .apps import app_of
 from .daemons import add_daemon_options, fill_standard_streams, pidfile, set_up_logging
 from .signals import stop_signals
 
-logger = logging.getLogger("liteq.worker")
+logger: logging.Logger = logging.getLogger("liteq.worker")
 
 
 def configure(parser: ArgumentParser) -> None:
-    """The options, with Celery's names."""
+    """Add the options, with Celery's names."""
     add = parser.add_argument
     add("-c", "--concurrency", type=int, help="slots (default: the CPUs that may be used)")
     add("-Q", "--queues", help="queues to work on, comma-separated")
@@ -37,7 +37,7 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Start, work, stop; answer the exit code."""
+    """Run until stopped; return the exit code."""
     fill_standard_streams()
     if init.needed():
         code = init.split()
@@ -46,7 +46,7 @@ def run(args: Namespace) -> int:
     if not args.app:
         raise ConfigurationError("worker needs -A: the module that holds the application")
     app = app_of(args)
-    # Child processes import it as well, should it hold tasks or receivers of another's application.
+    # Child processes import it as well, as it may hold tasks or receivers for another module's app.
     app.conf.include = (*app.conf.include, args.app.partition(":")[0])
     plan = set_up_logging(app, args)
     worker = Worker(
@@ -61,18 +61,18 @@ def run(args: Namespace) -> int:
         logging=plan,
     )
     if worker.has_children:
-        # Thousands of values pass through here, none of them in a circle: to look for circles
-        # after every 700 took 5 % of the time. (The other pools run tasks in this very process.)
+        # Thousands of objects are made here per second, and none is part of a cycle: searching for
+        # cycles after every 700 took 5 % of the time. (Other pools run tasks in this process.)
         gc.set_threshold(20_000)
     supervisor = worker.prepare()
-    with pidfile(args.pidfile), stop_signals(supervisor) as steps:
+    with pidfile(args.pidfile), stop_signals(supervisor) as stop:
         supervisor.start()
-        with suppress(OSError):  # a worker whose output nobody reads works all the same
+        with suppress(OSError):  # standard error is closed: run all the same
             print(_banner(app, worker), file=sys.stderr, flush=True)
         logger.info("%s ready.", worker.hostname)
         with logging_stdout(None if worker.has_children else plan.stdout_level):
             supervisor.serve()
-    return steps.code
+    return stop.code
 
 
 def _banner(app: LiteQ, worker: Worker) -> str:

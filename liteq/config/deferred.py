@@ -15,10 +15,10 @@ class DeferredConfig:
     """The settings of `app`, and the sources they are read from."""
 
     def __init__(self, app: object) -> None:
-        self.values = Config()
-        self.ready = False
-        self.on_configure = Signal("app.on_configure")
-        self.on_after_configure = Signal("app.on_after_configure")
+        self.values: Config = Config()
+        self.ready: bool = False
+        self.on_configure: Signal = Signal("app.on_configure")
+        self.on_after_configure: Signal = Signal("app.on_after_configure")
         self._app = app
         self._sources: list[tuple[Any, str | None]] = []
         self._lock = threading.RLock()

@@ -123,7 +123,7 @@ class Pool(ABC):
 
     def __init__(self, size: int, spec: RunnerSpec) -> None:
         self.spec = spec
-        self.slots = [Slot(number) for number in range(size)]
+        self.slots: list[Slot] = [Slot(number) for number in range(size)]
 
     @abstractmethod
     def start(self, selector: BaseSelector) -> None:

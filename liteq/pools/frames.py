@@ -54,7 +54,7 @@ class Channel:
         sock.setblocking(False)
         self.socket = sock
         _channels.add(self)
-        self.eof = False
+        self.eof: bool = False
         self._reader = FrameReader()
         self._unsent = bytearray()
 

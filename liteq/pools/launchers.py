@@ -7,7 +7,7 @@ import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
-from logging import getLogger
+from logging import Logger, getLogger
 from selectors import EVENT_READ, BaseSelector
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from .child import START_FAILED
 from .frames import Channel
 from .spawn import Setup, spawn
 
-logger = getLogger("liteq.worker")
+logger: Logger = getLogger("liteq.worker")
 
 _EXIT_TIMEOUT = 5.0  # seconds that a process may take to exit after its stream was closed
 

@@ -85,7 +85,7 @@ class ProcessPool(Pool):
     def __init__(self, size: int, spec: RunnerSpec) -> None:
         super().__init__(size, spec)
         self._scoreboard = Scoreboard.create(size)
-        self.scoreboard = self._scoreboard.path
+        self.scoreboard: str | None = self._scoreboard.path
         self._children = [_ChildState(slot) for slot in self.slots]
         self._events = PoolEvents()
         self._tickets = 0

@@ -19,7 +19,7 @@ class SoloPool(Pool):
         super().__init__(1, spec)
         self._events = PoolEvents()
         self._scoreboard = Scoreboard.create(1)
-        self.scoreboard = self._scoreboard.path
+        self.scoreboard: str | None = self._scoreboard.path
 
     def start(self, selector: BaseSelector) -> None:
         self._run = self.spec.make_here(self._send_state)

@@ -22,7 +22,7 @@ class ThreadPool(Pool):
         super().__init__(size, spec)
         self._wakeup = Wakeup()
         self._scoreboard = Scoreboard.create(size)
-        self.scoreboard = self._scoreboard.path
+        self.scoreboard: str | None = self._scoreboard.path
         self._queues: list[SimpleQueue[tuple[int, Delivery] | None]] = [
             SimpleQueue() for _ in self.slots
         ]

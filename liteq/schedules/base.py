@@ -38,7 +38,7 @@ class BaseSchedule:
     ) -> None:
         self.nowfun = nowfun
         self.app = app
-        self.tz = None if tz is None else as_zone(tz)
+        self.tz: tzinfo | None = None if tz is None else as_zone(tz)
 
     @property
     def zone(self) -> tzinfo:

@@ -46,6 +46,12 @@ class crontab(BaseSchedule):  # noqa: N801 - Celery's name
     not exist, such as 31 April; TypeError for another type; ValueError for an unknown zone.
     """
 
+    minute: frozenset[int]
+    hour: frozenset[int]
+    day_of_week: frozenset[int]
+    day_of_month: frozenset[int]
+    month_of_year: frozenset[int]
+
     def __init__(
         self,
         minute: Spec = "*",

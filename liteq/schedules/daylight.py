@@ -62,8 +62,8 @@ class solar(BaseSchedule):  # noqa: N801 - Celery's name
         if not -180 <= lon <= 180:
             raise ValueError(f"lon is {lon!r}: give degrees from -180 (west) to 180 (east)")
         self.event = event
-        self.lat = float(lat)
-        self.lon = float(lon)
+        self.lat: float = float(lat)
+        self.lon: float = float(lon)
 
     def in_zone(self, tz: Any) -> Self:
         """Return this schedule: the sun needs no time zone."""

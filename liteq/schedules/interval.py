@@ -31,8 +31,8 @@ class schedule(BaseSchedule):  # noqa: N801 - Celery's name
         tz: Any = None,
     ) -> None:
         super().__init__(nowfun, app, tz if relative else None)
-        self.run_every = _interval(run_every)
-        self.relative = bool(relative)
+        self.run_every: timedelta = _interval(run_every)
+        self.relative: bool = bool(relative)
 
     @property
     def seconds(self) -> float:

@@ -13,7 +13,7 @@ class ManualClock:
     """A clock for tests that stands still until it is advanced."""
 
     def __init__(self, now: float = 1_000_000_000.0) -> None:
-        self.now = now
+        self.now: float = now
 
     def __call__(self) -> float:
         return self.now

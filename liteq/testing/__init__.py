@@ -1,4 +1,4 @@
-"""For tests: of programs that use liteq, and of brokers.
+"""Helpers for tests: of programs that use liteq, and of brokers.
 
 `docs/guides/testing.md` shows how.
 """

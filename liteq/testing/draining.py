@@ -1,4 +1,4 @@
-"""Run what waits, here and now."""
+"""Running the waiting tasks in the test's own thread: `drain`."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -11,18 +11,18 @@ from ..states import Phase
 from ..worker.decide import decide, policy_of
 from ..worker.runner import Runner
 
-_NAME = "drain"  # what `self.request.hostname` says, and the record of a task
+_NAME = "drain"  # in `self.request.hostname`, and in the record of a task
 
 
 def drain(app: LiteQ, queues: Sequence[str] | None = None, limit: int | None = None) -> int:
-    """Run the tasks of `app` that are ready, in this thread, until none is.
+    """Run the tasks of `app` that are ready, in this thread, until none is left.
 
-    What they send is run as well, and so is what has become due by the clock of `app.broker`;
-    what is to run later stays. Nothing is raised: results and errors are in the store, as after
-    a worker's run.
+    Tasks that they send are run as well, and so are those that are due by the clock of
+    `app.broker`; tasks with a later eta stay. Errors of tasks are not raised: results and errors
+    are in the store, as after a worker's run.
 
-    `queues`: the names of those to empty; all of them unless given. `limit`: how many tasks to run
-    at most. Answers how many tasks were taken and settled.
+    `queues`: names of the queues to empty; all unless given. `limit`: how many tasks to run at
+    most. Returns how many tasks were settled.
     """
     broker = app.broker
 
@@ -44,14 +44,14 @@ def drain(app: LiteQ, queues: Sequence[str] | None = None, limit: int | None = N
 
 
 def _ready(broker: Broker, worker: int, queues: Sequence[str] | None) -> Iterator[Delivery]:
-    """Claim one task after the other: each may send something that goes before the next."""
+    """Claim one task after the other, as each may send some with a higher priority."""
     while names := _waiting(broker, queues):
         while claimed := broker.claim(Claim(worker, names, 1)):
             yield claimed[0]
 
 
 def _waiting(broker: Broker, queues: Sequence[str] | None) -> tuple[str, ...]:
-    """The queues (of `queues`, if given) in which something is ready."""
+    """Return the queues (of `queues`, if given) in which tasks are ready."""
     broker.promote()
     ready = (each.queue for each in broker.counts() if each.phase is Phase.READY)
     return tuple(queue for queue in ready if queues is None or queue in queues)

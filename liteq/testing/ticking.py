@@ -1,4 +1,4 @@
-"""Periodic tasks in tests: what would fire, and firing it by a clock that is moved by hand."""
+"""Periodic tasks in tests, by a clock that is moved by hand: `firings`, `tick`, `travel`."""
 
 from datetime import UTC, datetime
 from itertools import takewhile
@@ -18,11 +18,11 @@ from .draining import drain
 def firings(
     app: LiteQ, after: datetime | float, until: datetime | float, *names: str
 ) -> list[Upcoming]:
-    """What the schedules in the code of `app` would fire after one moment and up to another.
+    """Return what the schedules in the code of `app` would fire after one time, up to another.
 
-    It is as if a worker had been started at the first moment and never stopped. Moments are aware
-    datetimes or seconds since the epoch; the answer is in order, in the app's time zone. `names`:
-    only these schedules. Nothing is sent, and no store is asked.
+    It is as if a worker had been started at the first time and never stopped. Times are aware
+    datetimes or epoch seconds; those returned are in order, in the app's time zone. `names`: only
+    these schedules. Nothing is sent, and no store is used.
     """
     start, end = _seconds(after), _seconds(until)
     entries = [planned(each, start) for each in entries_of(app) if not names or each.name in names]
@@ -33,20 +33,21 @@ def firings(
 
 
 def tick(app: LiteQ) -> list[str]:
-    """Fire what is due by the clock of `app.broker`; answer the names, in the order of firing.
+    """Fire what is due by the clock of `app.broker`; return the names, in the order of firing.
 
-    The schedules in the code of `app` are brought into the store first, as when a worker starts,
-    so the first call only begins: intervals are counted from there. What is sent waits for
-    `drain`, or for a worker.
+    The schedules in the code of `app` are written to the store first, as when a worker starts. So
+    the first call fires nothing: intervals begin with it. The tasks that are sent wait for `drain`
+    or for a worker.
     """
     return _fire(_scheduler(app))
 
 
 def travel(app: LiteQ, seconds: float) -> list[str]:
-    """Let so much time pass, as if a worker were up: answer the names of what has fired, in order.
+    """Let `seconds` pass, as if a worker were running; return the names of what fired, in order.
 
-    The clock of `app.broker`, a ManualClock, goes from one moment at which something is due to
-    the next; there schedules fire, and what is ready is run, in this thread.
+    The clock of `app.broker` goes from one time at which something is due to the next. At each,
+    schedules fire and ready tasks are run, in this thread. Raises TypeError when the clock is not a
+    ManualClock.
     """
     clock = app.broker.clock
     if not isinstance(clock, ManualClock):
@@ -77,7 +78,7 @@ def _fire(scheduler: Scheduler) -> list[str]:
 
 
 def _next(broker: Broker) -> float:
-    """When there is something to do: a schedule to fire, or a task whose eta has come."""
+    """Return when a schedule or a task with an eta is due next; infinity for never."""
     return min(
         (moment for moment in (broker.next_fire(), broker.promote()) if moment is not None),
         default=inf,

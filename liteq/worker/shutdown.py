@@ -24,7 +24,7 @@ class Shutdown:
         self._grace = grace
         self._since: float | None = None  # `time.monotonic`
         self._terminating = False  # SIGTERM was sent to what still runs
-        self.cold = False
+        self.cold: bool = False
 
     @property
     def requested(self) -> bool:

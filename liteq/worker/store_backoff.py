@@ -14,7 +14,7 @@ class StoreBackoff:
 
     def __init__(self) -> None:
         self._failures = 0
-        self.retry_at = 0.0  # `time.monotonic`
+        self.retry_at: float = 0.0  # `time.monotonic`
 
     @property
     def active(self) -> bool:

@@ -39,11 +39,11 @@ class Supervisor:
 
     def __init__(self, broker: Broker, pool: Pool, plan: Plan, lifecycle: Lifecycle) -> None:
         self.broker = broker
-        self.pool = pool
+        self.pool: Pool = pool
         self.plan = plan
         self.lifecycle = lifecycle
-        self.log = TaskLog()
-        self.done = 0
+        self.log: TaskLog = TaskLog()
+        self.done: int = 0
         self._batching = Batching()
         self._watchdog = Watchdog(pool, plan.limits, self._batching)
         self._shutdown = Shutdown(pool, plan.grace)
@@ -88,7 +88,7 @@ class Supervisor:
 
     def _enter(self) -> None:
         info = json.dumps(self.describe())
-        self.worker = self._wait_for_store(lambda: self.broker.register(self.plan.name, info))
+        self.worker: int = self._wait_for_store(lambda: self.broker.register(self.plan.name, info))
         self._listener = self._wait_for_store(lambda: self.broker.work_listener(self.worker))
         self._maintenance = Maintenance(self.broker, self.worker, self.plan, self.describe)
         self._selector.register(self._listener.fileno(), EVENT_READ, self._notified)

@@ -7,15 +7,15 @@ from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome
 from ..support.printable import indented, one_line
 
-logger = logging.getLogger("liteq.worker")
-task_logger = logging.getLogger("liteq.task")
+logger: logging.Logger = logging.getLogger("liteq.worker")
+task_logger: logging.Logger = logging.getLogger("liteq.task")
 
 
 class TaskLog:
     """The log of received and finished tasks. Where it is disabled, it costs one look at a flag."""
 
     def __init__(self) -> None:
-        self.verbose = task_logger.isEnabledFor(logging.INFO)
+        self.verbose: bool = task_logger.isEnabledFor(logging.INFO)
 
     def received(self, delivery: Delivery) -> None:
         """Log that a task was claimed."""

@@ -60,24 +60,24 @@ class Worker:
         logging: LogPlan | None = None,
     ) -> None:
         self.app = app
-        self.hostname = _node_name(hostname)
+        self.hostname: str = _node_name(hostname)
         self._lifecycle = Lifecycle(self)
         self._lifecycle.configuring()  # receivers of its signal may change the settings
         conf = app.conf
-        self.pool_name = pool or conf.worker_pool
-        self.concurrency = concurrency or conf.worker_concurrency or usable_cpus()
-        self.has_children = self.pool_name in ("processes", "prefork")
+        self.pool_name: str = pool or conf.worker_pool
+        self.concurrency: int = concurrency or conf.worker_concurrency or usable_cpus()
+        self.has_children: bool = self.pool_name in ("processes", "prefork")
         if self.pool_name == "solo":
             self.concurrency = 1
         if self.concurrency < 1:
             raise ImproperlyConfigured(f"concurrency={self.concurrency}: give 1 or more")
-        self.queues = _queues(app, queues)
-        self.limits = Limits(
+        self.queues: tuple[str, ...] = _queues(app, queues)
+        self.limits: Limits = Limits(
             max_tasks_per_child or conf.worker_max_tasks_per_child,
             max_memory_per_child or conf.worker_max_memory_per_child,
         )
         self.beat = beat
-        self.logging = logging or LogPlan()
+        self.logging: LogPlan = logging or LogPlan()
         self._supervisor: Supervisor | None = None
         self._thread: threading.Thread | None = None
         self._started = threading.Event()

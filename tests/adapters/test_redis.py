@@ -20,7 +20,7 @@ from liteq.model.message import Delivery, Message, new_id
 from liteq.model.outcome import Settlement
 from liteq.states import Phase
 from liteq.support.clock import system_clock
-from liteq.testing.contract.bench import rescuing
+from liteq.testing.contract.harness import rescuing
 from tests.servers import RedisServer, free_port, running_server
 
 KEY = "k" * 32

@@ -11,7 +11,7 @@ from liteq.brokers.base import Claim
 from liteq.brokers.owners import this_process
 from liteq.brokers.sqlite.schema import APPLICATION_ID, VERSION
 from liteq.states import Phase
-from liteq.testing.contract.bench import rescuing
+from liteq.testing.contract.harness import rescuing
 
 HERE = Path(__file__).parent
 

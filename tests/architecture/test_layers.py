@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from importlib import import_module
 
@@ -22,6 +23,22 @@ HOME = {
     "sqlite3": "liteq.brokers.sqlite",
 }
 
+# The only imports that may go up, and why. They must not be done when the module is imported.
+UPWARD = {
+    ("liteq.app.base", "worker"): "`app.Worker()` is Celery's way to make a worker",
+    ("liteq.app.base", "cli"): "`app.worker_main()` is Celery's way to run the command line",
+}
+
+# The only modules that may name modules of liteq in strings, and why. All others import.
+NAMES_MODULES = {
+    "liteq.brokers": "the table of brokers: only the one that a URL asks for is imported",
+    "liteq.pools": "the table of pools: only the one that is asked for is imported",
+    "liteq.serializers": "the table of serializers: likewise",
+    "liteq.pools.launchers": "functions that a new process calls first",
+    "liteq.worker.worker": "functions that a child process calls to get the application",
+}
+REFERENCE = re.compile(r"(liteq(?:\.\w+)+)(:\w+)?")
+
 every_module = pytest.mark.parametrize("module", modules())
 
 
@@ -37,29 +54,76 @@ def test_every_top_level_name_has_one_level_and_every_level_a_name() -> None:
 @every_module
 def test_imports_only_go_down(module: str) -> None:
     me = unit(module)
-    for line, target, _ in imports(module):
+    for line, target, *_ in imports(module):
         if within(target, "liteq"):
             other = unit(target)
             below = other == me or LEVEL[other] < LEVEL[me]
-            assert below, (
+            assert below or (module, other) in UPWARD, (
                 f"{modules()[module]}:{line}: {me} ({LEVEL[me]}) -> {other} ({LEVEL[other]})"
             )
 
 
+@pytest.mark.parametrize(("module", "other"), UPWARD)
+def test_an_import_that_may_go_up_is_needed_and_is_deferred(module: str, other: str) -> None:
+    upward = [each for each in imports(module) if is_unit(each.module, other)]
+
+    assert LEVEL[other] > LEVEL[unit(module)]
+    assert upward, f"{module} does not import {other}: take it out of UPWARD"
+    for line, target, _, deferred in upward:
+        assert deferred, f"{modules()[module]}:{line} imports {target} when it is imported itself"
+
+
+def is_unit(target: str, name: str) -> bool:
+    return within(target, f"liteq.{name}")
+
+
+@every_module
+def test_modules_are_imported_and_not_named_in_strings(module: str) -> None:
+    named = list(named_modules(module))
+
+    assert bool(named) == (module in NAMES_MODULES), f"{modules()[module]}: {named}"
+
+
+def named_modules(module: str) -> Iterator[str]:
+    """Yield the strings of `module` that name a module of liteq: `liteq.x.y` or `liteq.x:y`."""
+    top = tree(module)
+    labels = {label for node in ast.walk(top) for label in labels_of(node)}
+    for node in ast.walk(top):
+        if isinstance(node, ast.Constant) and node not in labels:
+            found = REFERENCE.fullmatch(str(node.value))
+            if found and (found[2] or found[1] in modules()):
+                yield found[0]
+
+
+def labels_of(node: ast.AST) -> list[ast.expr]:
+    """Return the arguments of a call that takes the name of a logger, or of entry points."""
+    function = node.func if isinstance(node, ast.Call) else None
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", None)
+    labeled = name in ("getLogger", "load_entry_point")
+    return node.args if labeled and isinstance(node, ast.Call) else []
+
+
 @every_module
 def test_imports_inside_the_package_are_relative(module: str) -> None:
-    for line, target, relative in imports(module):
+    for line, target, relative, _ in imports(module):
         inside = within(target, "liteq")
         assert relative or not inside, f"{modules()[module]}:{line} imports {target}"
 
 
 def test_no_module_is_part_of_an_import_cycle() -> None:
-    graph = {module: {i.module for i in imports(module)} - {module} for module in modules()}
+    graph = {module: {*needed(module)} - {module} for module in modules()}
 
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(" -> ".join(error.args[1]))
+
+
+def needed(module: str) -> Iterator[str]:
+    """Yield what `module` imports, except what UPWARD lets it import."""
+    for each in imports(module):
+        if not any(module == source and is_unit(each.module, to) for source, to in UPWARD):
+            yield each.module
 
 
 @pytest.mark.parametrize("folder", ["liteq.brokers", "liteq.pools"])
@@ -68,7 +132,7 @@ def test_members_of_a_folder_do_not_know_each_other(folder: str) -> None:
 
     assert len(members) > 1
     for module in modules():
-        for line, target, _ in imports(module) if within(module, folder) else ():
+        for line, target, *_ in imports(module) if within(module, folder) else ():
             for member in members:
                 own = within(module, member) or not within(target, member)
                 assert own, f"{modules()[module]}:{line} imports {target}"
@@ -90,19 +154,19 @@ def test_commands_do_not_import_each_other() -> None:
 
     assert commands
     for command in commands:
-        for line, target, _ in imports(command):
+        for line, target, *_ in imports(command):
             assert target not in commands, f"{modules()[command]}:{line} imports {target}"
 
 
 def is_command(module: str) -> bool:
-    """Whether `module` can be run from the command line: it has `configure` and `run`."""
+    """Return whether `module` is a command: it has `configure` and `run`."""
     functions = {node.name for node in tree(module).body if isinstance(node, ast.FunctionDef)}
     return {"configure", "run"} <= functions
 
 
 @every_module
 def test_a_heavy_module_is_imported_only_where_it_belongs(module: str) -> None:
-    for line, target, _ in imports(module):
+    for line, target, *_ in imports(module):
         home = HOME.get(target.split(".")[0])
         assert home is None or within(module, home), f"{modules()[module]}:{line} imports {target}"
 

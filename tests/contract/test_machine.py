@@ -1,4 +1,4 @@
-"""Any order of verbs: the SQLite and the Redis broker say what the memory broker says."""
+"""Verbs in any order: the SQLite and the Redis broker do what the memory broker does."""
 
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ from liteq.model.message import Attempt, Delivery, Message, Receipt, Record
 from liteq.model.outcome import Settlement
 from liteq.states import Phase
 from liteq.support.clock import ManualClock
-from liteq.testing.contract.bench import rescuing
+from liteq.testing.contract.harness import rescuing
 from tests.servers import RedisServer
 
 IDS = "abcdef"  # few, so that they collide
@@ -29,7 +29,7 @@ QUEUES = ("x", "y")
 ids = st.lists(st.sampled_from([*IDS, "unknown"]), max_size=4)
 keeps = st.sampled_from([None, 0.0, 5.0])
 limits = st.integers(0, 3)
-# Seconds from now. Time passes in the same steps, so that instants are met exactly.
+# Seconds from now. Time passes in the same steps, so that times are met exactly.
 offsets = st.sampled_from([None, -1.0, 0.0, 1.0, 6.0])
 messages = st.builds(
     Message,
@@ -50,16 +50,16 @@ messages = st.builds(
 
 
 class Pair(NamedTuple):
-    """One claim as each of the brokers names it."""
+    """One claim, with the delivery of each broker."""
 
     model: Delivery
     real: Delivery
 
 
 class End(NamedTuple):
-    """What is to become of a claim, before a broker's receipt is put on it."""
+    """The end of a claim, without a broker's receipt."""
 
-    pick: int  # which of all claims there ever were
+    pick: int  # which of all claims so far
     phase: Phase
     again: float | None  # SCHEDULED: seconds from now
     keep: float | None
@@ -105,7 +105,7 @@ def task_of(id: str) -> Message:
 
 
 def chain(name: str, n: int) -> Graph:
-    """A task, `n` that follow it one after the other, and an errback of each."""
+    """Return a task, `n` that follow it one after the other, and an errback of each."""
     steps = [f"{name}-{step}" for step in range(n + 1)]
     places = [Place(followed=True)]
     places += [Place(waits=before, takes=True, followed=True) for before in steps[:-1]]
@@ -115,7 +115,7 @@ def chain(name: str, n: int) -> Graph:
 
 
 def chord(name: str, n: int) -> Graph:
-    """Members, two of them in a group of their own, what waits for them, and its errback."""
+    """Return members (two of them in an inner group), their body, and its errback."""
     places = {f"{name}-{m}": Place(group=name, position=m) for m in range(n)}
     inner = f"{name}-inner"
     places |= {f"{inner}-{m}": Place(group=inner, position=m) for m in range(2)}
@@ -130,20 +130,20 @@ shapes = st.sampled_from(sorted(SHAPES))
 
 
 class Brokers(RuleBasedStateMachine):
-    """Does everything to both brokers and compares what they say."""
+    """Two brokers that get the same calls, and whose results are compared."""
 
     def __init__(self) -> None:
         super().__init__()
         self.clock = ManualClock()
         self.model = MemoryBroker(self.clock)
         self.real = connect(self.new_store(), clock=self.clock)
-        self.pairs: list[Pair] = []  # all claims there ever were: old receipts are tried as well
+        self.pairs: list[Pair] = []  # all claims so far: old receipts are tried as well
         self.workers: list[int] = []
         self.graphs = 0
-        self.read: list[list[Entry]] = [[], []]  # entries as each broker had them at some time
+        self.read: list[list[Entry]] = [[], []]  # entries of each broker, at any time so far
 
     def new_store(self) -> str:
-        """The URL of an empty store."""
+        """Return the URL of an empty store."""
         raise NotImplementedError
 
     def kill_worker(self, worker: int) -> None:
@@ -155,9 +155,9 @@ class Brokers(RuleBasedStateMachine):
         self.real.close()
 
     def both(self, verb: str, *args: Any, **options: Any) -> Any:
-        """The answer of both brokers, which must be one."""
+        """Call both brokers; return the result, which must be the same."""
         verbs = getattr(self.model, verb), getattr(self.real, verb)
-        model, real = (ask(*args, **options) for ask in verbs)
+        model, real = (call(*args, **options) for call in verbs)
         assert model == real
         return model
 
@@ -172,7 +172,7 @@ class Brokers(RuleBasedStateMachine):
 
     @rule(n=st.integers(0, 3), shape=shapes)
     def enqueue_graph(self, n: int, shape: str) -> None:
-        """Ids of their own, so that a workflow is never half known."""
+        """Store a workflow with new ids, so that it is never known in part."""
         self.graphs += 1
         self.both("enqueue_graph", SHAPES[shape](f"g{self.graphs}", n))
 
@@ -259,7 +259,7 @@ class Brokers(RuleBasedStateMachine):
 
     @rule(pick=st.integers(0, 9), due=offsets, paused=st.booleans())
     def reschedule(self, pick: int, due: float | None, paused: bool) -> None:
-        """Also what was changed or dropped since it was read."""
+        """Change entries, also ones that were changed or dropped since they were read."""
         changed = [
             [each._replace(due=self.after(due), paused=paused) for each in read[-1 - pick :][:1]]
             for read in self.read
@@ -323,7 +323,7 @@ class Brokers(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def unregister(self, data: st.DataObject) -> None:
-        """One that left may go on claiming: another process may have its number by mistake."""
+        """Unregister a worker. It may go on claiming, as its number may be used by mistake."""
         self.both("unregister", data.draw(st.sampled_from(self.workers)))
 
     @rule(data=st.data())
@@ -331,7 +331,7 @@ class Brokers(RuleBasedStateMachine):
         worker = data.draw(st.sampled_from(self.workers))
         self.model.mark_dead(worker)
         self.kill_worker(worker)
-        # The dead claim no more, nor beat. What they had claimed may still be heard of.
+        # A dead worker neither claims nor beats. Its claims may still be settled.
         self.workers.remove(worker)
         if not self.workers:
             self.register()
@@ -345,7 +345,7 @@ class Brokers(RuleBasedStateMachine):
     # what must hold after each step
 
     @invariant()
-    def they_know_the_same_of_every_task(self) -> None:
+    def they_have_the_same_records(self) -> None:
         names = [each.message.id for each in self.model.listing(list(Phase), 999)]
         ids = [*IDS, *names]
         model, real = (broker.fetch(ids) for broker in (self.model, self.real))
@@ -358,16 +358,16 @@ class Brokers(RuleBasedStateMachine):
         assert [each.message.id for each in model] == [each.message.id for each in real]
 
     @invariant()
-    def they_remember_the_same_attempts(self) -> None:
+    def they_have_the_same_attempts(self) -> None:
         for id in IDS:
-            model, real = (told(broker.attempts(id)) for broker in (self.model, self.real))
+            model, real = (comparable(broker.attempts(id)) for broker in (self.model, self.real))
             assert model == real
 
     @invariant()
     def they_terminate_the_same_tasks(self) -> None:
         for worker in self.workers:
-            verdicts = [broker.to_terminate(worker) for broker in (self.model, self.real)]
-            model, real = (sorted(each.id for each in verdict) for verdict in verdicts)
+            found = [broker.to_terminate(worker) for broker in (self.model, self.real)]
+            model, real = (sorted(each.id for each in tasks) for tasks in found)
             assert model == real
 
     @invariant()
@@ -379,7 +379,7 @@ class Brokers(RuleBasedStateMachine):
         ]
 
     @invariant()
-    def they_see_the_same_workers(self) -> None:
+    def they_list_the_same_workers(self) -> None:
         self.both("workers")
 
 
@@ -390,18 +390,18 @@ def tokens(deliveries: Iterable[Delivery]) -> frozenset[int]:
     return frozenset(each.receipt.token for each in deliveries)
 
 
-def told(attempts: list[Attempt]) -> list[Attempt]:
-    """What both must tell: the words for why a worker is taken for dead are their own."""
+def comparable(attempts: list[Attempt]) -> list[Attempt]:
+    """Return attempts without their errors: each broker words its own for a dead worker."""
     return [each._replace(error=None) for each in attempts]
 
 
 def seen(record: Record) -> Record:
-    """`record` without what is each broker's own: its tokens, and how it words a reason."""
+    """Return `record` without its token and the text of its error, which differ by broker."""
     return record._replace(token=0, traceback=record.traceback and "…")
 
 
 def handed(delivery: Delivery) -> Delivery:
-    """`delivery` without the same."""
+    """Return `delivery` without the same, and without its receipt."""
     return delivery._replace(receipt=NO_RECEIPT, inputs=taken(delivery.inputs))
 
 
@@ -412,7 +412,7 @@ def taken(inputs: Any) -> Any:
 
 
 def refused(settled: Settled, deliveries: Sequence[Delivery]) -> list[int]:
-    """Which of `deliveries` were refused, by their number."""
+    """Return the indexes of the `deliveries` that were refused."""
     return [n for n, each in enumerate(deliveries) if each.receipt in settled.refused]
 
 
@@ -452,5 +452,5 @@ def redis_for_machine(shared_redis: RedisServer) -> None:
 TestSqliteMachine = SqliteStore.TestCase
 TestRedisMachine = pytest.mark.usefixtures("redis_for_machine")(RedisStore.TestCase)
 
-# They make many steps, and should one fail, many more to find the shortest way to it.
+# They take many steps, and after a failure many more to find the shortest way to it.
 pytestmark = pytest.mark.timeout(600)

@@ -1,4 +1,4 @@
-"""A user's project in a folder, with workers that are real processes."""
+"""A user's project in a folder, and workers that are real processes."""
 
 import os
 import re
@@ -35,7 +35,7 @@ def nap(seconds):
 
 @app.task
 def mark(path, seconds=0.0):
-    """Append the process to `path`, rest, and append that it is done, unless that is held up."""
+    """Append "begin" and the pid to `path`, sleep, and append "end" and the pid."""
     with open(path, "a") as file:
         file.write(f"begin {os.getpid()}\\n")
     time.sleep(seconds)
@@ -75,7 +75,10 @@ def progress(self, path):
 
 
 def wait_for(look: Callable[[], T], what: str = "it", deadline: float = DEADLINE) -> T:
-    """Look until there is something true; there is no event for what other programs do."""
+    """Poll `look` until it returns something true, and return that.
+
+    There is no event to wait for, as other processes do it.
+    """
     end = time.monotonic() + deadline
     while not (value := look()):
         assert time.monotonic() < end, f"{what} did not come"
@@ -110,7 +113,7 @@ class Program:
         return self.process.pid
 
     def wait_for_line(self, pattern: str, deadline: float = DEADLINE) -> str:
-        """The first line that `pattern` is found in."""
+        """Wait for a line that matches `pattern`; return the first."""
 
         def found() -> str | None:
             return next((line for line in self.lines if re.search(pattern, line)), None)
@@ -125,11 +128,11 @@ class Program:
         self.process.send_signal(number)
 
     def wait(self, deadline: float = DEADLINE) -> int:
-        """The exit code."""
+        """Wait for the end; return the exit code."""
         try:
             code = self.process.wait(deadline)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"it does not end:\n{self.output}") from None
+            raise AssertionError(f"it does not exit:\n{self.output}") from None
         self._reader.join(deadline)
         return code
 
@@ -138,7 +141,7 @@ class Program:
             self.process.kill()
         self.process.wait()
         self._reader.join(5)
-        if not self._reader.is_alive():  # else a process that it left holds the stream open
+        if not self._reader.is_alive():  # else a process that it started holds the stream open
             assert self.process.stdout is not None
             self.process.stdout.close()
 
@@ -153,7 +156,7 @@ class Program:
 
 
 class Project:
-    """A folder with a `project.py`, and what a user does in it."""
+    """A folder with a `project.py`, and the commands that a user runs in it."""
 
     def __init__(self, folder: Path, source: str = TASKS) -> None:
         self.folder = folder
@@ -164,7 +167,7 @@ class Project:
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-        # Python tells what has changed by the second and the size.
+        # Python detects changes by the size and by the time in seconds, which may be the same.
         Path(cache_from_source(str(path))).unlink(missing_ok=True)
         return path
 
@@ -173,7 +176,7 @@ class Project:
 
     @contextmanager
     def program(self, *argv: str) -> Iterator[Program]:
-        """Python with `argv`; killed at the end if it still runs."""
+        """Run Python with `argv` for the block; kill it at the end if it still runs."""
         program = self.start(*argv)
         try:
             yield program
@@ -181,7 +184,7 @@ class Project:
             program.kill()
 
     def run(self, *argv: str, code: int | None = 0) -> str:
-        """Run Python with `argv` to its end; what it prints."""
+        """Run Python with `argv` to its end; return what it prints."""
         with self.program(*argv) as program:
             ended = program.wait()
         assert code is None or ended == code, f"exit code {ended}:\n{program.output}"
@@ -195,7 +198,7 @@ class Project:
 
     @contextmanager
     def worker(self, *options: str) -> Iterator[Program]:
-        """A worker that is ready; killed at the end if it still runs."""
+        """Run a worker for the block, which begins when it is ready; kill it at the end."""
         argv = ["-m", "liteq", "worker", "-A", "project", "-l", "info", "-c", "2", *options]
         with self.program(*argv) as program:
             program.wait_for_line(r"\[tasks\]")
@@ -203,7 +206,7 @@ class Project:
 
 
 def children_of(pid: int) -> set[int]:
-    """All living descendants of `pid` (Linux)."""
+    """Return all living descendants of `pid` (Linux)."""
     parents = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -227,7 +230,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-# Processes of a worker beside itself and its children: the one that these are forked from.
+# Processes of a worker beside itself and its children: the fork server.
 PORTABLE = os.environ.get("LITEQ_PORTABLE") == "1"
-NURSERIES = 0 if PORTABLE else 1
+FORK_SERVERS = 0 if PORTABLE else 1
 TERM, INT, KILL = signal.SIGTERM, signal.SIGINT, getattr(signal, "SIGKILL", signal.SIGTERM)

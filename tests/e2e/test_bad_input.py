@@ -1,4 +1,4 @@
-"""What goes wrong at the start: one clear line, a documented exit code, nothing lost."""
+"""Errors at the start: one clear line, a documented exit code, nothing lost."""
 
 import os
 import sqlite3
@@ -18,7 +18,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def refusal(project: Project, code: int, *argv: str) -> str:
-    """The one line that the worker ends with."""
+    """Start a worker; return the one line that it ends with."""
     out = project.liteq("worker", *argv, code=code)
     lines = [line for line in out.splitlines() if line.startswith("liteq: ")]
 
@@ -66,7 +66,7 @@ def test_an_unknown_pool(project: Project) -> None:
         (65, ("-Q", "a\x1bb"), "queue name"),
     ],
 )
-def test_an_option_that_cannot_be(
+def test_an_option_that_is_not_valid(
     project: Project, code: int, options: tuple[str, ...], text: str
 ) -> None:
     assert text in refusal(project, code, "-A", "project", *options)
@@ -140,10 +140,10 @@ def test_a_store_that_is_deleted_under_a_running_worker(project: Project, tmp_pa
     assert "Traceback" not in worker.output
 
 
-def test_a_store_that_fails_for_a_while_is_worked_with_again(
+def test_a_worker_goes_on_after_the_store_has_failed_for_a_while(
     project: Project, tmp_path: Path
 ) -> None:
-    """Locked by another program for longer than a worker is patient."""
+    """The store is locked by another program for longer than a worker waits for the lock."""
     project.write(
         "impatient.py",
         "from liteq.brokers.sqlite import session\n"
@@ -170,7 +170,7 @@ def test_a_path_through_a_file(project: Project, tmp_path: Path) -> None:
 
 
 @posix
-def test_the_file_and_what_stands_beside_it_are_private(project: Project, tmp_path: Path) -> None:
+def test_the_file_and_those_beside_it_are_private(project: Project, tmp_path: Path) -> None:
     project.python(
         "import os; os.umask(0)\nfrom project import add; add.delay(1, 2)\n"
         "assert os.stat('project.db-wal')"
@@ -195,7 +195,9 @@ def test_the_file_and_what_stands_beside_it_are_private(project: Project, tmp_pa
         ("app.send_task('a\\nb')", "name"),
     ],
 )
-def test_what_cannot_be_sent_is_refused_at_once(project: Project, call: str, message: str) -> None:
+def test_a_call_that_cannot_be_sent_is_refused_at_once(
+    project: Project, call: str, message: str
+) -> None:
     out = project.python(
         "from project import *\n"
         f"try: {call}\n"

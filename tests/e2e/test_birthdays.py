@@ -1,4 +1,4 @@
-"""The birthdays example: through a year by a clock that is moved, and once for real."""
+"""The birthdays example: for a year by a clock that is moved, and once in real time."""
 
 import importlib.util
 import json
@@ -60,7 +60,7 @@ def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def year(example: Any, number: int) -> list[tuple[str, str]]:
-    """What is sent through that year, in Paris."""
+    """Return the mails of that year, in Paris."""
     example.clock.now = 86400.0 * days_until(number) - 3600
     example.sent.clear()
     fired = travel(example.app, 86400.0 * (days_until(number + 1) - days_until(number)))
@@ -69,7 +69,7 @@ def year(example: Any, number: int) -> list[tuple[str, str]]:
 
 
 def days_until(year: int) -> int:
-    """From the epoch to the first day of that year."""
+    """Return the days from the epoch to the first day of that year."""
     return (date(year, 1, 1) - date(1970, 1, 1)).days
 
 
@@ -111,10 +111,10 @@ def test_a_mail_server_that_is_down_is_tried_again(
     assert sent[0][1] == "new@x"
 
 
-def test_who_was_away_at_eight_still_gets_the_message_of_that_day(example: Any) -> None:
+def test_after_days_off_only_the_last_morning_is_run(example: Any) -> None:
     example.clock.now = 86400.0 * days_until(2030) - 3600
     travel(example.app, 60)
-    example.clock.advance(3 * 86400)  # nobody was up: one run, for the third
+    example.clock.advance(3 * 86400)  # no worker was running: one run, for the third
     assert len(travel(example.app, 60)) == 1
     assert example.sent == []
 

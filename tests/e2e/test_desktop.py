@@ -52,7 +52,7 @@ class Screen:
         argv = ["Xvfb", "-displayfd", str(write_end), "-screen", "0", "900x700x24"]
         self._run(stack, [*argv, "-nolisten", "tcp"], None, keep=write_end)
         os.close(write_end)
-        with os.fdopen(read_end) as file:  # the server says its number when it is ready
+        with os.fdopen(read_end) as file:  # the server writes its number when it is ready
             self.env = {**os.environ, "DISPLAY": f":{file.readline().strip()}"}
         config = folder / "twmrc"
         config.write_text(TWM)
@@ -60,27 +60,27 @@ class Screen:
         self._run(stack, ["twm", "-f", str(config)], {**self.env, "LC_ALL": "C"})
 
     def xdotool(self, *argv: str) -> list[str]:
-        """The lines it prints; none when it finds nothing."""
+        """Run xdotool; return the lines that it prints, none when it finds nothing."""
         done = subprocess.run(
             ["xdotool", *argv], env=self.env, capture_output=True, text=True, check=False
         )
         return done.stdout.splitlines()
 
     def title(self, pattern: str) -> str:
-        """The title of the window whose title is like `pattern`; empty when there is none."""
+        """Return the title of the window that matches `pattern`; empty when there is none."""
         return "".join(self.xdotool(*VISIBLE, pattern, "getwindowname"))
 
     def buttons(self) -> list[str]:
-        """The windows that are buttons, in the order in which they were made.
+        """Return the windows that are buttons, in the order in which they were made.
 
         Tk makes a window of each of its parts. They have no names, but their numbers go up, and
         all buttons are of one height: that of the third part, after the window itself and the
         frame of the first button.
         """
         ours = [int(window) >> _CLIENT for window in self.xdotool(*VISIBLE, TITLE)]
-        told = self.xdotool(*VISIBLE, "^$", "getwindowgeometry", "--shell", "%@")
-        windows = [line.partition("=")[2] for line in told if line.startswith("WINDOW=")]
-        heights = [line.partition("=")[2] for line in told if line.startswith("HEIGHT=")]
+        found = self.xdotool(*VISIBLE, "^$", "getwindowgeometry", "--shell", "%@")
+        windows = [line.partition("=")[2] for line in found if line.startswith("WINDOW=")]
+        heights = [line.partition("=")[2] for line in found if line.startswith("HEIGHT=")]
         parts = [
             (int(window), height)
             for window, height in zip(windows, heights, strict=True)
@@ -95,7 +95,7 @@ class Screen:
         self.xdotool("mousemove", "--window", window, "10", "10", "click", "1")
 
     def close_window(self) -> None:
-        """Have the window manager close the window: it closes the one that the mouse is in."""
+        """Let the window manager close the window: the one that the mouse is in."""
         self.xdotool(*VISIBLE, TITLE, "mousemove", "--window", "%1", "20", "20", "key", "alt+F4")
 
     def _run(
@@ -130,31 +130,31 @@ class Desktop:
         return program
 
     def jobs(self) -> list[Record]:
-        """All jobs, oldest first."""
+        """Return all jobs, oldest first."""
         return self._app.broker.listing(list(Phase), 100)
 
     def phases(self) -> list[Phase]:
         return [job.phase for job in self.jobs()]
 
     def rows(self) -> list[int]:
-        """How many rows each job told that it has drawn."""
-        told = [job.reported and self._app.backend.value(job) for job in self.jobs()]
-        return [each["rows"] if isinstance(each, dict) else 0 for each in told]
+        """Return how many rows each job has reported as drawn."""
+        reported = [job.reported and self._app.backend.value(job) for job in self.jobs()]
+        return [each["rows"] if isinstance(each, dict) else 0 for each in reported]
 
     def ends(self, number: int) -> list[str]:
-        """How each attempt at a job ended."""
+        """Return the outcome of each attempt at a job."""
         return [each.outcome for each in self._app.broker.attempts(self.jobs()[number].message.id)]
 
     def finished(self) -> list[bytes]:
-        """The pictures, oldest first."""
+        """Return the pictures, oldest first."""
         return [path.read_bytes() for path in sorted(self.pictures.glob("*.pgm"))]
 
     def shows(self, pattern: str) -> str:
         """Wait for the window to have a title like this."""
-        return wait_for(lambda: self._screen.title(pattern), f"a window that says {pattern}")
+        return wait_for(lambda: self._screen.title(pattern), f"a window with the title {pattern}")
 
     def close(self, program: Program) -> None:
-        """Close the window; the program ends in order and leaves no process."""
+        """Close the window, and check that the program exits and leaves no process."""
         offspring = children_of(program.pid)
 
         def closed() -> bool:
@@ -169,7 +169,7 @@ class Desktop:
 
 @cache
 def undisturbed(place: str) -> bytes:
-    """The picture as it is when nothing happens while it is drawn."""
+    """Return the picture that is drawn without an interruption."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "picture"
         call = f"import desktop; desktop.draw({place!r}, {SIZE}, {str(path)!r})"
@@ -192,7 +192,7 @@ def desktop(tmp_path: Path, screen: Screen) -> Iterator[Desktop]:
 
 
 def draw_three(desktop: Desktop, screen: Screen) -> None:
-    """Start three jobs; two of them have come some way then."""
+    """Start three jobs, and wait until two of them have drawn some rows."""
     desktop.shows("^No pictures$")
     for _ in range(3):
         screen.click(0)
@@ -200,7 +200,7 @@ def draw_three(desktop: Desktop, screen: Screen) -> None:
 
 
 def kill(program: Program) -> set[int]:
-    """Kill -9 the window's process alone; answer its children."""
+    """Kill only the window's process, with SIGKILL; return its children."""
     offspring = children_of(program.pid)
     assert offspring
     program.kill()
@@ -208,8 +208,10 @@ def kill(program: Program) -> set[int]:
 
 
 def mark_unfinished(desktop: Desktop) -> None:
-    """Leave a mark in the first row of the two unfinished pictures. It stays where it is only if
-    the job goes on with the file."""
+    """Write a mark into the first row of the two unfinished pictures.
+
+    It stays there only if the job goes on with the file.
+    """
     first, second = sorted(desktop.pictures.glob("*.part"))
     for path in (first, second):
         with path.open("r+b") as file:
@@ -218,7 +220,7 @@ def mark_unfinished(desktop: Desktop) -> None:
 
 
 def check_three(desktop: Desktop) -> None:
-    """Two pictures have the mark, and all else is as if nothing had happened."""
+    """Check that two pictures have the mark, and are otherwise as without an interruption."""
     whole, start = undisturbed("Everything"), len(desktop.header)
     marked = whole[:start] + MARK + whole[start + len(MARK) :]
     assert desktop.finished() == [marked, marked, whole]
@@ -294,9 +296,9 @@ def test_what_a_window_left_that_was_killed_again_and_again_goes_on(
     offspring = kill(program)
     mark_unfinished(desktop)
     for _ in range(3):
-        told = desktop.rows()
+        before = desktop.rows()
         program = desktop.start()
-        wait_for(lambda: desktop.rows() != told, "progress")  # noqa: B023 - asked for here only
+        wait_for(lambda: desktop.rows() != before, "progress")  # noqa: B023 - called here only
         offspring |= kill(program)
 
     program = desktop.start()

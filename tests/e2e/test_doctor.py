@@ -45,7 +45,7 @@ def texts(found: dict[str, Any]) -> str:
     return "\n".join(each["what"] for each in found["findings"] if each["severity"] != "note")
 
 
-def test_a_store_that_is_well_is_said_to_be(project: Project) -> None:
+def test_a_healthy_store_has_no_findings(project: Project) -> None:
     found = doctor(project)
 
     assert found["tasks"] == {"ready": 1}
@@ -56,7 +56,7 @@ def test_a_store_that_is_well_is_said_to_be(project: Project) -> None:
     assert "tasks: ready 1" in project.liteq("doctor", "-b", URL)
 
 
-def test_tasks_of_a_dead_worker_are_told_and_taken_back(project: Project) -> None:
+def test_tasks_of_a_dead_worker_are_reported_and_taken_back(project: Project) -> None:
     with project.worker() as worker:
         project.python("import project; project.nap.delay(1000)")
         worker.wait_for_line(r"project\.add.* succeeded")
@@ -68,13 +68,13 @@ def test_tasks_of_a_dead_worker_are_told_and_taken_back(project: Project) -> Non
     assert found["orphans"] == 1
     assert "running tasks belong to workers that died" in texts(found)
 
-    mended = doctor(project, "--repair")
-    assert mended["done"][0] == "took back 1 tasks of dead workers"
-    assert (mended["orphans"], mended["tasks"]["ready"]) == (0, 1)
+    repaired = doctor(project, "--repair")
+    assert repaired["done"][0] == "took back 1 tasks of dead workers"
+    assert (repaired["orphans"], repaired["tasks"]["ready"]) == (0, 1)
 
 
 @pytest.mark.parametrize(
-    ("sql", "told", "mended"),
+    ("sql", "finding", "repaired"),
     [
         ("update task set phase = 3, worker = null", "no worker has them", True),
         ("update task set phase = 3, worker = 77", "no worker has them", True),
@@ -83,19 +83,19 @@ def test_tasks_of_a_dead_worker_are_told_and_taken_back(project: Project) -> Non
         ("update task set created = created + 86400", "sent in the future", False),
     ],
 )
-def test_what_cannot_be_is_told_and_mended_where_that_is_safe(
-    project: Project, sql: str, told: str, mended: bool
+def test_an_impossible_state_is_reported_and_repaired_where_that_is_safe(
+    project: Project, sql: str, finding: str, repaired: bool
 ) -> None:
     change(project, sql)
 
-    assert told in texts(doctor(project, code=1))
-    left = doctor(project, "--repair", code=0 if mended else 1)
-    assert (told in texts(left)) is not mended
-    if mended:
+    assert finding in texts(doctor(project, code=1))
+    left = doctor(project, "--repair", code=0 if repaired else 1)
+    assert (finding in texts(left)) is not repaired
+    if repaired:
         assert left["tasks"] == {"ready": 1}
 
 
-def test_a_task_that_waits_for_another_one_is_as_it_should_be(project: Project) -> None:
+def test_a_task_that_waits_for_another_one_is_no_finding(project: Project) -> None:
     change(
         project,
         "insert into task (id, task, payload, phase, waits)"
@@ -139,11 +139,11 @@ def test_a_damaged_page_is_found_and_nothing_is_written_to_the_file(project: Pro
     assert path.read_bytes() == before
 
 
-def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+def test_a_missing_store_is_not_created(tmp_path: Path) -> None:
     project = Project(tmp_path)
     for command in (["doctor"], ["backup", "copy.db"]):
-        said = project.liteq(*command, "-b", URL, code=69)
-        assert "there is no" in said
+        output = project.liteq(*command, "-b", URL, code=69)
+        assert "there is no" in output
 
     assert not list(tmp_path.glob("*.db*"))
 
@@ -169,7 +169,7 @@ def test_a_store_in_memory_has_no_doctor(tmp_path: Path) -> None:
 
 
 def test_no_tool_opens_the_file_by_itself(project: Project) -> None:
-    """To close it again would drop the locks of the connection (howtocorrupt, section 2.2)."""
+    """Closing it again would drop the locks of the connection (howtocorrupt, section 2.2)."""
     source = """
 import os, sys
 from liteq.cli import main
@@ -185,9 +185,9 @@ import project
 project.app.close()
 print(codes, sorted(set(os.path.basename(each) for each in opened)))
 """
-    said = project.python(source).splitlines()[-1]
+    output = project.python(source).splitlines()[-1]
 
-    assert said == "[0, 0, 69, 0, 0, 0] ['project.db-gate']"
+    assert output == "[0, 0, 69, 0, 0, 0] ['project.db-gate']"
 
 
 # backup
@@ -209,21 +209,21 @@ def test_a_backup_is_whole_while_others_send(project: Project) -> None:
     assert not list(project.folder.glob("*.part*"))
 
 
-def test_what_a_backup_holds_is_run(project: Project) -> None:
-    said = project.liteq("backup", "copy.db", "-A", "project")
-    assert "bytes" in said
+def test_the_tasks_of_a_backup_can_be_run(project: Project) -> None:
+    output = project.liteq("backup", "copy.db", "-A", "project")
+    assert "bytes" in output
     with project.worker("-b", "sqlite:///copy.db") as worker:
         worker.wait_for_line("succeeded")
 
 
-def test_a_backup_replaces_nothing(project: Project) -> None:
+def test_a_backup_replaces_no_file(project: Project) -> None:
     taken = project.write("taken.db", "mine")
     assert "is there already" in project.liteq("backup", "taken.db", "-A", "project", code=78)
     assert taken.read_text() == "mine"
 
     project.write("half.db.part", "")
-    said = project.liteq("backup", "half.db", "-A", "project", code=78)
-    assert "left from a backup that did not end" in said
+    output = project.liteq("backup", "half.db", "-A", "project", code=78)
+    assert "left from a backup that did not end" in output
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no modes")
@@ -234,8 +234,8 @@ def test_a_backup_is_for_its_owner_alone(project: Project) -> None:
     assert (project.folder / "copy.db").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_backup_into_no_folder_says_so(project: Project) -> None:
-    said = project.liteq("backup", "nowhere/copy.db", "-A", "project", code=69)
+def test_a_backup_into_a_missing_folder_is_an_error(project: Project) -> None:
+    output = project.liteq("backup", "nowhere/copy.db", "-A", "project", code=69)
 
-    assert "cannot write" in said
-    assert "No such file" in said
+    assert "cannot write" in output
+    assert "No such file" in output

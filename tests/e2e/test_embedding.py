@@ -102,7 +102,7 @@ def test_a_script_that_is_run_as_a_module(project: Project) -> None:
     assert project.run("-m", "package") == "5\n"
 
 
-def test_at_a_prompt_the_error_says_what_to_do(project: Project) -> None:
+def test_at_a_prompt_the_error_names_the_cure(project: Project) -> None:
     out = project.python(
         SCRIPT
         + "try: app.Worker().start()\nexcept Exception as exc: print(type(exc).__name__, exc)"
@@ -112,7 +112,7 @@ def test_at_a_prompt_the_error_says_what_to_do(project: Project) -> None:
     assert "pool='threads'" in out
 
 
-def test_at_a_prompt_threads_do(project: Project) -> None:
+def test_at_a_prompt_threads_work(project: Project) -> None:
     out = project.python(
         SCRIPT + "with app.Worker(pool='threads'): print(add.delay(2, 3).get(timeout=20))"
     )
@@ -133,7 +133,7 @@ def test_a_worker_can_be_started_from_any_thread_and_takes_no_signals(project: P
     assert out == "5\nTrue\n"
 
 
-def test_a_program_that_forgets_to_stop_it_ends_in_order(project: Project) -> None:
+def test_a_program_that_does_not_stop_its_worker_ends_cleanly(project: Project) -> None:
     out = project.python(
         "from project import app, add\nworker = app.Worker(concurrency=1).start()\n"
         "print(add.delay(2, 3).get(timeout=20))"
@@ -143,7 +143,7 @@ def test_a_program_that_forgets_to_stop_it_ends_in_order(project: Project) -> No
     assert "no worker" in project.liteq("status", "-A", "project", code=69).lower()
 
 
-def test_stop_with_a_timeout_gives_back_what_still_runs(project: Project, tmp_path: Path) -> None:
+def test_stop_with_a_timeout_releases_running_tasks(project: Project, tmp_path: Path) -> None:
     notes = tmp_path / "notes"
     out = project.python(
         "import os, time\nfrom project import app, mark\n"
@@ -157,7 +157,7 @@ def test_stop_with_a_timeout_gives_back_what_still_runs(project: Project, tmp_pa
     assert out == "False\n[('READY', 1)]\n"
 
 
-def test_a_failed_start_is_told_to_who_started_it(project: Project, tmp_path: Path) -> None:
+def test_a_failed_start_raises_in_the_caller(project: Project, tmp_path: Path) -> None:
     (tmp_path / "project.db").write_bytes(b"no database" * 100)
     (tmp_path / "project.db").chmod(0o600)
     out = project.python(
@@ -296,7 +296,7 @@ def test_what_a_killed_host_was_running_goes_on_at_the_next_start(
 
 
 def servers(folder: Path) -> set[int]:
-    """The processes that said that they are servers."""
+    """Return the processes that have announced themselves as servers."""
     return {int(path.name.partition("-")[2]) for path in folder.glob("server-*")}
 
 
@@ -325,7 +325,7 @@ asyncio.run(main())
 def test_servers_that_are_forked_after_the_app_was_used_send_tasks_and_get_results(
     project: Project,
 ) -> None:
-    """And they leave the worker of the process that they were forked from alone."""
+    """They leave the worker of the process that they were forked from alone."""
     project.write(
         "server.py",
         """

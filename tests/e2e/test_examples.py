@@ -1,4 +1,4 @@
-"""The examples, run as the reader of their text would run them."""
+"""The examples, run as their texts say."""
 
 import re
 import shutil
@@ -70,7 +70,7 @@ def test_a_hundred_machines(folder: Project, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell script plays ssh")
 def test_machines_by_ssh(folder: Project, tmp_path: Path) -> None:
-    """A stand-in for ssh that says how it was called: there are no other hosts here."""
+    """A script takes the place of ssh, and prints how it was called: there are no other hosts."""
     ssh = folder.write("bin/ssh", '#!/bin/sh\necho "on $3: $4"\n')
     ssh.chmod(0o755)
     hosts = folder.write("hosts", "alpha\nbeta\n")

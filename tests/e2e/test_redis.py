@@ -1,4 +1,4 @@
-"""What users do on SQLite works on Redis by changing the URL."""
+"""Redis in place of SQLite: the same tests of real workers, with another URL."""
 
 import json
 from pathlib import Path
@@ -23,19 +23,19 @@ def project(tmp_path: Path, redis_store: str) -> Project:
 
 # The same tests once more: pytest gives them the `project` of this module.
 test_a_task_is_sent_run_and_its_result_read = on_sqlite.test_a_task_is_sent_run_and_its_result_read
-test_what_was_sent_before_the_worker_came_is_run = (
-    on_sqlite.test_what_was_sent_before_the_worker_came_is_run
+test_a_task_that_was_sent_before_the_worker_started_is_run = (
+    on_sqlite.test_a_task_that_was_sent_before_the_worker_started_is_run
 )
 test_an_exception_comes_back_as_itself = on_sqlite.test_an_exception_comes_back_as_itself
 test_progress_is_seen_while_the_task_runs = on_sqlite.test_progress_is_seen_while_the_task_runs
-test_an_unknown_task_is_set_aside_and_the_waiting_caller_told = (
-    on_sqlite.test_an_unknown_task_is_set_aside_and_the_waiting_caller_told
+test_an_unknown_task_is_set_aside_and_the_waiting_caller_gets_its_error = (
+    on_sqlite.test_an_unknown_task_is_set_aside_and_the_waiting_caller_gets_its_error
 )
-test_term_lets_what_runs_end_and_leaves_with_zero = (
-    on_sqlite.test_term_lets_what_runs_end_and_leaves_with_zero
+test_term_finishes_running_tasks_and_exits_with_zero = (
+    on_sqlite.test_term_finishes_running_tasks_and_exits_with_zero
 )
-test_nothing_of_a_killed_worker_stays_and_a_sibling_takes_over = (
-    on_sqlite.test_nothing_of_a_killed_worker_stays_and_a_sibling_takes_over
+test_no_process_of_a_killed_worker_stays_and_another_worker_takes_over = (
+    on_sqlite.test_no_process_of_a_killed_worker_stays_and_another_worker_takes_over
 )
 test_a_task_that_kills_its_process_is_set_aside_and_its_neighbours_are_not = (
     on_sqlite.test_a_task_that_kills_its_process_is_set_aside_and_its_neighbours_are_not
@@ -54,7 +54,7 @@ class TestRevoking:
         return Project(tmp_path, revoking.SOURCE.replace(f"{FILE}?durability=fast", redis_store))
 
     test_running = staticmethod(revoking.test_a_running_task_is_ended_with_all_it_started)
-    test_beside = staticmethod(revoking.test_what_runs_beside_it_goes_on)
+    test_beside = staticmethod(revoking.test_other_running_tasks_go_on)
     test_no_worker = staticmethod(revoking.test_a_task_is_revoked_though_no_worker_is_up)
     test_backlog = staticmethod(revoking.test_a_revoked_task_in_a_child_s_backlog_is_not_run)
     test_used_up = staticmethod(
@@ -73,7 +73,7 @@ def test_the_doctor_and_the_tools_look_into_redis(project: Project) -> None:
 
 
 def test_workers_of_several_hosts_are_seen_and_share_the_work(project: Project) -> None:
-    """Hosts by name only: a worker of another machine differs in nothing else that shows."""
+    """The hosts are names only: nothing else distinguishes a worker of another machine here."""
     with project.worker("-n", "one@host-1"), project.worker("-n", "two@host-2"):
         source = "from project import nap; print(nap.delay(0.2).get(30))"
         assert "0.2" in project.python(source)
@@ -83,13 +83,13 @@ def test_workers_of_several_hosts_are_seen_and_share_the_work(project: Project) 
 
 
 class TestSchedules:
-    """Periodic tasks, without a process of their own."""
+    """Periodic tasks, fired by workers and by `liteq beat`."""
 
     @pytest.fixture
     def project(self, tmp_path: Path, redis_store: str) -> Project:
         return Project(tmp_path, schedules.PERIODIC.replace(FILE, redis_store))
 
-    test_code = staticmethod(schedules.test_a_worker_fires_what_the_code_says)
+    test_code = staticmethod(schedules.test_a_worker_fires_what_the_code_declares)
     test_beat = staticmethod(schedules.test_without_beat_a_worker_fires_nothing_and_liteq_beat_does)
     test_shell = staticmethod(
         schedules.test_schedules_are_changed_in_a_shell_and_workers_see_it_at_once

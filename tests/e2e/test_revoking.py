@@ -48,7 +48,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def pids(path: Path) -> list[int]:
-    """The task's process and the one it started."""
+    """Return the task's process and the one that it started."""
 
     def both() -> list[int]:
         found = path.read_text().split() if path.exists() else []
@@ -94,7 +94,7 @@ def note(signal, **named):
     words = [signal.name, str(os.getpid())]
     if request is not None:
         words += [request.id, str(named.get("terminated")), str(named.get("expired"))]
-    with open("heard", "a") as file:
+    with open("signals", "a") as file:
         print(*words, file=file)
 
 for name in "worker_ready worker_process_init task_received task_revoked worker_shutdown".split():
@@ -102,7 +102,7 @@ for name in "worker_ready worker_process_init task_received task_revoked worker_
 """
 
 
-def test_what_becomes_of_a_worker_and_its_tasks_is_told_by_signals(project: Project) -> None:
+def test_signals_are_sent_about_a_worker_and_its_tasks(project: Project) -> None:
     project.write("listening.py", LISTENING)
     with project.worker("-A", "listening", "-c", "1") as worker:
         source = "from project import long; print(long.delay('started').id)"
@@ -113,15 +113,15 @@ def test_what_becomes_of_a_worker_and_its_tasks_is_told_by_signals(project: Proj
         worker.send(TERM)
         assert worker.wait() == 0
 
-    heard = (project.folder / "heard").read_text().splitlines()
-    assert heard[0] == f"worker_ready {worker.pid}" or heard[0] == f"worker_process_init {child}"
-    assert f"worker_process_init {child}" in heard
-    assert f"task_received {child} {id} None None" in heard
-    assert f"task_revoked {worker.pid} {id} True False" in heard
-    assert heard[-1] == f"worker_shutdown {worker.pid}"
+    sent = (project.folder / "signals").read_text().splitlines()
+    assert sent[0] == f"worker_ready {worker.pid}" or sent[0] == f"worker_process_init {child}"
+    assert f"worker_process_init {child}" in sent
+    assert f"task_received {child} {id} None None" in sent
+    assert f"task_revoked {worker.pid} {id} True False" in sent
+    assert sent[-1] == f"worker_shutdown {worker.pid}"
 
 
-def test_what_runs_beside_it_goes_on(project: Project) -> None:
+def test_other_running_tasks_go_on(project: Project) -> None:
     with project.worker("-c", "2"):
         project.python("""
 from project import *

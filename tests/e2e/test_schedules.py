@@ -60,7 +60,7 @@ def listed(project: Project) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("pool", ["processes", "threads", "solo"])
-def test_a_worker_fires_what_the_code_says(project: Project, pool: str) -> None:
+def test_a_worker_fires_what_the_code_declares(project: Project, pool: str) -> None:
     with project.worker("-P", pool) as worker:
         wait_for(lambda: len(notes(project)) >= 3, "three notes")
         worker.wait_for_line(r"Scheduler: Sending due task often \(project.note\)")
@@ -73,8 +73,10 @@ def test_two_workers_fire_each_moment_once(project: Project) -> None:
     with project.worker("-n", "a"), project.worker("-n", "b", "-B", "-s", "file"):
         wait_for(lambda: len(notes(project)) >= 10, "ten notes")
 
-    told = rows(project, "select json_extract(options, '$.headers.periodic_task_moment') from task")
-    assert len(told) == len(set(told)) >= 10
+    moments = rows(
+        project, "select json_extract(options, '$.headers.periodic_task_moment') from task"
+    )
+    assert len(moments) == len(set(moments)) >= 10
 
 
 def test_without_beat_a_worker_fires_nothing_and_liteq_beat_does(project: Project) -> None:
@@ -91,8 +93,8 @@ def test_without_beat_a_worker_fires_nothing_and_liteq_beat_does(project: Projec
 
 
 def test_beat_alone_is_no_worker_and_its_pidfile_goes_with_it(project: Project) -> None:
-    connect = "from liteq.signals import beat_init; beat_init.connect(told)"
-    project.write("project.py", f"{PERIODIC}\ndef told(**_): note('init')\n\n{connect}\n")
+    connect = "from liteq.signals import beat_init; beat_init.connect(note_init)"
+    project.write("project.py", f"{PERIODIC}\ndef note_init(**_): note('init')\n\n{connect}\n")
     options = [
         "--pidfile",
         "beat.pid",
@@ -135,7 +137,7 @@ def test_schedules_are_changed_in_a_shell_and_workers_see_it_at_once(project: Pr
     assert mine["mondays"]["schedule"] == {"crontab": "30 7 * * mon", "tz": "Europe/Paris"}
 
 
-def test_the_answers_of_liteq_schedule(project: Project) -> None:
+def test_the_output_of_liteq_schedule(project: Project) -> None:
     def schedule(*argv: str, code: int = 0) -> str:
         return project.liteq("schedule", *argv, "-A", "project", code=code)
 
@@ -177,9 +179,9 @@ def test_the_code_of_a_schedule_may_change_between_two_starts(project: Project) 
 
 def test_a_schedule_that_cannot_be_ends_the_start_and_is_named(project: Project) -> None:
     project.write("project.py", PERIODIC.replace('"args": ["m"]', '"arg": ["m"]'))
-    told = project.liteq("worker", "-A", "project", code=78)
+    output = project.liteq("worker", "-A", "project", code=78)
 
-    assert "schedule 'mondays': there is no 'arg' in an entry; did you mean 'args'?" in told
+    assert "schedule 'mondays': there is no 'arg' in an entry; did you mean 'args'?" in output
 
 
 # a clock that is set, under a worker that runs

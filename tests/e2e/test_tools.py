@@ -64,7 +64,7 @@ FAR = "2099-01-01T00:00:00+00:00"
 
 
 class Shell(Project):
-    """A folder with the project in it, and `liteq` to be run there."""
+    """A folder with the project in it, where `liteq` is run."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, PROJECT)
@@ -77,7 +77,7 @@ class Shell(Project):
         stdin: int = subprocess.DEVNULL,
         stdout: int = subprocess.PIPE,
     ) -> subprocess.CompletedProcess[str]:
-        """Run `liteq args` with nobody at its standard input; it must end with `code`."""
+        """Run `liteq args` without a terminal; it must exit with `code`."""
         done = subprocess.run(
             [sys.executable, "-m", "liteq", *map(str, args)],
             cwd=self.folder,
@@ -93,25 +93,25 @@ class Shell(Project):
         assert "--verbose" in args or "Traceback" not in done.stderr
         return done
 
-    def says(self, *args: object, code: int = 0) -> str:
-        """What the command prints."""
+    def output(self, *args: object, code: int = 0) -> str:
+        """Return what the command prints."""
         return self.tool(*args, code=code).stdout.strip()
 
-    def complains(self, *args: object, code: int) -> str:
-        """What the command prints on standard error, one line."""
+    def error(self, *args: object, code: int) -> str:
+        """Return the one line that the command prints on standard error."""
         (line,) = self.tool(*args, code=code).stderr.splitlines()
         return line
 
-    def tells(self, *args: object, code: int = 0) -> Any:
-        """The document that the command prints with `--json`."""
-        return json.loads(self.says(*args, "--json", code=code))
+    def json(self, *args: object, code: int = 0) -> Any:
+        """Return the document that the command prints with `--json`."""
+        return json.loads(self.output(*args, "--json", code=code))
 
     def call(self, *args: object) -> str:
-        """Send a task; answer its id."""
-        return self.says("call", "-A", "project", *args)
+        """Send a task; return its id."""
+        return self.output("call", "-A", "project", *args)
 
     def enqueue(self, *messages: Message) -> None:
-        """Write messages into the store past all checks."""
+        """Write messages into the store without any checks."""
         broker = connect(f"sqlite:///{self.folder / 'store.db'}?durability=fast")
         try:
             broker.enqueue(messages)
@@ -131,35 +131,38 @@ class TestStatus:
         shell.call("project.add", "--args", "[2, 3]")
         shell.call("project.send", "--args", '["ann"]', "--countdown", 600)
 
-        told = shell.tells("status", "-A", "project", code=69)
-        said = shell.says("-A", "project", "status", code=69)
+        document = shell.json("status", "-A", "project", code=69)
+        output = shell.output("-A", "project", "status", code=69)
 
-        assert told["workers"] == []
+        assert document["workers"] == []
         assert [
-            (queue["name"], queue["ready"], queue["scheduled"]) for queue in told["queues"]
+            (queue["name"], queue["ready"], queue["scheduled"]) for queue in document["queues"]
         ] == [
             ("celery", 1, 0),
             ("mail", 0, 1),
         ]
-        assert "No worker is up" in said
-        assert "store.db" in said
+        assert "No worker is up" in output
+        assert "store.db" in output
 
-    def test_a_limit_that_leaves_something_out_is_told(self, shell: Shell) -> None:
+    def test_a_limit_that_leaves_something_out_is_reported(self, shell: Shell) -> None:
         for queue in "abc":
             shell.enqueue(message(queue, queue=queue))
 
-        told = shell.tells("status", "-b", URL, "--limit", 2, code=69)
-        all_told = shell.tells("status", "-b", URL, "--limit", 3, code=69)
+        document = shell.json("status", "-b", URL, "--limit", 2, code=69)
+        unlimited = shell.json("status", "-b", URL, "--limit", 3, code=69)
 
-        assert ([queue["name"] for queue in told["queues"]], told["more"]) == (["a", "b"], True)
-        assert (len(all_told["queues"]), all_told["more"]) == (3, False)
+        assert ([queue["name"] for queue in document["queues"]], document["more"]) == (
+            ["a", "b"],
+            True,
+        )
+        assert (len(unlimited["queues"]), unlimited["more"]) == (3, False)
 
 
 class TestCall:
     def test_it_prints_the_id_of_a_task_that_waits_then(self, shell: Shell) -> None:
         id = shell.call("project.add", "--args", "[2, 3]", "--priority", 7, "--queue", "fast")
 
-        (task,) = shell.tells("inspect", "query_task", id, "-A", "project")["tasks"]
+        (task,) = shell.json("inspect", "query_task", id, "-A", "project")["tasks"]
 
         assert (task["name"], task["state"], task["phase"]) == ("project.add", "PENDING", "ready")
         assert (task["priority"], task["queue"]) == (7, "fast")
@@ -167,7 +170,7 @@ class TestCall:
     def test_times_are_kept(self, shell: Shell) -> None:
         id = shell.call("project.add", "-a", "[2, 3]", "--eta", FAR, "--expires", "2099-01-02")
 
-        (task,) = shell.tells("inspect", "query_task", id, "-A", "project")["tasks"]
+        (task,) = shell.json("inspect", "query_task", id, "-A", "project")["tasks"]
 
         assert task["phase"] == "scheduled"
         assert task["eta"].startswith("2099-01-01T00:00:00")
@@ -176,7 +179,7 @@ class TestCall:
     def test_the_tasks_own_options_hold(self, shell: Shell) -> None:
         id = shell.call("project.send", "--kwargs", '{"to": "ann"}')
 
-        (task,) = shell.tells("inspect", "query_task", id, "-A", "project")["tasks"]
+        (task,) = shell.json("inspect", "query_task", id, "-A", "project")["tasks"]
 
         assert task["queue"] == "mail"
 
@@ -184,7 +187,7 @@ class TestCall:
         ids = {shell.call("project.add", "-a", "[1, 1]", "--task-id", "mine") for _ in range(2)}
 
         assert ids == {"mine"}
-        assert shell.tells("purge", "-b", URL, "--force")["purged"] == 1
+        assert shell.json("purge", "-b", URL, "--force")["purged"] == 1
 
     @pytest.mark.parametrize(
         "wrong",
@@ -199,7 +202,7 @@ class TestCall:
             ("--expires", "-1"),
         ],
     )
-    def test_what_cannot_be_read_is_told_by_its_option(
+    def test_a_value_that_cannot_be_parsed_is_reported_with_its_option(
         self, shell: Shell, wrong: tuple[str, str]
     ) -> None:
         done = shell.tool("call", "project.add", *wrong, code=2)
@@ -215,16 +218,16 @@ class TestCall:
         assert "project.ad" in done.stderr
         assert "project.add" in done.stderr
         assert silent.stderr == ""
-        told = shell.tells("inspect", "reserved", "-b", URL)
-        assert [task["name"] for task in told["queues"][0]["tasks"]] == ["project.ad"] * 2
+        document = shell.json("inspect", "reserved", "-b", URL)
+        assert [task["name"] for task in document["queues"][0]["tasks"]] == ["project.ad"] * 2
 
     def test_arguments_that_do_not_fit_the_task_are_not_sent(self, shell: Shell) -> None:
-        line = shell.complains("call", "-A", "project", "project.add", "--args", "[2]", code=65)
+        line = shell.error("call", "-A", "project", "project.add", "--args", "[2]", code=65)
 
         assert "'y'" in line
-        assert shell.tells("inspect", "reserved", "-b", URL)["queues"] == []
+        assert shell.json("inspect", "reserved", "-b", URL)["queues"] == []
 
-    def test_waiting_ends_in_time_with_the_id_told(self, shell: Shell) -> None:
+    def test_waiting_ends_after_the_timeout_with_the_id_printed(self, shell: Shell) -> None:
         done = shell.tool("call", "-b", URL, "t", "--task-id", "mine", "--timeout", 0.1, code=75)
 
         assert done.stdout.split() == ["mine", "PENDING"]
@@ -235,18 +238,18 @@ class TestResult:
     def test_of_a_task_that_waits_it_shows_the_state(self, shell: Shell) -> None:
         id = shell.call("project.add", "--args", "[2, 3]")
 
-        told = shell.tells("result", id, "-b", URL)
+        document = shell.json("result", id, "-b", URL)
 
-        assert shell.says("result", id, "-b", URL) == "PENDING"
-        assert (told["state"], told["result"], told["error"]) == ("PENDING", None, None)
+        assert shell.output("result", id, "-b", URL) == "PENDING"
+        assert (document["state"], document["result"], document["error"]) == ("PENDING", None, None)
 
-    def test_waiting_ends_in_time(self, shell: Shell) -> None:
+    def test_waiting_ends_after_the_timeout(self, shell: Shell) -> None:
         id = shell.call("project.add", "--args", "[2, 3]")
 
-        assert id in shell.complains("result", id, "-b", URL, "--timeout", 0.1, code=75)
+        assert id in shell.error("result", id, "-b", URL, "--timeout", 0.1, code=75)
 
     def test_an_unknown_id_is_not_waited_for(self, shell: Shell) -> None:
-        assert "nobody" in shell.complains("result", "nobody", "-b", URL, "--wait", code=1)
+        assert "nobody" in shell.error("result", "nobody", "-b", URL, "--wait", code=1)
 
 
 class TestInspect:
@@ -254,87 +257,87 @@ class TestInspect:
         id = shell.call("project.send", "--args", '["ann@example.org"]')
 
         for how in ((), ("--json",)):
-            said = shell.says("inspect", "reserved", "-A", "project", *how)
-            assert id in said
-            assert "ann" not in said
+            output = shell.output("inspect", "reserved", "-A", "project", *how)
+            assert id in output
+            assert "ann" not in output
 
-    def test_names_cannot_play_tricks_on_the_terminal(self, shell: Shell) -> None:
+    def test_names_are_shown_without_control_characters(self, shell: Shell) -> None:
         shell.enqueue(message("i", task="\x1b[31mred\r\nnew\u202eline", queue="\x07"))
 
         for command in (("inspect", "reserved"), ("inspect", "query_task", "i")):
-            said = shell.says(*command, "-b", URL)
-            assert r"\x1b[31mred\r\nnew\u202eline" in said
-            assert said.replace("\n", "").isprintable()
-        assert shell.says("status", "-b", URL, code=69).replace("\n", "").isprintable()
+            output = shell.output(*command, "-b", URL)
+            assert r"\x1b[31mred\r\nnew\u202eline" in output
+            assert output.replace("\n", "").isprintable()
+        assert shell.output("status", "-b", URL, code=69).replace("\n", "").isprintable()
 
     def test_it_shows_the_oldest_up_to_the_limit(self, shell: Shell) -> None:
         shell.enqueue(*(message(f"id-{n}", queue="ab"[n % 2]) for n in range(5)))
 
         done = shell.tool("inspect", "reserved", "-b", URL, "--limit", 2)
-        told = shell.tells("inspect", "reserved", "-b", URL, "--limit", 2)
+        document = shell.json("inspect", "reserved", "-b", URL, "--limit", 2)
 
         assert "id-1" in done.stdout
         assert "id-2" not in done.stdout
         assert "--limit" in done.stderr
-        assert [task["id"] for queue in told["queues"] for task in queue["tasks"]] == [
+        assert [task["id"] for queue in document["queues"] for task in queue["tasks"]] == [
             "id-0",
             "id-1",
         ]
-        assert told["more"] is True
+        assert document["more"] is True
 
     def test_scheduled_tasks_are_shown_with_their_time(self, shell: Shell) -> None:
         shell.call("project.send", "--args", '["ann"]', "--eta", FAR)
 
-        told = shell.tells("inspect", "scheduled", "-A", "project")
+        document = shell.json("inspect", "scheduled", "-A", "project")
 
-        (queue,) = told["queues"]
+        (queue,) = document["queues"]
         (task,) = queue["tasks"]
         assert queue["name"] == "mail"
         assert task["eta"].startswith("2099-01-01T00:00:00")
 
     def test_the_applications_own_tasks_are_known_without_a_worker(self, shell: Shell) -> None:
-        told = shell.tells("inspect", "registered", "-A", "project")
+        document = shell.json("inspect", "registered", "-A", "project")
 
-        assert told["workers"] == []
-        assert {"project.add", "project.send"} <= set(told["app"]["tasks"])
+        assert document["workers"] == []
+        assert {"project.add", "project.send"} <= set(document["app"]["tasks"])
 
     @pytest.mark.parametrize("what", ["active", "reserved", "registered", "stats", "report"])
     def test_it_works_on_an_empty_store(self, shell: Shell, what: str) -> None:
-        told = shell.tells("inspect", what, "-b", URL)
+        document = shell.json("inspect", what, "-b", URL)
 
-        assert told["more"] is False
+        assert document["more"] is False
         shell.tool("inspect", what, "-b", URL)
 
-    def test_nobody_answers_a_ping_without_a_worker(self, shell: Shell) -> None:
-        assert shell.says("inspect", "ping", "-b", URL, code=69) == "workers: none"
+    def test_ping_shows_nothing_without_a_worker(self, shell: Shell) -> None:
+        assert shell.output("inspect", "ping", "-b", URL, code=69) == "workers: none"
 
     def test_an_unknown_task_is_no_success(self, shell: Shell) -> None:
         shell.enqueue(message("known"))
 
-        told = shell.tells("inspect", "query_task", "-b", URL, "known", "nobody", code=1)
+        document = shell.json("inspect", "query_task", "-b", URL, "known", "nobody", code=1)
 
-        assert [task["state"] for task in told["tasks"]] == ["PENDING", None]
+        assert [task["state"] for task in document["tasks"]] == ["PENDING", None]
 
     def test_ids_are_for_query_task_only(self, shell: Shell) -> None:
-        assert "query_task" in shell.complains("inspect", "query_task", "-b", URL, code=2)
-        assert "query_task" in shell.complains("inspect", "active", "id", "-b", URL, code=2)
+        assert "query_task" in shell.error("inspect", "query_task", "-b", URL, code=2)
+        assert "query_task" in shell.error("inspect", "active", "id", "-b", URL, code=2)
 
 
 class TestPurge:
-    def test_it_drops_what_waits_in_the_named_queues(self, shell: Shell) -> None:
+    def test_it_drops_tasks_that_wait_in_the_named_queues(self, shell: Shell) -> None:
         shell.enqueue(message("a"), message("b", queue="mail"), message("c", queue="mail", eta=4e9))
 
-        assert shell.says("purge", "-b", URL, "-Q", "mail,none", "-f") == (
+        assert shell.output("purge", "-b", URL, "-Q", "mail,none", "-f") == (
             "purged 2 tasks from mail, none"
         )
-        assert shell.tells("purge", "-b", URL, "--force")["purged"] == 1
-        assert shell.tells("purge", "-b", URL, "--force")["purged"] == 0
+        assert shell.json("purge", "-b", URL, "--force")["purged"] == 1
+        assert shell.json("purge", "-b", URL, "--force")["purged"] == 0
 
-    def test_where_nobody_can_be_asked_it_refuses(self, shell: Shell) -> None:
+    def test_without_a_terminal_it_refuses(self, shell: Shell) -> None:
         shell.enqueue(message("a"))
 
-        assert "--force" in shell.complains("purge", "-b", URL, code=2)
-        assert shell.tells("purge", "-b", URL, "--force")["purged"] == 1
+        assert "--force" in shell.error("purge", "-b", URL, code=2)
+        assert shell.json("purge", "-b", URL, "--force")["purged"] == 1
 
     @pytest.mark.skipif(os.name == "nt", reason="a terminal is made with a pty")
     @pytest.mark.parametrize(("answer", "code", "left"), [("yes", 0, 0), ("no", 1, 1), ("", 1, 1)])
@@ -349,38 +352,38 @@ class TestPurge:
             os.close(terminal)
 
         assert "Drop 1 task of all queues" in done.stderr
-        assert shell.tells("purge", "-b", URL, "--force")["purged"] == left
+        assert shell.json("purge", "-b", URL, "--force")["purged"] == left
 
 
 class TestErrors:
     @pytest.mark.parametrize("command", [("status",), ("purge", "-f"), ("result", "x")])
-    def test_a_file_that_is_no_store_is_told_in_one_line(
+    def test_a_file_that_is_no_store_is_an_error_of_one_line(
         self, shell: Shell, command: tuple[str, ...]
     ) -> None:
         store = shell.folder / "store.db"
         store.write_bytes(b"no database" * 1000)
         store.chmod(0o600)
 
-        assert "store.db" in shell.complains(*command, "-b", URL, code=65)
+        assert "store.db" in shell.error(*command, "-b", URL, code=65)
 
-    def test_an_application_that_is_not_there_is_told_in_one_line(self, shell: Shell) -> None:
-        assert "nowhere" in shell.complains("status", "-A", "nowhere", code=66)
+    def test_a_missing_application_is_an_error_of_one_line(self, shell: Shell) -> None:
+        assert "nowhere" in shell.error("status", "-A", "nowhere", code=66)
 
-    def test_a_url_that_nobody_serves_is_told_in_one_line(self, shell: Shell) -> None:
-        assert "sqlit" in shell.complains("status", "-b", "sqlit:///x.db", code=78)
+    def test_an_unknown_scheme_is_an_error_of_one_line(self, shell: Shell) -> None:
+        assert "sqlit" in shell.error("status", "-b", "sqlit:///x.db", code=78)
 
     def test_another_store_can_be_named_than_the_applications(self, shell: Shell) -> None:
-        assert "other.db" in shell.says(
+        assert "other.db" in shell.output(
             "status", "-A", "project", "-b", "sqlite:///other.db", code=69
         )
 
-    def test_verbose_shows_where_it_happened(self, shell: Shell) -> None:
+    def test_verbose_shows_the_traceback(self, shell: Shell) -> None:
         done = shell.tool("--verbose", "status", "-A", "nowhere", code=66)
 
         assert "Traceback" in done.stderr
 
-    @pytest.mark.skipif(os.name == "nt", reason="a closed pipe is told otherwise there")
-    def test_a_reader_that_has_seen_enough_is_no_error(self, shell: Shell) -> None:
+    @pytest.mark.skipif(os.name == "nt", reason="a closed pipe is another error there")
+    def test_a_closed_pipe_is_no_error(self, shell: Shell) -> None:
         reader, writer = os.pipe()
         os.close(reader)
         done = shell.tool("inspect", "stats", "-b", URL, "--json", stdout=writer)
@@ -389,8 +392,8 @@ class TestErrors:
         assert done.stderr == ""
 
 
-class Office(NamedTuple):
-    """A shell beside a worker that is in the middle of a task."""
+class BusyWorker(NamedTuple):
+    """A shell, and a worker that is running a task."""
 
     shell: Shell
     worker: Program
@@ -398,83 +401,85 @@ class Office(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    shell = Shell(tmp_path_factory.mktemp("office"))
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BusyWorker]:
+    shell = Shell(tmp_path_factory.mktemp("busy"))
     with shell.worker("-P", "threads", "-n", "bee@%h") as worker:
         running = shell.call("project.wait_for", "--args", '["never"]')
         worker.wait_for_line(rf"\[{running}\] received")
-        yield Office(shell, worker, running)
+        yield BusyWorker(shell, worker, running)
 
 
 class TestBesideAWorker:
-    def test_status_shows_who_is_there(self, office: Office) -> None:
-        told = office.shell.tells("status", "-A", "project")
+    def test_status_shows_the_workers(self, busy: BusyWorker) -> None:
+        document = busy.shell.json("status", "-A", "project")
 
-        (worker,) = told["workers"]
+        (worker,) = document["workers"]
         assert worker["name"].startswith("bee@")
         assert (worker["pid"], worker["pool"], worker["concurrency"]) == (
-            office.worker.pid,
+            busy.worker.pid,
             "threads",
             2,
         )
         assert worker["queues"] == ["celery"]
         assert 0 <= worker["beat_age"] < 30
-        assert worker["name"] in office.shell.says("status", "-A", "project")
+        assert worker["name"] in busy.shell.output("status", "-A", "project")
 
-    def test_a_value_is_waited_for_and_shown(self, office: Office) -> None:
-        said = office.shell.says(
+    def test_a_value_is_waited_for_and_shown(self, busy: BusyWorker) -> None:
+        output = busy.shell.output(
             "call", "-A", "project", "project.add", "--args", "[2, 3]", "--wait"
         )
-        told = office.shell.tells(
+        document = busy.shell.json(
             "call", "-A", "project", "project.add", "--args", "[2, 3]", "--wait"
         )
 
-        id, answer = said.splitlines()
+        id, answer = output.splitlines()
         assert answer == "SUCCESS: 5"
-        assert office.shell.says("result", id, "-b", URL, "--wait") == "SUCCESS: 5"
-        assert (told["state"], told["result"], told["repr"]) == ("SUCCESS", 5, "5")
-        assert told["error"] is None
+        assert busy.shell.output("result", id, "-b", URL, "--wait") == "SUCCESS: 5"
+        assert (document["state"], document["result"], document["repr"]) == ("SUCCESS", 5, "5")
+        assert document["error"] is None
 
-    def test_a_long_value_is_cut_for_people_only(self, office: Office) -> None:
+    def test_a_long_value_is_cut_for_people_only(self, busy: BusyWorker) -> None:
         add = ("call", "-A", "project", "project.add", "-a", '["long", "long"]', "--wait")
 
-        assert office.shell.says(*add, "--limit", 4).endswith("'lon... (6 more characters)")
-        assert office.shell.tells(*add, "--limit", 4)["result"] == "longlong"
+        assert busy.shell.output(*add, "--limit", 4).endswith("'lon... (6 more characters)")
+        assert busy.shell.json(*add, "--limit", 4)["result"] == "longlong"
 
-    def test_an_error_is_shown_with_its_traceback_when_asked(self, office: Office) -> None:
-        said = office.shell.says(
+    def test_an_error_is_shown_with_its_traceback_when_asked(self, busy: BusyWorker) -> None:
+        output = busy.shell.output(
             "call", "-A", "project", "project.refuse", "-a", '["no\\u001b way"]', "--wait", code=1
         )
-        id, answer = said.splitlines()
-        told = office.shell.tells("result", id, "-A", "project", code=1)
-        traced = office.shell.says("result", id, "-A", "project", "--traceback", code=1)
+        id, answer = output.splitlines()
+        document = busy.shell.json("result", id, "-A", "project", code=1)
+        traced = busy.shell.output("result", id, "-A", "project", "--traceback", code=1)
 
         assert answer.startswith("FAILURE: Refused(")
         assert "no\\x1b way" in answer
-        assert told["error"]["type"] == "Refused"
-        assert "in refuse" in told["traceback"]
+        assert document["error"]["type"] == "Refused"
+        assert "in refuse" in document["traceback"]
         assert "in refuse" in traced
         assert "\x1b" not in traced
 
     def test_an_error_whose_class_is_not_importable_is_shown_by_its_name(
-        self, office: Office, tmp_path: Path
+        self, busy: BusyWorker, tmp_path: Path
     ) -> None:
-        id = office.shell.call("project.refuse", "--args", '["no"]')
-        office.shell.tool("result", id, "-A", "project", "--wait", code=1)
+        id = busy.shell.call("project.refuse", "--args", '["no"]')
+        busy.shell.tool("result", id, "-A", "project", "--wait", code=1)
         elsewhere = Shell(tmp_path)
         tmp_path.joinpath("project.py").unlink()
 
-        told = elsewhere.tells(
-            "result", id, "-b", f"sqlite:///{office.shell.folder / 'store.db'}", code=1
+        document = elsewhere.json(
+            "result", id, "-b", f"sqlite:///{busy.shell.folder / 'store.db'}", code=1
         )
 
-        assert told["error"]["type"] == "Refused"
-        assert told["repr"] == "Refused('no')"
+        assert document["error"]["type"] == "Refused"
+        assert document["repr"] == "Refused('no')"
 
-    def test_a_value_that_needs_the_applications_classes_asks_for_it(self, office: Office) -> None:
-        shell = office.shell
+    def test_a_value_that_needs_the_applications_classes_asks_for_it(
+        self, busy: BusyWorker
+    ) -> None:
+        shell = busy.shell
         id = shell.call("project.find")
-        ours = shell.says("result", id, "-A", "project", "--wait")
+        ours = shell.output("result", id, "-A", "project", "--wait")
         url, nowhere = f"sqlite:///{shell.folder / 'store.db'}", shell.folder / "nowhere"
         nowhere.mkdir()
 
@@ -482,48 +487,48 @@ class TestBesideAWorker:
         nowhere.joinpath("project.py").unlink()
 
         assert "project.Place" in ours
-        assert "-A" in theirs.complains("result", id, "-b", url, code=65)
+        assert "-A" in theirs.error("result", id, "-b", url, code=65)
 
-    def test_what_a_running_task_tells_of_itself_is_shown(self, office: Office) -> None:
-        def told() -> str:
-            return office.shell.says("result", office.running, "-A", "project")
+    def test_the_state_that_a_running_task_reports_is_shown(self, busy: BusyWorker) -> None:
+        def shown() -> str:
+            return busy.shell.output("result", busy.running, "-A", "project")
 
-        assert wait_for(lambda: "WAITING" in told())
-        assert told() == "WAITING: {'for': 'never'}"
+        assert wait_for(lambda: "WAITING" in shown())
+        assert shown() == "WAITING: {'for': 'never'}"
 
-    def test_inspect_shows_what_it_does(self, office: Office) -> None:
-        (worker,) = office.shell.tells("inspect", "active", "-A", "project")["workers"]
+    def test_inspect_shows_its_running_task(self, busy: BusyWorker) -> None:
+        (worker,) = busy.shell.json("inspect", "active", "-A", "project")["workers"]
 
         (task,) = worker["tasks"]
-        assert (task["id"], task["name"]) == (office.running, "project.wait_for")
+        assert (task["id"], task["name"]) == (busy.running, "project.wait_for")
         assert (task["phase"], task["worker"]) == ("running", worker["name"])
         assert task["started"] >= task["created"]
-        assert office.running in office.shell.says("inspect", "active", "-A", "project")
+        assert busy.running in busy.shell.output("inspect", "active", "-A", "project")
 
-    def test_inspect_shows_what_it_can(self, office: Office) -> None:
-        (registered,) = office.shell.tells("inspect", "registered", "-b", URL)["workers"]
-        (served,) = office.shell.tells("inspect", "active_queues", "-b", URL)["workers"]
+    def test_inspect_shows_its_tasks_and_queues(self, busy: BusyWorker) -> None:
+        (registered,) = busy.shell.json("inspect", "registered", "-b", URL)["workers"]
+        (served,) = busy.shell.json("inspect", "active_queues", "-b", URL)["workers"]
 
         assert "project.add" in registered["tasks"]
         assert served["queues"] == ["celery"]
 
-    def test_inspect_shows_how_it_is(self, office: Office) -> None:
-        (pinged,) = office.shell.tells("inspect", "ping", "-b", URL)["workers"]
-        (stats,) = office.shell.tells("inspect", "stats", "-b", URL)["workers"]
+    def test_inspect_shows_its_heartbeat_and_stats(self, busy: BusyWorker) -> None:
+        (pinged,) = busy.shell.json("inspect", "ping", "-b", URL)["workers"]
+        (stats,) = busy.shell.json("inspect", "stats", "-b", URL)["workers"]
 
         assert pinged["pong"] is True
-        assert stats["pid"] == office.worker.pid
+        assert stats["pid"] == busy.worker.pid
         assert stats["uptime"] > 0
 
-    def test_other_workers_can_be_asked_for(self, office: Office) -> None:
-        told = office.shell.tells("inspect", "ping", "-b", URL, "-d", "ant@nowhere", code=69)
+    def test_other_workers_can_be_asked_for(self, busy: BusyWorker) -> None:
+        document = busy.shell.json("inspect", "ping", "-b", URL, "-d", "ant@nowhere", code=69)
 
-        assert told["workers"] == []
+        assert document["workers"] == []
 
-    def test_what_runs_is_not_purged(self, office: Office) -> None:
-        office.shell.tool("purge", "-b", URL, "--force")
+    def test_a_running_task_is_not_purged(self, busy: BusyWorker) -> None:
+        busy.shell.tool("purge", "-b", URL, "--force")
 
-        (task,) = office.shell.tells("inspect", "query_task", office.running, "-b", URL)["tasks"]
+        (task,) = busy.shell.json("inspect", "query_task", busy.running, "-b", URL)["tasks"]
         assert task["phase"] == "running"
 
 

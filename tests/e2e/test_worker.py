@@ -1,4 +1,4 @@
-"""The worker as its user meets it: real processes on a real file."""
+"""The worker as users run it: real processes on a real file."""
 
 import json
 import os
@@ -15,7 +15,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 @pytest.fixture(params=["0", "1"], ids=["native", "portable"])
 def portable(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With what this platform has, and with what every platform has."""
+    """Run each test with all that this platform has, and with what every platform has."""
     monkeypatch.setenv("LITEQ_PORTABLE", request.param)
 
 
@@ -32,7 +32,7 @@ def test_a_task_is_sent_run_and_its_result_read(project: Project, pool: str) -> 
     assert out == "5\n"
 
 
-def test_what_was_sent_before_the_worker_came_is_run(project: Project) -> None:
+def test_a_task_that_was_sent_before_the_worker_started_is_run(project: Project) -> None:
     id = project.python("from project import add; print(add.delay(2, 3).id)").strip()
     with project.worker():
         out = project.python(
@@ -108,7 +108,9 @@ def test_progress_is_seen_while_the_task_runs(project: Project, tmp_path: Path) 
     assert out.startswith("{'done': 3}\nw1@")
 
 
-def test_an_unknown_task_is_set_aside_and_the_waiting_caller_told(project: Project) -> None:
+def test_an_unknown_task_is_set_aside_and_the_waiting_caller_gets_its_error(
+    project: Project,
+) -> None:
     with project.worker() as worker:
         out = project.python(
             "from project import app\n"
@@ -139,7 +141,7 @@ def test_the_pidfile_is_there_while_the_worker_runs(project: Project, tmp_path: 
 
 
 @posix
-def test_term_lets_what_runs_end_and_leaves_with_zero(project: Project, tmp_path: Path) -> None:
+def test_term_finishes_running_tasks_and_exits_with_zero(project: Project, tmp_path: Path) -> None:
     notes = tmp_path / "notes"
     with project.worker() as worker:
         project.python(f"from project import mark; mark.delay({str(notes)!r}, 1.0)")
@@ -152,7 +154,7 @@ def test_term_lets_what_runs_end_and_leaves_with_zero(project: Project, tmp_path
 
 
 @posix
-def test_a_second_interrupt_ends_at_once_and_gives_back_what_ran(
+def test_a_second_interrupt_ends_at_once_and_releases_running_tasks(
     project: Project, tmp_path: Path
 ) -> None:
     notes = tmp_path / "notes"
@@ -172,7 +174,7 @@ def test_a_second_interrupt_ends_at_once_and_gives_back_what_ran(
 
 
 @linux
-def test_nothing_of_a_killed_worker_stays_and_a_sibling_takes_over(
+def test_no_process_of_a_killed_worker_stays_and_another_worker_takes_over(
     project: Project, tmp_path: Path
 ) -> None:
     notes, hold = tmp_path / "notes", tmp_path / "notes.hold"
@@ -248,7 +250,7 @@ def test_max_tasks_per_child_replaces_the_process(project: Project, tmp_path: Pa
 
 @pytest.mark.alone  # two seconds must be enough
 def test_a_long_task_does_not_keep_a_short_one_waiting(project: Project) -> None:
-    """Even one that looked short: `nap(0)` has been, many times, when `nap(30)` comes."""
+    """Not even one that looked short: `nap(0)` has run many times before `nap(30)`."""
     with project.worker():
         out = project.python(
             "import time\nfrom project import *\n"
@@ -312,7 +314,7 @@ def self_limit():
 
 
 @posix
-def test_time_limits_end_what_runs_too_long_and_the_place_is_free_again(project: Project) -> None:
+def test_time_limits_end_long_tasks_and_free_their_slots(project: Project) -> None:
     project.write("project.py", LIMITED)
     with project.worker("-c", "1"):
         out = project.python(

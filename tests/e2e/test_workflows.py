@@ -97,12 +97,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def t(folder: Path) -> Iterator[ModuleType]:
-    """The project's module, while a worker runs."""
+    """Yield the project's module, while a worker runs."""
     yield from served(folder, TASKS % folder.as_posix())
 
 
 def served(folder: Path, source: str) -> Iterator[ModuleType]:
-    """The module of this `source`, while a worker runs."""
+    """Yield the module of this `source`, while a worker runs."""
     project = Project(folder, source)
     spec = importlib.util.spec_from_file_location("project", folder / "project.py")
     assert spec
@@ -118,12 +118,12 @@ def served(folder: Path, source: str) -> Iterator[ModuleType]:
 
 @pytest.fixture
 def book(tmp_path: Path) -> str:
-    """Where callbacks and errbacks write."""
+    """Return the path of a file that callbacks and errbacks write to."""
     return str(tmp_path / "book")
 
 
 def lines(book: str, count: int) -> list[str]:
-    """What they wrote, once there is enough."""
+    """Return the lines that they wrote, when there are `count`."""
     path = Path(book)
     wait_for(lambda: path.exists() and path.read_text().count("\n") >= count, "the lines")
     return path.read_text().splitlines()
@@ -203,7 +203,7 @@ def test_a_result_that_was_a_tuple_has_all_before_it(t: Any) -> None:
     assert again.parent.parent.get() == 2
 
 
-# where tasks stand
+# parents and roots
 
 
 def test_ids_of_parents_and_roots(t: Any) -> None:
@@ -275,7 +275,7 @@ def test_a_task_that_is_killed_in_a_header_fails_the_body(t: Any) -> None:
         result.get(timeout=30)
 
 
-def test_values_and_errors_are_handed_on_where_that_is_asked_for(t: Any) -> None:
+def test_values_and_errors_are_passed_on_where_that_is_asked_for(t: Any) -> None:
     tolerant = chord([t.add.s(1), t.fail.s("no"), t.fail.s()], t.same.s(), on_error="continue")
     result = tolerant.apply_async()
 
@@ -283,7 +283,7 @@ def test_values_and_errors_are_handed_on_where_that_is_asked_for(t: Any) -> None
     assert (one, type(first), first.args, type(second)) == (1, t.Expected, ("no",), t.Expected)
 
 
-def test_revoking_a_chain_ends_what_waits(t: Any) -> None:
+def test_revoking_a_chain_ends_the_waiting_tasks(t: Any) -> None:
     result = (t.nap.s(1) | t.add.s(1) | t.add.s(2)).apply_async()
     wait_for(lambda: t.app.broker.fetch([result.parent.parent.id])[0].started, "the start")
     result.revoke()
@@ -294,7 +294,7 @@ def test_revoking_a_chain_ends_what_waits(t: Any) -> None:
 # callbacks and errbacks
 
 
-def test_links_are_called_with_what_came_of_a_task(t: Any, book: str) -> None:
+def test_links_are_called_with_the_outcome_of_a_task(t: Any, book: str) -> None:
     canvas = t.add.s(1, 1) | t.add.s(2)
     canvas.link(t.same.s() | t.note_id.s(book))
     good = canvas.apply_async()
@@ -358,7 +358,7 @@ def test_a_workflow_that_a_task_sends_runs(t: Any) -> None:
     assert result[2] == result[0]
 
 
-# looking at them
+# `liteq graph`
 
 
 @pytest.mark.parametrize("form", ["--json", "--dot", "--mermaid", ""])
@@ -385,7 +385,7 @@ def test_a_workflow_is_shown_whichever_of_its_tasks_is_named(
         assert f"(after group {result.parent.id}: 2 of 2 ended)" in shown
 
 
-def test_a_workflow_that_nobody_knows_is_none(folder: Path) -> None:
+def test_an_unknown_workflow_is_an_error(folder: Path) -> None:
     project = Project(folder, TASKS % folder.as_posix())
 
     assert "has no task nothing" in project.liteq("graph", "nothing", "-A", "project", code=1)

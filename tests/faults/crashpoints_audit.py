@@ -11,7 +11,7 @@ from liteq.model.message import Record
 from liteq.states import Phase
 from liteq.support.clock import ManualClock
 from liteq.testing import drain
-from liteq.testing.contract.bench import rescuing
+from liteq.testing.contract.harness import rescuing
 from tests.faults.crashpoints_verbs import KEEP, NOW
 
 _ELSEWHERE = {"owner", "pid", "host"}  # who it was differs from run to run

@@ -11,7 +11,7 @@ from liteq.model.message import Message, Receipt
 from liteq.model.outcome import Settlement
 from liteq.states import Phase
 from liteq.support.clock import ManualClock
-from liteq.testing.contract.bench import rescuing
+from liteq.testing.contract.harness import rescuing
 
 NOW = 1_000_000_000.0
 QUEUES = ("celery",)

@@ -134,7 +134,7 @@ def test_a_password_on_the_command_line_is_warned_of_and_not_shown(project: Proj
     url = "redis://me:hush@127.0.0.1:1/0"
     out = project.liteq("purge", "-f", "-A", "project", "-b", url, "--verbose", code=None)
 
-    assert "liteq: whoever can list the processes of this machine can read the password" in out
+    assert "liteq: any user who can list the processes of this machine can read the password" in out
     assert "hush" not in out
 
 

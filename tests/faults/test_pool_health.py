@@ -10,7 +10,7 @@ from liteq.model.outcome import Kind
 from liteq.pools.base import Kill
 from tests.contract.runners import spec
 from tests.contract.test_pools import Driver, delivery, drive, results
-from tests.e2e.project import NURSERIES, TERM, Program, Project, children_of, wait_for
+from tests.e2e.project import FORK_SERVERS, TERM, Program, Project, children_of, wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -205,12 +205,12 @@ def recycle(project: Project, children: int) -> None:
     )
     with project.worker("-l", "warning", "--max-tasks-per-child", "1") as worker:
         project.run("-c", source, "20")
-        wait_for(lambda: len(children_of(worker.pid)) == NURSERIES + 2, "two children")
-        stay = [worker.pid, *sorted(children_of(worker.pid))[:NURSERIES]]
+        wait_for(lambda: len(children_of(worker.pid)) == FORK_SERVERS + 2, "two children")
+        stay = [worker.pid, *sorted(children_of(worker.pid))[:FORK_SERVERS]]
         files = [descriptors(pid) for pid in stay]
         for _ in range(0, children, 20):  # a program has half a minute
             project.run("-c", source, "20")
-        wait_for(lambda: len(children_of(worker.pid)) == NURSERIES + 2, "two children")
+        wait_for(lambda: len(children_of(worker.pid)) == FORK_SERVERS + 2, "two children")
         assert zombies() == 0
         wait_for(lambda: [descriptors(pid) for pid in stay] == files, "the same descriptors", 5)
         worker.send(TERM)
@@ -238,7 +238,7 @@ def test_the_pool_is_whole_after_hundreds_of_tasks_were_ended(project: Project) 
     with project.worker("-l", "critical") as worker:
         for _ in range(10):
             assert project.python(source) == "{'TimeLimitExceeded'}\n"
-        wait_for(lambda: len(children_of(worker.pid)) == NURSERIES + 2, "two children")
+        wait_for(lambda: len(children_of(worker.pid)) == FORK_SERVERS + 2, "two children")
         out = project.python("from project import *; print(add.delay(2, 3).get(timeout=25))")
         assert out == "5\n"
         assert zombies() == 0

@@ -17,7 +17,7 @@ from liteq.model.message import Record
 from liteq.states import Phase
 from liteq.task import Task
 from liteq.testing import drain
-from liteq.testing.contract.bench import rescuing
+from liteq.testing.contract.harness import rescuing
 from tests.e2e.project import ROOT
 from tests.faults.crashpoints_audit import Snapshot, check_file, check_tasks, snapshot
 from tests.faults.powerloss_disk import Disk

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.project import (
+    FORK_SERVERS,
     KILL,
-    NURSERIES,
     PORTABLE,
     Program,
     Project,
@@ -129,7 +129,7 @@ def test_a_task_whose_child_was_killed_runs_again_and_the_others_do_not_notice(
         wait_for(lambda: len(notes(first)) == 2, "the second run")
         outcome(project, victim)
         outcome(project, neighbour)
-        wait_for(lambda: len(children_of(worker.pid)) == NURSERIES + 2, "the pool in full size")
+        wait_for(lambda: len(children_of(worker.pid)) == FORK_SERVERS + 2, "the pool in full size")
 
     assert lost(project, victim) == 1
     assert lost(project, neighbour) == 0
@@ -346,7 +346,7 @@ def test_a_child_that_is_killed_while_it_is_idle_is_replaced(project: Project) -
 
 def newest_child(worker: Program) -> int:
     """The one child of the pool (the other process is the one it was forked from)."""
-    size = NURSERIES + 1
+    size = FORK_SERVERS + 1
     pids = wait_for(lambda: len(found := children_of(worker.pid)) == size and found, "a child")
     assert isinstance(pids, set)
     return max(pids, key=started)

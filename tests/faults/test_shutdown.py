@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.project import (
+    FORK_SERVERS,
     INT,
     KILL,
-    NURSERIES,
     PORTABLE,
     TERM,
     Program,
@@ -250,7 +250,7 @@ def test_what_ends_because_it_was_told_to_has_not_failed(
     with project.worker("-c", "1") as worker, leaves_nothing(worker):
         work.start(f"{name}.delay({str(work.path)!r})")
         if name == "with_program":
-            wait_for(lambda: len(children_of(worker.pid)) == NURSERIES + 2, "the program")
+            wait_for(lambda: len(children_of(worker.pid)) == FORK_SERVERS + 2, "the program")
         worker.send(TERM)
         assert worker.wait() == 0
 

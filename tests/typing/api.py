@@ -6,7 +6,9 @@ A call that must be refused carries an ignore; mypy's `warn_unused_ignores` fail
 from typing import Any, assert_type
 
 from liteq import AsyncResult, LiteQ, Signature, Task, shared_task
+from liteq.beat.timetable import Timetable
 from liteq.result import EagerResult
+from liteq.worker.worker import Worker
 
 app = LiteQ("typed")
 
@@ -58,6 +60,12 @@ assert_type(app.enqueue_many([add.s(1), add.s(2)]), list[AsyncResult[Any]])
 assert_type(app.register_task(Shout), Task[[str], str])
 assert_type(app.register_task(Shout()).delay("x"), AsyncResult[str])
 
+# what an app is used for beside
+
+assert_type(app.Worker(concurrency=2, queues=["mail"]), Worker)
+assert_type(app.schedules, Timetable)
+assert_type(app.current_task, Task[..., Any] | None)
+
 # direct calls
 
 assert_type(add(1, 2), int)
@@ -80,6 +88,8 @@ look.delay(5)  # type: ignore[arg-type]
 double.delay("x")  # type: ignore[arg-type]
 halve.delay()  # type: ignore[call-arg]
 app.register_task(Shout).delay(5)  # type: ignore[arg-type]
+app.Worker(concurrency="2")  # type: ignore[arg-type]
+app.Worker(slots=2)  # type: ignore[call-arg]
 add.apply_async("12")  # a text is a sequence: refused when it runs
 add.apply_async(5)  # type: ignore[arg-type]
 add.apply_async((1,), [2])  # type: ignore[arg-type]

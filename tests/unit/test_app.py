@@ -1,5 +1,6 @@
 """The application: its settings, its tasks, its store."""
 
+import inspect
 import sys
 import types
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from liteq import LiteQ, Task
 from liteq.app.registry import OPTIONS
 from liteq.exceptions import ImproperlyConfigured, InvalidTaskError, NotRegistered, PayloadTooLarge
 from liteq.testing import ManualClock, MemoryBroker, drain
+from liteq.worker.options import WorkerOptions
+from liteq.worker.worker import Worker
 
 
 @pytest.fixture
@@ -66,7 +69,7 @@ def test_a_source_that_is_not_there_is_an_error_each_time_until_it_is(
     assert app.conf.task_default_queue == "mine"
 
 
-def test_what_is_set_later_counts(settings: types.ModuleType) -> None:
+def test_the_last_source_wins(settings: types.ModuleType) -> None:
     app = quiet("x", task_default_queue="first")
     app.config_from_object(settings)
     assert app.conf.task_default_queue == "mine"
@@ -100,20 +103,20 @@ def test_the_environment_may_name_the_source(
     assert app.conf.task_default_queue == "mine"
 
 
-def test_configuring_is_told_once_before_and_after(settings: types.ModuleType) -> None:
+def test_signals_are_sent_once_before_and_after_configuring(settings: types.ModuleType) -> None:
     app = quiet("x", config_source=settings)
-    told = []
+    sent = []
 
     @app.on_configure.connect
     def before(sender: LiteQ, **_: Any) -> None:
-        told.append(("before", sender, sender.conf.task_default_queue))
+        sent.append(("before", sender, sender.conf.task_default_queue))
 
     @app.on_after_configure.connect
     def after(sender: LiteQ, source: Any, **_: Any) -> None:
-        told.append(("after", sender, source.task_default_queue))
+        sent.append(("after", sender, source.task_default_queue))
 
     assert app.conf is app.conf
-    assert told == [("before", app, "celery"), ("after", app, "mine")]
+    assert sent == [("before", app, "celery"), ("after", app, "mine")]
 
 
 # the store
@@ -199,7 +202,7 @@ def test_a_task_of_the_script_is_named_after_the_app(app: LiteQ, module: str) ->
     assert quiet().task(job).name == "__main__.job"
 
 
-def test_names_may_be_made_otherwise() -> None:
+def test_naming_can_be_overridden() -> None:
     class Mine(LiteQ):
         def gen_task_name(self, name: str, module: str) -> str:
             return name.upper()
@@ -209,7 +212,7 @@ def test_names_may_be_made_otherwise() -> None:
     assert Mine(set_as_current=False).task(job).name == "JOB"
 
 
-def test_a_name_that_is_taken_answers_the_task_that_has_it(app: LiteQ) -> None:
+def test_a_name_that_is_taken_returns_the_task_that_has_it(app: LiteQ) -> None:
     first = app.task(name="job")(lambda: 1)
     second = app.task(name="job")(lambda: 2)
 
@@ -314,17 +317,17 @@ def test_annotations_change_options_of_tasks_by_name(app: LiteQ) -> None:
     assert (b.max_retries, b.queue) == (1, None)
 
 
-def test_being_finalized_is_told_once(app: LiteQ) -> None:
-    told = []
+def test_on_after_finalize_is_sent_once(app: LiteQ) -> None:
+    sent = []
 
     @app.on_after_finalize.connect
     def after(sender: LiteQ, **_: Any) -> None:
-        told.append(sender)
+        sent.append(sender)
 
     app.tasks  # noqa: B018
     app.finalize()
 
-    assert told == [app]
+    assert sent == [app]
 
 
 # modules with tasks
@@ -396,6 +399,16 @@ def test_included_modules_are_imported_and_one_that_cannot_is_named(app: LiteQ) 
         app.load_tasks()
 
 
+# the worker
+
+
+def test_the_options_that_editors_show_are_those_of_the_worker(app: LiteQ) -> None:
+    names = [*inspect.signature(Worker).parameters][1:]
+
+    assert list(WorkerOptions.__annotations__) == names
+    assert isinstance(app.Worker(pool="threads", concurrency=1), Worker)
+
+
 # sending
 
 
@@ -414,7 +427,7 @@ def test_arguments_are_a_list_and_a_dict(app: LiteQ, args: Any, kwargs: Any) -> 
         app.send_task("t", args, kwargs)
 
 
-def test_many_calls_are_sent_at_once_and_answered_in_order(app: LiteQ) -> None:
+def test_many_calls_are_sent_at_once_and_their_results_are_in_order(app: LiteQ) -> None:
     double = app.task(name="double")(lambda n: 2 * n)
 
     results = app.enqueue_many(double.s(n) for n in range(10))
@@ -444,5 +457,5 @@ def test_of_many_calls_all_are_sent_or_none(app: LiteQ) -> None:
     assert app.broker.counts() == []
 
 
-def test_an_app_says_what_it_is(app: LiteQ) -> None:
+def test_the_repr_of_an_app_has_its_name(app: LiteQ) -> None:
     assert repr(app) == "<LiteQ project>"

@@ -1,4 +1,4 @@
-"""`liteq.testing.drain`: what waits is run, in this thread."""
+"""Waiting tasks run in the test's own thread: `liteq.testing.drain`."""
 
 import threading
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def app(clock: ManualClock) -> Iterator[LiteQ]:
     app.close()
 
 
-def test_what_waits_is_run_in_this_thread(app: LiteQ) -> None:
+def test_waiting_tasks_are_run_in_this_thread(app: LiteQ) -> None:
     @app.task
     def where() -> int:
         return threading.get_ident()
@@ -34,11 +34,11 @@ def test_what_waits_is_run_in_this_thread(app: LiteQ) -> None:
     assert result.get(timeout=0) == threading.get_ident()
 
 
-def test_nothing_waits_and_nothing_is_run(app: LiteQ) -> None:
+def test_without_tasks_nothing_is_run(app: LiteQ) -> None:
     assert drain(app) == 0
 
 
-def test_what_a_task_sends_is_run_as_well_whatever_its_queue(app: LiteQ) -> None:
+def test_tasks_that_a_task_sends_are_run_as_well_whatever_their_queue(app: LiteQ) -> None:
     seen = []
 
     @app.task
@@ -122,7 +122,7 @@ def test_an_expired_task_is_not_run(app: LiteQ, clock: ManualClock) -> None:
     assert (result.state, ran) == ("REVOKED", [])
 
 
-def test_a_task_can_tell_of_itself_while_it_runs(app: LiteQ) -> None:
+def test_a_task_can_report_a_state_while_it_runs(app: LiteQ) -> None:
     seen = []
 
     @app.task(bind=True)
@@ -136,7 +136,7 @@ def test_a_task_can_tell_of_itself_while_it_runs(app: LiteQ) -> None:
     assert seen == [("PROGRESS", "drain")]
 
 
-def test_what_a_worker_holds_is_left_to_it(app: LiteQ) -> None:
+def test_claimed_tasks_are_left_to_their_worker(app: LiteQ) -> None:
     @app.task
     def nothing() -> None: ...
 

@@ -1,4 +1,4 @@
-"""What entries do at a moment: pure, by a time that is given."""
+"""The decision what an entry does at a given time."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liteq.beat.firing import Due, due, merged, moments, planned
+from liteq.beat.firing import Due, due, fire_times, merged, planned
 from liteq.model.entry import Entry
 from liteq.model.message import Message
 from liteq.schedules import BaseSchedule, crontab, from_text, schedule, to_text
@@ -23,19 +23,19 @@ DAILY = crontab.from_string("0 2 * * *")
 
 
 def entry(which: BaseSchedule | float = HOURLY, now: float = NOON, **fields: Any) -> Entry:
-    """An entry that begins `now`."""
+    """Return an entry that begins `now`."""
     which = which if isinstance(which, BaseSchedule) else schedule(which)
     return planned(Entry("report", to_text(which), MESSAGE, **fields), now)
 
 
 def step(entry: Entry, now: float) -> Due:
-    """The one step that it takes."""
+    """Return the one step that is due."""
     (found,) = due([entry], now)
     return found
 
 
 def run(entry: Entry, now: float) -> tuple[Entry, list[float]]:
-    """Take all steps that there are to take; the moments for which something was sent."""
+    """Take all steps that are due; return the entry, and the moments for which it has sent."""
     sent = []
     while steps := due([entry], now):
         (found,) = steps
@@ -77,7 +77,7 @@ def test_what_is_sent_is_the_message_with_an_id_and_the_moment_in_its_headers() 
     )
 
 
-def test_the_id_is_that_of_the_moment_whoever_sends_it_and_whenever() -> None:
+def test_the_id_depends_on_the_moment_only() -> None:
     hourly = entry()
     early, late = step(hourly, NOON + HOUR), step(hourly, NOON + HOUR + 9)
     assert early.firing.message
@@ -92,7 +92,7 @@ def test_the_id_is_that_of_the_moment_whoever_sends_it_and_whenever() -> None:
     assert len(ids) == 4
 
 
-def test_an_interval_does_not_drift_with_the_moments_at_which_it_is_looked_at() -> None:
+def test_an_interval_does_not_drift_with_the_times_of_the_turns() -> None:
     now, ticking = NOON, entry(10)
     for n in range(1, 50):
         now = NOON + 10 * n + 0.3
@@ -101,7 +101,7 @@ def test_an_interval_does_not_drift_with_the_moments_at_which_it_is_looked_at() 
         ticking = found.firing.entry
 
 
-def test_what_is_paused_or_over_does_not_fire() -> None:
+def test_a_paused_or_ended_entry_does_not_fire() -> None:
     paused = entry(paused=True)
 
     assert paused.due is None
@@ -137,7 +137,7 @@ def test_after_three_days_down_it_runs_for_none_of_them() -> None:
     assert (after.due, after.runs) == (NOON + 3 * DAY + HOUR, 0)
 
 
-def test_what_is_punctual_runs_even_if_others_were_missed_before() -> None:
+def test_a_punctual_moment_runs_even_if_others_were_missed_before() -> None:
     _, sent = run(entry(misfire="skip"), THREE_DAYS_ON - 60)
 
     assert sent == [NOON + 3 * DAY]
@@ -151,7 +151,7 @@ def test_after_three_days_down_it_runs_for_each_of_them() -> None:
 
 
 @pytest.mark.parametrize(("misfire", "runs"), [("once", 1), ("all", 5)])
-def test_what_is_later_than_the_grace_does_not_run(misfire: str, runs: int) -> None:
+def test_a_moment_later_than_the_grace_does_not_run(misfire: str, runs: int) -> None:
     _, sent = run(entry(misfire=misfire, grace=5 * HOUR), THREE_DAYS_ON)
     _, none = run(entry(misfire=misfire, grace=89.0), THREE_DAYS_ON)
 
@@ -187,7 +187,7 @@ def test_in_the_years_ahead_too() -> None:
 # jitter
 
 
-def test_jitter_is_a_delay_that_differs_by_moment_and_not_by_who_asks() -> None:
+def test_jitter_is_a_delay_that_differs_by_moment_and_not_by_process() -> None:
     jittery = entry(jitter=30.0)
     delays = []
     for n in range(1, 100):
@@ -228,7 +228,7 @@ def test_each_moment_fires_at_most_once_in_order_and_never_early(
 
 
 @pytest.mark.parametrize("which", [EVERY_MINUTE, 60.0])
-def test_a_clock_that_is_set_back_a_day_keeps_nobody_silent_for_a_day(which: Any) -> None:
+def test_after_the_clock_is_set_back_a_day_entries_fire_soon(which: Any) -> None:
     ticking, _ = run(entry(which), NOON + MINUTE)
     yesterday = NOON + MINUTE - DAY
     back, sent = run(ticking, yesterday + 1)
@@ -269,7 +269,7 @@ def test_a_clock_that_goes_back_again_and_again_does_not_put_a_run_off_for_ever(
     assert hourly.due <= NOON + HOUR
 
 
-def test_a_little_back_is_nothing() -> None:
+def test_a_clock_that_is_set_back_less_than_a_second_is_ignored() -> None:
     ticking, _ = run(entry(1.0), NOON + 10)
 
     assert due([ticking], NOON + 9.2) == []
@@ -287,7 +287,7 @@ def test_a_clock_that_is_set_forward_and_back_runs_once_for_the_jump() -> None:
 # what the code has now
 
 
-def test_an_entry_that_the_code_has_as_before_stays_as_it_is() -> None:
+def test_an_entry_that_is_declared_as_before_stays_as_it_is() -> None:
     stored = step(entry(app="shop"), NOON + HOUR).firing.entry._replace(version=7)
 
     assert merged(stored, Entry("report", stored.schedule, MESSAGE, app="shop"), NOON + DAY) is None
@@ -303,14 +303,14 @@ def test_an_entry_that_is_new_begins_now() -> None:
     "change",
     [{"message": MESSAGE._replace(queue="other")}, {"misfire": "all"}, {"app": "shop"}],
 )
-def test_a_change_that_is_not_of_its_moments_leaves_them(change: dict[str, Any]) -> None:
+def test_a_change_that_is_not_of_the_schedule_keeps_the_moments(change: dict[str, Any]) -> None:
     stored = step(entry(), NOON + HOUR).firing.entry._replace(version=7)
     wanted = Entry("report", stored.schedule, MESSAGE)._replace(**change)
 
     assert merged(stored, wanted, NOON + DAY) == stored._replace(**change)
 
 
-def test_a_change_of_its_schedule_makes_its_moments_anew_and_leaves_its_history() -> None:
+def test_a_change_of_the_schedule_changes_the_moments_and_keeps_the_history() -> None:
     stored = step(entry(), NOON + HOUR).firing.entry._replace(version=7)
     changed = merged(stored, Entry("report", to_text(DAILY), MESSAGE), NOON + DAY)
 
@@ -319,7 +319,7 @@ def test_a_change_of_its_schedule_makes_its_moments_anew_and_leaves_its_history(
     assert (changed.runs, changed.last, changed.version) == (1, stored.last, 7)
 
 
-def test_what_is_paused_stays_paused() -> None:
+def test_a_paused_entry_stays_paused() -> None:
     stored = entry(paused=True, now=NOON)._replace(version=7)
     changed = merged(stored, Entry("report", to_text(DAILY), MESSAGE), NOON)
 
@@ -330,9 +330,9 @@ def test_what_is_paused_stays_paused() -> None:
 # a look ahead
 
 
-def test_the_moments_to_come_are_those_at_which_it_fires() -> None:
+def test_fire_times_are_those_at_which_it_fires() -> None:
     jittery = entry(jitter=600.0)
-    ahead = list(islice(moments(jittery), 20))
+    ahead = list(islice(fire_times(jittery), 20))
     fired = []
     for _ in range(20):
         assert jittery.due
@@ -340,15 +340,15 @@ def test_the_moments_to_come_are_those_at_which_it_fires() -> None:
         jittery = step(jittery, jittery.due).firing.entry
 
     assert ahead == fired
-    assert list(moments(entry(paused=True))) == []
+    assert list(fire_times(entry(paused=True))) == []
 
 
-def test_moments_go_on_through_changes_of_the_clock() -> None:
+def test_fire_times_go_on_through_summer_time() -> None:
     paris = crontab.from_string("30 2 * * *", tz="Europe/Paris")
     start = datetime(2030, 3, 29, tzinfo=UTC)
     days = [
         datetime.fromtimestamp(each, UTC)
-        for each in islice(moments(entry(paris, start.timestamp())), 4)
+        for each in islice(fire_times(entry(paris, start.timestamp())), 4)
     ]
 
     assert [each.strftime("%d %H:%M") for each in days] == [

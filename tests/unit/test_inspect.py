@@ -1,4 +1,4 @@
-"""`app.control.inspect()`: what workers do, in the form of Celery's replies."""
+"""The state of workers in the form of Celery's replies: `app.control.inspect()`."""
 
 import threading
 from typing import Any
@@ -14,7 +14,7 @@ FACTS = '{"queues": ["celery", "mail"], "tasks": ["add"], "pool": "threads", "co
 
 @pytest.fixture
 def ids(app: LiteQ, broker: MemoryBroker) -> list[str]:
-    """Of a task that runs, one that waits, one whose moment has not come; and two workers."""
+    """Return the ids of a running, a waiting and a scheduled task; there are two workers."""
     add = app.task(name="add", max_retries=7)(lambda x, y: x + y)
     results = [add.delay(1, y=2)]
     worker = broker.register("w1@h", FACTS)
@@ -25,7 +25,7 @@ def ids(app: LiteQ, broker: MemoryBroker) -> list[str]:
     return [result.id for result in results]
 
 
-def test_without_a_worker_nobody_replies(app: LiteQ) -> None:
+def test_without_a_worker_there_are_no_replies(app: LiteQ) -> None:
     ask: Any = app.control.inspect()
     app.send_task("t")
 
@@ -66,7 +66,7 @@ def test_a_task_that_runs_is_described_as_in_celery(
     }
 
 
-def test_what_waits_is_shown_once_by_a_worker_of_its_queue(app: LiteQ, ids: list[str]) -> None:
+def test_a_waiting_task_is_shown_once_by_a_worker_of_its_queue(app: LiteQ, ids: list[str]) -> None:
     reserved = app.control.inspect().reserved() or {}
 
     assert [task["id"] for task in reserved["w1@h"]] == [ids[1]]
@@ -76,7 +76,7 @@ def test_what_waits_is_shown_once_by_a_worker_of_its_queue(app: LiteQ, ids: list
     assert task["delivery_info"]["priority"] == 5
 
 
-def test_what_is_scheduled_has_its_moment(app: LiteQ, ids: list[str]) -> None:
+def test_a_scheduled_task_has_its_eta(app: LiteQ, ids: list[str]) -> None:
     scheduled = app.control.inspect().scheduled() or {}
 
     (entry,) = scheduled["w2@h"]
@@ -101,7 +101,7 @@ def test_tasks_are_asked_for_by_id(app: LiteQ, ids: list[str]) -> None:
     assert app.control.inspect().query_task("unknown") == {"w1@h": {}, "w2@h": {}}
 
 
-def test_only_those_that_are_named_reply(app: LiteQ, ids: list[str]) -> None:
+def test_only_the_named_workers_reply(app: LiteQ, ids: list[str]) -> None:
     assert app.control.inspect("w2@h").ping() == {"w2@h": {"ok": "pong"}}
     assert app.control.inspect(destination=["w1@h"]).active_queues() == {
         "w1@h": [
@@ -113,7 +113,7 @@ def test_only_those_that_are_named_reply(app: LiteQ, ids: list[str]) -> None:
     assert app.control.ping(destination=["w1@h"]) == [{"w1@h": {"ok": "pong"}}]
 
 
-def test_a_worker_that_is_silent_answers_no_ping(
+def test_a_worker_without_a_recent_heartbeat_fails_the_ping(
     app: LiteQ, ids: list[str], clock: ManualClock, broker: MemoryBroker
 ) -> None:
     clock.advance(16)
@@ -159,18 +159,18 @@ def test_settings_and_report_show_no_secrets(app: LiteQ, ids: list[str]) -> None
     assert "swordfish" not in str(conf) + str(report)
 
 
-def test_a_worker_at_work_tells_what_it_does() -> None:
-    begun, go = threading.Event(), threading.Event()
+def test_a_worker_shows_what_it_is_doing() -> None:
+    started, go = threading.Event(), threading.Event()
     app = LiteQ("asked", broker="memory://", set_as_current=False)
 
     @app.task(name="wait")
     def wait(n: int) -> None:
-        begun.set()
+        started.set()
         go.wait(20)
 
     with app, app.Worker(pool="threads", concurrency=1, hostname="w@h"):
         result = wait.delay(4)
-        assert begun.wait(20)
+        assert started.wait(20)
         ask = app.control.inspect()
         ((task,),) = (ask.active() or {}).values()
         stats, clock = ask.stats(), ask.clock()

@@ -1,4 +1,4 @@
-"""Periodic tasks as programs have them, `app.schedules`, and time travel."""
+"""Periodic tasks that code declares, `app.schedules`, and the helpers for tests."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -41,7 +41,7 @@ def entry_of(app: LiteQ) -> Entry:
 
 
 def payload_of(app: LiteQ, entry: Entry) -> Any:
-    """The arguments that are sent: it is fired, and run."""
+    """Fire and run the entry; return the arguments that its task got."""
     tick(app)
     app.broker.clock.advance((entry_next(app, entry) or 0) - app.broker.clock())  # type: ignore[attr-defined]
     tick(app)
@@ -52,7 +52,7 @@ def payload_of(app: LiteQ, entry: Entry) -> Any:
 
 
 def entry_next(app: LiteQ, entry: Entry) -> float | None:
-    return app.schedules[entry.name].due  # type: ignore[no-any-return]
+    return app.schedules[entry.name].due
 
 
 # beat_schedule
@@ -118,7 +118,7 @@ def test_expires_is_seconds_from_each_run_or_a_moment_for_all_of_them(app: LiteQ
     assert (moment.expires, moment.message.expires) == (None, NOON.timestamp())
 
 
-def test_what_an_entry_can_be_told(app: LiteQ) -> None:
+def test_an_entry_has_the_fields_that_were_given(app: LiteQ) -> None:
     app.conf.beat_schedule = {
         "x": {
             "task": "report",
@@ -138,7 +138,7 @@ def test_what_an_entry_can_be_told(app: LiteQ) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "says"),
+    ("fields", "message"),
     [
         ({"task": "report"}, "needs a `schedule`"),
         ({"schedule": 5}, "needs a `task`"),
@@ -155,8 +155,8 @@ def test_what_an_entry_can_be_told(app: LiteQ) -> None:
         ({"task": "one", "schedule": 5, "args": (1, 2)}, "too many positional"),
     ],
 )
-def test_an_entry_that_cannot_be_is_refused_by_its_name(
-    app: LiteQ, fields: dict[str, Any], says: str
+def test_an_invalid_entry_is_refused_with_its_name(
+    app: LiteQ, fields: dict[str, Any], message: str
 ) -> None:
     @app.task(name="one")
     def one(x: int) -> None: ...
@@ -164,7 +164,7 @@ def test_an_entry_that_cannot_be_is_refused_by_its_name(
     app.conf.beat_schedule = {"nightly": fields}
     with pytest.raises(ImproperlyConfigured, match="schedule 'nightly': ") as caught:
         entries_of(app)
-    assert says in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_task_that_is_not_known_here_may_be_sent_by_its_name(app: LiteQ) -> None:
@@ -199,7 +199,7 @@ def test_periodic_tasks_of_a_handler_as_in_celerys_documentation(app: LiteQ) -> 
 
 
 @pytest.mark.parametrize("signal", ["on_after_configure", "on_after_finalize"])
-def test_a_handler_that_is_connected_late_is_heard(app: LiteQ, signal: str) -> None:
+def test_a_handler_that_is_connected_late_is_called(app: LiteQ, signal: str) -> None:
     assert app.conf.timezone is None  # settings were looked at
 
     def setup(sender: LiteQ, **_: Any) -> None:
@@ -222,7 +222,7 @@ def test_a_task_or_a_signature_with_more_arguments_can_be_given(app: LiteQ) -> N
     assert payload_of(app, plain) == ((1,), {"a": 2})
 
 
-def test_what_was_added_stays_when_settings_are_read_after_it(app: LiteQ) -> None:
+def test_an_added_entry_stays_when_settings_are_read_after_it(app: LiteQ) -> None:
     app.add_periodic_task(10, app.tasks["report"], name="x")
     fields = {"task": "report", "schedule": 5}
     app.config_from_object({"beat_schedule": {"y": fields}})
@@ -246,7 +246,9 @@ def test_a_canvas_is_made_anew_at_each_moment_and_its_end_is_that_of_the_run(app
     app.add_periodic_task(10, canvas, name="both", overlap=False)
     assert travel(app, 20) == ["both", "both"]
     assert sorted(ran) == [1, 1, 2, 2]
-    assert app.AsyncResult(app.schedules["both"].last_id).get(timeout=5) == 3
+    last = app.schedules["both"].last_id
+    assert last is not None
+    assert app.AsyncResult(last).get(timeout=5) == 3
 
     app.broker.clock.advance(10)  # type: ignore[attr-defined]
     assert tick(app) == ["both"]
@@ -273,7 +275,7 @@ def test_a_call_with_a_link_is_a_canvas_too(app: LiteQ) -> None:
 # @app.task(schedule=...)
 
 
-def test_a_task_may_say_when_it_runs(app: LiteQ) -> None:
+def test_a_task_may_declare_its_schedule(app: LiteQ) -> None:
     @app.task(name="daily", schedule=crontab(30, 7))
     def daily() -> None: ...
 
@@ -288,7 +290,7 @@ def test_a_task_may_say_when_it_runs(app: LiteQ) -> None:
 # app.schedules
 
 
-def test_schedules_are_added_changed_and_removed_while_all_runs(
+def test_schedules_are_added_changed_and_removed_at_run_time(
     app: LiteQ, clock: ManualClock
 ) -> None:
     added = app.schedules.add("x", 60, "report", (1,), {"a": 2}, queue="q", misfire="skip")
@@ -308,7 +310,7 @@ def test_schedules_are_added_changed_and_removed_while_all_runs(
         app.schedules["x"]
 
 
-def test_what_is_paused_waits_and_what_is_resumed_makes_up_for_nothing(
+def test_a_paused_entry_waits_and_a_resumed_one_skips_what_it_missed(
     app: LiteQ, clock: ManualClock
 ) -> None:
     app.schedules.add("x", 60, "report", misfire="all")
@@ -323,9 +325,7 @@ def test_what_is_paused_waits_and_what_is_resumed_makes_up_for_nothing(
     assert tick(app) == ["x"]
 
 
-def test_what_the_code_has_can_be_paused_and_stays_so_and_cannot_be_removed(
-    app: LiteQ, clock: ManualClock
-) -> None:
+def test_a_declared_entry_can_be_paused_but_not_removed(app: LiteQ, clock: ManualClock) -> None:
     app.conf.beat_schedule = {"x": {"task": "report", "schedule": 60}}
     tick(app)
     app.schedules.pause("x")
@@ -344,20 +344,20 @@ def test_a_wrong_schedule_is_refused_where_it_is_added(app: LiteQ) -> None:
         app.schedules.add("x", 5, "report", que="q")
 
 
-def test_the_next_moments_are_told_in_the_zone_of_the_app(app: LiteQ) -> None:
+def test_the_next_moments_are_in_the_zone_of_the_app(app: LiteQ) -> None:
     app.conf.timezone = "Europe/Paris"
     app.schedules.add("hourly", crontab(minute=0), "report")
     app.schedules.add("daily", crontab(15, 14), "report")
     app.schedules.add("paused", 5, "report")
     app.schedules.pause("paused")
 
-    told = [(f"{when:%H:%M %Z}", name) for when, name in app.schedules.next(3)]
-    assert told == [("14:00 CET", "hourly"), ("14:15 CET", "daily"), ("15:00 CET", "hourly")]
+    coming = [(f"{when:%H:%M %Z}", name) for when, name in app.schedules.next(3)]
+    assert coming == [("14:00 CET", "hourly"), ("14:15 CET", "daily"), ("15:00 CET", "hourly")]
     assert [name for _, name in app.schedules.next(2, "daily")] == ["daily", "daily"]
 
 
 class Interfering(MemoryBroker):
-    """Somebody changes an entry between our look at it and our change, the first time."""
+    """A store in which another process changes an entry between a read and a write, once."""
 
     interfere: Callable[[], object] | None = None
 
@@ -394,16 +394,16 @@ def test_a_task_that_adds_a_schedule_is_not_the_parent_of_its_runs(app: LiteQ) -
 # time travel
 
 
-def test_what_would_fire_between_two_moments(app: LiteQ) -> None:
+def test_firings_are_those_between_two_times(app: LiteQ) -> None:
     app.conf.timezone = "Europe/Paris"
     app.conf.beat_schedule = {
         "nightly": {"task": "report", "schedule": crontab(30, 2)},
         "weekly": {"task": "report", "schedule": crontab(0, 9, day_of_week="mon")},
     }
     start = datetime(2030, 3, 30, tzinfo=UTC)
-    told = [(f"{when:%a %d %H:%M}", name) for when, name in firings(app, start, NOON + YEAR)][:4]
+    coming = [(f"{when:%a %d %H:%M}", name) for when, name in firings(app, start, NOON + YEAR)][:4]
 
-    assert told == [
+    assert coming == [
         ("Sat 30 02:30", "nightly"),
         ("Sun 31 03:00", "nightly"),  # the clocks were put on
         ("Mon 01 02:30", "nightly"),

@@ -28,7 +28,7 @@ def broker(clock: ManualClock) -> MemoryBroker:
     return MemoryBroker(clock)
 
 
-def wanted(name: str = "report", every: float = 60.0, app: str | None = "shop") -> Entry:
+def declared(name: str = "report", every: float = 60.0, app: str | None = "shop") -> Entry:
     return Entry(name, to_text(schedule(every)), MESSAGE, app=app)
 
 
@@ -40,10 +40,10 @@ def sent(broker: MemoryBroker) -> int:
     return len(broker.listing([Phase.READY], 10_000))
 
 
-def test_a_turn_fires_what_is_due_and_says_when_there_is_more(
+def test_a_turn_fires_due_entries_and_returns_when_the_next_is_due(
     broker: MemoryBroker, clock: ManualClock
 ) -> None:
-    scheduler = scheduler_of(broker, wanted(), wanted("other", 90.0))
+    scheduler = scheduler_of(broker, declared(), declared("other", 90.0))
 
     assert scheduler.turn() == NOON + 60
     clock.advance(90)
@@ -53,12 +53,12 @@ def test_a_turn_fires_what_is_due_and_says_when_there_is_more(
     assert sent(broker) == 2
 
 
-def test_with_nothing_to_fire_a_turn_says_so(broker: MemoryBroker) -> None:
+def test_with_nothing_to_fire_a_turn_returns_none(broker: MemoryBroker) -> None:
     assert scheduler_of(broker).turn() is None
 
 
 def test_of_many_schedulers_one_fires(broker: MemoryBroker, clock: ManualClock) -> None:
-    schedulers = [scheduler_of(broker, wanted()) for _ in range(5)]
+    schedulers = [scheduler_of(broker, declared()) for _ in range(5)]
     for _ in range(10):
         for each in schedulers:
             each.turn()
@@ -67,31 +67,31 @@ def test_of_many_schedulers_one_fires(broker: MemoryBroker, clock: ManualClock) 
     assert sent(broker) == 9
 
 
-def test_the_code_is_brought_into_the_store_once_and_what_it_has_no_more_is_dropped(
+def test_declared_entries_are_written_once_and_those_no_longer_declared_are_dropped(
     broker: MemoryBroker, clock: ManualClock
 ) -> None:
-    scheduler_of(broker, wanted("stays"), wanted("goes")).turn()
-    broker.schedule([planned(wanted("of another", app="else"), NOON)])
-    broker.schedule([planned(wanted("of nobody", app=None), NOON)])
+    scheduler_of(broker, declared("stays"), declared("goes")).turn()
+    broker.schedule([planned(declared("of another", app="else"), NOON)])
+    broker.schedule([planned(declared("of no app", app=None), NOON)])
     clock.advance(30)
-    scheduler_of(broker, wanted("stays"), wanted("comes", 10.0)).turn()
+    scheduler_of(broker, declared("stays"), declared("comes", 10.0)).turn()
 
     assert {each.name: each.due for each in broker.schedules()} == {
         "stays": NOON + 60,
         "comes": NOON + 40,
         "of another": NOON + 60,
-        "of nobody": NOON + 60,
+        "of no app": NOON + 60,
     }
 
 
-def test_code_that_changes_a_schedule_changes_its_moments_and_nothing_of_its_past(
+def test_a_changed_schedule_changes_the_moments_and_keeps_the_history(
     broker: MemoryBroker, clock: ManualClock
 ) -> None:
-    first = scheduler_of(broker, wanted())
+    first = scheduler_of(broker, declared())
     first.turn()
     clock.advance(60)
     first.turn()
-    scheduler_of(broker, wanted(every=600.0)).turn()
+    scheduler_of(broker, declared(every=600.0)).turn()
 
     (entry,) = broker.schedules()
     assert (entry.due, entry.runs) == (NOON + 660, 1)
@@ -99,39 +99,41 @@ def test_code_that_changes_a_schedule_changes_its_moments_and_nothing_of_its_pas
 
 def test_a_restart_neither_delays_nor_repeats(broker: MemoryBroker, clock: ManualClock) -> None:
     for _ in range(10):
-        scheduler_of(broker, wanted()).turn()
+        scheduler_of(broker, declared()).turn()
         clock.advance(12)
 
-    scheduler_of(broker, wanted()).turn()
+    scheduler_of(broker, declared()).turn()
     assert sent(broker) == 2
 
 
 class Crowded(MemoryBroker):
-    """Somebody else starts at the very same moment, and is faster."""
+    """A store to which another process writes its entries first, three times."""
 
-    crowd = 3
+    others = 3
 
     def schedule(self, entries: Sequence[Entry]) -> list[str]:
-        if self.crowd:
-            self.crowd -= 1
-            super().schedule([planned(wanted(every=7.0 + self.crowd), NOON)])
+        if self.others:
+            self.others -= 1
+            super().schedule([planned(declared(every=7.0 + self.others), NOON)])
         return super().schedule(entries)
 
 
-def test_who_starts_at_the_same_moment_as_others_still_gets_its_way(clock: ManualClock) -> None:
+def test_declared_entries_are_written_though_others_start_at_the_same_time(
+    clock: ManualClock,
+) -> None:
     broker = Crowded(clock)
-    scheduler_of(broker, wanted()).turn()
+    scheduler_of(broker, declared()).turn()
 
-    assert [each.schedule for each in broker.schedules()] == [wanted().schedule]
+    assert [each.schedule for each in broker.schedules()] == [declared().schedule]
 
 
-def test_after_three_days_down_each_is_run_once_and_the_log_says_it(
+def test_after_three_days_down_each_is_run_once_and_that_is_logged(
     broker: MemoryBroker, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    scheduler_of(broker, wanted(every=3600.0)).turn()
+    scheduler_of(broker, declared(every=3600.0)).turn()
     clock.advance(3 * 86400 + 600)
     with caplog.at_level(logging.INFO, "liteq.beat"):
-        assert scheduler_of(broker, wanted(every=3600.0)).turn() == NOON + 3 * 86400 + 3600
+        assert scheduler_of(broker, declared(every=3600.0)).turn() == NOON + 3 * 86400 + 3600
 
     assert sent(broker) == 1
     late, sending = [record.getMessage() for record in caplog.records]
@@ -142,10 +144,10 @@ def test_after_three_days_down_each_is_run_once_and_the_log_says_it(
     assert sending == "Scheduler: Sending due task report (task)"
 
 
-def test_all_that_was_missed_is_made_up_for_and_others_are_let_in_between(
+def test_with_all_every_missed_moment_is_fired_in_small_batches(
     broker: MemoryBroker, clock: ManualClock
 ) -> None:
-    scheduler = scheduler_of(broker, wanted(every=1.0)._replace(misfire="all"))
+    scheduler = scheduler_of(broker, declared(every=1.0)._replace(misfire="all"))
     scheduler.turn()
     clock.advance(250)
 
@@ -156,11 +158,11 @@ def test_all_that_was_missed_is_made_up_for_and_others_are_let_in_between(
     assert sent(broker) == 250
 
 
-def test_what_is_passed_over_is_told(
+def test_skipped_moments_are_logged(
     broker: MemoryBroker, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    late = wanted("late", 3600.0)._replace(misfire="skip")
-    held = wanted("held", 3000.0)._replace(overlap=False)
+    late = declared("late", 3600.0)._replace(misfire="skip")
+    held = declared("held", 3000.0)._replace(overlap=False)
     scheduler = scheduler_of(broker, late, held)
     scheduler.turn()
     with caplog.at_level(logging.INFO, "liteq.beat"):
@@ -169,16 +171,16 @@ def test_what_is_passed_over_is_told(
         clock.advance(3000)
         scheduler.turn()
 
-    told = [record.getMessage() for record in caplog.records]
-    assert "Scheduler: held still runs: passed over" in told
-    assert "Scheduler: late is too late: passed over" in told
+    lines = [record.getMessage() for record in caplog.records]
+    assert "Scheduler: held still runs: passed over" in lines
+    assert "Scheduler: late is too late: passed over" in lines
     assert sent(broker) == 1
 
 
-def test_a_clock_that_was_set_back_is_heeded_when_somebody_has_noticed(
+def test_a_clock_that_was_set_back_is_handled_when_that_is_reported(
     broker: MemoryBroker, clock: ManualClock
 ) -> None:
-    scheduler = scheduler_of(broker, wanted())
+    scheduler = scheduler_of(broker, declared())
     scheduler.turn()
     clock.advance(-86400)
     assert scheduler.turn() == NOON + 60
@@ -187,10 +189,10 @@ def test_a_clock_that_was_set_back_is_heeded_when_somebody_has_noticed(
     assert scheduler.turn() == NOON + 60 - 86400
 
 
-def test_a_clock_that_was_set_back_is_heeded_for_however_many_entries(
+def test_a_clock_that_was_set_back_is_handled_for_any_number_of_entries(
     broker: MemoryBroker, clock: ManualClock
 ) -> None:
-    scheduler = scheduler_of(broker, *(wanted(f"entry-{n}") for n in range(250)))
+    scheduler = scheduler_of(broker, *(declared(f"entry-{n}") for n in range(250)))
     scheduler.turn()
     clock.advance(-86400)
     scheduler.clock_was_set()
@@ -202,18 +204,18 @@ def test_a_clock_that_was_set_back_is_heeded_for_however_many_entries(
 def test_a_clock_that_was_set_back_while_nothing_ran_is_noticed_at_the_start(
     broker: MemoryBroker, clock: ManualClock
 ) -> None:
-    scheduler_of(broker, wanted()).turn()
+    scheduler_of(broker, declared()).turn()
     clock.advance(-86400)
 
-    assert scheduler_of(broker, wanted()).turn() == NOON + 60 - 86400
+    assert scheduler_of(broker, declared()).turn() == NOON + 60 - 86400
 
 
 def test_an_entry_that_cannot_be_read_keeps_no_other_from_firing(
     broker: MemoryBroker, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    strange = wanted("strange")._replace(schedule='{"tides": 1}', moment=NOON, due=NOON, app=None)
+    strange = declared("strange")._replace(schedule='{"tides": 1}', moment=NOON, due=NOON, app=None)
     broker.schedule([strange])
-    scheduler = scheduler_of(broker, wanted())
+    scheduler = scheduler_of(broker, declared())
     for _ in range(5):
         assert scheduler.turn() == clock() + 60
         clock.advance(60)
@@ -223,16 +225,16 @@ def test_an_entry_that_cannot_be_read_keeps_no_other_from_firing(
 
 
 class Interfering(MemoryBroker):
-    """The entry is paused between the look and the step."""
+    """A store in which another process pauses entries between a read and the step."""
 
     def fire(self, firings: Sequence[Firing]) -> list[Fired]:
         super().schedule([each._replace(paused=True, due=None) for each in self.schedules()])
         return super().fire(firings)
 
 
-def test_what_is_paused_at_the_last_moment_does_not_fire(clock: ManualClock) -> None:
+def test_an_entry_that_is_paused_at_the_last_moment_does_not_fire(clock: ManualClock) -> None:
     broker = Interfering(clock)
-    scheduler = scheduler_of(broker, wanted())
+    scheduler = scheduler_of(broker, declared())
     scheduler.turn()
     clock.advance(60)
 

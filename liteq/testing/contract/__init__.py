@@ -1,14 +1,14 @@
-"""What the verbs of the broker port mean, as tests that every broker must pass.
+"""The contract of the broker port: tests that define its verbs, and that every broker must pass.
 
     class TestMine(BrokerContract):
         def make_broker(self, clock: ManualClock) -> Broker:
             return MyBroker(..., clock=clock)
 
         def kill_worker(self, broker: Broker, worker: int) -> None:
-            ...  # its process is gone
+            ...  # make the store believe that its process has died
 
-Plain asserts and no test framework: pytest collects the subclass as it is. Each test's name is a
-sentence of the definition; `docs/guides/testing.md` says more.
+They use plain asserts and no test framework; pytest collects the subclass as it is. The name of a
+test is a sentence of the contract. `docs/guides/testing.md` says more.
 """
 
 from .claiming import Claiming
@@ -41,4 +41,4 @@ class BrokerContract(
     Waiting,
     Tools,
 ):
-    """The tests that every broker must pass; a subclass says how to make one."""
+    """The tests that every broker must pass. A subclass makes the broker."""

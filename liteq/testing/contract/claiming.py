@@ -1,15 +1,15 @@
-"""What `claim`, `release` and `promote` mean."""
+"""The contract of `claim`, `release` and `promote`."""
 
 from math import nextafter
 
 from ...brokers.base import Claim
 from ...states import Phase
-from .bench import Bench, ids
+from .harness import Harness, ids
 from .races import race
 
 
-class Claiming(Bench):
-    """Ready tasks go out, in order and to one worker each."""
+class Claiming(Harness):
+    """Ready tasks are handed out in order, each to one worker."""
 
     def test_tasks_are_handed_out_in_the_order_they_were_sent(self) -> None:
         self.send("b", "c")
@@ -60,7 +60,7 @@ class Claiming(Bench):
         assert ids(self.claim(limit=2)) == ["a", "b"]
         assert ids(self.claim(limit=2)) == ["c"]
 
-    def test_a_claimed_task_is_running_since_now_with_that_worker(self) -> None:
+    def test_a_claimed_task_is_running_from_now_on_that_worker(self) -> None:
         self.send("a")
         self.clock.advance(5)
         self.claim_one()
@@ -75,7 +75,7 @@ class Claiming(Bench):
 
         assert self.claim() == []
 
-    def test_an_expired_task_is_handed_out_for_the_worker_to_judge(self) -> None:
+    def test_an_expired_task_is_handed_out_and_left_to_the_worker(self) -> None:
         self.send("a", expires=self.clock() - 1)
 
         assert ids(self.claim()) == ["a"]
@@ -97,7 +97,7 @@ class Claiming(Bench):
 
     # release
 
-    def test_a_released_task_is_ready_again_at_its_old_place(self) -> None:
+    def test_a_released_task_is_ready_again_and_keeps_its_place_in_the_order(self) -> None:
         self.send("a", "b")
         first = self.claim(limit=1)
         self.broker.release([each.receipt for each in first])
@@ -158,7 +158,7 @@ class Claiming(Bench):
         self.broker.promote()
         assert ids(self.claim()) == ["a"]
 
-    def test_promote_answers_when_the_next_task_is_due(self) -> None:
+    def test_promote_returns_when_the_next_task_is_due(self) -> None:
         assert self.broker.promote() is None
 
         now = self.clock()
@@ -172,14 +172,14 @@ class Claiming(Bench):
         self.clock.advance(10)
         assert self.broker.promote() is None
 
-    def test_all_that_is_due_becomes_ready_however_much_it_is(self) -> None:
+    def test_all_due_tasks_become_ready_however_many(self) -> None:
         self.send(*(str(n) for n in range(1100)), eta=self.clock() + 1)
         self.clock.advance(1)
         self.broker.promote()
 
         assert len(self.claim(limit=2000)) == 1100
 
-    def test_a_promoted_task_has_the_place_it_was_sent_at(self) -> None:
+    def test_a_promoted_task_keeps_its_place_in_the_order(self) -> None:
         self.send("a", eta=self.clock() + 1)
         self.send("b")
         self.clock.advance(1)

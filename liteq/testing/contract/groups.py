@@ -1,14 +1,14 @@
-"""What waits for a group: woken once, by the last member to end, with what they came to."""
+"""The contract of groups: what waits for one is woken once, by the last member to end."""
 
 from ...model.graph import Group, Members, Place
 from ...states import Phase
-from .planting import Planting
+from .workflow_harness import WorkflowHarness
 
 
-class Groups(Planting):
-    """Nothing is counted, so nothing is counted twice."""
+class Groups(WorkflowHarness):
+    """A group ends once, and never before its last member."""
 
-    def test_what_waits_for_a_group_is_ready_when_the_last_member_has_ended(self) -> None:
+    def test_the_body_of_a_group_is_ready_when_the_last_member_has_ended(self) -> None:
         self.chord("a", "b", "c")
         a, b, c = self.claim()
         self.succeed(c)
@@ -20,7 +20,7 @@ class Groups(Planting):
         assert (body.message.id, body.woken_by) == ("body", "b")
         assert [each.result for each in body.inputs] == [b"a", b"b", b"c"]
 
-    def test_members_that_end_together_wake_it_once(self) -> None:
+    def test_members_that_end_together_wake_the_body_once(self) -> None:
         self.chord("a", "b")
         self.succeed(*self.claim())
 
@@ -28,7 +28,7 @@ class Groups(Planting):
         assert self.claim() == []
         assert self.known("errback") == []
 
-    def test_a_failing_member_fails_what_waits_once_all_have_ended(self) -> None:
+    def test_a_failed_member_fails_the_body_once_all_have_ended(self) -> None:
         self.chord("a", "b")
         a, b = self.claim()
         self.end(a, Phase.FAILED)
@@ -43,15 +43,15 @@ class Groups(Planting):
         assert (errback.inputs.result, errback.inputs.blame) == (b"error", "a")
         assert errback.inputs.message == tuple(body.message)
 
-    def test_a_revoked_member_fails_what_waits(self) -> None:
+    def test_a_revoked_member_fails_the_body(self) -> None:
         self.chord("a", "b")
         self.broker.cancel(["a"], keep=10)
         self.succeed(self.claim_one())
 
         assert self.phase("body") is Phase.SKIPPED
-        assert self.ids() == ["errback"]
+        assert self.claim_ids() == ["errback"]
 
-    def test_a_forgiving_group_hands_on_failures(self) -> None:
+    def test_a_forgiving_group_passes_failures_on(self) -> None:
         self.chord("a", "b", forgiving=True)
         a, b = self.claim()
         self.end(a, Phase.FAILED)
@@ -60,30 +60,30 @@ class Groups(Planting):
         body = self.claim_one()
         assert [each.phase for each in body.inputs] == [Phase.FAILED, Phase.SUCCEEDED]
 
-    def test_a_forgiving_group_hands_on_why_members_were_skipped(self) -> None:
+    def test_a_forgiving_group_passes_on_why_members_were_skipped(self) -> None:
         places = {
             "a": Place(followed=True),
             "b": Place(waits="a", takes=True, group="g"),
             "body": Place(waits="g", barrier=True, takes=True),
         }
-        self.plant(places, Group("g", forgiving=True))
+        self.send_graph(places, Group("g", forgiving=True))
         self.end(self.claim_one(), Phase.FAILED, b"why")
 
         (b,) = self.claim_one().inputs
         assert (b.phase, b.serializer, b.result) == (Phase.SKIPPED, "json", b"why")
 
-    def test_a_member_that_tells_a_state_of_its_own_does_not_fail_its_group(self) -> None:
+    def test_a_member_that_ends_in_a_custom_state_does_not_fail_its_group(self) -> None:
         self.chord("a", "b")
         a, b = self.claim()
         self.settle(self.ended(a, Phase.SUCCEEDED)._replace(reported="IGNORED"))
         self.succeed(b)
 
-        assert self.ids() == ["body"]
+        assert self.claim_ids() == ["body"]
 
     def test_a_group_can_grow_while_a_member_runs(self) -> None:
         self.chord("a", "b")
         a, b = self.claim()
-        self.plant({"more": Place(group="g", position=9)})
+        self.send_graph({"more": Place(group="g", position=9)})
         self.succeed(a, b)
         assert self.phase("body") is Phase.WAITING
 
@@ -96,9 +96,9 @@ class Groups(Planting):
         self.settle(self.retry(a))
         self.succeed(b)
 
-        assert self.ids() == ["a"]
+        assert self.claim_ids() == ["a"]
 
-    def test_groups_in_groups_are_handed_on_as_lists_in_lists(self) -> None:
+    def test_nested_groups_become_nested_lists_of_inputs(self) -> None:
         places = {
             "a": Place(group="outer", position=0),
             "b": Place(group="inner", position=0),
@@ -106,13 +106,13 @@ class Groups(Planting):
             "d": Place(group="outer", position=2),
             "body": Place(waits="outer", barrier=True, takes=True),
         }
-        self.plant(places, Group("outer"), Group("inner", outer="outer", position=1))
+        self.send_graph(places, Group("outer"), Group("inner", outer="outer", position=1))
         self.succeed(*self.claim())
 
         a, (b, c), d = self.claim_one().inputs
         assert [each.result for each in (a, b, c, d)] == [b"a", b"b", b"c", b"d"]
 
-    def test_what_failed_in_an_inner_group_is_kept_for_what_waits_for_a_forgiving_outer_one(
+    def test_a_failure_in_an_inner_group_is_kept_for_the_body_of_a_forgiving_outer_one(
         self,
     ) -> None:
         places = {
@@ -121,7 +121,7 @@ class Groups(Planting):
             "body": Place(waits="outer", barrier=True, takes=True, followed=True),
         }
         inner = Group("inner", outer="outer", position=1)
-        self.plant(places, Group("outer", forgiving=True), inner)
+        self.send_graph(places, Group("outer", forgiving=True), inner)
         a, b = self.claim()
         self.settle(self.ended(b, Phase.FAILED)._replace(keep_until=self.clock()))
         self.settle(self.ended(a, Phase.SUCCEEDED)._replace(keep_until=self.clock()))
@@ -140,7 +140,7 @@ class Groups(Planting):
             "c": Place(group="g", position=1),
             "body": Place(waits="g", barrier=True, takes=True),
         }
-        self.plant(places, Group("g"))
+        self.send_graph(places, Group("g"))
         a, c = self.claim()
         self.end(a, Phase.FAILED)
         self.succeed(c)
@@ -148,22 +148,22 @@ class Groups(Planting):
         assert [self.phase(id) for id in ("b", "body")] == [Phase.SKIPPED] * 2
         assert self.record("body").woken_by == "a"
 
-    # who belongs together
+    # membership
 
-    def test_those_that_wait_for_a_group_can_be_asked_for(self) -> None:
+    def test_the_tasks_that_wait_for_a_group_can_be_listed(self) -> None:
         self.chord("a", "b")
 
         assert self.broker.followers("g", group=True) == ["body"]
         assert self.broker.followers("g") == []
 
-    def test_what_is_in_a_group_can_be_asked_for(self) -> None:
+    def test_the_members_of_a_group_can_be_listed(self) -> None:
         places = {
             "a": Place(group="outer", position=1),
             "b": Place(group="outer", position=0),
             "c": Place(group="inner"),
             "body": Place(waits="outer", barrier=True),
         }
-        self.plant(places, Group("outer"), Group("inner", outer="outer", position=2))
+        self.send_graph(places, Group("outer"), Group("inner", outer="outer", position=2))
 
         assert self.broker.members("outer") == Members(["b", "a"], ["inner"])
         assert self.broker.members("inner") == Members(["c"], [], "outer")

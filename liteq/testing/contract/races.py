@@ -1,4 +1,4 @@
-"""Threads that do the same at the same moment."""
+"""Races: the same call in several threads at the same time."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -9,24 +9,24 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-PATIENCE = 10.0  # seconds after which a race that does not start is a failure
+START_TIMEOUT = 10.0  # seconds; a race that has not started by then has failed
 
 
 def race(runners: int, work: Callable[[int], T]) -> list[T]:
-    """Run `work(0)`, `work(1)`, … in a thread each, all at once; answer what each returned."""
-    line = Barrier(runners)
+    """Run `work(0)`, `work(1)`, … in a thread each, all at once; return their results."""
+    start = Barrier(runners)
 
     def run(number: int) -> T:
-        line.wait(PATIENCE)
+        start.wait(START_TIMEOUT)
         return work(number)
 
-    with _restless(), ThreadPoolExecutor(runners) as threads:
+    with _frequent_switches(), ThreadPoolExecutor(runners) as threads:
         return list(threads.map(run, range(runners)))
 
 
 @contextmanager
-def _restless() -> Iterator[None]:
-    """Let threads take turns as often as can be, so that what can go wrong does."""
+def _frequent_switches() -> Iterator[None]:
+    """Switch between threads as often as possible, to provoke races, inside the block."""
     usual = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:

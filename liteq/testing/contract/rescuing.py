@@ -1,43 +1,43 @@
-"""What `rescue` means."""
+"""The contract of `rescue`."""
 
 from collections.abc import Sequence
 
 from ...brokers.base import Rescue
 from ...model.message import Delivery
 from ...states import Phase
-from .bench import Bench, rescuing
+from .harness import Harness, rescuing
 from .races import race
 
 
-class Rescuing(Bench):
-    """What dead workers held comes back, and a task that kills is stopped."""
+class Rescuing(Harness):
+    """Claims of dead workers are taken back, and a task that kills its process is stopped."""
 
-    def test_what_a_dead_worker_held_is_ready_again(self) -> None:
+    def test_the_claims_of_a_dead_worker_are_ready_again(self) -> None:
         self.send("a", "b")
-        self.lose()
+        self.claim_and_die()
 
         assert self.rescue() == ["a", "b"]
         record = self.record("a")
         assert (record.phase, record.started) == (Phase.READY, None)
 
-    def test_a_rescue_answers_the_tasks_as_they_are_now(self) -> None:
+    def test_a_rescue_returns_the_tasks_as_they_are_now(self) -> None:
         self.send("a")
-        self.lose()
+        self.claim_and_die()
 
         (record,) = self.broker.rescue(rescuing(self.clock))
         assert record == self.record()
 
-    def test_a_rescue_charges_a_death(self) -> None:
+    def test_a_rescue_charges_a_lost_process(self) -> None:
         self.send("a")
-        self.lose()
+        self.claim_and_die()
         self.rescue()
 
         assert self.record().lost == 1
         assert self.claim_one().lost == 1
 
-    def test_only_what_had_started_is_charged(self) -> None:
+    def test_only_started_tasks_are_charged(self) -> None:
         self.send("a", "b")
-        held = {each.message.id: each.receipt for each in self.lose()}
+        held = {each.message.id: each.receipt for each in self.claim_and_die()}
 
         assert self.rescue(max_lost=1, started=[held["a"].token]) == ["a", "b"]
         assert (self.phase("a"), self.phase("b")) == (Phase.DEAD, Phase.READY)
@@ -45,7 +45,7 @@ class Rescuing(Bench):
 
     def test_a_rescue_is_decided_by_the_dead_worker_s_info_and_its_claims(self) -> None:
         self.send("a", "b", acks_late=False)
-        held = self.lose()
+        held = self.claim_and_die()
         asked: list[tuple[str, Sequence[Delivery]]] = []
 
         def decide(info: str, deliveries: Sequence[Delivery]) -> Rescue:
@@ -57,25 +57,25 @@ class Rescuing(Bench):
         assert asked == [("{}", held)]
         assert (self.phase("a"), self.phase("b")) == (Phase.SUCCEEDED, Phase.SUCCEEDED)
 
-    def test_what_may_run_only_once_is_not_run_again_on_a_guess(self) -> None:
-        """It may have ended and another one started, before its end could be written."""
+    def test_a_task_that_may_run_only_once_is_not_run_again_on_a_guess(self) -> None:
+        """It may have run to its end, and the next one started, before that could be written."""
         self.send("a", acks_late=False)
-        self.lose()
+        self.claim_and_die()
 
         self.rescue(started=[])
         assert self.phase() is Phase.FAILED
 
-    def test_a_rescued_task_has_the_place_it_was_sent_at(self) -> None:
+    def test_a_rescued_task_keeps_its_place_in_the_order(self) -> None:
         self.send("a", "b")
-        self.lose()
+        self.claim_and_die()
         self.send("c")
         self.rescue()
 
         assert [each.message.id for each in self.claim()] == ["a", "b", "c"]
 
-    def test_the_receipts_of_the_dead_are_void(self) -> None:
+    def test_the_receipts_of_a_rescued_worker_are_void(self) -> None:
         self.send("a")
-        (old,) = self.lose()
+        (old,) = self.claim_and_die()
         self.rescue()
 
         assert self.settle(self.success(old)) == [old.receipt]
@@ -83,10 +83,10 @@ class Rescuing(Bench):
         assert self.settle(self.success(old)) == [old.receipt]
         assert self.settle(self.success(new)) == []
 
-    def test_the_dead_may_be_heard_until_they_are_rescued(self) -> None:
-        """Its last settlement was on the way when it died: it is the first to be written."""
+    def test_a_settlement_of_a_dead_worker_counts_until_its_rescue(self) -> None:
+        """Its last settlement was on the way when it died."""
         self.send("a")
-        (delivery,) = self.lose()
+        (delivery,) = self.claim_and_die()
 
         assert self.settle(self.success(delivery)) == []
         assert self.rescue() == []
@@ -94,9 +94,9 @@ class Rescuing(Bench):
 
     def test_a_task_that_cost_too_many_processes_is_dead(self) -> None:
         self.send("a")
-        self.lose()
+        self.claim_and_die()
         self.rescue(max_lost=2)
-        self.lose()
+        self.claim_and_die()
 
         assert self.rescue(max_lost=2, keep=10) == ["a"]
         record = self.record()
@@ -105,9 +105,9 @@ class Rescuing(Bench):
         assert record.traceback
         assert self.claim() == []
 
-    def test_what_a_dead_task_had_reported_is_no_result(self) -> None:
+    def test_a_state_that_a_dead_task_had_reported_is_cleared(self) -> None:
         self.send("a")
-        self.lose()
+        self.claim_and_die()
         self.broker.report("a", "PROGRESS", b"50", "json")
         self.rescue(max_lost=1)
 
@@ -116,14 +116,14 @@ class Rescuing(Bench):
 
     def test_a_dead_task_may_be_kept_for_ever(self) -> None:
         self.send("a")
-        self.lose()
+        self.claim_and_die()
         self.rescue(max_lost=1, keep=None)
 
         assert (self.phase(), self.record().keep_until) == (Phase.DEAD, None)
 
-    def test_a_task_that_may_run_only_once_has_failed(self) -> None:
+    def test_a_task_that_may_run_only_once_fails_when_its_worker_dies(self) -> None:
         self.send("a", acks_late=False)
-        self.lose()
+        self.claim_and_die()
 
         assert self.rescue(max_lost=3, keep=10) == ["a"]
         record = self.record()
@@ -132,7 +132,7 @@ class Rescuing(Bench):
         assert record.traceback
         assert self.claim() == []
 
-    def test_a_worker_that_lives_keeps_its_claims_however_late_its_beat(self) -> None:
+    def test_a_living_worker_keeps_its_claims_however_late_its_heartbeat(self) -> None:
         self.send("a")
         delivery = self.claim_one()
         self.clock.advance(1_000_000)
@@ -140,25 +140,25 @@ class Rescuing(Bench):
         assert self.rescue() == []
         assert self.settle(self.success(delivery)) == []
 
-    def test_a_worker_that_lives_keeps_its_claims_when_the_clock_goes_back(self) -> None:
+    def test_a_living_worker_keeps_its_claims_when_the_clock_goes_back(self) -> None:
         self.send("a")
         self.claim_one()
         self.clock.advance(-1_000_000)
 
         assert self.rescue() == []
 
-    def test_only_the_claims_of_the_dead_are_rescued(self) -> None:
+    def test_only_the_claims_of_dead_workers_are_rescued(self) -> None:
         self.send("a")
         mine = self.claim_one()
         self.send("b")
-        self.lose()
+        self.claim_and_die()
 
         assert self.rescue() == ["b"]
         assert self.settle(self.success(mine)) == []
 
     def test_a_claim_is_rescued_once(self) -> None:
         self.send("a")
-        self.lose()
+        self.claim_and_die()
 
         assert self.rescue() == ["a"]
         assert self.rescue() == []
@@ -166,16 +166,16 @@ class Rescuing(Bench):
 
     def test_of_racing_rescuers_one_gets_the_claim(self) -> None:
         self.send("a", "b")
-        self.lose()
+        self.claim_and_die()
 
-        answers = race(3, lambda _: self.rescue())
+        rescued = race(3, lambda _: self.rescue())
 
-        assert sorted(answers) == [[], [], ["a", "b"]]
+        assert sorted(rescued) == [[], [], ["a", "b"]]
         assert self.record().lost == 1
 
-    def test_a_worker_that_died_idle_costs_nothing(self) -> None:
+    def test_an_idle_worker_that_dies_charges_nothing(self) -> None:
         self.send("a")
-        self.kill_worker(self.broker, self.make_mortal(self.broker))
+        self.kill_worker(self.broker, self.register_killable(self.broker))
 
         assert self.rescue() == []
         assert self.record().lost == 0

@@ -1,13 +1,13 @@
-"""What `fetch`, `report`, `forget`, `cancel` and `sweep` mean."""
+"""The contract of `fetch`, `report`, `forget`, `cancel` and `sweep`."""
 
 from math import nextafter
 
 from ...states import Phase
-from .bench import Bench, ids
+from .harness import Harness, ids
 
 
-class Results(Bench):
-    """What is known of tasks, and how long."""
+class Results(Harness):
+    """Records of tasks, and how long they are kept."""
 
     def test_records_come_in_the_order_they_were_asked_for(self) -> None:
         self.send("a", "b")
@@ -25,7 +25,7 @@ class Results(Bench):
 
     # report
 
-    def test_a_running_task_can_tell_of_itself(self) -> None:
+    def test_a_state_can_be_reported_of_a_running_task(self) -> None:
         self.send("a")
         self.claim_one()
 
@@ -34,13 +34,13 @@ class Results(Bench):
         assert (record.phase, record.reported) == (Phase.RUNNING, "PROGRESS")
         assert (record.result, record.result_serializer) == (b"\0\xff", "json")
 
-    def test_a_task_that_waits_can_be_told_of(self) -> None:
+    def test_a_state_can_be_reported_of_a_waiting_task(self) -> None:
         self.send("a")
 
         assert self.broker.report("a", "HELD", b"", "json")
         assert self.claim_one().reported == "HELD"
 
-    def test_a_finished_or_unknown_task_cannot_be_told_of(self) -> None:
+    def test_no_state_can_be_reported_of_a_finished_or_unknown_task(self) -> None:
         self.finish("a")
 
         assert not self.broker.report("a", "PROGRESS", b"50", "json")
@@ -73,7 +73,7 @@ class Results(Bench):
 
     # cancel
 
-    def test_a_task_that_nobody_runs_can_be_cancelled(self) -> None:
+    def test_a_task_that_is_not_running_can_be_cancelled(self) -> None:
         self.send("scheduled", eta=self.clock() + 1)
         self.send("ready")
 
@@ -126,7 +126,7 @@ class Results(Bench):
         assert self.broker.sweep(2) == 1
         assert self.broker.sweep(2) == 0
 
-    def test_a_task_without_an_end_is_kept_for_ever(self) -> None:
+    def test_a_finished_task_without_keep_until_is_kept_for_ever(self) -> None:
         self.finish("a", keep_until=None)
         self.clock.now = 1e12
 
@@ -143,7 +143,7 @@ class Results(Bench):
 
     def test_cancelled_and_dead_tasks_are_swept_too(self) -> None:
         self.send("dead")
-        self.lose()
+        self.claim_and_die()
         self.rescue(max_lost=1, keep=10)
         self.send("cancelled")
         self.broker.cancel(["cancelled"], keep=10)

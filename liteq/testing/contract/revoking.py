@@ -1,11 +1,11 @@
-"""What `cancel`, `to_terminate`, `revive` and `attempts` mean."""
+"""The contract of `cancel`, `to_terminate`, `revive` and `attempts`."""
 
 from ...states import Phase
-from .bench import Bench
+from .harness import Harness
 
 
-class Revoking(Bench):
-    """A revoked task ends once, and never runs again; a dead one can be brought back."""
+class Revoking(Harness):
+    """A revoked task ends once and never runs again; a dead one can be revived."""
 
     # cancel, while it runs
 
@@ -34,7 +34,7 @@ class Revoking(Bench):
         assert self.phase() is Phase.CANCELLED
         assert self.claim() == []
 
-    def test_a_revoked_task_that_is_given_back_is_cancelled(self) -> None:
+    def test_a_revoked_task_that_is_released_is_cancelled(self) -> None:
         self.send("a")
         delivery = self.claim_one()
         self.broker.cancel(["a"], keep=10)
@@ -42,7 +42,7 @@ class Revoking(Bench):
 
         assert self.phase() is Phase.CANCELLED
 
-    def test_a_revoked_task_of_a_worker_that_leaves_is_cancelled(self) -> None:
+    def test_a_revoked_task_of_a_worker_that_unregisters_is_cancelled(self) -> None:
         self.send("a")
         self.claim_one()
         self.broker.cancel(["a"], keep=10)
@@ -52,7 +52,7 @@ class Revoking(Bench):
 
     def test_a_revoked_task_whose_worker_died_is_cancelled(self) -> None:
         self.send("a")
-        self.lose()
+        self.claim_and_die()
         self.broker.cancel(["a"], keep=10)
         self.rescue()
 
@@ -72,7 +72,7 @@ class Revoking(Bench):
 
     # to_terminate
 
-    def test_only_who_runs_a_task_is_told_to_end_it(self) -> None:
+    def test_a_task_to_terminate_is_returned_only_to_the_worker_that_runs_it(self) -> None:
         self.send("a", "b")
         held = {each.message.id: each.receipt for each in self.claim()}
         other = self.broker.register("other", "{}")
@@ -82,14 +82,14 @@ class Revoking(Bench):
         assert to_terminate == (held["a"], "a")
         assert self.broker.to_terminate(other) == []
 
-    def test_nobody_is_told_to_end_what_was_revoked_without_terminate(self) -> None:
+    def test_a_task_revoked_without_terminate_is_not_to_be_terminated(self) -> None:
         self.send("a")
         self.claim_one()
         self.broker.cancel(["a"], keep=10)
 
         assert self.broker.to_terminate(self.worker) == []
 
-    def test_what_has_ended_is_no_longer_to_be_terminated(self) -> None:
+    def test_a_finished_task_is_no_longer_to_be_terminated(self) -> None:
         self.send("a")
         delivery = self.claim_one()
         self.broker.cancel(["a"], keep=10, terminate=True)
@@ -105,9 +105,9 @@ class Revoking(Bench):
         assert self.broker.attempts("a") == []
         assert self.broker.attempts("unknown") == []
 
-    def test_every_attempt_is_remembered(self) -> None:
+    def test_every_attempt_is_recorded(self) -> None:
         self.send("a")
-        begun = self.clock()
+        started = self.clock()
         delivery = self.claim_one()
         self.clock.advance(1)
         self.settle(self.retry(delivery)._replace(traceback="boom"))
@@ -115,8 +115,8 @@ class Revoking(Bench):
         self.settle(self.success(self.claim_one()))
 
         first, last = self.broker.attempts("a")
-        assert first == (1, begun, begun + 1, "worker", "retry", "boom")
-        assert last == (2, begun + 2, begun + 2, "worker", "succeeded", None)
+        assert first == (1, started, started + 1, "worker", "retry", "boom")
+        assert last == (2, started + 2, started + 2, "worker", "succeeded", None)
 
     def test_a_running_attempt_has_no_end(self) -> None:
         self.send("a")
@@ -125,14 +125,14 @@ class Revoking(Bench):
         (attempt,) = self.broker.attempts("a")
         assert (attempt.ended, attempt.outcome) == (None, "running")
 
-    def test_a_delivery_tells_how_often_it_was_started_before(self) -> None:
+    def test_a_delivery_has_the_number_of_earlier_attempts(self) -> None:
         self.send("a")
         first = self.claim_one()
         self.settle(self.retry(first))
 
         assert (first.attempts, self.claim_one().attempts) == (0, 1)
 
-    def test_what_was_given_back_was_no_attempt(self) -> None:
+    def test_a_release_is_no_attempt(self) -> None:
         self.send("a")
         self.broker.release([self.claim_one().receipt])
 
@@ -140,13 +140,13 @@ class Revoking(Bench):
 
     def test_a_lost_process_is_an_attempt(self) -> None:
         self.send("a")
-        self.lose()
+        self.claim_and_die()
         self.rescue()
 
         (attempt,) = self.broker.attempts("a")
-        assert (attempt.outcome, attempt.worker) == ("lost", "mortal")
+        assert (attempt.outcome, attempt.worker) == ("lost", "killable")
 
-    def test_the_attempts_are_forgotten_with_their_task(self) -> None:
+    def test_attempts_are_deleted_with_their_task(self) -> None:
         self.send("a")
         self.settle(self.retry(self.claim_one()))
         self.settle(self.success(self.claim_one()))
@@ -184,7 +184,7 @@ class Revoking(Bench):
         assert self.claim_one().message.retries == 0
         assert [each.outcome for each in self.broker.attempts("a")] == ["retry", "dead", "running"]
 
-    def test_what_succeeded_or_still_waits_is_not_revived(self) -> None:
+    def test_a_task_that_succeeded_or_still_waits_is_not_revived(self) -> None:
         self.finish("good")
         self.send("waiting")
 

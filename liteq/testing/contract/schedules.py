@@ -1,4 +1,4 @@
-"""What is kept of periodic tasks, and that each step of them is taken once."""
+"""The contract of the verbs for periodic tasks: `schedule`, `unschedule`, `fire` and others."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -6,34 +6,34 @@ from typing import Any
 
 from ...model.entry import Entry, Fired, Firing
 from ...states import Phase
-from .bench import Bench
+from .harness import Harness
 from .races import race
 
 
-class Schedules(Bench):
-    """Entries, and firing them."""
+class Schedules(Harness):
+    """Entries are changed by their latest version only, and each step of one is taken once."""
 
-    # small words
+    # helpers
 
     def entry(self, name: str = "daily", **fields: Any) -> Entry:
-        """An entry that is due in a minute, and is not stored."""
+        """Return an entry that is due in a minute, not stored."""
         moment = self.clock() + 60
         usual = {"moment": moment, "due": moment, "planned": self.clock()}
         message = self.message("", options='{"headers":{"a":1}}', priority=3)
         return Entry(name, '{"every": 60}', message, **{**usual, **fields})
 
     def stored(self, name: str = "daily", **fields: Any) -> Entry:
-        """The same, stored."""
+        """Store such an entry; return it as it is stored."""
         assert self.broker.schedule([self.entry(name, **fields)]) == []
         return self.entry_of(name)
 
     def entry_of(self, name: str = "daily") -> Entry:
-        """The entry of that name, which must be there."""
+        """Return the stored entry of that name, which must exist."""
         (entry,) = [each for each in self.broker.schedules() if each.name == name]
         return entry
 
     def firing(self, entry: Entry, id: str | None = "run") -> Firing:
-        """Its next step, with a message of this id."""
+        """Return the next step of `entry`, with a message of this id; None: without."""
         moment = entry.moment or self.clock()
         after = entry._replace(moment=moment + 60, due=moment + 60, planned=self.clock())
         if id is None:
@@ -42,13 +42,13 @@ class Schedules(Bench):
         return Firing(after, entry.message._replace(id=id))
 
     def fire_one(self, firings: Sequence[Firing], n: int) -> Fired:
-        """What becomes of the `n`-th of `firings`."""
-        (answer,) = self.broker.fire([firings[n]])
-        return answer
+        """Fire the `n`-th of `firings`; return the outcome."""
+        (outcome,) = self.broker.fire([firings[n]])
+        return outcome
 
     # entries
 
-    def test_an_entry_is_kept_as_it_was_given(self) -> None:
+    def test_an_entry_is_stored_as_given(self) -> None:
         given = self.entry(
             app="shop",
             paused=True,
@@ -88,7 +88,7 @@ class Schedules(Bench):
         assert self.entry_of() == before
         assert self.entry_of("other")
 
-    def test_an_entry_is_changed_by_whoever_has_read_it_last(self) -> None:
+    def test_a_change_of_an_entry_needs_its_latest_version(self) -> None:
         read = self.stored()
 
         assert self.broker.schedule([read._replace(jitter=1.0)]) == []
@@ -105,7 +105,7 @@ class Schedules(Bench):
         assert self.broker.schedule([read]) == ["daily"]
         assert self.broker.fire([self.firing(read)]) == [Fired.LOST]
 
-    def test_an_entry_that_comes_again_is_another_one(self) -> None:
+    def test_an_entry_that_is_added_again_has_a_new_version(self) -> None:
         read = self.stored()
         self.broker.unschedule(["daily"])
         self.stored()
@@ -117,10 +117,10 @@ class Schedules(Bench):
         wrong = self.entry("wrong")._replace(message=self.message("", payload=object()))
         try:
             self.broker.schedule([self.entry(), wrong])
-        except Exception:  # noqa: BLE001 - whatever the store says of it
+        except Exception:  # noqa: BLE001 - which error is up to the store
             assert self.broker.schedules() == []
         else:
-            raise AssertionError("what is no bytes was stored")
+            raise AssertionError("a payload that is not bytes was stored")
 
     # when the next one is due
 
@@ -142,7 +142,7 @@ class Schedules(Bench):
 
     # firing
 
-    def test_firing_sends_the_message_and_takes_the_entry_on(self) -> None:
+    def test_firing_sends_the_message_and_advances_the_entry(self) -> None:
         read = self.stored()
         self.clock.advance(60)
         firing = self.firing(read)
@@ -155,7 +155,7 @@ class Schedules(Bench):
         assert record.message == firing.message
         assert (record.phase, record.created) == (Phase.READY, self.clock())
 
-    def test_a_step_is_taken_once_however_many_take_it(self) -> None:
+    def test_a_step_is_taken_once_however_many_try(self) -> None:
         read = self.stored()
 
         assert self.broker.fire([self.firing(read, "first")]) == [Fired.DONE]
@@ -168,16 +168,16 @@ class Schedules(Bench):
             read = self.stored(f"entry-{round}")
             firings = [self.firing(read, f"{round}-{n}") for n in range(4)]
 
-            answers = race(4, partial(self.fire_one, firings))
-            assert sorted(each.value for each in answers) == ["done", "lost", "lost", "lost"]
+            outcomes = race(4, partial(self.fire_one, firings))
+            assert sorted(each.value for each in outcomes) == ["done", "lost", "lost", "lost"]
         assert len(self.broker.listing([Phase.READY], 99)) == 10
 
     def test_several_entries_fire_in_one_go(self) -> None:
         lost, done = self.stored("lost"), self.stored("done")
         self.broker.unschedule(["lost"])
 
-        answers = self.broker.fire([self.firing(lost, "a"), self.firing(done, "b")])
-        assert answers == [Fired.LOST, Fired.DONE]
+        outcomes = self.broker.fire([self.firing(lost, "a"), self.firing(done, "b")])
+        assert outcomes == [Fired.LOST, Fired.DONE]
         assert self.known("a", "b") == ["b"]
 
     def test_an_entry_that_was_changed_meanwhile_does_not_fire(self) -> None:
@@ -187,7 +187,7 @@ class Schedules(Bench):
         assert self.broker.fire([self.firing(read)]) == [Fired.LOST]
         assert self.known("run") == []
 
-    def test_a_moment_can_be_passed_over(self) -> None:
+    def test_a_moment_can_be_skipped(self) -> None:
         read = self.stored()
 
         assert self.broker.fire([self.firing(read, None)]) == [Fired.DONE]
@@ -228,7 +228,7 @@ class Schedules(Bench):
         third = self.entry_of()
         assert self.known("second") == []
         assert (third.runs, third.last, third.last_id) == (1, first.moment, "first")
-        assert third.moment == (second.moment or 0) + 60  # it went on all the same
+        assert third.moment == (second.moment or 0) + 60  # it has advanced all the same
         self.settle(self.success(delivery))
         assert self.broker.fire([self.firing(third, "third")]) == [Fired.DONE]
 
@@ -238,13 +238,13 @@ class Schedules(Bench):
 
         assert self.broker.fire([self.firing(self.entry_of(), "second")]) == [Fired.HELD]
 
-    def test_without_overlap_a_run_that_is_forgotten_has_ended(self) -> None:
+    def test_without_overlap_a_run_that_is_deleted_has_ended(self) -> None:
         self.broker.fire([self.firing(self.stored(overlap=False), "first")])
         self.broker.purge(None)
 
         assert self.broker.fire([self.firing(self.entry_of(), "second")]) == [Fired.DONE]
 
-    def test_without_overlap_a_moment_can_still_be_passed_over(self) -> None:
+    def test_without_overlap_a_moment_can_still_be_skipped(self) -> None:
         self.broker.fire([self.firing(self.stored(overlap=False), "first")])
 
         assert self.broker.fire([self.firing(self.entry_of(), None)]) == [Fired.DONE]

@@ -1,15 +1,15 @@
-"""What `enqueue` means."""
+"""The contract of `enqueue`."""
 
 from contextlib import suppress
 from typing import cast
 
 from ...states import Phase
-from .bench import Bench, ids
+from .harness import Harness, ids
 from .races import race
 
 
-class Sending(Bench):
-    """Messages go in, whole and once."""
+class Sending(Harness):
+    """Messages are stored whole, and once for each id."""
 
     def test_a_message_comes_back_as_it_was_sent(self) -> None:
         message = self.message(
@@ -26,7 +26,7 @@ class Sending(Bench):
         assert self.record().message == message
         assert self.claim_one().message == message
 
-    def test_a_payload_is_bytes_that_nobody_reads(self) -> None:
+    def test_a_payload_may_be_any_bytes(self) -> None:
         for n, payload in enumerate((b"", b"\0", b"a\0b", b"\xff\xfe", bytes(range(256)))):
             self.send(str(n), payload=payload)
 
@@ -66,7 +66,7 @@ class Sending(Bench):
 
         assert self.record().message == self.message("a", payload=b"first")
 
-    def test_an_id_is_known_twice_in_one_batch(self) -> None:
+    def test_of_one_id_twice_in_a_batch_the_first_is_stored(self) -> None:
         self.broker.enqueue([self.message("a", priority=1), self.message("a", priority=2)])
 
         assert self.record().message.priority == 1
@@ -86,7 +86,7 @@ class Sending(Bench):
         assert self.claim() == []
         assert self.record().result == b"result"
 
-    def test_what_is_new_in_a_batch_is_stored_beside_what_is_known(self) -> None:
+    def test_new_messages_are_stored_though_others_of_the_batch_are_known(self) -> None:
         self.send("a")
         self.send("b", "a", "c")
 

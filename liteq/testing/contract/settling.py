@@ -1,15 +1,15 @@
-"""What `settle` means."""
+"""The contract of `settle`."""
 
 from contextlib import suppress
 from typing import Any, cast
 
 from ...states import Phase
-from .bench import Bench, ids
+from .harness import Harness, ids
 from .races import race
 
 
-class Settling(Bench):
-    """A claim ends once, and all that belongs to it is written together."""
+class Settling(Harness):
+    """A claim is settled once, and everything about its end is written in one transaction."""
 
     def test_a_settled_task_has_its_outcome(self) -> None:
         self.send("a")
@@ -31,7 +31,7 @@ class Settling(Bench):
 
             assert self.phase(phase.name) is phase
 
-    def test_a_result_may_be_nothing_at_all(self) -> None:
+    def test_a_task_may_have_no_result(self) -> None:
         self.send("a")
         self.settle(self.success(self.claim_one())._replace(result=None, result_serializer=None))
 
@@ -43,7 +43,7 @@ class Settling(Bench):
 
         assert self.record().result == result
 
-    def test_deaths_and_a_reported_state_are_written_with_the_outcome(self) -> None:
+    def test_lost_processes_and_a_reported_state_are_written_with_the_outcome(self) -> None:
         self.finish("a", lost=2, reported="IGNORED")
 
         assert (self.record().lost, self.record().reported) == (2, "IGNORED")
@@ -116,10 +116,10 @@ class Settling(Bench):
         self.send("a")
         delivery = self.claim_one()
 
-        answers = race(4, lambda n: self.settle(self.success(delivery, b"%d" % n)))
+        refused = race(4, lambda n: self.settle(self.success(delivery, b"%d" % n)))
 
-        assert sorted(answers) == [[], *[[delivery.receipt]] * 3]
-        assert self.record().result == b"%d" % answers.index([])
+        assert sorted(refused) == [[], *[[delivery.receipt]] * 3]
+        assert self.record().result == b"%d" % refused.index([])
 
     def test_a_batch_with_a_settlement_that_cannot_be_stored_writes_nothing(self) -> None:
         self.send("a", "b")
@@ -129,13 +129,13 @@ class Settling(Bench):
 
         assert [self.phase(id) for id in "ab"] == [Phase.RUNNING] * 2
 
-    # and claim the next
+    # claiming the next in the same transaction
 
     def test_settling_can_claim_the_next(self) -> None:
         self.send("a", "b", "c")
         (a,) = self.claim(limit=1)
 
-        settled = self.broker.settle([self.success(a)], self.wish(limit=1))
+        settled = self.broker.settle([self.success(a)], self.claim_request(limit=1))
 
         assert settled.refused == []
         assert ids(settled.claimed) == ["b"]
@@ -145,7 +145,7 @@ class Settling(Bench):
         self.send("a")
         delivery = self.claim_one()
 
-        settled = self.broker.settle([self.retry(delivery)], self.wish())
+        settled = self.broker.settle([self.retry(delivery)], self.claim_request())
 
         assert ids(settled.claimed) == ["a"]
         assert settled.claimed[0].message.retries == 1
@@ -155,7 +155,7 @@ class Settling(Bench):
         (a,) = self.claim(limit=1)
         self.settle(self.success(a))
 
-        settled = self.broker.settle([self.success(a)], self.wish())
+        settled = self.broker.settle([self.success(a)], self.claim_request())
 
         assert settled.refused == [a.receipt]
         assert ids(settled.claimed) == ["b"]
@@ -164,9 +164,9 @@ class Settling(Bench):
         self.send("a")
 
         assert self.broker.settle([]) == ([], [])
-        assert ids(self.broker.settle([], self.wish()).claimed) == ["a"]
+        assert ids(self.broker.settle([], self.claim_request()).claimed) == ["a"]
 
-    # and run it again
+    # retries
 
     def test_a_retry_with_an_eta_waits_for_it(self) -> None:
         self.send("a")
@@ -202,7 +202,7 @@ class Settling(Bench):
         changed = self.message(**changes, queue="q", priority=7, expires=9e9, retries=1)
         assert delivery.message == changed
 
-    def test_a_retry_keeps_its_reason_and_the_deaths(self) -> None:
+    def test_a_retry_stores_its_reason_and_the_lost_processes(self) -> None:
         self.send("a")
         again = self.retry(self.claim_one(), eta=9e9)
         self.settle(again._replace(result=b"why", result_serializer="json", traceback="t", lost=2))
@@ -212,7 +212,7 @@ class Settling(Bench):
         assert (record.traceback, record.lost) == ("t", 2)
         assert (record.finished, record.keep_until) == (None, None)
 
-    def test_a_retry_carries_the_deaths_and_the_reported_state_to_the_next_claim(self) -> None:
+    def test_a_retry_carries_lost_processes_and_the_reported_state_to_the_next_claim(self) -> None:
         self.send("a")
         self.settle(self.retry(self.claim_one())._replace(lost=1, reported="HALF"))
 
@@ -227,7 +227,7 @@ class Settling(Bench):
 
         assert self.settle(self.success(old)) == [old.receipt]
 
-    def test_a_retried_task_has_the_place_it_was_sent_at(self) -> None:
+    def test_a_retried_task_keeps_its_place_in_the_order(self) -> None:
         self.send("a", "b")
         (a,) = self.claim(limit=1)
         self.settle(self.retry(a))

@@ -1,11 +1,11 @@
-"""What tools may ask."""
+"""The contract of `counts`, `listing` and `purge`, which tools use."""
 
 from ...states import Phase
-from .bench import Bench, ids
+from .harness import Harness, ids
 
 
-class Tools(Bench):
-    """Counts, listings, and a broom."""
+class Tools(Harness):
+    """Tools see what the store holds, and can drop waiting tasks."""
 
     def test_tasks_are_counted_by_queue_and_phase(self) -> None:
         self.send("a", "b", queue="x")
@@ -29,7 +29,7 @@ class Tools(Bench):
         assert [each.message.id for each in listed] == ["b", "c"]
         assert listed[0] == self.record("b")
 
-    def test_a_listing_holds_the_phases_that_were_asked_for(self) -> None:
+    def test_a_listing_has_the_phases_that_were_asked_for(self) -> None:
         self.finish("done")
         self.send("running")
         self.claim_one()
@@ -40,14 +40,14 @@ class Tools(Bench):
         assert [each.message.id for each in listed] == ["done", "ready"]
         assert self.broker.listing([], 10) == []
 
-    def test_a_listing_can_be_of_one_task_only(self) -> None:
+    def test_a_listing_can_be_limited_to_a_task_name(self) -> None:
         self.send("a", task="mine")
         self.send("b", task="other")
 
         listed = self.broker.listing([Phase.READY], 10, task="mine")
         assert [each.message.id for each in listed] == ["a"]
 
-    def test_a_listing_can_be_of_what_has_a_header(self) -> None:
+    def test_a_listing_can_be_limited_to_a_header(self) -> None:
         self.send("number", options='{"headers": {"the customer": 7, "city": "Turin"}}')
         self.send("text", options='{"headers": {"the customer": "7"}}')
         self.send("none", options="{}")

@@ -1,4 +1,4 @@
-"""What the listeners mean."""
+"""The contract of the listeners."""
 
 import select
 from collections.abc import Iterator
@@ -7,56 +7,56 @@ from threading import Barrier
 
 from ...brokers.base import Listener
 from ...states import Phase
-from .bench import Bench
+from .harness import Harness
 from .races import race
 
-SOON = 5.0  # seconds within which a ring must be heard
+SOON = 5.0  # seconds within which a notification must arrive
 
 
-class Waiting(Bench):
-    """Whoever waits hears of news."""
+class Waiting(Harness):
+    """Waiting workers and callers are notified of what they wait for."""
 
     # work
 
     def test_workers_are_notified_when_a_task_is_sent(self) -> None:
-        with heard(self.broker.work_listener(self.worker)):
+        with notified(self.broker.work_listener(self.worker)):
             self.send("a")
 
     def test_workers_are_notified_when_a_task_is_sent_for_later(self) -> None:
-        """Whoever promotes must learn of an eta that is nearer than the one it waits for."""
-        with heard(self.broker.work_listener(self.worker)):
+        """The eta may be earlier than the one that the worker waits for to promote."""
+        with notified(self.broker.work_listener(self.worker)):
             self.send("a", eta=self.clock() + 1)
 
     def test_workers_are_notified_when_a_task_becomes_due(self) -> None:
         self.send("a", eta=self.clock() + 1)
         self.clock.advance(1)
-        with heard(self.broker.work_listener(self.worker)):
+        with notified(self.broker.work_listener(self.worker)):
             self.broker.promote()
 
     def test_workers_are_notified_when_a_claim_is_released(self) -> None:
         self.send("a")
         delivery = self.claim_one()
-        with heard(self.broker.work_listener(self.worker)):
+        with notified(self.broker.work_listener(self.worker)):
             self.broker.release([delivery.receipt])
 
     def test_workers_are_notified_when_a_task_is_to_run_again(self) -> None:
         """The worker that had it may be full by now while another one is idle."""
         self.send("a")
         delivery = self.claim_one()
-        with heard(self.broker.work_listener(self.worker)):
+        with notified(self.broker.work_listener(self.worker)):
             self.settle(self.retry(delivery))
 
     def test_workers_are_notified_when_a_claim_is_rescued(self) -> None:
         self.send("a")
-        self.lose()
-        with heard(self.broker.work_listener(self.worker)):
+        self.claim_and_die()
+        with notified(self.broker.work_listener(self.worker)):
             self.rescue()
 
-    def test_workers_are_notified_when_a_worker_leaves(self) -> None:
+    def test_workers_are_notified_when_a_worker_unregisters(self) -> None:
         self.send("a")
         other = self.broker.register("other", "{}")
         self.claim_one()
-        with heard(self.broker.work_listener(other)):
+        with notified(self.broker.work_listener(other)):
             self.broker.unregister(self.worker)
 
     # results
@@ -64,25 +64,25 @@ class Waiting(Bench):
     def test_waiters_are_notified_when_a_task_is_settled(self) -> None:
         self.send("a")
         delivery = self.claim_one()
-        with heard(self.broker.result_listener()):
+        with notified(self.broker.result_listener()):
             self.settle(self.success(delivery))
 
     def test_waiters_are_notified_when_one_of_a_batch_is_settled_and_another_refused(self) -> None:
         self.send("a", "b")
         a, b = self.claim()
         self.broker.release([b.receipt])
-        with heard(self.broker.result_listener()):
+        with notified(self.broker.result_listener()):
             self.settle(self.success(b), self.success(a))
 
     def test_waiters_are_notified_when_a_task_is_cancelled(self) -> None:
         self.send("a")
-        with heard(self.broker.result_listener()):
+        with notified(self.broker.result_listener()):
             self.broker.cancel(["a"], keep=10)
 
     def test_waiters_are_notified_when_a_rescue_ends_a_task(self) -> None:
         self.send("a")
-        self.lose()
-        with heard(self.broker.result_listener()):
+        self.claim_and_die()
+        with notified(self.broker.result_listener()):
             self.rescue(max_lost=1)
         assert self.phase() is Phase.DEAD
 
@@ -102,7 +102,7 @@ class Waiting(Bench):
 
     # any listener
 
-    def test_every_worker_hears(self) -> None:
+    def test_every_listening_worker_is_notified(self) -> None:
         listeners = [self.broker.work_listener(self.broker.register(name, "{}")) for name in "xyz"]
         self.send("a")
 
@@ -110,14 +110,14 @@ class Waiting(Bench):
         for listener in listeners:
             listener.close()
 
-    def test_a_listener_can_be_waited_for_beside_other_things(self) -> None:
+    def test_a_listener_can_be_used_with_select(self) -> None:
         with closing(self.broker.work_listener(self.worker)) as listener:
             self.send("a")
 
             assert select.select([listener], [], [], SOON)[0] == [listener]
 
     def test_a_listener_is_cleared_by_a_wait(self) -> None:
-        """Not at once, perhaps: a ring may come for nothing. But whoever waits must get to wait."""
+        """A few waits may return early, as notifications can be spurious; then one must block."""
         with closing(self.broker.work_listener(self.worker)) as listener:
             self.send("a", "b")
 
@@ -137,10 +137,10 @@ class Waiting(Bench):
         self.broker.close()
 
         assert listener.fileno() < 0
-        with heard(self.broker.result_listener()):  # another one
+        with notified(self.broker.result_listener()):  # another one
             self.finish("a")
 
-    def test_nobody_has_to_hear(self) -> None:
+    def test_a_listener_need_not_be_read(self) -> None:
         listener = self.broker.work_listener(self.worker)
         for n in range(300):  # more than any socket keeps
             self.send(str(n))
@@ -152,8 +152,8 @@ class Waiting(Bench):
 
 
 @contextmanager
-def heard(listener: Listener) -> Iterator[None]:
-    """What happens in the block must ring `listener`; that nobody waits yet must not matter."""
+def notified(listener: Listener) -> Iterator[None]:
+    """Expect the block to notify `listener`, though nothing waits for it yet."""
     with closing(listener):
         listener.clear()
         yield

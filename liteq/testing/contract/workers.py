@@ -1,14 +1,14 @@
-"""What `register`, `beat` and `unregister` mean."""
+"""The contract of `register`, `beat` and `unregister`."""
 
 from ...brokers.base import Claim
 from ...states import Phase
-from .bench import Bench, ids
+from .harness import Harness, ids
 
 
-class Workers(Bench):
-    """Who is there."""
+class Workers(Harness):
+    """Workers are listed for as long as they are alive."""
 
-    def test_a_registered_worker_is_seen(self) -> None:
+    def test_a_registered_worker_is_listed(self) -> None:
         worker = self.broker.register("one", '{"pool": "solo"}')
 
         (seen,) = self.broker.workers()
@@ -23,7 +23,7 @@ class Workers(Bench):
 
         assert self.broker.register("one", "{}") != first
 
-    def test_a_beat_tells_when_and_what(self) -> None:
+    def test_a_heartbeat_updates_its_time_and_info(self) -> None:
         worker = self.broker.register("one", "{}")
         self.clock.advance(5)
         self.broker.beat(worker, '{"done": 3}')
@@ -32,22 +32,22 @@ class Workers(Bench):
         assert (seen.started, seen.beat) == (self.clock() - 5, self.clock())
         assert seen.info == '{"done": 3}'
 
-    def test_a_worker_that_left_is_not_seen(self) -> None:
+    def test_an_unregistered_worker_is_not_listed(self) -> None:
         stays, leaves = (self.broker.register(name, "{}") for name in ("stays", "leaves"))
         self.broker.unregister(leaves)
 
         assert [each.id for each in self.broker.workers()] == [stays]
 
-    def test_a_worker_that_died_is_not_seen(self) -> None:
-        mortal = self.make_mortal(self.broker)
-        assert [each.id for each in self.broker.workers()] == [mortal]
+    def test_a_dead_worker_is_not_listed(self) -> None:
+        worker = self.register_killable(self.broker)
+        assert [each.id for each in self.broker.workers()] == [worker]
 
-        self.kill_worker(self.broker, mortal)
+        self.kill_worker(self.broker, worker)
         assert self.broker.workers() == []
         self.rescue()
         assert self.broker.workers() == []
 
-    def test_what_a_leaving_worker_held_goes_back_uncharged(self) -> None:
+    def test_unregistering_releases_claims_uncharged(self) -> None:
         self.send("a", "b")
         old = self.claim()
         self.broker.unregister(self.worker)
@@ -56,7 +56,7 @@ class Workers(Bench):
         assert (record.phase, record.lost, record.started) == (Phase.READY, 0, None)
         assert self.settle(*map(self.success, old)) == [each.receipt for each in old]
 
-    def test_a_leaving_worker_takes_nothing_of_the_others(self) -> None:
+    def test_unregistering_leaves_the_claims_of_other_workers_alone(self) -> None:
         self.send("a", "b")
         other = self.broker.register("worker", "{}")
         (mine,) = self.broker.claim(Claim(other, ("celery",), 1))
@@ -66,7 +66,7 @@ class Workers(Bench):
         assert self.settle(self.success(mine)) == []
         assert self.phase("b") is Phase.READY
 
-    def test_a_leaving_worker_leaves_what_it_finished(self) -> None:
+    def test_unregistering_leaves_finished_tasks_alone(self) -> None:
         self.finish("a")
         self.broker.unregister(self.worker)
 

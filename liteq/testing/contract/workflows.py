@@ -1,20 +1,20 @@
-"""What `enqueue_graph` means, and what follows from the ends of tasks."""
+"""The contract of `enqueue_graph`, and of what follows when a task of a workflow ends."""
 
 from ...model.graph import Graph, Group, Place
 from ...model.message import Delivery, Input
 from ...states import Phase
-from .planting import Planting
+from .workflow_harness import WorkflowHarness
 
 
-class Workflows(Planting):
-    """Stored whole or not at all; the end of each task and all that follows are one step."""
+class Workflows(WorkflowHarness):
+    """A workflow is stored whole or not at all; the end of a task and what follows are one step."""
 
     # sending
 
-    def test_only_what_waits_for_nothing_is_ready(self) -> None:
+    def test_only_tasks_that_wait_for_nothing_are_ready(self) -> None:
         self.chain("a", "b", "c")
 
-        assert self.ids() == ["a"]
+        assert self.claim_ids() == ["a"]
         assert self.phase("b") is Phase.WAITING
 
     def test_a_workflow_that_is_sent_twice_is_stored_once(self) -> None:
@@ -22,7 +22,7 @@ class Workflows(Planting):
         self.succeed(self.claim_one())
         self.chain("a", "b")
 
-        assert self.ids() == ["b"]
+        assert self.claim_ids() == ["b"]
 
     # chains
 
@@ -39,16 +39,16 @@ class Workflows(Planting):
         self.chain("a", "b")
         settlement = self.ended(self.claim_one(), Phase.SUCCEEDED)
 
-        claimed = self.broker.settle([settlement], self.wish()).claimed
+        claimed = self.broker.settle([settlement], self.claim_request()).claimed
         assert [each.message.id for each in claimed] == ["b"]
 
-    def test_a_task_that_takes_nothing_is_given_nothing(self) -> None:
-        self.plant({"a": Place(followed=True), "b": Place(waits="a")})
+    def test_a_task_that_takes_no_inputs_gets_none(self) -> None:
+        self.send_graph({"a": Place(followed=True), "b": Place(waits="a")})
         self.succeed(self.claim_one())
 
         assert self.claim_one().inputs is None
 
-    def test_a_task_that_is_tried_again_takes_the_same(self) -> None:
+    def test_a_retried_task_gets_the_same_inputs(self) -> None:
         self.chain("a", "b")
         self.succeed(self.claim_one())
         first = self.claim_one()
@@ -56,11 +56,11 @@ class Workflows(Planting):
 
         assert self.claim_one().inputs == first.inputs
 
-    def test_a_retry_wakes_nobody(self) -> None:
+    def test_a_retry_wakes_no_dependent(self) -> None:
         self.chain("a", "b")
         self.settle(self.retry(self.claim_one()))
 
-        assert self.ids() == ["a"]
+        assert self.claim_ids() == ["a"]
 
     def test_nothing_runs_after_a_failure(self) -> None:
         self.chain("a", "b", "c")
@@ -73,16 +73,16 @@ class Workflows(Planting):
             assert record.finished == self.clock()
             assert record.keep_until == self.record("a").keep_until
 
-    def test_nothing_runs_after_a_task_that_was_ignored_whatever_its_state(self) -> None:
+    def test_nothing_runs_after_an_ignored_task_whatever_its_state(self) -> None:
         for state in ("IGNORED", "HALFWAY"):
             self.chain(f"{state}.a", f"{state}.b")
             first = self.claim_one()
             self.settle(self.ended(first, Phase.SUCCEEDED)._replace(reported=state))
 
-            assert self.ids() == []
+            assert self.claim_ids() == []
             assert self.phase(f"{state}.b") is Phase.CANCELLED
 
-    def test_what_waits_for_a_revoked_task_is_revoked(self) -> None:
+    def test_a_task_that_waits_for_a_revoked_one_is_revoked(self) -> None:
         self.chain("a", "b", "c")
         self.broker.cancel(["a"], keep=10)
 
@@ -96,26 +96,26 @@ class Workflows(Planting):
         assert self.claim() == []
         assert self.phase("c") is Phase.CANCELLED
 
-    def test_what_waits_for_a_lost_task_is_skipped_when_that_is_set_aside(self) -> None:
+    def test_a_task_that_waits_for_a_dead_one_is_skipped(self) -> None:
         self.chain("a", "b")
-        self.lose()
+        self.claim_and_die()
         self.rescue(max_lost=1)
 
         assert (self.phase("a"), self.phase("b")) == (Phase.DEAD, Phase.SKIPPED)
 
-    def test_a_receipt_that_was_lost_wakes_nobody(self) -> None:
+    def test_a_void_receipt_wakes_no_dependent(self) -> None:
         self.chain("a", "b")
-        (old,) = self.lose()
+        (old,) = self.claim_and_die()
         self.rescue()
 
         assert self.settle(self.ended(old, Phase.SUCCEEDED)) == [old.receipt]
         assert self.phase("b") is Phase.WAITING
 
     def test_many_can_wait_for_one(self) -> None:
-        self.plant({"a": Place(followed=True), "b": Place(waits="a"), "c": Place(waits="a")})
+        self.send_graph({"a": Place(followed=True), "b": Place(waits="a"), "c": Place(waits="a")})
         self.succeed(self.claim_one())
 
-        assert self.ids() == ["b", "c"]
+        assert self.claim_ids() == ["b", "c"]
 
     def test_a_task_that_waits_keeps_its_eta(self) -> None:
         messages = (self.message("a"), self.message("b", eta=self.clock() + 5))
@@ -125,10 +125,10 @@ class Workflows(Planting):
         assert self.phase("b") is Phase.SCHEDULED
         self.clock.advance(5)
         self.broker.promote()
-        assert self.ids() == ["b"]
+        assert self.claim_ids() == ["b"]
 
-    def test_nothing_runs_after_a_task_that_tells_a_state_of_its_own(self) -> None:
-        self.plant(
+    def test_nothing_runs_after_a_task_that_ends_in_a_custom_state(self) -> None:
+        self.send_graph(
             {
                 "a": Place(followed=True),
                 "b": Place(waits="a"),
@@ -141,8 +141,8 @@ class Workflows(Planting):
         assert (self.phase("a"), self.phase("b")) == (Phase.SUCCEEDED, Phase.CANCELLED)
         assert self.known("errback") == []
 
-    def test_a_delay_begins_when_what_it_waits_for_has_ended(self) -> None:
-        self.plant({"a": Place(followed=True), "b": Place(waits="a", delay=5.0)})
+    def test_a_delay_begins_when_the_task_before_has_ended(self) -> None:
+        self.send_graph({"a": Place(followed=True), "b": Place(waits="a", delay=5.0)})
         self.clock.advance(100)
         self.succeed(self.claim_one())
         assert self.phase("b") is Phase.SCHEDULED
@@ -152,12 +152,12 @@ class Workflows(Planting):
 
         self.clock.advance(1)
         self.broker.promote()
-        assert self.ids() == ["b"]
+        assert self.claim_ids() == ["b"]
 
     # errbacks
 
     def test_an_errback_runs_when_the_task_fails(self) -> None:
-        self.plant({"a": Place(followed=True), "errback": Place(waits="a", on_failure=1)})
+        self.send_graph({"a": Place(followed=True), "errback": Place(waits="a", on_failure=1)})
         self.end(self.claim_one(), Phase.FAILED)
 
         delivery = self.claim_one()
@@ -166,15 +166,15 @@ class Workflows(Planting):
             Phase.FAILED, "json", b"error", None, None, tuple(self.record("a").message)
         )
 
-    def test_an_errback_is_forgotten_when_the_task_succeeds(self) -> None:
-        self.plant({"a": Place(followed=True), "errback": Place(waits="a", on_failure=1)})
+    def test_an_errback_is_deleted_when_the_task_succeeds(self) -> None:
+        self.send_graph({"a": Place(followed=True), "errback": Place(waits="a", on_failure=1)})
         self.succeed(self.claim_one())
 
         assert self.known("errback") == []
         assert self.claim() == []
 
     def test_an_errback_of_a_task_that_was_skipped_does_not_run(self) -> None:
-        self.plant(
+        self.send_graph(
             {
                 "a": Place(followed=True),
                 "b": Place(waits="a", followed=True),
@@ -185,10 +185,10 @@ class Workflows(Planting):
 
         assert self.claim() == []
 
-    # who belongs together
+    # dependents
 
-    def test_those_that_wait_for_a_task_can_be_asked_for(self) -> None:
-        self.plant(
+    def test_the_tasks_that_wait_for_a_task_can_be_listed(self) -> None:
+        self.send_graph(
             {
                 "a": Place(followed=True),
                 "b": Place(waits="a"),
@@ -203,9 +203,9 @@ class Workflows(Planting):
         assert self.broker.followers("a") == ["b"]
         assert self.broker.followers("unknown") == []
 
-    # keeping
+    # sweeping
 
-    def test_what_is_still_to_be_handed_on_is_not_swept(self) -> None:
+    def test_a_result_that_a_waiting_task_needs_is_not_swept(self) -> None:
         self.chord("a", "b")
         a, b = self.claim()
         self.succeed(a)
@@ -218,7 +218,7 @@ class Workflows(Planting):
         self.clock.advance(1e6)
         assert self.broker.sweep(10) == 3
 
-    def test_a_link_of_a_chain_is_swept_when_the_next_one_has_ended(self) -> None:
+    def test_a_step_of_a_chain_is_swept_when_the_next_one_has_ended(self) -> None:
         self.chain("a", "b")
         self.succeed(self.claim_one())
         self.clock.advance(1e6)
@@ -235,7 +235,7 @@ class Workflows(Planting):
 
     # replacing
 
-    def test_a_task_that_is_replaced_ends_when_what_replaces_it_has_ended(self) -> None:
+    def test_a_replaced_task_ends_when_its_replacement_has_ended(self) -> None:
         self.chain("a", "b")
         delivery = self.claim_one()
         graph = Graph((self.message("x"),), (Place(followed=True),))
@@ -255,7 +255,7 @@ class Workflows(Planting):
         self.succeed(a)
         assert self.claim_one().message.id == "b"
 
-    def test_a_replacement_by_who_lost_the_claim_is_refused_whole(self) -> None:
+    def test_a_replacement_with_a_void_receipt_is_refused_whole(self) -> None:
         self.send("a", "z")
         a, z = self.claim()
         self.broker.release([a.receipt])
@@ -267,7 +267,7 @@ class Workflows(Planting):
         assert self.known("x", "y") == []
         assert (self.phase("a"), self.phase("z")) == (Phase.READY, Phase.SUCCEEDED)
 
-    def test_a_task_that_is_replaced_by_one_other_takes_nothing_again(self) -> None:
+    def test_a_task_that_is_replaced_by_one_task_loses_its_inputs(self) -> None:
         self.chain("a", "b", "c")
         self.succeed(self.claim_one())
         self._replace(self.claim_one(), Place())
@@ -275,9 +275,9 @@ class Workflows(Planting):
         b = self.claim_one()
         assert (b.message.id, b.message.task, b.inputs) == ("b", "other", None)
         self.succeed(b)
-        assert self.ids() == ["c"]
+        assert self.claim_ids() == ["c"]
 
-    def test_a_body_that_is_replaced_holds_the_header_no_longer(self) -> None:
+    def test_a_body_that_is_replaced_no_longer_keeps_its_header(self) -> None:
         self.chord("a")
         self.succeed(self.claim_one())
         body = self.claim_one()
@@ -286,7 +286,7 @@ class Workflows(Planting):
         assert self.broker.sweep(10) == 1
 
         self.succeed(self.claim_one())
-        assert self.ids() == ["body"]
+        assert self.claim_ids() == ["body"]
 
     def _replace(self, delivery: Delivery, place: Place, *others: str) -> None:
         """Settle it as replaced by a task `other` in `place`, and by `others` before that."""
@@ -298,10 +298,10 @@ class Workflows(Planting):
 
     # purging
 
-    def test_purge_leaves_what_its_ends_have_woken_and_takes_what_is_scheduled(self) -> None:
+    def test_purge_leaves_tasks_that_it_has_woken_and_takes_scheduled_ones(self) -> None:
         later = self.clock() + 9
         self.broker.enqueue([self.message("other", queue="other", eta=later - 1)])
-        self.plant({"a": Place(followed=True), "errback": Place(waits="a", on_failure=1)})
+        self.send_graph({"a": Place(followed=True), "errback": Place(waits="a", on_failure=1)})
         self.broker.enqueue([self.message("later", eta=later)])
         queue = self.message("a").queue
 
@@ -318,10 +318,10 @@ class Workflows(Planting):
         self.succeed(self.claim_one())
         self.succeed(self.claim_one())
 
-        assert self.ids() == ["c"]
+        assert self.claim_ids() == ["c"]
 
     def test_a_revived_member_goes_on_with_its_group(self) -> None:
-        self.plant(
+        self.send_graph(
             {
                 "a": Place(group="g", position=0),
                 "b": Place(group="g", position=1),

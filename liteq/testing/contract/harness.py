@@ -1,4 +1,4 @@
-"""The small words in which the contract is written."""
+"""The base of the contract's tests: a broker, a clock, a worker, and short verbs for them."""
 
 from collections.abc import Collection, Sequence
 from functools import cached_property
@@ -15,22 +15,25 @@ KEEP = 60.0  # seconds that a finished task is kept, where a test does not say
 LOST = Outcome(Kind.LOST, note="its worker died", traceback="its worker died")
 
 
-class Bench:
+class Harness:
     """One broker with one clock and one worker for each test."""
 
     def make_broker(self, clock: ManualClock) -> Broker:
-        """A broker with an empty store that asks `clock` for the time."""
+        """Return a broker with an empty store that uses `clock`."""
         raise NotImplementedError
 
     def kill_worker(self, broker: Broker, worker: int) -> None:
-        """Make the store believe that the process of `worker`, from `make_mortal`, has died."""
+        """Make the store believe that the process of `worker` has died.
+
+        `worker` is from `register_killable`.
+        """
         raise NotImplementedError
 
-    def make_mortal(self, broker: Broker) -> int:
+    def register_killable(self, broker: Broker) -> int:
         """Register a worker that `kill_worker` can kill."""
-        return broker.register("mortal", "{}")
+        return broker.register("killable", "{}")
 
-    # Made when they are first asked for, so that a subclass may prepare by fixtures of any kind.
+    # Made at first use, so that a subclass can use fixtures of any kind to prepare them.
 
     @cached_property
     def clock(self) -> ManualClock:
@@ -45,13 +48,13 @@ class Bench:
         return self.broker.register("worker", "{}")
 
     def teardown_method(self) -> None:
-        """Called by pytest after each test."""
+        """Close the broker. pytest calls it after each test."""
         self.broker.close()
 
     # sending
 
     def message(self, id: str = "a", **fields: Any) -> Message:
-        """A message with `fields`; what the test does not care for is filled in."""
+        """Return a message with `fields`, and defaults for the others."""
         usual = {"task": "task", "payload": b"payload", "serializer": "json", "queue": "celery"}
         return Message(id, **{**usual, **fields})
 
@@ -61,13 +64,13 @@ class Bench:
 
     # working
 
-    def wish(self, limit: int = 10, queues: Sequence[str] = ("celery",)) -> Claim:
-        """A claim of `self.worker`."""
+    def claim_request(self, limit: int = 10, queues: Sequence[str] = ("celery",)) -> Claim:
+        """Return a request of `self.worker` for tasks."""
         return Claim(self.worker, tuple(queues), limit)
 
     def claim(self, limit: int = 10, queues: Sequence[str] = ("celery",)) -> list[Delivery]:
         """Claim with `self.worker`."""
-        return self.broker.claim(self.wish(limit, queues))
+        return self.broker.claim(self.claim_request(limit, queues))
 
     def claim_one(self) -> Delivery:
         """Claim, and expect exactly one task."""
@@ -75,12 +78,12 @@ class Bench:
         return delivery
 
     def success(self, delivery: Delivery, result: bytes = b"result", **fields: Any) -> Settlement:
-        """The settlement of a task that succeeded now."""
+        """Return the settlement of a task that succeeded now."""
         fields = {"keep_until": self.clock() + KEEP, "lost": delivery.lost, **fields}
         return Settlement(delivery.receipt, Phase.SUCCEEDED, self.clock(), result, "json", **fields)
 
     def retry(self, delivery: Delivery, eta: float | None = None, **fields: Any) -> Settlement:
-        """The settlement of a task that is to run again, at `eta` or at once."""
+        """Return the settlement of a task that is to run again, at `eta` or at once."""
         message = delivery.message
         again = message._replace(eta=eta, retries=message.retries + 1, **fields)
         phase = Phase.READY if eta is None else Phase.SCHEDULED
@@ -89,7 +92,7 @@ class Bench:
         )
 
     def settle(self, *settlements: Settlement) -> list[Receipt]:
-        """Settle; answer what was refused."""
+        """Settle; return the receipts that were refused."""
         return self.broker.settle(settlements).refused
 
     def finish(self, *ids: str, **fields: Any) -> None:
@@ -97,11 +100,11 @@ class Bench:
         self.send(*ids)
         assert self.settle(*(self.success(each, **fields) for each in self.claim(len(ids)))) == []
 
-    def lose(self) -> list[Delivery]:
-        """Claim with a worker that dies at once; answer what it held."""
-        mortal = self.make_mortal(self.broker)
-        held = self.broker.claim(Claim(mortal, ("celery",), 10))
-        self.kill_worker(self.broker, mortal)
+    def claim_and_die(self) -> list[Delivery]:
+        """Claim with a worker whose process then dies; return its deliveries."""
+        worker = self.register_killable(self.broker)
+        held = self.broker.claim(Claim(worker, ("celery",), 10))
+        self.kill_worker(self.broker, worker)
         return held
 
     def rescue(
@@ -110,24 +113,24 @@ class Bench:
         keep: float | None = KEEP,
         started: Collection[int] | None = None,
     ) -> list[str]:
-        """Rescue; answer the ids, sorted. `started`: tokens of what the dead had started."""
+        """Rescue; return the ids, sorted. `started`: tokens of the claims that had started."""
         rescued = self.broker.rescue(rescuing(self.clock, max_lost, keep, started))
         return sorted(each.message.id for each in rescued)
 
-    # looking
+    # reading
 
     def record(self, id: str = "a") -> Record:
-        """What is known of a task, which must be there."""
+        """Return the record of a task, which must exist."""
         (record,) = self.broker.fetch([id])
         assert record is not None, f"{id} is unknown"
         return record
 
     def phase(self, id: str = "a") -> Phase:
-        """Where a task stands."""
+        """Return the phase of a task."""
         return self.record(id).phase
 
     def known(self, *ids: str) -> list[str]:
-        """Those of `ids` that the store knows."""
+        """Return those of `ids` that the store knows."""
         return [each.message.id for each in self.broker.fetch(ids) if each]
 
 
@@ -137,7 +140,10 @@ def rescuing(
     keep: float | None = KEEP,
     started: Collection[int] | None = None,
 ) -> DecideRescue:
-    """Return the decision of a worker with these settings; `started`: tokens of what had."""
+    """Return what decides a rescue, as a worker with these settings does.
+
+    `started`: tokens of the claims that had started; None: unknown.
+    """
     tokens = None if started is None else frozenset(started)
     policy = Policy(keep, keep, max_lost)
 
@@ -148,5 +154,5 @@ def rescuing(
 
 
 def ids(deliveries: Sequence[Delivery]) -> list[str]:
-    """The ids of `deliveries`, in order."""
+    """Return the ids of `deliveries`, in order."""
     return [each.message.id for each in deliveries]

@@ -1,4 +1,4 @@
-"""What came of one task: waited for, and shown."""
+"""The result of one task: `--wait`, and how it is shown. Used by `call` and `result`."""
 
 import json
 from argparse import ArgumentParser, Namespace
@@ -16,11 +16,11 @@ from .options import add_json, add_limit, seconds
 from .output import clip, complain, say, say_json
 from .views import View, task_view
 
-_SHOWN = 10_000  # characters of a value
+_LIMIT = 10_000  # characters of a value that are shown
 
 
-class _Answer(NamedTuple):
-    """A task's state, and its value, its error, what it reported, or why that is unreadable."""
+class _Result(NamedTuple):
+    """A task's state, and its value, its error, what it reported, or why that cannot be decoded."""
 
     state: str
     value: Any = None
@@ -29,91 +29,90 @@ class _Answer(NamedTuple):
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """How to wait, and how much to show."""
+    """Add the options about waiting, and about how much to show."""
     add = parser.add_argument
     add("--wait", action="store_true", help="wait until the task has finished")
     add("--timeout", type=seconds, metavar="SECONDS", help="wait, but only that long")
     add_json(parser)
-    add_limit(parser, _SHOWN, "characters of the result to show")
+    add_limit(parser, _LIMIT, "characters of the result to show")
 
 
 def wants_to_wait(args: Namespace) -> bool:
-    """Whether `--wait` or `--timeout` was given."""
+    """Return whether `--wait` or `--timeout` was given."""
     return bool(args.wait or args.timeout is not None)
 
 
-def show_answer(app: LiteQ, id: str, args: Namespace, *, traceback: bool = False) -> int:
-    """Show what is known of the task `id`, when it has finished if that was asked for; answer
-    the exit code."""
+def show_result(app: LiteQ, id: str, args: Namespace, *, traceback: bool = False) -> int:
+    """Print the result of the task `id`, after waiting for it if asked; return the exit code."""
     record = app.backend.record(id)
     if record is not None and wants_to_wait(args):
         record = app.backend.wait(id, args.timeout)
     if record is None:
         complain(f"{app.broker.url} knows no task {id}: never sent there, or expired since")
         return FAILED
-    answer = _answer(app, record)
+    result = _read(app, record)
     if args.json:
-        say_json(_view(record, answer))
+        say_json(_view(record, result))
     else:
-        told = _repr(answer)
-        say(answer.state if told is None else f"{answer.state}: {clip(told, args.limit)}")
+        text = _repr(result)
+        say(result.state if text is None else f"{result.state}: {clip(text, args.limit)}")
         say(*(record.traceback or "").splitlines() if traceback else ())
-    return _code(record, answer, args)
+    return _code(record, result, args)
 
 
-def _answer(app: LiteQ, record: Record) -> _Answer:
+def _read(app: LiteQ, record: Record) -> _Result:
     state = state_of(record)
     try:
         value = app.backend.value(record)
     except SerializationError as exc:
-        return _Answer(state, unreadable=exc)
+        return _Result(state, unreadable=exc)
     if state in EXCEPTION_STATES and isinstance(value, BaseException):
-        return _Answer(state, error=value)
-    return _Answer(state, value)
+        return _Result(state, error=value)
+    return _Result(state, value)
 
 
-def _code(record: Record, answer: _Answer, args: Namespace) -> int:
+def _code(record: Record, result: _Result, args: Namespace) -> int:
     if not record.phase.final and wants_to_wait(args):
         complain(f"task {record.message.id} has not finished within {args.timeout:g} s")
         return TIMEOUT
-    if answer.unreadable:
+    if result.unreadable:
         cure = "" if args.app else "; give -A if it holds the application's own classes"
-        complain(f"the result cannot be decoded here: {answer.unreadable}{cure}")
+        complain(f"the result cannot be decoded here: {result.unreadable}{cure}")
         return DATA
-    return FAILED if record.phase.final and answer.state != SUCCESS else OK
+    return FAILED if record.phase.final and result.state != SUCCESS else OK
 
 
-def _view(record: Record, answer: _Answer) -> View:
-    error = answer.error
+def _view(record: Record, result: _Result) -> View:
+    error = result.error
     return {
         **task_view(record),
-        "result": _as_json(answer.value),
-        "repr": _repr(answer),
+        "result": _as_json(result.value),
+        "repr": _repr(result),
         "error": error and {"type": type(error).__name__, "message": _text(error)},
         "traceback": record.traceback,
     }
 
 
 def _as_json(value: Any) -> Any:
-    """`value` as the json serializer writes it; None where it cannot."""
+    """Return `value` as the json serializer writes it; None where it cannot."""
     try:
         return json.loads(get("json").dumps(value))
-    except (SerializationError, ValueError):  # ValueError: digits beyond Python's limit
+    except (SerializationError, ValueError):  # ValueError: more digits than Python reads
         return None
 
 
-def _repr(answer: _Answer) -> str | None:
-    """The value or the error in Python's words; None where there is nothing to tell."""
-    if isinstance(answer.error, RemoteError):
-        return str(answer.error)  # the repr that it had in the worker
-    if answer.error is not None:
-        return describe(answer.error)
-    if answer.unreadable or (answer.value is None and answer.state != SUCCESS):
+def _repr(result: _Result) -> str | None:
+    """Return the repr of the value or the error; None where there is neither."""
+    if isinstance(result.error, RemoteError):
+        return str(result.error)  # the repr that it had in the worker
+    if result.error is not None:
+        return describe(result.error)
+    if result.unreadable or (result.value is None and result.state != SUCCESS):
         return None
     try:
-        return repr(answer.value)
+        return repr(result.value)
     except Exception:  # noqa: BLE001 - a `__repr__` of the user's can raise anything
-        return f"<{type(answer.value).__name__}: its repr fails>"
+        return f"<{type(result.value).__name__}: its repr fails>"
 
 
 def _text(error: BaseException) -> str:

@@ -1,0 +1,46 @@
+"""The store of an application, as the settings name it: tasks and results in one place."""
+
+from ..brokers import connect
+from ..brokers.base import Broker
+from ..config import Config
+from ..exceptions import ImproperlyConfigured
+from ..result.backend import Backend, accepted
+from ..support.urls import safe_url
+
+
+def broker_of(conf: Config, name: str | None) -> Broker:
+    """Return the broker that `conf` names, else that of the file of the application `name`.
+
+    Nothing is opened yet. Raises ImproperlyConfigured for a URL or a `result_backend` that cannot
+    be used.
+    """
+    check_result_backend(conf, None)
+    return connect(conf.broker_url, name=name, secret_key=conf.secret_key)
+
+
+def backend_of(conf: Config, broker: Broker) -> Backend:
+    """Return the reader of the results in `broker`.
+
+    Raises ImproperlyConfigured for a serializer that is not safe to decode from there.
+    """
+    names = conf.result_accept_content or conf.accept_content
+    return Backend(broker, accepted(names, conf, broker))
+
+
+def check_result_backend(conf: Config, broker: Broker | None) -> None:
+    """Raise ImproperlyConfigured when `result_backend` names another store than the broker's."""
+    store = conf.broker_url if broker is None else broker.url
+    wanted = conf.result_backend
+    # Celery's rpc:// sends results back by way of the broker, which is what happens here.
+    if wanted is None or wanted.startswith("rpc") or _place(wanted) == _place(store or ""):
+        return
+    raise ImproperlyConfigured(
+        f"result_backend is {safe_url(wanted)!r}, but results are kept in the broker's own "
+        f"store, {safe_url(store or 'the default file')!r}: leave result_backend out, or "
+        "give both the same URL"
+    )
+
+
+def _place(url: str) -> str:
+    """A URL without what only says how the place is used."""
+    return url.partition("?")[0]
