@@ -8,10 +8,11 @@ from .canvas import Signature, chunks, maybe_signature, xmap, xstarmap
 from .eager import Links, run_eagerly
 from .exceptions import ImproperlyConfigured, MaxRetriesExceededError, Replaced, Retry
 from .execution.context import Context, current, enter, leave, sent_from
-from .execution.current import get_current_app
 from .execution.failure import bounded_repr
 from .model.graph import Place
 from .result import AsyncResult, EagerResult
+from .result.app import App, get_current_app
+from .result.backend import Backend
 from .sending.eta import due_at
 from .sending.options import TaskOptions, check_arguments, check_options, is_linked
 from .support.backoff import Backoff, full_jitter, no_jitter
@@ -30,7 +31,7 @@ class Task(TaskOptions, Generic[P, R]):
     Options are class attributes.
     """
 
-    app: Any = None
+    app: App = None  # type: ignore[assignment] # until it is registered
     __name__: str  # of the function
     __bound__ = False  # made of a function that takes the task first
     hooks: frozenset[str] = frozenset()  # those that are overridden; the others cost nothing
@@ -55,7 +56,7 @@ class Task(TaskOptions, Generic[P, R]):
 
     _parameters: Parameters
 
-    def bind(self, app: Any) -> None:
+    def bind(self, app: App) -> None:
         """Make it a task of `app`. Called when it is registered; extend it to prepare things."""
         self.app = app
         kind = type(self)
@@ -229,7 +230,7 @@ class Task(TaskOptions, Generic[P, R]):
         return current.get()
 
     @property
-    def backend(self) -> Any:
+    def backend(self) -> Backend:
         """Where results are read."""
         return self.app.backend
 

@@ -55,7 +55,7 @@ def _modules(app: LiteQ) -> Iterator[ModuleType]:
     named = sys.modules.get(app.main or "")
     if named is not None:
         yield named
-    ours = __name__.partition(".")[0]  # `current` holds it too, in this process only
+    ours = __name__.partition(".")[0]  # `result.app` holds it too, in this process only
     for name, module in list(sys.modules.items()):
         if module is not main and name.partition(".")[0] != ours and hasattr(module, "__dict__"):
             yield module

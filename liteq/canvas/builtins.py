@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ..result.app import App
 from . import as_signature
 
 PREFIX = "celery."
@@ -9,7 +10,7 @@ START = f"{PREFIX}start"
 """Becomes the canvas that it is given: what a schedule of a canvas calls."""
 
 
-def add_to(app: Any) -> None:
+def add_to(app: App) -> None:
     """Make them tasks of `app`."""
     app.task(name=f"{PREFIX}map")(_map)
     app.task(name=f"{PREFIX}starmap")(_starmap)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
+from ..result.app import App
 from ..sending.options import LINKS
 from .attributes import Part
 from .chord import chord
@@ -24,7 +25,7 @@ class chain(Compound):  # noqa: N801 - Celery's name
 
     tasks = Part("tasks")
 
-    def __new__(cls, *tasks: Any, app: Any = None, **options: Any) -> Any:
+    def __new__(cls, *tasks: Any, app: App | None = None, **options: Any) -> Any:
         steps: list[Signature] = []
         for each in signatures(tasks):
             if not isinstance(each, Compound) or each.parts():
@@ -32,11 +33,11 @@ class chain(Compound):  # noqa: N801 - Celery's name
         made = _reduced(steps, app)
         return made.set(**options) if options else made
 
-    def __init__(self, *tasks: Any, app: Any = None, **options: Any) -> None:
+    def __init__(self, *tasks: Any, app: App | None = None, **options: Any) -> None:
         """All is done by `__new__`."""
 
     @classmethod
-    def of(cls, steps: Sequence[Signature], app: Any = None) -> "chain":
+    def of(cls, steps: Sequence[Signature], app: App | None = None) -> "chain":
         """The chain of just these steps, which are its own."""
         made = dict.__new__(cls)
         tasks = {"tasks": list(steps)}
@@ -177,7 +178,7 @@ def _joined(first: Signature, then: Signature) -> Signature:
     return _reduced(steps)
 
 
-def _reduced(steps: list[Signature], app: Any = None) -> Signature:
+def _reduced(steps: list[Signature], app: App | None = None) -> Signature:
     return steps[0] if len(steps) == 1 else chain.of(steps, app)
 
 

@@ -6,6 +6,7 @@ from typing import Any, Self
 from ..exceptions import ChordError, ImproperlyConfigured
 from ..execution.failure import chord_error
 from ..result import GroupResult
+from ..result.app import App
 from ..result.waiting import leaves_before
 from ..sending.options import LINKS
 from .attributes import Part
@@ -34,7 +35,9 @@ class chord(Compound):  # noqa: N801 - Celery's name
     header = Part("header")
     body = Part("body")
 
-    def __init__(self, header: Any, body: Any = None, app: Any = None, **options: Any) -> None:
+    def __init__(
+        self, header: Any, body: Any = None, app: App | None = None, **options: Any
+    ) -> None:
         made = maybe_signature(header)
         super().__init__(
             "celery.chord",

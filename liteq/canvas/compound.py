@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from ..execution.context import sent_from
+from ..result.app import App
 from .eager import StepContext
 from .signature import Signature, maybe_signature
 
@@ -24,7 +25,7 @@ class Compound(Signature):
         raise NotImplementedError
 
     @property
-    def app(self) -> Any:
+    def app(self) -> App:
         """The application; that of a part, or the current one, unless another was given."""
         if self._app is None:
             self._app = next((part._app for part in self.parts() if part._app is not None), None)
@@ -40,7 +41,7 @@ class Compound(Signature):
         copy._over(lambda part: part._copy())
         return copy
 
-    def _restore(self, app: Any) -> None:
+    def _restore(self, app: App | None) -> None:
         super()._restore(app)
         self._over(lambda part: maybe_signature(part, app) if part else part)
 

@@ -6,6 +6,7 @@ from typing import Any, Self
 from ..exceptions import InvalidTaskError
 from ..model.message import new_id
 from ..result import GroupResult
+from ..result.app import App
 from ..sending.options import LINKS
 from .attributes import Part
 from .compound import Compound
@@ -32,7 +33,7 @@ class group(Compound):  # noqa: N801 - Celery's name
         """Whether what follows runs even if members fail."""
         return bool(self.options.get("on_error") == "continue")
 
-    def __init__(self, *tasks: Any, app: Any = None, **options: Any) -> None:
+    def __init__(self, *tasks: Any, app: App | None = None, **options: Any) -> None:
         super().__init__(
             "celery.group",
             (),

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from ..execution.context import sent_from
 from ..model.graph import ALONE, Graph, Group, Place
 from ..model.message import Message, new_id
+from ..result.app import App
 from ..result.waiting import leaves_before
 from ..sending.eta import due_at
 from ..sending.options import LINKS, NO_OPTIONS, Named, Options, as_json, is_linked
@@ -43,7 +44,7 @@ class Layout:
     all messages have.
     """
 
-    def __init__(self, app: Any, shared: Options = NO_OPTIONS) -> None:
+    def __init__(self, app: App, shared: Options = NO_OPTIONS) -> None:
         self._app = app
         self._tasks = app.tasks
         self._shared = shared
@@ -204,7 +205,7 @@ _LAYERS: Mapping[type, Any] = {
 
 
 def send(
-    app: Any, calls: Sequence[Signature], results: Iterable[Any], place: Place = ALONE
+    app: App, calls: Sequence[Signature], results: Iterable[Any], place: Place = ALONE
 ) -> None:
     """Store frozen canvases, whose results are `results`, in one transaction: all or none.
 
@@ -223,7 +224,7 @@ def send(
             leaf.ignored = leaf.id in ignored
 
 
-def send_copies(app: Any, calls: Iterable[Signature], options: Options = NO_OPTIONS) -> list[Any]:
+def send_copies(app: App, calls: Iterable[Signature], options: Options = NO_OPTIONS) -> list[Any]:
     """Store copies of `calls`, canvases and single ones, all or none; answer their results."""
     copies = [_ready(call.clone(**options)) for call in calls]
     for copy in copies:
@@ -248,7 +249,7 @@ class Replacement(NamedTuple):
     rest: Graph
 
 
-def replacement(app: Any, sig: Signature, id: str, shared: Options, own: Options) -> Replacement:
+def replacement(app: App, sig: Signature, id: str, shared: Options, own: Options) -> Replacement:
     """How `sig` does the work of the task `id`. All its messages have the options `shared`, and the
     last one has `own` as well."""
     single = not isinstance(_last(sig), group)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..result.app import App
 from .signature import Signature
 
 
@@ -13,7 +14,7 @@ def signature(
     options: Mapping[str, Any] | None = None,
     *,
     immutable: bool = False,
-    app: Any = None,
+    app: App | None = None,
     **more_options: Any,
 ) -> Signature:
     """The signature of a call of `task`: a task, its name, or a dict that was a signature.

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ..result.app import App
 from .group import group
 from .signature import Signature, as_signature
 
@@ -12,7 +13,9 @@ class _Mapped(Signature):
 
     kind = ""
 
-    def __init__(self, task: Any, it: Iterable[Any], app: Any = None, **options: Any) -> None:
+    def __init__(
+        self, task: Any, it: Iterable[Any], app: App | None = None, **options: Any
+    ) -> None:
         call = as_signature(task)
         super().__init__(
             f"celery.{self.kind.removeprefix('x')}",
@@ -24,7 +27,7 @@ class _Mapped(Signature):
             app=app or call._app,
         )
 
-    def _restore(self, app: Any) -> None:
+    def _restore(self, app: App | None) -> None:
         super()._restore(app)
         self.kwargs["task"] = as_signature(self.kwargs["task"])
 
@@ -48,7 +51,7 @@ class chunks(Signature):  # noqa: N801 - Celery's name
     """A group of `xstarmap` tasks, each for `n` items of `it`. In a canvas it is that group."""
 
     def __init__(
-        self, task: Any, it: Iterable[Any], n: int, app: Any = None, **options: Any
+        self, task: Any, it: Iterable[Any], n: int, app: App | None = None, **options: Any
     ) -> None:
         call = as_signature(task)
         super().__init__(

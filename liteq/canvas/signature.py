@@ -8,9 +8,9 @@ from functools import partial
 from typing import Any, ClassVar, Self
 
 from ..exceptions import NotRegistered
-from ..execution.current import get_current_app
 from ..model.message import new_id
 from ..result import AsyncResult
+from ..result.app import App, get_current_app
 from ..sending.options import LINKS
 from .attributes import Item, Option
 from .eager import StepContext, failed, skipped
@@ -37,7 +37,7 @@ class Signature(dict[str, Any]):
     parent_id = Option("parent_id")
     root_id = Option("root_id")
 
-    _app: Any = None
+    _app: App | None = None
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Signature(dict[str, Any]):
         type: Any = None,
         subtask_type: str | None = None,
         immutable: bool = False,
-        app: Any = None,
+        app: App | None = None,
         **more_options: Any,
     ) -> None:
         if app is not None:
@@ -69,7 +69,7 @@ class Signature(dict[str, Any]):
         )
 
     @classmethod
-    def from_dict(cls, fields: Mapping[str, Any], app: Any = None) -> "Signature":
+    def from_dict(cls, fields: Mapping[str, Any], app: App | None = None) -> "Signature":
         """The signature that `fields` were, of the class that it had, and all within it too."""
         kind = cls.TYPES.get(fields.get("subtask_type") or "", Signature)
         made: Signature = dict.__new__(kind)
@@ -86,7 +86,7 @@ class Signature(dict[str, Any]):
         made._restore(app)
         return made
 
-    def _restore(self, app: Any) -> None:
+    def _restore(self, app: App | None) -> None:
         """Make signatures of what is within it and was one."""
         for name in LINKS:
             if name in self.options:
@@ -250,7 +250,7 @@ class Signature(dict[str, Any]):
         return self.apply_async().get()
 
     @property
-    def app(self) -> Any:
+    def app(self) -> App:
         """The application; the current one, unless another was given."""
         return self._app or get_current_app()
 
@@ -359,7 +359,7 @@ def as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def maybe_signature(value: Any, app: Any = None, clone: bool = False) -> Any:
+def maybe_signature(value: Any, app: App | None = None, clone: bool = False) -> Any:
     """`value` as a signature if it is one, or was one; anything else as it is."""
     if isinstance(value, Signature):
         return value.clone() if clone else value

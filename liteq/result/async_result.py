@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from .. import states
-from ..execution.current import get_current_app
 from ..model.message import Attempt, Record
 from ..states import Phase
+from .app import App, get_current_app
 from .backend import Backend, state_of
 from .base import OnInterval, ResultBase
 from .blocking import assert_will_not_block
@@ -28,7 +28,7 @@ class AsyncResult(ResultBase, Generic[R]):
 
     id: str
 
-    _app: Any
+    _app: App | None
     _record: Record | None  # once it is final
     _then: list[Then] | None
     _value: tuple[Any] | None  # what `result` answered then, decoded
@@ -38,7 +38,7 @@ class AsyncResult(ResultBase, Generic[R]):
         id: str,
         backend: Backend | None = None,
         task_name: str | None = None,
-        app: Any = None,
+        app: App | None = None,
         parent: ResultBase | None = None,
         ignored: bool = False,
     ) -> None:
@@ -243,7 +243,8 @@ class AsyncResult(ResultBase, Generic[R]):
         over. `connection` does nothing.
         """
         ids = [*(leaf.id for leaf in leaves_before([self]) if not leaf.settled), self.id]
-        self.app.control.revoke(ids, terminate=terminate, signal=signal)
+        keep = self.app.conf.result_expires or None
+        self.backend.broker.cancel(ids, keep, terminate=terminate)
         if wait:
             self.get(timeout, propagate=False)
 
@@ -259,7 +260,7 @@ class AsyncResult(ResultBase, Generic[R]):
         return self.id
 
     @property
-    def app(self) -> Any:
+    def app(self) -> App:
         """The application; the current one, unless another was given."""
         if self._app is None:
             self._app = get_current_app()
@@ -268,8 +269,7 @@ class AsyncResult(ResultBase, Generic[R]):
     @property
     def backend(self) -> Backend:
         """Where results are read."""
-        backend: Backend = self.app.backend
-        return backend
+        return self.app.backend
 
     @property
     def children(self) -> Sequence[ResultBase]:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from .. import states
 from ..model.message import Message, Record
 from ..states import Phase
+from .app import App
 from .async_result import AsyncResult
 from .base import ResultBase
 
@@ -35,7 +36,7 @@ class EagerResult(AsyncResult[R]):
         state: str,
         traceback: str | None = None,
         name: str | None = None,
-        app: Any = None,
+        app: App | None = None,
         *,
         reported: str | None = None,
         skipped: bool = False,

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from ..execution.current import get_current_app
 from ..sending.options import Named
+from .app import App, get_current_app
 from .base import ResultBase
 from .result_set import ResultSet
 from .tuples import result_from_tuple
@@ -22,7 +22,7 @@ class GroupResult(ResultSet):
         id: str | None = None,
         results: Iterable[ResultBase] | None = None,
         parent: ResultBase | None = None,
-        app: Any = None,
+        app: App | None = None,
         forgiving: bool = False,
         **_: Any,
     ) -> None:
@@ -46,7 +46,7 @@ class GroupResult(ResultSet):
         broker.forget([self.id])
 
     @classmethod
-    def restore(cls, id: str, backend: Any = None, app: Any = None) -> "GroupResult | None":
+    def restore(cls, id: str, backend: Any = None, app: App | None = None) -> "GroupResult | None":
         """The group that was saved with this id; None when there is none."""
         app = app or get_current_app()
         record = app.backend.record(id)

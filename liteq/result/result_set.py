@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from ..execution.current import get_current_app
+from .app import App, get_current_app
 from .backend import Backend
 from .base import OnInterval, ResultBase
 from .blocking import assert_will_not_block
@@ -18,7 +18,7 @@ class ResultSet(ResultBase):
     results: list[Any]
 
     def __init__(
-        self, results: Iterable[ResultBase] | None = None, app: Any = None, **_: Any
+        self, results: Iterable[ResultBase] | None = None, app: App | None = None, **_: Any
     ) -> None:
         self.id = self.parent = None
         self.results = list(results or ())
@@ -253,21 +253,20 @@ class ResultSet(ResultBase):
     # itself
 
     @property
-    def app(self) -> Any:
+    def app(self) -> App:
         """The application; that of the results, or the current one, unless another was given."""
         if self._app is None:
             self._app = self.results[0].app if self.results else get_current_app()
         return self._app
 
     @app.setter
-    def app(self, app: Any) -> None:
+    def app(self, app: App) -> None:
         self._app = app
 
     @property
     def backend(self) -> Backend:
         """Where results are read."""
-        backend: Backend = self.app.backend
-        return backend
+        return self.app.backend
 
     supports_native_join = True
 

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from .app import App
 from .base import KINDS, ResultBase, linked
 
 
-def result_from_tuple(found: Any, app: Any = None) -> Any:
+def result_from_tuple(found: Any, app: App | None = None) -> Any:
     """The result that `as_tuple` was asked of; lists will do, as JSON has them.
 
     A result is answered as it is.
