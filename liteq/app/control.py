@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ..result.app import App
 from ..states import Phase
 from .inspect import Inspect
 
@@ -13,7 +14,7 @@ _AT_ONCE = 1000  # tasks that are looked for, and revoked, in one go: some 10 ms
 class Control:
     """Acts on the tasks in the store of `app`; no worker has to be there to hear it."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: App) -> None:
         self._app = app
 
     def inspect(self, destination: Any = None, timeout: float = 1.0, **_: object) -> Inspect:

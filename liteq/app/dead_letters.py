@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..model.message import Record
+from ..result.app import App
 from ..states import Phase
 
 _ALL = 1 << 62
@@ -13,7 +14,7 @@ class DeadLetters:
     """The dead tasks of `app`: they cost too many processes, used up their retries, or nobody
     knew their name. They wait here to be looked at, tried again or dropped."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: App) -> None:
         self._app = app
 
     def __iter__(self) -> Iterator[Any]:

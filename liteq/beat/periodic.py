@@ -10,6 +10,7 @@ from ..canvas.builtins import START
 from ..exceptions import ImproperlyConfigured, LiteqError
 from ..model.entry import MISFIRES, Entry
 from ..model.message import Message
+from ..result.app import App
 from ..schedules import maybe_schedule, to_text
 from ..sending.options import Named, check_arguments, check_name
 from ..support.nearest import did_you_mean
@@ -22,7 +23,7 @@ _CALL = ("args", "kwargs", "options", "schedule", "task")
 _OF_ONE_CALL = ("countdown", "eta", "task_id")
 
 
-def entries_of(app: Any) -> list[Entry]:
+def entries_of(app: App) -> list[Entry]:
     """The entries of `beat_schedule`, of `add_periodic_task`, and of tasks with a `schedule`.
 
     Raises ImproperlyConfigured for one that cannot be.
@@ -38,7 +39,7 @@ def entries_of(app: Any) -> list[Entry]:
     ]
 
 
-def name_of(app: Any) -> str:
+def name_of(app: App) -> str:
     """What entries name as the application whose code has them."""
     return app.main or "__main__"
 
@@ -76,7 +77,7 @@ def call_of(
     return {"task": START, "args": (dict(call),), "options": dict(options or {})}
 
 
-def entry_of(app: Any, name: str, fields: Mapping[str, Any]) -> Entry:
+def entry_of(app: App, name: str, fields: Mapping[str, Any]) -> Entry:
     """The entry of `name` that `fields` describe, as in `beat_schedule`."""
     try:
         return _entry(app, check_name("schedule name", name), _known(fields))
@@ -84,7 +85,7 @@ def entry_of(app: Any, name: str, fields: Mapping[str, Any]) -> Entry:
         raise ImproperlyConfigured(f"schedule {name!r}: {exc}") from exc
 
 
-def _entry(app: Any, name: str, fields: Mapping[str, Any]) -> Entry:
+def _entry(app: App, name: str, fields: Mapping[str, Any]) -> Entry:
     timing = maybe_schedule(fields["schedule"], bool(fields.get("relative")))
     if timing is None or not fields.get("task"):
         raise ValueError("an entry needs a `task` and a `schedule`")
@@ -106,7 +107,7 @@ def _entry(app: Any, name: str, fields: Mapping[str, Any]) -> Entry:
     )
 
 
-def _message(app: Any, fields: Mapping[str, Any]) -> tuple[Message, float | None]:
+def _message(app: App, fields: Mapping[str, Any]) -> tuple[Message, float | None]:
     """What is sent each time, and the seconds after which it expires."""
     args, kwargs = check_arguments(fields.get("args"), fields.get("kwargs"))
     options = dict(fields.get("options") or {})
