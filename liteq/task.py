@@ -311,7 +311,7 @@ class Task(TaskOptions, Generic[P, R]):
         if request.chord is None or request.group is None or request.is_eager:
             raise ValueError(f"{self.name} runs in no chord's header to which more could be added")
         member = sig.clone()
-        member._order({"chord": request.chord} if sig.subtask_type is None else {})
+        member.set_options({"chord": request.chord} if sig.subtask_type is None else {})
         result = member.freeze()
         self.app.send_canvas(member, result, Place(group=request.group, position=_after_all()))
         return result

@@ -47,7 +47,7 @@ class chain(Compound):  # noqa: N801 - Celery's name
     @classmethod
     def join(cls, first: Signature, then: Any) -> Signature:
         """What `first | then` is."""
-        return _joined(first._step(), as_signature(then))
+        return _joined(first.as_step(), as_signature(then))
 
     @property
     def id(self) -> Any:
@@ -62,7 +62,7 @@ class chain(Compound):  # noqa: N801 - Celery's name
         tasks: list[Signature] = self.tasks
         return tasks
 
-    def _over(self, change: Callable[[Any], Signature]) -> None:
+    def replace_parts(self, change: Callable[[Any], Signature]) -> None:
         self.tasks = [change(task) for task in self.tasks]
 
     def link(self, callback: Any) -> Any:
@@ -86,11 +86,11 @@ class chain(Compound):  # noqa: N801 - Celery's name
             visitor.on_chain_end(self, **stamps)
         return self
 
-    def _give(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    def add_args(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         for task in () if self.immutable else self.tasks[:1]:
-            task._give(args, kwargs)
+            task.add_args(args, kwargs)
 
-    def _order(self, options: Mapping[str, Any]) -> None:
+    def set_options(self, options: Mapping[str, Any]) -> None:
         if not options or not self.tasks:
             return
         for callback in as_list(options.get("link")):
@@ -100,17 +100,9 @@ class chain(Compound):  # noqa: N801 - Celery's name
         if options.get("task_id"):
             self.id = options["task_id"]
         others = {k: v for k, v in options.items() if k not in (*LINKS, "task_id")}
-        self.tasks[0]._order(others)
+        self.tasks[0].set_options(others)
 
-    def _freeze(
-        self,
-        id: str | None,
-        group_id: str | None,
-        chord: Any,
-        root_id: str | None,
-        parent_id: str | None,
-        group_index: int | None,
-    ) -> Any:
+    def _freeze(self, id: str | None, root_id: str | None, parent_id: str | None) -> Any:
         before = None
         for task in self.tasks:
             last = id if task is self.tasks[-1] else None
@@ -120,7 +112,7 @@ class chain(Compound):  # noqa: N801 - Celery's name
             before, parent_id = result, None
         return before
 
-    def _run(self, args: Sequence[Any], context: StepContext) -> Any:
+    def run_eagerly(self, args: Sequence[Any], context: StepContext) -> Any:
         *earlier, last = self.tasks
         before: Any = None
         for task in earlier:
@@ -129,20 +121,20 @@ class chain(Compound):  # noqa: N801 - Celery's name
             )
         return _next(last, args, context, before)
 
-    def _skip(self, exc: Exception | None) -> Any:
+    def skip_eagerly(self, exc: Exception | None) -> Any:
         before = None
         for task in self.tasks:
-            result = task._skip(exc)
+            result = task.skip_eagerly(exc)
             if before is not None:
                 result.follow(before)
             before = result
         return before
 
-    def _fail(self, exc: Exception, context: StepContext) -> Any:
+    def fail_eagerly(self, exc: Exception, context: StepContext) -> Any:
         *earlier, last = self.tasks
-        result = last._fail(exc, context)
+        result = last.fail_eagerly(exc, context)
         if earlier:
-            result.follow(chain.of(earlier)._skip(exc))
+            result.follow(chain.of(earlier).skip_eagerly(exc))
         return result
 
     def __repr__(self) -> str:
@@ -152,16 +144,16 @@ class chain(Compound):  # noqa: N801 - Celery's name
 def _next(task: Signature, args: Sequence[Any], context: StepContext, before: Any) -> Any:
     """Run the step that comes after the result `before`."""
     if before is None:
-        return task._run(args, context)
+        return task.run_eagerly(args, context)
     if goes_on(before):
         after = context.after(before)
         after = after._replace(
             group_id=context.group_id, group_index=context.group_index, chord=context.chord
         )
-        result = task._run((before.get(),), after)
+        result = task.run_eagerly((before.get(),), after)
         join_to(result, before)
     else:
-        result = task._skip(what_failed(before))
+        result = task.skip_eagerly(what_failed(before))
         result.follow(before)
     return result
 
@@ -203,7 +195,7 @@ def _follow(steps: list[Signature], last: group | chord, new: Signature) -> None
         last.body = new if last.body is None else _joined(last.body, new)
     elif len(steps) > 1 and len(last.tasks) == 1:
         # In the middle of a chain a group of one is that one: what follows gets its value.
-        (steps[-1],) = last._ready((), None, {}).tasks
+        (steps[-1],) = last.prepared().tasks
         steps[-1:] = _opened(steps[-1]) if isinstance(steps[-1], chain) else steps[-1:]
         _append(steps, new)
     else:
@@ -212,7 +204,7 @@ def _follow(steps: list[Signature], last: group | chord, new: Signature) -> None
 
 def _opened(inner: chain) -> list[Signature]:
     """The steps of a chain that becomes part of another one, with what was set on it."""
-    ready = inner._ready((), None, {})
+    ready = inner.prepared()
     if inner.immutable:
         for first in ready.tasks[:1]:
             first.set_immutable(True)

@@ -43,7 +43,7 @@ class chord(Compound):  # noqa: N801 - Celery's name
             "celery.chord",
             (),
             {
-                "header": made._copy() if isinstance(made, group) else group(made),
+                "header": made.clone() if isinstance(made, group) else group(made),
                 "body": None if body is None else as_signature(body),
             },
             options,
@@ -72,13 +72,13 @@ class chord(Compound):  # noqa: N801 - Celery's name
     def parts(self) -> list[Signature]:
         return [self.header] if self.body is None else [self.header, self.body]
 
-    def _over(self, change: Callable[[Any], Signature]) -> None:
+    def replace_parts(self, change: Callable[[Any], Signature]) -> None:
         self.header = change(self.header)
         self.body = None if self.body is None else change(self.body)
 
     def __call__(self, body: Any = None, **options: Any) -> Any:
         """Send it, with `body` if that is given."""
-        made = self if body is None else chord(self.header, body, app=self._app, **self.options)
+        made = self if body is None else chord(self.header, body, app=self.own_app, **self.options)
         return made.apply_async(**options)
 
     def link(self, callback: Any) -> Any:
@@ -91,7 +91,7 @@ class chord(Compound):  # noqa: N801 - Celery's name
         With `task_allow_error_cb_on_chord_header` it is called for each task of the header that
         fails as well, with its own arguments only.
         """
-        errback = maybe_signature(errback, self._app)
+        errback = maybe_signature(errback, self.own_app)
         if self.app.conf.task_allow_error_cb_on_chord_header:
             self.header.link_error(errback.clone().set(immutable=True))
         self.body.link_error(errback)
@@ -110,60 +110,52 @@ class chord(Compound):  # noqa: N801 - Celery's name
             self.body.stamp(visitor, append_stamps, **stamps)
         return self
 
-    def _give(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    def add_args(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         if not self.immutable:
-            self.header._give(args, kwargs)
+            self.header.add_args(args, kwargs)
 
-    def _order(self, options: Mapping[str, Any]) -> None:
+    def set_options(self, options: Mapping[str, Any]) -> None:
         if not options:
             return
         for callback in as_list(options.get("link")):
             self.link(callback)
         for errback in as_list(options.get("link_error")):
             self.link_error(errback)
-        self.header._order({k: v for k, v in options.items() if k in _FOR_HEADER})
+        self.header.set_options({k: v for k, v in options.items() if k in _FOR_HEADER})
         if self.body is not None:
             others = {k: v for k, v in options.items() if k not in (*LINKS, *_FOR_HEADER)}
-            self.body._order(others)
+            self.body.set_options(others)
 
-    def _freeze(
-        self,
-        id: str | None,
-        group_id: str | None,
-        chord: Any,
-        root_id: str | None,
-        parent_id: str | None,
-        group_index: int | None,
-    ) -> Any:
+    def _freeze(self, id: str | None, root_id: str | None, parent_id: str | None) -> Any:
         if self.body is None:
             raise ImproperlyConfigured("this chord has no body: chord(header)(body)")
-        header = self.header._freeze(None, None, None, root_id, parent_id, None)
+        header = self.header.freeze(root_id=root_id, parent_id=parent_id)
         result = self.body.freeze(id, root_id=root_id)
         result.follow(header)
         return result
 
-    def _run(self, args: Sequence[Any], context: StepContext) -> Any:
-        header = self.header._run(args, context._replace(chord=self.body))
+    def run_eagerly(self, args: Sequence[Any], context: StepContext) -> Any:
+        header = self.header.run_eagerly(args, context._replace(chord=self.body))
         after = context.after(header)._replace(
             group_id=context.group_id, group_index=context.group_index
         )
         forgiving = self.header.forgiving
         exc = None if forgiving else _what_failed(header)
         if exc is None:
-            result = self.body._run((header.get(propagate=not forgiving),), after)
+            result = self.body.run_eagerly((header.get(propagate=not forgiving),), after)
         else:
-            result = self.body._fail(exc, after)
+            result = self.body.fail_eagerly(exc, after)
         join_to(result, header)
         return result
 
-    def _skip(self, exc: Exception | None) -> Any:
-        result = self.body._skip(exc)
-        result.follow(self.header._skip(exc))
+    def skip_eagerly(self, exc: Exception | None) -> Any:
+        result = self.body.skip_eagerly(exc)
+        result.follow(self.header.skip_eagerly(exc))
         return result
 
-    def _fail(self, exc: Exception, context: StepContext) -> Any:
-        result = self.body._fail(exc, context)
-        result.follow(self.header._skip(exc))
+    def fail_eagerly(self, exc: Exception, context: StepContext) -> Any:
+        result = self.body.fail_eagerly(exc, context)
+        result.follow(self.header.skip_eagerly(exc))
         return result
 
     def __repr__(self) -> str:

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from ..execution.context import sent_from
 from ..result.app import App
+from ..sending.options import NO_OPTIONS, Options
 from .eager import StepContext
 from .signature import Signature, maybe_signature
 
@@ -20,15 +21,17 @@ class Compound(Signature):
         """The signatures that it is made of."""
         raise NotImplementedError
 
-    def _over(self, change: Any) -> None:
+    def replace_parts(self, change: Any) -> None:
         """Put `change(part)` in the place of each part."""
         raise NotImplementedError
 
     @property
     def app(self) -> App:
         """The application; that of a part, or the current one, unless another was given."""
-        if self._app is None:
-            self._app = next((part._app for part in self.parts() if part._app is not None), None)
+        if self.own_app is None:
+            self.own_app = next(
+                (part.own_app for part in self.parts() if part.own_app is not None), None
+            )
         return super().app
 
     def leaves(self) -> Iterator[Signature]:
@@ -38,12 +41,12 @@ class Compound(Signature):
 
     def _copy(self) -> Self:
         copy = super()._copy()
-        copy._over(lambda part: part._copy())
+        copy.replace_parts(lambda part: part.clone())
         return copy
 
     def _restore(self, app: App | None) -> None:
         super()._restore(app)
-        self._over(lambda part: maybe_signature(part, app) if part else part)
+        self.replace_parts(lambda part: maybe_signature(part, app) if part else part)
 
     # making the call
 
@@ -62,7 +65,7 @@ class Compound(Signature):
         `args` and `kwargs` are for what runs first, and so are `options`, but for `link`,
         `link_error` and `task_id`.
         """
-        ready = self._ready(args, kwargs, options)
+        ready = self.prepared(args, kwargs, options)
         result = ready.freeze()
         if result is None:
             return None
@@ -86,17 +89,20 @@ class Compound(Signature):
         **options: Any,
     ) -> Any:
         """Run all of it here, as `Task.apply` does; answer the result of what comes last."""
-        ready = self._ready(args, kwargs, options)
+        ready = self.prepared(args, kwargs, options)
         return None if ready.freeze() is None else ready._apply(throw, root_id, parent_id)
 
-    def _ready(
-        self, args: Sequence[Any], kwargs: Mapping[str, Any] | None, options: Mapping[str, Any]
+    def prepared(
+        self,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        options: Options = NO_OPTIONS,
     ) -> Self:
         """A copy, in which arguments and options are with those that they are for."""
         ready = self.clone((*(args or ()), *self.args), kwargs)
         own, ready.args, ready.options = ready.options, (), {}
-        ready._order(own)
-        ready._order(options)
+        ready.set_options(own)
+        ready.set_options(options)
         return ready
 
     def _apply(
@@ -107,7 +113,7 @@ class Compound(Signature):
             root_id, parent_id = sender.root_id, sender.id
         elif root_id is None:
             root_id = next((leaf.id for leaf in self.leaves()), None)
-        return self._run((), StepContext(throw, root_id, parent_id))
+        return self.run_eagerly((), StepContext(throw, root_id, parent_id))
 
     # ids
 
@@ -132,17 +138,9 @@ class Compound(Signature):
                 del leaf.options["task_id"]
             elif id is not None:
                 seen.add(id)
-        return self._freeze(_id, group_id, chord, root_id, parent_id, group_index)
+        return self._freeze(_id, root_id, parent_id)
 
-    def _freeze(
-        self,
-        id: str | None,
-        group_id: str | None,
-        chord: Any,
-        root_id: str | None,
-        parent_id: str | None,
-        group_index: int | None,
-    ) -> Any:
+    def _freeze(self, id: str | None, root_id: str | None, parent_id: str | None) -> Any:
         raise NotImplementedError
 
     def __repr__(self) -> str:

@@ -47,7 +47,7 @@ class group(Compound):  # noqa: N801 - Celery's name
         tasks: list[Signature] = self.tasks
         return tasks
 
-    def _over(self, change: Callable[[Any], Signature]) -> None:
+    def replace_parts(self, change: Callable[[Any], Signature]) -> None:
         self.tasks = [change(task) for task in self.tasks]
 
     def __or__(self, other: object) -> Any:
@@ -91,11 +91,11 @@ class group(Compound):  # noqa: N801 - Celery's name
             visitor.on_group_end(self, **stamps)
         return self
 
-    def _give(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    def add_args(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         for task in () if self.immutable else self.tasks:
-            task._give(args, kwargs)
+            task.add_args(args, kwargs)
 
-    def _order(self, options: Mapping[str, Any]) -> None:
+    def set_options(self, options: Mapping[str, Any]) -> None:
         for callback in as_list(options.get("link")):
             self.link(callback)
         for errback in as_list(options.get("link_error")):
@@ -106,33 +106,27 @@ class group(Compound):  # noqa: N801 - Celery's name
             self.options["on_error"] = _checked(options["on_error"])
         shared = {k: v for k, v in options.items() if k not in _OF_THE_GROUP}
         for task in self.tasks if shared else ():
-            task._order(shared)
+            task.set_options(shared)
 
-    def _freeze(
-        self,
-        id: str | None,
-        group_id: str | None,
-        chord: Any,
-        root_id: str | None,
-        parent_id: str | None,
-        group_index: int | None,
-    ) -> GroupResult:
+    def _freeze(self, id: str | None, root_id: str | None, parent_id: str | None) -> GroupResult:
         self.id = id or self.id or new_id()
         results = [task.freeze(root_id=root_id, parent_id=parent_id) for task in self.tasks]
-        return GroupResult(self.id, results, app=self._app, forgiving=self.forgiving)
+        return GroupResult(self.id, results, app=self.own_app, forgiving=self.forgiving)
 
-    def _run(self, args: Sequence[Any], context: StepContext) -> GroupResult:
+    def run_eagerly(self, args: Sequence[Any], context: StepContext) -> GroupResult:
         results = [
-            task._run(args, context._replace(group_id=self.id, group_index=n))
+            task.run_eagerly(args, context._replace(group_id=self.id, group_index=n))
             for n, task in enumerate(self.tasks)
         ]
         return GroupResult(self.id, results, app=self.app)
 
-    def _skip(self, exc: Exception | None) -> GroupResult:
-        return GroupResult(self.id, [task._skip(exc) for task in self.tasks], app=self.app)
+    def skip_eagerly(self, exc: Exception | None) -> GroupResult:
+        return GroupResult(self.id, [task.skip_eagerly(exc) for task in self.tasks], app=self.app)
 
-    def _fail(self, exc: Exception, context: StepContext) -> GroupResult:
-        return GroupResult(self.id, [task._fail(exc, context) for task in self.tasks], app=self.app)
+    def fail_eagerly(self, exc: Exception, context: StepContext) -> GroupResult:
+        return GroupResult(
+            self.id, [task.fail_eagerly(exc, context) for task in self.tasks], app=self.app
+        )
 
     def __repr__(self) -> str:
         return f"group({self.tasks!r})"
@@ -141,7 +135,7 @@ class group(Compound):  # noqa: N801 - Celery's name
 def _members(given: Sequence[Signature]) -> Iterator[Signature]:
     for each in given:
         if isinstance(each, group):
-            yield from each._ready((), None, {}).tasks
+            yield from each.prepared().tasks
         elif not isinstance(each, Compound) or each.parts():
             yield each
 

@@ -108,7 +108,7 @@ class Layout:
     def _chord(self, part: _Part) -> None:
         header, body = part.call.header, part.call.body
         if not header.tasks:  # of nobody: the body runs at once
-            body._give(([],), {})
+            body.add_args(([],), {})
             self._parts.append(part._replace(call=body, place=part.place._replace(takes=False)))
             return
         before = part.place._replace(group=None, position=0)
@@ -228,7 +228,7 @@ def send_copies(app: App, calls: Iterable[Signature], options: Options = NO_OPTI
     """Store copies of `calls`, canvases and single ones, all or none; answer their results."""
     copies = [_ready(call.clone(**options)) for call in calls]
     for copy in copies:
-        copy._app = copy._app or app
+        copy.own_app = copy.own_app or app
     results = [copy.freeze() for copy in copies]
     send(app, copies, results)
     return results
@@ -265,8 +265,8 @@ def replacement(app: App, sig: Signature, id: str, shared: Options, own: Options
 
 def _ready(call: Signature) -> Signature:
     """A copy of `call`, with arguments and options where they belong."""
-    step = call._step()
-    return step._ready((), None, {}) if isinstance(step, Compound) else step
+    step = call.as_step()
+    return step.prepared() if isinstance(step, Compound) else step
 
 
 def _delayed(place: Place, options: dict[str, Any]) -> tuple[Place, dict[str, Any]]:

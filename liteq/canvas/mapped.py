@@ -24,7 +24,7 @@ class _Mapped(Signature):
             options,
             subtask_type=self.kind,
             immutable=True,
-            app=app or call._app,
+            app=app or call.own_app,
         )
 
     def _restore(self, app: App | None) -> None:
@@ -61,16 +61,16 @@ class chunks(Signature):  # noqa: N801 - Celery's name
             options,
             subtask_type="chunks",
             immutable=True,
-            app=app or call._app,
+            app=app or call.own_app,
         )
 
     def group(self) -> group:
         """The group that it stands for."""
         task, it, n = (self.kwargs[name] for name in ("task", "it", "n"))
         parts = [it[start : start + n] for start in range(0, len(it), n)]
-        return group([xstarmap(task, part) for part in parts], app=self._app, **self.options)
+        return group([xstarmap(task, part) for part in parts], app=self.own_app, **self.options)
 
-    def _step(self) -> Signature:
+    def as_step(self) -> Signature:
         return self.group()
 
     def __call__(self, **options: Any) -> Any:

@@ -37,7 +37,7 @@ class Signature(dict[str, Any]):
     parent_id = Option("parent_id")
     root_id = Option("root_id")
 
-    _app: App | None = None
+    own_app: App | None = None
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Signature(dict[str, Any]):
         **more_options: Any,
     ) -> None:
         if app is not None:
-            self._app = app
+            self.own_app = app
         if isinstance(task, dict):
             super().__init__(task)
             return
@@ -100,7 +100,7 @@ class Signature(dict[str, Any]):
         """A copy, with `args` before its own, and `kwargs` and `options` over them."""
         copy = self._copy()
         if args or kwargs:
-            copy._give(args, kwargs or {})
+            copy.add_args(args, kwargs or {})
         return copy.set(**options) if options else copy
 
     partial = clone
@@ -154,7 +154,7 @@ class Signature(dict[str, Any]):
         }
         self.options.update({key: value for key, value in places.items() if value is not None})
         self.id = _id or self.id or new_id()
-        return AsyncResult(self.id, app=self._app)
+        return AsyncResult(self.id, app=self.own_app)
 
     # what comes after it
 
@@ -252,7 +252,7 @@ class Signature(dict[str, Any]):
     @property
     def app(self) -> App:
         """The application; the current one, unless another was given."""
-        return self._app or get_current_app()
+        return self.own_app or get_current_app()
 
     @property
     def type(self) -> Any:
@@ -294,18 +294,18 @@ class Signature(dict[str, Any]):
         copy.update(self)
         copy["kwargs"] = self.kwargs.copy()
         copy["options"] = self.options.copy()
-        copy._app = self._app
+        copy.own_app = self.own_app
         return copy
 
-    def _step(self) -> "Signature":
+    def as_step(self) -> "Signature":
         """What stands for it in a canvas."""
         return self._copy()
 
-    def _give(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    def add_args(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Take arguments of a call, unless it is immutable."""
         self.args, self.kwargs, _ = self._merged(args, kwargs, {})
 
-    def _order(self, options: Mapping[str, Any]) -> None:
+    def set_options(self, options: Mapping[str, Any]) -> None:
         """Take options of a call; links are added to its own."""
         for name, value in options.items():
             if name in LINKS:
@@ -315,23 +315,23 @@ class Signature(dict[str, Any]):
                 self.set(**{name: value})
 
     def _link(self, name: str, callback: Any) -> Any:
-        linked = maybe_signature(callback, self._app)
+        linked = maybe_signature(callback, self.own_app)
         there = as_list(self.options.get(name))
         if linked not in there:
             # A list of its own: copies of this signature share the one that was there.
             self.options[name] = [*there, linked]
         return linked
 
-    def _run(self, args: Sequence[Any], context: StepContext) -> Any:
+    def run_eagerly(self, args: Sequence[Any], context: StepContext) -> Any:
         """Run it here, frozen as it is."""
         args, kwargs, options = self._merged(args, None, context.options())
         return self.type.apply(args, kwargs, **options)
 
-    def _skip(self, exc: Exception | None) -> Any:
+    def skip_eagerly(self, exc: Exception | None) -> Any:
         """The result of not running it, because what comes before it failed with `exc`."""
         return skipped(self, exc)
 
-    def _fail(self, exc: Exception, context: StepContext) -> Any:
+    def fail_eagerly(self, exc: Exception, context: StepContext) -> Any:
         """The result of not running it, because of `exc`; its errbacks are called."""
         errbacks = [maybe_signature(each) for each in as_list(self.options.get("link_error"))]
         return failed(self, exc, errbacks, context)
@@ -375,7 +375,7 @@ def as_signature(value: Any) -> Signature:
     """
     found = maybe_signature(value)
     if isinstance(found, Signature):
-        return found._step()
+        return found.as_step()
     if not isinstance(found, dict | str) and hasattr(found, "s"):  # a task, or what stands for one
         made: Signature = found.s()
         return made
