@@ -9,8 +9,9 @@ from .attributes import Part
 from .chord import chord
 from .compound import Compound
 from .eager import StepContext, goes_on, join_to, what_failed
+from .factory import signatures
 from .group import group
-from .signature import Signature, as_list, as_signature, signatures
+from .signature import Signature, as_list, as_signature
 from .stamping import only_stamps
 
 

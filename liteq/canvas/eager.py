@@ -1,4 +1,4 @@
-"""Running a canvas where it is applied: what a step is told, and what comes of one not run."""
+"""Context passed between steps when a canvas runs eagerly, and results of steps that do not run."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

@@ -11,7 +11,8 @@ from ..sending.options import LINKS
 from .attributes import Part
 from .compound import Compound
 from .eager import StepContext
-from .signature import Signature, as_list, signatures
+from .factory import signatures
+from .signature import Signature, as_list
 from .stamping import only_stamps
 
 _OF_THE_GROUP = (*LINKS, "task_id", "on_error")

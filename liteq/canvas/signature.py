@@ -3,7 +3,7 @@
 A signature is a dict, so that it can be an argument, be stored, and travel as JSON.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, Self
 
@@ -380,10 +380,3 @@ def as_signature(value: Any) -> Signature:
         made: Signature = found.s()
         return made
     raise TypeError(f"a canvas is made of signatures, as in add.s(2, 2), not of {value!r:.100}")
-
-
-def signatures(values: tuple[Any, ...]) -> list[Signature]:
-    """The signatures that a canvas was given: one after the other, or one iterable of them."""
-    if len(values) == 1 and not isinstance(values[0], dict) and isinstance(values[0], Iterable):
-        values = tuple(values[0])
-    return [as_signature(value) for value in values]

@@ -1,10 +1,10 @@
-"""Signatures from whatever names a task."""
+"""Signatures made of tasks, of names of tasks, and of dicts that were signatures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..result.app import App
-from .signature import Signature
+from .signature import Signature, as_signature
 
 
 def signature(
@@ -17,7 +17,7 @@ def signature(
     app: App | None = None,
     **more_options: Any,
 ) -> Signature:
-    """The signature of a call of `task`: a task, its name, or a dict that was a signature.
+    """Return the signature of a call of `task`: a task, its name, or a dict that was a signature.
 
     Keywords that are no arguments of this function are options of the call. A signature is copied.
     """
@@ -29,3 +29,10 @@ def signature(
 
 
 subtask = signature
+
+
+def signatures(values: tuple[Any, ...]) -> list[Signature]:
+    """Return the signatures that a canvas was given: one by one, or as a single iterable."""
+    if len(values) == 1 and not isinstance(values[0], dict) and isinstance(values[0], Iterable):
+        values = tuple(values[0])
+    return [as_signature(value) for value in values]
