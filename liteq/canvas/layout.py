@@ -12,15 +12,15 @@ from ..execution.context import sent_from
 from ..model.graph import ALONE, Graph, Group, Place
 from ..model.message import Message, new_id
 from ..result.app import App
+from ..result.group_result import ACCUMULATE
 from ..result.waiting import leaves_before
 from ..sending.eta import due_at
 from ..sending.options import LINKS, NO_OPTIONS, Named, Options, as_json, is_linked
 from . import Signature, chain, chord, group, maybe_signature
+from .builtins import CALL_ERRBACK
 from .compound import Compound
 from .signature import as_list
 
-COLLECT = "celery.accumulate"
-CALL_ERRBACK = "celery.call_errback"
 _SEVERAL = ("chain", "group", "chord", "chunks")
 _OF_THE_TRANSACTION = ("durable", "retry", "retry_policy")
 
@@ -191,7 +191,7 @@ class Layout:
 
     def _nothing(self) -> Signature:
         """A task that answers the empty list."""
-        return Signature(COLLECT, ([],), immutable=True, task_id=new_id(), app=self._app)
+        return Signature(ACCUMULATE, ([],), immutable=True, task_id=new_id(), app=self._app)
 
     def _push(self, parts: Iterable[_Part]) -> None:
         self._parts += reversed(list(parts))
@@ -253,7 +253,7 @@ def replacement(app: App, sig: Signature, id: str, shared: Options, own: Options
     """How `sig` does the work of the task `id`. All its messages have the options `shared`, and the
     last one has `own` as well."""
     single = not isinstance(_last(sig), group)
-    call = _ready(sig if single else sig | Signature(COLLECT, app=app))
+    call = _ready(sig if single else sig | Signature(ACCUMULATE, app=app))
     call.freeze(id)
     layout = Layout(app, shared)
     layout.add(call)

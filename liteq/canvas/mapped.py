@@ -1,9 +1,10 @@
 """One task for many items: `xmap`, `xstarmap`, `chunks`."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from ..result.app import App
+from .builtins import MAP, STARMAP
 from .group import group
 from .signature import Signature, as_signature
 
@@ -11,14 +12,15 @@ from .signature import Signature, as_signature
 class _Mapped(Signature):
     """A task that calls another one, in its own process, for each item of a list."""
 
-    kind = ""
+    kind: ClassVar[str]  # its `subtask_type`
+    builtin: ClassVar[str]  # the name of the task that calls the other one
 
     def __init__(
         self, task: Any, it: Iterable[Any], app: App | None = None, **options: Any
     ) -> None:
         call = as_signature(task)
         super().__init__(
-            f"celery.{self.kind.removeprefix('x')}",
+            self.builtin,
             (),
             {"task": call, "it": list(it)},
             options,
@@ -39,12 +41,14 @@ class xmap(_Mapped):  # noqa: N801 - Celery's name
     """`[task(item) for item in it]` as one task."""
 
     kind = "xmap"
+    builtin = MAP
 
 
 class xstarmap(_Mapped):  # noqa: N801 - Celery's name
     """`[task(*item) for item in it]` as one task."""
 
     kind = "xstarmap"
+    builtin = STARMAP
 
 
 class chunks(Signature):  # noqa: N801 - Celery's name

@@ -9,7 +9,8 @@ from .base import ResultBase
 from .result_set import ResultSet
 from .tuples import result_from_tuple
 
-_SAVED = "celery.accumulate"  # a task that answers what it is given
+ACCUMULATE = "celery.accumulate"
+"""The name of a task that returns its argument: see `canvas/builtins.py`."""
 
 
 class GroupResult(ResultSet):
@@ -37,7 +38,7 @@ class GroupResult(ResultSet):
         It is sent as a task of the group's id, whose argument they are. `backend` does nothing.
         """
         self.delete()
-        self.app.producer.send(Named(_SAVED), (self.as_tuple(),), {}, {"task_id": self.id})
+        self.app.producer.send(Named(ACCUMULATE), (self.as_tuple(),), {}, {"task_id": self.id})
 
     def delete(self, backend: Any = None) -> None:
         """Drop what `save` kept. `backend` does nothing."""
@@ -50,7 +51,7 @@ class GroupResult(ResultSet):
         """The group that was saved with this id; None when there is none."""
         app = app or get_current_app()
         record = app.backend.record(id)
-        if record is None or record.message.task != _SAVED:
+        if record is None or record.message.task != ACCUMULATE:
             return None
         (found,), _ = app.backend.arguments(record)
         restored: GroupResult = result_from_tuple(found, app)
