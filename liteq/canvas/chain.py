@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
+from ..result import AsyncResult, ResultBase
 from ..result.app import App
 from ..sending.options import LINKS
 from .attributes import Part
@@ -15,7 +16,7 @@ from .signature import Signature, as_list, as_signature
 from .stamping import only_stamps
 
 
-class chain(Compound):  # noqa: N801 - Celery's name
+class chain(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
     """Calls that run one after the other, each with the value of the one before it.
 
     `chain(add.s(1, 1), add.s(2))` is `add.s(1, 1) | add.s(2)`; or give it one iterable of
@@ -24,7 +25,7 @@ class chain(Compound):  # noqa: N801 - Celery's name
     options.
     """
 
-    tasks = Part("tasks")
+    tasks: Part[list[Signature]] = Part("tasks")
 
     def __new__(cls, *tasks: Any, app: App | None = None, **options: Any) -> Any:
         steps: list[Signature] = []
@@ -51,19 +52,19 @@ class chain(Compound):  # noqa: N801 - Celery's name
         return _joined(first.as_step(), as_signature(then))
 
     @property
-    def id(self) -> Any:
+    def id(self) -> str | None:
         """The id of the last step; None before `freeze`."""
         return self.tasks[-1].id if self.tasks else None
 
     @id.setter
-    def id(self, id: str) -> None:
+    def id(self, id: str | None) -> None:
         self.tasks[-1].id = id
 
     def parts(self) -> list[Signature]:
         tasks: list[Signature] = self.tasks
         return tasks
 
-    def replace_parts(self, change: Callable[[Any], Signature]) -> None:
+    def replace_parts(self, change: Callable[[Any], Any]) -> None:
         self.tasks = [change(task) for task in self.tasks]
 
     def link(self, callback: Any) -> Any:
@@ -113,25 +114,26 @@ class chain(Compound):  # noqa: N801 - Celery's name
             before, parent_id = result, None
         return before
 
-    def run_eagerly(self, args: Sequence[Any], context: StepContext) -> Any:
+    def run_eagerly(self, args: Sequence[Any], context: StepContext) -> ResultBase:
         *earlier, last = self.tasks
-        before: Any = None
+        before: ResultBase | None = None
         for task in earlier:
             before = _next(
                 task, args, StepContext(context.throw, context.root_id, context.parent_id), before
             )
         return _next(last, args, context, before)
 
-    def skip_eagerly(self, exc: Exception | None) -> Any:
+    def skip_eagerly(self, exc: Exception | None) -> ResultBase:
         before = None
         for task in self.tasks:
             result = task.skip_eagerly(exc)
             if before is not None:
                 result.follow(before)
             before = result
+        assert before is not None
         return before
 
-    def fail_eagerly(self, exc: Exception, context: StepContext) -> Any:
+    def fail_eagerly(self, exc: Exception, context: StepContext) -> ResultBase:
         *earlier, last = self.tasks
         result = last.fail_eagerly(exc, context)
         if earlier:
@@ -142,7 +144,9 @@ class chain(Compound):  # noqa: N801 - Celery's name
         return " | ".join(map(repr, self.tasks)) or "chain()"
 
 
-def _next(task: Signature, args: Sequence[Any], context: StepContext, before: Any) -> Any:
+def _next(
+    task: Signature, args: Sequence[Any], context: StepContext, before: ResultBase | None
+) -> ResultBase:
     """Run the step that comes after the result `before`."""
     if before is None:
         return task.run_eagerly(args, context)

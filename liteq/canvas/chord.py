@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from ..exceptions import ChordError, ImproperlyConfigured
 from ..execution.failure import chord_error
-from ..result import GroupResult
+from ..result import AsyncResult, GroupResult, ResultBase
 from ..result.app import App
 from ..result.waiting import leaves_before
 from ..sending.options import LINKS
@@ -19,7 +19,7 @@ from .stamping import only_stamps
 _FOR_HEADER = ("countdown", "eta", "on_error")
 
 
-class chord(Compound):  # noqa: N801 - Celery's name
+class chord(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
     """A group (the header), and a body that runs with the list of its values.
 
     `chord([add.s(1, 1), add.s(2, 2)], total.s())`, or `chord(header)(body)`. The header may be a
@@ -32,8 +32,8 @@ class chord(Compound):  # noqa: N801 - Celery's name
     same, with exceptions in place of the values that there are not.
     """
 
-    header = Part("header")
-    body = Part("body")
+    header: Part[group] = Part("header")
+    body: Part[Any] = Part("body")  # a Signature; None until there is one
 
     def __init__(
         self, header: Any, body: Any = None, app: App | None = None, **options: Any
@@ -61,18 +61,19 @@ class chord(Compound):  # noqa: N801 - Celery's name
         self.header.tasks = tasks
 
     @property
-    def id(self) -> Any:
+    def id(self) -> str | None:
         """The id of the body; None before `freeze`."""
-        return self.body and self.body.id
+        id: str | None = self.body and self.body.id
+        return id
 
     @id.setter
-    def id(self, id: str) -> None:
+    def id(self, id: str | None) -> None:
         self.body.id = id
 
     def parts(self) -> list[Signature]:
         return [self.header] if self.body is None else [self.header, self.body]
 
-    def replace_parts(self, change: Callable[[Any], Signature]) -> None:
+    def replace_parts(self, change: Callable[[Any], Any]) -> None:
         self.header = change(self.header)
         self.body = None if self.body is None else change(self.body)
 
@@ -134,13 +135,14 @@ class chord(Compound):  # noqa: N801 - Celery's name
         result.follow(header)
         return result
 
-    def run_eagerly(self, args: Sequence[Any], context: StepContext) -> Any:
+    def run_eagerly(self, args: Sequence[Any], context: StepContext) -> ResultBase:
         header = self.header.run_eagerly(args, context._replace(chord=self.body))
         after = context.after(header)._replace(
             group_id=context.group_id, group_index=context.group_index
         )
         forgiving = self.header.forgiving
         exc = None if forgiving else _what_failed(header)
+        result: ResultBase
         if exc is None:
             result = self.body.run_eagerly((header.get(propagate=not forgiving),), after)
         else:
@@ -148,13 +150,13 @@ class chord(Compound):  # noqa: N801 - Celery's name
         join_to(result, header)
         return result
 
-    def skip_eagerly(self, exc: Exception | None) -> Any:
-        result = self.body.skip_eagerly(exc)
+    def skip_eagerly(self, exc: Exception | None) -> ResultBase:
+        result: ResultBase = self.body.skip_eagerly(exc)
         result.follow(self.header.skip_eagerly(exc))
         return result
 
-    def fail_eagerly(self, exc: Exception, context: StepContext) -> Any:
-        result = self.body.fail_eagerly(exc, context)
+    def fail_eagerly(self, exc: Exception, context: StepContext) -> ResultBase:
+        result: ResultBase = self.body.fail_eagerly(exc, context)
         result.follow(self.header.skip_eagerly(exc))
         return result
 

@@ -1,16 +1,20 @@
 """What chains, groups and chords have in common."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Generic, Self, TypeVar
 
 from ..execution.context import sent_from
+from ..result import ResultBase
 from ..result.app import App
 from ..sending.options import NO_OPTIONS, Options
 from .eager import StepContext
 from .signature import Signature, maybe_signature
 
+Out = TypeVar("Out", bound=ResultBase)
+"""The result of the canvas. A chain without steps has none: it returns None all the same."""
 
-class Compound(Signature):
+
+class Compound(Signature, Generic[Out]):
     """A signature that is made of others, which are its own copies.
 
     Arguments of a call go to those of them that run first, at once. Options are kept until it is
@@ -21,7 +25,7 @@ class Compound(Signature):
         """The signatures that it is made of."""
         raise NotImplementedError
 
-    def replace_parts(self, change: Any) -> None:
+    def replace_parts(self, change: Callable[[Any], Any]) -> None:
         """Put `change(part)` in the place of each part."""
         raise NotImplementedError
 
@@ -50,16 +54,20 @@ class Compound(Signature):
 
     # making the call
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The same as `delay`: a canvas cannot be a plain function."""
+    def __call__(self, *args: Any, **kwargs: Any) -> Out:
+        """Send it, as `delay` does: a canvas cannot be a plain function."""
         return self.apply_async(args, kwargs)
 
-    def apply_async(
+    def delay(self, *args: Any, **kwargs: Any) -> Out:  # type: ignore[override]
+        """Send it, with `args` and `kwargs` for what runs first."""
+        return self.apply_async(args, kwargs)
+
+    def apply_async(  # type: ignore[override]
         self,
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
         **options: Any,
-    ) -> Any:
+    ) -> Out:
         """Send it; answer the result of what comes last in it, None if there is nothing in it.
 
         `args` and `kwargs` are for what runs first, and so are `options`, but for `link`,
@@ -68,7 +76,7 @@ class Compound(Signature):
         ready = self.prepared(args, kwargs, options)
         result = ready.freeze()
         if result is None:
-            return None
+            return result
         if self.app.conf.task_always_eager:
             result = ready._apply(None)
         else:
@@ -78,7 +86,7 @@ class Compound(Signature):
             sender.children.append((*result.ancestors(), result)[0])
         return result
 
-    def apply(
+    def apply(  # type: ignore[override]
         self,
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
@@ -87,10 +95,13 @@ class Compound(Signature):
         root_id: str | None = None,
         parent_id: str | None = None,
         **options: Any,
-    ) -> Any:
+    ) -> Out:
         """Run all of it here, as `Task.apply` does; answer the result of what comes last."""
         ready = self.prepared(args, kwargs, options)
-        return None if ready.freeze() is None else ready._apply(throw, root_id, parent_id)
+        result = ready.freeze()
+        if result is None:
+            return result
+        return ready._apply(throw, root_id, parent_id)
 
     def prepared(
         self,
@@ -107,17 +118,17 @@ class Compound(Signature):
 
     def _apply(
         self, throw: bool | None, root_id: str | None = None, parent_id: str | None = None
-    ) -> Any:
+    ) -> Out:
         sender = sent_from()
         if root_id is None and sender is not None:
             root_id, parent_id = sender.root_id, sender.id
         elif root_id is None:
             root_id = next((leaf.id for leaf in self.leaves()), None)
-        return self.run_eagerly((), StepContext(throw, root_id, parent_id))
+        return self.run_eagerly((), StepContext(throw, root_id, parent_id))  # type: ignore[return-value]
 
     # ids
 
-    def freeze(
+    def freeze(  # type: ignore[override]
         self,
         _id: str | None = None,
         group_id: str | None = None,
@@ -125,7 +136,7 @@ class Compound(Signature):
         root_id: str | None = None,
         parent_id: str | None = None,
         group_index: int | None = None,
-    ) -> Any:
+    ) -> Out:
         """Give all of it the ids under which it will run; answer the result of what comes last.
 
         `_id` is for what comes last. Ids that are there already stay; but where one of them
@@ -140,7 +151,7 @@ class Compound(Signature):
                 seen.add(id)
         return self._freeze(_id, root_id, parent_id)
 
-    def _freeze(self, id: str | None, root_id: str | None, parent_id: str | None) -> Any:
+    def _freeze(self, id: str | None, root_id: str | None, parent_id: str | None) -> Out:
         raise NotImplementedError
 
     def __repr__(self) -> str:

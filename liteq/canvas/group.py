@@ -18,7 +18,7 @@ from .stamping import only_stamps
 _OF_THE_GROUP = (*LINKS, "task_id", "on_error")
 
 
-class group(Compound):  # noqa: N801 - Celery's name
+class group(Compound[GroupResult]):  # noqa: N801 - Celery's name
     """Calls that run side by side; the value is the list of their values, in order.
 
     `group(add.s(1, 1), add.s(2, 2))`; or give it one iterable of signatures. Groups in it are
@@ -27,7 +27,7 @@ class group(Compound):  # noqa: N801 - Celery's name
     members fail, and gets their exceptions in place of their values.
     """
 
-    tasks = Part("tasks")
+    tasks: Part[list[Signature]] = Part("tasks")
 
     @property
     def forgiving(self) -> bool:
@@ -48,14 +48,15 @@ class group(Compound):  # noqa: N801 - Celery's name
         tasks: list[Signature] = self.tasks
         return tasks
 
-    def replace_parts(self, change: Callable[[Any], Signature]) -> None:
+    def replace_parts(self, change: Callable[[Any], Any]) -> None:
         self.tasks = [change(task) for task in self.tasks]
 
-    def __or__(self, other: object) -> Any:
+    def __or__(self, other: object) -> Signature:  # type: ignore[override]
         if self.tasks:
             return super().__or__(other)
         chord: Any = self.TYPES["chord"]  # of nobody: what follows runs with an empty list
-        return chord(self, other)
+        made: Signature = chord(self, other)
+        return made
 
     def skew(self, start: float = 1.0, stop: float | None = None, step: float = 1.0) -> Self:
         """Give the members countdowns, from `start` up by `step` seconds, to `stop` at most."""

@@ -53,7 +53,7 @@ class Layout:
         self._places: list[Place] = []
         self._groups: list[Group] = []
         self._parts: list[_Part] = []
-        self._ids: set[str] = set()
+        self._ids: set[str | None] = set()
         self._has_root = "root_id" in shared or sent_from() is not None
 
     @property
@@ -283,7 +283,7 @@ def _after(call: Signature) -> Place:
     return Place(waits=id, barrier=barrier, takes=True)
 
 
-def _end(call: Signature) -> tuple[str, bool]:
+def _end(call: Signature) -> tuple[str | None, bool]:
     """What to wait for when `call` is to have ended: the id of a task, or of a group."""
     last = _last(call)
     return last.id, isinstance(last, group)

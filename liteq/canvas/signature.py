@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 from ..exceptions import NotRegistered
 from ..model.message import new_id
-from ..result import AsyncResult
+from ..result import AsyncResult, ResultBase
 from ..result.app import App, get_current_app
 from ..sending.options import LINKS
 from .attributes import Item, Option
@@ -27,15 +27,16 @@ class Signature(dict[str, Any]):
     TYPES: ClassVar[dict[str, type["Signature"]]] = {}
     """Kinds of signatures by their `subtask_type`."""
 
-    task = name = Item("task")
-    args = Item("args")
-    kwargs = Item("kwargs")
-    options = Item("options")
-    subtask_type = Item("subtask_type")
-    immutable = Item("immutable")
-    id = Option("task_id")
-    parent_id = Option("parent_id")
-    root_id = Option("root_id")
+    task: Item[str] = Item("task")
+    name: Item[str] = Item("task")
+    args: Item[tuple[Any, ...]] = Item("args")
+    kwargs: Item[dict[str, Any]] = Item("kwargs")
+    options: Item[dict[str, Any]] = Item("options")
+    subtask_type: Item[str | None] = Item("subtask_type")
+    immutable: Item[bool] = Item("immutable")
+    id: Option[str] = Option("task_id")
+    parent_id: Option[str] = Option("parent_id")
+    root_id: Option[str] = Option("root_id")
 
     own_app: App | None = None
 
@@ -143,7 +144,7 @@ class Signature(dict[str, Any]):
         root_id: str | None = None,
         parent_id: str | None = None,
         group_index: int | None = None,
-    ) -> Any:
+    ) -> AsyncResult[Any]:
         """Give it the id under which it will run, `_id` or one of its own; answer the result."""
         places = {
             "group_id": group_id,
@@ -180,13 +181,15 @@ class Signature(dict[str, Any]):
         links = map(maybe_signature, as_list(self.options.get("link")))
         return [self, *(each for link in links for each in link.flatten_links())]
 
-    def __or__(self, other: object) -> Any:
-        return self.TYPES["chain"].join(self, other)  # type: ignore[attr-defined]
+    def __or__(self, other: object) -> "Signature":  # type: ignore[override] # no union of dicts
+        joined: Signature = self.TYPES["chain"].join(self, other)  # type: ignore[attr-defined]
+        return joined
 
-    def __ror__(self, other: object) -> Any:
+    def __ror__(self, other: object) -> "Signature":  # type: ignore[override]
         return as_signature(other) | self
 
-    __ior__ = __or__
+    def __ior__(self, other: object) -> Any:  # a Signature, not itself
+        return self | other
 
     def stamp(
         self, visitor: StampingVisitor | None = None, append_stamps: bool = False, **stamps: Any
@@ -322,16 +325,17 @@ class Signature(dict[str, Any]):
             self.options[name] = [*there, linked]
         return linked
 
-    def run_eagerly(self, args: Sequence[Any], context: StepContext) -> Any:
+    def run_eagerly(self, args: Sequence[Any], context: StepContext) -> ResultBase:
         """Run it here, frozen as it is."""
         args, kwargs, options = self._merged(args, None, context.options())
-        return self.type.apply(args, kwargs, **options)
+        result: ResultBase = self.type.apply(args, kwargs, **options)
+        return result
 
-    def skip_eagerly(self, exc: Exception | None) -> Any:
+    def skip_eagerly(self, exc: Exception | None) -> ResultBase:
         """The result of not running it, because what comes before it failed with `exc`."""
         return skipped(self, exc)
 
-    def fail_eagerly(self, exc: Exception, context: StepContext) -> Any:
+    def fail_eagerly(self, exc: Exception, context: StepContext) -> ResultBase:
         """The result of not running it, because of `exc`; its errbacks are called."""
         errbacks = [maybe_signature(each) for each in as_list(self.options.get("link_error"))]
         return failed(self, exc, errbacks, context)

@@ -26,7 +26,7 @@ class ResultBase:
     forgiving = False  # what comes after it runs even if tasks of it fail
 
     id: Any  # a text; None for a set without a name
-    parent: "ResultBase | None"
+    parent: Any  # a ResultBase, or None; of which kind only a program knows that made the canvas
 
     # what each kind says
 
@@ -73,7 +73,7 @@ class ResultBase:
     def ancestors(self) -> "list[ResultBase]":
         """What came before it, from the first on."""
         found: list[ResultBase] = []
-        node = self.parent
+        node: ResultBase | None = self.parent
         while node is not None:
             found.append(node)
             node = node.parent
