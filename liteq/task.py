@@ -4,9 +4,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
 
+from . import exceptions
 from .canvas import Signature, chunks, maybe_signature, xmap, xstarmap
 from .eager import Links, run_eagerly
-from .exceptions import ImproperlyConfigured, MaxRetriesExceededError, Replaced, Retry
+from .exceptions import ImproperlyConfigured, Replaced, Retry
 from .execution.context import Context, current, enter, leave, sent_from
 from .execution.failure import bounded_repr
 from .model.graph import Place
@@ -52,7 +53,9 @@ class Task(TaskOptions, Generic[P, R]):
     retry_backoff_max: float = 600  # seconds
     retry_jitter = True
 
-    MaxRetriesExceededError: ClassVar[type[MaxRetriesExceededError]] = MaxRetriesExceededError
+    MaxRetriesExceededError: ClassVar[type[exceptions.MaxRetriesExceededError]] = (
+        exceptions.MaxRetriesExceededError
+    )
 
     _parameters: Parameters
 

@@ -21,6 +21,8 @@ class Compound(Signature, Generic[Out]):
     sent.
     """
 
+    own_app: App | None = None
+
     def parts(self) -> list[Signature]:
         """The signatures that it is made of."""
         raise NotImplementedError

@@ -24,7 +24,7 @@ class Context:
     args: Any = None  # a tuple or a list
     kwargs: Any = None
     hostname: str | None = None
-    called_directly = True  # as a plain function, by `task(...)`
+    called_directly: bool = True  # as a plain function, by `task(...)`
     is_eager = False  # run by `apply`, in the process that called it
     in_worker = False
     running: Any = None  # the Task

@@ -10,6 +10,7 @@ import reprlib
 import sys
 from collections.abc import Mapping
 from functools import lru_cache, reduce
+from types import TracebackType
 from typing import Any
 
 from ..exceptions import ChordError, RemoteError, SerializationError, TaskError
@@ -30,8 +31,8 @@ class ExceptionInfo:
 
     def __init__(self, exception: BaseException) -> None:
         self.exception = exception
-        self.type = type(exception)
-        self.tb = exception.__traceback__
+        self.type: type[BaseException] = type(exception)
+        self.tb: TracebackType | None = exception.__traceback__
 
     @property
     def traceback(self) -> str:

@@ -27,6 +27,7 @@ class AsyncResult(ResultBase, Generic[R]):
     __slots__ = ("__weakref__", "_app", "_record", "_then", "_value", "ignored")
 
     id: str
+    ignored: bool
 
     _app: App | None
     _record: Record | None  # once it is final

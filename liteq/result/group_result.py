@@ -16,7 +16,9 @@ ACCUMULATE = "celery.accumulate"
 class GroupResult(ResultSet):
     """The results of a group's members, in order. It has an id of its own."""
 
-    __slots__ = ("forgiving", "id")
+    __slots__ = ("forgiving",)
+
+    forgiving: bool
 
     def __init__(
         self,

@@ -15,6 +15,8 @@ class ResultSet(ResultBase):
 
     __slots__ = ("__weakref__", "_app", "_then", "results")
 
+    id: Any
+    parent: Any
     results: list[Any]
 
     def __init__(
@@ -88,7 +90,8 @@ class ResultSet(ResultBase):
         self._tell()
         return values
 
-    join = join_native = get
+    join = get
+    join_native = get
 
     def iter_completed(
         self,
@@ -274,7 +277,10 @@ class ResultSet(ResultBase):
         """The results."""
         return self.results
 
-    children = property(members)
+    @property
+    def children(self) -> Sequence[ResultBase]:
+        """The results."""
+        return self.results
 
     def made_from(self) -> tuple[Any, ...]:
         """See `ResultBase`."""

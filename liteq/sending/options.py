@@ -96,7 +96,7 @@ class Named(TaskOptions):
     """A task of which only the name is known here."""
 
     def __init__(self, name: str) -> None:
-        self.name = check_name("task name", name)
+        self.name: str = check_name("task name", name)
 
 
 def check_name(what: str, name: Any) -> str:
