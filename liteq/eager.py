@@ -68,7 +68,7 @@ def call_errbacks(errbacks: Sequence[Any], request: Context, exc: BaseException)
     """Call signatures that are linked to the failure of `request`. What they raise is logged."""
     for errback in errbacks:
         try:
-            if not errback.immutable and wants_request(errback.type, errback.args, errback.kwargs):
+            if not errback.immutable and errback.type.wants_request(errback.args, errback.kwargs):
                 errback(request, exc, exc.__traceback__)
             else:
                 errback.apply((request.id,), **_after(request))
@@ -76,16 +76,6 @@ def call_errbacks(errbacks: Sequence[Any], request: Context, exc: BaseException)
             from logging import getLogger  # 10 ms, which programs that only send need not pay
 
             getLogger("liteq.task").exception("%r, the errback of %r, failed", errback, request)
-
-
-def wants_request(task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
-    """Whether an errback with these arguments is called with the request, the exception and the
-    traceback of what failed.
-
-    That is so if it has room for more than one argument beside its own; if not, it gets the id of
-    the task that failed. So do bound tasks, always.
-    """
-    return not task.__bound__ and bool(task.room(args, kwargs) > 1)
 
 
 def request_of(id: str, task: str, root_id: str | None, parent_id: str | None) -> Context:

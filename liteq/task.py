@@ -72,9 +72,14 @@ class Task(TaskOptions, Generic[P, R]):
         if self.typing:
             self._parameters.check(args, kwargs)
 
-    def room(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
-        """How many more positional arguments it takes beside these."""
-        return self._parameters.room(args, kwargs)
+    def wants_request(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+        """Return whether, as an errback with these arguments, it is called with the request, the
+        exception and the traceback of the task that failed.
+
+        That is so if it takes more than one argument besides its own. If not, and always when it
+        is bound, it gets the id of the task that failed.
+        """
+        return not self.__bound__ and self._parameters.room(args, kwargs) > 1
 
     # what users write
 
