@@ -256,7 +256,7 @@ class Task(TaskOptions, Generic[P, R]):
             return
         if request.report is not None and id == request.id:
             request.report(id, state, meta)
-            request.told = state, meta
+            request.reported = state, meta
         else:
             self.app.report(id, state, meta)
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..model.message import Delivery, Message
 
-Report = Callable[[str, str, Any], None]
-"""Tells of a running task: its id, its state, and what it says with it."""
+ReportState = Callable[[str, str, Any], None]
+"""Takes the state that a running task reports of itself: its id, the state, and the meta."""
 
 
 class Context:
@@ -28,14 +28,14 @@ class Context:
     is_eager = False  # run by `apply`, in the process that called it
     in_worker = False
     running: Any = None  # the Task
-    report: Report | None = None
+    report: ReportState | None = None
     delivery: Delivery | None = None
     outer: "Context | None" = None  # a direct call: what ran when it was made
     soft_limit: float | None = None  # seconds until SoftTimeLimitExceeded
 
     # A run may set these.
     retry_asked: Any = None  # by `retry(throw=False)`
-    told: tuple[str, Any] | None = None  # the state and the meta that it last set of itself
+    reported: tuple[str, Any] | None = None  # the state and the meta that it reported last
     exhausted = False  # `retry` found no retries left
     through_call = False  # the task overrides `__call__`, and has not come to its `run` yet
 

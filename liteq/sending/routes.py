@@ -11,8 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from ..exceptions import ImproperlyConfigured
-
-Options = Mapping[str, Any]
+from .options import Options
 
 
 def route(

@@ -9,11 +9,9 @@ from ..exceptions import SerializationError, TaskRevokedError, WorkerLostError
 from ..execution.context import Context
 from ..execution.failure import chord_error, decode_failure, remote_error
 from ..model.message import Delivery, Input, Message, Receipt
-from ..serializers import Serializer
+from ..serializers import Codecs
 from ..states import Phase
 from ..task import Task
-
-Codecs = Mapping[str, Serializer]
 
 
 def with_inputs(

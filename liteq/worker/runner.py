@@ -92,8 +92,8 @@ class Runner:
                 failed = self._failed(delivery, task, ending.value, since, ending.kind)
                 return failed._replace(exhausted=context.exhausted)
         outcome = Outcome(ending.kind, None, None, perf_counter() - since, describe(ending.value))
-        if ending.kind is Kind.IGNORED and context.told is not None:
-            return self._left(outcome, *context.told)
+        if ending.kind is Kind.IGNORED and context.reported is not None:
+            return self._left(outcome, *context.reported)
         return outcome
 
     def _arguments(self, message: Message) -> tuple[Sequence[Any], Mapping[str, Any]]:
