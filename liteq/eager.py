@@ -5,12 +5,11 @@ from typing import Any, NamedTuple
 
 from . import states
 from .execution.attempt import Ending, attempt
-from .execution.context import Context
+from .execution.context import Context, RunnableTask
 from .execution.failure import traceback_text
 from .model.message import Delivery, Message, Receipt
 from .model.outcome import Kind
 from .result import EagerResult
-from .result.eager_store import store_eager_result
 from .sending.options import as_json
 
 HOSTNAME = "eager"
@@ -27,7 +26,7 @@ class Links(NamedTuple):
 
 
 def run_eagerly(
-    task: Any,
+    task: RunnableTask,
     message: Message,
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
@@ -52,6 +51,8 @@ def run_eagerly(
         ending = _of_replacement(ending.value.sig, context)
     result = _result(task, context, ending)
     if task.app.conf.task_store_eager_result and _is_to_be_kept(message, ending):
+        from .result.eager_store import store_eager_result
+
         store_eager_result(task.app, task, message, args, kwargs, ending.value)
     if ending.kind is Kind.SUCCEEDED:
         for callback in links.callbacks:
@@ -89,7 +90,11 @@ def request_of(id: str, task: str, root_id: str | None, parent_id: str | None) -
 
 
 def _context(
-    task: Any, message: Message, args: Sequence[Any], kwargs: Mapping[str, Any], links: Links
+    task: RunnableTask,
+    message: Message,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    links: Links,
 ) -> Context:
     context = Context(Delivery(message, Receipt(message.id, 0)), args, kwargs, HOSTNAME)
     context.is_eager = True
@@ -119,7 +124,7 @@ def _of_replacement(sig: Any, context: Context) -> Ending:
         return Ending(Kind.FAILED, exc)
 
 
-def _result(task: Any, context: Context, ending: Ending) -> EagerResult[Any]:
+def _result(task: RunnableTask, context: Context, ending: Ending) -> EagerResult[Any]:
     rejected = ending.kind in (Kind.REJECTED, Kind.REQUEUED)
     failed = rejected or ending.kind is Kind.FAILED
     ignored = ending.kind is Kind.IGNORED

@@ -1,6 +1,10 @@
-"""Attributes of signatures, which are kept in the dict that a signature is."""
+"""Attributes of signatures, which are kept in the dict that a signature is.
 
-from typing import Any, Generic, Self, TypeVar, overload
+To type checkers they are what they hold, also on the class. That needs no overloads, which would
+make `import liteq` slower.
+"""
+
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -11,12 +15,8 @@ class Item(Generic[T]):
     def __init__(self, key: str) -> None:
         self._key = key
 
-    @overload
-    def __get__(self, signature: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, signature: Any, owner: type) -> T: ...
-    def __get__(self, signature: Any, owner: type) -> Any:
-        return self if signature is None else signature[self._key]
+    def __get__(self, signature: Any, owner: type) -> T:
+        return self if signature is None else signature[self._key]  # type: ignore[return-value]
 
     def __set__(self, signature: Any, value: T) -> None:
         signature[self._key] = value
@@ -28,12 +28,8 @@ class Option(Generic[T]):
     def __init__(self, key: str) -> None:
         self._key = key
 
-    @overload
-    def __get__(self, signature: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, signature: Any, owner: type) -> T | None: ...
-    def __get__(self, signature: Any, owner: type) -> Any:
-        return self if signature is None else signature.options.get(self._key)
+    def __get__(self, signature: Any, owner: type) -> T | None:
+        return self if signature is None else signature.options.get(self._key)  # type: ignore[return-value]
 
     def __set__(self, signature: Any, value: T | None) -> None:
         signature.options[self._key] = value
@@ -45,12 +41,8 @@ class Part(Generic[T]):
     def __init__(self, key: str) -> None:
         self._key = key
 
-    @overload
-    def __get__(self, canvas: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, canvas: Any, owner: type) -> T: ...
-    def __get__(self, canvas: Any, owner: type) -> Any:
-        return self if canvas is None else canvas.kwargs[self._key]
+    def __get__(self, canvas: Any, owner: type) -> T:
+        return self if canvas is None else canvas.kwargs[self._key]  # type: ignore[return-value]
 
     def __set__(self, canvas: Any, value: T) -> None:
         canvas.kwargs[self._key] = value

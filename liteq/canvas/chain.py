@@ -25,7 +25,7 @@ class chain(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
     options.
     """
 
-    tasks: Part[list[Signature]] = Part("tasks")
+    tasks: "Part[list[Signature]]" = Part("tasks")
 
     def __new__(cls, *tasks: Any, app: App | None = None, **options: Any) -> Any:
         steps: list[Signature] = []

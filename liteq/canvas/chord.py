@@ -32,8 +32,8 @@ class chord(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
     same, with exceptions in place of the values that there are not.
     """
 
-    header: Part[group] = Part("header")
-    body: Part[Any] = Part("body")  # a Signature; None until there is one
+    header: "Part[group]" = Part("header")
+    body: "Part[Any]" = Part("body")  # a Signature; None until there is one
 
     def __init__(
         self, header: Any, body: Any = None, app: App | None = None, **options: Any

@@ -27,7 +27,7 @@ class group(Compound[GroupResult]):  # noqa: N801 - Celery's name
     members fail, and gets their exceptions in place of their values.
     """
 
-    tasks: Part[list[Signature]] = Part("tasks")
+    tasks: "Part[list[Signature]]" = Part("tasks")
 
     @property
     def forgiving(self) -> bool:

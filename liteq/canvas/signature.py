@@ -27,16 +27,16 @@ class Signature(dict[str, Any]):
     TYPES: ClassVar[dict[str, type["Signature"]]] = {}
     """Kinds of signatures by their `subtask_type`."""
 
-    task: Item[str] = Item("task")
-    name: Item[str] = Item("task")
-    args: Item[tuple[Any, ...]] = Item("args")
-    kwargs: Item[dict[str, Any]] = Item("kwargs")
-    options: Item[dict[str, Any]] = Item("options")
-    subtask_type: Item[str | None] = Item("subtask_type")
-    immutable: Item[bool] = Item("immutable")
-    id: Option[str] = Option("task_id")
-    parent_id: Option[str] = Option("parent_id")
-    root_id: Option[str] = Option("root_id")
+    task: "Item[str]" = Item("task")
+    name: "Item[str]" = Item("task")
+    args: "Item[tuple[Any, ...]]" = Item("args")
+    kwargs: "Item[dict[str, Any]]" = Item("kwargs")
+    options: "Item[dict[str, Any]]" = Item("options")
+    subtask_type: "Item[str | None]" = Item("subtask_type")
+    immutable: "Item[bool]" = Item("immutable")
+    id: "Option[str]" = Option("task_id")
+    parent_id: "Option[str]" = Option("parent_id")
+    root_id: "Option[str]" = Option("root_id")
 
     own_app: App | None = None
 

@@ -9,7 +9,7 @@ from .. import states
 from ..exceptions import Ignore, Reject, Replaced, Retry
 from ..model.outcome import Kind
 from ..signals import task_failure, task_postrun, task_prerun, task_retry, task_success
-from .context import Context, enter, leave
+from .context import Context, RunnableTask, enter, leave
 from .failure import ExceptionInfo
 from .softlimit import call_within
 
@@ -38,7 +38,7 @@ class Ending(NamedTuple):
         return _STATES[self.kind]
 
 
-def attempt(task: Any, context: Context) -> Ending:
+def attempt(task: RunnableTask, context: Context) -> Ending:
     """Run `task` in `context`. Whatever it raises is the ending's value.
 
     A hook or a receiver that fails is logged, and changes nothing; only `before_start` is part
@@ -58,7 +58,7 @@ def attempt(task: Any, context: Context) -> Ending:
     return ending
 
 
-def _run(task: Any, context: Context) -> Ending:
+def _run(task: RunnableTask, context: Context) -> Ending:
     try:
         if "before_start" in task.hooks:
             task.before_start(context.id, context.args, context.kwargs)
@@ -84,7 +84,7 @@ def _run(task: Any, context: Context) -> Ending:
     return Ending(Kind.SUCCEEDED, value)
 
 
-def _failed(task: Any, exc: BaseException) -> Ending:
+def _failed(task: RunnableTask, exc: BaseException) -> Ending:
     retriable = isinstance(exc, tuple(task.autoretry_for))
     if not retriable or isinstance(exc, tuple(task.dont_autoretry_for)):
         return Ending(Kind.FAILED, exc)
@@ -105,7 +105,7 @@ def _retried(retry: Retry) -> Ending:
 # telling
 
 
-def _call_hooks(task: Any, context: Context, ending: Ending) -> None:
+def _call_hooks(task: RunnableTask, context: Context, ending: Ending) -> None:
     call = context.id, context.args, context.kwargs
     einfo = _einfo(ending)
     match ending.kind:
@@ -119,7 +119,7 @@ def _call_hooks(task: Any, context: Context, ending: Ending) -> None:
         _hook(task, "after_return", ending.state, ending.value, *call, einfo)
 
 
-def _hook(task: Any, name: str, *args: Any) -> None:
+def _hook(task: RunnableTask, name: str, *args: Any) -> None:
     if name not in task.hooks:
         return
     try:
@@ -142,7 +142,7 @@ _SIGNALS = {
 }
 
 
-def _send_signals(task: Any, context: Context, ending: Ending) -> None:
+def _send_signals(task: RunnableTask, context: Context, ending: Ending) -> None:
     einfo = _einfo(ending)
     call = _call(context)
     match ending.kind:

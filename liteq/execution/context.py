@@ -8,12 +8,27 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar, Token
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..model.message import Delivery, Message
 
 ReportState = Callable[[str, str, Any], None]
 """Takes the state that a running task reports of itself: its id, the state, and the meta."""
+
+
+class RunnableTask(Protocol):
+    """A task, as far as the code that runs it uses it: a `liteq.Task`, which stands above."""
+
+    app: Any
+    name: str
+    hooks: frozenset[str]
+    autoretry_for: Sequence[type[BaseException]]
+    dont_autoretry_for: Sequence[type[BaseException]]
+
+    @property
+    def entry(self) -> Any: ...  # what is called
+    def before_start(self, task_id: Any, args: Any, kwargs: Any) -> None: ...
+    def autoretry(self, exc: BaseException) -> None: ...
 
 
 class Context:
@@ -27,7 +42,7 @@ class Context:
     called_directly: bool = True  # as a plain function, by `task(...)`
     is_eager = False  # run by `apply`, in the process that called it
     in_worker = False
-    running: Any = None  # the Task
+    running: RunnableTask | None = None
     report: ReportState | None = None
     delivery: Delivery | None = None
     outer: "Context | None" = None  # a direct call: what ran when it was made
@@ -67,7 +82,9 @@ class Context:
             self.called_directly = False
 
     @classmethod
-    def of_direct_call(cls, task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> "Context":
+    def of_direct_call(
+        cls, task: RunnableTask, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> "Context":
         """The context of `task(*args, **kwargs)`."""
         context = cls()
         context.running = task

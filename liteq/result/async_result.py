@@ -11,7 +11,6 @@ from .app import App, get_current_app
 from .backend import Backend, state_of
 from .base import OnInterval, ResultBase
 from .blocking import assert_will_not_block
-from .children import children_of
 from .waiting import blamed_before, leaves_before, throw_of, wait_for
 
 R = TypeVar("R")
@@ -279,6 +278,8 @@ class AsyncResult(ResultBase, Generic[R]):
         record = self._look()
         if record is None or not record.phase.final:
             return []
+        from .children import children_of  # rarely asked for
+
         return children_of(self, record)
 
     def leaves(self) -> Iterator["AsyncResult[Any]"]:

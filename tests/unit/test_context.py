@@ -1,6 +1,7 @@
 """`self.request`: what a run can know of itself."""
 
 import threading
+from typing import Any
 
 import pytest
 
@@ -71,8 +72,9 @@ def test_limits_are_those_of_the_call_and_else_those_of_the_task() -> None:
         time_limit = 60
         soft_time_limit = 50
 
+    task: Any = Limited()
     request = of(MESSAGE)
-    request.running = Limited()
+    request.running = task
 
     assert request.timelimit == (5, 50)
     assert (request.time_limit, request.soft_time_limit) == (5, 50)
@@ -137,7 +139,8 @@ def test_a_direct_call_is_not_who_sends() -> None:
     request = of(MESSAGE)
     assert sent_from() is None
     outer = enter(request)
-    inner = enter(Context.of_direct_call("task", (), {}))
+    task: Any = "task"
+    inner = enter(Context.of_direct_call(task, (), {}))
     try:
         assert current.get().called_directly
         assert sent_from() is request
