@@ -5,9 +5,8 @@ from typing import Any
 
 from ..sending.options import Named
 from .app import App, get_current_app
-from .base import ResultBase
+from .base import ResultBase, result_from_tuple
 from .result_set import ResultSet
-from .tuples import result_from_tuple
 
 ACCUMULATE = "celery.accumulate"
 """The name of a task that returns its argument: see `canvas/builtins.py`."""
