@@ -188,7 +188,7 @@ class Runner:
         if retry.sig is not None:  # it is to run otherwise than this time
             sig = retry.sig
             call = (sig.args, sig.kwargs, sig.options)
-            message = self._producer.again(task, delivery.message, *call)
+            message = self._producer.retry_message(task, delivery.message, *call)
             again = tuple(whole(message) if delivery.inputs is not None else message)
         return Outcome(
             Kind.RETRY,
