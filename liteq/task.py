@@ -295,7 +295,7 @@ class Task(TaskOptions, Generic[P, R]):
         retry = Retry(exc=exc, when=when, sig=self._changed(request, args, kwargs, options))
         if throw:
             raise retry
-        request.retry_asked = retry
+        request.requested_retry = retry
         return retry
 
     def replace(self, sig: Signature) -> Replaced:

@@ -132,7 +132,7 @@ def test_a_proxy_can_be_written_to() -> None:
     assert "conf" in dir(current_app)
 
 
-def test_an_app_that_nobody_has_is_not_kept_alive() -> None:
+def test_an_app_without_references_is_not_kept_alive() -> None:
     import gc
 
     def forgotten() -> Callable[[], int]:
