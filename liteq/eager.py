@@ -58,7 +58,7 @@ def run_eagerly(
         for callback in links.callbacks:
             called = callback.apply((ending.value,), **_after(context))
             result.children.append((*called.ancestors(), called)[0])
-    elif result.went_wrong:
+    elif result.known_failure:
         call_errbacks(links.errbacks, context, ending.value)
     if ending.kind is Kind.FAILED and (throw or not isinstance(ending.value, Exception)):
         raise ending.value

@@ -9,7 +9,7 @@ from ..sending.options import LINKS
 from .attributes import Part
 from .chord import chord
 from .compound import Compound
-from .eager import StepContext, goes_on, join_to, what_failed
+from .eager import StepContext, allows_next, join_to, what_failed
 from .factory import signatures
 from .group import group
 from .signature import Signature, as_list, as_signature
@@ -150,7 +150,7 @@ def _next(
     """Run the step that comes after the result `before`."""
     if before is None:
         return task.run_eagerly(args, context)
-    if goes_on(before):
+    if allows_next(before):
         after = context.after(before)
         after = after._replace(
             group_id=context.group_id, group_index=context.group_index, chord=context.chord

@@ -168,6 +168,6 @@ def _what_failed(header: GroupResult) -> ChordError | None:
     """Why the body cannot run, if it cannot."""
     leaves = list(header.leaves())
     for leaf in (*leaves_before(leaves), *leaves):
-        if leaf.went_wrong:
+        if leaf.known_failure:
             return chord_error(leaf.id, leaf.result)
     return None

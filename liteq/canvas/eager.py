@@ -46,14 +46,14 @@ def join_to(result: ResultBase, before: ResultBase) -> None:
         last.children.append(first)
 
 
-def goes_on(result: ResultBase) -> bool:
+def allows_next(result: ResultBase) -> bool:
     """Whether what comes after `result` is to run."""
-    return all(leaf.goes_on for leaf in result.leaves())
+    return all(leaf.allows_next for leaf in result.leaves())
 
 
 def what_failed(result: ResultBase) -> Any:
     """What the first task that failed in `result` has failed with; None when none has."""
-    return next((leaf.result for leaf in result.leaves() if leaf.went_wrong), None)
+    return next((leaf.result for leaf in result.leaves() if leaf.known_failure), None)
 
 
 def skipped(call: Any, exc: Exception | None) -> EagerResult[Any]:

@@ -65,7 +65,7 @@ class ResultBase:
         """The results of a group's members; None for the result of a task."""
         return None
 
-    def made_from(self) -> tuple[Any, ...]:
+    def init_args(self) -> tuple[Any, ...]:
         """What its class makes one like it from, without parents and without an application."""
         raise NotImplementedError
 
@@ -158,7 +158,7 @@ class ResultBase:
         # Whoever reads a pickled result has an application of his own. And a chain may be longer
         # than pickle can be deep, so parents are written side by side.
         line = (*self.ancestors(), self)
-        return linked, ([(type(node), node.made_from()) for node in line],)
+        return linked, ([(type(node), node.init_args()) for node in line],)
 
 
 def linked(line: Iterable[tuple[type[ResultBase], tuple[Any, ...]]]) -> ResultBase | None:

@@ -49,7 +49,7 @@ class EagerResult(AsyncResult[R]):
         self._children = list(children)
 
     @property
-    def goes_on(self) -> bool:
+    def allows_next(self) -> bool:
         """Whether what comes after it is to run: it succeeded, and was not ignored."""
         return self._record.phase is Phase.SUCCEEDED and self._record.reported is None
 
@@ -72,10 +72,10 @@ class EagerResult(AsyncResult[R]):
     def revoke(self, *_: object, **__: object) -> None:
         """It has run already."""
 
-    def unlearn(self) -> None:
+    def reset(self) -> None:
         """There is nothing that could be looked at again."""
 
-    def made_from(self) -> tuple[Any, ...]:
+    def init_args(self) -> tuple[Any, ...]:
         """See `ResultBase`."""
         return self.id, self.result, self.state, self.traceback, self.name
 

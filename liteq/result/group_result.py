@@ -58,7 +58,7 @@ class GroupResult(ResultSet):
         restored: GroupResult = result_from_tuple(found, app)
         return restored
 
-    def made_from(self) -> tuple[Any, ...]:
+    def init_args(self) -> tuple[Any, ...]:
         """See `ResultBase`."""
         return self.id, self.results
 
