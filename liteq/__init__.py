@@ -1,6 +1,7 @@
 """liteq: a task queue to embed, with Celery's API."""
 
 from .app import LiteQ
+from .app.current import current_app, current_task
 from .app.shared import shared_task
 from .canvas import (
     Signature,
@@ -15,7 +16,6 @@ from .canvas import (
     xstarmap,
 )
 from .execution.context import Context
-from .execution.current import current_app, current_task
 from .model.message import new_id as uuid
 from .result import AsyncResult, GroupResult, ResultSet
 from .task import Task

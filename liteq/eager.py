@@ -5,12 +5,11 @@ from typing import Any, NamedTuple
 
 from . import states
 from .execution.attempt import Ending, attempt
-from .execution.context import Context
+from .execution.context import Context, RunnableTask
 from .execution.failure import traceback_text
 from .model.message import Delivery, Message, Receipt
 from .model.outcome import Kind
 from .result import EagerResult
-from .result.eager_store import store_eager_result
 from .sending.options import as_json
 
 HOSTNAME = "eager"
@@ -27,7 +26,7 @@ class Links(NamedTuple):
 
 
 def run_eagerly(
-    task: Any,
+    task: RunnableTask,
     message: Message,
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
@@ -52,12 +51,14 @@ def run_eagerly(
         ending = _of_replacement(ending.value.sig, context)
     result = _result(task, context, ending)
     if task.app.conf.task_store_eager_result and _is_to_be_kept(message, ending):
+        from .result.eager_store import store_eager_result
+
         store_eager_result(task.app, task, message, args, kwargs, ending.value)
     if ending.kind is Kind.SUCCEEDED:
         for callback in links.callbacks:
             called = callback.apply((ending.value,), **_after(context))
             result.children.append((*called.ancestors(), called)[0])
-    elif result.went_wrong:
+    elif result.known_failure:
         call_errbacks(links.errbacks, context, ending.value)
     if ending.kind is Kind.FAILED and (throw or not isinstance(ending.value, Exception)):
         raise ending.value
@@ -68,7 +69,7 @@ def call_errbacks(errbacks: Sequence[Any], request: Context, exc: BaseException)
     """Call signatures that are linked to the failure of `request`. What they raise is logged."""
     for errback in errbacks:
         try:
-            if not errback.immutable and wants_request(errback.type, errback.args, errback.kwargs):
+            if not errback.immutable and errback.type.wants_request(errback.args, errback.kwargs):
                 errback(request, exc, exc.__traceback__)
             else:
                 errback.apply((request.id,), **_after(request))
@@ -76,16 +77,6 @@ def call_errbacks(errbacks: Sequence[Any], request: Context, exc: BaseException)
             from logging import getLogger  # 10 ms, which programs that only send need not pay
 
             getLogger("liteq.task").exception("%r, the errback of %r, failed", errback, request)
-
-
-def wants_request(task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
-    """Whether an errback with these arguments is called with the request, the exception and the
-    traceback of what failed.
-
-    That is so if it has room for more than one argument beside its own; if not, it gets the id of
-    the task that failed. So do bound tasks, always.
-    """
-    return not task.__bound__ and bool(task.room(args, kwargs) > 1)
 
 
 def request_of(id: str, task: str, root_id: str | None, parent_id: str | None) -> Context:
@@ -99,7 +90,11 @@ def request_of(id: str, task: str, root_id: str | None, parent_id: str | None) -
 
 
 def _context(
-    task: Any, message: Message, args: Sequence[Any], kwargs: Mapping[str, Any], links: Links
+    task: RunnableTask,
+    message: Message,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    links: Links,
 ) -> Context:
     context = Context(Delivery(message, Receipt(message.id, 0)), args, kwargs, HOSTNAME)
     context.is_eager = True
@@ -129,7 +124,7 @@ def _of_replacement(sig: Any, context: Context) -> Ending:
         return Ending(Kind.FAILED, exc)
 
 
-def _result(task: Any, context: Context, ending: Ending) -> EagerResult[Any]:
+def _result(task: RunnableTask, context: Context, ending: Ending) -> EagerResult[Any]:
     rejected = ending.kind in (Kind.REJECTED, Kind.REQUEUED)
     failed = rejected or ending.kind is Kind.FAILED
     ignored = ending.kind is Kind.IGNORED

@@ -151,8 +151,8 @@ class MaxRetriesExceededError(TaskError):
 
     def __init__(self, *args: Any, task_args: Any = (), task_kwargs: Any = None) -> None:
         super().__init__(*args)
-        self.task_args = task_args
-        self.task_kwargs = task_kwargs or {}
+        self.task_args: Any = task_args
+        self.task_kwargs: Any = task_kwargs or {}
 
 
 class WorkerLostError(TaskError):

@@ -4,14 +4,16 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
 
+from . import exceptions
 from .canvas import Signature, chunks, maybe_signature, xmap, xstarmap
 from .eager import Links, run_eagerly
-from .exceptions import ImproperlyConfigured, MaxRetriesExceededError, Replaced, Retry
+from .exceptions import ImproperlyConfigured, Replaced, Retry
 from .execution.context import Context, current, enter, leave, sent_from
-from .execution.current import get_current_app
 from .execution.failure import bounded_repr
 from .model.graph import Place
 from .result import AsyncResult, EagerResult
+from .result.app import App, get_current_app
+from .result.backend import Backend
 from .sending.eta import due_at
 from .sending.options import TaskOptions, check_arguments, check_options, is_linked
 from .support.backoff import Backoff, full_jitter, no_jitter
@@ -30,7 +32,7 @@ class Task(TaskOptions, Generic[P, R]):
     Options are class attributes.
     """
 
-    app: Any = None
+    app: App = None  # type: ignore[assignment] # until it is registered
     __name__: str  # of the function
     __bound__ = False  # made of a function that takes the task first
     hooks: frozenset[str] = frozenset()  # those that are overridden; the others cost nothing
@@ -51,11 +53,13 @@ class Task(TaskOptions, Generic[P, R]):
     retry_backoff_max: float = 600  # seconds
     retry_jitter = True
 
-    MaxRetriesExceededError: ClassVar[type[MaxRetriesExceededError]] = MaxRetriesExceededError
+    MaxRetriesExceededError: ClassVar[type[exceptions.MaxRetriesExceededError]] = (
+        exceptions.MaxRetriesExceededError
+    )
 
     _parameters: Parameters
 
-    def bind(self, app: Any) -> None:
+    def bind(self, app: App) -> None:
         """Make it a task of `app`. Called when it is registered; extend it to prepare things."""
         self.app = app
         kind = type(self)
@@ -68,9 +72,14 @@ class Task(TaskOptions, Generic[P, R]):
         if self.typing:
             self._parameters.check(args, kwargs)
 
-    def room(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
-        """How many more positional arguments it takes beside these."""
-        return self._parameters.positions_left(args, kwargs)
+    def wants_request(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+        """Return whether, as an errback with these arguments, it is called with the request, the
+        exception and the traceback of the task that failed.
+
+        That is so if it takes more than one argument besides its own. If not, and always when it
+        is bound, it gets the id of the task that failed.
+        """
+        return not self.__bound__ and self._parameters.positions_left(args, kwargs) > 1
 
     # what users write
 
@@ -229,7 +238,7 @@ class Task(TaskOptions, Generic[P, R]):
         return current.get()
 
     @property
-    def backend(self) -> Any:
+    def backend(self) -> Backend:
         """Where results are read."""
         return self.app.backend
 
@@ -247,7 +256,7 @@ class Task(TaskOptions, Generic[P, R]):
             return
         if request.report is not None and id == request.id:
             request.report(id, state, meta)
-            request.told = state, meta
+            request.reported = state, meta
         else:
             self.app.report(id, state, meta)
 
@@ -286,7 +295,7 @@ class Task(TaskOptions, Generic[P, R]):
         retry = Retry(exc=exc, when=when, sig=self._changed(request, args, kwargs, options))
         if throw:
             raise retry
-        request.retry_asked = retry
+        request.requested_retry = retry
         return retry
 
     def replace(self, sig: Signature) -> Replaced:
@@ -310,7 +319,7 @@ class Task(TaskOptions, Generic[P, R]):
         if request.chord is None or request.group is None or request.is_eager:
             raise ValueError(f"{self.name} runs in no chord's header to which more could be added")
         member = sig.clone()
-        member._order({"chord": request.chord} if sig.subtask_type is None else {})
+        member.set_options({"chord": request.chord} if sig.subtask_type is None else {})
         result = member.freeze()
         self.app.send_canvas(member, result, Place(group=request.group, position=_after_all()))
         return result

@@ -24,15 +24,15 @@ from ..canvas.builtins import add_to
 from ..config import Config
 from ..config.deferred import DeferredConfig
 from ..exceptions import ImproperlyConfigured
-from ..execution.current import (
+from ..model.graph import ALONE, Place
+from ..model.message import Message
+from ..result.app import (
     get_current_task,
     register_app,
     set_current,
     set_default,
     unregister_app,
 )
-from ..model.graph import ALONE, Place
-from ..model.message import Message
 from ..result.backend import Backend, result_serializer
 from ..sending.eta import zone_of
 from ..sending.options import Named, check_arguments, check_name, is_linked

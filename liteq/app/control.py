@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ..result.app import App
 from ..states import Phase
 from .inspect import Inspect
 
@@ -13,7 +14,7 @@ _BATCH = 1000  # tasks that are listed, and revoked, in one transaction: some 10
 class Control:
     """Changes the tasks in the store of `app`. No worker has to be running for that."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: App) -> None:
         self._app = app
 
     def inspect(self, destination: Any = None, timeout: float = 1.0, **_: object) -> Inspect:

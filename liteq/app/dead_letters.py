@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..model.message import Record
+from ..result.app import App
 from ..states import Phase
 
 _ALL = 1 << 62
@@ -16,7 +17,7 @@ class DeadLetters:
     that no worker knows.
     """
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: App) -> None:
         self._app = app
 
     def __iter__(self) -> Iterator[Any]:

@@ -5,13 +5,14 @@ All of it is read from the store. No worker is asked, so a busy one is shown at 
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from ..brokers.base import WorkerInfo
 from ..exceptions import SerializationError
 from ..model.message import Record
+from ..result.app import App
 from ..states import Phase
 from ..version import __version__
 
@@ -31,7 +32,7 @@ class Inspect:
 
     def __init__(
         self,
-        app: Any,
+        app: App,
         destination: str | Iterable[str] | None = None,
         timeout: float = 1.0,
         **_: object,
@@ -208,9 +209,11 @@ def _holder(record: Record, workers: Iterable[WorkerInfo]) -> WorkerInfo | None:
     return next((each for each in workers if queue in _names(each, "queues")), None)
 
 
-def _info(record: Record, worker: WorkerInfo, app: Any) -> Info:
+def _info(record: Record, worker: WorkerInfo, app: App) -> Info:
     """Return a task with Celery's keys. Arguments that cannot be decoded here are None."""
     message = record.message
+    args: Sequence[Any] | None
+    kwargs: Mapping[str, Any] | None
     try:
         args, kwargs = app.backend.arguments(record)
     except SerializationError:

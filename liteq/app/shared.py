@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
-from ..execution.current import Proxy, get_current_app, share_task
+from ..result.app import get_current_app, share_task
 from ..task import Task
+from .current import Proxy
 
 P = ParamSpec("P")
 R = TypeVar("R")

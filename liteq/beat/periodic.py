@@ -11,6 +11,7 @@ from ..exceptions import ImproperlyConfigured, LiteqError
 from ..model.entry import MISFIRES, Entry
 from ..model.message import Message
 from ..model.options import parse_options
+from ..result.app import App
 from ..schedules import maybe_schedule, to_text
 from ..sending.options import Named, check_arguments, check_name
 from ..support.nearest import did_you_mean
@@ -23,7 +24,7 @@ _CALL = ("args", "kwargs", "options", "schedule", "task")
 _OF_ONE_CALL = ("countdown", "eta", "task_id")
 
 
-def entries_of(app: Any) -> list[Entry]:
+def entries_of(app: App) -> list[Entry]:
     """Return the entries of `beat_schedule`, `add_periodic_task`, and tasks with a `schedule`.
 
     Raises ImproperlyConfigured, with the entry's name, for one that is not valid.
@@ -39,7 +40,7 @@ def entries_of(app: Any) -> list[Entry]:
     ]
 
 
-def name_of(app: Any) -> str:
+def name_of(app: App) -> str:
     """Return the name by which entries refer to `app`, whose code declares them."""
     return app.main or "__main__"
 
@@ -77,7 +78,7 @@ def call_of(
     return {"task": START, "args": (dict(call),), "options": dict(options or {})}
 
 
-def entry_of(app: Any, name: str, fields: Mapping[str, Any]) -> Entry:
+def entry_of(app: App, name: str, fields: Mapping[str, Any]) -> Entry:
     """Return the entry that `fields` describe, as in `beat_schedule`.
 
     Raises ImproperlyConfigured, with its name, for fields that are not valid.
@@ -88,7 +89,7 @@ def entry_of(app: Any, name: str, fields: Mapping[str, Any]) -> Entry:
         raise ImproperlyConfigured(f"schedule {name!r}: {exc}") from exc
 
 
-def _entry(app: Any, name: str, fields: Mapping[str, Any]) -> Entry:
+def _entry(app: App, name: str, fields: Mapping[str, Any]) -> Entry:
     timing = maybe_schedule(fields["schedule"], bool(fields.get("relative")))
     if timing is None or not fields.get("task"):
         raise ValueError("an entry needs a `task` and a `schedule`")
@@ -110,7 +111,7 @@ def _entry(app: Any, name: str, fields: Mapping[str, Any]) -> Entry:
     )
 
 
-def _message(app: Any, fields: Mapping[str, Any]) -> tuple[Message, float | None]:
+def _message(app: App, fields: Mapping[str, Any]) -> tuple[Message, float | None]:
     """Return the message to send each time, and the seconds after which it expires."""
     args, kwargs = check_arguments(fields.get("args"), fields.get("kwargs"))
     options = dict(fields.get("options") or {})

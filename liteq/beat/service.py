@@ -2,10 +2,10 @@
 
 import logging
 from select import select
-from typing import Any
 
 from ..brokers.base import Broker, Listener
 from ..exceptions import BrokerCorrupt, BrokerError, BrokerTooNew
+from ..result.app import App
 from ..signals import beat_init
 from ..support.clock import JumpDetector
 from ..support.wakeup import Wakeup
@@ -27,7 +27,7 @@ class Beat:
     polls the store at the latest; 1 at most.
     """
 
-    def __init__(self, app: Any, longest: float | None = None) -> None:
+    def __init__(self, app: App, longest: float | None = None) -> None:
         app.load_tasks()
         self._broker: Broker = app.broker
         self._scheduler = Scheduler(app.broker, name_of(app), entries_of(app))

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from ..exceptions import ConfigurationError
 from ..model.entry import Entry
+from ..result.app import App
 from .firing import merged, planned, timeline
 from .periodic import FIELDS, call_of, entry_of
 
@@ -24,7 +25,7 @@ class Timetable:
     Every change is written to the store, and running workers follow it at once.
     """
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: App) -> None:
         self._app = app
 
     def __iter__(self) -> Iterator[Entry]:

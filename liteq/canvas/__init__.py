@@ -5,8 +5,8 @@ To add a kind: a new file here, and its line in `TYPES`.
 
 from .chain import chain
 from .chord import chord
+from .factory import signature, subtask
 from .group import group
-from .making import signature, subtask
 from .mapped import chunks, xmap, xstarmap
 from .signature import Signature, as_signature, maybe_signature
 from .stamping import GroupStampingVisitor, StampingVisitor

@@ -2,19 +2,24 @@
 
 from typing import Any
 
-from . import as_signature
+from ..result.app import App
+from ..result.group_result import ACCUMULATE
+from .signature import as_signature
 
 PREFIX = "celery."
-START = f"{PREFIX}start"
-"""Becomes the canvas that it is given: what a schedule of a canvas calls."""
+MAP = "celery.map"
+STARMAP = "celery.starmap"
+CALL_ERRBACK = "celery.call_errback"
+START = "celery.start"
+"""Replaces itself by the canvas in its argument: what a schedule of a canvas calls."""
 
 
-def add_to(app: Any) -> None:
-    """Make them tasks of `app`."""
-    app.task(name=f"{PREFIX}map")(_map)
-    app.task(name=f"{PREFIX}starmap")(_starmap)
-    app.task(name=f"{PREFIX}accumulate")(_accumulate)
-    app.task(name=f"{PREFIX}call_errback", bind=True)(_call_errback)
+def add_to(app: App) -> None:
+    """Register them with `app`."""
+    app.task(name=MAP)(_map)
+    app.task(name=STARMAP)(_starmap)
+    app.task(name=ACCUMULATE)(_accumulate)
+    app.task(name=CALL_ERRBACK, bind=True)(_call_errback)
     app.task(name=START, bind=True)(_start)
 
 
@@ -29,12 +34,12 @@ def _starmap(task: Any, it: Any) -> list[Any]:
 
 
 def _accumulate(value: Any) -> Any:
-    """What the members of a group came to, as the value of one task."""
+    """Return `value`: the values of a group become the value of one task."""
     return value
 
 
 def _call_errback(self: Any, id: str, errback: Any) -> None:
-    """Send an errback that is more than one task; it is frozen, so twice is once."""
+    """Send an errback that is more than one task. It is frozen, so sending it twice is once."""
     as_signature(errback).apply_async((id,))
 
 

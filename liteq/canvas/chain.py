@@ -3,17 +3,20 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
+from ..result import AsyncResult, ResultBase
+from ..result.app import App
 from ..sending.options import LINKS
 from .attributes import Part
 from .chord import chord
 from .compound import Compound
-from .eager import StepContext, goes_on, join_to, what_failed
+from .eager import StepContext, allows_next, join_to, what_failed
+from .factory import signatures
 from .group import group
-from .signature import Signature, as_list, as_signature, signatures
+from .signature import Signature, as_list, as_signature
 from .stamping import only_stamps
 
 
-class chain(Compound):  # noqa: N801 - Celery's name
+class chain(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
     """Calls that run one after the other, each with the value of the one before it.
 
     `chain(add.s(1, 1), add.s(2))` is `add.s(1, 1) | add.s(2)`; or give it one iterable of
@@ -22,9 +25,9 @@ class chain(Compound):  # noqa: N801 - Celery's name
     options.
     """
 
-    tasks = Part("tasks")
+    tasks: "Part[list[Signature]]" = Part("tasks")
 
-    def __new__(cls, *tasks: Any, app: Any = None, **options: Any) -> Any:
+    def __new__(cls, *tasks: Any, app: App | None = None, **options: Any) -> Any:
         steps: list[Signature] = []
         for each in signatures(tasks):
             if not isinstance(each, Compound) or each.parts():
@@ -32,11 +35,11 @@ class chain(Compound):  # noqa: N801 - Celery's name
         made = _reduced(steps, app)
         return made.set(**options) if options else made
 
-    def __init__(self, *tasks: Any, app: Any = None, **options: Any) -> None:
+    def __init__(self, *tasks: Any, app: App | None = None, **options: Any) -> None:
         """All is done by `__new__`."""
 
     @classmethod
-    def of(cls, steps: Sequence[Signature], app: Any = None) -> "chain":
+    def of(cls, steps: Sequence[Signature], app: App | None = None) -> "chain":
         """The chain of just these steps, which are its own."""
         made = dict.__new__(cls)
         tasks = {"tasks": list(steps)}
@@ -46,22 +49,22 @@ class chain(Compound):  # noqa: N801 - Celery's name
     @classmethod
     def join(cls, first: Signature, then: Any) -> Signature:
         """What `first | then` is."""
-        return _joined(first._step(), as_signature(then))
+        return _joined(first.as_step(), as_signature(then))
 
     @property
-    def id(self) -> Any:
+    def id(self) -> str | None:
         """The id of the last step; None before `freeze`."""
         return self.tasks[-1].id if self.tasks else None
 
     @id.setter
-    def id(self, id: str) -> None:
+    def id(self, id: str | None) -> None:
         self.tasks[-1].id = id
 
     def parts(self) -> list[Signature]:
         tasks: list[Signature] = self.tasks
         return tasks
 
-    def _over(self, change: Callable[[Any], Signature]) -> None:
+    def replace_parts(self, change: Callable[[Any], Any]) -> None:
         self.tasks = [change(task) for task in self.tasks]
 
     def link(self, callback: Any) -> Any:
@@ -85,11 +88,11 @@ class chain(Compound):  # noqa: N801 - Celery's name
             visitor.on_chain_end(self, **stamps)
         return self
 
-    def _give(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    def add_args(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         for task in () if self.immutable else self.tasks[:1]:
-            task._give(args, kwargs)
+            task.add_args(args, kwargs)
 
-    def _order(self, options: Mapping[str, Any]) -> None:
+    def set_options(self, options: Mapping[str, Any]) -> None:
         if not options or not self.tasks:
             return
         for callback in as_list(options.get("link")):
@@ -99,17 +102,9 @@ class chain(Compound):  # noqa: N801 - Celery's name
         if options.get("task_id"):
             self.id = options["task_id"]
         others = {k: v for k, v in options.items() if k not in (*LINKS, "task_id")}
-        self.tasks[0]._order(others)
+        self.tasks[0].set_options(others)
 
-    def _freeze(
-        self,
-        id: str | None,
-        group_id: str | None,
-        chord: Any,
-        root_id: str | None,
-        parent_id: str | None,
-        group_index: int | None,
-    ) -> Any:
+    def _freeze(self, id: str | None, root_id: str | None, parent_id: str | None) -> Any:
         before = None
         for task in self.tasks:
             last = id if task is self.tasks[-1] else None
@@ -119,48 +114,51 @@ class chain(Compound):  # noqa: N801 - Celery's name
             before, parent_id = result, None
         return before
 
-    def _run(self, args: Sequence[Any], context: StepContext) -> Any:
+    def run_eagerly(self, args: Sequence[Any], context: StepContext) -> ResultBase:
         *earlier, last = self.tasks
-        before: Any = None
+        before: ResultBase | None = None
         for task in earlier:
             before = _next(
                 task, args, StepContext(context.throw, context.root_id, context.parent_id), before
             )
         return _next(last, args, context, before)
 
-    def _skip(self, exc: Exception | None) -> Any:
+    def skip_eagerly(self, exc: Exception | None) -> ResultBase:
         before = None
         for task in self.tasks:
-            result = task._skip(exc)
+            result = task.skip_eagerly(exc)
             if before is not None:
                 result.follow(before)
             before = result
+        assert before is not None
         return before
 
-    def _fail(self, exc: Exception, context: StepContext) -> Any:
+    def fail_eagerly(self, exc: Exception, context: StepContext) -> ResultBase:
         *earlier, last = self.tasks
-        result = last._fail(exc, context)
+        result = last.fail_eagerly(exc, context)
         if earlier:
-            result.follow(chain.of(earlier)._skip(exc))
+            result.follow(chain.of(earlier).skip_eagerly(exc))
         return result
 
     def __repr__(self) -> str:
         return " | ".join(map(repr, self.tasks)) or "chain()"
 
 
-def _next(task: Signature, args: Sequence[Any], context: StepContext, before: Any) -> Any:
+def _next(
+    task: Signature, args: Sequence[Any], context: StepContext, before: ResultBase | None
+) -> ResultBase:
     """Run the step that comes after the result `before`."""
     if before is None:
-        return task._run(args, context)
-    if goes_on(before):
+        return task.run_eagerly(args, context)
+    if allows_next(before):
         after = context.after(before)
         after = after._replace(
             group_id=context.group_id, group_index=context.group_index, chord=context.chord
         )
-        result = task._run((before.get(),), after)
+        result = task.run_eagerly((before.get(),), after)
         join_to(result, before)
     else:
-        result = task._skip(what_failed(before))
+        result = task.skip_eagerly(what_failed(before))
         result.follow(before)
     return result
 
@@ -177,7 +175,7 @@ def _joined(first: Signature, then: Signature) -> Signature:
     return _reduced(steps)
 
 
-def _reduced(steps: list[Signature], app: Any = None) -> Signature:
+def _reduced(steps: list[Signature], app: App | None = None) -> Signature:
     return steps[0] if len(steps) == 1 else chain.of(steps, app)
 
 
@@ -202,7 +200,7 @@ def _follow(steps: list[Signature], last: group | chord, new: Signature) -> None
         last.body = new if last.body is None else _joined(last.body, new)
     elif len(steps) > 1 and len(last.tasks) == 1:
         # In the middle of a chain a group of one is that one: what follows gets its value.
-        (steps[-1],) = last._ready((), None, {}).tasks
+        (steps[-1],) = last.prepared().tasks
         steps[-1:] = _opened(steps[-1]) if isinstance(steps[-1], chain) else steps[-1:]
         _append(steps, new)
     else:
@@ -211,7 +209,7 @@ def _follow(steps: list[Signature], last: group | chord, new: Signature) -> None
 
 def _opened(inner: chain) -> list[Signature]:
     """The steps of a chain that becomes part of another one, with what was set on it."""
-    ready = inner._ready((), None, {})
+    ready = inner.prepared()
     if inner.immutable:
         for first in ready.tasks[:1]:
             first.set_immutable(True)

@@ -5,7 +5,8 @@ from typing import Any, Self
 
 from ..exceptions import ChordError, ImproperlyConfigured
 from ..execution.failure import chord_error
-from ..result import GroupResult
+from ..result import AsyncResult, GroupResult, ResultBase
+from ..result.app import App
 from ..result.waiting import leaves_before
 from ..sending.options import LINKS
 from .attributes import Part
@@ -18,7 +19,7 @@ from .stamping import only_stamps
 _FOR_HEADER = ("countdown", "eta", "on_error")
 
 
-class chord(Compound):  # noqa: N801 - Celery's name
+class chord(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
     """A group (the header), and a body that runs with the list of its values.
 
     `chord([add.s(1, 1), add.s(2, 2)], total.s())`, or `chord(header)(body)`. The header may be a
@@ -31,16 +32,18 @@ class chord(Compound):  # noqa: N801 - Celery's name
     same, with exceptions in place of the values that there are not.
     """
 
-    header = Part("header")
-    body = Part("body")
+    header: "Part[group]" = Part("header")
+    body: "Part[Any]" = Part("body")  # a Signature; None until there is one
 
-    def __init__(self, header: Any, body: Any = None, app: Any = None, **options: Any) -> None:
+    def __init__(
+        self, header: Any, body: Any = None, app: App | None = None, **options: Any
+    ) -> None:
         made = maybe_signature(header)
         super().__init__(
             "celery.chord",
             (),
             {
-                "header": made._copy() if isinstance(made, group) else group(made),
+                "header": made.clone() if isinstance(made, group) else group(made),
                 "body": None if body is None else as_signature(body),
             },
             options,
@@ -58,24 +61,25 @@ class chord(Compound):  # noqa: N801 - Celery's name
         self.header.tasks = tasks
 
     @property
-    def id(self) -> Any:
+    def id(self) -> str | None:
         """The id of the body; None before `freeze`."""
-        return self.body and self.body.id
+        id: str | None = self.body and self.body.id
+        return id
 
     @id.setter
-    def id(self, id: str) -> None:
+    def id(self, id: str | None) -> None:
         self.body.id = id
 
     def parts(self) -> list[Signature]:
         return [self.header] if self.body is None else [self.header, self.body]
 
-    def _over(self, change: Callable[[Any], Signature]) -> None:
+    def replace_parts(self, change: Callable[[Any], Any]) -> None:
         self.header = change(self.header)
         self.body = None if self.body is None else change(self.body)
 
     def __call__(self, body: Any = None, **options: Any) -> Any:
         """Send it, with `body` if that is given."""
-        made = self if body is None else chord(self.header, body, app=self._app, **self.options)
+        made = self if body is None else chord(self.header, body, app=self.own_app, **self.options)
         return made.apply_async(**options)
 
     def link(self, callback: Any) -> Any:
@@ -88,7 +92,7 @@ class chord(Compound):  # noqa: N801 - Celery's name
         With `task_allow_error_cb_on_chord_header` it is called for each task of the header that
         fails as well, with its own arguments only.
         """
-        errback = maybe_signature(errback, self._app)
+        errback = maybe_signature(errback, self.own_app)
         if self.app.conf.task_allow_error_cb_on_chord_header:
             self.header.link_error(errback.clone().set(immutable=True))
         self.body.link_error(errback)
@@ -107,60 +111,53 @@ class chord(Compound):  # noqa: N801 - Celery's name
             self.body.stamp(visitor, append_stamps, **stamps)
         return self
 
-    def _give(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    def add_args(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         if not self.immutable:
-            self.header._give(args, kwargs)
+            self.header.add_args(args, kwargs)
 
-    def _order(self, options: Mapping[str, Any]) -> None:
+    def set_options(self, options: Mapping[str, Any]) -> None:
         if not options:
             return
         for callback in as_list(options.get("link")):
             self.link(callback)
         for errback in as_list(options.get("link_error")):
             self.link_error(errback)
-        self.header._order({k: v for k, v in options.items() if k in _FOR_HEADER})
+        self.header.set_options({k: v for k, v in options.items() if k in _FOR_HEADER})
         if self.body is not None:
             others = {k: v for k, v in options.items() if k not in (*LINKS, *_FOR_HEADER)}
-            self.body._order(others)
+            self.body.set_options(others)
 
-    def _freeze(
-        self,
-        id: str | None,
-        group_id: str | None,
-        chord: Any,
-        root_id: str | None,
-        parent_id: str | None,
-        group_index: int | None,
-    ) -> Any:
+    def _freeze(self, id: str | None, root_id: str | None, parent_id: str | None) -> Any:
         if self.body is None:
             raise ImproperlyConfigured("this chord has no body: chord(header)(body)")
-        header = self.header._freeze(None, None, None, root_id, parent_id, None)
+        header = self.header.freeze(root_id=root_id, parent_id=parent_id)
         result = self.body.freeze(id, root_id=root_id)
         result.follow(header)
         return result
 
-    def _run(self, args: Sequence[Any], context: StepContext) -> Any:
-        header = self.header._run(args, context._replace(chord=self.body))
+    def run_eagerly(self, args: Sequence[Any], context: StepContext) -> ResultBase:
+        header = self.header.run_eagerly(args, context._replace(chord=self.body))
         after = context.after(header)._replace(
             group_id=context.group_id, group_index=context.group_index
         )
         forgiving = self.header.forgiving
         exc = None if forgiving else _what_failed(header)
+        result: ResultBase
         if exc is None:
-            result = self.body._run((header.get(propagate=not forgiving),), after)
+            result = self.body.run_eagerly((header.get(propagate=not forgiving),), after)
         else:
-            result = self.body._fail(exc, after)
+            result = self.body.fail_eagerly(exc, after)
         join_to(result, header)
         return result
 
-    def _skip(self, exc: Exception | None) -> Any:
-        result = self.body._skip(exc)
-        result.follow(self.header._skip(exc))
+    def skip_eagerly(self, exc: Exception | None) -> ResultBase:
+        result: ResultBase = self.body.skip_eagerly(exc)
+        result.follow(self.header.skip_eagerly(exc))
         return result
 
-    def _fail(self, exc: Exception, context: StepContext) -> Any:
-        result = self.body._fail(exc, context)
-        result.follow(self.header._skip(exc))
+    def fail_eagerly(self, exc: Exception, context: StepContext) -> ResultBase:
+        result: ResultBase = self.body.fail_eagerly(exc, context)
+        result.follow(self.header.skip_eagerly(exc))
         return result
 
     def __repr__(self) -> str:
@@ -171,6 +168,6 @@ def _what_failed(header: GroupResult) -> ChordError | None:
     """Why the body cannot run, if it cannot."""
     leaves = list(header.leaves())
     for leaf in (*leaves_before(leaves), *leaves):
-        if leaf.went_wrong:
+        if leaf.known_failure:
             return chord_error(leaf.id, leaf.result)
     return None

@@ -1,33 +1,43 @@
 """What chains, groups and chords have in common."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Generic, Self, TypeVar
 
 from ..execution.context import sent_from
+from ..result import ResultBase
+from ..result.app import App
+from ..sending.options import NO_OPTIONS, Options
 from .eager import StepContext
 from .signature import Signature, maybe_signature
 
+Out = TypeVar("Out", bound=ResultBase)
+"""The result of the canvas. A chain without steps has none: it returns None all the same."""
 
-class Compound(Signature):
+
+class Compound(Signature, Generic[Out]):
     """A signature that is made of others, which are its own copies.
 
     Arguments of a call go to those of them that run first, at once. Options are kept until it is
     sent.
     """
 
+    own_app: App | None = None
+
     def parts(self) -> list[Signature]:
         """The signatures that it is made of."""
         raise NotImplementedError
 
-    def _over(self, change: Any) -> None:
+    def replace_parts(self, change: Callable[[Any], Any]) -> None:
         """Put `change(part)` in the place of each part."""
         raise NotImplementedError
 
     @property
-    def app(self) -> Any:
+    def app(self) -> App:
         """The application; that of a part, or the current one, unless another was given."""
-        if self._app is None:
-            self._app = next((part._app for part in self.parts() if part._app is not None), None)
+        if self.own_app is None:
+            self.own_app = next(
+                (part.own_app for part in self.parts() if part.own_app is not None), None
+            )
         return super().app
 
     def leaves(self) -> Iterator[Signature]:
@@ -37,34 +47,38 @@ class Compound(Signature):
 
     def _copy(self) -> Self:
         copy = super()._copy()
-        copy._over(lambda part: part._copy())
+        copy.replace_parts(lambda part: part.clone())
         return copy
 
-    def _restore(self, app: Any) -> None:
+    def _restore(self, app: App | None) -> None:
         super()._restore(app)
-        self._over(lambda part: maybe_signature(part, app) if part else part)
+        self.replace_parts(lambda part: maybe_signature(part, app) if part else part)
 
     # making the call
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The same as `delay`: a canvas cannot be a plain function."""
+    def __call__(self, *args: Any, **kwargs: Any) -> Out:
+        """Send it, as `delay` does: a canvas cannot be a plain function."""
         return self.apply_async(args, kwargs)
 
-    def apply_async(
+    def delay(self, *args: Any, **kwargs: Any) -> Out:  # type: ignore[override]
+        """Send it, with `args` and `kwargs` for what runs first."""
+        return self.apply_async(args, kwargs)
+
+    def apply_async(  # type: ignore[override]
         self,
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
         **options: Any,
-    ) -> Any:
+    ) -> Out:
         """Send it; answer the result of what comes last in it, None if there is nothing in it.
 
         `args` and `kwargs` are for what runs first, and so are `options`, but for `link`,
         `link_error` and `task_id`.
         """
-        ready = self._ready(args, kwargs, options)
+        ready = self.prepared(args, kwargs, options)
         result = ready.freeze()
         if result is None:
-            return None
+            return result
         if self.app.conf.task_always_eager:
             result = ready._apply(None)
         else:
@@ -74,7 +88,7 @@ class Compound(Signature):
             sender.children.append((*result.ancestors(), result)[0])
         return result
 
-    def apply(
+    def apply(  # type: ignore[override]
         self,
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
@@ -83,34 +97,40 @@ class Compound(Signature):
         root_id: str | None = None,
         parent_id: str | None = None,
         **options: Any,
-    ) -> Any:
+    ) -> Out:
         """Run all of it here, as `Task.apply` does; answer the result of what comes last."""
-        ready = self._ready(args, kwargs, options)
-        return None if ready.freeze() is None else ready._apply(throw, root_id, parent_id)
+        ready = self.prepared(args, kwargs, options)
+        result = ready.freeze()
+        if result is None:
+            return result
+        return ready._apply(throw, root_id, parent_id)
 
-    def _ready(
-        self, args: Sequence[Any], kwargs: Mapping[str, Any] | None, options: Mapping[str, Any]
+    def prepared(
+        self,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        options: Options = NO_OPTIONS,
     ) -> Self:
         """A copy, in which arguments and options are with those that they are for."""
         ready = self.clone((*(args or ()), *self.args), kwargs)
         own, ready.args, ready.options = ready.options, (), {}
-        ready._order(own)
-        ready._order(options)
+        ready.set_options(own)
+        ready.set_options(options)
         return ready
 
     def _apply(
         self, throw: bool | None, root_id: str | None = None, parent_id: str | None = None
-    ) -> Any:
+    ) -> Out:
         sender = sent_from()
         if root_id is None and sender is not None:
             root_id, parent_id = sender.root_id, sender.id
         elif root_id is None:
             root_id = next((leaf.id for leaf in self.leaves()), None)
-        return self._run((), StepContext(throw, root_id, parent_id))
+        return self.run_eagerly((), StepContext(throw, root_id, parent_id))  # type: ignore[return-value]
 
     # ids
 
-    def freeze(
+    def freeze(  # type: ignore[override]
         self,
         _id: str | None = None,
         group_id: str | None = None,
@@ -118,7 +138,7 @@ class Compound(Signature):
         root_id: str | None = None,
         parent_id: str | None = None,
         group_index: int | None = None,
-    ) -> Any:
+    ) -> Out:
         """Give all of it the ids under which it will run; answer the result of what comes last.
 
         `_id` is for what comes last. Ids that are there already stay; but where one of them
@@ -131,17 +151,9 @@ class Compound(Signature):
                 del leaf.options["task_id"]
             elif id is not None:
                 seen.add(id)
-        return self._freeze(_id, group_id, chord, root_id, parent_id, group_index)
+        return self._freeze(_id, root_id, parent_id)
 
-    def _freeze(
-        self,
-        id: str | None,
-        group_id: str | None,
-        chord: Any,
-        root_id: str | None,
-        parent_id: str | None,
-        group_index: int | None,
-    ) -> Any:
+    def _freeze(self, id: str | None, root_id: str | None, parent_id: str | None) -> Out:
         raise NotImplementedError
 
     def __repr__(self) -> str:

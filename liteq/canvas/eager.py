@@ -1,4 +1,4 @@
-"""Running a canvas where it is applied: what a step is told, and what comes of one not run."""
+"""Context passed between steps when a canvas runs eagerly, and results of steps that do not run."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from .. import states
 from ..eager import call_errbacks, request_of
 from ..exceptions import TaskRevokedError
-from ..result import EagerResult
+from ..result import EagerResult, ResultBase
 
 
 class StepContext(NamedTuple):
@@ -23,14 +23,14 @@ class StepContext(NamedTuple):
         """Itself, as options of `Task.apply`."""
         return {name: value for name, value in self._asdict().items() if value is not None}
 
-    def after(self, result: Any) -> "StepContext":
+    def after(self, result: ResultBase) -> "StepContext":
         """The same for what follows on `result`; it is in no group."""
         last = last_leaf(result)
         parent = self.parent_id if last is None else last.id
         return StepContext(self.throw, self.root_id, parent)
 
 
-def last_leaf(result: Any) -> Any:
+def last_leaf(result: ResultBase) -> Any:
     """The result of the last task in `result`; None when there is none."""
     last = None
     for last in result.leaves():  # noqa: B007 - the last one counts
@@ -38,7 +38,7 @@ def last_leaf(result: Any) -> Any:
     return last
 
 
-def join_to(result: Any, before: Any) -> None:
+def join_to(result: ResultBase, before: ResultBase) -> None:
     """Say that `result` follows on `before`, and was started by its last task."""
     first = result.follow(before)
     last = last_leaf(before)
@@ -46,14 +46,14 @@ def join_to(result: Any, before: Any) -> None:
         last.children.append(first)
 
 
-def goes_on(result: Any) -> bool:
+def allows_next(result: ResultBase) -> bool:
     """Whether what comes after `result` is to run."""
-    return all(leaf.goes_on for leaf in result.leaves())
+    return all(leaf.allows_next for leaf in result.leaves())
 
 
-def what_failed(result: Any) -> Any:
+def what_failed(result: ResultBase) -> Any:
     """What the first task that failed in `result` has failed with; None when none has."""
-    return next((leaf.result for leaf in result.leaves() if leaf.went_wrong), None)
+    return next((leaf.result for leaf in result.leaves() if leaf.known_failure), None)
 
 
 def skipped(call: Any, exc: Exception | None) -> EagerResult[Any]:

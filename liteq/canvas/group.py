@@ -6,17 +6,19 @@ from typing import Any, Self
 from ..exceptions import InvalidTaskError
 from ..model.message import new_id
 from ..result import GroupResult
+from ..result.app import App
 from ..sending.options import LINKS
 from .attributes import Part
 from .compound import Compound
 from .eager import StepContext
-from .signature import Signature, as_list, signatures
+from .factory import signatures
+from .signature import Signature, as_list
 from .stamping import only_stamps
 
 _OF_THE_GROUP = (*LINKS, "task_id", "on_error")
 
 
-class group(Compound):  # noqa: N801 - Celery's name
+class group(Compound[GroupResult]):  # noqa: N801 - Celery's name
     """Calls that run side by side; the value is the list of their values, in order.
 
     `group(add.s(1, 1), add.s(2, 2))`; or give it one iterable of signatures. Groups in it are
@@ -25,14 +27,14 @@ class group(Compound):  # noqa: N801 - Celery's name
     members fail, and gets their exceptions in place of their values.
     """
 
-    tasks = Part("tasks")
+    tasks: "Part[list[Signature]]" = Part("tasks")
 
     @property
     def forgiving(self) -> bool:
         """Whether what follows runs even if members fail."""
         return bool(self.options.get("on_error") == "continue")
 
-    def __init__(self, *tasks: Any, app: Any = None, **options: Any) -> None:
+    def __init__(self, *tasks: Any, app: App | None = None, **options: Any) -> None:
         super().__init__(
             "celery.group",
             (),
@@ -46,14 +48,15 @@ class group(Compound):  # noqa: N801 - Celery's name
         tasks: list[Signature] = self.tasks
         return tasks
 
-    def _over(self, change: Callable[[Any], Signature]) -> None:
+    def replace_parts(self, change: Callable[[Any], Any]) -> None:
         self.tasks = [change(task) for task in self.tasks]
 
-    def __or__(self, other: object) -> Any:
+    def __or__(self, other: object) -> Signature:  # type: ignore[override]
         if self.tasks:
             return super().__or__(other)
         chord: Any = self.TYPES["chord"]  # of nobody: what follows runs with an empty list
-        return chord(self, other)
+        made: Signature = chord(self, other)
+        return made
 
     def skew(self, start: float = 1.0, stop: float | None = None, step: float = 1.0) -> Self:
         """Give the members countdowns, from `start` up by `step` seconds, to `stop` at most."""
@@ -90,11 +93,11 @@ class group(Compound):  # noqa: N801 - Celery's name
             visitor.on_group_end(self, **stamps)
         return self
 
-    def _give(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    def add_args(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         for task in () if self.immutable else self.tasks:
-            task._give(args, kwargs)
+            task.add_args(args, kwargs)
 
-    def _order(self, options: Mapping[str, Any]) -> None:
+    def set_options(self, options: Mapping[str, Any]) -> None:
         for callback in as_list(options.get("link")):
             self.link(callback)
         for errback in as_list(options.get("link_error")):
@@ -105,33 +108,27 @@ class group(Compound):  # noqa: N801 - Celery's name
             self.options["on_error"] = _checked(options["on_error"])
         shared = {k: v for k, v in options.items() if k not in _OF_THE_GROUP}
         for task in self.tasks if shared else ():
-            task._order(shared)
+            task.set_options(shared)
 
-    def _freeze(
-        self,
-        id: str | None,
-        group_id: str | None,
-        chord: Any,
-        root_id: str | None,
-        parent_id: str | None,
-        group_index: int | None,
-    ) -> GroupResult:
+    def _freeze(self, id: str | None, root_id: str | None, parent_id: str | None) -> GroupResult:
         self.id = id or self.id or new_id()
         results = [task.freeze(root_id=root_id, parent_id=parent_id) for task in self.tasks]
-        return GroupResult(self.id, results, app=self._app, forgiving=self.forgiving)
+        return GroupResult(self.id, results, app=self.own_app, forgiving=self.forgiving)
 
-    def _run(self, args: Sequence[Any], context: StepContext) -> GroupResult:
+    def run_eagerly(self, args: Sequence[Any], context: StepContext) -> GroupResult:
         results = [
-            task._run(args, context._replace(group_id=self.id, group_index=n))
+            task.run_eagerly(args, context._replace(group_id=self.id, group_index=n))
             for n, task in enumerate(self.tasks)
         ]
         return GroupResult(self.id, results, app=self.app)
 
-    def _skip(self, exc: Exception | None) -> GroupResult:
-        return GroupResult(self.id, [task._skip(exc) for task in self.tasks], app=self.app)
+    def skip_eagerly(self, exc: Exception | None) -> GroupResult:
+        return GroupResult(self.id, [task.skip_eagerly(exc) for task in self.tasks], app=self.app)
 
-    def _fail(self, exc: Exception, context: StepContext) -> GroupResult:
-        return GroupResult(self.id, [task._fail(exc, context) for task in self.tasks], app=self.app)
+    def fail_eagerly(self, exc: Exception, context: StepContext) -> GroupResult:
+        return GroupResult(
+            self.id, [task.fail_eagerly(exc, context) for task in self.tasks], app=self.app
+        )
 
     def __repr__(self) -> str:
         return f"group({self.tasks!r})"
@@ -140,7 +137,7 @@ class group(Compound):  # noqa: N801 - Celery's name
 def _members(given: Sequence[Signature]) -> Iterator[Signature]:
     for each in given:
         if isinstance(each, group):
-            yield from each._ready((), None, {}).tasks
+            yield from each.prepared().tasks
         elif not isinstance(each, Compound) or each.parts():
             yield each
 

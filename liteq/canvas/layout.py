@@ -11,15 +11,16 @@ from ..execution.context import sent_from
 from ..model.graph import ALONE, Graph, Group, Place
 from ..model.message import Message, new_id
 from ..model.options import options_of
+from ..result.app import App
+from ..result.group_result import ACCUMULATE
 from ..result.waiting import leaves_before
 from ..sending.eta import due_at
 from ..sending.options import LINKS, NO_OPTIONS, Named, Options, as_json, is_linked
 from . import Signature, chain, chord, group, maybe_signature
+from .builtins import CALL_ERRBACK
 from .compound import Compound
 from .signature import as_list
 
-COLLECT = "celery.accumulate"
-CALL_ERRBACK = "celery.call_errback"
 _SEVERAL = ("chain", "group", "chord", "chunks")
 _OF_THE_TRANSACTION = ("durable", "retry", "retry_policy")
 
@@ -43,7 +44,7 @@ class Layout:
     all messages have.
     """
 
-    def __init__(self, app: Any, shared: Options = NO_OPTIONS) -> None:
+    def __init__(self, app: App, shared: Options = NO_OPTIONS) -> None:
         self._app = app
         self._tasks = app.tasks
         self._shared = shared
@@ -52,7 +53,7 @@ class Layout:
         self._places: list[Place] = []
         self._groups: list[Group] = []
         self._parts: list[_Part] = []
-        self._ids: set[str] = set()
+        self._ids: set[str | None] = set()
         self._has_root = "root_id" in shared or sent_from() is not None
 
     @property
@@ -107,7 +108,7 @@ class Layout:
     def _chord(self, part: _Part) -> None:
         header, body = part.call.header, part.call.body
         if not header.tasks:  # of nobody: the body runs at once
-            body._give(([],), {})
+            body.add_args(([],), {})
             self._parts.append(part._replace(call=body, place=part.place._replace(takes=False)))
             return
         before = part.place._replace(group=None, position=0)
@@ -190,7 +191,7 @@ class Layout:
 
     def _nothing(self) -> Signature:
         """A task that answers the empty list."""
-        return Signature(COLLECT, ([],), immutable=True, task_id=new_id(), app=self._app)
+        return Signature(ACCUMULATE, ([],), immutable=True, task_id=new_id(), app=self._app)
 
     def _push(self, parts: Iterable[_Part]) -> None:
         self._parts += reversed(list(parts))
@@ -204,7 +205,7 @@ _LAYERS: Mapping[type, Any] = {
 
 
 def send(
-    app: Any, calls: Sequence[Signature], results: Iterable[Any], place: Place = ALONE
+    app: App, calls: Sequence[Signature], results: Iterable[Any], place: Place = ALONE
 ) -> None:
     """Store frozen canvases, whose results are `results`, in one transaction: all or none.
 
@@ -223,11 +224,11 @@ def send(
             leaf.ignored = leaf.id in ignored
 
 
-def send_copies(app: Any, calls: Iterable[Signature], options: Options = NO_OPTIONS) -> list[Any]:
+def send_copies(app: App, calls: Iterable[Signature], options: Options = NO_OPTIONS) -> list[Any]:
     """Store copies of `calls`, canvases and single ones, all or none; answer their results."""
     copies = [_ready(call.clone(**options)) for call in calls]
     for copy in copies:
-        copy._app = copy._app or app
+        copy.own_app = copy.own_app or app
     results = [copy.freeze() for copy in copies]
     send(app, copies, results)
     return results
@@ -248,11 +249,11 @@ class Replacement(NamedTuple):
     rest: Graph
 
 
-def replacement(app: Any, sig: Signature, id: str, shared: Options, own: Options) -> Replacement:
+def replacement(app: App, sig: Signature, id: str, shared: Options, own: Options) -> Replacement:
     """How `sig` does the work of the task `id`. All its messages have the options `shared`, and the
     last one has `own` as well."""
     single = not isinstance(_last(sig), group)
-    call = _ready(sig if single else sig | Signature(COLLECT, app=app))
+    call = _ready(sig if single else sig | Signature(ACCUMULATE, app=app))
     call.freeze(id)
     layout = Layout(app, shared)
     layout.add(call)
@@ -264,8 +265,8 @@ def replacement(app: Any, sig: Signature, id: str, shared: Options, own: Options
 
 def _ready(call: Signature) -> Signature:
     """A copy of `call`, with arguments and options where they belong."""
-    step = call._step()
-    return step._ready((), None, {}) if isinstance(step, Compound) else step
+    step = call.as_step()
+    return step.prepared() if isinstance(step, Compound) else step
 
 
 def _delayed(place: Place, options: dict[str, Any]) -> tuple[Place, dict[str, Any]]:
@@ -282,7 +283,7 @@ def _after(call: Signature) -> Place:
     return Place(waits=id, barrier=barrier, takes=True)
 
 
-def _end(call: Signature) -> tuple[str, bool]:
+def _end(call: Signature) -> tuple[str | None, bool]:
     """What to wait for when `call` is to have ended: the id of a task, or of a group."""
     last = _last(call)
     return last.id, isinstance(last, group)

@@ -1,8 +1,10 @@
 """One task for many items: `xmap`, `xstarmap`, `chunks`."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
+from ..result.app import App
+from .builtins import MAP, STARMAP
 from .group import group
 from .signature import Signature, as_signature
 
@@ -10,21 +12,24 @@ from .signature import Signature, as_signature
 class _Mapped(Signature):
     """A task that calls another one, in its own process, for each item of a list."""
 
-    kind = ""
+    kind: ClassVar[str]  # its `subtask_type`
+    builtin: ClassVar[str]  # the name of the task that calls the other one
 
-    def __init__(self, task: Any, it: Iterable[Any], app: Any = None, **options: Any) -> None:
+    def __init__(
+        self, task: Any, it: Iterable[Any], app: App | None = None, **options: Any
+    ) -> None:
         call = as_signature(task)
         super().__init__(
-            f"celery.{self.kind.removeprefix('x')}",
+            self.builtin,
             (),
             {"task": call, "it": list(it)},
             options,
             subtask_type=self.kind,
             immutable=True,
-            app=app or call._app,
+            app=app or call.own_app,
         )
 
-    def _restore(self, app: Any) -> None:
+    def _restore(self, app: App | None) -> None:
         super()._restore(app)
         self.kwargs["task"] = as_signature(self.kwargs["task"])
 
@@ -36,19 +41,21 @@ class xmap(_Mapped):  # noqa: N801 - Celery's name
     """`[task(item) for item in it]` as one task."""
 
     kind = "xmap"
+    builtin = MAP
 
 
 class xstarmap(_Mapped):  # noqa: N801 - Celery's name
     """`[task(*item) for item in it]` as one task."""
 
     kind = "xstarmap"
+    builtin = STARMAP
 
 
 class chunks(Signature):  # noqa: N801 - Celery's name
     """A group of `xstarmap` tasks, each for `n` items of `it`. In a canvas it is that group."""
 
     def __init__(
-        self, task: Any, it: Iterable[Any], n: int, app: Any = None, **options: Any
+        self, task: Any, it: Iterable[Any], n: int, app: App | None = None, **options: Any
     ) -> None:
         call = as_signature(task)
         super().__init__(
@@ -58,16 +65,16 @@ class chunks(Signature):  # noqa: N801 - Celery's name
             options,
             subtask_type="chunks",
             immutable=True,
-            app=app or call._app,
+            app=app or call.own_app,
         )
 
     def group(self) -> group:
         """The group that it stands for."""
         task, it, n = (self.kwargs[name] for name in ("task", "it", "n"))
         parts = [it[start : start + n] for start in range(0, len(it), n)]
-        return group([xstarmap(task, part) for part in parts], app=self._app, **self.options)
+        return group([xstarmap(task, part) for part in parts], app=self.own_app, **self.options)
 
-    def _step(self) -> Signature:
+    def as_step(self) -> Signature:
         return self.group()
 
     def __call__(self, **options: Any) -> Any:

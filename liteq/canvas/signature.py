@@ -3,14 +3,14 @@
 A signature is a dict, so that it can be an argument, be stored, and travel as JSON.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, Self
 
 from ..exceptions import NotRegistered
-from ..execution.current import get_current_app
 from ..model.message import new_id
-from ..result import AsyncResult
+from ..result import AsyncResult, ResultBase
+from ..result.app import App, get_current_app
 from ..sending.options import LINKS
 from .attributes import Item, Option
 from .eager import StepContext, failed, skipped
@@ -27,17 +27,18 @@ class Signature(dict[str, Any]):
     TYPES: ClassVar[dict[str, type["Signature"]]] = {}
     """Kinds of signatures by their `subtask_type`."""
 
-    task = name = Item("task")
-    args = Item("args")
-    kwargs = Item("kwargs")
-    options = Item("options")
-    subtask_type = Item("subtask_type")
-    immutable = Item("immutable")
-    id = Option("task_id")
-    parent_id = Option("parent_id")
-    root_id = Option("root_id")
+    task: "Item[str]" = Item("task")
+    name: "Item[str]" = Item("task")
+    args: "Item[tuple[Any, ...]]" = Item("args")
+    kwargs: "Item[dict[str, Any]]" = Item("kwargs")
+    options: "Item[dict[str, Any]]" = Item("options")
+    subtask_type: "Item[str | None]" = Item("subtask_type")
+    immutable: "Item[bool]" = Item("immutable")
+    id: "Option[str]" = Option("task_id")
+    parent_id: "Option[str]" = Option("parent_id")
+    root_id: "Option[str]" = Option("root_id")
 
-    _app: Any = None
+    own_app: App | None = None
 
     def __init__(
         self,
@@ -48,11 +49,11 @@ class Signature(dict[str, Any]):
         type: Any = None,
         subtask_type: str | None = None,
         immutable: bool = False,
-        app: Any = None,
+        app: App | None = None,
         **more_options: Any,
     ) -> None:
         if app is not None:
-            self._app = app
+            self.own_app = app
         if isinstance(task, dict):
             super().__init__(task)
             return
@@ -69,7 +70,7 @@ class Signature(dict[str, Any]):
         )
 
     @classmethod
-    def from_dict(cls, fields: Mapping[str, Any], app: Any = None) -> "Signature":
+    def from_dict(cls, fields: Mapping[str, Any], app: App | None = None) -> "Signature":
         """The signature that `fields` were, of the class that it had, and all within it too."""
         kind = cls.TYPES.get(fields.get("subtask_type") or "", Signature)
         made: Signature = dict.__new__(kind)
@@ -86,7 +87,7 @@ class Signature(dict[str, Any]):
         made._restore(app)
         return made
 
-    def _restore(self, app: Any) -> None:
+    def _restore(self, app: App | None) -> None:
         """Make signatures of what is within it and was one."""
         for name in LINKS:
             if name in self.options:
@@ -100,7 +101,7 @@ class Signature(dict[str, Any]):
         """A copy, with `args` before its own, and `kwargs` and `options` over them."""
         copy = self._copy()
         if args or kwargs:
-            copy._give(args, kwargs or {})
+            copy.add_args(args, kwargs or {})
         return copy.set(**options) if options else copy
 
     partial = clone
@@ -143,7 +144,7 @@ class Signature(dict[str, Any]):
         root_id: str | None = None,
         parent_id: str | None = None,
         group_index: int | None = None,
-    ) -> Any:
+    ) -> AsyncResult[Any]:
         """Give it the id under which it will run, `_id` or one of its own; answer the result."""
         places = {
             "group_id": group_id,
@@ -154,7 +155,7 @@ class Signature(dict[str, Any]):
         }
         self.options.update({key: value for key, value in places.items() if value is not None})
         self.id = _id or self.id or new_id()
-        return AsyncResult(self.id, app=self._app)
+        return AsyncResult(self.id, app=self.own_app)
 
     # what comes after it
 
@@ -180,13 +181,15 @@ class Signature(dict[str, Any]):
         links = map(maybe_signature, as_list(self.options.get("link")))
         return [self, *(each for link in links for each in link.flatten_links())]
 
-    def __or__(self, other: object) -> Any:
-        return self.TYPES["chain"].join(self, other)  # type: ignore[attr-defined]
+    def __or__(self, other: object) -> "Signature":  # type: ignore[override] # no union of dicts
+        joined: Signature = self.TYPES["chain"].join(self, other)  # type: ignore[attr-defined]
+        return joined
 
-    def __ror__(self, other: object) -> Any:
+    def __ror__(self, other: object) -> "Signature":  # type: ignore[override]
         return as_signature(other) | self
 
-    __ior__ = __or__
+    def __ior__(self, other: object) -> Any:  # a Signature, not itself
+        return self | other
 
     def stamp(
         self, visitor: StampingVisitor | None = None, append_stamps: bool = False, **stamps: Any
@@ -250,9 +253,9 @@ class Signature(dict[str, Any]):
         return self.apply_async().get()
 
     @property
-    def app(self) -> Any:
+    def app(self) -> App:
         """The application; the current one, unless another was given."""
-        return self._app or get_current_app()
+        return self.own_app or get_current_app()
 
     @property
     def type(self) -> Any:
@@ -294,18 +297,18 @@ class Signature(dict[str, Any]):
         copy.update(self)
         copy["kwargs"] = self.kwargs.copy()
         copy["options"] = self.options.copy()
-        copy._app = self._app
+        copy.own_app = self.own_app
         return copy
 
-    def _step(self) -> "Signature":
+    def as_step(self) -> "Signature":
         """What stands for it in a canvas."""
         return self._copy()
 
-    def _give(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    def add_args(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Take arguments of a call, unless it is immutable."""
         self.args, self.kwargs, _ = self._merged(args, kwargs, {})
 
-    def _order(self, options: Mapping[str, Any]) -> None:
+    def set_options(self, options: Mapping[str, Any]) -> None:
         """Take options of a call; links are added to its own."""
         for name, value in options.items():
             if name in LINKS:
@@ -315,23 +318,24 @@ class Signature(dict[str, Any]):
                 self.set(**{name: value})
 
     def _link(self, name: str, callback: Any) -> Any:
-        linked = maybe_signature(callback, self._app)
+        linked = maybe_signature(callback, self.own_app)
         there = as_list(self.options.get(name))
         if linked not in there:
             # A list of its own: copies of this signature share the one that was there.
             self.options[name] = [*there, linked]
         return linked
 
-    def _run(self, args: Sequence[Any], context: StepContext) -> Any:
+    def run_eagerly(self, args: Sequence[Any], context: StepContext) -> ResultBase:
         """Run it here, frozen as it is."""
         args, kwargs, options = self._merged(args, None, context.options())
-        return self.type.apply(args, kwargs, **options)
+        result: ResultBase = self.type.apply(args, kwargs, **options)
+        return result
 
-    def _skip(self, exc: Exception | None) -> Any:
+    def skip_eagerly(self, exc: Exception | None) -> ResultBase:
         """The result of not running it, because what comes before it failed with `exc`."""
         return skipped(self, exc)
 
-    def _fail(self, exc: Exception, context: StepContext) -> Any:
+    def fail_eagerly(self, exc: Exception, context: StepContext) -> ResultBase:
         """The result of not running it, because of `exc`; its errbacks are called."""
         errbacks = [maybe_signature(each) for each in as_list(self.options.get("link_error"))]
         return failed(self, exc, errbacks, context)
@@ -359,7 +363,7 @@ def as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def maybe_signature(value: Any, app: Any = None, clone: bool = False) -> Any:
+def maybe_signature(value: Any, app: App | None = None, clone: bool = False) -> Any:
     """`value` as a signature if it is one, or was one; anything else as it is."""
     if isinstance(value, Signature):
         return value.clone() if clone else value
@@ -375,15 +379,8 @@ def as_signature(value: Any) -> Signature:
     """
     found = maybe_signature(value)
     if isinstance(found, Signature):
-        return found._step()
+        return found.as_step()
     if not isinstance(found, dict | str) and hasattr(found, "s"):  # a task, or what stands for one
         made: Signature = found.s()
         return made
     raise TypeError(f"a canvas is made of signatures, as in add.s(2, 2), not of {value!r:.100}")
-
-
-def signatures(values: tuple[Any, ...]) -> list[Signature]:
-    """The signatures that a canvas was given: one after the other, or one iterable of them."""
-    if len(values) == 1 and not isinstance(values[0], dict) and isinstance(values[0], Iterable):
-        values = tuple(values[0])
-    return [as_signature(value) for value in values]

@@ -55,7 +55,7 @@ class GroupStampingVisitor(StampingVisitor):
     """Stamps the members of groups with the ids of the groups they are in, as `groups`."""
 
     def __init__(self, groups: Iterable[str] = ()) -> None:
-        self.groups = list(groups)
+        self.groups: list[str] = list(groups)
 
     def on_group_start(self, sig: Any, **headers: Any) -> Stamps:
         if sig.id is None:

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 
 from ..model.message import Record
-from ..result.lineage import Lineage, lineage_of
+from ..result.workflow import Workflow, workflow_of
 from .apps import app_of
 from .exits import FAILED, OK
 from .options import add_json, add_limit
@@ -27,38 +27,38 @@ def configure(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Print the workflow; return FAILED when there is no such task."""
     app = app_of(args)
-    lineage = lineage_of(app.broker, args.id, args.limit)
-    if not lineage.records:
+    workflow = workflow_of(app.broker, args.id, args.limit)
+    if not workflow.records:
         complain(f"{app.broker.url} has no task {args.id}")
         return FAILED
     views = [
-        {**task_view(each), "group": each.group, "after": lineage.before(each)}
-        for each in lineage.records
+        {**task_view(each), "group": each.group, "after": workflow.before(each)}
+        for each in workflow.records
     ]
-    document = {"store": app.broker.url, "tasks": views, "more": lineage.more}
+    document = {"store": app.broker.url, "tasks": views, "more": workflow.more}
     form = _dot if args.dot else _mermaid if args.mermaid else _tree
-    show(document, form(lineage), as_json=args.json)
+    show(document, form(workflow), as_json=args.json)
     return OK
 
 
-def _tree(lineage: Lineage) -> Iterator[str]:
+def _tree(workflow: Workflow) -> Iterator[str]:
     """Yield each task below one that it runs after: the one that woke it, or the last."""
     below: dict[str | None, list[Record]] = {}
-    for record in lineage.records:
-        before = lineage.before(record)
+    for record in workflow.records:
+        before = workflow.before(record)
         woken = record.woken_by if record.woken_by in before else None
         below.setdefault(woken or (before[-1] if before else None), []).append(record)
     stack = [("", record) for record in reversed(below.get(None, []))]
     while stack:
         indent, record = stack.pop()
-        yield f"{indent}{_line(lineage, record)}"
+        yield f"{indent}{_line(workflow, record)}"
         # A chain is not indented, since it may be a thousand steps long.
         after = below.get(record.message.id, [])
         deeper = indent if len(after) == 1 else indent + "  "
         stack += [(deeper, each) for each in reversed(after)]
 
 
-def _line(lineage: Lineage, record: Record) -> str:
+def _line(workflow: Workflow, record: Record) -> str:
     view = task_view(record)
     words = [f"{view['name']}[{view['id']}]", view["state"]]
     if record.started is not None and record.finished is not None:
@@ -66,38 +66,38 @@ def _line(lineage: Lineage, record: Record) -> str:
     if record.on_failure:
         words.append("(if it fails)")
     if record.barrier and record.waits is not None:
-        words.append(f"(after group {record.waits}: {_progress(lineage, record)})")
+        words.append(f"(after group {record.waits}: {_progress(workflow, record)})")
     return " ".join(words)
 
 
-def _progress(lineage: Lineage, record: Record) -> str:
-    before = set(lineage.before(record))
-    ended = [each.phase.final for each in lineage.records if each.message.id in before]
+def _progress(workflow: Workflow, record: Record) -> str:
+    before = set(workflow.before(record))
+    ended = [each.phase.final for each in workflow.records if each.message.id in before]
     return f"{sum(ended)} of {len(ended)} ended"
 
 
-def _dot(lineage: Lineage) -> Iterator[str]:
+def _dot(workflow: Workflow) -> Iterator[str]:
     yield "digraph workflow {"
-    for record, view, label in _labelled(lineage, "\\n"):
+    for record, view, label in _labelled(workflow, "\\n"):
         colour = _COLOURS.get(view["state"], "white")
         yield f'  "{_plain(view["id"])}" [label="{label}", style=filled, fillcolor={colour}];'
-        for id in lineage.before(record):
+        for id in workflow.before(record):
             yield f'  "{_plain(id)}" -> "{_plain(view["id"])}";'
     yield "}"
 
 
-def _mermaid(lineage: Lineage) -> Iterator[str]:
-    names = {record.message.id: f"t{n}" for n, record in enumerate(lineage.records)}
+def _mermaid(workflow: Workflow) -> Iterator[str]:
+    names = {record.message.id: f"t{n}" for n, record in enumerate(workflow.records)}
     yield "flowchart TD"
-    for record, view, label in _labelled(lineage, "<br/>"):
+    for record, view, label in _labelled(workflow, "<br/>"):
         name = names[view["id"]]
         yield f'  {name}["{label}"]'
-        for id in lineage.before(record):
+        for id in workflow.before(record):
             yield f"  {names[id]} {'-.->' if record.on_failure else '-->'} {name}"
 
 
-def _labelled(lineage: Lineage, line: str) -> Iterator[tuple[Record, View, str]]:
-    for record in lineage.records:
+def _labelled(workflow: Workflow, line: str) -> Iterator[tuple[Record, View, str]]:
+    for record in workflow.records:
         view = task_view(record)
         parts = [_plain(view["name"]), _plain(view["id"]), _plain(view["state"])]
         yield record, view, line.join(parts)

@@ -1,1 +1,1 @@
-"""One run of a task: its context, its limits, and how its failure is stored."""
+"""One run of a task: its context, its code and hooks, its limits, and its failure."""

@@ -1,6 +1,6 @@
-"""One run of a task: its code, its hooks, the signals around it.
+"""One attempt to run a task: its code, its hooks, and the signals around it.
 
-The same for a worker and for `apply`; what is done about the ending is theirs.
+It is the same in a worker and in `apply`. What they do about the way it ended is their own matter.
 """
 
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from .. import states
 from ..exceptions import Ignore, Reject, Replaced, Retry
 from ..model.outcome import Kind
 from ..signals import task_failure, task_postrun, task_prerun, task_retry, task_success
-from .context import Context, enter, leave
+from .context import Context, RunnableTask, enter, leave
 from .failure import ExceptionInfo
 from .softlimit import call_within
 
@@ -22,32 +22,32 @@ _STATES = {
     Kind.REJECTED: states.REJECTED,
     Kind.REQUEUED: states.REJECTED,
 }
-_NOT_DONE = {states.RETRY, states.IGNORED, states.REJECTED}
+_UNFINISHED = {states.RETRY, states.IGNORED, states.REJECTED}
 
 
 class Ending(NamedTuple):
-    """How the code of a task ended."""
+    """The way in which the code of a task ended."""
 
     kind: Kind
-    value: Any = None  # what it returned, or the exception
+    value: Any = None  # the return value, or the exception
     retry: Retry | None = None
 
     @property
     def state(self) -> str:
-        """Celery's word for it."""
+        """Return Celery's state for it."""
         return _STATES[self.kind]
 
 
-def attempt(task: Any, context: Context) -> Ending:
-    """Run `task` in `context`. Whatever it raises is the ending's value.
+def attempt(task: RunnableTask, context: Context) -> Ending:
+    """Run `task` in `context`; return how it ended. What it raises is the ending's value.
 
-    A hook or a receiver that fails is logged, and changes nothing; only `before_start` is part
-    of the task.
+    A hook or a receiver that fails is logged, and changes nothing. Only `before_start` counts as
+    part of the task.
     """
     token = enter(context)
     try:
         if task_prerun.receivers:
-            task_prerun.send(sender=task, task=task, **_call(context))
+            task_prerun.send(sender=task, task=task, **_arguments(context))
         ending = _run(task, context)
         if task.hooks:
             _call_hooks(task, context, ending)
@@ -58,7 +58,7 @@ def attempt(task: Any, context: Context) -> Ending:
     return ending
 
 
-def _run(task: Any, context: Context) -> Ending:
+def _run(task: RunnableTask, context: Context) -> Ending:
     try:
         if "before_start" in task.hooks:
             task.before_start(context.id, context.args, context.kwargs)
@@ -74,17 +74,17 @@ def _run(task: Any, context: Context) -> Ending:
     except Ignore as exc:
         return Ending(Kind.IGNORED, exc)
     except Reject as exc:
-        # Only a message that is still ours can go back to its queue.
-        again = exc.requeue and context.message is not None and context.message.acks_late
-        return Ending(Kind.REQUEUED if again else Kind.REJECTED, exc)
-    except BaseException as exc:  # noqa: BLE001 - SystemExit as well: a task ends, not its worker
+        # Only a message that is not acknowledged yet can go back to its queue.
+        requeue = exc.requeue and context.message is not None and context.message.acks_late
+        return Ending(Kind.REQUEUED if requeue else Kind.REJECTED, exc)
+    except BaseException as exc:  # noqa: BLE001 - SystemExit too: it ends the task, not the worker
         return _failed(task, exc)
-    if context.retry_asked is not None:
-        return _retried(context.retry_asked)
+    if context.requested_retry is not None:
+        return _retried(context.requested_retry)
     return Ending(Kind.SUCCEEDED, value)
 
 
-def _failed(task: Any, exc: BaseException) -> Ending:
+def _failed(task: RunnableTask, exc: BaseException) -> Ending:
     retriable = isinstance(exc, tuple(task.autoretry_for))
     if not retriable or isinstance(exc, tuple(task.dont_autoretry_for)):
         return Ending(Kind.FAILED, exc)
@@ -92,7 +92,7 @@ def _failed(task: Any, exc: BaseException) -> Ending:
         task.autoretry(exc)
     except Retry as retry:
         return _retried(retry)
-    except BaseException as last:  # noqa: BLE001 - there were retries enough, mostly
+    except BaseException as last:  # noqa: BLE001 - no retries left, or `retry` was overridden
         return Ending(Kind.FAILED, last)
     raise AssertionError("autoretry always raises")
 
@@ -102,10 +102,10 @@ def _retried(retry: Retry) -> Ending:
     return Ending(Kind.RETRY, reason, retry)
 
 
-# telling
+# hooks and signals
 
 
-def _call_hooks(task: Any, context: Context, ending: Ending) -> None:
+def _call_hooks(task: RunnableTask, context: Context, ending: Ending) -> None:
     call = context.id, context.args, context.kwargs
     einfo = _einfo(ending)
     match ending.kind:
@@ -115,17 +115,17 @@ def _call_hooks(task: Any, context: Context, ending: Ending) -> None:
             _hook(task, "on_failure", ending.value, *call, einfo)
         case Kind.RETRY:
             _hook(task, "on_retry", ending.value, *call, einfo)
-    if ending.state not in _NOT_DONE:
+    if ending.state not in _UNFINISHED:
         _hook(task, "after_return", ending.state, ending.value, *call, einfo)
 
 
-def _hook(task: Any, name: str, *args: Any) -> None:
+def _hook(task: RunnableTask, name: str, *args: Any) -> None:
     if name not in task.hooks:
         return
     try:
         getattr(task, name)(*args)
     except Exception:
-        from logging import getLogger  # 10 ms, which programs that only send need not pay
+        from logging import getLogger  # takes 10 ms, so programs that only send do without it
 
         getLogger("liteq.task").exception("%s of %s failed", name, task.name)
 
@@ -134,7 +134,7 @@ _SIGNALS = {
     Kind.SUCCEEDED: task_success,
     Kind.FAILED: task_failure,
     Kind.RETRY: task_retry,
-    # No signal of its own: only `task_postrun` tells.
+    # These have no signal of their own, only `task_postrun`.
     Kind.IGNORED: task_postrun,
     Kind.REPLACED: task_postrun,
     Kind.REJECTED: task_postrun,
@@ -142,9 +142,9 @@ _SIGNALS = {
 }
 
 
-def _send_signals(task: Any, context: Context, ending: Ending) -> None:
+def _send_signals(task: RunnableTask, context: Context, ending: Ending) -> None:
     einfo = _einfo(ending)
-    call = _call(context)
+    call = _arguments(context)
     match ending.kind:
         case Kind.SUCCEEDED:
             task_success.send(sender=task, result=ending.value)
@@ -158,7 +158,7 @@ def _send_signals(task: Any, context: Context, ending: Ending) -> None:
     task_postrun.send(sender=task, task=task, retval=ending.value, state=ending.state, **call)
 
 
-def _call(context: Context) -> dict[str, Any]:
+def _arguments(context: Context) -> dict[str, Any]:
     return {"task_id": context.id, "args": context.args, "kwargs": context.kwargs}
 
 

@@ -1,50 +1,65 @@
-"""The request of the running task: `self.request`.
+"""The context of a run of a task: `self.request`.
 
-A `Context` is made for every run, so it keeps what it was given and derives the rest when asked.
+A `Context` is made for every run, so it keeps what it is given and derives the rest when asked.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar, Token
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..model.message import Delivery, Message
 from ..model.options import parse_options
 
-Report = Callable[[str, str, Any], None]
-"""Tells of a running task: its id, its state, and what it says with it."""
+ReportState = Callable[[str, str, Any], None]
+"""Takes the state that a running task reports of itself: its id, the state, and the meta."""
+
+
+class RunnableTask(Protocol):
+    """A task, as far as the code that runs it uses it: a `liteq.Task`, which stands above."""
+
+    app: Any
+    name: str
+    hooks: frozenset[str]
+    autoretry_for: Sequence[type[BaseException]]
+    dont_autoretry_for: Sequence[type[BaseException]]
+
+    @property
+    def entry(self) -> Any: ...  # what is called
+    def before_start(self, task_id: Any, args: Any, kwargs: Any) -> None: ...
+    def autoretry(self, exc: BaseException) -> None: ...
 
 
 class Context:
-    """What a task can know of its own run. Outside a task, every attribute has its default."""
+    """The facts about one run of a task. Outside a task, every attribute has its default."""
 
     # Every run sets these.
     id: str | None = None
     args: Any = None  # a tuple or a list
     kwargs: Any = None
     hostname: str | None = None
-    called_directly = True  # as a plain function, by `task(...)`
+    called_directly: bool = True  # as a plain function, by `task(...)`
     is_eager = False  # run by `apply`, in the process that called it
     in_worker = False
-    running: Any = None  # the Task
-    report: Report | None = None
+    running: RunnableTask | None = None
+    report: ReportState | None = None
     delivery: Delivery | None = None
-    outer: "Context | None" = None  # a direct call: what ran when it was made
+    outer: "Context | None" = None  # of a direct call: the context that it was made in
     soft_limit: float | None = None  # seconds until SoftTimeLimitExceeded
 
     # A run may set these.
-    retry_asked: Any = None  # by `retry(throw=False)`
-    told: tuple[str, Any] | None = None  # the state and the meta that it last set of itself
-    exhausted = False  # `retry` found no retries left
-    through_call = False  # the task overrides `__call__`, and has not come to its `run` yet
+    requested_retry: Any = None  # by `retry(throw=False)`
+    reported: tuple[str, Any] | None = None  # the state and the meta that it reported last
+    exhausted = False  # it called `retry` when no retries were left
+    through_call = False  # it was entered by an overridden `__call__`, and is not in `run` yet
 
     # Workflows set these.
     chain: Any = None
     callbacks: Any = None
     errbacks: Any = None
 
-    # Celery's, without a meaning here.
+    # Celery has these; they mean nothing here.
     utc = True
     origin: str | None = None
     properties: Any = None
@@ -67,8 +82,10 @@ class Context:
             self.called_directly = False
 
     @classmethod
-    def of_direct_call(cls, task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> "Context":
-        """The context of `task(*args, **kwargs)`."""
+    def of_direct_call(
+        cls, task: RunnableTask, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> "Context":
+        """Return the context of `task(*args, **kwargs)`, a call as a plain function."""
         context = cls()
         context.running = task
         context.args = args
@@ -77,7 +94,7 @@ class Context:
         return context
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The attribute `name`, or `default` when there is none."""
+        """Return the attribute `name`, or `default` when there is none."""
         return getattr(self, name, default)
 
     # from the message
@@ -88,32 +105,32 @@ class Context:
 
     @cached_property
     def task(self) -> str | None:
-        """The task's name."""
+        """Return the task's name."""
         return self.message and self.message.task
 
     @property
     def name(self) -> str | None:
-        """The same, as receivers of signals know it."""
+        """Return the task's name, by the name that receivers of signals use."""
         return self.task
 
     @property
     def task_id(self) -> str | None:
-        """The id, as receivers of signals know it."""
+        """Return the id, by the name that receivers of signals use."""
         return self.id
 
     @cached_property
     def retries(self) -> int:
-        """How many attempts there were before this one."""
+        """Return the number of retries before this attempt."""
         return self.message.retries if self.message else 0
 
     @cached_property
     def eta(self) -> str | None:
-        """Not before: a moment in ISO 8601, UTC."""
+        """Return the time before which it does not start: ISO 8601, in UTC."""
         return _iso(self.message and self.message.eta)
 
     @cached_property
     def expires(self) -> str | None:
-        """Not started after: a moment in ISO 8601, UTC."""
+        """Return the time after which it is not started: ISO 8601, in UTC."""
         return _iso(self.message and self.message.expires)
 
     @cached_property
@@ -122,7 +139,7 @@ class Context:
 
     @cached_property
     def delivery_info(self) -> dict[str, Any] | None:
-        """Where the message came from, in Celery's words."""
+        """Return where the message came from, with Celery's keys."""
         if self.delivery is None:
             return None
         return {
@@ -144,49 +161,49 @@ class Context:
 
     @cached_property
     def headers(self) -> dict[str, Any] | None:
-        """What the sender gave as `headers`."""
+        """Return the `headers` that the sender gave."""
         return self.options.get("headers")
 
     @cached_property
     def root_id(self) -> str | None:
-        """The task that all this began with: itself, unless another task sent it."""
+        """Return the id of the task that the workflow began with: its own unless a task sent it."""
         return self.options.get("root_id", self.id)
 
     @cached_property
     def parent_id(self) -> str | None:
-        """The task that this one comes after, or that sent it; None when there is none."""
+        """Return the id of the task that it follows, or that sent it; None when there is none."""
         parent = self.delivery and self.delivery.parent
         return self.options.get("parent_id") if parent is None else parent
 
     @cached_property
     def group(self) -> str | None:
-        """The id of the group that it is a member of."""
+        """Return the id of the group that it is a member of."""
         return self.options.get("group_id")
 
     @cached_property
     def group_index(self) -> int | None:
-        """Its place among the members."""
+        """Return its position among the members of its group, from 0."""
         return self.options.get("group_index")
 
     @cached_property
     def chord(self) -> Any:
-        """The id of the body that waits for that group; in `apply` the body itself."""
+        """Return the id of the chord body that waits for its group; in `apply` the body itself."""
         return self.options.get("chord")
 
     @cached_property
     def replaced_task_nesting(self) -> int:
-        """How often it was replaced by another signature."""
+        """Return how often it was replaced by another signature."""
         nesting: int = self.options.get("replaced_task_nesting", 0)
         return nesting
 
     @cached_property
     def stamped_headers(self) -> list[str] | None:
-        """The names of the stamps."""
+        """Return the names of its stamps."""
         return self.options.get("stamped_headers")
 
     @cached_property
     def stamps(self) -> dict[str, Any] | None:
-        """What the canvas was stamped with."""
+        """Return its stamps: name to value."""
         return self.options.get("stamps")
 
     @cached_property
@@ -211,22 +228,22 @@ class Context:
 
     @cached_property
     def time_limit(self) -> float | None:
-        """Seconds after which the process is killed."""
+        """Return the seconds after which its process is killed."""
         return self._limit("time_limit")
 
     @cached_property
     def soft_time_limit(self) -> float | None:
-        """Seconds after which SoftTimeLimitExceeded is raised."""
+        """Return the seconds after which SoftTimeLimitExceeded is raised in it."""
         return self._limit("soft_time_limit")
 
     @cached_property
     def timelimit(self) -> tuple[float | None, float | None]:
-        """The hard and the soft limit."""
+        """Return the hard and the soft time limit, in seconds."""
         return self.time_limit, self.soft_time_limit
 
     @cached_property
     def children(self) -> list[Any]:
-        """The results of the tasks that this one sent."""
+        """Return the results of the tasks that it sent, a list to append to."""
         return []
 
     def _limit(self, name: str) -> float | None:
@@ -245,18 +262,18 @@ class Context:
         return f"<Context: {self.task}[{self.id}]>" if self.id else "<Context: no task>"
 
 
-def _iso(moment: float | None) -> str | None:
-    return None if moment is None else datetime.fromtimestamp(moment, UTC).isoformat()
+def _iso(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
 NO_TASK = Context()
 
 current: ContextVar[Context] = ContextVar("liteq_context", default=NO_TASK)
-"""The context of what runs now."""
+"""The context of the task that runs now; outside a task `NO_TASK`."""
 
 
 def enter(context: Context) -> Token[Context]:
-    """Make `context` the current one, until `leave`."""
+    """Make `context` the current one, until `leave` gets the token that is returned."""
     return current.set(context)
 
 
@@ -266,7 +283,10 @@ def leave(token: Token[Context]) -> None:
 
 
 def sent_from() -> Context | None:
-    """The run that is responsible for what is sent now: not a direct call inside it."""
+    """Return the run that sends what is sent now; None outside a task.
+
+    A direct call inside a run does not count: the run itself is the sender.
+    """
     context: Context | None = current.get()
     while context is not None and context.called_directly:
         context = context.outer

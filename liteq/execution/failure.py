@@ -1,8 +1,8 @@
-"""Exceptions to bytes and back, and in words.
+"""Exceptions as bytes, and as text for people.
 
 An exception is stored as a dict: `exc_type`, `exc_module`, `exc_repr` and `exc_args`. The arguments
-are bytes of their own, so that some that cannot be read cost only themselves. No exception is
-ever pickled whole, and its class is looked up only among what is imported already.
+are bytes within it, so that if they cannot be decoded, the rest still can. No exception is ever
+pickled whole, and its class is looked up only in modules that are imported already.
 """
 
 import os
@@ -10,32 +10,34 @@ import reprlib
 import sys
 from collections.abc import Mapping
 from functools import lru_cache, reduce
+from types import TracebackType
 from typing import Any
 
 from ..exceptions import ChordError, RemoteError, SerializationError, TaskError
 from ..serializers.base import Serializer
 
-NOTE_LIMIT = 1024  # characters of one line for people
+NOTE_LIMIT = 1024  # characters of a one-line text, as in the log
 TEXT_LIMIT = 64 * 1024  # characters of a traceback
-_ARGS_LIMIT = 1024 * 1024  # bytes; an exception can carry the whole document it complains of
-_HEAD = 8 * 1024  # characters kept of the beginning of a long traceback; the end tells more
+_ARGS_LIMIT = 1024 * 1024  # bytes; an exception may hold the whole document it is about
+_HEAD = 8 * 1024  # characters kept of the beginning of a long traceback; its end says more
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
-# A script that child processes run under another name is still the script to whoever waits.
+# Child processes run the program's script under another name; the process that waits for a
+# result knows it as `__main__`.
 _SCRIPT = {"__mp_main__": "__main__"}
 
 
 class ExceptionInfo:
-    """What hooks and signals are told of an error: Celery's `einfo`."""
+    """An exception and its traceback, as hooks and signals get them: Celery's `einfo`."""
 
     def __init__(self, exception: BaseException) -> None:
         self.exception = exception
-        self.type = type(exception)
-        self.tb = exception.__traceback__
+        self.type: type[BaseException] = type(exception)
+        self.tb: TracebackType | None = exception.__traceback__
 
     @property
     def traceback(self) -> str:
-        """The traceback as text."""
+        """Return the traceback as text."""
         return traceback_text(self.exception)
 
     def __str__(self) -> str:
@@ -49,7 +51,7 @@ class ExceptionInfo:
 
 
 def encode_failure(exc: BaseException, serializer: Serializer) -> bytes:
-    """`exc` as bytes of `serializer`. Never fails on account of `exc`."""
+    """Return `exc` as bytes of `serializer`. Nothing in `exc` can make it fail."""
     kind = type(exc)
     return serializer.dumps(
         {
@@ -75,10 +77,10 @@ def _encoded_args(exc: BaseException, serializer: Serializer) -> bytes | None:
 def decode_failure(
     data: bytes, serializer: Serializer, traceback: str | None = None
 ) -> BaseException:
-    """The exception of `data`: of its own class where this process has imported that, or else a
-    RemoteError of the same name. `traceback` is the text that came with it.
+    """Return the exception in `data`: of its own class if this process has imported that, else a
+    RemoteError of the same name. `traceback` is the text that was stored with it.
 
-    Raises SerializationError when `data` is none of `encode_failure`.
+    Raises SerializationError when `encode_failure` did not make `data`.
     """
     fields = serializer.loads(data)
     if not isinstance(fields, dict) or not isinstance(fields.get("exc_type"), str):
@@ -89,12 +91,12 @@ def decode_failure(
 
 
 def remote_error(name: str, text: str) -> RemoteError:
-    """An error of a class that is not known here."""
+    """Return an error that stands for one of the class `name`, which is not imported here."""
     return _remote_class(name.rpartition(".")[2])(text)
 
 
 def with_traceback(exc: BaseException, traceback: str | None) -> BaseException:
-    """`exc` with the text of the traceback it had in the worker."""
+    """Return `exc`, with the text of the traceback that it had in the worker added."""
     if traceback:
         exc.add_note(f"\nThe traceback in the worker:\n{traceback}")
     exc.traceback = traceback  # type: ignore[attr-defined]
@@ -109,14 +111,16 @@ def _original(fields: dict[str, Any], serializer: Serializer) -> BaseException |
     try:
         args = tuple(serializer.loads(data))
         exc = cls(*args)
-    except Exception:  # noqa: BLE001 - whatever a class does with its arguments
+    except Exception:  # noqa: BLE001 - a class may raise anything for its arguments
         return None
     return exc if type(exc) is cls else None
 
 
 def _known_class(module: str, qualname: str) -> type[Exception] | None:
-    """The class, if its module is imported already. Nothing but an Exception: nobody wants a
-    SystemExit of a task to end the program that asks for its result."""
+    """Return the class if its module is imported already and it is an Exception.
+
+    A SystemExit of a task must not end the program that asks for the task's result.
+    """
     try:
         found = reduce(getattr, qualname.split("."), sys.modules[module])
     except (KeyError, AttributeError):
@@ -125,16 +129,16 @@ def _known_class(module: str, qualname: str) -> type[Exception] | None:
     return ours if isinstance(ours, type) and issubclass(ours, Exception) else None
 
 
-@lru_cache(256)  # so that one `except` clause catches them all, but not without end
+@lru_cache(256)  # one class for each name, so that `except` catches it again; and a bound
 def _remote_class(name: str) -> type[RemoteError]:
     return type(name, (RemoteError,), {"__doc__": RemoteError.__doc__, "__module__": __name__})
 
 
 def as_error(meta: Any) -> BaseException:
-    """The error of a task that gave itself the state FAILURE, with `meta`."""
+    """Return the error of a task that set its own state to FAILURE, with `meta`."""
     if isinstance(meta, BaseException):
         return meta
-    if isinstance(meta, Mapping) and isinstance(meta.get("exc_type"), str):  # as Celery wants it
+    if isinstance(meta, Mapping) and isinstance(meta.get("exc_type"), str):  # Celery's form
         text = meta.get("exc_message")
         lines = text if isinstance(text, list | tuple) else [text]
         return remote_error(meta["exc_type"], "\n".join(map(str, lines)))
@@ -142,17 +146,20 @@ def as_error(meta: Any) -> BaseException:
 
 
 def chord_error(id: str, exc: BaseException) -> ChordError:
-    """Why the body of a chord cannot run: the task `id` of its header failed with `exc`."""
+    """Return the error of a chord's body whose header's task `id` failed with `exc`."""
     error = ChordError(f"Dependency {id} raised {describe(exc)}")
     error.__cause__ = exc
     return error
 
 
-# in words
+# as text
 
 
 def describe(exc: BaseException) -> str:
-    """One bounded line of `exc`: `ValueError('no')`. Never fails."""
+    """Return `exc` as one line of at most `NOTE_LIMIT` characters: `ValueError('no')`.
+
+    It never fails.
+    """
     name = type(exc).__name__
     try:
         text = _clean(repr(exc))
@@ -164,7 +171,7 @@ def describe(exc: BaseException) -> str:
 
 
 def bounded_repr(value: Any, limit: int = NOTE_LIMIT) -> str:
-    """A repr of at most `limit` characters that does not fail, whatever the value's own does."""
+    """Return a repr of at most `limit` characters. It never fails, even if the value's own does."""
     kind = type(value)
     if value is None or kind is bool or (kind is int and -(2**63) < value < 2**63):
         return repr(value)
@@ -179,7 +186,7 @@ def bounded_repr(value: Any, limit: int = NOTE_LIMIT) -> str:
 
 
 def traceback_text(exc: BaseException) -> str:
-    """The traceback of `exc`, from the first line that is not liteq's, within bounds."""
+    """Return the traceback of `exc`, from its first frame outside liteq, cut to `TEXT_LIMIT`."""
     from traceback import format_exception
 
     trace = exc.__traceback__
@@ -196,5 +203,5 @@ def traceback_text(exc: BaseException) -> str:
 
 
 def _clean(text: str) -> str:
-    """`text` without lone surrogates, which no encoding can carry."""
+    """Return `text` with lone surrogates escaped: UTF-8 cannot encode them."""
     return text.encode("utf-8", "backslashreplace").decode()

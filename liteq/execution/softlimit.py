@@ -11,11 +11,11 @@ from ..exceptions import SoftTimeLimitExceeded
 def call_within(
     seconds: float, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> Any:
-    """What `function` returns; SoftTimeLimitExceeded is raised inside it after `seconds`.
+    """Return what `function` returns; after `seconds`, raise SoftTimeLimitExceeded inside it.
 
-    In the main thread by SIGALRM, where there is one, which also ends a call that waits. In any
-    other thread between two steps of Python code: a call that waits is not ended before it
-    returns.
+    In the main thread that is done by SIGALRM, where the system has it, which also interrupts a
+    blocking call. In any other thread the exception comes between two steps of Python code: a
+    blocking call is not interrupted.
     """
     if hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread():
         return _by_alarm(seconds, function, args, kwargs)
@@ -27,18 +27,18 @@ def _by_alarm(
 ) -> Any:
     running = True
 
-    def strike(number: int, frame: object) -> None:
+    def interrupt(number: int, frame: object) -> None:
         if running:
             raise SoftTimeLimitExceeded(seconds)
 
-    before = signal.signal(signal.SIGALRM, strike)
+    before = signal.signal(signal.SIGALRM, interrupt)
     try:
         signal.setitimer(signal.ITIMER_REAL, seconds)
         try:
             return function(*args, **kwargs)
         finally:
-            # The wakeup may strike up to here, and then the task has not ended in time. After
-            # this line it cannot: a task has either ended or been ended, never both.
+            # The alarm may go off until here, and then the task has not ended in time. After
+            # this line it has no effect: a task has either ended or been interrupted, never both.
             running = False
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -48,19 +48,19 @@ def _by_alarm(
 def _by_exception(
     seconds: float, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> Any:
-    import ctypes  # 2 MB: only for who needs it
+    import ctypes  # 2 MB, so only where it is needed
 
     thread = ctypes.c_ulong(threading.get_ident())
     raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
     lock = threading.Lock()
     running = True
 
-    def strike() -> None:
+    def interrupt() -> None:
         with lock:
             if running:
                 raise_in(thread, ctypes.py_object(SoftTimeLimitExceeded))
 
-    timer = threading.Timer(seconds, strike)
+    timer = threading.Timer(seconds, interrupt)
     timer.daemon = True
     timer.start()
     try:
@@ -69,6 +69,6 @@ def _by_exception(
         finally:
             with lock:
                 running = False
-            raise_in(thread, None)  # one that is on its way and has not arrived
+            raise_in(thread, None)  # clears an exception that was set and not raised yet
     finally:
         timer.cancel()

@@ -1,13 +1,12 @@
 """What callers hold of tasks and groups that were sent: results."""
 
 from .async_result import AsyncResult
-from .base import KINDS, ResultBase
+from .base import KINDS, ResultBase, result_from_tuple
 from .blocking import allow_join_result, assert_will_not_block, denied_join_result
 from .eager import EagerResult
 from .graph import DependencyGraph
 from .group_result import GroupResult
 from .result_set import ResultSet
-from .tuples import result_from_tuple
 
 KINDS.update(task=AsyncResult, group=GroupResult)
 

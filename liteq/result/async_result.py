@@ -5,14 +5,13 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from .. import states
-from ..execution.current import get_current_app
 from ..model.message import Attempt, Record
 from ..states import Phase
+from .app import App, get_current_app
 from .backend import Backend, state_of
 from .base import OnInterval, ResultBase
 from .blocking import assert_will_not_block
-from .children import children_of
-from .waiting import blamed_before, leaves_before, throw_of, wait_for
+from .waiting import leaves_before, refresh_and_throw, required_before, wait_for
 
 R = TypeVar("R")
 Then = tuple[Callable[[Any], object], Callable[[BaseException], object] | None]
@@ -27,8 +26,9 @@ class AsyncResult(ResultBase, Generic[R]):
     __slots__ = ("__weakref__", "_app", "_record", "_then", "_value", "ignored")
 
     id: str
+    ignored: bool
 
-    _app: Any
+    _app: App | None
     _record: Record | None  # once it is final
     _then: list[Then] | None
     _value: tuple[Any] | None  # what `result` answered then, decoded
@@ -38,7 +38,7 @@ class AsyncResult(ResultBase, Generic[R]):
         id: str,
         backend: Backend | None = None,
         task_name: str | None = None,
-        app: Any = None,
+        app: App | None = None,
         parent: ResultBase | None = None,
         ignored: bool = False,
     ) -> None:
@@ -77,13 +77,13 @@ class AsyncResult(ResultBase, Generic[R]):
         """
         if self.ignored:
             return None  # type: ignore[return-value]
-        before = blamed_before([self]) if propagate and follow_parents else []
+        before = required_before([self]) if propagate and follow_parents else []
         if self._record is None:
             if disable_sync_subtasks:
                 assert_will_not_block()
             self._wait(before, timeout, interval, on_interval, propagate)
-        elif self.was_skipped:
-            throw_of(before)
+        elif self.known_skipped:
+            refresh_and_throw(before)
         return self.maybe_throw(propagate, callback)
 
     wait = get
@@ -226,7 +226,7 @@ class AsyncResult(ResultBase, Generic[R]):
     def forget(self) -> None:
         """Drop what is stored of the task and of those before it, if they have finished."""
         for result in (*leaves_before([self]), self):
-            result.unlearn()
+            result.reset()
         self.backend.broker.forget([self.id, *(leaf.id for leaf in leaves_before([self]))])
 
     def revoke(
@@ -242,8 +242,9 @@ class AsyncResult(ResultBase, Generic[R]):
         `wait`: until it has finished, for `timeout` seconds at most; TimeoutError when they are
         over. `connection` does nothing.
         """
-        ids = [*(leaf.id for leaf in leaves_before([self]) if not leaf.settled), self.id]
-        self.app.control.revoke(ids, terminate=terminate, signal=signal)
+        ids = [*(leaf.id for leaf in leaves_before([self]) if not leaf.known), self.id]
+        keep = self.app.conf.result_expires or None
+        self.backend.broker.cancel(ids, keep, terminate=terminate)
         if wait:
             self.get(timeout, propagate=False)
 
@@ -259,7 +260,7 @@ class AsyncResult(ResultBase, Generic[R]):
         return self.id
 
     @property
-    def app(self) -> Any:
+    def app(self) -> App:
         """The application; the current one, unless another was given."""
         if self._app is None:
             self._app = get_current_app()
@@ -268,8 +269,7 @@ class AsyncResult(ResultBase, Generic[R]):
     @property
     def backend(self) -> Backend:
         """Where results are read."""
-        backend: Backend = self.app.backend
-        return backend
+        return self.app.backend
 
     @property
     def children(self) -> Sequence[ResultBase]:
@@ -278,43 +278,45 @@ class AsyncResult(ResultBase, Generic[R]):
         record = self._look()
         if record is None or not record.phase.final:
             return []
+        from .children import children_of  # rarely asked for
+
         return children_of(self, record)
 
     def leaves(self) -> Iterator["AsyncResult[Any]"]:
         """Itself: it is the result of a single task."""
         yield self
 
-    def made_from(self) -> tuple[Any, ...]:
+    def init_args(self) -> tuple[Any, ...]:
         """See `ResultBase`."""
         return self.id, None, None, None, None, self.ignored
 
     @property
-    def settled(self) -> bool:
-        """Whether there is nothing more to learn of it."""
+    def known(self) -> bool:
+        """Whether there is nothing more to refresh of it."""
         return self._record is not None or self.ignored
 
     @property
-    def went_well(self) -> bool:
+    def known_success(self) -> bool:
         """Whether it is known to have finished with a value, or has none. Does not look."""
         if self._record is None:
             return self.ignored
         return self._record.phase is Phase.SUCCEEDED
 
     @property
-    def was_skipped(self) -> bool:
+    def known_skipped(self) -> bool:
         """Whether it is known to have failed because of what comes before it. Does not look."""
         return self._record is not None and self._record.phase is Phase.SKIPPED
 
     @property
-    def went_wrong(self) -> bool:
+    def known_failure(self) -> bool:
         """Whether it is known to have finished without a value. Does not look."""
         return self._record is not None and _wrong(self._record)
 
-    def unlearn(self) -> None:
+    def reset(self) -> None:
         """Look again when asked."""
         self._record = self._value = None
 
-    def settle(self, record: Record) -> None:
+    def set_record(self, record: Record) -> None:
         """Learn that it has finished, and how."""
         self._record = record
         callbacks, self._then = self._then, None
@@ -327,7 +329,7 @@ class AsyncResult(ResultBase, Generic[R]):
             return self._record
         record = self.backend.record(self.id)
         if record is not None and record.phase.final:
-            self.settle(record)
+            self.set_record(record)
         return record
 
     def _decoded(self, record: Record) -> Any:

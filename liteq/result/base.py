@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ..exceptions import IncompleteStream
+from .app import App
 from .backend import Backend
 from .graph import DependencyGraph, Label
 
@@ -26,7 +27,7 @@ class ResultBase:
     forgiving = False  # what comes after it runs even if tasks of it fail
 
     id: Any  # a text; None for a set without a name
-    parent: "ResultBase | None"
+    parent: Any  # a ResultBase, or None; of which kind only a program knows that made the canvas
 
     # what each kind says
 
@@ -64,7 +65,7 @@ class ResultBase:
         """The results of a group's members; None for the result of a task."""
         return None
 
-    def made_from(self) -> tuple[Any, ...]:
+    def init_args(self) -> tuple[Any, ...]:
         """What its class makes one like it from, without parents and without an application."""
         raise NotImplementedError
 
@@ -73,7 +74,7 @@ class ResultBase:
     def ancestors(self) -> "list[ResultBase]":
         """What came before it, from the first on."""
         found: list[ResultBase] = []
-        node = self.parent
+        node: ResultBase | None = self.parent
         while node is not None:
             found.append(node)
             node = node.parent
@@ -157,7 +158,7 @@ class ResultBase:
         # Whoever reads a pickled result has an application of his own. And a chain may be longer
         # than pickle can be deep, so parents are written side by side.
         line = (*self.ancestors(), self)
-        return linked, ([(type(node), node.made_from()) for node in line],)
+        return linked, ([(type(node), node.init_args()) for node in line],)
 
 
 def linked(line: Iterable[tuple[type[ResultBase], tuple[Any, ...]]]) -> ResultBase | None:
@@ -168,3 +169,22 @@ def linked(line: Iterable[tuple[type[ResultBase], tuple[Any, ...]]]) -> ResultBa
         node.parent = parent
         parent = node
     return parent
+
+
+def result_from_tuple(found: Any, app: App | None = None) -> Any:
+    """The result that `as_tuple` was asked of; lists will do, as JSON has them.
+
+    A result is answered as it is.
+    """
+    if isinstance(found, ResultBase):
+        return found
+    line: list[tuple[type[ResultBase], tuple[Any, ...]]] = []
+    while found is not None:  # a chain may be longer than calls can be deep
+        (id, before), members = found
+        if members is None:
+            line.append((KINDS["task"], (id, None, None, app)))
+        else:
+            results = [result_from_tuple(member, app) for member in members]
+            line.append((KINDS["group"], (id, results, None, app)))
+        found = before
+    return linked(reversed(line))

@@ -5,7 +5,7 @@ from typing import Any
 from ..model.message import Record
 from ..model.options import options_of
 from .base import KINDS, ResultBase
-from .lineage import led_to
+from .workflow import started_by
 
 
 def children_of(result: Any, record: Record) -> list[ResultBase]:
@@ -14,7 +14,7 @@ def children_of(result: Any, record: Record) -> list[ResultBase]:
     broker = result.backend.broker
     found: list[ResultBase] = []
     groups: dict[str, dict[int, ResultBase]] = {}
-    for each in broker.fetch(led_to(broker, record)):
+    for each in broker.fetch(started_by(broker, record)):
         if each is None or each.on_failure:
             continue
         options = options_of(each.message)

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from .. import states
 from ..model.message import Message, Record
 from ..states import Phase
+from .app import App
 from .async_result import AsyncResult
 from .base import ResultBase
 
@@ -35,7 +36,7 @@ class EagerResult(AsyncResult[R]):
         state: str,
         traceback: str | None = None,
         name: str | None = None,
-        app: Any = None,
+        app: App | None = None,
         *,
         reported: str | None = None,
         skipped: bool = False,
@@ -48,7 +49,7 @@ class EagerResult(AsyncResult[R]):
         self._children = list(children)
 
     @property
-    def goes_on(self) -> bool:
+    def allows_next(self) -> bool:
         """Whether what comes after it is to run: it succeeded, and was not ignored."""
         return self._record.phase is Phase.SUCCEEDED and self._record.reported is None
 
@@ -71,10 +72,10 @@ class EagerResult(AsyncResult[R]):
     def revoke(self, *_: object, **__: object) -> None:
         """It has run already."""
 
-    def unlearn(self) -> None:
+    def reset(self) -> None:
         """There is nothing that could be looked at again."""
 
-    def made_from(self) -> tuple[Any, ...]:
+    def init_args(self) -> tuple[Any, ...]:
         """See `ResultBase`."""
         return self.id, self.result, self.state, self.traceback, self.name
 

@@ -10,13 +10,14 @@ from ..model.message import Message
 from ..model.outcome import Settlement
 from ..serializers import Serializer
 from ..states import Phase
+from .app import App
 from .backend import result_serializer
 
 _EXPIRES = 60.0  # seconds; should this process die half-way, nobody else would finish the task
 
 
 def store_eager_result(
-    app: Any,
+    app: App,
     task: Any,
     message: Message,
     args: Sequence[Any],

@@ -3,26 +3,28 @@
 from collections.abc import Iterable
 from typing import Any
 
-from ..execution.current import get_current_app
 from ..sending.options import Named
-from .base import ResultBase
+from .app import App, get_current_app
+from .base import ResultBase, result_from_tuple
 from .result_set import ResultSet
-from .tuples import result_from_tuple
 
-_SAVED = "celery.accumulate"  # a task that answers what it is given
+ACCUMULATE = "celery.accumulate"
+"""The name of a task that returns its argument: see `canvas/builtins.py`."""
 
 
 class GroupResult(ResultSet):
     """The results of a group's members, in order. It has an id of its own."""
 
-    __slots__ = ("forgiving", "id")
+    __slots__ = ("forgiving",)
+
+    forgiving: bool
 
     def __init__(
         self,
         id: str | None = None,
         results: Iterable[ResultBase] | None = None,
         parent: ResultBase | None = None,
-        app: Any = None,
+        app: App | None = None,
         forgiving: bool = False,
         **_: Any,
     ) -> None:
@@ -37,7 +39,7 @@ class GroupResult(ResultSet):
         It is sent as a task of the group's id, whose argument they are. `backend` does nothing.
         """
         self.delete()
-        self.app.producer.send(Named(_SAVED), (self.as_tuple(),), {}, {"task_id": self.id})
+        self.app.producer.send(Named(ACCUMULATE), (self.as_tuple(),), {}, {"task_id": self.id})
 
     def delete(self, backend: Any = None) -> None:
         """Drop what `save` kept. `backend` does nothing."""
@@ -46,17 +48,17 @@ class GroupResult(ResultSet):
         broker.forget([self.id])
 
     @classmethod
-    def restore(cls, id: str, backend: Any = None, app: Any = None) -> "GroupResult | None":
+    def restore(cls, id: str, backend: Any = None, app: App | None = None) -> "GroupResult | None":
         """The group that was saved with this id; None when there is none."""
         app = app or get_current_app()
         record = app.backend.record(id)
-        if record is None or record.message.task != _SAVED:
+        if record is None or record.message.task != ACCUMULATE:
             return None
         (found,), _ = app.backend.arguments(record)
         restored: GroupResult = result_from_tuple(found, app)
         return restored
 
-    def made_from(self) -> tuple[Any, ...]:
+    def init_args(self) -> tuple[Any, ...]:
         """See `ResultBase`."""
         return self.id, self.results
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from ..execution.current import get_current_app
+from .app import App, get_current_app
 from .backend import Backend
 from .base import OnInterval, ResultBase
 from .blocking import assert_will_not_block
-from .waiting import blamed_before, learn, leaves_before, throw, wait_for
+from .waiting import leaves_before, refresh, required_before, throw_first, wait_for
 
 
 class ResultSet(ResultBase):
@@ -15,10 +15,12 @@ class ResultSet(ResultBase):
 
     __slots__ = ("__weakref__", "_app", "_then", "results")
 
+    id: Any
+    parent: Any
     results: list[Any]
 
     def __init__(
-        self, results: Iterable[ResultBase] | None = None, app: Any = None, **_: Any
+        self, results: Iterable[ResultBase] | None = None, app: App | None = None, **_: Any
     ) -> None:
         self.id = self.parent = None
         self.results = list(results or ())
@@ -88,7 +90,8 @@ class ResultSet(ResultBase):
         self._tell()
         return values
 
-    join = join_native = get
+    join = get
+    join_native = get
 
     def iter_completed(
         self,
@@ -99,7 +102,7 @@ class ResultSet(ResultBase):
         disable_sync_subtasks: bool = True,
     ) -> Iterator[Any]:
         """Yield the results of the single tasks as they finish. Arguments as of `get`."""
-        yield from (leaf for leaf in self.leaves() if leaf.settled)
+        yield from (leaf for leaf in self.leaves() if leaf.known)
         for done in self._arrivals(
             timeout, interval, on_interval, propagate, disable_sync_subtasks
         ):
@@ -143,7 +146,7 @@ class ResultSet(ResultBase):
         The other arguments do nothing.
         """
         self._then.append(callback)
-        if all(leaf.settled for leaf in self.leaves()):
+        if all(leaf.known for leaf in self.leaves()):
             self._tell()
 
     def _tell(self) -> None:
@@ -160,9 +163,9 @@ class ResultSet(ResultBase):
         disable_sync_subtasks: bool,
     ) -> Iterator[list[Any]]:
         wanted = list(self.leaves())
-        if disable_sync_subtasks and not all(leaf.settled for leaf in wanted):
+        if disable_sync_subtasks and not all(leaf.known for leaf in wanted):
             assert_will_not_block()
-        before = blamed_before([self, *self.results, *wanted]) if propagate else []
+        before = required_before([self, *self.results, *wanted]) if propagate else []
         return wait_for(
             wanted,
             before,
@@ -176,7 +179,7 @@ class ResultSet(ResultBase):
 
     def ready(self) -> bool:
         """Whether all have finished, in whatever way."""
-        done = all(leaf.went_well or leaf.went_wrong for leaf in self._learnt())
+        done = all(leaf.known_success or leaf.known_failure for leaf in self._refreshed())
         if done:
             self._tell()
         return done
@@ -187,16 +190,16 @@ class ResultSet(ResultBase):
 
     def successful(self) -> bool:
         """Whether all finished without an error."""
-        return all(leaf.went_well for leaf in self._learnt())
+        return all(leaf.known_success for leaf in self._refreshed())
 
     def failed(self) -> bool:
         """Whether one of them failed."""
-        return any(leaf.went_wrong and leaf.failed() for leaf in self._learnt())
+        return any(leaf.known_failure and leaf.failed() for leaf in self._refreshed())
 
     def completed_count(self) -> int:
         """How many of the results finished without an error."""
-        self._learnt()
-        return sum(all(leaf.went_well for leaf in each.leaves()) for each in self.results)
+        self._refreshed()
+        return sum(all(leaf.known_success for leaf in each.leaves()) for each in self.results)
 
     def maybe_throw(
         self, propagate: bool = True, callback: Callable[[str, Any], object] | None = None
@@ -205,11 +208,11 @@ class ResultSet(ResultBase):
 
         `callback(id, value)` is called for those that have finished, in order.
         """
-        leaves = self._learnt()
+        leaves = self._refreshed()
         if propagate:
-            throw(leaves)
+            throw_first(leaves)
         for leaf in leaves if callback is not None else ():
-            if leaf.settled:
+            if leaf.known:
                 leaf.maybe_throw(propagate, callback)
 
     maybe_reraise = maybe_throw
@@ -219,9 +222,9 @@ class ResultSet(ResultBase):
         for result in self.results:
             yield from result.leaves()
 
-    def _learnt(self) -> list[Any]:
+    def _refreshed(self) -> list[Any]:
         leaves = list(self.leaves())
-        learn(leaves)
+        refresh(leaves)
         return leaves
 
     # acting
@@ -230,7 +233,7 @@ class ResultSet(ResultBase):
         """Drop what is stored of the tasks, of those that have finished."""
         leaves = list(self.leaves())
         for leaf in leaves:
-            leaf.unlearn()
+            leaf.reset()
         if leaves:
             self.backend.broker.forget([leaf.id for leaf in leaves])
 
@@ -245,7 +248,7 @@ class ResultSet(ResultBase):
         """Revoke all tasks, and those before them, in one transaction; see `AsyncResult.revoke`."""
         leaves = list(self.leaves())
         leaves += leaves_before([self, *self.results, *leaves])
-        ids = [leaf.id for leaf in leaves if not leaf.settled]
+        ids = [leaf.id for leaf in leaves if not leaf.known]
         if ids:
             keep = self.app.conf.result_expires or None
             self.backend.broker.cancel(ids, keep, terminate=terminate)
@@ -253,21 +256,20 @@ class ResultSet(ResultBase):
     # itself
 
     @property
-    def app(self) -> Any:
+    def app(self) -> App:
         """The application; that of the results, or the current one, unless another was given."""
         if self._app is None:
             self._app = self.results[0].app if self.results else get_current_app()
         return self._app
 
     @app.setter
-    def app(self, app: Any) -> None:
+    def app(self, app: App) -> None:
         self._app = app
 
     @property
     def backend(self) -> Backend:
         """Where results are read."""
-        backend: Backend = self.app.backend
-        return backend
+        return self.app.backend
 
     supports_native_join = True
 
@@ -275,9 +277,12 @@ class ResultSet(ResultBase):
         """The results."""
         return self.results
 
-    children = property(members)
+    @property
+    def children(self) -> Sequence[ResultBase]:
+        """The results."""
+        return self.results
 
-    def made_from(self) -> tuple[Any, ...]:
+    def init_args(self) -> tuple[Any, ...]:
         """See `ResultBase`."""
         return (self.results,)
 

@@ -13,7 +13,7 @@ _CHECK_EVERY = 0.5  # seconds
 _CHECKS = 10  # times as long as one took
 
 
-def learn(results: Iterable[Any]) -> None:
+def refresh(results: Iterable[Any]) -> None:
     """Look once, in one go, for all `results` of tasks that were not known to have finished."""
     unknown = _by_id(results)
     if unknown:
@@ -21,17 +21,17 @@ def learn(results: Iterable[Any]) -> None:
         _tell(unknown, backend.finished(list(unknown)))
 
 
-def throw(results: Iterable[Any]) -> None:
+def throw_first(results: Iterable[Any]) -> None:
     """Raise what the first of `results` failed with that is known to have failed."""
     for result in results:
-        if result.went_wrong:
+        if result.known_failure:
             result.maybe_throw()
 
 
-def throw_of(before: Sequence[Any]) -> None:
+def refresh_and_throw(before: Sequence[Any]) -> None:
     """Look for the results `before`, and raise what the first that failed has failed with."""
-    learn(before)
-    throw(before)
+    refresh(before)
+    throw_first(before)
 
 
 def wait_for(
@@ -59,7 +59,7 @@ def wait_for(
     next_check = 0.0
     for records in backend.watch(missing, timeout, interval):
         done = _tell(missing, records)
-        if propagate and any(result.went_wrong for result in done):
+        if propagate and any(result.known_failure for result in done):
             _throw_first(wanted, before)
         yield done
         if not missing:
@@ -68,7 +68,7 @@ def wait_for(
         # header; and it cannot end what it does not know.
         began = time.monotonic()
         if propagate and before and began >= next_check:
-            throw_of(before)
+            refresh_and_throw(before)
             next_check = began + max(_CHECK_EVERY, _CHECKS * (time.monotonic() - began))
         if on_interval is not None:
             on_interval()
@@ -76,9 +76,9 @@ def wait_for(
 
 
 def _throw_first(wanted: Sequence[Any], before: Sequence[Any]) -> None:
-    if any(result.was_skipped for result in wanted):
-        throw_of(before)
-    throw(wanted)
+    if any(result.known_skipped for result in wanted):
+        refresh_and_throw(before)
+    throw_first(wanted)
 
 
 def leaves_before(results: Iterable[ResultBase]) -> list[Any]:
@@ -86,7 +86,7 @@ def leaves_before(results: Iterable[ResultBase]) -> list[Any]:
     return _all_before(results, forgiven=True)
 
 
-def blamed_before(results: Iterable[ResultBase]) -> list[Any]:
+def required_before(results: Iterable[ResultBase]) -> list[Any]:
     """The same without those of groups that forgive failures."""
     return _all_before(results, forgiven=False)
 
@@ -113,7 +113,7 @@ def _find_before(result: ResultBase, found: dict[str, Any], seen: set[int], forg
 def _by_id(results: Iterable[Any]) -> dict[str, list[Any]]:
     unknown: dict[str, list[Any]] = {}
     for result in results:
-        if not result.settled:
+        if not result.known:
             unknown.setdefault(result.id, []).append(result)
     return unknown
 
@@ -123,7 +123,7 @@ def _tell(missing: dict[str, list[Any]], records: Iterable[Record]) -> list[Any]
     told = []
     for record in records:
         for result in missing.pop(record.message.id):
-            result.settle(record)
+            result.set_record(record)
             told.append(result)
     return told
 

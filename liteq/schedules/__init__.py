@@ -7,9 +7,8 @@ To add one: a subclass of `BaseSchedule` in a file here, and its lines in `text.
 from copy import copy
 from datetime import timedelta
 from numbers import Real
-from typing import Any
 
-from .base import BaseSchedule, ScheduleState
+from .base import BaseSchedule, ScheduleState, TimeSource
 from .cron import crontab
 from .daylight import solar
 from .fields import ParseException, crontab_parser
@@ -31,7 +30,9 @@ __all__ = [
 
 
 def maybe_schedule(
-    s: float | timedelta | BaseSchedule | None, relative: bool = False, app: Any = None
+    s: float | timedelta | BaseSchedule | None,
+    relative: bool = False,
+    app: TimeSource | None = None,
 ) -> BaseSchedule | None:
     """Return the schedule for seconds, a timedelta or a schedule; None for None.
 

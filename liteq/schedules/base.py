@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from copy import copy
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 from ..support.zones import as_zone
 from .wallclock import utc
@@ -21,6 +21,14 @@ class ScheduleState(NamedTuple):
     next: float
 
 
+class TimeSource(Protocol):
+    """An application, as far as a schedule uses it: its time zone and its clock."""
+
+    @property
+    def timezone(self) -> tzinfo: ...
+    def now(self) -> datetime: ...
+
+
 class BaseSchedule:
     """A schedule: the times at which something is to be done.
 
@@ -34,7 +42,10 @@ class BaseSchedule:
     """
 
     def __init__(
-        self, nowfun: Callable[[], datetime] | None = None, app: Any = None, tz: Any = None
+        self,
+        nowfun: Callable[[], datetime] | None = None,
+        app: TimeSource | None = None,
+        tz: Any = None,
     ) -> None:
         self.nowfun = nowfun
         self.app = app
@@ -86,8 +97,7 @@ class BaseSchedule:
         """Return the current time; without a zone it is in UTC."""
         if self.nowfun is not None:
             return self.nowfun()
-        now: datetime = datetime.now(UTC) if self.app is None else self.app.now()
-        return now
+        return datetime.now(UTC) if self.app is None else self.app.now()
 
     def remaining_estimate(self, last_run_at: datetime) -> timedelta:
         """Return the time from now to the run after `last_run_at`; negative when it is overdue.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import MAXYEAR, UTC, date, datetime, time, timedelta
 from typing import Any, Self
 
-from .base import NEVER, BaseSchedule, aware
+from .base import NEVER, BaseSchedule, TimeSource, aware
 from .fields import ParseException, Spec, crontab_parser, text_of
 from .wallclock import each_time, offsets_near, once, utc
 
@@ -60,7 +60,7 @@ class crontab(BaseSchedule):  # noqa: N801 - Celery's name
         day_of_month: Spec = "*",
         month_of_year: Spec = "*",
         nowfun: Callable[[], datetime] | None = None,
-        app: Any = None,
+        app: TimeSource | None = None,
         tz: Any = None,
     ) -> None:
         super().__init__(nowfun, app, tz)

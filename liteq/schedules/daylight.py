@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Self
 
-from .base import BaseSchedule
+from .base import BaseSchedule, TimeSource
 from .sun import altitude, noon
 from .wallclock import utc
 
@@ -52,7 +52,7 @@ class solar(BaseSchedule):  # noqa: N801 - Celery's name
         lat: float,
         lon: float,
         nowfun: Callable[[], datetime] | None = None,
-        app: Any = None,
+        app: TimeSource | None = None,
     ) -> None:
         super().__init__(nowfun, app)
         if event not in _EVENTS:

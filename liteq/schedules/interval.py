@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from .base import BaseSchedule
+from .base import BaseSchedule, TimeSource
 from .wallclock import once, utc, wall
 
 _LONGEST = timedelta(days=36525)  # a century; as seconds in a float it is exact to the microsecond
@@ -27,7 +27,7 @@ class schedule(BaseSchedule):  # noqa: N801 - Celery's name
         run_every: float | timedelta,
         relative: bool = False,
         nowfun: Callable[[], datetime] | None = None,
-        app: Any = None,
+        app: TimeSource | None = None,
         tz: Any = None,
     ) -> None:
         super().__init__(nowfun, app, tz if relative else None)

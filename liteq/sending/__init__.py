@@ -1,1 +1,1 @@
-"""A call becomes a message: options, route, times, payload."""
+"""Sending: a call becomes a message, by its options, its route and the settings."""

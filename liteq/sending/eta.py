@@ -1,4 +1,4 @@
-"""Moments as callers give them: seconds from now, a datetime, or ISO 8601."""
+"""Times as callers give them: seconds from now, a datetime, or ISO 8601 text."""
 
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
@@ -6,16 +6,17 @@ from typing import Any
 from ..exceptions import InvalidTaskError
 from ..support.zones import LOCAL, as_zone
 
-_EVER = 1e11  # seconds since the epoch: beyond it, some 3000 years on, datetimes end
+_FAR = 1e11  # epoch seconds, some 3000 years from now: later ones are no valid datetime
 
 When = float | timedelta | datetime | str | None
 
 
 def due_at(countdown: When, eta: When, now: float) -> float | None:
-    """When a task is due: `countdown` seconds from `now`, or at `eta`; None is at once.
+    """Return when a task is due, in epoch seconds: `countdown` seconds from `now`, or at `eta`.
 
-    A moment in the past is at once as well. A datetime without a zone is local time. Raises
-    InvalidTaskError for what is no moment.
+    None means at once; a time in the past does as well. A datetime without a zone is local time.
+
+    Raises InvalidTaskError when `countdown` or `eta` is not a time.
     """
     if countdown is not None:
         return now + _seconds("countdown", countdown)
@@ -23,7 +24,10 @@ def due_at(countdown: When, eta: When, now: float) -> float | None:
 
 
 def expires_at(expires: When, now: float) -> float | None:
-    """When a task expires: `expires` seconds from `now`, or at that moment; None is never."""
+    """Return when a task expires, in epoch seconds; None means never.
+
+    `expires`: seconds from `now`, or a datetime. Raises InvalidTaskError when it is neither.
+    """
     if expires is None:
         return None
     if isinstance(expires, datetime | str):
@@ -32,9 +36,12 @@ def expires_at(expires: When, now: float) -> float | None:
 
 
 def check_limits(hard: Any, soft: Any) -> None:
-    """Check time limits. Raises ValueError for what cannot be one."""
+    """Check the hard and the soft time limit, in seconds.
+
+    Raises ValueError when one of them is not above 0, or the soft one is the longer.
+    """
     for name, seconds in (("time_limit", hard), ("soft_time_limit", soft)):
-        if seconds is not None and not (isinstance(seconds, int | float) and 0 < seconds < _EVER):
+        if seconds is not None and not (isinstance(seconds, int | float) and 0 < seconds < _FAR):
             raise ValueError(f"{name} is {seconds!r}: give a number of seconds above 0")
     if hard is not None and soft is not None and soft > hard:
         raise ValueError("soft_time_limit must be less than or equal to time_limit")
@@ -42,9 +49,9 @@ def check_limits(hard: Any, soft: Any) -> None:
 
 def _seconds(name: str, value: Any) -> float:
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(seconds, int | float) and not isinstance(seconds, bool) and abs(seconds) < _EVER:
-        return float(seconds)  # NaN is not less than anything
-    raise InvalidTaskError(f"{name} is {value!r}: give a number of seconds below {_EVER:.0e}")
+    if isinstance(seconds, int | float) and not isinstance(seconds, bool) and abs(seconds) < _FAR:
+        return float(seconds)  # NaN does not get here: no comparison with it is true
+    raise InvalidTaskError(f"{name} is {value!r}: give a number of seconds below {_FAR:.0e}")
 
 
 def _moment(name: str, value: Any) -> float:
@@ -62,7 +69,7 @@ def _moment(name: str, value: Any) -> float:
 
 
 def zone_of(timezone: Any, enable_utc: bool) -> tzinfo:
-    """The zone that the settings of these names mean."""
+    """Return the time zone that the settings of these names mean."""
     if timezone is None:
         return UTC if enable_utc else LOCAL
     return as_zone(timezone)

@@ -1,4 +1,4 @@
-"""Options of tasks and of calls: which there are, and what is kept of them in a message.
+"""Options of tasks and of calls, and those of them that a message stores.
 
 A task has them as attributes, a call as keyword arguments of `apply_async`.
 """
@@ -15,7 +15,7 @@ Options = Mapping[str, Any]
 
 NO_OPTIONS: Options = {}
 
-# What few calls have is kept together, as JSON, in the message's `options`.
+# Options that few calls have: the message stores them together, as JSON, in its `options`.
 STORED = frozenset(
     (
         "argsrepr",
@@ -51,7 +51,7 @@ _OF_THE_MESSAGE = (
     "serializer",
     "task_id",
 )
-# Taken for Celery's sake: there are no exchanges, connections and producers here.
+# Accepted because Celery has them, without effect: liteq has no exchanges and connections.
 _MEANINGLESS = (
     "add_to_parent",
     "compression",
@@ -62,7 +62,7 @@ _MEANINGLESS = (
     "producer",
     "router",
 )
-# Signatures that wait for the task: they become messages of their own.
+# Signatures that run after the task: they become messages of their own.
 LINKS = ("link", "link_error")
 
 KNOWN = frozenset((*STORED, *_OF_THE_MESSAGE, *_MEANINGLESS, *LINKS))
@@ -73,12 +73,12 @@ _LONGEST_NAME = 255  # characters
 
 
 def is_linked(options: Options) -> bool:
-    """Whether others wait for a call with these options."""
+    """Return whether callbacks or errbacks are linked to a call with these options."""
     return bool(options.get("link") or options.get("link_error"))
 
 
 class TaskOptions:
-    """What a message takes from its task. None leaves it to the settings."""
+    """The options of a task that its messages get. None leaves an option to the settings."""
 
     name: str = ""
     queue: str | None = None
@@ -93,14 +93,14 @@ class TaskOptions:
 
 
 class Named(TaskOptions):
-    """A task of which only the name is known here."""
+    """A task that this process knows only by name."""
 
     def __init__(self, name: str) -> None:
-        self.name = check_name("task name", name)
+        self.name: str = check_name("task name", name)
 
 
 def check_name(what: str, name: Any) -> str:
-    """`name`, if it can be a name. Raises InvalidTaskError otherwise."""
+    """Return `name`. Raises InvalidTaskError when it cannot be a name of a `what`."""
     if isinstance(name, str) and 0 < len(name) <= _LONGEST_NAME and name.isprintable():
         return name
     raise InvalidTaskError(
@@ -109,7 +109,7 @@ def check_name(what: str, name: Any) -> str:
 
 
 def check_options(options: Options) -> None:
-    """Raise TypeError for an option that no call has, naming the nearest that there is."""
+    """Raise TypeError when an option is unknown; the error names the nearest known one."""
     stamped = options.get("stamped_headers") or ()
     for name in options:
         if name not in KNOWN and name not in stamped:
@@ -118,7 +118,10 @@ def check_options(options: Options) -> None:
 
 
 def check_arguments(args: Any, kwargs: Any) -> tuple[Sequence[Any], Mapping[str, Any]]:
-    """The arguments of a call, none where None. Raises TypeError for what is no list or no dict."""
+    """Return the arguments of a call, empty ones for None.
+
+    Raises TypeError when `args` is not a list or a tuple, or `kwargs` is not a mapping.
+    """
     if args is not None and not isinstance(args, list | tuple):
         raise TypeError(
             f"args must be a list or a tuple, not a {type(args).__name__}: {args!r:.99}"
@@ -128,22 +131,25 @@ def check_arguments(args: Any, kwargs: Any) -> tuple[Sequence[Any], Mapping[str,
     return args or (), kwargs or {}
 
 
-def stored(options: Options) -> dict[str, Any]:
-    """What is to be kept of `options` in the message's JSON."""
-    kept = {k: v for k, v in options.items() if k in STORED and v is not None}
-    stamped = kept.get("stamped_headers")
-    if stamped:  # each of them is an option of its own
-        kept["stamps"] = {name: options[name] for name in stamped if name in options}
-    return kept
+def stored_options(options: Options) -> dict[str, Any]:
+    """Return those of `options` that the message stores in its own `options`."""
+    found = {k: v for k, v in options.items() if k in STORED and v is not None}
+    stamped = found.get("stamped_headers")
+    if stamped:  # each stamp is an option of its own name
+        found["stamps"] = {name: options[name] for name in stamped if name in options}
+    return found
 
 
-def as_json(kept: Options) -> str | None:
-    """The message's `options`. Raises SerializationError for what JSON cannot carry."""
-    if not kept:
+def as_json(options: Options) -> str | None:
+    """Return `options` as the JSON text that a message stores; None when there are none.
+
+    Raises SerializationError when one of them cannot be JSON.
+    """
+    if not options:
         return None
     try:
-        return _JSON.encode(kept)
+        return _JSON.encode(options)
     except (TypeError, ValueError, RecursionError) as exc:
         raise SerializationError(
-            f"the options {', '.join(kept)} must be JSON, headers too: {exc}"
+            f"the options {', '.join(options)} must be JSON, headers too: {exc}"
         ) from None

@@ -1,4 +1,5 @@
-"""The signals around sending, in Celery's words: `before_task_publish`, `after_task_publish`."""
+"""The signals around sending, with Celery's arguments: `before_task_publish` and
+`after_task_publish`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,10 +14,9 @@ from .options import as_json
 def send_before_publish(
     message: Message, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> Message:
-    """Tell receivers of a message that is about to be sent; what they add to the headers becomes
-    headers of the message."""
+    """Send `before_task_publish`; return the message with the headers that receivers added."""
     headers = _headers(message)
-    own = frozenset(headers)
+    before = frozenset(headers)
     before_task_publish.send(
         sender=message.task,
         body=(args, kwargs, {}),
@@ -27,7 +27,7 @@ def send_before_publish(
         declare=[],
         retry_policy=None,
     )
-    added = {name: value for name, value in headers.items() if name not in own}
+    added = {name: value for name, value in headers.items() if name not in before}
     if not added:
         return message
     options = parse_options(message)
@@ -36,7 +36,7 @@ def send_before_publish(
 
 
 def send_after_publish(message: Message) -> None:
-    """Tell receivers of a message that was sent."""
+    """Send `after_task_publish`."""
     args, kwargs = get(message.serializer).loads(message.payload)
     after_task_publish.send(
         sender=message.task,

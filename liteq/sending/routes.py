@@ -1,7 +1,7 @@
-"""Which options a task is sent with, because of its name: `task_routes`.
+"""Options that a task is sent with because of its name: `task_routes`.
 
 Routes are a dict of patterns, a list of pairs, a function, the dotted name of any of these, or a
-list of such routers, of which the first with an answer counts.
+list of such routers, of which the first that returns options counts.
 """
 
 import re
@@ -11,17 +11,18 @@ from importlib import import_module
 from typing import Any
 
 from ..exceptions import ImproperlyConfigured
-
-Options = Mapping[str, Any]
+from .options import Options
 
 
 def route(
     routes: Any, name: str, args: Any, kwargs: Any, options: Options, task: object
 ) -> Options:
-    """The options that `routes` give to a call of the task `name`; none when no route fits.
+    """Return the options that `routes` give to a call of the task `name`: {} if no route fits.
 
     A function among the routes is called with `(name, args, kwargs, options, task=task)` and
-    answers options, a queue's name, or None.
+    returns options, the name of a queue, or None.
+
+    Raises ImproperlyConfigured when a dotted name cannot be imported.
     """
     for router in _routers(routes):
         found = (
@@ -49,7 +50,10 @@ def _routers(routes: Any) -> Iterator[Any]:
 
 
 def _is_pair(value: Any) -> bool:
-    """Whether it is a pattern and what goes there; two dotted names of functions look the same."""
+    """Return whether `value` is a pattern with its target.
+
+    An inner list of two dotted names looks the same, and is taken for such a pair.
+    """
     return (
         isinstance(value, list | tuple)
         and len(value) == 2
@@ -59,7 +63,7 @@ def _is_pair(value: Any) -> bool:
 
 
 def _match(pairs: Iterable[tuple[Any, Any]], name: str) -> Any:
-    """What the exact name leads to, else the first pattern that fits."""
+    """Return the target of the exact name, else that of the first pattern that fits."""
     found = None
     for pattern, target in pairs:
         if pattern == name:

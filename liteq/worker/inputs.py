@@ -5,17 +5,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from ..eager import wants_request
 from ..exceptions import SerializationError, TaskRevokedError, WorkerLostError
 from ..execution.context import Context
 from ..execution.failure import chord_error, decode_failure, remote_error
 from ..model.message import Delivery, Input, Message, Receipt
 from ..model.options import options_of
-from ..serializers import Serializer
+from ..serializers import Codecs
 from ..states import Phase
 from ..task import Task
-
-Codecs = Mapping[str, Serializer]
 
 
 def with_inputs(
@@ -35,7 +32,7 @@ def with_inputs(
     if end.message is None:
         return [_value(end, codecs), *args]
     failed = Message._make(end.message)
-    if not wants_request(task, args, kwargs):
+    if not task.wants_request(args, kwargs):
         return [failed.id, *args]
     exc = failure_of(end, codecs)
     return [request_of(failed, codecs), exc, end.traceback, *args]

@@ -92,8 +92,8 @@ class Runner:
                 failed = self._failed(delivery, task, ending.value, since, ending.kind)
                 return failed._replace(exhausted=context.exhausted)
         outcome = Outcome(ending.kind, None, None, perf_counter() - since, describe(ending.value))
-        if ending.kind is Kind.IGNORED and context.told is not None:
-            return self._ignored(outcome, *context.told)
+        if ending.kind is Kind.IGNORED and context.reported is not None:
+            return self._ignored(outcome, *context.reported)
         return outcome
 
     def _arguments(self, message: Message) -> tuple[Sequence[Any], Mapping[str, Any]]:
@@ -188,7 +188,7 @@ class Runner:
         if retry.sig is not None:  # with other arguments or options than this time
             sig = retry.sig
             call = (sig.args, sig.kwargs, sig.options)
-            message = self._producer.again(task, delivery.message, *call)
+            message = self._producer.retry_message(task, delivery.message, *call)
             again = tuple(without_inputs(message) if delivery.inputs is not None else message)
         return Outcome(
             Kind.RETRY,

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from liteq import LiteQ, Task
-from liteq.execution import current
 from liteq.model.message import Delivery, Message, Receipt
 from liteq.model.outcome import Outcome
+from liteq.result import app as apps
 from liteq.serializers import get
 from liteq.testing import ManualClock, MemoryBroker
 from liteq.worker.runner import Runner
@@ -26,7 +26,7 @@ def broker(clock: ManualClock) -> MemoryBroker:
 
 @pytest.fixture
 def app(broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiteQ]:
-    monkeypatch.setattr(current, "_shared", [])  # shared tasks stay in their test
+    monkeypatch.setattr(apps, "_shared", [])  # shared tasks stay in their test
     app = LiteQ("project", broker=broker)
     yield app
     app.close()

@@ -384,7 +384,7 @@ def test_skew_spreads_the_members_over_time(t: Any) -> None:
 
 def ready(sig: Any, **options: Any) -> list[dict[str, Any]]:
     """The options of all tasks when the canvas is sent with `options`."""
-    return [leaf.options for leaf in sig._ready((), None, options).leaves()]
+    return [leaf.options for leaf in sig.prepared((), None, options).leaves()]
 
 
 def test_options_of_a_call_are_for_what_runs_first(t: Any) -> None:

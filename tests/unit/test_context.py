@@ -1,6 +1,7 @@
-"""`self.request`: what a run can know of itself."""
+"""`self.request`: the facts about a run."""
 
 import threading
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def of(message: Message, attempts: int = 0) -> Context:
     )
 
 
-def test_a_request_tells_what_was_sent() -> None:
+def test_a_request_has_what_was_sent() -> None:
     request = of(MESSAGE)
 
     assert (request.id, request.task, request.args, request.kwargs) == (
@@ -49,7 +50,7 @@ def test_a_request_tells_what_was_sent() -> None:
     assert not request.called_directly
 
 
-def test_delivery_info_speaks_as_celery_does() -> None:
+def test_delivery_info_has_the_keys_of_celery() -> None:
     assert of(MESSAGE).delivery_info == {
         "exchange": "",
         "routing_key": "mail",
@@ -59,7 +60,7 @@ def test_delivery_info_speaks_as_celery_does() -> None:
     assert (of(MESSAGE, attempts=MESSAGE.retries + 1).delivery_info or {})["redelivered"]
 
 
-def test_a_task_nobody_sent_from_a_task_is_its_own_root() -> None:
+def test_a_task_that_no_task_sent_is_its_own_root() -> None:
     request = of(MESSAGE._replace(options=None))
 
     assert (request.root_id, request.parent_id) == ("task-1", None)
@@ -71,8 +72,9 @@ def test_limits_are_those_of_the_call_and_else_those_of_the_task() -> None:
         time_limit = 60
         soft_time_limit = 50
 
+    task: Any = Limited()
     request = of(MESSAGE)
-    request.running = Limited()
+    request.running = task
 
     assert request.timelimit == (5, 50)
     assert (request.time_limit, request.soft_time_limit) == (5, 50)
@@ -133,11 +135,12 @@ def test_the_current_request_is_that_of_this_thread() -> None:
     assert current.get() is NO_TASK
 
 
-def test_a_direct_call_is_not_who_sends() -> None:
+def test_a_direct_call_is_not_the_sender() -> None:
     request = of(MESSAGE)
     assert sent_from() is None
     outer = enter(request)
-    inner = enter(Context.of_direct_call("task", (), {}))
+    task: Any = "task"
+    inner = enter(Context.of_direct_call(task, (), {}))
     try:
         assert current.get().called_directly
         assert sent_from() is request

@@ -9,15 +9,15 @@ import pytest
 
 from liteq import LiteQ, current_app, current_task, shared_task
 from liteq.exceptions import ImproperlyConfigured
-from liteq.execution import current
+from liteq.result import app as apps
 from liteq.testing import MemoryBroker, drain
 
 
 @pytest.fixture(autouse=True)
 def _nothing_is_current(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(current, "_app", None)
-    monkeypatch.setattr(current, "_default", None)
-    monkeypatch.setattr(current, "_shared", [])
+    monkeypatch.setattr(apps, "_app", None)
+    monkeypatch.setattr(apps, "_default", None)
+    monkeypatch.setattr(apps, "_shared", [])
 
 
 def make(main: str, **options: Any) -> LiteQ:
@@ -70,7 +70,7 @@ def test_inside_a_task_its_app_and_the_task_are_current() -> None:
 
 
 def test_outside_a_task_there_is_no_current_task() -> None:
-    assert not current_task
+    assert bool(current_task) is False
     assert make("mine").current_task is None
 
 
@@ -132,12 +132,12 @@ def test_a_proxy_can_be_written_to() -> None:
     assert "conf" in dir(current_app)
 
 
-def test_an_app_that_nobody_has_is_not_kept_alive() -> None:
+def test_an_app_without_references_is_not_kept_alive() -> None:
     import gc
 
     def forgotten() -> Callable[[], int]:
         make("gone", set_as_current=False)
-        return lambda: sum(app.main == "gone" for app in current._apps)
+        return lambda: sum(app.main == "gone" for app in apps._apps)
 
     count = forgotten()
     gc.collect()

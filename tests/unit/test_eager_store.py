@@ -71,7 +71,7 @@ def test_nothing_else_stays_in_the_store(app: LiteQ, broker: MemoryBroker) -> No
     assert broker.workers() == []
 
 
-def test_without_the_setting_the_store_is_not_asked(app: LiteQ, broker: MemoryBroker) -> None:
+def test_without_the_setting_the_store_is_not_used(app: LiteQ, broker: MemoryBroker) -> None:
     app.conf.task_store_eager_result = False
     app.task(name="one")(lambda: 1).delay()
 

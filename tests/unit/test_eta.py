@@ -1,4 +1,4 @@
-"""Moments: what callers may give, and what they may not."""
+"""Times that callers may give, and times that are refused."""
 
 import math
 from datetime import UTC, datetime, timedelta, timezone

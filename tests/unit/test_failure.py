@@ -1,4 +1,4 @@
-"""Exceptions to bytes and back: what arrives, and that nothing can go wrong on the way."""
+"""Exceptions as bytes and back: they arrive as they were, and nothing in them can fail."""
 
 import sys
 import types
@@ -23,10 +23,10 @@ from liteq.serializers import Serializer, get
 
 
 class Custom(Exception):
-    """Importable here."""
+    """An exception that is importable here."""
 
     class Nested(Exception):
-        """Importable as well."""
+        """One that is importable as well."""
 
 
 class KeywordOnly(Exception):
@@ -47,7 +47,7 @@ class Unpicklable(Exception):
 
 
 class Picky(Exception):
-    """Can be made, but not made again."""
+    """An exception that cannot be made again from its `args`."""
 
     made = 0
 

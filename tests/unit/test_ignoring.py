@@ -93,7 +93,7 @@ def test_what_comes_after_it_does_not_run(app: LiteQ, state: str, after: str) ->
     assert (ran, result.state) == ([], after)
 
 
-def test_what_an_earlier_attempt_said_is_over(app: LiteQ) -> None:
+def test_a_state_that_an_earlier_attempt_reported_is_dropped(app: LiteQ) -> None:
     @app.task(bind=True)
     def work(self: Any) -> None:
         if not self.request.retries:
@@ -107,7 +107,7 @@ def test_what_an_earlier_attempt_said_is_over(app: LiteQ) -> None:
     assert (result.ready(), result.info, result.failed()) == (True, None, False)
 
 
-def test_of_one_that_gave_itself_none_nothing_is_stored(app: LiteQ) -> None:
+def test_of_an_ignored_task_without_a_state_nothing_is_stored(app: LiteQ) -> None:
     @app.task
     def work() -> None:
         raise Ignore

@@ -1,4 +1,4 @@
-"""A call becomes a message: whose word counts, and what is refused."""
+"""Messages made of calls: the order in which options count, and calls that are refused."""
 
 import json
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def add(app: LiteQ) -> Task[..., Any]:
 
 
 def sent(task: Task[..., Any], *args: Any, **options: Any) -> Message:
-    """The message of a call, as the store has it."""
+    """Return the message of a call, as the store has it."""
     return message_of(task.apply_async(args, **options))
 
 
@@ -182,7 +182,7 @@ def test_an_eta_is_a_moment(add: Task[..., Any]) -> None:
 
 @pytest.fixture
 def family(app: LiteQ) -> list[Message]:
-    """What a task, which is a child itself, sends: directly, and in a direct call it makes."""
+    """Return the messages that a child task sends: itself, and in a direct call that it makes."""
     found: list[Message] = []
 
     @app.task
@@ -384,7 +384,7 @@ def test_durable_reaches_the_store() -> None:
 
 
 @pytest.fixture
-def heard() -> Iterator[list[dict[str, Any]]]:
+def received() -> Iterator[list[dict[str, Any]]]:
     found: list[dict[str, Any]] = []
 
     def before(**named: Any) -> None:
@@ -401,10 +401,12 @@ def heard() -> Iterator[list[dict[str, Any]]]:
     signals.after_task_publish.disconnect(after)
 
 
-def test_both_signals_tell_what_is_sent(heard: list[dict[str, Any]], add: Task[..., Any]) -> None:
+def test_both_signals_are_sent_with_the_message(
+    received: list[dict[str, Any]], add: Task[..., Any]
+) -> None:
     result = add.apply_async((2,), {"y": 3}, queue="mail", priority=4)
 
-    before, after = heard
+    before, after = received
     assert before["sender"] == after["sender"] == "add"
     assert before["body"] == after["body"] == ((2,), {"y": 3}, {})
     assert before["routing_key"] == after["routing_key"] == "mail"
@@ -414,7 +416,7 @@ def test_both_signals_tell_what_is_sent(heard: list[dict[str, Any]], add: Task[.
 
 
 def test_a_header_that_a_receiver_adds_reaches_the_task(
-    heard: list[dict[str, Any]], app: LiteQ
+    received: list[dict[str, Any]], app: LiteQ
 ) -> None:
     @app.task(bind=True)
     def look(self: Any) -> Any:

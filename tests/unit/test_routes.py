@@ -55,7 +55,7 @@ def test_lists_of_pairs_and_of_routers(routes: Any) -> None:
     assert queue(routes, "shop.pay") == "shop"
 
 
-def test_a_function_sees_the_call_and_answers_options_or_a_queue_or_none() -> None:
+def test_a_function_sees_the_call_and_returns_options_or_a_queue_or_none() -> None:
     seen: list[Any] = []
 
     def by_argument(

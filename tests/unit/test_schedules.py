@@ -375,7 +375,8 @@ def test_an_entry_names_seconds_a_timedelta_or_a_schedule() -> None:
 
 def test_an_entry_of_an_app_has_its_zone_and_two_apps_may_share_a_schedule() -> None:
     shared = crontab(0, 9)
-    paris = maybe_schedule(shared, app=SimpleNamespace(timezone=PARIS))
+    app: Any = SimpleNamespace(timezone=PARIS)
+    paris = maybe_schedule(shared, app=app)
 
     assert paris is not None
     assert paris.zone is PARIS

@@ -44,12 +44,12 @@ def spin(seconds: float) -> str:
 
 
 @everywhere
-def test_who_ends_in_time_is_left_alone(where: Callable[..., Any]) -> None:
+def test_a_call_that_ends_in_time_is_not_interrupted(where: Callable[..., Any]) -> None:
     assert where(lambda: call_within(5, spin, (0.01,), {})) == "done"
 
 
 @everywhere
-def test_who_runs_too_long_gets_the_exception(where: Callable[..., Any]) -> None:
+def test_a_call_that_runs_too_long_gets_the_exception(where: Callable[..., Any]) -> None:
     began = time.monotonic()
     with pytest.raises(SoftTimeLimitExceeded):
         where(lambda: call_within(0.1, spin, (20,), {}))
@@ -58,7 +58,9 @@ def test_who_runs_too_long_gets_the_exception(where: Callable[..., Any]) -> None
 
 
 @everywhere
-def test_who_catches_it_may_end_in_peace(where: Callable[..., Any]) -> None:
+def test_a_call_that_catches_the_exception_is_not_interrupted_again(
+    where: Callable[..., Any],
+) -> None:
     def careful() -> str:
         try:
             return spin(20)
@@ -68,7 +70,7 @@ def test_who_catches_it_may_end_in_peace(where: Callable[..., Any]) -> None:
     assert where(lambda: call_within(0.1, careful, (), {})) == "cleaned up"
 
 
-def test_in_the_main_thread_a_call_that_waits_is_ended_too() -> None:
+def test_in_the_main_thread_a_blocking_call_is_interrupted_too() -> None:
     with pytest.raises(SoftTimeLimitExceeded):
         call_within(0.1, time.sleep, (20,), {})
 

@@ -92,7 +92,8 @@ def test_a_second_stamp_is_put_over_the_first_or_beside_it(t: Any) -> None:
 def test_members_can_be_stamped_with_their_groups(t: Any) -> None:
     sig = group(t("a"), chord([t("b")], t("c")))
     sig.stamp(GroupStampingVisitor())
-    outer, inner = sig.id, sig.tasks[1].header.id
+    members: list[Any] = sig.tasks
+    outer, inner = sig.id, members[1].header.id
 
     assert [leaf.options["groups"] for leaf in sig.leaves()] == [[outer], [outer, inner], [outer]]
 

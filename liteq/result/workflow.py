@@ -9,7 +9,7 @@ from ..model.graph import Members
 from ..model.message import Record
 
 
-class Lineage(NamedTuple):
+class Workflow(NamedTuple):
     """A workflow as it stands: its tasks in the order they were sent, and its groups by id."""
 
     records: list[Record]
@@ -34,13 +34,13 @@ class Lineage(NamedTuple):
         return found
 
 
-def lineage_of(broker: Broker, id: str, limit: int) -> Lineage:
+def workflow_of(broker: Broker, id: str, limit: int) -> Workflow:
     """The workflow of the task `id`, up to `limit` tasks of it; empty for an unknown id."""
     search = _Search(broker)
     search.tasks.append(id)
     found = search.run(limit)
     found.sort(key=lambda record: record.created)
-    return Lineage(found, search.groups, bool(search.tasks))
+    return Workflow(found, search.groups, bool(search.tasks))
 
 
 class _Search:
@@ -89,7 +89,7 @@ class _Search:
                 groups.append(members.outer)
 
 
-def led_to(broker: Broker, record: Record) -> Sequence[str]:
+def started_by(broker: Broker, record: Record) -> Sequence[str]:
     """The ids of the tasks for which the end of `record` was what they waited for."""
     ids = broker.followers(record.message.id)
     group = record.group

@@ -1,0 +1,130 @@
+"""The application as the code below it sees it, and which application is the current one.
+
+Results and signatures that were made without an application belong to the current one. It is also
+there for programs that do not pass their application around.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, tzinfo
+from typing import Any, Protocol
+from weakref import WeakSet
+
+from ..brokers.base import Broker
+from ..config import Config
+from ..exceptions import ImproperlyConfigured
+from ..execution import context
+from ..model.graph import ALONE, Place
+from ..sending.producer import Producer
+from .backend import Backend
+
+
+class App(Protocol):
+    """An application, as far as results, canvases, tasks and schedules use it.
+
+    `liteq.LiteQ` is the one that there is. It stands above this package, so what is made of types
+    that stand above it too, such as `Task`, is `Any` here.
+    """
+
+    @property
+    def main(self) -> str | None: ...
+    @property
+    def conf(self) -> Config: ...
+    @property
+    def tasks(self) -> Mapping[str, Any]: ...
+    @property
+    def periodic_tasks(self) -> Mapping[str, Mapping[str, Any]]: ...
+
+    @property
+    def broker(self) -> Broker: ...
+    @property
+    def producer(self) -> Producer: ...
+    @property
+    def backend(self) -> Backend: ...
+
+    @property
+    def control(self) -> Any: ...
+    @property
+    def dead_letters(self) -> Any: ...
+    @property
+    def schedules(self) -> Any: ...
+
+    @property
+    def timezone(self) -> tzinfo: ...
+    def now(self) -> datetime: ...
+
+    def task(self, **options: Any) -> Callable[[Callable[..., Any]], Any]: ...
+    def gen_task_name(self, name: str, module: str) -> str: ...
+    def load_tasks(self) -> None: ...
+
+    def send_task(
+        self,
+        name: str,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Any: ...
+    def enqueue_many(self, signatures: Iterable[Any], **options: Any) -> Any: ...
+    def send_canvas(self, canvas: Any, result: Any, place: Place = ALONE) -> None: ...
+    def report(self, id: str, state: str, meta: Any) -> None: ...
+
+    def signature(self, task: Any, *args: Any, **kwargs: Any) -> Any: ...
+    def AsyncResult(self, id: str, **kwargs: Any) -> Any: ...  # noqa: N802 - Celery's
+
+
+Register = Callable[[App], object]
+"""Makes a shared task in an application."""
+
+_app: App | None = None  # the newest application, or the one that was made current
+_default: App | None = None  # the current one where no other is
+_apps: "WeakSet[App]" = WeakSet()
+_shared: list[Register] = []
+
+
+def register_app(app: App) -> None:
+    """Register a new application: it gets all shared tasks, present and future."""
+    _apps.add(app)
+    for register in _shared:
+        register(app)
+
+
+def share_task(register: Register) -> None:
+    """Call `register` with each application, present and future."""
+    _shared.append(register)
+    for app in list(_apps):
+        register(app)
+
+
+def set_current(app: App) -> None:
+    """Make `app` the current one, in all threads."""
+    global _app
+    _app = app
+
+
+def set_default(app: App) -> None:
+    """Make `app` the current one where no other is."""
+    global _default
+    _default = app
+
+
+def unregister_app(app: App) -> None:
+    """Make sure that `app`, which was closed, is no longer the current one."""
+    global _app, _default
+    _app = None if _app is app else _app
+    _default = None if _default is app else _default
+
+
+def get_current_app() -> App:
+    """Return the application of the running task, else the current one.
+
+    Raises ImproperlyConfigured when there is none.
+    """
+    running = context.current.get().running
+    app: App | None = running.app if running is not None else _app or _default
+    if app is None:
+        raise ImproperlyConfigured("there is no application yet: make one with app = LiteQ(...)")
+    return app
+
+
+def get_current_task() -> Any:
+    """Return the task that runs now (a `Task`), or None."""
+    return context.current.get().running
