@@ -1,7 +1,7 @@
-"""Stores of tasks, by the scheme of their URL.
+"""The brokers, by the scheme of their URL.
 
-To add one: a folder beside this file with a function `connect(url, name, clock)`, and its line
-in `SCHEMES`. Third parties use the entry point group `liteq.brokers`.
+To add one: a folder beside this file with a function `connect(url, name, clock)`, and its line in
+`SCHEMES`; or, outside of liteq, an entry point in the group `liteq.brokers`, named by its scheme.
 """
 
 import os
@@ -37,10 +37,10 @@ def connect(
     clock: Clock = system_clock,
     secret_key: str | bytes | None = None,
 ) -> Broker:
-    """The broker at `url`, else at `LITEQ_BROKER_URL`, else the file of the application `name`.
+    """Return the broker at `url`, else at LITEQ_BROKER_URL, else the file of application `name`.
 
     With `secret_key` it signs what others could write. Nothing is opened yet. Raises
-    ImproperlyConfigured for a scheme that nobody serves.
+    ImproperlyConfigured for an unknown scheme.
     """
     url = url or os.environ.get("LITEQ_BROKER_URL") or DEFAULT_URL
     broker = _factory(url)(url, name, clock)
@@ -51,20 +51,20 @@ def connect(
 
 def _factory(url: str) -> Connect:
     scheme = urlsplit(url).scheme
-    where = SCHEMES.get(scheme) or _third_party(scheme)
-    if where is None:
+    target = SCHEMES.get(scheme) or _third_party(scheme)
+    if target is None:
         near = nearest(scheme, SCHEMES)
         hint = f"; did you mean {near}://?" if near else ""
         raise ImproperlyConfigured(
             f"no broker serves {safe_url(url)!r}: known are "
             f"{', '.join(f'{name}://' for name in SCHEMES)}{hint}"
         )
-    module, _, attribute = where.partition(":")
+    module, _, attribute = target.partition(":")
     factory: Connect = getattr(import_module(module), attribute)
     return factory
 
 
 def _third_party(scheme: str) -> str | None:
-    from importlib.metadata import entry_points  # 17 ms: only when the table has no answer
+    from importlib.metadata import entry_points  # 17 ms: only for a scheme that is not in the table
 
     return next((each.value for each in entry_points(group="liteq.brokers", name=scheme)), None)
