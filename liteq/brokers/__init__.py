@@ -1,7 +1,7 @@
-"""Stores of tasks, by the scheme of their URL.
+"""The brokers, by the scheme of their URL.
 
-To add one: a folder beside this file with a function `connect(url, name, clock)`, and its line
-in `BROKERS`. Third parties use the entry point group `liteq.brokers`.
+To add one: a folder beside this file with a function `connect(url, name, clock)`, and its line in
+`BROKERS`; or, outside of liteq, an entry point in the group `liteq.brokers`, named by its scheme.
 """
 
 import os
@@ -37,10 +37,10 @@ def connect(
     clock: Clock = system_clock,
     secret_key: str | bytes | None = None,
 ) -> Broker:
-    """The broker at `url`, else at `LITEQ_BROKER_URL`, else the file of the application `name`.
+    """Return the broker at `url`, else at LITEQ_BROKER_URL, else the file of application `name`.
 
     With `secret_key` it signs what others could write. Nothing is opened yet. Raises
-    ImproperlyConfigured for a scheme that nobody serves.
+    ImproperlyConfigured for an unknown scheme.
     """
     url = url or os.environ.get("LITEQ_BROKER_URL") or DEFAULT_URL
     broker = _factory(url)(url, name, clock)

@@ -1,10 +1,11 @@
-"""The port: what every store of tasks must be able to do.
+"""The port: the verbs that every broker implements.
 
 Each verb is one state change and one transaction, takes a batch (one is a batch of one), and may
-be sent twice: enqueueing knows ids, settling knows receipts. `liteq.testing.BrokerContract` is
-the definition of what the verbs mean.
+be called twice: enqueueing knows ids, settling knows receipts. `liteq.testing.BrokerContract`
+defines what the verbs mean.
 
 To add a broker: a folder beside this file, its line in `BROKERS`, and a subclass of the contract.
+This module exports all types that a broker needs.
 """
 
 from abc import ABC, abstractmethod
@@ -13,16 +14,47 @@ from typing import Any, NamedTuple
 
 from ..exceptions import ConfigurationError, ImproperlyConfigured
 from ..model.entry import Entry, Fired, Firing
-from ..model.graph import Graph, Members
-from ..model.message import Attempt, Delivery, Message, Receipt, Record
+from ..model.graph import Graph, Group, Members, Place
+from ..model.message import Attempt, Delivery, Input, Message, Receipt, Record
 from ..model.outcome import Settlement
 from ..serializers.base import Serializer
 from ..states import Phase
 from ..support.clock import Clock
 
+__all__ = [
+    "Attempt",
+    "Broker",
+    "Claim",
+    "Clock",
+    "DecideRescue",
+    "Delivery",
+    "Entry",
+    "Examination",
+    "Finding",
+    "Fired",
+    "Firing",
+    "Graph",
+    "Group",
+    "Input",
+    "Listener",
+    "Members",
+    "Message",
+    "Phase",
+    "Place",
+    "QueueCount",
+    "Receipt",
+    "Record",
+    "Rescue",
+    "Settled",
+    "Settlement",
+    "ToTerminate",
+    "WorkerInfo",
+    "check_trust",
+]
+
 
 class Claim(NamedTuple):
-    """A wish for work: at most `limit` ready tasks of `queues`, for `worker`."""
+    """A request of `worker` for at most `limit` ready tasks of `queues`."""
 
     worker: int
     queues: tuple[str, ...]
@@ -30,27 +62,27 @@ class Claim(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """The answer to `settle`."""
+    """The result of `settle`."""
 
-    refused: list[Receipt]  # claims that were lost; nothing was written for them
+    refused: list[Receipt]  # of claims that were lost: nothing was written for them
     claimed: list[Delivery]
 
 
 class WorkerInfo(NamedTuple):
-    """One worker as the others see it."""
+    """A worker, as others see it."""
 
     id: int
     name: str
     pid: int
     host: str
     started: float
-    beat: float  # when it last said it is there
+    beat: float  # when it last called `beat`
     stopped: float | None
     info: str  # a JSON object: queues, pool, concurrency, registered tasks, counts
 
 
 class QueueCount(NamedTuple):
-    """How many tasks of a queue are in a phase."""
+    """The number of tasks of a queue in a phase."""
 
     queue: str
     phase: Phase
@@ -58,7 +90,7 @@ class QueueCount(NamedTuple):
 
 
 class ToTerminate(NamedTuple):
-    """A running task that was revoked and is to be ended."""
+    """A running task that was revoked with `terminate`, so that its worker is to end it."""
 
     receipt: Receipt
     id: str
@@ -76,106 +108,134 @@ DecideRescue = Callable[[str, Sequence[Delivery]], Rescue]
 
 
 class Finding(NamedTuple):
-    """Something about a store that is not as it should be."""
+    """A fault of a store, or a risk."""
 
-    severity: str  # error: tasks are lost, stuck or at risk; warning: see to it; note: know it
+    severity: str  # error: tasks are lost, stuck or at risk; warning: act on it; note: know it
     what: str
     cure: str
 
 
 class Examination(NamedTuple):
-    """How a store is."""
+    """The state of a store."""
 
-    facts: dict[str, Any]  # as JSON has them
+    facts: dict[str, Any]  # values of JSON
     findings: list[Finding]
 
 
 class Listener(ABC):
-    """Rings when there may be news: work for a worker, results for whoever waits.
+    """A subscription of one thread to notifications: of work, or of results.
 
-    A ring is a hint. It can come for nothing, so whoever hears it looks; and it can be lost, so
-    whoever waits looks now and then all the same.
+    Notifications are hints: they may be spurious, so check after each, and may be lost, so poll
+    now and then all the same.
     """
 
     @abstractmethod
     def fileno(self) -> int:
-        """A descriptor that is readable when the listener has rung, for `selectors`."""
+        """Return a descriptor for `selectors` that is readable once notified; -1 when closed."""
 
     @abstractmethod
     def wait(self, timeout: float) -> bool:
-        """Wait up to `timeout` seconds; say whether it rang. Silences it."""
+        """Wait up to `timeout` seconds; return whether it was notified, and clear it."""
 
     @abstractmethod
     def clear(self) -> None:
-        """Forget the rings so far."""
+        """Discard the notifications so far."""
 
     def missed(self) -> bool:
-        """Whether there may be news that did not ring since this was asked last. Cheap."""
+        """Return whether there may be news without a notification since the last call. Cheap."""
         return True
 
     @abstractmethod
     def close(self) -> None:
-        """Stop listening."""
+        """Stop listening. May be called twice."""
 
 
 class Broker(ABC):
-    """Keeps tasks, results and workers. Safe to share between threads and across a fork."""
+    """A store of tasks, results, schedules and workers.
+
+    One broker may be used by all threads of a process, and across a fork. It opens its store on
+    first use. All times are seconds since the epoch, by `clock`. What a caller iterates over
+    (ids, receipts, messages) may be empty.
+
+    Every verb raises a BrokerError when the store fails. Callers decide by its class; a worker
+    repeats the verb until it succeeds, except where it says that the worker stops.
+
+    * BrokerUnavailable: trying again later may help. In a file nothing was done; on a server the
+      verb may have been done, with only the reply lost.
+        * BrokerLocked: another process held the write lock for as long as we wait.
+        * BrokerUnreachable: the server does not reply.
+        * BrokerFull: the server has no memory left.
+    * BrokerCorrupt: the store is damaged, or not one of liteq. The worker stops.
+        * BrokerGone: its file was deleted or replaced while it was in use.
+    * BrokerTooNew: the store was written by a newer liteq. The worker stops.
+    * BrokerInsecure: other users could write the store. Raised when it is opened.
+
+    The first verb may also raise ConfigurationError, for a store that cannot work where it is.
+    """
 
     url: str
-    """Where the store is, without secrets."""
+    """The URL of the store, without secrets."""
 
     @property
     def address(self) -> str:
-        """The URL by which another process reaches the store: with its secrets, never shown."""
+        """Return the URL by which other processes open the store: with secrets, never shown."""
         return self.url
 
     local = False
-    """Whether only this process can see it, so that child processes are no use to it."""
+    """True if only this process can see the store, so that child processes are of no use."""
 
     trusted = False
-    """Whether nobody else can have written what is read from it, so that decoding may run code."""
+    """True if others cannot have written what is read, so that decoding it may run code."""
 
     default_serializer: str
-    """What arguments and results are encoded with unless somebody says otherwise."""
+    """The serializer of arguments and results for which none is set."""
 
     clock: Clock
+    """The clock by which tasks are stored, promoted and swept."""
 
     def sign(self, key: str | bytes) -> None:
-        """From now on sign what is stored, and believe only what is signed.
+        """Sign what is stored from now on, and accept only what is signed.
 
-        A store that is trusted anyway does nothing.
+        A store that is trusted anyway ignores this. With it, what was not signed by `key` is set
+        aside as DEAD by `claim`, and read as failed with a SecurityError by `fetch`.
         """
 
     # sending
 
     @abstractmethod
     def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
-        """Store all `messages`, or none. One whose id is known already is left as it is.
+        """Store all `messages`, or none. Known ids are left as they are.
 
-        `durable`: return only when it would survive a power cut, whatever the store's setting.
+        With `durable` they survive a power cut, whatever the durability of the store.
         """
 
     @abstractmethod
     def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
-        """Store a whole workflow, or nothing of it; nothing if its first message is known."""
+        """Store a whole workflow, or nothing; nothing if the id of its first message is known.
+
+        `durable` as for `enqueue`.
+        """
 
     # working
 
     @abstractmethod
     def claim(self, claim: Claim) -> list[Delivery]:
-        """Hand out ready tasks, by priority (higher first), then in the order they were sent."""
+        """Give ready tasks to a worker: by priority (higher first), then in order of sending."""
 
     @abstractmethod
     def settle(self, settlements: Sequence[Settlement], claim: Claim | None = None) -> Settled:
-        """Write what became of claimed tasks, and claim the next in the same transaction."""
+        """Write the outcomes of claimed tasks, and claim the next in the same transaction.
+
+        A settlement whose receipt is void, because the claim was lost, is refused and not raised.
+        """
 
     @abstractmethod
     def release(self, receipts: Sequence[Receipt]) -> None:
-        """Give back claims that were not started; nothing is charged to them."""
+        """Make claimed tasks that were not started READY again. Void receipts are ignored."""
 
     @abstractmethod
     def promote(self) -> float | None:
-        """Make ready what is due; answer the moment when the next one will be, if any."""
+        """Make SCHEDULED tasks that are due READY; return when the next will be, None for never."""
 
     @abstractmethod
     def rescue(self, decide: DecideRescue) -> list[Record]:
@@ -188,128 +248,134 @@ class Broker(ABC):
 
     @abstractmethod
     def to_terminate(self, worker: int) -> list[ToTerminate]:
-        """What `worker` runs and is to end, because it was revoked with `terminate`."""
+        """Return the tasks that `worker` runs and is to end: revoked ones, with `terminate`."""
 
     # results
 
     @abstractmethod
     def fetch(self, ids: Sequence[str]) -> list[Record | None]:
-        """What is known of each id, in order; None for an unknown one."""
+        """Return the record of each id, in order; None for an unknown one."""
 
     @abstractmethod
     def report(self, id: str, state: str, meta: bytes, serializer: str) -> bool:
-        """Note what an unfinished task tells of itself; say whether there was one."""
+        """Store the state that an unfinished task reports; return False if there is no such task.
+
+        `meta` is data about it, encoded with `serializer`.
+        """
 
     @abstractmethod
     def forget(self, ids: Sequence[str]) -> int:
-        """Drop finished tasks; answer how many there were."""
+        """Delete finished tasks whose result no other task needs; return how many there were."""
 
     @abstractmethod
     def attempts(self, id: str) -> list[Attempt]:
-        """Every start of the task, oldest first; none for an unknown one."""
+        """Return all attempts of a task, oldest first; none for an unknown id."""
 
     @abstractmethod
     def followers(self, id: str, *, group: bool = False) -> list[str]:
-        """The ids of the tasks that wait, or waited, for the task `id`, or the group; oldest first.
+        """Return the ids of the tasks that wait, or waited, for a task or a group, oldest first.
 
-        Of those that went before it, or were replaced, nothing is said.
+        Tasks that it waited for itself, or that were replaced, are not among them.
         """
 
     @abstractmethod
     def members(self, group: str) -> Members:
-        """What is in a group, by position; nothing for an unknown one."""
+        """Return the members of a group by position; none for an unknown one."""
 
     @abstractmethod
     def cancel(
         self, ids: Sequence[str], keep: float | None, *, terminate: bool = False
     ) -> list[str]:
-        """Revoke unfinished tasks; answer their ids.
+        """Revoke unfinished tasks; return their ids.
 
-        Those that nobody runs end as cancelled. One that runs is not tried again, and with
-        `terminate` its worker is told to end it.
+        Those that do not run end as CANCELLED, and are kept for `keep` seconds (None: for ever).
+        One that runs is not tried again, and with `terminate` its worker is to end it.
         """
 
     @abstractmethod
     def revive(self, ids: Sequence[str]) -> list[str]:
-        """Make tasks that did not succeed ready again, as if never tried; answer their ids."""
+        """Make tasks that ended without success READY, as if never tried; return their ids."""
 
     @abstractmethod
     def sweep(self, limit: int) -> int:
-        """Drop up to `limit` finished tasks whose time to be kept is over; answer how many."""
+        """Delete up to `limit` finished tasks that need not be kept longer; return how many."""
 
     # schedules
 
     @abstractmethod
     def schedule(self, entries: Sequence[Entry]) -> list[str]:
-        """Write entries of periodic tasks; answer the names of those that were refused.
+        """Store entries of periodic tasks; return the names of those that were refused.
 
-        One of version 0 is new, and refused if there is one of its name. Any other replaces the
-        one that was read with its version, and is refused if that was changed since.
+        An entry of version 0 is new, and refused if there is one of its name. Any other replaces
+        the one that was read with its version, and is refused if that was changed since.
         """
 
     @abstractmethod
     def unschedule(self, names: Sequence[str]) -> list[str]:
-        """Drop entries; answer the names of those that there were."""
+        """Delete entries; return the names of those that existed."""
 
     @abstractmethod
     def schedules(self, due_by: float | None = None) -> list[Entry]:
-        """All entries, or only those that are due by a moment; by name."""
+        """Return all entries by name, or only those that are due by a moment."""
 
     @abstractmethod
     def next_fire(self) -> float | None:
-        """When the next entry is due, if any is."""
+        """Return when the next entry is due; None if none is."""
 
     @abstractmethod
     def fire(self, firings: Sequence[Firing]) -> list[Fired]:
-        """Take each entry one step on and send what goes with it; say what became of each.
+        """Advance entries and send their messages; return what became of each firing.
 
-        A firing is LOST if its entry was changed since it was read. It is HELD if something is to
-        be sent, the entry has no `overlap`, and its last task has not ended: then the entry goes
-        on, with the runs and the last run that it had.
+        It is LOST if its entry was changed since it was read. It is HELD if it has a message, the
+        entry has no `overlap`, and its last task has not ended: then the entry is advanced, but
+        keeps its number of runs and its last run.
         """
 
     # workers
 
     @abstractmethod
     def register(self, name: str, info: str) -> int:
-        """Enter this process as a worker; answer its number."""
+        """Register this process as a worker; return its number, which is never 0.
+
+        `info` is a JSON object for other programs.
+        """
 
     @abstractmethod
     def beat(self, worker: int, info: str) -> None:
-        """Say that the worker is there, and what it does."""
+        """Store that the worker is alive, and its new `info`."""
 
     @abstractmethod
     def unregister(self, worker: int) -> None:
-        """The worker is leaving. What it still holds goes back, uncharged."""
+        """Remove a worker that stops. Its claims are released as by `release`."""
 
     # waiting
 
     @abstractmethod
     def work_listener(self, worker: int) -> Listener:
-        """A listener for `worker` that rings when there may be something to claim, or to fire.
+        """Return a listener for `worker`, notified when there may be work or an entry to fire.
 
-        0 is no worker: it only fires.
+        0 is no worker: a process that only fires entries.
         """
 
     @abstractmethod
     def result_listener(self) -> Listener:
-        """This thread's listener that rings when tasks have finished."""
+        """Return this thread's listener, notified when tasks have ended or reported a state."""
 
     # upkeep
 
     @abstractmethod
     def upkeep(self, *, idle: bool = False) -> None:
-        """What the store needs done now and then while a worker runs, and more when it is idle."""
+        """Do what the store needs now and then while a worker runs, and more when it is `idle`."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of what this process holds. Using the broker again opens it again."""
+        """Close what this process has open. Using the broker again opens it again."""
 
     # what tools ask
 
     @abstractmethod
     def counts(self) -> list[QueueCount]:
-        """How many tasks there are, by queue and phase."""
+        """Return the numbers of tasks, by queue and phase."""
 
     @abstractmethod
     def listing(
@@ -320,37 +386,40 @@ class Broker(ABC):
         task: str | None = None,
         headers: Mapping[str, Any] | None = None,
     ) -> list[Record]:
-        """Up to `limit` tasks in `phases`, oldest first.
+        """Return up to `limit` tasks in `phases`, oldest first.
 
-        Only those of the name `task`, and with one of `headers` among theirs, where given.
+        With `task` only those of that name; with `headers` those that have one of them.
         """
 
     @abstractmethod
     def workers(self) -> list[WorkerInfo]:
-        """The workers that are there."""
+        """Return the workers that are not known to have stopped or exited."""
 
     @abstractmethod
     def purge(self, queues: Sequence[str] | None) -> int:
-        """Drop what waits to be run (in `queues`, or everywhere); answer how many."""
+        """Delete READY and SCHEDULED tasks of `queues`, or of all; return how many.
 
-    # what only some stores offer
+        Those that others wait for end as CANCELLED instead.
+        """
+
+    # what only some brokers offer: the others raise ConfigurationError
 
     def examine(self, *, thorough: bool = False) -> Examination:
-        """Look for what is wrong with the store, and change nothing. `thorough` takes its time."""
+        """Return the facts and faults of the store; change nothing. `thorough` takes longer."""
         raise self._not_offered("no examination")
 
     def mend(self) -> list[str]:
-        """Put in order what can be, also while others use the store; tell what was done."""
+        """Repair what can be repaired while others use the store; return what was done."""
         raise self._not_offered("no repair")
 
     def compact(self) -> None:
-        """Give empty space back to the system. Everybody else has to wait meanwhile."""
+        """Give empty space back to the system. All other processes wait meanwhile."""
         raise self._not_offered("nothing to compact")
 
     def backup(self, path: str) -> None:
         """Write a copy of the store to the new file `path`, while others use the store.
 
-        Raises BrokerError; ConfigurationError when there is a file of that name already.
+        Raises ConfigurationError when the file exists, BrokerUnavailable when it cannot be written.
         """
         raise self._not_offered("no backup to a file")
 
@@ -359,7 +428,7 @@ class Broker(ABC):
 
 
 def check_trust(serializer: Serializer, broker: Broker) -> None:
-    """Raise ImproperlyConfigured if decoding may run code, and others can write the store."""
+    """Raise ImproperlyConfigured if decoding may run code and others can write the store."""
     if serializer.trusted and not broker.trusted:
         raise ImproperlyConfigured(
             f"{serializer.name} runs code when it is decoded, and others may be able to write "

@@ -1,8 +1,8 @@
-"""Whether the process that holds a claim is still there: identity, not time.
+"""The identity of a process, by which it is proven that the owner of a claim has exited.
 
-A process is named by boot, pid namespace, pid and the moment it started. So a worker that is
-merely late (stopped, swapped out, suspended with the laptop) is never taken for dead, and a
-number that was given to another process is never taken for the worker.
+A process is identified by boot, pid namespace, pid and start time. So a worker that is only late
+(stopped, swapped out, suspended with the laptop) is never taken for dead, and a process that was
+given the pid of a dead worker is never taken for it.
 """
 
 import os
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Owner(NamedTuple):
-    """The identity of a process; empty fields are what the platform does not tell."""
+    """The identity of a process; a field that the platform does not tell is empty."""
 
     host: str
     boot: str
@@ -25,32 +25,32 @@ class Owner(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Owner":
-        """The owner that `str()` wrote."""
+        """Return the owner that `str()` wrote."""
         host, boot, space, pid, start = text.split("|")
         return cls(host, boot, space, int(pid), start)
 
 
 def this_process() -> Owner:
-    """The identity of the calling process."""
+    """Return the identity of the calling process."""
     pid = os.getpid()
     return Owner(socket.gethostname(), _boot(), _space(), pid, _start(pid) or "")
 
 
 def is_dead(owner: Owner) -> bool | None:
-    """True or False where it can be proven from here, None where it cannot."""
+    """Return whether the process has exited; None where that cannot be proven from here."""
     mine = this_process()
     if owner.host == mine.host and owner.boot != mine.boot:
-        return True  # the machine was restarted since
+        return True  # the machine was restarted since then
     if (owner.host, owner.space) != (mine.host, mine.space):
         return None
     if not _has_proc():
-        return _gone_by_signal(owner.pid)
+        return _exited_by_signal(owner.pid)
     start = _start(owner.pid)
     return start is None or start != owner.start
 
 
 def state_of(pid: int) -> str:
-    """The letter that `ps` shows for the process: T is stopped, Z a zombie; "" for unknown."""
+    """Return the letter that `ps` shows for the process: T stopped, Z a zombie; "" if unknown."""
     fields = _stat(pid)
     return fields[0] if fields else ""
 
@@ -77,22 +77,22 @@ def _space() -> str:
 
 
 def _start(pid: int) -> str | None:
-    """When `pid` started; None for no such process, and for one that is only a zombie."""
+    """Return when `pid` started; None if there is no such process, or it is a zombie."""
     fields = _stat(pid)
     return fields[19] if fields and fields[0] not in "ZX" else None
 
 
 def _stat(pid: int) -> list[str] | None:
-    """What /proc tells of `pid` behind its name; None where there is none."""
+    """Return the fields of /proc/PID/stat behind the name; None if it cannot be read."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            # The name in parentheses may hold anything, so fields count from the last one.
+            # The name in parentheses may contain anything, so split behind the last parenthesis.
             return file.read().rpartition(b")")[2].decode().split()
     except OSError:
         return None
 
 
-def _gone_by_signal(pid: int) -> bool | None:
+def _exited_by_signal(pid: int) -> bool | None:
     if os.name != "posix":
         return None
     try:
@@ -101,4 +101,4 @@ def _gone_by_signal(pid: int) -> bool | None:
         return True
     except OSError:
         return None
-    return None  # somebody has that number: it may be another process by now
+    return None  # a process has that pid, but it may be another one by now

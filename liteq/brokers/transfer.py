@@ -1,4 +1,4 @@
-"""What goes from one store to another, and what a store must be able to do for that."""
+"""Transfers: what moves from one store to another, and what a broker must do for that."""
 
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -14,37 +14,43 @@ class Transfer(NamedTuple):
 
     record: Record
     place: Place
-    attempts: list[Attempt]  # that are over, without the last one
+    attempts: list[Attempt]  # the earlier ones, without the last
 
 
 class MovedGroup(NamedTuple):
-    """A group, and what has become of it."""
+    """A group with its state."""
 
     group: Group
     closed: float | None  # when its last member ended
     blame: str | None  # a member that failed
-    released: bool  # nobody needs its members' results any more
+    released: bool  # the results of its members are not needed any more
 
 
 class TransferBatch(NamedTuple):
-    """What goes in one step."""
+    """Tasks and groups that are moved in one step."""
 
     transfers: list[Transfer]
     groups: list[MovedGroup]
 
 
 class Movable(Broker):
-    """A store that tasks can be moved from and to."""
+    """A broker that tasks can be moved from and to.
+
+    The verbs raise the same errors as those of every broker.
+    """
 
     @abstractmethod
     def pack(self, size: int) -> Iterator[TransferBatch]:
-        """All that does not run: tasks by themselves, up to `size` at a time, oldest first; then
-        what belongs to workflows, all at once, unless something of it runs."""
+        """Yield all that does not run, in batches.
+
+        First single tasks, up to `size` at a time and oldest first; then all workflows at once,
+        unless something of them runs. The caller discards each batch before the next.
+        """
 
     @abstractmethod
     def unpack(self, batch: TransferBatch) -> int:
-        """Store it as it is; answer how many tasks were new. Known ids are left as they are."""
+        """Store a batch as it is, except for known ids; return how many tasks were new."""
 
     @abstractmethod
     def discard(self, batch: TransferBatch) -> None:
-        """Drop what was packed, unless it runs by now."""
+        """Delete what was packed, except for tasks that run by now."""

@@ -1,7 +1,8 @@
-"""What follows from the end of a task, for every store that can be asked a few small questions.
+"""The walk: what the end of a task means for its dependents. See `redis/scripts/walk.lua` too.
 
-Whether a group is complete is asked anew each time, of its members: nothing is counted down, so
-nothing can be counted twice.
+It is for stores that can be asked and told small things within one transaction; Redis does the
+same in Lua, where the data is. Whether a group is complete is found out anew each time, from its
+members: nothing is counted down, so nothing can be counted twice.
 """
 
 from abc import ABC, abstractmethod
@@ -19,17 +20,17 @@ class Ended(NamedTuple):
     phase: Phase
     group: str | None  # that it is a member of
     barrier: str | None  # the group that it waited for
-    keep_until: float | None  # of what will never run because of it
-    told: bool = False  # it keeps a state of its own, as does one that wants to be ignored
-    awaited: bool = True  # others may wait for it, and not only for its group
+    keep_until: float | None  # for the tasks that will never run because of it
+    reported: bool = False  # it has a state of its own: if it succeeded, it wants to be ignored
+    awaited: bool = True  # tasks may wait for it, and not only for its group
 
 
 class Waiter(NamedTuple):
-    """A task that waits for the end of another one, or of a group."""
+    """A task that waits for the end of another task, or of a group."""
 
     id: str
     on_failure: int  # see `Place`
-    group: str | None
+    group: str | None  # that it is a member of
     eta: float | None
     delay: float | None = None  # seconds
 
@@ -42,98 +43,99 @@ class Closed(NamedTuple):
 
 
 class Dependents(ABC):
-    """What the walk asks of a store, and tells it, within one transaction."""
+    """The dependents of tasks and groups, as a store reads and changes them in one transaction."""
 
     now: float
 
     @abstractmethod
     def waiters(self, id: str, *, barrier: bool) -> list[Waiter]:
-        """What waits for the task, or for the group, of that id."""
+        """Return the WAITING tasks that wait for the task `id`, or with `barrier` the group."""
 
     @abstractmethod
     def wake(self, id: str, phase: Phase, woken_by: str, eta: float | None) -> None:
-        """What a task waited for has ended; it is not to run before `eta`."""
+        """Make a waiting task READY or, until `eta`, SCHEDULED."""
 
     @abstractmethod
     def skip(self, id: str, phase: Phase, blame: str, keep_until: float | None) -> None:
-        """What a task waited for has failed: end it, in `phase`."""
+        """End a waiting task in `phase`, SKIPPED or CANCELLED, because of the task `blame`."""
 
     @abstractmethod
     def drop(self, id: str) -> None:
-        """Forget a task that waited for a failure."""
+        """Delete a task that waited for a failure."""
 
     @abstractmethod
     def is_open(self, group: str) -> bool:
-        """Whether a member has not ended."""
+        """Return whether a member has not ended."""
 
     @abstractmethod
     def blame(self, group: str) -> str | None:
-        """The task by which the group failed, if any did."""
+        """Return the id of the task by which the group failed; None if it did not fail."""
 
     @abstractmethod
     def close(self, group: str, blame: str | None) -> Closed | None:
-        """Note that all members have ended; None if that was known, or there is no such group."""
+        """Mark a group as ended; return None if it was already, or does not exist."""
 
     @abstractmethod
     def release(self, group: str) -> None:
-        """Let the members be swept, unless somebody still waits for the group."""
+        """Allow the members to be swept, unless a task still waits for the group."""
 
 
 class _End(NamedTuple):
-    """A task or a group has ended, and this is told to what waits for it."""
+    """The end of a task or a group, which is still to be propagated to its waiters."""
 
     id: str
-    barrier: bool
+    barrier: bool  # a group
     failed: bool
     phase: Phase
-    blame: str  # the task that failed, or the last one to end
+    cause: str  # the task that failed, or the last one to end
     keep_until: float | None
-    own: bool = True  # it failed itself: it was not skipped
-    chord: bool = False  # it was skipped because a group failed
-    inner: bool = False  # a group in another one, whose end decides what its members are kept for
+    by_itself: bool = True  # it failed itself: it was not skipped
+    through_group: bool = False  # it was skipped because a group failed
+    inner: bool = False  # a group in another group, by whose end its members are released
 
 
 def propagate_ends(dependents: Dependents, ended: Iterable[Ended]) -> None:
     """Wake, skip or drop what waited for the tasks that have just ended."""
     walk = _Walk(dependents)
     for each in ended:
-        walk.begin(each)
+        walk.add(each)
     walk.run()
 
 
 class _Walk:
-    """From ends to what they end in turn."""
+    """A walk from tasks that have ended to all that ends because of them."""
 
     def __init__(self, dependents: Dependents) -> None:
         self._dependents = dependents
         self._ends: deque[_End] = deque()
-        self._groups: dict[str, Ended] = {}  # groups, and the member that ended last
+        self._groups: dict[str, Ended] = {}  # groups to look at, and the member that ended last
 
-    def begin(self, task: Ended) -> None:
+    def add(self, task: Ended) -> None:
         if task.awaited:
-            # Nothing comes of one that wants to be ignored, but it has not failed.
-            ignored = task.told and task.phase is Phase.SUCCEEDED
+            # A task that wants to be ignored wakes nothing, but it has not failed either.
+            ignored = task.reported and task.phase is Phase.SUCCEEDED
             phase = Phase.CANCELLED if ignored else task.phase
             failed = phase is not Phase.SUCCEEDED
             end = _End(task.id, False, failed, phase, task.id, task.keep_until)
-            self._ends.append(end._replace(own=not ignored))
+            self._ends.append(end._replace(by_itself=not ignored))
         if task.group is not None:
             self._groups[task.group] = task
         if task.barrier is not None:
             self._dependents.release(task.barrier)
 
     def run(self) -> None:
-        """Tell whoever waits, until nobody is left to tell."""
+        """Propagate ends until no dependent is left."""
         while self._ends or self._groups:
             if self._ends:
-                self._tell(self._ends.popleft())
+                self._propagate(self._ends.popleft())
             else:
-                self._close(*self._groups.popitem())
+                self._close_if_complete(*self._groups.popitem())
 
-    def _tell(self, end: _End) -> None:
+    def _propagate(self, end: _End) -> None:
         for waiter in self._dependents.waiters(end.id, barrier=end.barrier):
             if waiter.on_failure:
-                wanted = end.failed and (end.own or (end.chord and waiter.on_failure > 1))
+                through_group = end.through_group and waiter.on_failure > 1
+                wanted = end.failed and (end.by_itself or through_group)
             else:
                 wanted = not end.failed
             if wanted:
@@ -148,26 +150,28 @@ class _Walk:
     def _wake(self, waiter: Waiter, end: _End) -> None:
         eta = waiter.eta if waiter.delay is None else self._dependents.now + waiter.delay
         later = eta is not None and eta > self._dependents.now
-        self._dependents.wake(waiter.id, Phase.SCHEDULED if later else Phase.READY, end.blame, eta)
+        phase = Phase.SCHEDULED if later else Phase.READY
+        self._dependents.wake(waiter.id, phase, end.cause, eta)
 
     def _skip(self, waiter: Waiter, end: _End) -> None:
-        # What waited for a revoked task is revoked with it; a chord's body has failed.
+        # What waits for a cancelled task is cancelled too; the body of a chord is skipped.
         cancelled = end.phase is Phase.CANCELLED and not end.barrier
         phase = Phase.CANCELLED if cancelled else Phase.SKIPPED
-        self._dependents.skip(waiter.id, phase, end.blame, end.keep_until)
-        skipped = end._replace(id=waiter.id, barrier=False, phase=phase, own=False)
-        self._ends.append(skipped._replace(chord=end.barrier or end.chord))
+        self._dependents.skip(waiter.id, phase, end.cause, end.keep_until)
+        skipped = end._replace(id=waiter.id, barrier=False, phase=phase, by_itself=False)
+        self._ends.append(skipped._replace(through_group=end.barrier or end.through_group))
         if waiter.group is not None:
-            self._groups[waiter.group] = Ended(end.blame, phase, waiter.group, None, end.keep_until)
+            last = Ended(end.cause, phase, waiter.group, None, end.keep_until)
+            self._groups[waiter.group] = last
 
     def _drop(self, id: str) -> None:
-        """It waited for a failure that did not come, and others may wait for it."""
+        """Delete a task that waited for a failure that did not come, and what waits for it."""
         for waiter in self._dependents.waiters(id, barrier=False):
             self._drop(waiter.id)
         self._dependents.drop(id)
 
-    def _close(self, group: str, last: Ended) -> None:
-        """See whether the last member of a group has ended."""
+    def _close_if_complete(self, group: str, last: Ended) -> None:
+        """End a group if all its members have ended."""
         if self._dependents.is_open(group):
             return
         blame = self._dependents.blame(group)
@@ -176,8 +180,8 @@ class _Walk:
             return
         failed = blame is not None and not closed.forgiving
         phase = Phase.SKIPPED if failed else Phase.SUCCEEDED
-        who = blame if failed and blame else last.id
+        cause = blame if failed and blame else last.id
         inner = closed.outer is not None
-        self._ends.append(_End(group, True, failed, phase, who, last.keep_until, inner=inner))
+        self._ends.append(_End(group, True, failed, phase, cause, last.keep_until, inner=inner))
         if closed.outer is not None:
             self._groups[closed.outer] = last

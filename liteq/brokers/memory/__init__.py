@@ -1,7 +1,7 @@
-"""Tasks in the memory of one process: the reference of the port, and a store for tests.
+"""The memory broker: the reference implementation of the port, and a store for tests.
 
-It forgets everything with its process, and no other process sees it, a forked one neither. So it
-is no store to run a program on.
+It forgets everything when its process exits, and no other process sees it, not even a forked one.
+So it is no store to run a program on.
 """
 
 from ...support.clock import Clock
@@ -11,5 +11,5 @@ __all__ = ["MemoryBroker", "connect"]
 
 
 def connect(url: str, name: str | None, clock: Clock) -> MemoryBroker:
-    """A new, empty store; two of them share nothing, whatever the URL."""
+    """Return a new, empty store; two of them share nothing, whatever the URL."""
     return MemoryBroker(clock)

@@ -1,7 +1,7 @@
-"""The verbs of the port, each the plainest code that is right.
+"""The broker: every verb of the port, in its order, as the plainest code that is right.
 
-It reads all tasks where it needs some of them, and copies its tables where others keep a log.
-What it answers is what the contract means; other brokers are held against it.
+It reads all tasks where it needs some of them, and takes a snapshot of its tables where others
+keep a log. What it returns is what the contract means; other brokers are compared with it.
 """
 
 import os
@@ -11,35 +11,27 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import WeakSet
 
+from ...model.entry import Entry, Fired, Firing
 from ...model.graph import Graph, Members
-from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
+from ...model.message import Attempt, Delivery, Message, Receipt, Record
 from ...model.outcome import Settlement
 from ...states import Phase
 from ...support.clock import Clock, system_clock
-from ..base import Claim, DecideRescue, QueueCount, Settled, ToTerminate, WorkerInfo
+from ..base import Broker, Claim, DecideRescue, QueueCount, Settled, ToTerminate, WorkerInfo
 from ..walk import propagate_ends
+from .inputs import inputs_of
 from .listeners import MemoryListener
-from .records import eta, headers_of, kept_until, new
-from .schedules import Scheduling
-from .workflows import Groups, MemoryDependents, Places, ended
+from .records import eta_of, finished, has_one_of, kept_until, new_record, revived, settled
+from .tables import Revocation, Tables
+from .workflows import MemoryDependents, ended_of, followers_of, is_needed, is_tied, members_of
 
 _FINAL = tuple(phase for phase in Phase if phase.final)
 
 
-class _Revoked(NamedTuple):
-    """A task that is not to run again."""
-
-    keep: float | None  # seconds that it is kept once it has ended cancelled
-    terminate: bool  # whoever runs it is to end it
-
-
-_NOT_REVOKED = _Revoked(None, terminate=False)
-
-
-class MemoryBroker(Scheduling):
+class MemoryBroker(Broker):
     """A store in this process, shared by its threads."""
 
     url = "memory://"
@@ -48,19 +40,12 @@ class MemoryBroker(Scheduling):
     default_serializer = "pickle"  # the bytes never leave the process
 
     def __init__(self, clock: Clock = system_clock) -> None:
-        super().__init__()
         self.clock = clock
         self._lock = threading.RLock()
-        self._tasks: dict[str, Record] = {}  # by id, in the order they were sent
-        self._holders: dict[str, int] = {}  # the worker of each running task
-        self._workers: dict[int, WorkerInfo] = {}
-        self._attempts: dict[str, list[Attempt]] = {}  # those that are over, but for the last
-        self._revoked: dict[str, _Revoked] = {}
-        self._places: Places = {}
-        self._groups: Groups = {}
-        self._ended: list[str] = []  # in this transaction
-        self._dead: set[int] = set()
-        self._tokens = count(1)  # one row for all tasks: no receipt ever fits a second claim
+        self._tables = Tables()
+        self._dead: set[int] = set()  # workers, see `mark_dead`
+        self._tokens = count(1)  # of all tasks, so that no receipt fits a second claim
+        self._versions = count(1)  # of all entries, so that no version ever comes again
         self._local = threading.local()
         self._work_listeners: WeakSet[MemoryListener] = WeakSet()
         self._result_listeners: WeakSet[MemoryListener] = WeakSet()
@@ -68,154 +53,179 @@ class MemoryBroker(Scheduling):
     # sending
 
     def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
-        with self._transaction():
+        with self._transaction() as tables:
             for message in messages:
-                if message.id not in self._tasks:
-                    self._put(new(message, self.clock()))
+                if message.id not in tables.tasks:
+                    self._put(new_record(message, self.clock()))
 
     def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
-        with self._transaction():
-            if graph.messages[0].id not in self._tasks:
-                self._dependents().insert(
-                    graph, [new(each, self.clock()) for each in graph.messages]
-                )
+        with self._transaction() as tables:
+            if graph.messages[0].id not in tables.tasks:
+                self._insert(graph)
 
     # working
 
     def claim(self, claim: Claim) -> list[Delivery]:
-        with self._transaction():
-            ready = [r for r in self._in(Phase.READY) if r.message.queue in claim.queues]
+        with self._transaction() as tables:
+            ready = [r for r in tables.in_phases(Phase.READY) if r.message.queue in claim.queues]
             ready.sort(key=lambda r: -r.message.priority)  # stable: of equals, first sent first
-            return [self._hand_out(each, claim.worker) for each in ready[: max(claim.limit, 0)]]
+            return [self._deliver(each, claim.worker) for each in ready[: max(claim.limit, 0)]]
 
     def settle(self, settlements: Sequence[Settlement], claim: Claim | None = None) -> Settled:
         with self._transaction():
             refused = [each.receipt for each in settlements if not self._settle(each)]
-            self._propagate_ends()
+            self._propagate_ends()  # before the claim, which may claim what was woken
             return Settled(refused, self.claim(claim) if claim else [])
 
     def release(self, receipts: Sequence[Receipt]) -> None:
-        with self._transaction():
-            for record in filter(None, map(self._held, receipts)):
+        with self._transaction() as tables:
+            for record in filter(None, map(tables.claimed, receipts)):
                 self._take_back(record)
 
     def promote(self) -> float | None:
-        with self._transaction():
-            for record in self._in(Phase.SCHEDULED):
-                if eta(record) <= self.clock():
+        with self._transaction() as tables:
+            for record in tables.in_phases(Phase.SCHEDULED):
+                if eta_of(record) <= self.clock():
                     self._put(record._replace(phase=Phase.READY))
-            return min(map(eta, self._in(Phase.SCHEDULED)), default=None)
+            return min(map(eta_of, tables.in_phases(Phase.SCHEDULED)), default=None)
 
     def rescue(self, decide: DecideRescue) -> list[Record]:
-        with self._transaction():
+        with self._transaction() as tables:
             rescued = []
-            for worker in [each for each in self._present() if each.id in self._dead]:
-                held = [self._delivery(record) for record in self._held_by(worker.id)]
+            for worker in [each for each in tables.active_workers() if each.id in self._dead]:
+                held = [self._delivery(record) for record in tables.claimed_by(worker.id)]
                 released, settlements = decide(worker.info, held)
-                for record in filter(None, map(self._held, released)):
+                for record in filter(None, map(tables.claimed, released)):
                     self._take_back(record)
-                for each in settlements:
-                    self._settle(each)
+                for settlement in settlements:
+                    self._settle(settlement)
                 self._stop(worker.id)
                 rescued += [delivery.message.id for delivery in held]
             self._propagate_ends()
-            return [self._tasks[id] for id in rescued]
+            return [tables.tasks[id] for id in rescued]
 
     def to_terminate(self, worker: int) -> list[ToTerminate]:
         with self._lock:
+            revoked = self._tables.revoked
+            ids = {id for id, revocation in revoked.items() if revocation.terminate}
             return [
                 ToTerminate(Receipt(record.message.id, record.token), record.message.id)
-                for record in self._held_by(worker)
-                if self._revoked.get(record.message.id, _NOT_REVOKED).terminate
+                for record in self._tables.claimed_by(worker)
+                if record.message.id in ids
             ]
 
     # results
 
     def fetch(self, ids: Sequence[str]) -> list[Record | None]:
         with self._lock:
-            return [self._tasks.get(id) for id in ids]
+            return [self._tables.tasks.get(id) for id in ids]
 
     def report(self, id: str, state: str, meta: bytes, serializer: str) -> bool:
-        with self._transaction():
-            record = self._tasks.get(id)
+        with self._transaction() as tables:
+            record = tables.tasks.get(id)
             if record is None or record.phase.final:
                 return False
             self._put(record._replace(reported=state, result=meta, result_serializer=serializer))
             return True
 
     def forget(self, ids: Sequence[str]) -> int:
-        with self._transaction():
-            wanted = [r for r in self._in(*_FINAL) if r.message.id in ids]
-            return self._drop([r for r in wanted if not self._dependents().needed(r)])
+        with self._transaction() as tables:
+            ended = [record for record in tables.in_phases(*_FINAL) if record.message.id in ids]
+            return tables.delete([record for record in ended if not is_needed(tables, record)])
 
     def attempts(self, id: str) -> list[Attempt]:
         with self._lock:
-            earlier = self._attempts.get(id, [])
-            return [*earlier, *last_attempt(self._tasks.get(id), len(earlier))]
+            return self._tables.all_attempts(id)
 
     def followers(self, id: str, *, group: bool = False) -> list[str]:
         with self._lock:
-            return self._dependents().followers(id, barrier=group)
+            return followers_of(self._tables, id, barrier=group)
 
     def members(self, group: str) -> Members:
         with self._lock:
-            return self._dependents().members(group)
+            return members_of(self._tables, group)
 
     def cancel(
         self, ids: Sequence[str], keep: float | None, *, terminate: bool = False
     ) -> list[str]:
-        with self._transaction():
-            known = [id for id in dict.fromkeys(ids) if id in self._tasks]
-            found = [id for id in known if not self._tasks[id].phase.final]
+        with self._transaction() as tables:
+            known = [id for id in dict.fromkeys(ids) if id in tables.tasks]
+            found = [id for id in known if not tables.tasks[id].phase.final]
             for id in found:
-                self._revoked[id] = _Revoked(keep, terminate)
-                self._put(self._tasks[id])
+                tables.revoked[id] = Revocation(keep, terminate)
+                self._put(tables.tasks[id])
             if found and terminate:
                 _notify(self._work_listeners)
             return found
 
     def revive(self, ids: Sequence[str]) -> list[str]:
-        with self._transaction():
-            known = [id for id in dict.fromkeys(ids) if id in self._tasks]
-            lost = [id for id in known if self._tasks[id].phase > Phase.SUCCEEDED]
-            for id in lost:
-                record = self._tasks[id]
-                self._attempts[id] = self.attempts(id)
-                self._revoked.pop(id, None)
-                message = record.message._replace(retries=0, eta=None, expires=None)
-                fresh = record._replace(message=message, phase=Phase.READY, lost=0, reported=None)
-                fresh = fresh._replace(started=None, finished=None, keep_until=None)
-                self._put(fresh._replace(result=None, result_serializer=None, traceback=None))
+        with self._transaction() as tables:
+            known = [id for id in dict.fromkeys(ids) if id in tables.tasks]
+            failed = [id for id in known if tables.tasks[id].phase > Phase.SUCCEEDED]
+            for id in failed:
+                tables.attempts[id] = tables.all_attempts(id)
+                tables.revoked.pop(id, None)
+                self._put(revived(tables.tasks[id]))
                 self._dependents().unskip(id)
-            return lost
+            return failed
 
     def sweep(self, limit: int) -> int:
+        with self._transaction() as tables:
+            over = [r for r in tables.in_phases(*_FINAL) if kept_until(r) <= self.clock()]
+            free = [record for record in over if not is_needed(tables, record)]
+            return tables.delete(sorted(free, key=kept_until)[:limit])
+
+    # schedules
+
+    def schedule(self, entries: Sequence[Entry]) -> list[str]:
         with self._transaction():
-            over = [r for r in self._in(*_FINAL) if kept_until(r) <= self.clock()]
-            free = [record for record in over if not self._dependents().needed(record)]
-            return self._drop(sorted(free, key=kept_until)[:limit])
+            return [each.name for each in entries if not self._write_entry(each)]
+
+    def unschedule(self, names: Sequence[str]) -> list[str]:
+        with self._transaction() as tables:
+            known = [name for name in dict.fromkeys(names) if name in tables.entries]
+            for name in known:
+                del tables.entries[name]
+            return known
+
+    def schedules(self, due_by: float | None = None) -> list[Entry]:
+        with self._lock:
+            entries = sorted(self._tables.entries.values(), key=lambda entry: entry.name)
+        if due_by is None:
+            return entries
+        return [each for each in entries if each.due is not None and each.due <= due_by]
+
+    def next_fire(self) -> float | None:
+        with self._lock:
+            dues = [entry.due for entry in self._tables.entries.values() if entry.due is not None]
+        return min(dues, default=None)
+
+    def fire(self, firings: Sequence[Firing]) -> list[Fired]:
+        with self._transaction():
+            return [self._fire(each) for each in firings]
 
     # workers
 
     def register(self, name: str, info: str) -> int:
-        with self._transaction():
-            id, pid, now = len(self._workers) + 1, os.getpid(), self.clock()
+        with self._transaction() as tables:
+            id, pid, now = len(tables.workers) + 1, os.getpid(), self.clock()
             host = socket.gethostname()
-            self._workers[id] = WorkerInfo(id, name, pid, host, now, now, None, info)
+            tables.workers[id] = WorkerInfo(id, name, pid, host, now, now, None, info)
             return id
 
     def beat(self, worker: int, info: str) -> None:
-        with self._transaction():
-            self._workers[worker] = self._workers[worker]._replace(beat=self.clock(), info=info)
+        with self._transaction() as tables:
+            known = tables.workers[worker]
+            tables.workers[worker] = known._replace(beat=self.clock(), info=info)
 
     def unregister(self, worker: int) -> None:
-        with self._transaction():
-            for record in self._held_by(worker):
+        with self._transaction() as tables:
+            for record in tables.claimed_by(worker):
                 self._take_back(record)
             self._stop(worker)
 
     def mark_dead(self, worker: int) -> None:
-        """For tests: as if the process of `worker` had been killed."""
+        """Treat a worker as if its process had been killed. For tests."""
         with self._lock:
             self._dead.add(worker)
 
@@ -233,7 +243,7 @@ class MemoryBroker(Scheduling):
     # upkeep
 
     def upkeep(self, *, idle: bool = False) -> None:
-        """Nothing here needs any."""
+        """Do nothing."""
 
     def close(self) -> None:
         """Close the listeners. The tasks stay."""
@@ -245,7 +255,7 @@ class MemoryBroker(Scheduling):
 
     def counts(self) -> list[QueueCount]:
         with self._lock:
-            found = Counter((r.message.queue, r.phase) for r in self._tasks.values())
+            found = Counter((r.message.queue, r.phase) for r in self._tables.tasks.values())
         return [QueueCount(*key, found[key]) for key in sorted(found)]
 
     def listing(
@@ -257,164 +267,160 @@ class MemoryBroker(Scheduling):
         headers: Mapping[str, Any] | None = None,
     ) -> list[Record]:
         with self._lock:
-            found = self._in(*phases)
+            found = self._tables.in_phases(*phases)
         if task is not None:
             found = [record for record in found if record.message.task == task]
         if headers is not None:
-            wanted = headers.items()
-            found = [each for each in found if any(pair in headers_of(each) for pair in wanted)]
+            found = [record for record in found if has_one_of(headers, record)]
         return found[:limit]
 
     def workers(self) -> list[WorkerInfo]:
         with self._lock:
-            return [worker for worker in self._present() if worker.id not in self._dead]
+            active = self._tables.active_workers()
+            return [worker for worker in active if worker.id not in self._dead]
 
     def purge(self, queues: Sequence[str] | None) -> int:
-        with self._transaction():
-            waiting = self._in(Phase.SCHEDULED, Phase.READY)
+        with self._transaction() as tables:
+            waiting = tables.in_phases(Phase.SCHEDULED, Phase.READY)
             found = [r for r in waiting if queues is None or r.message.queue in queues]
-            tied = [record for record in found if self._dependents().tied(record.message.id)]
+            tied = [record for record in found if is_tied(tables, record.message.id)]
             for record in tied:
-                self._put(self._ended_now(record._replace(phase=Phase.CANCELLED), 0))
-            return len(tied) + self._drop([r for r in found if r not in tied])
+                self._put(finished(record, Phase.CANCELLED, self.clock(), keep=0))
+            return len(tied) + tables.delete([each for each in found if each not in tied])
 
-    # inside
+    # private
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """All of it, or none; nobody sees the half of it. Records are values, so a copy is all."""
+    def _transaction(self) -> Iterator[Tables]:
+        """Yield the tables. If the block raises, all that it changed is undone.
+
+        No other thread sees a part of it. Transactions may be nested.
+        """
         with self._lock:
-            tables = vars(self).items()
-            before = {name: table.copy() for name, table in tables if isinstance(table, dict)}
+            snapshot = self._tables.copy()
             try:
-                yield
+                yield self._tables
                 self._propagate_ends()
             except BaseException:
-                vars(self).update(before)
+                self._tables = snapshot
                 raise
 
     def _put(self, record: Record) -> None:
-        """Write `record`, and ring for whoever may want to know."""
-        revoked = self._revoked.get(record.message.id)
-        if revoked is not None and record.phase < Phase.RUNNING:
-            record = self._ended_now(record._replace(phase=Phase.CANCELLED), revoked.keep)
+        """Store `record`, and notify the listeners that it may concern."""
+        tables, id = self._tables, record.message.id
+        if id in tables.revoked and record.phase < Phase.RUNNING:
+            keep = tables.revoked[id].keep
+            record = finished(record, Phase.CANCELLED, self.clock(), keep)
         for value in (record.message.payload, record.result or b""):
-            memoryview(value)  # raises for what is no bytes: no store would take it
-        self._tasks[record.message.id] = record
+            memoryview(value)  # raises for what is not bytes: other stores would refuse it too
+        tables.tasks[id] = record
         if record.phase.final:
-            self._ended.append(record.message.id)
+            tables.ended.append(id)
             _notify(self._result_listeners)
         elif record.phase is not Phase.RUNNING:
             _notify(self._work_listeners)
 
     def _propagate_ends(self) -> None:
-        """Wake or skip what waited for the tasks that have ended."""
-        while self._ended:
-            ended_now, self._ended = self._ended, []
-            records = [self._tasks[id] for id in ended_now if id in self._tasks]
-            # The walk has propagated the tasks that it ended itself.
-            propagate_ends(self._dependents(), [ended(record) for record in records])
-            self._ended = []
+        """Wake, skip or drop what waited for tasks that have ended in this transaction."""
+        tables = self._tables
+        while tables.ended:
+            records = [tables.tasks[id] for id in tables.ended if id in tables.tasks]
+            tables.ended.clear()
+            propagate_ends(self._dependents(), [ended_of(record) for record in records])
+            tables.ended.clear()  # the walk propagates the ends that it causes itself
 
     def _dependents(self) -> MemoryDependents:
-        return MemoryDependents(self._tasks, self._places, self._groups, self.clock(), self._put)
+        return MemoryDependents(self._tables, self.clock(), self._put)
 
-    def _drop(self, records: Iterable[Record]) -> int:
-        gone = [self._tasks.pop(record.message.id) for record in records]
-        for record in gone:
-            self._attempts.pop(record.message.id, None)
-            self._revoked.pop(record.message.id, None)
-            self._places.pop(record.message.id, None)
-        return len(gone)
+    def _insert(self, graph: Graph) -> None:
+        """Store a workflow."""
+        records = [new_record(message, self.clock()) for message in graph.messages]
+        self._dependents().insert(graph, records)
 
-    def _in(self, *phases: Phase) -> list[Record]:
-        """The tasks in `phases`, in the order they were sent."""
-        return [record for record in self._tasks.values() if record.phase in phases]
-
-    def _held_by(self, worker: int) -> list[Record]:
-        return [self._tasks[id] for id, holder in self._holders.items() if holder == worker]
-
-    def _held(self, receipt: Receipt) -> Record | None:
-        """The running task of `receipt`; None when that claim was lost."""
-        record = self._tasks.get(str(receipt.key))
-        holds = record and record.phase is Phase.RUNNING and record.token == receipt.token
-        return record if holds else None
-
-    def _hand_out(self, record: Record, worker: int) -> Delivery:
-        token, name = next(self._tokens), self._workers[worker].name
-        self._holders[record.message.id] = worker
-        claimed = record._replace(
-            phase=Phase.RUNNING, token=token, worker=name, started=self.clock()
+    def _deliver(self, record: Record, worker: int) -> Delivery:
+        """Give a ready task to a worker."""
+        tables = self._tables
+        running = record._replace(
+            phase=Phase.RUNNING,
+            token=next(self._tokens),
+            started=self.clock(),
+            worker=tables.workers[worker].name,
         )
-        self._put(claimed)
-        return self._delivery(claimed)
+        tables.holders[record.message.id] = worker
+        self._put(running)
+        return self._delivery(running)
 
     def _delivery(self, record: Record) -> Delivery:
-        id, dependents = record.message.id, self._dependents()
+        """Return the delivery of a running task."""
+        tables, id = self._tables, record.message.id
         return Delivery(
             record.message,
             Receipt(id, record.token),
             record.lost,
             record.reported,
-            len(self._attempts.get(id, ())),
-            dependents.tied(id),
+            len(tables.attempts.get(id, ())),
+            is_tied(tables, id),
             record.woken_by,
-            dependents.inputs(id),
+            inputs_of(tables, id),
         )
 
     def _take_back(self, record: Record) -> None:
         """Make a running task ready again."""
-        del self._holders[record.message.id]
+        del self._tables.holders[record.message.id]
         self._put(record._replace(phase=Phase.READY, started=None))
 
-    def _settle(self, each: Settlement) -> bool:
-        """Write one settlement; say whether its claim still held."""
-        record = self._held(each.receipt)
+    def _settle(self, settlement: Settlement) -> bool:
+        """Write one settlement; return False if its claim was lost."""
+        tables = self._tables
+        record = tables.claimed(settlement.receipt)
         if record is None:
             return False
-        del self._holders[record.message.id]
-        if each.retry is not None:
-            self._remember(record, each.at, each.why, each.traceback)
-        record = record._replace(
-            phase=each.phase,
-            result=each.result,
-            result_serializer=each.result_serializer,
-            traceback=each.traceback,
-            reported=each.reported,
-            lost=each.lost,
-        )
-        if each.retry is None:
-            self._put(record._replace(finished=each.at, keep_until=each.keep_until))
-        else:
-            self._put(record._replace(message=each.retry, started=None))
-            if each.graph is not None:
-                parts = [new(message, self.clock()) for message in each.graph.messages]
-                self._dependents().insert(each.graph, parts)
-            if each.place is not None:
-                self._dependents().replace(each.retry.id, each.place)
+        del tables.holders[record.message.id]
+        if settlement.retry is not None:
+            tables.add_attempt(record, settlement.at, settlement.why, settlement.traceback)
+        record = settled(record, settlement)
+        self._put(record)
+        if settlement.graph is not None:
+            self._insert(settlement.graph)
+        if settlement.place is not None:
+            self._dependents().replace(record.message.id, settlement.place)
         return True
 
-    def _remember(self, record: Record, ended: float, outcome: str, error: str | None) -> None:
-        """Note how an attempt ended that was not the last one."""
-        attempts = self._attempts.get(record.message.id, [])
-        when = record.started, ended, record.worker
-        self._attempts[record.message.id] = [
-            *attempts,
-            Attempt(len(attempts) + 1, *when, outcome, error),
-        ]
-
-    def _ended_now(self, record: Record, keep: float | None) -> Record:
-        now = self.clock()
-        return record._replace(finished=now, keep_until=None if keep is None else now + keep)
-
-    def _present(self) -> list[WorkerInfo]:
-        return [worker for worker in self._workers.values() if worker.stopped is None]
-
     def _stop(self, worker: int) -> None:
-        self._workers[worker] = self._workers[worker]._replace(stopped=self.clock())
+        stopped = self._tables.workers[worker]._replace(stopped=self.clock())
+        self._tables.workers[worker] = stopped
 
-    def _notify_workers(self) -> None:
+    def _write_entry(self, entry: Entry) -> bool:
+        """Store one entry; return False if the one that it replaces was changed or deleted."""
+        if not self._is_current(entry):
+            return False
+        memoryview(entry.message.payload)  # raises for what is not bytes
+        self._tables.entries[entry.name] = entry._replace(version=next(self._versions))
         _notify(self._work_listeners)
+        return True
+
+    def _is_current(self, entry: Entry) -> bool:
+        stored = self._tables.entries.get(entry.name)
+        return entry.version == (0 if stored is None else stored.version)
+
+    def _fire(self, firing: Firing) -> Fired:
+        """Advance one entry and send its message."""
+        entry, message = firing
+        if not self._is_current(entry):
+            return Fired.LOST
+        held = message is not None and not entry.overlap and self._last_run_is_unfinished(entry)
+        if held:
+            stored = self._tables.entries[entry.name]
+            entry = entry._replace(runs=stored.runs, last=stored.last, last_id=stored.last_id)
+        elif message is not None and message.id not in self._tables.tasks:
+            self._put(new_record(message, self.clock()))
+        self._write_entry(entry)
+        return Fired.HELD if held else Fired.DONE
+
+    def _last_run_is_unfinished(self, entry: Entry) -> bool:
+        stored = self._tables.entries[entry.name]
+        last = self._tables.tasks.get(stored.last_id or "")
+        return last is not None and not last.phase.final
 
     def _listen(self, listeners: WeakSet[MemoryListener]) -> MemoryListener:
         listener = MemoryListener()

@@ -4,7 +4,7 @@ from ..listeners import LocalListener
 
 
 class MemoryListener(LocalListener):
-    """Rung by whoever changes the store."""
+    """A listener that the broker notifies of every change."""
 
     def missed(self) -> bool:
-        return False  # every change of this store rings
+        return False

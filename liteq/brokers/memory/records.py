@@ -1,16 +1,17 @@
-"""Small questions to records, and how they begin."""
+"""Records: how they begin and change, and small questions about them. Pure functions."""
 
-from collections.abc import ItemsView
+from collections.abc import Mapping
 from math import inf
 from typing import Any
 
 from ...model.message import Message, Record
 from ...model.options import options_of
+from ...model.outcome import Settlement
 from ...states import Phase
 
 
-def new(message: Message, now: float) -> Record:
-    """A message as it is first stored."""
+def new_record(message: Message, now: float) -> Record:
+    """Return the record of a message that is stored now."""
     later = message.eta is not None and message.eta > now
     return Record(
         message=message,
@@ -29,17 +30,54 @@ def new(message: Message, now: float) -> Record:
     )
 
 
-def headers_of(record: Record) -> ItemsView[str, Any]:
-    """The headers it was sent with."""
-    headers: dict[str, Any] = options_of(record.message).get("headers") or {}
-    return headers.items()
+def settled(record: Record, settlement: Settlement) -> Record:
+    """Return the record of a running task after its settlement."""
+    record = record._replace(
+        phase=settlement.phase,
+        result=settlement.result,
+        result_serializer=settlement.result_serializer,
+        traceback=settlement.traceback,
+        reported=settlement.reported,
+        lost=settlement.lost,
+    )
+    if settlement.retry is not None:
+        return record._replace(message=settlement.retry, started=None)
+    return record._replace(finished=settlement.at, keep_until=settlement.keep_until)
 
 
-def eta(record: Record) -> float:
-    """Not before."""
+def finished(record: Record, phase: Phase, now: float, keep: float | None) -> Record:
+    """Return the record of a task that ends now and is kept for `keep` seconds; None: for ever."""
+    keep_until = None if keep is None else now + keep
+    return record._replace(phase=phase, finished=now, keep_until=keep_until)
+
+
+def revived(record: Record) -> Record:
+    """Return the record of a task that is to run as if it had never been tried."""
+    return record._replace(
+        message=record.message._replace(retries=0, eta=None, expires=None),
+        phase=Phase.READY,
+        lost=0,
+        started=None,
+        finished=None,
+        keep_until=None,
+        result=None,
+        result_serializer=None,
+        traceback=None,
+        reported=None,
+    )
+
+
+def has_one_of(headers: Mapping[str, Any], record: Record) -> bool:
+    """Return whether the task was sent with one of `headers`."""
+    sent: dict[str, Any] = options_of(record.message).get("headers") or {}
+    return any(pair in sent.items() for pair in headers.items())
+
+
+def eta_of(record: Record) -> float:
+    """Return the time before which the task is not to run; infinite if it has none."""
     return inf if record.message.eta is None else record.message.eta
 
 
 def kept_until(record: Record) -> float:
-    """When it may be forgotten."""
+    """Return the time from which on the task may be swept; infinite if it has none."""
     return inf if record.keep_until is None else record.keep_until

@@ -1,214 +1,174 @@
-"""Workflows in plain dicts: what waits for what, and what it takes from there."""
+"""Workflows: how they are stored, and what depends on a task or a group."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
 
-from ...model.graph import Graph, Group, Members, Place
-from ...model.message import Input, Record
+from ...model.graph import ALONE, Graph, Members, Place
+from ...model.message import Record
 from ...states import Phase
 from ..walk import Closed, Dependents, Ended, Waiter
-
-
-class StoredGroup(NamedTuple):
-    """A group, and what became of it."""
-
-    group: Group
-    closed: bool = False
-    blame: str | None = None  # the task by which it failed
-    released: bool = False  # nobody needs its members' results any more
-
-
-_NO_PLACE = Place()
-
-Tasks = dict[str, Record]
-Places = dict[str, Place]
-Groups = dict[str, StoredGroup]
+from .tables import StoredGroup, Tables
 
 
 class MemoryDependents(Dependents):
-    """The walk's questions to the tables of the broker; `put` writes a record back."""
+    """The dependents of ended tasks, in the tables; `put` stores a changed record."""
 
-    def __init__(
-        self,
-        tasks: Tasks,
-        places: Places,
-        groups: Groups,
-        now: float,
-        put: Callable[[Record], None],
-    ) -> None:
+    def __init__(self, tables: Tables, now: float, put: Callable[[Record], None]) -> None:
         self.now = now
-        self._tasks = tasks
-        self._places = places
-        self._groups = groups
+        self._tables = tables
         self._put = put
 
     def waiters(self, id: str, *, barrier: bool) -> list[Waiter]:
         return [
-            Waiter(name, place.on_failure, place.group, self._tasks[name].message.eta, place.delay)
-            for name, place in self._places.items()
-            if (place.waits, place.barrier) == (id, barrier)
-            and self._tasks[name].phase is Phase.WAITING
+            Waiter(
+                record.message.id, place.on_failure, place.group, record.message.eta, place.delay
+            )
+            for record, place in _all_waiters(self._tables, id, barrier=barrier)
+            if record.phase is Phase.WAITING
         ]
 
     def wake(self, id: str, phase: Phase, woken_by: str, eta: float | None) -> None:
-        record = self._tasks[id]
+        record = self._tables.tasks[id]
         message = record.message._replace(eta=eta)
         self._put(record._replace(message=message, phase=phase, woken_by=woken_by))
 
     def skip(self, id: str, phase: Phase, blame: str, keep_until: float | None) -> None:
-        skipped = self._tasks[id]._replace(phase=phase, woken_by=blame)
+        skipped = self._tables.tasks[id]._replace(phase=phase, woken_by=blame)
         self._put(skipped._replace(finished=self.now, keep_until=keep_until))
 
     def drop(self, id: str) -> None:
-        del self._tasks[id], self._places[id]
+        self._tables.delete([self._tables.tasks[id]])
 
     def is_open(self, group: str) -> bool:
-        return not all(task.phase.final for task in self._members(group)) or not all(
-            state.closed for state in self._inner(group).values()
+        return not all(task.phase.final for task in _tasks_in(self._tables, group)) or not all(
+            stored.closed for stored in _groups_in(self._tables, group)
         )
 
     def blame(self, group: str) -> str | None:
-        for task in self._members(group):
+        for task in _tasks_in(self._tables, group):
             if task.phase is Phase.SKIPPED:
                 return task.woken_by or task.message.id
             if task.phase > Phase.SUCCEEDED:
                 return task.message.id
-        inner = self._inner(group).values()
-        return next((s.blame for s in inner if s.blame and not s.group.forgiving), None)
+        failed = (each for each in _groups_in(self._tables, group) if not each.group.forgiving)
+        return next((each.blame for each in failed if each.blame), None)
 
     def close(self, group: str, blame: str | None) -> Closed | None:
-        state = self._groups.get(group)
-        if state is None or state.closed:
+        stored = self._tables.groups.get(group)
+        if stored is None or stored.closed:
             return None
-        self._groups[group] = state._replace(closed=True, blame=blame)
-        return Closed(state.group.outer, state.group.forgiving)
+        self._tables.groups[group] = stored._replace(closed=True, blame=blame)
+        return Closed(stored.group.outer, stored.group.forgiving)
 
     def release(self, group: str) -> None:
-        waiting = (self._tasks[name] for name, p in self._places.items() if _waits(p, group))
-        if all(task.phase.final for task in waiting):
+        waiters = _all_waiters(self._tables, group, barrier=True)
+        if all(record.phase.final for record, _ in waiters):
             self._release(group)
 
     def _release(self, group: str) -> None:
-        if group in self._groups:
-            self._groups[group] = self._groups[group]._replace(released=True)
-        for inner in self._inner(group):
-            self._release(inner)
+        stored = self._tables.groups.get(group)
+        if stored is not None:
+            self._tables.groups[group] = stored._replace(released=True)
+        for inner in _groups_in(self._tables, group):
+            self._release(inner.group.id)
 
-    def _members(self, group: str) -> list[Record]:
-        return [task for task in self._tasks.values() if task.group == group]
-
-    def _inner(self, group: str) -> Groups:
-        return {id: state for id, state in self._groups.items() if state.group.outer == group}
-
-    # whole workflows
+    # workflows as a whole
 
     def insert(self, graph: Graph, records: Sequence[Record]) -> None:
-        """Put the `records` of the messages of `graph` in their places."""
+        """Store a workflow; `records` are those of its messages. Known ids are left as they are."""
         for record, place in zip(records, graph.places, strict=True):
             id = record.message.id
-            if id in self._tasks:
+            if id in self._tables.tasks:
                 continue
-            self._places[id] = place
-            phase = record.phase if place.waits is None else Phase.WAITING
-            after = record._replace(phase=phase, waits=place.waits, barrier=place.barrier)
-            after = after._replace(on_failure=place.on_failure)
-            self._put(after._replace(group=place.group, position=place.position))
+            self._tables.places[id] = place
+            self._put(
+                record._replace(
+                    phase=record.phase if place.waits is None else Phase.WAITING,
+                    waits=place.waits,
+                    barrier=place.barrier,
+                    on_failure=place.on_failure,
+                    group=place.group,
+                    position=place.position,
+                )
+            )
         for group in graph.groups:
-            self._groups.setdefault(group.id, StoredGroup(group))
+            self._tables.groups.setdefault(group.id, StoredGroup(group))
 
     def replace(self, id: str, after: Place) -> None:
-        """The end of a task waits for that of what goes on in its place."""
-        place = self._places.get(id, _NO_PLACE)
-        old = place.waits if place.barrier else None
+        """Let the task `id` wait for what was sent in its place."""
+        place = self._tables.places.get(id, ALONE)
+        waited = place.waits if place.barrier else None
         if after.waits is not None:
             place = place._replace(waits=after.waits, barrier=after.barrier)
-        record = self._tasks[id]._replace(waits=place.waits, barrier=place.barrier, on_failure=0)
-        self._put(record)
-        self._places[id] = place._replace(takes=after.takes, on_failure=0, followed=True)
-        if old is not None:
-            self.release(old)
+        record = self._tables.tasks[id]
+        self._put(record._replace(waits=place.waits, barrier=place.barrier, on_failure=0))
+        place = place._replace(takes=after.takes, on_failure=0, followed=True)
+        self._tables.places[id] = place
+        if waited is not None:
+            self.release(waited)
 
     def unskip(self, id: str) -> None:
-        """What was skipped for a revived task waits again."""
-        for name, state in self._groups.items():
-            if state.blame == id:
-                self._groups[name] = StoredGroup(state.group)
-        for record in list(self._tasks.values()):
-            if record.phase is Phase.SKIPPED and record.woken_by == id:
-                again = record._replace(phase=Phase.WAITING, woken_by=None)
-                self._put(again._replace(finished=None, keep_until=None))
-
-    def tied(self, id: str) -> bool:
-        """Whether somebody wants to know when it ends."""
-        place = self._places.get(id, _NO_PLACE)
-        return bool(place.followed or place.barrier or place.group)
-
-    def needed(self, record: Record) -> bool:
-        """Whether what a task came to is still to be handed on."""
-        after = (record.message.id, False)
-        waiters = [n for n, p in self._places.items() if (p.waits, p.barrier) == after]
-        state = self._groups.get(record.group or "")
-        held = state is not None and not state.released
-        return held or not all(self._tasks[name].phase.final for name in waiters)
-
-    # who belongs together
-
-    def followers(self, id: str, *, barrier: bool) -> list[str]:
-        """Those that wait or waited for it, in the order they were sent."""
-        return [name for name in self._tasks if self._waits(name) == (id, barrier)]
-
-    def members(self, group: str) -> Members:
-        """What is in a group."""
-        tasks = sorted(self._members(group), key=lambda task: task.position)
-        inner = sorted(self._inner(group).items(), key=lambda each: each[1].group.position)
-        state = self._groups.get(group)
-        outer = state.group.outer if state else None
-        return Members([task.message.id for task in tasks], [id for id, _ in inner], outer)
-
-    def _waits(self, id: str) -> tuple[str | None, bool]:
-        place = self._places.get(id, _NO_PLACE)
-        return place.waits, place.barrier
-
-    # what it takes
-
-    def inputs(self, id: str) -> Any:
-        """What a claimed task takes from what it waited for."""
-        place = self._places.get(id, _NO_PLACE)
-        if place.waits is None or not (place.takes or place.on_failure):
-            return None
-        if place.barrier:
-            return self._all(place.waits)
-        record = self._tasks.get(place.waits)
-        if record is None:
-            return None
-        return self._failure(record) if place.on_failure else _input(record)
-
-    def _all(self, group: str) -> list[Any]:
-        found = [(task.position, self._cause(task)) for task in self._members(group)]
-        more = [(s.group.position, self._all(id)) for id, s in self._inner(group).items()]
-        return [each for _, each in sorted([*found, *more], key=lambda member: member[0])]
-
-    def _failure(self, record: Record) -> Input:
-        return self._cause(record)._replace(blame=record.woken_by, message=tuple(record.message))
-
-    def _cause(self, record: Record) -> Input:
-        """What a task came to; of one that was skipped, what that is due to."""
-        cause = record
-        if record.phase is Phase.SKIPPED and record.woken_by is not None:
-            cause = self._tasks.get(record.woken_by, record)
-        return _input(cause)._replace(phase=record.phase)
+        """Let tasks wait again that were skipped because of the task `id`, which was revived."""
+        for name, stored in self._tables.groups.items():
+            if stored.blame == id:
+                self._tables.groups[name] = StoredGroup(stored.group)
+        for record in self._tables.in_phases(Phase.SKIPPED):
+            if record.woken_by == id:
+                waiting = record._replace(phase=Phase.WAITING, woken_by=None)
+                self._put(waiting._replace(finished=None, keep_until=None))
 
 
-def ended(record: Record) -> Ended:
-    """What the walk has to know of a task that has ended."""
+# questions to the tables
+
+
+def ended_of(record: Record) -> Ended:
+    """Return what the walk has to know of a task that has ended."""
     barrier = record.waits if record.barrier else None
-    told = record.reported is not None
-    return Ended(record.message.id, record.phase, record.group, barrier, record.keep_until, told)
+    reported = record.reported is not None
+    return Ended(
+        record.message.id, record.phase, record.group, barrier, record.keep_until, reported
+    )
 
 
-def _waits(place: Place, group: str) -> bool:
-    return place.barrier and place.waits == group
+def is_tied(tables: Tables, id: str) -> bool:
+    """Return whether others wait for the end of the task, or it waited for a group."""
+    place = tables.places.get(id, ALONE)
+    return bool(place.followed or place.barrier or place.group)
 
 
-def _input(record: Record) -> Input:
-    return Input(record.phase, record.result_serializer, record.result, record.traceback)
+def is_needed(tables: Tables, record: Record) -> bool:
+    """Return whether the outcome of the task is still to be handed on to others."""
+    stored = tables.groups.get(record.group or "")
+    if stored is not None and not stored.released:
+        return True
+    waiters = _all_waiters(tables, record.message.id, barrier=False)
+    return not all(waiter.phase.final for waiter, _ in waiters)
+
+
+def followers_of(tables: Tables, id: str, *, barrier: bool) -> list[str]:
+    """Return the ids of all tasks that wait or waited for it, in order of sending."""
+    return [record.message.id for record, _ in _all_waiters(tables, id, barrier=barrier)]
+
+
+def members_of(tables: Tables, group: str) -> Members:
+    """Return the members of a group."""
+    tasks = sorted(_tasks_in(tables, group), key=lambda task: task.position)
+    inner = sorted(_groups_in(tables, group), key=lambda stored: stored.group.position)
+    stored = tables.groups.get(group)
+    outer = stored.group.outer if stored else None
+    return Members([task.message.id for task in tasks], [each.group.id for each in inner], outer)
+
+
+def _all_waiters(tables: Tables, id: str, *, barrier: bool) -> Iterator[tuple[Record, Place]]:
+    """Yield the tasks that wait or waited for a task or a group, in order of sending."""
+    for name, record in tables.tasks.items():
+        place = tables.places.get(name, ALONE)
+        if (place.waits, place.barrier) == (id, barrier):
+            yield record, place
+
+
+def _tasks_in(tables: Tables, group: str) -> list[Record]:
+    return [task for task in tables.tasks.values() if task.group == group]
+
+
+def _groups_in(tables: Tables, group: str) -> list[StoredGroup]:
+    return [stored for stored in tables.groups.values() if stored.group.outer == group]

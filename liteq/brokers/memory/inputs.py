@@ -1,0 +1,54 @@
+"""Inputs: what a claimed task takes from the tasks that it has waited for."""
+
+from typing import Any
+
+from ...model.graph import ALONE
+from ...model.message import Input, Record
+from ...states import Phase
+from .tables import Tables
+
+
+def inputs_of(tables: Tables, id: str) -> Any:
+    """Return the inputs of a task: one, or for a group a list of them, or None."""
+    place = tables.places.get(id, ALONE)
+    if place.waits is None or not (place.takes or place.on_failure):
+        return None
+    if place.barrier:
+        return _members(tables, place.waits)
+    record = tables.tasks.get(place.waits)
+    if record is None:
+        return None
+    return _failure(tables, record) if place.on_failure else _input(record)
+
+
+def _members(tables: Tables, group: str) -> list[Any]:
+    """Return the inputs from the members of a group in their order; of inner groups, lists."""
+    found: list[tuple[int, Any]] = [
+        (task.position, _cause(tables, task))
+        for task in tables.tasks.values()
+        if task.group == group
+    ]
+    found += [
+        (stored.group.position, _members(tables, id))
+        for id, stored in tables.groups.items()
+        if stored.group.outer == group
+    ]
+    return [each for _, each in sorted(found, key=lambda member: member[0])]
+
+
+def _failure(tables: Tables, record: Record) -> Input:
+    """Return the failure of a task, with its message."""
+    cause = _cause(tables, record)
+    return cause._replace(blame=record.woken_by, message=tuple(record.message))
+
+
+def _cause(tables: Tables, record: Record) -> Input:
+    """Return the outcome of a task; of one that was skipped, the failure that led to it."""
+    cause = record
+    if record.phase is Phase.SKIPPED and record.woken_by is not None:
+        cause = tables.tasks.get(record.woken_by, record)
+    return _input(cause)._replace(phase=record.phase)
+
+
+def _input(record: Record) -> Input:
+    return Input(record.phase, record.result_serializer, record.result, record.traceback)
