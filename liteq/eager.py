@@ -53,7 +53,7 @@ def run_eagerly(
     if task.app.conf.task_store_eager_result and _is_to_be_kept(message, ending):
         from .result.eager_store import store_eager_result
 
-        store_eager_result(task.app, task, message, args, kwargs, ending.value)
+        store_eager_result(task.app, message, args, kwargs, ending.value)
     if ending.kind is Kind.SUCCEEDED:
         for callback in links.callbacks:
             called = callback.apply((ending.value,), **_after(context))
