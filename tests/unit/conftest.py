@@ -37,13 +37,13 @@ Reports = list[tuple[str, str, Any]]
 
 @pytest.fixture
 def reports() -> Reports:
-    """What running tasks told of themselves: id, state, meta."""
+    """Return the states that running tasks report: id, state, meta."""
     return []
 
 
 @pytest.fixture
 def run(app: LiteQ, reports: Reports) -> Callable[[Any], Outcome]:
-    """Run the task of a result as a worker would, without settling it."""
+    """Return a function that runs the task of a result as a worker would, without settling it."""
 
     def run(result: Any, **changes: Any) -> Outcome:
         delivery = Delivery(message_of(result)._replace(**changes), Receipt(result.id, 1))
@@ -57,31 +57,31 @@ def run(app: LiteQ, reports: Reports) -> Callable[[Any], Outcome]:
 
 
 def make_task(app: LiteQ, function: Callable[..., Any], **options: Any) -> Task[..., Any]:
-    """A task with options that are only known when it is made."""
+    """Return a task with options that are only known when it is made."""
     decorate: Any = app.task
     task: Task[..., Any] = decorate(**options)(function)
     return task
 
 
 def message_of(result: Any) -> Message:
-    """The message that the store has for `result`."""
+    """Return the message that the store has for `result`."""
     (record,) = result.app.broker.fetch([result.id])
     message: Message = record.message
     return message
 
 
 def app_value(data: bytes | None, serializer: str | None) -> Any:
-    """What `data` holds."""
+    """Return the value in `data`."""
     assert data is not None
     assert serializer is not None
     return get(serializer).loads(data)
 
 
-# what workflows are made of
+# tasks of workflows
 
 
 class Oops(Exception):
-    """A task's own."""
+    """An exception of a task."""
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def fail(app: LiteQ) -> Any:
 
 @pytest.fixture
 def where(app: LiteQ) -> Any:
-    """A task that answers where it stands: its id, its parent's, its root's, group and index."""
+    """Return a task that returns its place: its id, its parent's, its root's, group and index."""
 
     def where(self: Any, *args: Any) -> Any:
         request = self.request
@@ -120,5 +120,5 @@ def where(app: LiteQ) -> Any:
 
 @pytest.fixture
 def calls() -> list[Any]:
-    """What callbacks and errbacks noted."""
+    """Return the calls that callbacks and errbacks note."""
     return []
