@@ -1,4 +1,4 @@
-"""Run a task where it is called: `apply`, and every call with `task_always_eager`."""
+"""Tasks that run in the process that calls them: `apply`, and all with `task_always_eager`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -16,13 +16,13 @@ HOSTNAME = "eager"
 
 
 class Links(NamedTuple):
-    """Signatures that are called when a task has finished, and where it stands in a canvas."""
+    """The callbacks and errbacks of a task, and its place in a canvas."""
 
     callbacks: Sequence[Any] = ()
     errbacks: Sequence[Any] = ()
     group: str | None = None
     group_index: int | None = None
-    chord: Any = None
+    chord: Any = None  # the body that waits for the group
 
 
 def run_eagerly(
@@ -33,11 +33,11 @@ def run_eagerly(
     throw: bool,
     links: Links,
 ) -> EagerResult[Any]:
-    """Run `task` here and now, retries included and without waiting between them, and then what is
-    linked to it.
+    """Run `task` at once, with its retries but without waiting between them; then its callbacks or
+    errbacks. Return its result.
 
-    With `throw` an exception of the task comes through. What only ends a program, such as
-    KeyboardInterrupt, comes through in any case.
+    With `throw`, raise the exception of a task that fails. One that is not an Exception, such as
+    KeyboardInterrupt, is raised in any case.
     """
     while True:
         context = _context(task, message, args, kwargs, links)
@@ -48,15 +48,15 @@ def run_eagerly(
         if ending.retry.sig is not None:
             args, kwargs = ending.retry.sig.args, ending.retry.sig.kwargs
     if ending.kind is Kind.REPLACED:
-        ending = _of_replacement(ending.value.sig, context)
+        ending = _run_replacement(ending.value.sig, context)
     result = _result(task, context, ending)
-    if task.app.conf.task_store_eager_result and _is_to_be_kept(message, ending):
+    if task.app.conf.task_store_eager_result and _is_stored(message, ending):
         from .result.eager_store import store_eager_result
 
-        store_eager_result(task.app, task, message, args, kwargs, ending.value)
+        store_eager_result(task.app, message, args, kwargs, ending.value)
     if ending.kind is Kind.SUCCEEDED:
         for callback in links.callbacks:
-            called = callback.apply((ending.value,), **_after(context))
+            called = callback.apply((ending.value,), **_origin(context))
             result.children.append((*called.ancestors(), called)[0])
     elif result.known_failure:
         call_errbacks(links.errbacks, context, ending.value)
@@ -66,24 +66,24 @@ def run_eagerly(
 
 
 def call_errbacks(errbacks: Sequence[Any], request: Context, exc: BaseException) -> None:
-    """Call signatures that are linked to the failure of `request`. What they raise is logged."""
+    """Call `errbacks` because the task of `request` failed with `exc`. Log what they raise."""
     for errback in errbacks:
         try:
             if not errback.immutable and errback.type.wants_request(errback.args, errback.kwargs):
                 errback(request, exc, exc.__traceback__)
             else:
-                errback.apply((request.id,), **_after(request))
+                errback.apply((request.id,), **_origin(request))
         except Exception:
-            from logging import getLogger  # 10 ms, which programs that only send need not pay
+            from logging import getLogger  # takes 10 ms, so programs that only send do without it
 
             getLogger("liteq.task").exception("%r, the errback of %r, failed", errback, request)
 
 
 def request_of(id: str, task: str, root_id: str | None, parent_id: str | None) -> Context:
-    """The request of a task that was not run."""
-    places = {"root_id": root_id, "parent_id": parent_id}
-    options = as_json({name: value for name, value in places.items() if value is not None})
-    message = Message(id, task, b"", "", "", options=options)
+    """Return the request of a task that is not run."""
+    ids = {"root_id": root_id, "parent_id": parent_id}
+    options = as_json({name: value for name, value in ids.items() if value is not None})
+    message = Message(id, task, payload=b"", serializer="", queue="", options=options)
     request = Context(Delivery(message, Receipt(id, 0)), (), {}, HOSTNAME)
     request.is_eager = True
     return request
@@ -105,22 +105,22 @@ def _context(
     return context
 
 
-def _is_to_be_kept(message: Message, ending: Ending) -> bool:
+def _is_stored(message: Message, ending: Ending) -> bool:
     return not message.ignore_result and ending.kind is not Kind.IGNORED
 
 
-def _after(request: Context) -> dict[str, Any]:
+def _origin(request: Context) -> dict[str, Any]:
     return {"root_id": request.root_id, "parent_id": request.id}
 
 
-def _of_replacement(sig: Any, context: Context) -> Ending:
-    """Run what a task was replaced by, in its place; answer how that ended."""
+def _run_replacement(sig: Any, context: Context) -> Ending:
+    """Run the replacement of a task under the task's id; return how it ended."""
     nesting = context.replaced_task_nesting + 1
     sig = sig.clone().set(task_id=context.id, replaced_task_nesting=nesting)
     result = sig.apply(throw=False, root_id=context.root_id, parent_id=context.parent_id)
     try:
         return Ending(Kind.SUCCEEDED, result.get(disable_sync_subtasks=False))
-    except Exception as exc:  # noqa: BLE001 - the replacement's is the task's own
+    except Exception as exc:  # noqa: BLE001 - the error of a replacement is that of the task
         return Ending(Kind.FAILED, exc)
 
 

@@ -26,30 +26,30 @@ HOOKS = ("before_start", "on_success", "on_failure", "on_retry", "after_return")
 
 
 class Task(TaskOptions, Generic[P, R]):
-    """A unit of work that may run elsewhere. There is one instance for each app.
+    """A unit of work that workers run. There is one instance for each app.
 
-    Made by `@app.task`; or subclass it, define `run`, and give the class to `app.register_task`.
-    Options are class attributes.
+    `@app.task` makes one of a function. Or subclass it, define `run`, and pass the class to
+    `app.register_task`. Options are class attributes.
     """
 
     app: App = None  # type: ignore[assignment] # until it is registered
     __name__: str  # of the function
-    __bound__ = False  # made of a function that takes the task first
-    hooks: frozenset[str] = frozenset()  # those that are overridden; the others cost nothing
+    __bound__ = False  # made with `bind=True`: the function takes the task first
+    hooks: frozenset[str] = frozenset()  # those that are overridden: only these are called
     entry: Callable[..., Any]  # what a worker calls
 
-    schedule: Any = None  # when it runs by itself: a schedule, or fields of an entry
+    schedule: Any = None  # of a periodic task: a schedule, or the fields of an entry
     typing = True  # check the arguments when the task is sent
-    throws: tuple[type[BaseException], ...] = ()  # errors that are expected
+    throws: tuple[type[BaseException], ...] = ()  # expected errors: logged without traceback
     store_errors_even_if_ignored: bool | None = None
     resultrepr_maxsize = 1024  # characters of the result in the log
 
-    max_retries: int | None = 3  # None: for ever
+    max_retries: int | None = 3  # None: no limit
     default_retry_delay: float = 3 * 60  # seconds
     autoretry_for: Sequence[type[BaseException]] = ()
     dont_autoretry_for: Sequence[type[BaseException]] = ()
     retry_kwargs: Mapping[str, Any] = {}
-    retry_backoff: bool | float = False  # the factor, in seconds; True is 1
+    retry_backoff: bool | float = False  # the first delay, in seconds; True is 1
     retry_backoff_max: float = 600  # seconds
     retry_jitter = True
 
@@ -60,7 +60,8 @@ class Task(TaskOptions, Generic[P, R]):
     _parameters: Parameters
 
     def bind(self, app: App) -> None:
-        """Make it a task of `app`. Called when it is registered; extend it to prepare things."""
+        """Make it a task of `app`. The app calls this when it registers it; extend it to prepare
+        things."""
         self.app = app
         kind = type(self)
         self.hooks = frozenset(n for n in HOOKS if getattr(kind, n) is not getattr(Task, n))
@@ -81,43 +82,43 @@ class Task(TaskOptions, Generic[P, R]):
         """
         return not self.__bound__ and self._parameters.positions_left(args, kwargs) > 1
 
-    # what users write
+    # subclasses override these
 
     def run(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """The work."""
+        """Do the work; return the value of the task."""
         raise NotImplementedError(f"{type(self).__name__} defines no run()")
 
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
-        """Called in the worker before the task; what it raises fails the task."""
+        """Run in the worker before the task; an exception here fails the task."""
 
     def on_success(self, retval: Any, task_id: str, args: Any, kwargs: Any) -> None:
-        """Called in the worker with the value."""
+        """Run in the worker when the task succeeded, with its value."""
 
     def on_failure(
         self, exc: BaseException, task_id: str, args: Any, kwargs: Any, einfo: Any
     ) -> None:
-        """Called in the worker with the exception."""
+        """Run in the worker when the task failed, with its exception."""
 
     def on_retry(
         self, exc: BaseException, task_id: str, args: Any, kwargs: Any, einfo: Any
     ) -> None:
-        """Called in the worker with the reason why it will be tried again."""
+        """Run in the worker when the task will be retried, with the reason."""
 
     def after_return(
         self, status: str, retval: Any, task_id: str, args: Any, kwargs: Any, einfo: Any
     ) -> None:
-        """Called in the worker at the end, with the value or the exception."""
+        """Run in the worker when the task succeeded or failed, with its value or exception."""
 
     def on_replace(self, sig: Signature) -> None:
-        """Called by `replace` with the signature that takes this task's place."""
+        """Run by `replace`, with the signature that replaces this task."""
 
     # calling it
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run it here, as a plain function."""
+        """Call it in this process, as a plain function; return its value."""
         request = current.get()
         from_worker = request.through_call and request.running is self
-        if from_worker:  # no call of its own: the worker entered an overridden `__call__`
+        if from_worker:  # not a call of its own: the worker called an overridden `__call__`
             request.through_call = False
             return self.run(*args, **kwargs)
         token = enter(Context.of_direct_call(self, args, kwargs))
@@ -127,7 +128,7 @@ class Task(TaskOptions, Generic[P, R]):
             leave(token)
 
     def delay(self, *args: P.args, **kwargs: P.kwargs) -> AsyncResult[R]:
-        """Send it with these arguments."""
+        """Send it with these arguments; return its result. See `apply_async`."""
         return self.apply_async(args, kwargs)
 
     def apply_async(
@@ -137,17 +138,18 @@ class Task(TaskOptions, Generic[P, R]):
         task_id: str | None = None,
         **options: Any,
     ) -> AsyncResult[R]:
-        """Send it with options of this call.
+        """Send it with options of this call; return its result.
 
         `countdown`: seconds to wait. `eta`: a datetime before which it does not run; without a
         zone it is local time. `expires`: seconds or a datetime after which it is not started.
         `queue`, `priority` (higher first), `serializer`, `ignore_result`, `time_limit`,
-        `soft_time_limit` (seconds): instead of the task's. `task_id`: its id; one that is known
-        already is not sent again. `headers`: a dict, read as `self.request.headers`. `durable`:
-        return only when it would survive a power cut. `shadow`: another name for the log.
+        `soft_time_limit` (seconds): instead of the task's own. `task_id`: its id; a task whose id
+        the store has already is not sent again. `headers`: a dict, read as
+        `self.request.headers`. `durable`: return only when the task would survive a power cut.
+        `shadow`: another name for the log.
 
-        Raises TypeError for arguments that the task does not take, InvalidTaskError for what
-        cannot be sent, BrokerError when the store fails.
+        Raises TypeError when the task does not take these arguments, InvalidTaskError when the
+        call cannot be sent, BrokerError when the store fails.
         """
         args, kwargs = check_arguments(args, kwargs)
         self.check(args, kwargs)
@@ -176,10 +178,10 @@ class Task(TaskOptions, Generic[P, R]):
         throw: bool | None = None,
         **options: Any,
     ) -> EagerResult[R]:
-        """Run it here as a worker would, with hooks and retries; answer its result.
+        """Run it in this process as a worker would, with hooks and retries; return its result.
 
-        An exception is in the result, unless `throw` (or `task_eager_propagates`) is true. Takes
-        the options of `apply_async`; those about waiting do nothing.
+        An exception is in the result, unless `throw` (or `task_eager_propagates`) is true. It
+        takes the options of `apply_async`; those that say when to run it do nothing.
         """
         args, kwargs = check_arguments(args, kwargs)
         links = Links(
@@ -201,54 +203,54 @@ class Task(TaskOptions, Generic[P, R]):
         kwargs: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> Signature:
-        """A call of this task that is made later."""
+        """Return a signature: a call of this task that is made later."""
         return Signature(self, args, kwargs, app=self.app, **options)
 
     subtask = signature
 
     def s(self, *args: Any, **kwargs: Any) -> Signature:
-        """A call with these arguments that is made later; they need not be all of them."""
+        """Return the signature of a call with these arguments; the call may add more."""
         return Signature(self, args, kwargs, app=self.app)
 
     def si(self, *args: Any, **kwargs: Any) -> Signature:
-        """The same, but it takes no further arguments."""
+        """Return an immutable signature: it ignores further arguments."""
         return Signature(self, args, kwargs, immutable=True, app=self.app)
 
     def map(self, it: Iterable[Any]) -> Signature:
-        """One task that calls this one with each item of `it`; its value is the list of values."""
+        """Return a task that calls this one with each item of `it`; its value is their list."""
         return xmap(self, it, app=self.app)
 
     def starmap(self, it: Iterable[Any]) -> Signature:
-        """The same, with the items of each item as arguments."""
+        """Return the same, with the items of each item as arguments."""
         return xstarmap(self, it, app=self.app)
 
     def chunks(self, it: Iterable[Any], n: int) -> chunks:
-        """A group of such tasks, each for `n` items of `it`."""
+        """Return a group of `starmap` tasks, each for `n` items of `it`."""
         return chunks(self, it, n, app=self.app)
 
     def AsyncResult(self, task_id: str, **kwargs: Any) -> AsyncResult[R]:  # noqa: N802 - Celery's
-        """The result of the call with this id."""
+        """Return the result of the call with this id."""
         return AsyncResult(task_id, app=self.app, **kwargs)
 
     # inside a run
 
     @property
     def request(self) -> Context:
-        """The run that this is asked in."""
+        """Return the context of the current run."""
         return current.get()
 
     @property
     def backend(self) -> Backend:
-        """Where results are read."""
+        """Return the backend, which reads results."""
         return self.app.backend
 
     def update_state(
         self, task_id: str | None = None, state: str | None = None, meta: Any = None
     ) -> None:
-        """Tell how the task is getting on: `state` is any word, `meta` any value that can be sent.
+        """Report a state of the running task: any word as `state`, any value as `meta`.
 
-        Both are seen by `result.state` and `result.info` until the task has finished, and for
-        good if it then raises Ignore. In a direct call or `apply` it does nothing.
+        They are `result.state` and `result.info` until the task has finished, and stay so if it
+        then raises Ignore. In a direct call or `apply` it does nothing.
         """
         request = self.request
         id, state = task_id or request.id, state or "PROGRESS"
@@ -275,12 +277,12 @@ class Task(TaskOptions, Generic[P, R]):
 
         `args`, `kwargs`: instead of those it had. `exc`: the reason. `countdown`: seconds to
         wait, `default_retry_delay` unless given; `eta`: a datetime instead. `max_retries`:
-        instead of the task's. With `throw=False` the Retry is returned, and the task is run
-        again when it has returned. Other options are those of `apply_async` (`queue`, `priority`,
-        `expires`, `headers`, time limits, ...); what is not given stays as it was.
+        instead of the task's own. With `throw=False` the Retry is returned, and the task is
+        retried after it has returned. Other options are those of `apply_async` (`queue`,
+        `priority`, `expires`, `headers`, time limits, ...); those not given stay as they were.
 
-        Raises Retry; with no retries left `exc`, or MaxRetriesExceededError without one. In a
-        direct call it raises `exc`.
+        Raises Retry. When no retries are left, raises `exc`, or MaxRetriesExceededError if there
+        is none. In a direct call it raises `exc`.
         """
         request = self.request
         if request.called_directly:
@@ -291,7 +293,7 @@ class Task(TaskOptions, Generic[P, R]):
             raise exc or self._exhausted(request)
         delay = self.default_retry_delay if countdown is None else countdown
         when = delay if eta is None else eta
-        due_at(None if eta else delay, eta, 0.0)  # raises for what is no moment
+        due_at(None if eta else delay, eta, 0.0)  # raises when it is not a time
         retry = Retry(exc=exc, when=when, sig=self._changed(request, args, kwargs, options))
         if throw:
             raise retry
@@ -299,10 +301,10 @@ class Task(TaskOptions, Generic[P, R]):
         return retry
 
     def replace(self, sig: Signature) -> Replaced:
-        """Have `sig` do this task's work, under this task's id: `raise self.replace(sig)`.
+        """Let `sig` do this task's work, under this task's id: `raise self.replace(sig)`.
 
-        What is linked to the task, and what comes after it, gets the value of `sig`: of a group
-        the list of values. Raises ImproperlyConfigured for an empty chain.
+        The callbacks of the task, and what comes after it, get the value of `sig`: of a group the
+        list of values. Raises ImproperlyConfigured when `sig` is an empty chain.
         """
         if not any(True for _ in sig.leaves()) and sig.subtask_type == "chain":
             raise ImproperlyConfigured("Cannot replace with an empty chain")
@@ -310,10 +312,10 @@ class Task(TaskOptions, Generic[P, R]):
         raise Replaced(sig)
 
     def add_to_chord(self, sig: Signature) -> Any:
-        """Add `sig` to the group of which this task is a member, while it runs; answer its result.
+        """Add `sig` to the group of which this task is a member, while it runs; return its result.
 
-        Its value stands after those of the others in what the body of the chord gets. Raises
-        ValueError for a task that is in no chord's header.
+        In the list that the body of the chord gets, its value is after those of the others. Raises
+        ValueError when this task is not in the header of a chord.
         """
         request = self.request
         if request.chord is None or request.group is None or request.is_eager:
@@ -325,7 +327,7 @@ class Task(TaskOptions, Generic[P, R]):
         return result
 
     def autoretry(self, exc: BaseException) -> None:
-        """What `autoretry_for` does about `exc`: raises Retry, or `exc` itself."""
+        """Raise Retry because of `exc`; raise `exc` itself when no retries are left."""
         wanted = dict(self.retry_kwargs)
         if self.retry_backoff:
             jitter = full_jitter if self.retry_jitter else no_jitter
@@ -336,7 +338,7 @@ class Task(TaskOptions, Generic[P, R]):
     def _changed(
         self, request: Context, args: Any, kwargs: Any, options: dict[str, Any]
     ) -> Signature | None:
-        """What the next attempt has other than this one; None when nothing."""
+        """Return what is different in the next attempt, as a signature; None for nothing."""
         check_options(options)
         if args is None and kwargs is None and not options:
             return None
@@ -361,17 +363,18 @@ class Task(TaskOptions, Generic[P, R]):
 
 
 def _signatures(links: Any) -> list[Any]:
-    """The option `link` or `link_error`: one signature, or a list of them."""
+    """Return the signatures in the option `link` or `link_error`: one, or a list of them."""
     if links is None:
         return []
     return [maybe_signature(x) for x in (links if isinstance(links, list | tuple) else [links])]
 
 
 def _task_of_current_app(name: str) -> Any:
-    # Pickled tasks know no application: whoever reads them has one.
+    # A pickled task belongs to the application of the process that unpickles it. Pickles name this
+    # function, so its name stays.
     return get_current_app().tasks[name]
 
 
 def _after_all() -> int:
-    """A place in a group after all its members, and after those that were added before now."""
+    """Return a position in a group after all its members, also those that were added earlier."""
     return time.time_ns() // 1000

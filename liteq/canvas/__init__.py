@@ -1,6 +1,6 @@
-"""Calls that are not made yet, and what can be put together of them: signatures and canvases.
+"""Signatures, which are calls to make later, and canvases, which are made of signatures.
 
-To add a kind: a new file here, and its line in `TYPES`.
+To add a kind of canvas: a new file here, and its line in `TYPES`.
 """
 
 from .chain import chain

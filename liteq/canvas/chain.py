@@ -1,4 +1,4 @@
-"""Calls that run one after the other: `chain`, and what `|` makes of signatures."""
+"""Signatures that run one after the other: `chain`, and the operator `|`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
@@ -9,7 +9,7 @@ from ..sending.options import LINKS
 from .attributes import Part
 from .chord import chord
 from .compound import Compound
-from .eager import StepContext, allows_next, join_to, what_failed
+from .eager import StepContext, allows_next, first_error, link_after
 from .factory import signatures
 from .group import group
 from .signature import Signature, as_list, as_signature
@@ -17,30 +17,30 @@ from .stamping import only_stamps
 
 
 class chain(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
-    """Calls that run one after the other, each with the value of the one before it.
+    """Signatures that run one after the other, each with the value of the one before it.
 
-    `chain(add.s(1, 1), add.s(2))` is `add.s(1, 1) | add.s(2)`; or give it one iterable of
-    signatures. A group with something after it makes a chord, so what you get may be none, and
-    of a single signature it is just that. Arguments of the call go to the first step, and so do
-    options.
+    `chain(add.s(1, 1), add.s(2))` is the same as `add.s(1, 1) | add.s(2)`; or `chain` of one
+    iterable of signatures. A group with something after it becomes a chord, so the result may not
+    be a chain; of a single signature it is just that. Arguments of the call go to the first step,
+    and so do options.
     """
 
     tasks: "Part[list[Signature]]" = Part("tasks")
 
-    def __new__(cls, *tasks: Any, app: App | None = None, **options: Any) -> Any:
+    def __new__(cls, *tasks: Any, app: App | None = None, **options: Any) -> Self:
         steps: list[Signature] = []
         for each in signatures(tasks):
             if not isinstance(each, Compound) or each.parts():
                 _append(steps, each)
-        made = _reduced(steps, app)
-        return made.set(**options) if options else made
+        made: Any = _chain_or_single(steps, app)  # mostly a chain: as such it is typed
+        return made.set(**options) if options else made  # type: ignore[no-any-return]
 
     def __init__(self, *tasks: Any, app: App | None = None, **options: Any) -> None:
-        """All is done by `__new__`."""
+        """Do nothing: all is done by `__new__`."""
 
     @classmethod
     def of(cls, steps: Sequence[Signature], app: App | None = None) -> "chain":
-        """The chain of just these steps, which are its own."""
+        """Return the chain of exactly these steps, which are not copied."""
         made = dict.__new__(cls)
         tasks = {"tasks": list(steps)}
         Signature.__init__(made, "celery.chain", (), tasks, subtask_type="chain", app=app)
@@ -48,12 +48,12 @@ class chain(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
 
     @classmethod
     def join(cls, first: Signature, then: Any) -> Signature:
-        """What `first | then` is."""
-        return _joined(first.as_step(), as_signature(then))
+        """Return `first | then`."""
+        return _join(first.as_step(), as_signature(then))
 
     @property
     def id(self) -> str | None:
-        """The id of the last step; None before `freeze`."""
+        """Return the id of the last step; None before `freeze`."""
         return self.tasks[-1].id if self.tasks else None
 
     @id.setter
@@ -61,18 +61,17 @@ class chain(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
         self.tasks[-1].id = id
 
     def parts(self) -> list[Signature]:
-        tasks: list[Signature] = self.tasks
-        return tasks
+        return self.tasks
 
     def replace_parts(self, change: Callable[[Any], Any]) -> None:
         self.tasks = [change(task) for task in self.tasks]
 
     def link(self, callback: Any) -> Any:
-        """Have `callback` called with the value of the last step; answer it."""
+        """Have `callback` called with the value of the last step; return it."""
         return self.tasks[-1].link(callback)
 
     def link_error(self, errback: Any) -> Any:
-        """Have `errback` called for the step that fails, whichever it is; answer it."""
+        """Have `errback` called for whichever step fails; return it."""
         for task in self.tasks:
             errback = task.link_error(errback)
         return errback
@@ -118,10 +117,10 @@ class chain(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
         *earlier, last = self.tasks
         before: ResultBase | None = None
         for task in earlier:
-            before = _next(
+            before = _run_next(
                 task, args, StepContext(context.throw, context.root_id, context.parent_id), before
             )
-        return _next(last, args, context, before)
+        return _run_next(last, args, context, before)
 
     def skip_eagerly(self, exc: Exception | None) -> ResultBase:
         before = None
@@ -144,10 +143,10 @@ class chain(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
         return " | ".join(map(repr, self.tasks)) or "chain()"
 
 
-def _next(
+def _run_next(
     task: Signature, args: Sequence[Any], context: StepContext, before: ResultBase | None
 ) -> ResultBase:
-    """Run the step that comes after the result `before`."""
+    """Run the step `task` after the step with the result `before`, or skip it."""
     if before is None:
         return task.run_eagerly(args, context)
     if allows_next(before):
@@ -156,62 +155,61 @@ def _next(
             group_id=context.group_id, group_index=context.group_index, chord=context.chord
         )
         result = task.run_eagerly((before.get(),), after)
-        join_to(result, before)
+        link_after(result, before)
     else:
-        result = task.skip_eagerly(what_failed(before))
+        result = task.skip_eagerly(first_error(before))
         result.follow(before)
     return result
 
 
-# what `|` does; all that is changed here is the caller's own copy
+# the operator `|`; the signatures that are changed here are copies of the caller's
 
 
-def _joined(first: Signature, then: Signature) -> Signature:
+def _join(first: Signature, then: Signature) -> Signature:
     if isinstance(first, chain) and first.tasks:
         _append(first.tasks, then)
         return first
     steps = [] if isinstance(first, chain) else [first]
     _append(steps, then)
-    return _reduced(steps)
+    return _chain_or_single(steps)
 
 
-def _reduced(steps: list[Signature], app: App | None = None) -> Signature:
+def _chain_or_single(steps: list[Signature], app: App | None = None) -> Signature:
     return steps[0] if len(steps) == 1 else chain.of(steps, app)
 
 
 def _append(steps: list[Signature], new: Signature) -> None:
-    """Put `new` behind `steps`."""
+    """Append `new` to `steps`; a group at their end becomes a chord."""
     if isinstance(new, chain):
-        for step in _opened(new):
+        for step in _steps_of(new):
             _append(steps, step)
         return
     last = steps[-1] if steps else None
     if isinstance(new, group) and not new.tasks and steps:
         return
     if isinstance(last, group | chord):
-        _follow(steps, last, new)
+        _append_to_group(steps, last, new)
     else:
         steps.append(new)
 
 
-def _follow(steps: list[Signature], last: group | chord, new: Signature) -> None:
-    """Put `new` behind the group or chord `last`, with which `steps` end."""
+def _append_to_group(steps: list[Signature], last: group | chord, new: Signature) -> None:
+    """Append `new` to `steps`, which end with the group or chord `last`."""
     if isinstance(last, chord):
-        last.body = new if last.body is None else _joined(last.body, new)
+        last.body = new if last.body is None else _join(last.body, new)
     elif len(steps) > 1 and len(last.tasks) == 1:
-        # In the middle of a chain a group of one is that one: what follows gets its value.
+        # Within a chain a group of one member is that member: what follows gets its value.
         (steps[-1],) = last.prepared().tasks
-        steps[-1:] = _opened(steps[-1]) if isinstance(steps[-1], chain) else steps[-1:]
+        steps[-1:] = _steps_of(steps[-1]) if isinstance(steps[-1], chain) else steps[-1:]
         _append(steps, new)
     else:
         steps[-1] = chord(last, new)
 
 
-def _opened(inner: chain) -> list[Signature]:
-    """The steps of a chain that becomes part of another one, with what was set on it."""
+def _steps_of(inner: chain) -> list[Signature]:
+    """Return the steps of a chain that becomes part of another, with what was set on it."""
     ready = inner.prepared()
     if inner.immutable:
         for first in ready.tasks[:1]:
             first.set_immutable(True)
-    tasks: list[Signature] = ready.tasks
-    return tasks
+    return ready.tasks

@@ -1,4 +1,4 @@
-"""A group, and what runs when all of it has finished: `chord`."""
+"""A group, and a body that runs when all of it has finished: `chord`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
@@ -11,7 +11,7 @@ from ..result.waiting import leaves_before
 from ..sending.options import LINKS
 from .attributes import Part
 from .compound import Compound
-from .eager import StepContext, join_to
+from .eager import StepContext, link_after
 from .group import group
 from .signature import Signature, as_list, as_signature, maybe_signature
 from .stamping import only_stamps
@@ -24,12 +24,12 @@ class chord(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
 
     `chord([add.s(1, 1), add.s(2, 2)], total.s())`, or `chord(header)(body)`. The header may be a
     group, an iterable of signatures, or a single one; the body any signature. Arguments of the
-    call go to the header. Options go to the body, but `countdown`, `eta` and `on_error` to the
-    header.
+    call go to the header. Options go to the body, except `countdown`, `eta` and `on_error`, which
+    go to the header.
 
     When a task of the header fails, the others still run, but the body does not: it fails with
-    ChordError, and its errbacks are called. With `on_error="continue"` the body runs all the
-    same, with exceptions in place of the values that there are not.
+    ChordError, and its errbacks are called. With `on_error="continue"` the body does run, and
+    gets the exceptions in place of the missing values.
     """
 
     header: "Part[group]" = Part("header")
@@ -53,7 +53,7 @@ class chord(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
 
     @property
     def tasks(self) -> Any:
-        """The tasks of the header."""
+        """Return the tasks of the header."""
         return self.header.tasks
 
     @tasks.setter
@@ -62,7 +62,7 @@ class chord(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
 
     @property
     def id(self) -> str | None:
-        """The id of the body; None before `freeze`."""
+        """Return the id of the body; None before `freeze`."""
         id: str | None = self.body and self.body.id
         return id
 
@@ -78,16 +78,16 @@ class chord(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
         self.body = None if self.body is None else change(self.body)
 
     def __call__(self, body: Any = None, **options: Any) -> Any:
-        """Send it, with `body` if that is given."""
+        """Send it, with `body` if one is given."""
         made = self if body is None else chord(self.header, body, app=self.own_app, **self.options)
         return made.apply_async(**options)
 
     def link(self, callback: Any) -> Any:
-        """Have `callback` called with the value of the body; answer it."""
+        """Have `callback` called with the value of the body; return it."""
         return self.body.link(callback)
 
     def link_error(self, errback: Any) -> Any:
-        """Have `errback` called when the body fails, be it because of the header; answer it.
+        """Have `errback` called when the body fails, also because of the header; return it.
 
         With `task_allow_error_cb_on_chord_header` it is called for each task of the header that
         fails as well, with its own arguments only.
@@ -100,12 +100,12 @@ class chord(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
 
     def stamp(self, visitor: Any = None, append_stamps: bool = False, **stamps: Any) -> Self:
         """Stamp the tasks of the header, and the body."""
-        told = stamps = only_stamps(stamps)
+        of_header = stamps = only_stamps(stamps)
         if visitor is not None:
-            told = stamps | only_stamps(visitor.on_chord_header_start(self, **stamps))
-        self.header.stamp(visitor, append_stamps, **told)
+            of_header = stamps | only_stamps(visitor.on_chord_header_start(self, **stamps))
+        self.header.stamp(visitor, append_stamps, **of_header)
         if visitor is not None:
-            visitor.on_chord_header_end(self, **told)
+            visitor.on_chord_header_end(self, **of_header)
             stamps |= only_stamps(visitor.on_chord_body(self, **stamps))
         if self.body is not None:
             self.body.stamp(visitor, append_stamps, **stamps)
@@ -141,13 +141,13 @@ class chord(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
             group_id=context.group_id, group_index=context.group_index
         )
         forgiving = self.header.forgiving
-        exc = None if forgiving else _what_failed(header)
+        exc = None if forgiving else _header_error(header)
         result: ResultBase
         if exc is None:
             result = self.body.run_eagerly((header.get(propagate=not forgiving),), after)
         else:
             result = self.body.fail_eagerly(exc, after)
-        join_to(result, header)
+        link_after(result, header)
         return result
 
     def skip_eagerly(self, exc: Exception | None) -> ResultBase:
@@ -164,8 +164,8 @@ class chord(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
         return f"chord({self.header.tasks!r}, {self.body!r})"
 
 
-def _what_failed(header: GroupResult) -> ChordError | None:
-    """Why the body cannot run, if it cannot."""
+def _header_error(header: GroupResult) -> ChordError | None:
+    """Return the error with which the body fails; None if no task of the header failed."""
     leaves = list(header.leaves())
     for leaf in (*leaves_before(leaves), *leaves):
         if leaf.known_failure:

@@ -1,4 +1,4 @@
-"""What chains, groups and chords have in common."""
+"""The base of chains, groups and chords: `Compound`."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, Self, TypeVar
@@ -15,25 +15,25 @@ Out = TypeVar("Out", bound=ResultBase)
 
 
 class Compound(Signature, Generic[Out]):
-    """A signature that is made of others, which are its own copies.
+    """A signature that is made of others, of which it has its own copies.
 
-    Arguments of a call go to those of them that run first, at once. Options are kept until it is
+    Arguments of a call go at once to those of them that run first. Options are kept until it is
     sent.
     """
 
     own_app: App | None = None
 
     def parts(self) -> list[Signature]:
-        """The signatures that it is made of."""
+        """Return the signatures that it is made of."""
         raise NotImplementedError
 
     def replace_parts(self, change: Callable[[Any], Any]) -> None:
-        """Put `change(part)` in the place of each part."""
+        """Replace each part by `change(part)`."""
         raise NotImplementedError
 
     @property
     def app(self) -> App:
-        """The application; that of a part, or the current one, unless another was given."""
+        """Return the application: the one it was made with, that of a part, or the current one."""
         if self.own_app is None:
             self.own_app = next(
                 (part.own_app for part in self.parts() if part.own_app is not None), None
@@ -41,7 +41,7 @@ class Compound(Signature, Generic[Out]):
         return super().app
 
     def leaves(self) -> Iterator[Signature]:
-        """The calls of single tasks that it is made of, in order."""
+        """Yield the calls of single tasks that it is made of, in order."""
         for part in self.parts():
             yield from part.leaves()
 
@@ -70,9 +70,9 @@ class Compound(Signature, Generic[Out]):
         kwargs: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> Out:
-        """Send it; answer the result of what comes last in it, None if there is nothing in it.
+        """Send it; return the result of what comes last in it, None if it has no tasks.
 
-        `args` and `kwargs` are for what runs first, and so are `options`, but for `link`,
+        `args` and `kwargs` are for what runs first, and so are `options` except `link`,
         `link_error` and `task_id`.
         """
         ready = self.prepared(args, kwargs, options)
@@ -98,7 +98,8 @@ class Compound(Signature, Generic[Out]):
         parent_id: str | None = None,
         **options: Any,
     ) -> Out:
-        """Run all of it here, as `Task.apply` does; answer the result of what comes last."""
+        """Run all of it in this process, as `Task.apply` does; return the result of what comes
+        last."""
         ready = self.prepared(args, kwargs, options)
         result = ready.freeze()
         if result is None:
@@ -111,7 +112,7 @@ class Compound(Signature, Generic[Out]):
         kwargs: Mapping[str, Any] | None = None,
         options: Options = NO_OPTIONS,
     ) -> Self:
-        """A copy, in which arguments and options are with those that they are for."""
+        """Return a copy in which arguments and options are with the tasks that they are for."""
         ready = self.clone((*(args or ()), *self.args), kwargs)
         own, ready.args, ready.options = ready.options, (), {}
         ready.set_options(own)
@@ -139,10 +140,11 @@ class Compound(Signature, Generic[Out]):
         parent_id: str | None = None,
         group_index: int | None = None,
     ) -> Out:
-        """Give all of it the ids under which it will run; answer the result of what comes last.
+        """Give all its tasks the ids under which they will run; return the result of what comes
+        last.
 
-        `_id` is for what comes last. Ids that are there already stay; but where one of them
-        stands twice, because a signature was used twice, it is for the first of the two.
+        `_id` is for what comes last. Tasks that have ids keep them. Where two have the same id,
+        because a signature was used twice, only the first one keeps it.
         """
         seen: set[str] = set()
         for leaf in self.leaves():
@@ -154,6 +156,7 @@ class Compound(Signature, Generic[Out]):
         return self._freeze(_id, root_id, parent_id)
 
     def _freeze(self, id: str | None, root_id: str | None, parent_id: str | None) -> Out:
+        """Freeze the parts; return the result of what comes last, which gets `id`."""
         raise NotImplementedError
 
     def __repr__(self) -> str:

@@ -10,36 +10,36 @@ from ..result import EagerResult, ResultBase
 
 
 class StepContext(NamedTuple):
-    """How a step of a canvas is run here, and where it stands."""
+    """The way in which a step of a canvas runs eagerly, and its place in the canvas."""
 
-    throw: bool | None = None  # let exceptions of tasks through; None: as the settings say
+    throw: bool | None = None  # raise exceptions of tasks; None: as the settings say
     root_id: str | None = None
     parent_id: str | None = None
     group_id: str | None = None
     group_index: int | None = None
-    chord: Any = None  # the body that waits for it
+    chord: Any = None  # the body that waits for its group
 
     def options(self) -> dict[str, Any]:
-        """Itself, as options of `Task.apply`."""
+        """Return its fields as options of `Task.apply`."""
         return {name: value for name, value in self._asdict().items() if value is not None}
 
     def after(self, result: ResultBase) -> "StepContext":
-        """The same for what follows on `result`; it is in no group."""
+        """Return the context of a step that follows on `result` and is in no group."""
         last = last_leaf(result)
         parent = self.parent_id if last is None else last.id
         return StepContext(self.throw, self.root_id, parent)
 
 
 def last_leaf(result: ResultBase) -> Any:
-    """The result of the last task in `result`; None when there is none."""
+    """Return the result of the last task in `result`; None when there is none."""
     last = None
     for last in result.leaves():  # noqa: B007 - the last one counts
         pass
     return last
 
 
-def join_to(result: ResultBase, before: ResultBase) -> None:
-    """Say that `result` follows on `before`, and was started by its last task."""
+def link_after(result: ResultBase, before: ResultBase) -> None:
+    """Put `result` after `before`, and among the children of its last task."""
     first = result.follow(before)
     last = last_leaf(before)
     if last is not None:
@@ -47,26 +47,29 @@ def join_to(result: ResultBase, before: ResultBase) -> None:
 
 
 def allows_next(result: ResultBase) -> bool:
-    """Whether what comes after `result` is to run."""
+    """Return whether the step after `result` may run."""
     return all(leaf.allows_next for leaf in result.leaves())
 
 
-def what_failed(result: ResultBase) -> Any:
-    """What the first task that failed in `result` has failed with; None when none has."""
+def first_error(result: ResultBase) -> Any:
+    """Return the exception of the first task in `result` that failed; None when none did."""
     return next((leaf.result for leaf in result.leaves() if leaf.known_failure), None)
 
 
-def skipped(call: Any, exc: Exception | None) -> EagerResult[Any]:
-    """The result of a task that was not run, because of `exc`, or because nothing goes on."""
+def skipped_result(call: Any, exc: Exception | None) -> EagerResult[Any]:
+    """Return the result of a task that was skipped because of `exc`.
+
+    None: nothing failed, but the task before it raised Ignore.
+    """
     state = states.REVOKED if exc is None else states.FAILURE
-    why = TaskRevokedError("revoked") if exc is None else exc
-    return EagerResult(call.id, why, state, name=call.task, app=call.app, skipped=exc is not None)
+    error = TaskRevokedError("revoked") if exc is None else exc
+    return EagerResult(call.id, error, state, name=call.task, app=call.app, skipped=exc is not None)
 
 
-def failed(
+def failed_result(
     call: Any, exc: Exception, errbacks: Sequence[Any], context: StepContext
 ) -> EagerResult[Any]:
-    """The same, when `exc` is its own, so that its errbacks are called."""
+    """Return the same, after its errbacks were called with `exc` as its own exception."""
     request = request_of(call.id, call.task, context.root_id, context.parent_id)
     call_errbacks(errbacks, request, exc)
-    return skipped(call, exc)
+    return skipped_result(call, exc)

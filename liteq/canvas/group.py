@@ -1,4 +1,4 @@
-"""Calls that run side by side: `group`."""
+"""Signatures that run in parallel: `group`."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
@@ -19,19 +19,19 @@ _OF_THE_GROUP = (*LINKS, "task_id", "on_error")
 
 
 class group(Compound[GroupResult]):  # noqa: N801 - Celery's name
-    """Calls that run side by side; the value is the list of their values, in order.
+    """Signatures that run in parallel; the value is the list of their values, in order.
 
-    `group(add.s(1, 1), add.s(2, 2))`; or give it one iterable of signatures. Groups in it are
-    dissolved, chains without steps are left out. Arguments of the call go to every member, and
-    so do options, but for `on_error`: with `on_error="continue"` what follows runs even if
-    members fail, and gets their exceptions in place of their values.
+    `group(add.s(1, 1), add.s(2, 2))`, or `group` of one iterable of signatures. The members of a
+    group in it become its own; chains without steps are left out. Arguments of the call go to
+    every member, and so do options except `on_error`: with `on_error="continue"` what follows
+    runs even if members fail, and gets their exceptions in place of their values.
     """
 
     tasks: "Part[list[Signature]]" = Part("tasks")
 
     @property
     def forgiving(self) -> bool:
-        """Whether what follows runs even if members fail."""
+        """Return whether what follows runs even if members fail."""
         return bool(self.options.get("on_error") == "continue")
 
     def __init__(self, *tasks: Any, app: App | None = None, **options: Any) -> None:
@@ -45,8 +45,7 @@ class group(Compound[GroupResult]):  # noqa: N801 - Celery's name
         )
 
     def parts(self) -> list[Signature]:
-        tasks: list[Signature] = self.tasks
-        return tasks
+        return self.tasks
 
     def replace_parts(self, change: Callable[[Any], Any]) -> None:
         self.tasks = [change(task) for task in self.tasks]
@@ -54,30 +53,33 @@ class group(Compound[GroupResult]):  # noqa: N801 - Celery's name
     def __or__(self, other: object) -> Signature:  # type: ignore[override]
         if self.tasks:
             return super().__or__(other)
-        chord: Any = self.TYPES["chord"]  # of nobody: what follows runs with an empty list
-        made: Signature = chord(self, other)
-        return made
+        chord: Any = self.TYPES["chord"]  # without members: what follows runs with an empty list
+        joined: Signature = chord(self, other)
+        return joined
 
     def skew(self, start: float = 1.0, stop: float | None = None, step: float = 1.0) -> Self:
-        """Give the members countdowns, from `start` up by `step` seconds, to `stop` at most."""
+        """Give the members countdowns, in seconds: `start`, and `step` more for each next one.
+
+        `stop`: the longest countdown.
+        """
         for n, task in enumerate(self.tasks):
             countdown = start + n * step
             task.set(countdown=countdown if stop is None else min(countdown, stop))
         return self
 
     def set_immutable(self, immutable: bool) -> None:
-        """Say whether the members take arguments of the call."""
+        """Set whether the members ignore arguments of the call."""
         for task in self.tasks:
             task.set_immutable(immutable)
 
     def link(self, callback: Any) -> Any:
-        """Have `callback` called with the value of the first member; answer it."""
+        """Have `callback` called with the value of the first member; return it."""
         for task in self.tasks[:1]:
             callback = task.link(callback)
         return callback
 
     def link_error(self, errback: Any) -> Any:
-        """Have `errback` called for each member that fails; answer it."""
+        """Have `errback` called for each member that fails; return it."""
         for task in self.tasks:
             errback = task.link_error(errback)
         return errback

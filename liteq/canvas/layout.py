@@ -1,7 +1,7 @@
-"""A canvas becomes a graph: its messages, and what each of them waits for.
+"""The layout of canvases as graphs: messages, and what each of them waits for.
 
-Parts that are still to be laid out stand on a stack of our own, so a canvas may be as long and as
-deep as it likes.
+Parts that are still to be laid out are on a stack of our own, not on Python's, so the length and
+the depth of a canvas have no limit.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,22 +26,22 @@ _OF_THE_TRANSACTION = ("durable", "retry", "retry_policy")
 
 
 class _Part(NamedTuple):
-    """A part of a canvas, and what is known of its place."""
+    """A part of a canvas that is to be laid out, and its place."""
 
     call: Any  # a Signature
-    place: Place  # of what runs first in it and, the group, of what runs last
+    place: Place  # of what runs first in it; its `group` is that of what runs last
     awaited: bool = False  # something waits for its end
-    chord: str | None = None  # the body that waits for the group which it is in
-    of_body: bool = False  # it ends a chord's body, which fails when the header does
-    group: str | None = None  # a group by name: of members for which nobody waits too
+    chord: str | None = None  # the id of the body that waits for the group which it is in
+    of_body: bool = False  # it ends the body of a chord, which fails when the header does
+    group: str | None = None  # the id of its group, also when nothing waits for that group
     position: int = 0
 
 
 class Layout:
-    """Lays canvases out as one graph.
+    """The layout of canvases as one graph.
 
-    They have to be frozen, with arguments and options where they belong. `shared`: options that
-    all messages have.
+    They have to be prepared (see `Compound.prepared`) and frozen. `shared`: options that all
+    messages get.
     """
 
     def __init__(self, app: App, shared: Options = NO_OPTIONS) -> None:
@@ -58,16 +58,16 @@ class Layout:
 
     @property
     def graph(self) -> Graph:
-        """All that was added."""
+        """Return the graph of all canvases that were added."""
         return Graph(tuple(self._messages), tuple(self._places), tuple(self._groups))
 
     def add(self, call: Signature, place: Place = ALONE) -> None:
-        """Lay out `call`; `place` says what it waits for, and of which group it is a member."""
+        """Lay out `call`; `place`: what it waits for, and the group that it is a member of."""
         self._root = {}
         self._parts.append(_Part(call, place, group=place.group, position=place.position))
         while self._parts:
             part = self._parts.pop()
-            _LAYERS.get(type(part.call), Layout._single)(self, part)
+            _LAYOUTS.get(type(part.call), Layout._single)(self, part)
 
     # kinds of canvases
 
@@ -77,7 +77,7 @@ class Layout:
         place = part.place._replace(group=None, position=0)
         for step in earlier:
             parts.append(_Part(step, place, awaited=True))
-            place = _after(step)
+            place = _place_after(step)
         place = place._replace(group=part.place.group, position=part.place.position)
         self._push([*parts, part._replace(call=last, place=place)])
 
@@ -86,7 +86,7 @@ class Layout:
         members = call.tasks
         own = None
         if place.group is not None and not members:
-            self._parts.append(part._replace(call=self._nothing(), place=place))
+            self._parts.append(part._replace(call=self._empty_list_task(), place=place))
             return
         if part.awaited or place.group is not None:
             own = call.id
@@ -96,23 +96,22 @@ class Layout:
             _Part(
                 member,
                 within._replace(position=n),
-                False,
-                part.chord,
-                part.of_body,
-                call.id,
-                n,
+                chord=part.chord,
+                of_body=part.of_body,
+                group=call.id,
+                position=n,
             )
             for n, member in enumerate(members)
         )
 
     def _chord(self, part: _Part) -> None:
         header, body = part.call.header, part.call.body
-        if not header.tasks:  # of nobody: the body runs at once
+        if not header.tasks:  # then the body runs at once
             body.add_args(([],), {})
             self._parts.append(part._replace(call=body, place=part.place._replace(takes=False)))
             return
         before = part.place._replace(group=None, position=0)
-        after = _after(header)._replace(group=part.place.group, position=part.place.position)
+        after = _place_after(header)._replace(group=part.place.group, position=part.place.position)
         first = _Part(header, before, awaited=True, chord=_end(body)[0])
         self._push([first, part._replace(call=body, place=after, of_body=True)])
 
@@ -134,7 +133,7 @@ class Layout:
             self._link(message.id, links[0])
             self._link_errors(message.id, links[1], 2 if part.of_body else 1)
 
-    # what is linked
+    # callbacks and errbacks
 
     def _link(self, id: str, callbacks: Any) -> None:
         place = Place(waits=id, takes=True)
@@ -144,8 +143,8 @@ class Layout:
         for each in as_list(errbacks):
             call = self._frozen(each)
             if is_several(call):
-                # What waits for a failure that does not come is forgotten: so only a single task
-                # waits, and it sends the rest.
+                # A task that waits for a failure which does not come is deleted. That is done for
+                # a single task only, so a single task waits, and sends the rest.
                 call = Signature(CALL_ERRBACK, (dict(call),), task_id=new_id(), app=self._app)
             place = Place(waits=id, on_failure=on_failure, takes=not call.immutable)
             place, options = _delayed(place, {**call.options, **self._shared, **self._root})
@@ -156,8 +155,8 @@ class Layout:
             self._places.append(place)
 
     def _frozen(self, linked: Any) -> Signature:
-        """A copy of a callback with ids that nothing else here has."""
-        call = _ready(maybe_signature(linked, self._app))
+        """Return a frozen copy of a callback or errback, with ids that no other task here has."""
+        call = _prepared(maybe_signature(linked, self._app))
         for leaf in call.leaves():
             if leaf.id in self._ids:
                 del leaf.options["task_id"]
@@ -189,15 +188,15 @@ class Layout:
         )
         return message
 
-    def _nothing(self) -> Signature:
-        """A task that answers the empty list."""
+    def _empty_list_task(self) -> Signature:
+        """Return a task whose value is the empty list."""
         return Signature(ACCUMULATE, ([],), immutable=True, task_id=new_id(), app=self._app)
 
     def _push(self, parts: Iterable[_Part]) -> None:
         self._parts += reversed(list(parts))
 
 
-_LAYERS: Mapping[type, Any] = {
+_LAYOUTS: Mapping[type, Any] = {
     chain: Layout._chain,
     group: Layout._group,
     chord: Layout._chord,
@@ -207,7 +206,7 @@ _LAYERS: Mapping[type, Any] = {
 def send(
     app: App, calls: Sequence[Signature], results: Iterable[Any], place: Place = ALONE
 ) -> None:
-    """Store frozen canvases, whose results are `results`, in one transaction: all or none.
+    """Store frozen canvases, whose results are `results`, in one transaction.
 
     `place`: what they wait for, or the group that they become members of.
     """
@@ -225,8 +224,8 @@ def send(
 
 
 def send_copies(app: App, calls: Iterable[Signature], options: Options = NO_OPTIONS) -> list[Any]:
-    """Store copies of `calls`, canvases and single ones, all or none; answer their results."""
-    copies = [_ready(call.clone(**options)) for call in calls]
+    """Store copies of `calls`, single ones and canvases, in one transaction; return the results."""
+    copies = [_prepared(call.clone(**options)) for call in calls]
     for copy in copies:
         copy.own_app = copy.own_app or app
     results = [copy.freeze() for copy in copies]
@@ -235,25 +234,26 @@ def send_copies(app: App, calls: Iterable[Signature], options: Options = NO_OPTI
 
 
 def is_several(call: Signature) -> bool:
-    """Whether a call makes more than one task."""
-    # By their keys, not as attributes: this is asked of each of many.
+    """Return whether a call makes more than one task."""
+    # By key, which is quicker than by attribute: `enqueue_many` asks this for each call.
     return call["subtask_type"] in _SEVERAL or is_linked(call["options"])
 
 
 class Replacement(NamedTuple):
-    """What does the work of a task in its place: at last `message`, under the task's id and in
-    `place`, and the rest."""
+    """The tasks that do the work of a replaced task."""
 
-    message: Message
-    place: Place
+    message: Message  # of the one that ends last, which has the id of the replaced task
+    place: Place  # of that one
     rest: Graph
 
 
 def replacement(app: App, sig: Signature, id: str, shared: Options, own: Options) -> Replacement:
-    """How `sig` does the work of the task `id`. All its messages have the options `shared`, and the
-    last one has `own` as well."""
+    """Return the tasks of `sig` that do the work of the task `id`.
+
+    All their messages get the options `shared`, and the last one gets `own` as well.
+    """
     single = not isinstance(_last(sig), group)
-    call = _ready(sig if single else sig | Signature(ACCUMULATE, app=app))
+    call = _prepared(sig if single else sig | Signature(ACCUMULATE, app=app))
     call.freeze(id)
     layout = Layout(app, shared)
     layout.add(call)
@@ -263,34 +263,35 @@ def replacement(app: App, sig: Signature, id: str, shared: Options, own: Options
     return Replacement(_with(messages[at], own), places[at], rest)
 
 
-def _ready(call: Signature) -> Signature:
-    """A copy of `call`, with arguments and options where they belong."""
+def _prepared(call: Signature) -> Signature:
+    """Return a copy of `call` in which arguments and options are where they belong."""
     step = call.as_step()
     return step.prepared() if isinstance(step, Compound) else step
 
 
 def _delayed(place: Place, options: dict[str, Any]) -> tuple[Place, dict[str, Any]]:
-    """The countdown of what waits begins when it is woken."""
+    """Return `place` and `options` with the countdown as a delay, if the task waits for another:
+    then the countdown begins when that one has ended."""
     if place.waits is None or options.get("countdown") is None:
         return place, options
     delay = due_at(options["countdown"], None, 0.0)
     return place._replace(delay=delay), {**options, "countdown": None}
 
 
-def _after(call: Signature) -> Place:
-    """The place of what follows on `call`."""
+def _place_after(call: Signature) -> Place:
+    """Return the place of what follows on `call`."""
     id, barrier = _end(call)
     return Place(waits=id, barrier=barrier, takes=True)
 
 
 def _end(call: Signature) -> tuple[str | None, bool]:
-    """What to wait for when `call` is to have ended: the id of a task, or of a group."""
+    """Return the id of the task or group with which `call` ends, and whether it is a group."""
     last = _last(call)
     return last.id, isinstance(last, group)
 
 
 def _last(call: Signature) -> Signature:
-    """The task, or the group, with which `call` ends."""
+    """Return the task or the group with which `call` ends."""
     while isinstance(call, chain | chord):
         call = call.tasks[-1] if isinstance(call, chain) else call.body
     return call
@@ -304,7 +305,7 @@ def _all_leaves(results: Iterable[Any]) -> Iterator[Any]:
 
 
 def _with(message: Message, options: Options) -> Message:
-    """`message` with more that is kept in its options."""
+    """Return `message` with `options` added to those that it stores."""
     return message._replace(options=as_json({**options_of(message), **options}))
 
 

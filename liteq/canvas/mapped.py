@@ -1,8 +1,9 @@
-"""One task for many items: `xmap`, `xstarmap`, `chunks`."""
+"""Signatures of one task for many items: `xmap`, `xstarmap`, `chunks`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
+from ..result import GroupResult
 from ..result.app import App
 from .builtins import MAP, STARMAP
 from .group import group
@@ -10,7 +11,7 @@ from .signature import Signature, as_signature
 
 
 class _Mapped(Signature):
-    """A task that calls another one, in its own process, for each item of a list."""
+    """A task that calls another one, in the same process, for each item of a list."""
 
     kind: ClassVar[str]  # its `subtask_type`
     builtin: ClassVar[str]  # the name of the task that calls the other one
@@ -69,7 +70,7 @@ class chunks(Signature):  # noqa: N801 - Celery's name
         )
 
     def group(self) -> group:
-        """The group that it stands for."""
+        """Return the group that it stands for."""
         task, it, n = (self.kwargs[name] for name in ("task", "it", "n"))
         parts = [it[start : start + n] for start in range(0, len(it), n)]
         return group([xstarmap(task, part) for part in parts], app=self.own_app, **self.options)
@@ -77,28 +78,32 @@ class chunks(Signature):  # noqa: N801 - Celery's name
     def as_step(self) -> Signature:
         return self.group()
 
-    def __call__(self, **options: Any) -> Any:
-        """Send it."""
+    def __call__(self, **options: Any) -> GroupResult:
+        """Send the group."""
         return self.apply_async(**options)
 
-    def apply_async(
+    def apply_async(  # type: ignore[override]
         self,
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
         **options: Any,
-    ) -> Any:
+    ) -> GroupResult:
         """Send the group."""
         return self.group().apply_async(args, kwargs, **options)
 
-    def apply(
+    def apply(  # type: ignore[override]
         self,
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
         **options: Any,
-    ) -> Any:
-        """Run the group here."""
+    ) -> GroupResult:
+        """Run the group in this process."""
         return self.group().apply(args, kwargs, **options)
 
+    def delay(self, *args: Any, **kwargs: Any) -> GroupResult:  # type: ignore[override]
+        """Send the group."""
+        return self.apply_async(args, kwargs)
+
     def freeze(self, *args: Any, **kwargs: Any) -> Any:
-        """Refused: freeze its `group()`, which keeps the ids."""
-        raise TypeError("chunks have no ids of their own: freeze what .group() answers")
+        """Raise TypeError: freeze its `group()`, which keeps the ids."""
+        raise TypeError("chunks have no ids of their own: freeze what .group() returns")

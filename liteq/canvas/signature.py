@@ -1,6 +1,6 @@
-"""A call that is not made yet: `Signature`.
+"""A call to make later: `Signature`.
 
-A signature is a dict, so that it can be an argument, be stored, and travel as JSON.
+A signature is a dict, so that it can be an argument of a task, be stored, and be sent as JSON.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,15 +13,15 @@ from ..result import AsyncResult, ResultBase
 from ..result.app import App, get_current_app
 from ..sending.options import LINKS
 from .attributes import Item, Option
-from .eager import StepContext, failed, skipped
+from .eager import StepContext, failed_result, skipped_result
 from .stamping import StampingVisitor, only_stamps, stamps_of
 
 
 class Signature(dict[str, Any]):
-    """A task, arguments and options of a call that is made later, perhaps elsewhere.
+    """The task, arguments and options of a call that is made later, perhaps in another process.
 
-    `task`: a task, its name, or a dict that was a signature. What the call brings along goes
-    before `args` and over `kwargs`; an immutable signature takes nothing.
+    `task`: a task, its name, or a dict that was a signature. Arguments of the call go before
+    `args` and override `kwargs`; an immutable signature ignores them.
     """
 
     TYPES: ClassVar[dict[str, type["Signature"]]] = {}
@@ -38,7 +38,7 @@ class Signature(dict[str, Any]):
     parent_id: "Option[str]" = Option("parent_id")
     root_id: "Option[str]" = Option("root_id")
 
-    own_app: App | None = None
+    own_app: App | None = None  # the one it was made with
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Signature(dict[str, Any]):
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any], app: App | None = None) -> "Signature":
-        """The signature that `fields` were, of the class that it had, and all within it too."""
+        """Return the signature that `fields` were, of its own class, and those within it too."""
         kind = cls.TYPES.get(fields.get("subtask_type") or "", Signature)
         made: Signature = dict.__new__(kind)
         Signature.__init__(
@@ -88,17 +88,17 @@ class Signature(dict[str, Any]):
         return made
 
     def _restore(self, app: App | None) -> None:
-        """Make signatures of what is within it and was one."""
+        """Turn dicts within it that were signatures into signatures."""
         for name in LINKS:
             if name in self.options:
                 self.options[name] = [maybe_signature(x, app) for x in as_list(self.options[name])]
 
-    # another one like it
+    # copies and changes
 
     def clone(
         self, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None, **options: Any
     ) -> Self:
-        """A copy, with `args` before its own, and `kwargs` and `options` over them."""
+        """Return a copy with `args` before its own, and `kwargs` and `options` over them."""
         copy = self._copy()
         if args or kwargs:
             copy.add_args(args, kwargs or {})
@@ -112,7 +112,7 @@ class Signature(dict[str, Any]):
         kwargs: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> Self:
-        """A copy, with `args`, `kwargs` and `options` in place of its own, where given."""
+        """Return a copy with `args`, `kwargs` and `options` in place of its own, where given."""
         copy = self.clone()
         if args is not None:
             copy.args = tuple(args)
@@ -123,7 +123,7 @@ class Signature(dict[str, Any]):
         return copy
 
     def set(self, immutable: bool | None = None, **options: Any) -> Self:
-        """Set options of the call; answers the signature itself."""
+        """Set options of the call; return the signature itself."""
         if immutable is not None:
             self.set_immutable(immutable)
         id = options.pop("task_id", None)
@@ -133,7 +133,7 @@ class Signature(dict[str, Any]):
         return self
 
     def set_immutable(self, immutable: bool) -> None:
-        """Say whether it takes arguments of the call."""
+        """Set whether it ignores arguments of the call."""
         self.immutable = immutable
 
     def freeze(
@@ -145,7 +145,10 @@ class Signature(dict[str, Any]):
         parent_id: str | None = None,
         group_index: int | None = None,
     ) -> AsyncResult[Any]:
-        """Give it the id under which it will run, `_id` or one of its own; answer the result."""
+        """Give it the id under which it will run: `_id`, its own or a new one.
+
+        Return the result of that run.
+        """
         places = {
             "group_id": group_id,
             "chord": chord,
@@ -157,27 +160,27 @@ class Signature(dict[str, Any]):
         self.id = _id or self.id or new_id()
         return AsyncResult(self.id, app=self.own_app)
 
-    # what comes after it
+    # callbacks, errbacks and chains
 
     def link(self, callback: Any) -> Any:
-        """Have `callback` called with its value when it has succeeded; answer the callback."""
+        """Have `callback` called with its value when it has succeeded; return the callback."""
         return self._link("link", callback)
 
     def link_error(self, errback: Any) -> Any:
-        """Have `errback` called when it has failed; answer the errback.
+        """Have `errback` called when it has failed; return the errback.
 
-        One that takes several arguments is called with the request, the exception and the
-        traceback; one that takes a single argument, or is bound, with the task's id.
+        An errback that takes several arguments is called with the request, the exception and the
+        traceback; one that takes a single argument, or is bound, with the id of the task.
         """
         return self._link("link_error", errback)
 
     def on_error(self, errback: Any) -> Self:
-        """The same as `link_error`, but answers the signature itself."""
+        """Do the same as `link_error`, but return the signature itself."""
         self.link_error(errback)
         return self
 
     def flatten_links(self) -> list["Signature"]:
-        """Itself, what is linked to it, what is linked to that, and so on."""
+        """Return the signature, its callbacks, their callbacks, and so on."""
         links = map(maybe_signature, as_list(self.options.get("link")))
         return [self, *(each for link in links for each in link.flatten_links())]
 
@@ -194,36 +197,36 @@ class Signature(dict[str, Any]):
     def stamp(
         self, visitor: StampingVisitor | None = None, append_stamps: bool = False, **stamps: Any
     ) -> Self:
-        """Mark it, and what is linked to it, with `stamps`, and with what `visitor` answers.
+        """Stamp it, its callbacks and its errbacks with `stamps`, and with what `visitor` returns.
 
-        A task reads them as `self.request.stamps`. `append_stamps`: beside those of the same
-        name that are there, instead of over them.
+        A task reads them as `self.request.stamps`. `append_stamps`: put a stamp beside one of the
+        same name, instead of over it.
         """
         stamps = only_stamps(stamps)
         self._stamp_links(visitor, append_stamps, stamps)
-        seen = {} if visitor is None else only_stamps(visitor.on_signature(self, **stamps))
-        return self.set(**stamps_of(self.options, {**stamps, **seen}, append_stamps))
+        more = {} if visitor is None else only_stamps(visitor.on_signature(self, **stamps))
+        return self.set(**stamps_of(self.options, {**stamps, **more}, append_stamps))
 
     def _stamp_links(
         self, visitor: StampingVisitor | None, append_stamps: bool, stamps: Mapping[str, Any]
     ) -> None:
         for name in LINKS:
             for linked in map(maybe_signature, as_list(self.options.get(name))):
-                seen: dict[str, Any] = {}
+                more: dict[str, Any] = {}
                 if visitor is not None:
-                    told = visitor.on_callback if name == "link" else visitor.on_errback
-                    seen = only_stamps(told(linked, **stamps))
-                linked.stamp(visitor, append_stamps, **{**stamps, **seen})
+                    visit = visitor.on_callback if name == "link" else visitor.on_errback
+                    more = only_stamps(visit(linked, **stamps))
+                linked.stamp(visitor, append_stamps, **{**stamps, **more})
 
     # making the call
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the task here, as a plain function; answer its value."""
+        """Call the task in this process, as a plain function; return its value."""
         args, kwargs, _ = self._merged(args, kwargs, {})
         return self.type(*args, **kwargs)
 
     def delay(self, *args: Any, **kwargs: Any) -> AsyncResult[Any]:
-        """Send it, with `args` before its own and `kwargs` over them."""
+        """Send it, with `args` before its own and `kwargs` over its own."""
         return self.apply_async(args, kwargs)
 
     def apply_async(
@@ -232,7 +235,7 @@ class Signature(dict[str, Any]):
         kwargs: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> AsyncResult[Any]:
-        """Send it, with options of `Task.apply_async`. A frozen one keeps its id."""
+        """Send it, with the options of `Task.apply_async`. A frozen one keeps its id."""
         args, kwargs, options = self._merged(args, kwargs, options)
         result: AsyncResult[Any] = self._sender()(args, kwargs, **options)
         return result
@@ -243,23 +246,23 @@ class Signature(dict[str, Any]):
         kwargs: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> AsyncResult[Any]:
-        """Run it here, as `Task.apply` does."""
+        """Run it in this process, as `Task.apply` does."""
         args, kwargs, options = self._merged(args, kwargs, options)
         result: AsyncResult[Any] = self.type.apply(args, kwargs, **options)
         return result
 
     def __invert__(self) -> Any:
-        """Send it and wait for its value: `~add.s(2, 2)`."""
+        """Send it, wait for its value and return that: `~add.s(2, 2)`."""
         return self.apply_async().get()
 
     @property
     def app(self) -> App:
-        """The application; the current one, unless another was given."""
+        """Return the application: the one it was made with, else the current one."""
         return self.own_app or get_current_app()
 
     @property
     def type(self) -> Any:
-        """The task. Raises NotRegistered when the application does not have it."""
+        """Return the task. Raises NotRegistered when the application does not have it."""
         return self.app.tasks[self.task]
 
     def _sender(self) -> Callable[..., AsyncResult[Any]]:
@@ -272,7 +275,7 @@ class Signature(dict[str, Any]):
     def _merged(
         self, args: Sequence[Any], kwargs: Mapping[str, Any] | None, options: Mapping[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any], dict[str, Any]]:
-        """What comes of its own arguments and options and those of the call."""
+        """Return its arguments and options, merged with those of a call."""
         merged = self.options.copy()
         if options:
             links = {
@@ -285,14 +288,14 @@ class Signature(dict[str, Any]):
             return tuple(self.args), dict(self.kwargs), merged
         return (*(args or ()), *self.args), {**self.kwargs, **(kwargs or {})}, merged
 
-    # what canvases do otherwise
+    # the interface for canvases, which other kinds of signatures override
 
     def leaves(self) -> Iterator["Signature"]:
-        """The calls of single tasks that it is made of, in order."""
+        """Yield the calls of single tasks that it is made of, in order."""
         yield self
 
     def _copy(self) -> Self:
-        """A copy of its own, down to the options."""
+        """Return a copy with `kwargs` and `options` of its own."""
         copy = dict.__new__(type(self))
         copy.update(self)
         copy["kwargs"] = self.kwargs.copy()
@@ -301,15 +304,15 @@ class Signature(dict[str, Any]):
         return copy
 
     def as_step(self) -> "Signature":
-        """What stands for it in a canvas."""
+        """Return the signature that takes its place in a canvas: a copy of it."""
         return self._copy()
 
     def add_args(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-        """Take arguments of a call, unless it is immutable."""
+        """Add arguments of a call to its own, unless it is immutable."""
         self.args, self.kwargs, _ = self._merged(args, kwargs, {})
 
     def set_options(self, options: Mapping[str, Any]) -> None:
-        """Take options of a call; links are added to its own."""
+        """Set options of a call; callbacks and errbacks are added to its own."""
         for name, value in options.items():
             if name in LINKS:
                 for each in as_list(value):
@@ -319,26 +322,26 @@ class Signature(dict[str, Any]):
 
     def _link(self, name: str, callback: Any) -> Any:
         linked = maybe_signature(callback, self.own_app)
-        there = as_list(self.options.get(name))
-        if linked not in there:
-            # A list of its own: copies of this signature share the one that was there.
-            self.options[name] = [*there, linked]
+        present = as_list(self.options.get(name))
+        if linked not in present:
+            # A new list: copies of this signature share the old one.
+            self.options[name] = [*present, linked]
         return linked
 
     def run_eagerly(self, args: Sequence[Any], context: StepContext) -> ResultBase:
-        """Run it here, frozen as it is."""
+        """Run it in this process, under the id that it was frozen with; return the result."""
         args, kwargs, options = self._merged(args, None, context.options())
         result: ResultBase = self.type.apply(args, kwargs, **options)
         return result
 
     def skip_eagerly(self, exc: Exception | None) -> ResultBase:
-        """The result of not running it, because what comes before it failed with `exc`."""
-        return skipped(self, exc)
+        """Skip it, because what comes before it failed with `exc`; return the result."""
+        return skipped_result(self, exc)
 
     def fail_eagerly(self, exc: Exception, context: StepContext) -> ResultBase:
-        """The result of not running it, because of `exc`; its errbacks are called."""
+        """Fail it with `exc` without running it, and call its errbacks; return the result."""
         errbacks = [maybe_signature(each) for each in as_list(self.options.get("link_error"))]
-        return failed(self, exc, errbacks, context)
+        return failed_result(self, exc, errbacks, context)
 
     # itself
 
@@ -357,14 +360,14 @@ class Signature(dict[str, Any]):
 
 
 def as_list(value: Any) -> list[Any]:
-    """`value` as a list: of its items, or of itself alone; none for None."""
+    """Return `value` as a list: of its items, or of itself alone; an empty list for None."""
     if value is None:
         return []
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def maybe_signature(value: Any, app: App | None = None, clone: bool = False) -> Any:
-    """`value` as a signature if it is one, or was one; anything else as it is."""
+    """Return `value` as a signature if it is one, or a dict that was one; else as it is."""
     if isinstance(value, Signature):
         return value.clone() if clone else value
     if isinstance(value, dict) and "task" in value and "subtask_type" in value:
@@ -373,14 +376,15 @@ def maybe_signature(value: Any, app: App | None = None, clone: bool = False) -> 
 
 
 def as_signature(value: Any) -> Signature:
-    """What stands for `value` in a canvas: a copy of a signature; a task without arguments.
+    """Return the signature that takes the place of `value` in a canvas: a copy of a signature, or
+    that of a task, without arguments.
 
-    Raises TypeError for what is neither.
+    Raises TypeError when `value` is neither.
     """
     found = maybe_signature(value)
     if isinstance(found, Signature):
         return found.as_step()
-    if not isinstance(found, dict | str) and hasattr(found, "s"):  # a task, or what stands for one
+    if not isinstance(found, dict | str) and hasattr(found, "s"):  # a task, or a proxy of one
         made: Signature = found.s()
         return made
     raise TypeError(f"a canvas is made of signatures, as in add.s(2, 2), not of {value!r:.100}")

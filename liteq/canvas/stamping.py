@@ -1,4 +1,4 @@
-"""Marks that travel with all tasks of a canvas: stamps."""
+"""Stamps: marks that travel with all tasks of a canvas."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -7,52 +7,52 @@ Stamps = Mapping[str, Any]
 
 
 class StampingVisitor:
-    """Says with what each part of a canvas is stamped: subclass it and hand it to `stamp`.
+    """A visitor that gives each part of a canvas its stamps: subclass it and pass it to `stamp`.
 
-    Every method takes the signature and the stamps so far, and answers a dict of further stamps.
-    A key `stamped_headers` lists those keys that are stamps; without it all are.
+    Every method takes the signature and the stamps so far, and returns a dict of further stamps.
+    Its key `stamped_headers` lists those of its keys that are stamps; without it all are.
     """
 
     def on_signature(self, sig: Any, **headers: Any) -> Stamps:
-        """A single task."""
+        """Return the stamps of a single task."""
         raise NotImplementedError(f"{type(self).__name__} defines no on_signature()")
 
     def on_group_start(self, sig: Any, **headers: Any) -> Stamps:
-        """A group; what it answers is for its members as well."""
+        """Return the stamps of a group, which its members get as well."""
         return {}
 
     def on_group_end(self, sig: Any, **headers: Any) -> None:
-        """The members are stamped."""
+        """Run when the members of a group are stamped."""
 
     def on_chain_start(self, sig: Any, **headers: Any) -> Stamps:
-        """A chain; what it answers is for its steps as well."""
+        """Return the stamps of a chain, which its steps get as well."""
         return {}
 
     def on_chain_end(self, sig: Any, **headers: Any) -> None:
-        """The steps are stamped."""
+        """Run when the steps of a chain are stamped."""
 
     def on_chord_header_start(self, sig: Any, **headers: Any) -> Stamps:
-        """A chord, before its header, for which the answer is."""
+        """Return the stamps of the header of a chord."""
         return {}
 
     def on_chord_header_end(self, sig: Any, **headers: Any) -> None:
-        """The header is stamped."""
+        """Run when the header of a chord is stamped."""
 
     def on_chord_body(self, sig: Any, **headers: Any) -> Stamps:
-        """A chord, before its body, for which the answer is."""
+        """Return the stamps of the body of a chord."""
         return {}
 
     def on_callback(self, sig: Any, **headers: Any) -> Stamps:
-        """What is linked to a task."""
+        """Return the stamps of a callback of a task."""
         return {}
 
     def on_errback(self, sig: Any, **headers: Any) -> Stamps:
-        """What is linked to the failure of a task."""
+        """Return the stamps of an errback of a task."""
         return {}
 
 
 class GroupStampingVisitor(StampingVisitor):
-    """Stamps the members of groups with the ids of the groups they are in, as `groups`."""
+    """A visitor that stamps the members of groups with the ids of their groups, as `groups`."""
 
     def __init__(self, groups: Iterable[str] = ()) -> None:
         self.groups: list[str] = list(groups)
@@ -71,21 +71,22 @@ class GroupStampingVisitor(StampingVisitor):
 
 
 def only_stamps(headers: Stamps | None) -> dict[str, Any]:
-    """Those of `headers` that are stamps: those in their `stamped_headers`, or all."""
+    """Return those of `headers` that are stamps: those in their `stamped_headers`, or all."""
     headers = headers or {}
     names = headers.get("stamped_headers", headers)
     return {k: v for k, v in headers.items() if k in names and k != "stamped_headers"}
 
 
 def stamps_of(options: Mapping[str, Any], stamps: Stamps, append: bool) -> dict[str, Any]:
-    """The options by which a signature with `options` is stamped with `stamps`.
+    """Return the options that add `stamps` to a signature with `options`.
 
-    The stamps are options of their own names, which `stamped_headers` lists.
+    Each stamp is an option of its own name; `stamped_headers` lists these names. `append`: put
+    a stamp beside one of the same name, instead of over it.
     """
-    there = options.get("stamped_headers") or ()
+    present = options.get("stamped_headers") or ()
     if append:
-        stamps = {n: _both(options[n], v) if n in there else v for n, v in stamps.items()}
-    return {**stamps, "stamped_headers": list(dict.fromkeys((*there, *stamps)))}
+        stamps = {n: _both(options[n], v) if n in present else v for n, v in stamps.items()}
+    return {**stamps, "stamped_headers": list(dict.fromkeys((*present, *stamps)))}
 
 
 def _both(old: Any, new: Any) -> list[Any]:

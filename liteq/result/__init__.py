@@ -1,4 +1,4 @@
-"""What callers hold of tasks and groups that were sent: results."""
+"""Results: what callers get for tasks and groups that they send."""
 
 from .async_result import AsyncResult
 from .base import KINDS, ResultBase, result_from_tuple

@@ -1,4 +1,4 @@
-"""What a caller holds of a task that was sent: `AsyncResult`."""
+"""The result of one task: `AsyncResult`."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,24 +14,25 @@ from .blocking import assert_will_not_block
 from .waiting import leaves_before, refresh_and_throw, required_before, wait_for
 
 R = TypeVar("R")
-Then = tuple[Callable[[Any], object], Callable[[BaseException], object] | None]
+Callback = tuple[Callable[[Any], object], Callable[[BaseException], object] | None]
+"""A function to call with the result, and one to call with what that raises."""
 
 
 class AsyncResult(ResultBase, Generic[R]):
-    """The result of a task, wherever and whenever it runs: all it needs is the id.
+    """The result of one task, wherever it runs and whenever; an id is all it needs.
 
-    An id that the store does not know is PENDING; `exists()` tells.
+    The state of an id that the store does not know is PENDING; `exists()` is False then.
     """
 
-    __slots__ = ("__weakref__", "_app", "_record", "_then", "_value", "ignored")
+    __slots__ = ("__weakref__", "_app", "_callbacks", "_record", "_value", "ignored")
 
     id: str
     ignored: bool
 
     _app: App | None
-    _record: Record | None  # once it is final
-    _then: list[Then] | None
-    _value: tuple[Any] | None  # what `result` answered then, decoded
+    _record: Record | None  # set once the task has finished
+    _callbacks: list[Callback] | None
+    _value: tuple[Any] | None  # the decoded value of that record, in a tuple
 
     def __init__(
         self,
@@ -48,7 +49,7 @@ class AsyncResult(ResultBase, Generic[R]):
         self._app = app
         self._record = None
         self._value = None
-        self._then = None
+        self._callbacks = None
 
     # waiting
 
@@ -66,14 +67,15 @@ class AsyncResult(ResultBase, Generic[R]):
     ) -> R:
         """Wait for the task to finish and return its value.
 
-        `timeout`: seconds; TimeoutError when they are over. An exception of the task is raised,
-        or with `propagate=False` returned. `interval`: seconds between two polls of the store,
-        should a notification be lost. `callback(id, value)` is called with the value,
-        `on_interval()` after each poll. With `follow_parents` the exception of a task that comes
-        before this one is raised as well. A result that is ignored is None at once. `no_ack` and
+        `timeout`: seconds to wait at most. An exception of the task is raised, or with
+        `propagate=False` returned. `interval`: seconds between two polls of the store, in case a
+        notification is lost. `callback(id, value)` is called with the value, `on_interval()`
+        after each poll. With `follow_parents` the exception of a task that comes before this one
+        is raised as well. With `ignore_result` the value is None, at once. `no_ack` and
         `on_message` do nothing.
 
-        Raises RuntimeError inside a task, unless `disable_sync_subtasks=False`.
+        Raises TimeoutError when `timeout` is over, and RuntimeError inside a task unless
+        `disable_sync_subtasks=False`.
         """
         if self.ignored:
             return None  # type: ignore[return-value]
@@ -96,7 +98,7 @@ class AsyncResult(ResultBase, Generic[R]):
         on_interval: OnInterval | None,
         propagate: bool,
     ) -> None:
-        looks = wait_for(
+        polls = wait_for(
             [self],
             before,
             timeout=timeout,
@@ -104,7 +106,7 @@ class AsyncResult(ResultBase, Generic[R]):
             on_interval=on_interval,
             propagate=propagate,
         )
-        for _ in looks:
+        for _ in polls:
             pass
 
     def then(
@@ -113,13 +115,13 @@ class AsyncResult(ResultBase, Generic[R]):
         on_error: Callable[[BaseException], object] | None = None,
         weak: bool = False,
     ) -> "AsyncResult[R]":
-        """Have `callback(result)` called as soon as this object learns that the task has finished.
+        """Call `callback(result)` as soon as this object finds that the task has finished.
 
-        It learns that by `get`, `ready` and all else that looks; nothing looks by itself.
-        `on_error` is called with what the callback raises. `weak` does nothing.
+        It finds that in `get`, `ready` and all else that reads the store; nothing reads it in the
+        background. `on_error` is called with what the callback raises. `weak` does nothing.
         """
         if self._record is None:
-            self._then = [*(self._then or ()), (callback, on_error)]
+            self._callbacks = [*(self._callbacks or ()), (callback, on_error)]
         else:
             _call(callback, on_error, self)
         return self
@@ -127,10 +129,10 @@ class AsyncResult(ResultBase, Generic[R]):
     def maybe_throw(
         self, propagate: bool = True, callback: Callable[[str, R], object] | None = None
     ) -> R:
-        """Raise what the task failed with; if it did not, return its value so far."""
-        record = self._look()
+        """Raise the exception of a task that failed; else return its value so far."""
+        record = self._fetch()
         value: Any = None if record is None else self._decoded(record)
-        if propagate and record is not None and _wrong(record):
+        if propagate and record is not None and _is_failure(record):
             raise value
         if callback is not None:
             callback(self.id, value)
@@ -142,89 +144,91 @@ class AsyncResult(ResultBase, Generic[R]):
 
     @property
     def state(self) -> str:
-        """PENDING, STARTED, RETRY, SUCCESS, FAILURE, REVOKED, or what the task reported."""
-        return state_of(self._look())
+        """Return the state: PENDING, STARTED, RETRY, SUCCESS, FAILURE, REVOKED, or one that the
+        task reported."""
+        return state_of(self._fetch())
 
     status = state
 
     @property
     def result(self) -> Any:
-        """The value, the exception of a task that failed, or what it reported of itself."""
-        record = self._look()
+        """Return the value, the exception of a task that failed, or the meta that it reported."""
+        record = self._fetch()
         return None if record is None or self.ignored else self._decoded(record)
 
     info = result
 
     @property
     def traceback(self) -> str | None:
-        """The traceback of a task that failed, as text."""
-        record = self._look()
+        """Return the traceback of a task that failed, as text."""
+        record = self._fetch()
         return record and record.traceback
 
     def ready(self) -> bool:
-        """Whether the task has finished, in whatever way."""
-        record = self._look()
+        """Return whether the task has finished: succeeded, failed or revoked."""
+        record = self._fetch()
         return record is not None and record.phase.final
 
     def successful(self) -> bool:
-        """Whether the task finished without an error."""
+        """Return whether the task finished without an error."""
         return self.ready() and self.state == states.SUCCESS
 
     def failed(self) -> bool:
-        """Whether the task finished with an error. One that was revoked did not fail."""
+        """Return whether the task finished with an error. A revoked one did not fail."""
         return self.ready() and self.state == states.FAILURE
 
     def exists(self) -> bool:
-        """Whether the store knows the task. Unknown ids are PENDING, as in Celery."""
-        return self._look() is not None
+        """Return whether the store knows the task. Unknown ids are PENDING, as in Celery."""
+        return self._fetch() is not None
 
     @property
     def date_done(self) -> datetime | None:
-        """When it finished (UTC)."""
-        record = self._look()
-        moment = record and record.finished
-        return None if moment is None else datetime.fromtimestamp(moment, UTC)
+        """Return the time at which it finished, in UTC; None before that."""
+        record = self._fetch()
+        seconds = record and record.finished
+        return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
     @property
     def name(self) -> str | None:
-        """The name of the task."""
-        record = self._look()
+        """Return the name of the task."""
+        record = self._fetch()
         return record and record.message.task
 
     @property
     def args(self) -> Sequence[Any] | None:
-        """The arguments it was sent with."""
-        record = self._look()
+        """Return the arguments that it was sent with."""
+        record = self._fetch()
         return record and self.backend.arguments(record)[0]
 
     @property
     def kwargs(self) -> Mapping[str, Any] | None:
-        """The keyword arguments it was sent with."""
-        record = self._look()
+        """Return the keyword arguments that it was sent with."""
+        record = self._fetch()
         return record and self.backend.arguments(record)[1]
 
     @property
     def queue(self) -> str | None:
-        """The queue it was sent to."""
-        record = self._look()
+        """Return the queue that it was sent to."""
+        record = self._fetch()
         return record and record.message.queue
 
     @property
     def worker(self) -> str | None:
-        """Who runs it, or ran it last."""
-        record = self._look()
+        """Return the name of the worker that runs it, or ran it last."""
+        record = self._fetch()
         return record and record.worker
 
     @property
     def retries(self) -> int | None:
-        """How often it was tried again."""
-        record = self._look()
+        """Return how often it was retried."""
+        record = self._fetch()
         return record and record.message.retries
 
     # acting
 
     def forget(self) -> None:
-        """Drop what is stored of the task and of those before it, if they have finished."""
+        """Delete the task and those before it in its workflow from the store, if they have
+        finished."""
         for result in (*leaves_before([self]), self):
             result.reset()
         self.backend.broker.forget([self.id, *(leaf.id for leaf in leaves_before([self]))])
@@ -239,8 +243,10 @@ class AsyncResult(ResultBase, Generic[R]):
     ) -> None:
         """Revoke the task, and those before it in its workflow: see `Control.revoke`.
 
-        `wait`: until it has finished, for `timeout` seconds at most; TimeoutError when they are
-        over. `connection` does nothing.
+        `wait`: wait until it has finished, for `timeout` seconds at most. `connection` and
+        `signal` do nothing.
+
+        Raises TimeoutError when `timeout` is over.
         """
         ids = [*(leaf.id for leaf in leaves_before([self]) if not leaf.known), self.id]
         keep = self.app.conf.result_expires or None
@@ -249,82 +255,86 @@ class AsyncResult(ResultBase, Generic[R]):
             self.get(timeout, propagate=False)
 
     def attempts(self) -> list[Attempt]:
-        """Every start of the task, oldest first: when, by whom, and how it ended."""
+        """Return all attempts to run the task, oldest first."""
         return self.backend.broker.attempts(self.id)
 
     # itself
 
     @property
     def task_id(self) -> str:
-        """The id, by Celery's other name."""
+        """Return the id, by Celery's other name for it."""
         return self.id
 
     @property
     def app(self) -> App:
-        """The application; the current one, unless another was given."""
+        """Return the application: the one it was made with, else the current one."""
         if self._app is None:
             self._app = get_current_app()
         return self._app
 
     @property
     def backend(self) -> Backend:
-        """Where results are read."""
+        """Return the backend, which reads results."""
         return self.app.backend
 
     @property
     def children(self) -> Sequence[ResultBase]:
-        """Results of what ran, or is to run, when this one had finished: callbacks, the next step
-        of its chain, the body of its chord. None before that."""
-        record = self._look()
+        """Return the results of the tasks that its end started: callbacks, the next step of its
+        chain, the body of its chord. An empty list before it has finished."""
+        record = self._fetch()
         if record is None or not record.phase.final:
             return []
-        from .children import children_of  # rarely asked for
+        from .children import children_of  # few programs ask for children
 
         return children_of(self, record)
 
     def leaves(self) -> Iterator["AsyncResult[Any]"]:
-        """Itself: it is the result of a single task."""
+        """Yield itself: it is the result of a single task."""
         yield self
 
     def init_args(self) -> tuple[Any, ...]:
         """See `ResultBase`."""
-        return self.id, None, None, None, None, self.ignored
+        backend = task_name = app = parent = None
+        return self.id, backend, task_name, app, parent, self.ignored
 
     @property
     def known(self) -> bool:
-        """Whether there is nothing more to refresh of it."""
+        """Return whether it is known how the task ended, or the result is ignored.
+
+        Like the other `known_` properties it does not read the store.
+        """
         return self._record is not None or self.ignored
 
     @property
     def known_success(self) -> bool:
-        """Whether it is known to have finished with a value, or has none. Does not look."""
+        """Return whether the task is known to have succeeded, or the result is ignored."""
         if self._record is None:
             return self.ignored
         return self._record.phase is Phase.SUCCEEDED
 
     @property
     def known_skipped(self) -> bool:
-        """Whether it is known to have failed because of what comes before it. Does not look."""
+        """Return whether the task is known to have been skipped: one before it failed."""
         return self._record is not None and self._record.phase is Phase.SKIPPED
 
     @property
     def known_failure(self) -> bool:
-        """Whether it is known to have finished without a value. Does not look."""
-        return self._record is not None and _wrong(self._record)
+        """Return whether the task is known to have finished without a value."""
+        return self._record is not None and _is_failure(self._record)
 
     def reset(self) -> None:
-        """Look again when asked."""
+        """Read the store again when next asked."""
         self._record = self._value = None
 
     def set_record(self, record: Record) -> None:
-        """Learn that it has finished, and how."""
+        """Take the record of the finished task, and call the callbacks of `then`."""
         self._record = record
-        callbacks, self._then = self._then, None
+        callbacks, self._callbacks = self._callbacks, None
         for callback, on_error in callbacks or ():
             _call(callback, on_error, self)
 
-    def _look(self) -> Record | None:
-        """What the store knows now; what it knew when the task had finished."""
+    def _fetch(self) -> Record | None:
+        """Return the record that the store has; of a finished task the one that was read first."""
         if self._record is not None:
             return self._record
         record = self.backend.record(self.id)
@@ -349,7 +359,7 @@ class AsyncResult(ResultBase, Generic[R]):
         return f"<{type(self).__name__}: {self.id}>"
 
 
-def _wrong(record: Record) -> bool:
+def _is_failure(record: Record) -> bool:
     return record.phase.final and record.phase is not Phase.SUCCEEDED
 
 

@@ -1,4 +1,4 @@
-"""Reads what the store knows of tasks, and waits until they have finished."""
+"""The backend: it reads results from the store, and waits for tasks to finish."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,35 +19,36 @@ from ..model.message import Record
 from ..serializers import Codecs, Serializer, get
 from ..states import PENDING, Phase, public_state
 
-_LOOK_EVERY = 0.5  # seconds between two looks at the store, should a notification be lost
-# A listener is notified of each of ten thousand tasks. So that a wait for them does not keep the
-# store busy, a look is for the first that are missing; a look at all of them comes now and then.
-_FRONT = 200  # tasks
-_SWEEPS = 10  # times as long as it took
-_PATIENCE = 30.0  # seconds that a server may be away while somebody waits: time for a restart
+_POLL_EVERY = 0.5  # seconds between two polls of the store, in case a notification is lost
+# A wait for ten thousand tasks is notified of each of them. So that it does not keep the store
+# busy, a poll asks only for the first tasks that are missing, and now and then for all of them.
+_FIRST = 200  # tasks that each poll asks for
+_POLL_ALL_PAUSE = 10  # between two polls for all tasks: so many times as long as one takes
+_UNREACHABLE_LIMIT = 30.0  # seconds that a wait bears a server that is away: time for a restart
 
 
 class Backend:
-    """Results of tasks that are kept in `broker`; `codecs` are the serializers it may decode."""
+    """A reader of the results in `broker`; `codecs`: the serializers whose bytes it may decode."""
 
-    def __init__(self, broker: Broker, codecs: Mapping[str, Serializer]) -> None:
+    def __init__(self, broker: Broker, codecs: Codecs) -> None:
         self.broker = broker
         self._codecs = codecs
 
-    # looking
+    # records
 
     def record(self, id: str) -> Record | None:
-        """What the store knows of the task `id` now; None when there is no such task."""
+        """Return the record of the task `id`; None when the store does not know it."""
         return self.broker.fetch([id])[0]
 
     def finished(self, ids: Iterable[str]) -> list[Record]:
-        """What is known of those tasks among `ids` that have finished, in that order."""
+        """Return the records of those tasks among `ids` that have finished, in that order."""
         records = self.broker.fetch(list(ids))
         return [record for record in records if record is not None and record.phase.final]
 
     def wait(self, id: str, timeout: float | None = None) -> Record | None:
-        """Wait until the task `id` has finished, for `timeout` seconds at most; answer what is
-        known then, finished or not.
+        """Wait until the task `id` has finished, for `timeout` seconds at most.
+
+        Return its record, finished or not; None when the store does not know it.
         """
         for records in self.watch([id], timeout):
             if records:
@@ -55,53 +56,56 @@ class Backend:
         return self.record(id)
 
     def watch(
-        self, ids: Iterable[str], timeout: float | None = None, interval: float = _LOOK_EVERY
+        self, ids: Iterable[str], timeout: float | None = None, interval: float = _POLL_EVERY
     ) -> Iterator[list[Record]]:
-        """Look at the tasks `ids` again and again; yield after each look what has finished since
+        """Poll the store for the tasks `ids`; yield after each poll those that have finished since
         the last one. Ends when all have, or when `timeout` seconds are over.
 
-        The store is looked at when its listener rings, and every `interval` seconds, but at least
-        twice a second.
+        It polls when its listener is notified, and every `interval` seconds, but at least twice a
+        second. Raises BrokerUnreachable when the server has been away for 30 seconds.
         """
         missing = dict.fromkeys(ids)
         deadline = None if timeout is None else time.monotonic() + timeout
-        next_sweep = time.monotonic() + _LOOK_EVERY / 10
+        next_poll_of_all = time.monotonic() + _POLL_EVERY / 10
         listener = None
-        away: float | None = None  # since when the store cannot be reached
+        away_since: float | None = None  # the store cannot be reached
         while True:
             found = []
             try:
-                found += self._front(missing)
+                found += self._take_first(missing)
                 began = time.monotonic()
-                if len(missing) > _FRONT and began >= next_sweep:
-                    found += self._finished_of(missing, list(missing))
-                    next_sweep = began + _SWEEPS * (time.monotonic() - began)
-                away = None
+                if len(missing) > _FIRST and began >= next_poll_of_all:
+                    found += self._take(missing, list(missing))
+                    next_poll_of_all = began + _POLL_ALL_PAUSE * (time.monotonic() - began)
+                away_since = None
             except BrokerUnreachable:
-                away = away or time.monotonic()
-                if time.monotonic() - away > _PATIENCE:
+                away_since = away_since or time.monotonic()
+                if time.monotonic() - away_since > _UNREACHABLE_LIMIT:
                     raise
             yield found
-            left = _LOOK_EVERY if deadline is None else deadline - time.monotonic()
+            left = _POLL_EVERY if deadline is None else deadline - time.monotonic()
             if not missing or left <= 0:
                 return
             if listener is None:
-                # What finished before we had a listener did not notify it: look once more first.
+                # Tasks that finished before the listener existed did not notify it: poll once more.
                 listener = self.broker.result_listener()
             else:
-                listener.wait(min(interval, left, _LOOK_EVERY))
+                listener.wait(min(interval, left, _POLL_EVERY))
 
-    def _front(self, missing: dict[str, None]) -> list[Record]:
-        """Take the first of `missing` that have finished, as far as they stand together."""
+    def _take_first(self, missing: dict[str, None]) -> list[Record]:
+        """Remove the finished tasks at the beginning of `missing`; return their records.
+
+        It goes on as long as all tasks that it asked for have finished.
+        """
         found: list[Record] = []
-        while first := list(islice(missing, _FRONT)):
-            records = self._finished_of(missing, first)
+        while first := list(islice(missing, _FIRST)):
+            records = self._take(missing, first)
             found += records
             if len(records) < len(first):
                 break
         return found
 
-    def _finished_of(self, missing: dict[str, None], ids: list[str]) -> list[Record]:
+    def _take(self, missing: dict[str, None], ids: list[str]) -> list[Record]:
         records = self.finished(ids)
         for record in records:
             del missing[record.message.id]
@@ -110,7 +114,7 @@ class Backend:
     # decoding
 
     def value(self, record: Record) -> Any:
-        """What the task returned, the exception it ended with, or what it last reported.
+        """Return the value of a task, the exception it ended with, or the meta it reported last.
 
         Raises SerializationError when that cannot be decoded here.
         """
@@ -118,33 +122,36 @@ class Backend:
             case Phase.SUCCEEDED:
                 return self._loads(record)
             case Phase.FAILED | Phase.DEAD:
-                return self._failure(record) or _untold(record)
+                return self._failure(record) or _unstored_error(record)
             case Phase.CANCELLED:
                 return TaskRevokedError("revoked")
             case Phase.EXPIRED:
                 return TaskRevokedError("expired")
             case Phase.SKIPPED:
-                return self._why_skipped(record)
+                return self._cause_of_skip(record)
         if record.message.retries and record.reported is None:
-            return self._failure(record)  # why it is tried again
+            return self._failure(record)  # the reason of the retry
         return self._loads(record)
 
     def arguments(self, record: Record) -> tuple[Sequence[Any], Mapping[str, Any]]:
-        """The arguments the task was sent with. Raises SerializationError."""
+        """Return the arguments that the task was sent with.
+
+        Raises SerializationError when they cannot be decoded here.
+        """
         args, kwargs = self._codecs[record.message.serializer].loads(record.message.payload)
         return args, kwargs
 
-    def _why_skipped(self, record: Record) -> BaseException:
-        """The error of a task that was not run: that of the task to blame, or ChordError if it was
-        a group that failed, by that task."""
-        blamed = self.record(record.woken_by) if record.woken_by else None
-        if blamed is None:
+    def _cause_of_skip(self, record: Record) -> BaseException:
+        """Return the error of a task that was skipped: that of the task that failed, or ChordError
+        if that task is a member of the group that it waited for."""
+        cause = self.record(record.woken_by) if record.woken_by else None
+        if cause is None:
             return ChordError(f"Dependency {record.woken_by} failed, and is forgotten")
-        exc: BaseException = self.value(blamed)
+        exc: BaseException = self.value(cause)
         step: Record | None = record
         while step is not None and not step.barrier and step.waits != record.woken_by:
             step = self.record(step.waits) if step.waits else None
-        return chord_error(blamed.message.id, exc) if step is None or step.barrier else exc
+        return chord_error(cause.message.id, exc) if step is None or step.barrier else exc
 
     def _loads(self, record: Record) -> Any:
         if record.result is None or record.result_serializer is None:
@@ -163,24 +170,28 @@ class Backend:
 
 
 def accepted(names: Iterable[str] | None, conf: Config, broker: Broker) -> Codecs:
-    """The serializers that may be decoded: `names`, else JSON and what is used here by default."""
+    """Return the serializers whose bytes may be decoded: `names`, else JSON and those that the
+    settings encode with.
+
+    Raises ImproperlyConfigured when one of them runs code and others may write the store.
+    """
     default = broker.default_serializer
-    ours = {"json", conf.task_serializer or default, conf.result_serializer or default}
-    codecs = Codecs(ours if names is None else names)
+    used = {"json", conf.task_serializer or default, conf.result_serializer or default}
+    codecs = Codecs(used if names is None else names)
     for serializer in codecs.values():
         check_trust(serializer, broker)
     return codecs
 
 
 def result_serializer(conf: Config, broker: Broker) -> Serializer:
-    """What values, errors and reports are encoded with."""
+    """Return the serializer that values, errors and reported metas are encoded with."""
     serializer = get(conf.result_serializer or broker.default_serializer)
     check_trust(serializer, broker)
     return serializer
 
 
 def state_of(record: Record | None) -> str:
-    """Celery's word for the state of a task; PENDING for one that nobody knows."""
+    """Return Celery's state of a task; PENDING when the store does not know it."""
     if record is None:
         return PENDING
     message = record.message
@@ -192,8 +203,9 @@ def state_of(record: Record | None) -> str:
     )
 
 
-def _untold(record: Record) -> BaseException:
-    """The error of a task that failed and stored none: it was told not to, or its process died."""
+def _unstored_error(record: Record) -> BaseException:
+    """Return the error of a failed task that stored none: with `ignore_result`, or because its
+    process died."""
     if not record.message.ignore_result:
         return WorkerLostError(record.traceback or f"the worker of {record.message.task} died")
     last = (record.traceback or "TaskError").rstrip().rpartition("\n")[2]

@@ -1,4 +1,4 @@
-"""What results of tasks and of groups have in common."""
+"""The base of results of tasks and of groups: `ResultBase`."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,39 +10,40 @@ from .backend import Backend
 from .graph import DependencyGraph, Label
 
 KINDS: dict[str, Any] = {}
-"""The classes of results, by what they are of: filled by the package, so that they can make each
-other."""
+"""The classes of results of a "task" and of a "group". The package fills it, so that code which
+they import can make them."""
 
 OnInterval = Callable[[], object]
+"""A function that a wait calls after each poll."""
 
 
 class ResultBase:
-    """A result: of a task (`AsyncResult`) or of a group (`GroupResult`).
+    """The result of a task (`AsyncResult`) or of a group (`GroupResult`).
 
-    `parent` is the result of what came before it in a workflow.
+    `parent` is the result of what comes before it in a workflow.
     """
 
     __slots__ = ("id", "parent")
 
-    forgiving = False  # what comes after it runs even if tasks of it fail
+    forgiving = False  # True: what comes after it runs even if tasks of it fail
 
     id: Any  # a text; None for a set without a name
     parent: Any  # a ResultBase, or None; of which kind only a program knows that made the canvas
 
-    # what each kind says
+    # each kind has its own
 
     @property
     def backend(self) -> Backend:
-        """Where results are read."""
+        """Return the backend, which reads results."""
         raise NotImplementedError
 
     @property
     def children(self) -> Sequence["ResultBase"] | None:
-        """Results of what this one led to."""
+        """Return the results of the tasks that this one started, or that it is made of."""
         raise NotImplementedError
 
     def ready(self) -> bool:
-        """Whether it has finished, in whatever way."""
+        """Return whether it has finished: succeeded, failed or revoked."""
         raise NotImplementedError
 
     def get(self, *args: Any, **options: Any) -> Any:
@@ -50,29 +51,32 @@ class ResultBase:
         raise NotImplementedError
 
     def maybe_throw(self, *args: Any, **options: Any) -> Any:
-        """Raise what it failed with, if it did."""
+        """Raise the exception of what failed in it, if something did."""
         raise NotImplementedError
 
     def forget(self) -> None:
-        """Drop what is stored of it."""
+        """Delete it from the store."""
         raise NotImplementedError
 
     def leaves(self) -> Iterator[Any]:
-        """The results of single tasks that it is made of."""
+        """Yield the results of the single tasks that it is made of."""
         raise NotImplementedError
 
     def members(self) -> "Sequence[ResultBase] | None":
-        """The results of a group's members; None for the result of a task."""
+        """Return the results of a group's members; None for the result of a task."""
         return None
 
     def init_args(self) -> tuple[Any, ...]:
-        """What its class makes one like it from, without parents and without an application."""
+        """Return the arguments with which its class makes an equal one, for pickle.
+
+        It will have no parent, and no application of its own.
+        """
         raise NotImplementedError
 
-    # where it stands in a workflow
+    # its place in a workflow
 
     def ancestors(self) -> "list[ResultBase]":
-        """What came before it, from the first on."""
+        """Return the results of what comes before it, the first one first."""
         found: list[ResultBase] = []
         node: ResultBase | None = self.parent
         while node is not None:
@@ -81,7 +85,7 @@ class ResultBase:
         return found[::-1]
 
     def follow(self, parent: "ResultBase") -> "ResultBase":
-        """Say that all this comes after `parent`; answer the first of this."""
+        """Put it, with what comes before it, after `parent`; return the first of these results."""
         first: ResultBase = self
         while first.parent is not None:
             first = first.parent
@@ -89,9 +93,9 @@ class ResultBase:
         return first
 
     def as_tuple(self) -> tuple[Any, ...]:
-        """The ids of this and of what came before, nested as Celery has them.
+        """Return the ids of this result and of those before it, nested as in Celery.
 
-        `result_from_tuple` makes a result of that again.
+        `result_from_tuple` makes the results again.
         """
         nested: tuple[Any, ...] | None = None
         for node in (*self.ancestors(), self):  # a chain may be longer than calls can be deep
@@ -102,13 +106,13 @@ class ResultBase:
         return nested
 
     def as_list(self) -> list[Any]:
-        """The ids of this result and of those before it, the last one first."""
+        """Return the ids of this result and of those before it, the last one first."""
         return [node.id for node in (self, *reversed(self.ancestors()))]
 
     def iterdeps(
         self, intermediate: bool = False
     ) -> Iterator[tuple["ResultBase | None", "ResultBase"]]:
-        """Yield (parent, result) for this result and all that it led to, level by level.
+        """Yield (parent, result) for this result and all that it started, level by level.
 
         Raises IncompleteStream at one that is not ready, unless `intermediate`.
         """
@@ -124,12 +128,15 @@ class ResultBase:
     def collect(
         self, intermediate: bool = False, **options: Any
     ) -> Iterator[tuple["ResultBase", Any]]:
-        """Yield (result, value) for this result and all that it led to. `options` as of `get`."""
+        """Yield (result, value) for this result and all that it started.
+
+        `options` are those of `get`.
+        """
         for _, node in self.iterdeps(intermediate):
             yield node, node.get(**options)
 
     def get_leaf(self) -> Any:
-        """The value of the last result that this one led to."""
+        """Return the value of the last result that `collect` yields."""
         value = None
         for _, value in self.collect():  # noqa: B007 - the last one counts
             pass
@@ -138,7 +145,11 @@ class ResultBase:
     def build_graph(
         self, intermediate: bool = False, formatter: Label | None = None
     ) -> DependencyGraph:
-        """What this result led to, as a graph. `formatter`: names a result in drawings."""
+        """Return this result and all that it started as a graph.
+
+        `formatter`: returns the label of a result in drawings. Raises IncompleteStream at a result
+        that is not ready, unless `intermediate`.
+        """
         graph = DependencyGraph(formatter or str)
         for parent, node in self.iterdeps(intermediate):
             graph.add_arc(node)
@@ -148,21 +159,24 @@ class ResultBase:
 
     @property
     def graph(self) -> DependencyGraph:
-        """The same, when all of it is ready: `result.graph.to_dot(file)`."""
+        """Return `build_graph()`, once all of it is ready: `result.graph.to_dot(file)`."""
         return self.build_graph()
 
     def __str__(self) -> str:
         return str(self.id)
 
     def __reduce__(self) -> Any:
-        # Whoever reads a pickled result has an application of his own. And a chain may be longer
-        # than pickle can be deep, so parents are written side by side.
+        # The process that unpickles a result has an application of its own. And a chain may be
+        # longer than pickle can nest, so parents are written side by side.
         line = (*self.ancestors(), self)
         return linked, ([(type(node), node.init_args()) for node in line],)
 
 
 def linked(line: Iterable[tuple[type[ResultBase], tuple[Any, ...]]]) -> ResultBase | None:
-    """The results of these classes, made from these; each is the parent of the next."""
+    """Make results of these classes with these arguments; return the last one.
+
+    Each is the parent of the next. Pickled results name this function: its name stays.
+    """
     parent = None
     for kind, parts in line:
         node = kind(*parts)
@@ -172,9 +186,9 @@ def linked(line: Iterable[tuple[type[ResultBase], tuple[Any, ...]]]) -> ResultBa
 
 
 def result_from_tuple(found: Any, app: App | None = None) -> Any:
-    """The result that `as_tuple` was asked of; lists will do, as JSON has them.
+    """Return the result that `as_tuple` made `found` of. Lists, as JSON has them, will do.
 
-    A result is answered as it is.
+    A result is returned as it is.
     """
     if isinstance(found, ResultBase):
         return found

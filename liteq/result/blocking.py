@@ -1,4 +1,4 @@
-"""Tasks do not wait for tasks, unless they are told that they may."""
+"""The rule that tasks do not wait for tasks, and the blocks in which they may."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ _may_join: ContextVar[bool] = ContextVar("liteq_may_join", default=False)
 
 @contextmanager
 def allow_join_result() -> Iterator[None]:
-    """Let tasks wait for results in this block."""
+    """Allow tasks to wait for results in this block."""
     token = _may_join.set(True)
     try:
         yield
@@ -27,7 +27,7 @@ def allow_join_result() -> Iterator[None]:
 
 @contextmanager
 def denied_join_result() -> Iterator[None]:
-    """Let tasks not wait for results in this block: the usual."""
+    """Forbid tasks to wait for results in this block, which is the default."""
     token = _may_join.set(False)
     try:
         yield
@@ -36,7 +36,7 @@ def denied_join_result() -> Iterator[None]:
 
 
 def assert_will_not_block() -> None:
-    """Raise RuntimeError inside a task of a worker, unless `allow_join_result` says otherwise."""
+    """Raise RuntimeError inside a task of a worker, unless in a block of `allow_join_result`."""
     context = sent_from()
     if context is not None and context.in_worker and not _may_join.get():
         raise RuntimeError(_NESTED)

@@ -1,4 +1,4 @@
-"""What a task led to."""
+"""The results of the tasks that the end of a task started."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from .workflow import started_by
 
 
 def children_of(result: Any, record: Record) -> list[ResultBase]:
-    """The results of the tasks that the end of `result` started: callbacks, the next step of its
-    chain, the body of its chord. Those that make up a group are one result."""
+    """Return the results of the tasks that the end of `result` started: callbacks, the next step of
+    its chain, the body of its chord. The tasks of a group are one result."""
     broker = result.backend.broker
     found: list[ResultBase] = []
     groups: dict[str, dict[int, ResultBase]] = {}

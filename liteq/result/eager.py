@@ -1,4 +1,4 @@
-"""Results of tasks that ran where they were called: `EagerResult`."""
+"""The result of a task that ran in the process that called it: `EagerResult`."""
 
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -19,10 +19,10 @@ _PHASES = {
 
 
 class EagerResult(AsyncResult[R]):
-    """The result of a task that ran where it was called. The store knows nothing of it.
+    """The result of a task that ran in the process that called it. The store does not know it.
 
-    A step of a chain that was not run has failed with the exception of the one before it, and is
-    `skipped`; if that one only wanted to be ignored, it is REVOKED.
+    A step of a chain that was not run is `skipped`, with the exception of the step that failed.
+    After a step that raised Ignore it is REVOKED.
     """
 
     __slots__ = ("_children",)
@@ -50,30 +50,31 @@ class EagerResult(AsyncResult[R]):
 
     @property
     def allows_next(self) -> bool:
-        """Whether what comes after it is to run: it succeeded, and was not ignored."""
+        """Return whether the step after it may run: it succeeded, and did not raise Ignore."""
         return self._record.phase is Phase.SUCCEEDED and self._record.reported is None
 
     @property
     def args(self) -> None:
-        """Not kept."""
+        """Return None: they are not kept."""
 
     @property
     def kwargs(self) -> None:
-        """Not kept."""
+        """Return None: they are not kept."""
 
     @property
     def children(self) -> list[ResultBase]:
-        """Results of what the task called, of its callbacks, and of the next step of its chain."""
+        """Return the results of what the task sent, of its callbacks, and of the next step of its
+        chain."""
         return self._children
 
     def forget(self) -> None:
-        """There is nothing stored to drop."""
+        """Do nothing: the store does not have it."""
 
     def revoke(self, *_: object, **__: object) -> None:
-        """It has run already."""
+        """Do nothing: it has run already."""
 
     def reset(self) -> None:
-        """There is nothing that could be looked at again."""
+        """Do nothing: there is no record that could be read again."""
 
     def init_args(self) -> tuple[Any, ...]:
         """See `ResultBase`."""

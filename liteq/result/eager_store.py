@@ -1,4 +1,4 @@
-"""Store what became of a task that ran where it was called: `task_store_eager_result`."""
+"""The storing of eager results, for `task_store_eager_result`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,32 +8,34 @@ from ..exceptions import SerializationError
 from ..execution.failure import encode_failure, traceback_text
 from ..model.message import Message
 from ..model.outcome import Settlement
+from ..sending.options import Named
 from ..serializers import Serializer
 from ..states import Phase
 from .app import App
 from .backend import result_serializer
 
-_EXPIRES = 60.0  # seconds; should this process die half-way, nobody else would finish the task
+_EXPIRES = 60.0  # seconds; if this process dies half-way, no other finishes the task
 
 
 def store_eager_result(
     app: App,
-    task: Any,
     message: Message,
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
     value: Any,
 ) -> None:
-    """Have the store of `app` know that `message` ended with `value`, or with that exception.
+    """Store that the task of `message` ended with `value`, a return value or an exception.
 
-    It goes the way of any task, through a queue of its own that no worker serves. Raises
-    SerializationError for arguments that cannot be stored, BrokerError when the store fails.
+    It is enqueued, claimed and settled as any task, in a queue of its own that no worker serves.
+
+    Raises SerializationError when the arguments cannot be stored, BrokerError when the store
+    fails.
     """
     broker, now = app.broker, app.broker.clock()
     serializer = result_serializer(app.conf, broker)
     queue = f"eager:{message.id}"
     message = message._replace(
-        payload=app.producer.encode(task, args, kwargs, serializer),
+        payload=app.producer.encode(Named(message.task), args, kwargs, serializer),
         serializer=serializer.name,
         queue=queue,
         eta=None,
@@ -41,13 +43,17 @@ def store_eager_result(
         acks_late=False,
     )
     phase, data, traceback = _ended(value, serializer)
-    until = app.conf.result_expires and now + app.conf.result_expires
+    keep_until = app.conf.result_expires and now + app.conf.result_expires
     worker = broker.register("eager", "{}")
     try:
         broker.enqueue([message])
         for delivery in broker.claim(Claim(worker, (queue,), 1)):  # none, if its id is known
             broker.settle(
-                [Settlement(delivery.receipt, phase, now, data, serializer.name, traceback, until)]
+                [
+                    Settlement(
+                        delivery.receipt, phase, now, data, serializer.name, traceback, keep_until
+                    )
+                ]
             )
     finally:
         broker.unregister(worker)

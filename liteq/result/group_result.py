@@ -13,7 +13,7 @@ ACCUMULATE = "celery.accumulate"
 
 
 class GroupResult(ResultSet):
-    """The results of a group's members, in order. It has an id of its own."""
+    """The results of a group's members, in order, with the id of the group."""
 
     __slots__ = ("forgiving",)
 
@@ -34,22 +34,22 @@ class GroupResult(ResultSet):
         self.parent = parent
 
     def save(self, backend: Any = None) -> None:
-        """Keep the ids of the members in the store, for as long as results are kept.
+        """Save the ids of the members in the store, for as long as results are kept.
 
-        It is sent as a task of the group's id, whose argument they are. `backend` does nothing.
+        They are the argument of a task with the group's id. `backend` does nothing.
         """
         self.delete()
         self.app.producer.send(Named(ACCUMULATE), (self.as_tuple(),), {}, {"task_id": self.id})
 
     def delete(self, backend: Any = None) -> None:
-        """Drop what `save` kept. `backend` does nothing."""
+        """Delete what `save` saved. `backend` does nothing."""
         broker = self.backend.broker
         broker.cancel([self.id], None)
         broker.forget([self.id])
 
     @classmethod
     def restore(cls, id: str, backend: Any = None, app: App | None = None) -> "GroupResult | None":
-        """The group that was saved with this id; None when there is none."""
+        """Return the result of the group that was saved with this id; None when there is none."""
         app = app or get_current_app()
         record = app.backend.record(id)
         if record is None or record.message.task != ACCUMULATE:

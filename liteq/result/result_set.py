@@ -1,4 +1,4 @@
-"""Many results, waited for as one: `ResultSet`."""
+"""A set of results that are waited for together: `ResultSet`."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -11,9 +11,9 @@ from .waiting import leaves_before, refresh, required_before, throw_first, wait_
 
 
 class ResultSet(ResultBase):
-    """Results of tasks and groups, in order; each once. All questions look at the store once."""
+    """Results of tasks and groups, in order, each once. Each method reads the store only once."""
 
-    __slots__ = ("__weakref__", "_app", "_then", "results")
+    __slots__ = ("__weakref__", "_app", "_callbacks", "results")
 
     id: Any
     parent: Any
@@ -25,9 +25,9 @@ class ResultSet(ResultBase):
         self.id = self.parent = None
         self.results = list(results or ())
         self._app = app
-        self._then: list[Callable[[Any], object]] = []
+        self._callbacks: list[Callable[[Any], object]] = []
 
-    # changing it
+    # the set
 
     def add(self, result: ResultBase) -> None:
         """Add a result, unless it is there already."""
@@ -35,14 +35,14 @@ class ResultSet(ResultBase):
             self.results.append(result)
 
     def remove(self, result: Any) -> None:
-        """Take out a result, or the one with this id. Raises KeyError when it is not there."""
+        """Remove a result, or the one with this id. Raises KeyError when it is not there."""
         try:
             self.results.remove(result)
         except ValueError:
             raise KeyError(result) from None
 
     def discard(self, result: Any) -> None:
-        """Take out a result, or the one with this id, if it is there."""
+        """Remove a result, or the one with this id, if it is there."""
         if result in self.results:
             self.results.remove(result)
 
@@ -52,7 +52,7 @@ class ResultSet(ResultBase):
         self.results += [each for each in dict.fromkeys(results) if each not in known]
 
     def clear(self) -> None:
-        """Take out all results."""
+        """Remove all results."""
         self.results.clear()
 
     # waiting
@@ -71,13 +71,14 @@ class ResultSet(ResultBase):
     ) -> list[Any]:
         """Wait for all results and return their values, in order.
 
-        `timeout`: seconds for all of them; TimeoutError when they are over. The exception of the
-        first that fails is raised, at once; with `propagate=False` exceptions stand among the
-        values, in place. `interval`: seconds between two looks, should no listener ring.
-        `callback(id, value)` is called for each, in order, `on_interval()` after each look that
+        `timeout`: seconds to wait at most, for all of them. The exception of the first that fails
+        is raised at once; with `propagate=False` exceptions are among the values, in place.
+        `interval`: seconds between two polls of the store, in case a notification is lost.
+        `callback(id, value)` is called for each, in order, `on_interval()` after each poll that
         found some missing. `no_ack` and `on_message` do nothing.
 
-        Raises RuntimeError inside a task, unless `disable_sync_subtasks=False`.
+        Raises TimeoutError when `timeout` is over, and RuntimeError inside a task unless
+        `disable_sync_subtasks=False`.
         """
         for _done in self._arrivals(
             timeout, interval, on_interval, propagate, disable_sync_subtasks
@@ -87,7 +88,7 @@ class ResultSet(ResultBase):
         if callback is not None:
             for result, value in zip(self.results, values, strict=True):
                 callback(result.id, value)
-        self._tell()
+        self._call_callbacks()
         return values
 
     join = get
@@ -101,7 +102,7 @@ class ResultSet(ResultBase):
         on_interval: OnInterval | None = None,
         disable_sync_subtasks: bool = True,
     ) -> Iterator[Any]:
-        """Yield the results of the single tasks as they finish. Arguments as of `get`."""
+        """Yield the results of the single tasks as they finish. Arguments are as in `get`."""
         yield from (leaf for leaf in self.leaves() if leaf.known)
         for done in self._arrivals(
             timeout, interval, on_interval, propagate, disable_sync_subtasks
@@ -117,9 +118,9 @@ class ResultSet(ResultBase):
         on_interval: OnInterval | None = None,
         disable_sync_subtasks: bool = True,
     ) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield (id, what is known) of the single tasks as they finish.
+        """Yield (id, dict) for the single tasks as they finish.
 
-        What is known: a dict with `task_id`, `status`, `result`, `traceback` and `children`.
+        The dict has `task_id`, `status`, `result`, `traceback` and `children`.
         """
         for leaf in self.iter_completed(
             timeout, False, interval, on_interval, disable_sync_subtasks
@@ -141,16 +142,16 @@ class ResultSet(ResultBase):
         on_error: Callable[[BaseException], object] | None = None,
         weak: bool = False,
     ) -> None:
-        """Have `callback(self)` called when `get` or `ready` finds that all have finished.
+        """Call `callback(self)` when `get` or `ready` finds that all have finished.
 
         The other arguments do nothing.
         """
-        self._then.append(callback)
+        self._callbacks.append(callback)
         if all(leaf.known for leaf in self.leaves()):
-            self._tell()
+            self._call_callbacks()
 
-    def _tell(self) -> None:
-        callbacks, self._then = self._then, []
+    def _call_callbacks(self) -> None:
+        callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
             callback(self)
 
@@ -175,36 +176,36 @@ class ResultSet(ResultBase):
             propagate=propagate,
         )
 
-    # looking
+    # states
 
     def ready(self) -> bool:
-        """Whether all have finished, in whatever way."""
+        """Return whether all have finished: succeeded, failed or revoked."""
         done = all(leaf.known_success or leaf.known_failure for leaf in self._refreshed())
         if done:
-            self._tell()
+            self._call_callbacks()
         return done
 
     def waiting(self) -> bool:
-        """Whether one of them has not finished."""
+        """Return whether one of them has not finished."""
         return not self.ready()
 
     def successful(self) -> bool:
-        """Whether all finished without an error."""
+        """Return whether all finished without an error."""
         return all(leaf.known_success for leaf in self._refreshed())
 
     def failed(self) -> bool:
-        """Whether one of them failed."""
+        """Return whether one of them failed."""
         return any(leaf.known_failure and leaf.failed() for leaf in self._refreshed())
 
     def completed_count(self) -> int:
-        """How many of the results finished without an error."""
+        """Return the number of results that finished without an error."""
         self._refreshed()
         return sum(all(leaf.known_success for leaf in each.leaves()) for each in self.results)
 
     def maybe_throw(
         self, propagate: bool = True, callback: Callable[[str, Any], object] | None = None
     ) -> None:
-        """Raise what the first one that failed has failed with.
+        """Raise the exception of the first one that failed, if one did.
 
         `callback(id, value)` is called for those that have finished, in order.
         """
@@ -218,7 +219,7 @@ class ResultSet(ResultBase):
     maybe_reraise = maybe_throw
 
     def leaves(self) -> Iterator[Any]:
-        """The results of the single tasks, those of groups among the results too."""
+        """Yield the results of the single tasks, also those of groups among the results."""
         for result in self.results:
             yield from result.leaves()
 
@@ -230,7 +231,7 @@ class ResultSet(ResultBase):
     # acting
 
     def forget(self) -> None:
-        """Drop what is stored of the tasks, of those that have finished."""
+        """Delete those tasks from the store that have finished."""
         leaves = list(self.leaves())
         for leaf in leaves:
             leaf.reset()
@@ -245,7 +246,10 @@ class ResultSet(ResultBase):
         wait: bool = False,
         timeout: float | None = None,
     ) -> None:
-        """Revoke all tasks, and those before them, in one transaction; see `AsyncResult.revoke`."""
+        """Revoke all tasks, and those before them, in one transaction: see `AsyncResult.revoke`.
+
+        Only `terminate` has an effect.
+        """
         leaves = list(self.leaves())
         leaves += leaves_before([self, *self.results, *leaves])
         ids = [leaf.id for leaf in leaves if not leaf.known]
@@ -257,7 +261,8 @@ class ResultSet(ResultBase):
 
     @property
     def app(self) -> App:
-        """The application; that of the results, or the current one, unless another was given."""
+        """Return the application: the one it was made with, that of the results, or the current
+        one."""
         if self._app is None:
             self._app = self.results[0].app if self.results else get_current_app()
         return self._app
@@ -268,18 +273,18 @@ class ResultSet(ResultBase):
 
     @property
     def backend(self) -> Backend:
-        """Where results are read."""
+        """Return the backend, which reads results."""
         return self.app.backend
 
     supports_native_join = True
 
     def members(self) -> Sequence[ResultBase]:
-        """The results."""
+        """Return the results."""
         return self.results
 
     @property
     def children(self) -> Sequence[ResultBase]:
-        """The results."""
+        """Return the results."""
         return self.results
 
     def init_args(self) -> tuple[Any, ...]:
@@ -309,5 +314,5 @@ class ResultSet(ResultBase):
 
 
 def _value(result: Any, propagate: bool) -> Any:
-    # The timeout is spent, and those before it are known: all that is left is to take the value.
+    # All have finished and those before them are checked, so this neither waits nor polls.
     return result.get(timeout=0, propagate=propagate, disable_sync_subtasks=False)

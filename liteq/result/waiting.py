@@ -1,52 +1,72 @@
-"""Learns what the store knows of many results at once, and waits for them."""
+"""Reading and waiting for many results at once."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from ..exceptions import TimeoutError
 from ..model.message import Record
 from .backend import Backend
 from .base import OnInterval, ResultBase
 
-_CHECK_EVERY = 0.5  # seconds
-_CHECKS = 10  # times as long as one took
+_CHECK_EVERY = 0.5  # seconds between two checks of what comes before, at least
+_CHECK_PAUSE = 10  # and at least so many times as long as a check takes
 
 
-def refresh(results: Iterable[Any]) -> None:
-    """Look once, in one go, for all `results` of tasks that were not known to have finished."""
+class TaskResult(Protocol):
+    """The result of a single task, as far as waiting for it needs: `AsyncResult` is one."""
+
+    id: str
+
+    @property
+    def backend(self) -> Backend: ...
+    @property
+    def known(self) -> bool: ...
+    @property
+    def known_failure(self) -> bool: ...
+    @property
+    def known_skipped(self) -> bool: ...
+    @property
+    def state(self) -> str: ...
+    def exists(self) -> bool: ...
+    def maybe_throw(self) -> Any: ...
+    def set_record(self, record: Record) -> None: ...
+
+
+def refresh(results: Iterable[TaskResult]) -> None:
+    """Read the store once for all those `results` that are not known to have finished."""
     unknown = _by_id(results)
     if unknown:
         backend = next(iter(unknown.values()))[0].backend
-        _tell(unknown, backend.finished(list(unknown)))
+        _set_records(unknown, backend.finished(list(unknown)))
 
 
-def throw_first(results: Iterable[Any]) -> None:
-    """Raise what the first of `results` failed with that is known to have failed."""
+def throw_first(results: Iterable[TaskResult]) -> None:
+    """Raise the exception of the first of `results` that is known to have failed."""
     for result in results:
         if result.known_failure:
             result.maybe_throw()
 
 
-def refresh_and_throw(before: Sequence[Any]) -> None:
-    """Look for the results `before`, and raise what the first that failed has failed with."""
+def refresh_and_throw(before: Sequence[TaskResult]) -> None:
+    """Read the store for the results `before`; raise the exception of the first that failed."""
     refresh(before)
     throw_first(before)
 
 
 def wait_for(
-    wanted: Sequence[Any],
-    before: Sequence[Any] = (),
+    wanted: Sequence[TaskResult],
+    before: Sequence[TaskResult] = (),
     *,
     timeout: float | None,
     interval: float,
     on_interval: OnInterval | None = None,
     propagate: bool = True,
-) -> Iterator[list[Any]]:
-    """Wait for the results `wanted` to finish; yield those that did, after each look.
+) -> Iterator[list[TaskResult]]:
+    """Wait for the results `wanted` to finish; yield those that did, after each poll.
 
-    Should one of them fail, that is raised at once, if `propagate`. One that was not run, because
-    of what comes `before`, raises what the first of these failed with.
+    With `propagate` the exception of one that fails is raised at once. For one that was skipped,
+    that of the first of `before` that failed is raised.
 
     Raises TimeoutError when `timeout` seconds are over.
     """
@@ -55,39 +75,39 @@ def wait_for(
     missing = _by_id(wanted)
     if not missing:
         return
-    backend: Backend = wanted[0].backend
+    backend = wanted[0].backend
     next_check = 0.0
     for records in backend.watch(missing, timeout, interval):
-        done = _tell(missing, records)
+        done = _set_records(missing, records)
         if propagate and any(result.known_failure for result in done):
             _throw_first(wanted, before)
         yield done
         if not missing:
             return
-        # The store ends what can no longer run, but a chord's body only with the last of its
-        # header; and it cannot end what it does not know.
+        # The store ends tasks that can no longer run, but the body of a chord only when the last
+        # task of its header ends; and it cannot end tasks that it does not have.
         began = time.monotonic()
         if propagate and before and began >= next_check:
             refresh_and_throw(before)
-            next_check = began + max(_CHECK_EVERY, _CHECKS * (time.monotonic() - began))
+            next_check = began + max(_CHECK_EVERY, _CHECK_PAUSE * (time.monotonic() - began))
         if on_interval is not None:
             on_interval()
-    raise TimeoutError(_late(missing, timeout))
+    raise TimeoutError(_timeout_text(missing, timeout))
 
 
-def _throw_first(wanted: Sequence[Any], before: Sequence[Any]) -> None:
+def _throw_first(wanted: Sequence[TaskResult], before: Sequence[TaskResult]) -> None:
     if any(result.known_skipped for result in wanted):
         refresh_and_throw(before)
     throw_first(wanted)
 
 
 def leaves_before(results: Iterable[ResultBase]) -> list[Any]:
-    """The results of all tasks that come before any of `results`, from the first on; each once."""
+    """Return the results of all tasks that come before any of `results`, in order, each once."""
     return _all_before(results, forgiven=True)
 
 
 def required_before(results: Iterable[ResultBase]) -> list[Any]:
-    """The same without those of groups that forgive failures."""
+    """Return the same, without those of groups that forgive failures."""
     return _all_before(results, forgiven=False)
 
 
@@ -105,30 +125,32 @@ def _find_before(result: ResultBase, found: dict[str, Any], seen: set[int], forg
     for ancestor in result.ancestors():
         seen.add(id(ancestor))
         for leaf in ancestor.leaves() if forgiven or not ancestor.forgiving else ():
-            if leaf is not ancestor:  # the member of a group may be the end of a chain
+            if leaf is not ancestor:  # the member of a group may be the last step of a chain
                 _find_before(leaf, found, seen, forgiven)
             found[leaf.id] = leaf
 
 
-def _by_id(results: Iterable[Any]) -> dict[str, list[Any]]:
-    unknown: dict[str, list[Any]] = {}
+def _by_id(results: Iterable[TaskResult]) -> dict[str, list[TaskResult]]:
+    unknown: dict[str, list[TaskResult]] = {}
     for result in results:
         if not result.known:
             unknown.setdefault(result.id, []).append(result)
     return unknown
 
 
-def _tell(missing: dict[str, list[Any]], records: Iterable[Record]) -> list[Any]:
-    """Give each result its record, and answer them."""
-    told = []
+def _set_records(
+    missing: dict[str, list[TaskResult]], records: Iterable[Record]
+) -> list[TaskResult]:
+    """Give the results in `missing` their records; return those results."""
+    done: list[TaskResult] = []
     for record in records:
         for result in missing.pop(record.message.id):
             result.set_record(record)
-            told.append(result)
-    return told
+            done.append(result)
+    return done
 
 
-def _late(missing: dict[str, list[Any]], timeout: float | None) -> str:
+def _timeout_text(missing: dict[str, list[TaskResult]], timeout: float | None) -> str:
     if len(missing) > 1:
         return f"{len(missing)} results did not come within {timeout} seconds"
     ((result,), *_) = missing.values()

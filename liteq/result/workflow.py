@@ -1,4 +1,4 @@
-"""Which tasks of a store belong to one workflow."""
+"""The tasks of a store that belong to one workflow."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -10,14 +10,14 @@ from ..model.message import Record
 
 
 class Workflow(NamedTuple):
-    """A workflow as it stands: its tasks in the order they were sent, and its groups by id."""
+    """A workflow: the records of its tasks in the order they were sent, and its groups by id."""
 
     records: list[Record]
     groups: dict[str, Members]
-    more: bool  # there are more tasks than were asked for
+    more: bool  # it has more tasks than the limit
 
     def before(self, record: Record) -> list[str]:
-        """The ids of the tasks after which this one runs."""
+        """Return the ids of the tasks that this one waits for."""
         if record.waits is None:
             return []
         known = {each.message.id for each in self.records}
@@ -25,7 +25,7 @@ class Workflow(NamedTuple):
         return [id for id in ids if id in known]
 
     def _tasks(self, group: str) -> list[str]:
-        """The tasks of a group, and of those in it."""
+        """Return the ids of the tasks of a group, and of the groups in it."""
         found, groups = [], [group]
         while groups:
             members = self.groups.get(groups.pop(), Members([], []))
@@ -35,7 +35,7 @@ class Workflow(NamedTuple):
 
 
 def workflow_of(broker: Broker, id: str, limit: int) -> Workflow:
-    """The workflow of the task `id`, up to `limit` tasks of it; empty for an unknown id."""
+    """Return the workflow of the task `id`, with at most `limit` tasks; empty for an unknown id."""
     search = _Search(broker)
     search.tasks.append(id)
     found = search.run(limit)
@@ -44,7 +44,8 @@ def workflow_of(broker: Broker, id: str, limit: int) -> Workflow:
 
 
 class _Search:
-    """From a task to those it waits for, those that wait for it, and those of its groups."""
+    """A search that goes from a task to those it waits for, those that wait for it, and those of
+    its groups."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
@@ -62,21 +63,21 @@ class _Search:
             (record,) = self._broker.fetch([id])
             if record is not None:
                 found.append(record)
-                self._look_around(record)
+                self._add_neighbours(record)
         self.tasks = deque(id for id in self.tasks if id not in self._seen)
         return found
 
-    def _look_around(self, record: Record) -> None:
+    def _add_neighbours(self, record: Record) -> None:
         self.tasks += self._broker.followers(record.message.id)
         if record.group is not None:
-            self._enter(record.group)
+            self._add_group(record.group)
         if record.waits is not None:
             if record.barrier:
-                self._enter(record.waits)
+                self._add_group(record.waits)
             else:
                 self.tasks.append(record.waits)
 
-    def _enter(self, group: str) -> None:
+    def _add_group(self, group: str) -> None:
         groups: list[str] = [group]
         while groups:
             name = groups.pop()
@@ -90,12 +91,12 @@ class _Search:
 
 
 def started_by(broker: Broker, record: Record) -> Sequence[str]:
-    """The ids of the tasks for which the end of `record` was what they waited for."""
+    """Return the ids of the tasks that the end of `record` started."""
     ids = broker.followers(record.message.id)
     group = record.group
     while group is not None:
         bodies = broker.followers(group, group=True)
-        last = (each for each in broker.fetch(bodies) if each is not None)
-        ids += [each.message.id for each in last if each.woken_by == record.message.id]
+        found = (each for each in broker.fetch(bodies) if each is not None)
+        ids += [each.message.id for each in found if each.woken_by == record.message.id]
         group = None if bodies else broker.members(group).outer
     return ids

@@ -77,7 +77,7 @@ def app_value(data: bytes | None, serializer: str | None) -> Any:
     return get(serializer).loads(data)
 
 
-# what workflows are made of
+# tasks of workflows
 
 
 class Oops(Exception):

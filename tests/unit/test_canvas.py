@@ -1,4 +1,4 @@
-"""Signatures: calls that are not made yet."""
+"""Signatures: calls to make later."""
 
 import copy
 import json
@@ -34,7 +34,7 @@ def test_a_signature_is_a_dict_of_what_is_to_be_called(show: Any) -> None:
     }
 
 
-def test_there_are_many_ways_to_write_one(show: Any, app: LiteQ) -> None:
+def test_a_signature_can_be_written_in_many_ways(show: Any, app: LiteQ) -> None:
     expected = show.s(1, x=2).set(countdown=3)
 
     assert show.signature((1,), {"x": 2}, countdown=3) == expected
@@ -63,7 +63,7 @@ def test_an_immutable_one_takes_no_arguments_but_options(app: LiteQ, show: Any) 
     assert message_of(result).priority == 3
 
 
-def test_called_it_runs_here(show: Any) -> None:
+def test_a_call_of_one_calls_the_task_in_this_process(show: Any) -> None:
     assert show.s(2)(1, z=3) == ([1, 2], {"z": 3})
     assert show.s(2).apply((1,)).get() == ([1, 2], {})
 
@@ -152,7 +152,7 @@ def test_kinds_of_signatures_come_back_as_what_they_were(
     assert type(Special("show", subtask_type="special").clone()) is Special
 
 
-def test_maybe_signature_leaves_alone_what_is_none(show: Any) -> None:
+def test_maybe_signature_returns_other_values_as_they_are(show: Any) -> None:
     call = show.s(1)
 
     assert maybe_signature(call) is call

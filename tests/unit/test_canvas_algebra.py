@@ -1,4 +1,4 @@
-"""What `|`, chain, group and chord make of signatures, and how that is copied and stored."""
+"""The operator `|`, chain, group and chord; copies of canvases, and canvases as JSON."""
 
 import json
 import pickle
@@ -14,7 +14,7 @@ from liteq.exceptions import ImproperlyConfigured
 
 @pytest.fixture
 def t(app: LiteQ) -> Any:
-    """A function that makes a signature of a task by its letter: t("a", 1)."""
+    """Return a function that makes a signature of a task by its letter: t("a", 1)."""
 
     def make(letter: str, *args: Any, **kwargs: Any) -> Signature:
         return app.signature(letter, args, kwargs)
@@ -23,7 +23,7 @@ def t(app: LiteQ) -> Any:
 
 
 def shape(sig: Any) -> Any:
-    """The structure: a letter is a task, a list a chain, a set of braces a group."""
+    """Return the structure: a letter is a task, a list a chain, a set of braces a group."""
     if isinstance(sig, chain):
         return [shape(task) for task in sig.tasks]
     if isinstance(sig, group):
@@ -117,7 +117,7 @@ def test_empty_groups_and_chains_in_a_chain_are_left_out(t: Any) -> None:
     assert shape(chain(group(), chain(), t("a"), group(), t("b"))) == ["a", "b"]
 
 
-def test_an_empty_group_with_a_body_is_a_chord_of_nobody(t: Any) -> None:
+def test_an_empty_group_with_a_body_is_a_chord_without_members(t: Any) -> None:
     assert shape(group() | t("a")) == c([], "a")
 
 
@@ -244,7 +244,7 @@ def test_a_chain_that_is_immutable_stays_so_in_another(t: Any) -> None:
 # links
 
 
-def test_links_are_kept_once_each_and_answered(t: Any) -> None:
+def test_links_are_kept_once_each_and_returned(t: Any) -> None:
     a, callback, errback = t("a"), t("c"), t("e")
 
     assert a.link(callback) == callback
@@ -336,7 +336,7 @@ def test_a_canvas_has_the_id_of_what_comes_last(t: Any) -> None:
         assert sig.freeze().id == "mine"
 
 
-def test_freezing_answers_results_with_their_parents(t: Any) -> None:
+def test_freezing_returns_results_with_their_parents(t: Any) -> None:
     sig = chain(t("a"), group(t("b"), t("c")), t("d"))
     result = sig.freeze()
     a, header_b, header_c, d = sig.leaves()
@@ -383,7 +383,7 @@ def test_skew_spreads_the_members_over_time(t: Any) -> None:
 
 
 def ready(sig: Any, **options: Any) -> list[dict[str, Any]]:
-    """The options of all tasks when the canvas is sent with `options`."""
+    """Return the options of all tasks when the canvas is sent with `options`."""
     return [leaf.options for leaf in sig.prepared((), None, options).leaves()]
 
 

@@ -1,4 +1,4 @@
-"""Canvases that run where they are applied: as a worker would run them, and at once."""
+"""Canvases that run eagerly: as a worker would run them, and at once."""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +29,7 @@ def test_arguments_of_the_call_go_to_what_runs_first(add: Any, total: Any) -> No
     assert chain(chain(add.s(1))).apply((3,)).get() == 4
 
 
-def test_a_group_answers_the_list_of_values(add: Any) -> None:
+def test_a_group_returns_the_list_of_values(add: Any) -> None:
     result = group(add.s(n, n) for n in range(1000)).apply()
 
     assert isinstance(result, GroupResult)
@@ -37,7 +37,7 @@ def test_a_group_answers_the_list_of_values(add: Any) -> None:
     assert (result.successful(), result.completed_count()) == (True, 1000)
 
 
-def test_the_empty_group_answers_an_empty_list(app: LiteQ) -> None:
+def test_the_empty_group_returns_an_empty_list(app: LiteQ) -> None:
     assert group(app=app).apply().get() == []
 
 
@@ -54,7 +54,7 @@ def test_a_single_signature_as_header_gives_a_list_of_one(same: Any) -> None:
     assert chord(same.s(42), same.s()).apply().get() == [42]
 
 
-def test_a_chord_of_nobody_runs_its_body_with_an_empty_list(same: Any) -> None:
+def test_a_chord_without_members_runs_its_body_with_an_empty_list(same: Any) -> None:
     assert chord([], same.s()).apply().get() == []
     assert (group(app=same.app) | same.s()).apply().get() == []
 
@@ -177,7 +177,7 @@ def test_what_a_task_calls_is_among_its_children(app: LiteQ, add: Any) -> None:
     assert [value for _, value in result.collect()] == [None, 2, 3, 4]
 
 
-def test_results_of_a_chain_lead_to_each_other(add: Any, total: Any) -> None:
+def test_the_results_of_a_chain_are_parents_and_children(add: Any, total: Any) -> None:
     result = chain(add.s(1, 1), group(add.s(1), add.s(2)), total.s()).apply()
     first = result.parent.parent
 
@@ -199,7 +199,7 @@ def test_a_step_that_fails_ends_the_chain(add: Any, fail: Any) -> None:
             result.get(**options)
 
 
-def test_a_chain_goes_no_further_than_a_task_that_wants_to_be_ignored(app: LiteQ, add: Any) -> None:
+def test_a_chain_ends_with_a_task_that_raises_ignore(app: LiteQ, add: Any) -> None:
     def ignore() -> None:
         raise Ignore
 
@@ -257,7 +257,7 @@ def test_a_chord_in_a_header_that_fails_fails_the_outer_body(
         result.get()
 
 
-def test_errors_come_through_where_that_is_asked_for(app: LiteQ, fail: Any, add: Any) -> None:
+def test_errors_are_raised_where_that_is_asked_for(app: LiteQ, fail: Any, add: Any) -> None:
     sig = fail.s() | add.s(1)
 
     with pytest.raises(Oops):
@@ -273,14 +273,14 @@ def test_errors_come_through_where_that_is_asked_for(app: LiteQ, fail: Any, add:
 
 @pytest.fixture
 def note(app: LiteQ, calls: list[Any]) -> Any:
-    """A callback, and an errback that is told the id."""
+    """Return a callback, which is also an errback that gets the id."""
     return app.task(name="note")(lambda *args: calls.append(args))
 
 
 @pytest.fixture
-def told(app: LiteQ, calls: list[Any]) -> Any:
-    """An errback that is told the id of what failed."""
-    return app.task(name="told")(calls.append)
+def errback(app: LiteQ, calls: list[Any]) -> Any:
+    """Return an errback that gets the id of the task that failed."""
+    return app.task(name="errback")(calls.append)
 
 
 def test_a_callback_gets_the_value_and_is_a_child(add: Any) -> None:
@@ -303,8 +303,8 @@ def test_the_callback_of_a_step_that_fails_is_not_called(fail: Any, note: Any, c
     assert calls == []
 
 
-def test_an_errback_with_one_argument_gets_the_id(fail: Any, told: Any, calls: Any) -> None:
-    result = fail.apply(link_error=told.s())
+def test_an_errback_with_one_argument_gets_the_id(fail: Any, errback: Any, calls: Any) -> None:
+    result = fail.apply(link_error=errback.s())
 
     assert calls == [result.id]
     assert isinstance(result.get(propagate=False), Oops)
@@ -360,7 +360,7 @@ def test_an_errback_that_fails_is_logged(
     assert ("errback" in caplog.text) == (arguments != "id")
 
 
-def test_an_errback_that_nobody_has_is_logged(
+def test_an_errback_that_is_not_registered_is_logged(
     app: LiteQ, fail: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert fail.apply(link_error=app.signature("nowhere")).failed()
@@ -368,10 +368,10 @@ def test_an_errback_that_nobody_has_is_logged(
 
 
 def test_only_the_step_that_fails_calls_the_errback_of_its_chain(
-    add: Any, fail: Any, told: Any, calls: Any
+    add: Any, fail: Any, errback: Any, calls: Any
 ) -> None:
     sig = chain(add.s(1, 1), *(fail.s() for _ in range(42)))
-    sig.link_error(told.s())
+    sig.link_error(errback.s())
 
     result = sig.apply()
 
@@ -387,19 +387,19 @@ def test_the_callback_of_a_chain_is_called_once_with_its_last_value(
 
 
 def test_the_errback_of_a_group_is_called_for_each_member_that_fails(
-    add: Any, fail: Any, told: Any, calls: Any
+    add: Any, fail: Any, errback: Any, calls: Any
 ) -> None:
     sig = group(add.s(1, 1), *(fail.s() for _ in range(42)))
-    sig.link_error(told.s())
+    sig.link_error(errback.s())
 
     assert calls == [] != sig.apply().results[1:] == calls
 
 
 def test_the_errback_of_a_chord_is_called_once_with_the_id_of_the_body(
-    fail: Any, total: Any, told: Any, calls: Any
+    fail: Any, total: Any, errback: Any, calls: Any
 ) -> None:
     sig = chord([fail.s() for _ in range(42)], total.s())
-    sig.link_error(told.s())
+    sig.link_error(errback.s())
 
     assert calls == [] != [sig.body.freeze().id] == [sig.apply().id] == calls
 
@@ -417,18 +417,18 @@ def test_with_the_setting_it_is_called_for_the_header_as_well(
 
 
 def test_the_errback_of_a_body_that_fails_itself_is_called_once(
-    add: Any, fail: Any, told: Any, calls: Any
+    add: Any, fail: Any, errback: Any, calls: Any
 ) -> None:
-    body = (add.si(1, 1) | fail.s() | add.s(1)).on_error(told.s())
+    body = (add.si(1, 1) | fail.s() | add.s(1)).on_error(errback.s())
     result = chord([add.s(1, 1)], body).apply()
 
     assert calls == [result.parent.id]
 
 
 def test_the_errback_of_an_outer_chord_is_called_once_when_an_inner_one_fails(
-    fail: Any, total: Any, told: Any, calls: Any
+    fail: Any, total: Any, errback: Any, calls: Any
 ) -> None:
-    result = chord([chord([fail.s()], total.s())], total.s().on_error(told.s())).apply()
+    result = chord([chord([fail.s()], total.s())], total.s().on_error(errback.s())).apply()
 
     assert calls == [result.id]
 
@@ -438,7 +438,7 @@ def test_the_errback_of_an_outer_chord_is_called_once_when_an_inner_one_fails(
 
 @pytest.fixture
 def swap(app: LiteQ) -> Any:
-    """A task that has itself replaced by the signature that it is given."""
+    """Return a task that replaces itself by the signature in its argument."""
 
     def swap(self: Any, sig: Any, how: str = "raise") -> Any:
         if how == "raise":
@@ -488,9 +488,9 @@ def test_links_of_the_task_and_of_its_replacement_are_both_called_once(
 
 
 def test_the_failure_of_a_replacement_is_the_tasks_own(
-    swap: Any, fail: Any, told: Any, calls: Any
+    swap: Any, fail: Any, errback: Any, calls: Any
 ) -> None:
-    result = swap.apply((fail.si("no"),), link_error=told.s(), task_id="mine")
+    result = swap.apply((fail.si("no"),), link_error=errback.s(), task_id="mine")
 
     with pytest.raises(Oops, match="no"):
         result.get()
@@ -504,7 +504,7 @@ def test_a_task_cannot_be_replaced_by_an_empty_chain(swap: Any) -> None:
         swap.apply((chain(),)).get()
 
 
-def test_how_often_it_was_replaced_is_told(app: LiteQ, swap: Any) -> None:
+def test_a_task_knows_how_often_it_was_replaced(app: LiteQ, swap: Any) -> None:
     nesting = make_task(app, lambda self: self.request.replaced_task_nesting, bind=True)
 
     assert nesting.apply().get() == 0
@@ -512,7 +512,7 @@ def test_how_often_it_was_replaced_is_told(app: LiteQ, swap: Any) -> None:
     assert swap.apply((swap.s(nesting.si()),)).get() == 2
 
 
-def test_a_hook_is_told_of_the_replacement(app: LiteQ, add: Any, calls: Any) -> None:
+def test_a_hook_gets_the_replacement(app: LiteQ, add: Any, calls: Any) -> None:
     def on_replace(self: Any, sig: Any) -> None:
         calls.append(sig)
 

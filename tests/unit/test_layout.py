@@ -1,4 +1,4 @@
-"""Canvases that are sent: what is stored, and what a worker makes of it."""
+"""Canvases that are sent: the graph that is stored, and its run in a worker."""
 
 import json
 from collections.abc import Callable
@@ -27,23 +27,23 @@ def note(app: LiteQ, calls: list[Any]) -> Any:
 
 
 @pytest.fixture
-def told(app: LiteQ, calls: list[Any]) -> Any:
-    """An errback of the new style."""
+def full_errback(app: LiteQ, calls: list[Any]) -> Any:
+    """Return an errback with several arguments."""
 
-    def told(request: Any, exc: Any, traceback: Any, *more: Any) -> None:
+    def full_errback(request: Any, exc: Any, traceback: Any, *more: Any) -> None:
         calls.append((request.id, request.args, exc, traceback, *more))
 
-    return app.task(name="told")(told)
+    return app.task(name="full_errback")(full_errback)
 
 
 @pytest.fixture
 def swap(app: LiteQ) -> Any:
-    """A task that has itself replaced by the signature that it is given."""
+    """Return a task that replaces itself by the signature in its argument."""
     return make_task(app, lambda self, sig, *_: self.replace(sig), name="swap", bind=True)
 
 
 def value(canvas: Any) -> Any:
-    """What it comes to in a worker."""
+    """Return its value in a worker."""
     result = canvas.apply_async()
     drain(result.app)
     return result.get(timeout=0)
@@ -119,7 +119,7 @@ def test_nine_chords_in_a_row(add: Any, total: Any) -> None:
     assert value(canvas) == canvas.apply().get()
 
 
-def test_values_reach_those_that_wait_even_if_they_are_ignored(app: LiteQ, total: Any) -> None:
+def test_values_reach_the_tasks_that_wait_even_if_they_are_ignored(app: LiteQ, total: Any) -> None:
     quiet = make_task(app, lambda x=1: x + 1, name="quiet", ignore_result=True)
 
     assert value(quiet.s() | quiet.s() | group(quiet.s(), quiet.s()) | total.s()) == 8
@@ -138,7 +138,7 @@ def test_the_result_of_a_step_that_is_ignored_is_none_at_once(app: LiteQ, add: A
 # what is stored
 
 
-def test_a_group_for_which_nobody_waits_is_plain_tasks(app: LiteQ, add: Any) -> None:
+def test_a_group_for_which_nothing_waits_is_plain_tasks(app: LiteQ, add: Any) -> None:
     result = group(add.s(n, 0) for n in range(3)).apply_async()
     records = app.broker.fetch([each.id for each in result])
 
@@ -280,7 +280,7 @@ def test_the_error_of_a_header_is_raised_before_the_others_have_ended(
         result.get(timeout=5)
 
 
-def test_failures_are_handed_on_where_that_is_asked_for(add: Any, fail: Any, same: Any) -> None:
+def test_failures_are_passed_on_with_on_error_continue(add: Any, fail: Any, same: Any) -> None:
     members = [add.s(1), fail.s("a"), fail.s("b") | add.s(1), add.s(2)]
     for canvas in (
         chord(members, same.s(), on_error="continue"),
@@ -292,12 +292,12 @@ def test_failures_are_handed_on_where_that_is_asked_for(add: Any, fail: Any, sam
         assert [type(each) for each in canvas.apply().get()] == [int, Oops, Oops, int]
 
 
-def test_a_policy_that_there_is_not_is_refused(add: Any) -> None:
+def test_an_unknown_policy_is_refused(add: Any) -> None:
     with pytest.raises(InvalidTaskError, match="continue"):
         chord([add.s(1)], add.s(), on_error="ignore").apply_async()
 
 
-def test_a_chain_ends_with_a_task_that_wants_to_be_ignored(
+def test_a_chain_ends_with_a_task_that_raises_ignore(
     app: LiteQ, add: Any, note: Any, calls: list[Any]
 ) -> None:
     def leave() -> None:
@@ -312,7 +312,7 @@ def test_a_chain_ends_with_a_task_that_wants_to_be_ignored(
     assert calls == []
 
 
-def test_one_that_wants_to_be_ignored_is_none_among_the_values(app: LiteQ, same: Any) -> None:
+def test_a_member_that_raises_ignore_is_none_among_the_values(app: LiteQ, same: Any) -> None:
     def leave() -> None:
         raise Ignore
 
@@ -350,9 +350,11 @@ def test_the_callback_of_a_step_that_fails_is_not_called(
 
 
 def test_an_errback_gets_the_id_or_the_request_with_the_error(
-    fail: Any, note: Any, told: Any, calls: list[Any]
+    fail: Any, note: Any, full_errback: Any, calls: list[Any]
 ) -> None:
-    result = fail.apply_async(("no",), link_error=[note.s(), told.s("more"), note.si("own")])
+    result = fail.apply_async(
+        ("no",), link_error=[note.s(), full_errback.s("more"), note.si("own")]
+    )
     drain(fail.app)
 
     assert calls[0] == result.id
@@ -390,10 +392,10 @@ def test_an_errback_may_be_any_canvas(
     assert sorted(calls, key=str) == sorted([results[0].id, [results[0].id] * 2], key=str)
 
 
-def test_an_errback_is_told_of_what_was_revoked(
-    app: LiteQ, add: Any, told: Any, calls: list[Any]
+def test_an_errback_is_called_for_a_revoked_task(
+    app: LiteQ, add: Any, full_errback: Any, calls: list[Any]
 ) -> None:
-    add.apply_async((1,), link_error=told.s()).revoke()
+    add.apply_async((1,), link_error=full_errback.s()).revoke()
     drain(app)
 
     assert [type(call[2]) for call in calls] == [TaskRevokedError]
@@ -539,7 +541,7 @@ def test_a_task_cannot_be_replaced_by_an_empty_chain(swap: Any) -> None:
         value(swap.s(chain()))
 
 
-def test_how_often_it_was_replaced_is_told(app: LiteQ, swap: Any) -> None:
+def test_a_task_knows_how_often_it_was_replaced(app: LiteQ, swap: Any) -> None:
     nesting = make_task(
         app,
         lambda self, *_: (
@@ -556,7 +558,7 @@ def test_how_often_it_was_replaced_is_told(app: LiteQ, swap: Any) -> None:
     assert value(swap.s(nesting.s() | nesting.s())) == (1, False)
 
 
-def test_a_body_that_is_replaced_lets_go_of_the_header(
+def test_a_body_that_is_replaced_no_longer_waits_for_the_header(
     app: LiteQ, swap: Any, add: Any, clock: Any
 ) -> None:
     value(chord([add.s(1), add.s(2)], swap.si(add.si(1, 1) | add.s(1))))
@@ -633,7 +635,9 @@ def test_a_step_that_is_tried_again_with_other_arguments_takes_nothing_twice(
 # looking at them afterwards
 
 
-def test_a_result_leads_to_what_came_of_it(app: LiteQ, add: Any, total: Any, note: Any) -> None:
+def test_the_children_of_a_result_are_what_its_end_started(
+    app: LiteQ, add: Any, total: Any, note: Any
+) -> None:
     result = (add.s(1, 1) | group(add.s(1), add.s(2)) | total.s()).apply_async(link=note.s())
     first = app.AsyncResult(result.parent.parent.id)
     assert first.children == []

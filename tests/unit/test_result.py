@@ -1,4 +1,4 @@
-"""What a caller sees of a task, in each of its states."""
+"""The result of a task, in each of its states."""
 
 import builtins
 import pickle
@@ -26,7 +26,7 @@ from liteq.testing import ManualClock, MemoryBroker, drain
 
 
 class Oops(Exception):
-    """A task's own."""
+    """An exception of a task."""
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_a_task_that_failed_raises_its_own_exception(app: LiteQ, fail: Any) -> N
         result.maybe_throw()
 
 
-def test_without_propagate_the_exception_is_answered(app: LiteQ, fail: Any) -> None:
+def test_without_propagate_the_exception_is_returned(app: LiteQ, fail: Any) -> None:
     result = fail.delay()
     drain(app)
 
@@ -119,7 +119,7 @@ def test_without_propagate_the_exception_is_answered(app: LiteQ, fail: Any) -> N
     assert isinstance(result.result, Oops)
 
 
-def test_started_is_told_only_of_tasks_that_ask_for_it(
+def test_started_is_the_state_only_of_tasks_that_track_it(
     app: LiteQ, add: Any, broker: MemoryBroker
 ) -> None:
     quiet = add.delay(1)
@@ -131,7 +131,7 @@ def test_started_is_told_only_of_tasks_that_ask_for_it(
     assert (quiet.state, tracked.state) == ("PENDING", "STARTED")
 
 
-def test_a_task_between_two_attempts_shows_why(app: LiteQ) -> None:
+def test_a_task_between_two_attempts_has_the_reason_of_the_retry(app: LiteQ) -> None:
     @app.task(bind=True)
     def later(self: Any) -> None:
         raise self.retry(exc=Oops("not yet"), countdown=60)
@@ -228,7 +228,7 @@ def test_an_ignored_result_is_none_at_once(app: LiteQ, add: Any) -> None:
     assert app.AsyncResult(result.id).get(timeout=0) is None
 
 
-def test_the_error_of_an_ignored_task_is_told_by_its_traceback(app: LiteQ, fail: Any) -> None:
+def test_the_error_of_an_ignored_task_is_that_of_its_traceback(app: LiteQ, fail: Any) -> None:
     result = fail.apply_async(ignore_result=True)
     drain(app)
 
@@ -262,8 +262,8 @@ def test_get_wakes_up_when_the_task_finishes(app: LiteQ, add: Any) -> None:
     thread.join()
 
 
-class Deaf(MemoryBroker):
-    """A store whose listener never rings."""
+class Silent(MemoryBroker):
+    """A store whose listener is never notified."""
 
     def result_listener(self) -> Any:
         waits: list[float] = []
@@ -277,15 +277,15 @@ class Deaf(MemoryBroker):
         return Listener()
 
 
-def test_without_a_listener_the_store_is_looked_at_at_least_twice_a_second() -> None:
-    broker = Deaf()
+def test_without_notifications_the_store_is_polled_at_least_twice_a_second() -> None:
+    broker = Silent()
     app = LiteQ("x", broker=broker, set_as_current=False)
     add = app.task(name="add")(lambda x: x)
 
     def waits(interval: float) -> list[float]:
         result = add.delay(1)
-        looks = iter(range(3))
-        result.get(interval=interval, on_interval=lambda: next(looks, None) is None and drain(app))
+        polls = iter(range(3))
+        result.get(interval=interval, on_interval=lambda: next(polls, None) is None and drain(app))
         return broker.waits
 
     assert waits(0.01) == [0.01] * 3
@@ -314,7 +314,7 @@ def test_the_error_of_a_parent_is_raised_while_waiting(app: LiteQ, add: Any, fai
 
 
 def inside(app: LiteQ, add: Any, wait: Callable[[Any], Any]) -> Any:
-    """What comes of waiting for a result inside a task."""
+    """Return the outcome of waiting for a result inside a task."""
     other = add.delay(1)
 
     @app.task(name=f"nested-{other.id}")
@@ -393,7 +393,7 @@ def test_a_result_can_be_pickled_and_turned_into_a_tuple(app: LiteQ) -> None:
     assert result_from_tuple(result) is result
 
 
-def test_a_finished_result_asks_the_store_no_more(
+def test_a_finished_result_does_not_read_the_store_again(
     app: LiteQ, add: Any, broker: MemoryBroker
 ) -> None:
     result = add.delay(2, 3)

@@ -1,4 +1,4 @@
-"""Results of groups, and sets of results: asked and waited for as one."""
+"""Results of groups, and sets of results: read and waited for together."""
 
 import io
 import json
@@ -20,18 +20,18 @@ from .conftest import make_task, message_of
 
 
 class Oops(Exception):
-    """A task's own."""
+    """An exception of a task."""
 
 
 class Counting(MemoryBroker):
-    """Notes how many tasks each look was for."""
+    """A store that notes how many tasks each read was for."""
 
     def __init__(self, clock: ManualClock) -> None:
         super().__init__(clock)
-        self.looks: list[int] = []
+        self.reads: list[int] = []
 
     def fetch(self, ids: Sequence[str]) -> list[Record | None]:
-        self.looks.append(len(ids))
+        self.reads.append(len(ids))
         return super().fetch(ids)
 
 
@@ -94,7 +94,7 @@ def test_an_empty_group_is_ready_at_once(app: LiteQ) -> None:
 # asking
 
 
-def test_a_set_tells_how_far_it_is(app: LiteQ, mixed: ResultSet) -> None:
+def test_a_set_knows_how_many_have_finished(app: LiteQ, mixed: ResultSet) -> None:
     assert (mixed.ready(), mixed.waiting(), mixed.successful(), mixed.failed()) == (
         False,
         True,
@@ -106,9 +106,9 @@ def test_a_set_tells_how_far_it_is(app: LiteQ, mixed: ResultSet) -> None:
     assert (mixed.ready(), mixed.waiting(), mixed.completed_count()) == (True, False, 2)
 
 
-def test_each_question_is_one_look(app: LiteQ, add: Any, broker: Counting) -> None:
+def test_each_method_reads_the_store_once(app: LiteQ, add: Any, broker: Counting) -> None:
     result = group(add.s(n) for n in range(50))()
-    del broker.looks[:]
+    del broker.reads[:]
 
     result.ready()
     result.completed_count()
@@ -116,18 +116,16 @@ def test_each_question_is_one_look(app: LiteQ, add: Any, broker: Counting) -> No
     result.failed()
     result.maybe_throw()
 
-    assert broker.looks == [50] * 4
+    assert broker.reads == [50] * 4
 
 
-def test_what_has_finished_is_not_looked_at_again(
-    app: LiteQ, mixed: ResultSet, broker: Counting
-) -> None:
+def test_a_finished_task_is_not_read_again(app: LiteQ, mixed: ResultSet, broker: Counting) -> None:
     mixed.ready()
-    del broker.looks[:]
+    del broker.reads[:]
 
     mixed.ready()
 
-    assert broker.looks == [1]
+    assert broker.reads == [1]
 
 
 def test_maybe_throw_raises_what_failed(mixed: ResultSet) -> None:
@@ -279,7 +277,7 @@ def test_the_failure_of_a_step_before_a_member_is_raised(app: LiteQ, fail: Any) 
 
 
 def plant(app: LiteQ, places: dict[str, tuple[Any, Place]], *groups: Group) -> list[Any]:
-    """Store calls under these ids, in their places; answer their results."""
+    """Store calls under these ids, in their places; return their results."""
     messages = [
         app.producer.message(app.tasks[call.task], call.args, call.kwargs, {"task_id": id})
         for id, (call, _) in places.items()
@@ -362,7 +360,7 @@ def test_a_body_that_runs_although_its_header_failed_has_its_own_value(
 # promises
 
 
-def test_then_is_called_when_it_is_learnt_that_a_task_has_finished(app: LiteQ, add: Any) -> None:
+def test_then_is_called_when_a_task_is_found_to_have_finished(app: LiteQ, add: Any) -> None:
     result = add.delay(1)
     got: list[Any] = []
     result.then(got.append)

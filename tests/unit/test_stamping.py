@@ -10,7 +10,7 @@ from liteq.testing import drain
 
 
 class Marks(StampingVisitor):
-    """Notes what it meets, and stamps each signature with its name."""
+    """A visitor that notes what it visits, and stamps each signature with its name."""
 
     def __init__(self) -> None:
         self.met: list[str] = []
@@ -46,12 +46,12 @@ class Marks(StampingVisitor):
 
 @pytest.fixture
 def t(app: LiteQ) -> Any:
-    """A function that makes a signature of a task by its letter."""
+    """Return a function that makes a signature of a task by its letter."""
     return app.signature
 
 
 def stamps(sig: Signature) -> dict[str, Any]:
-    """What `sig` is stamped with."""
+    """Return the stamps of `sig`."""
     return {name: sig.options[name] for name in sig.options.get("stamped_headers", ())}
 
 
@@ -62,7 +62,7 @@ def test_stamps_are_for_every_task_of_a_canvas(t: Any) -> None:
     assert [stamps(leaf) for leaf in sig.leaves()] == [{"trace": "x"}] * 4
 
 
-def test_a_visitor_meets_every_part_and_says_what_it_is_stamped_with(t: Any) -> None:
+def test_a_visitor_visits_every_part_and_returns_its_stamps(t: Any) -> None:
     marks = Marks()
     a, d = t("a"), t("d")
     a.link(t("x"))
@@ -116,6 +116,6 @@ def test_a_task_reads_its_stamps_and_they_survive_a_retry(app: LiteQ) -> None:
         look.apply_async(stamped_headers=["a"], b=1)
 
 
-def test_a_visitor_has_to_say_something_of_signatures(t: Any) -> None:
+def test_a_visitor_must_define_on_signature(t: Any) -> None:
     with pytest.raises(NotImplementedError, match="StampingVisitor defines no on_signature"):
         t("a").stamp(StampingVisitor())

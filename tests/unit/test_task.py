@@ -1,4 +1,4 @@
-"""Tasks: calling, hooks, retries, and running here and now."""
+"""Tasks: calls, hooks, retries, and `apply`."""
 
 import pickle
 from collections.abc import Callable
@@ -22,13 +22,13 @@ from .conftest import make_task, message_of
 
 
 class Oops(Exception):
-    """A task's own."""
+    """An exception of a task."""
 
 
 # calling
 
 
-def test_called_it_is_the_function(app: LiteQ) -> None:
+def test_a_direct_call_calls_the_function(app: LiteQ) -> None:
     @app.task(bind=True)
     def look(self: Any, x: int) -> Any:
         return x, self.request.called_directly, self.request.args, self.request.id
@@ -60,7 +60,7 @@ def test_without_typing_it_is_the_worker_that_fails(app: LiteQ) -> None:
     assert isinstance(result.get(timeout=0, propagate=False), TypeError)
 
 
-def test_delay_goes_through_an_apply_async_of_the_users(app: LiteQ) -> None:
+def test_delay_calls_an_overridden_apply_async(app: LiteQ) -> None:
     class Loud(app.Task):  # type: ignore[name-defined,misc]
         def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
             return super().apply_async(args, kwargs, queue="loud", **options)
@@ -108,7 +108,7 @@ def test_a_task_can_be_pickled_and_says_what_it_is(app: LiteQ) -> None:
 
 def test_a_class_without_run_says_so(app: LiteQ) -> None:
     class Empty(Task[[], None]):
-        """Nothing to do."""
+        """A task without `run`."""
 
     task = app.register_task(Empty)
 
@@ -137,7 +137,7 @@ def test_limits_that_cannot_be_are_refused_when_it_is_sent(app: LiteQ) -> None:
 
 
 class Hooked(Task[..., Any]):
-    """Notes which hooks were called, and with what."""
+    """A task that notes the calls of its hooks."""
 
     calls: list[Any]
 
@@ -164,7 +164,7 @@ class Hooked(Task[..., Any]):
 
 
 def hooked(app: LiteQ, function: Callable[..., Any]) -> list[Any]:
-    """What the hooks of a task were told, while it ran as often as it asked for."""
+    """Return the calls of the hooks of a task, in all its attempts."""
     task = app.task(name="t", base=Hooked, bind=True, default_retry_delay=0)(function)
     task.apply_async((1,), {"y": 2}, task_id="id")
     drain(app)
@@ -208,7 +208,7 @@ def test_hooks_of_a_task_that_is_tried_again(app: LiteQ) -> None:
     ]
 
 
-def test_a_task_that_asks_for_nothing_has_no_hooks_after(app: LiteQ) -> None:
+def test_a_task_that_raises_ignore_has_no_hooks_after(app: LiteQ) -> None:
     def ignore(self: Any, x: int, y: int) -> None:
         raise Ignore
 
@@ -248,7 +248,7 @@ def test_before_start_is_part_of_the_task(app: LiteQ) -> None:
 
 @pytest.fixture
 def runs() -> list[Any]:
-    """What the attempts of a task noted."""
+    """Return what the attempts of a task noted."""
     return []
 
 
@@ -375,7 +375,7 @@ def test_a_retry_can_go_to_another_queue_with_other_options(
     assert result.successful()
 
 
-def test_a_retry_keeps_what_it_is_not_told_to_change(app: LiteQ, runs: list[Any]) -> None:
+def test_a_retry_keeps_what_it_does_not_change(app: LiteQ, runs: list[Any]) -> None:
     @app.task(bind=True)
     def stay(self: Any) -> None:
         message = self.request.message
@@ -432,7 +432,7 @@ def test_without_throw_the_task_goes_on_and_is_run_again(app: LiteQ, runs: list[
     assert result.get(timeout=0) == "attempt 1"
 
 
-def test_a_moment_that_is_none_fails_the_task_at_once(app: LiteQ) -> None:
+def test_a_retry_with_an_invalid_time_fails_the_task_at_once(app: LiteQ) -> None:
     @app.task(bind=True)
     def wrong(self: Any) -> None:
         raise self.retry(countdown=float("nan"))
@@ -455,7 +455,7 @@ def test_called_directly_a_retry_is_the_reason(app: LiteQ) -> None:
 
 
 def failing(app: LiteQ, exc: Exception, **options: Any) -> Any:
-    """The record of a task that raises `exc`, after its first run."""
+    """Return the record of a task that raises `exc`, after its first run."""
 
     def fail() -> None:
         raise exc
@@ -540,9 +540,7 @@ def test_apply_holds_the_error_unless_it_is_to_be_thrown(app: LiteQ) -> None:
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
-def test_apply_does_not_hold_back_what_ends_the_program(
-    app: LiteQ, kind: type[BaseException]
-) -> None:
+def test_apply_raises_what_ends_the_program(app: LiteQ, kind: type[BaseException]) -> None:
     @app.task
     def stop() -> None:
         raise kind
@@ -591,7 +589,7 @@ def test_apply_gives_up_as_a_worker_would(app: LiteQ) -> None:
     ("exc", "state", "value"),
     [(Ignore(), "SUCCESS", None), (Reject("no"), "FAILURE", Reject)],
 )
-def test_apply_knows_how_tasks_say_what_is_to_become_of_them(
+def test_apply_honours_ignore_and_reject(
     app: LiteQ, exc: Exception, state: str, value: Any
 ) -> None:
     @app.task
