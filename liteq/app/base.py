@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -25,7 +25,6 @@ from ..config import Config
 from ..config.deferred import DeferredConfig
 from ..exceptions import ImproperlyConfigured
 from ..model.graph import ALONE, Place
-from ..model.message import Message
 from ..result.app import (
     get_current_task,
     register_app,
@@ -35,7 +34,7 @@ from ..result.app import (
 )
 from ..result.backend import Backend, result_serializer
 from ..sending.eta import zone_of
-from ..sending.options import Named, check_arguments, check_name, is_linked
+from ..sending.options import check_name
 from ..sending.producer import Producer
 from ..signals import Signal, import_modules
 from ..task import Task
@@ -45,12 +44,14 @@ from .discovery import Discovery, Packages, import_named
 from .mainscript import NAME as SCRIPT
 from .mainscript import only_definitions
 from .registry import Registry, apply_settings, task_class, task_of
+from .sender import Sender
 from .store import backend_of, broker_of, check_result_backend
 
 # Some methods import what they use when they are called: with all of that at the top, `import
 # liteq` takes 30 ms instead of 22.
 if TYPE_CHECKING:
     from ..beat.timetable import Timetable
+    from ..schedules import BaseSchedule
     from ..worker import worker
     from ..worker.options import WorkerOptions
 
@@ -93,6 +94,7 @@ class LiteQ:
         self.on_after_configure: Signal = self._deferred.on_after_configure
         self._lock = threading.RLock()
         self._registry = Registry()
+        self._sender = Sender(self, self._registry)
         self._discovery = Discovery()
         self._finalized = False
         self.periodic_tasks: dict[str, dict[str, Any]] = {}  # from `add_periodic_task`
@@ -261,14 +263,7 @@ class LiteQ:
 
         Its code need not be in this process. Raises what `apply_async` raises.
         """
-        args, kwargs = check_arguments(args, kwargs)
-        task = self._registry.get(name)
-        if task is not None and self.conf.task_always_eager:
-            return task.apply(args, kwargs, **options)
-        if is_linked(options):
-            call = Signature(name, args, kwargs, options)
-            return self.enqueue_many([call])[0]
-        return self._sent(self.producer.send(task or Named(name), args, kwargs, options))
+        return self._sender.send(name, args, kwargs, options)
 
     def enqueue_many(
         self, signatures: Iterable[Signature], **options: Any
@@ -278,15 +273,7 @@ class LiteQ:
         `app.enqueue_many(add.s(n, n) for n in range(1000))`. `options` apply to all of them.
         Returns the results in the same order. Raises what `apply_async` raises.
         """
-        if self.conf.task_always_eager:
-            return [each.apply_async(**options) for each in signatures]
-        calls = list(signatures)
-        if any(map(layout.is_several, calls)):
-            return layout.send_copies(self, calls, options)
-        messages = self.producer.messages(self._registry.call(each, options) for each in calls)
-        if messages:
-            self.producer.publish(messages, options)
-        return [self._sent(message) for message in messages]
+        return self._sender.send_many(signatures, options)
 
     def send_canvas(self, canvas: Signature, result: Any, place: Place = ALONE) -> None:
         """Store a frozen canvas, all or nothing; `result` is what `freeze` returned.
@@ -308,12 +295,15 @@ class LiteQ:
         serializer = result_serializer(self.conf, self.broker)
         self.broker.report(id, state, serializer.dumps(meta), serializer.name)
 
-    def _sent(self, message: Message) -> "result.AsyncResult[Any]":
-        return result.AsyncResult(message.id, app=self, ignored=message.ignore_result)
-
     # schedules
 
-    def add_periodic_task(self, schedule: Any, sig: Any, *args: Any, **options: Any) -> str:
+    def add_periodic_task(
+        self,
+        schedule: "float | timedelta | BaseSchedule",
+        sig: Signature | Task[..., Any],
+        *args: Any,
+        **options: Any,
+    ) -> str:
         """Run `sig`, a signature or a task, by `schedule`; return the name of the entry.
 
         `schedule`: seconds, a timedelta or a schedule. `args`, `kwargs` and `name` may follow; the

@@ -17,12 +17,14 @@ class Control:
     def __init__(self, app: App) -> None:
         self._app = app
 
-    def inspect(self, destination: Any = None, timeout: float = 1.0, **_: object) -> Inspect:
+    def inspect(
+        self, destination: str | Iterable[str] | None = None, timeout: float = 1.0, **_: object
+    ) -> Inspect:
         """Return an `Inspect` of all workers, or of those that `destination` names."""
         return Inspect(self._app, destination, timeout)
 
     def ping(
-        self, destination: Any = None, timeout: float = 1.0, **_: object
+        self, destination: str | Iterable[str] | None = None, timeout: float = 1.0, **_: object
     ) -> list[dict[str, dict[str, str]]]:
         """Return the workers that are alive: `[{name: {"ok": "pong"}}]`."""
         found = self.inspect(destination).ping() or {}
@@ -46,10 +48,8 @@ class Control:
         """
         one = isinstance(task_id, str) or not isinstance(task_id, Iterable)
         ids = [str(each) for each in ([task_id] if one else task_id)]
-        revoked: list[str] = self._app.broker.cancel(
-            ids, self._app.conf.result_expires or None, terminate=terminate
-        )
-        return revoked
+        keep = self._app.conf.result_expires or None
+        return self._app.broker.cancel(ids, keep, terminate=terminate)
 
     def terminate(self, task_id: Any, signal: object = None, **_: object) -> list[str]:
         """Revoke tasks, and kill the processes of those that run; return the ids, as `revoke`."""
@@ -85,8 +85,7 @@ class Control:
 
     def purge(self, queues: Sequence[str] | None = None) -> int:
         """Drop all tasks that wait to be run (in `queues`); return how many there were."""
-        purged: int = self._app.broker.purge(queues)
-        return purged
+        return self._app.broker.purge(queues)
 
     discard_all = purge
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..model.message import Record
+from ..result import AsyncResult
 from ..result.app import App
 from ..states import Phase
 
@@ -20,7 +21,7 @@ class DeadLetters:
     def __init__(self, app: App) -> None:
         self._app = app
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[AsyncResult[Any]]:
         """Iterate over their results, oldest first."""
         return (self._app.AsyncResult(record.message.id) for record in self.records())
 
@@ -30,8 +31,7 @@ class DeadLetters:
 
     def records(self, limit: int = _ALL, *, task: str | None = None) -> list[Record]:
         """Return the records of up to `limit` of them, oldest first; with `task`, of that name."""
-        records: list[Record] = self._app.broker.listing([Phase.DEAD], limit, task=task)
-        return records
+        return self._app.broker.listing([Phase.DEAD], limit, task=task)
 
     def retry(self, ids: Iterable[Any] | None = None) -> list[str]:
         """Make them ready again, with all their retries; return their ids.
@@ -40,15 +40,13 @@ class DeadLetters:
         revoked or have expired can be named as well.
         """
         names = self._dead() if ids is None else [str(id) for id in ids]
-        revived: list[str] = self._app.broker.revive(names)
-        return revived
+        return self._app.broker.revive(names)
 
     def purge(self, ids: Iterable[Any] | None = None) -> int:
         """Delete them, all or those of `ids`; return how many there were."""
         dead = self._dead()
         wanted = set(dead) if ids is None else {str(id) for id in ids}
-        purged: int = self._app.broker.forget([id for id in dead if id in wanted])
-        return purged
+        return self._app.broker.forget([id for id in dead if id in wanted])
 
     def _dead(self) -> list[str]:
         return [record.message.id for record in self.records()]

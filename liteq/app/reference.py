@@ -2,29 +2,19 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib import import_module
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any
 
 from ..exceptions import ImproperlyConfigured
-from ..task import Task
+from ..result.app import App
 from .mainscript import NAME, describe_main, run_main
 
 _CURE = (
     "move the tasks to a module and import it, or use a pool inside this process: "
     "app.Worker(pool='threads')"
 )
-
-
-class App(Protocol):
-    """The part of `LiteQ` that is read here. `LiteQ` imports this module, so it is not named."""
-
-    main: str | None
-
-    @property
-    def tasks(self) -> Mapping[str, Task[..., Any]]:
-        """Return the tasks by name."""
 
 
 def refer_to(app: App) -> dict[str, Any]:

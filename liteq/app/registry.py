@@ -4,12 +4,9 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..canvas import Signature
 from ..canvas.builtins import PREFIX
 from ..config import Config
 from ..exceptions import ImproperlyConfigured, NotRegistered
-from ..sending.options import Named
-from ..sending.producer import Call
 from ..support.nearest import did_you_mean
 from ..support.plugins import load
 from ..task import HOOKS, Task
@@ -74,18 +71,6 @@ class Registry(dict[str, Task[..., Any]]):
     def names(self) -> list[str]:
         """Return the names in order, without those of the tasks that every app has."""
         return sorted(name for name in self if not name.startswith(PREFIX))
-
-    def call(self, signature: Signature, options: Mapping[str, Any]) -> Call:
-        """Return the call of `signature` for the producer; `options` go before its own.
-
-        Raises TypeError for arguments that the task does not take, if it is known here.
-        """
-        name, args, kwargs = signature["task"], signature["args"], signature["kwargs"]
-        own = signature["options"]
-        task = self.get(name)
-        if task is not None:
-            task.check(args, kwargs)
-        return task or Named(name), args, kwargs, {**own, **options} if options else own
 
     def unknown(self, name: str) -> str:
         """Return the error text for the unknown task `name`, with the names that are known."""

@@ -1,7 +1,7 @@
 """The conversion of periodic tasks that code declares, as in `beat_schedule`, into entries."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ from ..model.entry import MISFIRES, Entry
 from ..model.message import Message
 from ..model.options import parse_options
 from ..result.app import App
-from ..schedules import maybe_schedule, to_text
+from ..schedules import BaseSchedule, maybe_schedule, to_text
 from ..sending.options import Named, check_arguments, check_name
 from ..support.nearest import did_you_mean
 from ..support.zones import as_zone
@@ -46,10 +46,10 @@ def name_of(app: App) -> str:
 
 
 def periodic_call(
-    schedule: Any,
+    schedule: float | timedelta | BaseSchedule,
     sig: Any,
-    args: Any = (),
-    kwargs: Any = None,
+    args: Sequence[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
     name: str | None = None,
     **options: Any,
 ) -> tuple[str, dict[str, Any]]:

@@ -1,13 +1,14 @@
 """The periodic tasks in the store, to be listed and changed at run time: `app.schedules`."""
 
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, NamedTuple
 
 from ..exceptions import ConfigurationError
 from ..model.entry import Entry
 from ..result.app import App
+from ..schedules import BaseSchedule
 from .firing import merged, planned, timeline
 from .periodic import FIELDS, call_of, entry_of
 
@@ -40,7 +41,13 @@ class Timetable:
         raise KeyError(name)
 
     def add(
-        self, name: str, schedule: Any, task: Any, args: Any = None, kwargs: Any = None, **more: Any
+        self,
+        name: str,
+        schedule: float | timedelta | BaseSchedule,
+        task: Any,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        **more: Any,
     ) -> Entry:
         """Add an entry, or change the one of that name; return it.
 
@@ -83,8 +90,7 @@ class Timetable:
                     f"the schedule {entry.name!r} comes from the code of {entry.app}, and would "
                     "come again with the next worker: take it out there, or pause it"
                 )
-        removed: list[str] = self._app.broker.unschedule(names)
-        return removed
+        return self._app.broker.unschedule(names)
 
     def next(self, n: int = 10, *names: str) -> list[Upcoming]:
         """Return the next `n` times at which entries fire, all or those named, in order of time."""
