@@ -97,7 +97,7 @@ class ToTerminate(NamedTuple):
 
 
 class Rescue(NamedTuple):
-    """What becomes of the claims that a dead worker held."""
+    """The decision about the claims that a dead worker held."""
 
     released: Sequence[Receipt]  # they had not started: ready again, and nothing is charged
     settlements: Sequence[Settlement]

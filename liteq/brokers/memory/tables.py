@@ -10,7 +10,7 @@ from ..base import WorkerInfo
 
 
 class Revocation(NamedTuple):
-    """What is to become of a revoked task."""
+    """The end that a revoked task is to have."""
 
     keep: float | None  # seconds that it is kept once it has ended as cancelled; None: for ever
     terminate: bool  # its worker is to end it

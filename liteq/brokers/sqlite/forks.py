@@ -1,4 +1,4 @@
-"""What happens to open connections, locks and listeners when the process forks.
+"""Open connections, locks and listeners when the process forks.
 
 SQLite's connections must not cross a fork. It is not enough that the child does not use them:
 SQLite keeps one list of files and locks for the whole process, so a new connection in the child

@@ -31,7 +31,7 @@ Synchronous = Literal["full", "normal"]
 
 
 class WriteOptions(NamedTuple):
-    """How to run a write transaction."""
+    """The options of a write transaction."""
 
     synchronous: Synchronous
     timeout: float = LOCK_TIMEOUT  # seconds to wait for the write lock

@@ -58,7 +58,7 @@ class Rescuing(Harness):
         assert (self.phase("a"), self.phase("b")) == (Phase.SUCCEEDED, Phase.SUCCEEDED)
 
     def test_a_task_that_may_run_only_once_is_not_run_again_on_a_guess(self) -> None:
-        """It may have run to its end, and the next one started, before that could be written."""
+        """The task may have ended, and the next one started, before that could be written."""
         self.send("a", acks_late=False)
         self.claim_and_die()
 
