@@ -34,3 +34,9 @@ def parse_options(message: Message) -> dict[str, Any]:
 @lru_cache(maxsize=256)
 def _parsed(text: str) -> Mapping[str, Any]:
     return MappingProxyType(json.loads(text))
+
+
+def has_one_of(headers: Mapping[str, Any], message: Message) -> bool:
+    """Return whether `message` was sent with one of `headers`."""
+    sent: Mapping[str, Any] = options_of(message).get("headers") or {}
+    return any(pair in sent.items() for pair in headers.items())

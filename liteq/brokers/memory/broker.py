@@ -17,6 +17,7 @@ from weakref import WeakSet
 from ...model.entry import Entry, Fired, Firing
 from ...model.graph import Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record
+from ...model.options import has_one_of
 from ...model.outcome import Settlement
 from ...states import Phase
 from ...support.clock import Clock, system_clock
@@ -24,7 +25,7 @@ from ..base import Broker, Claim, DecideRescue, QueueCount, Settled, ToTerminate
 from ..walk import propagate_ends
 from .inputs import inputs_of
 from .listeners import MemoryListener
-from .records import eta_of, finished, has_one_of, kept_until, new_record, revived, settled
+from .records import eta_of, finished, kept_until, new_record, revived, settled
 from .tables import Revocation, Tables
 from .workflows import MemoryDependents, ended_of, followers_of, is_needed, is_tied, members_of
 
@@ -271,7 +272,7 @@ class MemoryBroker(Broker):
         if task is not None:
             found = [record for record in found if record.message.task == task]
         if headers is not None:
-            found = [record for record in found if has_one_of(headers, record)]
+            found = [record for record in found if has_one_of(headers, record.message)]
         return found[:limit]
 
     def workers(self) -> list[WorkerInfo]:

@@ -1,11 +1,8 @@
 """Records: how they begin and change, and small questions about them. Pure functions."""
 
-from collections.abc import Mapping
 from math import inf
-from typing import Any
 
 from ...model.message import Message, Record
-from ...model.options import options_of
 from ...model.outcome import Settlement
 from ...states import Phase
 
@@ -65,12 +62,6 @@ def revived(record: Record) -> Record:
         traceback=None,
         reported=None,
     )
-
-
-def has_one_of(headers: Mapping[str, Any], record: Record) -> bool:
-    """Return whether the task was sent with one of `headers`."""
-    sent: dict[str, Any] = options_of(record.message).get("headers") or {}
-    return any(pair in sent.items() for pair in headers.items())
 
 
 def eta_of(record: Record) -> float:

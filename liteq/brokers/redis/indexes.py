@@ -1,10 +1,10 @@
 """The indexes of tasks by phase, read for tools. The keys are explained in scripts/head.lua."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ...model.message import Record
+from ...model.options import has_one_of
 from ...states import Phase
 from .server import Server
 
@@ -33,7 +33,7 @@ def matches(
         return False
     if task is not None and record.message.task != task:
         return False
-    return headers is None or _has_one(record, headers)
+    return headers is None or has_one_of(headers, record.message)
 
 
 def _members(server: Server, key: str) -> Iterator[bytes]:
@@ -58,8 +58,3 @@ def _keys(server: Server, phases: Sequence[Phase], queues: Sequence[str]) -> Ite
                 yield from (f"{prefix}:running:{worker.decode()}" for worker in workers)
             case _:
                 yield f"{prefix}:ended:{int(phase)}"
-
-
-def _has_one(record: Record, wanted: Mapping[str, Any]) -> bool:
-    headers = json.loads(record.message.options or "{}").get("headers") or {}
-    return any(pair in headers.items() for pair in wanted.items())
