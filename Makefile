@@ -80,10 +80,11 @@ check: lint types
 test: lint types redis strace screen
 	$(BIN)/python tools/run_tests.py $(ARGS)
 
-# Workers and children that are killed with -9 take what they have counted with them.
+# Workers and children that are killed with -9 take what they have counted with them. Whatever is
+# counted runs slower, so it has more time.
 coverage: $(STAMP) redis strace
 	$(BIN)/coverage erase
-	$(BIN)/coverage run tools/run_tests.py $(MEASURED) $(ARGS)
+	$(BIN)/coverage run tools/run_tests.py --timeout 180 $(MEASURED) $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
