@@ -3,13 +3,12 @@
 All of it is read from the store. No worker is asked, so a busy one is shown at once as well.
 """
 
-import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ..brokers.base import WorkerInfo
+from ..brokers.base import WorkerInfo, parse_info
 from ..exceptions import SerializationError
 from ..model.message import Record
 from ..result.app import App
@@ -189,11 +188,7 @@ class Inspect:
 
 def facts_of(worker: WorkerInfo) -> Mapping[str, Any]:
     """Return what a worker has stored about itself; empty before its first heartbeat."""
-    try:
-        facts = json.loads(worker.info)
-    except ValueError:  # any program that can write the store can write anything
-        return {}
-    return facts if isinstance(facts, dict) else {}
+    return parse_info(worker.info)
 
 
 def _names(worker: WorkerInfo, key: str) -> list[str]:

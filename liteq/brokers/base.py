@@ -8,6 +8,7 @@ To add a broker: a folder beside this file, its line in `BROKERS`, and a subclas
 This module exports all types that a broker needs.
 """
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -50,6 +51,7 @@ __all__ = [
     "ToTerminate",
     "WorkerInfo",
     "check_trust",
+    "parse_info",
 ]
 
 
@@ -406,25 +408,34 @@ class Broker(ABC):
 
     def examine(self, *, thorough: bool = False) -> Examination:
         """Return the facts and faults of the store; change nothing. `thorough` takes longer."""
-        raise self._not_offered("no examination")
+        raise self._not_offered("be examined")
 
     def mend(self) -> list[str]:
         """Repair what can be repaired while others use the store; return what was done."""
-        raise self._not_offered("no repair")
+        raise self._not_offered("be repaired")
 
     def compact(self) -> None:
         """Give empty space back to the system. All other processes wait meanwhile."""
-        raise self._not_offered("nothing to compact")
+        raise self._not_offered("be compacted")
 
     def backup(self, path: str) -> None:
         """Write a copy of the store to the new file `path`, while others use the store.
 
         Raises ConfigurationError when the file exists, BrokerUnavailable when it cannot be written.
         """
-        raise self._not_offered("no backup to a file")
+        raise self._not_offered("be copied to a file")
 
     def _not_offered(self, what: str) -> ConfigurationError:
-        return ConfigurationError(f"a store of the kind of {self.url} offers {what}")
+        return ConfigurationError(f"the store {self.url} cannot {what}")
+
+
+def parse_info(info: str) -> Mapping[str, Any]:
+    """Return the `info` of a worker as a mapping; an empty one if it is not a JSON object."""
+    try:
+        parsed = json.loads(info)
+    except ValueError:  # any program that can write the store can write anything
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
 
 
 def check_trust(serializer: Serializer, broker: Broker) -> None:
@@ -432,5 +443,6 @@ def check_trust(serializer: Serializer, broker: Broker) -> None:
     if serializer.trusted and not broker.trusted:
         raise ImproperlyConfigured(
             f"{serializer.name} runs code when it is decoded, and others may be able to write "
-            f"{broker.url}: set secret_key, with which all that travels is signed, or take json"
+            f"{broker.url}: set secret_key, with which all that is stored is signed, or use the "
+            "json serializer"
         )

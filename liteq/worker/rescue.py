@@ -1,9 +1,8 @@
 """The rescue of tasks that were held by workers which died."""
 
-import json
 from collections.abc import Sequence
 
-from ..brokers.base import Broker, Rescue
+from ..brokers.base import Broker, Rescue, parse_info
 from ..model.message import Delivery, Record
 from ..model.outcome import Outcome, Policy
 from ..pools import scoreboard
@@ -25,10 +24,11 @@ def rescue(broker: Broker, policy: Policy, serializer: Serializer) -> list[Recor
         return lost_outcome(delivery, policy, serializer, "its worker died while it ran")
 
     def decide(info: str, held: Sequence[Delivery]) -> Rescue:
-        path = json.loads(info).get("scoreboard")
-        if path:
+        path = parse_info(info).get("scoreboard")
+        started = None
+        if isinstance(path, str):
             read.add(path)
-        started = scoreboard.started_tokens(path) if path else None
+            started = scoreboard.started_tokens(path)
         return decide_rescue(held, started, lost, policy, broker.clock())
 
     rescued = broker.rescue(decide)

@@ -7,10 +7,11 @@ by themselves: each turn settles all that has come in and claims what is free, i
 import json
 import time
 from collections.abc import Callable, Sequence
-from selectors import EVENT_READ, DefaultSelector
+from contextlib import suppress
+from selectors import EVENT_READ, BaseSelector, DefaultSelector
 from typing import TypeVar
 
-from ..brokers.base import Broker, Claim
+from ..brokers.base import Broker, Claim, Listener
 from ..exceptions import BrokerError, BrokerLocked, BrokerUnreachable
 from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome, Settlement
@@ -50,6 +51,7 @@ class Supervisor:
         self._store = StoreBackoff()
         self._wakeup = Wakeup()
         self._selector = DefaultSelector()
+        self._open: list[Wakeup | BaseSelector | Listener] = [self._wakeup, self._selector]
         self._settlements: list[Settlement] = []  # still to be written
         self._returned: list[Delivery] = []  # still to be handed out again, or released
         self._may_claim = True  # there may be something to claim
@@ -84,12 +86,19 @@ class Supervisor:
             self._enter()
         except BaseException:
             self.pool.close()
+            self._close()
             raise
 
     def _enter(self) -> None:
         info = json.dumps(self.describe())
         self.worker: int = self._wait_for_store(lambda: self.broker.register(self.plan.name, info))
-        self._listener = self._wait_for_store(lambda: self.broker.work_listener(self.worker))
+        try:
+            self._listener = self._wait_for_store(lambda: self.broker.work_listener(self.worker))
+        except BaseException:
+            with suppress(BrokerError):
+                self.broker.unregister(self.worker)
+            raise
+        self._open.append(self._listener)
         self._maintenance = Maintenance(self.broker, self.worker, self.plan, self.describe)
         self._selector.register(self._listener.fileno(), EVENT_READ, self._notified)
         self._selector.register(self._wakeup, EVENT_READ, self._wakeup.clear)
@@ -124,15 +133,20 @@ class Supervisor:
         try:
             self.pool.close()
             self._collect()
-            self._settle(None)
+            if self._settlements:
+                self._write(None)  # also while the store is left alone: this is the last chance
             self._release(self._returned)
             self.broker.unregister(self.worker)
-        except BrokerError as exc:  # another worker rescues what was held
+        except BrokerError as exc:
+            # Still registered, so that what it holds is rescued: to release a task that has ended
+            # would run it again.
             logger.error("worker stopped without leaving the store: %s", exc)
         finally:
-            self._listener.close()
-            self._selector.close()
-            self._wakeup.close()
+            self._close()
+
+    def _close(self) -> None:
+        while self._open:
+            self._open.pop().close()
 
     def _busy(self) -> bool:
         return any(slot.holding for slot in self.pool.slots) or bool(self._settlements)
@@ -262,14 +276,19 @@ class Supervisor:
         """Write what is known and claim what is free; what cannot be written now is kept."""
         if self._store.active:
             return []
-        settlements = self._settlements
         try:
-            settled = self.broker.settle(settlements, claim)
+            claimed = self._write(claim)
         except BrokerError as exc:
             self._store.failed(exc)
             return []
         self._store.succeeded()
         self._maintenance.busy()
+        return claimed
+
+    def _write(self, claim: Claim | None) -> list[Delivery]:
+        """Settle and claim in one transaction; return what was claimed. Raises BrokerError."""
+        settlements = self._settlements
+        settled = self.broker.settle(settlements, claim)
         self._settlements = []
         for receipt in settled.refused:
             logger.warning("claim lost; result dropped: task number %s", receipt.key)

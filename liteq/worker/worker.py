@@ -37,7 +37,7 @@ class Worker:
     """Runs the tasks of `app`.
 
     As `app.Worker(concurrency=2)`: `with` it, or `start()` and `stop()` it, from any thread; it
-    takes no signal handlers and leaves no process behind however the host program ends.
+    installs no signal handlers and leaves no process behind however the host program ends.
 
     `concurrency`: slots; as many as there are CPUs to use unless given. `queues`: names, those
     of `task_queues` and the default one unless given. `pool`: processes, threads or solo.
@@ -88,7 +88,7 @@ class Worker:
     def run(self) -> None:
         """Work in this thread until `stop` is called from another one or a signal handler.
 
-        Raises ImproperlyConfigured for settings that cannot be, BrokerError when the store fails.
+        Raises ImproperlyConfigured for invalid settings, BrokerError when the store fails.
         """
         supervisor = self.prepare()
         self._thread = threading.current_thread()
@@ -98,12 +98,11 @@ class Worker:
             self._thread = None
 
     def prepare(self) -> Supervisor:
-        """Return the supervisor. Raises ImproperlyConfigured for settings that cannot be."""
+        """Return the supervisor. Raises ImproperlyConfigured for invalid settings."""
         only_definitions()
         self.app.load_tasks()
         self._lifecycle.starting()
-        recipe = self._runner_spec()
-        pool = make_pool(self.pool_name, self.concurrency, recipe)
+        pool = make_pool(self.pool_name, self.concurrency, self._runner_spec())
         self._supervisor = Supervisor(self.app.broker, pool, self._plan(), self._lifecycle)
         return self._supervisor
 
@@ -116,6 +115,8 @@ class Worker:
         """
         if self._thread is not None:
             raise LiteqError("this worker was started already")
+        self._started.clear()  # it may have been started and stopped before
+        self._error = None
         supervisor = self.prepare()
         # A daemon, so that a program that forgets to stop it can end; `atexit` stops it in order.
         self._thread = threading.Thread(
@@ -125,6 +126,7 @@ class Worker:
         self._started.wait()
         if self._error is not None:
             self._thread.join()
+            self._thread = None
             raise self._error
         atexit.register(self.stop, 5.0)
         return self

@@ -165,7 +165,7 @@ def test_empty_space_is_given_back(project: Project) -> None:
 
 def test_a_store_in_memory_has_no_doctor(tmp_path: Path) -> None:
     for command in (["doctor"], ["doctor", "--vacuum"], ["backup", "copy.db"]):
-        assert "offers no" in Project(tmp_path).liteq(*command, "-b", "memory://", code=78)
+        assert "cannot be" in Project(tmp_path).liteq(*command, "-b", "memory://", code=78)
 
 
 def test_no_tool_opens_the_file_by_itself(project: Project) -> None:

@@ -7,7 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from liteq import LiteQ
-from liteq.exceptions import ImproperlyConfigured
+from liteq.brokers.base import Claim
+from liteq.brokers.memory import MemoryBroker
+from liteq.exceptions import BrokerError, BrokerUnavailable, ImproperlyConfigured
+from liteq.model.message import Message
+from liteq.model.outcome import Policy
+from liteq.serializers import get
+from liteq.states import Phase
+from liteq.worker.rescue import rescue
 from liteq.worker.supervisor import Supervisor
 
 
@@ -81,3 +88,62 @@ def test_what_expires_while_it_waits_is_not_run(app: LiteQ) -> None:
 def test_a_store_in_this_process_is_no_place_for_child_processes(app: LiteQ) -> None:
     with pytest.raises(ImproperlyConfigured, match="pool='threads'"):
         app.Worker(pool="processes").prepare()
+
+
+def test_what_cannot_be_settled_at_the_end_is_left_to_a_rescue(
+    app: LiteQ, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To release it would run it again, and it may run only once."""
+    ran = []
+
+    @app.task(acks_late=False)
+    def mark() -> None:
+        ran.append(1)
+
+    def fail(*args: object) -> None:
+        raise BrokerUnavailable("the disk is full")
+
+    result = mark.delay()
+    supervisor = supervisor_of(app, "solo")
+    monkeypatch.setattr(app.broker, "settle", fail)
+    claimed = app.broker.claim(Claim(supervisor.worker, ("celery",), 1))
+    supervisor.pool.submit(supervisor.pool.slots[0], claimed)
+    supervisor.finish()
+
+    (record,) = app.broker.fetch([result.id])
+    assert ran == [1]
+    assert record is not None
+    assert record.phase is Phase.RUNNING
+    assert [each.id for each in app.broker.workers()] == [supervisor.worker]
+
+
+def test_a_worker_can_be_started_again_after_a_stop_and_after_a_failed_start(
+    app: LiteQ, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object) -> int:
+        raise BrokerError("the store is closed for today")
+
+    worker = app.Worker(pool="threads", concurrency=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(app.broker, "register", fail)
+        with pytest.raises(BrokerError, match="for today"):
+            worker.start()
+    for _ in range(2):
+        worker.start()
+        assert len(app.broker.workers()) == 1
+        worker.stop()
+        assert app.broker.workers() == []
+
+
+@pytest.mark.parametrize("info", ["{", "[]", '{"scoreboard": 7}'])
+def test_a_dead_worker_whose_info_cannot_be_read_is_rescued(info: str) -> None:
+    """Any program that can write the store can write anything."""
+    broker = MemoryBroker()
+    broker.enqueue([Message("a", "add", b"", "json", "celery")])
+    worker = broker.register("dead", info)
+    broker.claim(Claim(worker, ("celery",), 1))
+    broker.mark_dead(worker)
+
+    (record,) = rescue(broker, Policy(), get("json"))
+
+    assert (record.message.id, record.phase, record.lost) == ("a", Phase.READY, 1)

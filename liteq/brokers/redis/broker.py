@@ -55,10 +55,10 @@ class RedisBroker(Movable):
 
     def __init__(self, location: RedisLocation, clock: Clock) -> None:
         self.location = location
-        self.url = location.url
-        self.server = Server(location)
+        self.url: str = location.url
+        self.server: Server = Server(location)
         # Users' times are the server's, unless a test hands in a clock of its own.
-        self.clock = ServerClock(self.server) if clock is system_clock else clock
+        self.clock: Clock = ServerClock(self.server) if clock is system_clock else clock
         self._signing: Signing = Unsigned()
         self._registry = WorkerRegistry(self.server)
         self._work = Subscription(self.server, f"{location.prefix}:news:work")
@@ -288,6 +288,10 @@ class RedisBroker(Movable):
     def examine(self, *, thorough: bool = False) -> Examination:
         facts = gather_facts(self.server, self.counts())
         return Examination(facts._asdict(), find_faults(facts))
+
+    def mend(self) -> list[str]:
+        """Return an empty list: a server has nothing to repair but what `rescue` takes back."""
+        return []
 
     # moving
 

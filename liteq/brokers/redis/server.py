@@ -17,11 +17,11 @@ try:
     from redis.cluster import ClusterNode, RedisCluster
     from redis.retry import Retry
     from redis.sentinel import Sentinel
-except ImportError as exc:
+except ImportError as _error:
     raise ImproperlyConfigured(
         "a Redis store needs the package redis, version 5 or later: "
         "pip install 'liteq-tasks[redis]'"
-    ) from exc
+    ) from _error
 
 from .errors import translate
 

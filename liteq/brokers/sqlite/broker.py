@@ -66,7 +66,7 @@ class SqliteBroker(Movable):
 
     def __init__(self, location: SqliteLocation, clock: Clock) -> None:
         self.location = location
-        self.url = location.url
+        self.url: str = location.url
         self.clock = clock
         # After a power cut, what a worker wrote may be undone together with what follows from it,
         # and is then run again; only `strict` promises more.

@@ -33,7 +33,7 @@ class ForkAware:
         """Close what is still open."""
 
 
-opening = Lock()  # held while something is opened, so that a fork never finds it half done
+opening: Lock = Lock()  # held while something is opened, so that a fork never finds it half done
 _registered: WeakSet[ForkAware] = WeakSet()
 _paused: list[ForkAware] = []
 _forking = Lock()

@@ -37,7 +37,7 @@ class Handle(forks.ForkAware):
     def __init__(self, path: str) -> None:
         _check_sqlite()
         self.path = path
-        self.in_use = Lock()  # held while `db()` is used, so that it is not closed meanwhile
+        self.in_use: Lock = Lock()  # held while `db()` is used, so that it is not closed meanwhile
         self._thread = get_ident()
         self._db: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None

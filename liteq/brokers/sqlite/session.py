@@ -45,8 +45,8 @@ class Session(forks.ForkAware):
     """
 
     def __init__(self, location: SqliteLocation) -> None:
-        self.path = location.path
-        self.pid = os.getpid()
+        self.path: str = location.path
+        self.pid: int = os.getpid()
         self._notifier = Notifier()
         self.listener: SocketListener | None = None  # by which this thread waits for results
         self._version: object = None

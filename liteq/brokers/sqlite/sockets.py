@@ -26,7 +26,8 @@ class SocketListener(forks.ForkAware, Listener):
     """
 
     def __init__(self, changed: Callable[[], bool], on_close: Callable[[str], None]) -> None:
-        self.missed = changed  # type: ignore[method-assign]
+        self._changed = changed
+        self.address: str
         self._socket, self.address = _bind()
         forks.register(self)
         self._socket.setblocking(False)
@@ -34,6 +35,9 @@ class SocketListener(forks.ForkAware, Listener):
 
     def fileno(self) -> int:
         return self._socket.fileno()
+
+    def missed(self) -> bool:
+        return self._changed()
 
     def wait(self, timeout: float) -> bool:
         try:
