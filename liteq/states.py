@@ -68,6 +68,11 @@ class Phase(IntEnum):
         return self >= Phase.SUCCEEDED
 
 
+def phase_for_eta(eta: float | None, now: float) -> Phase:
+    """Return the phase of a task that waits for no other task. `eta`, `now`: epoch seconds."""
+    return Phase.READY if eta is None or eta <= now else Phase.SCHEDULED
+
+
 _FINAL_STATES = {
     Phase.SUCCEEDED: SUCCESS,
     Phase.FAILED: FAILURE,

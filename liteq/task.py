@@ -8,7 +8,7 @@ from . import exceptions
 from .canvas import Signature, chunks, maybe_signature, xmap, xstarmap
 from .eager import Links, run_eagerly
 from .exceptions import ImproperlyConfigured, Replaced, Retry
-from .execution.context import Context, current, enter, leave, sent_from
+from .execution.context import Context, current, current_run, enter, leave
 from .execution.failure import bounded_repr
 from .model.graph import Place
 from .result import AsyncResult, EagerResult
@@ -158,7 +158,7 @@ class Task(TaskOptions, Generic[P, R]):
         app = self.app
         if app.conf.task_always_eager:
             result = self.apply(args, kwargs, **options)
-            sender = sent_from()
+            sender = current_run()
             if sender is not None and options.get("add_to_parent", True):
                 sender.children.append(result)
             return result

@@ -42,5 +42,5 @@ def check_result_backend(conf: Config, broker: Broker | None) -> None:
 
 
 def _place(url: str) -> str:
-    """A URL without what only says how the place is used."""
+    """Return `url` without its query, which does not say where the store is."""
     return url.partition("?")[0]

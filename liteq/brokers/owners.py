@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Owner(NamedTuple):
-    """The identity of a process; a field that the platform does not tell is empty."""
+    """The identity of a process; a field that is unknown on this platform is empty."""
 
     host: str
     boot: str

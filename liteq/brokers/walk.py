@@ -1,7 +1,7 @@
 """The walk: what the end of a task means for its dependents. See `redis/scripts/walk.lua` too.
 
-It is for stores that can be asked and told small things within one transaction; Redis does the
-same in Lua, where the data is. Whether a group is complete is found out anew each time, from its
+It is for stores that allow several reads and writes within one transaction; Redis does the same
+in Lua, where the data is. Whether a group is complete is found out anew each time, from its
 members: nothing is counted down, so nothing can be counted twice.
 """
 
@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from ..states import Phase
+from ..states import Phase, phase_for_eta
 
 
 class Ended(NamedTuple):
@@ -21,7 +21,7 @@ class Ended(NamedTuple):
     group: str | None  # that it is a member of
     barrier: str | None  # the group that it waited for
     keep_until: float | None  # for the tasks that will never run because of it
-    reported: bool = False  # it has a state of its own: if it succeeded, it wants to be ignored
+    reported: bool = False  # it set its own state; with SUCCEEDED: it raised Ignore
     awaited: bool = True  # tasks may wait for it, and not only for its group
 
 
@@ -149,8 +149,7 @@ class _Walk:
 
     def _wake(self, waiter: Waiter, end: _End) -> None:
         eta = waiter.eta if waiter.delay is None else self._dependents.now + waiter.delay
-        later = eta is not None and eta > self._dependents.now
-        phase = Phase.SCHEDULED if later else Phase.READY
+        phase = phase_for_eta(eta, self._dependents.now)
         self._dependents.wake(waiter.id, phase, end.cause, eta)
 
     def _skip(self, waiter: Waiter, end: _End) -> None:

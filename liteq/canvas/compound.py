@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, Self, TypeVar
 
-from ..execution.context import sent_from
+from ..execution.context import current_run
 from ..result import ResultBase
 from ..result.app import App
 from ..sending.options import NO_OPTIONS, Options
@@ -83,7 +83,7 @@ class Compound(Signature, Generic[Out]):
             result = ready._apply(None)
         else:
             self.app.send_canvas(ready, result)
-        sender = sent_from()
+        sender = current_run()
         if sender is not None:
             sender.children.append((*result.ancestors(), result)[0])
         return result
@@ -122,7 +122,7 @@ class Compound(Signature, Generic[Out]):
     def _apply(
         self, throw: bool | None, root_id: str | None = None, parent_id: str | None = None
     ) -> Out:
-        sender = sent_from()
+        sender = current_run()
         if root_id is None and sender is not None:
             root_id, parent_id = sender.root_id, sender.id
         elif root_id is None:

@@ -7,7 +7,7 @@ the depth of a canvas have no limit.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..execution.context import sent_from
+from ..execution.context import current_run
 from ..model.graph import ALONE, Graph, Group, Place
 from ..model.message import Message, new_id
 from ..model.options import options_of
@@ -54,7 +54,7 @@ class Layout:
         self._groups: list[Group] = []
         self._parts: list[_Part] = []
         self._ids: set[str | None] = set()
-        self._has_root = "root_id" in shared or sent_from() is not None
+        self._has_root = "root_id" in shared or current_run() is not None
 
     @property
     def graph(self) -> Graph:

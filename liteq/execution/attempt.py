@@ -1,6 +1,6 @@
 """One attempt to run a task: its code, its hooks, and the signals around it.
 
-It is the same in a worker and in `apply`. What they do about the way it ended is their own matter.
+It is the same in a worker and in `apply`; each of them handles the ending itself.
 """
 
 from typing import Any, NamedTuple

@@ -17,7 +17,7 @@ ReportState = Callable[[str, str, Any], None]
 
 
 class RunnableTask(Protocol):
-    """A task, as far as the code that runs it uses it: a `liteq.Task`, which stands above."""
+    """The part of `liteq.Task` that the code which runs a task needs."""
 
     app: Any
     name: str
@@ -282,10 +282,10 @@ def leave(token: Token[Context]) -> None:
     current.reset(token)
 
 
-def sent_from() -> Context | None:
-    """Return the run that sends what is sent now; None outside a task.
+def current_run() -> Context | None:
+    """Return the context of the running task; None outside a task.
 
-    A direct call inside a run does not count: the run itself is the sender.
+    A direct call inside a run, `task(...)`, does not count: the run itself is returned.
     """
     context: Context | None = current.get()
     while context is not None and context.called_directly:

@@ -24,7 +24,7 @@ _POLL_EVERY = 0.5  # seconds between two polls of the store, in case a notificat
 # busy, a poll asks only for the first tasks that are missing, and now and then for all of them.
 _FIRST = 200  # tasks that each poll asks for
 _POLL_ALL_PAUSE = 10  # between two polls for all tasks: so many times as long as one takes
-_UNREACHABLE_LIMIT = 30.0  # seconds that a wait bears a server that is away: time for a restart
+_UNREACHABLE_LIMIT = 30.0  # seconds that a wait tolerates a server that is away: time for a restart
 
 
 class Backend:

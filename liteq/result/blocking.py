@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from ..execution.context import sent_from
+from ..execution.context import current_run
 
 _NESTED = (
     "get() inside a task would wait for another task and hold a slot of the worker meanwhile; with "
@@ -37,6 +37,6 @@ def denied_join_result() -> Iterator[None]:
 
 def assert_will_not_block() -> None:
     """Raise RuntimeError inside a task of a worker, unless in a block of `allow_join_result`."""
-    context = sent_from()
+    context = current_run()
     if context is not None and context.in_worker and not _may_join.get():
         raise RuntimeError(_NESTED)

@@ -41,8 +41,9 @@ class Batching:
         seconds += _OVERHEAD
         weight = 1 - (1 - _WEIGHT) ** count
         mean = self._means.get(name)
-        # A single run that is much longer counts at once, a shorter one little by little: a batch
-        # that turns out long keeps others waiting, one that turns out short costs only a frame.
+        # A single run that is much longer replaces the mean at once, a shorter one changes it
+        # little by little: a batch that is too long keeps others waiting, one that is too short
+        # only costs one more message to the child.
         if mean is None or (count == 1 and seconds > 4 * mean):
             self._means[name] = seconds
         else:

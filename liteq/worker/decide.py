@@ -8,7 +8,7 @@ from ..config import Config
 from ..model.graph import Graph, Place
 from ..model.message import Delivery, Message
 from ..model.outcome import Kind, Outcome, Policy, Settlement
-from ..states import FAILURE, IGNORED, REVOKED, SUCCESS, Phase
+from ..states import FAILURE, IGNORED, REVOKED, SUCCESS, Phase, phase_for_eta
 
 # UNKNOWN is set aside as dead, so that newer code can still run it.
 _ENDS = {
@@ -21,7 +21,7 @@ _REPORTED = {SUCCESS: Phase.SUCCEEDED, FAILURE: Phase.FAILED, REVOKED: Phase.CAN
 
 
 def policy_of(conf: Config) -> Policy:
-    """Return the rules that the settings give."""
+    """Return how long results are kept, and how many processes a task may cost, by the settings."""
     return Policy(conf.result_expires or None, conf.task_dead_expires or None, conf.task_max_lost)
 
 
@@ -106,7 +106,7 @@ def _retry(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
     attempt = message._replace(retries=delivery.message.retries + 1, eta=outcome.eta)
     return Settlement(
         receipt=delivery.receipt,
-        phase=_ready_phase(outcome.eta, now),
+        phase=phase_for_eta(outcome.eta, now),
         at=now,
         result=outcome.result,
         result_serializer=outcome.serializer,
@@ -123,7 +123,7 @@ def _replaced(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
     place = Place(*outcome.place)
     return Settlement(
         receipt=delivery.receipt,
-        phase=_ready_phase(last.eta, now) if place.waits is None else Phase.WAITING,
+        phase=phase_for_eta(last.eta, now) if place.waits is None else Phase.WAITING,
         at=now,
         retry=last,
         lost=delivery.lost,
@@ -153,7 +153,3 @@ def _lost(delivery: Delivery, outcome: Outcome, policy: Policy, now: float) -> S
         return _again(charged, outcome, now)
     phase = Phase.DEAD if delivery.message.acks_late else Phase.FAILED
     return _final(charged, outcome, policy, now, phase)
-
-
-def _ready_phase(eta: float | None, now: float) -> Phase:
-    return Phase.SCHEDULED if eta is not None and eta > now else Phase.READY

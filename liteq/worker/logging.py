@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from .. import signals
 from ..config import Config
 from ..exceptions import ImproperlyConfigured
-from ..execution.context import sent_from
+from ..execution.context import current_run
 from ..support.printable import indented
 
 
@@ -28,7 +28,7 @@ class LineFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's
         """Return the line without a traceback."""
-        run = getattr(record, "run", None) or sent_from()
+        run = getattr(record, "run", None) or current_run()
         record.task_name, record.task_id = (run.task, run.id) if run else ("???", "???")
         return self._of_task.formatMessage(record) if run else super().formatMessage(record)
 
@@ -65,7 +65,7 @@ def setup_logging(plan: LogPlan) -> None:
     """Set up the loggers of liteq, and those of `get_task_logger`, as `plan` says.
 
     A receiver of the signal `setup_logging` does it instead, if there is one. Raises OSError for
-    a file that cannot be written, ImproperlyConfigured for a format that is none.
+    a file that cannot be written, ImproperlyConfigured for an invalid format.
     """
     level, logfile, format, task_format, _ = plan
     if level is None:

@@ -17,7 +17,7 @@ _IDLE_AFTER = 5.0
 _SWEEP_EVERY = 30.0
 _SWEEP_BATCH = 500  # records, so that a sweep holds the write lock for milliseconds only
 _FAR = 3600.0  # seconds: the longest sleep until an eta
-_AGAIN = 0.1  # seconds between two looks at the schedules: a busy worker is notified often
+_MIN_FIRE_INTERVAL = 0.1  # seconds: a busy worker is notified often
 
 
 class Maintenance:
@@ -38,7 +38,7 @@ class Maintenance:
         self._clock_jumps = JumpDetector(broker.clock)
         self._fired_at = 0.0
         now = self._busy_at = time.monotonic()
-        self._rested = False
+        self._idle_upkeep_done = False
         self._at = {
             self._rescue: now,
             self._promote: now,
@@ -58,7 +58,7 @@ class Maintenance:
         """Look again soon: there may be an eta or a schedule that is due earlier."""
         now = time.monotonic()
         self._hurry(self._promote, now)
-        self._hurry(self._fire, max(now, self._fired_at + _AGAIN))
+        self._hurry(self._fire, max(now, self._fired_at + _MIN_FIRE_INTERVAL))
 
     def _hurry(self, duty: Callable[[], float], at: float) -> None:
         if duty in self._at:
@@ -67,7 +67,7 @@ class Maintenance:
     def busy(self) -> None:
         """Note that the worker is not idle."""
         self._busy_at = time.monotonic()
-        self._rested = False
+        self._idle_upkeep_done = False
 
     def run(self) -> None:
         """Run the duties that are due."""
@@ -105,9 +105,9 @@ class Maintenance:
     def _upkeep(self) -> float:
         if self._clock_jumps.jumped():
             self._clock_was_set()
-        idle = not self._rested and time.monotonic() - self._busy_at > _IDLE_AFTER
+        idle = not self._idle_upkeep_done and time.monotonic() - self._busy_at > _IDLE_AFTER
         self._broker.upkeep(idle=idle)
-        self._rested = self._rested or idle
+        self._idle_upkeep_done = self._idle_upkeep_done or idle
         return _UPKEEP_EVERY
 
     def _clock_was_set(self) -> None:

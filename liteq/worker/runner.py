@@ -1,6 +1,6 @@
 """The runner of deliveries: the only code of a worker that meets user data and user code."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from time import perf_counter
 from typing import Any
@@ -20,6 +20,7 @@ from ..execution.context import Context
 from ..execution.failure import as_error, bounded_repr, describe, encode_failure, traceback_text
 from ..model.message import Delivery, Message
 from ..model.outcome import Kind, Outcome
+from ..pools.base import SendState
 from ..result import ResultBase
 from ..result.backend import accepted, result_serializer
 from ..sending.eta import due_at
@@ -32,9 +33,6 @@ from .timelimits import TimeLimits
 _INHERITED = ("parent_id", "headers")
 _MEMBERSHIP = ("group_id", "group_index", "chord")
 
-Report = Callable[[str, str, bytes, str], None]
-"""Sends the state of a running task: id, state, meta (encoded), serializer."""
-
 
 class Runner:
     """Runs the tasks of `app` for the worker `hostname`, in any number of threads.
@@ -42,7 +40,7 @@ class Runner:
     `describe`: give each success a note for the log; failures always have one.
     """
 
-    def __init__(self, app: LiteQ, *, hostname: str, describe: bool, report: Report) -> None:
+    def __init__(self, app: LiteQ, *, hostname: str, describe: bool, report: SendState) -> None:
         conf, broker = app.conf, app.broker
         self._app = app
         self._tasks = app.tasks

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from io import TextIOBase
 from typing import Any, TextIO
 
-from ..execution.context import Context, sent_from
+from ..execution.context import Context, current_run
 from ..model.message import Delivery
 from ..model.outcome import Outcome
 from ..pools.base import Run
@@ -39,7 +39,7 @@ class LoggedStream(TextIOBase):
         for line in lines:
             self._log(line)
         here.text = rest
-        here.context = sent_from() if rest else None
+        here.context = current_run() if rest else None
         if len(rest) > _LONGEST:
             self.flush()
         return len(text)

@@ -55,7 +55,7 @@ class Supervisor:
         self._settlements: list[Settlement] = []  # still to be written
         self._returned: list[Delivery] = []  # still to be handed out again, or released
         self._may_claim = True  # there may be something to claim
-        self._only_idle = False  # the next tasks want idle slots; room in busy ones is no use
+        self._only_idle = False  # what was left over fits only an idle slot: claim for these alone
         self._load_revoked = False
         self._poll_at = 0.0
         self._renewing = False

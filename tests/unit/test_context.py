@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from liteq.execution.context import NO_TASK, Context, current, enter, leave, sent_from
+from liteq.execution.context import NO_TASK, Context, current, current_run, enter, leave
 from liteq.model.message import Delivery, Message, Receipt
 
 MESSAGE = Message(
@@ -137,13 +137,13 @@ def test_the_current_request_is_that_of_this_thread() -> None:
 
 def test_a_direct_call_is_not_the_sender() -> None:
     request = of(MESSAGE)
-    assert sent_from() is None
+    assert current_run() is None
     outer = enter(request)
     task: Any = "task"
     inner = enter(Context.of_direct_call(task, (), {}))
     try:
         assert current.get().called_directly
-        assert sent_from() is request
+        assert current_run() is request
     finally:
         leave(inner)
         leave(outer)

@@ -4,15 +4,14 @@ from math import inf
 
 from ...model.message import Message, Record
 from ...model.outcome import Settlement
-from ...states import Phase
+from ...states import Phase, phase_for_eta
 
 
 def new_record(message: Message, now: float) -> Record:
     """Return the record of a message that is stored now."""
-    later = message.eta is not None and message.eta > now
     return Record(
         message=message,
-        phase=Phase.SCHEDULED if later else Phase.READY,
+        phase=phase_for_eta(message.eta, now),
         token=0,
         lost=0,
         worker=None,

@@ -7,15 +7,15 @@ from ...exceptions import BrokerError, BrokerFull, BrokerUnavailable, BrokerUnre
 # By the error code, the first word of the server's reply.
 _CURES = {
     "OOM": "the server is full: raise its maxmemory, or let workers finish what waits; "
-    "liteq goes on by itself",
+    "liteq retries",
     "READONLY": "this server is a replica: give the URL of the master, or use redis+sentinel://",
-    "LOADING": "the server is reading its data from disk; liteq goes on by itself",
+    "LOADING": "the server is reading its data from disk; liteq retries",
     "MISCONF": "the server cannot save to its disk, so it refuses writes: see its log",
     "NOREPLICAS": "the server has fewer replicas than min-replicas-to-write asks for",
     "BUSY": "another program's script keeps the server busy",
     "MASTERDOWN": "this server is a replica that has lost its master",
     "CLUSTERDOWN": "the cluster is not complete",
-    "TRYAGAIN": "the cluster is moving keys; liteq goes on by itself",
+    "TRYAGAIN": "the cluster is moving keys; liteq retries",
     "NOAUTH": "the server needs a password: redis://:password@host",
     "WRONGPASS": "user or password is wrong",
     "NOPERM": "this user may not do that: allow it the keys `{liteq*` and scripts, see its ACL",

@@ -162,7 +162,7 @@ def _belonging(message: Message) -> tuple[str, ...]:
 
 
 def _with_error(record: Record, exc: SecurityError) -> Record:
-    why = f"what the store has of {record.message.task} is not to be trusted: {exc}"
+    why = f"the stored task {record.message.task} failed the check of its signature: {exc}"
     message = record.message._replace(payload=b"[[],{}]", serializer=JSON.name)
     final = record.phase.final
     return record._replace(

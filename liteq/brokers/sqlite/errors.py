@@ -8,7 +8,7 @@ _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 _CURES = {
-    sqlite3.SQLITE_FULL: "the disk is full: make room, liteq goes on by itself",
+    sqlite3.SQLITE_FULL: "the disk is full: make room, liteq retries",
     sqlite3.SQLITE_READONLY: "the file or its folder is read-only for this user",
     sqlite3.SQLITE_CANTOPEN: (
         "the file, or its -wal beside it, cannot be opened: see whether the folder is writable, "

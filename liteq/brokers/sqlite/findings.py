@@ -56,7 +56,7 @@ def _tasks(facts: StoreFacts) -> Iterator[Finding]:
     if facts.timeless:
         yield Finding(
             "error",
-            f"{facts.timeless} tasks are scheduled, and have no time",
+            f"{facts.timeless} tasks are scheduled without an eta",
             "they were inserted by hand without an eta; --repair makes them ready",
         )
     if facts.stuck:
@@ -74,7 +74,7 @@ def _tasks(facts: StoreFacts) -> Iterator[Finding]:
     if facts.ahead:
         yield Finding(
             "warning",
-            f"{facts.ahead} tasks were sent in the future",
+            f"{facts.ahead} tasks have a creation time in the future",
             "the clock was set back, or another machine's is ahead: etas, expiry and results that "
             "are kept follow the clock, so set it right",
         )
@@ -106,7 +106,7 @@ def _space(facts: StoreFacts) -> Iterator[Finding]:
 
 def _versions(facts: StoreFacts) -> Iterator[Finding]:
     version = tuple(int(part) for part in facts.sqlite.split("."))
-    if not (version >= (3, 51, 3) or (version[:2] == (3, 50) <= version and version[2] >= 7)):
+    if not (version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51)):
         yield Finding(
             "note",
             f"SQLite {facts.sqlite} can damage a file in WAL mode when two processes checkpoint it "

@@ -72,7 +72,8 @@ def prepare(path: str) -> None:
     that this process has to it (sqlite.org/howtocorrupt.html, section 2.2).
 
     Raises BrokerUnavailable when the file or its folder cannot be written, BrokerInsecure when
-    others could write them, ConfigurationError for what is no file or on a network file system.
+    others could write them, ConfigurationError for a path that is no regular file or on a
+    network file system.
     """
     if os.path.lexists(path):
         _check(path)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ...model.graph import Place
 from ...model.message import Delivery, Message, Receipt, Record
 from ...model.outcome import Settlement
-from ...states import Phase
+from ...states import Phase, phase_for_eta
 from ..base import WorkerInfo
 from ..owners import Owner, is_dead
 
@@ -66,13 +66,13 @@ def minimal_row(message: Message, now: float, token: int) -> Row:
 
 def task_row(message: Message, now: float, token: int) -> Row:
     """Return the values of `enqueue`."""
-    return (*message, first_phase(message, now), now, token)
+    return (*message, phase_for_eta(message.eta, now), now, token)
 
 
 def workflow_row(message: Message, place: Place, token: int, now: float) -> Row:
     """Return the values of `enqueue_in_workflow`."""
     id, task, payload, *call, late, ignores, tracks, options = message
-    phase = first_phase(message, now) if place.waits is None else Phase.WAITING
+    phase = phase_for_eta(message.eta, now) if place.waits is None else Phase.WAITING
     tied = place.followed or place.barrier or place.group is not None
     sent = (id, task, bytearray(payload), *call, +late, +ignores, +tracks, options)
     after = (place.waits, +place.barrier, place.on_failure, +place.takes)
@@ -80,17 +80,12 @@ def workflow_row(message: Message, place: Place, token: int, now: float) -> Row:
     return (*sent, int(phase), now, token, +tied, *after, *inside)
 
 
-def first_phase(message: Message, now: float) -> Phase:
-    """Return the phase that a new task starts in."""
-    return Phase.READY if message.eta is None or message.eta <= now else Phase.SCHEDULED
-
-
 def initial_tokens() -> Iterator[int]:
     """Yield the first tokens of new tasks.
 
-    They begin anywhere, so that an old receipt does not fit a new task with the same `seq`; and
-    are so far apart that two tasks of one worker never have the same token, however often they are
-    claimed.
+    They begin at a random number, so that an old receipt does not fit a new task with the same
+    `seq`; and are so far apart that two tasks of one worker never have the same token, however
+    often they are claimed.
     """
     return count(getrandbits(48), 1024)
 
