@@ -1,4 +1,4 @@
-"""What only the SQLite store can get wrong."""
+"""What only the SQLite broker can get wrong."""
 
 import gc
 import os
@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,10 @@ from liteq.brokers.base import Claim
 from liteq.brokers.owners import Owner, is_dead, this_process
 from liteq.brokers.sqlite import SqliteBroker
 from liteq.brokers.sqlite.location import default_url, locate
-from liteq.brokers.sqlite.statements import SQL, claim_sql
+from liteq.brokers.sqlite.statements import SQL, claim_sql, listing_sql
 from liteq.exceptions import BrokerCorrupt, BrokerUnavailable, ConfigurationError
 from liteq.model.message import Message, new_id
+from liteq.states import Phase
 
 ROOT = Path(__file__).parents[2]
 
@@ -77,6 +79,29 @@ def test_a_claim_walks_the_index_and_sorts_nothing_but_the_heads(
         assert not [step for step in plan if step.startswith("SCAN task")], plan
         assert sum("INDEX task_ready (queue=?)" in step for step in plan) == queues, plan
     database.close()
+
+
+def test_dead_letters_are_listed_by_their_index(broker: SqliteBroker, path: Path) -> None:
+    broker.counts()
+    values = {"task": None, "headers": None, "limit": 5}
+    with closing(sqlite3.connect(path)) as database:
+        query = f"explain query plan {listing_sql([Phase.DEAD])}"
+        plan = [row[3] for row in database.execute(query, values)]
+
+    assert any("INDEX task_dead" in step for step in plan), plan
+
+
+def test_a_sqlite_that_lacks_what_is_needed_is_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sqlite3.sqlite_version_info", (3, 34, 1))
+    with pytest.raises(ConfigurationError, match=r"too old: liteq needs 3\.35"):
+        connect(f"sqlite:///{path}").counts()
+    monkeypatch.setattr("sqlite3.sqlite_version_info", (3, 35, 0))
+    connect(f"sqlite:///{path}").counts()
+    monkeypatch.setattr("liteq.brokers.sqlite.handle._has_json", lambda: False)
+    with pytest.raises(ConfigurationError, match="without the JSON functions"):
+        connect(f"sqlite:///{path}").counts()
 
 
 def test_the_log_stays_small_where_no_worker_ever_runs(
