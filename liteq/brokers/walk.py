@@ -1,6 +1,6 @@
 """The walk: what the end of a task means for its dependents. See `redis/scripts/walk.lua` too.
 
-It is for stores that can be asked and told small things within one transaction; Redis does the
+It is for stores that can be read and changed in small steps within one transaction; Redis does the
 same in Lua, where the data is. Whether a group is complete is found out anew each time, from its
 members: nothing is counted down, so nothing can be counted twice.
 """
