@@ -1,4 +1,4 @@
-"""Programs that fork after they have used the store: a preload, multiprocessing, a task."""
+"""Programs that fork after they have used the store: preloading, multiprocessing, a task."""
 
 import os
 import sqlite3
@@ -35,7 +35,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def ids(folder: Path) -> set[str]:
-    """The ids in the store, which is whole."""
+    """Return the ids in the store, after a check of its integrity."""
     with closing(sqlite3.connect(folder / "store.db")) as database:
         assert database.execute("pragma integrity_check").fetchall() == [("ok",)]
         return {row[0] for row in database.execute("select id from task")}
@@ -43,7 +43,7 @@ def ids(folder: Path) -> set[str]:
 
 @pytest.mark.parametrize("last", ["parent", "child"])
 @pytest.mark.parametrize("way", ["fork", "multiprocessing"])
-def test_parent_and_child_both_send_whoever_ends_first(
+def test_parent_and_child_can_both_send_whichever_exits_first(
     project: Project, tmp_path: Path, way: str, last: str
 ) -> None:
     project.python(
@@ -57,7 +57,7 @@ def child():
     send("child")
     if {last!r} == "child":
         os.close(theirs)
-        os.read(ours, 1)  # until the parent is gone
+        os.read(ours, 1)  # until the parent has exited
     send("child, later")
     import gc; gc.collect()
 
@@ -65,7 +65,7 @@ if {way!r} == "fork":
     pid = os.fork()
     if not pid:
         child()
-        sys.exit()  # all that it has inherited is taken down
+        sys.exit()  # what it has inherited is closed
     wait = lambda: os.waitpid(pid, 0)
 else:
     process = multiprocessing.get_context("fork").Process(target=child)
@@ -89,12 +89,12 @@ else:
 
 
 def _eventually(folder: Path, expected: set[str]) -> set[str]:
-    """What is stored once all is; a child may live longer than the program that was waited for."""
+    """Return the ids once all are stored: a child may outlive the program that was waited for."""
     wait_for(lambda: ids(folder) >= expected, f"{expected}")
     return ids(folder)
 
 
-def test_a_fork_in_the_midst_of_a_long_transaction_takes_nothing_from_the_parent(
+def test_a_fork_during_a_long_transaction_does_not_harm_the_parent(
     project: Project, tmp_path: Path
 ) -> None:
     said = project.python(
@@ -135,9 +135,7 @@ os._exit(0)
     assert ids(tmp_path) == {"before", "after", *map(str, range(500))}
 
 
-def test_a_fork_in_the_midst_of_other_threads_writing_hangs_nowhere(
-    project: Project, tmp_path: Path
-) -> None:
+def test_a_fork_while_other_threads_write_never_hangs(project: Project, tmp_path: Path) -> None:
     project.python(
         START
         + """
@@ -164,7 +162,7 @@ for thread in threads:
     assert {f"child {n}" for n in range(40)} <= ids(tmp_path)
 
 
-def test_a_child_that_outlives_its_killed_parent_keeps_nobody_out(
+def test_a_child_of_a_killed_writer_does_not_keep_the_lock(
     project: Project, tmp_path: Path
 ) -> None:
     source = """
@@ -195,7 +193,7 @@ broker._session().write(WriteOptions("normal"), work)
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no fork here")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-def test_a_child_does_not_hear_its_parents_listener(store: str) -> None:
+def test_a_child_does_not_inherit_its_parents_listener(store: str) -> None:
     broker = connect(store)
     listener = broker.result_listener()
     pid = os.fork()

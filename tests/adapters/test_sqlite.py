@@ -1,4 +1,4 @@
-"""What only the SQLite store can get wrong."""
+"""What only the SQLite broker can get wrong."""
 
 import gc
 import os
@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,10 @@ from liteq.brokers.base import Claim
 from liteq.brokers.owners import Owner, is_dead, this_process
 from liteq.brokers.sqlite import SqliteBroker
 from liteq.brokers.sqlite.location import default_url, locate
-from liteq.brokers.sqlite.statements import SQL, claim_sql
+from liteq.brokers.sqlite.statements import SQL, claim_sql, listing_sql
 from liteq.exceptions import BrokerCorrupt, BrokerUnavailable, ConfigurationError
 from liteq.model.message import Message, new_id
+from liteq.states import Phase
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,7 +53,9 @@ def test_a_task_can_be_sent_by_sql(broker: SqliteBroker, path: Path) -> None:
     assert delivery.message.serializer == "json"
 
 
-def test_a_lost_notification_is_made_up_for_by_a_poll(broker: SqliteBroker, path: Path) -> None:
+def test_a_change_without_a_notification_is_found_by_polling(
+    broker: SqliteBroker, path: Path
+) -> None:
     listener = broker.work_listener(broker.register("w", "{}"))
     listener.missed()
     assert not listener.missed()
@@ -66,7 +70,7 @@ def test_a_lost_notification_is_made_up_for_by_a_poll(broker: SqliteBroker, path
 
 
 @pytest.mark.parametrize("queues", [1, 2, 5])
-def test_a_claim_walks_the_index_and_sorts_nothing_but_the_heads(
+def test_a_claim_reads_the_index_and_sorts_only_the_heads(
     broker: SqliteBroker, path: Path, queues: int
 ) -> None:
     broker.enqueue([message()])
@@ -77,6 +81,29 @@ def test_a_claim_walks_the_index_and_sorts_nothing_but_the_heads(
         assert not [step for step in plan if step.startswith("SCAN task")], plan
         assert sum("INDEX task_ready (queue=?)" in step for step in plan) == queues, plan
     database.close()
+
+
+def test_dead_letters_are_listed_by_their_index(broker: SqliteBroker, path: Path) -> None:
+    broker.counts()
+    values = {"task": None, "headers": None, "limit": 5}
+    with closing(sqlite3.connect(path)) as database:
+        query = f"explain query plan {listing_sql([Phase.DEAD])}"
+        plan = [row[3] for row in database.execute(query, values)]
+
+    assert any("INDEX task_dead" in step for step in plan), plan
+
+
+def test_a_sqlite_that_lacks_what_is_needed_is_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sqlite3.sqlite_version_info", (3, 34, 1))
+    with pytest.raises(ConfigurationError, match=r"too old: liteq needs 3\.35"):
+        connect(f"sqlite:///{path}").counts()
+    monkeypatch.setattr("sqlite3.sqlite_version_info", (3, 35, 0))
+    connect(f"sqlite:///{path}").counts()
+    monkeypatch.setattr("liteq.brokers.sqlite.handle._has_json", lambda: False)
+    with pytest.raises(ConfigurationError, match="without the JSON functions"):
+        connect(f"sqlite:///{path}").counts()
 
 
 def test_the_log_stays_small_where_no_worker_ever_runs(
@@ -90,7 +117,7 @@ def test_the_log_stays_small_where_no_worker_ever_runs(
     assert path.with_name("store.db-wal").stat().st_size < 4 * 2**20
 
 
-def test_another_writer_is_waited_for(broker: SqliteBroker, path: Path) -> None:
+def test_a_writer_waits_for_another_one(broker: SqliteBroker, path: Path) -> None:
     broker.enqueue([message()])
     other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     other.execute("begin immediate")
@@ -103,7 +130,9 @@ def test_another_writer_is_waited_for(broker: SqliteBroker, path: Path) -> None:
     assert sum(count.tasks for count in broker.counts()) == 2
 
 
-def test_a_writer_that_never_ends_is_named_after_a_while(broker: SqliteBroker, path: Path) -> None:
+def test_a_writer_that_never_ends_is_named_after_the_timeout(
+    broker: SqliteBroker, path: Path
+) -> None:
     broker.enqueue([message()])
     broker._client_writes = broker._client_writes._replace(timeout=0.3)
     other = sqlite3.connect(path, isolation_level=None)
@@ -152,7 +181,7 @@ def test_many_processes_may_open_a_new_store_at_once(path: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-def test_a_forked_program_goes_on_in_both_processes_and_loses_nothing(
+def test_after_a_fork_both_processes_can_send_and_nothing_is_lost(
     broker: SqliteBroker, path: Path
 ) -> None:
     listener = broker.result_listener()
@@ -203,7 +232,7 @@ def test_a_thread_that_ends_leaves_nothing_open(broker: SqliteBroker) -> None:
 
 
 def test_writers_get_their_turn(broker: SqliteBroker, path: Path) -> None:
-    """Six that hammer: with SQLite's own waiting, some of them get next to nothing."""
+    """Six busy writers: with SQLite's own waiting, some of them write next to nothing."""
     broker.enqueue([message()])
     source = (
         "import time\n"
@@ -234,7 +263,7 @@ def test_writers_get_their_turn(broker: SqliteBroker, path: Path) -> None:
     assert min(shares) > max(shares) / 5, shares
 
 
-def test_without_flock_all_is_stored_all_the_same(
+def test_without_flock_everything_is_stored_too(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LITEQ_PORTABLE", "1")
@@ -254,7 +283,7 @@ def test_without_flock_all_is_stored_all_the_same(
     broker.close()
 
 
-# whether a process is there
+# the identity of a process
 
 
 def test_this_process_is_alive() -> None:
@@ -262,11 +291,11 @@ def test_this_process_is_alive() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
-def test_a_number_that_belongs_to_another_process_now_is_not_the_worker() -> None:
+def test_a_process_with_the_pid_of_a_dead_worker_is_not_that_worker() -> None:
     assert is_dead(this_process()._replace(start="1")) is True
 
 
-def test_a_process_of_before_the_reboot_is_dead() -> None:
+def test_a_process_from_before_a_reboot_is_dead() -> None:
     assert is_dead(this_process()._replace(boot="another")) is True
 
 
@@ -288,7 +317,7 @@ def test_a_zombie_is_dead() -> None:
     process.wait()
 
 
-def test_a_process_of_another_host_or_namespace_is_not_judged() -> None:
+def test_of_a_process_of_another_host_or_namespace_nothing_is_known() -> None:
     assert is_dead(this_process()._replace(host="elsewhere", boot="x")) is None
     assert is_dead(this_process()._replace(space="4026531836-x")) is None
 
@@ -297,7 +326,7 @@ def test_an_owner_is_written_and_read() -> None:
     assert Owner.parse(str(this_process())) == this_process()
 
 
-# where it is
+# the location of the file
 
 
 def test_three_slashes_are_relative_and_four_absolute(
@@ -309,7 +338,7 @@ def test_three_slashes_are_relative_and_four_absolute(
     assert locate("sqlite:////x/a.db").path == os.path.realpath("/x/a.db")
 
 
-def test_percent_signs_are_decoded_and_the_url_leads_back() -> None:
+def test_percent_signs_are_decoded_and_the_url_encodes_them_again() -> None:
     location = locate("sqlite:////x/a%20b%23%3F%25.db?durability=fast")
 
     assert location.path.endswith("a b#?%.db")
@@ -326,12 +355,12 @@ def test_percent_signs_are_decoded_and_the_url_leads_back() -> None:
         "sqlite:///a.db#b",
     ],
 )
-def test_a_url_that_cannot_be_meant_is_refused(url: str) -> None:
+def test_a_wrong_url_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError):
         locate(url)
 
 
-def test_the_default_is_the_same_from_every_folder(
+def test_the_default_url_does_not_depend_on_the_working_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
@@ -346,7 +375,7 @@ OF_WORKFLOWS = (
 
 
 @pytest.mark.parametrize("name", OF_WORKFLOWS)
-def test_what_follows_from_an_end_is_found_without_reading_the_table(
+def test_dependents_are_found_without_reading_the_whole_table(
     broker: SqliteBroker, name: str
 ) -> None:
     broker.counts()

@@ -1,4 +1,4 @@
-"""Tasks go from one store to another, and nothing of them is lost on the way."""
+"""Tasks are moved from one store to another, and nothing is lost."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -68,7 +68,7 @@ def stores(
 
 
 def move(source: Movable, target: Movable, size: int = 3) -> list[TransferBatch]:
-    """Move all; what went."""
+    """Move everything; return the batches."""
     moved = []
     for batch in source.pack(size):
         target.unpack(batch)
@@ -78,12 +78,12 @@ def move(source: Movable, target: Movable, size: int = 3) -> list[TransferBatch]
 
 
 def known(broker: Movable) -> list[Record]:
-    """All that the store knows, without what is the store's own."""
+    """Return all records, without the tokens, which are the store's own."""
     return [each._replace(token=0) for each in broker.listing(list(Phase), 9999)]
 
 
 def work(broker: Movable, *, until: Callable[[Delivery], bool] = lambda _: False) -> list[str]:
-    """Run all that is ready; the ids, in order. Stops before the one that `until` names."""
+    """Run what is ready, until `until` is true of a delivery; return the ids in order."""
     worker = broker.register("worker", "{}")
     ran = []
     while got := broker.claim(Claim(worker, ("celery", "mail"), 1)):
@@ -95,7 +95,7 @@ def work(broker: Movable, *, until: Callable[[Delivery], bool] = lambda _: False
     return ran
 
 
-def test_every_task_goes_over_as_it_is(stores: Stores, clock: ManualClock) -> None:
+def test_every_task_is_moved_unchanged(stores: Stores, clock: ManualClock) -> None:
     source, target = stores
     source.enqueue([message("done"), message("dead"), message("again")])
     worker = source.register("ada@host", "{}")
@@ -140,7 +140,7 @@ def test_every_task_goes_over_as_it_is(stores: Stores, clock: ManualClock) -> No
     )
 
 
-def test_what_was_moved_runs_in_the_same_order(stores: Stores, clock: ManualClock) -> None:
+def test_moved_tasks_run_in_the_same_order(stores: Stores, clock: ManualClock) -> None:
     source, target = stores
     source.enqueue([message(f"{n}", priority=n % 3) for n in range(30)])
     source.enqueue([message("later", eta=clock() + 5)])
@@ -153,7 +153,7 @@ def test_what_was_moved_runs_in_the_same_order(stores: Stores, clock: ManualCloc
 
 
 def test_moving_twice_moves_once(stores: Stores) -> None:
-    """As when it was interrupted before the old store was told."""
+    """A move may be interrupted before the old store has deleted its tasks."""
     source, target = stores
     source.enqueue([message("a"), message("b")])
     batch = next(source.pack(9))
@@ -168,8 +168,7 @@ def test_moving_twice_moves_once(stores: Stores) -> None:
 
 
 def plant(broker: Movable) -> None:
-    """A chain whose first has run, a chord with one member of three done and one failed, groups in
-    a group, and errbacks."""
+    """Send a chain, a chord with a group in its group, and errbacks."""
     steps = {
         "a": Place(followed=True),
         "b": Place(waits="a", takes=True, followed=True),
@@ -185,7 +184,7 @@ def plant(broker: Movable) -> None:
     broker.enqueue_graph(Graph(tuple(map(message, members)), tuple(members.values()), groups))
 
 
-def test_a_workflow_goes_on_where_it_was(stores: Stores) -> None:
+def test_a_moved_workflow_continues_where_it_was(stores: Stores) -> None:
     source, target = stores
     plant(source)
     assert work(source, until=lambda each: each.message.id == "b") == ["a"]
@@ -209,9 +208,7 @@ def test_a_workflow_goes_on_where_it_was(stores: Stores) -> None:
     assert target.fetch(["b-error", "body-error"]) == [None, None]
 
 
-def test_a_step_is_delayed_in_its_new_store_as_in_the_old_one(
-    stores: Stores, clock: ManualClock
-) -> None:
+def test_the_delay_of_a_step_is_moved_too(stores: Stores, clock: ManualClock) -> None:
     source, target = stores
     places = (Place(followed=True), Place(waits="a", delay=5.0))
     source.enqueue_graph(Graph((message("a"), message("b")), places))
@@ -223,7 +220,7 @@ def test_a_step_is_delayed_in_its_new_store_as_in_the_old_one(
     assert work(target) == ["b"]
 
 
-def test_a_workflow_that_failed_can_be_revived_where_it_came_to(stores: Stores) -> None:
+def test_a_failed_workflow_can_be_revived_after_the_move(stores: Stores) -> None:
     source, target = stores
     plant(source)
     worker = source.register("worker", "{}")
@@ -240,7 +237,7 @@ def test_a_workflow_that_failed_can_be_revived_where_it_came_to(stores: Stores) 
     assert sorted(work(target)) == ["a", "b", "body", "c", "i1"]
 
 
-def test_a_workflow_is_not_torn_while_something_of_it_runs(stores: Stores) -> None:
+def test_a_workflow_is_not_moved_while_a_task_of_it_runs(stores: Stores) -> None:
     source, target = stores
     plant(source)
     source.enqueue([message("alone")])
@@ -255,7 +252,7 @@ def test_a_workflow_is_not_torn_while_something_of_it_runs(stores: Stores) -> No
     assert known(source) == []
 
 
-def test_what_is_swept_after_the_move_leaves_nothing_behind(
+def test_a_sweep_after_the_move_deletes_everything(
     stores: Stores, clock: ManualClock, shared_redis: RedisServer
 ) -> None:
     source, target = stores
@@ -273,7 +270,7 @@ def test_what_is_swept_after_the_move_leaves_nothing_behind(
     assert [key for key in keys if any(kind in key for kind in kinds)] == []
 
 
-def test_what_somebody_else_wrote_is_not_signed_by_moving_it(redis_store: str) -> None:
+def test_an_unsigned_task_is_not_signed_by_moving_it(redis_store: str) -> None:
     source = connect(redis_store, secret_key=KEY)
     target = connect(redis_store + "?name=two", secret_key=KEY)
     assert isinstance(source, Movable)
@@ -285,7 +282,9 @@ def test_what_somebody_else_wrote_is_not_signed_by_moving_it(redis_store: str) -
     assert known(target) == []
 
 
-def test_periodic_tasks_are_kept_alike(stores: Stores, clock: ManualClock) -> None:
+def test_entries_of_periodic_tasks_are_the_same_in_both_stores(
+    stores: Stores, clock: ManualClock
+) -> None:
     source, target = stores
     entry = Entry("daily", "{}", message(""), clock() + 60, clock() + 61, clock(), runs=3)
     source.schedule([entry])

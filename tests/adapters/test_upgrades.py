@@ -1,4 +1,4 @@
-"""Files of earlier versions are brought up to date, with what is in them."""
+"""Files of earlier versions are upgraded, with all that is in them."""
 
 import sqlite3
 from contextlib import closing
@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(params=range(1, VERSION))
 def old(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A file of that version: two tasks wait, one was running when its worker died."""
+    """Return a file of that version: two tasks are ready, one ran when its worker was killed."""
     path = tmp_path / "old.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("pragma journal_mode = wal")
@@ -39,7 +39,7 @@ def old(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def layout(path: Path) -> dict[str, object]:
-    """The columns of each table; and the other things there are, as they are defined."""
+    """Return the columns of each table, and the definitions of indexes and triggers."""
     with closing(sqlite3.connect(path)) as db:
         master = db.execute("select type, name, sql from sqlite_master").fetchall()
         tables = [name for kind, name, _ in master if kind == "table"]
@@ -51,7 +51,7 @@ def layout(path: Path) -> dict[str, object]:
     return {**columns, **{name: sql for name, sql in others.items() if name not in tables}}
 
 
-def test_an_upgraded_file_is_laid_out_like_a_new_one(old: Path, tmp_path: Path) -> None:
+def test_an_upgraded_file_has_the_schema_of_a_new_one(old: Path, tmp_path: Path) -> None:
     new = tmp_path / "new.db"
     for path in (old, new):
         broker = connect(f"sqlite:///{path}")
@@ -61,7 +61,7 @@ def test_an_upgraded_file_is_laid_out_like_a_new_one(old: Path, tmp_path: Path) 
     assert layout(old) == layout(new)
 
 
-def test_what_an_old_file_holds_is_run(old: Path) -> None:
+def test_tasks_of_an_old_file_are_run(old: Path) -> None:
     broker = connect(f"sqlite:///{old}")
     rescued = broker.rescue(rescuing(broker.clock))
     worker = broker.register("new", "{}")

@@ -51,7 +51,7 @@ def _tasks(facts: StoreFacts) -> Iterator[Finding]:
         yield Finding(
             "error",
             f"{facts.strays} tasks are marked as running, and no worker has them",
-            "somebody changed the tables by hand; --repair makes them ready again",
+            "the tables were changed by hand; --repair makes them ready again",
         )
     if facts.timeless:
         yield Finding(
@@ -63,7 +63,7 @@ def _tasks(facts: StoreFacts) -> Iterator[Finding]:
         yield Finding(
             "error",
             f"{facts.stuck} tasks wait for others that have ended, or are not there",
-            "somebody changed the tables by hand: revoke them, and send them again",
+            "the tables were changed by hand: revoke them, and send them again",
         )
     if facts.closed_listeners:
         yield Finding(
@@ -100,7 +100,7 @@ def _space(facts: StoreFacts) -> Iterator[Finding]:
             "note",
             f"{empty:,} bytes of the file are empty",
             "they are used again; `liteq doctor --vacuum` gives them back to the system, while "
-            "nobody can send or work",
+            "no program can send or work",
         )
 
 

@@ -72,4 +72,6 @@ def fetch_sql(ids: int) -> str:
 
 def listing_sql(phases: Iterable[Phase]) -> str:
     """Return `listing` for tasks in `phases`."""
-    return SQL["listing"].format(phases=",".join(str(int(phase)) for phase in phases))
+    numbers = [str(int(phase)) for phase in phases]
+    one = len(numbers) == 1
+    return SQL["listing"].format(phases=f"= {numbers[0]}" if one else f"in ({','.join(numbers)})")

@@ -378,17 +378,18 @@ select address, owner from bell
 select queue, phase, count(*) from task group by queue, phase
 
 -- name: listing
--- `phases` is written as numbers, or the index `task_dead` could not be used. `:headers` is a JSON
--- list of [name, value] pairs; values are compared as JSON, so that 1 and "1" differ. (`->` needs
--- SQLite 3.38.)
+-- `phases` is `= 6` or `in (1,2)`: only with `=` and a number the index `task_dead` can be used.
+-- `:headers` is a JSON list of [name, value] pairs; values are compared as JSON, so that 1 and "1"
+-- differ. (`->` needs SQLite 3.38.)
+with wanted (path, value) as materialized (
+  select '$.headers.' || json_quote(json_extract(value, '$[0]')), json_extract(value, '$[1]')
+  from json_each(:headers)
+)
 {record}
-where t.phase in ({{phases}})
+where t.phase {{phases}}
   and (:task is null or t.task = :task)
-  and (:headers is null or exists (
-    select 1 from json_each(:headers) pair
-    where json_extract(t.options, '$.headers.' || json_quote(json_extract(pair.value, '$[0]')))
-      = json_extract(pair.value, '$[1]')
-  ))
+  and (:headers is null
+    or exists (select 1 from wanted where json_extract(t.options, path) = value))
 order by t.seq limit :limit
 
 -- name: purge
