@@ -114,8 +114,9 @@ where seq = ? and token = ? and phase = {RUNNING}
 -- name: retry
 -- The next attempt of a task, or the same one once more. `token + 1` makes the old receipt void.
 update task set phase = ?, result = ?, result_serializer = ?, traceback = ?, reported = ?, lost = ?,
-  payload = ?, serializer = ?, queue = ?, priority = ?, eta = ?, expires = ?, retries = ?,
-  options = ?, task = ?, token = token + 1, attempts = attempts + 1, started = null
+  task = ?, payload = ?, serializer = ?, queue = ?, priority = ?, eta = ?, expires = ?, retries = ?,
+  acks_late = ?, ignore_result = ?, track_started = ?, options = ?,
+  token = token + 1, attempts = attempts + 1, started = null
 where seq = ? and token = ? and phase = {RUNNING}
 
 -- name: replace

@@ -202,6 +202,17 @@ class Settling(Harness):
         changed = self.message(**changes, queue="q", priority=7, expires=9e9, retries=1)
         assert delivery.message == changed
 
+    def test_a_retry_may_change_how_the_task_is_settled(self) -> None:
+        """As when another task runs in its place."""
+        changes = {"acks_late": False, "ignore_result": True, "track_started": True}
+        self.send("a")
+        again = self.retry(self.claim_one(), task="other", **changes)
+        self.settle(again)
+
+        assert again.retry is not None
+        assert self.record().message == again.retry
+        assert self.claim_one().message == again.retry
+
     def test_a_retry_stores_its_reason_and_the_lost_processes(self) -> None:
         self.send("a")
         again = self.retry(self.claim_one(), eta=9e9)
