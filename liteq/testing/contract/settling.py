@@ -74,6 +74,15 @@ class Settling(Harness):
         assert refused == [delivery.receipt]
         assert self.record().result == b"first"
 
+    def test_a_settlement_that_is_in_a_batch_twice_is_refused_once(self) -> None:
+        self.send("a", "b")
+        a, b = self.claim()
+
+        refused = self.settle(self.success(a), self.success(a), self.success(b))
+
+        assert refused == [a.receipt]
+        assert [self.phase(id) for id in "ab"] == [Phase.SUCCEEDED] * 2
+
     def test_a_stale_receipt_is_refused_and_nothing_is_written(self) -> None:
         self.send("a")
         old = self.claim_one()
