@@ -268,7 +268,7 @@ returning seq, tied
 update task set phase = {READY}, token = token + 1, retries = 0, lost = 0, eta = null,
   expires = null, started = null, finished = null, keep_until = null, revoked = null,
   terminate = 0, result = null, result_serializer = null, traceback = null, reported = null,
-  attempts = attempts + (started is not null)
+  attempts = attempts + (started is not null and phase <> {EXPIRED})
 where id = ? and phase > {SUCCEEDED}
 
 -- name: reopen_groups
