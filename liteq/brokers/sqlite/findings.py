@@ -106,7 +106,7 @@ def _space(facts: StoreFacts) -> Iterator[Finding]:
 
 def _versions(facts: StoreFacts) -> Iterator[Finding]:
     version = tuple(int(part) for part in facts.sqlite.split("."))
-    if not (version >= (3, 51, 3) or (version[:2] == (3, 50) <= version and version[2] >= 7)):
+    if not (version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51)):
         yield Finding(
             "note",
             f"SQLite {facts.sqlite} can damage a file in WAL mode when two processes checkpoint it "
