@@ -294,8 +294,13 @@ delete from task where seq in (
 )
 
 -- name: sweep_groups
+-- Those without a member, in themselves or in a group in them.
 delete from task_group where released and not exists (
-  select 1 from task where member_of = task_group.id
+  with recursive inner (id) as (
+    select task_group.id
+    union all select g.id from task_group g join inner on g.outer_group = inner.id
+  )
+  select 1 from task where member_of in (select id from inner)
 )
 
 -- Schedules
