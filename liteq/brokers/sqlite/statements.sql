@@ -375,6 +375,9 @@ select address from bell where worker is not null
 -- name: result_listeners
 select address from bell where worker is null
 
+-- name: all_listeners
+select address from bell
+
 -- name: listeners
 select address, owner from bell
 
