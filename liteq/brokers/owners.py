@@ -39,7 +39,7 @@ def this_process() -> Owner:
 def is_dead(owner: Owner) -> bool | None:
     """Return whether the process has exited; None where that cannot be proven from here."""
     mine = this_process()
-    if owner.host == mine.host and owner.boot != mine.boot:
+    if owner.host == mine.host and owner.boot and mine.boot and owner.boot != mine.boot:
         return True  # the machine was restarted since then
     if (owner.host, owner.space) != (mine.host, mine.space):
         return None

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from liteq.brokers import connect
+from liteq.brokers import connect, owners
 from liteq.brokers.base import Claim
 from liteq.brokers.owners import Owner, is_dead, this_process
 from liteq.brokers.sqlite import SqliteBroker
@@ -297,6 +297,14 @@ def test_a_process_with_the_pid_of_a_dead_worker_is_not_that_worker() -> None:
 
 def test_a_process_from_before_a_reboot_is_dead() -> None:
     assert is_dead(this_process()._replace(boot="another")) is True
+
+
+def test_an_unknown_boot_is_no_proof_of_a_reboot(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert is_dead(this_process()._replace(boot="")) is not True
+
+    worker = this_process()._replace(boot="known")
+    monkeypatch.setattr(owners, "_boot", lambda: "")
+    assert is_dead(worker) is not True
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")

@@ -124,7 +124,7 @@ class SqliteBroker(Movable):
             return finish(db, settle_each(db, settlements, now))
 
         def finish(db: Connection, refused: list[Receipt]) -> Settled:
-            if any(each.retry is None for each in settlements):
+            if settlements:  # a retry may end one too, if it was revoked
                 listeners.extend(db.execute(SQL["result_listeners"]))
             if any(each.tied or each.retry is not None for each in settlements):
                 listeners.extend(db.execute(SQL["work_listeners"]))
@@ -144,7 +144,7 @@ class SqliteBroker(Movable):
             db.executemany(SQL["release"], receipts)
             cancel_revoked(db, self.clock())
 
-        self._write_and_notify(self._worker_writes, work)
+        self._write_and_notify(self._worker_writes, work, "all_listeners")
 
     def promote(self) -> float | None:
         now = self.clock()
@@ -172,7 +172,7 @@ class SqliteBroker(Movable):
 
         ids = session.write(self._worker_writes, work)
         unlisten_dead(session, self._worker_writes)
-        session.notify(session.read(SQL["work_listeners"]) + session.read(SQL["result_listeners"]))
+        session.notify(session.read(SQL["all_listeners"]))
         return [record for record in self.fetch(ids) if record]
 
     def to_terminate(self, worker: int) -> list[ToTerminate]:
@@ -237,9 +237,8 @@ class SqliteBroker(Movable):
         session = self._session()
         found = session.write(self._client_writes, work)
         if found:
-            session.notify(session.read(SQL["result_listeners"]))
-            if terminate:
-                session.notify(session.read(SQL["work_listeners"]))
+            # Workers too: a cancelled task may have woken its errback.
+            session.notify(session.read(SQL["all_listeners"]))
         return found
 
     def revive(self, ids: Sequence[str]) -> list[str]:
@@ -311,7 +310,7 @@ class SqliteBroker(Movable):
             cancel_revoked(db, now)
             db.execute(SQL["stop_worker"], (now, worker))
 
-        self._write_and_notify(self._worker_writes, work)
+        self._write_and_notify(self._worker_writes, work, "all_listeners")
 
     # waiting
 
@@ -362,7 +361,9 @@ class SqliteBroker(Movable):
 
     def purge(self, queues: Sequence[str] | None) -> int:
         now = self.clock()
-        return self._write(self._client_writes, lambda db: purge_waiting(db, queues, now))
+        return self._write_and_notify(
+            self._client_writes, lambda db: purge_waiting(db, queues, now), "all_listeners"
+        )
 
     # what only some stores offer
 

@@ -119,12 +119,8 @@ def retry_row(settlement: Settlement) -> Row:
     each, message = settlement, settlement.retry
     assert message is not None
     outcome = (each.phase, each.result, each.result_serializer, each.traceback, each.reported)
-    return (
-        *(*outcome, each.lost),
-        *(message.payload, message.serializer, message.queue, message.priority, message.eta),
-        *(message.expires, message.retries, message.options, message.task),
-        *each.receipt,
-    )
+    _, *call = message  # its id stays
+    return (*outcome, each.lost, *call, *each.receipt)
 
 
 def attempt_row(settlement: Settlement) -> Row:

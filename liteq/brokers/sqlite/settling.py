@@ -28,9 +28,11 @@ def settle_all(db: Connection, settlements: Sequence[Settlement], now: float) ->
 
 def settle_each(db: Connection, settlements: Sequence[Settlement], now: float) -> list[Receipt]:
     """Write the settlements whose claims still hold; return the receipts of the others."""
-    written = [each for each in settlements if _settle_one(db, each)]
+    written, refused = [], []
+    for each in settlements:
+        (written if _settle_one(db, each) else refused).append(each)
     _propagate(db, written, now)
-    return [each.receipt for each in settlements if each not in written]
+    return [each.receipt for each in refused]
 
 
 def _finish(db: Connection, finals: Sequence[Settlement]) -> int:

@@ -114,8 +114,9 @@ where seq = ? and token = ? and phase = {RUNNING}
 -- name: retry
 -- The next attempt of a task, or the same one once more. `token + 1` makes the old receipt void.
 update task set phase = ?, result = ?, result_serializer = ?, traceback = ?, reported = ?, lost = ?,
-  payload = ?, serializer = ?, queue = ?, priority = ?, eta = ?, expires = ?, retries = ?,
-  options = ?, task = ?, token = token + 1, attempts = attempts + 1, started = null
+  task = ?, payload = ?, serializer = ?, queue = ?, priority = ?, eta = ?, expires = ?, retries = ?,
+  acks_late = ?, ignore_result = ?, track_started = ?, options = ?,
+  token = token + 1, attempts = attempts + 1, started = null
 where seq = ? and token = ? and phase = {RUNNING}
 
 -- name: replace
@@ -267,7 +268,7 @@ returning seq, tied
 update task set phase = {READY}, token = token + 1, retries = 0, lost = 0, eta = null,
   expires = null, started = null, finished = null, keep_until = null, revoked = null,
   terminate = 0, result = null, result_serializer = null, traceback = null, reported = null,
-  attempts = attempts + (started is not null)
+  attempts = attempts + (started is not null and phase <> {EXPIRED})
 where id = ? and phase > {SUCCEEDED}
 
 -- name: reopen_groups
@@ -293,8 +294,13 @@ delete from task where seq in (
 )
 
 -- name: sweep_groups
+-- Those without a member, in themselves or in a group in them.
 delete from task_group where released and not exists (
-  select 1 from task where member_of = task_group.id
+  with recursive inner (id) as (
+    select task_group.id
+    union all select g.id from task_group g join inner on g.outer_group = inner.id
+  )
+  select 1 from task where member_of in (select id from inner)
 )
 
 -- Schedules
@@ -368,6 +374,9 @@ select address from bell where worker is not null
 
 -- name: result_listeners
 select address from bell where worker is null
+
+-- name: all_listeners
+select address from bell
 
 -- name: listeners
 select address, owner from bell

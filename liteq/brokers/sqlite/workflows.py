@@ -99,11 +99,12 @@ def cancel_revoked(db: Connection, now: float) -> None:
 
 def revive(db: Connection, ids: Sequence[str]) -> list[str]:
     """Make those of `ids` that did not succeed ready again; return their ids."""
+    once = dict.fromkeys(ids)
     for phase in Phase:
-        if phase > Phase.SUCCEEDED:
-            rows = [(phase.name.lower(), id, phase) for id in ids]
+        if phase > Phase.SUCCEEDED and phase is not Phase.EXPIRED:  # which is no attempt
+            rows = [(phase.name.lower(), id, phase) for id in once]
             db.executemany(SQL["remember_last"], rows)
-    revived = [id for id in ids if db.execute(SQL["revive"], (id,)).rowcount]
+    revived = [id for id in once if db.execute(SQL["revive"], (id,)).rowcount]
     for id in revived:
         db.execute(SQL["reopen_groups"], (id,))
         db.execute(SQL["unskip"], (id,))

@@ -198,3 +198,22 @@ class Revoking(Harness):
         self.settle(self.retry(self.claim_one()))
 
         assert self.phase() is Phase.READY
+
+    def test_an_id_that_is_given_twice_is_revived_once(self) -> None:
+        self.send("a")
+        self.settle(self.success(self.claim_one())._replace(phase=Phase.FAILED))
+
+        assert self.broker.revive(["a", "a"]) == ["a"]
+        assert [each.outcome for each in self.broker.attempts("a")] == ["failed"]
+
+    def test_an_expired_task_that_is_revived_has_no_attempt_for_it(self) -> None:
+        self.send("a")
+        self.settle(self.retry(self.claim_one()))
+        self.settle(self.success(self.claim_one())._replace(phase=Phase.EXPIRED))
+        assert [each.outcome for each in self.broker.attempts("a")] == ["retry"]
+        self.broker.revive(["a"])
+
+        assert [each.outcome for each in self.broker.attempts("a")] == ["retry"]
+        assert self.claim_one().attempts == 1
+        outcomes = [(each.number, each.outcome) for each in self.broker.attempts("a")]
+        assert outcomes == [(1, "retry"), (2, "running")]

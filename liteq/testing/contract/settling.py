@@ -74,6 +74,15 @@ class Settling(Harness):
         assert refused == [delivery.receipt]
         assert self.record().result == b"first"
 
+    def test_a_settlement_that_is_in_a_batch_twice_is_refused_once(self) -> None:
+        self.send("a", "b")
+        a, b = self.claim()
+
+        refused = self.settle(self.success(a), self.success(a), self.success(b))
+
+        assert refused == [a.receipt]
+        assert [self.phase(id) for id in "ab"] == [Phase.SUCCEEDED] * 2
+
     def test_a_stale_receipt_is_refused_and_nothing_is_written(self) -> None:
         self.send("a")
         old = self.claim_one()
@@ -201,6 +210,17 @@ class Settling(Harness):
         (delivery,) = self.claim(queues=["q"])
         changed = self.message(**changes, queue="q", priority=7, expires=9e9, retries=1)
         assert delivery.message == changed
+
+    def test_a_retry_may_change_how_the_task_is_settled(self) -> None:
+        """As when another task runs in its place."""
+        changes = {"acks_late": False, "ignore_result": True, "track_started": True}
+        self.send("a")
+        again = self.retry(self.claim_one(), task="other", **changes)
+        self.settle(again)
+
+        assert again.retry is not None
+        assert self.record().message == again.retry
+        assert self.claim_one().message == again.retry
 
     def test_a_retry_stores_its_reason_and_the_lost_processes(self) -> None:
         self.send("a")

@@ -6,14 +6,16 @@ from contextlib import closing, contextmanager
 from threading import Barrier
 
 from ...brokers.base import Listener
+from ...model.graph import Place
+from ...model.message import Delivery
 from ...states import Phase
-from .harness import Harness
 from .races import race
+from .workflow_harness import WorkflowHarness
 
 SOON = 5.0  # seconds within which a notification must arrive
 
 
-class Waiting(Harness):
+class Waiting(WorkflowHarness):
     """Waiting workers and callers are notified of what they wait for."""
 
     # work
@@ -59,6 +61,18 @@ class Waiting(Harness):
         with notified(self.broker.work_listener(other)):
             self.broker.unregister(self.worker)
 
+    def test_workers_are_notified_when_a_cancelled_task_wakes_an_errback(self) -> None:
+        self._send_with_errback()
+        with notified(self.broker.work_listener(self.worker)):
+            self.broker.cancel(["a"], keep=10)
+        assert self.claim_ids() == ["errback"]
+
+    def test_workers_are_notified_when_a_purged_task_wakes_an_errback(self) -> None:
+        self._send_with_errback()
+        with notified(self.broker.work_listener(self.worker)):
+            self.broker.purge(None)
+        assert self.claim_ids() == ["errback"]
+
     # results
 
     def test_waiters_are_notified_when_a_task_is_settled(self) -> None:
@@ -78,6 +92,30 @@ class Waiting(Harness):
         self.send("a")
         with notified(self.broker.result_listener()):
             self.broker.cancel(["a"], keep=10)
+
+    def test_waiters_are_notified_when_a_purge_ends_a_task(self) -> None:
+        self.chain("a", "b")
+        with notified(self.broker.result_listener()):
+            self.broker.purge(None)
+        assert self.phase("b") is Phase.CANCELLED
+
+    def test_waiters_are_notified_when_a_revoked_task_is_released(self) -> None:
+        delivery = self._claim_revoked()
+        with notified(self.broker.result_listener()):
+            self.broker.release([delivery.receipt])
+        assert self.phase() is Phase.CANCELLED
+
+    def test_waiters_are_notified_when_the_worker_of_a_revoked_task_unregisters(self) -> None:
+        self._claim_revoked()
+        with notified(self.broker.result_listener()):
+            self.broker.unregister(self.worker)
+        assert self.phase() is Phase.CANCELLED
+
+    def test_waiters_are_notified_when_a_revoked_task_is_to_run_again(self) -> None:
+        delivery = self._claim_revoked()
+        with notified(self.broker.result_listener()):
+            self.settle(self.retry(delivery))
+        assert self.phase() is Phase.CANCELLED
 
     def test_waiters_are_notified_when_a_rescue_ends_a_task(self) -> None:
         self.send("a")
@@ -149,6 +187,16 @@ class Waiting(Harness):
         self.send("last")
 
         assert len(self.claim(limit=400)) == 301
+
+    def _send_with_errback(self) -> None:
+        self.send_graph({"a": Place(followed=True), "errback": Place(waits="a", on_failure=1)})
+
+    def _claim_revoked(self) -> Delivery:
+        """Claim a task that is then revoked."""
+        self.send("a")
+        delivery = self.claim_one()
+        self.broker.cancel(["a"], keep=10)
+        return delivery
 
 
 @contextmanager

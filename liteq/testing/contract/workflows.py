@@ -1,6 +1,6 @@
 """The contract of `enqueue_graph`, and of what follows when a task of a workflow ends."""
 
-from ...model.graph import Graph, Group, Place
+from ...model.graph import Graph, Group, Members, Place
 from ...model.message import Delivery, Input
 from ...states import Phase
 from .workflow_harness import WorkflowHarness
@@ -226,6 +226,24 @@ class Workflows(WorkflowHarness):
 
         self.succeed(self.claim_one())
         assert self.broker.sweep(10) == 1
+
+    def test_a_group_is_known_as_long_as_a_group_in_it(self) -> None:
+        places = {
+            "a": Place(group="inner"),
+            "b": Place(),
+            "body": Place(waits="top", barrier=True),
+        }
+        groups = (Group("top"), Group("middle", outer="top"), Group("inner", outer="middle"))
+        self.send_graph(places, *groups)
+        a, b = self.claim()
+        self.succeed(a)
+        self.succeed(self.claim_one())
+        self.settle(self.ended(b, Phase.SUCCEEDED)._replace(keep_until=self.clock()))
+
+        assert self.broker.sweep(10) == 1
+        assert self.broker.members("top") == Members([], ["middle"])
+        assert self.broker.members("middle") == Members([], ["inner"], "top")
+        assert self.broker.members("inner") == Members(["a"], [], "middle")
 
     def test_purging_a_workflow_ends_it(self) -> None:
         self.chord("a", "b")
