@@ -56,7 +56,7 @@ def snapshot(path: Path) -> Snapshot:
             row[0]
             for row in database.execute(
                 "select name from sqlite_master where sql "
-                "like 'create table%' and name not in ('listener', 'sqlite_sequence')"
+                "like 'create table%' and name not in ('bell', 'sqlite_sequence')"
             )
         ]
         rows = [
