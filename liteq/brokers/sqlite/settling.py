@@ -28,7 +28,8 @@ def settle_all(db: Connection, settlements: Sequence[Settlement], now: float) ->
 
 def settle_each(db: Connection, settlements: Sequence[Settlement], now: float) -> list[Receipt]:
     """Write the settlements whose claims still hold; return the receipts of the others."""
-    written, refused = [], []
+    written: list[Settlement] = []
+    refused: list[Settlement] = []
     for each in settlements:
         (written if _settle_one(db, each) else refused).append(each)
     _propagate(db, written, now)
