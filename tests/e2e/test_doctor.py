@@ -78,9 +78,9 @@ def test_tasks_of_a_dead_worker_are_reported_and_taken_back(project: Project) ->
     [
         ("update task set phase = 3, worker = null", "no worker has them", True),
         ("update task set phase = 3, worker = 77", "no worker has them", True),
-        ("update task set phase = 1, eta = null", "have no time", True),
+        ("update task set phase = 1, eta = null", "scheduled without an eta", True),
         ("update task set phase = 0", "have ended, or are not there", False),
-        ("update task set created = created + 86400", "sent in the future", False),
+        ("update task set created = created + 86400", "creation time in the future", False),
     ],
 )
 def test_an_impossible_state_is_reported_and_repaired_where_that_is_safe(
