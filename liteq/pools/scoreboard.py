@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 _RECORD = struct.Struct("=qdq")
-_PREFIX = "liteq-scoreboard-"
+_PREFIX = "liteq-board-"
 
 
 class Started(NamedTuple):

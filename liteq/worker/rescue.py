@@ -24,7 +24,7 @@ def rescue(broker: Broker, policy: Policy, serializer: Serializer) -> list[Recor
         return lost_outcome(delivery, policy, serializer, "its worker died while it ran")
 
     def decide(info: str, held: Sequence[Delivery]) -> Rescue:
-        path = parse_info(info).get("scoreboard")
+        path = parse_info(info).get("board")
         started = None
         if isinstance(path, str):
             read.add(path)

@@ -349,5 +349,5 @@ class Supervisor:
             **self.plan.info,
             "done": self.done,
             "processes": self.pool.pids(),
-            "scoreboard": self.pool.scoreboard,
+            "board": self.pool.scoreboard,  # as it is called in the store
         }

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ pytest.importorskip("redis")
 
 from liteq import LiteQ
 from liteq.brokers import connect
-from liteq.brokers.base import Claim
+from liteq.brokers.base import Claim, Rescue
 from liteq.brokers.redis import RedisBroker
 from liteq.brokers.redis.clock import ServerClock
 from liteq.exceptions import BrokerError, BrokerUnavailable, ImproperlyConfigured, SecurityError
@@ -132,6 +132,23 @@ def test_a_late_worker_is_to_terminate_the_tasks_that_were_taken_from_it(
     assert [each.receipt for each in broker.to_terminate(worker)] == [delivery.receipt]
     assert broker.settle([success(delivery)]).refused == [delivery.receipt]
     assert len(broker.claim(Claim(worker, ("celery",), 1))) == 1
+
+
+def test_what_a_late_worker_claims_during_a_rescue_is_not_lost(
+    broker: RedisBroker, worker: int
+) -> None:
+    """Its lease has ended, but it lives, and claims between the reading and the writing."""
+    broker.enqueue([message("a"), message("b")])
+    broker.claim(Claim(worker, ("celery",), 1))
+    broker.server.execute("ZADD", "{liteq}:leases", 1, worker)
+    decide = rescuing(broker.clock)
+
+    def claim_then_decide(info: str, held: Sequence[Delivery]) -> Rescue:
+        broker.claim(Claim(worker, ("celery",), 1))
+        return decide(info, held)
+
+    assert broker.rescue(claim_then_decide) == []
+    assert [each.message.id for each in broker.rescue(decide)] == ["a", "b"]
 
 
 def test_no_lease_ends_while_no_worker_could_reach_the_server(

@@ -135,7 +135,7 @@ def test_a_worker_can_be_started_again_after_a_stop_and_after_a_failed_start(
         assert app.broker.workers() == []
 
 
-@pytest.mark.parametrize("info", ["{", "[]", '{"scoreboard": 7}'])
+@pytest.mark.parametrize("info", ["{", "[]", '{"board": 7}'])
 def test_a_dead_worker_whose_info_cannot_be_read_is_rescued(info: str) -> None:
     """Any program that can write the store can write anything."""
     broker = MemoryBroker()

@@ -346,21 +346,24 @@ class RedisBroker(Movable):
         """Take back what a dead worker holds, as `decide` says; return the ids of those tasks.
 
         The claims are read, decided here, and written by a script that looks again whether the
-        worker is dead. A claim that was settled in between is refused by its token.
+        worker is dead and holds nothing else. A claim that was settled in between is refused by
+        its token. Messages are written as they were read, and errors as text: this process may
+        not have the key that their application signs with.
         """
-        held, rejected = self._verified(map(delivery_of, self._run("held", worker.number)))
+        held = list(map(delivery_of, self._run("held", worker.number)))
         released, settlements = decide(worker.info, held)
-        settlements = [*settlements, *rejected]
-        args: Arguments = [worker.number, int(worker.proven), len(released)]
+        args: Arguments = [worker.number, int(worker.proven), len(held)]
+        args += (delivery.receipt.token for delivery in held)
+        args.append(len(released))
         for receipt in released:
             args += receipt
         args.append(len(settlements))
         for settlement in settlements:
-            args += settlement_args(self._signing.sign_settlement(settlement), again=False)
+            unsigned = settlement._replace(result=None, result_serializer=None)
+            args += settlement_args(unsigned, again=False)
         if not self._run("rescue", *args):
             return []
-        ids = [delivery.message.id for delivery in held]
-        return ids + [str(settlement.receipt.key) for settlement in rejected]
+        return [delivery.message.id for delivery in held]
 
     def _settle(
         self, settlements: Sequence[Settlement], args: Arguments, claim: Claim | None

@@ -1,23 +1,31 @@
 -- uses head, tasks, sending, walk, leases, settling
 --
 -- Write what a rescuer decided about the claims of a dead worker, unless that worker has renewed
--- its lease or another rescuer was faster.
+-- its lease, has claimed more since its claims were read, or another rescuer was faster.
 --
 -- KEYS     the prefix
--- ARGV     now, worker, whether its process is proven gone; the number of claims to release, and
+-- ARGV     now, worker, whether its process is proven gone; the number of claims that were read,
+--          and the token of each; the number of claims to release, and
 --          id and token of each; the number of settlements, and these, see settling.lua
 -- Returns  whether it was written: 1 or 0
 
 local worker, gone = next_arg(), next_arg() == "1"
 local lease = call("ZSCORE", P .. "leases", worker)
 if not lease or not (gone or tonumber(lease) <= server_time) then return 0 end
+local running = call("ZRANGE", P .. "running:" .. worker, 0, -1)
+local known = {}
+for _ = 1, tonumber(next_arg()) do known[next_arg()] = true end
+for _, member in ipairs(running) do
+  local token = call("HGET", P .. "task:" .. id_of(member), "token")
+  if token and not known[token] then return 0 end -- decided again, with this one
+end
 call("ZREM", P .. "leases", worker)
 call("ZADD", P .. "workers", timestamp, worker)
 call("HSET", P .. "worker:" .. worker, "stopped", timestamp, "struck", 1)
 call("HDEL", P .. "worker:" .. worker, "handed")
 
 -- If the worker was only late, it has to terminate these tasks, see to_terminate.lua.
-for _, member in ipairs(call("ZRANGE", P .. "running:" .. worker, 0, -1)) do
+for _, member in ipairs(running) do
   local id = id_of(member)
   local token = call("HGET", P .. "task:" .. id, "token")
   if token then
