@@ -175,7 +175,7 @@ def test_a_task_that_kills_its_worker_is_set_aside_and_those_beside_it_are_not_c
         wait_for(lambda: " 2 " not in project.python(LOST), "the rest")
     rows = [line.split() for line in project.python(LOST).splitlines()]
 
-    assert "3 times" in out
+    assert "3 of 3 processes" in out
     assert len(notes(path)) == 3
     assert [row[1:] for row in rows if row[0] != poison] == [["4", "0"]] * 400
 

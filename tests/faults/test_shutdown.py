@@ -234,7 +234,7 @@ def test_what_outlasts_the_grace_is_told_then_killed_and_given_back(
     with project.worker("-c", "1") as worker, leaves_nothing(worker):
         work.start()
         worker.send(TERM)
-        worker.wait_for_line("what still runs after 0.3 s is ended")
+        worker.wait_for_line("still run after 0.3 s are terminated")
         assert worker.wait() == 0
 
     assert work.words() == ["begin"]
