@@ -17,7 +17,7 @@ debian = [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 MEASURED := tests/unit tests/contract tests/adapters tests/e2e
 
 .DEFAULT_GOAL := help
-.PHONY: help venv redis strace screen check test test-all lint types coverage demo bench \
+.PHONY: help venv redis strace lua screen check test test-all lint types coverage demo bench \
     soak portable check-tag
 
 help:
@@ -53,6 +53,10 @@ strace:
 	@[ "$$(uname)" != Linux ] || command -v strace >/dev/null || { $(call debian,strace); } \
 	    || echo "strace is not installed: the tests that need it are skipped"
 
+lua: # the linter of the scripts that run on a Redis server
+	@[ "$$(uname)" != Linux ] || command -v luacheck >/dev/null || { $(call debian,lua-check); } \
+	    || echo "luacheck is not installed: the test that needs it is skipped"
+
 # What the test of the desktop example looks at its window with.
 screen: $(STAMP)
 	@[ "$$(uname)" != Linux ] \
@@ -77,7 +81,7 @@ types: $(STAMP)
 check: lint types
 	$(BIN)/python -m pytest -n auto --dist worksteal tests/unit tests/architecture $(ARGS)
 
-test: lint types redis strace screen
+test: lint types redis strace lua screen
 	$(BIN)/python tools/run_tests.py $(ARGS)
 
 # Workers and children that are killed with -9 take what they have counted with them. Whatever is
@@ -88,7 +92,7 @@ coverage: $(STAMP) redis strace
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-test-all: lint types redis strace screen
+test-all: lint types redis strace lua screen
 	$(BIN)/nox -- $(ARGS)
 
 demo: $(STAMP)
