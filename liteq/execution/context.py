@@ -19,7 +19,7 @@ ReportState = Callable[[str, str, Any], None]
 class RunnableTask(Protocol):
     """A task, as far as the code that runs it uses it: a `liteq.Task`, which stands above."""
 
-    app: Any
+    app: Any  # an `App`, which stands above as well
     name: str
     hooks: frozenset[str]
     autoretry_for: Sequence[type[BaseException]]
