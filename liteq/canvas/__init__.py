@@ -5,11 +5,14 @@ To add a kind of canvas: a new file here, and its line in `TYPES`.
 
 from .chain import chain
 from .chord import chord
-from .factory import signature, subtask
 from .group import group
 from .mapped import chunks, xmap, xstarmap
 from .signature import Signature, as_signature, maybe_signature
 from .stamping import GroupStampingVisitor, StampingVisitor
+
+# isort: split
+# After the module of that name, which type checkers would take it for otherwise.
+from .factory import signature, subtask
 
 _chain = chain
 _chord = chord

@@ -103,7 +103,7 @@ class chain(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
         others = {k: v for k, v in options.items() if k not in (*LINKS, "task_id")}
         self.tasks[0].set_options(others)
 
-    def _freeze(self, id: str | None, root_id: str | None, parent_id: str | None) -> Any:
+    def freeze_parts(self, id: str | None, root_id: str | None, parent_id: str | None) -> Any:
         before = None
         for task in self.tasks:
             last = id if task is self.tasks[-1] else None

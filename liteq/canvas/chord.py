@@ -43,7 +43,7 @@ class chord(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
             "celery.chord",
             (),
             {
-                "header": made.clone() if isinstance(made, group) else group(made),
+                "header": made.own_copy() if isinstance(made, group) else group(made),
                 "body": None if body is None else as_signature(body),
             },
             options,
@@ -77,7 +77,7 @@ class chord(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
         self.header = change(self.header)
         self.body = None if self.body is None else change(self.body)
 
-    def __call__(self, body: Any = None, **options: Any) -> Any:
+    def __call__(self, body: Any = None, **options: Any) -> AsyncResult[Any]:
         """Send it, with `body` if one is given."""
         made = self if body is None else chord(self.header, body, app=self.own_app, **self.options)
         return made.apply_async(**options)
@@ -127,10 +127,10 @@ class chord(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
             others = {k: v for k, v in options.items() if k not in (*LINKS, *_FOR_HEADER)}
             self.body.set_options(others)
 
-    def _freeze(self, id: str | None, root_id: str | None, parent_id: str | None) -> Any:
+    def freeze_parts(self, id: str | None, root_id: str | None, parent_id: str | None) -> Any:
         if self.body is None:
             raise ImproperlyConfigured("this chord has no body: chord(header)(body)")
-        header = self.header.freeze(root_id=root_id, parent_id=parent_id)
+        header = self.header.freeze_parts(None, root_id, parent_id)
         result = self.body.freeze(id, root_id=root_id)
         result.follow(header)
         return result

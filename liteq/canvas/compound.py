@@ -45,9 +45,9 @@ class Compound(Signature, Generic[Out]):
         for part in self.parts():
             yield from part.leaves()
 
-    def _copy(self) -> Self:
-        copy = super()._copy()
-        copy.replace_parts(lambda part: part.clone())
+    def own_copy(self) -> Self:
+        copy = super().own_copy()
+        copy.replace_parts(lambda part: part.own_copy())
         return copy
 
     def _restore(self, app: App | None) -> None:
@@ -153,9 +153,9 @@ class Compound(Signature, Generic[Out]):
                 del leaf.options["task_id"]
             elif id is not None:
                 seen.add(id)
-        return self._freeze(_id, root_id, parent_id)
+        return self.freeze_parts(_id, root_id, parent_id)
 
-    def _freeze(self, id: str | None, root_id: str | None, parent_id: str | None) -> Out:
+    def freeze_parts(self, id: str | None, root_id: str | None, parent_id: str | None) -> Out:
         """Freeze the parts; return the result of what comes last, which gets `id`."""
         raise NotImplementedError
 

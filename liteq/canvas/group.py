@@ -112,7 +112,9 @@ class group(Compound[GroupResult]):  # noqa: N801 - Celery's name
         for task in self.tasks if shared else ():
             task.set_options(shared)
 
-    def _freeze(self, id: str | None, root_id: str | None, parent_id: str | None) -> GroupResult:
+    def freeze_parts(
+        self, id: str | None, root_id: str | None, parent_id: str | None
+    ) -> GroupResult:
         self.id = id or self.id or new_id()
         results = [task.freeze(root_id=root_id, parent_id=parent_id) for task in self.tasks]
         return GroupResult(self.id, results, app=self.own_app, forgiving=self.forgiving)

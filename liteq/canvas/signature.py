@@ -99,7 +99,7 @@ class Signature(dict[str, Any]):
         self, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None, **options: Any
     ) -> Self:
         """Return a copy with `args` before its own, and `kwargs` and `options` over them."""
-        copy = self._copy()
+        copy = self.own_copy()
         if args or kwargs:
             copy.add_args(args, kwargs or {})
         return copy.set(**options) if options else copy
@@ -294,7 +294,7 @@ class Signature(dict[str, Any]):
         """Yield the calls of single tasks that it is made of, in order."""
         yield self
 
-    def _copy(self) -> Self:
+    def own_copy(self) -> Self:
         """Return a copy with `kwargs` and `options` of its own."""
         copy = dict.__new__(type(self))
         copy.update(self)
@@ -305,7 +305,7 @@ class Signature(dict[str, Any]):
 
     def as_step(self) -> "Signature":
         """Return the signature that takes its place in a canvas: a copy of it."""
-        return self._copy()
+        return self.own_copy()
 
     def add_args(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Add arguments of a call to its own, unless it is immutable."""

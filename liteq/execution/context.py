@@ -19,7 +19,7 @@ ReportState = Callable[[str, str, Any], None]
 class RunnableTask(Protocol):
     """The part of `liteq.Task` that the code which runs a task needs."""
 
-    app: Any
+    app: Any  # an `App`, which stands above as well
     name: str
     hooks: frozenset[str]
     autoretry_for: Sequence[type[BaseException]]

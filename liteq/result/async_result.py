@@ -293,7 +293,7 @@ class AsyncResult(ResultBase, Generic[R]):
         yield self
 
     def init_args(self) -> tuple[Any, ...]:
-        """See `ResultBase`."""
+        """Return the arguments for pickle: see `ResultBase`."""
         backend = task_name = app = parent = None
         return self.id, backend, task_name, app, parent, self.ignored
 

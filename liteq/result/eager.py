@@ -77,7 +77,7 @@ class EagerResult(AsyncResult[R]):
         """Do nothing: there is no record that could be read again."""
 
     def init_args(self) -> tuple[Any, ...]:
-        """See `ResultBase`."""
+        """Return the arguments for pickle: see `ResultBase`."""
         return self.id, self.result, self.state, self.traceback, self.name
 
 

@@ -59,7 +59,7 @@ class GroupResult(ResultSet):
         return restored
 
     def init_args(self) -> tuple[Any, ...]:
-        """See `ResultBase`."""
+        """Return the arguments for pickle: see `ResultBase`."""
         return self.id, self.results
 
     def __bool__(self) -> bool:

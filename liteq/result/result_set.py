@@ -288,7 +288,7 @@ class ResultSet(ResultBase):
         return self.results
 
     def init_args(self) -> tuple[Any, ...]:
-        """See `ResultBase`."""
+        """Return the arguments for pickle: see `ResultBase`."""
         return (self.results,)
 
     def __iter__(self) -> Iterator[Any]:

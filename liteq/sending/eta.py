@@ -20,7 +20,7 @@ def due_at(countdown: When, eta: When, now: float) -> float | None:
     """
     if countdown is not None:
         return now + _seconds("countdown", countdown)
-    return None if eta is None else _moment("eta", eta)
+    return None if eta is None else _timestamp("eta", eta)
 
 
 def expires_at(expires: When, now: float) -> float | None:
@@ -31,7 +31,7 @@ def expires_at(expires: When, now: float) -> float | None:
     if expires is None:
         return None
     if isinstance(expires, datetime | str):
-        return _moment("expires", expires)
+        return _timestamp("expires", expires)
     return now + _seconds("expires", expires)
 
 
@@ -54,7 +54,7 @@ def _seconds(name: str, value: Any) -> float:
     raise InvalidTaskError(f"{name} is {value!r}: give a number of seconds below {_FAR:.0e}")
 
 
-def _moment(name: str, value: Any) -> float:
+def _timestamp(name: str, value: Any) -> float:
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)

@@ -1,16 +1,38 @@
-"""What type checkers see of the API. Never run: mypy reads it.
+"""The API as type checkers see it. Never run: mypy reads it.
 
 A call that must be refused carries an ignore; mypy's `warn_unused_ignores` fails when it is not.
 """
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, assert_type
 
-from liteq import AsyncResult, LiteQ, Signature, Task, shared_task
+from liteq import (
+    AsyncResult,
+    Context,
+    GroupResult,
+    LiteQ,
+    ResultSet,
+    Signature,
+    Task,
+    chain,
+    chord,
+    current_app,
+    current_task,
+    group,
+    maybe_signature,
+    shared_task,
+    signature,
+)
 from liteq.beat.timetable import Timetable
-from liteq.result import EagerResult
+from liteq.config import Config
+from liteq.model.message import Attempt
+from liteq.result import EagerResult, ResultBase
+from liteq.result.app import App
 from liteq.worker.worker import Worker
 
 app = LiteQ("typed")
+as_lower_code_sees_it: App = app
 
 
 @app.task
@@ -25,7 +47,14 @@ def greet(name: str, *, loud: bool = False) -> str:
 
 @app.task(bind=True)
 def look(self: Task[..., Any], path: str) -> bytes:
+    assert_type(self.request, Context)
+    assert_type(self.request.id, str | None)
     assert_type(self.request.retries, int)
+    assert_type(self.request.delivery_info, dict[str, Any] | None)
+    assert_type(self.app.conf, Config)
+    self.app.send_task("other").get()
+    self.app.control.revoke("id")
+    self.update_state(state="PROGRESS", meta={"done": 1})
     raise self.retry(countdown=3)
 
 
@@ -66,6 +95,26 @@ assert_type(app.Worker(concurrency=2, queues=["mail"]), Worker)
 assert_type(app.schedules, Timetable)
 assert_type(app.current_task, Task[..., Any] | None)
 
+# what a result knows
+
+result_of_add = add.delay(1)
+assert_type(result_of_add.state, str)
+assert_type(result_of_add.id, str)
+assert_type(result_of_add.ready(), bool)
+assert_type(result_of_add.traceback, str | None)
+assert_type(result_of_add.date_done, datetime | None)
+assert_type(result_of_add.children, Sequence[ResultBase])
+assert_type(result_of_add.attempts(), list[Attempt])
+assert_type(result_of_add.then(print), AsyncResult[int])
+result_of_add.parent.parent.get()  # of which kind they are, only the program knows
+
+# the current ones
+
+assert_type(current_app, LiteQ)
+assert_type(current_app.conf, Config)
+assert_type(current_task, Task[..., Any])
+assert_type(current_task.request, Context)
+
 # direct calls
 
 assert_type(add(1, 2), int)
@@ -74,7 +123,47 @@ assert_type(look("/"), bytes)
 # signatures are partial by design, so their arguments are not checked
 
 assert_type(add.s(1), Signature)
+assert_type(add.si(1, 2), Signature)
+assert_type(add.signature((1,), countdown=3), Signature)
+assert_type(add.map([1, 2]), Signature)
+assert_type(signature("add", (1, 2)), Signature)
+assert_type(maybe_signature({}), Any)
 assert_type(add.s("one").delay(), AsyncResult[Any])
+assert_type(add.s(1).apply_async(countdown=3), AsyncResult[Any])
+assert_type(add.s(1).freeze(), AsyncResult[Any])
+assert_type(add.s(1).set(queue="mail").clone((2,)), Signature)
+assert_type(add.s(1).options, dict[str, Any])
+assert_type(add.s(1).args, tuple[Any, ...])
+assert_type(add.s(1).id, str | None)
+assert_type(add.s(1).task, str)
+assert_type(add.s(1).type, Any)
+
+# canvases: a group has a group's result, what comes last decides of a chain and a chord
+
+assert_type(add.s(1) | add.s(2), Signature)
+assert_type((add.s(1) | add.s(2)).delay().get(), Any)
+assert_type(chain(add.s(1), add.s(2)), chain)
+assert_type(chain(add.s(1), add.s(2)).delay(), AsyncResult[Any])
+assert_type(chain(add.s(1), add.s(2)).apply(), AsyncResult[Any])
+assert_type(chain(add.s(1), add.s(2)).tasks, list[Signature])
+assert_type(group(add.s(1), add.s(2)), group)
+assert_type(group(add.s(n) for n in range(3)).delay(), GroupResult)
+assert_type(group([add.s(1)])(), GroupResult)
+assert_type(group([add.s(1)]).apply_async(countdown=3), GroupResult)
+assert_type(group([add.s(1)]).apply_async().get(timeout=5), list[Any])
+assert_type(group([add.s(1)]).freeze(), GroupResult)
+assert_type(group([add.s(1)]) | add.s(1), Signature)
+assert_type(add.chunks([(1, 2)], 10)(), GroupResult)
+assert_type(add.chunks([(1, 2)], 10).group(), group)
+assert_type(chord([add.s(1), add.s(2)])(double.s()), AsyncResult[Any])
+assert_type(chord([add.s(1)], double.s()).delay(), AsyncResult[Any])
+assert_type(chord([add.s(1)], double.s()).header, group)
+
+# sets of results
+
+assert_type(ResultSet([add.delay(1)]).get(), list[Any])
+assert_type(ResultSet([add.delay(1)]).completed_count(), int)
+assert_type(GroupResult.restore("id"), GroupResult | None)
 
 # what must be refused
 
