@@ -34,6 +34,11 @@ def change(project: Project, sql: str, *values: object) -> None:
         db.execute(sql, values)
 
 
+def held(project: Project) -> list[str]:
+    with database(project) as db:
+        return [task for (task,) in db.execute("select task from task where phase = 3")]
+
+
 def doctor(project: Project, *options: str, code: int = 0) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(
         project.liteq("doctor", "-A", "project", "--json", *options, code=code)
@@ -59,8 +64,8 @@ def test_a_healthy_store_has_no_findings(project: Project) -> None:
 def test_tasks_of_a_dead_worker_are_reported_and_taken_back(project: Project) -> None:
     with project.worker() as worker:
         project.python("import project; project.nap.delay(1000)")
-        worker.wait_for_line(r"project\.add.* succeeded")
         worker.wait_for_line(r"project\.nap.* received")
+        wait_for(lambda: held(project) == ["project.nap"], "the settled result of the other task")
         worker.send(KILL)
         worker.wait()
 
