@@ -43,6 +43,7 @@ from .dead_letters import DeadLetters
 from .discovery import Discovery, Packages, import_named
 from .mainscript import NAME as SCRIPT
 from .mainscript import only_definitions
+from .reference import calling_module, refer_to
 from .registry import Registry, apply_settings, task_class, task_of
 from .sender import Sender
 from .store import backend_of, broker_of, check_result_backend
@@ -72,6 +73,8 @@ class LiteQ:
     Raises ImproperlyConfigured for settings that are not valid.
     """
 
+    _finalized = False
+
     def __init__(
         self,
         main: str | None = None,
@@ -87,6 +90,7 @@ class LiteQ:
         **settings: Any,
     ) -> None:
         self.main = main
+        self.module: str = calling_module()
         self.Task: type[Task[..., Any]] = type("Task", (task_class(task_cls),), {"app": self})
         self.on_after_finalize: Signal = Signal("app.on_after_finalize")
         self._deferred = DeferredConfig(self)
@@ -96,7 +100,6 @@ class LiteQ:
         self._registry = Registry()
         self._sender = Sender(self, self._registry)
         self._discovery = Discovery()
-        self._finalized = False
         self.periodic_tasks: dict[str, dict[str, Any]] = {}  # from `add_periodic_task`
         self._broker = broker if isinstance(broker, Broker) else None
         self._backend: Backend | None = None
@@ -389,7 +392,6 @@ class LiteQ:
     def worker_main(self, argv: Sequence[str] | None = None) -> int:
         """Run the command line with `argv` (`["worker", "-l", "info"]`); return its exit code."""
         from ..cli import main
-        from .reference import refer_to
 
         reference = refer_to(self)
         arguments = sys.argv[1:] if argv is None else argv

@@ -17,6 +17,17 @@ _CURE = (
 )
 
 
+_PACKAGE = __name__.partition(".")[0]
+
+
+def calling_module() -> str:
+    """Return the name of the module whose code called liteq."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__")):
+        frame = frame.f_back
+    return str(frame.f_globals.get("__name__"))
+
+
 def refer_to(app: App) -> dict[str, Any]:
     """Return where `app` is, as JSON values.
 
@@ -53,16 +64,23 @@ def find(reference: dict[str, Any]) -> Any:
 
 
 def _modules(app: App) -> Iterator[ModuleType]:
-    """Yield the modules that may hold `app`: the likely ones first, the script last."""
+    """Yield the modules that may hold `app`: that in which it was made first, the script last.
+
+    Others may have imported it, as a web application does, and importing those does more.
+    """
     main = sys.modules["__main__"]
-    named = sys.modules.get(app.main or "")
-    if named is not None:
-        yield named
-    ours = __name__.partition(".")[0]  # liteq refers to it as well, but in this process only
+    for name in (app.module, app.main or ""):
+        if name in sys.modules:
+            yield sys.modules[name]
     for name, module in list(sys.modules.items()):
-        if module is not main and name.partition(".")[0] != ours and hasattr(module, "__dict__"):
+        # liteq refers to it as well, but in this process only.
+        if module is not main and not _is_ours(name) and hasattr(module, "__dict__"):
             yield module
     yield main
+
+
+def _is_ours(module: str | None) -> bool:
+    return module is not None and module.partition(".")[0] == _PACKAGE
 
 
 def _modules_of_tasks(app: App) -> list[str]:

@@ -7,12 +7,15 @@ list of processes, and because Windows passes a socket as bytes.
 import base64
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 from collections.abc import Sequence
 from typing import Any, NotRequired, TypedDict
 
+from ..exceptions import ImproperlyConfigured
+from ..support.childprocess import mark_as_child
 from ..support.plugins import load
 
 # The path is set first: liteq itself may be importable only by the parent's path.
@@ -21,6 +24,9 @@ _PROGRAM = (
     "sys.path[:] = call['path']; "
     "from liteq.pools.spawn import main; main(call)"
 )
+
+# python3.12, python.exe, pythonw.exe, Python (macOS), pypy3, graalpy
+_INTERPRETER = re.compile(r"(python|pypy|graalpy)[\w.-]*", re.IGNORECASE)
 
 
 class Setup(TypedDict):
@@ -32,6 +38,25 @@ class Setup(TypedDict):
     limits: Sequence[int | None]
     scoreboard: str  # its path
     slot: NotRequired[int]  # of a child that is a fresh interpreter
+
+
+def check_interpreter() -> None:
+    """Raise ImproperlyConfigured if `sys.executable` is no Python interpreter.
+
+    A child process would then be a second run of the whole program, which would start its own.
+    """
+    frozen = getattr(sys, "frozen", False) or "__compiled__" in vars(sys.modules["__main__"])
+    program = sys.executable or ""
+    if frozen:
+        what = "this program is frozen into one executable"
+    elif not _INTERPRETER.fullmatch(os.path.basename(program)):
+        what = f"this program runs in {program or 'an unknown executable'}"
+    else:
+        return
+    raise ImproperlyConfigured(
+        f"child processes need a Python interpreter, and {what}: use a pool inside this process, "
+        "app.Worker(pool='threads') or --pool threads"
+    )
 
 
 def spawn(function: str, stream: socket.socket, setup: Setup) -> "subprocess.Popen[bytes]":
@@ -66,6 +91,7 @@ def main(call: dict[str, Any]) -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)  # a task that reads standard input finds it empty
     os.close(null)
+    mark_as_child()  # before anything of the program is imported
     load(call["function"])(_receive_socket(call["socket"]), call["setup"])
 
 

@@ -18,6 +18,7 @@ from ..execution.failure import chord_error, decode_failure, remote_error, with_
 from ..model.message import Record
 from ..serializers import Codecs, Serializer, get
 from ..states import PENDING, Phase, public_state
+from .embedded import EmbeddedWorkers
 
 _POLL_EVERY = 0.5  # seconds between two polls of the store, in case a notification is lost
 # A wait for ten thousand tasks is notified of each of them. So that it does not keep the store
@@ -32,6 +33,7 @@ class Backend:
 
     def __init__(self, broker: Broker, codecs: Codecs) -> None:
         self.broker = broker
+        self.embedded: EmbeddedWorkers = EmbeddedWorkers(broker)
         self._codecs = codecs
 
     # records
@@ -59,7 +61,8 @@ class Backend:
         self, ids: Iterable[str], timeout: float | None = None, interval: float = _POLL_EVERY
     ) -> Iterator[list[Record]]:
         """Poll the store for the tasks `ids`; yield after each poll those that have finished since
-        the last one. Ends when all have, or when `timeout` seconds are over.
+        the last one. Ends when all have, or when `timeout` seconds are over. Without a `timeout`
+        it also ends when the workers inside this program have ended, and no other is up.
 
         It polls when its listener is notified, and every `interval` seconds, but at least twice a
         second. Raises BrokerUnreachable when the server has been away for 30 seconds.
@@ -69,6 +72,7 @@ class Backend:
         next_poll_of_all = time.monotonic() + _POLL_EVERY / 10
         listener = None
         away_since: float | None = None  # the store cannot be reached
+        abandoned = False
         while True:
             found = []
             try:
@@ -77,6 +81,7 @@ class Backend:
                 if len(missing) > _FIRST and began >= next_poll_of_all:
                     found += self._take(missing, list(missing))
                     next_poll_of_all = began + _POLL_ALL_PAUSE * (time.monotonic() - began)
+                abandoned = deadline is None and self.embedded.nobody_left() is not None
                 away_since = None
             except BrokerUnreachable:
                 away_since = away_since or time.monotonic()
@@ -84,7 +89,7 @@ class Backend:
                     raise
             yield found
             left = _POLL_EVERY if deadline is None else deadline - time.monotonic()
-            if not missing or left <= 0:
+            if not missing or left <= 0 or abandoned:
                 return
             if listener is None:
                 # Tasks that finished before the listener existed did not notify it: poll once more.

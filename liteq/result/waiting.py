@@ -68,7 +68,8 @@ def wait_for(
     With `propagate` the exception of one that fails is raised at once. For one that was skipped,
     that of the first of `before` that failed is raised.
 
-    Raises TimeoutError when `timeout` seconds are over.
+    Raises TimeoutError when `timeout` seconds are over, and when it waits without a timeout for
+    what no worker will run: those inside this program have ended, and no other is up.
     """
     if propagate:
         _throw_first(wanted, before)
@@ -92,7 +93,7 @@ def wait_for(
             next_check = began + max(_CHECK_EVERY, _CHECK_PAUSE * (time.monotonic() - began))
         if on_interval is not None:
             on_interval()
-    raise TimeoutError(_timeout_text(missing, timeout))
+    raise TimeoutError(_timeout_text(missing, timeout, backend.embedded.nobody_left()))
 
 
 def _throw_first(wanted: Sequence[TaskResult], before: Sequence[TaskResult]) -> None:
@@ -150,9 +151,16 @@ def _set_records(
     return done
 
 
-def _timeout_text(missing: dict[str, list[TaskResult]], timeout: float | None) -> str:
+def _timeout_text(
+    missing: dict[str, list[TaskResult]], timeout: float | None, ended: str | None
+) -> str:
+    within, after = "", ""
+    if timeout is not None:
+        within, after = f" within {timeout} seconds", f" after {timeout} seconds"
+    hint = "" if ended is None else f" (no worker is up: that of this program {ended})"
     if len(missing) > 1:
-        return f"{len(missing)} results did not come within {timeout} seconds"
+        return f"{len(missing)} results did not come{within}{hint}"
     ((result,), *_) = missing.values()
-    hint = "" if result.exists() else " (the store does not know it)"
-    return f"{result.id} is {result.state} after {timeout} seconds{hint}"
+    if not result.exists():
+        hint = " (the store does not know it)"
+    return f"{result.id} is {result.state}{after}{hint}"

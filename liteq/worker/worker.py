@@ -16,8 +16,10 @@ from ..beat.scheduler import Scheduler
 from ..exceptions import ImproperlyConfigured, LiteqError
 from ..pools import RunnerSpec, make_pool
 from ..pools.base import Limits, Run, SendState
+from ..pools.spawn import check_interpreter
 from ..sending.options import check_name
 from ..serializers import get
+from ..support.childprocess import is_child
 from .cpus import usable_cpus
 from .decide import policy_of
 from .lifecycle import Lifecycle
@@ -37,7 +39,8 @@ class Worker:
     """Runs the tasks of `app`.
 
     As `app.Worker(concurrency=2)`: `with` it, or `start()` and `stop()` it, from any thread; it
-    installs no signal handlers and leaves no process behind however the host program ends.
+    installs no signal handlers and leaves no process behind however the host program ends. In a
+    child process of a worker, which may import the module that starts it, it does nothing.
 
     `concurrency`: slots; as many as there are CPUs to use unless given. `queues`: names, those
     of `task_queues` and the default one unless given. `pool`: processes, threads or solo.
@@ -90,6 +93,8 @@ class Worker:
 
         Raises ImproperlyConfigured for invalid settings, BrokerError when the store fails.
         """
+        if self._in_child():
+            return
         supervisor = self.prepare()
         self._thread = threading.current_thread()
         try:
@@ -98,8 +103,13 @@ class Worker:
             self._thread = None
 
     def prepare(self) -> Supervisor:
-        """Return the supervisor. Raises ImproperlyConfigured for invalid settings."""
+        """Return the supervisor.
+
+        Raises ImproperlyConfigured for invalid settings, and in a child process of a worker.
+        """
         only_definitions()
+        if is_child():
+            raise ImproperlyConfigured("a child process of a worker cannot be a worker")
         self.app.load_tasks()
         self._lifecycle.starting()
         pool = make_pool(self.pool_name, self.concurrency, self._runner_spec())
@@ -113,6 +123,8 @@ class Worker:
 
         Raises what `run` raises, and LiteqError when it was started already.
         """
+        if self._in_child():
+            return self
         if self._thread is not None:
             raise LiteqError("this worker was started already")
         self._started.clear()  # it may have been started and stopped before
@@ -149,6 +161,7 @@ class Worker:
         if not warm:
             supervisor.stop(force=True)
             thread.join(5.0)
+            self._ended("was stopped")  # even if a task keeps its thread from ending
         self._thread = None
         return warm
 
@@ -170,11 +183,36 @@ class Worker:
             self._error = exc
             self._started.set()
             return
+        self.app.backend.embedded.started(supervisor.worker)
         self._started.set()
         try:
             supervisor.serve()
-        except LiteqError as exc:
-            logger.critical("the worker has ended: %s", exc)
+        except Exception as exc:  # noqa: BLE001 - nobody else would tell the host program
+            told = isinstance(exc, LiteqError)
+            logger.critical("the worker has ended: %s", exc, exc_info=None if told else exc)
+            self._ended(f"has ended: {exc}")
+        finally:
+            self._ended("was stopped")
+
+    def _ended(self, why: str) -> None:
+        assert self._supervisor is not None
+        self.app.backend.embedded.ended(self._supervisor.worker, why)
+
+    def _in_child(self) -> bool:
+        """Return whether this is a child process of a worker, which starts none; log it.
+
+        Raises EndOfDefinitions in a child that runs the program's own script.
+        """
+        only_definitions()
+        if is_child():
+            logger.warning(
+                "the worker of %r is not started in process %d, a child process of a worker that "
+                "imports the program's modules",
+                self.app.main,
+                os.getpid(),
+            )
+            return True
+        return False
 
     # its parts
 
@@ -187,6 +225,7 @@ class Worker:
 
         spec: dict[str, Any] = {}
         if self.has_children:
+            check_interpreter()
             if self.app.broker.local:
                 raise ImproperlyConfigured(
                     f"child processes cannot see {self.app.broker.url}: use pool='threads'"

@@ -201,3 +201,81 @@ if __name__ == "__main__":
     )
 
     assert project.run("both.py") == "['of one', 'of two']\n"
+
+
+# waits that would keep the program from ending
+
+GIVES_UP = """
+import asyncio
+from project import app, nap
+
+async def give_up():
+    try:
+        await asyncio.wait_for(asyncio.to_thread(nap.delay(60).get), 0.3)
+    except TimeoutError:
+        print("gave up", flush=True)
+
+async def main():
+    worker = await asyncio.to_thread(app.Worker(pool={pool!r}, concurrency=2).start)
+    await asyncio.gather(*(give_up() for _ in range({waits})))
+    worker.stop(timeout=0)
+
+asyncio.run(main())
+print("ended")
+"""
+
+
+@pytest.mark.parametrize(("pool", "waits"), [("processes", 1), ("threads", 40), ("solo", 1)])
+def test_a_wait_that_was_cancelled_does_not_keep_the_program_from_ending(
+    project: Project, pool: str, waits: int
+) -> None:
+    """Nor do as many waits as the executor has threads."""
+    out = project.python(GIVES_UP.format(pool=pool, waits=waits))
+
+    assert out == "gave up\n" * waits + "ended\n"
+
+
+def test_a_wait_ends_when_the_embedded_worker_has_ended_by_an_error(project: Project) -> None:
+    source = """
+from project import app, add
+class Broken:
+    def __getattr__(self, name): raise RuntimeError("broken")
+worker = app.Worker(pool="threads", concurrency=1).start()
+result = add.apply_async((1, 2), countdown=600)
+worker._supervisor._batching = Broken()
+add.delay(1, 2)
+try:
+    result.get()
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+    out = project.python(source)
+
+    assert "TimeoutError" in out
+    assert "no worker is up: that of this program has ended: broken" in out
+    assert "RuntimeError: broken" in out, "the traceback of what nobody expected"
+
+
+def test_a_wait_goes_on_while_another_worker_is_up(project: Project) -> None:
+    source = """
+from project import app, add
+app.Worker(pool="threads", concurrency=1).start().stop()
+print(add.apply_async((1, 2), countdown=2).get())
+"""
+    with project.worker():
+        assert project.python(source) == "3\n"
+
+
+def test_a_wait_goes_on_when_the_program_starts_its_worker_again(project: Project) -> None:
+    source = """
+import threading
+from project import app, add
+worker = app.Worker(pool="threads", concurrency=1).start()
+result = add.apply_async((1, 2), countdown=2)
+waiter = threading.Thread(target=lambda: print(result.get()))
+waiter.start()
+worker.stop()
+with worker:
+    waiter.join()
+"""
+    assert project.python(source) == "3\n"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
@@ -59,6 +60,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[Red
 class TestCluster(BrokerContract):
     """The contract on a cluster, where all keys of a script must be in one slot."""
 
+    clients: ClassVar[dict[str, Any]] = {}
+
     @pytest.fixture(autouse=True)
     def _store(self, cluster: tuple[list[RedisServer], str]) -> None:
         nodes, self.url = cluster
@@ -66,7 +69,14 @@ class TestCluster(BrokerContract):
             node.command("FLUSHALL")
 
     def make_broker(self, clock: ManualClock) -> Broker:
-        return connect(self.url, clock=clock)
+        broker = connect(self.url, clock=clock)
+        assert isinstance(broker, RedisBroker)
+        # A client reads the list of all commands when it connects: half a second in each test.
+        # So one serves all brokers, and stays open.
+        broker.server._client = self.clients.get(self.url)
+        self.clients[self.url] = client = broker.server.client
+        client.close = lambda: None
+        return broker
 
     def kill_worker(self, broker: Broker, worker: int) -> None:
         assert isinstance(broker, RedisBroker)

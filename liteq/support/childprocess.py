@@ -1,0 +1,40 @@
+"""Whether this process is a child of a worker, in which no worker may be started.
+
+A child imports the modules of the program. One of them may start an embedded worker when it is
+imported, as web modules do. If that worked in a child too, its children would import the module
+again, and so on without end.
+"""
+
+import os
+import sys
+
+_VARIABLE = "LITEQ_CHILD"
+
+_marked = False
+
+
+def mark_as_child() -> None:
+    """Mark this process, and the processes that it starts with `multiprocessing`."""
+    global _marked
+    _marked = True
+    os.environ[_VARIABLE] = "1"
+
+
+def is_child() -> bool:
+    """Return whether this process is a child of a worker, or a helper of a task in one.
+
+    Helpers are processes of `multiprocessing`, which import modules of the program as children do.
+    Any other program that a task starts is a program of its own, and may start workers.
+    """
+    if _marked:
+        return True
+    return os.environ.get(_VARIABLE) == "1" and _is_helper()
+
+
+def _is_helper() -> bool:
+    multiprocessing = sys.modules.get("multiprocessing.process")
+    if multiprocessing is None:
+        return False
+    # Its own fork server has no parent process, but the mark under which it imports modules.
+    importing = getattr(multiprocessing.current_process(), "_inheriting", False)
+    return importing or multiprocessing.parent_process() is not None
