@@ -54,21 +54,59 @@ def fill_standard_streams() -> None:
 def pidfile(path: str | None) -> Iterator[None]:
     """Keep the pid in the file `path`, if given, for as long as the block runs.
 
-    Raises ConfigurationError for a file that cannot be written.
+    Raises ConfigurationError for a file that cannot be written, or that names another process
+    which runs.
     """
     if not path:
         yield
         return
     file = Path(path)
     try:
-        file.write_text(f"{os.getpid()}\n")
+        _write_pid(file)
     except OSError as exc:
         raise ConfigurationError(f"--pidfile {path}: {exc.strerror}") from exc
     try:
         yield
     finally:
         with suppress(OSError):
-            file.unlink()
+            if _pid_in(file) == os.getpid():  # not that of one started by hand meanwhile
+                file.unlink()
+
+
+def _write_pid(file: Path) -> None:
+    pid = _pid_in(file)
+    if pid is not None and pid != os.getpid() and _runs(pid):
+        raise ConfigurationError(
+            f"--pidfile {file}: process {pid} runs: stop it first, or remove the file if that is "
+            "another program"
+        )
+    if pid is not None:
+        file.unlink(missing_ok=True)  # left by a process that was killed
+    try:
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as exc:
+        raise ConfigurationError(f"--pidfile {file}: it exists, and names no process") from exc
+    with open(handle, "w") as opened:
+        opened.write(f"{os.getpid()}\n")
+
+
+def _pid_in(file: Path) -> int | None:
+    try:
+        return int(file.read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _runs(pid: int) -> bool:
+    if sys.platform == "win32":
+        return False  # not known: there, `os.kill` would end it
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # it belongs to another user
+    return True
 
 
 def _level(text: str) -> str:

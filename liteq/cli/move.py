@@ -71,6 +71,7 @@ def _store(url: str, secret_key: str | bytes | None) -> Movable:
 def _move_tasks(source: Movable, target: Movable) -> Counter[str]:
     moved: Counter[str] = Counter()
     for batch in source.pack(_BATCH):
+        _check(batch, source)
         _check(batch, target)
         target.unpack(batch)
         source.discard(batch)
@@ -81,15 +82,19 @@ def _move_tasks(source: Movable, target: Movable) -> Counter[str]:
 def _move_schedules(source: Broker, target: Broker) -> int:
     entries = source.schedules()
     for entry in entries:
-        check_trust(get(entry.message.serializer), target)
+        for store in (source, target):
+            check_trust(get(entry.message.serializer), store)
     target.schedule([entry._replace(version=0) for entry in entries])
     source.unschedule([entry.name for entry in entries])
     return len(entries)
 
 
-def _check(batch: TransferBatch, target: Broker) -> None:
-    """Raise ImproperlyConfigured for a serializer that the target would not decode."""
+def _check(batch: TransferBatch, store: Broker) -> None:
+    """Raise ImproperlyConfigured for a serializer that workers of `store` would not decode.
+
+    What those of the source refuse is not trusted more in the target, where it may run as code.
+    """
     used = {transfer.record.message.serializer for transfer in batch.transfers}
     used |= {transfer.record.result_serializer or "json" for transfer in batch.transfers}
     for name in used:
-        check_trust(get(name), target)
+        check_trust(get(name), store)

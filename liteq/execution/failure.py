@@ -9,8 +9,8 @@ import os
 import reprlib
 import sys
 from collections.abc import Mapping
-from functools import lru_cache, reduce
-from types import TracebackType
+from functools import lru_cache
+from types import ModuleType, TracebackType
 from typing import Any
 
 from ..exceptions import ChordError, RemoteError, SerializationError, TaskError
@@ -92,7 +92,7 @@ def decode_failure(
 
 def remote_error(name: str, text: str) -> RemoteError:
     """Return an error that stands for one of the class `name`, which is not imported here."""
-    return _remote_class(name.rpartition(".")[2])(text)
+    return _remote_class(_clean(name.rpartition(".")[2]).replace("\0", "\\0"))(text)
 
 
 def with_traceback(exc: BaseException, traceback: str | None) -> BaseException:
@@ -119,14 +119,16 @@ def _original(fields: dict[str, Any], serializer: Serializer) -> BaseException |
 def _known_class(module: str, qualname: str) -> type[Exception] | None:
     """Return the class if its module is imported already and it is an Exception.
 
-    A SystemExit of a task must not end the program that asks for the task's result.
+    Both names come from the store, so nothing may run for them: not `getattr`, by which a module
+    may import others and an object runs its properties. A SystemExit of a task must not end the
+    program that asks for the task's result.
     """
-    try:
-        found = reduce(getattr, qualname.split("."), sys.modules[module])
-    except (KeyError, AttributeError):
-        return None
-    ours: Any = found
-    return ours if isinstance(ours, type) and issubclass(ours, Exception) else None
+    found: Any = sys.modules.get(module)
+    for name in qualname.split("."):
+        if not isinstance(found, ModuleType | type):
+            return None
+        found = vars(found).get(name)
+    return found if isinstance(found, type) and issubclass(found, Exception) else None
 
 
 @lru_cache(256)  # one class for each name, so that `except` catches it again; and a bound

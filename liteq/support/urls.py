@@ -3,7 +3,8 @@
 import re
 
 # A password may hold any character, even a slash or an @, so it is taken to end at the last @.
-_PASSWORD = re.compile(r"(://[^:/?@]*:).*@")
+# Who writes a URL wrong may have left out the colon or a slash of `://`.
+_PASSWORD = re.compile(r"(://[^:/?@]*:|^[a-z+]*:?/{0,2}[^:/?@]*:(?!/)).*@", re.DOTALL)
 _IN_QUERY = re.compile(r"(?i)([?&][^=&]*(?:pass|pwd|secret|token)[^=&]*=)[^&]*")
 
 

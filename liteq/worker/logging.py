@@ -1,7 +1,9 @@
 """Logging of a worker. Only liteq's own loggers are set up, never the root logger."""
 
 import logging
+import os
 import sys
+from io import TextIOWrapper
 from typing import Any, NamedTuple
 
 from .. import signals
@@ -61,6 +63,19 @@ def log_plan(conf: Config, level: str, logfile: str | None) -> LogPlan:
     )
 
 
+class _LogFile(logging.FileHandler):
+    """A log file that only its user may read, whatever the umask: tasks may log secrets."""
+
+    def _open(self) -> TextIOWrapper:
+        return TextIOWrapper(
+            open(self.baseFilename, "ab", opener=_open_private), "utf-8", "backslashreplace"
+        )
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
 def setup_logging(plan: LogPlan) -> None:
     """Set up the loggers of liteq, and those of `get_task_logger`, as `plan` says.
 
@@ -74,7 +89,7 @@ def setup_logging(plan: LogPlan) -> None:
     if signals.setup_logging.receivers:
         signals.setup_logging.send(sender=None, **about)
         return
-    handler = logging.FileHandler(logfile) if logfile else logging.StreamHandler(sys.stderr)
+    handler = _LogFile(logfile) if logfile else logging.StreamHandler(sys.stderr)
     handler.setFormatter(_formatter(format, task_format))
     logger = logging.getLogger("liteq")
     for old in logger.handlers[:]:

@@ -78,6 +78,28 @@ def test_pickles_do_not_go_to_a_server_without_a_key(tmp_path: Path, redis_store
     assert '"celery"' in project.liteq("status", "-A", "project", "--json", code=None)
 
 
+@needs_redis
+def test_a_pickle_that_somebody_put_on_a_server_does_not_go_where_pickles_run(
+    tmp_path: Path, redis_store: str
+) -> None:
+    project = Project(tmp_path)
+    project.python(
+        "from liteq import LiteQ\n"
+        f"app = LiteQ('remote', broker={redis_store!r})\n"
+        "app.send_task('project.add', (1, 2))\n"
+        "broker = app.broker\n"
+        "from liteq.states import Phase\n"
+        "message = broker.listing([Phase.READY], limit=1)[0].message\n"
+        "import pickle\n"
+        "broker.enqueue([message._replace(id='evil', serializer='pickle',"
+        " payload=pickle.dumps(((1, 2), {})))])\n"
+    )
+
+    refused = project.liteq("move", redis_store, FILE, "-A", "project", code=78)
+    assert "pickle runs code when it is decoded" in refused
+    assert project.python("from project import app; print(len(app.broker.counts()))") == "0\n"
+
+
 def test_a_store_is_not_moved_to_itself_nor_to_memory(project: Project) -> None:
     assert "give two stores" in project.liteq("move", FILE, FILE, "-A", "project", code=78)
     assert "cannot be moved" in project.liteq("move", FILE, "memory://", "-A", "project", code=78)

@@ -141,6 +141,30 @@ def test_the_pidfile_is_there_while_the_worker_runs(project: Project, tmp_path: 
 
 
 @posix
+def test_a_second_worker_with_the_same_pidfile_is_refused(project: Project, tmp_path: Path) -> None:
+    argv = ("worker", "-A", "project", "--pidfile", "worker.pid")
+    with project.worker("--pidfile", "worker.pid") as worker:
+        assert f"process {worker.pid} runs" in project.liteq(*argv, code=78)
+        assert int((tmp_path / "worker.pid").read_text()) == worker.pid
+        worker.kill()
+
+    with project.worker("--pidfile", "worker.pid") as worker:  # what a killed one left is no lock
+        assert int((tmp_path / "worker.pid").read_text()) == worker.pid
+
+
+@posix
+def test_the_files_of_a_daemon_are_private_whatever_the_umask(
+    project: Project, tmp_path: Path
+) -> None:
+    project.write("sitecustomize.py", "import os; os.umask(0)")
+    project.env["PYTHONPATH"] += f":{tmp_path}"
+    with project.worker("--pidfile", "worker.pid", "-f", "worker.log"):
+        modes = {(tmp_path / name).stat().st_mode & 0o777 for name in ("worker.pid", "worker.log")}
+
+    assert modes == {0o600}
+
+
+@posix
 def test_term_finishes_running_tasks_and_exits_with_zero(project: Project, tmp_path: Path) -> None:
     notes = tmp_path / "notes"
     with project.worker() as worker:

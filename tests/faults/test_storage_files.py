@@ -366,7 +366,7 @@ def test_a_file_that_others_could_write_is_refused(path: Path, broker: Broker, t
 
 
 @as_root
-@pytest.mark.parametrize("tail", ["", "-wal"])
+@pytest.mark.parametrize("tail", ["", "-wal", "-journal"])
 def test_a_file_of_another_user_is_refused(path: Path, broker: Broker, tail: str) -> None:
     """A log that somebody planted would be read back into the file."""
     send(broker)
@@ -389,6 +389,16 @@ def test_a_folder_that_everybody_may_write_is_refused_unless_it_is_sticky(
     tmp_path.chmod(0o1777)
     send(broker)
     tmp_path.chmod(0o700)
+
+
+@as_root
+def test_a_folder_that_a_shared_group_may_write_is_refused(tmp_path: Path, broker: Broker) -> None:
+    tmp_path.chmod(0o770)
+    send(broker)  # the private group of this user
+    os.chown(tmp_path, -1, 12345)
+
+    with pytest.raises(BrokerInsecure, match="can be written by its group 12345"):
+        send(at(tmp_path / "other.db"))
 
 
 def test_a_folder_in_the_place_of_the_file_is_refused(path: Path, broker: Broker) -> None:

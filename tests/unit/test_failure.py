@@ -1,5 +1,6 @@
 """Exceptions as bytes and back: they arrive as they were, and nothing in them can fail."""
 
+import json
 import sys
 import types
 from collections.abc import Callable
@@ -68,6 +69,44 @@ def sent(exc: BaseException, serializer: Serializer, traceback: str | None = Non
 
 
 # what arrives
+
+
+class Properties:
+    """An object that a module holds, as Django's settings are."""
+
+    ran = False
+
+    @property
+    def error(self) -> type[Exception]:
+        type(self).ran = True
+        return ValueError
+
+
+held = Properties()
+
+
+def stored_error(module: str, name: str) -> BaseException:
+    fields = {"exc_type": name, "exc_module": module, "exc_repr": "no"}
+    return decode_failure(json.dumps(fields).encode(), get("json"))
+
+
+def test_a_stored_error_runs_neither_a_property_nor_the_getattr_of_a_module(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    lazy = types.ModuleType("lazy")
+    vars(lazy)["__getattr__"] = asked.append  # it would import what it is asked for (PEP 562)
+    monkeypatch.setitem(sys.modules, "lazy", lazy)
+
+    assert isinstance(stored_error("lazy", "Error"), RemoteError)
+    assert isinstance(stored_error(__name__, "held.error"), RemoteError)
+    assert not asked
+    assert not Properties.ran
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800", "", ".", "a..b"])
+def test_a_stored_error_may_have_any_name(name: str) -> None:
+    assert isinstance(stored_error(__name__, name), RemoteError)
 
 
 @pytest.mark.parametrize(

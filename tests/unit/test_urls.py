@@ -16,6 +16,13 @@ from liteq.support.urls import has_secrets, safe_url
         ("redis://host:6379/0?password=h@sh&db=1", "redis://host:6379/0?password=***&db=1"),
         ("redis://host/0?ssl_passphrase=hush", "redis://host/0?ssl_passphrase=***"),
         ("redis://host/0?db=1&auth_token=hush", "redis://host/0?db=1&auth_token=***"),
+        ("redis:/me:hush@host/0", "redis:/me:***@host/0"),
+        ("redis//me:hush@host/0", "redis//me:***@host/0"),
+        ("redis:me:hush@host/0", "redis:me:***@host/0"),
+        ("//me:hush@host/0", "//me:***@host/0"),
+        ("sqlite://me:hush@host/x.db", "sqlite://me:***@host/x.db"),
+        ("redis://me:a@b/c:d@host/0", "redis://me:***@host/0"),
+        ("redis://me:hu\nsh@host/0", "redis://me:***@host/0"),
         ("redis://host/0?my-password=hush", "redis://host/0?my-password=***"),
     ],
 )  # fmt: skip

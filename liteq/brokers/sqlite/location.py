@@ -13,7 +13,9 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from ...exceptions import BrokerInsecure, BrokerUnavailable, ConfigurationError
 from .mounts import network_file_system
 
-COMPANIONS = ("-wal", "-shm", "-gate")  # suffixes of the files beside that of the store
+# Suffixes of the files beside that of the store. It has a journal only until it is created; but one
+# that another user puts there would be played into the file.
+COMPANIONS = ("-wal", "-shm", "-gate", "-journal")
 DURABILITIES = ("safe", "strict", "fast")
 
 
@@ -153,18 +155,44 @@ def _check_folder(path: str) -> None:
             f"own beside {os.path.basename(path)}: chown or chmod it, or see whether the disk is "
             f"mounted read-only"
         )
-    found = os.stat(folder)
-    # In a sticky folder such as /tmp, other users cannot replace our files.
-    if sys.platform != "win32" and found.st_mode & (0o002 | stat.S_ISVTX) == 0o002:
+    if sys.platform != "win32" and (whom := _writers(os.stat(folder))) is not None:
         raise BrokerInsecure(
-            f"{folder} can be written by everybody (mode {stat.filemode(found.st_mode)}), so "
-            f"that others could replace the store: chmod o-w it, or choose another folder"
+            f"{folder} can be written by {whom}, so that others could replace the store: "
+            f"chmod go-w it, or choose another folder"
         )
     if (kind := network_file_system(path)) is not None:
         raise ConfigurationError(
             f"{path} is on a network file system ({kind}), where SQLite's locks and shared memory "
             f"do not work: choose a file on a local disk with broker= or LITEQ_BROKER_URL"
         )
+
+
+def _writers(folder: os.stat_result) -> str | None:
+    """Return which others may replace files in the folder, in words; None when nobody may."""
+    mode = folder.st_mode
+    if mode & stat.S_ISVTX:
+        return None  # as in /tmp: only the owner of a file can replace it
+    if mode & 0o002:
+        return f"everybody (mode {stat.filemode(mode)})"
+    if mode & 0o020 and not _is_private(folder.st_gid):
+        return f"its group {folder.st_gid} (mode {stat.filemode(mode)})"
+    return None
+
+
+def _is_private(group: int) -> bool:
+    """Return whether nobody but this user and root is in the group.
+
+    Many systems give each user a group of the same name, and make folders that it may write.
+    """
+    import grp
+    import pwd
+
+    try:
+        found, user = grp.getgrgid(group), pwd.getpwuid(os.geteuid())
+    except KeyError:
+        return group == 0
+    others = {*found.gr_mem} - {user.pw_name, "root"}
+    return not others and (group == 0 or (user.pw_gid == group and found.gr_name == user.pw_name))
 
 
 def _uid() -> int | str:
