@@ -150,7 +150,10 @@ class Window:
 
     def start(self, place: str) -> None:
         """Send a job. The file's name is an argument, so that each run writes the same file."""
-        name = f"{place}-{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() % 10**9:09}.pgm"
+        # One reading: the clock of `strftime` lags, and may still be in the second before.
+        second, rest = divmod(time.time_ns(), 10**9)
+        when = time.strftime("%Y%m%d-%H%M%S", time.localtime(second))
+        name = f"{place}-{when}-{rest:09}.pgm"
         draw.delay(place, self.size, str(self.pictures / name))
 
     def tick(self) -> None:
