@@ -16,7 +16,6 @@ _CURE = (
     "app.Worker(pool='threads')"
 )
 
-
 _PACKAGE = __name__.partition(".")[0]
 
 

@@ -80,17 +80,14 @@ def _write_pid(file: Path) -> None:
             f"--pidfile {file}: process {pid} runs: stop it first, or remove the file if that is "
             "another program"
         )
-    if pid is not None:
-        file.unlink(missing_ok=True)  # left by a process that was killed
-    try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError as exc:
-        raise ConfigurationError(f"--pidfile {file}: it exists, and names no process") from exc
-    with open(handle, "w") as opened:
+    # What a process that was killed has left; it is empty if that was in the midst of writing.
+    file.unlink(missing_ok=True)
+    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
         opened.write(f"{os.getpid()}\n")
 
 
 def _pid_in(file: Path) -> int | None:
+    """Return the pid in the file; None when it does not exist or holds none."""
     try:
         return int(file.read_text())
     except (FileNotFoundError, ValueError):

@@ -120,15 +120,17 @@ def _known_class(module: str, qualname: str) -> type[Exception] | None:
     """Return the class if its module is imported already and it is an Exception.
 
     Both names come from the store, so nothing may run for them: not `getattr`, by which a module
-    may import others and an object runs its properties. A SystemExit of a task must not end the
+    may import others and an object runs its properties, nor `isinstance`, which asks an object for
+    its `__class__`. A SystemExit of a task must not end the
     program that asks for the task's result.
     """
     found: Any = sys.modules.get(module)
     for name in qualname.split("."):
-        if not isinstance(found, ModuleType | type):
+        if not issubclass(type(found), ModuleType | type):
             return None
         found = vars(found).get(name)
-    return found if isinstance(found, type) and issubclass(found, Exception) else None
+    is_class = issubclass(type(found), type)
+    return found if is_class and issubclass(found, Exception) else None
 
 
 @lru_cache(256)  # one class for each name, so that `except` catches it again; and a bound

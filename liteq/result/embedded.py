@@ -27,7 +27,7 @@ class EmbeddedWorkers:
     def ended(self, worker: int, why: str) -> None:
         """Note that the worker has ended, or no longer gives any outcome."""
         if worker in self._running:
-            self._running.discard(worker)
+            self._running.remove(worker)
             self._ended[worker] = why
             self._since = time.monotonic()
 

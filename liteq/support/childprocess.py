@@ -1,4 +1,4 @@
-"""Whether this process is a child of a worker, in which no worker may be started.
+"""Tell whether this process is a child of a worker, in which no worker may be started.
 
 A child imports the modules of the program. One of them may start an embedded worker when it is
 imported, as web modules do. If that worked in a child too, its children would import the module

@@ -62,11 +62,6 @@ class Supervisor:
 
     # start and stop
 
-    def run(self) -> None:
-        """Enter the store, work, and leave it."""
-        self.start()
-        self.serve()
-
     def serve(self) -> None:
         """Work until `stop` is called and what runs is done."""
         try:

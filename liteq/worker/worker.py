@@ -33,6 +33,7 @@ from .timelimits import TimeLimits
 
 _LOAD = "liteq.worker.child:load_app"
 _MAKE = "liteq.worker.child:make_runner"
+_STOPPED = "was stopped"
 
 
 class Worker:
@@ -94,11 +95,13 @@ class Worker:
         Raises ImproperlyConfigured for invalid settings, BrokerError when the store fails.
         """
         if self._in_child():
+            self._log_not_started()
             return
         supervisor = self.prepare()
         self._thread = threading.current_thread()
         try:
-            supervisor.run()
+            supervisor.start()
+            self._serve(supervisor)
         finally:
             self._thread = None
 
@@ -107,8 +110,7 @@ class Worker:
 
         Raises ImproperlyConfigured for invalid settings, and in a child process of a worker.
         """
-        only_definitions()
-        if is_child():
+        if self._in_child():
             raise ImproperlyConfigured("a child process of a worker cannot be a worker")
         self.app.load_tasks()
         self._lifecycle.starting()
@@ -124,6 +126,7 @@ class Worker:
         Raises what `run` raises, and LiteqError when it was started already.
         """
         if self._in_child():
+            self._log_not_started()
             return self
         if self._thread is not None:
             raise LiteqError("this worker was started already")
@@ -161,7 +164,7 @@ class Worker:
         if not warm:
             supervisor.stop(force=True)
             thread.join(5.0)
-            self._ended("was stopped")  # even if a task keeps its thread from ending
+            self._note_end(supervisor, _STOPPED)  # even if a task keeps its thread from ending
         self._thread = None
         return warm
 
@@ -183,36 +186,43 @@ class Worker:
             self._error = exc
             self._started.set()
             return
-        self.app.backend.embedded.started(supervisor.worker)
         self._started.set()
         try:
-            supervisor.serve()
+            self._serve(supervisor)
         except Exception as exc:  # noqa: BLE001 - nobody else would tell the host program
             told = isinstance(exc, LiteqError)
             logger.critical("the worker has ended: %s", exc, exc_info=None if told else exc)
-            self._ended(f"has ended: {exc}")
-        finally:
-            self._ended("was stopped")
 
-    def _ended(self, why: str) -> None:
-        assert self._supervisor is not None
-        self.app.backend.embedded.ended(self._supervisor.worker, why)
+    def _serve(self, supervisor: Supervisor) -> None:
+        """Work until stopped; the waits of this program see that a worker runs, and how it ends."""
+        self.app.backend.embedded.started(supervisor.worker)
+        why = _STOPPED
+        try:
+            supervisor.serve()
+        except Exception as exc:
+            why = f"has ended: {exc}"
+            raise
+        finally:
+            self._note_end(supervisor, why)
+
+    def _note_end(self, supervisor: Supervisor, why: str) -> None:
+        self.app.backend.embedded.ended(supervisor.worker, why)
 
     def _in_child(self) -> bool:
-        """Return whether this is a child process of a worker, which starts none; log it.
+        """Return whether this is a child process of a worker, which must not start one.
 
         Raises EndOfDefinitions in a child that runs the program's own script.
         """
         only_definitions()
-        if is_child():
-            logger.warning(
-                "the worker of %r is not started in process %d, a child process of a worker that "
-                "imports the program's modules",
-                self.app.main,
-                os.getpid(),
-            )
-            return True
-        return False
+        return is_child()
+
+    def _log_not_started(self) -> None:
+        logger.warning(
+            "the worker of %r is not started in process %d, a child process of a worker that "
+            "imports the program's modules",
+            self.app.main,
+            os.getpid(),
+        )
 
     # its parts
 

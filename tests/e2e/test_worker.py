@@ -148,8 +148,10 @@ def test_a_second_worker_with_the_same_pidfile_is_refused(project: Project, tmp_
         assert int((tmp_path / "worker.pid").read_text()) == worker.pid
         worker.kill()
 
-    with project.worker("--pidfile", "worker.pid") as worker:  # what a killed one left is no lock
-        assert int((tmp_path / "worker.pid").read_text()) == worker.pid
+    for left in (f"{worker.pid}\n", "", "no pid"):  # what a killed one left is no lock
+        (tmp_path / "worker.pid").write_text(left)
+        with project.worker("--pidfile", "worker.pid") as worker:
+            assert int((tmp_path / "worker.pid").read_text()) == worker.pid
 
 
 @posix

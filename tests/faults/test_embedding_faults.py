@@ -256,6 +256,29 @@ except Exception as error:
     assert "RuntimeError: broken" in out, "the traceback of what nobody expected"
 
 
+def test_a_wait_ends_when_a_worker_in_a_thread_of_the_program_was_stopped(project: Project) -> None:
+    source = """
+import threading
+from liteq.signals import worker_ready
+from project import app, add
+ready = threading.Event()
+worker_ready.connect(lambda **_: ready.set(), weak=False)
+worker = app.Worker(pool="threads", concurrency=1)
+thread = threading.Thread(target=worker.run)
+thread.start()
+ready.wait()
+worker.stop()
+try:
+    add.apply_async((1, 2), countdown=600).get()
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+    out = project.python(source)
+
+    assert "TimeoutError" in out
+    assert "no worker is up: that of this program was stopped" in out
+
+
 def test_a_wait_goes_on_while_another_worker_is_up(project: Project) -> None:
     source = """
 from project import app, add

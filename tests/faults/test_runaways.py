@@ -66,19 +66,20 @@ def test_a_module_that_starts_its_worker_when_imported_starts_one(
     assert len(told) <= 2 + 2, "one line a process that imports the module"
 
 
-def test_only_the_process_of_the_worker_says_so_once(tmp_path: Path) -> None:
+def test_children_import_the_module_that_made_the_app_and_not_one_that_uses_it(
+    tmp_path: Path,
+) -> None:
     project = Project(tmp_path)
     project.write("tasks.py", MAKE + TASKS)
     project.write("site_.py", "from tasks import app, add\n" + START)
 
     out = project.python("import site_; print(site_.add.delay(2, 3).get(timeout=20))")
 
-    assert out == "5\n", "children import the module that made the app, and so start nothing"
+    assert out == "5\n", "and no line about a worker that is not started in a child"
 
 
 FROZEN = """
 import sys
-from pathlib import Path
 print("the program starts", flush=True)
 {how}
 from project import app, add

@@ -11,12 +11,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from liteq.brokers import connect
 from liteq.brokers.base import Broker
-from liteq.brokers.sqlite import mounts
+from liteq.brokers.sqlite import location, mounts
 from liteq.exceptions import (
     BrokerCorrupt,
     BrokerGone,
@@ -399,6 +400,22 @@ def test_a_folder_that_a_shared_group_may_write_is_refused(tmp_path: Path, broke
 
     with pytest.raises(BrokerInsecure, match="can be written by its group 12345"):
         send(at(tmp_path / "other.db"))
+
+
+@as_root
+def test_a_folder_that_only_the_private_group_of_the_user_may_write_is_used() -> None:
+    """Where the umask is 002, each folder is like that."""
+    import pwd
+
+    user = pwd.getpwnam("daemon")  # its group has its name, and no other members
+    with TemporaryDirectory() as folder:  # not below one that only root may enter
+        os.chown(folder, user.pw_uid, user.pw_gid)
+        Path(folder).chmod(0o770)
+        os.seteuid(user.pw_uid)
+        try:
+            location.prepare(f"{folder}/store.db")
+        finally:
+            os.seteuid(0)
 
 
 def test_a_folder_in_the_place_of_the_file_is_refused(path: Path, broker: Broker) -> None:
