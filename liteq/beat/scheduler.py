@@ -14,6 +14,7 @@ logger: logging.Logger = logging.getLogger("liteq.beat")
 
 _BATCH = 100  # steps in one transaction, so that others can write in between
 _BATCHES = 100  # transactions in one turn
+_UNREADABLE = (ValueError, OverflowError, OSError)  # no schedule, or no time of a calendar
 _TRIES = 10  # attempts to write the declared entries, while other processes that start do the same
 
 
@@ -33,6 +34,7 @@ class Scheduler:
         self._started = False
         self._check_all = True  # not only the entries that are due
         self._unreadable: set[tuple[str, int]] = set()  # name and version
+        self._read_all = False  # an entry that is due cannot be read: the next one is looked for
 
     def turn(self) -> float | None:
         """Fire what is due; return when to call this again (epoch seconds), None for never."""
@@ -41,7 +43,7 @@ class Scheduler:
             upcoming = self._next_due()
             if not self._check_all and (upcoming is None or upcoming > self._broker.clock()):
                 return upcoming
-            self.step()
+            self._read_all = not self.step()
         return self._broker.clock()
 
     def step(self) -> list[tuple[Due, Fired]]:
@@ -63,14 +65,17 @@ class Scheduler:
         self._check_all = True
 
     def _next_due(self) -> float | None:
-        if not self._unreadable:
-            return self._broker.next_fire()
+        upcoming = self._broker.next_fire()
+        if not (self._unreadable or self._read_all):
+            return upcoming
         readable = [
-            each
+            each.due
             for each in self._broker.schedules()
-            if (each.name, each.version) not in self._unreadable
+            if each.due is not None and (each.name, each.version) not in self._unreadable
         ]
-        return min((each.due for each in readable if each.due is not None), default=None)
+        due = min(readable, default=None)
+        self._read_all = due != upcoming
+        return due
 
     def _start(self) -> None:
         if not self._started:
@@ -96,14 +101,14 @@ class Scheduler:
     def _due(self, entries: Sequence[Entry], now: float) -> list[Due]:
         try:
             return due(entries, now)
-        except ValueError:
+        except _UNREADABLE:
             return [step for entry in entries for step in self._due_alone(entry, now)]
 
     def _due_alone(self, entry: Entry, now: float) -> list[Due]:
         """Return the step of one entry; log an unreadable one, so that the others can fire."""
         try:
             return due([entry], now)
-        except ValueError:
+        except _UNREADABLE:
             if (entry.name, entry.version) not in self._unreadable:
                 self._unreadable.add((entry.name, entry.version))
                 logger.exception("Scheduler: %s cannot fire", entry.name)

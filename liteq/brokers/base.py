@@ -171,6 +171,7 @@ class Broker(ABC):
         * BrokerGone: its file was deleted or replaced while it was in use.
     * BrokerTooNew: the store was written by a newer liteq. The worker stops.
     * BrokerInsecure: other users could write the store. Raised when it is opened.
+    * BrokerRefused: the store can never hold a value as it is. Nothing was done.
 
     The first verb may also raise ConfigurationError, for a store that cannot work where it is.
     """
@@ -433,7 +434,7 @@ def parse_info(info: str) -> Mapping[str, Any]:
     """Return the `info` of a worker as a mapping; an empty one if it is not a JSON object."""
     try:
         parsed = json.loads(info)
-    except ValueError:  # any program that can write the store can write anything
+    except (TypeError, ValueError, RecursionError):  # any program may have written it
         return {}
     return parsed if isinstance(parsed, dict) else {}
 

@@ -22,6 +22,7 @@ from ..support.plugins import load
 from .base import Limits, Run
 from .frames import FrameReader, pack
 from .memory import resident_kib
+from .outcomes import pack as pack_outcome
 from .process_state import ProcessState
 from .scoreboard import Scoreboard
 from .spawn import Setup
@@ -97,7 +98,7 @@ class Child:
             outcome = run(Delivery(Message._make(message), Receipt(*receipt), *rest))
             if os.getpid() != self._pid:
                 os._exit(0)  # the task forked, and this is its child, which returned here
-            self._outcomes.append((ticket, outcome.kind.value, *outcome[1:]))
+            self._outcomes.append(pack_outcome(ticket, outcome))
             self._tasks_left -= 1
             if self._tasks_left == 0 or self._too_large():
                 break

@@ -16,7 +16,7 @@ from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
 from typing import Any
 
 from ..model.message import Delivery
-from ..model.outcome import Kind, Outcome
+from ..model.outcome import Kind
 from .base import (
     STOPPED,
     Death,
@@ -27,18 +27,17 @@ from .base import (
     RunnerSpec,
     Running,
     Slot,
-    StateUpdate,
 )
 from .child import DRAIN, OUTCOMES, READY, RECALL, RETURNED, RUN, START_FAILED, STATE, to_item
 from .frames import Channel
-from .launchers import Callbacks, Launcher, make_launcher
+from .launchers import Callbacks, Launcher, logger, make_launcher
+from .outcomes import MALFORMED, state_of
+from .outcomes import unpack as unpack_outcomes
 from .scoreboard import Scoreboard
 from .spawn import Setup
 
 _FIRST_PAUSE, _SHORT_PAUSE, _LONGEST_PAUSE = 0.1, 0.2, 5.0  # seconds before a child is replaced
 _MAX_FAILED_STARTS = 5  # of one slot in a row, before the pool is broken
-_new = tuple.__new__
-_KINDS = {kind.value: kind for kind in Kind}
 
 
 class _ChildState:
@@ -262,23 +261,40 @@ class ProcessPool(Pool):
                 self._schedule_start(child)
 
     def _receive(self, child: _ChildState, channel: Channel) -> None:
+        for frame in channel.receive():
+            try:
+                self._take(child, *frame)
+            except MALFORMED as exc:
+                channel.eof = channel.broken = True
+                logger.debug("malformed frame of process %s: %r", child.pid, exc)
+                break
+        if channel.broken:
+            logger.error(
+                "process %s has sent what cannot be read, so it is replaced: a task, or a process "
+                "that it forked, has written to its stream",
+                child.pid,
+            )
+            _kill_group(child.pid)
+
+    def _take(self, child: _ChildState, kind: int, value: Any) -> None:
+        """Take in one frame of a child. Raises one of MALFORMED."""
         slot = child.slot
-        for kind, value in channel.receive():
-            if kind == OUTCOMES:
-                child.finished_any = True
-                pop, add = slot.holding.pop, self._events.finished.append
-                for ticket, name, *rest in value:
-                    # Half the time of the named constructor.
-                    add((pop(ticket), _new(Outcome, (_KINDS[name], *rest))))
-            elif kind == RETURNED:
-                slot.recalled = False
-                self._events.returned += [slot.holding.pop(ticket) for ticket in value]
-            elif kind == STATE:
-                self._events.updates.append(StateUpdate(*value))
-            elif kind == READY:
-                child.ready, slot.up, child.pid = True, not child.draining, value
-            elif kind == START_FAILED:
-                self._start_error = value
+        if kind == OUTCOMES:
+            child.finished_any = True
+            pop, add = slot.holding.pop, self._events.finished.append
+            for ticket, outcome in unpack_outcomes(value):
+                add((pop(ticket), outcome))
+        elif kind == RETURNED:
+            slot.recalled = False
+            for ticket in value:
+                self._events.returned.append(slot.holding.pop(ticket))
+        elif kind == STATE:
+            self._events.updates.append(state_of(value))
+        elif kind == READY:
+            child.ready, slot.up = True, not child.draining
+            child.pid = child.pid or int(value)  # before the fork server has told it
+        elif kind == START_FAILED:
+            self._start_error = str(value)
 
 
 def _exit_reason(code: int | None) -> str:

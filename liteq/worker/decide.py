@@ -6,7 +6,7 @@ from typing import assert_never
 from ..brokers.base import Rescue
 from ..config import Config
 from ..model.graph import Graph, Place
-from ..model.message import Delivery, Message
+from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome, Policy, Settlement
 from ..states import FAILURE, IGNORED, REVOKED, SUCCESS, Phase, phase_for_eta
 
@@ -64,6 +64,21 @@ def decide_rescue(
     return Rescue(released, [decide(each, lost(each), policy, now) for each in charged])
 
 
+def decide_refused(settlement: Settlement, error: Outcome, policy: Policy) -> Settlement:
+    """Return what to write of a task instead of a `settlement` that the store refuses for good."""
+    return Settlement(
+        receipt=settlement.receipt,
+        phase=Phase.FAILED,
+        at=settlement.at,
+        result=error.result,
+        result_serializer=error.serializer,
+        traceback=error.traceback,
+        keep_until=policy.kept_until(Phase.FAILED, settlement.at),
+        lost=settlement.lost,
+        tied=True,  # perhaps; what follows from its end is looked for
+    )
+
+
 def runs_again(delivery: Delivery, policy: Policy) -> bool:
     """Return whether a task that has just lost its process may run again."""
     return delivery.message.acks_late and delivery.lost + 1 < policy.max_lost
@@ -102,7 +117,7 @@ def _ignored(delivery: Delivery, outcome: Outcome, policy: Policy, now: float) -
 
 
 def _retry(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
-    message = delivery.message if outcome.message is None else Message(*outcome.message)
+    message = outcome.message or delivery.message
     attempt = message._replace(retries=delivery.message.retries + 1, eta=outcome.eta)
     return Settlement(
         receipt=delivery.receipt,
@@ -119,15 +134,14 @@ def _retry(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
 
 def _replaced(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
     """Store the tasks that replace it; the last of them takes its id and its place."""
-    last = Message(*outcome.message)
-    place = Place(*outcome.place)
+    last, place = outcome.message or delivery.message, outcome.place or Place()
     return Settlement(
         receipt=delivery.receipt,
         phase=phase_for_eta(last.eta, now) if place.waits is None else Phase.WAITING,
         at=now,
         retry=last,
         lost=delivery.lost,
-        graph=Graph.from_tuples(outcome.graph),
+        graph=outcome.graph or Graph(),
         place=place,
         why="replaced",
     )

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from ..brokers.base import Broker
+from ..exceptions import BrokerError
 from ..support.clock import JumpDetector
 from .plan import Plan
 from .rescue import rescue
@@ -16,6 +17,7 @@ _UPKEEP_EVERY = 0.25
 _IDLE_AFTER = 5.0
 _SWEEP_EVERY = 30.0
 _SWEEP_BATCH = 500  # records, so that a sweep holds the write lock for milliseconds only
+_AFTER_ERROR = 30.0  # seconds before a duty is tried again that raised what is no BrokerError
 _FAR = 3600.0  # seconds: the longest sleep until an eta
 _MIN_FIRE_INTERVAL = 0.1  # seconds: a busy worker is notified often
 
@@ -70,11 +72,26 @@ class Maintenance:
         self._idle_upkeep_done = False
 
     def run(self) -> None:
-        """Run the duties that are due."""
+        """Run the duties that are due. Raises BrokerError when the store fails."""
         now = time.monotonic()
         for duty, at in list(self._at.items()):
             if at <= now:
-                self._at[duty] = now + duty()
+                self._at[duty] = now + self._do(duty)
+
+    def _do(self, duty: Callable[[], float]) -> float:
+        """Run one duty; return the seconds after which it is due again.
+
+        What is in the store, which others can write too, must not end the worker: so an error
+        that nobody has thought of costs this duty a while, and nothing else.
+        """
+        try:
+            return duty()
+        except BrokerError:
+            raise
+        except Exception:  # noqa: BLE001 - see above
+            name = duty.__name__.strip("_")
+            logger.exception("the worker's duty %s failed: tried again in %g s", name, _AFTER_ERROR)
+            return _AFTER_ERROR
 
     # Each duty returns the seconds after which it is due again.
 

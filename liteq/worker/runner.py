@@ -187,7 +187,7 @@ class Runner:
             sig = retry.sig
             call = (sig.args, sig.kwargs, sig.options)
             message = self._producer.retry_message(task, delivery.message, *call)
-            again = tuple(without_inputs(message) if delivery.inputs is not None else message)
+            again = without_inputs(message) if delivery.inputs is not None else message
         return Outcome(
             Kind.RETRY,
             encode_failure(reason, self._serializer),
@@ -220,9 +220,9 @@ class Runner:
             Kind.REPLACED,
             runtime=perf_counter() - since,
             note=f"replaced by {bounded_repr(sig)}",
-            message=tuple(made.message),
-            graph=made.rest.to_tuples(),
-            place=tuple(made.place),
+            message=made.message,
+            graph=made.rest,
+            place=made.place,
         )
 
     def _unknown(self, message: Message, since: float) -> Outcome:

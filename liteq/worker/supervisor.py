@@ -8,20 +8,21 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from selectors import EVENT_READ, BaseSelector, DefaultSelector
 from typing import TypeVar
 
 from ..brokers.base import Broker, Claim, Listener
-from ..exceptions import BrokerError, BrokerLocked, BrokerUnreachable
+from ..exceptions import BrokerError, BrokerLocked, BrokerRefused, BrokerUnreachable
 from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome, Settlement
 from ..pools import Pool
 from ..pools.base import Death, StateUpdate
 from ..support.wakeup import Wakeup
 from .batching import Batching
-from .decide import decide
+from .decide import decide, decide_refused
 from .lifecycle import Lifecycle
-from .lost import lost_outcome
+from .lost import lost_outcome, refused_outcome
 from .maintenance import Maintenance
 from .plan import Plan
 from .shutdown import Shutdown
@@ -33,6 +34,7 @@ T = TypeVar("T")
 
 _POLL_EVERY = 1.0  # seconds between two polls of the store, should a notification be lost
 _STOPPING_POLL = 0.1  # seconds between two looks at what still runs, during a shutdown
+_MOST_UPDATES = 1000  # states of tasks that wait for a store that fails; older ones are dropped
 
 
 class Supervisor:
@@ -54,6 +56,7 @@ class Supervisor:
         self._open: list[Wakeup | BaseSelector | Listener] = [self._wakeup, self._selector]
         self._settlements: list[Settlement] = []  # still to be written
         self._returned: list[Delivery] = []  # still to be handed out again, or released
+        self._updates: dict[str, StateUpdate] = {}  # by task: the last state, still to be written
         self._may_claim = True  # there may be something to claim
         self._only_idle = False  # what was left over fits only an idle slot: claim for these alone
         self._load_revoked = False
@@ -128,8 +131,9 @@ class Supervisor:
         try:
             self.pool.close()
             self._collect()
+            # Also while the store is left alone: this is the last chance.
             if self._settlements:
-                self._write(None)  # also while the store is left alone: this is the last chance
+                self._write_all(None)
             self._release(self._returned)
             self.broker.unregister(self.worker)
         except BrokerError as exc:
@@ -225,8 +229,8 @@ class Supervisor:
         )
         self.done += len(events.finished)
         self._returned += events.returned
-        for update in events.updates:
-            self._report(update)
+        self._updates.update((update.id, update) for update in events.updates)
+        self._report()
         for death in events.deaths:
             self._child_died(death)
         verbose = self.log.verbose
@@ -234,8 +238,20 @@ class Supervisor:
             if verbose or outcome.kind is not Kind.SUCCEEDED:
                 self.log.finished(delivery, outcome)
 
-    def _report(self, update: StateUpdate) -> None:
-        self._store.attempt(lambda: self.broker.report(*update))
+    def _report(self) -> None:
+        """Write the states that running tasks have set, of each task the last one."""
+        while len(self._updates) > _MOST_UPDATES:
+            del self._updates[next(iter(self._updates))]
+        while self._updates and not self._store.active:
+            id, update = next(iter(self._updates.items()))
+            if self._store.attempt(partial(self._report_one, update)):
+                del self._updates[id]
+
+    def _report_one(self, update: StateUpdate) -> None:
+        try:
+            self.broker.report(*update)
+        except BrokerRefused as exc:
+            logger.warning("a state of the task %s is dropped: %s", update.id, exc)
 
     def _child_died(self, death: Death) -> None:
         """Charge the task that the child process was in; what waited behind it goes back."""
@@ -272,7 +288,7 @@ class Supervisor:
         if self._store.active:
             return []
         try:
-            claimed = self._write(claim)
+            claimed = self._write_all(claim)
         except BrokerError as exc:
             self._store.failed(exc)
             return []
@@ -280,11 +296,30 @@ class Supervisor:
         self._maintenance.busy()
         return claimed
 
-    def _write(self, claim: Claim | None) -> list[Delivery]:
+    def _write_all(self, claim: Claim | None) -> list[Delivery]:
         """Settle and claim in one transaction; return what was claimed. Raises BrokerError."""
-        settlements = self._settlements
-        settled = self.broker.settle(settlements, claim)
+        try:
+            claimed = self._write(self._settlements, claim)
+        except BrokerRefused:  # rare, so only now it is worth finding out which one
+            self._write_each()
+            return []
         self._settlements = []
+        return claimed
+
+    def _write_each(self) -> None:
+        """Settle one by one: a task whose outcome is refused for good has failed by that."""
+        while self._settlements:
+            settlement = self._settlements[0]
+            try:
+                self._write([settlement], None)
+            except BrokerRefused as exc:
+                logger.error("task number %s failed: %s", settlement.receipt.key, exc)
+                outcome = refused_outcome(exc, self.plan.serializer)
+                self._write([decide_refused(settlement, outcome, self.plan.policy)], None)
+            del self._settlements[0]
+
+    def _write(self, settlements: Sequence[Settlement], claim: Claim | None) -> list[Delivery]:
+        settled = self.broker.settle(settlements, claim)
         for receipt in settled.refused:
             logger.warning("claim lost; result dropped: task number %s", receipt.key)
         if claim is not None and len(settled.claimed) < claim.limit:

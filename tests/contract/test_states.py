@@ -217,9 +217,9 @@ def test_a_run_ends_as_the_worker_decides() -> None:
         outcome = Outcome(
             kind,
             eta=eta,
-            message=tuple(message),
-            graph=((), (), ()),  # an empty one, as it travels
-            place=tuple(place),
+            message=message,
+            graph=Graph(),
+            place=place,
             exhausted=exhausted,
             reported=reported,
         )

@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from math import inf
 from typing import Any
 
-from ...exceptions import SecurityError
+from ...exceptions import InvalidTaskError, SecurityError
 from ...model.entry import Entry, Fired, Firing
 from ...model.graph import ALONE, Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
@@ -25,6 +26,7 @@ from ..base import (
     WorkerInfo,
 )
 from ..listeners import LocalListener
+from ..stored import set_aside
 from ..transfer import Movable, Transfer, TransferBatch
 from .arguments import Arguments, claim_args, graph_args, messages_args, settlement_args
 from .checkup import find_faults, gather_facts, warn_of_risks
@@ -35,11 +37,11 @@ from .location import RedisLocation
 from .moving import batch_args, discard_args, transfer_of, workflows_of
 from .packing import pack_message
 from .registry import WorkerRegistry
-from .replies import attempts_of, delivery_of, fields_of, record_of
+from .replies import attempts_of, delivery_of, fields_of, receipt_of, record_of
 from .rescue import DeadWorker, dead_workers
 from .schedules import entry_args, entry_of, firing_args
 from .server import Server
-from .signing import Signed, Signing, Unsigned, settle_as_dead
+from .signing import Signed, Signing, Unsigned
 
 _FETCH = 500  # records in one reply
 _DUE = 500  # tasks made ready by one script, so that the server is never busy for long
@@ -126,8 +128,8 @@ class RedisBroker(Movable):
 
     def to_terminate(self, worker: int) -> list[ToTerminate]:
         reply = _decoded(self._run("to_terminate", worker))
-        claims = zip(reply[::2], reply[1::2], strict=True)
-        return [ToTerminate(Receipt(id, int(token)), id) for id, token in claims]
+        claims = zip(reply[::2], reply[1::2], strict=False)
+        return [ToTerminate(Receipt(id, int(token)), id) for id, token in claims if token.isdigit()]
 
     # results
 
@@ -239,8 +241,9 @@ class RedisBroker(Movable):
         fields = reply if isinstance(reply, dict) else fields_of(reply)  # a cluster's client: dict
         counts = []
         for field, tasks in fields.items():
-            phase, _, queue = field.decode().partition(":")
-            counts.append(QueueCount(queue, Phase(int(phase)), int(tasks)))
+            with suppress(ValueError):  # another program, or a newer version, may have more
+                phase, _, queue = field.decode().partition(":")
+                counts.append(QueueCount(queue, Phase(int(phase)), int(tasks)))
         return sorted(counts)
 
     def listing(
@@ -322,25 +325,35 @@ class RedisBroker(Movable):
         return claim_args(claim, self._last_tokens.get(claim.worker, 0))
 
     def _deliveries(self, claim: Claim, replies: list[Any]) -> list[Delivery]:
-        """Return what was claimed. Tasks that are not genuine are settled as dead instead."""
-        if not replies:
-            return []
-        claimed = list(map(delivery_of, replies))
-        self._last_tokens[claim.worker] = max(delivery.receipt.token for delivery in claimed)
-        genuine, rejected = self._verified(claimed)
-        if rejected:
-            self.settle(rejected)
-        return genuine
+        """Return what was claimed. What cannot be read, or is not genuine, is set aside."""
+        claimed: list[Delivery] = []
+        while replies:
+            self._last_tokens[claim.worker] = max(int(token) for _, token, *_ in replies)
+            good, bad = self._sorted_out(replies)
+            claimed += good
+            if not bad:
+                break
+            self.settle(bad)
+            # Behind them others may be ready.
+            more = claim._replace(limit=claim.limit - len(claimed))
+            replies = self._run("claim", *self._claim_args(more)) if more.limit else []
+        return claimed
 
-    def _verified(self, deliveries: Iterable[Delivery]) -> tuple[list[Delivery], list[Settlement]]:
-        """Return those that are genuine, and the settlements of the others, which are dead."""
-        genuine, rejected = [], []
-        for delivery in deliveries:
+    def _sorted_out(self, replies: Iterable[Any]) -> tuple[list[Delivery], list[Settlement]]:
+        """Return the deliveries that can be run, and the settlements that set the others aside."""
+        good, bad = [], []
+        for reply in replies:
             try:
-                genuine.append(self._signing.verify_delivery(delivery))
+                delivery = delivery_of(reply)
+            except InvalidTaskError as exc:
+                bad.append(set_aside(receipt_of(reply), "a task", exc, self.clock()))
+                continue
+            try:
+                good.append(self._signing.verify_delivery(delivery))
             except SecurityError as exc:
-                rejected.append(settle_as_dead(delivery, exc, self.clock()))
-        return genuine, rejected
+                receipt, task = delivery.receipt, delivery.message.task
+                bad.append(set_aside(receipt, task, exc, self.clock(), lost=delivery.lost))
+        return good, bad
 
     def _take_back(self, worker: DeadWorker, decide: DecideRescue) -> list[str]:
         """Take back what a dead worker holds, as `decide` says; return the ids of those tasks.
@@ -350,10 +363,17 @@ class RedisBroker(Movable):
         its token. Messages are written as they were read, and errors as text: this process may
         not have the key that their application signs with.
         """
-        held = list(map(delivery_of, self._run("held", worker.number)))
+        replies = self._run("held", worker.number)
+        held, unreadable = [], []
+        for reply in replies:
+            try:
+                held.append(delivery_of(reply))
+            except InvalidTaskError as exc:
+                unreadable.append(set_aside(receipt_of(reply), "a task", exc, self.clock()))
         released, settlements = decide(worker.info, held)
-        args: Arguments = [worker.number, int(worker.proven), len(held)]
-        args += (delivery.receipt.token for delivery in held)
+        settlements = [*settlements, *unreadable]
+        args: Arguments = [worker.number, int(worker.proven), len(replies)]
+        args += (token for _, token, *_ in replies)
         args.append(len(released))
         for receipt in released:
             args += receipt
@@ -401,4 +421,4 @@ class RedisBroker(Movable):
 
 
 def _decoded(replies: Sequence[bytes]) -> list[str]:
-    return [reply.decode() for reply in replies]
+    return [reply.decode(errors="backslashreplace") for reply in replies]

@@ -22,7 +22,8 @@ def id_pages(
     keys = list(_keys(server, phases, queues))
     members = sorted({member for key in keys for member in _members(server, key)})
     for start in range(0, len(members), size):
-        yield [member[_SEQ:].decode() for member in members[start : start + size]]
+        ids = (member[_SEQ:] for member in members[start : start + size])
+        yield [id.decode(errors="backslashreplace") for id in ids]
 
 
 def matches(

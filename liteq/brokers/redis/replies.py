@@ -3,18 +3,43 @@
 Those about periodic tasks are in `schedules.py`, those about tasks of another store in `moving.py`.
 """
 
+from contextlib import suppress
 from typing import Any
 
+from ...exceptions import InvalidTaskError
 from ...model.message import Attempt, Delivery, Input, Receipt, Record
-from ...states import Phase
+from ..stored import phase_of, unreadable_record
 from .packing import unpack_message
+
+UNREADABLE = (InvalidTaskError, AttributeError, LookupError, TypeError, ValueError)
+"""What is raised where the server sends what no liteq has stored."""
 
 _ATTEMPT_SIZE = 5  # values of an attempt, see add_attempt in scripts/tasks.lua
 
 
 def delivery_of(reply: list[Any]) -> Delivery:
-    """Return a delivery, from `delivery_of` in scripts/claiming.lua."""
-    id, token, message, details = reply
+    """Return a delivery, from `delivery_of` in scripts/claiming.lua.
+
+    Raises InvalidTaskError when what is stored of it cannot be read.
+    """
+    try:
+        return _delivery_of(*reply)
+    except UNREADABLE as exc:
+        raise InvalidTaskError(f"what is stored of it cannot be read: {exc}") from exc
+
+
+def receipt_of(reply: list[Any]) -> Receipt:
+    """Return the receipt in a delivery that cannot be read."""
+    id, token, *_ = reply
+    try:
+        return Receipt(id.decode(), int(token))
+    except ValueError:  # the id stays as it is, because the server knows the task by it
+        return Receipt(id, int(token) if token.isdigit() else 0)
+
+
+def _delivery_of(id: bytes, token: bytes, message: bytes | None, details: Any) -> Delivery:
+    if message is None:
+        raise InvalidTaskError("its fields, or what it takes from other tasks, cannot be read")
     name = id.decode()
     receipt = Receipt(name, int(token))
     if details is None:
@@ -33,14 +58,20 @@ def delivery_of(reply: list[Any]) -> Delivery:
 
 
 def record_of(id: str, reply: list[bytes] | None) -> Record | None:
-    """Return a record, from fetch.lua."""
+    """Return a record, from fetch.lua; for one that cannot be read, a record that says so."""
     if reply is None:
         return None
-    fields = fields_of(reply)
+    try:
+        return _record_of(id, fields_of(reply))
+    except UNREADABLE as exc:
+        return unreadable_record(id, exc)
+
+
+def _record_of(id: str, fields: dict[bytes, bytes]) -> Record:
     get = fields.get
     return Record(
         message=unpack_message(id, fields[b"message"]),
-        phase=Phase(int(fields[b"phase"])),
+        phase=phase_of(int(fields[b"phase"])),
         token=int(get(b"token", 0)),
         lost=int(get(b"lost", 0)),
         worker=_text(get(b"worker_name") or None),
@@ -65,17 +96,13 @@ def attempts_of(reply: list[bytes]) -> list[Attempt]:
     """Return attempts, from attempts.lua."""
     starts = range(0, len(reply), _ATTEMPT_SIZE)
     values = (reply[start : start + _ATTEMPT_SIZE] for start in starts)
-    return [
-        Attempt(
-            number,
-            moment(started),
-            moment(ended),
-            _text(worker or None),
-            outcome.decode(),
-            _text(error or None),
-        )
-        for number, (started, ended, worker, outcome, error) in enumerate(values, 1)
-    ]
+    found = []
+    for number, (started, ended, worker, outcome, error) in enumerate(values, 1):
+        with suppress(ValueError):  # one that cannot be read is left out
+            name, text = _text(worker or None), _text(error or None)
+            times = moment(started), moment(ended)
+            found.append(Attempt(number, *times, name, outcome.decode(), text))
+    return found
 
 
 def fields_of(reply: list[bytes]) -> dict[bytes, bytes]:

@@ -1,17 +1,18 @@
 """Entries of periodic tasks: arguments and replies of their scripts."""
 
 import json
-import logging
 from typing import Any
 
 from ...exceptions import SecurityError
+from ...model.checks import check_entry
 from ...model.entry import Entry, Firing
+from ..stored import warn_left_out
 from .arguments import Arguments, message_args, or_empty
 from .packing import pack_message, unpack_message
-from .replies import fields_of, moment
+from .replies import UNREADABLE, fields_of, moment
 from .signing import Signing
 
-_logger = logging.getLogger("liteq.broker")
+_SIZE_OF_REST = 7  # values, see `_pack_rest`
 
 
 def entry_args(entry: Entry, signing: Signing) -> Arguments:
@@ -31,17 +32,26 @@ def firing_args(firing: Firing, signing: Signing) -> Arguments:
 
 
 def entry_of(reply: list[Any], signing: Signing, url: str) -> Entry | None:
-    """Return an entry, from schedules.lua; None, with a warning, for one that is not genuine."""
+    """Return an entry, from schedules.lua.
+
+    None, with a warning, for one that cannot be read, or is not genuine.
+    """
     fields = fields_of(reply)
-    name = fields[b"name"].decode()
-    schedule, app, paused, misfire, grace, jitter, expires = json.loads(fields[b"entry"])
     try:
-        message = signing.verify_message(unpack_message("", fields[b"message"]))
-    except SecurityError as exc:
-        _logger.warning("the schedule %r in %s is left out: %s", name, url, exc)
+        entry = _entry_of(fields, signing)
+        check_entry(entry)
+    except (SecurityError, RecursionError, *UNREADABLE) as exc:
+        warn_left_out(fields[b"name"].decode(errors="backslashreplace"), url, exc)
         return None
+    return entry
+
+
+def _entry_of(fields: dict[bytes, bytes], signing: Signing) -> Entry:
+    rest = json.loads(fields[b"entry"])[:_SIZE_OF_REST]  # a newer version may have more
+    schedule, app, paused, misfire, grace, jitter, expires = rest
+    message = signing.verify_message(unpack_message("", fields[b"message"]))
     return Entry(
-        name=name,
+        name=fields[b"name"].decode(),
         schedule=schedule,
         message=message,
         moment=moment(fields[b"moment"]),

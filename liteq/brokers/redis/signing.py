@@ -10,7 +10,7 @@ from ...exceptions import SecurityError
 from ...execution.failure import encode_failure
 from ...model.graph import Graph
 from ...model.message import Delivery, Input, Message, Record
-from ...model.outcome import Policy, Settlement
+from ...model.outcome import Settlement
 from ...serializers.json import SERIALIZER as JSON
 from ...serializers.signed import Signer
 from ...states import Phase
@@ -139,22 +139,6 @@ class Signed(Signing):
             message = tuple(self.verify_message(Message._make(message)))
         result = self._verify_result(inputs.result, inputs.serializer, None)
         return inputs._replace(result=result, message=message)
-
-
-def settle_as_dead(delivery: Delivery, exc: SecurityError, now: float) -> Settlement:
-    """Return the settlement of a task that is not genuine. Nothing of it was decoded."""
-    why = f"{delivery.message.task} was not run: {exc}"
-    return Settlement(
-        delivery.receipt,
-        Phase.DEAD,
-        now,
-        encode_failure(SecurityError(why), JSON),
-        JSON.name,
-        why,
-        Policy().kept_until(Phase.DEAD, now),
-        lost=delivery.lost,
-        tied=delivery.tied,
-    )
 
 
 def _belonging(message: Message) -> tuple[str, ...]:

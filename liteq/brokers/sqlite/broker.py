@@ -13,7 +13,7 @@ from math import inf
 from sqlite3 import Connection
 from typing import Any, TypeVar
 
-from ...exceptions import BrokerError, BrokerUnavailable
+from ...exceptions import BrokerError, BrokerUnavailable, InvalidTaskError
 from ...model.entry import Entry, Fired, Firing
 from ...model.graph import Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
@@ -31,10 +31,11 @@ from ..base import (
     WorkerInfo,
 )
 from ..owners import this_process
+from ..stored import warn_left_out
 from ..transfer import Movable, TransferBatch
 from .backup import write_backup
 from .checkup import gather_facts, repair
-from .claiming import claim_ready
+from .claiming import claim_ready, set_unreadable_etas_aside
 from .findings import find_faults
 from .listeners import listen, unlisten_dead
 from .location import SqliteLocation
@@ -56,6 +57,7 @@ _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name stays readable in re
 _FETCH = 500  # ids in one query
 _DURABLE = WriteOptions("full")
 _SNAPSHOT = WriteOptions("normal")  # reads several tables as of one moment
+_PHASES = frozenset(map(int, Phase))  # a newer version, or another program, may have more
 
 
 class SqliteBroker(Movable):
@@ -150,7 +152,11 @@ class SqliteBroker(Movable):
         now = self.clock()
         upcoming: float | None
         while True:
-            ((upcoming,),) = self._session().read(SQL["next_eta"], timeout=SHORT_TIMEOUT)
+            rows = self._session().read(SQL["next_eta"], timeout=SHORT_TIMEOUT)
+            ((upcoming, unreadable),) = rows
+            if unreadable:
+                self._write(self._worker_writes, lambda db: set_unreadable_etas_aside(db, now))
+                continue
             if upcoming is None or upcoming > now:
                 return upcoming
             self._write_and_notify(
@@ -275,7 +281,13 @@ class SqliteBroker(Movable):
             rows = self._session().read(SQL["schedules"])
         else:
             rows = self._session().read(SQL["schedules_due"], (due_by,))
-        return [entry_of(row) for row in rows]
+        entries = []
+        for row in rows:
+            try:
+                entries.append(entry_of(row))
+            except InvalidTaskError as exc:
+                warn_left_out(str(row[0]), self.url, exc)
+        return entries
 
     def next_fire(self) -> float | None:
         ((due,),) = self._session().read(SQL["next_fire"])
@@ -341,7 +353,11 @@ class SqliteBroker(Movable):
 
     def counts(self) -> list[QueueCount]:
         rows = self._session().read(SQL["counts"])
-        return [QueueCount(str(queue), Phase(phase), int(n)) for queue, phase, n in rows]
+        return [
+            QueueCount(queue, Phase(phase), n)
+            for queue, phase, n in rows
+            if isinstance(queue, str) and phase in _PHASES
+        ]
 
     def listing(
         self,

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from sqlite3 import Connection
 
 from ..base import DecideRescue
-from .rows import WorkerRow, delivery_of
+from .claiming import readable
+from .rows import WorkerRow
 from .settling import settle_each
 from .statements import SQL
 
@@ -38,7 +39,7 @@ def take_back(db: Connection, worker: WorkerRow, decide: DecideRescue, now: floa
     """Take back what the dead `worker` holds, as `decide` says; return the ids of those tasks."""
     if not db.execute(SQL["elect"], (now, worker.id)).rowcount:
         return []  # another rescuer was faster
-    held = [delivery_of(row) for row in db.execute(SQL["held"], (worker.id,))]
+    held = readable(db, db.execute(SQL["held"], (worker.id,)).fetchall(), now)
     released, settlements = decide(worker.info, held)
     db.executemany(SQL["release"], released)
     settle_each(db, settlements, now)

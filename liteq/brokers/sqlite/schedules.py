@@ -3,6 +3,7 @@
 from random import getrandbits
 from sqlite3 import Connection
 
+from ...model.checks import check_entry
 from ...model.entry import Entry, Fired, Firing
 from ...model.message import Message
 from .rows import Row, task_row
@@ -43,9 +44,13 @@ def fire(db: Connection, firing: Firing, now: float) -> Fired:
 
 
 def entry_of(row: Row) -> Entry:
-    """Return the entry of a row of `schedules`."""
+    """Return the entry of a row of `schedules`.
+
+    Raises InvalidTaskError when one of its values is not as liteq writes it.
+    """
     message = Message._make(row[_MESSAGE])
     entry = Entry._make((*row[_NAME_AND_SCHEDULE], message, *row[_REST_OF_ENTRY]))
+    check_entry(entry)
     return entry._replace(paused=bool(entry.paused), overlap=bool(entry.overlap))
 
 

@@ -79,6 +79,14 @@ local function delivery_of(id, token)
   return { id, token, message, details }, queue
 end
 
+-- Return the same; for a task of which that cannot be read, a delivery without a message.
+local function readable_delivery(id, token)
+  local read, delivery, queue = try(delivery_of, id, token)
+  if read then return delivery, queue end
+  if call("TYPE", P .. "task:" .. id).ok ~= "hash" then return nil end
+  return { id, token, false, false }, call("HGET", P .. "task:" .. id, "queue")
+end
+
 -- Take the first `limit` ready tasks of some queues out of their indexes; return them as members.
 local function take_ready(queues, limit)
   local found = {}
@@ -110,14 +118,16 @@ end
 local function deliver_again(worker, last_token)
   local handed = call("HGET", P .. "worker:" .. worker, "handed")
   if not handed then return {} end
-  local last_claim, found = cmsgpack.unpack(handed), {}
+  local read, last_claim = pcall(cmsgpack.unpack, handed)
+  if not (read and type(last_claim) == "table") then return {} end
+  local found = {}
   if last_claim.to <= last_token then return found end
   for n, member in ipairs(last_claim.members) do
     local id = id_of(member)
     local token = string.format("%.0f", last_claim.to - #last_claim.members + n)
     local phase, held = unpack(call("HMGET", P .. "task:" .. id, "phase", "token"))
-    if tonumber(phase) == RUNNING and held == token then
-      found[#found + 1] = (delivery_of(id, token))
+    if tonumber(phase or "") == RUNNING and held == token then
+      found[#found + 1] = (readable_delivery(id, token))
     end
   end
   return found
@@ -133,8 +143,9 @@ local function claim(worker, last_token, limit, queues)
   local running = {} -- scores and members
   for n, member in ipairs(members) do
     local id, token = id_of(member), string.format("%.0f", before_first + n)
-    local delivery, queue = delivery_of(id, token)
+    local delivery, queue = readable_delivery(id, token)
     if delivery then
+      queue = queue or ""
       call("HSET", P .. "task:" .. id, "phase", RUNNING, "token", token, "worker", worker,
         "started", timestamp)
       running[#running + 1] = 0

@@ -103,6 +103,24 @@ local function call_in_chunks(command, key, values)
   end
 end
 
+-- Any program that can write to the server may have written what a script reads. A text that is
+-- no number is taken for an absent field.
+local function number_in(text)
+  return text and text:match("^%-?%d+%.?%d*[eE]?[%+%-]?%d*$") and text or nil
+end
+
+-- Run `work` with what is stored of one task, and return whether that could be used, and what
+-- `work` returned. Errors that are not about the data, as when the server is full, are raised.
+local function try(work, ...)
+  local ok, value, more = pcall(work, ...)
+  if ok then return true, value, more end
+  local text = type(value) == "table" and value.err or tostring(value)
+  if text:match("WRONGTYPE") or text:match("attempt to") or text:match("is not a") then
+    return false, text
+  end
+  error(value)
+end
+
 -- Counts are written, and channels are notified, once at the end of a script.
 
 local count_changes, to_notify = {}, {} -- by `<phase>:<queue>`; by channel: work, results

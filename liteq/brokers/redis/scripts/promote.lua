@@ -9,12 +9,11 @@
 local scheduled = P .. "scheduled"
 local due = call("ZRANGEBYSCORE", scheduled, "-inf", timestamp, "LIMIT", 0, next_arg())
 for _, member in ipairs(due) do
-  local task = load_task(id_of(member))
-  if task then
+  call("ZREM", scheduled, member) -- whatever is stored of the task
+  local read, task = try(load_task, id_of(member))
+  if read and task and task.phase == SCHEDULED then
     leave_phase(task)
     enter_phase(task, READY)
-  else
-    call("ZREM", scheduled, member)
   end
 end
 return end_script(call("ZRANGE", scheduled, 0, 0, "WITHSCORES")[2])

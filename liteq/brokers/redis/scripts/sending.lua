@@ -56,14 +56,9 @@ local function insert_graph()
   insert_groups(tonumber(next_arg()))
 end
 
--- Skip one message, or one graph, in the arguments.
-
+-- Skip one message in the arguments.
 local function skip_message()
   skip_args(3)
   skip_args(tonumber(next_arg()))
 end
 
-local function skip_graph()
-  for _ = 1, tonumber(next_arg()) do skip_message() end
-  skip_args(4 * tonumber(next_arg()))
-end
