@@ -15,6 +15,7 @@ logger: logging.Logger = logging.getLogger("liteq.beat")
 _BATCH = 100  # steps in one transaction, so that others can write in between
 _BATCHES = 100  # transactions in one turn
 _UNREADABLE = (ValueError, OverflowError, OSError)  # no schedule, or no time of a calendar
+_PAUSE = 1.0  # seconds before entries are looked at again that are due, and do not fire
 _TRIES = 10  # attempts to write the declared entries, while other processes that start do the same
 
 
@@ -39,11 +40,18 @@ class Scheduler:
     def turn(self) -> float | None:
         """Fire what is due; return when to call this again (epoch seconds), None for never."""
         self._start()
+        idle = 0  # steps in a row that have fired nothing
         for _ in range(_BATCHES):
             upcoming = self._next_due()
             if not self._check_all and (upcoming is None or upcoming > self._broker.clock()):
                 return upcoming
-            self._read_all = not self.step()
+            if any(fired is not Fired.LOST for _, fired in self.step()):
+                idle = 0
+                continue
+            # Another scheduler was faster; or what is due cannot be read, or never fires.
+            idle, self._read_all = idle + 1, True
+            if idle > 2:
+                return self._broker.clock() + _PAUSE
         return self._broker.clock()
 
     def step(self) -> list[tuple[Due, Fired]]:
@@ -71,11 +79,14 @@ class Scheduler:
         readable = [
             each.due
             for each in self._broker.schedules()
-            if each.due is not None and (each.name, each.version) not in self._unreadable
+            if each.due is not None and self._can_fire(each)
         ]
         due = min(readable, default=None)
         self._read_all = due != upcoming
         return due
+
+    def _can_fire(self, entry: Entry) -> bool:
+        return entry.moment is not None and (entry.name, entry.version) not in self._unreadable
 
     def _start(self) -> None:
         if not self._started:

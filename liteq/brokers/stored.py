@@ -14,6 +14,7 @@ from ..model.outcome import Policy, Settlement
 from ..serializers.json import SERIALIZER as JSON
 from ..states import Phase
 
+RECEIPT: Shape = Shape(key=WHOLE, token=WHOLE)
 REST_OF_DELIVERY: Shape = Shape(
     lost=WHOLE, reported=MAYBE_TEXT, attempts=WHOLE, tied=FLAG, woken_by=MAYBE_TEXT
 )

@@ -13,7 +13,7 @@ from ...model.outcome import Settlement
 from ...states import Phase, phase_for_eta
 from ..base import WorkerInfo
 from ..owners import Owner, is_dead
-from ..stored import REST_OF_DELIVERY, phase_of, unreadable_record
+from ..stored import RECEIPT, REST_OF_DELIVERY, phase_of, unreadable_record
 
 Row = tuple[Any, ...]
 
@@ -52,6 +52,7 @@ def delivery_of(row: Row) -> Delivery:
     plain = (expires is None or type(expires) is float) and options is None
     if not (plain and type(retries) is int and type(lost) is int and type(receipt[1]) is int):
         check_message(message)
+        RECEIPT.check(receipt)
         REST_OF_DELIVERY.check(row[_REST_OF_DELIVERY])
     return _new(Delivery, (message, receipt, *row[_REST_OF_DELIVERY], None))
 

@@ -125,8 +125,8 @@ local function deliver_again(worker, last_token)
   for n, member in ipairs(last_claim.members) do
     local id = id_of(member)
     local token = string.format("%.0f", last_claim.to - #last_claim.members + n)
-    local phase, held = unpack(call("HMGET", P .. "task:" .. id, "phase", "token"))
-    if tonumber(phase or "") == RUNNING and held == token then
+    local read, task = try(call, "HMGET", P .. "task:" .. id, "phase", "token")
+    if read and tonumber(task[1] or "") == RUNNING and task[2] == token then
       found[#found + 1] = (readable_delivery(id, token))
     end
   end
