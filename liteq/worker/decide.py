@@ -89,6 +89,7 @@ def _final(
         keep_until=policy.kept_until(phase, now),
         lost=delivery.lost,
         tied=delivery.tied,
+        old_place=delivery.place,
     )
 
 
@@ -114,6 +115,7 @@ def _retry(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
         retry=attempt,
         lost=delivery.lost,
         why="retry",
+        old_place=delivery.place,
     )
 
 
@@ -130,6 +132,7 @@ def _replaced(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
         graph=Graph.from_tuples(outcome.graph),
         place=place,
         why="replaced",
+        old_place=delivery.place,
     )
 
 
@@ -143,6 +146,7 @@ def _again(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
         retry=delivery.message,
         lost=delivery.lost,
         why=outcome.kind.value,
+        old_place=delivery.place,
     )
 
 

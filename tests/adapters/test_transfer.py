@@ -40,6 +40,7 @@ def succeeded(delivery: Delivery, at: float) -> Settlement:
         "json",
         keep_until=at + 60,
         tied=delivery.tied,
+        old_place=delivery.place,
     )
 
 
@@ -206,6 +207,18 @@ def test_a_moved_workflow_continues_where_it_was(stores: Stores) -> None:
         *(b"i0", b"i1"),
     ]
     assert target.fetch(["b-error", "body-error"]) == [None, None]
+
+
+def test_a_chain_that_ends_with_a_group_is_moved(stores: Stores) -> None:
+    """Nothing waits for that group, so there is none: its tasks have positions all the same."""
+    source, target = stores
+    places = [Place(followed=True), *(Place(waits="a", takes=True, position=n) for n in (0, 1))]
+    source.enqueue_graph(Graph(tuple(map(message, "abc")), tuple(places)))
+    assert work(source, until=lambda each: each.message.id == "c") == ["a", "b"]
+    move(source, target)
+
+    assert work(target) == ["c"]
+    assert [each.result for each in target.fetch(["a", "b", "c"]) if each] == [b"a", b"b", b"c"]
 
 
 def test_the_delay_of_a_step_is_moved_too(stores: Stores, clock: ManualClock) -> None:

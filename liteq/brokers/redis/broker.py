@@ -1,7 +1,7 @@
 """The verbs of the port on Redis. Each verb runs one script; `scripts/head.lua` names the keys."""
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from math import inf
 from typing import Any
@@ -35,11 +35,11 @@ from .location import RedisLocation
 from .moving import batch_args, discard_args, transfer_of, workflows_of
 from .packing import pack_message
 from .registry import WorkerRegistry
-from .replies import attempts_of, delivery_of, fields_of, record_of
+from .replies import Stored, attempts_of, delivery_of, fields_of, receipt_of, stored_of
 from .rescue import DeadWorker, dead_workers
 from .schedules import entry_args, entry_of, firing_args
 from .server import Server
-from .signing import Signed, Signing, Unsigned, settle_as_dead
+from .signing import UNSIGNED, End, Signed, Signing, settle_as_dead
 
 _FETCH = 500  # records in one reply
 _DUE = 500  # tasks made ready by one script, so that the server is never busy for long
@@ -59,7 +59,7 @@ class RedisBroker(Movable):
         self.server: Server = Server(location)
         # Users' times are the server's, unless a test hands in a clock of its own.
         self.clock: Clock = ServerClock(self.server) if clock is system_clock else clock
-        self._signing: Signing = Unsigned()
+        self._signing: Signing = UNSIGNED
         self._registry = WorkerRegistry(self.server)
         self._work = Subscription(self.server, f"{location.prefix}:news:work")
         self._results = Subscription(self.server, f"{location.prefix}:news:results")
@@ -73,7 +73,7 @@ class RedisBroker(Movable):
         return self.location.address
 
     def sign(self, key: str | bytes) -> None:
-        self._signing = Signed(Signer(key))
+        self._signing = Signed(Signer(key), self.location.identity)
         self.trusted = True
 
     # sending
@@ -132,10 +132,10 @@ class RedisBroker(Movable):
     # results
 
     def fetch(self, ids: Sequence[str]) -> list[Record | None]:
-        return [record and self._signing.record_or_error(record) for record in self._stored(ids)]
+        return [found and self._signing.record_or_error(*found) for found in self._stored(ids)]
 
     def report(self, id: str, state: str, meta: bytes, serializer: str) -> bool:
-        data = self._signing.sign_result(id, meta, serializer)
+        data = self._signing.sign_result(meta, End(id, Phase.RUNNING, state, serializer))
         return bool(self._run("report", id, state, data, serializer))
 
     def forget(self, ids: Sequence[str]) -> int:
@@ -165,9 +165,9 @@ class RedisBroker(Movable):
 
     def revive(self, ids: Sequence[str]) -> list[str]:
         args: Arguments = []
-        for record in self._stored(list(dict.fromkeys(ids))):
-            if record is not None:
-                fresh = record.message._replace(retries=0, eta=None, expires=None)
+        for found in self._stored(list(dict.fromkeys(ids))):
+            if found is not None:
+                fresh = found.record.message._replace(retries=0, eta=None, expires=None)
                 args += (fresh.id, pack_message(fresh))
         return _decoded(self._run("revive", *args)) if args else []
 
@@ -325,22 +325,16 @@ class RedisBroker(Movable):
         """Return what was claimed. Tasks that are not genuine are settled as dead instead."""
         if not replies:
             return []
-        claimed = list(map(delivery_of, replies))
-        self._last_tokens[claim.worker] = max(delivery.receipt.token for delivery in claimed)
-        genuine, rejected = self._verified(claimed)
+        self._last_tokens[claim.worker] = max(receipt_of(reply).token for reply in replies)
+        genuine, rejected = [], []
+        for reply in replies:
+            try:
+                genuine.append(delivery_of(reply, self._signing))
+            except SecurityError as exc:
+                rejected.append(settle_as_dead(delivery_of(reply, UNSIGNED), exc, self.clock()))
         if rejected:
             self.settle(rejected)
         return genuine
-
-    def _verified(self, deliveries: Iterable[Delivery]) -> tuple[list[Delivery], list[Settlement]]:
-        """Return those that are genuine, and the settlements of the others, which are dead."""
-        genuine, rejected = [], []
-        for delivery in deliveries:
-            try:
-                genuine.append(self._signing.verify_delivery(delivery))
-            except SecurityError as exc:
-                rejected.append(settle_as_dead(delivery, exc, self.clock()))
-        return genuine, rejected
 
     def _take_back(self, worker: DeadWorker, decide: DecideRescue) -> list[str]:
         """Take back what a dead worker holds, as `decide` says; return the ids of those tasks.
@@ -350,7 +344,7 @@ class RedisBroker(Movable):
         its token. Messages are written as they were read, and errors as text: this process may
         not have the key that their application signs with.
         """
-        held = list(map(delivery_of, self._run("held", worker.number)))
+        held = [delivery_of(reply, UNSIGNED) for reply in self._run("held", worker.number)]
         released, settlements = decide(worker.info, held)
         args: Arguments = [worker.number, int(worker.proven), len(held)]
         args += (delivery.receipt.token for delivery in held)
@@ -378,12 +372,12 @@ class RedisBroker(Movable):
         claimed = self._deliveries(claim, replies) if claim is not None else []
         return Settled([settlements[n].receipt for n in refused], claimed)
 
-    def _stored(self, ids: Sequence[str]) -> list[Record | None]:
-        """Return records as they are stored: not verified."""
-        found: list[Record | None] = []
+    def _stored(self, ids: Sequence[str]) -> list[Stored | None]:
+        """Return tasks as they are stored: not verified."""
+        found: list[Stored | None] = []
         for start in range(0, len(ids), _FETCH):
             part = ids[start : start + _FETCH]
-            found += map(record_of, part, self._run("fetch", *part))
+            found += map(stored_of, part, self._run("fetch", *part))
         return found
 
     def _sorted_ids(self, key: str, id: str) -> list[str]:

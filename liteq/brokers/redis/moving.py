@@ -2,33 +2,22 @@
 
 from collections.abc import Sequence
 
-from ...model.graph import Group, Place
+from ...model.graph import Group
 from ...model.message import Attempt
 from ..transfer import MovedGroup, Transfer, TransferBatch
 from .arguments import Arguments, field_args, group_args, or_empty
 from .packing import pack_message
-from .replies import attempts_of, fields_of, moment, record_of
-from .signing import Signing
+from .replies import attempts_of, fields_of, moment, stored_of
+from .signing import Signing, end_of
 
 
 def transfer_of(
     id: str, reply: list[bytes], attempts: Sequence[Attempt], signing: Signing
 ) -> Transfer:
     """Return a task with all that is known of it, from fetch.lua or workflows.lua."""
-    record = record_of(id, reply)
-    assert record is not None
-    fields = fields_of(reply)
-    place = Place(
-        waits=record.waits,
-        barrier=record.barrier,
-        on_failure=record.on_failure,
-        takes=b"takes" in fields,
-        group=record.group,
-        position=record.position,
-        followed=b"tied" in fields,
-        delay=float(fields[b"delay"]) if b"delay" in fields else None,
-    )
-    return Transfer(signing.verify_record(record), place, list(attempts))
+    stored = stored_of(id, reply)
+    assert stored is not None
+    return Transfer(signing.verify_record(*stored), stored.place, list(attempts))
 
 
 def workflows_of(
@@ -63,11 +52,10 @@ def discard_args(batch: TransferBatch) -> Arguments:
 
 def _transfer_args(transfer: Transfer, signing: Signing) -> Arguments:
     record, place, attempts = transfer
-    message = signing.sign_message(record.message)
-    result = record.result
-    if result is not None:
-        result = signing.sign_result(message.id, result, record.result_serializer or "")
+    message = signing.sign_message(record.message, place)
     in_group = place.group is not None
+    tied = place.followed or place.barrier or in_group
+    result = signing.sign_result(record.result, end_of(record), tied=tied)
     fields = field_args(
         queue=message.queue,
         message=pack_message(message),
@@ -90,7 +78,7 @@ def _transfer_args(transfer: Transfer, signing: Signing) -> Arguments:
         on_failure=place.on_failure or None,
         takes=place.takes or None,
         delay=place.delay,
-        tied=place.followed or place.barrier or in_group or None,
+        tied=tied or None,
         group=place.group,
         position=place.position if in_group else None,
     )

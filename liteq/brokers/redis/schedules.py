@@ -16,8 +16,9 @@ _logger = logging.getLogger("liteq.broker")
 
 def entry_args(entry: Entry, signing: Signing) -> Arguments:
     """Return an entry. Read by schedule.lua."""
-    args: Arguments = [entry.name, entry.version, _pack_rest(entry)]
-    args += (pack_message(signing.sign_message(entry.message)), int(entry.overlap))
+    rest = _pack_rest(entry)
+    message = signing.sign_scheduled(entry.message, entry.name, rest, entry.overlap)
+    args: Arguments = [entry.name, entry.version, rest, pack_message(message), int(entry.overlap)]
     return args + _progress_args(entry)
 
 
@@ -33,10 +34,11 @@ def firing_args(firing: Firing, signing: Signing) -> Arguments:
 def entry_of(reply: list[Any], signing: Signing, url: str) -> Entry | None:
     """Return an entry, from schedules.lua; None, with a warning, for one that is not genuine."""
     fields = fields_of(reply)
-    name = fields[b"name"].decode()
-    schedule, app, paused, misfire, grace, jitter, expires = json.loads(fields[b"entry"])
+    name, rest, overlap = fields[b"name"].decode(), fields[b"entry"].decode(), fields[b"overlap"]
+    schedule, app, paused, misfire, grace, jitter, expires = json.loads(rest)
     try:
-        message = signing.verify_message(unpack_message("", fields[b"message"]))
+        stored = unpack_message("", fields[b"message"])
+        message = signing.verify_scheduled(stored, name, rest, overlap == b"1")
     except SecurityError as exc:
         _logger.warning("the schedule %r in %s is left out: %s", name, url, exc)
         return None
@@ -55,14 +57,17 @@ def entry_of(reply: list[Any], signing: Signing, url: str) -> Entry | None:
         last_id=fields[b"last_id"].decode() or None,
         misfire=misfire,
         grace=grace,
-        overlap=fields[b"overlap"] == b"1",
+        overlap=overlap == b"1",
         jitter=jitter,
         expires=expires,
     )
 
 
 def _pack_rest(entry: Entry) -> str:
-    """Return what no script reads, in the order in which `entry_of` takes it apart."""
+    """Return what no script reads, in the order in which `entry_of` takes it apart.
+
+    This text is signed as it is.
+    """
     rest = (entry.app, entry.paused, entry.misfire, entry.grace, entry.jitter, entry.expires)
     return json.dumps((entry.schedule, *rest))
 

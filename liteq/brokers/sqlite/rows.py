@@ -32,9 +32,9 @@ _GROUP_TO_ON_FAILURE = slice(28, None)
 
 
 def delivery_of(row: Row) -> Delivery:
-    """Return the delivery of a row of `claimable`, without its inputs."""
+    """Return the delivery of a row of `claimable`, without inputs and place."""
     message, receipt = _new(Message, row[_MESSAGE]), _new(Receipt, row[_RECEIPT])
-    return _new(Delivery, (message, receipt, *row[_REST_OF_DELIVERY], None))
+    return _new(Delivery, (message, receipt, *row[_REST_OF_DELIVERY], None, None))
 
 
 def record_of(row: Row) -> Record:
