@@ -25,14 +25,21 @@ from ..base import (
     WorkerInfo,
 )
 from ..listeners import LocalListener
-from ..transfer import Movable, Transfer, TransferBatch
+from ..transfer import Arrival, Left, Movable, Transfer, TransferBatch
 from .arguments import Arguments, claim_args, graph_args, messages_args, settlement_args
 from .checkup import find_faults, gather_facts, warn_of_risks
 from .clock import ServerClock
 from .indexes import id_pages, matches
 from .listeners import Subscription
 from .location import RedisLocation
-from .moving import batch_args, discard_args, transfer_of, workflows_of
+from .moving import (
+    arrivals_args,
+    arrivals_of,
+    batch_args,
+    batch_of,
+    transfer_of,
+    workflows_of,
+)
 from .packing import pack_message
 from .registry import WorkerRegistry
 from .replies import Stored, attempts_of, delivery_of, fields_of, receipt_of, stored_of
@@ -297,11 +304,11 @@ class RedisBroker(Movable):
 
     def pack(self, size: int) -> Iterator[TransferBatch]:
         for ids in id_pages(self.server, _NOT_RUNNING, self._queues(), size):
-            alone = [each for each in self._transfers(ids) if each.place == ALONE]
+            batch = batch_of((each for each in self._transfers(ids) if each.place == ALONE), [])
             # A task may have been claimed since its index was read.
-            resting = [each for each in alone if each.record.phase is not Phase.RUNNING]
-            if resting:
-                yield TransferBatch(resting, [])
+            resting = [each for each in batch.transfers if each.record.phase is not Phase.RUNNING]
+            if resting or batch.left:
+                yield batch._replace(transfers=resting)
         tasks, groups = self._run("workflows")
         if tasks:
             yield workflows_of(tasks, groups, self._signing)
@@ -309,8 +316,14 @@ class RedisBroker(Movable):
     def unpack(self, batch: TransferBatch) -> int:
         return int(self._run("unpack", *batch_args(batch, self._signing)))
 
-    def discard(self, batch: TransferBatch) -> None:
-        self._run("discard", *discard_args(batch))
+    def arrived(self) -> list[Arrival]:
+        return arrivals_of(self.server.execute("HKEYS", f"{self.location.prefix}:arrived"))
+
+    def confirm(self, arrivals: Sequence[Arrival]) -> None:
+        self._run("confirm", *arrivals_args(arrivals))
+
+    def discard(self, arrivals: Sequence[Arrival]) -> None:
+        self._run("discard", *arrivals_args(arrivals))
 
     # inside
 
@@ -386,11 +399,11 @@ class RedisBroker(Movable):
     def _queues(self) -> list[str]:
         return [count.queue for count in self.counts()]
 
-    def _transfers(self, ids: Sequence[str]) -> Iterator[Transfer]:
+    def _transfers(self, ids: Sequence[str]) -> Iterator[Transfer | Left]:
         for id, reply in zip(ids, self._run("fetch", *ids), strict=True):
             if reply is not None:
                 tried = b"attempts" in fields_of(reply)
-                attempts = attempts_of(self._run("attempts", id)) if tried else []
+                attempts = self._run("attempts", id) if tried else []
                 yield transfer_of(id, reply, attempts, self._signing)
 
 

@@ -29,6 +29,7 @@ _PHASE = 13
 _TOKEN_TO_WAITS = slice(14, 27)
 _BARRIER = 27
 _GROUP_TO_ON_FAILURE = slice(28, None)
+_PLACE = slice(26, None)
 
 
 def delivery_of(row: Row) -> Delivery:
@@ -41,6 +42,12 @@ def record_of(row: Row) -> Record:
     """Return the record of a row of `fetch`."""
     rest = (*row[_TOKEN_TO_WAITS], bool(row[_BARRIER]), *row[_GROUP_TO_ON_FAILURE])
     return Record._make((Message._make(row[_MESSAGE]), Phase(row[_PHASE]), *rest))
+
+
+def place_of(row: Row) -> Place:
+    """Return what a row of `fetch` says of its place in a workflow; it may be unreadable."""
+    waits, barrier, group, position, on_failure = row[_PLACE]
+    return Place(waits, bool(barrier), on_failure, group=group, position=position)
 
 
 # Tasks, as they are sent.
