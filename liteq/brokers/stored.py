@@ -9,10 +9,21 @@ from typing import Any
 from ..exceptions import InvalidTaskError, LiteqError
 from ..execution.failure import encode_failure
 from ..model.checks import FLAG, MAYBE_TEXT, WHOLE, Shape, shown
-from ..model.message import Message, Receipt, Record
+from ..model.message import Delivery, Message, Receipt, Record
 from ..model.outcome import Policy, Settlement
 from ..serializers.json import SERIALIZER as JSON
 from ..states import Phase
+
+UNREADABLE = (
+    InvalidTaskError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What decoding raises for data that liteq did not write."""
 
 RECEIPT: Shape = Shape(key=WHOLE, token=WHOLE)
 REST_OF_DELIVERY: Shape = Shape(
@@ -57,6 +68,13 @@ def set_aside(
         lost=lost,
         tied=tied,
     )
+
+
+def set_delivery_aside(delivery: Delivery, why: LiteqError, now: float) -> Settlement:
+    """Return the settlement of a claimed task that can be read, and yet is not to be run."""
+    message, receipt, lost = delivery.message, delivery.receipt, delivery.lost
+    settlement = set_aside(receipt, message.task, why, now, lost=lost, tied=delivery.tied)
+    return settlement._replace(old_place=delivery.place)
 
 
 def unreadable_record(id: str, why: Exception) -> Record:

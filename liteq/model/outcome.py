@@ -60,6 +60,7 @@ class Settlement(NamedTuple):
     tied: bool = False  # it has dependents, or is in a group
     graph: Graph | None = None  # with `retry`: the workflow to store along with it
     place: Place | None = None  # with `retry`, WAITING: its new place in the workflow
+    old_place: Place | None = None  # the place that its delivery named
     why: str = ""  # with `retry`: how this attempt ended, for the task's history
 
 

@@ -41,7 +41,7 @@ Item = tuple[int, tuple[Any, ...], tuple[int | str, int], tuple[Any, ...]]
 
 def to_item(ticket: int, delivery: Delivery) -> Item:
     """Return a delivery and its ticket as plain tuples, for the stream."""
-    message, (key, token), *rest, inputs = delivery
+    message, (key, token), *rest, inputs, _ = delivery  # its place is the supervisor's business
     if inputs is not None:
         inputs = _plain(inputs)
     return ticket, tuple(message), (key, token), (*rest, inputs)

@@ -104,6 +104,7 @@ def _final(
         keep_until=policy.kept_until(phase, now),
         lost=delivery.lost,
         tied=delivery.tied,
+        old_place=delivery.place,
     )
 
 
@@ -129,6 +130,7 @@ def _retry(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
         retry=attempt,
         lost=delivery.lost,
         why="retry",
+        old_place=delivery.place,
     )
 
 
@@ -144,6 +146,7 @@ def _replaced(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
         graph=outcome.graph or Graph(),
         place=place,
         why="replaced",
+        old_place=delivery.place,
     )
 
 
@@ -157,6 +160,7 @@ def _again(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
         retry=delivery.message,
         lost=delivery.lost,
         why=outcome.kind.value,
+        old_place=delivery.place,
     )
 
 

@@ -1,4 +1,4 @@
-"""The Redis broker: lost replies, leases, clocks, scripts, signatures and settings."""
+"""The Redis broker: lost replies, leases, clocks, scripts and settings."""
 
 import json
 import threading
@@ -10,12 +10,11 @@ import pytest
 
 pytest.importorskip("redis")
 
-from liteq import LiteQ
 from liteq.brokers import connect
 from liteq.brokers.base import Claim, Rescue
 from liteq.brokers.redis import RedisBroker
 from liteq.brokers.redis.clock import ServerClock
-from liteq.exceptions import BrokerError, BrokerUnavailable, ImproperlyConfigured, SecurityError
+from liteq.exceptions import BrokerError, BrokerUnavailable
 from liteq.model.message import Delivery, Message, new_id
 from liteq.model.outcome import Settlement
 from liteq.states import Phase
@@ -250,88 +249,6 @@ def test_threads_share_a_broker(broker: RedisBroker) -> None:
         thread.join()
 
     assert [count.tasks for count in broker.counts()] == [400]
-
-
-# signatures
-
-
-@pytest.fixture
-def signed(redis_store: str) -> Iterator[RedisBroker]:
-    broker = connect(redis_store)
-    assert isinstance(broker, RedisBroker)
-    broker.sign(KEY)
-    yield broker
-    broker.close()
-
-
-def test_pickle_is_refused_without_a_key_and_the_error_names_the_setting(redis_store: str) -> None:
-    app = LiteQ("project", broker=redis_store, task_serializer="pickle")
-
-    with pytest.raises(ImproperlyConfigured, match="set secret_key"):
-        app.send_task("add", (1, 2))
-    with pytest.raises(ImproperlyConfigured, match="set secret_key"):
-        _ = app.backend
-
-
-def test_signed_messages_and_results_are_read_back_unchanged(signed: RedisBroker) -> None:
-    worker = signed.register("worker", "{}")
-    sent = message("a")
-    signed.enqueue([sent])
-    assert b"LQ1" in signed.server.execute("HGET", "{liteq}:task:a", "message")
-
-    (delivery,) = signed.claim(Claim(worker, ("celery",), 1))
-    assert delivery.message == sent
-    signed.settle([success(delivery)])
-    (record,) = signed.fetch(["a"])
-    assert record is not None
-    assert (record.message, record.result) == (sent, b"3")
-
-
-def test_a_revived_task_is_still_signed(signed: RedisBroker) -> None:
-    worker = signed.register("worker", "{}")
-    signed.enqueue([message("a")])
-    (delivery,) = signed.claim(Claim(worker, ("celery",), 1))
-    signed.settle([success(delivery)._replace(phase=Phase.DEAD)])
-    signed.revive(["a"])
-
-    assert len(signed.claim(Claim(worker, ("celery",), 1))) == 1
-
-
-def test_a_message_that_was_not_signed_is_dead_and_not_decoded(
-    broker: RedisBroker, signed: RedisBroker
-) -> None:
-    worker = signed.register("worker", "{}")
-    broker.enqueue([message("evil")])
-    signed.enqueue([message("good")])
-
-    deliveries = signed.claim(Claim(worker, ("celery",), 2))
-    assert [each.message.id for each in deliveries] == ["good"]
-    (record,) = broker.fetch(["evil"])
-    assert record is not None
-    assert record.phase is Phase.DEAD
-    assert "it is not signed" in str(record.traceback)
-
-
-def test_the_signed_message_of_another_task_is_refused(signed: RedisBroker) -> None:
-    worker = signed.register("worker", "{}")
-    signed.enqueue([message("a"), message("b")])
-    stolen = signed.server.execute("HGET", "{liteq}:task:a", "message")
-    signed.server.execute("HSET", "{liteq}:task:b", "message", stolen)
-
-    assert [each.message.id for each in signed.claim(Claim(worker, ("celery",), 2))] == ["a"]
-
-
-def test_a_forged_result_is_not_decoded(signed: RedisBroker) -> None:
-    app = LiteQ("project", broker=signed, accept_content=["json", "pickle"])
-    worker = signed.register("worker", "{}")
-    signed.enqueue([message("a"), message("b")])
-    signed.settle(list(map(success, signed.claim(Claim(worker, ("celery",), 2)))))
-    theirs = signed.server.execute("HGET", "{liteq}:task:b", "result")
-    for forged in (b"cos\nsystem\n(S'true'\ntR.", theirs):
-        signed.server.execute("HSET", "{liteq}:task:a", "result", forged, "serializer", "json")
-
-        with pytest.raises(SecurityError, match="failed the check of its signature"):
-            app.AsyncResult("a").get(timeout=5)
 
 
 # errors

@@ -77,3 +77,10 @@ class TestRedis(BrokerContract):
     def kill_worker(self, broker: Broker, worker: int) -> None:
         assert isinstance(broker, RedisBroker)
         broker.server.execute("ZADD", "{liteq}:leases", 0, worker)
+
+
+class TestSignedRedis(TestRedis):
+    """With signatures everything works as without."""
+
+    def make_broker(self, clock: ManualClock) -> Broker:
+        return connect(self.url, clock=clock, secret_key="k" * 32)

@@ -401,8 +401,8 @@ def seen(record: Record) -> Record:
 
 
 def handed(delivery: Delivery) -> Delivery:
-    """Return `delivery` without the same, and without its receipt."""
-    return delivery._replace(receipt=NO_RECEIPT, inputs=taken(delivery.inputs))
+    """Return `delivery` without the same, and without its receipt and place."""
+    return delivery._replace(receipt=NO_RECEIPT, inputs=taken(delivery.inputs), place=None)
 
 
 def taken(inputs: Any) -> Any:

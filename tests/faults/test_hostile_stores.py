@@ -103,7 +103,7 @@ def spoil_copies(db: sqlite3.Connection, table: str, key: str, row: dict[str, An
     db.execute("begin immediate")
     for field in row:
         for n, value in enumerate([*GARBAGE, b"\xc3\x28"]):
-            wrong = {**row, key: f"{row[key]}-{field}-{n}", field: value}
+            wrong: dict[str, Any] = {**row, key: f"{row[key]}-{field}-{n}", field: value}
             # The last one is text that is no UTF-8.
             as_text = f"cast(:{field} as text)" if n == len(GARBAGE) else f":{field}"
             marks = ", ".join(as_text if each == field else f":{each}" for each in wrong)
@@ -241,6 +241,7 @@ def without_none(fields: dict[bytes, Any]) -> dict[bytes, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
+WRONG: list[Any] = [None, -1, 1.5, "text", [], {}, "\ud800"]
 STORED_GARBAGE = list(map(as_stored, GARBAGE))
 MESSAGES = [
     b"",
@@ -349,7 +350,7 @@ def test_a_record_of_a_schedule_costs_nothing_else(remote: Host, client: Any) ->
             values += [
                 json.dumps([*entry[:n], wrong, *entry[n + 1 :]]).encode()
                 for n in range(len(entry))
-                for wrong in (None, -1, 1.5, "text", [], {}, "\ud800")
+                for wrong in WRONG
             ]
         for n, value in enumerate(values):
             name = f"{field.decode()}-{n}"

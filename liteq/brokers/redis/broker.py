@@ -26,22 +26,29 @@ from ..base import (
     WorkerInfo,
 )
 from ..listeners import LocalListener
-from ..stored import set_aside
-from ..transfer import Movable, Transfer, TransferBatch
+from ..stored import set_aside, set_delivery_aside
+from ..transfer import Arrival, Left, Movable, Transfer, TransferBatch
 from .arguments import Arguments, claim_args, graph_args, messages_args, settlement_args
 from .checkup import find_faults, gather_facts, warn_of_risks
 from .clock import ServerClock
 from .indexes import id_pages, matches
 from .listeners import Subscription
 from .location import RedisLocation
-from .moving import batch_args, discard_args, transfer_of, workflows_of
+from .moving import (
+    arrivals_args,
+    arrivals_of,
+    batch_args,
+    batch_of,
+    transfer_of,
+    workflows_of,
+)
 from .packing import pack_message
 from .registry import WorkerRegistry
-from .replies import attempts_of, delivery_of, fields_of, receipt_of, record_of
+from .replies import Stored, attempts_of, delivery_of, fields_of, receipt_of, stored_or_error
 from .rescue import DeadWorker, dead_workers
 from .schedules import entry_args, entry_of, firing_args
 from .server import Server
-from .signing import Signed, Signing, Unsigned
+from .signing import UNSIGNED, End, Signed, Signing
 
 _FETCH = 500  # records in one reply
 _DUE = 500  # tasks made ready by one script, so that the server is never busy for long
@@ -61,7 +68,7 @@ class RedisBroker(Movable):
         self.server: Server = Server(location)
         # Users' times are the server's, unless a test hands in a clock of its own.
         self.clock: Clock = ServerClock(self.server) if clock is system_clock else clock
-        self._signing: Signing = Unsigned()
+        self._signing: Signing = UNSIGNED
         self._registry = WorkerRegistry(self.server)
         self._work = Subscription(self.server, f"{location.prefix}:news:work")
         self._results = Subscription(self.server, f"{location.prefix}:news:results")
@@ -75,7 +82,7 @@ class RedisBroker(Movable):
         return self.location.address
 
     def sign(self, key: str | bytes) -> None:
-        self._signing = Signed(Signer(key))
+        self._signing = Signed(Signer(key), self.location.identity)
         self.trusted = True
 
     # sending
@@ -134,10 +141,10 @@ class RedisBroker(Movable):
     # results
 
     def fetch(self, ids: Sequence[str]) -> list[Record | None]:
-        return [record and self._signing.record_or_error(record) for record in self._stored(ids)]
+        return [found and self._signing.record_or_error(*found) for found in self._stored(ids)]
 
     def report(self, id: str, state: str, meta: bytes, serializer: str) -> bool:
-        data = self._signing.sign_result(id, meta, serializer)
+        data = self._signing.sign_result(meta, End(id, Phase.RUNNING, state, serializer))
         return bool(self._run("report", id, state, data, serializer))
 
     def forget(self, ids: Sequence[str]) -> int:
@@ -167,9 +174,9 @@ class RedisBroker(Movable):
 
     def revive(self, ids: Sequence[str]) -> list[str]:
         args: Arguments = []
-        for record in self._stored(list(dict.fromkeys(ids))):
-            if record is not None:
-                fresh = record.message._replace(retries=0, eta=None, expires=None)
+        for found in self._stored(list(dict.fromkeys(ids))):
+            if found is not None:
+                fresh = found.record.message._replace(retries=0, eta=None, expires=None)
                 args += (fresh.id, pack_message(fresh))
         return _decoded(self._run("revive", *args)) if args else []
 
@@ -300,11 +307,11 @@ class RedisBroker(Movable):
 
     def pack(self, size: int) -> Iterator[TransferBatch]:
         for ids in id_pages(self.server, _NOT_RUNNING, self._queues(), size):
-            alone = [each for each in self._transfers(ids) if each.place == ALONE]
+            batch = batch_of((each for each in self._transfers(ids) if each.place == ALONE), [])
             # A task may have been claimed since its index was read.
-            resting = [each for each in alone if each.record.phase is not Phase.RUNNING]
-            if resting:
-                yield TransferBatch(resting, [])
+            resting = [each for each in batch.transfers if each.record.phase is not Phase.RUNNING]
+            if resting or batch.left:
+                yield batch._replace(transfers=resting)
         tasks, groups = self._run("workflows")
         if tasks:
             yield workflows_of(tasks, groups, self._signing)
@@ -312,8 +319,14 @@ class RedisBroker(Movable):
     def unpack(self, batch: TransferBatch) -> int:
         return int(self._run("unpack", *batch_args(batch, self._signing)))
 
-    def discard(self, batch: TransferBatch) -> None:
-        self._run("discard", *discard_args(batch))
+    def arrived(self) -> list[Arrival]:
+        return arrivals_of(self.server.execute("HKEYS", f"{self.location.prefix}:arrived"))
+
+    def confirm(self, arrivals: Sequence[Arrival]) -> None:
+        self._run("confirm", *arrivals_args(arrivals))
+
+    def discard(self, arrivals: Sequence[Arrival]) -> None:
+        self._run("discard", *arrivals_args(arrivals))
 
     # inside
 
@@ -329,7 +342,7 @@ class RedisBroker(Movable):
         claimed: list[Delivery] = []
         while replies:
             self._last_tokens[claim.worker] = max(int(token) for _, token, *_ in replies)
-            good, bad = self._sorted_out(replies)
+            good, bad = self._sorted_out(replies, self._signing)
             claimed += good
             if not bad:
                 break
@@ -339,20 +352,18 @@ class RedisBroker(Movable):
             replies = self._run("claim", *self._claim_args(more)) if more.limit else []
         return claimed
 
-    def _sorted_out(self, replies: Iterable[Any]) -> tuple[list[Delivery], list[Settlement]]:
+    def _sorted_out(
+        self, replies: Iterable[Any], signing: Signing
+    ) -> tuple[list[Delivery], list[Settlement]]:
         """Return the deliveries that can be run, and the settlements that set the others aside."""
         good, bad = [], []
         for reply in replies:
             try:
-                delivery = delivery_of(reply)
+                good.append(delivery_of(reply, signing))
             except InvalidTaskError as exc:
                 bad.append(set_aside(receipt_of(reply), "a task", exc, self.clock()))
-                continue
-            try:
-                good.append(self._signing.verify_delivery(delivery))
             except SecurityError as exc:
-                receipt, task = delivery.receipt, delivery.message.task
-                bad.append(set_aside(receipt, task, exc, self.clock(), lost=delivery.lost))
+                bad.append(set_delivery_aside(delivery_of(reply, UNSIGNED), exc, self.clock()))
         return good, bad
 
     def _take_back(self, worker: DeadWorker, decide: DecideRescue) -> list[str]:
@@ -364,12 +375,7 @@ class RedisBroker(Movable):
         not have the key that their application signs with.
         """
         replies = self._run("held", worker.number)
-        held, unreadable = [], []
-        for reply in replies:
-            try:
-                held.append(delivery_of(reply))
-            except InvalidTaskError as exc:
-                unreadable.append(set_aside(receipt_of(reply), "a task", exc, self.clock()))
+        held, unreadable = self._sorted_out(replies, UNSIGNED)
         released, settlements = decide(worker.info, held)
         settlements = [*settlements, *unreadable]
         args: Arguments = [worker.number, int(worker.proven), len(replies)]
@@ -398,12 +404,12 @@ class RedisBroker(Movable):
         claimed = self._deliveries(claim, replies) if claim is not None else []
         return Settled([settlements[n].receipt for n in refused], claimed)
 
-    def _stored(self, ids: Sequence[str]) -> list[Record | None]:
-        """Return records as they are stored: not verified."""
-        found: list[Record | None] = []
+    def _stored(self, ids: Sequence[str]) -> list[Stored | None]:
+        """Return tasks as they are stored: not verified."""
+        found: list[Stored | None] = []
         for start in range(0, len(ids), _FETCH):
             part = ids[start : start + _FETCH]
-            found += map(record_of, part, self._run("fetch", *part))
+            found += map(stored_or_error, part, self._run("fetch", *part))
         return found
 
     def _sorted_ids(self, key: str, id: str) -> list[str]:
@@ -412,11 +418,11 @@ class RedisBroker(Movable):
     def _queues(self) -> list[str]:
         return [count.queue for count in self.counts()]
 
-    def _transfers(self, ids: Sequence[str]) -> Iterator[Transfer]:
+    def _transfers(self, ids: Sequence[str]) -> Iterator[Transfer | Left]:
         for id, reply in zip(ids, self._run("fetch", *ids), strict=True):
             if reply is not None:
                 tried = b"attempts" in fields_of(reply)
-                attempts = attempts_of(self._run("attempts", id)) if tried else []
+                attempts = self._run("attempts", id) if tried else []
                 yield transfer_of(id, reply, attempts, self._signing)
 
 

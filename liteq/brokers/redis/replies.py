@@ -4,32 +4,29 @@ Those about periodic tasks are in `schedules.py`, those about tasks of another s
 """
 
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
-from ...exceptions import InvalidTaskError
+from ...exceptions import InvalidTaskError, SecurityError
+from ...model.graph import ALONE, Place
 from ...model.message import Attempt, Delivery, Input, Receipt, Record
-from ..stored import phase_of, unreadable_record
+from ...states import Phase
+from ..stored import UNREADABLE, phase_of, unreadable_record
 from .packing import unpack_message
-
-UNREADABLE = (InvalidTaskError, AttributeError, LookupError, TypeError, ValueError)
-"""What is raised where the server sends what no liteq has stored."""
+from .signing import End, Signing
 
 _ATTEMPT_SIZE = 5  # values of an attempt, see add_attempt in scripts/tasks.lua
+_INPUT_SIZE = 8  # values of an input, see input_from in scripts/claiming.lua
 
 
-def delivery_of(reply: list[Any]) -> Delivery:
-    """Return a delivery, from `delivery_of` in scripts/claiming.lua.
+class Stored(NamedTuple):
+    """A task as it is stored: not verified."""
 
-    Raises InvalidTaskError when what is stored of it cannot be read.
-    """
-    try:
-        return _delivery_of(*reply)
-    except UNREADABLE as exc:
-        raise InvalidTaskError(f"what is stored of it cannot be read: {exc}") from exc
+    record: Record
+    place: Place
 
 
 def receipt_of(reply: list[Any]) -> Receipt:
-    """Return the receipt in a delivery that cannot be read."""
+    """Return the receipt of a delivery, even of one that cannot be read."""
     id, token, *_ = reply
     try:
         return Receipt(id.decode(), int(token))
@@ -37,37 +34,73 @@ def receipt_of(reply: list[Any]) -> Receipt:
         return Receipt(id, int(token) if token.isdigit() else 0)
 
 
-def _delivery_of(id: bytes, token: bytes, message: bytes | None, details: Any) -> Delivery:
-    if message is None:
+def delivery_of(reply: list[Any], signing: Signing) -> Delivery:
+    """Return a delivery, from `delivery_of` in scripts/claiming.lua.
+
+    Raises InvalidTaskError when what is stored of it cannot be read, SecurityError when its
+    message, or something that it takes, is not genuine.
+    """
+    try:
+        return _delivery_of(signing, *reply)
+    except UNREADABLE as exc:
+        raise InvalidTaskError(f"what is stored of it cannot be read: {exc}") from exc
+
+
+def _delivery_of(
+    signing: Signing, id: bytes, token: bytes, data: bytes | None, details: Any
+) -> Delivery:
+    if data is None:
         raise InvalidTaskError("its fields, or what it takes from other tasks, cannot be read")
     name = id.decode()
-    receipt = Receipt(name, int(token))
+    receipt, message = Receipt(name, int(token)), unpack_message(name, data)
     if details is None:
-        return Delivery(unpack_message(name, message), receipt)
-    lost, reported, attempts, tied, woken_by, inputs = details
+        return Delivery(signing.verify_message(message), receipt)
+    lost, reported, attempts, tied, woken_by, inputs, values = details
+    place = None if values is None else _place(values)
     return Delivery(
-        unpack_message(name, message),
+        signing.verify_message(message, place or ALONE),
         receipt,
         int(lost or 0),
         _text(reported),
         int(attempts or 0),
         bool(tied),
         _text(woken_by),
-        _inputs(inputs),
+        _taken(inputs, place or ALONE, signing),
+        place,
     )
 
 
-def record_of(id: str, reply: list[bytes] | None) -> Record | None:
-    """Return a record, from fetch.lua; for one that cannot be read, a record that says so."""
+def stored_or_error(id: str, reply: list[bytes] | None) -> Stored | None:
+    """Return a task, from fetch.lua; None for an unknown one.
+
+    In place of a record that cannot be read it has one that says so.
+    """
     if reply is None:
         return None
     try:
-        return _record_of(id, fields_of(reply))
+        return stored_of(id, reply)
     except UNREADABLE as exc:
-        return unreadable_record(id, exc)
+        return Stored(unreadable_record(id, exc), ALONE)
 
 
-def _record_of(id: str, fields: dict[bytes, bytes]) -> Record:
+def stored_of(id: str, reply: list[bytes]) -> Stored:
+    """Return a task, from fetch.lua or workflows.lua. Raises one of UNREADABLE."""
+    fields = fields_of(reply)
+    record = _record(id, fields)
+    place = Place(
+        waits=record.waits,
+        barrier=record.barrier,
+        on_failure=record.on_failure,
+        takes=b"takes" in fields,
+        group=record.group,
+        position=record.position,
+        followed=b"tied" in fields,
+        delay=float(fields[b"delay"]) if b"delay" in fields else None,
+    )
+    return Stored(record, place)
+
+
+def _record(id: str, fields: dict[bytes, bytes]) -> Record:
     get = fields.get
     return Record(
         message=unpack_message(id, fields[b"message"]),
@@ -115,19 +148,69 @@ def moment(data: bytes | None) -> float | None:
     return float(data) if data else None
 
 
-def _inputs(reply: list[Any] | None) -> Any:
-    """Return an `Input`, or for a group a list of them, from scripts/claiming.lua."""
+def _place(values: list[bytes | None]) -> Place:
+    """Return a place, from `place_of` in scripts/claiming.lua."""
+    waits, barrier, on_failure, takes, group, position = values
+    after = (_text(waits), bool(barrier), int(on_failure or 0), bool(takes))
+    return Place(*after, _text(group), int(position or 0))
+
+
+# What a task takes from others, from `inputs_of` in scripts/claiming.lua. It has to be that of the
+# tasks which the place of the task names, and these are in the signatures of their results.
+
+
+def _taken(reply: list[Any] | None, place: Place, signing: Signing) -> Any:
+    """Return what a task at `place` takes: an `Input`, for a group a list of them, or None."""
     if reply is None:
+        signing.require(
+            not (place.takes or place.on_failure), f"what it takes from {place.waits} is missing"
+        )
         return None
     if reply[0] == b"group":
-        _, members = reply
-        return [_inputs(each) for each in members]
-    phase, serializer, result, traceback, *failed = reply
-    found = Input(phase, _text(serializer), result, _text(traceback))
-    if not failed:
-        return found
-    blame, id, message = failed
-    return found._replace(blame=_text(blame), message=tuple(unpack_message(id.decode(), message)))
+        return _taken_from_group(reply, signing)
+    taken, end = _input(reply[:_INPUT_SIZE], signing)
+    if not place.on_failure:
+        signing.require(end.id == place.waits, f"its input is the result of {end.id}")
+        return taken
+    blame, data, id, values = reply[_INPUT_SIZE:]
+    signing.require(_text(id) == place.waits, f"it is an errback of {place.waits}")
+    message = signing.verify_message(unpack_message(id.decode(), data), _place(values))
+    return taken._replace(blame=_text(blame), message=tuple(message))
+
+
+def _taken_from_group(reply: list[Any], signing: Signing) -> list[Any]:
+    _, id, members = reply
+    found: list[Any] = []
+    last = -1
+    for member in members:
+        if member is None:
+            found.append(None)
+        elif member[0] == b"group":
+            found.append(_taken_from_group(member, signing))
+        else:
+            taken, end = _input(member, signing)
+            if end.phase is not Phase.SKIPPED:  # else it is the error of a task that is elsewhere
+                fits = end.group == _text(id) and end.position >= last
+                signing.require(fits, f"{end.id} has no such place in the group that it waits for")
+                last = end.position
+            found.append(taken)
+    return found
+
+
+def _input(reply: list[Any], signing: Signing) -> tuple[Input, End]:
+    """Return the end of a task that has ended, and what its result belongs to."""
+    phase, serializer, result, traceback, id, reported, group, position = reply
+    whose = (id.decode(), Phase(phase), _text(reported), _text(serializer))
+    end = End(*whose, _text(group), int(position or 0))
+    absent = result is None and end.phase is Phase.SUCCEEDED
+    signing.require(not absent, f"the result of {end.id} is missing")
+    try:
+        result = signing.verify_result(result, end)
+    except SecurityError as exc:
+        raise SecurityError(f"of the result of {end.id}, which it takes: {exc}") from exc
+    if end.kind == "report":
+        result = None  # it was revoked after that, and has no result
+    return Input(phase, end.serializer, result, _text(traceback)), end
 
 
 def _text(data: bytes | None) -> str | None:

@@ -8,12 +8,13 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import repeat
 from math import inf
 from sqlite3 import Connection
 from typing import Any, TypeVar
 
-from ...exceptions import BrokerError, BrokerUnavailable, InvalidTaskError
+from ...exceptions import BrokerError, BrokerUnavailable
 from ...model.entry import Entry, Fired, Firing
 from ...model.graph import Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
@@ -31,18 +32,17 @@ from ..base import (
     WorkerInfo,
 )
 from ..owners import this_process
-from ..stored import warn_left_out
-from ..transfer import Movable, TransferBatch
+from ..transfer import Arrival, Movable, TransferBatch
+from . import moving
 from .backup import write_backup
 from .checkup import gather_facts, repair
 from .claiming import claim_ready, set_unreadable_etas_aside
 from .findings import find_faults
 from .listeners import listen, unlisten_dead
 from .location import SqliteLocation
-from .moving import discard, pack_single_tasks, pack_workflows, store_transfers
 from .rescue import DeadWorkers, take_back
 from .rows import WorkerRow, initial_tokens, is_minimal, minimal_row, record_of, task_row
-from .schedules import entry_of, fire, write_entry
+from .schedules import entries_of, fire, write_entry
 from .session import SHORT_TIMEOUT, Session, WriteOptions
 from .sessions import ThreadSessions
 from .settling import ClaimLostError, settle_all, settle_each
@@ -281,13 +281,7 @@ class SqliteBroker(Movable):
             rows = self._session().read(SQL["schedules"])
         else:
             rows = self._session().read(SQL["schedules_due"], (due_by,))
-        entries = []
-        for row in rows:
-            try:
-                entries.append(entry_of(row))
-            except InvalidTaskError as exc:
-                warn_left_out(str(row[0]), self.url, exc)
-        return entries
+        return entries_of(rows, self.url)
 
     def next_fire(self) -> float | None:
         ((due,),) = self._session().read(SQL["next_fire"])
@@ -400,24 +394,20 @@ class SqliteBroker(Movable):
     # moving to another store
 
     def pack(self, size: int) -> Iterator[TransferBatch]:
-        seen: set[str] = set()
-        while True:
-            batch = self._write(_SNAPSHOT, lambda db: pack_single_tasks(db, size))
-            ids = {transfer.record.message.id for transfer in batch.transfers}
-            if ids <= seen:  # there are no more, or the caller does not discard them
-                break
-            seen = ids
-            yield batch
-        batch = self._write(_SNAPSHOT, pack_workflows)
-        if batch.transfers:
-            yield batch
+        return moving.pack(partial(self._write, _SNAPSHOT), size)
 
     def unpack(self, batch: TransferBatch) -> int:
         now = self.clock()
-        return self._write_and_notify(_DURABLE, lambda db: store_transfers(db, batch, now))
+        return self._write_and_notify(_DURABLE, lambda db: moving.store_transfers(db, batch, now))
 
-    def discard(self, batch: TransferBatch) -> None:
-        self._write(_DURABLE, lambda db: discard(db, batch))
+    def arrived(self) -> list[Arrival]:
+        return self._write(_SNAPSHOT, moving.arrived)
+
+    def confirm(self, arrivals: Sequence[Arrival]) -> None:
+        self._write(_DURABLE, lambda db: moving.confirm(db, arrivals))
+
+    def discard(self, arrivals: Sequence[Arrival]) -> None:
+        self._write(_DURABLE, lambda db: moving.discard(db, arrivals))
 
     # private
 

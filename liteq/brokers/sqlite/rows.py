@@ -33,6 +33,7 @@ _PHASE = 13
 _TOKEN_TO_WAITS = slice(14, 27)
 _BARRIER = 27
 _GROUP_TO_ON_FAILURE = slice(28, None)
+_PLACE = slice(26, None)
 
 
 def receipt_of(row: Row) -> Receipt:
@@ -41,7 +42,7 @@ def receipt_of(row: Row) -> Receipt:
 
 
 def delivery_of(row: Row) -> Delivery:
-    """Return the delivery of a row of `claimable`, without its inputs.
+    """Return the delivery of a row of `claimable`, without inputs and place.
 
     Raises InvalidTaskError when one of its values is not as liteq writes it.
     """
@@ -54,19 +55,30 @@ def delivery_of(row: Row) -> Delivery:
         check_message(message)
         RECEIPT.check(receipt)
         REST_OF_DELIVERY.check(row[_REST_OF_DELIVERY])
-    return _new(Delivery, (message, receipt, *row[_REST_OF_DELIVERY], None))
+    return _new(Delivery, (message, receipt, *row[_REST_OF_DELIVERY], None, None))
 
 
 def record_of(row: Row) -> Record:
     """Return the record of a row of `fetch`; of one that cannot be read, one that says so."""
-    message = _new(Message, row[_MESSAGE])
     try:
-        check_message(message)
-        phase = phase_of(row[_PHASE])
+        return read_record(row)
     except InvalidTaskError as exc:
         return unreadable_record(row[0] if isinstance(row[0], str) else ascii(row[0]), exc)
+
+
+def read_record(row: Row) -> Record:
+    """Return the record of a row of `fetch`. Raises InvalidTaskError when it cannot be read."""
+    message = _new(Message, row[_MESSAGE])
+    check_message(message)
+    phase = phase_of(row[_PHASE])
     rest = (*row[_TOKEN_TO_WAITS], bool(row[_BARRIER]), *row[_GROUP_TO_ON_FAILURE])
     return Record._make((message, phase, *rest))
+
+
+def place_of(row: Row) -> Place:
+    """Return what a row of `fetch` says of its place in a workflow; it may be unreadable."""
+    waits, barrier, group, position, on_failure = row[_PLACE]
+    return Place(waits, bool(barrier), on_failure, group=group, position=position)
 
 
 # Tasks, as they are sent.

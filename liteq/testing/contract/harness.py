@@ -79,7 +79,9 @@ class Harness:
 
     def success(self, delivery: Delivery, result: bytes = b"result", **fields: Any) -> Settlement:
         """Return the settlement of a task that succeeded now."""
-        fields = {"keep_until": self.clock() + KEEP, "lost": delivery.lost, **fields}
+        place = delivery.place
+        kept = {"keep_until": self.clock() + KEEP, "lost": delivery.lost, "old_place": place}
+        fields = {**kept, **fields}
         return Settlement(delivery.receipt, Phase.SUCCEEDED, self.clock(), result, "json", **fields)
 
     def retry(self, delivery: Delivery, eta: float | None = None, **fields: Any) -> Settlement:
@@ -88,7 +90,13 @@ class Harness:
         again = message._replace(eta=eta, retries=message.retries + 1, **fields)
         phase = Phase.READY if eta is None else Phase.SCHEDULED
         return Settlement(
-            delivery.receipt, phase, self.clock(), retry=again, lost=delivery.lost, why="retry"
+            delivery.receipt,
+            phase,
+            self.clock(),
+            retry=again,
+            lost=delivery.lost,
+            why="retry",
+            old_place=delivery.place,
         )
 
     def settle(self, *settlements: Settlement) -> list[Receipt]:

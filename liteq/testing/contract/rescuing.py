@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ...brokers.base import Rescue
-from ...model.message import Delivery
+from ...model.message import Delivery, Receipt
 from ...states import Phase
 from .harness import Harness, rescuing
 from .races import race
@@ -46,15 +46,15 @@ class Rescuing(Harness):
     def test_a_rescue_is_decided_by_the_dead_worker_s_info_and_its_claims(self) -> None:
         self.send("a", "b", acks_late=False)
         held = self.claim_and_die()
-        asked: list[tuple[str, Sequence[Delivery]]] = []
+        asked: list[tuple[str, list[Receipt]]] = []
 
         def decide(info: str, deliveries: Sequence[Delivery]) -> Rescue:
-            asked.append((info, deliveries))
+            asked.append((info, [each.receipt for each in deliveries]))
             return Rescue([], [self.success(each) for each in deliveries])
 
         self.broker.rescue(decide)
 
-        assert asked == [("{}", held)]
+        assert asked == [("{}", [each.receipt for each in held])]
         assert (self.phase("a"), self.phase("b")) == (Phase.SUCCEEDED, Phase.SUCCEEDED)
 
     def test_a_task_that_may_run_only_once_is_not_run_again_on_a_guess(self) -> None:

@@ -1,14 +1,21 @@
 -- Handing ready tasks to workers.
 
--- What a task takes from those it waited for. On the way to the client each input is a list in the
--- order of `Input` in model/message.py; that of a group is { "group", inputs }.
+-- What a task takes from those it waited for, as `_inputs` in replies.py reads it: an input is a
+-- list, and that of a group is { "group", id, inputs }.
+
+-- Return the place of a task in its workflow.
+local function place_of(key)
+  return call("HMGET", key, "waits", "barrier", "on_failure", "takes", "group", "position")
+end
 
 local function read_end(id)
-  local phase, serializer, result, traceback =
-    unpack(call("HMGET", P .. "task:" .. id, "phase", "serializer", "result", "traceback"))
+  local phase, serializer, result, traceback, reported, group, position =
+    unpack(call("HMGET", P .. "task:" .. id, "phase", "serializer", "result", "traceback",
+    "reported", "group", "position"))
   if not phase then return nil end
   return {
-    phase = tonumber(phase), serializer = serializer, result = result, traceback = traceback,
+    id = id, phase = tonumber(phase), serializer = serializer, result = result,
+    traceback = traceback, reported = reported, group = group, position = position,
   }
 end
 
@@ -25,17 +32,20 @@ end
 
 local function input_from(task_end)
   if not task_end then return false end
-  return { task_end.phase, task_end.serializer, task_end.result, task_end.traceback }
+  return {
+    task_end.phase, task_end.serializer, task_end.result, task_end.traceback,
+    task_end.id, task_end.reported, task_end.group, task_end.position,
+  }
 end
 
--- Return what an errback takes: the input, and of the task that failed its cause, id and message.
+-- Return what an errback takes: the input, and of the task that failed its cause, message, id and
+-- place.
 local function input_from_failed(id)
   local input = input_from(end_with_error(id))
   if not input then return false end
-  local woken_by, message = unpack(call("HMGET", P .. "task:" .. id, "woken_by", "message"))
-  table.insert(input, woken_by)
-  table.insert(input, id)
-  table.insert(input, message)
+  local key = P .. "task:" .. id
+  input[9], input[10] = unpack(call("HMGET", key, "woken_by", "message"))
+  input[11], input[12] = id, place_of(key)
   return input
 end
 
@@ -49,18 +59,18 @@ local function inputs_from_group(group)
     end
   end
   add("members:", function(id) return input_from(end_with_error(id)) end)
-  add("inner:", function(inner) return { "group", inputs_from_group(inner) } end)
+  add("inner:", inputs_from_group)
   table.sort(members, function(a, b) return a.position < b.position end)
   local inputs = {}
   for n, member in ipairs(members) do inputs[n] = member.input end
-  return inputs
+  return { "group", group, inputs }
 end
 
 local function inputs_of(key)
   local waits, takes, on_failure, barrier =
     unpack(call("HMGET", key, "waits", "takes", "on_failure", "barrier"))
   if not waits or not (takes or on_failure) then return false end
-  if barrier then return { "group", inputs_from_group(waits) } end
+  if barrier then return inputs_from_group(waits) end
   if on_failure then return input_from_failed(waits) end
   return input_from(read_end(waits))
 end
@@ -69,12 +79,15 @@ end
 -- that was deleted. Most tasks run for the first time and alone: they have no details.
 local function delivery_of(id, token)
   local key = P .. "task:" .. id
-  local message, queue, lost, reported, attempts, tied, woken_by = unpack(call("HMGET", key,
-    "message", "queue", "lost", "reported", "attempts", "tied", "woken_by"))
+  local message, queue, lost, reported, attempts, tied, woken_by, waits = unpack(call("HMGET",
+    key, "message", "queue", "lost", "reported", "attempts", "tied", "woken_by", "waits"))
   if not message then return nil end
   local details = false
-  if lost or reported or attempts or tied or woken_by then
-    details = { lost, reported, attempts, tied, woken_by, woken_by and inputs_of(key) }
+  if lost or reported or attempts or tied or waits then
+    details = {
+      lost, reported, attempts, tied, woken_by, woken_by and inputs_of(key),
+      (tied or waits) and place_of(key),
+    }
   end
   return { id, token, message, details }, queue
 end
@@ -125,8 +138,8 @@ local function deliver_again(worker, last_token)
   for n, member in ipairs(last_claim.members) do
     local id = id_of(member)
     local token = string.format("%.0f", last_claim.to - #last_claim.members + n)
-    local read, task = try(call, "HMGET", P .. "task:" .. id, "phase", "token")
-    if read and tonumber(task[1] or "") == RUNNING and task[2] == token then
+    local found_it, task = try(call, "HMGET", P .. "task:" .. id, "phase", "token")
+    if found_it and tonumber(task[1] or "") == RUNNING and task[2] == token then
       found[#found + 1] = (readable_delivery(id, token))
     end
   end

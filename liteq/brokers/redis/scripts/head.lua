@@ -22,6 +22,9 @@
 --
 -- The phases are those of liteq.states: scripts/__init__.py defines their names before this file.
 --
+--   arrived           hash    what `liteq move` has brought, and the other store may still have:
+--                             `<id>\n<when it was sent>`, of a group `<id>\n`
+--
 -- Of workflows, see walk.lua:
 --
 --   waiters:<id>      zset    tasks that wait for a task, by seq

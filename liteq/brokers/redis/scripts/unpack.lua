@@ -1,14 +1,16 @@
 -- uses head, tasks, sending, walk
 --
--- Store tasks and groups that come from another store. Known ids are left as they are.
+-- Store tasks and groups that come from another store, and that they have arrived. Known ids are
+-- left as they are.
 --
 -- KEYS     the prefix
--- ARGV     now
+-- ARGV     now, and for how many seconds the arrivals are remembered
 --          the number of tasks, and of each (`_transfer_args` in moving.py): id, phase, the
 --          number of fields and values, and these, the name of its worker (or empty), the number
 --          of earlier attempts, and of each: started, ended, worker's name, outcome, error
 --          the number of groups, and of each (`_moved_group_args`): id, outer, position, forgiving,
 --          closed (or empty), blame (or empty), released
+--          the arrivals, of each: id, and when it was sent (empty: it is a group)
 -- Returns  how many tasks were new
 
 local ATTEMPT_SIZE = 5
@@ -80,7 +82,11 @@ local function unpack_group()
   end
 end
 
-local new = 0
+local new, keep = 0, next_arg()
 for _ = 1, tonumber(next_arg()) do new = new + unpack_task() end
 for _ = 1, tonumber(next_arg()) do unpack_group() end
+while more_args() do
+  call("HSET", P .. "arrived", table.concat({ next_args(2) }, "\n"), "")
+end
+call("EXPIRE", P .. "arrived", keep)
 return end_script(new)

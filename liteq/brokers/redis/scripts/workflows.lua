@@ -1,6 +1,7 @@
 -- uses head
 --
--- Return all tasks that do not run, and the groups that they are in, to be moved to another store.
+-- Return all tasks of workflows that do not run, and the groups that they are in, to be moved to
+-- another store.
 --
 -- KEYS     the prefix
 -- ARGV     now
@@ -33,7 +34,7 @@ end
 local function add_task(member)
   local id = id_of(member)
   local fields = call("HGETALL", P .. "task:" .. id)
-  if #fields == 0 then return end
+  if not value_of(fields, "tied") and not value_of(fields, "waits") then return end
   fields[#fields + 1] = "worker_name"
   fields[#fields + 1] = worker_name(value_of(fields, "worker"))
   local attempts = call("LRANGE", P .. "attempts:" .. id, 0, -1)
