@@ -20,6 +20,7 @@ from ..pools.base import Death, StateUpdate
 from ..support.wakeup import Wakeup
 from .batching import Batching
 from .decide import decide
+from .heartbeat import Heartbeat
 from .lifecycle import Lifecycle
 from .lost import lost_outcome
 from .maintenance import Maintenance
@@ -30,6 +31,7 @@ from .task_log import TaskLog, logger
 from .watchdog import REVOKED, Watchdog
 
 T = TypeVar("T")
+Closable = Wakeup | BaseSelector | Listener | Heartbeat
 
 _POLL_EVERY = 1.0  # seconds between two polls of the store, should a notification be lost
 _STOPPING_POLL = 0.1  # seconds between two looks at what still runs, during a shutdown
@@ -51,7 +53,7 @@ class Supervisor:
         self._store = StoreBackoff()
         self._wakeup = Wakeup()
         self._selector = DefaultSelector()
-        self._open: list[Wakeup | BaseSelector | Listener] = [self._wakeup, self._selector]
+        self._open: list[Closable] = [self._wakeup, self._selector]
         self._settlements: list[Settlement] = []  # still to be written
         self._returned: list[Delivery] = []  # still to be handed out again, or released
         self._may_claim = True  # there may be something to claim
@@ -94,10 +96,15 @@ class Supervisor:
                 self.broker.unregister(self.worker)
             raise
         self._open.append(self._listener)
-        self._maintenance = Maintenance(self.broker, self.worker, self.plan, self.describe)
+        self._maintenance = Maintenance(self.broker, self.plan)
         self._selector.register(self._listener.fileno(), EVENT_READ, self._notified)
         self._selector.register(self._wakeup, EVENT_READ, self._wakeup.clear)
         self.pool.start(self._selector)
+        self._heartbeat = Heartbeat(
+            self.broker, self.worker, self.describe, runs_tasks=self.pool.in_loop
+        )
+        self._open.append(self._heartbeat)
+        self._heartbeat.start()
 
     def _wait_for_store(self, work: Callable[[], T]) -> T:
         """Return what `work` returns; retry while the store is locked or away, until stopped."""
@@ -131,6 +138,7 @@ class Supervisor:
             if self._settlements:
                 self._write(None)  # also while the store is left alone: this is the last chance
             self._release(self._returned)
+            self._heartbeat.close()
             self.broker.unregister(self.worker)
         except BrokerError as exc:
             # Still registered, so that what it holds is rescued: to release a task that has ended
@@ -150,6 +158,7 @@ class Supervisor:
 
     def turn(self) -> None:
         """Wait for something to happen, then do all that it asks for."""
+        self._heartbeat.turned()
         start_in = self.pool.tend()
         for key, _ in self._selector.select(self._pause(start_in)):
             key.data()

@@ -13,6 +13,7 @@ pytest.importorskip("redis")
 from liteq import LiteQ
 from liteq.brokers import connect
 from liteq.brokers.base import Claim, Rescue
+from liteq.brokers.owners import this_process
 from liteq.brokers.redis import RedisBroker
 from liteq.brokers.redis.clock import ServerClock
 from liteq.exceptions import BrokerError, BrokerUnavailable, ImproperlyConfigured, SecurityError
@@ -118,12 +119,20 @@ def test_a_settlement_whose_reply_was_lost_is_not_refused_the_second_time(
 # leases
 
 
+def end_lease(broker: RedisBroker, worker: int) -> None:
+    """Make `worker` one of another host, whose lease has ended."""
+    owner = this_process()._replace(host="elsewhere", boot="another")
+    key = f"{{liteq}}:worker:{worker}"
+    broker.server.execute("HSET", key, "owner", str(owner), "boot", owner.boot)
+    broker.server.execute("ZADD", "{liteq}:leases", 1, worker)
+
+
 def test_a_late_worker_is_to_terminate_the_tasks_that_were_taken_from_it(
     broker: RedisBroker, worker: int
 ) -> None:
     broker.enqueue([message("a")])
     (delivery,) = broker.claim(Claim(worker, ("celery",), 1))
-    broker.server.execute("ZADD", "{liteq}:leases", 1, worker)
+    end_lease(broker, worker)
     assert [each.message.id for each in broker.rescue(rescuing(broker.clock))] == ["a"]
     assert broker.workers() == []
 
@@ -140,7 +149,7 @@ def test_what_a_late_worker_claims_during_a_rescue_is_not_lost(
     """Its lease has ended, but it lives, and claims between the reading and the writing."""
     broker.enqueue([message("a"), message("b")])
     broker.claim(Claim(worker, ("celery",), 1))
-    broker.server.execute("ZADD", "{liteq}:leases", 1, worker)
+    end_lease(broker, worker)
     decide = rescuing(broker.clock)
 
     def claim_then_decide(info: str, held: Sequence[Delivery]) -> Rescue:
@@ -158,6 +167,7 @@ def test_no_lease_ends_while_no_worker_could_reach_the_server(
     broker.enqueue([message("a")])
     broker.claim(Claim(worker, ("celery",), 1))
     hour_ago = time.time() - 3600
+    end_lease(broker, worker)
     broker.server.execute("ZADD", "{liteq}:leases", hour_ago + 30, worker)
     broker.server.execute("SET", "{liteq}:beat", hour_ago)
 
@@ -231,7 +241,7 @@ def test_a_task_in_an_index_without_its_data_is_passed_over(
 
     assert [each.message.id for each in broker.claim(Claim(worker, ("celery",), 2))] == ["b"]
     broker.server.execute("DEL", "{liteq}:task:b")
-    broker.server.execute("ZADD", "{liteq}:leases", 1, worker)
+    end_lease(broker, worker)
     assert broker.rescue(rescuing(broker.clock)) == []
 
 

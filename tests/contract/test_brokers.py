@@ -8,6 +8,7 @@ import pytest
 
 from liteq.brokers import Broker, connect
 from liteq.brokers.memory import MemoryBroker
+from liteq.brokers.owners import this_process
 from liteq.brokers.redis import RedisBroker
 from liteq.testing import BrokerContract, ManualClock
 
@@ -18,6 +19,14 @@ from liteq.brokers import connect
 print(connect(sys.argv[1]).register("killable", "{}"), flush=True)
 sys.stdin.read()
 """
+
+
+def kill_on_redis(broker: RedisBroker, worker: int) -> None:
+    """Make the store believe that a worker of this process had the pid before it, and is dead."""
+    owner = this_process()._replace(start="1")
+    broker.server.execute("HSET", f"{{liteq}}:worker:{worker}", "owner", str(owner))
+    # Where processes cannot be seen, the lease is all there is.
+    broker.server.execute("ZADD", "{liteq}:leases", "XX", 0, worker)
 
 
 class TestMemory(BrokerContract):
@@ -65,7 +74,7 @@ class TestSqlite(BrokerContract):
 
 
 class TestRedis(BrokerContract):
-    """Workers that are to die belong to this process, and their lease is ended by hand."""
+    """Workers that are to die belong to this process; the store is told that they do not."""
 
     @pytest.fixture(autouse=True)
     def _store(self, redis_store: str) -> None:
@@ -76,4 +85,8 @@ class TestRedis(BrokerContract):
 
     def kill_worker(self, broker: Broker, worker: int) -> None:
         assert isinstance(broker, RedisBroker)
-        broker.server.execute("ZADD", "{liteq}:leases", 0, worker)
+        kill_on_redis(broker, worker)
+
+    def miss_heartbeats(self, broker: Broker, worker: int) -> None:
+        assert isinstance(broker, RedisBroker)
+        broker.server.execute("ZADD", "{liteq}:leases", 1, worker)

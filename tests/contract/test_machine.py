@@ -14,6 +14,7 @@ from liteq.brokers import connect
 from liteq.brokers.base import Claim, Settled
 from liteq.brokers.memory import MemoryBroker
 from liteq.brokers.owners import this_process
+from liteq.brokers.redis import RedisBroker
 from liteq.model.entry import Entry, Firing
 from liteq.model.graph import Graph, Group, Place
 from liteq.model.message import Attempt, Delivery, Message, Receipt, Record
@@ -21,6 +22,7 @@ from liteq.model.outcome import Settlement
 from liteq.states import Phase
 from liteq.support.clock import ManualClock
 from liteq.testing.contract.harness import rescuing
+from tests.contract.test_brokers import kill_on_redis
 from tests.servers import RedisServer
 
 IDS = "abcdef"  # few, so that they collide
@@ -441,7 +443,8 @@ class RedisStore(Brokers):
         return self.server.url
 
     def kill_worker(self, worker: int) -> None:
-        self.server.command("ZADD", "{liteq}:leases", "XX", 0, worker)
+        assert isinstance(self.real, RedisBroker)
+        kill_on_redis(self.real, worker)
 
 
 @pytest.fixture

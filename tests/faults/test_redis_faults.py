@@ -5,6 +5,7 @@ import pickle
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -16,6 +17,7 @@ pytest.importorskip("redis")
 
 from liteq.brokers import connect
 from liteq.brokers.base import Broker, Claim
+from liteq.brokers.owners import this_process
 from liteq.brokers.redis import RedisBroker
 from liteq.exceptions import BrokerFull, BrokerUnavailable, BrokerUnreachable
 from liteq.model.message import Delivery, Message, new_id
@@ -319,6 +321,62 @@ def test_the_password_reaches_child_processes_and_is_shown_nowhere(tmp_path: Pat
 # workers that fail
 
 
+def end_lease(broker: RedisBroker, worker: int) -> None:
+    """Make `worker` one of another machine, whose lease has ended."""
+    owner = this_process()._replace(host="elsewhere", boot="another")
+    key = f"{{liteq}}:worker:{worker}"
+    broker.server.execute("HSET", key, "owner", str(owner), "boot", owner.boot)
+    broker.server.execute("ZADD", "{liteq}:leases", 1, worker)
+
+
+def test_a_stopped_worker_of_the_same_machine_is_not_robbed_when_its_lease_has_ended(
+    broker: RedisBroker, server: RedisServer, tmp_path: Path
+) -> None:
+    project = project_on(tmp_path, server.url)
+    path = tmp_path / "marks"
+    with project.worker("-n", "sleeper", "-c", "1") as sleeper:
+        (number,) = [each.id for each in broker.workers()]
+        broker.enqueue([message("a", f'[["{path}", 0], {{}}]'.encode(), "project.mark")])
+        (tmp_path / "marks.hold").touch()
+        wait_for(path.exists, "the task")
+        sleeper.send(signal.SIGSTOP)
+        broker.server.execute("ZADD", "{liteq}:leases", 1, number)
+        with project.worker("-n", "other", "-c", "1") as other:
+            # Several of its rounds of rescue pass, and tasks are run in between.
+            end = time.monotonic() + 3
+            while time.monotonic() < end:
+                sent = message()
+                broker.enqueue([sent])
+                wait_for(partial(done, broker, [sent.id]), "what was sent meanwhile")
+            (tmp_path / "marks.hold").unlink()
+            sleeper.send(signal.SIGCONT)
+            wait_for(lambda: done(broker, ["a"]), "its outcome")
+            assert "rescued" not in other.output
+    assert path.read_text().count("begin") == 1
+    assert len(broker.attempts("a")) == 1
+
+
+@pytest.mark.parametrize("pool", ["solo", "threads", "processes"])
+def test_a_worker_sends_heartbeats_while_a_task_runs(
+    broker: RedisBroker, server: RedisServer, tmp_path: Path, pool: str
+) -> None:
+    project = project_on(tmp_path, server.url)
+    path = tmp_path / "marks"
+    (tmp_path / "marks.hold").touch()
+    with project.worker("-P", pool, "-c", "1"):
+        broker.enqueue([message("a", f'[["{path}", 0], {{}}]'.encode(), "project.mark")])
+        wait_for(path.exists, "the task")
+        beats: set[float] = set()
+
+        def two_came() -> bool:
+            beats.update(each.beat for each in broker.workers())
+            return len(beats) > 2
+
+        wait_for(two_came, "two heartbeats")
+        (tmp_path / "marks.hold").unlink()
+        wait_for(lambda: done(broker, ["a"]), "its end")
+
+
 def test_a_worker_that_was_stopped_too_long_terminates_the_tasks_taken_from_it(
     server: RedisServer, broker: RedisBroker, tmp_path: Path
 ) -> None:
@@ -332,7 +390,7 @@ def test_a_worker_that_was_stopped_too_long_terminates_the_tasks_taken_from_it(
         first = int(path.read_text().split()[1])
         os.kill(stopped, signal.SIGSTOP)
         try:
-            broker.server.execute("ZADD", "{liteq}:leases", 1, number)  # its lease has ended
+            end_lease(broker, number)
             with project.worker("-n", "other"):
                 wait_for(lambda: path.read_text().count("begin") == 2, "the second start")
                 os.kill(stopped, signal.SIGCONT)

@@ -36,7 +36,7 @@ from .moving import batch_args, discard_args, transfer_of, workflows_of
 from .packing import pack_message
 from .registry import WorkerRegistry
 from .replies import attempts_of, delivery_of, fields_of, record_of
-from .rescue import DeadWorker, dead_workers
+from .rescue import DeadWorker, Proof, dead_workers
 from .schedules import entry_args, entry_of, firing_args
 from .server import Server
 from .signing import Signed, Signing, Unsigned, settle_as_dead
@@ -350,9 +350,10 @@ class RedisBroker(Movable):
         its token. Messages are written as they were read, and errors as text: this process may
         not have the key that their application signs with.
         """
-        held = list(map(delivery_of, self._run("held", worker.number)))
-        released, settlements = decide(worker.info, held)
-        args: Arguments = [worker.number, int(worker.proven), len(held)]
+        info, replies = self._run("held", worker.number)
+        held = list(map(delivery_of, replies))
+        released, settlements = decide(info.decode(), held)
+        args: Arguments = [worker.number, int(worker.proof is Proof.EXITED), len(held)]
         args += (delivery.receipt.token for delivery in held)
         args.append(len(released))
         for receipt in released:

@@ -5,8 +5,8 @@ import os
 from typing import Any, NamedTuple
 
 from ..base import WorkerInfo
-from ..owners import Owner, this_process
-from .rescue import is_gone
+from ..owners import this_process
+from .rescue import proof_of_death
 from .server import Server
 
 _logger = logging.getLogger("liteq.broker")
@@ -51,12 +51,13 @@ class WorkerRegistry:
 
     def live_workers(self, now: float) -> list[WorkerInfo]:
         """Return the workers that are alive, by number."""
-        return sorted(filter(None, map(_worker_info, self._server.run("live_workers", now))))
+        return sorted(filter(None, map(_live_worker, self._server.run("leased_workers", now))))
 
 
-def _worker_info(reply: list[Any]) -> WorkerInfo | None:
-    """Return a worker, from live_workers.lua; None if its process is proven to be gone."""
-    id, name, pid, host, started, beat, info, owner = (part.decode() for part in reply)
-    if owner and is_gone(Owner.parse(owner)):
+def _live_worker(reply: list[Any]) -> WorkerInfo | None:
+    """Return a worker, from leased_workers.lua; None if it is dead."""
+    *texts, lease_ended, owner = reply
+    id, name, pid, host, started, beat, info = (text.decode() for text in texts)
+    if proof_of_death(owner, lease_ended=bool(lease_ended)) is not None:
         return None
     return WorkerInfo(int(id), name, int(pid), host, float(started), float(beat), None, info)

@@ -1,10 +1,10 @@
 -- uses head, leases, claiming
 --
--- Return the claims that a worker holds.
+-- Return what a rescue of a worker's claims is decided by.
 --
 -- KEYS     the prefix
 -- ARGV     now, worker
--- Returns  the deliveries
+-- Returns  the worker's info, and the deliveries that it holds
 
 local worker, found = next_arg(), {}
 for _, member in ipairs(call("ZRANGE", P .. "running:" .. worker, 0, -1)) do
@@ -15,4 +15,4 @@ for _, member in ipairs(call("ZRANGE", P .. "running:" .. worker, 0, -1)) do
     found[#found + 1] = (delivery_of(id, token))
   end
 end
-return found
+return { call("HGET", P .. "worker:" .. worker, "info") or "{}", found }

@@ -9,6 +9,11 @@ local function renew_lease(worker)
   call("ZADD", P .. "leases", server_time + LEASE, worker)
 end
 
+-- Return whether a lease is over, by the time at which it ends.
+local function has_ended(lease)
+  return tonumber(lease) <= server_time
+end
+
 -- Enter a worker again whose lease had ended, although it was only late.
 local function restore_worker(worker)
   call("HDEL", P .. "worker:" .. worker, "struck", "stopped")

@@ -4,14 +4,14 @@
 -- its lease, has claimed more since its claims were read, or another rescuer was faster.
 --
 -- KEYS     the prefix
--- ARGV     now, worker, whether its process is proven gone; the number of claims that were read,
+-- ARGV     now, worker, whether its process has exited; the number of claims that were read,
 --          and the token of each; the number of claims to release, and
 --          id and token of each; the number of settlements, and these, see settling.lua
 -- Returns  whether it was written: 1 or 0
 
-local worker, gone = next_arg(), next_arg() == "1"
+local worker, exited = next_arg(), next_arg() == "1"
 local lease = call("ZSCORE", P .. "leases", worker)
-if not lease or not (gone or tonumber(lease) <= server_time) then return 0 end
+if not lease or not (exited or has_ended(lease)) then return 0 end
 local running = call("ZRANGE", P .. "running:" .. worker, 0, -1)
 local known = {}
 for _ = 1, tonumber(next_arg()) do known[next_arg()] = true end
