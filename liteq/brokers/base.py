@@ -92,10 +92,11 @@ class QueueCount(NamedTuple):
 
 
 class ToTerminate(NamedTuple):
-    """A running task that was revoked with `terminate`, so that its worker is to end it."""
+    """A running task that its worker is to end: revoked with `terminate`, or lost."""
 
     receipt: Receipt
     id: str
+    lost: bool = False  # the claim was taken from the worker, which was taken for dead
 
 
 class Rescue(NamedTuple):
@@ -194,7 +195,6 @@ class Broker(ABC):
 
     clock: Clock
     """The clock by which tasks are stored, promoted and swept."""
-
     beat_every = 5.0  # seconds between two calls of `beat` by a worker
 
     def sign(self, key: str | bytes) -> None:
@@ -252,7 +252,7 @@ class Broker(ABC):
 
     @abstractmethod
     def to_terminate(self, worker: int) -> list[ToTerminate]:
-        """Return the tasks that `worker` runs and is to end: revoked ones, with `terminate`."""
+        """Return what `worker` runs and is to end: what was revoked with `terminate`, or lost."""
 
     # results
 

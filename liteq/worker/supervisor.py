@@ -326,7 +326,7 @@ class Supervisor:
         return True
 
     def _revoked(self, delivery: Delivery) -> bool:
-        """End `delivery` if it was revoked while it waited in a slot behind others."""
+        """End `delivery` if it was revoked or lost while it waited in a slot behind others."""
         if not self._watchdog.revoked(delivery):
             return False
         self._end(delivery, Outcome(Kind.TERMINATED, note=REVOKED))
@@ -334,6 +334,9 @@ class Supervisor:
 
     def _end(self, delivery: Delivery, outcome: Outcome) -> None:
         """Settle a task that is not to be run, or whose process can no longer report its end."""
+        if self._watchdog.lost(delivery):
+            self.log.lost(delivery)  # another worker settles it
+            return
         now = self.broker.clock()
         self._settlements.append(decide(delivery, outcome, self.plan.policy, now))
         self.log.finished(delivery, outcome)

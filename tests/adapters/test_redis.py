@@ -12,7 +12,7 @@ pytest.importorskip("redis")
 
 from liteq import LiteQ
 from liteq.brokers import connect
-from liteq.brokers.base import Claim, Rescue
+from liteq.brokers.base import Claim, Rescue, ToTerminate
 from liteq.brokers.owners import this_process
 from liteq.brokers.redis import RedisBroker
 from liteq.brokers.redis.clock import ServerClock
@@ -138,7 +138,7 @@ def test_a_late_worker_is_to_terminate_the_tasks_that_were_taken_from_it(
 
     broker.beat(worker, "{}")
     assert [each.id for each in broker.workers()] == [worker]
-    assert [each.receipt for each in broker.to_terminate(worker)] == [delivery.receipt]
+    assert broker.to_terminate(worker) == [ToTerminate(delivery.receipt, "a", lost=True)]
     assert broker.settle([success(delivery)]).refused == [delivery.receipt]
     assert len(broker.claim(Claim(worker, ("celery",), 1))) == 1
 

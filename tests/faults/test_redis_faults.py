@@ -395,7 +395,9 @@ def test_a_worker_that_was_stopped_too_long_terminates_the_tasks_taken_from_it(
                 wait_for(lambda: path.read_text().count("begin") == 2, "the second start")
                 os.kill(stopped, signal.SIGCONT)
                 wait_for(lambda: not alive(first), "the end of the first process")
-                sleeper.wait_for_line("claim lost")
+                sleeper.wait_for_line("the lease of this worker ended")
+                sleeper.wait_for_line(r"Task project.mark\[a\] terminated: another worker has it")
+                assert "revoked" not in sleeper.output
                 record = broker.fetch(["a"])[0]
                 assert record is not None
                 assert record.phase is Phase.RUNNING

@@ -125,9 +125,11 @@ class RedisBroker(Movable):
         return [record for record in self.fetch(ids) if record]
 
     def to_terminate(self, worker: int) -> list[ToTerminate]:
-        reply = _decoded(self._run("to_terminate", worker))
-        claims = zip(reply[::2], reply[1::2], strict=True)
-        return [ToTerminate(Receipt(id, int(token)), id) for id, token in claims]
+        revoked, lost = map(_receipts, self._run("to_terminate", worker))
+        return [
+            *(ToTerminate(receipt, str(receipt.key)) for receipt in revoked),
+            *(ToTerminate(receipt, str(receipt.key), lost=True) for receipt in lost),
+        ]
 
     # results
 
@@ -403,3 +405,9 @@ class RedisBroker(Movable):
 
 def _decoded(replies: Sequence[bytes]) -> list[str]:
     return [reply.decode() for reply in replies]
+
+
+def _receipts(reply: Sequence[bytes]) -> list[Receipt]:
+    """Return receipts, from ids and tokens by turns."""
+    pairs = zip(reply[::2], reply[1::2], strict=True)
+    return [Receipt(id.decode(), int(token)) for id, token in pairs]
