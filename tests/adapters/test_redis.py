@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ pytest.importorskip("redis")
 from liteq import LiteQ
 from liteq.brokers import connect
 from liteq.brokers.base import Claim, Rescue, ToTerminate
-from liteq.brokers.owners import this_process
+from liteq.brokers.owners import Owner, this_process
 from liteq.brokers.redis import RedisBroker
 from liteq.brokers.redis.clock import ServerClock
 from liteq.exceptions import BrokerError, BrokerUnavailable, ImproperlyConfigured, SecurityError
@@ -22,7 +23,8 @@ from liteq.model.outcome import Settlement
 from liteq.states import Phase
 from liteq.support.clock import system_clock
 from liteq.testing.contract.harness import rescuing
-from tests.servers import RedisServer, free_port, running_server
+from tests.redis_workers import end_lease
+from tests.servers import RedisServer, free_port, running_server, wait_until
 
 KEY = "k" * 32
 
@@ -119,12 +121,19 @@ def test_a_settlement_whose_reply_was_lost_is_not_refused_the_second_time(
 # leases
 
 
-def end_lease(broker: RedisBroker, worker: int) -> None:
-    """Make `worker` one of another host, whose lease has ended."""
-    owner = this_process()._replace(host="elsewhere", boot="another")
-    key = f"{{liteq}}:worker:{worker}"
-    broker.server.execute("HSET", key, "owner", str(owner), "boot", owner.boot)
-    broker.server.execute("ZADD", "{liteq}:leases", 1, worker)
+@contextmanager
+def connected(broker: RedisBroker, owner: Owner) -> Iterator[None]:
+    """Subscribe for the block as a worker's process does."""
+    channel = f"{{liteq}}:process:{owner}"
+    with broker.server.client.pubsub() as pubsub:
+        pubsub.subscribe(channel)
+        wait_until(lambda: listening(broker, channel) == 1, "the subscription")
+        yield
+    wait_until(lambda: listening(broker, channel) == 0, "its end")
+
+
+def listening(broker: RedisBroker, channel: str) -> int:
+    return int(broker.server.execute("PUBSUB", "NUMSUB", channel)[1])
 
 
 def test_a_late_worker_is_to_terminate_the_tasks_that_were_taken_from_it(
@@ -174,6 +183,66 @@ def test_no_lease_ends_while_no_worker_could_reach_the_server(
     broker.register("first", "{}")
     assert broker.rescue(rescuing(broker.clock)) == []
     assert len(broker.workers()) == 2
+
+
+def test_a_lease_that_ended_while_no_heartbeat_came_from_any_worker_proves_nothing(
+    broker: RedisBroker, worker: int
+) -> None:
+    """The server was paused, and the rescuer's command is carried out before all heartbeats."""
+    broker.enqueue([message("a")])
+    broker.claim(Claim(worker, ("celery",), 1))
+    end_lease(broker, worker)
+    broker.server.execute("SET", "{liteq}:beat", time.time() - 5)
+
+    assert broker.rescue(rescuing(broker.clock)) == []
+    assert len(broker.workers()) == 0
+    broker.beat(broker.register("other", "{}"), "{}")
+    assert broker.rescue(rescuing(broker.clock)) == []
+    assert len(broker.workers()) == 2
+
+
+def test_a_lease_is_extended_while_the_connection_of_the_process_is_open(
+    broker: RedisBroker, worker: int
+) -> None:
+    """It is stopped, keeps all its threads from running, or is cut off from the server."""
+    broker.enqueue([message("a")])
+    broker.claim(Claim(worker, ("celery",), 1))
+    owner = end_lease(broker, worker)
+    broker.server.execute("ZADD", "{liteq}:leases", time.time() - 1, worker)
+    with connected(broker, owner):
+        assert broker.rescue(rescuing(broker.clock)) == []
+        assert [each.id for each in broker.workers()] == [worker]
+    assert [each.message.id for each in broker.rescue(rescuing(broker.clock))] == ["a"]
+
+
+def test_the_lease_of_a_process_with_an_open_connection_ends_all_the_same(
+    broker: RedisBroker, worker: int
+) -> None:
+    """Its host has lost its power or its network, and has not closed the connection."""
+    broker.enqueue([message("a")])
+    broker.claim(Claim(worker, ("celery",), 1))
+    owner = end_lease(broker, worker)
+    with connected(broker, owner):
+        assert [each.message.id for each in broker.rescue(rescuing(broker.clock))] == ["a"]
+
+
+def test_a_process_that_listens_for_work_shows_itself(broker: RedisBroker, worker: int) -> None:
+    channel = f"{{liteq}}:process:{this_process()}"
+    listener = broker.work_listener(worker)
+    wait_until(lambda: listening(broker, channel) == 1, "the process")
+    listener.close()
+    wait_until(lambda: listening(broker, channel) == 0, "its end")
+
+
+def test_leases_are_right_again_after_the_server_s_clock_was_set_back(
+    broker: RedisBroker, worker: int
+) -> None:
+    in_an_hour = time.time() + 3600
+    broker.server.execute("ZADD", "{liteq}:leases", in_an_hour, worker)
+    broker.server.execute("SET", "{liteq}:beat", in_an_hour)
+    broker.register("other", "{}")
+
+    assert float(broker.server.execute("ZSCORE", "{liteq}:leases", worker)) < in_an_hour - 3000
 
 
 def test_a_worker_is_registered_again_when_the_store_was_emptied(

@@ -8,9 +8,8 @@ import pytest
 
 from liteq.brokers import Broker, connect
 from liteq.brokers.memory import MemoryBroker
-from liteq.brokers.owners import this_process
-from liteq.brokers.redis import RedisBroker
 from liteq.testing import BrokerContract, ManualClock
+from tests import redis_workers
 
 WORKER = """
 import sys
@@ -19,14 +18,6 @@ from liteq.brokers import connect
 print(connect(sys.argv[1]).register("killable", "{}"), flush=True)
 sys.stdin.read()
 """
-
-
-def kill_on_redis(broker: RedisBroker, worker: int) -> None:
-    """Make the store believe that a worker of this process had the pid before it, and is dead."""
-    owner = this_process()._replace(start="1")
-    broker.server.execute("HSET", f"{{liteq}}:worker:{worker}", "owner", str(owner))
-    # Where processes cannot be seen, the lease is all there is.
-    broker.server.execute("ZADD", "{liteq}:leases", "XX", 0, worker)
 
 
 class TestMemory(BrokerContract):
@@ -84,9 +75,7 @@ class TestRedis(BrokerContract):
         return connect(self.url, clock=clock)
 
     def kill_worker(self, broker: Broker, worker: int) -> None:
-        assert isinstance(broker, RedisBroker)
-        kill_on_redis(broker, worker)
+        redis_workers.kill(broker, worker)
 
     def miss_heartbeats(self, broker: Broker, worker: int) -> None:
-        assert isinstance(broker, RedisBroker)
-        broker.server.execute("ZADD", "{liteq}:leases", 1, worker)
+        redis_workers.miss_heartbeats(broker, worker)

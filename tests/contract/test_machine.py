@@ -14,7 +14,6 @@ from liteq.brokers import connect
 from liteq.brokers.base import Claim, Settled
 from liteq.brokers.memory import MemoryBroker
 from liteq.brokers.owners import this_process
-from liteq.brokers.redis import RedisBroker
 from liteq.model.entry import Entry, Firing
 from liteq.model.graph import Graph, Group, Place
 from liteq.model.message import Attempt, Delivery, Message, Receipt, Record
@@ -22,7 +21,7 @@ from liteq.model.outcome import Settlement
 from liteq.states import Phase
 from liteq.support.clock import ManualClock
 from liteq.testing.contract.harness import rescuing
-from tests.contract.test_brokers import kill_on_redis
+from tests import redis_workers
 from tests.servers import RedisServer
 
 IDS = "abcdef"  # few, so that they collide
@@ -443,8 +442,7 @@ class RedisStore(Brokers):
         return self.server.url
 
     def kill_worker(self, worker: int) -> None:
-        assert isinstance(self.real, RedisBroker)
-        kill_on_redis(self.real, worker)
+        redis_workers.kill(self.real, worker)
 
 
 @pytest.fixture

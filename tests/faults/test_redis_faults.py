@@ -17,14 +17,15 @@ pytest.importorskip("redis")
 
 from liteq.brokers import connect
 from liteq.brokers.base import Broker, Claim
-from liteq.brokers.owners import this_process
 from liteq.brokers.redis import RedisBroker
 from liteq.exceptions import BrokerFull, BrokerUnavailable, BrokerUnreachable
 from liteq.model.message import Delivery, Message, new_id
 from liteq.model.outcome import Settlement
 from liteq.states import Phase
 from tests.e2e.project import TASKS, Project, alive, children_of, wait_for
+from tests.faults.namespaces import container
 from tests.faults.proxy import Proxy
+from tests.redis_workers import end_lease, miss_heartbeats
 from tests.servers import RedisServer, needs_redis, running_server
 
 pytestmark = [needs_redis, pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")]
@@ -321,14 +322,6 @@ def test_the_password_reaches_child_processes_and_is_shown_nowhere(tmp_path: Pat
 # workers that fail
 
 
-def end_lease(broker: RedisBroker, worker: int) -> None:
-    """Make `worker` one of another machine, whose lease has ended."""
-    owner = this_process()._replace(host="elsewhere", boot="another")
-    key = f"{{liteq}}:worker:{worker}"
-    broker.server.execute("HSET", key, "owner", str(owner), "boot", owner.boot)
-    broker.server.execute("ZADD", "{liteq}:leases", 1, worker)
-
-
 def test_a_stopped_worker_of_the_same_machine_is_not_robbed_when_its_lease_has_ended(
     broker: RedisBroker, server: RedisServer, tmp_path: Path
 ) -> None:
@@ -340,7 +333,7 @@ def test_a_stopped_worker_of_the_same_machine_is_not_robbed_when_its_lease_has_e
         (tmp_path / "marks.hold").touch()
         wait_for(path.exists, "the task")
         sleeper.send(signal.SIGSTOP)
-        broker.server.execute("ZADD", "{liteq}:leases", 1, number)
+        miss_heartbeats(broker, number)
         with project.worker("-n", "other", "-c", "1") as other:
             # Several of its rounds of rescue pass, and tasks are run in between.
             end = time.monotonic() + 3
@@ -404,6 +397,44 @@ def test_a_worker_that_was_stopped_too_long_terminates_the_tasks_taken_from_it(
                 assert str(record.worker).startswith("other")
         finally:
             os.kill(stopped, signal.SIGCONT)
+
+
+def test_a_worker_that_was_killed_elsewhere_is_noticed(
+    broker: RedisBroker, server: RedisServer, tmp_path: Path
+) -> None:
+    """Its processes cannot be seen from here: its lease ends."""
+    project = project_on(tmp_path, server.url)
+    path = tmp_path / "marks"
+    (tmp_path / "marks.hold").touch()
+    with project.worker("-n", "here", "-Q", "here"), container(project, "-n", "there") as there:
+        broker.enqueue([message("a", f'[["{path}", 0], {{}}]'.encode(), "project.mark")])
+        wait_for(path.exists, "the task")
+        there.kill()
+        wait_for(lambda: broker.fetch(["a"])[0].phase is Phase.READY)  # type: ignore[union-attr]
+    assert [each.outcome for each in broker.attempts("a")] == ["lost"]
+
+
+def test_nobody_is_robbed_when_the_server_was_paused(server: RedisServer, tmp_path: Path) -> None:
+    """For longer than a client waits for a reply. The workers cannot see each other's processes."""
+    broker = connect(server.url + "?timeout=20")
+    project = project_on(tmp_path, server.url)
+    path = tmp_path / "marks"
+    (tmp_path / "marks.hold").touch()
+    with container(project, "-n", "one", "-c", "1"), container(project, "-n", "two", "-c", "1"):
+        sent = [message(id, f'[["{path}", 0], {{}}]'.encode(), "project.mark") for id in ("a", "b")]
+        broker.enqueue(sent)
+        wait_for(lambda: path.exists() and path.read_text().count("begin") == 2, "the tasks")
+        beats = {each.name: each.beat for each in broker.workers()}
+        server.command("CLIENT", "PAUSE", 6500, "ALL")
+        wait_for(
+            lambda: all(each.beat > beats[each.name] + 6.5 for each in broker.workers()),
+            "the heartbeats of both",
+        )
+        (tmp_path / "marks.hold").unlink()
+        wait_for(lambda: done(broker, ["a", "b"]), "their ends")
+    assert path.read_text().count("begin") == 2
+    assert [len(broker.attempts(id)) for id in ("a", "b")] == [1, 1]
+    broker.close()
 
 
 def test_a_worker_goes_on_when_the_store_is_emptied(

@@ -52,6 +52,7 @@ class RedisBroker(Movable):
     """A store on a Redis server."""
 
     default_serializer = "json"  # others may be able to write to the server
+    beat_every = 2.0  # seconds; see LEASE in scripts/leases.lua
 
     def __init__(self, location: RedisLocation, clock: Clock) -> None:
         self.location = location
@@ -61,7 +62,7 @@ class RedisBroker(Movable):
         self.clock: Clock = ServerClock(self.server) if clock is system_clock else clock
         self._signing: Signing = Unsigned()
         self._registry = WorkerRegistry(self.server)
-        self._work = Subscription(self.server, f"{location.prefix}:news:work")
+        self._work = Subscription(self.server, f"{location.prefix}:news:work", shows_process=True)
         self._results = Subscription(self.server, f"{location.prefix}:news:results")
         self._local = threading.local()  # the thread's listener for results
         self._claiming = threading.Lock()

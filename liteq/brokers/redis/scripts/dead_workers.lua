@@ -10,10 +10,12 @@
 local boot, found = next_arg(), {}
 local leases = call("ZRANGE", P .. "leases", 0, -1, "WITHSCORES")
 for n = 1, #leases, 2 do
-  local worker, ended = leases[n], has_ended(leases[n + 1])
+  local worker = leases[n]
   local its_boot, owner = unpack(call("HMGET", P .. "worker:" .. worker, "boot", "owner"))
+  owner = owner or ""
+  local ended = has_ended(leases[n + 1], owner)
   if ended or (boot ~= "" and its_boot == boot) then
-    found[#found + 1] = { worker, ended and 1 or 0, owner or "" }
+    found[#found + 1] = { worker, ended and 1 or 0, owner }
   end
 end
 return found

@@ -8,11 +8,12 @@
 local found = {}
 local leases = call("ZRANGE", P .. "leases", 0, -1, "WITHSCORES")
 for n = 1, #leases, 2 do
-  local worker, ended = leases[n], has_ended(leases[n + 1])
+  local worker = leases[n]
   local name, pid, host, started, beat, info, owner = unpack(call("HMGET", P .. "worker:" .. worker,
     "name", "pid", "host", "started", "beat", "info", "owner"))
   if name then
-    found[#found + 1] = { worker, name, pid, host, started, beat, info, ended and 1 or 0, owner }
+    local ended = has_ended(leases[n + 1], owner) and 1 or 0
+    found[#found + 1] = { worker, name, pid, host, started, beat, info, ended, owner }
   end
 end
 return found

@@ -2,6 +2,7 @@
 --
 -- Write what a rescuer decided about the claims of a dead worker, unless that worker has renewed
 -- its lease, has claimed more since its claims were read, or another rescuer was faster.
+-- Nor while the server has not heard from any worker: the first heartbeat renews all leases.
 --
 -- KEYS     the prefix
 -- ARGV     now, worker, whether its process has exited; the number of claims that were read,
@@ -11,7 +12,11 @@
 
 local worker, exited = next_arg(), next_arg() == "1"
 local lease = call("ZSCORE", P .. "leases", worker)
-if not lease or not (exited or has_ended(lease)) then return 0 end
+if not lease then return 0 end
+if not exited then
+  local owner = call("HGET", P .. "worker:" .. worker, "owner") or ""
+  if is_silent() or not has_ended(lease, owner) then return 0 end
+end
 local running = call("ZRANGE", P .. "running:" .. worker, 0, -1)
 local known = {}
 for _ = 1, tonumber(next_arg()) do known[next_arg()] = true end
