@@ -30,15 +30,16 @@ from ..base import (
     ToTerminate,
     WorkerInfo,
 )
-from ..owners import this_process
 from ..transfer import Movable, TransferBatch
 from .backup import write_backup
 from .checkup import gather_facts, repair
 from .claiming import claim_ready
 from .findings import find_faults
 from .listeners import listen, unlisten_dead
+from .liveness import make_liveness_locks
 from .location import SqliteLocation
 from .moving import discard, pack_single_tasks, pack_workflows, store_transfers
+from .registry import is_dead, register
 from .rescue import DeadWorkers, take_back
 from .rows import WorkerRow, initial_tokens, is_minimal, minimal_row, record_of, task_row
 from .schedules import entry_of, fire, write_entry
@@ -76,7 +77,8 @@ class SqliteBroker(Movable):
         )
         self._sessions = ThreadSessions(location)
         self._writes = 0
-        self._dead_workers = DeadWorkers()
+        self._dead_workers = DeadWorkers(location.path)
+        self._liveness = make_liveness_locks(location.path)
 
     # sending
 
@@ -291,12 +293,9 @@ class SqliteBroker(Movable):
     # workers
 
     def register(self, name: str, info: str) -> int:
-        me = this_process()
-        now = self.clock()
-        row = (name, str(me), me.pid, me.host, now, now, info)
-        return self._write(
-            self._worker_writes, lambda db: int(db.execute(SQL["register"], row).lastrowid or 0)
-        )
+        now, locks, session = self.clock(), self._liveness, self._session()
+        locks.open()
+        return session.write(self._worker_writes, lambda db: register(db, locks, name, info, now))
 
     def beat(self, worker: int, info: str) -> None:
         row = (self.clock(), info, worker)
@@ -311,6 +310,7 @@ class SqliteBroker(Movable):
             db.execute(SQL["stop_worker"], (now, worker))
 
         self._write_and_notify(self._worker_writes, work, "all_listeners")
+        self._liveness.release(worker)
 
     # waiting
 
@@ -357,7 +357,7 @@ class SqliteBroker(Movable):
 
     def workers(self) -> list[WorkerInfo]:
         rows = map(WorkerRow._make, self._session().read(SQL["workers"]))
-        return [row.public for row in rows if row.is_dead() is not True]
+        return [row.public for row in rows if not is_dead(row, self.location.path)]
 
     def purge(self, queues: Sequence[str] | None) -> int:
         now = self.clock()

@@ -12,7 +12,7 @@ from ...exceptions import BrokerError, BrokerLocked
 from . import forks
 from .errors import cannot_open, is_busy, is_io_error, translate
 from .handle import BUSY_MS, Handle
-from .location import SqliteLocation, prepare
+from .location import SqliteLocation, lock_file, prepare
 from .lockholder import describe_holder, describe_other_program
 from .rewriting import rewrite_in_place
 from .schema import ensure_schema, is_current
@@ -63,7 +63,7 @@ class Session(forks.ForkAware):
             raise
 
     def _open_shared(self) -> tuple[WriteLock, SharedState]:
-        path = f"{self.path}-gate"
+        path = lock_file(self.path)
         try:
             state = SharedState(path)
             try:
