@@ -6,7 +6,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -227,6 +227,59 @@ def test_tasks_of_a_claim_with_a_lost_reply_are_not_stuck(
     deliveries = ours.claim(claim)
     assert [each.message.id for each in deliveries] == ["a", "b"]
     assert ours.settle(list(map(success, deliveries))).refused == []
+    ours.close()
+
+
+@contextmanager
+def a_broken_connection(proxy: Proxy, is_done: Callable[[], bool]) -> Iterator[None]:
+    """Break all connections when what the block does is done, before its reply comes.
+
+    The server must know the script by then.
+    """
+
+    def break_it() -> None:
+        wait_for(is_done)
+        proxy.mute = False
+        proxy.reset()
+
+    breaker = threading.Thread(target=break_it)
+    proxy.mute = True
+    breaker.start()
+    yield
+    breaker.join()
+
+
+def test_a_settlement_that_is_sent_again_at_once_is_not_refused(
+    proxy: Proxy, behind: str, broker: RedisBroker
+) -> None:
+    ours = connect(behind.replace("timeout=1&", "timeout=20&"))
+    claim = Claim(ours.register("worker", "{}"), ("celery",), 5)
+    broker.enqueue([message("a"), message("b")])
+    a, b = ours.claim(claim)
+    retry = b.message._replace(retries=1)
+    ours.settle([])
+    retried = Settlement(b.receipt, Phase.READY, 1.0, retry=retry, why="retry")
+
+    with a_broken_connection(proxy, lambda: done(broker, ["a"])):
+        settled = ours.settle([success(a), retried])
+
+    assert settled.refused == []
+    assert [len(broker.attempts(id)) for id in ("a", "b")] == [1, 1]
+    assert ours.settle([success(a)]).refused == [a.receipt]
+    ours.close()
+
+
+def test_a_worker_that_is_registered_again_at_once_is_one_worker(
+    proxy: Proxy, behind: str, broker: RedisBroker
+) -> None:
+    ours = connect(behind.replace("timeout=1&", "timeout=20&"))
+    first = ours.register("worker", "{}")
+
+    with a_broken_connection(proxy, lambda: len(broker.workers()) == 2):
+        number = ours.register("worker", "{}")
+
+    assert [each.id for each in broker.workers()] == [first, number]
+    assert ours.register("worker", "{}") == number + 1
     ours.close()
 
 

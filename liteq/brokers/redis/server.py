@@ -54,13 +54,14 @@ class Server:
         """Run the script of `verb` and return its reply. Raises BrokerError.
 
         A connection that turns out to be broken is replaced once: every script may be sent twice.
-        One on which no reply comes is not, so that no caller waits longer than the timeout says.
+        The second time it is told so, as it may have been run the first time. A connection on which
+        no reply comes is not replaced, so that no caller waits longer than the timeout says.
         """
-        return self._with_retry(lambda: self._evaluate(verb, args))
+        return self._with_retry(lambda again: self._evaluate(verb, args, again=again))
 
     def execute(self, *command: Argument) -> Any:
         """Run a plain command and return its reply. Raises BrokerError."""
-        return self._with_retry(lambda: self._send(*command))
+        return self._with_retry(lambda again: self._send(*command))
 
     def run_replicated(self, verb: str, *args: Argument) -> Any:
         """Run a script like `run`, and wait for as many replicas as the URL asks for.
@@ -70,7 +71,9 @@ class Server:
         wanted = self.location.wait_replicas
         if not wanted:
             return self.run(verb, *args)
-        reply, replicas = self._with_retry(lambda: self._evaluate_and_wait(verb, args))
+        reply, replicas = self._with_retry(
+            lambda again: self._evaluate_and_wait(verb, args, again=again)
+        )
         if replicas < wanted:
             raise BrokerUnavailable(
                 f"{self.location.url}: it is stored, but of {wanted} replicas only {replicas} "
@@ -87,13 +90,14 @@ class Server:
         if client is not None:
             client.close()
 
-    def _with_retry(self, work: Callable[[], Any]) -> Any:
+    def _with_retry(self, work: Callable[[bool], Any]) -> Any:
+        """Call `work`, at most twice: with False, then with True."""
         try:
             try:
-                return work()
+                return work(False)
             except (redis_errors.ConnectionError, redis_errors.ReadOnlyError, ConnectionError):
                 self._disconnect()
-                return work()
+                return work(True)
         except (redis_errors.RedisError, OSError) as exc:
             if not isinstance(exc, redis_errors.ResponseError) or isinstance(
                 exc, redis_errors.ReadOnlyError
@@ -136,9 +140,10 @@ class Server:
             self._connections.add(local.connection)
         return local.connection
 
-    def _evaluate(self, verb: str, args: tuple[Argument, ...]) -> Any:
+    def _evaluate(self, verb: str, args: tuple[Argument, ...], *, again: bool) -> Any:
         found = script(verb, flags=self._script_flags)
-        keys = (1, self.location.prefix)
+        prefix = self.location.prefix
+        keys: tuple[Argument, ...] = (2, prefix, f"{prefix}:again") if again else (1, prefix)
         try:
             return self._send("EVALSHA", found.sha, *keys, *args)
         except redis_errors.NoScriptError:
@@ -149,11 +154,13 @@ class Server:
             if not (self._script_flags and "compiling script" in str(exc)):
                 raise
         self._script_flags = False
-        return self._evaluate(verb, args)
+        return self._evaluate(verb, args, again=again)
 
-    def _evaluate_and_wait(self, verb: str, args: tuple[Argument, ...]) -> tuple[Any, int]:
+    def _evaluate_and_wait(
+        self, verb: str, args: tuple[Argument, ...], *, again: bool
+    ) -> tuple[Any, int]:
         # WAIT is about the writes of its own connection, and this thread has one of its own.
-        reply = self._evaluate(verb, args)
+        reply = self._evaluate(verb, args, again=again)
         half_timeout = int(self.location.timeout * 500)  # in milliseconds
         return reply, int(self._send("WAIT", self.location.wait_replicas, half_timeout))
 
