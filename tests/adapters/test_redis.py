@@ -103,6 +103,25 @@ def test_a_task_that_was_released_after_a_lost_reply_is_not_claimed_twice(
     assert [each.message.id for each in lossy.claim(Claim(worker, ("celery",), 1))] == ["b"]
 
 
+@pytest.mark.parametrize("deleted", ["before the claim", "after the reply was lost"])
+def test_a_task_that_was_claimed_is_not_claimed_again_when_the_last_one_of_its_claim_is_gone(
+    lossy: LosesReplies, deleted: str
+) -> None:
+    claim = Claim(lossy.register("worker", "{}"), ("celery",), 2)
+    lossy.enqueue([message("a"), message("b")])
+    if deleted == "before the claim":
+        lossy.server.execute("DEL", "{liteq}:task:b")
+    else:
+        lossy.losing = "claim"
+        with pytest.raises(BrokerUnavailable):
+            lossy.claim(claim)
+        lossy.losing = ""
+        lossy.server.execute("DEL", "{liteq}:task:b")
+
+    assert [each.message.id for each in lossy.claim(claim)] == ["a"]
+    assert lossy.claim(claim) == []
+
+
 def test_a_settlement_whose_reply_was_lost_is_not_refused_the_second_time(
     lossy: LosesReplies,
 ) -> None:

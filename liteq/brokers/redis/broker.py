@@ -328,8 +328,9 @@ class RedisBroker(Movable):
         """Return what was claimed. Tasks that are not genuine are settled as dead instead."""
         if not replies:
             return []
+        # Of the replies, as it has arrived even if the message cannot be read.
+        self._last_tokens[claim.worker] = max(int(token) for _, token, *_ in replies)
         claimed = list(map(delivery_of, replies))
-        self._last_tokens[claim.worker] = max(delivery.receipt.token for delivery in claimed)
         genuine, rejected = self._verified(claimed)
         if rejected:
             self.settle(rejected)

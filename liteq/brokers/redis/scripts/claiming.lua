@@ -107,6 +107,7 @@ end
 
 -- Return the deliveries of the worker's last claim if the reply to it was lost: `last_token` is
 -- the last token that has reached the worker. So a claim that is sent again returns the same tasks.
+-- Each token is compared: the last task of a claim may be gone, so that its token never arrives.
 local function deliver_again(worker, last_token)
   local handed = call("HGET", P .. "worker:" .. worker, "handed")
   if not handed then return {} end
@@ -116,7 +117,7 @@ local function deliver_again(worker, last_token)
     local id = id_of(member)
     local token = string.format("%.0f", last_claim.to - #last_claim.members + n)
     local phase, held = unpack(call("HMGET", P .. "task:" .. id, "phase", "token"))
-    if tonumber(phase) == RUNNING and held == token then
+    if tonumber(phase) == RUNNING and held == token and tonumber(token) > last_token then
       found[#found + 1] = (delivery_of(id, token))
     end
   end
