@@ -435,7 +435,7 @@ def parse_info(info: str) -> Mapping[str, Any]:
     """Return the `info` of a worker as a mapping; an empty one if it is not a JSON object."""
     try:
         parsed = json.loads(info)
-    except ValueError:  # any program that can write the store can write anything
+    except (TypeError, ValueError, RecursionError):  # any program may have written it
         return {}
     return parsed if isinstance(parsed, dict) else {}
 

@@ -19,10 +19,12 @@ from liteq.brokers.redis import RedisBroker
 from liteq.brokers.redis.clock import ServerClock
 from liteq.exceptions import BrokerError, BrokerUnavailable, ImproperlyConfigured, SecurityError
 from liteq.model.message import Delivery, Message, new_id
-from liteq.model.outcome import Settlement
+from liteq.model.outcome import Policy, Settlement
+from liteq.serializers import get
 from liteq.states import Phase
 from liteq.support.clock import system_clock
 from liteq.testing.contract.harness import rescuing
+from liteq.worker.rescue import rescue
 from tests.redis_workers import end_lease
 from tests.servers import RedisServer, free_port, running_server, wait_until
 
@@ -280,6 +282,31 @@ def test_a_worker_is_registered_again_when_the_store_was_emptied(
     broker.enqueue([message("a")])
     (again,) = broker.claim(Claim(worker, ("celery",), 1))
     assert again.receipt.token > delivery.receipt.token
+
+
+BROKEN = (b"", b"\xff|\xff", b"a|b|c|d|e", b"a|b|c|1e9|e|f", b"nan", b"[" * 9999)
+
+
+@pytest.mark.parametrize("field", ["owner", "boot", "info", "pid", "host", "started", "beat"])
+@pytest.mark.parametrize("value", BROKEN, ids=lambda value: value[:9].decode("latin-1"))
+def test_a_worker_whose_record_cannot_be_read_keeps_no_other_from_being_rescued(
+    broker: RedisBroker, field: str, value: bytes
+) -> None:
+    """Any program that can write to the server can write anything."""
+    broker.enqueue([message("a"), message("b")])
+    workers = [broker.register(name, "{}") for name in ("broken", "dead")]
+    for number in workers:
+        broker.claim(Claim(number, ("celery",), 1))
+        end_lease(broker, number)
+    broker.server.execute("HSET", f"{{liteq}}:worker:{workers[0]}", field, value)
+
+    assert broker.workers() == []
+    assert len(rescue(broker, Policy(), get("json"))) == 2
+    alive = broker.register("alive", "{}")
+    broker.server.execute("HSET", f"{{liteq}}:worker:{alive}", field, value)
+    assert [each.id for each in broker.workers()] == [alive]
+    assert broker.examine().facts["dead_workers"] == 0
+    broker.beat(alive, "{}")
 
 
 # clocks

@@ -356,7 +356,7 @@ class RedisBroker(Movable):
         """
         info, replies = self._run("held", worker.number)
         held = list(map(delivery_of, replies))
-        released, settlements = decide(info.decode(), held)
+        released, settlements = decide(info.decode(errors="replace"), held)
         args: Arguments = [worker.number, int(worker.proof is Proof.EXITED), len(held)]
         args += (delivery.receipt.token for delivery in held)
         args.append(len(released))

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from math import isfinite
 from typing import Any, NamedTuple
 
 from ..base import WorkerInfo
@@ -56,8 +57,23 @@ class WorkerRegistry:
 
 def _live_worker(reply: list[Any]) -> WorkerInfo | None:
     """Return a worker, from leased_workers.lua; None if it is dead."""
-    *texts, lease_ended, owner = reply
-    id, name, pid, host, started, beat, info = (text.decode() for text in texts)
+    *fields, lease_ended, owner = reply
     if proof_of_death(owner, lease_ended=bool(lease_ended)) is not None:
         return None
-    return WorkerInfo(int(id), name, int(pid), host, float(started), float(beat), None, info)
+    # Any program that can write to the server can write anything.
+    id, name, pid, host, started, beat, info = (_text(field) for field in fields)
+    number, process = int(_number(id)), int(_number(pid))
+    return WorkerInfo(number, name, process, host, _number(started), _number(beat), None, info)
+
+
+def _text(field: bytes | None) -> str:
+    return (field or b"").decode(errors="replace")
+
+
+def _number(text: str) -> float:
+    """Return the number in `text`; 0 if there is none."""
+    try:
+        number = float(text)
+    except ValueError:
+        return 0.0
+    return number if isfinite(number) else 0.0

@@ -18,7 +18,7 @@ class Proof(Enum):
 class DeadWorker(NamedTuple):
     """A worker that is dead."""
 
-    number: int
+    number: str
     proof: Proof
 
 
@@ -27,16 +27,16 @@ def dead_workers(server: Server, now: float) -> Iterator[DeadWorker]:
     for number, lease_ended, owner in server.run("dead_workers", now, this_process().boot):
         proof = proof_of_death(owner, lease_ended=bool(lease_ended))
         if proof is not None:
-            yield DeadWorker(int(number), proof)
+            yield DeadWorker(number.decode(errors="replace"), proof)
 
 
-def proof_of_death(owner: bytes, *, lease_ended: bool) -> Proof | None:
+def proof_of_death(owner: bytes | None, *, lease_ended: bool) -> Proof | None:
     """Return what proves that a worker is dead; None while it is to be taken for alive.
 
     A process that can be seen from here tells for itself, however long it has not sent a heartbeat:
     it may be stopped, or be in C code that lets no other thread run.
     """
-    exited = _has_exited(Owner.parse(owner.decode(errors="replace")))
+    exited = _has_exited(Owner.parse((owner or b"").decode(errors="replace")))
     if exited is None:
         return Proof.LEASE_ENDED if lease_ended else None
     return Proof.EXITED if exited else None

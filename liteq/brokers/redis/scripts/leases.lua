@@ -13,8 +13,8 @@ end
 -- Return whether the server has heard from no worker lately: it was away, or all machines slept.
 -- Then no worker could renew its lease, and that one has ended proves nothing.
 local function is_silent()
-  local last = call("GET", P .. "beat")
-  return not last or math.abs(server_time - tonumber(last)) > LEASE / 2
+  local last = tonumber(call("GET", P .. "beat") or "")
+  return not last or math.abs(server_time - last) > LEASE / 2
 end
 
 -- Return whether a process is connected, by its subscription (`Subscription` in listeners.py).
