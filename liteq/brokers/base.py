@@ -8,7 +8,6 @@ To add a broker: a folder beside this file, its line in `BROKERS`, and a subclas
 This module exports all types that a broker needs.
 """
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -51,7 +50,6 @@ __all__ = [
     "ToTerminate",
     "WorkerInfo",
     "check_trust",
-    "parse_info",
 ]
 
 
@@ -92,10 +90,11 @@ class QueueCount(NamedTuple):
 
 
 class ToTerminate(NamedTuple):
-    """A running task that was revoked with `terminate`, so that its worker is to end it."""
+    """A running task that its worker is to end: revoked with `terminate`, or lost."""
 
     receipt: Receipt
     id: str
+    lost: bool = False  # the claim was taken from the worker, which was taken for dead
 
 
 class Rescue(NamedTuple):
@@ -195,6 +194,7 @@ class Broker(ABC):
 
     clock: Clock
     """The clock by which tasks are stored, promoted and swept."""
+    beat_every = 5.0  # seconds between two calls of `beat` by a worker
 
     def sign(self, key: str | bytes) -> None:
         """Sign what is stored from now on, and accept only what is signed.
@@ -251,7 +251,7 @@ class Broker(ABC):
 
     @abstractmethod
     def to_terminate(self, worker: int) -> list[ToTerminate]:
-        """Return the tasks that `worker` runs and is to end: revoked ones, with `terminate`."""
+        """Return what `worker` runs and is to end: what was revoked with `terminate`, or lost."""
 
     # results
 
@@ -428,15 +428,6 @@ class Broker(ABC):
 
     def _not_offered(self, what: str) -> ConfigurationError:
         return ConfigurationError(f"the store {self.url} cannot {what}")
-
-
-def parse_info(info: str) -> Mapping[str, Any]:
-    """Return the `info` of a worker as a mapping; an empty one if it is not a JSON object."""
-    try:
-        parsed = json.loads(info)
-    except (TypeError, ValueError, RecursionError):  # any program may have written it
-        return {}
-    return parsed if isinstance(parsed, dict) else {}
 
 
 def check_trust(serializer: Serializer, broker: Broker) -> None:

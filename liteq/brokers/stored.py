@@ -3,7 +3,9 @@ it. It costs one task, which is set aside as dead with the reason; and what a ne
 added is left alone.
 """
 
+import json
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from ..exceptions import InvalidTaskError, LiteqError
@@ -47,6 +49,15 @@ def phase_of(number: Any) -> Phase:
     if type(number) is not int or number < 0:
         raise InvalidTaskError(f"its phase is {shown(number)}")
     return Phase(number) if number in _PHASES else Phase.WAITING
+
+
+def parse_info(info: str) -> Mapping[str, Any]:
+    """Return the `info` of a worker as a mapping; an empty one if it is not a JSON object."""
+    try:
+        parsed = json.loads(info)
+    except (TypeError, ValueError, RecursionError):  # any program may have written it
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
 
 
 def set_aside(

@@ -121,6 +121,9 @@ class Pool(ABC):
     kills = False
     """True for a pool that can kill a running task; a thread cannot be killed."""
 
+    in_loop = False
+    """True for a pool that runs tasks in the loop's thread, so that the loop waits for them."""
+
     def __init__(self, size: int, spec: RunnerSpec) -> None:
         self.spec = spec
         self.slots: list[Slot] = [Slot(number) for number in range(size)]

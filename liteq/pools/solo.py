@@ -15,6 +15,8 @@ from .scoreboard import Scoreboard
 class SoloPool(Pool):
     """A pool that runs deliveries in `submit`."""
 
+    in_loop = True
+
     def __init__(self, size: int, spec: RunnerSpec) -> None:
         super().__init__(1, spec)
         self._events = PoolEvents()

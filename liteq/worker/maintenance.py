@@ -1,6 +1,5 @@
-"""The periodic duties of a worker: promote, fire, rescue, heartbeat, upkeep, sweep."""
+"""The periodic duties of a worker: promote, fire, rescue, upkeep, sweep."""
 
-import json
 import time
 from collections.abc import Callable
 
@@ -11,8 +10,7 @@ from .plan import Plan
 from .rescue import rescue
 from .task_log import logger
 
-_BEAT_EVERY = 5.0  # seconds
-_RESCUE_EVERY = 1.0
+_RESCUE_EVERY = 1.0  # seconds
 _UPKEEP_EVERY = 0.25
 _IDLE_AFTER = 5.0
 _SWEEP_EVERY = 30.0
@@ -25,17 +23,9 @@ _MIN_FIRE_INTERVAL = 0.1  # seconds: a busy worker is notified often
 class Maintenance:
     """The timers of one worker; `due` is when the next one expires (`time.monotonic`)."""
 
-    def __init__(
-        self,
-        broker: Broker,
-        worker: int,
-        plan: Plan,
-        describe: Callable[[], dict[str, object]],
-    ) -> None:
+    def __init__(self, broker: Broker, plan: Plan) -> None:
         self._broker = broker
-        self._worker = worker
         self._plan = plan
-        self._describe = describe
         self._scheduler = plan.scheduler
         self._clock_jumps = JumpDetector(broker.clock)
         self._fired_at = 0.0
@@ -44,7 +34,6 @@ class Maintenance:
         self._at = {
             self._rescue: now,
             self._promote: now,
-            self._beat: now,
             self._upkeep: now + _UPKEEP_EVERY,
             self._sweep: now + _UPKEEP_EVERY,
         }
@@ -114,10 +103,6 @@ class Maintenance:
             message = record.message
             logger.warning("Task %s[%s] rescued from a dead worker", message.task, message.id)
         return _RESCUE_EVERY
-
-    def _beat(self) -> float:
-        self._broker.beat(self._worker, json.dumps(self._describe()))
-        return _BEAT_EVERY
 
     def _upkeep(self) -> float:
         if self._clock_jumps.jumped():

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from ..brokers.base import Broker, Rescue, parse_info
+from ..brokers.base import Broker, Rescue
+from ..brokers.stored import parse_info
 from ..model.message import Delivery, Record
 from ..model.outcome import Outcome, Policy
 from ..pools import scoreboard

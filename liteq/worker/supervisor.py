@@ -21,6 +21,7 @@ from ..pools.base import Death, StateUpdate
 from ..support.wakeup import Wakeup
 from .batching import Batching
 from .decide import decide, decide_refused
+from .heartbeat import Heartbeat
 from .lifecycle import Lifecycle
 from .lost import lost_outcome, refused_outcome
 from .maintenance import Maintenance
@@ -31,6 +32,7 @@ from .task_log import TaskLog, logger
 from .watchdog import REVOKED, Watchdog
 
 T = TypeVar("T")
+Closable = Wakeup | BaseSelector | Listener | Heartbeat
 
 _POLL_EVERY = 1.0  # seconds between two polls of the store, should a notification be lost
 _STOPPING_POLL = 0.1  # seconds between two looks at what still runs, during a shutdown
@@ -53,7 +55,7 @@ class Supervisor:
         self._store = StoreBackoff()
         self._wakeup = Wakeup()
         self._selector = DefaultSelector()
-        self._open: list[Wakeup | BaseSelector | Listener] = [self._wakeup, self._selector]
+        self._open: list[Closable] = [self._wakeup, self._selector]
         self._settlements: list[Settlement] = []  # still to be written
         self._returned: list[Delivery] = []  # still to be handed out again, or released
         self._updates: dict[str, StateUpdate] = {}  # by task: the last state, still to be written
@@ -97,10 +99,15 @@ class Supervisor:
                 self.broker.unregister(self.worker)
             raise
         self._open.append(self._listener)
-        self._maintenance = Maintenance(self.broker, self.worker, self.plan, self.describe)
+        self._maintenance = Maintenance(self.broker, self.plan)
         self._selector.register(self._listener.fileno(), EVENT_READ, self._notified)
         self._selector.register(self._wakeup, EVENT_READ, self._wakeup.clear)
         self.pool.start(self._selector)
+        self._heartbeat = Heartbeat(
+            self.broker, self.worker, self.describe, runs_tasks=self.pool.in_loop
+        )
+        self._open.append(self._heartbeat)
+        self._heartbeat.start()
 
     def _wait_for_store(self, work: Callable[[], T]) -> T:
         """Return what `work` returns; retry while the store is locked or away, until stopped."""
@@ -135,6 +142,7 @@ class Supervisor:
             if self._settlements:
                 self._write_all(None)
             self._release(self._returned)
+            self._heartbeat.close()
             self.broker.unregister(self.worker)
         except BrokerError as exc:
             # Still registered, so that what it holds is rescued: to release a task that has ended
@@ -154,6 +162,7 @@ class Supervisor:
 
     def turn(self) -> None:
         """Wait for something to happen, then do all that it asks for."""
+        self._heartbeat.turned()
         start_in = self.pool.tend()
         for key, _ in self._selector.select(self._pause(start_in)):
             key.data()
@@ -352,7 +361,7 @@ class Supervisor:
         return True
 
     def _revoked(self, delivery: Delivery) -> bool:
-        """End `delivery` if it was revoked while it waited in a slot behind others."""
+        """End `delivery` if it was revoked or lost while it waited in a slot behind others."""
         if not self._watchdog.revoked(delivery):
             return False
         self._end(delivery, Outcome(Kind.TERMINATED, note=REVOKED))
@@ -360,6 +369,9 @@ class Supervisor:
 
     def _end(self, delivery: Delivery, outcome: Outcome) -> None:
         """Settle a task that is not to be run, or whose process can no longer report its end."""
+        if self._watchdog.lost(delivery):
+            self.log.lost(delivery)  # another worker settles it
+            return
         now = self.broker.clock()
         self._settlements.append(decide(delivery, outcome, self.plan.policy, now))
         self.log.finished(delivery, outcome)

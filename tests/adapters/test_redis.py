@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,16 +12,20 @@ import pytest
 pytest.importorskip("redis")
 
 from liteq.brokers import connect
-from liteq.brokers.base import Claim, Rescue
+from liteq.brokers.base import Claim, Rescue, ToTerminate
+from liteq.brokers.owners import Owner, this_process
 from liteq.brokers.redis import RedisBroker
 from liteq.brokers.redis.clock import ServerClock
 from liteq.exceptions import BrokerError, BrokerUnavailable
 from liteq.model.message import Delivery, Message, new_id
-from liteq.model.outcome import Settlement
+from liteq.model.outcome import Policy, Settlement
+from liteq.serializers import get
 from liteq.states import Phase
 from liteq.support.clock import system_clock
 from liteq.testing.contract.harness import rescuing
-from tests.servers import RedisServer, free_port, running_server
+from liteq.worker.rescue import rescue
+from tests.redis_workers import end_lease
+from tests.servers import RedisServer, free_port, running_server, wait_until
 
 KEY = "k" * 32
 
@@ -99,6 +104,25 @@ def test_a_task_that_was_released_after_a_lost_reply_is_not_claimed_twice(
     assert [each.message.id for each in lossy.claim(Claim(worker, ("celery",), 1))] == ["b"]
 
 
+@pytest.mark.parametrize("deleted", ["before the claim", "after the reply was lost"])
+def test_a_task_that_was_claimed_is_not_claimed_again_when_the_last_one_of_its_claim_is_gone(
+    lossy: LosesReplies, deleted: str
+) -> None:
+    claim = Claim(lossy.register("worker", "{}"), ("celery",), 2)
+    lossy.enqueue([message("a"), message("b")])
+    if deleted == "before the claim":
+        lossy.server.execute("DEL", "{liteq}:task:b")
+    else:
+        lossy.losing = "claim"
+        with pytest.raises(BrokerUnavailable):
+            lossy.claim(claim)
+        lossy.losing = ""
+        lossy.server.execute("DEL", "{liteq}:task:b")
+
+    assert [each.message.id for each in lossy.claim(claim)] == ["a"]
+    assert lossy.claim(claim) == []
+
+
 def test_a_settlement_whose_reply_was_lost_is_not_refused_the_second_time(
     lossy: LosesReplies,
 ) -> None:
@@ -117,18 +141,33 @@ def test_a_settlement_whose_reply_was_lost_is_not_refused_the_second_time(
 # leases
 
 
+@contextmanager
+def connected(broker: RedisBroker, owner: Owner) -> Iterator[None]:
+    """Subscribe for the block as a worker's process does."""
+    channel = f"{{liteq}}:process:{owner}"
+    with broker.server.client.pubsub() as pubsub:
+        pubsub.subscribe(channel)
+        wait_until(lambda: listening(broker, channel) == 1, "the subscription")
+        yield
+    wait_until(lambda: listening(broker, channel) == 0, "its end")
+
+
+def listening(broker: RedisBroker, channel: str) -> int:
+    return int(broker.server.execute("PUBSUB", "NUMSUB", channel)[1])
+
+
 def test_a_late_worker_is_to_terminate_the_tasks_that_were_taken_from_it(
     broker: RedisBroker, worker: int
 ) -> None:
     broker.enqueue([message("a")])
     (delivery,) = broker.claim(Claim(worker, ("celery",), 1))
-    broker.server.execute("ZADD", "{liteq}:leases", 1, worker)
+    end_lease(broker, worker)
     assert [each.message.id for each in broker.rescue(rescuing(broker.clock))] == ["a"]
     assert broker.workers() == []
 
     broker.beat(worker, "{}")
     assert [each.id for each in broker.workers()] == [worker]
-    assert [each.receipt for each in broker.to_terminate(worker)] == [delivery.receipt]
+    assert broker.to_terminate(worker) == [ToTerminate(delivery.receipt, "a", lost=True)]
     assert broker.settle([success(delivery)]).refused == [delivery.receipt]
     assert len(broker.claim(Claim(worker, ("celery",), 1))) == 1
 
@@ -139,7 +178,7 @@ def test_what_a_late_worker_claims_during_a_rescue_is_not_lost(
     """Its lease has ended, but it lives, and claims between the reading and the writing."""
     broker.enqueue([message("a"), message("b")])
     broker.claim(Claim(worker, ("celery",), 1))
-    broker.server.execute("ZADD", "{liteq}:leases", 1, worker)
+    end_lease(broker, worker)
     decide = rescuing(broker.clock)
 
     def claim_then_decide(info: str, held: Sequence[Delivery]) -> Rescue:
@@ -157,12 +196,73 @@ def test_no_lease_ends_while_no_worker_could_reach_the_server(
     broker.enqueue([message("a")])
     broker.claim(Claim(worker, ("celery",), 1))
     hour_ago = time.time() - 3600
+    end_lease(broker, worker)
     broker.server.execute("ZADD", "{liteq}:leases", hour_ago + 30, worker)
     broker.server.execute("SET", "{liteq}:beat", hour_ago)
 
     broker.register("first", "{}")
     assert broker.rescue(rescuing(broker.clock)) == []
     assert len(broker.workers()) == 2
+
+
+def test_a_lease_that_ended_while_no_heartbeat_came_from_any_worker_proves_nothing(
+    broker: RedisBroker, worker: int
+) -> None:
+    """The server was paused, and the rescuer's command is carried out before all heartbeats."""
+    broker.enqueue([message("a")])
+    broker.claim(Claim(worker, ("celery",), 1))
+    end_lease(broker, worker)
+    broker.server.execute("SET", "{liteq}:beat", time.time() - 5)
+
+    assert broker.rescue(rescuing(broker.clock)) == []
+    assert len(broker.workers()) == 0
+    broker.beat(broker.register("other", "{}"), "{}")
+    assert broker.rescue(rescuing(broker.clock)) == []
+    assert len(broker.workers()) == 2
+
+
+def test_a_lease_is_extended_while_the_connection_of_the_process_is_open(
+    broker: RedisBroker, worker: int
+) -> None:
+    """It is stopped, keeps all its threads from running, or is cut off from the server."""
+    broker.enqueue([message("a")])
+    broker.claim(Claim(worker, ("celery",), 1))
+    owner = end_lease(broker, worker)
+    broker.server.execute("ZADD", "{liteq}:leases", time.time() - 1, worker)
+    with connected(broker, owner):
+        assert broker.rescue(rescuing(broker.clock)) == []
+        assert [each.id for each in broker.workers()] == [worker]
+    assert [each.message.id for each in broker.rescue(rescuing(broker.clock))] == ["a"]
+
+
+def test_the_lease_of_a_process_with_an_open_connection_ends_all_the_same(
+    broker: RedisBroker, worker: int
+) -> None:
+    """Its host has lost its power or its network, and has not closed the connection."""
+    broker.enqueue([message("a")])
+    broker.claim(Claim(worker, ("celery",), 1))
+    owner = end_lease(broker, worker)
+    with connected(broker, owner):
+        assert [each.message.id for each in broker.rescue(rescuing(broker.clock))] == ["a"]
+
+
+def test_a_process_that_listens_for_work_shows_itself(broker: RedisBroker, worker: int) -> None:
+    channel = f"{{liteq}}:process:{this_process()}"
+    listener = broker.work_listener(worker)
+    wait_until(lambda: listening(broker, channel) == 1, "the process")
+    listener.close()
+    wait_until(lambda: listening(broker, channel) == 0, "its end")
+
+
+def test_leases_are_right_again_after_the_server_s_clock_was_set_back(
+    broker: RedisBroker, worker: int
+) -> None:
+    in_an_hour = time.time() + 3600
+    broker.server.execute("ZADD", "{liteq}:leases", in_an_hour, worker)
+    broker.server.execute("SET", "{liteq}:beat", in_an_hour)
+    broker.register("other", "{}")
+
+    assert float(broker.server.execute("ZSCORE", "{liteq}:leases", worker)) < in_an_hour - 3000
 
 
 def test_a_worker_is_registered_again_when_the_store_was_emptied(
@@ -181,6 +281,31 @@ def test_a_worker_is_registered_again_when_the_store_was_emptied(
     broker.enqueue([message("a")])
     (again,) = broker.claim(Claim(worker, ("celery",), 1))
     assert again.receipt.token > delivery.receipt.token
+
+
+BROKEN = (b"", b"\xff|\xff", b"a|b|c|d|e", b"a|b|c|1e9|e|f", b"nan", b"[" * 9999)
+
+
+@pytest.mark.parametrize("field", ["owner", "boot", "info", "pid", "host", "started", "beat"])
+@pytest.mark.parametrize("value", BROKEN, ids=lambda value: value[:9].decode("latin-1"))
+def test_a_worker_whose_record_cannot_be_read_keeps_no_other_from_being_rescued(
+    broker: RedisBroker, field: str, value: bytes
+) -> None:
+    """Any program that can write to the server can write anything."""
+    broker.enqueue([message("a"), message("b")])
+    workers = [broker.register(name, "{}") for name in ("broken", "dead")]
+    for number in workers:
+        broker.claim(Claim(number, ("celery",), 1))
+        end_lease(broker, number)
+    broker.server.execute("HSET", f"{{liteq}}:worker:{workers[0]}", field, value)
+
+    assert broker.workers() == []
+    assert len(rescue(broker, Policy(), get("json"))) == 2
+    alive = broker.register("alive", "{}")
+    broker.server.execute("HSET", f"{{liteq}}:worker:{alive}", field, value)
+    assert [each.id for each in broker.workers()] == [alive]
+    assert broker.examine().facts["dead_workers"] == 0
+    broker.beat(alive, "{}")
 
 
 # clocks
@@ -230,7 +355,7 @@ def test_a_task_in_an_index_without_its_data_is_passed_over(
 
     assert [each.message.id for each in broker.claim(Claim(worker, ("celery",), 2))] == ["b"]
     broker.server.execute("DEL", "{liteq}:task:b")
-    broker.server.execute("ZADD", "{liteq}:leases", 1, worker)
+    end_lease(broker, worker)
     assert broker.rescue(rescuing(broker.clock)) == []
 
 

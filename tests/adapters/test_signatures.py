@@ -22,6 +22,7 @@ from liteq.model.outcome import Kind, Outcome, Policy
 from liteq.states import Phase
 from liteq.testing.contract.harness import rescuing
 from liteq.worker.decide import decide
+from tests import redis_workers
 from tests.servers import RedisServer, running_server
 
 KEY = "k" * 32
@@ -516,7 +517,7 @@ def test_a_rescuer_with_another_key_rescues_what_it_cannot_read(
     store.settle(*store.claim())
     store.broker.enqueue([message("alone"), message("once", acks_late=False)])
     assert len(store.claim()) == 3
-    store.command("ZADD", "{liteq}:leases", 1, store.worker)
+    redis_workers.kill(store.broker, store.worker)
 
     rescued = rescuer.broker.rescue(rescuing(rescuer.broker.clock))
     assert sorted(each.message.id for each in rescued) == ["alone", "once", "second"]

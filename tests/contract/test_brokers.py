@@ -8,8 +8,8 @@ import pytest
 
 from liteq.brokers import Broker, connect
 from liteq.brokers.memory import MemoryBroker
-from liteq.brokers.redis import RedisBroker
 from liteq.testing import BrokerContract, ManualClock
+from tests import redis_workers
 
 WORKER = """
 import sys
@@ -65,7 +65,7 @@ class TestSqlite(BrokerContract):
 
 
 class TestRedis(BrokerContract):
-    """Workers that are to die belong to this process, and their lease is ended by hand."""
+    """Workers that are to die belong to this process; the store is told that they do not."""
 
     @pytest.fixture(autouse=True)
     def _store(self, redis_store: str) -> None:
@@ -75,8 +75,10 @@ class TestRedis(BrokerContract):
         return connect(self.url, clock=clock)
 
     def kill_worker(self, broker: Broker, worker: int) -> None:
-        assert isinstance(broker, RedisBroker)
-        broker.server.execute("ZADD", "{liteq}:leases", 0, worker)
+        redis_workers.kill(broker, worker)
+
+    def miss_heartbeats(self, broker: Broker, worker: int) -> None:
+        redis_workers.miss_heartbeats(broker, worker)
 
 
 class TestSignedRedis(TestRedis):

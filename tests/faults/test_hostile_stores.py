@@ -324,7 +324,7 @@ def test_a_record_of_a_dead_worker_costs_its_tasks_only(remote: Host, client: An
     wait_for(lambda: client.zscore(P + "leases", "77") is None, "the rescue")
     remote.check("a dead worker's tasks")
 
-    living = client.hgetall(P + "worker:1")
+    living = {**client.hgetall(P + "worker:1"), b"owner": GONE.encode()}
     for n, field in enumerate([*living, b"handed", b"struck"]):
         for m, value in enumerate([None, *map(as_stored, GARBAGE[1:])]):
             number = 1000 + 100 * n + m

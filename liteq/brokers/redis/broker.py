@@ -45,7 +45,7 @@ from .moving import (
 from .packing import pack_message
 from .registry import WorkerRegistry
 from .replies import Stored, attempts_of, delivery_of, fields_of, receipt_of, stored_or_error
-from .rescue import DeadWorker, dead_workers
+from .rescue import DeadWorker, Proof, dead_workers
 from .schedules import entry_args, entry_of, firing_args
 from .server import Server
 from .signing import UNSIGNED, End, Signed, Signing
@@ -61,6 +61,7 @@ class RedisBroker(Movable):
     """A store on a Redis server."""
 
     default_serializer = "json"  # others may be able to write to the server
+    beat_every = 2.0  # seconds; see LEASE in scripts/leases.lua
 
     def __init__(self, location: RedisLocation, clock: Clock) -> None:
         self.location = location
@@ -70,7 +71,7 @@ class RedisBroker(Movable):
         self.clock: Clock = ServerClock(self.server) if clock is system_clock else clock
         self._signing: Signing = UNSIGNED
         self._registry = WorkerRegistry(self.server)
-        self._work = Subscription(self.server, f"{location.prefix}:news:work")
+        self._work = Subscription(self.server, f"{location.prefix}:news:work", shows_process=True)
         self._results = Subscription(self.server, f"{location.prefix}:news:results")
         self._local = threading.local()  # the thread's listener for results
         self._claiming = threading.Lock()
@@ -134,9 +135,11 @@ class RedisBroker(Movable):
         return [record for record in self.fetch(ids) if record]
 
     def to_terminate(self, worker: int) -> list[ToTerminate]:
-        reply = _decoded(self._run("to_terminate", worker))
-        claims = zip(reply[::2], reply[1::2], strict=False)
-        return [ToTerminate(Receipt(id, int(token)), id) for id, token in claims if token.isdigit()]
+        revoked, lost = map(_receipts, self._run("to_terminate", worker))
+        return [
+            *(ToTerminate(receipt, str(receipt.key)) for receipt in revoked),
+            *(ToTerminate(receipt, str(receipt.key), lost=True) for receipt in lost),
+        ]
 
     # results
 
@@ -374,11 +377,11 @@ class RedisBroker(Movable):
         its token. Messages are written as they were read, and errors as text: this process may
         not have the key that their application signs with.
         """
-        replies = self._run("held", worker.number)
+        info, replies = self._run("held", worker.number)
         held, unreadable = self._sorted_out(replies, UNSIGNED)
-        released, settlements = decide(worker.info, held)
+        released, settlements = decide(info.decode(errors="replace"), held)
         settlements = [*settlements, *unreadable]
-        args: Arguments = [worker.number, int(worker.proven), len(replies)]
+        args: Arguments = [worker.number, int(worker.proof is Proof.EXITED), len(replies)]
         args += (token for _, token, *_ in replies)
         args.append(len(released))
         for receipt in released:
@@ -428,3 +431,9 @@ class RedisBroker(Movable):
 
 def _decoded(replies: Sequence[bytes]) -> list[str]:
     return [reply.decode(errors="backslashreplace") for reply in replies]
+
+
+def _receipts(reply: Sequence[bytes]) -> list[Receipt]:
+    """Return receipts, from ids and tokens by turns."""
+    pairs = zip(_decoded(reply[::2]), reply[1::2], strict=False)
+    return [Receipt(id, int(token)) for id, token in pairs if token.isdigit()]

@@ -56,13 +56,14 @@ class Server:
         """Run the script of `verb` and return its reply. Raises BrokerError.
 
         A connection that turns out to be broken is replaced once: every script may be sent twice.
-        One on which no reply comes is not, so that no caller waits longer than the timeout says.
+        The second time it is told so, as it may have been run the first time. A connection on which
+        no reply comes is not replaced, so that no caller waits longer than the timeout says.
         """
-        return self._with_retry(lambda: self._evaluate(verb, args), args)
+        return self._with_retry(lambda again: self._evaluate(verb, args, again=again), args)
 
     def execute(self, *command: Argument) -> Any:
         """Run a plain command and return its reply. Raises BrokerError."""
-        return self._with_retry(lambda: self._send(*command), command)
+        return self._with_retry(lambda again: self._send(*command), command)
 
     def run_replicated(self, verb: str, *args: Argument) -> Any:
         """Run a script like `run`, and wait for as many replicas as the URL asks for.
@@ -72,7 +73,9 @@ class Server:
         wanted = self.location.wait_replicas
         if not wanted:
             return self.run(verb, *args)
-        reply, replicas = self._with_retry(lambda: self._evaluate_and_wait(verb, args), args)
+        reply, replicas = self._with_retry(
+            lambda again: self._evaluate_and_wait(verb, args, again=again), args
+        )
         if replicas < wanted:
             raise BrokerUnavailable(
                 f"{self.location.url}: it is stored, but of {wanted} replicas only {replicas} "
@@ -89,13 +92,14 @@ class Server:
         if client is not None:
             client.close()
 
-    def _with_retry(self, work: Callable[[], Any], args: Sequence[Argument]) -> Any:
+    def _with_retry(self, work: Callable[[bool], Any], args: Sequence[Argument]) -> Any:
+        """Call `work`, which sends `args`, at most twice: with False, then with True."""
         try:
             try:
-                return work()
+                return work(False)
             except (redis_errors.ConnectionError, redis_errors.ReadOnlyError, ConnectionError):
                 self._disconnect()
-                return work()
+                return work(True)
         except (redis_errors.RedisError, OSError, *REFUSED) as exc:
             if not isinstance(exc, redis_errors.ResponseError) or isinstance(
                 exc, redis_errors.ReadOnlyError
@@ -158,9 +162,10 @@ class Server:
             self._connections.add(local.connection)
         return local.connection
 
-    def _evaluate(self, verb: str, args: tuple[Argument, ...]) -> Any:
+    def _evaluate(self, verb: str, args: tuple[Argument, ...], *, again: bool) -> Any:
         found = script(verb, flags=self._script_flags)
-        keys = (1, self.location.prefix)
+        prefix = self.location.prefix
+        keys: tuple[Argument, ...] = (2, prefix, f"{prefix}:again") if again else (1, prefix)
         try:
             return self._send("EVALSHA", found.sha, *keys, *args)
         except redis_errors.NoScriptError:
@@ -171,11 +176,13 @@ class Server:
             if not (self._script_flags and "compiling script" in str(exc)):
                 raise
         self._script_flags = False
-        return self._evaluate(verb, args)
+        return self._evaluate(verb, args, again=again)
 
-    def _evaluate_and_wait(self, verb: str, args: tuple[Argument, ...]) -> tuple[Any, int]:
+    def _evaluate_and_wait(
+        self, verb: str, args: tuple[Argument, ...], *, again: bool
+    ) -> tuple[Any, int]:
         # WAIT is about the writes of its own connection, and this thread has one of its own.
-        reply = self._evaluate(verb, args)
+        reply = self._evaluate(verb, args, again=again)
         half_timeout = int(self.location.timeout * 500)  # in milliseconds
         return reply, int(self._send("WAIT", self.location.wait_replicas, half_timeout))
 

@@ -31,7 +31,6 @@ from ..base import (
     ToTerminate,
     WorkerInfo,
 )
-from ..owners import this_process
 from ..transfer import Arrival, Movable, TransferBatch
 from . import moving
 from .backup import write_backup
@@ -39,7 +38,9 @@ from .checkup import gather_facts, repair
 from .claiming import claim_ready, set_unreadable_etas_aside
 from .findings import find_faults
 from .listeners import listen, unlisten_dead
+from .liveness import make_liveness_locks
 from .location import SqliteLocation
+from .registry import is_dead, register
 from .rescue import DeadWorkers, take_back
 from .rows import WorkerRow, initial_tokens, is_minimal, minimal_row, record_of, task_row
 from .schedules import entries_of, fire, write_entry
@@ -78,7 +79,8 @@ class SqliteBroker(Movable):
         )
         self._sessions = ThreadSessions(location)
         self._writes = 0
-        self._dead_workers = DeadWorkers()
+        self._dead_workers = DeadWorkers(location.path)
+        self._liveness = make_liveness_locks(location.path)
 
     # sending
 
@@ -152,8 +154,7 @@ class SqliteBroker(Movable):
         now = self.clock()
         upcoming: float | None
         while True:
-            rows = self._session().read(SQL["next_eta"], timeout=SHORT_TIMEOUT)
-            ((upcoming, unreadable),) = rows
+            ((upcoming, unreadable),) = self._session().read(SQL["next_eta"], timeout=SHORT_TIMEOUT)
             if unreadable:
                 self._write(self._worker_writes, lambda db: set_unreadable_etas_aside(db, now))
                 continue
@@ -297,12 +298,9 @@ class SqliteBroker(Movable):
     # workers
 
     def register(self, name: str, info: str) -> int:
-        me = this_process()
-        now = self.clock()
-        row = (name, str(me), me.pid, me.host, now, now, info)
-        return self._write(
-            self._worker_writes, lambda db: int(db.execute(SQL["register"], row).lastrowid or 0)
-        )
+        now, locks, session = self.clock(), self._liveness, self._session()
+        locks.open()
+        return session.write(self._worker_writes, lambda db: register(db, locks, name, info, now))
 
     def beat(self, worker: int, info: str) -> None:
         row = (self.clock(), info, worker)
@@ -317,6 +315,7 @@ class SqliteBroker(Movable):
             db.execute(SQL["stop_worker"], (now, worker))
 
         self._write_and_notify(self._worker_writes, work, "all_listeners")
+        self._liveness.release(worker)
 
     # waiting
 
@@ -367,7 +366,7 @@ class SqliteBroker(Movable):
 
     def workers(self) -> list[WorkerInfo]:
         rows = map(WorkerRow._make, self._session().read(SQL["workers"]))
-        return [row.public for row in rows if row.is_dead() is not True]
+        return [row.public for row in rows if not is_dead(row, self.location.path)]
 
     def purge(self, queues: Sequence[str] | None) -> int:
         now = self.clock()

@@ -12,7 +12,6 @@ from ...model.message import Delivery, Message, Receipt, Record
 from ...model.outcome import Settlement
 from ...states import Phase, phase_for_eta
 from ..base import WorkerInfo
-from ..owners import Owner, is_dead
 from ..stored import RECEIPT, REST_OF_DELIVERY, phase_of, unreadable_record
 
 Row = tuple[Any, ...]
@@ -183,7 +182,3 @@ class WorkerRow(NamedTuple):
     def public(self) -> WorkerInfo:
         """Return what the port says of the worker."""
         return WorkerInfo._make(self[:-1])
-
-    def is_dead(self) -> bool | None:
-        """Return whether its process has exited; None where that cannot be proven from here."""
-        return is_dead(Owner.parse(self.owner))

@@ -20,7 +20,7 @@ from .errors import (
     translate,
 )
 from .handle import BUSY_MS, Handle
-from .location import SqliteLocation, prepare
+from .location import SqliteLocation, lock_file, prepare
 from .lockholder import describe_holder, describe_other_program
 from .rewriting import rewrite_in_place
 from .schema import ensure_schema, is_current
@@ -71,7 +71,7 @@ class Session(forks.ForkAware):
             raise
 
     def _open_shared(self) -> tuple[WriteLock, SharedState]:
-        path = f"{self.path}-gate"
+        path = lock_file(self.path)
         try:
             state = SharedState(path)
             try:

@@ -380,6 +380,9 @@ insert or replace into bell (address, worker, owner) values (?, ?, ?)
 -- name: unlisten
 delete from bell where address = ?
 
+-- name: unlisten_worker
+delete from bell where worker = ?
+
 -- name: work_listeners
 select address from bell where worker is not null
 

@@ -29,6 +29,10 @@ class Harness:
         """
         raise NotImplementedError
 
+    def miss_heartbeats(self, broker: Broker, worker: int) -> None:
+        """Make the store believe that no heartbeat of `worker` has come for hours."""
+        self.clock.advance(1_000_000)
+
     def register_killable(self, broker: Broker) -> int:
         """Register a worker that `kill_worker` can kill."""
         return broker.register("killable", "{}")

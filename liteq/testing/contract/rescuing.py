@@ -135,8 +135,9 @@ class Rescuing(Harness):
     def test_a_living_worker_keeps_its_claims_however_late_its_heartbeat(self) -> None:
         self.send("a")
         delivery = self.claim_one()
-        self.clock.advance(1_000_000)
+        self.miss_heartbeats(self.broker, self.worker)
 
+        assert [each.id for each in self.broker.workers()] == [self.worker]
         assert self.rescue() == []
         assert self.settle(self.success(delivery)) == []
 

@@ -20,7 +20,7 @@ _READ_ONLY = frozenset(
         "dead_workers",
         "fetch",
         "held",
-        "live_workers",
+        "leased_workers",
         "next_fire",
         "schedules",
         "workflows",

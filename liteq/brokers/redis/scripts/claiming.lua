@@ -128,6 +128,7 @@ end
 
 -- Return the deliveries of the worker's last claim if the reply to it was lost: `last_token` is
 -- the last token that has reached the worker. So a claim that is sent again returns the same tasks.
+-- Each token is compared: the last task of a claim may be gone, so that its token never arrives.
 local function deliver_again(worker, last_token)
   local handed = call("HGET", P .. "worker:" .. worker, "handed")
   if not handed then return {} end
@@ -138,8 +139,7 @@ local function deliver_again(worker, last_token)
   for n, member in ipairs(last_claim.members) do
     local id = id_of(member)
     local token = string.format("%.0f", last_claim.to - #last_claim.members + n)
-    local found_it, task = try(call, "HMGET", P .. "task:" .. id, "phase", "token")
-    if found_it and tonumber(task[1] or "") == RUNNING and task[2] == token then
+    if tonumber(token) > last_token and token_of_claim(id, worker) == token then
       found[#found + 1] = (readable_delivery(id, token))
     end
   end

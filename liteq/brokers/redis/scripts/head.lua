@@ -1,9 +1,10 @@
 -- The head of every script: the keys of a store, and functions that all scripts use.
 --
 -- KEYS[1] is `{liteq}`, or `{liteq:<name>}`. All keys begin with it, so that in a cluster they
--- share a slot, and every script is one transaction. ARGV[1] is the time, in epoch seconds: all
--- clients go by the server's, see clock.py. Leases, on which the running of tasks depends, go by
--- the server's own TIME alone.
+-- share a slot, and every script is one transaction. KEYS[2] is there if this is sent a second
+-- time, because the connection broke before a reply came: it may have been run already. ARGV[1] is
+-- the time, in epoch seconds: all clients go by the server's, see clock.py. Leases, on which the
+-- running of tasks depends, go by the server's own TIME alone.
 --
 --   task:<id>         hash    a task; its fields are below
 --   attempts:<id>     list    how earlier starts ended, five values each, see `add_attempt`
@@ -66,6 +67,7 @@
 --   tied, waits, barrier, on_failure, takes, group, position, delay, woken_by
 
 local P = KEYS[1] .. ":" -- what every key begins with
+local sent_again = KEYS[2] ~= nil
 local call = redis.call
 local timestamp = ARGV[1] -- the text of `now`, to be stored without a loss of digits
 local now = tonumber(timestamp)

@@ -12,7 +12,7 @@ local function read_settlement()
   local id, token, phase, again, size = next_args(5)
   local first, last = skip_args(tonumber(size))
   return {
-    id = id, token = token, phase = tonumber(phase), again = again == "1",
+    id = id, token = token, phase = tonumber(phase), again = again == "1" or sent_again,
     first_field = first, last_field = last,
   }
 end
