@@ -38,15 +38,24 @@ def this_process() -> Owner:
 
 def is_dead(owner: Owner) -> bool | None:
     """Return whether the process has exited; None where that cannot be proven from here."""
+    if died_with_machine(owner):
+        return True
     mine = this_process()
-    if owner.host == mine.host and owner.boot and mine.boot and owner.boot != mine.boot:
-        return True  # the machine was restarted since then
     if (owner.host, owner.space) != (mine.host, mine.space):
         return None
     if not _has_proc():
         return _exited_by_signal(owner.pid)
     start = _start(owner.pid)
     return start is None or start != owner.start
+
+
+def died_with_machine(owner: Owner) -> bool:
+    """Return whether this machine was restarted since the process ran.
+
+    By the name of the host: another machine of the same name is taken for this one.
+    """
+    host, boot = socket.gethostname(), _boot()
+    return owner.host == host and bool(owner.boot and boot) and owner.boot != boot
 
 
 def state_of(pid: int) -> str:

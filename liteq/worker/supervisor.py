@@ -20,6 +20,7 @@ from ..pools.base import Death, StateUpdate
 from ..support.wakeup import Wakeup
 from .batching import Batching
 from .decide import decide
+from .isolation import Isolation
 from .lifecycle import Lifecycle
 from .lost import lost_outcome
 from .maintenance import Maintenance
@@ -46,6 +47,7 @@ class Supervisor:
         self.log: TaskLog = TaskLog()
         self.done: int = 0
         self._batching = Batching()
+        self._isolation = Isolation(pool, plan.policy)
         self._watchdog = Watchdog(pool, plan.limits, self._batching)
         self._shutdown = Shutdown(pool, plan.grace)
         self._store = StoreBackoff()
@@ -130,7 +132,7 @@ class Supervisor:
             self._collect()
             if self._settlements:
                 self._write(None)  # also while the store is left alone: this is the last chance
-            self._release(self._returned)
+            self._release([*self._returned, *self._isolation.take()])
             self.broker.unregister(self.worker)
         except BrokerError as exc:
             # Still registered, so that what it holds is rescued: to release a task that has ended
@@ -157,6 +159,7 @@ class Supervisor:
         claim = self._claim()
         if self._settlements or claim:
             self._returned += self._settle(claim)
+        self._returned += self._isolation.take()
         if self._returned:
             self._release(self._hand_out(self._returned))
         self._tend()  # last: what waits for a slot, or for its result, comes first
@@ -257,7 +260,7 @@ class Supervisor:
     # out
 
     def _room(self) -> int:
-        if self._shutdown.requested:
+        if self._shutdown.requested or self._isolation.active:
             return 0
         if self._only_idle:
             return sum(slot.up and not slot.holding for slot in self.pool.slots)
@@ -300,14 +303,15 @@ class Supervisor:
         fresh = [each for each in deliveries if not (self._revoked(each) or self._expired(each))]
         if self._shutdown.requested:
             return fresh
-        batches, left = self._batching.share(fresh, self.pool.slots)
+        ready, others = self._isolation.admit(fresh)
+        batches, left = self._batching.share(ready, self.pool.slots)
         self._only_idle = bool(left)
         for slot, batch in batches:
             self.pool.submit(slot, batch)
             if self.log.verbose:
                 for delivery in batch:
                     self.log.received(delivery)
-        return left
+        return left + others
 
     def _expired(self, delivery: Delivery) -> bool:
         expires = delivery.message.expires

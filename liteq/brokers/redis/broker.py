@@ -351,7 +351,7 @@ class RedisBroker(Movable):
         not have the key that their application signs with.
         """
         held = list(map(delivery_of, self._run("held", worker.number)))
-        released, settlements = decide(worker.info, held)
+        released, settlements = decide(worker.info, held, worker.with_machine)
         args: Arguments = [worker.number, int(worker.proven), len(held)]
         args += (delivery.receipt.token for delivery in held)
         args.append(len(released))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..owners import Owner, is_dead, this_process
+from ..owners import Owner, died_with_machine, is_dead, this_process
 from .server import Server
 
 
@@ -13,13 +13,15 @@ class DeadWorker(NamedTuple):
     number: str
     info: str
     proven: bool  # its process has exited; else its lease has ended
+    with_machine: bool = False  # it ended with its machine, which is this one
 
 
 def dead_workers(server: Server, now: float) -> Iterator[DeadWorker]:
     """Yield workers whose lease has ended, and those of this host whose process has exited."""
     expired, local = server.run("dead_workers", now, this_process().boot)
-    for number, info in expired:
-        yield DeadWorker(number.decode(), info.decode(), proven=False)
+    for number, info, owner in expired:
+        with_machine = owner != b"" and died_with_machine(Owner.parse(owner.decode()))
+        yield DeadWorker(number.decode(), info.decode(), False, with_machine)
     for number, info, owner in local:
         if is_gone(Owner.parse(owner.decode())):
             yield DeadWorker(number.decode(), info.decode(), proven=True)

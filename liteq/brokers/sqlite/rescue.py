@@ -39,7 +39,7 @@ def take_back(db: Connection, worker: WorkerRow, decide: DecideRescue, now: floa
     if not db.execute(SQL["elect"], (now, worker.id)).rowcount:
         return []  # another rescuer was faster
     held = [delivery_of(row) for row in db.execute(SQL["held"], (worker.id,))]
-    released, settlements = decide(worker.info, held)
+    released, settlements = decide(worker.info, held, worker.died_with_machine())
     db.executemany(SQL["release"], released)
     settle_each(db, settlements, now)
     return [delivery.message.id for delivery in held]

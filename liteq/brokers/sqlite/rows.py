@@ -10,7 +10,7 @@ from ...model.message import Delivery, Message, Receipt, Record
 from ...model.outcome import Settlement
 from ...states import Phase, phase_for_eta
 from ..base import WorkerInfo
-from ..owners import Owner, is_dead
+from ..owners import Owner, died_with_machine, is_dead
 
 Row = tuple[Any, ...]
 
@@ -149,3 +149,7 @@ class WorkerRow(NamedTuple):
     def is_dead(self) -> bool | None:
         """Return whether its process has exited; None where that cannot be proven from here."""
         return is_dead(Owner.parse(self.owner))
+
+    def died_with_machine(self) -> bool:
+        """Return whether this machine was restarted since its process ran."""
+        return died_with_machine(Owner.parse(self.owner))
