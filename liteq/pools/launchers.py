@@ -1,7 +1,5 @@
 """Launchers of child processes: fork them from a fork server, or start fresh interpreters."""
 
-import os
-import signal
 import socket
 import subprocess
 from abc import ABC, abstractmethod
@@ -29,6 +27,7 @@ class Callbacks(NamedTuple):
     exited: Callable[[int, int | None], None]  # pid, exit code (negative: the signal)
     start_failed: Callable[[str], None]  # traceback of an application that cannot be imported
     code_renewed: Callable[[], None]  # children that are launched from now on have the new code
+    unguarded: Callable[[], None]  # nobody will kill the children when this process is killed
 
 
 class Launcher(ABC):
@@ -44,7 +43,10 @@ class Launcher(ABC):
 
     @abstractmethod
     def launch(self, slot: int, stream: socket.socket) -> None:
-        """Start a child for `slot` with `stream`, which is closed in this process."""
+        """Start a child for `slot` with `stream`, which is closed in this process.
+
+        Raises OSError if the machine has no room for a process.
+        """
 
     @abstractmethod
     def renew(self) -> None:
@@ -65,9 +67,15 @@ class _ForkServer:
     def __init__(self, setup: Setup) -> None:
         ours, theirs = socket.socketpair()
         self.channel = Channel(ours)
-        self.process = spawn("liteq.pools.forkserver:main", theirs, setup)
+        try:
+            self.process = spawn("liteq.pools.forkserver:main", theirs, setup)
+        except BaseException:
+            self.channel.close()
+            theirs.close()
+            raise
         self.children: set[int] = set()
         self.requested = 0  # children that were requested and are not reported yet
+        self.failed = False  # it could not import the application
 
     @property
     def idle(self) -> bool:
@@ -90,14 +98,18 @@ class ForkServerLauncher(Launcher):
     def launch(self, slot: int, stream: socket.socket) -> None:
         # A server is started here, so one that exits again and again is started no more often
         # than children are.
-        server = self._current = self._current or self._start_server()
-        server.requested += 1
-        with stream, suppress(OSError):  # if it has exited, that is noticed when its end is read
-            forkserver.request_child(server.channel.socket, slot, stream)
+        with stream:
+            server = self._current = self._current or self._start_server()
+            server.requested += 1
+            with suppress(OSError):  # if it has exited, that is noticed when its end is read
+                forkserver.request_child(server.channel.socket, slot, stream)
 
     def renew(self) -> None:
         if self._next is None:
-            self._next = self._start_server()
+            try:
+                self._next = self._start_server()
+            except OSError as exc:
+                logger.warning("the new code is not loaded, the old one stays: %s", exc)
 
     def stream_closed(self, pid: int) -> None:
         # The fork server reports the exit, unless it has exited itself.
@@ -128,6 +140,7 @@ class ForkServerLauncher(Launcher):
             elif kind == forkserver.READY and server is self._next:
                 self._switch_to(server)
             elif kind == START_FAILED and server is self._next:
+                server.failed = True
                 logger.error("the new code cannot be imported, the old one stays:\n%s", rest[0])
             elif kind == START_FAILED:
                 self.callbacks.start_failed(rest[0])
@@ -143,14 +156,20 @@ class ForkServerLauncher(Launcher):
         self.callbacks.code_renewed()
 
     def _handle_exit(self, server: _ForkServer) -> None:
-        """Kill the children of a server that exited: whether they still run cannot be known."""
+        """Let the children of a server that exited end their tasks: these are not to blame.
+
+        The end of their streams tells when they exit, see `stream_closed`.
+        """
+        was_next = server is self._next
         self._remove(server)
-        for pid in server.children:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(pid, signal.SIGKILL)
-        children, server.children = server.children, set()
-        for pid in children:
-            self.callbacks.exited(pid, None)
+        if was_next and not server.failed:
+            logger.error(
+                "the new code cannot be loaded, the old one stays: its fork server exited with "
+                "code %s",
+                server.process.returncode,
+            )
+        if not server.idle:
+            self.callbacks.unguarded()
 
     def _remove(self, server: _ForkServer) -> None:
         self._servers.remove(server)
@@ -167,7 +186,8 @@ class SpawnLauncher(Launcher):
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
 
     def launch(self, slot: int, stream: socket.socket) -> None:
-        process = spawn("liteq.pools.child:main", stream, {**self.setup, "slot": slot})
+        with stream:
+            process = spawn("liteq.pools.child:main", stream, {**self.setup, "slot": slot})
         self._processes[process.pid] = process
         self.callbacks.started(slot, process.pid)
 

@@ -4,6 +4,7 @@ There is one stream per child and no shared lock, so a child that is killed at a
 nothing locked, and no partial message on a stream of others.
 """
 
+import errno
 import os
 import signal
 import socket
@@ -12,6 +13,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
+from logging import Logger, getLogger
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
 from typing import Any
 
@@ -35,7 +37,11 @@ from .launchers import Callbacks, Launcher, make_launcher
 from .scoreboard import Scoreboard
 from .spawn import Setup
 
+logger: Logger = getLogger("liteq.worker")
+
 _FIRST_PAUSE, _SHORT_PAUSE, _LONGEST_PAUSE = 0.1, 0.2, 5.0  # seconds before a child is replaced
+_SHORTAGE_PAUSE = 1.0  # seconds until a start is tried again for which the machine had no room
+_SHORTAGES = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOBUFS}
 _MAX_FAILED_STARTS = 5  # of one slot in a row, before the pool is broken
 _new = tuple.__new__
 _KINDS = {kind.value: kind for kind in Kind}
@@ -104,7 +110,11 @@ class ProcessPool(Pool):
             "scoreboard": self._scoreboard.path,
         }
         callbacks = Callbacks(
-            self._child_started, self._child_exited, self._start_failed, self._code_renewed
+            self._child_started,
+            self._child_exited,
+            self._start_failed,
+            self._drain_all,
+            self._replace_unguarded,
         )
         self._launcher = make_launcher(setup, callbacks)
         self._launcher.start(selector)
@@ -183,10 +193,19 @@ class ProcessPool(Pool):
         assert self._launcher is not None
         child.reset()
         self._scoreboard.clear(child.slot.number)
-        ours, theirs = socket.socketpair()
-        child.channel = Channel(ours)
-        self._selector.register(ours, EVENT_READ, partial(self._serve, child, child.channel))
-        self._launcher.launch(child.slot.number, theirs)
+        try:
+            ours, theirs = socket.socketpair()
+            child.channel = Channel(ours)
+            self._selector.register(ours, EVENT_READ, partial(self._serve, child, child.channel))
+            self._launcher.launch(child.slot.number, theirs)
+        except OSError as exc:
+            if exc.errno not in _SHORTAGES:
+                raise
+            logger.warning(
+                "no process for slot %d, tried again in a moment: %s", child.slot.number, exc
+            )
+            self._close_channel(child)
+            child.start_at = time.monotonic() + _SHORTAGE_PAUSE
 
     def _child_started(self, slot: int, pid: int) -> None:
         self._children[slot].pid = pid
@@ -194,10 +213,21 @@ class ProcessPool(Pool):
     def _start_failed(self, traceback: str) -> None:
         self._start_error = traceback
 
-    def _code_renewed(self) -> None:
+    def _drain_all(self) -> None:
         for child in self._children:
-            child.draining, child.slot.up = True, False
-            self._send(child, (DRAIN, None))
+            self._drain(child)
+
+    def _replace_unguarded(self) -> None:
+        """Replace the children of a fork server that exited, as soon as they have no task."""
+        for child in self._children:
+            if child.ready:
+                self._drain(child)
+            else:
+                _kill_group(child.pid)  # it has none yet
+
+    def _drain(self, child: _ChildState) -> None:
+        child.draining, child.slot.up = True, False
+        self._send(child, (DRAIN, None))
 
     def _child_exited(self, pid: int, code: int | None) -> None:
         child = next((child for child in self._children if child.pid == pid), None)
@@ -283,7 +313,7 @@ class ProcessPool(Pool):
 
 def _exit_reason(code: int | None) -> str:
     if code is None:
-        return "its process was killed because its fork server exited"
+        return "its process exited; how is not known, because its fork server had exited before"
     if code < 0:
         try:
             name = signal.Signals(-code).name
