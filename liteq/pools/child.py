@@ -23,7 +23,7 @@ from .base import Limits, Run
 from .frames import FrameReader, pack
 from .memory import resident_kib
 from .process_state import ProcessState
-from .scoreboard import Scoreboard
+from .scoreboard import Scoreboard, open_scoreboard
 from .spawn import Setup
 
 # Supervisor to child
@@ -194,7 +194,7 @@ def main(stream: socket.socket, setup: Setup) -> None:
     """Run a child that is a fresh interpreter."""
     stream.setblocking(True)
     try:
-        scoreboard = Scoreboard(setup["scoreboard"])
+        scoreboard = open_scoreboard(setup["scoreboard"])
     except FileNotFoundError:
         return  # the pool was closed before this child could start
     run_child(stream, scoreboard, setup, setup["slot"])

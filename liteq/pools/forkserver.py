@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, NoReturn
 from ..support.plugins import load
 from .child import START_FAILED, run_child
 from .frames import pack
-from .scoreboard import Scoreboard
+from .scoreboard import Scoreboard, open_scoreboard
 from .spawn import Setup
 
 logger: Logger = getLogger("liteq.worker")
@@ -104,11 +104,7 @@ def _prepare(control: socket.socket, setup: Setup) -> Scoreboard:
     except BaseException:  # noqa: BLE001 - importing user code can raise anything
         control.sendall(pack((START_FAILED, traceback.format_exc())))
         raise SystemExit(1) from None
-    try:
-        # Children inherit the map, even when the file is deleted meanwhile.
-        scoreboard = Scoreboard(setup["scoreboard"])
-    except FileNotFoundError:
-        raise SystemExit(0) from None  # the pool was closed before it could start
+    scoreboard = open_scoreboard(setup["scoreboard"])  # children inherit the map
     _send(control, (READY,))
     gc.collect()
     gc.freeze()  # a collection in a child would copy every page with an object that it looks at

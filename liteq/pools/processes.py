@@ -34,7 +34,7 @@ from .base import (
 from .child import DRAIN, OUTCOMES, READY, RECALL, RETURNED, RUN, START_FAILED, STATE, to_item
 from .frames import Channel
 from .launchers import Callbacks, Launcher, make_launcher
-from .scoreboard import Scoreboard
+from .scoreboard import OwnScoreboard
 from .spawn import Setup
 
 logger: Logger = getLogger("liteq.worker")
@@ -90,8 +90,8 @@ class ProcessPool(Pool):
 
     def __init__(self, size: int, spec: RunnerSpec) -> None:
         super().__init__(size, spec)
-        self._scoreboard = Scoreboard.create(size)
-        self.scoreboard: str | None = self._scoreboard.path
+        self._scoreboard = OwnScoreboard(size)
+        self.scoreboard: str | None = self._scoreboard.name
         self._children = [_ChildState(slot) for slot in self.slots]
         self._events = PoolEvents()
         self._tickets = 0
@@ -107,7 +107,7 @@ class ProcessPool(Pool):
             "make": self.spec.make,
             "spec": self.spec.arguments,
             "limits": self.spec.limits,
-            "scoreboard": self._scoreboard.path,
+            "scoreboard": self._scoreboard.handle,
         }
         callbacks = Callbacks(
             self._child_started,

@@ -17,6 +17,7 @@ from typing import Any, NotRequired, TypedDict
 from ..exceptions import ImproperlyConfigured
 from ..support.childprocess import mark_as_child
 from ..support.plugins import load
+from .scoreboard import Handle
 
 # The path is set first: liteq itself may be importable only by the parent's path.
 _PROGRAM = (
@@ -36,7 +37,7 @@ class Setup(TypedDict):
     make: str
     spec: dict[str, Any]
     limits: Sequence[int | None]
-    scoreboard: str  # its path
+    scoreboard: Handle
     slot: NotRequired[int]  # of a child that is a fresh interpreter
 
 
@@ -64,7 +65,8 @@ def spawn(function: str, stream: socket.socket, setup: Setup) -> "subprocess.Pop
 
     `stream` is closed in this process once the new one has it.
     """
-    keep = () if sys.platform == "win32" else (stream.fileno(),)
+    # On Windows the socket is shared by another way, and the scoreboard is opened by its path.
+    keep = () if sys.platform == "win32" else (stream.fileno(), int(setup["scoreboard"]))
     process = subprocess.Popen(
         [sys.executable, *_interpreter_flags(), "-c", _PROGRAM],
         stdin=subprocess.PIPE,

@@ -25,16 +25,16 @@ def rescue(broker: Broker, policy: Policy, serializer: Serializer) -> list[Recor
 
     def decide(info: str, held: Sequence[Delivery], restarted: bool) -> Rescue:
         known = parse_info(info)
-        path, slots = known.get("board"), known.get("concurrency")
+        name, slots = known.get("board"), known.get("concurrency")
         started = None
-        if isinstance(path, str):
-            read.add(path)
-            started = scoreboard.started_tokens(path)
+        if isinstance(name, str):
+            read.add(name)
+            started = scoreboard.started_tokens(name)
         plausible = isinstance(slots, int) and slots > 0
         trace = Trace(started, slots if plausible else None, restarted)
         return decide_rescue(held, trace, lost, policy, broker.clock())
 
     rescued = broker.rescue(decide)
-    for path in read:
-        scoreboard.remove(path)  # only now: until the rescue is written it may be needed again
+    for name in read:
+        scoreboard.remove(name)  # only now: until the rescue is written it may be needed again
     return rescued

@@ -310,6 +310,48 @@ def test_everything_of_a_worker_is_killed_and_the_next_one_takes_up_the_work_at_
     assert len(notes(path)) == 2
 
 
+VERSION = "from project import *; print(version.delay().get(timeout=25))"
+
+
+def versioned(number: int, before: str = "") -> str:
+    return f"{TASKS}\n{before}\n@app.task\ndef version(): return {number}\n"
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="signals of POSIX")
+def test_a_worker_whose_temporary_files_were_cleaned_up_loads_new_code(
+    project: Project, tmp_path: Path
+) -> None:
+    """Many systems delete what nobody has touched for ten days."""
+    tmp = tmp_path / "tmp"
+    tmp.mkdir()
+    project.env["TMPDIR"] = str(tmp)
+    project.write("project.py", versioned(1))
+    with project.worker("-c", "1") as worker:
+        assert project.python(VERSION) == "1\n"
+        for path in scoreboards(tmp):
+            path.unlink()
+        project.write("project.py", versioned(2))
+        worker.send(signal.SIGHUP)
+        wait_for(lambda: project.python(VERSION) == "2\n", "the new code")
+        if not PORTABLE:
+            os.kill(parent(newest_child(worker)), KILL)
+        assert project.python(VERSION) == "2\n"
+
+
+@native
+def test_new_code_whose_fork_server_exits_is_in_the_log_and_the_old_one_stays(
+    project: Project,
+) -> None:
+    project.write("project.py", versioned(1))
+    with project.worker("-c", "1") as worker:
+        broken = "if 'liteq.pools.forkserver' in sys.modules: os._exit(3)"
+        project.write("project.py", versioned(2, broken))
+        worker.send(signal.SIGHUP)
+        worker.wait_for_line("new code cannot be loaded, the old one stays.* code 3")
+        project.write("project.py", versioned(1))  # what sends imports it as well
+        assert project.python(VERSION) == "1\n"
+
+
 def test_scoreboards_go_with_their_worker(project: Project, tmp_path: Path) -> None:
     tmp = tmp_path / "tmp"
     tmp.mkdir()
