@@ -6,7 +6,7 @@ would otherwise wait for a long task to end.
 """
 
 import os
-import select
+import selectors
 import signal
 import socket
 import sys
@@ -35,6 +35,12 @@ _FLUSH_EVERY = 0.001  # seconds that an outcome may wait for others to be sent w
 _RESTORE_EVERY = 0.020  # seconds between two checks of what tasks changed, of 30 us each
 _POLL_EVERY = 0.005  # seconds between two checks for outcomes that wait for a long task
 
+# Not `select`, which takes no descriptor beyond 1023; nor epoll, which is a descriptor itself, that
+# a task may close.
+_Selector: type[selectors.BaseSelector] = getattr(
+    selectors, "PollSelector", selectors.SelectSelector
+)
+
 Item = tuple[int, tuple[Any, ...], tuple[int | str, int], tuple[Any, ...]]
 
 
@@ -60,6 +66,8 @@ class Child:
         self, stream: socket.socket, scoreboard: Scoreboard, slot: int, limits: Limits
     ) -> None:
         self._stream = stream
+        self._arrivals = _Selector()
+        self._arrivals.register(stream, selectors.EVENT_READ)
         self._scoreboard = scoreboard
         self._slot = slot
         self._backlog: SimpleQueue[Item | None] = SimpleQueue()  # None: exit
@@ -148,8 +156,7 @@ class Child:
     def _readable(self) -> bool:
         """Wait for data; return False after a while if outcomes may have to be sent."""
         waiting = self._outcomes or not self._backlog.empty()
-        ready, _, _ = select.select([self._stream], [], [], _POLL_EVERY if waiting else None)
-        return bool(ready)
+        return bool(self._arrivals.select(_POLL_EVERY if waiting else None))
 
     def _handle(self, kind: int, value: Any) -> None:
         if kind == RUN:

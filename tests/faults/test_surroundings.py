@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.project import INT, TERM, Project, alive, children_of, wait_for
+from tests.e2e.project import INT, TASKS, TERM, Project, alive, children_of, wait_for
+from tests.servers import needs_redis
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -192,3 +193,30 @@ def test_stop_may_be_called_by_many_threads_at_once(project: Project) -> None:
     )
 
     assert out == "True\n"
+
+
+MANY_FILES = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (3000, 3000))
+held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+from project import *
+with app.Worker(pool=sys.argv[1], concurrency=1):
+    for n in range(3):
+        print(add.delay(n, n).get(timeout=25))
+"""
+
+
+@pytest.mark.parametrize("store", ["sqlite", pytest.param("redis", marks=needs_redis)])
+@pytest.mark.parametrize(
+    ("pool", "portable"), [("processes", "0"), ("processes", "1"), ("threads", "0")]
+)
+def test_a_program_with_more_files_open_than_select_can_name_runs_tasks(
+    project: Project, request: pytest.FixtureRequest, pool: str, portable: str, store: str
+) -> None:
+    """As web servers have. `select` takes no descriptor beyond 1023."""
+    project.env["LITEQ_PORTABLE"] = portable
+    if store == "redis":
+        url = request.getfixturevalue("redis_store")
+        project.write("project.py", TASKS.replace("sqlite:///project.db", url))
+
+    assert project.run("-c", MANY_FILES, pool).endswith("0\n2\n4\n")
