@@ -19,6 +19,7 @@ from typing import Any
 
 from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome
+from ..support.standardstreams import fill_standard_streams
 from .base import (
     STOPPED,
     Death,
@@ -90,6 +91,8 @@ class ProcessPool(Pool):
 
     def __init__(self, size: int, spec: RunnerSpec) -> None:
         super().__init__(size, spec)
+        if sys.platform != "win32":  # there children do not inherit descriptors
+            fill_standard_streams()
         self._scoreboard = OwnScoreboard(size)
         self.scoreboard: str | None = self._scoreboard.name
         self._children = [_ChildState(slot) for slot in self.slots]

@@ -33,17 +33,20 @@ def shell(project: Project, redirect: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(["/bin/sh", "-c", command], cwd=project.folder, env=project.env)
 
 
+@pytest.mark.parametrize("portable", ["0", "1"])
 @pytest.mark.parametrize(
     "redirect", ["<&- >&- 2>&-", "2>&-", "<&-", ">/dev/full 2>&1", "--logfile log 2>&-"]
 )
 def test_a_worker_without_standard_streams_works_and_ends_in_order(
-    project: Project, redirect: str
+    project: Project, redirect: str, portable: str
 ) -> None:
+    project.env["LITEQ_PORTABLE"] = portable
     worker = shell(project, redirect)
     try:
         assert project.python(ADD) == "5\n"
-        shout = "from project import *; shout.delay('x').get(timeout=25, propagate=False)"
-        project.python(shout)
+        shout = "from project import *; print(shout.delay('x').get(timeout=25))"
+        assert project.python(shout) == "None\n"
+        assert project.python(ADD) == "5\n"
         opened = [Path(f"/proc/{worker.pid}/fd/{fd}").readlink() for fd in range(3)]
         worker.send_signal(INT)
         assert worker.wait(25) == 0
@@ -193,6 +196,28 @@ def test_stop_may_be_called_by_many_threads_at_once(project: Project) -> None:
     )
 
     assert out == "True\n"
+
+
+EMBEDDED = """
+import os, sys
+for fd in range(3): os.close(fd)
+sys.stdout = sys.stderr = None
+from project import *
+with app.Worker(concurrency=1):
+    shout.delay("x").get(timeout=25)
+    sum = add.delay(2, 3).get(timeout=25)
+with open("sum", "w") as file: file.write(str(sum))
+"""
+
+
+@pytest.mark.parametrize("portable", ["0", "1"])
+def test_a_program_without_standard_streams_may_have_a_worker(
+    project: Project, portable: str
+) -> None:
+    project.env["LITEQ_PORTABLE"] = portable
+    project.run("-c", EMBEDDED)
+
+    assert (project.folder / "sum").read_text() == "5"
 
 
 MANY_FILES = """
