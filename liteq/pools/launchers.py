@@ -9,10 +9,11 @@ from logging import Logger, getLogger
 from selectors import EVENT_READ, BaseSelector
 from typing import NamedTuple
 
-from ..support.portable import portable
+from ..support.portable import forks
 from . import forkserver
 from .child import START_FAILED
 from .frames import Channel
+from .guards import make_guard
 from .spawn import Setup, spawn
 
 logger: Logger = getLogger("liteq.worker")
@@ -184,24 +185,30 @@ class SpawnLauncher(Launcher):
 
     def start(self, selector: BaseSelector) -> None:
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self._guard = make_guard(self.setup)
 
     def launch(self, slot: int, stream: socket.socket) -> None:
         with stream:
+            self._guard.prepare()
             process = spawn("liteq.pools.child:main", stream, {**self.setup, "slot": slot})
         self._processes[process.pid] = process
+        self._guard.add(process)
         self.callbacks.started(slot, process.pid)
 
     def renew(self) -> None:
         self.callbacks.code_renewed()  # each child imports the application itself
 
     def stream_closed(self, pid: int) -> None:
-        self.callbacks.exited(pid, _wait_for_exit(self._processes.pop(pid)))
+        code = _wait_for_exit(self._processes.pop(pid))
+        self.callbacks.exited(pid, code)
+        self._guard.remove(pid)
 
     def close(self) -> None:
         for process in self._processes.values():
             process.kill()
             process.wait()
         self._processes = {}
+        self._guard.close()
 
 
 def _wait_for_exit(process: "subprocess.Popen[bytes]") -> int:
@@ -214,5 +221,5 @@ def _wait_for_exit(process: "subprocess.Popen[bytes]") -> int:
 
 
 def make_launcher(setup: Setup, callbacks: Callbacks) -> Launcher:
-    """Return the fastest launcher of this platform."""
-    return (SpawnLauncher if portable() else ForkServerLauncher)(setup, callbacks)
+    """Return the fastest launcher that works on this platform."""
+    return (ForkServerLauncher if forks() else SpawnLauncher)(setup, callbacks)

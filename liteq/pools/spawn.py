@@ -67,14 +67,16 @@ def spawn(function: str, stream: socket.socket, setup: Setup) -> "subprocess.Pop
     """
     # On Windows the socket is shared by another way, and the scoreboard is opened by its path.
     keep = () if sys.platform == "win32" else (stream.fileno(), int(setup["scoreboard"]))
+    program, environment = _interpreter()
     process = subprocess.Popen(
-        [sys.executable, *_interpreter_flags(), "-c", _PROGRAM],
+        [program, *_interpreter_flags(), "-c", _PROGRAM],
         stdin=subprocess.PIPE,
         pass_fds=keep,
         close_fds=True,
         # A group of its own: a child can be killed together with all processes that it started,
         # and a fork server survives a kill of its supervisor's group, to kill the children.
         process_group=0,
+        env=environment,
     )
     assert process.stdin is not None
     handle = _share_socket(stream, process.pid)
@@ -95,6 +97,19 @@ def main(call: dict[str, Any]) -> None:
     os.close(null)
     mark_as_child()  # before anything of the program is imported
     load(call["function"])(_receive_socket(call["socket"]), call["setup"])
+
+
+def _interpreter() -> tuple[str, dict[str, str] | None]:
+    """Return the program of a fresh interpreter, and its environment if it is not that of ours.
+
+    In a venv on Windows `sys.executable` starts the interpreter as yet another process, so the
+    socket would be shared with the wrong one, and a kill would hit the wrong one, too. This is what
+    `multiprocessing` does; it was never run here.
+    """
+    base = getattr(sys, "_base_executable", sys.executable)
+    if sys.platform != "win32" or os.path.normcase(base) == os.path.normcase(sys.executable):
+        return sys.executable, None
+    return base, {**os.environ, "__PYVENV_LAUNCHER__": sys.executable}
 
 
 def _interpreter_flags() -> list[str]:
