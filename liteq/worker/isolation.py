@@ -4,8 +4,6 @@ While it waits for the pool to be empty nothing is handed out or claimed, so tha
 what else is held goes back to the store, for other workers.
 """
 
-from collections.abc import Sequence
-
 from ..model.message import Delivery
 from ..model.outcome import Policy
 from ..pools import Pool
@@ -33,22 +31,20 @@ class Isolation:
         waiting, self._waiting = self._waiting, []
         return waiting
 
-    def admit(self, deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[Delivery]]:
+    def admit(self, deliveries: list[Delivery]) -> tuple[list[Delivery], list[Delivery]]:
         """Return which of `deliveries` may be handed out now, and which have to go back."""
         if self.active:
-            return [], list(deliveries)
-        alone = next((each for each in deliveries if self._runs_alone(each)), None)
+            return [], deliveries
+        policy = self._policy
+        alone = next((each for each in deliveries if each.lost and runs_alone(each, policy)), None)
         if alone is None:
-            return list(deliveries), []
+            return deliveries, []
         others = [each for each in deliveries if each is not alone]
         if self._busy():
             self._waiting = [alone]
             return [], others
         self._running = True
         return [alone], others
-
-    def _runs_alone(self, delivery: Delivery) -> bool:
-        return delivery.lost > 0 and runs_alone(delivery, self._policy)
 
     def _busy(self) -> bool:
         return any(slot.holding for slot in self._slots)
