@@ -28,6 +28,12 @@ def end_lease(broker: Broker, worker: int) -> Owner:
     return owner
 
 
+def restart_machine(broker: Broker, worker: int) -> None:
+    """Let `worker` be of this machine before it was restarted."""
+    _set_owner(broker, worker, this_process()._replace(boot="another boot"))
+    miss_heartbeats(broker, worker)
+
+
 def _set_owner(broker: Broker, worker: int, owner: Owner) -> None:
     key = f"{{liteq}}:worker:{worker}"
     _execute(broker, "HSET", key, "owner", str(owner), "boot", owner.boot)

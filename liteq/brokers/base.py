@@ -104,8 +104,9 @@ class Rescue(NamedTuple):
     settlements: Sequence[Settlement]
 
 
-DecideRescue = Callable[[str, Sequence[Delivery]], Rescue]
-"""Takes a dead worker's `info` and the claims it holds; decides what becomes of each. Pure."""
+DecideRescue = Callable[[str, Sequence[Delivery], bool], Rescue]
+"""Takes a dead worker's `info`, the claims it holds (the oldest first), and whether it died with
+its machine, which was restarted since; decides what becomes of each claim. Pure."""
 
 
 class Finding(NamedTuple):

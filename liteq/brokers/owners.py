@@ -45,15 +45,26 @@ def is_dead(owner: Owner | None) -> bool | None:
     """Return whether the process has exited; None where that cannot be proven from here."""
     if owner is None:
         return None
+    if died_with_machine(owner):
+        return True
     mine = this_process()
-    if owner.host == mine.host and owner.boot and mine.boot and owner.boot != mine.boot:
-        return True  # the machine was restarted since then
     if (owner.host, owner.space) != (mine.host, mine.space):
         return None
     fields = _stat(owner.pid) if _has_proc() else None
     if fields is None:
         return _exited_by_signal(owner.pid)  # /proc may hide the processes of other users
     return fields[0] in _ENDED or fields[19] != owner.start
+
+
+def died_with_machine(owner: Owner | None) -> bool:
+    """Return whether this machine was restarted since the process ran.
+
+    By the name of the host: another machine of the same name is taken for this one.
+    """
+    if owner is None:
+        return False
+    host, boot = socket.gethostname(), _boot()
+    return owner.host == host and bool(owner.boot and boot) and owner.boot != boot
 
 
 def state_of(pid: int) -> str:

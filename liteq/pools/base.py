@@ -116,7 +116,7 @@ class Pool(ABC):
     """A pool that runs deliveries in `size` slots."""
 
     scoreboard: str | None = None
-    """The path of the file that tells which claims its slots have started, even after a crash."""
+    """The name of the file that tells which claims its slots have started, even after a crash."""
 
     kills = False
     """True for a pool that can kill a running task; a thread cannot be killed."""

@@ -6,7 +6,7 @@ would otherwise wait for a long task to end.
 """
 
 import os
-import select
+import selectors
 import signal
 import socket
 import sys
@@ -24,7 +24,7 @@ from .frames import FrameReader, pack
 from .memory import resident_kib
 from .outcomes import pack as pack_outcome
 from .process_state import ProcessState
-from .scoreboard import Scoreboard
+from .scoreboard import Scoreboard, open_scoreboard
 from .spawn import Setup
 
 # Supervisor to child
@@ -35,6 +35,12 @@ READY, OUTCOMES, RETURNED, STATE, START_FAILED = 0, 1, 2, 3, 4
 _FLUSH_EVERY = 0.001  # seconds that an outcome may wait for others to be sent with it
 _RESTORE_EVERY = 0.020  # seconds between two checks of what tasks changed, of 30 us each
 _POLL_EVERY = 0.005  # seconds between two checks for outcomes that wait for a long task
+
+# Not `select`, which takes no descriptor beyond 1023; nor epoll, which is a descriptor itself, that
+# a task may close.
+_Selector: type[selectors.BaseSelector] = getattr(
+    selectors, "PollSelector", selectors.SelectSelector
+)
 
 Item = tuple[int, tuple[Any, ...], tuple[int | str, int], tuple[Any, ...]]
 
@@ -61,6 +67,8 @@ class Child:
         self, stream: socket.socket, scoreboard: Scoreboard, slot: int, limits: Limits
     ) -> None:
         self._stream = stream
+        self._arrivals = _Selector()
+        self._arrivals.register(stream, selectors.EVENT_READ)
         self._scoreboard = scoreboard
         self._slot = slot
         self._backlog: SimpleQueue[Item | None] = SimpleQueue()  # None: exit
@@ -149,8 +157,7 @@ class Child:
     def _readable(self) -> bool:
         """Wait for data; return False after a while if outcomes may have to be sent."""
         waiting = self._outcomes or not self._backlog.empty()
-        ready, _, _ = select.select([self._stream], [], [], _POLL_EVERY if waiting else None)
-        return bool(ready)
+        return bool(self._arrivals.select(_POLL_EVERY if waiting else None))
 
     def _handle(self, kind: int, value: Any) -> None:
         if kind == RUN:
@@ -195,7 +202,7 @@ def main(stream: socket.socket, setup: Setup) -> None:
     """Run a child that is a fresh interpreter."""
     stream.setblocking(True)
     try:
-        scoreboard = Scoreboard(setup["scoreboard"])
+        scoreboard = open_scoreboard(setup["scoreboard"])
     except FileNotFoundError:
         return  # the pool was closed before this child could start
     run_child(stream, scoreboard, setup, setup["slot"])

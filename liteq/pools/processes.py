@@ -4,6 +4,7 @@ There is one stream per child and no shared lock, so a child that is killed at a
 nothing locked, and no partial message on a stream of others.
 """
 
+import errno
 import os
 import signal
 import socket
@@ -12,11 +13,13 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
+from logging import Logger, getLogger
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
 from typing import Any
 
 from ..model.message import Delivery
 from ..model.outcome import Kind
+from ..support.standardstreams import fill_standard_streams
 from .base import (
     STOPPED,
     Death,
@@ -30,13 +33,17 @@ from .base import (
 )
 from .child import DRAIN, OUTCOMES, READY, RECALL, RETURNED, RUN, START_FAILED, STATE, to_item
 from .frames import Channel
-from .launchers import Callbacks, Launcher, logger, make_launcher
+from .launchers import Callbacks, Launcher, make_launcher
 from .outcomes import MALFORMED, state_of
 from .outcomes import unpack as unpack_outcomes
-from .scoreboard import Scoreboard
+from .scoreboard import OwnScoreboard
 from .spawn import Setup
 
+logger: Logger = getLogger("liteq.worker")
+
 _FIRST_PAUSE, _SHORT_PAUSE, _LONGEST_PAUSE = 0.1, 0.2, 5.0  # seconds before a child is replaced
+_SHORTAGE_PAUSE = 1.0  # seconds until a start is tried again for which the machine had no room
+_SHORTAGES = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOBUFS}
 _MAX_FAILED_STARTS = 5  # of one slot in a row, before the pool is broken
 
 
@@ -83,8 +90,10 @@ class ProcessPool(Pool):
 
     def __init__(self, size: int, spec: RunnerSpec) -> None:
         super().__init__(size, spec)
-        self._scoreboard = Scoreboard.create(size)
-        self.scoreboard: str | None = self._scoreboard.path
+        if sys.platform != "win32":  # there children do not inherit descriptors
+            fill_standard_streams()
+        self._scoreboard = OwnScoreboard(size)
+        self.scoreboard: str | None = self._scoreboard.name
         self._children = [_ChildState(slot) for slot in self.slots]
         self._events = PoolEvents()
         self._tickets = 0
@@ -100,10 +109,14 @@ class ProcessPool(Pool):
             "make": self.spec.make,
             "spec": self.spec.arguments,
             "limits": self.spec.limits,
-            "scoreboard": self._scoreboard.path,
+            "scoreboard": self._scoreboard.handle,
         }
         callbacks = Callbacks(
-            self._child_started, self._child_exited, self._start_failed, self._code_renewed
+            self._child_started,
+            self._child_exited,
+            self._start_failed,
+            self._drain_all,
+            self._replace_unguarded,
         )
         self._launcher = make_launcher(setup, callbacks)
         self._launcher.start(selector)
@@ -182,10 +195,19 @@ class ProcessPool(Pool):
         assert self._launcher is not None
         child.reset()
         self._scoreboard.clear(child.slot.number)
-        ours, theirs = socket.socketpair()
-        child.channel = Channel(ours)
-        self._selector.register(ours, EVENT_READ, partial(self._serve, child, child.channel))
-        self._launcher.launch(child.slot.number, theirs)
+        try:
+            ours, theirs = socket.socketpair()
+            child.channel = Channel(ours)
+            self._selector.register(ours, EVENT_READ, partial(self._serve, child, child.channel))
+            self._launcher.launch(child.slot.number, theirs)
+        except OSError as exc:
+            if exc.errno not in _SHORTAGES:
+                raise
+            logger.warning(
+                "no process for slot %d, tried again in a moment: %s", child.slot.number, exc
+            )
+            self._close_channel(child)
+            child.start_at = time.monotonic() + _SHORTAGE_PAUSE
 
     def _child_started(self, slot: int, pid: int) -> None:
         self._children[slot].pid = pid
@@ -193,10 +215,21 @@ class ProcessPool(Pool):
     def _start_failed(self, traceback: str) -> None:
         self._start_error = traceback
 
-    def _code_renewed(self) -> None:
+    def _drain_all(self) -> None:
         for child in self._children:
-            child.draining, child.slot.up = True, False
-            self._send(child, (DRAIN, None))
+            self._drain(child)
+
+    def _replace_unguarded(self) -> None:
+        """Replace the children of a fork server that exited, as soon as they have no task."""
+        for child in self._children:
+            if child.ready:
+                self._drain(child)
+            else:
+                _kill_group(child.pid)  # it has none yet
+
+    def _drain(self, child: _ChildState) -> None:
+        child.draining, child.slot.up = True, False
+        self._send(child, (DRAIN, None))
 
     def _child_exited(self, pid: int, code: int | None) -> None:
         child = next((child for child in self._children if child.pid == pid), None)
@@ -299,7 +332,7 @@ class ProcessPool(Pool):
 
 def _exit_reason(code: int | None) -> str:
     if code is None:
-        return "its process was killed because its fork server exited"
+        return "its process exited; how is not known, because its fork server had exited before"
     if code < 0:
         try:
             name = signal.Signals(-code).name

@@ -12,7 +12,7 @@ from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome
 from ..support.wakeup import Wakeup
 from .base import STOPPED, Death, Pool, PoolEvents, Run, RunnerSpec, Running, Slot, StateUpdate
-from .scoreboard import Scoreboard
+from .scoreboard import OwnScoreboard
 
 
 class ThreadPool(Pool):
@@ -21,8 +21,8 @@ class ThreadPool(Pool):
     def __init__(self, size: int, spec: RunnerSpec) -> None:
         super().__init__(size, spec)
         self._wakeup = Wakeup()
-        self._scoreboard = Scoreboard.create(size)
-        self.scoreboard: str | None = self._scoreboard.path
+        self._scoreboard = OwnScoreboard(size)
+        self.scoreboard: str | None = self._scoreboard.name
         self._queues: list[SimpleQueue[tuple[int, Delivery] | None]] = [
             SimpleQueue() for _ in self.slots
         ]

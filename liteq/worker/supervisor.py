@@ -22,6 +22,7 @@ from ..support.wakeup import Wakeup
 from .batching import Batching
 from .decide import decide, decide_refused
 from .heartbeat import Heartbeat
+from .isolation import Isolation
 from .lifecycle import Lifecycle
 from .lost import lost_outcome, refused_outcome
 from .maintenance import Maintenance
@@ -50,6 +51,7 @@ class Supervisor:
         self.log: TaskLog = TaskLog()
         self.done: int = 0
         self._batching = Batching()
+        self._isolation = Isolation(pool, plan.policy)
         self._watchdog = Watchdog(pool, plan.limits, self._batching)
         self._shutdown = Shutdown(pool, plan.grace)
         self._store = StoreBackoff()
@@ -141,7 +143,7 @@ class Supervisor:
             # Also while the store is left alone: this is the last chance.
             if self._settlements:
                 self._write_all(None)
-            self._release(self._returned)
+            self._release([*self._returned, *self._isolation.take()])
             self._heartbeat.close()
             self.broker.unregister(self.worker)
         except BrokerError as exc:
@@ -170,6 +172,7 @@ class Supervisor:
         claim = self._claim()
         if self._settlements or claim:
             self._returned += self._settle(claim)
+        self._returned += self._isolation.take()
         if self._returned:
             self._release(self._hand_out(self._returned))
         self._tend()  # last: what waits for a slot, or for its result, comes first
@@ -282,7 +285,7 @@ class Supervisor:
     # out
 
     def _room(self) -> int:
-        if self._shutdown.requested:
+        if self._shutdown.requested or self._isolation.active:
             return 0
         if self._only_idle:
             return sum(slot.up and not slot.holding for slot in self.pool.slots)
@@ -344,14 +347,15 @@ class Supervisor:
         fresh = [each for each in deliveries if not (self._revoked(each) or self._expired(each))]
         if self._shutdown.requested:
             return fresh
-        batches, left = self._batching.share(fresh, self.pool.slots)
+        ready, others = self._isolation.admit(fresh)
+        batches, left = self._batching.share(ready, self.pool.slots)
         self._only_idle = bool(left)
         for slot, batch in batches:
             self.pool.submit(slot, batch)
             if self.log.verbose:
                 for delivery in batch:
                     self.log.received(delivery)
-        return left
+        return left + others
 
     def _expired(self, delivery: Delivery) -> bool:
         expires = delivery.message.expires

@@ -181,9 +181,9 @@ def test_what_a_late_worker_claims_during_a_rescue_is_not_lost(
     end_lease(broker, worker)
     decide = rescuing(broker.clock)
 
-    def claim_then_decide(info: str, held: Sequence[Delivery]) -> Rescue:
+    def claim_then_decide(info: str, held: Sequence[Delivery], restarted: bool) -> Rescue:
         broker.claim(Claim(worker, ("celery",), 1))
-        return decide(info, held)
+        return decide(info, held, restarted)
 
     assert broker.rescue(claim_then_decide) == []
     assert [each.message.id for each in broker.rescue(decide)] == ["a", "b"]

@@ -431,7 +431,7 @@ def test_a_worker_that_was_stopped_too_long_terminates_the_tasks_taken_from_it(
     with project.worker("-n", "sleeper") as sleeper:
         (number,) = [each.id for each in broker.workers()]
         broker.enqueue([message("a", f'[["{path}", 300], {{}}]'.encode(), "project.mark")])
-        wait_for(path.exists, "the task")
+        wait_for(lambda: path.exists() and path.read_text().endswith("\n"), "the task")
         stopped = sleeper.pid
         first = int(path.read_text().split()[1])
         os.kill(stopped, signal.SIGSTOP)

@@ -379,7 +379,7 @@ class RedisBroker(Movable):
         """
         info, replies = self._run("held", worker.number)
         held, unreadable = self._sorted_out(replies, UNSIGNED)
-        released, settlements = decide(info.decode(errors="replace"), held)
+        released, settlements = decide(info.decode(errors="replace"), held, worker.with_machine)
         settlements = [*settlements, *unreadable]
         args: Arguments = [worker.number, int(worker.proof is Proof.EXITED), len(replies)]
         args += (token for _, token, *_ in replies)

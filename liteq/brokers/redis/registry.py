@@ -6,7 +6,7 @@ from math import isfinite
 from typing import Any, NamedTuple
 
 from ..base import WorkerInfo
-from ..owners import this_process
+from ..owners import Owner, this_process
 from .rescue import proof_of_death
 from .server import Server
 
@@ -58,7 +58,8 @@ class WorkerRegistry:
 def _live_worker(reply: list[Any]) -> WorkerInfo | None:
     """Return a worker, from leased_workers.lua; None if it is dead."""
     *fields, lease_ended, owner = reply
-    if proof_of_death(owner, lease_ended=bool(lease_ended)) is not None:
+    its_owner = Owner.parse((owner or b"").decode(errors="replace"))
+    if proof_of_death(its_owner, lease_ended=bool(lease_ended)) is not None:
         return None
     # Any program that can write to the server can write anything.
     id, name, pid, host, started, beat, info = (_text(field) for field in fields)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from enum import Enum, auto
 from typing import NamedTuple
 
-from ..owners import Owner, is_dead, this_process
+from ..owners import Owner, died_with_machine, is_dead, this_process
 from .server import Server
 
 
@@ -20,23 +20,26 @@ class DeadWorker(NamedTuple):
 
     number: str
     proof: Proof
+    with_machine: bool  # it ended with its machine, which is this one
 
 
 def dead_workers(server: Server, now: float) -> Iterator[DeadWorker]:
     """Yield the workers that are dead."""
-    for number, lease_ended, owner in server.run("dead_workers", now, this_process().boot):
+    for number, lease_ended, text in server.run("dead_workers", now, this_process().boot):
+        owner = Owner.parse(text.decode(errors="replace"))
         proof = proof_of_death(owner, lease_ended=bool(lease_ended))
         if proof is not None:
-            yield DeadWorker(number.decode(errors="replace"), proof)
+            with_machine = died_with_machine(owner)
+            yield DeadWorker(number.decode(errors="replace"), proof, with_machine)
 
 
-def proof_of_death(owner: bytes | None, *, lease_ended: bool) -> Proof | None:
+def proof_of_death(owner: Owner | None, *, lease_ended: bool) -> Proof | None:
     """Return what proves that a worker is dead; None while it is to be taken for alive.
 
     A process that can be seen from here tells for itself, however long it has not sent a heartbeat:
     it may be stopped, or be in C code that lets no other thread run.
     """
-    exited = _has_exited(Owner.parse((owner or b"").decode(errors="replace")))
+    exited = _has_exited(owner)
     if exited is None:
         return Proof.LEASE_ENDED if lease_ended else None
     return Proof.EXITED if exited else None

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from sqlite3 import Connection
 
 from ..base import DecideRescue
+from ..owners import Owner, died_with_machine
 from .claiming import readable
 from .registry import is_dead
 from .rows import WorkerRow
@@ -45,7 +46,8 @@ def take_back(db: Connection, worker: WorkerRow, decide: DecideRescue, now: floa
     if not db.execute(SQL["elect"], (now, worker.id)).rowcount:
         return []  # another rescuer was faster
     held = readable(db, db.execute(SQL["held"], (worker.id,)).fetchall(), now)
-    released, settlements = decide(worker.info, held)
+    with_machine = died_with_machine(Owner.parse(worker.owner))
+    released, settlements = decide(worker.info, held, with_machine)
     db.executemany(SQL["release"], released)
     settle_each(db, settlements, now)
     db.execute(SQL["unlisten_worker"], (worker.id,))
