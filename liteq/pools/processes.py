@@ -29,7 +29,7 @@ from .base import (
     Slot,
     StateUpdate,
 )
-from .child import DRAIN, OUTCOMES, READY, RECALL, RETURNED, RUN, START_FAILED, STATE, to_item
+from .child import DRAIN, OUTCOMES, READY, RETURNED, RUN, START_FAILED, STATE, to_item
 from .frames import Channel
 from .launchers import Callbacks, Launcher, make_launcher
 from .scoreboard import Scoreboard
@@ -120,8 +120,10 @@ class ProcessPool(Pool):
         self._send(self._children[slot.number], (RUN, items))
 
     def recall(self, slot: Slot) -> None:
-        slot.recalled = True
-        self._send(self._children[slot.number], (RECALL, None))
+        started = self._scoreboard.recall(slot.number, self._tickets)
+        waiting = [ticket for ticket in slot.holding if ticket > started]
+        self._events.returned += map(slot.holding.pop, waiting)
+        slot.recalled = bool(waiting)
 
     def running(self, slot: Slot) -> Running | None:
         started = self._scoreboard.read(slot.number)
@@ -156,6 +158,8 @@ class ProcessPool(Pool):
         for child in self._children:
             if child.start_at is not None and child.start_at <= now:
                 self._start_child(child)
+        if self._events:
+            return 0.0  # what was recalled wakes no selector
         due = [child.start_at for child in self._children if child.start_at is not None]
         return max(min(due) - now, 0.0) if due else None
 
@@ -271,8 +275,10 @@ class ProcessPool(Pool):
                     # Half the time of the named constructor.
                     add((pop(ticket), _new(Outcome, (_KINDS[name], *rest))))
             elif kind == RETURNED:
+                # The child runs, and has seen the recall; most of it was taken back already.
                 slot.recalled = False
-                self._events.returned += [slot.holding.pop(ticket) for ticket in value]
+                still = [ticket for ticket in value if ticket in slot.holding]
+                self._events.returned += map(slot.holding.pop, still)
             elif kind == STATE:
                 self._events.updates.append(StateUpdate(*value))
             elif kind == READY:
