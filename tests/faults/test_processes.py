@@ -194,7 +194,7 @@ def test_a_task_that_kills_the_process_it_was_forked_from_does_not_stop_the_work
 
 
 def scoreboards(tmp: Path) -> list[Path]:
-    return list(tmp.glob("liteq-board-*"))
+    return list(tmp.glob("liteq-scoreboard-*"))
 
 
 def test_everything_of_a_worker_is_killed_and_the_next_one_takes_up_the_work_at_once(
