@@ -87,7 +87,7 @@ class Child:
         threading.Thread(target=self._read, name="liteq-reader", daemon=True).start()
         backlog, scoreboard, slot = self._backlog, self._scoreboard, self._slot
         flushed = restored = time.monotonic()
-        while True:  # a condition here would cost 0.5 us a task: CPython 3.11 optimizes no such loop
+        while True:  # CPython 3.11 does not optimize a loop with a condition: 0.5 us a task
             item = backlog.get()
             if item is None:
                 break
