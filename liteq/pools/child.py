@@ -1,7 +1,7 @@
 """A child of the process pool, which runs deliveries and sends their outcomes.
 
-The main thread runs tasks. A reader thread owns the backlog: while a task runs it receives
-deliveries, returns those that are not started when they are recalled, and sends outcomes that
+The main thread runs tasks, except those that the supervisor has recalled on the scoreboard. A
+reader thread owns the backlog: while a task runs it receives deliveries, and sends outcomes that
 would otherwise wait for a long task to end.
 """
 
@@ -28,7 +28,7 @@ from .scoreboard import Scoreboard, open_scoreboard
 from .spawn import Setup
 
 # Supervisor to child
-RUN, RECALL, DRAIN = 0, 1, 2
+RUN, DRAIN = 0, 1
 # Child to supervisor
 READY, OUTCOMES, RETURNED, STATE, START_FAILED = 0, 1, 2, 3, 4
 
@@ -76,7 +76,6 @@ class Child:
         self._sending = threading.Lock()
         self._pid = os.getpid()
         self._limits = limits
-        self._draining = False
         self._tasks_left = limits.tasks or -1  # negative: no limit
 
     def send_state(self, id: str, state: str, meta: bytes, serializer: str) -> None:
@@ -97,19 +96,20 @@ class Child:
         threading.Thread(target=self._read, name="liteq-reader", daemon=True).start()
         backlog, scoreboard, slot = self._backlog, self._scoreboard, self._slot
         flushed = restored = time.monotonic()
-        while True:
+        while True:  # CPython 3.11 does not optimize a loop with a condition: 0.5 us a task
             item = backlog.get()
             if item is None:
                 break
             ticket, message, receipt, rest = item
-            scoreboard.write(slot, ticket, receipt[1])
-            outcome = run(Delivery(Message._make(message), Receipt(*receipt), *rest))
-            if os.getpid() != self._pid:
-                os._exit(0)  # the task forked, and this is its child, which returned here
-            self._outcomes.append(pack_outcome(ticket, outcome))
-            self._tasks_left -= 1
-            if self._tasks_left == 0 or self._too_large():
-                break
+            if scoreboard.start(slot, ticket, receipt[1]):
+                outcome = run(Delivery(Message._make(message), Receipt(*receipt), *rest))
+                if os.getpid() != self._pid:
+                    os._exit(0)  # the task forked, and this is its child, which returned here
+                self._outcomes.append(pack_outcome(ticket, outcome))
+                if self._at_limit():
+                    break
+            else:
+                self._send((RETURNED, [ticket]))
             now = time.monotonic()
             idle = backlog.empty()
             if idle or now - flushed > _FLUSH_EVERY:
@@ -121,9 +121,11 @@ class Child:
                 restored = now
         self._flush()
 
-    def _too_large(self) -> bool:
+    def _at_limit(self) -> bool:
+        """Count a task that was run; return whether this child is to be replaced now."""
+        self._tasks_left -= 1
         limit = self._limits.memory
-        return limit is not None and resident_kib() > limit
+        return self._tasks_left == 0 or (limit is not None and resident_kib() > limit)
 
     def _flush(self) -> None:
         with self._sending:
@@ -163,12 +165,10 @@ class Child:
         if kind == RUN:
             for item in value:
                 self._backlog.put(item)
-        else:
+        elif kind == DRAIN:
             self._flush()
             self._send((RETURNED, self._take_unstarted()))
-            self._draining = self._draining or kind == DRAIN
-            if self._draining:
-                self._backlog.put(None)
+            self._backlog.put(None)
 
     def _take_unstarted(self) -> list[int]:
         tickets = []

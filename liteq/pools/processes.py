@@ -31,7 +31,7 @@ from .base import (
     Running,
     Slot,
 )
-from .child import DRAIN, OUTCOMES, READY, RECALL, RETURNED, RUN, START_FAILED, STATE, to_item
+from .child import DRAIN, OUTCOMES, READY, RETURNED, RUN, START_FAILED, STATE, to_item
 from .frames import Channel
 from .launchers import Callbacks, Launcher, make_launcher
 from .outcomes import MALFORMED, state_of
@@ -132,8 +132,10 @@ class ProcessPool(Pool):
         self._send(self._children[slot.number], (RUN, items))
 
     def recall(self, slot: Slot) -> None:
-        slot.recalled = True
-        self._send(self._children[slot.number], (RECALL, None))
+        started = self._scoreboard.recall(slot.number, self._tickets)
+        waiting = [ticket for ticket in slot.holding if ticket > started]
+        self._events.returned += map(slot.holding.pop, waiting)
+        slot.recalled = bool(waiting)
 
     def running(self, slot: Slot) -> Running | None:
         started = self._scoreboard.read(slot.number)
@@ -168,6 +170,8 @@ class ProcessPool(Pool):
         for child in self._children:
             if child.start_at is not None and child.start_at <= now:
                 self._start_child(child)
+        if self._events:
+            return 0.0  # what was recalled wakes no selector
         due = [child.start_at for child in self._children if child.start_at is not None]
         return max(min(due) - now, 0.0) if due else None
 
@@ -318,9 +322,10 @@ class ProcessPool(Pool):
             for ticket, outcome in unpack_outcomes(value):
                 add((pop(ticket), outcome))
         elif kind == RETURNED:
+            # The child runs, and has seen the recall; most of it was taken back already.
             slot.recalled = False
-            for ticket in value:
-                self._events.returned.append(slot.holding.pop(ticket))
+            still = [ticket for ticket in value if ticket in slot.holding]
+            self._events.returned += map(slot.holding.pop, still)
         elif kind == STATE:
             self._events.updates.append(state_of(value))
         elif kind == READY:

@@ -5,6 +5,10 @@ with the death; while it lives, for how long it has been running it. It is a map
 that works between any two processes on every platform, and because it outlives them: when the
 supervisor dies as well, the worker that rescues its tasks reads there which of them had started,
 and then removes the file.
+
+Each record also has a cell that only the supervisor writes: the tickets up to it are recalled. So
+what a slot has not started is taken back without the help of its child, which may be in C code
+that holds the interpreter lock, or stopped.
 """
 
 import mmap
@@ -14,12 +18,15 @@ import stat
 import struct
 import sys
 import tempfile
+import threading
 import time
 from contextlib import suppress
 from typing import NamedTuple
 
-_RECORD = struct.Struct("=qdq")
-_PREFIX = "liteq-board-"
+_CELLS = 4  # in a record, of 8 bytes each
+_TICKET, _SINCE, _TOKEN, _RECALLED = range(_CELLS)
+_RECORD = struct.Struct(f"={_CELLS}q")
+_PREFIX = "liteq-scoreboard-"
 _NAME = re.compile(_PREFIX + r"\w+", re.ASCII)
 
 Handle = int | str
@@ -39,21 +46,72 @@ class Scoreboard:
 
     def __init__(self, fd: int) -> None:
         self._map = mmap.mmap(fd, 0)
+        # An item of it is read and written as 8 aligned bytes at once, so never half a number.
+        # `struct.pack_into` is no substitute: it first fills the whole record with zeros.
+        self._cells = memoryview(self._map).cast("q")
+        self._lock = threading.Lock()  # of nothing, and always held: see `_fence`
+        self._lock.acquire()
 
     def write(self, slot: int, ticket: int, token: int) -> None:
         """Record that `slot` starts `ticket`, claimed with `token`, now.
 
         Raises ValueError once this process has removed the scoreboard.
         """
-        _RECORD.pack_into(self._map, slot * _RECORD.size, ticket, time.monotonic(), token)
+        first, cells = slot * _CELLS, self._cells
+        # The time comes first: a new ticket with an old time would seem to run for long.
+        cells[first + _SINCE] = time.monotonic_ns()
+        cells[first + _TICKET] = ticket
+        cells[first + _TOKEN] = token
+
+    def start(self, slot: int, ticket: int, token: int) -> bool:
+        """Record the same, unless `ticket` is recalled; return whether `slot` may run it.
+
+        Called by the one thread of a child that runs tasks, with growing tickets.
+        """
+        first, cells = slot * _CELLS, self._cells
+        cells[first + _SINCE] = time.monotonic_ns()
+        # The child writes its ticket, then reads what is recalled; the supervisor writes what is
+        # recalled, then reads the ticket. Whoever comes second sees what the other has written,
+        # so a ticket is never both started and taken back.
+        cells[first + _TICKET] = ticket
+        self._fence()
+        if ticket <= cells[first + _RECALLED]:
+            return False
+        # Last: after the death of the whole worker, this alone says that the task had started.
+        cells[first + _TOKEN] = token
+        return True
+
+    def recall(self, slot: int, last: int) -> int:
+        """Recall the tickets of `slot` up to `last`; return the ticket that it started last.
+
+        Higher ones were not started, and those up to `last` never will be. The one that is
+        returned is running, has ended, or will be returned by the child, if it saw the recall.
+        """
+        first, cells = slot * _CELLS, self._cells
+        cells[first + _RECALLED] = last
+        self._fence()
+        return cells[first + _TICKET]
+
+    def _fence(self) -> None:
+        """Make what was written visible to other processes before anything else is read.
+
+        A processor, x86 too, may delay a write beyond the reads that follow it, but not beyond the
+        release of a lock; and it does not read ahead of an acquisition that follows the release.
+        """
+        self._lock.release()
+        self._lock.acquire()
 
     def read(self, slot: int) -> Started:
         """Return what `slot` started last."""
-        return Started(*_RECORD.unpack_from(self._map, slot * _RECORD.size))
+        first, cells = slot * _CELLS, self._cells
+        ticket = cells[first + _TICKET]  # before its time, as that is written before the ticket
+        return Started(ticket, cells[first + _SINCE] / 1e9, cells[first + _TOKEN])
 
     def clear(self, slot: int) -> None:
-        """Empty the record of `slot`, before it gets a new child."""
-        _RECORD.pack_into(self._map, slot * _RECORD.size, 0, 0.0, 0)
+        """Forget what the last child of `slot` started, before it gets a new one."""
+        first = slot * _CELLS
+        for cell in (_TICKET, _SINCE, _TOKEN):
+            self._cells[first + cell] = 0
 
 
 class OwnScoreboard(Scoreboard):
@@ -72,6 +130,7 @@ class OwnScoreboard(Scoreboard):
 
     def remove(self) -> None:
         """Unmap the scoreboard and delete its file."""
+        self._cells.release()
         self._map.close()
         os.close(self._fd)
         remove(self.name)
@@ -109,7 +168,7 @@ def started_tokens(name: str) -> frozenset[int] | None:
     except OSError:
         return None
     whole = len(data) - len(data) % _RECORD.size
-    return frozenset(token for ticket, _, token in _RECORD.iter_unpack(data[:whole]) if ticket)
+    return frozenset(token for ticket, _, token, _ in _RECORD.iter_unpack(data[:whole]) if ticket)
 
 
 def remove(name: str) -> None:

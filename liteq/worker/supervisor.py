@@ -288,7 +288,7 @@ class Supervisor:
         if self._shutdown.requested or self._isolation.active:
             return 0
         if self._only_idle:
-            return sum(slot.up and not slot.holding for slot in self.pool.slots)
+            return sum(slot.open and not slot.holding for slot in self.pool.slots)
         return self._batching.room(self.pool.slots)
 
     def _claim(self) -> Claim | None:

@@ -1,5 +1,6 @@
 """The watch over running tasks: time limits, revocations, lost claims, tasks that turn out long."""
 
+import time
 from collections.abc import Sequence
 
 from ..brokers.base import Broker, ToTerminate
@@ -12,6 +13,9 @@ from .task_log import logger
 from .timelimits import TimeLimits
 
 _LONG = 0.020  # seconds in a task after which what waits behind it is recalled
+# Seconds after which a slot that starts nothing is taken for stopped, and all it holds is recalled.
+# A child may wait long for a processor: if it lost its tasks each time, none would ever be run.
+_STOPPED = 0.250
 REVOKED = "it was revoked while it ran"
 _LOST = "its claim was lost while it ran"
 
@@ -27,6 +31,8 @@ class Watchdog:
         self._limits = limits
         self._batching = batching
         self._to_end: dict[Receipt, ToTerminate] = {}
+        # By slot that starts nothing: the ticket that is next there, and since when.
+        self._unstarted: dict[int, tuple[int, float]] = {}
 
     def revoked(self, delivery: Delivery) -> bool:
         """Return whether `delivery` was revoked or lost after it was claimed."""
@@ -82,6 +88,7 @@ class Watchdog:
     def _check(self, slot: Slot, *, stopping: bool) -> None:
         running = self._pool.running(slot)
         if running is None:
+            self._check_unstarted(slot)
             return
         delivery, seconds = running
         if self.revoked(delivery):
@@ -94,8 +101,16 @@ class Watchdog:
             self._pool.kill(slot, Kill(delivery, Kind.OVERDUE, reason))
         # No task waits behind one that turned out long while another slot may be idle.
         long = seconds > _LONG or stopping or self._holds_revoked(slot)
-        if long and len(slot.holding) > 1 and not slot.recalled:
+        if long and next(reversed(slot.holding.values())) is not delivery:
             self._batching.note(delivery.message.task, seconds)
+            self._pool.recall(slot)
+
+    def _check_unstarted(self, slot: Slot) -> None:
+        now, ticket = time.monotonic(), next(iter(slot.holding))
+        seen, since = self._unstarted.get(slot.number, (None, now))
+        if ticket != seen:
+            self._unstarted[slot.number] = ticket, now
+        elif now - since > _STOPPED and not slot.recalled:
             self._pool.recall(slot)
 
     def _holds_revoked(self, slot: Slot) -> bool:

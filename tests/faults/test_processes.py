@@ -287,7 +287,7 @@ def test_a_fresh_interpreter_that_cannot_be_started_is_tried_again(
 
 
 def scoreboards(tmp: Path) -> list[Path]:
-    return list(tmp.glob("liteq-board-*"))
+    return list(tmp.glob("liteq-scoreboard-*"))
 
 
 def test_everything_of_a_worker_is_killed_and_the_next_one_takes_up_the_work_at_once(
