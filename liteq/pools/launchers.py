@@ -132,7 +132,7 @@ class ForkServerLauncher(Launcher):
             try:
                 self._take(server, *frame)
             except (LookupError, TypeError, ValueError):
-                logger.error("the fork server has sent what cannot be read, so it is replaced")
+                logger.exception("the fork server has sent what cannot be read: it is replaced")
                 server.channel.eof = True
                 break
         if server.channel.eof:
