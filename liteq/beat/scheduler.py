@@ -14,8 +14,8 @@ logger: logging.Logger = logging.getLogger("liteq.beat")
 
 _BATCH = 100  # steps in one transaction, so that others can write in between
 _BATCHES = 100  # transactions in one turn
-_UNREADABLE = (ValueError, OverflowError, OSError)  # no schedule, or no time of a calendar
-_PAUSE = 1.0  # seconds before entries are looked at again that are due, and do not fire
+_CANNOT_FIRE = (ValueError, OverflowError, OSError)  # no schedule, or no time of a calendar
+_PAUSE = 0.1  # seconds before entries are looked at again that are due, and did not fire
 _TRIES = 10  # attempts to write the declared entries, while other processes that start do the same
 
 
@@ -35,23 +35,16 @@ class Scheduler:
         self._started = False
         self._check_all = True  # not only the entries that are due
         self._unreadable: set[tuple[str, int]] = set()  # name and version
-        self._read_all = False  # an entry that is due cannot be read: the next one is looked for
 
     def turn(self) -> float | None:
         """Fire what is due; return when to call this again (epoch seconds), None for never."""
         self._start()
-        idle = 0  # steps in a row that have fired nothing
         for _ in range(_BATCHES):
             upcoming = self._next_due()
             if not self._check_all and (upcoming is None or upcoming > self._broker.clock()):
                 return upcoming
-            if any(fired is not Fired.LOST for _, fired in self.step()):
-                idle = 0
-                continue
-            # Another scheduler was faster; or what is due cannot be read, or never fires.
-            idle, self._read_all = idle + 1, True
-            if idle > 2:
-                return self._broker.clock() + _PAUSE
+            if all(fired is Fired.LOST for _, fired in self.step()):
+                return self._after_nothing_fired()
         return self._broker.clock()
 
     def step(self) -> list[tuple[Due, Fired]]:
@@ -73,17 +66,17 @@ class Scheduler:
         self._check_all = True
 
     def _next_due(self) -> float | None:
-        upcoming = self._broker.next_fire()
-        if not (self._unreadable or self._read_all):
-            return upcoming
-        readable = [
-            each.due
-            for each in self._broker.schedules()
-            if each.due is not None and self._can_fire(each)
-        ]
-        due = min(readable, default=None)
-        self._read_all = due != upcoming
-        return due
+        return self._next_that_can_fire() if self._unreadable else self._broker.next_fire()
+
+    def _after_nothing_fired(self) -> float | None:
+        """Return when to look again: another scheduler was faster, or what is due cannot fire."""
+        upcoming, now = self._next_that_can_fire(), self._broker.clock()
+        return upcoming if upcoming is None or upcoming > now else now + _PAUSE
+
+    def _next_that_can_fire(self) -> float | None:
+        """Return when the next entry is due, without those that cannot be read."""
+        entries = filter(self._can_fire, self._broker.schedules())
+        return min((each.due for each in entries if each.due is not None), default=None)
 
     def _can_fire(self, entry: Entry) -> bool:
         return entry.moment is not None and (entry.name, entry.version) not in self._unreadable
@@ -112,14 +105,14 @@ class Scheduler:
     def _due(self, entries: Sequence[Entry], now: float) -> list[Due]:
         try:
             return due(entries, now)
-        except _UNREADABLE:
+        except _CANNOT_FIRE:
             return [step for entry in entries for step in self._due_alone(entry, now)]
 
     def _due_alone(self, entry: Entry, now: float) -> list[Due]:
         """Return the step of one entry; log an unreadable one, so that the others can fire."""
         try:
             return due([entry], now)
-        except _UNREADABLE:
+        except _CANNOT_FIRE:
             if (entry.name, entry.version) not in self._unreadable:
                 self._unreadable.add((entry.name, entry.version))
                 logger.exception("Scheduler: %s cannot fire", entry.name)

@@ -67,8 +67,8 @@ class Child:
         self, stream: socket.socket, scoreboard: Scoreboard, slot: int, limits: Limits
     ) -> None:
         self._stream = stream
-        self._arrivals = _Selector()
-        self._arrivals.register(stream, selectors.EVENT_READ)
+        self._selector = _Selector()
+        self._selector.register(stream, selectors.EVENT_READ)
         self._scoreboard = scoreboard
         self._slot = slot
         self._backlog: SimpleQueue[Item | None] = SimpleQueue()  # None: exit
@@ -159,7 +159,7 @@ class Child:
     def _readable(self) -> bool:
         """Wait for data; return False after a while if outcomes may have to be sent."""
         waiting = self._outcomes or not self._backlog.empty()
-        return bool(self._arrivals.select(_POLL_EVERY if waiting else None))
+        return bool(self._selector.select(_POLL_EVERY if waiting else None))
 
     def _handle(self, kind: int, value: Any) -> None:
         if kind == RUN:

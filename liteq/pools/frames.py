@@ -88,6 +88,10 @@ class Channel:
             del self._unsent[:sent]
         return True
 
+    def fail(self) -> None:
+        """Receive nothing more: what the other end has sent is none of our frames."""
+        self.eof = self.broken = True
+
     def receive(self) -> list[Any]:
         """Return all values that have arrived.
 
@@ -105,7 +109,8 @@ class Channel:
                 self.eof = True
                 break
             values += self._reader.feed(data)
-            self.eof = self.broken = self._reader.broken
+            if self._reader.broken:
+                self.fail()
             if len(data) < _CHUNK:
                 break
         return values

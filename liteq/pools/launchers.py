@@ -133,7 +133,7 @@ class ForkServerLauncher(Launcher):
                 self._take(server, *frame)
             except (LookupError, TypeError, ValueError):
                 logger.exception("the fork server has sent what cannot be read: it is replaced")
-                server.channel.eof = True
+                server.channel.fail()
                 break
         if server.channel.eof:
             self._handle_exit(server)

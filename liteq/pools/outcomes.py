@@ -44,7 +44,7 @@ _OUTCOME = Shape(
     reported=MAYBE_TEXT,
 )
 _STATE = Shape(id=TEXT, state=TEXT, meta=(bytes,), serializer=TEXT)
-_FIELDS = len(Outcome._fields) - 1
+_NOTHING_MORE = list(Outcome(Kind.SUCCEEDED)[5:])  # from the traceback on, of a value
 _KINDS = {kind.value: kind for kind in Kind}
 _new = tuple.__new__  # half the time of the named constructor
 
@@ -63,33 +63,33 @@ def pack(ticket: int, outcome: Outcome) -> tuple[Any, ...]:
 def unpack(values: Any) -> Iterator[tuple[int, Outcome]]:
     """Yield the tickets and outcomes that were packed. Raises one of MALFORMED."""
     for ticket, name, *rest in values:
-        # As of nearly all tasks: 0.1 us, where the check takes 0.4 us.
-        if not (
-            type(rest[0]) is bytes
+        kind = _KINDS[name]
+        if (
+            rest[4:] == _NOTHING_MORE
+            and type(rest[0]) is bytes
             and type(rest[1]) is str
             and type(rest[2]) is float
             and type(rest[3]) is str
-            and rest[4] is rest[6] is None
-            and len(rest) == _FIELDS
         ):
-            _OUTCOME.check(rest)
-        outcome = _new(Outcome, (_KINDS[name], *rest))
-        yield ticket, outcome if rest[6] is None else _with_workflow(outcome)
+            yield ticket, _new(Outcome, (kind, *rest))  # as nearly all are: 0.15 us
+        else:
+            yield ticket, _checked(kind, rest)
 
 
-def _with_workflow(outcome: Outcome) -> Outcome:
-    """Return an outcome with the values that `pack` has made plain."""
-    plain: tuple[Any, ...] = outcome
-    *_, message, _, graph, place, _, _ = plain
-    message = Message._make(message)
-    check_message(message)
+def _checked(kind: Kind, values: list[Any]) -> Outcome:
+    """Return an outcome, with the values that `pack` has made plain. Takes 1 us."""
+    _OUTCOME.check(values)
+    *head, message, expected, graph, place, exhausted, reported = values
+    if message is not None:
+        message = Message._make(message)
+        check_message(message)
     if graph is not None:
         graph = Graph.from_tuples(graph)
         check_graph(graph)
     if place is not None:
         place = Place._make(place)
         check_place(place)
-    return outcome._replace(message=message, graph=graph, place=place)
+    return _new(Outcome, (kind, *head, message, expected, graph, place, exhausted, reported))
 
 
 def state_of(values: Any) -> StateUpdate:

@@ -17,6 +17,8 @@ from logging import Logger, getLogger
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
 from typing import Any
 
+from ..exceptions import InvalidTaskError
+from ..model.checks import shown
 from ..model.message import Delivery
 from ..model.outcome import Kind
 from ..support.standardstreams import fill_standard_streams
@@ -302,7 +304,7 @@ class ProcessPool(Pool):
             try:
                 self._take(child, *frame)
             except MALFORMED as exc:
-                channel.eof = channel.broken = True
+                channel.fail()
                 logger.debug("malformed frame of process %s: %r", child.pid, exc)
                 break
         if channel.broken:
@@ -333,6 +335,8 @@ class ProcessPool(Pool):
             child.pid = child.pid or int(value)  # before the fork server has told it
         elif kind == START_FAILED:
             self._start_error = str(value)
+        else:
+            raise InvalidTaskError(f"a frame of the kind {shown(kind)}")
 
 
 def _exit_reason(code: int | None) -> str:

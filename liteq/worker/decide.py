@@ -80,7 +80,7 @@ def decide_rescue(
     return Rescue(released, [decide(each, lost(each, rules), rules, now) for each in ended])
 
 
-def decide_refused(settlement: Settlement, error: Outcome, policy: Policy) -> Settlement:
+def decide_unstorable(settlement: Settlement, error: Outcome, policy: Policy) -> Settlement:
     """Return what to write of a task instead of a `settlement` that the store refuses for good."""
     return Settlement(
         receipt=settlement.receipt,

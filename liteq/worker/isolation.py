@@ -22,9 +22,7 @@ class Isolation:
     @property
     def active(self) -> bool:
         """Return whether nothing else may be handed out."""
-        if self._running and not self._busy():
-            self._running = False
-        return self._running or bool(self._waiting)
+        return bool(self._waiting) or (self._running and self._busy())
 
     def take(self) -> list[Delivery]:
         """Return the task that waits to run alone, if any, to be handed out or given back."""
@@ -35,6 +33,7 @@ class Isolation:
         """Return which of `deliveries` may be handed out now, and which have to go back."""
         if self.active:
             return [], deliveries
+        self._running = False
         policy = self._policy
         alone = next((each for each in deliveries if each.lost and runs_alone(each, policy)), None)
         if alone is None:

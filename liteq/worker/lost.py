@@ -43,7 +43,7 @@ def lost_outcome(
     return Outcome(kind, data, serializer.name, runtime, describe(error), reason)
 
 
-def refused_outcome(exc: BrokerRefused, serializer: Serializer) -> Outcome:
+def unstorable_outcome(exc: BrokerRefused, serializer: Serializer) -> Outcome:
     """Return the outcome of a task that has run, but whose own outcome the store refuses."""
     error = ResultNotSerializable(f"it has run, but its outcome cannot be stored: {exc}")
     text = describe(error)

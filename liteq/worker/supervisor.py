@@ -20,11 +20,11 @@ from ..pools import Pool
 from ..pools.base import Death, StateUpdate
 from ..support.wakeup import Wakeup
 from .batching import Batching
-from .decide import decide, decide_refused
+from .decide import decide, decide_unstorable
 from .heartbeat import Heartbeat
 from .isolation import Isolation
 from .lifecycle import Lifecycle
-from .lost import lost_outcome, refused_outcome
+from .lost import lost_outcome, unstorable_outcome
 from .maintenance import Maintenance
 from .plan import Plan
 from .shutdown import Shutdown
@@ -327,9 +327,9 @@ class Supervisor:
                 self._write([settlement], None)
             except BrokerRefused as exc:
                 logger.error("task number %s failed: %s", settlement.receipt.key, exc)
-                outcome = refused_outcome(exc, self.plan.serializer)
+                outcome = unstorable_outcome(exc, self.plan.serializer)
                 with suppress(BrokerRefused):  # then nothing can be written of this task
-                    self._write([decide_refused(settlement, outcome, self.plan.policy)], None)
+                    self._write([decide_unstorable(settlement, outcome, self.plan.policy)], None)
             del self._settlements[0]
 
     def _write(self, settlements: Sequence[Settlement], claim: Claim | None) -> list[Delivery]:
