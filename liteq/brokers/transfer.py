@@ -48,8 +48,8 @@ class Movable(Broker):
         """
 
     @abstractmethod
-    def unpack(self, batch: TransferBatch) -> int:
-        """Store a batch as it is, except for known ids; return how many tasks were new."""
+    def unpack(self, batch: TransferBatch) -> None:
+        """Store a batch as it is, except for known ids."""
 
     @abstractmethod
     def discard(self, batch: TransferBatch) -> None:

@@ -41,7 +41,7 @@ def graph_args(graph: Graph) -> Arguments:
     """Return a workflow: its messages in their places, and its groups. Read by sending.lua."""
     args: Arguments = [len(graph.messages)]
     for message, place in zip(graph.messages, graph.places, strict=True):
-        args += message_args(message, _place_fields(place))
+        args += message_args(message, place_fields(place))
     args.append(len(graph.groups))
     for group in graph.groups:
         args += group_args(group)
@@ -96,7 +96,8 @@ def or_empty(value: float | str | None) -> float | str:
     return "" if value is None else value
 
 
-def _place_fields(place: Place) -> Arguments:
+def place_fields(place: Place) -> Arguments:
+    """Return the fields and values of a task that say where it stands in its workflow."""
     in_group = place.group is not None
     return field_args(
         waits=place.waits,

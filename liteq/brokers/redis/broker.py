@@ -2,13 +2,14 @@
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from math import inf
 from typing import Any
 
 from ...exceptions import SecurityError
 from ...model.entry import Entry, Fired, Firing
-from ...model.graph import ALONE, Graph, Members
+from ...model.graph import Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
 from ...model.outcome import Settlement
 from ...serializers.signed import Signer
@@ -25,14 +26,17 @@ from ..base import (
     WorkerInfo,
 )
 from ..listeners import LocalListener
-from ..transfer import Movable, Transfer, TransferBatch
+from ..transfer import Movable, TransferBatch
 from .arguments import Arguments, claim_args, graph_args, messages_args, settlement_args
+from .bulks import graph_parts, is_large, message_parts, send_bulk, transfer_parts
 from .checkup import find_faults, gather_facts, warn_of_risks
 from .clock import ServerClock
 from .indexes import id_pages, matches
+from .inputs import read_group
 from .listeners import Subscription
 from .location import RedisLocation
-from .moving import batch_args, discard_args, transfer_of, workflows_of
+from .moving import batch_args
+from .packer import Packer
 from .packing import pack_message
 from .registry import WorkerRegistry
 from .replies import attempts_of, delivery_of, fields_of, record_of
@@ -41,11 +45,10 @@ from .schedules import entry_args, entry_of, firing_args
 from .server import Server
 from .signing import Signed, Signing, Unsigned, settle_as_dead
 
-_FETCH = 500  # records in one reply
+_PAGE = 500  # tasks that one script reads or changes
 _DUE = 500  # tasks made ready by one script, so that the server is never busy for long
 _PURGE = 1000  # tasks looked at by one script
 _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name can still be shown with its results
-_NOT_RUNNING = [phase for phase in Phase if phase is not Phase.RUNNING]
 
 
 class RedisBroker(Movable):
@@ -79,14 +82,22 @@ class RedisBroker(Movable):
     # sending
 
     def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
-        if messages:
-            signed = map(self._signing.sign_message, messages)
+        if not messages:
+            return
+        signed = map(self._signing.sign_message, messages)
+        if is_large(messages):
+            send_bulk(self.server, self.clock, message_parts(signed), len(messages))
+        else:
             self.server.run_replicated("enqueue", self.clock(), *messages_args(signed))
 
     def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
-        first = graph.messages[0].id
-        args = graph_args(self._signing.sign_graph(graph))
-        self.server.run_replicated("enqueue_graph", self.clock(), first, *args)
+        first, tasks = graph.messages[0].id, len(graph.messages)
+        signed = self._signing.sign_graph(graph)
+        if is_large(graph.messages):
+            send_bulk(self.server, self.clock, graph_parts(signed), tasks, first)
+        else:
+            args = graph_args(signed)
+            self.server.run_replicated("enqueue_graph", self.clock(), first, *args)
 
     # working
 
@@ -112,11 +123,14 @@ class RedisBroker(Movable):
 
     def promote(self) -> float | None:
         while True:
-            upcoming = self._run("promote", _DUE)
-            if upcoming is None:
+            next_look, bulk = self._run("promote", _DUE)
+            if bulk is not None:
+                self._run("store_part", bulk)
+                return self.clock()  # so that a worker does other things between two parts
+            if next_look is None:
                 return None
-            if float(upcoming) > self.clock():
-                return float(upcoming)
+            if float(next_look) > self.clock():
+                return float(next_look)
 
     def rescue(self, decide: DecideRescue) -> list[Record]:
         ids: list[str] = []
@@ -139,7 +153,7 @@ class RedisBroker(Movable):
         return bool(self._run("report", id, state, data, serializer))
 
     def forget(self, ids: Sequence[str]) -> int:
-        return int(self._run("forget", *ids)) if ids else 0
+        return sum(int(self._run("forget", *part)) for part in _chunks(ids))
 
     def attempts(self, id: str) -> list[Attempt]:
         earlier = attempts_of(self._run("attempts", id))
@@ -157,19 +171,19 @@ class RedisBroker(Movable):
     def cancel(
         self, ids: Sequence[str], keep: float | None, *, terminate: bool = False
     ) -> list[str]:
-        if not ids:
-            return []
-        once = dict.fromkeys(ids)
-        kept = "" if keep is None else keep
-        return _decoded(self._run("cancel", kept, int(terminate), *once))
+        how = ("" if keep is None else keep, int(terminate))
+        once = list(dict.fromkeys(ids))
+        return [id for part in _chunks(once) for id in _decoded(self._run("cancel", *how, *part))]
 
     def revive(self, ids: Sequence[str]) -> list[str]:
-        args: Arguments = []
-        for record in self._stored(list(dict.fromkeys(ids))):
-            if record is not None:
+        revived: list[str] = []
+        for part in _chunks(list(dict.fromkeys(ids))):
+            args: Arguments = []
+            for record in filter(None, self._stored(part)):
                 fresh = record.message._replace(retries=0, eta=None, expires=None)
                 args += (fresh.id, pack_message(fresh))
-        return _decoded(self._run("revive", *args)) if args else []
+            revived += _decoded(self._run("revive", *args))
+        return revived
 
     def sweep(self, limit: int) -> int:
         return int(self._run("sweep", limit))
@@ -253,7 +267,7 @@ class RedisBroker(Movable):
     ) -> list[Record]:
         found = (
             record
-            for ids in id_pages(self.server, phases, self._queues(), _FETCH)
+            for ids in id_pages(self.server, phases, self._queues(), _PAGE)
             for record in self.fetch(ids)
             if record and matches(record, phases, task, headers)
         )
@@ -296,21 +310,22 @@ class RedisBroker(Movable):
     # moving
 
     def pack(self, size: int) -> Iterator[TransferBatch]:
-        for ids in id_pages(self.server, _NOT_RUNNING, self._queues(), size):
-            alone = [each for each in self._transfers(ids) if each.place == ALONE]
-            # A task may have been claimed since its index was read.
-            resting = [each for each in alone if each.record.phase is not Phase.RUNNING]
-            if resting:
-                yield TransferBatch(resting, [])
-        tasks, groups = self._run("workflows")
-        if tasks:
-            yield workflows_of(tasks, groups, self._signing)
+        packer = Packer(self.server, self.clock, self._signing, self._queues())
+        yield from packer.single_tasks(size)
+        yield from packer.workflows()
 
-    def unpack(self, batch: TransferBatch) -> int:
-        return int(self._run("unpack", *batch_args(batch, self._signing)))
+    def unpack(self, batch: TransferBatch) -> None:
+        if is_large([each.record.message for each in batch.transfers]):
+            parts = transfer_parts(batch, self._signing)
+            send_bulk(self.server, self.clock, parts, len(batch.transfers))
+        else:
+            self._run("unpack", *batch_args(batch, self._signing))
 
     def discard(self, batch: TransferBatch) -> None:
-        self._run("discard", *discard_args(batch))
+        for ids in _chunks([each.record.message.id for each in batch.transfers]):
+            self._run("discard", len(ids), *ids)
+        for groups in _chunks([each.group.id for each in batch.groups]):
+            self._run("discard", 0, *groups)
 
     # inside
 
@@ -325,7 +340,8 @@ class RedisBroker(Movable):
         """Return what was claimed. Tasks that are not genuine are settled as dead instead."""
         if not replies:
             return []
-        claimed = list(map(delivery_of, replies))
+        read = partial(read_group, self.server, self.clock)
+        claimed = [delivery_of(reply, read) for reply in replies]
         self._last_tokens[claim.worker] = max(delivery.receipt.token for delivery in claimed)
         genuine, rejected = self._verified(claimed)
         if rejected:
@@ -371,18 +387,18 @@ class RedisBroker(Movable):
         receipts = {settlement.receipt for settlement in settlements}
         try:
             refused, replies = self._run("settle", *args)
+            claimed = self._deliveries(claim, replies) if claim is not None else []
         except BaseException:
-            self._unconfirmed |= receipts  # perhaps it was written, and only the reply was lost
+            # Perhaps it was written, and only the reply, or what was claimed, could not be read.
+            self._unconfirmed |= receipts
             raise
         self._unconfirmed -= receipts
-        claimed = self._deliveries(claim, replies) if claim is not None else []
         return Settled([settlements[n].receipt for n in refused], claimed)
 
     def _stored(self, ids: Sequence[str]) -> list[Record | None]:
         """Return records as they are stored: not verified."""
         found: list[Record | None] = []
-        for start in range(0, len(ids), _FETCH):
-            part = ids[start : start + _FETCH]
+        for part in _chunks(ids):
             found += map(record_of, part, self._run("fetch", *part))
         return found
 
@@ -392,12 +408,11 @@ class RedisBroker(Movable):
     def _queues(self) -> list[str]:
         return [count.queue for count in self.counts()]
 
-    def _transfers(self, ids: Sequence[str]) -> Iterator[Transfer]:
-        for id, reply in zip(ids, self._run("fetch", *ids), strict=True):
-            if reply is not None:
-                tried = b"attempts" in fields_of(reply)
-                attempts = attempts_of(self._run("attempts", id)) if tried else []
-                yield transfer_of(id, reply, attempts, self._signing)
+
+def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield `ids` in chunks that one script takes, so that the server is never busy for long."""
+    for start in range(0, len(ids), _PAGE):
+        yield ids[start : start + _PAGE]
 
 
 def _decoded(replies: Sequence[bytes]) -> list[str]:

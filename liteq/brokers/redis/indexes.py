@@ -13,14 +13,22 @@ _SEQ = 14  # digits before the id in a member of an index
 
 
 def id_pages(
-    server: Server, phases: Sequence[Phase], queues: Sequence[str], size: int
+    server: Server,
+    phases: Sequence[Phase],
+    queues: Sequence[str],
+    size: int,
+    *,
+    up_to: int | None = None,
 ) -> Iterator[list[str]]:
     """Yield the ids of the tasks in `phases`, oldest first, `size` at a time.
 
-    A task may have left its phase by the time its id is yielded.
+    `up_to`: the last place in the order of sending. A task may have left its phase by the time its
+    id is yielded.
     """
     keys = list(_keys(server, phases, queues))
     members = sorted({member for key in keys for member in _members(server, key)})
+    if up_to is not None:
+        members = [member for member in members if int(member[:_SEQ]) <= up_to]
     for start in range(0, len(members), size):
         yield [member[_SEQ:].decode() for member in members[start : start + size]]
 

@@ -7,14 +7,14 @@ from ...model.message import Attempt
 from ..transfer import MovedGroup, Transfer, TransferBatch
 from .arguments import Arguments, field_args, group_args, or_empty
 from .packing import pack_message
-from .replies import attempts_of, fields_of, moment, record_of
+from .replies import fields_of, moment, record_of
 from .signing import Signing
 
 
 def transfer_of(
     id: str, reply: list[bytes], attempts: Sequence[Attempt], signing: Signing
 ) -> Transfer:
-    """Return a task with all that is known of it, from fetch.lua or workflows.lua."""
+    """Return a task with all that is known of it, from fetch.lua."""
     record = record_of(id, reply)
     assert record is not None
     fields = fields_of(reply)
@@ -31,37 +31,19 @@ def transfer_of(
     return Transfer(signing.verify_record(record), place, list(attempts))
 
 
-def workflows_of(
-    tasks: Sequence[tuple[bytes, list[bytes], list[bytes]]],
-    groups: Sequence[tuple[bytes, list[bytes]]],
-    signing: Signing,
-) -> TransferBatch:
-    """Return all that belongs to workflows, from workflows.lua."""
-    transfers = [
-        transfer_of(id.decode(), reply, attempts_of(attempts), signing)
-        for id, reply, attempts in tasks
-    ]
-    return TransferBatch(transfers, [_moved_group_of(id, reply) for id, reply in groups])
-
-
 def batch_args(batch: TransferBatch, signing: Signing) -> Arguments:
     """Return tasks and groups of another store. Read by unpack.lua."""
     args: Arguments = [len(batch.transfers)]
     for transfer in batch.transfers:
-        args += _transfer_args(transfer, signing)
+        args += transfer_args(transfer, signing)
     args.append(len(batch.groups))
     for moved in batch.groups:
-        args += _moved_group_args(moved)
+        args += moved_group_args(moved)
     return args
 
 
-def discard_args(batch: TransferBatch) -> Arguments:
-    """Return the ids in `batch`. Read by discard.lua."""
-    ids = [transfer.record.message.id for transfer in batch.transfers]
-    return [len(ids), *ids, *(moved.group.id for moved in batch.groups)]
-
-
-def _transfer_args(transfer: Transfer, signing: Signing) -> Arguments:
+def transfer_args(transfer: Transfer, signing: Signing) -> Arguments:
+    """Return a task of another store. Read by scripts/moving.lua."""
     record, place, attempts = transfer
     message = signing.sign_message(record.message)
     result = record.result
@@ -101,20 +83,17 @@ def _transfer_args(transfer: Transfer, signing: Signing) -> Arguments:
     return args
 
 
-def _attempt_args(attempt: Attempt) -> Arguments:
-    times = (or_empty(attempt.started), or_empty(attempt.ended))
-    return [*times, attempt.worker or "", attempt.outcome, attempt.error or ""]
-
-
-def _moved_group_args(moved: MovedGroup) -> Arguments:
+def moved_group_args(moved: MovedGroup) -> Arguments:
+    """Return a group of another store. Read by scripts/moving.lua."""
     outcome = (or_empty(moved.closed), moved.blame or "", int(moved.released))
     return [*group_args(moved.group), *outcome]
 
 
-def _moved_group_of(id: bytes, reply: list[bytes]) -> MovedGroup:
+def moved_group_of(id: str, reply: list[bytes]) -> MovedGroup:
+    """Return a group with its state, from groups.lua."""
     fields = fields_of(reply)
     group = Group(
-        id=id.decode(),
+        id=id,
         outer=fields[b"outer"].decode() or None,
         position=int(fields[b"position"]),
         forgiving=fields[b"forgiving"] == b"1",
@@ -126,3 +105,8 @@ def _moved_group_of(id: bytes, reply: list[bytes]) -> MovedGroup:
         blame=None if blame is None else blame.decode(),
         released=b"released" in fields,
     )
+
+
+def _attempt_args(attempt: Attempt) -> Arguments:
+    times = (or_empty(attempt.started), or_empty(attempt.ended))
+    return [*times, attempt.worker or "", attempt.outcome, attempt.error or ""]

@@ -3,16 +3,20 @@
 Those about periodic tasks are in `schedules.py`, those about tasks of another store in `moving.py`.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from ...model.message import Attempt, Delivery, Input, Receipt, Record
 from ...states import Phase
 from .packing import unpack_message
 
+ReadGroup = Callable[[str], list[Any]]
+"""Reads the inputs from the members of a group that is too large for one script."""
+
 _ATTEMPT_SIZE = 5  # values of an attempt, see add_attempt in scripts/tasks.lua
 
 
-def delivery_of(reply: list[Any]) -> Delivery:
+def delivery_of(reply: list[Any], read_group: ReadGroup = lambda group: []) -> Delivery:
     """Return a delivery, from `delivery_of` in scripts/claiming.lua."""
     id, token, message, details = reply
     name = id.decode()
@@ -28,7 +32,7 @@ def delivery_of(reply: list[Any]) -> Delivery:
         int(attempts or 0),
         bool(tied),
         _text(woken_by),
-        _inputs(inputs),
+        inputs_of(inputs, read_group),
     )
 
 
@@ -78,6 +82,23 @@ def attempts_of(reply: list[bytes]) -> list[Attempt]:
     ]
 
 
+def inputs_of(reply: list[Any] | None, read_group: ReadGroup) -> Any:
+    """Return an `Input`, or for a group a list of them, from scripts/claiming.lua."""
+    if reply is None:
+        return None
+    if reply[0] == b"pages":
+        return read_group(reply[1].decode())
+    if reply[0] == b"group":
+        _, members = reply
+        return [inputs_of(each, read_group) for each in members]
+    phase, serializer, result, traceback, *failed = reply
+    found = Input(phase, _text(serializer), result, _text(traceback))
+    if not failed:
+        return found
+    blame, id, message = failed
+    return found._replace(blame=_text(blame), message=tuple(unpack_message(id.decode(), message)))
+
+
 def fields_of(reply: list[bytes]) -> dict[bytes, bytes]:
     """Return the hash whose fields and values are in `reply` by turns."""
     return dict(zip(reply[::2], reply[1::2], strict=True))
@@ -86,21 +107,6 @@ def fields_of(reply: list[bytes]) -> dict[bytes, bytes]:
 def moment(data: bytes | None) -> float | None:
     """Return a time in epoch seconds; None for an absent one."""
     return float(data) if data else None
-
-
-def _inputs(reply: list[Any] | None) -> Any:
-    """Return an `Input`, or for a group a list of them, from scripts/claiming.lua."""
-    if reply is None:
-        return None
-    if reply[0] == b"group":
-        _, members = reply
-        return [_inputs(each) for each in members]
-    phase, serializer, result, traceback, *failed = reply
-    found = Input(phase, _text(serializer), result, _text(traceback))
-    if not failed:
-        return found
-    blame, id, message = failed
-    return found._replace(blame=_text(blame), message=tuple(unpack_message(id.decode(), message)))
 
 
 def _text(data: bytes | None) -> str | None:

@@ -396,9 +396,9 @@ class SqliteBroker(Movable):
         if batch.transfers:
             yield batch
 
-    def unpack(self, batch: TransferBatch) -> int:
+    def unpack(self, batch: TransferBatch) -> None:
         now = self.clock()
-        return self._write_and_notify(_DURABLE, lambda db: store_transfers(db, batch, now))
+        self._write_and_notify(_DURABLE, lambda db: store_transfers(db, batch, now))
 
     def discard(self, batch: TransferBatch) -> None:
         self._write(_DURABLE, lambda db: discard(db, batch))

@@ -27,11 +27,11 @@ def pack_workflows(db: Connection) -> TransferBatch:
     return TransferBatch(_transfers(db, _SQL["workflow_tasks"], ()), groups)
 
 
-def store_transfers(db: Connection, batch: TransferBatch, now: float) -> int:
-    """Store `batch` as it is; return how many of its tasks were new."""
-    new = sum(_store_transfer(db, transfer, now) for transfer in batch.transfers)
+def store_transfers(db: Connection, batch: TransferBatch, now: float) -> None:
+    """Store `batch` as it is, except for known ids."""
+    for transfer in batch.transfers:
+        _store_transfer(db, transfer, now)
     db.executemany(_SQL["insert_group"], map(_group_row, batch.groups))
-    return new
 
 
 def discard(db: Connection, batch: TransferBatch) -> None:
@@ -56,8 +56,8 @@ def _transfer(db: Connection, record: Record) -> Transfer:
     return Transfer(record, place, attempts)
 
 
-def _store_transfer(db: Connection, transfer: Transfer, now: float) -> int:
-    """Store one task; return 1 if it was new, else 0."""
+def _store_transfer(db: Connection, transfer: Transfer, now: float) -> None:
+    """Store one task, unless its id is known."""
     record, place, attempts = transfer
     worker = _worker_of(db, record.worker, now)
     times = (record.created, record.started, record.finished, record.keep_until)
@@ -72,12 +72,11 @@ def _store_transfer(db: Connection, transfer: Transfer, now: float) -> int:
         *(place.takes, place.on_failure, place.followed, place.delay, len(attempts)),
     )
     if not db.execute(_SQL["insert_task"], row).rowcount:
-        return 0
+        return
     for each in attempts:
         by = _worker_of(db, each.worker, now)
         values = (each.number, each.started, each.ended, by, each.outcome, each.error)
         db.execute(_SQL["insert_attempt"], (*values, record.message.id))
-    return 1
 
 
 def _worker_of(db: Connection, name: str | None, now: float) -> int | None:

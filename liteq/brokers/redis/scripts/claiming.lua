@@ -1,7 +1,10 @@
 -- Handing ready tasks to workers.
 
 -- What a task takes from those it waited for. On the way to the client each input is a list in the
--- order of `Input` in model/message.py; that of a group is { "group", inputs }.
+-- order of `Input` in model/message.py; that of a group is { "group", inputs }. From a group that
+-- is too large for one script it is { "pages", id }, and the client reads it by inputs.lua.
+
+local inputs_left = 1000 -- that this script may still read from groups: some 10 ms
 
 local function read_end(id)
   local phase, serializer, result, traceback =
@@ -39,28 +42,36 @@ local function input_from_failed(id)
   return input
 end
 
--- Return the inputs from a group's members, by position; those from groups in it are lists.
-local function inputs_from_group(group)
-  local members = {}
-  local function add(key, input_of)
-    local listed = call("ZRANGE", P .. key .. group, 0, -1, "WITHSCORES")
-    for n = 1, #listed, 2 do
-      members[#members + 1] = { position = tonumber(listed[n + 1]), input = input_of(listed[n]) }
-    end
+local input_from_group
+
+-- Append positions and inputs of members of a group; `index`: members, or inner for groups in it.
+local function add_inputs(members, group, index, first, last)
+  local listed = call("ZRANGE", P .. index .. ":" .. group, first, last, "WITHSCORES")
+  for n = 1, #listed, 2 do
+    local id, position = listed[n], tonumber(listed[n + 1])
+    local input = index == "inner" and input_from_group(id) or input_from(end_with_error(id))
+    members[#members + 1] = { position, input }
   end
-  add("members:", function(id) return input_from(end_with_error(id)) end)
-  add("inner:", function(inner) return { "group", inputs_from_group(inner) } end)
-  table.sort(members, function(a, b) return a.position < b.position end)
-  local inputs = {}
-  for n, member in ipairs(members) do inputs[n] = member.input end
-  return inputs
+end
+
+-- Return the inputs from a group's members, by position; those from groups in it are lists.
+function input_from_group(group)
+  local size = call("ZCARD", P .. "members:" .. group) + call("ZCARD", P .. "inner:" .. group)
+  if size > inputs_left then return { "pages", group } end
+  inputs_left = inputs_left - size
+  local members, inputs = {}, {}
+  add_inputs(members, group, "members", 0, -1)
+  add_inputs(members, group, "inner", 0, -1)
+  table.sort(members, function(a, b) return a[1] < b[1] end)
+  for n, member in ipairs(members) do inputs[n] = member[2] end
+  return { "group", inputs }
 end
 
 local function inputs_of(key)
   local waits, takes, on_failure, barrier =
     unpack(call("HMGET", key, "waits", "takes", "on_failure", "barrier"))
   if not waits or not (takes or on_failure) then return false end
-  if barrier then return { "group", inputs_from_group(waits) } end
+  if barrier then return input_from_group(waits) end
   if on_failure then return input_from_failed(waits) end
   return input_from(read_end(waits))
 end

@@ -3,7 +3,7 @@
 -- Delete tasks and groups that were moved to another store, but for tasks that run by now.
 --
 -- KEYS     the prefix
--- ARGV     now, the number of tasks, their ids, ids of groups... (`discard_args` in moving.py)
+-- ARGV     now, the number of tasks, their ids, ids of groups...
 -- Returns  1
 
 for _ = 1, tonumber(next_arg()) do

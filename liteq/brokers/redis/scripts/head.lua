@@ -29,7 +29,8 @@
 --   group:<group>     hash    outer, position, forgiving, closed, blame, released
 --   members:<group>   zset    its tasks, by position
 --   inner:<group>     zset    the groups in it, by position
---   open:<group>      set     its members that have not ended: `t<id>` and `g<group>`
+--   open:<group>      set     its members that have not ended: `t<id>` and `g<group>`; and
+--                             `b<bulk>` while that bulk may bring more members
 --   failed:<group>    zset    its members that failed, in the order of sending
 --   skipped:<id>      set     tasks that were skipped because of this one
 --   blamed:<id>       set     groups that failed because of this one
@@ -44,6 +45,14 @@
 --   beat              number  when any worker last sent a heartbeat (server's time)
 --   condemned:<n>     set     tasks that this worker is to terminate
 --   lost:<n>          list    claims that were taken from it: id, token, ...
+--
+-- Of bulks, which are too large to be stored by one script, see store_part.lua:
+--
+--   bulk:<id>         hash    its parts by number, unread; once it is sent also: seq (the place
+--                             before its first task), first (the id of its first message, for a
+--                             workflow), next (the next part to be stored), parts (how many there
+--                             were), touched (when a part was stored last)
+--   bulks             list    the bulks that were sent and of which parts are left, oldest first
 --
 -- Of periodic tasks:
 --
