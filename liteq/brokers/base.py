@@ -208,9 +208,7 @@ class Broker(ABC):
     def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
         """Store all `messages`, or none. Known ids are left as they are.
 
-        A store may let others see thousands of them one after the other, but none before it is
-        certain that all will be stored, even if this process is killed.
-
+        Others may see thousands come one by one, but none before all are certain to be stored.
         With `durable` they survive a power cut, whatever the durability of the store.
         """
 
@@ -218,8 +216,7 @@ class Broker(ABC):
     def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
         """Store a whole workflow, or nothing; nothing if the id of its first message is known.
 
-        Its tasks may begin to run while a store brings in the rest, as for `enqueue`, but nothing
-        that waits for them misses their ends. `durable` as for `enqueue`.
+        What is said of `enqueue` holds here; what waits for a task misses no end of one.
         """
 
     # working
