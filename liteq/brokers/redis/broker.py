@@ -31,7 +31,7 @@ from .arguments import Arguments, claim_args, graph_args, messages_args, settlem
 from .bulks import graph_parts, is_large, message_parts, send_bulk, transfer_parts
 from .checkup import find_faults, gather_facts, warn_of_risks
 from .clock import ServerClock
-from .indexes import id_pages, matches
+from .indexes import id_pages, ids_in, matches
 from .inputs import read_group
 from .listeners import Subscription
 from .location import RedisLocation
@@ -265,9 +265,10 @@ class RedisBroker(Movable):
         task: str | None = None,
         headers: Mapping[str, Any] | None = None,
     ) -> list[Record]:
+        size = min(limit, _PAGE) if task is None and headers is None else _PAGE
         found = (
             record
-            for ids in id_pages(self.server, phases, self._queues(), _PAGE)
+            for ids in id_pages(self.server, phases, self._queues(), max(size, 1))
             for record in self.fetch(ids)
             if record and matches(record, phases, task, headers)
         )
@@ -403,7 +404,7 @@ class RedisBroker(Movable):
         return found
 
     def _sorted_ids(self, key: str, id: str) -> list[str]:
-        return _decoded(self.server.execute("ZRANGE", f"{self.location.prefix}:{key}:{id}", 0, -1))
+        return ids_in(self.server, f"{self.location.prefix}:{key}:{id}")
 
     def _queues(self) -> list[str]:
         return [count.queue for count in self.counts()]

@@ -25,6 +25,8 @@ _READ_ONLY = frozenset(
         "held",
         "inputs",
         "live_workers",
+        "members_between",
+        "members_of_score",
         "next_fire",
         "resting",
         "schedules",

@@ -100,9 +100,14 @@ local function skip_args(n)
   return last_arg - n + 1, last_arg
 end
 
--- Return the id in a member of an index, which is `<seq><id>`.
+-- Return the id, or the place in the order of sending, in a member of an index: `<seq><id>`.
+
 local function id_of(member)
   return member:sub(15) -- seq has 14 digits
+end
+
+local function seq_of(member)
+  return tonumber(member:sub(1, 14))
 end
 
 -- Run one command for many values, in chunks: `unpack` fails at some 8,000 values.
