@@ -36,7 +36,7 @@ from .backup import write_backup
 from .checkup import gather_facts, repair
 from .claiming import claim_ready
 from .findings import find_faults
-from .listeners import listen, unlisten_dead
+from .listeners import ListenerTidying, listen, unlisten_dead
 from .location import SqliteLocation
 from .moving import discard, pack_single_tasks, pack_workflows, store_transfers
 from .rescue import DeadWorkers, take_back
@@ -77,6 +77,7 @@ class SqliteBroker(Movable):
         self._sessions = ThreadSessions(location)
         self._writes = 0
         self._dead_workers = DeadWorkers()
+        self._listener_tidying = ListenerTidying()
 
     # sending
 
@@ -333,6 +334,7 @@ class SqliteBroker(Movable):
         if idle:
             cutoff = (self.clock() - _KEEP_WORKERS,)
             session.write(self._worker_writes, lambda db: db.execute(SQL["forget_workers"], cutoff))
+        self._listener_tidying.run(session)
 
     def close(self) -> None:
         self._sessions.close()
