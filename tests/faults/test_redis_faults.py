@@ -454,15 +454,17 @@ def test_the_doctor_tells_of_a_disk_that_is_too_slow_for_the_log(tmp_path: Path)
     with running_server(tmp_path, "--appendonly", "yes") as server:
         broker = connect(server.url)
         assert broker.examine().findings == []
+
+        def noticed() -> bool:
+            broker.enqueue([message()])
+            return any("its disk is slow" in each.what for each in broker.examine().findings)
+
         assert server.process is not None
         slow = "inject=fdatasync,fsync:delay_enter=3000000"  # microseconds
         argv = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync,fsync", "-e", slow]
-        with subprocess.Popen([*argv, "-p", str(server.process.pid)]) as strace:
-
-            def noticed() -> bool:
-                broker.enqueue([message()])
-                return any("its disk is slow" in each.what for each in broker.examine().findings)
-
-            wait_for(noticed, "the finding", 60)
-            server.kill()  # which ends strace, too
+        with subprocess.Popen([*argv, "-p", str(server.process.pid)]):
+            try:
+                wait_for(noticed, "the finding", 60)
+            finally:
+                server.kill()  # which ends strace, too
         broker.close()
