@@ -11,8 +11,9 @@ from contextlib import suppress
 from selectors import EVENT_READ, BaseSelector, DefaultSelector
 from typing import TypeVar
 
+from ..brokers.backoff import StoreBackoff
 from ..brokers.base import Broker, Claim, Listener
-from ..exceptions import BrokerError, BrokerLocked, BrokerUnreachable
+from ..exceptions import BrokerError
 from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome, Settlement
 from ..pools import Pool
@@ -25,7 +26,6 @@ from .lost import lost_outcome
 from .maintenance import Maintenance
 from .plan import Plan
 from .shutdown import Shutdown
-from .store_backoff import StoreBackoff
 from .task_log import TaskLog, logger
 from .watchdog import REVOKED, Watchdog
 
@@ -48,7 +48,7 @@ class Supervisor:
         self._batching = Batching()
         self._watchdog = Watchdog(pool, plan.limits, self._batching)
         self._shutdown = Shutdown(pool, plan.grace)
-        self._store = StoreBackoff()
+        self._store = StoreBackoff(logger)
         self._wakeup = Wakeup()
         self._selector = DefaultSelector()
         self._open: list[Wakeup | BaseSelector | Listener] = [self._wakeup, self._selector]
@@ -101,17 +101,7 @@ class Supervisor:
 
     def _wait_for_store(self, work: Callable[[], T]) -> T:
         """Return what `work` returns; retry while the store is locked or away, until stopped."""
-        while True:
-            try:
-                value = work()
-            except (BrokerLocked, BrokerUnreachable) as exc:
-                if self._shutdown.requested:
-                    raise
-                self._store.failed(exc)
-                self._wakeup.wait(self._store.retry_at - time.monotonic())
-            else:
-                self._store.succeeded()
-                return value
+        return self._store.insist(work, self._wakeup, lambda: self._shutdown.requested)
 
     def renew(self) -> None:
         """Load the application's code anew, slot by slot. From any thread or signal handler."""
