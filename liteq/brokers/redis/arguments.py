@@ -21,8 +21,6 @@ def message_args(message: Message, more: Arguments | None = None) -> Arguments:
         fields += ("priority", message.priority)
     if message.eta is not None:
         fields += ("eta", message.eta)
-    if not message.acks_late:
-        fields += ("once", 1)
     return [message.id, message.queue, pack_message(message), len(fields), *fields]
 
 
@@ -103,7 +101,7 @@ def place_fields(place: Place) -> Arguments:
         waits=place.waits,
         group=place.group,
         position=place.position if in_group else None,
-        tied=place.followed or place.barrier or in_group or None,
+        tied=place.tied or None,
         barrier=place.barrier or None,
         on_failure=place.on_failure or None,
         takes=place.takes or None,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ...model.graph import Group, Place
 from ...model.message import Attempt
 from ..transfer import MovedGroup, Transfer, TransferBatch
-from .arguments import Arguments, field_args, group_args, or_empty
+from .arguments import Arguments, field_args, group_args, or_empty, place_fields
 from .packing import pack_message
 from .replies import fields_of, moment, record_of
 from .signing import Signing
@@ -49,13 +49,11 @@ def transfer_args(transfer: Transfer, signing: Signing) -> Arguments:
     result = record.result
     if result is not None:
         result = signing.sign_result(message.id, result, record.result_serializer or "")
-    in_group = place.group is not None
     fields = field_args(
         queue=message.queue,
         message=pack_message(message),
         priority=message.priority or None,
         eta=message.eta,
-        once=None if message.acks_late else 1,
         created=record.created,
         started=record.started,
         finished=record.finished,
@@ -67,15 +65,8 @@ def transfer_args(transfer: Transfer, signing: Signing) -> Arguments:
         traceback=record.traceback,
         reported=record.reported,
         woken_by=record.woken_by,
-        waits=place.waits,
-        barrier=place.barrier or None,
-        on_failure=place.on_failure or None,
-        takes=place.takes or None,
-        delay=place.delay,
-        tied=place.followed or place.barrier or in_group or None,
-        group=place.group,
-        position=place.position if in_group else None,
     )
+    fields += place_fields(place)
     args: Arguments = [message.id, int(record.phase), len(fields), *fields]
     args += (record.worker or "", len(attempts))
     for attempt in attempts:

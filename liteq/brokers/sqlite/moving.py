@@ -69,7 +69,7 @@ def _store_transfer(db: Connection, transfer: Transfer, now: float) -> None:
         *times,
         *(record.result, record.result_serializer, record.traceback, record.reported),
         *(record.woken_by, place.waits, place.barrier, place.group, place.position),
-        *(place.takes, place.on_failure, place.followed, place.delay, len(attempts)),
+        *(place.takes, place.on_failure, place.tied, place.delay, len(attempts)),
     )
     if not db.execute(_SQL["insert_task"], row).rowcount:
         return

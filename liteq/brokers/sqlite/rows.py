@@ -73,11 +73,10 @@ def workflow_row(message: Message, place: Place, token: int, now: float) -> Row:
     """Return the values of `enqueue_in_workflow`."""
     id, task, payload, *call, late, ignores, tracks, options = message
     phase = phase_for_eta(message.eta, now) if place.waits is None else Phase.WAITING
-    tied = place.followed or place.barrier or place.group is not None
     sent = (id, task, bytearray(payload), *call, +late, +ignores, +tracks, options)
     after = (place.waits, +place.barrier, place.on_failure, +place.takes)
     inside = (place.group, place.position, place.delay)
-    return (*sent, int(phase), now, token, +tied, *after, *inside)
+    return (*sent, int(phase), now, token, +place.tied, *after, *inside)
 
 
 def initial_tokens() -> Iterator[int]:

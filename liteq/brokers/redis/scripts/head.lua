@@ -64,7 +64,7 @@
 -- as arguments.py and moving.py have them, and read by replies.py. No script reads `message`, see
 -- packing.py, or `result`.
 --
---   message, queue, priority, eta, once (1: acks_late=False)
+--   message, queue, priority, eta
 --   seq, phase, token, worker, lost, attempts
 --   created, started, finished, keep (until when)
 --   result, serializer, traceback, reported
