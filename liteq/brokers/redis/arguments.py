@@ -15,7 +15,7 @@ Arguments = list[str | bytes | int | float]
 
 
 def message_args(message: Message, more: Arguments | None = None) -> Arguments:
-    """Return a message; `more` are further fields and values. Read by sending.lua, enqueue.lua."""
+    """Return a message; `more` are further fields and values. Read by sending.lua, singles.lua."""
     fields: Arguments = more or []
     if message.priority:
         fields += ("priority", message.priority)

@@ -16,7 +16,7 @@ from ...support.clock import Clock
 from ..transfer import TransferBatch
 from .arguments import Arguments, group_args, message_args, place_fields
 from .moving import moved_group_args, transfer_args
-from .server import Server
+from .server import Argument, Server
 from .signing import Signing
 
 _MOST = 500  # tasks in one part: the server stores them in some 10 ms
@@ -29,12 +29,12 @@ def is_large(messages: Sequence[Message]) -> bool:
     return n > _MOST or (n > 1 and sum(len(each.payload) for each in messages) > _LARGEST)
 
 
-def message_parts(messages: Iterable[Message]) -> Iterator[Arguments]:
+def message_parts(messages: Iterable[Message]) -> Iterator[bytes]:
     """Yield the parts of a bulk of messages. Read by scripts/store_part.lua, as all parts."""
-    yield from _parts("tasks", ([n, *message_args(each)] for n, each in enumerate(messages, 1)))
+    yield from _parts("singles", ([n, *message_args(each)] for n, each in enumerate(messages, 1)))
 
 
-def graph_parts(graph: Graph) -> Iterator[Arguments]:
+def graph_parts(graph: Graph) -> Iterator[bytes]:
     """Yield the parts of a workflow: what can run comes last, behind what waits for it."""
     numbered = list(enumerate(zip(graph.messages, graph.places, strict=True), 1))
     yield from _parts("groups", map(group_args, graph.groups))
@@ -50,7 +50,7 @@ def graph_parts(graph: Graph) -> Iterator[Arguments]:
     yield from _parts("complete_groups", ([group.id] for group in graph.groups))
 
 
-def transfer_parts(batch: TransferBatch, signing: Signing) -> Iterator[Arguments]:
+def transfer_parts(batch: TransferBatch, signing: Signing) -> Iterator[bytes]:
     """Yield the parts of what comes from another store: what can run comes last."""
     numbered = list(enumerate(batch.transfers, 1))
     yield from _parts("moved_groups", map(moved_group_args, batch.groups))
@@ -67,7 +67,7 @@ def transfer_parts(batch: TransferBatch, signing: Signing) -> Iterator[Arguments
 
 
 def send_bulk(
-    server: Server, clock: Clock, parts: Iterable[Arguments], tasks: int, first: str = ""
+    server: Server, clock: Clock, parts: Iterable[bytes], tasks: int, first: str = ""
 ) -> None:
     """Store a bulk of so many `tasks`, or nothing; nothing if the id `first` is known.
 
@@ -76,7 +76,7 @@ def send_bulk(
     id, n = new_id(), 0
     try:
         for n, part in enumerate(parts, 1):
-            server.run("stage", clock(), id, n, *part)
+            server.run("stage", clock(), id, n, part)
     except BrokerFull:
         server.execute("UNLINK", f"{server.location.prefix}:bulk:{id}")
         raise
@@ -97,17 +97,30 @@ def finish_bulks(server: Server, clock: Clock) -> None:
         server.run("store_part", clock(), bulk)
 
 
-def _parts(kind: str, things: Iterable[Arguments]) -> Iterator[Arguments]:
+def _parts(kind: str, things: Iterable[Arguments]) -> Iterator[bytes]:
     """Yield the arguments of `things` in parts, each headed by their kind."""
-    part: Arguments = [kind]
-    n = size = 0
+    head = _packed(kind)
+    packed, texts, n, size = [head], 1, 0, 0
     for thing in things:
-        weight = sum(len(each) for each in thing if isinstance(each, str | bytes))
-        if n and (n == _MOST or size + weight > _LARGEST):
-            yield part
-            part, n, size = [kind], 0, 0
-        part += thing
+        data = b"".join(map(_packed, thing))
+        if n and (n == _MOST or size + len(data) > _LARGEST):
+            yield _list_of(texts, packed)
+            packed, texts, n, size = [head], 1, 0, 0
+        packed.append(data)
+        texts += len(thing)
         n += 1
-        size += weight
+        size += len(data)
     if n:
-        yield part
+        yield _list_of(texts, packed)
+
+
+# MessagePack, which scripts can read: lists of texts are all that is needed of it.
+
+
+def _packed(value: Argument) -> bytes:
+    data = value if isinstance(value, bytes) else str(value).encode()
+    return b"\xdb" + len(data).to_bytes(4, "big") + data
+
+
+def _list_of(n: int, packed: Iterable[bytes]) -> bytes:
+    return b"\xdd" + n.to_bytes(4, "big") + b"".join(packed)

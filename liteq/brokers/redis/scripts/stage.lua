@@ -4,12 +4,10 @@
 -- sender was killed.
 --
 -- KEYS     the prefix
--- ARGV     now, bulk, the number of the part, from 1; what is in it, see store_part.lua
+-- ARGV     now, bulk, the number of the part, from 1; the part, see store_part.lua
 -- Returns  1
 
-local bulk, number = next_args(2)
-local values = {}
-while more_args() do values[#values + 1] = next_arg() end
-call("HSET", P .. "bulk:" .. bulk, number, cmsgpack.pack(values))
+local bulk, number, part = next_args(3)
+call("HSET", P .. "bulk:" .. bulk, number, part)
 call("EXPIRE", P .. "bulk:" .. bulk, 60)
 return 1

@@ -1,6 +1,9 @@
--- uses head, tasks, sending, walk, moving
+-- uses head, singles, tasks, sending, walk, moving
 --
 -- Read the next part of a bulk that was sent, and store what is in it.
+--
+-- A part is a list of texts in MessagePack: what kind of things are in it, and the arguments that
+-- would be given for each of these (`_parts` in bulks.py).
 --
 -- What can run is in the last parts, behind all that waits for it. Groups come first, and are kept
 -- open until all their members are there.
@@ -17,8 +20,9 @@ seq, number, parts = tonumber(seq), tonumber(number), tonumber(parts)
 
 local holder = "b" .. bulk -- of its groups
 
--- By the first value of a part: what reads and stores one of the things that follow.
+-- By kind: what reads and stores one thing.
 local STORE = {
+  singles = function() insert_single(seq + tonumber(next_arg())) end,
   groups = function() keep_open(insert_group(), holder) end,
   moved_groups = function() keep_open(unpack_group(), holder) end,
   tasks = function() insert_task(seq + tonumber(next_arg())) end,
