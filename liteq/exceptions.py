@@ -19,6 +19,7 @@
           BrokerGone               it was deleted or replaced while it was in use
         BrokerTooNew               written by a newer liteq
         BrokerInsecure             other users can write the file
+        BrokerRefused              it can never store this value as it is
       TaskError                    the caller who waits for a result
         RemoteError                the task failed with an exception that is not importable here
         TimeoutError               the result was not there in time
@@ -121,6 +122,10 @@ class BrokerTooNew(BrokerError):
 
 class BrokerInsecure(BrokerError):
     """A store that other users of the system could write or replace."""
+
+
+class BrokerRefused(BrokerError):
+    """A value that the store can never hold as it is, however often it is tried."""
 
 
 class TaskError(LiteqError):

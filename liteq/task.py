@@ -15,7 +15,7 @@ from .result import AsyncResult, EagerResult
 from .result.app import App, get_current_app
 from .result.backend import Backend
 from .sending.eta import due_at
-from .sending.options import TaskOptions, check_arguments, check_options, is_linked
+from .sending.options import TaskOptions, check_arguments, check_name, check_options, is_linked
 from .support.backoff import Backoff, full_jitter, no_jitter
 from .support.parameters import Parameters
 
@@ -250,12 +250,14 @@ class Task(TaskOptions, Generic[P, R]):
         """Report a state of the running task: any word as `state`, any value as `meta`.
 
         They are `result.state` and `result.info` until the task has finished, and stay so if it
-        then raises Ignore. In a direct call or `apply` it does nothing.
+        then raises Ignore. In a direct call or `apply` it does nothing. Raises InvalidTaskError
+        for a state, or an id, that is no printable text.
         """
         request = self.request
-        id, state = task_id or request.id, state or "PROGRESS"
+        id, state = task_id or request.id, check_name("state", state or "PROGRESS")
         if id is None or request.is_eager:
             return
+        id = check_name("task id", id)
         if request.report is not None and id == request.id:
             request.report(id, state, meta)
             request.reported = state, meta

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ..brokers.base import WorkerInfo, parse_info
+from ..brokers.base import WorkerInfo
+from ..brokers.stored import parse_info
 from ..exceptions import SerializationError
 from ..model.message import Record
 from ..result.app import App

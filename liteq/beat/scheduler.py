@@ -14,6 +14,8 @@ logger: logging.Logger = logging.getLogger("liteq.beat")
 
 _BATCH = 100  # steps in one transaction, so that others can write in between
 _BATCHES = 100  # transactions in one turn
+_UNREADABLE = (ValueError, OverflowError, OSError)  # no schedule, or no time of a calendar
+_PAUSE = 1.0  # seconds before entries are looked at again that are due, and do not fire
 _TRIES = 10  # attempts to write the declared entries, while other processes that start do the same
 
 
@@ -33,15 +35,23 @@ class Scheduler:
         self._started = False
         self._check_all = True  # not only the entries that are due
         self._unreadable: set[tuple[str, int]] = set()  # name and version
+        self._read_all = False  # an entry that is due cannot be read: the next one is looked for
 
     def turn(self) -> float | None:
         """Fire what is due; return when to call this again (epoch seconds), None for never."""
         self._start()
+        idle = 0  # steps in a row that have fired nothing
         for _ in range(_BATCHES):
             upcoming = self._next_due()
             if not self._check_all and (upcoming is None or upcoming > self._broker.clock()):
                 return upcoming
-            self.step()
+            if any(fired is not Fired.LOST for _, fired in self.step()):
+                idle = 0
+                continue
+            # Another scheduler was faster; or what is due cannot be read, or never fires.
+            idle, self._read_all = idle + 1, True
+            if idle > 2:
+                return self._broker.clock() + _PAUSE
         return self._broker.clock()
 
     def step(self) -> list[tuple[Due, Fired]]:
@@ -63,14 +73,20 @@ class Scheduler:
         self._check_all = True
 
     def _next_due(self) -> float | None:
-        if not self._unreadable:
-            return self._broker.next_fire()
+        upcoming = self._broker.next_fire()
+        if not (self._unreadable or self._read_all):
+            return upcoming
         readable = [
-            each
+            each.due
             for each in self._broker.schedules()
-            if (each.name, each.version) not in self._unreadable
+            if each.due is not None and self._can_fire(each)
         ]
-        return min((each.due for each in readable if each.due is not None), default=None)
+        due = min(readable, default=None)
+        self._read_all = due != upcoming
+        return due
+
+    def _can_fire(self, entry: Entry) -> bool:
+        return entry.moment is not None and (entry.name, entry.version) not in self._unreadable
 
     def _start(self) -> None:
         if not self._started:
@@ -96,14 +112,14 @@ class Scheduler:
     def _due(self, entries: Sequence[Entry], now: float) -> list[Due]:
         try:
             return due(entries, now)
-        except ValueError:
+        except _UNREADABLE:
             return [step for entry in entries for step in self._due_alone(entry, now)]
 
     def _due_alone(self, entry: Entry, now: float) -> list[Due]:
         """Return the step of one entry; log an unreadable one, so that the others can fire."""
         try:
             return due([entry], now)
-        except ValueError:
+        except _UNREADABLE:
             if (entry.name, entry.version) not in self._unreadable:
                 self._unreadable.add((entry.name, entry.version))
                 logger.exception("Scheduler: %s cannot fire", entry.name)

@@ -8,7 +8,6 @@ To add a broker: a folder beside this file, its line in `BROKERS`, and a subclas
 This module exports all types that a broker needs.
 """
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -51,7 +50,6 @@ __all__ = [
     "ToTerminate",
     "WorkerInfo",
     "check_trust",
-    "parse_info",
 ]
 
 
@@ -92,10 +90,11 @@ class QueueCount(NamedTuple):
 
 
 class ToTerminate(NamedTuple):
-    """A running task that was revoked with `terminate`, so that its worker is to end it."""
+    """A running task that its worker is to end: revoked with `terminate`, or lost."""
 
     receipt: Receipt
     id: str
+    lost: bool = False  # the claim was taken from the worker, which was taken for dead
 
 
 class Rescue(NamedTuple):
@@ -105,8 +104,9 @@ class Rescue(NamedTuple):
     settlements: Sequence[Settlement]
 
 
-DecideRescue = Callable[[str, Sequence[Delivery]], Rescue]
-"""Takes a dead worker's `info` and the claims it holds; decides what becomes of each. Pure."""
+DecideRescue = Callable[[str, Sequence[Delivery], bool], Rescue]
+"""Takes a dead worker's `info`, the claims it holds (the oldest first), and whether it died with
+its machine, which was restarted since; decides what becomes of each claim. Pure."""
 
 
 class Finding(NamedTuple):
@@ -171,6 +171,7 @@ class Broker(ABC):
         * BrokerGone: its file was deleted or replaced while it was in use.
     * BrokerTooNew: the store was written by a newer liteq. The worker stops.
     * BrokerInsecure: other users could write the store. Raised when it is opened.
+    * BrokerRefused: the store can never hold a value as it is. Nothing was done.
 
     The first verb may also raise ConfigurationError, for a store that cannot work where it is.
     """
@@ -194,6 +195,7 @@ class Broker(ABC):
 
     clock: Clock
     """The clock by which tasks are stored, promoted and swept."""
+    beat_every = 5.0  # seconds between two calls of `beat` by a worker
 
     def sign(self, key: str | bytes) -> None:
         """Sign what is stored from now on, and accept only what is signed.
@@ -251,7 +253,7 @@ class Broker(ABC):
 
     @abstractmethod
     def to_terminate(self, worker: int) -> list[ToTerminate]:
-        """Return the tasks that `worker` runs and is to end: revoked ones, with `terminate`."""
+        """Return what `worker` runs and is to end: what was revoked with `terminate`, or lost."""
 
     # results
 
@@ -428,15 +430,6 @@ class Broker(ABC):
 
     def _not_offered(self, what: str) -> ConfigurationError:
         return ConfigurationError(f"the store {self.url} cannot {what}")
-
-
-def parse_info(info: str) -> Mapping[str, Any]:
-    """Return the `info` of a worker as a mapping; an empty one if it is not a JSON object."""
-    try:
-        parsed = json.loads(info)
-    except ValueError:  # any program that can write the store can write anything
-        return {}
-    return parsed if isinstance(parsed, dict) else {}
 
 
 def check_trust(serializer: Serializer, broker: Broker) -> None:

@@ -10,6 +10,8 @@ import socket
 from functools import cache
 from typing import NamedTuple
 
+_ENDED = "ZX"  # states of a process that has exited and was not collected by its parent yet
+
 
 class Owner(NamedTuple):
     """The identity of a process; a field that is unknown on this platform is empty."""
@@ -24,10 +26,13 @@ class Owner(NamedTuple):
         return "|".join(map(str, self))
 
     @classmethod
-    def parse(cls, text: str) -> "Owner":
-        """Return the owner that `str()` wrote."""
-        host, boot, space, pid, start = text.split("|")
-        return cls(host, boot, space, int(pid), start)
+    def parse(cls, text: object) -> "Owner | None":
+        """Return the owner that `str()` wrote; None for anything else, which a store may hold."""
+        try:
+            host, boot, space, pid, start = str(text).split("|")
+            return cls(host, boot, space, int(pid), start)
+        except ValueError:
+            return None
 
 
 def this_process() -> Owner:
@@ -36,17 +41,30 @@ def this_process() -> Owner:
     return Owner(socket.gethostname(), _boot(), _space(), pid, _start(pid) or "")
 
 
-def is_dead(owner: Owner) -> bool | None:
+def is_dead(owner: Owner | None) -> bool | None:
     """Return whether the process has exited; None where that cannot be proven from here."""
+    if owner is None:
+        return None
+    if died_with_machine(owner):
+        return True
     mine = this_process()
-    if owner.host == mine.host and owner.boot and mine.boot and owner.boot != mine.boot:
-        return True  # the machine was restarted since then
     if (owner.host, owner.space) != (mine.host, mine.space):
         return None
-    if not _has_proc():
-        return _exited_by_signal(owner.pid)
-    start = _start(owner.pid)
-    return start is None or start != owner.start
+    fields = _stat(owner.pid) if _has_proc() else None
+    if fields is None:
+        return _exited_by_signal(owner.pid)  # /proc may hide the processes of other users
+    return fields[0] in _ENDED or fields[19] != owner.start
+
+
+def died_with_machine(owner: Owner | None) -> bool:
+    """Return whether this machine was restarted since the process ran.
+
+    By the name of the host: another machine of the same name is taken for this one.
+    """
+    if owner is None:
+        return False
+    host, boot = socket.gethostname(), _boot()
+    return owner.host == host and bool(owner.boot and boot) and owner.boot != boot
 
 
 def state_of(pid: int) -> str:
@@ -55,9 +73,12 @@ def state_of(pid: int) -> str:
     return fields[0] if fields else ""
 
 
-@cache
 def _has_proc() -> bool:
-    return os.path.exists("/proc/self/stat")
+    """Return whether /proc is that of our own pid namespace: else its numbers are not ours."""
+    try:
+        return os.readlink("/proc/self") == str(os.getpid())
+    except OSError:
+        return False
 
 
 @cache
@@ -78,8 +99,8 @@ def _space() -> str:
 
 def _start(pid: int) -> str | None:
     """Return when `pid` started; None if there is no such process, or it is a zombie."""
-    fields = _stat(pid)
-    return fields[19] if fields and fields[0] not in "ZX" else None
+    fields = _stat(pid) if _has_proc() else None
+    return fields[19] if fields and fields[0] not in _ENDED else None
 
 
 def _stat(pid: int) -> list[str] | None:
@@ -99,6 +120,6 @@ def _exited_by_signal(pid: int) -> bool | None:
         os.kill(pid, 0)
     except ProcessLookupError:
         return True
-    except OSError:
+    except (OSError, OverflowError):
         return None
     return None  # a process has that pid, but it may be another one by now

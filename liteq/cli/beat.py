@@ -15,7 +15,7 @@ from ..exceptions import ConfigurationError
 from ..support.urls import safe_url
 from ..version import __version__
 from .apps import app_of
-from .daemons import add_daemon_options, fill_standard_streams, pidfile, set_up_logging
+from .daemons import add_daemon_options, open_standard_streams, pidfile, set_up_logging
 from .options import seconds
 
 logger: logging.Logger = logging.getLogger("liteq.beat")
@@ -37,7 +37,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Run until stopped; return the exit code."""
-    fill_standard_streams()
+    open_standard_streams()
     if not args.app:
         raise ConfigurationError("beat needs -A: the module that holds the application")
     app = app_of(args)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..app import LiteQ
 from ..exceptions import ConfigurationError
+from ..support.standardstreams import fill_standard_streams
 from ..worker.logging import LogPlan, log_plan, setup_logging
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -35,17 +36,9 @@ def set_up_logging(app: LiteQ, args: Namespace) -> LogPlan:
     return plan
 
 
-def fill_standard_streams() -> None:
-    """Open the null device for those of the descriptors 0 to 2 that are closed.
-
-    A daemon may be started like that. The store would then be opened as 2, and what a library
-    prints on standard error would be written into it.
-    """
-    for wanted in range(3):
-        with suppress(OSError):
-            os.fstat(wanted)
-            continue
-        os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+def open_standard_streams() -> None:
+    """Make `print` and the descriptors 0 to 2 work in a daemon that was started without them."""
+    fill_standard_streams()
     sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
 

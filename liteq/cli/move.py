@@ -1,15 +1,17 @@
 """`liteq move`: move everything from one store to another.
 
-Each batch is written to the new store before it is deleted from the old one, and a task that is
-known there is left as it is. So an interrupted move is completed by running it again.
+Each batch is written to the new store before it is deleted from the old one. The new store
+remembers what has arrived until that is done, also when a task has ended there and is forgotten.
+So an interrupted move is completed by running it again.
 """
 
 from argparse import ArgumentParser, Namespace
 from collections import Counter
+from collections.abc import Iterable
 
 from ..brokers import Broker, connect
 from ..brokers.base import check_trust
-from ..brokers.transfer import Movable, TransferBatch
+from ..brokers.transfer import Left, Movable, Transfer
 from ..exceptions import ConfigurationError
 from ..result.backend import result_serializer
 from ..serializers import get
@@ -21,6 +23,7 @@ from .options import add_json
 from .output import complain, say, say_json
 
 _BATCH = 500
+_NAMED = 5  # ids in a line about tasks that stay
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -43,22 +46,91 @@ def run(args: Namespace) -> int:
         names = ", ".join(worker.name for worker in there)
         complain(f"stop the workers of {source.url} first: {names}")
         return FAILED
-    moved: Counter[str] = Counter()
-    schedules = _move_schedules(source, target)
-    while batch := _move_tasks(source, target):  # until none is left: programs may be sending
-        moved += batch
+    move = _Move(source, target)
+    move.run()
     left = sum(count.tasks for count in source.counts())
     if args.json:
         urls = {"source": source.url, "target": target.url}
-        say_json({**urls, "moved": dict(moved), "schedules": schedules, "left": left})
+        counts = {"moved": dict(move.moved), "schedules": move.schedules, "left": left}
+        say_json({**urls, **counts, "refused": move.left, "refused_schedules": move.left_schedules})
     else:
-        counts = ", ".join(f"{n} {phase}" for phase, n in sorted(moved.items())) or "no tasks"
-        say(f"moved {counts} and {schedules} schedules from {source.url} to {target.url}")
-    if left:
+        moved = ", ".join(f"{n} {phase}" for phase, n in sorted(move.moved.items())) or "no tasks"
+        say(f"moved {moved} and {move.schedules} schedules from {source.url} to {target.url}")
+    _complain_of_tasks(move.left, source)
+    for name, why in move.left_schedules.items():
+        complain(f"the schedule {name} stays in {source.url}: {why}")
+    if (others := left - len(move.left)) > 0:
         complain(
-            f"{left} tasks stay in {source.url}: some run there, or belong to a workflow that does"
+            f"{_tasks_stay(others)} in {source.url}: running there, or in a workflow of which a "
+            "task is"
         )
-    return FAILED if left else OK
+    return FAILED if left or move.left_schedules else OK
+
+
+class _Move:
+    """A move from `source` to `target`, and what has come of it."""
+
+    def __init__(self, source: Movable, target: Movable) -> None:
+        self._source = source
+        self._target = target
+        self.moved: Counter[str] = Counter()  # by phase
+        self.schedules: int = 0
+        self.left: dict[str, str] = {}  # why a task stays, by id
+        self.left_schedules: dict[str, str] = {}  # the same, by name
+
+    def run(self) -> None:
+        # What a move that was interrupted has brought may have ended there, and be forgotten.
+        self._source.discard(self._target.arrived())
+        self._move_schedules()
+        while self._move_tasks():  # until there are none: programs may be sending
+            pass
+
+    def _move_tasks(self) -> int:
+        """Move all tasks that are there and can be moved; return how many."""
+        moved = 0
+        for packed in self._source.pack(_BATCH):
+            batch = packed.leaving([*packed.left, *self._distrusted(packed.transfers)])
+            self.left |= {each.id: each.why for each in batch.left}
+            if not batch.transfers:
+                continue
+            arrivals = batch.arrivals
+            self._target.unpack(batch)
+            self._source.discard(arrivals)
+            self._target.confirm(arrivals)
+            self.moved.update(each.record.phase.name.lower() for each in batch.transfers)
+            moved += len(batch.transfers)
+        return moved
+
+    def _move_schedules(self) -> None:
+        entries = []
+        for entry in self._source.schedules():
+            if why := self._distrust(entry.message.serializer):
+                self.left_schedules[entry.name] = why
+            else:
+                entries.append(entry)
+        self._target.schedule([entry._replace(version=0) for entry in entries])
+        self._source.unschedule([entry.name for entry in entries])
+        self.schedules = len(entries)
+
+    def _distrusted(self, transfers: Iterable[Transfer]) -> Iterable[Left]:
+        for record, place, _ in transfers:
+            why = self._distrust(record.message.serializer)
+            if record.result_serializer is not None:
+                why = why or self._distrust(record.result_serializer)
+            if why:
+                yield Left(record.message.id, why, place)
+
+    def _distrust(self, serializer: str) -> str | None:
+        """Return why workers of one of the stores would not decode what `serializer` has encoded.
+
+        What those of the source refuse is not trusted more in the target, where it may run as code.
+        """
+        try:
+            for store in (self._source, self._target):
+                check_trust(get(serializer), store)
+        except ConfigurationError as exc:
+            return str(exc)
+        return None
 
 
 def _store(url: str, secret_key: str | bytes | None) -> Movable:
@@ -68,33 +140,16 @@ def _store(url: str, secret_key: str | bytes | None) -> Movable:
     return broker
 
 
-def _move_tasks(source: Movable, target: Movable) -> Counter[str]:
-    moved: Counter[str] = Counter()
-    for batch in source.pack(_BATCH):
-        _check(batch, source)
-        _check(batch, target)
-        target.unpack(batch)
-        source.discard(batch)
-        moved.update(transfer.record.phase.name.lower() for transfer in batch.transfers)
-    return moved
+def _complain_of_tasks(left: dict[str, str], source: Broker) -> None:
+    """Print why tasks stay: a line for each reason."""
+    ids: dict[str, list[str]] = {}
+    for id, why in left.items():
+        ids.setdefault(why, []).append(id)
+    for why, those in ids.items():
+        more = ", …" if len(those) > _NAMED else ""
+        named = ", ".join(those[:_NAMED]) + more
+        complain(f"{_tasks_stay(len(those))} in {source.url} ({named}): {why}")
 
 
-def _move_schedules(source: Broker, target: Broker) -> int:
-    entries = source.schedules()
-    for entry in entries:
-        for store in (source, target):
-            check_trust(get(entry.message.serializer), store)
-    target.schedule([entry._replace(version=0) for entry in entries])
-    source.unschedule([entry.name for entry in entries])
-    return len(entries)
-
-
-def _check(batch: TransferBatch, store: Broker) -> None:
-    """Raise ImproperlyConfigured for a serializer that workers of `store` would not decode.
-
-    What those of the source refuse is not trusted more in the target, where it may run as code.
-    """
-    used = {transfer.record.message.serializer for transfer in batch.transfers}
-    used |= {transfer.record.result_serializer or "json" for transfer in batch.transfers}
-    for name in used:
-        check_trust(get(name), store)
+def _tasks_stay(count: int) -> str:
+    return "1 task stays" if count == 1 else f"{count} tasks stay"

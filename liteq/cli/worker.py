@@ -15,7 +15,7 @@ from ..worker.stdout import logging_stdout
 from ..worker.worker import Worker
 from . import init
 from .apps import app_of
-from .daemons import add_daemon_options, fill_standard_streams, pidfile, set_up_logging
+from .daemons import add_daemon_options, open_standard_streams, pidfile, set_up_logging
 from .signals import stop_signals
 
 logger: logging.Logger = logging.getLogger("liteq.worker")
@@ -38,7 +38,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Run until stopped; return the exit code."""
-    fill_standard_streams()
+    open_standard_streams()
     if init.needed():
         code = init.split()
         if code is not None:

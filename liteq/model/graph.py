@@ -30,6 +30,16 @@ class Place(NamedTuple):
         """
         return self.followed or self.barrier or self.group is not None
 
+    def replaced(self, after: "Place") -> "Place":
+        """Return the place of this task once others run in its place, which it follows as `after`.
+
+        What it waited for before has ended, and what it took from there is in their arguments.
+        """
+        place = self
+        if after.waits is not None:
+            place = self._replace(waits=after.waits, barrier=after.barrier)
+        return place._replace(takes=after.takes, on_failure=0, followed=True)
+
 
 ALONE = Place()
 

@@ -50,6 +50,7 @@ class Delivery(NamedTuple):
     tied: bool = False  # it has dependents, or is in a group
     woken_by: str | None = None  # the task whose end it waited for
     inputs: Any = None  # the results that it takes: an Input, a list of them, or lists of lists
+    place: Any = None  # its `Place` in its workflow; only from a broker that signs it
 
     @property
     def parent(self) -> str | None:

@@ -1,7 +1,7 @@
 """The outcome of a run, and the settlement that is written to the store."""
 
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..states import Phase
 from .graph import Graph, Place
@@ -35,11 +35,11 @@ class Outcome(NamedTuple):
     note: str = ""  # a bounded line for logs: the value's repr, or the error
     traceback: str | None = None
     eta: float | None = None  # RETRY: epoch seconds of the next attempt
-    message: Any = None  # a tuple. RETRY: the message of the next attempt, if it differs;
+    message: Message | None = None  # RETRY: the message of the next attempt, if it differs;
     # REPLACED: the message of the task that ends in its place
     expected: bool = False  # FAILED: with an error that the task `throws`
-    graph: Any = None  # REPLACED: the other tasks, by `Graph.to_tuples`
-    place: Any = None  # REPLACED: the `Place` of `message`, as a tuple
+    graph: Graph | None = None  # REPLACED: the other tasks
+    place: Place | None = None  # REPLACED: the place of `message`
     exhausted: bool = False  # FAILED: it would be retried, but no retries are left
     reported: str | None = None  # IGNORED: the state that the task set; `result` is its meta
 
@@ -60,6 +60,7 @@ class Settlement(NamedTuple):
     tied: bool = False  # it has dependents, or is in a group
     graph: Graph | None = None  # with `retry`: the workflow to store along with it
     place: Place | None = None  # with `retry`, WAITING: its new place in the workflow
+    old_place: Place | None = None  # the place that its delivery named
     why: str = ""  # with `retry`: how this attempt ended, for the task's history
 
 

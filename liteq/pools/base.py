@@ -102,7 +102,12 @@ class Slot:
         self.number = number
         self.up = False  # it can take deliveries
         self.holding: dict[int, Delivery] = {}  # by ticket, in the order of submission
-        self.recalled = False  # it was asked to return the deliveries that it has not started
+        self.recalled = False  # deliveries were taken back, and its child has not seen it yet
+
+    @property
+    def open(self) -> bool:
+        """Return whether it can be given deliveries now."""
+        return self.up and not self.recalled
 
 
 class Running(NamedTuple):
@@ -116,10 +121,13 @@ class Pool(ABC):
     """A pool that runs deliveries in `size` slots."""
 
     scoreboard: str | None = None
-    """The path of the file that tells which claims its slots have started, even after a crash."""
+    """The name of the file that tells which claims its slots have started, even after a crash."""
 
     kills = False
     """True for a pool that can kill a running task; a thread cannot be killed."""
+
+    in_loop = False
+    """True for a pool that runs tasks in the loop's thread, so that the loop waits for them."""
 
     def __init__(self, size: int, spec: RunnerSpec) -> None:
         self.spec = spec
@@ -138,7 +146,7 @@ class Pool(ABC):
         """Return the events since the last call. Raises PoolBroken when no child can start."""
 
     def recall(self, slot: Slot) -> None:
-        """Ask `slot` to return the deliveries that it has not started, if it holds any."""
+        """Take back what `slot` has not started; the next `collect` returns it."""
 
     def running(self, slot: Slot) -> Running | None:
         """Return the delivery that `slot` is running; None if there is none, or not known."""

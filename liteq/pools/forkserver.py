@@ -2,7 +2,8 @@
 
 It has imported the application and has nothing else: no thread, no connection, no lock. So a fork
 is safe, takes milliseconds, and shares memory. It also guards the children: when the supervisor is
-gone for any reason, the fork server kills them and all processes that they started.
+gone for any reason, the fork server kills them and all processes that they started. When the fork
+server itself is gone, its children end their task and are replaced.
 """
 
 import gc
@@ -12,44 +13,75 @@ import signal
 import socket
 import sys
 import traceback
+from collections import deque
 from contextlib import suppress
-from typing import Any, NoReturn
+from logging import Logger, getLogger
+from typing import Any, NamedTuple, NoReturn
 
 from ..support.plugins import load
 from .child import START_FAILED, run_child
 from .frames import pack
-from .scoreboard import Scoreboard
+from .scoreboard import Scoreboard, open_scoreboard
 from .spawn import Setup
+
+logger: Logger = getLogger("liteq.worker")
 
 # Fork server to supervisor, beside START_FAILED
 READY, FORKED, EXITED = 10, 11, 12
+
+_RETRY_FORK_AFTER = 1000  # milliseconds
+
+
+class _Request(NamedTuple):
+    """A child that the supervisor has requested."""
+
+    slot: int
+    stream: socket.socket
 
 
 def main(control: socket.socket, setup: Setup) -> None:
     """Fork a child for each stream that arrives on `control`; report each child that exits."""
     wakeup = _watch_signals()
     scoreboard = _prepare(control, setup)
+    poll = select.poll()  # `select` takes no descriptor beyond 1023
+    poll.register(control, select.POLLIN)
+    poll.register(wakeup, select.POLLIN)
     children: set[int] = set()
+    requests: deque[_Request] = deque()
     while True:
-        ready, _, _ = select.select([control.fileno(), wakeup], [], [])
+        ready = {fd for fd, _ in poll.poll(_RETRY_FORK_AFTER if requests else None)}
         if wakeup in ready:
             os.read(wakeup, 512)
             for pid, code in _reap():
                 children.discard(pid)
                 _send(control, (EXITED, pid, code))
         if control.fileno() in ready:
-            slot, stream = _receive_request(control)
-            if stream is None:
+            request = _receive_request(control)
+            if request is None:
                 _kill_all(children)
-            with stream:
-                pid = os.fork()
-                if pid == 0:
-                    control.close()
-                    _run_child(stream, scoreboard, setup, slot)
+            requests.append(request)
+        while requests and (forked := _fork(requests[0])) is not None:
+            slot, stream = requests.popleft()
+            if forked == 0:
+                control.close()
+                _run_child(stream, scoreboard, setup, slot)
+            stream.close()
             with suppress(OSError):  # parent and child both do it, because either may be first
-                os.setpgid(pid, pid)
-            children.add(pid)
-            _send(control, (FORKED, slot, pid))
+                os.setpgid(forked, forked)
+            children.add(forked)
+            _send(control, (FORKED, slot, forked))
+
+
+def _fork(request: _Request) -> int | None:
+    """Fork; return the pid, 0 in the child. None if the machine has no room for a process now.
+
+    The request then stays, and is tried again: the other children have to live on.
+    """
+    try:
+        return os.fork()
+    except OSError as exc:
+        logger.warning("no process for slot %d, tried again in a moment: %s", request.slot, exc)
+        return None
 
 
 def request_child(control: socket.socket, slot: int, stream: socket.socket) -> None:
@@ -57,15 +89,13 @@ def request_child(control: socket.socket, slot: int, stream: socket.socket) -> N
     socket.send_fds(control, [slot.to_bytes(4)], [stream.fileno()])
 
 
-def _receive_request(control: socket.socket) -> tuple[int, socket.socket | None]:
-    """Return the slot and the stream of a request; no stream when the supervisor is gone."""
+def _receive_request(control: socket.socket) -> _Request | None:
+    """Return a request of the supervisor; None when it is gone."""
     try:
         data, fds, _, _ = socket.recv_fds(control, 4, 1)
     except OSError:
-        return 0, None
-    if not fds:
-        return 0, None
-    return int.from_bytes(data), socket.socket(fileno=fds[0])
+        return None
+    return _Request(int.from_bytes(data), socket.socket(fileno=fds[0])) if fds else None
 
 
 def _prepare(control: socket.socket, setup: Setup) -> Scoreboard:
@@ -74,11 +104,7 @@ def _prepare(control: socket.socket, setup: Setup) -> Scoreboard:
     except BaseException:  # noqa: BLE001 - importing user code can raise anything
         control.sendall(pack((START_FAILED, traceback.format_exc())))
         raise SystemExit(1) from None
-    try:
-        # Children inherit the map, even when the file is deleted meanwhile.
-        scoreboard = Scoreboard(setup["scoreboard"])
-    except FileNotFoundError:
-        raise SystemExit(0) from None  # the pool was closed before it could start
+    scoreboard = open_scoreboard(setup["scoreboard"])  # children inherit the map
     _send(control, (READY,))
     gc.collect()
     gc.freeze()  # a collection in a child would copy every page with an object that it looks at

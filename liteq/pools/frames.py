@@ -14,6 +14,8 @@ from weakref import WeakSet
 
 _HEAD = struct.Struct("!Q")
 _CHUNK = 1 << 18
+_LONGEST = 1 << 34  # bytes; a longer frame is what two writers have left of the stream
+_MALFORMED = (EOFError, MemoryError, TypeError, ValueError)  # what `marshal` raises
 
 
 def pack(value: Any) -> bytes:
@@ -27,9 +29,13 @@ class FrameReader:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self.broken: bool = False  # from here on nothing can be read
 
     def feed(self, data: bytes) -> list[Any]:
-        """Add `data`; return the values that are complete now."""
+        """Add `data`; return the values that are complete now.
+
+        Sets `broken` at what is no frame.
+        """
         buffer = self._buffer
         buffer += data
         values = []
@@ -38,9 +44,14 @@ class FrameReader:
             (length,) = _HEAD.unpack_from(buffer, start)
             end = start + _HEAD.size + length
             if len(buffer) < end:
+                self.broken = length > _LONGEST
                 break
-            with memoryview(buffer) as view:
-                values.append(marshal.loads(view[start + _HEAD.size : end]))
+            try:
+                with memoryview(buffer) as view:
+                    values.append(marshal.loads(view[start + _HEAD.size : end]))
+            except _MALFORMED:
+                self.broken = True
+                break
             start = end
         if start:
             del buffer[:start]
@@ -55,6 +66,7 @@ class Channel:
         self.socket = sock
         _channels.add(self)
         self.eof: bool = False
+        self.broken: bool = False  # it has sent what is no frame, or what no child of ours sends
         self._reader = FrameReader()
         self._unsent = bytearray()
 
@@ -77,7 +89,10 @@ class Channel:
         return True
 
     def receive(self) -> list[Any]:
-        """Return all values that have arrived. Sets `eof` when the other end is closed."""
+        """Return all values that have arrived.
+
+        Sets `eof` when the other end is closed, or has sent what is no frame.
+        """
         values = []
         while not self.eof:
             try:
@@ -90,6 +105,7 @@ class Channel:
                 self.eof = True
                 break
             values += self._reader.feed(data)
+            self.eof = self.broken = self._reader.broken
             if len(data) < _CHUNK:
                 break
         return values

@@ -1,7 +1,5 @@
 """Launchers of child processes: fork them from a fork server, or start fresh interpreters."""
 
-import os
-import signal
 import socket
 import subprocess
 from abc import ABC, abstractmethod
@@ -11,10 +9,11 @@ from logging import Logger, getLogger
 from selectors import EVENT_READ, BaseSelector
 from typing import NamedTuple
 
-from ..support.portable import portable
+from ..support.portable import forks
 from . import forkserver
 from .child import START_FAILED
 from .frames import Channel
+from .guards import make_guard
 from .spawn import Setup, spawn
 
 logger: Logger = getLogger("liteq.worker")
@@ -29,6 +28,7 @@ class Callbacks(NamedTuple):
     exited: Callable[[int, int | None], None]  # pid, exit code (negative: the signal)
     start_failed: Callable[[str], None]  # traceback of an application that cannot be imported
     code_renewed: Callable[[], None]  # children that are launched from now on have the new code
+    unguarded: Callable[[], None]  # nobody will kill the children when this process is killed
 
 
 class Launcher(ABC):
@@ -44,7 +44,10 @@ class Launcher(ABC):
 
     @abstractmethod
     def launch(self, slot: int, stream: socket.socket) -> None:
-        """Start a child for `slot` with `stream`, which is closed in this process."""
+        """Start a child for `slot` with `stream`, which is closed in this process.
+
+        Raises OSError if the machine has no room for a process.
+        """
 
     @abstractmethod
     def renew(self) -> None:
@@ -65,9 +68,15 @@ class _ForkServer:
     def __init__(self, setup: Setup) -> None:
         ours, theirs = socket.socketpair()
         self.channel = Channel(ours)
-        self.process = spawn("liteq.pools.forkserver:main", theirs, setup)
+        try:
+            self.process = spawn("liteq.pools.forkserver:main", theirs, setup)
+        except BaseException:
+            self.channel.close()
+            theirs.close()
+            raise
         self.children: set[int] = set()
         self.requested = 0  # children that were requested and are not reported yet
+        self.failed = False  # it could not import the application
 
     @property
     def idle(self) -> bool:
@@ -90,14 +99,18 @@ class ForkServerLauncher(Launcher):
     def launch(self, slot: int, stream: socket.socket) -> None:
         # A server is started here, so one that exits again and again is started no more often
         # than children are.
-        server = self._current = self._current or self._start_server()
-        server.requested += 1
-        with stream, suppress(OSError):  # if it has exited, that is noticed when its end is read
-            forkserver.request_child(server.channel.socket, slot, stream)
+        with stream:
+            server = self._current = self._current or self._start_server()
+            server.requested += 1
+            with suppress(OSError):  # if it has exited, that is noticed when its end is read
+                forkserver.request_child(server.channel.socket, slot, stream)
 
     def renew(self) -> None:
         if self._next is None:
-            self._next = self._start_server()
+            try:
+                self._next = self._start_server()
+            except OSError as exc:
+                logger.warning("the new code is not loaded, the old one stays: %s", exc)
 
     def stream_closed(self, pid: int) -> None:
         # The fork server reports the exit, unless it has exited itself.
@@ -128,6 +141,7 @@ class ForkServerLauncher(Launcher):
             elif kind == forkserver.READY and server is self._next:
                 self._switch_to(server)
             elif kind == START_FAILED and server is self._next:
+                server.failed = True
                 logger.error("the new code cannot be imported, the old one stays:\n%s", rest[0])
             elif kind == START_FAILED:
                 self.callbacks.start_failed(rest[0])
@@ -143,14 +157,20 @@ class ForkServerLauncher(Launcher):
         self.callbacks.code_renewed()
 
     def _handle_exit(self, server: _ForkServer) -> None:
-        """Kill the children of a server that exited: whether they still run cannot be known."""
+        """Let the children of a server that exited end their tasks: these are not to blame.
+
+        The end of their streams tells when they exit, see `stream_closed`.
+        """
+        was_next = server is self._next
         self._remove(server)
-        for pid in server.children:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(pid, signal.SIGKILL)
-        children, server.children = server.children, set()
-        for pid in children:
-            self.callbacks.exited(pid, None)
+        if was_next and not server.failed:
+            logger.error(
+                "the new code cannot be loaded, the old one stays: its fork server exited with "
+                "code %s",
+                server.process.returncode,
+            )
+        if not server.idle:
+            self.callbacks.unguarded()
 
     def _remove(self, server: _ForkServer) -> None:
         self._servers.remove(server)
@@ -165,23 +185,30 @@ class SpawnLauncher(Launcher):
 
     def start(self, selector: BaseSelector) -> None:
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self._guard = make_guard(self.setup)
 
     def launch(self, slot: int, stream: socket.socket) -> None:
-        process = spawn("liteq.pools.child:main", stream, {**self.setup, "slot": slot})
+        with stream:
+            self._guard.prepare()
+            process = spawn("liteq.pools.child:main", stream, {**self.setup, "slot": slot})
         self._processes[process.pid] = process
+        self._guard.add(process)
         self.callbacks.started(slot, process.pid)
 
     def renew(self) -> None:
         self.callbacks.code_renewed()  # each child imports the application itself
 
     def stream_closed(self, pid: int) -> None:
-        self.callbacks.exited(pid, _wait_for_exit(self._processes.pop(pid)))
+        code = _wait_for_exit(self._processes.pop(pid))
+        self.callbacks.exited(pid, code)
+        self._guard.remove(pid)
 
     def close(self) -> None:
         for process in self._processes.values():
             process.kill()
             process.wait()
         self._processes = {}
+        self._guard.close()
 
 
 def _wait_for_exit(process: "subprocess.Popen[bytes]") -> int:
@@ -194,5 +221,5 @@ def _wait_for_exit(process: "subprocess.Popen[bytes]") -> int:
 
 
 def make_launcher(setup: Setup, callbacks: Callbacks) -> Launcher:
-    """Return the fastest launcher of this platform."""
-    return (SpawnLauncher if portable() else ForkServerLauncher)(setup, callbacks)
+    """Return the fastest launcher that works on this platform."""
+    return (ForkServerLauncher if forks() else SpawnLauncher)(setup, callbacks)

@@ -4,6 +4,7 @@ There is one stream per child and no shared lock, so a child that is killed at a
 nothing locked, and no partial message on a stream of others.
 """
 
+import errno
 import os
 import signal
 import socket
@@ -12,11 +13,13 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
+from logging import Logger, getLogger
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
 from typing import Any
 
 from ..model.message import Delivery
-from ..model.outcome import Kind, Outcome
+from ..model.outcome import Kind
+from ..support.standardstreams import fill_standard_streams
 from .base import (
     STOPPED,
     Death,
@@ -27,18 +30,21 @@ from .base import (
     RunnerSpec,
     Running,
     Slot,
-    StateUpdate,
 )
-from .child import DRAIN, OUTCOMES, READY, RECALL, RETURNED, RUN, START_FAILED, STATE, to_item
+from .child import DRAIN, OUTCOMES, READY, RETURNED, RUN, START_FAILED, STATE, to_item
 from .frames import Channel
 from .launchers import Callbacks, Launcher, make_launcher
-from .scoreboard import Scoreboard
+from .outcomes import MALFORMED, state_of
+from .outcomes import unpack as unpack_outcomes
+from .scoreboard import OwnScoreboard
 from .spawn import Setup
 
+logger: Logger = getLogger("liteq.worker")
+
 _FIRST_PAUSE, _SHORT_PAUSE, _LONGEST_PAUSE = 0.1, 0.2, 5.0  # seconds before a child is replaced
+_SHORTAGE_PAUSE = 1.0  # seconds until a start is tried again for which the machine had no room
+_SHORTAGES = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOBUFS}
 _MAX_FAILED_STARTS = 5  # of one slot in a row, before the pool is broken
-_new = tuple.__new__
-_KINDS = {kind.value: kind for kind in Kind}
 
 
 class _ChildState:
@@ -84,8 +90,10 @@ class ProcessPool(Pool):
 
     def __init__(self, size: int, spec: RunnerSpec) -> None:
         super().__init__(size, spec)
-        self._scoreboard = Scoreboard.create(size)
-        self.scoreboard: str | None = self._scoreboard.path
+        if sys.platform != "win32":  # there children do not inherit descriptors
+            fill_standard_streams()
+        self._scoreboard = OwnScoreboard(size)
+        self.scoreboard: str | None = self._scoreboard.name
         self._children = [_ChildState(slot) for slot in self.slots]
         self._events = PoolEvents()
         self._tickets = 0
@@ -101,10 +109,14 @@ class ProcessPool(Pool):
             "make": self.spec.make,
             "spec": self.spec.arguments,
             "limits": self.spec.limits,
-            "scoreboard": self._scoreboard.path,
+            "scoreboard": self._scoreboard.handle,
         }
         callbacks = Callbacks(
-            self._child_started, self._child_exited, self._start_failed, self._code_renewed
+            self._child_started,
+            self._child_exited,
+            self._start_failed,
+            self._drain_all,
+            self._replace_unguarded,
         )
         self._launcher = make_launcher(setup, callbacks)
         self._launcher.start(selector)
@@ -120,8 +132,10 @@ class ProcessPool(Pool):
         self._send(self._children[slot.number], (RUN, items))
 
     def recall(self, slot: Slot) -> None:
-        slot.recalled = True
-        self._send(self._children[slot.number], (RECALL, None))
+        started = self._scoreboard.recall(slot.number, self._tickets)
+        waiting = [ticket for ticket in slot.holding if ticket > started]
+        self._events.returned += map(slot.holding.pop, waiting)
+        slot.recalled = bool(waiting)
 
     def running(self, slot: Slot) -> Running | None:
         started = self._scoreboard.read(slot.number)
@@ -156,6 +170,8 @@ class ProcessPool(Pool):
         for child in self._children:
             if child.start_at is not None and child.start_at <= now:
                 self._start_child(child)
+        if self._events:
+            return 0.0  # what was recalled wakes no selector
         due = [child.start_at for child in self._children if child.start_at is not None]
         return max(min(due) - now, 0.0) if due else None
 
@@ -183,10 +199,19 @@ class ProcessPool(Pool):
         assert self._launcher is not None
         child.reset()
         self._scoreboard.clear(child.slot.number)
-        ours, theirs = socket.socketpair()
-        child.channel = Channel(ours)
-        self._selector.register(ours, EVENT_READ, partial(self._serve, child, child.channel))
-        self._launcher.launch(child.slot.number, theirs)
+        try:
+            ours, theirs = socket.socketpair()
+            child.channel = Channel(ours)
+            self._selector.register(ours, EVENT_READ, partial(self._serve, child, child.channel))
+            self._launcher.launch(child.slot.number, theirs)
+        except OSError as exc:
+            if exc.errno not in _SHORTAGES:
+                raise
+            logger.warning(
+                "no process for slot %d, tried again in a moment: %s", child.slot.number, exc
+            )
+            self._close_channel(child)
+            child.start_at = time.monotonic() + _SHORTAGE_PAUSE
 
     def _child_started(self, slot: int, pid: int) -> None:
         self._children[slot].pid = pid
@@ -194,10 +219,21 @@ class ProcessPool(Pool):
     def _start_failed(self, traceback: str) -> None:
         self._start_error = traceback
 
-    def _code_renewed(self) -> None:
+    def _drain_all(self) -> None:
         for child in self._children:
-            child.draining, child.slot.up = True, False
-            self._send(child, (DRAIN, None))
+            self._drain(child)
+
+    def _replace_unguarded(self) -> None:
+        """Replace the children of a fork server that exited, as soon as they have no task."""
+        for child in self._children:
+            if child.ready:
+                self._drain(child)
+            else:
+                _kill_group(child.pid)  # it has none yet
+
+    def _drain(self, child: _ChildState) -> None:
+        child.draining, child.slot.up = True, False
+        self._send(child, (DRAIN, None))
 
     def _child_exited(self, pid: int, code: int | None) -> None:
         child = next((child for child in self._children if child.pid == pid), None)
@@ -262,28 +298,46 @@ class ProcessPool(Pool):
                 self._schedule_start(child)
 
     def _receive(self, child: _ChildState, channel: Channel) -> None:
+        for frame in channel.receive():
+            try:
+                self._take(child, *frame)
+            except MALFORMED as exc:
+                channel.eof = channel.broken = True
+                logger.debug("malformed frame of process %s: %r", child.pid, exc)
+                break
+        if channel.broken:
+            logger.error(
+                "process %s has sent what cannot be read, so it is replaced: a task, or a process "
+                "that it forked, has written to its stream",
+                child.pid,
+            )
+            _kill_group(child.pid)
+
+    def _take(self, child: _ChildState, kind: int, value: Any) -> None:
+        """Take in one frame of a child. Raises one of MALFORMED."""
         slot = child.slot
-        for kind, value in channel.receive():
-            if kind == OUTCOMES:
-                child.finished_any = True
-                pop, add = slot.holding.pop, self._events.finished.append
-                for ticket, name, *rest in value:
-                    # Half the time of the named constructor.
-                    add((pop(ticket), _new(Outcome, (_KINDS[name], *rest))))
-            elif kind == RETURNED:
-                slot.recalled = False
-                self._events.returned += [slot.holding.pop(ticket) for ticket in value]
-            elif kind == STATE:
-                self._events.updates.append(StateUpdate(*value))
-            elif kind == READY:
-                child.ready, slot.up, child.pid = True, not child.draining, value
-            elif kind == START_FAILED:
-                self._start_error = value
+        if kind == OUTCOMES:
+            child.finished_any = True
+            pop, add = slot.holding.pop, self._events.finished.append
+            for ticket, outcome in unpack_outcomes(value):
+                add((pop(ticket), outcome))
+        elif kind == RETURNED:
+            # The child runs, and has seen the recall; most of it was taken back already.
+            slot.recalled = False
+            still = [ticket for ticket in value if ticket in slot.holding]
+            self._events.returned += map(slot.holding.pop, still)
+        elif kind == STATE:
+            self._events.updates.append(state_of(value))
+        elif kind == READY:
+            child.ready, slot.up = True, not child.draining
+            child.pid = child.pid or int(value)  # before the fork server has told it
+        elif kind == START_FAILED:
+            self._start_error = str(value)
 
 
 def _exit_reason(code: int | None) -> str:
     if code is None:
-        return "its process was killed because its fork server exited"
+        return "its process exited; how is not known, because its fork server had exited before"
     if code < 0:
         try:
             name = signal.Signals(-code).name

@@ -9,17 +9,19 @@ from selectors import BaseSelector
 
 from ..model.message import Delivery
 from .base import Pool, PoolEvents, RunnerSpec, Slot, StateUpdate
-from .scoreboard import Scoreboard
+from .scoreboard import OwnScoreboard
 
 
 class SoloPool(Pool):
     """A pool that runs deliveries in `submit`."""
 
+    in_loop = True
+
     def __init__(self, size: int, spec: RunnerSpec) -> None:
         super().__init__(1, spec)
         self._events = PoolEvents()
-        self._scoreboard = Scoreboard.create(1)
-        self.scoreboard: str | None = self._scoreboard.path
+        self._scoreboard = OwnScoreboard(1)
+        self.scoreboard: str | None = self._scoreboard.name
 
     def start(self, selector: BaseSelector) -> None:
         self._run = self.spec.make_here(self._send_state)

@@ -17,6 +17,7 @@ from typing import Any, NotRequired, TypedDict
 from ..exceptions import ImproperlyConfigured
 from ..support.childprocess import mark_as_child
 from ..support.plugins import load
+from .scoreboard import Handle
 
 # The path is set first: liteq itself may be importable only by the parent's path.
 _PROGRAM = (
@@ -36,7 +37,7 @@ class Setup(TypedDict):
     make: str
     spec: dict[str, Any]
     limits: Sequence[int | None]
-    scoreboard: str  # its path
+    scoreboard: Handle
     slot: NotRequired[int]  # of a child that is a fresh interpreter
 
 
@@ -64,15 +65,18 @@ def spawn(function: str, stream: socket.socket, setup: Setup) -> "subprocess.Pop
 
     `stream` is closed in this process once the new one has it.
     """
-    keep = () if sys.platform == "win32" else (stream.fileno(),)
+    # On Windows the socket is shared by another way, and the scoreboard is opened by its path.
+    keep = () if sys.platform == "win32" else (stream.fileno(), int(setup["scoreboard"]))
+    program, environment = _interpreter()
     process = subprocess.Popen(
-        [sys.executable, *_interpreter_flags(), "-c", _PROGRAM],
+        [program, *_interpreter_flags(), "-c", _PROGRAM],
         stdin=subprocess.PIPE,
         pass_fds=keep,
         close_fds=True,
         # A group of its own: a child can be killed together with all processes that it started,
         # and a fork server survives a kill of its supervisor's group, to kill the children.
         process_group=0,
+        env=environment,
     )
     assert process.stdin is not None
     handle = _share_socket(stream, process.pid)
@@ -93,6 +97,19 @@ def main(call: dict[str, Any]) -> None:
     os.close(null)
     mark_as_child()  # before anything of the program is imported
     load(call["function"])(_receive_socket(call["socket"]), call["setup"])
+
+
+def _interpreter() -> tuple[str, dict[str, str] | None]:
+    """Return the program of a fresh interpreter, and its environment if it is not that of ours.
+
+    In a venv on Windows `sys.executable` starts the interpreter as yet another process, so the
+    socket would be shared with the wrong one, and a kill would hit the wrong one, too. This is what
+    `multiprocessing` does; it was never run here.
+    """
+    base = getattr(sys, "_base_executable", sys.executable)
+    if sys.platform != "win32" or os.path.normcase(base) == os.path.normcase(sys.executable):
+        return sys.executable, None
+    return base, {**os.environ, "__PYVENV_LAUNCHER__": sys.executable}
 
 
 def _interpreter_flags() -> list[str]:

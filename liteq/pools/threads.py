@@ -12,7 +12,7 @@ from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome
 from ..support.wakeup import Wakeup
 from .base import STOPPED, Death, Pool, PoolEvents, Run, RunnerSpec, Running, Slot, StateUpdate
-from .scoreboard import Scoreboard
+from .scoreboard import OwnScoreboard
 
 
 class ThreadPool(Pool):
@@ -21,15 +21,14 @@ class ThreadPool(Pool):
     def __init__(self, size: int, spec: RunnerSpec) -> None:
         super().__init__(size, spec)
         self._wakeup = Wakeup()
-        self._scoreboard = Scoreboard.create(size)
-        self.scoreboard: str | None = self._scoreboard.path
+        self._scoreboard = OwnScoreboard(size)
+        self.scoreboard: str | None = self._scoreboard.name
         self._queues: list[SimpleQueue[tuple[int, Delivery] | None]] = [
             SimpleQueue() for _ in self.slots
         ]
         # Appending to a deque is atomic, so the threads need no lock between them.
         self._outcomes: deque[tuple[Slot, int, Outcome]] = deque()
         self._updates: deque[StateUpdate] = deque()
-        self._returned: list[Delivery] = []
         self._events = PoolEvents()
         self._selector: BaseSelector | None = None
         self._tickets = 0
@@ -54,7 +53,7 @@ class ThreadPool(Pool):
         # The thread takes from the same queue: it runs the deliveries that it takes first.
         with suppress(Empty):
             while (item := self._queues[slot.number].get_nowait()) is not None:
-                self._returned.append(slot.holding.pop(item[0]))
+                self._events.returned.append(slot.holding.pop(item[0]))
             self._queues[slot.number].put(None)
 
     def running(self, slot: Slot) -> Running | None:
@@ -64,8 +63,6 @@ class ThreadPool(Pool):
 
     def collect(self) -> PoolEvents:
         events, self._events = self._events, PoolEvents()
-        events.returned += self._returned
-        self._returned = []
         while self._outcomes:
             slot, ticket, outcome = self._outcomes.popleft()
             delivery = slot.holding.pop(ticket, None)
@@ -74,6 +71,9 @@ class ThreadPool(Pool):
         while self._updates:
             events.updates.append(self._updates.popleft())
         return events
+
+    def tend(self) -> float | None:
+        return 0.0 if self._events else None  # what was recalled wakes no selector
 
     def close(self) -> None:
         for slot in self.slots:

@@ -27,13 +27,16 @@ def to_text(given: BaseSchedule) -> str:
     return json.dumps(fields)
 
 
+_TOO_MUCH = (OverflowError, RecursionError)  # a number too large, or JSON too deep
+
+
 def from_text(text: str) -> BaseSchedule:
     """Return the schedule that `to_text` wrote. Raises ValueError for any other text."""
     try:
         fields = json.loads(text)
         kind = next(kind for kind in _READ if kind in fields)
         return _READ[kind](fields.pop(kind), **fields)
-    except (ValueError, TypeError, AttributeError, StopIteration) as exc:
+    except (ValueError, TypeError, AttributeError, StopIteration, *_TOO_MUCH) as exc:
         known = ", ".join(_READ)
         raise ValueError(
             f"{text!r} is no schedule: give a JSON object with one of {known} ({exc})"

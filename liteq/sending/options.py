@@ -100,9 +100,12 @@ class Named(TaskOptions):
 
 
 def check_name(what: str, name: Any) -> str:
-    """Return `name`. Raises InvalidTaskError when it cannot be a name of a `what`."""
+    """Return `name`, or the text of a StrEnum.
+
+    Raises InvalidTaskError when it cannot be a name of a `what`.
+    """
     if isinstance(name, str) and 0 < len(name) <= _LONGEST_NAME and name.isprintable():
-        return name
+        return str.__str__(name)
     raise InvalidTaskError(
         f"{name!r:.300} cannot be a {what}: give 1 to {_LONGEST_NAME} printable characters"
     )

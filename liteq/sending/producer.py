@@ -217,7 +217,9 @@ class Producer:
         queue: str | None = options.get("queue") or options.get("routing_key") or task.queue
         if queue is None:
             return conf.task_default_queue
-        queue = check_name("queue name", getattr(queue, "name", queue))
+        if not isinstance(queue, str):
+            queue = getattr(queue, "name", queue)  # a `kombu.Queue`
+        queue = check_name("queue name", queue)
         if not conf.task_create_missing_queues and queue not in (
             conf.task_default_queue,
             *(conf.task_queues or ()),

@@ -4,15 +4,21 @@ A signature covers the bytes and what they belong to, so that those of one task 
 for another.
 """
 
-from collections.abc import Iterable
+import json
 from hashlib import sha256
 from hmac import compare_digest, digest
 
 from ..exceptions import ImproperlyConfigured, SecurityError
 
-_VERSION = b"LQ1\n"
+Owner = tuple[str | int | bool | None, ...]
+"""What signed bytes belong to: what they are, whose, and where they may stand."""
+
+_VERSION = b"LQ2\n"
+_FIRST_VERSION = b"LQ1\n"  # it did not say what a result is, nor in which store
 _SIZE = 32  # bytes of the signature, which follows the version
 _SHORTEST_KEY = 32
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Signer:
@@ -28,27 +34,32 @@ class Signer:
         # A derived key, because Django's SECRET_KEY, which may be given, signs other things too.
         self._key = sha256(b"liteq signs tasks\0" + raw).digest()
 
-    def sign(self, data: bytes, *owner: str) -> bytes:
-        """Return `data` with a signature over it and the names in `owner`, which it belongs to."""
+    def sign(self, data: bytes, owner: Owner) -> bytes:
+        """Return `data` with a signature over it and `owner`, which it belongs to."""
         return b"%b%b%b" % (_VERSION, self._signature(data, owner), data)
 
-    def verified(self, data: bytes, *owner: str) -> bytes:
+    def verified(self, data: bytes, owner: Owner) -> bytes:
         """Return the bytes that `sign` was given with the same `owner`.
 
         Raises SecurityError when they are not signed, or the signature does not fit.
         """
-        start = len(_VERSION)
+        if data.startswith(_FIRST_VERSION):
+            raise SecurityError(
+                "it was signed by an earlier version of liteq, which said less of what it "
+                "belongs to: send it again"
+            )
         if not data.startswith(_VERSION):
             raise SecurityError("it is not signed")
+        start = len(_VERSION)
         signature, body = data[start : start + _SIZE], data[start + _SIZE :]
         if not compare_digest(signature, self._signature(body, owner)):
-            raise SecurityError("its signature does not fit: it was changed, or the keys differ")
+            raise SecurityError(
+                "its signature does not fit: it was changed, it belongs elsewhere, or the keys "
+                "differ"
+            )
         return body
 
-    def _signature(self, data: bytes, owner: Iterable[str]) -> bytes:
-        # Each part follows its length, so that ("ab", "c") differs from ("a", "bc").
-        parts = [_VERSION]
-        for name in owner:
-            raw = name.encode()
-            parts += (b"%d:" % len(raw), raw)
-        return digest(self._key, b"".join([*parts, b"\n", data]), "sha256")
+    def _signature(self, data: bytes, owner: Owner) -> bytes:
+        # JSON on one line, so that no part of it can be taken for another part, nor for data.
+        signed = b"%b%b\n%b" % (_VERSION, _encode(owner).encode(), data)
+        return digest(self._key, signed, "sha256")

@@ -11,3 +11,11 @@ def portable() -> bool:
     address, and no file is locked with `flock`.
     """
     return sys.platform == "win32" or os.environ.get("LITEQ_PORTABLE") == "1"
+
+
+def forks() -> bool:
+    """Return whether child processes are forked: not on macOS either.
+
+    Its frameworks, which NumPy and others load, may crash in a process that was forked.
+    """
+    return not portable() and sys.platform != "darwin"

@@ -58,7 +58,7 @@ class Batching:
         self, deliveries: Sequence[Delivery], slots: Sequence[Slot]
     ) -> tuple[list[tuple[Slot, list[Delivery]]], list[Delivery]]:
         """Return what each slot gets, in order, and the deliveries that no slot can take now."""
-        open_slots = [slot for slot in slots if slot.up and not slot.recalled]
+        open_slots = [slot for slot in slots if slot.open]
         plans = [_Plan(slot, self._held(slot)) for slot in sorted(open_slots, key=_load)]
         if not plans or not deliveries:
             return [], list(deliveries)
@@ -82,7 +82,7 @@ class Batching:
         return len(slot.holding) * self._mean(next(iter(slot.holding.values())))
 
     def _room(self, slot: Slot) -> int:
-        if not slot.up or slot.recalled or self._held(slot) >= BUDGET:
+        if not slot.open or self._held(slot) >= BUDGET:
             return 0
         most = max(1, min(MOST, int(BUDGET / self._typical)))
         holding = len(slot.holding)

@@ -1,12 +1,13 @@
 """Decisions about what becomes of a task after a run. Pure: no clock, no store, no process."""
 
+import sys
 from collections.abc import Callable, Sequence
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from ..brokers.base import Rescue
 from ..config import Config
 from ..model.graph import Graph, Place
-from ..model.message import Delivery, Message
+from ..model.message import Delivery, Receipt
 from ..model.outcome import Kind, Outcome, Policy, Settlement
 from ..states import FAILURE, IGNORED, REVOKED, SUCCESS, Phase, phase_for_eta
 
@@ -18,6 +19,14 @@ _ENDS = {
     Kind.UNKNOWN: Phase.DEAD,
 }
 _REPORTED = {SUCCESS: Phase.SUCCEEDED, FAILURE: Phase.FAILED, REVOKED: Phase.CANCELLED}
+
+
+class Trace(NamedTuple):
+    """What is known of a dead worker's last moment."""
+
+    started: frozenset[int] | None  # the tokens of what its slots started last; None: unknown
+    slots: int | None = None  # how many claims can have been running at once; None: unknown
+    restarted: bool = False  # it died with its machine
 
 
 def policy_of(conf: Config) -> Policy:
@@ -49,19 +58,41 @@ def decide(delivery: Delivery, outcome: Outcome, policy: Policy, now: float) -> 
 
 def decide_rescue(
     held: Sequence[Delivery],
-    started: frozenset[int] | None,
-    lost: Callable[[Delivery], Outcome],
+    trace: Trace,
+    lost: Callable[[Delivery, Policy], Outcome],
     policy: Policy,
     now: float,
 ) -> Rescue:
     """Return what becomes of the claims that a dead worker held.
 
-    `started`: the tokens of those that it had started; None when that is unknown. Only these are
-    charged, with the outcome that `lost` gives; the others are released. `now`: epoch seconds.
+    Those that may have been running are charged, with the outcome that `lost` gives; the others are
+    released. A task is set aside only when nothing else can have killed the worker: where several
+    ran, all are charged and all run again. `now`: epoch seconds.
     """
-    charged = [each for each in held if _may_have_started(each, started)]
-    released = [each.receipt for each in held if not _may_have_started(each, started)]
-    return Rescue(released, [decide(each, lost(each), policy, now) for each in charged])
+    running = _may_have_run(held, trace)
+    alone = len(running) == 1 and (trace.started is not None or len(held) == 1)
+    rules = policy if alone else policy._replace(max_lost=sys.maxsize)
+    # A task that may run only once is never run again on a guess: it may have ended, and another
+    # one started, before its end could be written; or its child may start it even now.
+    ended = [each for each in held if each.receipt in running or not each.message.acks_late]
+    kept = {each.receipt for each in ended}
+    released = [each.receipt for each in held if each.receipt not in kept]
+    return Rescue(released, [decide(each, lost(each, rules), rules, now) for each in ended])
+
+
+def decide_refused(settlement: Settlement, error: Outcome, policy: Policy) -> Settlement:
+    """Return what to write of a task instead of a `settlement` that the store refuses for good."""
+    return Settlement(
+        receipt=settlement.receipt,
+        phase=Phase.FAILED,
+        at=settlement.at,
+        result=error.result,
+        result_serializer=error.serializer,
+        traceback=error.traceback,
+        keep_until=policy.kept_until(Phase.FAILED, settlement.at),
+        lost=settlement.lost,
+        tied=True,  # perhaps; what follows from its end is looked for
+    )
 
 
 def runs_again(delivery: Delivery, policy: Policy) -> bool:
@@ -69,11 +100,24 @@ def runs_again(delivery: Delivery, policy: Policy) -> bool:
     return delivery.message.acks_late and delivery.lost + 1 < policy.max_lost
 
 
-def _may_have_started(delivery: Delivery, started: frozenset[int] | None) -> bool:
-    # A task that may run only once is never run again on a guess: it may have ended, and another
-    # one started, before its end could be written.
-    once = not delivery.message.acks_late
-    return once or started is None or delivery.receipt.token in started
+def runs_alone(delivery: Delivery, policy: Policy) -> bool:
+    """Return whether a task must be the only one that runs in its worker.
+
+    That is one which would be set aside for the next process that it loses. Should the worker die
+    again, no other task can have been the cause, and no other task is charged.
+    """
+    return delivery.lost >= max(policy.max_lost - 1, 1)
+
+
+def _may_have_run(held: Sequence[Delivery], trace: Trace) -> set[Receipt]:
+    """Return which of the claims in `held` (the oldest first) may have killed their worker."""
+    if trace.restarted:
+        return set()
+    if trace.started is not None:
+        return {each.receipt for each in held if each.receipt.token in trace.started}
+    # Each slot ran one. The oldest have run for longest, and the most urgent were started first.
+    urgent = sorted(held, key=lambda each: -each.message.priority)
+    return {each.receipt for each in (*held[: trace.slots], *urgent[: trace.slots])}
 
 
 def _final(
@@ -89,6 +133,7 @@ def _final(
         keep_until=policy.kept_until(phase, now),
         lost=delivery.lost,
         tied=delivery.tied,
+        old_place=delivery.place,
     )
 
 
@@ -102,7 +147,7 @@ def _ignored(delivery: Delivery, outcome: Outcome, policy: Policy, now: float) -
 
 
 def _retry(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
-    message = delivery.message if outcome.message is None else Message(*outcome.message)
+    message = outcome.message or delivery.message
     attempt = message._replace(retries=delivery.message.retries + 1, eta=outcome.eta)
     return Settlement(
         receipt=delivery.receipt,
@@ -114,22 +159,23 @@ def _retry(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
         retry=attempt,
         lost=delivery.lost,
         why="retry",
+        old_place=delivery.place,
     )
 
 
 def _replaced(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
     """Store the tasks that replace it; the last of them takes its id and its place."""
-    last = Message(*outcome.message)
-    place = Place(*outcome.place)
+    last, place = outcome.message or delivery.message, outcome.place or Place()
     return Settlement(
         receipt=delivery.receipt,
         phase=phase_for_eta(last.eta, now) if place.waits is None else Phase.WAITING,
         at=now,
         retry=last,
         lost=delivery.lost,
-        graph=Graph.from_tuples(outcome.graph),
+        graph=outcome.graph or Graph(),
         place=place,
         why="replaced",
+        old_place=delivery.place,
     )
 
 
@@ -143,6 +189,7 @@ def _again(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
         retry=delivery.message,
         lost=delivery.lost,
         why=outcome.kind.value,
+        old_place=delivery.place,
     )
 
 

@@ -1,6 +1,15 @@
-"""Outcomes of tasks that lost the process they ran in."""
+"""Outcomes that the supervisor makes itself: of tasks that lost the process they ran in, and of
+those whose own outcome cannot be stored.
+"""
 
-from ..exceptions import LiteqError, Terminated, TimeLimitExceeded, WorkerLostError
+from ..exceptions import (
+    BrokerRefused,
+    LiteqError,
+    ResultNotSerializable,
+    Terminated,
+    TimeLimitExceeded,
+    WorkerLostError,
+)
 from ..execution.failure import describe, encode_failure
 from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome, Policy
@@ -32,6 +41,15 @@ def lost_outcome(
     error = _ERRORS[kind](reason)
     data = encode_failure(error, serializer)
     return Outcome(kind, data, serializer.name, runtime, describe(error), reason)
+
+
+def refused_outcome(exc: BrokerRefused, serializer: Serializer) -> Outcome:
+    """Return the outcome of a task that has run, but whose own outcome the store refuses."""
+    error = ResultNotSerializable(f"it has run, but its outcome cannot be stored: {exc}")
+    text = describe(error)
+    return Outcome(
+        Kind.FAILED, encode_failure(error, serializer), serializer.name, note=text, traceback=text
+    )
 
 
 def _consequence(delivery: Delivery, policy: Policy) -> str:

@@ -1,21 +1,21 @@
-"""The periodic duties of a worker: promote, fire, rescue, heartbeat, upkeep, sweep."""
+"""The periodic duties of a worker: promote, fire, rescue, upkeep, sweep."""
 
-import json
 import time
 from collections.abc import Callable
 
 from ..brokers.base import Broker
+from ..exceptions import BrokerError
 from ..support.clock import JumpDetector
 from .plan import Plan
 from .rescue import rescue
 from .task_log import logger
 
-_BEAT_EVERY = 5.0  # seconds
-_RESCUE_EVERY = 1.0
+_RESCUE_EVERY = 1.0  # seconds
 _UPKEEP_EVERY = 0.25
 _IDLE_AFTER = 5.0
 _SWEEP_EVERY = 30.0
 _SWEEP_BATCH = 500  # records, so that a sweep holds the write lock for milliseconds only
+_AFTER_ERROR = 30.0  # seconds before a duty is tried again that raised what is no BrokerError
 _FAR = 3600.0  # seconds: the longest sleep until an eta
 _MIN_FIRE_INTERVAL = 0.1  # seconds: a busy worker is notified often
 
@@ -23,17 +23,9 @@ _MIN_FIRE_INTERVAL = 0.1  # seconds: a busy worker is notified often
 class Maintenance:
     """The timers of one worker; `due` is when the next one expires (`time.monotonic`)."""
 
-    def __init__(
-        self,
-        broker: Broker,
-        worker: int,
-        plan: Plan,
-        describe: Callable[[], dict[str, object]],
-    ) -> None:
+    def __init__(self, broker: Broker, plan: Plan) -> None:
         self._broker = broker
-        self._worker = worker
         self._plan = plan
-        self._describe = describe
         self._scheduler = plan.scheduler
         self._clock_jumps = JumpDetector(broker.clock)
         self._fired_at = 0.0
@@ -42,7 +34,6 @@ class Maintenance:
         self._at = {
             self._rescue: now,
             self._promote: now,
-            self._beat: now,
             self._upkeep: now + _UPKEEP_EVERY,
             self._sweep: now + _UPKEEP_EVERY,
         }
@@ -70,11 +61,26 @@ class Maintenance:
         self._idle_upkeep_done = False
 
     def run(self) -> None:
-        """Run the duties that are due."""
+        """Run the duties that are due. Raises BrokerError when the store fails."""
         now = time.monotonic()
         for duty, at in list(self._at.items()):
             if at <= now:
-                self._at[duty] = now + duty()
+                self._at[duty] = now + self._do(duty)
+
+    def _do(self, duty: Callable[[], float]) -> float:
+        """Run one duty; return the seconds after which it is due again.
+
+        What is in the store, which others can write too, must not end the worker: so an error
+        that nobody has thought of costs this duty a while, and nothing else.
+        """
+        try:
+            return duty()
+        except BrokerError:
+            raise
+        except Exception:  # noqa: BLE001 - see above
+            name = duty.__name__.strip("_")
+            logger.exception("the worker's duty %s failed: tried again in %g s", name, _AFTER_ERROR)
+            return _AFTER_ERROR
 
     # Each duty returns the seconds after which it is due again.
 
@@ -97,10 +103,6 @@ class Maintenance:
             message = record.message
             logger.warning("Task %s[%s] rescued from a dead worker", message.task, message.id)
         return _RESCUE_EVERY
-
-    def _beat(self) -> float:
-        self._broker.beat(self._worker, json.dumps(self._describe()))
-        return _BEAT_EVERY
 
     def _upkeep(self) -> float:
         if self._clock_jumps.jumped():

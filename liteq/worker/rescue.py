@@ -2,36 +2,40 @@
 
 from collections.abc import Sequence
 
-from ..brokers.base import Broker, Rescue, parse_info
+from ..brokers.base import Broker, Rescue
+from ..brokers.stored import parse_info
 from ..model.message import Delivery, Record
 from ..model.outcome import Outcome, Policy
 from ..pools import scoreboard
 from ..serializers import Serializer
-from .decide import decide_rescue
+from .decide import Trace, decide_rescue
 from .lost import lost_outcome
 
 
 def rescue(broker: Broker, policy: Policy, serializer: Serializer) -> list[Record]:
     """Take back what dead workers of `broker` held; return those tasks as they are now.
 
-    The scoreboard that a dead worker leaves behind tells which of its claims had started. It is
-    gone after a restart of the machine: then all are charged. `serializer` encodes the errors.
-    Raises BrokerError when the store fails; the rescue can be tried again.
+    The scoreboard that a dead worker leaves behind tells which of its claims had started.
+    `serializer` encodes the errors. Raises BrokerError when the store fails; the rescue can be
+    tried again.
     """
     read: set[str] = set()
 
-    def lost(delivery: Delivery) -> Outcome:
-        return lost_outcome(delivery, policy, serializer, "its worker died while it ran")
+    def lost(delivery: Delivery, rules: Policy) -> Outcome:
+        return lost_outcome(delivery, rules, serializer, "its worker died while it ran")
 
-    def decide(info: str, held: Sequence[Delivery]) -> Rescue:
-        path = parse_info(info).get("board")
+    def decide(info: str, held: Sequence[Delivery], restarted: bool) -> Rescue:
+        known = parse_info(info)
+        name, slots = known.get("board"), known.get("concurrency")
         started = None
-        if isinstance(path, str):
-            read.add(path)
-            started = scoreboard.started_tokens(path)
-        return decide_rescue(held, started, lost, policy, broker.clock())
+        if isinstance(name, str):
+            read.add(name)
+            started = scoreboard.started_tokens(name)
+        plausible = isinstance(slots, int) and slots > 0
+        trace = Trace(started, slots if plausible else None, restarted)
+        return decide_rescue(held, trace, lost, policy, broker.clock())
 
     rescued = broker.rescue(decide)
-    for path in read:
-        scoreboard.remove(path)  # only now: until the rescue is written it may be needed again
+    for name in read:
+        scoreboard.remove(name)  # only now: until the rescue is written it may be needed again
     return rescued

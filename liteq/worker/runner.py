@@ -1,5 +1,6 @@
 """The runner of deliveries: the only code of a worker that meets user data and user code."""
 
+import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from time import perf_counter
@@ -43,6 +44,7 @@ class Runner:
     def __init__(self, app: LiteQ, *, hostname: str, describe: bool, report: SendState) -> None:
         conf, broker = app.conf, app.broker
         self._app = app
+        self._pid = os.getpid()
         self._tasks = app.tasks
         self._hostname = hostname
         self._describe = describe
@@ -187,7 +189,7 @@ class Runner:
             sig = retry.sig
             call = (sig.args, sig.kwargs, sig.options)
             message = self._producer.retry_message(task, delivery.message, *call)
-            again = tuple(without_inputs(message) if delivery.inputs is not None else message)
+            again = without_inputs(message) if delivery.inputs is not None else message
         return Outcome(
             Kind.RETRY,
             encode_failure(reason, self._serializer),
@@ -220,9 +222,9 @@ class Runner:
             Kind.REPLACED,
             runtime=perf_counter() - since,
             note=f"replaced by {bounded_repr(sig)}",
-            message=tuple(made.message),
-            graph=made.rest.to_tuples(),
-            place=tuple(made.place),
+            message=made.message,
+            graph=made.rest,
+            place=made.place,
         )
 
     def _unknown(self, message: Message, since: float) -> Outcome:
@@ -240,6 +242,11 @@ class Runner:
         )
 
     def _report_state(self, id: str, state: str, meta: Any) -> None:
+        if os.getpid() != self._pid:
+            # A helper that the task forked, by multiprocessing for instance. The stream to the
+            # supervisor is the task's alone: what both write would get mixed.
+            self._app.report(id, state, meta)
+            return
         serializer = self._serializer
         data = self._within_bounds(serializer.dumps(meta), f"the state of {id}")
         self._report(id, state, data, serializer.name)

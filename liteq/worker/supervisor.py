@@ -8,21 +8,24 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from selectors import EVENT_READ, BaseSelector, DefaultSelector
 from typing import TypeVar
 
 from ..brokers.backoff import StoreBackoff
 from ..brokers.base import Broker, Claim, Listener
-from ..exceptions import BrokerError
+from ..exceptions import BrokerError, BrokerRefused
 from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome, Settlement
 from ..pools import Pool
 from ..pools.base import Death, StateUpdate
 from ..support.wakeup import Wakeup
 from .batching import Batching
-from .decide import decide
+from .decide import decide, decide_refused
+from .heartbeat import Heartbeat
+from .isolation import Isolation
 from .lifecycle import Lifecycle
-from .lost import lost_outcome
+from .lost import lost_outcome, refused_outcome
 from .maintenance import Maintenance
 from .plan import Plan
 from .shutdown import Shutdown
@@ -30,9 +33,11 @@ from .task_log import TaskLog, logger
 from .watchdog import REVOKED, Watchdog
 
 T = TypeVar("T")
+Closable = Wakeup | BaseSelector | Listener | Heartbeat
 
 _POLL_EVERY = 1.0  # seconds between two polls of the store, should a notification be lost
 _STOPPING_POLL = 0.1  # seconds between two looks at what still runs, during a shutdown
+_MOST_UPDATES = 1000  # states of tasks that wait for a store that fails; older ones are dropped
 
 
 class Supervisor:
@@ -46,14 +51,16 @@ class Supervisor:
         self.log: TaskLog = TaskLog()
         self.done: int = 0
         self._batching = Batching()
+        self._isolation = Isolation(pool, plan.policy)
         self._watchdog = Watchdog(pool, plan.limits, self._batching)
         self._shutdown = Shutdown(pool, plan.grace)
         self._store = StoreBackoff(logger)
         self._wakeup = Wakeup()
         self._selector = DefaultSelector()
-        self._open: list[Wakeup | BaseSelector | Listener] = [self._wakeup, self._selector]
+        self._open: list[Closable] = [self._wakeup, self._selector]
         self._settlements: list[Settlement] = []  # still to be written
         self._returned: list[Delivery] = []  # still to be handed out again, or released
+        self._updates: dict[str, StateUpdate] = {}  # by task: the last state, still to be written
         self._may_claim = True  # there may be something to claim
         self._only_idle = False  # what was left over fits only an idle slot: claim for these alone
         self._load_revoked = False
@@ -94,10 +101,15 @@ class Supervisor:
                 self.broker.unregister(self.worker)
             raise
         self._open.append(self._listener)
-        self._maintenance = Maintenance(self.broker, self.worker, self.plan, self.describe)
+        self._maintenance = Maintenance(self.broker, self.plan)
         self._selector.register(self._listener.fileno(), EVENT_READ, self._notified)
         self._selector.register(self._wakeup, EVENT_READ, self._wakeup.clear)
         self.pool.start(self._selector)
+        self._heartbeat = Heartbeat(
+            self.broker, self.worker, self.describe, runs_tasks=self.pool.in_loop
+        )
+        self._open.append(self._heartbeat)
+        self._heartbeat.start()
 
     def _wait_for_store(self, work: Callable[[], T]) -> T:
         """Return what `work` returns; retry while the store is locked or away, until stopped."""
@@ -118,9 +130,11 @@ class Supervisor:
         try:
             self.pool.close()
             self._collect()
+            # Also while the store is left alone: this is the last chance.
             if self._settlements:
-                self._write(None)  # also while the store is left alone: this is the last chance
-            self._release(self._returned)
+                self._write_all(None)
+            self._release([*self._returned, *self._isolation.take()])
+            self._heartbeat.close()
             self.broker.unregister(self.worker)
         except BrokerError as exc:
             # Still registered, so that what it holds is rescued: to release a task that has ended
@@ -140,6 +154,7 @@ class Supervisor:
 
     def turn(self) -> None:
         """Wait for something to happen, then do all that it asks for."""
+        self._heartbeat.turned()
         start_in = self.pool.tend()
         for key, _ in self._selector.select(self._pause(start_in)):
             key.data()
@@ -147,6 +162,7 @@ class Supervisor:
         claim = self._claim()
         if self._settlements or claim:
             self._returned += self._settle(claim)
+        self._returned += self._isolation.take()
         if self._returned:
             self._release(self._hand_out(self._returned))
         self._tend()  # last: what waits for a slot, or for its result, comes first
@@ -215,8 +231,8 @@ class Supervisor:
         )
         self.done += len(events.finished)
         self._returned += events.returned
-        for update in events.updates:
-            self._report(update)
+        self._updates.update((update.id, update) for update in events.updates)
+        self._report()
         for death in events.deaths:
             self._child_died(death)
         verbose = self.log.verbose
@@ -224,8 +240,20 @@ class Supervisor:
             if verbose or outcome.kind is not Kind.SUCCEEDED:
                 self.log.finished(delivery, outcome)
 
-    def _report(self, update: StateUpdate) -> None:
-        self._store.attempt(lambda: self.broker.report(*update))
+    def _report(self) -> None:
+        """Write the states that running tasks have set, of each task the last one."""
+        while len(self._updates) > _MOST_UPDATES:
+            del self._updates[next(iter(self._updates))]
+        while self._updates and not self._store.active:
+            id, update = next(iter(self._updates.items()))
+            if self._store.attempt(partial(self._report_one, update)):
+                del self._updates[id]
+
+    def _report_one(self, update: StateUpdate) -> None:
+        try:
+            self.broker.report(*update)
+        except BrokerRefused as exc:
+            logger.warning("a state of the task %s is dropped: %s", update.id, exc)
 
     def _child_died(self, death: Death) -> None:
         """Charge the task that the child process was in; what waited behind it goes back."""
@@ -247,10 +275,10 @@ class Supervisor:
     # out
 
     def _room(self) -> int:
-        if self._shutdown.requested:
+        if self._shutdown.requested or self._isolation.active:
             return 0
         if self._only_idle:
-            return sum(slot.up and not slot.holding for slot in self.pool.slots)
+            return sum(slot.open and not slot.holding for slot in self.pool.slots)
         return self._batching.room(self.pool.slots)
 
     def _claim(self) -> Claim | None:
@@ -262,7 +290,7 @@ class Supervisor:
         if self._store.active:
             return []
         try:
-            claimed = self._write(claim)
+            claimed = self._write_all(claim)
         except BrokerError as exc:
             self._store.failed(exc)
             return []
@@ -270,11 +298,30 @@ class Supervisor:
         self._maintenance.busy()
         return claimed
 
-    def _write(self, claim: Claim | None) -> list[Delivery]:
+    def _write_all(self, claim: Claim | None) -> list[Delivery]:
         """Settle and claim in one transaction; return what was claimed. Raises BrokerError."""
-        settlements = self._settlements
-        settled = self.broker.settle(settlements, claim)
+        try:
+            claimed = self._write(self._settlements, claim)
+        except BrokerRefused:  # rare, so only now it is worth finding out which one
+            self._write_each()
+            return []
         self._settlements = []
+        return claimed
+
+    def _write_each(self) -> None:
+        """Settle one by one: a task whose outcome is refused for good has failed by that."""
+        while self._settlements:
+            settlement = self._settlements[0]
+            try:
+                self._write([settlement], None)
+            except BrokerRefused as exc:
+                logger.error("task number %s failed: %s", settlement.receipt.key, exc)
+                outcome = refused_outcome(exc, self.plan.serializer)
+                self._write([decide_refused(settlement, outcome, self.plan.policy)], None)
+            del self._settlements[0]
+
+    def _write(self, settlements: Sequence[Settlement], claim: Claim | None) -> list[Delivery]:
+        settled = self.broker.settle(settlements, claim)
         for receipt in settled.refused:
             logger.warning("claim lost; result dropped: task number %s", receipt.key)
         if claim is not None and len(settled.claimed) < claim.limit:
@@ -290,14 +337,15 @@ class Supervisor:
         fresh = [each for each in deliveries if not (self._revoked(each) or self._expired(each))]
         if self._shutdown.requested:
             return fresh
-        batches, left = self._batching.share(fresh, self.pool.slots)
+        ready, others = self._isolation.admit(fresh)
+        batches, left = self._batching.share(ready, self.pool.slots)
         self._only_idle = bool(left)
         for slot, batch in batches:
             self.pool.submit(slot, batch)
             if self.log.verbose:
                 for delivery in batch:
                     self.log.received(delivery)
-        return left
+        return left + others
 
     def _expired(self, delivery: Delivery) -> bool:
         expires = delivery.message.expires
@@ -307,7 +355,7 @@ class Supervisor:
         return True
 
     def _revoked(self, delivery: Delivery) -> bool:
-        """End `delivery` if it was revoked while it waited in a slot behind others."""
+        """End `delivery` if it was revoked or lost while it waited in a slot behind others."""
         if not self._watchdog.revoked(delivery):
             return False
         self._end(delivery, Outcome(Kind.TERMINATED, note=REVOKED))
@@ -315,6 +363,9 @@ class Supervisor:
 
     def _end(self, delivery: Delivery, outcome: Outcome) -> None:
         """Settle a task that is not to be run, or whose process can no longer report its end."""
+        if self._watchdog.lost(delivery):
+            self.log.lost(delivery)  # another worker settles it
+            return
         now = self.broker.clock()
         self._settlements.append(decide(delivery, outcome, self.plan.policy, now))
         self.log.finished(delivery, outcome)

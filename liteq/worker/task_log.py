@@ -21,6 +21,10 @@ class TaskLog:
         """Log that a task was claimed."""
         task_logger.info("Task %s received", _name(delivery))
 
+    def lost(self, delivery: Delivery) -> None:
+        """Log that a task was ended because another worker has it now."""
+        task_logger.error("Task %s terminated: another worker has it now", _name(delivery))
+
     def finished(self, delivery: Delivery, outcome: Outcome) -> None:
         """Log the `outcome` of a task."""
         name, note = _name(delivery), one_line(outcome.note)

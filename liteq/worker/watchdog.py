@@ -1,6 +1,9 @@
-"""The watch over running tasks: hard time limits, revocations, and tasks that turn out long."""
+"""The watch over running tasks: time limits, revocations, lost claims, tasks that turn out long."""
 
-from ..brokers.base import Broker
+import time
+from collections.abc import Sequence
+
+from ..brokers.base import Broker, ToTerminate
 from ..model.message import Delivery, Message, Receipt
 from ..model.outcome import Kind
 from ..pools import Pool, Slot
@@ -10,11 +13,15 @@ from .task_log import logger
 from .timelimits import TimeLimits
 
 _LONG = 0.020  # seconds in a task after which what waits behind it is recalled
+# Seconds after which a slot that starts nothing is taken for stopped, and all it holds is recalled.
+# A child may wait long for a processor: if it lost its tasks each time, none would ever be run.
+_STOPPED = 0.250
 REVOKED = "it was revoked while it ran"
+_LOST = "its claim was lost while it ran"
 
 
 class Watchdog:
-    """Kills what runs too long or was revoked, and recalls what waits behind a long task.
+    """Kills what runs too long, was revoked or lost, and recalls what waits behind a long task.
 
     `limits`: the hard time limits. `batching` learns which tasks are long.
     """
@@ -23,19 +30,36 @@ class Watchdog:
         self._pool = pool
         self._limits = limits
         self._batching = batching
-        self._revoked: set[Receipt] = set()  # revoked with `terminate`, and still in the pool
+        self._to_end: dict[Receipt, ToTerminate] = {}
+        # By slot that starts nothing: the ticket that is next there, and since when.
+        self._unstarted: dict[int, tuple[int, float]] = {}
 
     def revoked(self, delivery: Delivery) -> bool:
-        """Return whether `delivery` was revoked after it was claimed."""
-        return delivery.receipt in self._revoked
+        """Return whether `delivery` was revoked or lost after it was claimed."""
+        return delivery.receipt in self._to_end
+
+    def lost(self, delivery: Delivery) -> bool:
+        """Return whether the claim of `delivery` was taken from this worker."""
+        found = self._to_end.get(delivery.receipt)
+        return found is not None and found.lost
 
     def load_revoked(self, broker: Broker, worker: int) -> None:
-        """Ask the store which tasks of `worker` were revoked with `terminate`."""
-        found = {each.receipt for each in broker.to_terminate(worker)}
-        if found and not self._pool.kills:
-            for each in found - self._revoked:
-                logger.warning("task number %s was revoked, but this pool cannot end it", each.key)
-        self._revoked = found
+        """Ask the store which tasks of `worker` were revoked with `terminate`, or lost."""
+        found = {each.receipt: each for each in broker.to_terminate(worker)}
+        self._log([each for receipt, each in found.items() if receipt not in self._to_end])
+        self._to_end = found
+
+    def _log(self, found: Sequence[ToTerminate]) -> None:
+        if lost := sum(each.lost for each in found):
+            logger.warning(
+                "the lease of this worker ended, as it was stopped or cut off from the store for "
+                "too long: %d tasks that it held were given to others",
+                lost,
+            )
+        if not self._pool.kills:
+            for each in found:
+                what = "lost" if each.lost else "revoked"
+                logger.warning("task %s was %s, but this pool cannot end it", each.id, what)
 
     def next_check(self) -> float | None:
         """Return the seconds until a slot has to be checked; None when nothing runs too long."""
@@ -64,10 +88,12 @@ class Watchdog:
     def _check(self, slot: Slot, *, stopping: bool) -> None:
         running = self._pool.running(slot)
         if running is None:
+            self._check_unstarted(slot)
             return
         delivery, seconds = running
         if self.revoked(delivery):
-            self._pool.kill(slot, Kill(delivery, Kind.TERMINATED, REVOKED))
+            reason = _LOST if self.lost(delivery) else REVOKED
+            self._pool.kill(slot, Kill(delivery, Kind.TERMINATED, reason))
             return
         limit = self._limit(delivery.message)
         if limit is not None and seconds >= limit:
@@ -75,12 +101,20 @@ class Watchdog:
             self._pool.kill(slot, Kill(delivery, Kind.OVERDUE, reason))
         # No task waits behind one that turned out long while another slot may be idle.
         long = seconds > _LONG or stopping or self._holds_revoked(slot)
-        if long and len(slot.holding) > 1 and not slot.recalled:
+        if long and next(reversed(slot.holding.values())) is not delivery:
             self._batching.note(delivery.message.task, seconds)
             self._pool.recall(slot)
 
+    def _check_unstarted(self, slot: Slot) -> None:
+        now, ticket = time.monotonic(), next(iter(slot.holding))
+        seen, since = self._unstarted.get(slot.number, (None, now))
+        if ticket != seen:
+            self._unstarted[slot.number] = ticket, now
+        elif now - since > _STOPPED and not slot.recalled:
+            self._pool.recall(slot)
+
     def _holds_revoked(self, slot: Slot) -> bool:
-        return bool(self._revoked) and any(map(self.revoked, slot.holding.values()))
+        return bool(self._to_end) and any(map(self.revoked, slot.holding.values()))
 
     def _limit(self, message: Message) -> float | None:
         return self._limits.of(message) if self._pool.kills else None

@@ -1,29 +1,33 @@
-"""The Redis broker: lost replies, leases, clocks, scripts, signatures and settings."""
+"""The Redis broker: lost replies, leases, clocks, scripts and settings."""
 
 import json
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("redis")
 
-from liteq import LiteQ
 from liteq.brokers import connect
-from liteq.brokers.base import Claim, Rescue
+from liteq.brokers.base import Claim, Rescue, ToTerminate
+from liteq.brokers.owners import Owner, this_process
 from liteq.brokers.redis import RedisBroker
 from liteq.brokers.redis.clock import ServerClock
 from liteq.brokers.redis.indexes import id_pages
 from liteq.brokers.redis.server import Argument, Server
-from liteq.exceptions import BrokerError, BrokerUnavailable, ImproperlyConfigured, SecurityError
+from liteq.exceptions import BrokerError, BrokerUnavailable
 from liteq.model.message import Delivery, Message, new_id
-from liteq.model.outcome import Settlement
+from liteq.model.outcome import Policy, Settlement
+from liteq.serializers import get
 from liteq.states import Phase
 from liteq.support.clock import system_clock
 from liteq.testing.contract.harness import rescuing
-from tests.servers import RedisServer, free_port, running_server
+from liteq.worker.rescue import rescue
+from tests.redis_workers import end_lease
+from tests.servers import RedisServer, free_port, running_server, wait_until
 
 KEY = "k" * 32
 
@@ -102,6 +106,25 @@ def test_a_task_that_was_released_after_a_lost_reply_is_not_claimed_twice(
     assert [each.message.id for each in lossy.claim(Claim(worker, ("celery",), 1))] == ["b"]
 
 
+@pytest.mark.parametrize("deleted", ["before the claim", "after the reply was lost"])
+def test_a_task_that_was_claimed_is_not_claimed_again_when_the_last_one_of_its_claim_is_gone(
+    lossy: LosesReplies, deleted: str
+) -> None:
+    claim = Claim(lossy.register("worker", "{}"), ("celery",), 2)
+    lossy.enqueue([message("a"), message("b")])
+    if deleted == "before the claim":
+        lossy.server.execute("DEL", "{liteq}:task:b")
+    else:
+        lossy.losing = "claim"
+        with pytest.raises(BrokerUnavailable):
+            lossy.claim(claim)
+        lossy.losing = ""
+        lossy.server.execute("DEL", "{liteq}:task:b")
+
+    assert [each.message.id for each in lossy.claim(claim)] == ["a"]
+    assert lossy.claim(claim) == []
+
+
 def test_a_settlement_whose_reply_was_lost_is_not_refused_the_second_time(
     lossy: LosesReplies,
 ) -> None:
@@ -120,18 +143,33 @@ def test_a_settlement_whose_reply_was_lost_is_not_refused_the_second_time(
 # leases
 
 
+@contextmanager
+def connected(broker: RedisBroker, owner: Owner) -> Iterator[None]:
+    """Subscribe for the block as a worker's process does."""
+    channel = f"{{liteq}}:process:{owner}"
+    with broker.server.client.pubsub() as pubsub:
+        pubsub.subscribe(channel)
+        wait_until(lambda: listening(broker, channel) == 1, "the subscription")
+        yield
+    wait_until(lambda: listening(broker, channel) == 0, "its end")
+
+
+def listening(broker: RedisBroker, channel: str) -> int:
+    return int(broker.server.execute("PUBSUB", "NUMSUB", channel)[1])
+
+
 def test_a_late_worker_is_to_terminate_the_tasks_that_were_taken_from_it(
     broker: RedisBroker, worker: int
 ) -> None:
     broker.enqueue([message("a")])
     (delivery,) = broker.claim(Claim(worker, ("celery",), 1))
-    broker.server.execute("ZADD", "{liteq}:leases", 1, worker)
+    end_lease(broker, worker)
     assert [each.message.id for each in broker.rescue(rescuing(broker.clock))] == ["a"]
     assert broker.workers() == []
 
     broker.beat(worker, "{}")
     assert [each.id for each in broker.workers()] == [worker]
-    assert [each.receipt for each in broker.to_terminate(worker)] == [delivery.receipt]
+    assert broker.to_terminate(worker) == [ToTerminate(delivery.receipt, "a", lost=True)]
     assert broker.settle([success(delivery)]).refused == [delivery.receipt]
     assert len(broker.claim(Claim(worker, ("celery",), 1))) == 1
 
@@ -142,12 +180,12 @@ def test_what_a_late_worker_claims_during_a_rescue_is_not_lost(
     """Its lease has ended, but it lives, and claims between the reading and the writing."""
     broker.enqueue([message("a"), message("b")])
     broker.claim(Claim(worker, ("celery",), 1))
-    broker.server.execute("ZADD", "{liteq}:leases", 1, worker)
+    end_lease(broker, worker)
     decide = rescuing(broker.clock)
 
-    def claim_then_decide(info: str, held: Sequence[Delivery]) -> Rescue:
+    def claim_then_decide(info: str, held: Sequence[Delivery], restarted: bool) -> Rescue:
         broker.claim(Claim(worker, ("celery",), 1))
-        return decide(info, held)
+        return decide(info, held, restarted)
 
     assert broker.rescue(claim_then_decide) == []
     assert [each.message.id for each in broker.rescue(decide)] == ["a", "b"]
@@ -160,12 +198,73 @@ def test_no_lease_ends_while_no_worker_could_reach_the_server(
     broker.enqueue([message("a")])
     broker.claim(Claim(worker, ("celery",), 1))
     hour_ago = time.time() - 3600
+    end_lease(broker, worker)
     broker.server.execute("ZADD", "{liteq}:leases", hour_ago + 30, worker)
     broker.server.execute("SET", "{liteq}:beat", hour_ago)
 
     broker.register("first", "{}")
     assert broker.rescue(rescuing(broker.clock)) == []
     assert len(broker.workers()) == 2
+
+
+def test_a_lease_that_ended_while_no_heartbeat_came_from_any_worker_proves_nothing(
+    broker: RedisBroker, worker: int
+) -> None:
+    """The server was paused, and the rescuer's command is carried out before all heartbeats."""
+    broker.enqueue([message("a")])
+    broker.claim(Claim(worker, ("celery",), 1))
+    end_lease(broker, worker)
+    broker.server.execute("SET", "{liteq}:beat", time.time() - 5)
+
+    assert broker.rescue(rescuing(broker.clock)) == []
+    assert len(broker.workers()) == 0
+    broker.beat(broker.register("other", "{}"), "{}")
+    assert broker.rescue(rescuing(broker.clock)) == []
+    assert len(broker.workers()) == 2
+
+
+def test_a_lease_is_extended_while_the_connection_of_the_process_is_open(
+    broker: RedisBroker, worker: int
+) -> None:
+    """It is stopped, keeps all its threads from running, or is cut off from the server."""
+    broker.enqueue([message("a")])
+    broker.claim(Claim(worker, ("celery",), 1))
+    owner = end_lease(broker, worker)
+    broker.server.execute("ZADD", "{liteq}:leases", time.time() - 1, worker)
+    with connected(broker, owner):
+        assert broker.rescue(rescuing(broker.clock)) == []
+        assert [each.id for each in broker.workers()] == [worker]
+    assert [each.message.id for each in broker.rescue(rescuing(broker.clock))] == ["a"]
+
+
+def test_the_lease_of_a_process_with_an_open_connection_ends_all_the_same(
+    broker: RedisBroker, worker: int
+) -> None:
+    """Its host has lost its power or its network, and has not closed the connection."""
+    broker.enqueue([message("a")])
+    broker.claim(Claim(worker, ("celery",), 1))
+    owner = end_lease(broker, worker)
+    with connected(broker, owner):
+        assert [each.message.id for each in broker.rescue(rescuing(broker.clock))] == ["a"]
+
+
+def test_a_process_that_listens_for_work_shows_itself(broker: RedisBroker, worker: int) -> None:
+    channel = f"{{liteq}}:process:{this_process()}"
+    listener = broker.work_listener(worker)
+    wait_until(lambda: listening(broker, channel) == 1, "the process")
+    listener.close()
+    wait_until(lambda: listening(broker, channel) == 0, "its end")
+
+
+def test_leases_are_right_again_after_the_server_s_clock_was_set_back(
+    broker: RedisBroker, worker: int
+) -> None:
+    in_an_hour = time.time() + 3600
+    broker.server.execute("ZADD", "{liteq}:leases", in_an_hour, worker)
+    broker.server.execute("SET", "{liteq}:beat", in_an_hour)
+    broker.register("other", "{}")
+
+    assert float(broker.server.execute("ZSCORE", "{liteq}:leases", worker)) < in_an_hour - 3000
 
 
 def test_a_worker_is_registered_again_when_the_store_was_emptied(
@@ -184,6 +283,31 @@ def test_a_worker_is_registered_again_when_the_store_was_emptied(
     broker.enqueue([message("a")])
     (again,) = broker.claim(Claim(worker, ("celery",), 1))
     assert again.receipt.token > delivery.receipt.token
+
+
+BROKEN = (b"", b"\xff|\xff", b"a|b|c|d|e", b"a|b|c|1e9|e|f", b"nan", b"[" * 9999)
+
+
+@pytest.mark.parametrize("field", ["owner", "boot", "info", "pid", "host", "started", "beat"])
+@pytest.mark.parametrize("value", BROKEN, ids=lambda value: value[:9].decode("latin-1"))
+def test_a_worker_whose_record_cannot_be_read_keeps_no_other_from_being_rescued(
+    broker: RedisBroker, field: str, value: bytes
+) -> None:
+    """Any program that can write to the server can write anything."""
+    broker.enqueue([message("a"), message("b")])
+    workers = [broker.register(name, "{}") for name in ("broken", "dead")]
+    for number in workers:
+        broker.claim(Claim(number, ("celery",), 1))
+        end_lease(broker, number)
+    broker.server.execute("HSET", f"{{liteq}}:worker:{workers[0]}", field, value)
+
+    assert broker.workers() == []
+    assert len(rescue(broker, Policy(), get("json"))) == 2
+    alive = broker.register("alive", "{}")
+    broker.server.execute("HSET", f"{{liteq}}:worker:{alive}", field, value)
+    assert [each.id for each in broker.workers()] == [alive]
+    assert broker.examine().facts["dead_workers"] == 0
+    broker.beat(alive, "{}")
 
 
 # clocks
@@ -233,7 +357,7 @@ def test_a_task_in_an_index_without_its_data_is_passed_over(
 
     assert [each.message.id for each in broker.claim(Claim(worker, ("celery",), 2))] == ["b"]
     broker.server.execute("DEL", "{liteq}:task:b")
-    broker.server.execute("ZADD", "{liteq}:leases", 1, worker)
+    end_lease(broker, worker)
     assert broker.rescue(rescuing(broker.clock)) == []
 
 
@@ -252,88 +376,6 @@ def test_threads_share_a_broker(broker: RedisBroker) -> None:
         thread.join()
 
     assert [count.tasks for count in broker.counts()] == [400]
-
-
-# signatures
-
-
-@pytest.fixture
-def signed(redis_store: str) -> Iterator[RedisBroker]:
-    broker = connect(redis_store)
-    assert isinstance(broker, RedisBroker)
-    broker.sign(KEY)
-    yield broker
-    broker.close()
-
-
-def test_pickle_is_refused_without_a_key_and_the_error_names_the_setting(redis_store: str) -> None:
-    app = LiteQ("project", broker=redis_store, task_serializer="pickle")
-
-    with pytest.raises(ImproperlyConfigured, match="set secret_key"):
-        app.send_task("add", (1, 2))
-    with pytest.raises(ImproperlyConfigured, match="set secret_key"):
-        _ = app.backend
-
-
-def test_signed_messages_and_results_are_read_back_unchanged(signed: RedisBroker) -> None:
-    worker = signed.register("worker", "{}")
-    sent = message("a")
-    signed.enqueue([sent])
-    assert b"LQ1" in signed.server.execute("HGET", "{liteq}:task:a", "message")
-
-    (delivery,) = signed.claim(Claim(worker, ("celery",), 1))
-    assert delivery.message == sent
-    signed.settle([success(delivery)])
-    (record,) = signed.fetch(["a"])
-    assert record is not None
-    assert (record.message, record.result) == (sent, b"3")
-
-
-def test_a_revived_task_is_still_signed(signed: RedisBroker) -> None:
-    worker = signed.register("worker", "{}")
-    signed.enqueue([message("a")])
-    (delivery,) = signed.claim(Claim(worker, ("celery",), 1))
-    signed.settle([success(delivery)._replace(phase=Phase.DEAD)])
-    signed.revive(["a"])
-
-    assert len(signed.claim(Claim(worker, ("celery",), 1))) == 1
-
-
-def test_a_message_that_was_not_signed_is_dead_and_not_decoded(
-    broker: RedisBroker, signed: RedisBroker
-) -> None:
-    worker = signed.register("worker", "{}")
-    broker.enqueue([message("evil")])
-    signed.enqueue([message("good")])
-
-    deliveries = signed.claim(Claim(worker, ("celery",), 2))
-    assert [each.message.id for each in deliveries] == ["good"]
-    (record,) = broker.fetch(["evil"])
-    assert record is not None
-    assert record.phase is Phase.DEAD
-    assert "it is not signed" in str(record.traceback)
-
-
-def test_the_signed_message_of_another_task_is_refused(signed: RedisBroker) -> None:
-    worker = signed.register("worker", "{}")
-    signed.enqueue([message("a"), message("b")])
-    stolen = signed.server.execute("HGET", "{liteq}:task:a", "message")
-    signed.server.execute("HSET", "{liteq}:task:b", "message", stolen)
-
-    assert [each.message.id for each in signed.claim(Claim(worker, ("celery",), 2))] == ["a"]
-
-
-def test_a_forged_result_is_not_decoded(signed: RedisBroker) -> None:
-    app = LiteQ("project", broker=signed, accept_content=["json", "pickle"])
-    worker = signed.register("worker", "{}")
-    signed.enqueue([message("a"), message("b")])
-    signed.settle(list(map(success, signed.claim(Claim(worker, ("celery",), 2)))))
-    theirs = signed.server.execute("HGET", "{liteq}:task:b", "result")
-    for forged in (b"cos\nsystem\n(S'true'\ntR.", theirs):
-        signed.server.execute("HSET", "{liteq}:task:a", "result", forged, "serializer", "json")
-
-        with pytest.raises(SecurityError, match="failed the check of its signature"):
-            app.AsyncResult("a").get(timeout=5)
 
 
 # errors

@@ -20,7 +20,10 @@ from liteq.brokers.sqlite.location import default_url, locate
 from liteq.brokers.sqlite.statements import SQL, claim_sql, listing_sql
 from liteq.exceptions import BrokerCorrupt, BrokerUnavailable, ConfigurationError
 from liteq.model.message import Message, new_id
+from liteq.model.outcome import Policy
+from liteq.serializers import get
 from liteq.states import Phase
+from liteq.worker.rescue import rescue
 
 ROOT = Path(__file__).parents[2]
 
@@ -332,6 +335,37 @@ def test_of_a_process_of_another_host_or_namespace_nothing_is_known() -> None:
 
 def test_an_owner_is_written_and_read() -> None:
     assert Owner.parse(str(this_process())) == this_process()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a|b", "a|b|c|d|e", "a|b|c|1|e|f", "\0" * 9, None, 7, b"\xff"]
+)
+def test_of_an_owner_that_cannot_be_read_nothing_is_known(text: object) -> None:
+    assert Owner.parse(text) is None
+    assert is_dead(Owner.parse(text)) is None
+
+
+@pytest.mark.parametrize("pid", [0, -1, 10**30])
+def test_of_a_pid_that_cannot_be_one_nothing_is_known(pid: int) -> None:
+    assert is_dead(this_process()._replace(pid=pid)) is not False
+
+
+@pytest.mark.parametrize("value", ["x'ff'", "''", "'a|b|c|d|e'", "7", "zeroblob(9)"])
+def test_a_worker_whose_record_cannot_be_read_keeps_no_other_from_being_rescued(
+    broker: SqliteBroker, path: Path, value: str
+) -> None:
+    broken, dead = (broker.register(name, "{}") for name in ("broken", "dead"))
+    broker.enqueue([message("a")])
+    broker.claim(Claim(dead, ("celery",), 1))
+    owner = str(this_process()._replace(boot="an earlier one"))
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("update worker set owner = ? where id = ?", (owner, dead))
+        db.execute(f"update worker set owner = {value}, info = {value} where id = {broken}")
+
+    assert broker.examine().facts["dead_workers"] == ["dead"]
+    assert [each.message.id for each in rescue(broker, Policy(), get("json"))] == ["a"]
+    assert [each.id for each in broker.workers()] == [broken]
+    broker.close()
 
 
 # the location of the file

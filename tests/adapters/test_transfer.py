@@ -1,5 +1,6 @@
 """Tasks are moved from one store to another, and nothing is lost."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ pytest.importorskip("redis")
 
 from liteq.brokers import connect
 from liteq.brokers.base import Claim
-from liteq.brokers.transfer import Movable, TransferBatch
-from liteq.exceptions import SecurityError
+from liteq.brokers.redis import RedisBroker
+from liteq.brokers.transfer import Left, Movable, TransferBatch
 from liteq.model.entry import Entry
 from liteq.model.graph import Graph, Group, Place
 from liteq.model.message import Delivery, Message, Record
@@ -40,6 +41,7 @@ def succeeded(delivery: Delivery, at: float) -> Settlement:
         "json",
         keep_until=at + 60,
         tied=delivery.tied,
+        old_place=delivery.place,
     )
 
 
@@ -72,7 +74,8 @@ def move(source: Movable, target: Movable, size: int = 3) -> list[TransferBatch]
     moved = []
     for batch in source.pack(size):
         target.unpack(batch)
-        source.discard(batch)
+        source.discard(batch.arrivals)
+        target.confirm(batch.arrivals)
         moved.append(batch)
     return moved
 
@@ -162,10 +165,92 @@ def test_moving_twice_moves_once(stores: Stores) -> None:
 
     again = next(source.pack(9))
     target.unpack(again)
-    source.discard(again)
+    source.discard(again.arrivals)
     assert len(known(target)) == 2
     assert work(target) == []
     assert known(source) == []
+
+
+def test_what_has_arrived_is_known_until_it_is_confirmed(
+    stores: Stores, clock: ManualClock
+) -> None:
+    """A move is interrupted, and what it brought has been run and forgotten when it goes on."""
+    source, target = stores
+    source.enqueue([message("a"), message("b")])
+    plant(source)
+    for batch in source.pack(99):
+        target.unpack(batch)
+    while work(target):
+        pass
+    clock.advance(1e6)
+    while target.sweep(100):
+        pass
+    assert known(target) == []
+
+    source.discard(target.arrived())
+    assert known(source) == []
+    assert move(source, target) == []
+    assert work(target) == []
+
+
+def test_nothing_is_remembered_of_a_move_that_is_over(stores: Stores) -> None:
+    source, target = stores
+    source.enqueue([message("a")])
+    plant(source)
+    move(source, target)
+
+    assert target.arrived() == source.arrived() == []
+
+
+def test_an_id_that_is_used_again_is_another_task(stores: Stores, clock: ManualClock) -> None:
+    source, target = stores
+    source.enqueue([message("a")])
+    target.unpack(next(source.pack(9)))
+    work(target)
+    target.forget(["a"])
+    source.discard(target.arrived())
+    clock.advance(1)
+    source.enqueue([message("a")])
+
+    source.discard(target.arrived())
+    move(source, target)
+    assert work(target) == ["a"]
+
+
+def test_arrivals_are_not_remembered_for_ever(stores: Stores, clock: ManualClock) -> None:
+    source, target = stores
+    source.enqueue([message("a"), message("b")])
+    first, second = source.pack(1)
+    target.unpack(first)
+    if isinstance(target, RedisBroker):  # its own clock decides
+        left = target.server.execute("TTL", f"{target.location.prefix}:arrived")
+        assert 0 < left <= 30 * 86400
+    else:
+        clock.advance(31 * 86400)
+        target.unpack(second)
+        assert [each.id for each in target.arrived()] == ["b"]
+
+
+def test_a_workflow_with_a_task_that_stays_stays_as_a_whole(stores: Stores) -> None:
+    source, target = stores
+    plant(source)
+    source.enqueue([message("alone")])
+    alone, workflows = source.pack(99)
+    kept = workflows.leaving([Left("i1", "no", Place(group="inner", position=1))])
+    for batch in (alone, kept):
+        target.unpack(batch)
+        source.discard(batch.arrivals)
+
+    assert sorted(each.message.id for each in known(target)) == ["a", "alone", "b", "b-error", "c"]
+    assert {each.id: each.why for each in kept.left} == {
+        "i1": "no",
+        **dict.fromkeys(
+            ["m0", "m1", "m2", "i0", "body", "body-error"],
+            "it is in a workflow with i1, which stays",
+        ),
+    }
+    assert sorted(work(target)) == ["a", "alone", "b", "c"]
+    assert sorted(work(source)) == ["body", "i0", "i1", "m0", "m1", "m2"]
 
 
 def plant(broker: Movable) -> None:
@@ -207,6 +292,18 @@ def test_a_moved_workflow_continues_where_it_was(stores: Stores) -> None:
         *(b"i0", b"i1"),
     ]
     assert target.fetch(["b-error", "body-error"]) == [None, None]
+
+
+def test_a_chain_that_ends_with_a_group_is_moved(stores: Stores) -> None:
+    """Nothing waits for that group, so there is none: its tasks have positions all the same."""
+    source, target = stores
+    places = [Place(followed=True), *(Place(waits="a", takes=True, position=n) for n in (0, 1))]
+    source.enqueue_graph(Graph(tuple(map(message, "abc")), tuple(places)))
+    assert work(source, until=lambda each: each.message.id == "c") == ["a", "b"]
+    move(source, target)
+
+    assert work(target) == ["c"]
+    assert [each.result for each in target.fetch(["a", "b", "c"]) if each] == [b"a", b"b", b"c"]
 
 
 def test_the_delay_of_a_step_is_moved_too(stores: Stores, clock: ManualClock) -> None:
@@ -271,16 +368,92 @@ def test_a_sweep_after_the_move_deletes_everything(
     assert [key for key in keys if any(kind in key for kind in kinds)] == []
 
 
-def test_an_unsigned_task_is_not_signed_by_moving_it(redis_store: str) -> None:
-    source = connect(redis_store, secret_key=KEY)
-    target = connect(redis_store + "?name=two", secret_key=KEY)
+@pytest.fixture
+def signed(redis_store: str) -> Iterator[tuple[RedisBroker, Movable]]:
+    """Two stores with signatures."""
+    urls = (redis_store, redis_store + "?name=two")
+    source, target = (connect(url, secret_key=KEY) for url in urls)
+    assert isinstance(source, RedisBroker)
+    assert isinstance(target, Movable)
+    yield source, target
+    source.close()
+    target.close()
+
+
+def test_an_unsigned_task_is_not_signed_by_moving_it(
+    signed: tuple[RedisBroker, Movable], redis_store: str
+) -> None:
+    source, target = signed
+    plain = connect(redis_store)
+    plain.enqueue([message("evil")])
+    plain.close()
+    source.enqueue([message("good")])
+
+    (batch,) = move(source, target)
+    assert [each.message.id for each in known(target)] == ["good"]
+    assert [(each.id, each.why) for each in batch.left] == [("evil", "it is not signed")]
+    assert [each.message.id for each in known(source)] == ["evil"]
+
+
+@pytest.mark.parametrize(
+    ("key", "field", "value"),
+    [
+        ("task:bad", "phase", "no"),
+        ("task:bad", "created", "nan"),
+        ("task:bad", "message", "no"),
+        ("task:bad", "position", b"\xff"),
+        ("task:bad", "traceback", b"\xff"),
+        ("group:bad-group", "position", "no"),
+    ],
+)
+def test_a_record_that_cannot_be_read_stays_and_the_others_are_moved(
+    signed: tuple[RedisBroker, Movable], key: str, field: str, value: str | bytes
+) -> None:
+    source, target = signed
+    source.enqueue([message("good")])
+    plant(source)
+    places = (Place(group="bad-group"), Place(waits="bad-group", barrier=True, takes=True))
+    graph = Graph((message("bad"), message("bad-body")), places, (Group("bad-group"),))
+    source.enqueue_graph(graph)
+    source.server.execute("HSET", f"{{liteq}}:{key}", field, value)
+
+    left: dict[str, str] = {}
+    for batch in source.pack(99):
+        kept = batch.leaving(batch.left)
+        target.unpack(kept)
+        source.discard(kept.arrivals)
+        left |= {each.id: each.why for each in kept.left}
+
+    assert sorted(left) == ["bad", "bad-body"]
+    assert "cannot be read" in left["bad"]
+    assert len(known(target)) == 12
+    assert source.server.execute("EXISTS", "{liteq}:task:bad", "{liteq}:group:bad-group") == 2
+
+
+@pytest.mark.parametrize("column", ["payload", "expires", "result", "options", "phase", "created"])
+def test_a_row_that_no_other_store_could_keep_stays(
+    tmp_path: Path, redis_store: str, column: str
+) -> None:
+    """Any program may insert into the file, and SQLite takes any type."""
+    value = {"payload": "x'ff'", "options": "x'00'", "result": "'text'"}.get(column, "'tomorrow'")
+    path = tmp_path / "a.db"
+    source, target = connect(f"sqlite:///{path}"), connect(redis_store)
     assert isinstance(source, Movable)
     assert isinstance(target, Movable)
-    connect(redis_store).enqueue([message("evil")])
+    source.enqueue([message("good"), message("bad"), message("better")])
+    with sqlite3.connect(path) as db:
+        db.execute(f"update task set {column} = {value} where id = 'bad'")
+    db.close()
 
-    with pytest.raises(SecurityError):
-        move(source, target)
-    assert known(target) == []
+    batches = move(source, target, size=1)
+    moved = [each.message.id for each in known(target)]
+    if column == "payload":  # bytes are never decoded here
+        assert moved == ["good", "bad", "better"]
+    else:
+        assert moved == ["good", "better"]
+        assert [left.id for batch in batches for left in batch.left] == ["bad"]
+    source.close()
+    target.close()
 
 
 def test_entries_of_periodic_tasks_are_the_same_in_both_stores(

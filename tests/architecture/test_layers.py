@@ -34,6 +34,7 @@ NAMES_MODULES = {
     "liteq.brokers": "the table of brokers: only the one that a URL asks for is imported",
     "liteq.pools": "the table of pools: only the one that is asked for is imported",
     "liteq.serializers": "the table of serializers: likewise",
+    "liteq.pools.guards": "a function that a new process calls first",
     "liteq.pools.launchers": "functions that a new process calls first",
     "liteq.worker.worker": "functions that a child process calls to get the application",
 }

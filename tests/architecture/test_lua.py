@@ -33,7 +33,8 @@ def test_every_function_is_called() -> None:
     code = "\n".join(re.sub("--.*", "", path.read_text()) for path in FILES)
     functions = re.findall(r"local function (\w+)", code)
 
-    assert [name for name in functions if len(re.findall(rf"\b{name}\(", code)) < 2] == []
+    # Called, or given to `try`, which calls it.
+    assert [name for name in functions if len(re.findall(rf"\b{name}\b", code)) < 2] == []
 
 
 @pytest.mark.skipif(LUACHECK is None, reason="there is no luacheck (Debian: lua-check)")

@@ -1,5 +1,6 @@
 """A runner without an application, for tests of pools: the name of a task is what it does."""
 
+import ctypes
 import functools
 import os
 import signal
@@ -66,11 +67,23 @@ def _await(argument: str, id: str, report: SendState) -> bytes:
     return b"rested"
 
 
-def _spin(argument: str, id: str, report: SendState) -> bytes:
-    end = time.monotonic() + float(argument)
-    while time.monotonic() < end:
-        pass
-    return b"spun"
+def _hold(argument: str, id: str, report: SendState) -> bytes:
+    """Wait for a byte from the pipe at `argument`, in C code that holds the interpreter lock."""
+    pipe = os.open(argument, os.O_RDONLY)
+    ctypes.PyDLL(None).read(pipe, ctypes.create_string_buffer(1), 1)
+    os.close(pipe)
+    return b"held"
+
+
+def _stop(argument: str, id: str, report: SendState) -> bytes:
+    os.kill(os.getpid(), signal.SIGSTOP)
+    return b"continued"
+
+
+def _note(argument: str, id: str, report: SendState) -> bytes:
+    with Path(argument).open("a") as file:
+        file.write(f"{id}\n")
+    return b"noted"
 
 
 def _die(argument: str, id: str, report: SendState) -> bytes:
@@ -119,7 +132,9 @@ DEEDS = {
     "large": _large,
     "nap": _nap,
     "await": _await,
-    "spin": _spin,
+    "hold": _hold,
+    "stop": _stop,
+    "note": _note,
     "die": _die,
     "exit": _exit,
     "fork": _fork,

@@ -1,15 +1,20 @@
 """The contract, run by every broker."""
 
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
 from liteq.brokers import Broker, connect
 from liteq.brokers.memory import MemoryBroker
-from liteq.brokers.redis import RedisBroker
+from liteq.brokers.owners import this_process
 from liteq.testing import BrokerContract, ManualClock
+from tests import redis_workers
+
+BOOT = this_process().boot
 
 WORKER = """
 import sys
@@ -27,6 +32,10 @@ class TestMemory(BrokerContract):
     def kill_worker(self, broker: Broker, worker: int) -> None:
         assert isinstance(broker, MemoryBroker)
         broker.mark_dead(worker)
+
+    def restart_machine(self, broker: Broker, worker: int) -> None:
+        assert isinstance(broker, MemoryBroker)
+        broker.mark_dead(worker, with_machine=True)
 
 
 class TestSqlite(BrokerContract):
@@ -58,6 +67,12 @@ class TestSqlite(BrokerContract):
         with self.processes.pop(worker) as process:
             process.kill()
 
+    def restart_machine(self, broker: Broker, worker: int) -> None:
+        self.kill_worker(broker, worker)
+        with closing(sqlite3.connect(self.url.partition("///")[2].partition("?")[0])) as db, db:
+            boot = "replace(owner, '|' || ? || '|', '|another boot|')"
+            db.execute(f"update worker set owner = {boot} where id = ?", (BOOT, worker))
+
     def teardown_method(self) -> None:
         super().teardown_method()
         for worker in list(self.processes):
@@ -65,7 +80,7 @@ class TestSqlite(BrokerContract):
 
 
 class TestRedis(BrokerContract):
-    """Workers that are to die belong to this process, and their lease is ended by hand."""
+    """Workers that are to die belong to this process; the store is told that they do not."""
 
     @pytest.fixture(autouse=True)
     def _store(self, redis_store: str) -> None:
@@ -75,5 +90,17 @@ class TestRedis(BrokerContract):
         return connect(self.url, clock=clock)
 
     def kill_worker(self, broker: Broker, worker: int) -> None:
-        assert isinstance(broker, RedisBroker)
-        broker.server.execute("ZADD", "{liteq}:leases", 0, worker)
+        redis_workers.kill(broker, worker)
+
+    def miss_heartbeats(self, broker: Broker, worker: int) -> None:
+        redis_workers.miss_heartbeats(broker, worker)
+
+    def restart_machine(self, broker: Broker, worker: int) -> None:
+        redis_workers.restart_machine(broker, worker)
+
+
+class TestSignedRedis(TestRedis):
+    """With signatures everything works as without."""
+
+    def make_broker(self, clock: ManualClock) -> Broker:
+        return connect(self.url, clock=clock, secret_key="k" * 32)

@@ -21,6 +21,7 @@ from liteq.model.outcome import Settlement
 from liteq.states import Phase
 from liteq.support.clock import ManualClock
 from liteq.testing.contract.harness import rescuing
+from tests import redis_workers
 from tests.servers import RedisServer
 
 IDS = "abcdef"  # few, so that they collide
@@ -401,8 +402,8 @@ def seen(record: Record) -> Record:
 
 
 def handed(delivery: Delivery) -> Delivery:
-    """Return `delivery` without the same, and without its receipt."""
-    return delivery._replace(receipt=NO_RECEIPT, inputs=taken(delivery.inputs))
+    """Return `delivery` without the same, and without its receipt and place."""
+    return delivery._replace(receipt=NO_RECEIPT, inputs=taken(delivery.inputs), place=None)
 
 
 def taken(inputs: Any) -> Any:
@@ -441,7 +442,7 @@ class RedisStore(Brokers):
         return self.server.url
 
     def kill_worker(self, worker: int) -> None:
-        self.server.command("ZADD", "{liteq}:leases", "XX", 0, worker)
+        redis_workers.kill(self.real, worker)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Tests of all pools, and of what only the process pool can do."""
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from liteq.pools.base import Limits, RunnerSpec
 from .runners import spec
 
 DEADLINE = 20.0
+
+posix = pytest.mark.skipif(os.name != "posix", reason="needs signals and named pipes")
 
 
 def delivery(task: str) -> Delivery:
@@ -116,39 +119,109 @@ def test_an_outcome_does_not_wait_for_the_long_task_behind_it(processes: Driver)
     assert results([outcome for _, outcome in processes.seen.finished]) == [b"short"]
 
 
-@pytest.mark.alone  # it has to be quicker than a task of two seconds
-@pytest.mark.parametrize("deed", ["nap", "spin"])
-def test_what_waits_behind_a_long_task_can_be_recalled(processes: Driver, deed: str) -> None:
-    slot = processes.pool.slots[0]
-    waiting = [delivery("echo a"), delivery("echo b")]
-    processes.pool.submit(slot, [delivery(f"{deed} 2"), *waiting])
-    processes.until(lambda: processes.pool.running(slot))
-    processes.pool.recall(slot)
-    began = time.monotonic()
-    processes.until(lambda: processes.seen.returned)
-
-    assert processes.seen.returned == waiting
-    assert not processes.seen.finished
-    assert time.monotonic() - began < 1.5
-    assert len(slot.holding) == 1
-
-
-def test_a_recall_while_tasks_end_loses_nothing(
-    processes: Driver,
+@pytest.mark.parametrize("kind", ["threads", "processes", "portable"])
+def test_what_waits_behind_a_long_task_is_taken_back(
+    kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    processes.run("hurry")
-    slot = processes.pool.slots[0]
-    sent = 1
-    for _ in range(1500):
-        batch = [delivery("echo x") for _ in range(30)]
-        sent += len(batch)
-        processes.pool.submit(slot, batch)
-        processes.turn()
-        processes.pool.recall(slot)
-        processes.until(lambda: not slot.recalled)
-    processes.until(lambda: not slot.holding)
+    driver = drive(kind, spec(), monkeypatch)
+    slot, gate, notes = driver.pool.slots[0], tmp_path / "gate", tmp_path / "notes"
+    waiting = [delivery(f"note {notes}"), delivery(f"note {notes}")]
+    driver.pool.submit(slot, [delivery(f"await {gate}"), *waiting])
+    driver.until(lambda: driver.pool.running(slot))
+    driver.pool.recall(slot)
 
-    assert len(processes.seen.finished) + len(processes.seen.returned) == sent
+    assert driver.pool.tend() == 0.0
+    assert driver.pool.collect().returned == waiting
+    assert len(slot.holding) == 1
+    gate.touch()
+    driver.until(lambda: slot.open and not slot.holding)
+    assert results(driver.run("echo next")) == [b"next"]
+    assert not notes.exists()
+    driver.close()
+
+
+@posix
+def test_c_code_that_holds_the_interpreter_lock_cannot_keep_what_waits_behind_it(
+    processes: Driver, tmp_path: Path
+) -> None:
+    slot, gate, notes = processes.pool.slots[0], tmp_path / "gate", tmp_path / "notes"
+    os.mkfifo(gate)
+    waiting = [delivery(f"note {notes}"), delivery(f"note {notes}")]
+    processes.pool.submit(slot, [delivery(f"hold {gate}"), *waiting])
+    with gate.open("wb") as writer:  # which waits until the task reads
+        processes.pool.recall(slot)
+        processes.turn()
+        assert processes.seen.returned == waiting
+        assert len(slot.holding) == 1
+        writer.write(b"x")
+    processes.until(lambda: slot.open and not slot.holding)
+
+    assert results(processes.run("echo next")) == [b"next"]
+    assert [each.result for _, each in processes.seen.finished] == [b"held", b"next"]
+    assert not notes.exists()
+
+
+@posix
+def test_a_stopped_child_cannot_keep_what_it_has_not_started(
+    processes: Driver, tmp_path: Path
+) -> None:
+    slot, notes = processes.pool.slots[0], tmp_path / "notes"
+    child = int(results(processes.run("pid"))[0] or 0)
+    os.kill(child, signal.SIGSTOP)
+    waiting = [delivery(f"note {notes}"), delivery(f"note {notes}")]
+    processes.pool.submit(slot, waiting)
+    processes.pool.recall(slot)
+    processes.turn()
+    assert processes.seen.returned == waiting
+    assert not slot.holding
+    assert not slot.open  # as long as the child does not go on, it gets nothing more
+    os.kill(child, signal.SIGCONT)
+    processes.until(lambda: slot.open)
+
+    assert results(processes.run("pid")) == [str(child).encode()]
+    assert not notes.exists()
+
+
+@posix
+def test_what_a_child_had_finished_before_it_was_stopped_counts_when_it_goes_on(
+    processes: Driver, tmp_path: Path
+) -> None:
+    slot = processes.pool.slots[0]
+    child = int(results(processes.run("pid"))[0] or 0)
+    first, stop, behind = delivery("echo a"), delivery("stop"), delivery("echo b")
+    processes.pool.submit(slot, [first, stop, behind])
+    processes.until(lambda: (now := processes.pool.running(slot)) and now.delivery == stop)
+    processes.pool.recall(slot)
+    processes.until(lambda: processes.seen.returned)
+    os.kill(child, signal.SIGCONT)
+    processes.until(lambda: slot.open and not slot.holding)
+
+    assert processes.seen.returned == [behind]
+    assert [each for each, _ in processes.seen.finished[1:]] == [first, stop]
+
+
+@pytest.mark.parametrize("pace", ["echo slow", "hurry"])
+def test_a_recall_at_any_moment_loses_no_task_and_runs_none_that_it_took_back(
+    processes: Driver, tmp_path: Path, pace: str
+) -> None:
+    processes.run(pace)
+    slot, notes = processes.pool.slots[0], tmp_path / "notes"
+    sent = []
+    for n in range(500):
+        sent += (batch := [delivery(f"note {notes}") for _ in range(30)])
+        processes.pool.submit(slot, batch)
+        for _ in range(n % 4):
+            if slot.holding:
+                processes.turn()
+        processes.pool.recall(slot)
+        processes.until(lambda: slot.open)
+    processes.until(lambda: not slot.holding)
+    finished = [each.message.id for each, _ in processes.seen.finished[1:]]
+    returned = [each.message.id for each in processes.seen.returned]
+
+    assert sorted(finished + returned) == sorted(each.message.id for each in sent)
+    assert notes.read_text().split() == finished
+    assert returned
 
 
 def test_only_the_running_task_is_charged_with_the_death_of_its_child(processes: Driver) -> None:

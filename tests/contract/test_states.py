@@ -116,6 +116,10 @@ class Contract(BrokerContract):
         assert isinstance(broker, MemoryBroker)
         broker.mark_dead(worker)
 
+    def restart_machine(self, broker: Broker, worker: int) -> None:
+        assert isinstance(broker, MemoryBroker)
+        broker.mark_dead(worker, with_machine=True)
+
     def ended_in(self, phase: Phase) -> str:
         """Send a task, end it in `phase` and return its id."""
         self.send(phase.name)
@@ -217,9 +221,9 @@ def test_a_run_ends_as_the_worker_decides() -> None:
         outcome = Outcome(
             kind,
             eta=eta,
-            message=tuple(message),
-            graph=((), (), ()),  # an empty one, as it travels
-            place=tuple(place),
+            message=message,
+            graph=Graph(),
+            place=place,
             exhausted=exhausted,
             reported=reported,
         )

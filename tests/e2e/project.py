@@ -230,7 +230,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-# Processes of a worker beside itself and its children: the fork server.
+# Processes of a worker beside itself and its children: the fork server, or the guard.
 PORTABLE = os.environ.get("LITEQ_PORTABLE") == "1"
-FORK_SERVERS = 0 if PORTABLE else 1
+FORK_SERVERS = 1
 TERM, INT, KILL = signal.SIGTERM, signal.SIGINT, getattr(signal, "SIGKILL", signal.SIGTERM)

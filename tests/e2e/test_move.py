@@ -1,13 +1,14 @@
 """`liteq move`: a project changes its store."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from liteq.brokers import connect
 from liteq.states import Phase
-from tests.e2e.project import TASKS, Project, wait_for
+from tests.e2e.project import ROOT, TASKS, Project, wait_for
 from tests.servers import needs_redis
 
 FILE = "sqlite:///project.db"
@@ -70,11 +71,38 @@ def test_a_store_with_workers_is_not_moved(project: Project, redis_store: str) -
 
 
 @needs_redis
+def test_the_way_from_a_file_to_redis_that_the_guide_shows(
+    tmp_path: Path, redis_store: str
+) -> None:
+    """The tasks are pickles, as a file has them by default."""
+    guide = (ROOT / "docs/guides/redis.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^    python -m liteq (move .+)$", guide, re.MULTILINE)
+    (made,) = re.findall(r"^app = LiteQ\(\n(?:.+\n)+?\)$", guide, re.MULTILINE)
+    project = Project(tmp_path)
+    send(project)
+    app = f'app = LiteQ("project", broker="{FILE}")'
+    assert app in TASKS
+    project.write("project.py", TASKS.replace(app, made.replace("redis://…", redis_store)))
+    project.env["LITEQ_SECRET_KEY"] = "k" * 32
+
+    said = project.liteq(*command.replace("redis://db.example/0", redis_store).split())
+    assert "moved 20 ready, 1 scheduled and 0 schedules" in said
+    with project.worker():
+        got = project.python(
+            "from project import *; print('got', app.AsyncResult('later').get(30))"
+        )
+    assert "got 2" in got
+
+
+@needs_redis
 def test_pickles_do_not_go_to_a_server_without_a_key(tmp_path: Path, redis_store: str) -> None:
     project = Project(tmp_path)
     send(project)
 
-    assert "set secret_key" in project.liteq("move", FILE, redis_store, "-A", "project", code=78)
+    refused = project.liteq("move", FILE, redis_store, "-A", "project", code=1)
+    assert "moved no tasks" in refused
+    assert refused.count("set secret_key") == 1
+    assert "21 tasks stay in sqlite" in refused
     assert '"celery"' in project.liteq("status", "-A", "project", "--json", code=None)
 
 
@@ -95,9 +123,75 @@ def test_a_pickle_that_somebody_put_on_a_server_does_not_go_where_pickles_run(
         " payload=pickle.dumps(((1, 2), {})))])\n"
     )
 
-    refused = project.liteq("move", redis_store, FILE, "-A", "project", code=78)
-    assert "pickle runs code when it is decoded" in refused
-    assert project.python("from project import app; print(len(app.broker.counts()))") == "0\n"
+    refused = project.liteq("move", redis_store, FILE, "-A", "project", code=1)
+    assert "1 task stays in redis" in refused
+    assert "(evil): pickle runs code when it is decoded" in refused
+    counts = "from project import app; print([count.tasks for count in app.broker.counts()])"
+    assert project.python(counts) == "[1]\n"
+    output = project.liteq("move", redis_store, FILE, "-A", "project", "--json", code=1)
+    told, _ = json.JSONDecoder().raw_decode(output)
+    assert (told["moved"], told["left"], list(told["refused"])) == ({}, 1, ["evil"])
+
+
+@needs_redis
+def test_a_schedule_that_would_run_a_pickle_stays(tmp_path: Path, redis_store: str) -> None:
+    project = Project(tmp_path)
+    project.python(
+        "from project import *\n"
+        "app.schedules.add('pickled', 60, add, (1, 2))\n"
+        "app.schedules.add('json', 60, add, (1, 2), serializer='json')"
+    )
+
+    refused = project.liteq("move", FILE, redis_store, "-A", "project", code=1)
+    assert "moved no tasks and 1 schedules" in refused
+    assert "the schedule pickled stays in sqlite" in refused
+
+
+# Ends the move right after the first call of one verb, as a kill would.
+KILLED = """
+import os, sys
+from liteq.brokers.redis import RedisBroker
+from liteq.brokers.sqlite import SqliteBroker
+from liteq.cli import main
+
+broker, verb = {"unpack": RedisBroker, "discard": SqliteBroker, "confirm": RedisBroker}, sys.argv[1]
+done = getattr(broker[verb], verb)
+
+def die(store, value):
+    done(store, value)
+    if value:  # else there was nothing that had arrived before
+        os._exit(9)
+
+setattr(broker[verb], verb, die)
+sys.argv[:2] = ["liteq", "move"]
+main()
+"""
+
+
+@needs_redis
+@pytest.mark.parametrize("verb", ["unpack", "discard", "confirm"])
+def test_a_move_that_was_killed_brings_nothing_twice(
+    project: Project, redis_store: str, tmp_path: Path, verb: str
+) -> None:
+    """What it had brought is run, and forgotten, before it goes on."""
+    path = tmp_path / "marks"
+    project.python(
+        "from project import *\n"
+        f"for n in range(10): mark.apply_async(({str(path)!r},), task_id=f't{{n}}')"
+    )
+    move = (FILE, redis_store, "-A", "project")
+    with project.program("-c", KILLED, verb, *move) as program:
+        assert program.wait() == 9
+    with project.worker("-b", redis_store):
+        project.python(
+            f"from project import *; app.conf.broker_url = {redis_store!r}\n"
+            "for n in range(10):\n"
+            "    result = app.AsyncResult(f't{n}')\n"
+            "    result.get(timeout=30)\n"
+            "    result.forget()"
+        )
+        assert "moved no tasks" in project.liteq("move", *move)
+    assert path.read_text().count("begin") == 10
 
 
 def test_a_store_is_not_moved_to_itself_nor_to_memory(project: Project) -> None:

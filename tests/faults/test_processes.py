@@ -20,8 +20,9 @@ from tests.e2e.project import (
     children_of,
     wait_for,
 )
+from tests.faults.strace import Fault, attached, needs_strace
 
-native = pytest.mark.skipif(PORTABLE, reason="children are not forked, so nobody looks after them")
+native = pytest.mark.skipif(PORTABLE, reason="children are not forked")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 TASKS = """
@@ -61,12 +62,14 @@ def kill_the_worker(self, path):
     time.sleep(60)
 
 @app.task
-def kill_the_fork_server():
-    os.kill(os.getppid(), signal.SIGKILL)
-    time.sleep(60)
+def hold(path):
+    note(path, "begin")
+    while not os.path.exists("go"):
+        time.sleep(0.01)
 
 @app.task
 def spin_in_c(path):
+    subprocess.Popen(["sleep", "60"])
     note(path, "begin")
     sum(range(10**11))
 """
@@ -83,6 +86,10 @@ for id, phase, lost in db.execute("select id, phase, lost from task order by seq
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     return Project(tmp_path, TASKS)
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def noted(path: Path, runs: int) -> bool:
@@ -181,20 +188,106 @@ def test_a_task_that_kills_its_worker_is_set_aside_and_those_beside_it_are_not_c
 
 
 @native
-def test_a_task_that_kills_the_process_it_was_forked_from_does_not_stop_the_worker(
-    project: Project,
-) -> None:
-    with project.worker("-c", "1"):
-        bad = send(project, "kill_the_fork_server.delay()")
-        out = outcome(project, bad)
+def test_the_end_of_a_fork_server_costs_no_task_anything(project: Project, tmp_path: Path) -> None:
+    """It may be the one that the kernel picks when memory is short. Its children end their tasks
+    and are replaced by those of the next one, which guards them again."""
+    first, second, go = tmp_path / "first", tmp_path / "second", tmp_path / "go"
+    with project.worker() as worker:
+        ids = [send(project, f"hold.delay({str(path)!r})") for path in (first, second)]
+        wait_for(lambda: notes(first) and notes(second), "both tasks")
+        (server,) = {parent(pid) for pid, _ in notes(first) + notes(second)}
+        os.kill(server, KILL)
+        wait_for(lambda: not alive(server), "its end")
+        go.touch()
+        outs = [outcome(project, id) for id in ids]
         fine = outcome(project, send(project, "add.delay(2, 3)"))
+        wait_for(lambda: len(children_of(worker.pid)) == FORK_SERVERS + 2, "the pool in full size")
 
-    assert "WorkerLostError" in out
+    assert ["SUCCESS" in out for out in outs] == [True, True]
+    assert [lost(project, id) for id in ids] == [0, 0]
+    assert [len(notes(path)) for path in (first, second)] == [1, 1]
     assert fine == "5 SUCCESS\n"
 
 
+@native
+def test_a_child_that_outlives_its_fork_server_ends_with_its_worker(
+    project: Project, tmp_path: Path
+) -> None:
+    path = tmp_path / "notes"
+    with project.worker("-c", "1") as worker:
+        send(project, f"hold.delay({str(path)!r})")
+        wait_for(lambda: notes(path), "the task")
+        child = notes(path)[0][0]
+        os.kill(parent(child), KILL)
+        os.kill(worker.pid, KILL)
+        worker.wait()
+        wait_for(lambda: not alive(child), "the end of the child")
+
+
+@native
+def test_a_task_in_a_child_that_outlives_its_fork_server_may_lose_it(
+    project: Project, tmp_path: Path
+) -> None:
+    path = tmp_path / "notes"
+    with project.worker("-c", "1"):
+        id = send(project, f"hold.delay({str(path)!r})")
+        wait_for(lambda: notes(path), "the task")
+        child = notes(path)[0][0]
+        server = parent(child)
+        os.kill(server, KILL)
+        wait_for(lambda: not alive(server), "its end")
+        os.kill(child, KILL)
+        wait_for(partial(noted, path, 2), "the second run")
+        (tmp_path / "go").touch()
+        out = outcome(project, id)
+
+    assert "SUCCESS" in out
+    assert lost(project, id) == 1
+
+
+@native
+@needs_strace
+def test_a_fork_that_fails_harms_nobody_and_is_tried_again(
+    project: Project, tmp_path: Path
+) -> None:
+    """As at a limit of processes, or of memory."""
+    path = tmp_path / "notes"
+    with project.worker() as worker:
+        id = send(project, f"hold.delay({str(path)!r})")
+        wait_for(lambda: notes(path), "the task")
+        busy = notes(path)[0][0]
+        server = parent(busy)
+        (idle,) = children_of(server) - {busy}
+        with attached(server, tmp_path / "calls", Fault("clone", 1, "error=EAGAIN")):
+            os.kill(idle, KILL)
+            worker.wait_for_line("no process for slot")
+            wait_for(lambda: len(children_of(server)) == 2, "the pool in full size")
+        (tmp_path / "go").touch()
+        out = outcome(project, id)
+
+    assert "SUCCESS" in out
+    assert (len(notes(path)), lost(project, id)) == (1, 0)
+
+
+@needs_strace
+def test_a_fresh_interpreter_that_cannot_be_started_is_tried_again(
+    project: Project, tmp_path: Path
+) -> None:
+    project.env["LITEQ_PORTABLE"] = "1"
+    with project.worker("-c", "1") as worker:
+        outcome(project, send(project, "add.delay(1, 1)"))
+        child = newest_child(worker)
+        fault = Fault("vfork,clone", 1, "error=EAGAIN", onwards=True)
+        with attached(worker.pid, tmp_path / "calls", fault):
+            os.kill(child, KILL)
+            worker.wait_for_line("no process for slot")
+        out = outcome(project, send(project, "add.delay(2, 3)"))
+
+    assert out == "5 SUCCESS\n"
+
+
 def scoreboards(tmp: Path) -> list[Path]:
-    return list(tmp.glob("liteq-board-*"))
+    return list(tmp.glob("liteq-scoreboard-*"))
 
 
 def test_everything_of_a_worker_is_killed_and_the_next_one_takes_up_the_work_at_once(
@@ -218,6 +311,48 @@ def test_everything_of_a_worker_is_killed_and_the_next_one_takes_up_the_work_at_
     assert len(notes(path)) == 2
 
 
+VERSION = "from project import *; print(version.delay().get(timeout=25))"
+
+
+def versioned(number: int, before: str = "") -> str:
+    return f"{TASKS}\n{before}\n@app.task\ndef version(): return {number}\n"
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="signals of POSIX")
+def test_a_worker_whose_temporary_files_were_cleaned_up_loads_new_code(
+    project: Project, tmp_path: Path
+) -> None:
+    """Many systems delete what nobody has touched for ten days."""
+    tmp = tmp_path / "tmp"
+    tmp.mkdir()
+    project.env["TMPDIR"] = str(tmp)
+    project.write("project.py", versioned(1))
+    with project.worker("-c", "1") as worker:
+        assert project.python(VERSION) == "1\n"
+        for path in scoreboards(tmp):
+            path.unlink()
+        project.write("project.py", versioned(2))
+        worker.send(signal.SIGHUP)
+        wait_for(lambda: project.python(VERSION) == "2\n", "the new code")
+        if not PORTABLE:
+            os.kill(parent(newest_child(worker)), KILL)
+        assert project.python(VERSION) == "2\n"
+
+
+@native
+def test_new_code_whose_fork_server_exits_is_in_the_log_and_the_old_one_stays(
+    project: Project,
+) -> None:
+    project.write("project.py", versioned(1))
+    with project.worker("-c", "1") as worker:
+        broken = "if 'liteq.pools.forkserver' in sys.modules: os._exit(3)"
+        project.write("project.py", versioned(2, broken))
+        worker.send(signal.SIGHUP)
+        worker.wait_for_line("new code cannot be loaded, the old one stays.* code 3")
+        project.write("project.py", versioned(1))  # what sends imports it as well
+        assert project.python(VERSION) == "1\n"
+
+
 def test_scoreboards_go_with_their_worker(project: Project, tmp_path: Path) -> None:
     tmp = tmp_path / "tmp"
     tmp.mkdir()
@@ -230,11 +365,12 @@ def test_scoreboards_go_with_their_worker(project: Project, tmp_path: Path) -> N
         assert scoreboards(tmp) == []
 
 
-@native
+@pytest.mark.parametrize("portable", ["0", "1"])
 def test_no_run_overlaps_with_one_of_a_worker_whose_whole_group_was_killed(
-    project: Project, tmp_path: Path
+    project: Project, tmp_path: Path, portable: str
 ) -> None:
     """A child that is busy in C code cannot notice that it is alone."""
+    project.env["LITEQ_PORTABLE"] = portable
     path = tmp_path / "notes"
     argv = [sys.executable, "-m", "liteq", "worker", "-A", "project", "-c", "1"]
     worker = subprocess.Popen(
@@ -248,10 +384,12 @@ def test_no_run_overlaps_with_one_of_a_worker_whose_whole_group_was_killed(
     send(project, f"spin_in_c.delay({str(path)!r})")
     wait_for(lambda: notes(path), "the task")
     busy = notes(path)[0][0]
+    started_by_it = children_of(busy)
+    assert started_by_it
     os.killpg(worker.pid, KILL)
     worker.wait()
 
-    wait_for(lambda: not alive(busy), "the end of the child", deadline=10)
+    wait_for(lambda: not any(map(alive, {busy, *started_by_it})), "their end", deadline=10)
 
 
 def test_a_stopped_worker_is_not_robbed_and_goes_on(project: Project, tmp_path: Path) -> None:
@@ -345,11 +483,11 @@ def test_a_child_that_is_killed_while_it_is_idle_is_replaced(project: Project) -
 
 
 def newest_child(worker: Program) -> int:
-    """The one child of the pool (the other process is the one it was forked from)."""
+    """The one child of the pool (the other process is the one that guards it)."""
     size = FORK_SERVERS + 1
     pids = wait_for(lambda: len(found := children_of(worker.pid)) == size and found, "a child")
     assert isinstance(pids, set)
-    return max(pids, key=started)
+    return max(pids, key=lambda pid: (started(pid), pid))
 
 
 def started(pid: int) -> int:

@@ -60,6 +60,22 @@ def surroundings():
         "limits": limits,
     }
 
+@app.task(bind=True)
+def tell_by_helpers(self, size):
+    def help(number):
+        for n in range(20):
+            self.update_state(state=f"HELPER-{number}", meta="x" * size)
+    helpers = [multiprocessing.get_context("fork").Process(target=help, args=(n,)) for n in "abc"]
+    for helper in helpers:
+        helper.start()
+    help("own")
+    for helper in helpers:
+        helper.join()
+    multiprocessing.get_context("fork").Process(target=help, args=("last",)).start()
+    while not os.path.exists("go"):
+        time.sleep(0.01)
+    return os.getpid(), [helper.exitcode for helper in helpers]
+
 def deed(function):
     @app.task(name=function.__name__)
     def task():
@@ -371,3 +387,20 @@ def test_a_task_may_have_processes_of_its_own(project: Project, method: str) -> 
         )
 
     assert out == "[0, 1, 4, 9]\n"
+
+
+def test_helpers_that_a_task_forks_may_report_its_state(project: Project) -> None:
+    """All at once, and more than fits into the stream between the task and its supervisor."""
+    source = (
+        "from project import *\n"
+        "result = tell_by_helpers.delay(300_000)\n"
+        "end = time.monotonic() + 25\n"
+        "while result.state != 'HELPER-last' and time.monotonic() < end: time.sleep(0.01)\n"
+        "print(result.state, len(result.info)); open('go', 'w').close()\n"
+        "own, codes = result.get(timeout=25)\n"
+        "print(codes, pid.delay().get(timeout=25) == own)"
+    )
+    with project.worker("-c", "1"):
+        out = project.python(source)
+
+    assert out == "HELPER-last 300000\n[0, 0, 0] True\n"

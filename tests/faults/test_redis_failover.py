@@ -1,5 +1,6 @@
 """Failover by sentinels, and a cluster."""
 
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -14,9 +15,10 @@ from liteq.brokers.redis import RedisBroker
 from liteq.exceptions import BrokerUnavailable
 from liteq.model.message import Message
 from liteq.testing import BrokerContract, ManualClock
+from tests import redis_workers
 from tests.e2e.project import TASKS, Project, wait_for
 from tests.faults.test_redis_faults import FILE, done, message, project_on
-from tests.servers import RedisServer, needs_redis, running_cluster, running_sentinels
+from tests.servers import RedisServer, needs_redis, running_cluster, running_sentinels, wait_until
 
 pytestmark = needs_redis
 
@@ -79,8 +81,21 @@ class TestCluster(BrokerContract):
         return broker
 
     def kill_worker(self, broker: Broker, worker: int) -> None:
-        assert isinstance(broker, RedisBroker)
-        broker.server.execute("ZADD", "{liteq}:leases", 0, worker)
+        redis_workers.kill(broker, worker)
+
+    def miss_heartbeats(self, broker: Broker, worker: int) -> None:
+        redis_workers.miss_heartbeats(broker, worker)
+
+    def test_an_open_connection_extends_a_lease(self) -> None:
+        """It is one to the node that the store is on."""
+        owner = redis_workers.end_lease(self.broker, self.worker)
+        assert isinstance(self.broker, RedisBroker)
+        self.broker.server.execute("ZADD", "{liteq}:leases", time.time() - 1, self.worker)
+        assert self.broker.workers() == []
+
+        with self.broker.server.client.pubsub() as pubsub:
+            pubsub.subscribe(f"{{liteq}}:process:{owner}")
+            wait_until(lambda: len(self.broker.workers()) == 1, "the subscription")
 
 
 def test_a_worker_serves_a_cluster(cluster: tuple[list[RedisServer], str], tmp_path: Path) -> None:

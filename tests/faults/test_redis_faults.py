@@ -6,7 +6,8 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -23,8 +24,10 @@ from liteq.model.message import Delivery, Message, new_id
 from liteq.model.outcome import Settlement
 from liteq.states import Phase
 from tests.e2e.project import TASKS, Project, alive, children_of, wait_for
+from tests.faults.namespaces import container
 from tests.faults.proxy import Proxy
 from tests.faults.storage import needs_strace
+from tests.redis_workers import end_lease, miss_heartbeats
 from tests.servers import RedisServer, needs_redis, running_server
 
 pytestmark = [needs_redis, pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")]
@@ -229,6 +232,59 @@ def test_tasks_of_a_claim_with_a_lost_reply_are_not_stuck(
     ours.close()
 
 
+@contextmanager
+def a_broken_connection(proxy: Proxy, is_done: Callable[[], bool]) -> Iterator[None]:
+    """Break all connections when what the block does is done, before its reply comes.
+
+    The server must know the script by then.
+    """
+
+    def break_it() -> None:
+        wait_for(is_done)
+        proxy.mute = False
+        proxy.reset()
+
+    breaker = threading.Thread(target=break_it)
+    proxy.mute = True
+    breaker.start()
+    yield
+    breaker.join()
+
+
+def test_a_settlement_that_is_sent_again_at_once_is_not_refused(
+    proxy: Proxy, behind: str, broker: RedisBroker
+) -> None:
+    ours = connect(behind.replace("timeout=1&", "timeout=20&"))
+    claim = Claim(ours.register("worker", "{}"), ("celery",), 5)
+    broker.enqueue([message("a"), message("b")])
+    a, b = ours.claim(claim)
+    retry = b.message._replace(retries=1)
+    ours.settle([])
+    retried = Settlement(b.receipt, Phase.READY, 1.0, retry=retry, why="retry")
+
+    with a_broken_connection(proxy, lambda: done(broker, ["a"])):
+        settled = ours.settle([success(a), retried])
+
+    assert settled.refused == []
+    assert [len(broker.attempts(id)) for id in ("a", "b")] == [1, 1]
+    assert ours.settle([success(a)]).refused == [a.receipt]
+    ours.close()
+
+
+def test_a_worker_that_is_registered_again_at_once_is_one_worker(
+    proxy: Proxy, behind: str, broker: RedisBroker
+) -> None:
+    ours = connect(behind.replace("timeout=1&", "timeout=20&"))
+    first = ours.register("worker", "{}")
+
+    with a_broken_connection(proxy, lambda: len(broker.workers()) == 2):
+        number = ours.register("worker", "{}")
+
+    assert [each.id for each in broker.workers()] == [first, number]
+    assert ours.register("worker", "{}") == number + 1
+    ours.close()
+
+
 # a server that refuses
 
 
@@ -321,6 +377,54 @@ def test_the_password_reaches_child_processes_and_is_shown_nowhere(tmp_path: Pat
 # workers that fail
 
 
+def test_a_stopped_worker_of_the_same_machine_is_not_robbed_when_its_lease_has_ended(
+    broker: RedisBroker, server: RedisServer, tmp_path: Path
+) -> None:
+    project = project_on(tmp_path, server.url)
+    path = tmp_path / "marks"
+    with project.worker("-n", "sleeper", "-c", "1") as sleeper:
+        (number,) = [each.id for each in broker.workers()]
+        broker.enqueue([message("a", f'[["{path}", 0], {{}}]'.encode(), "project.mark")])
+        (tmp_path / "marks.hold").touch()
+        wait_for(path.exists, "the task")
+        sleeper.send(signal.SIGSTOP)
+        miss_heartbeats(broker, number)
+        with project.worker("-n", "other", "-c", "1") as other:
+            # Several of its rounds of rescue pass, and tasks are run in between.
+            end = time.monotonic() + 3
+            while time.monotonic() < end:
+                sent = message()
+                broker.enqueue([sent])
+                wait_for(partial(done, broker, [sent.id]), "what was sent meanwhile")
+            (tmp_path / "marks.hold").unlink()
+            sleeper.send(signal.SIGCONT)
+            wait_for(lambda: done(broker, ["a"]), "its outcome")
+            assert "rescued" not in other.output
+    assert path.read_text().count("begin") == 1
+    assert len(broker.attempts("a")) == 1
+
+
+@pytest.mark.parametrize("pool", ["solo", "threads", "processes"])
+def test_a_worker_sends_heartbeats_while_a_task_runs(
+    broker: RedisBroker, server: RedisServer, tmp_path: Path, pool: str
+) -> None:
+    project = project_on(tmp_path, server.url)
+    path = tmp_path / "marks"
+    (tmp_path / "marks.hold").touch()
+    with project.worker("-P", pool, "-c", "1"):
+        broker.enqueue([message("a", f'[["{path}", 0], {{}}]'.encode(), "project.mark")])
+        wait_for(path.exists, "the task")
+        beats: set[float] = set()
+
+        def two_came() -> bool:
+            beats.update(each.beat for each in broker.workers())
+            return len(beats) > 2
+
+        wait_for(two_came, "two heartbeats")
+        (tmp_path / "marks.hold").unlink()
+        wait_for(lambda: done(broker, ["a"]), "its end")
+
+
 def test_a_worker_that_was_stopped_too_long_terminates_the_tasks_taken_from_it(
     server: RedisServer, broker: RedisBroker, tmp_path: Path
 ) -> None:
@@ -329,23 +433,63 @@ def test_a_worker_that_was_stopped_too_long_terminates_the_tasks_taken_from_it(
     with project.worker("-n", "sleeper") as sleeper:
         (number,) = [each.id for each in broker.workers()]
         broker.enqueue([message("a", f'[["{path}", 300], {{}}]'.encode(), "project.mark")])
-        wait_for(path.exists, "the task")
+        wait_for(lambda: path.exists() and path.read_text().endswith("\n"), "the task")
         stopped = sleeper.pid
         first = int(path.read_text().split()[1])
         os.kill(stopped, signal.SIGSTOP)
         try:
-            broker.server.execute("ZADD", "{liteq}:leases", 1, number)  # its lease has ended
+            end_lease(broker, number)
             with project.worker("-n", "other"):
                 wait_for(lambda: path.read_text().count("begin") == 2, "the second start")
                 os.kill(stopped, signal.SIGCONT)
                 wait_for(lambda: not alive(first), "the end of the first process")
-                sleeper.wait_for_line("claim lost")
+                sleeper.wait_for_line("the lease of this worker ended")
+                sleeper.wait_for_line(r"Task project.mark\[a\] terminated: another worker has it")
+                assert "revoked" not in sleeper.output
                 record = broker.fetch(["a"])[0]
                 assert record is not None
                 assert record.phase is Phase.RUNNING
                 assert str(record.worker).startswith("other")
         finally:
             os.kill(stopped, signal.SIGCONT)
+
+
+def test_a_worker_that_was_killed_elsewhere_is_noticed(
+    broker: RedisBroker, server: RedisServer, tmp_path: Path
+) -> None:
+    """Its processes cannot be seen from here: its lease ends."""
+    project = project_on(tmp_path, server.url)
+    path = tmp_path / "marks"
+    (tmp_path / "marks.hold").touch()
+    with project.worker("-n", "here", "-Q", "here"), container(project, "-n", "there") as there:
+        broker.enqueue([message("a", f'[["{path}", 0], {{}}]'.encode(), "project.mark")])
+        wait_for(path.exists, "the task")
+        there.kill()
+        wait_for(lambda: broker.fetch(["a"])[0].phase is Phase.READY)  # type: ignore[union-attr]
+    assert [each.outcome for each in broker.attempts("a")] == ["lost"]
+
+
+def test_nobody_is_robbed_when_the_server_was_paused(server: RedisServer, tmp_path: Path) -> None:
+    """For longer than a client waits for a reply. The workers cannot see each other's processes."""
+    broker = connect(server.url + "?timeout=20")
+    project = project_on(tmp_path, server.url)
+    path = tmp_path / "marks"
+    (tmp_path / "marks.hold").touch()
+    with container(project, "-n", "one", "-c", "1"), container(project, "-n", "two", "-c", "1"):
+        sent = [message(id, f'[["{path}", 0], {{}}]'.encode(), "project.mark") for id in ("a", "b")]
+        broker.enqueue(sent)
+        wait_for(lambda: path.exists() and path.read_text().count("begin") == 2, "the tasks")
+        beats = {each.name: each.beat for each in broker.workers()}
+        server.command("CLIENT", "PAUSE", 6500, "ALL")
+        wait_for(
+            lambda: all(each.beat > beats[each.name] + 6.5 for each in broker.workers()),
+            "the heartbeats of both",
+        )
+        (tmp_path / "marks.hold").unlink()
+        wait_for(lambda: done(broker, ["a", "b"]), "their ends")
+    assert path.read_text().count("begin") == 2
+    assert [len(broker.attempts(id)) for id in ("a", "b")] == [1, 1]
+    broker.close()
 
 
 def test_a_worker_goes_on_when_the_store_is_emptied(

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.project import INT, TERM, Project, alive, children_of, wait_for
+from tests.e2e.project import INT, TASKS, TERM, Project, alive, children_of, wait_for
+from tests.servers import needs_redis
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -32,17 +33,20 @@ def shell(project: Project, redirect: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(["/bin/sh", "-c", command], cwd=project.folder, env=project.env)
 
 
+@pytest.mark.parametrize("portable", ["0", "1"])
 @pytest.mark.parametrize(
     "redirect", ["<&- >&- 2>&-", "2>&-", "<&-", ">/dev/full 2>&1", "--logfile log 2>&-"]
 )
 def test_a_worker_without_standard_streams_works_and_ends_in_order(
-    project: Project, redirect: str
+    project: Project, redirect: str, portable: str
 ) -> None:
+    project.env["LITEQ_PORTABLE"] = portable
     worker = shell(project, redirect)
     try:
         assert project.python(ADD) == "5\n"
-        shout = "from project import *; shout.delay('x').get(timeout=25, propagate=False)"
-        project.python(shout)
+        shout = "from project import *; print(shout.delay('x').get(timeout=25))"
+        assert project.python(shout) == "None\n"
+        assert project.python(ADD) == "5\n"
         opened = [Path(f"/proc/{worker.pid}/fd/{fd}").readlink() for fd in range(3)]
         worker.send_signal(INT)
         assert worker.wait(25) == 0
@@ -192,3 +196,52 @@ def test_stop_may_be_called_by_many_threads_at_once(project: Project) -> None:
     )
 
     assert out == "True\n"
+
+
+EMBEDDED = """
+import os, sys
+for fd in range(3): os.close(fd)
+sys.stdout = sys.stderr = None
+from project import *
+with app.Worker(concurrency=1):
+    shout.delay("x").get(timeout=25)
+    sum = add.delay(2, 3).get(timeout=25)
+with open("sum", "w") as file: file.write(str(sum))
+"""
+
+
+@pytest.mark.parametrize("portable", ["0", "1"])
+def test_a_program_without_standard_streams_may_have_a_worker(
+    project: Project, portable: str
+) -> None:
+    project.env["LITEQ_PORTABLE"] = portable
+    project.run("-c", EMBEDDED)
+
+    assert (project.folder / "sum").read_text() == "5"
+
+
+MANY_FILES = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (3000, 3000))
+held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+from project import *
+with app.Worker(pool=sys.argv[1], concurrency=1):
+    for n in range(3):
+        print(add.delay(n, n).get(timeout=25))
+"""
+
+
+@pytest.mark.parametrize("store", ["sqlite", pytest.param("redis", marks=needs_redis)])
+@pytest.mark.parametrize(
+    ("pool", "portable"), [("processes", "0"), ("processes", "1"), ("threads", "0")]
+)
+def test_a_program_with_more_files_open_than_select_can_name_runs_tasks(
+    project: Project, request: pytest.FixtureRequest, pool: str, portable: str, store: str
+) -> None:
+    """As web servers have. `select` takes no descriptor beyond 1023."""
+    project.env["LITEQ_PORTABLE"] = portable
+    if store == "redis":
+        url = request.getfixturevalue("redis_store")
+        project.write("project.py", TASKS.replace("sqlite:///project.db", url))
+
+    assert project.run("-c", MANY_FILES, pool).endswith("0\n2\n4\n")

@@ -66,6 +66,16 @@ def test_what_nobody_has_room_for_is_answered(pace: Batching) -> None:
     assert [each.message.id for each in left] == [str(n) for n in range(10, 100)]
 
 
+def test_a_slot_that_has_not_seen_a_recall_gets_nothing(pace: Batching) -> None:
+    stopped, busy = slots(0, 10)
+    stopped.recalled = True
+    plans, left = pace.share(deliveries(20), (stopped, busy))
+
+    assert pace.room((stopped,)) == 0
+    assert [(slot, len(batch)) for slot, batch in plans] == [(busy, 20)]
+    assert not left
+
+
 def test_a_new_task_travels_alone(pace: Batching) -> None:
     taking = slots(0, 0)
     unknown = [each._replace(message=each.message._replace(task="new")) for each in deliveries(3)]

@@ -44,7 +44,7 @@ class MemoryBroker(Broker):
         self.clock = clock
         self._lock = threading.RLock()
         self._tables = Tables()
-        self._dead: set[int] = set()  # workers, see `mark_dead`
+        self._dead: dict[int, bool] = {}  # workers, see `mark_dead`
         self._tokens = count(1)  # of all tasks, so that no receipt fits a second claim
         self._versions = count(1)  # of all entries, so that no version ever comes again
         self._local = threading.local()
@@ -95,7 +95,7 @@ class MemoryBroker(Broker):
             rescued = []
             for worker in [each for each in tables.active_workers() if each.id in self._dead]:
                 held = [self._delivery(record) for record in tables.claimed_by(worker.id)]
-                released, settlements = decide(worker.info, held)
+                released, settlements = decide(worker.info, held, self._dead[worker.id])
                 for record in filter(None, map(tables.claimed, released)):
                     self._take_back(record)
                 for settlement in settlements:
@@ -225,10 +225,10 @@ class MemoryBroker(Broker):
                 self._take_back(record)
             self._stop(worker)
 
-    def mark_dead(self, worker: int) -> None:
-        """Treat a worker as if its process had been killed. For tests."""
+    def mark_dead(self, worker: int, *, with_machine: bool = False) -> None:
+        """Treat a worker as if its process had been killed, or its machine. For tests."""
         with self._lock:
-            self._dead.add(worker)
+            self._dead[worker] = with_machine
 
     # waiting
 

@@ -97,11 +97,9 @@ class MemoryDependents(Dependents):
         """Let the task `id` wait for what was sent in its place."""
         place = self._tables.places.get(id, ALONE)
         waited = place.waits if place.barrier else None
-        if after.waits is not None:
-            place = place._replace(waits=after.waits, barrier=after.barrier)
+        place = place.replaced(after)
         record = self._tables.tasks[id]
         self._put(record._replace(waits=place.waits, barrier=place.barrier, on_failure=0))
-        place = place._replace(takes=after.takes, on_failure=0, followed=True)
         self._tables.places[id] = place
         if waited is not None:
             self.release(waited)

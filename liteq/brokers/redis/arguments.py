@@ -76,8 +76,10 @@ def settlement_args(settlement: Settlement, *, again: bool) -> Arguments:
     id, token = settlement.receipt
     args: Arguments = [id, token, int(settlement.phase), int(again), len(fields), *fields]
     if settlement.retry is None:
-        return [*args, or_empty(settlement.keep_until)]
-    return [*args, *_next_attempt_args(settlement, settlement.retry)]
+        args.append(or_empty(settlement.keep_until))
+    else:
+        args += _next_attempt_args(settlement, settlement.retry)
+    return [len(args), *args]
 
 
 def field_args(**fields: str | bytes | float | bool | None) -> Arguments:

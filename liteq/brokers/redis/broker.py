@@ -1,13 +1,13 @@
 """The verbs of the port on Redis. Each verb runs one script; `scripts/head.lua` names the keys."""
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from math import inf
-from typing import Any
+from typing import Any, TypeVar
 
-from ...exceptions import SecurityError
+from ...exceptions import BrokerError
 from ...model.entry import Entry, Fired, Firing
 from ...model.graph import Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
@@ -26,24 +26,43 @@ from ..base import (
     WorkerInfo,
 )
 from ..listeners import LocalListener
-from ..transfer import Movable, TransferBatch
+from ..transfer import Arrival, Movable, TransferBatch
 from .arguments import Arguments, claim_args, graph_args, messages_args, settlement_args
-from .bulks import graph_parts, is_large, message_parts, send_bulk, transfer_parts
+from .bulks import (
+    finish_bulks,
+    graph_parts,
+    is_large,
+    message_parts,
+    send_bulk,
+    store_part,
+    transfer_parts,
+)
 from .checkup import find_faults, gather_facts, warn_of_risks
 from .clock import ServerClock
+from .deliveries import sort_out
 from .indexes import id_pages, ids_in, matches
 from .inputs import read_group
 from .listeners import Subscription
 from .location import RedisLocation
-from .moving import batch_args
+from .moving import arrivals_args, arrivals_of, batch_args
 from .packer import Packer
 from .packing import pack_message
 from .registry import WorkerRegistry
-from .replies import attempts_of, delivery_of, fields_of, record_of
-from .rescue import DeadWorker, dead_workers
+from .replies import (
+    Stored,
+    attempts_of,
+    counts_of,
+    delivery_of,
+    receipts_of,
+    stored_or_error,
+    texts_of,
+)
+from .rescue import DeadWorker, Proof, dead_workers
 from .schedules import entry_args, entry_of, firing_args
 from .server import Server
-from .signing import Signed, Signing, Unsigned, settle_as_dead
+from .signing import UNSIGNED, End, Signed, Signing
+
+T = TypeVar("T")
 
 _PAGE = 500  # tasks that one script reads or changes
 _DUE = 500  # tasks made ready by one script, so that the server is never busy for long
@@ -55,6 +74,7 @@ class RedisBroker(Movable):
     """A store on a Redis server."""
 
     default_serializer = "json"  # others may be able to write to the server
+    beat_every = 2.0  # seconds; see LEASE in scripts/leases.lua
 
     def __init__(self, location: RedisLocation, clock: Clock) -> None:
         self.location = location
@@ -62,9 +82,9 @@ class RedisBroker(Movable):
         self.server: Server = Server(location)
         # Users' times are the server's, unless a test hands in a clock of its own.
         self.clock: Clock = ServerClock(self.server) if clock is system_clock else clock
-        self._signing: Signing = Unsigned()
+        self._signing: Signing = UNSIGNED
         self._registry = WorkerRegistry(self.server)
-        self._work = Subscription(self.server, f"{location.prefix}:news:work")
+        self._work = Subscription(self.server, f"{location.prefix}:news:work", shows_process=True)
         self._results = Subscription(self.server, f"{location.prefix}:news:results")
         self._local = threading.local()  # the thread's listener for results
         self._claiming = threading.Lock()
@@ -76,7 +96,7 @@ class RedisBroker(Movable):
         return self.location.address
 
     def sign(self, key: str | bytes) -> None:
-        self._signing = Signed(Signer(key))
+        self._signing = Signed(Signer(key), self.location.identity)
         self.trusted = True
 
     # sending
@@ -125,7 +145,7 @@ class RedisBroker(Movable):
         while True:
             next_look, bulk = self._run("promote", _DUE)
             if bulk is not None:
-                self._run("store_part", bulk)
+                store_part(self.server, self.clock, bulk)
                 return self.clock()  # so that a worker does other things between two parts
             if next_look is None:
                 return None
@@ -139,17 +159,19 @@ class RedisBroker(Movable):
         return [record for record in self.fetch(ids) if record]
 
     def to_terminate(self, worker: int) -> list[ToTerminate]:
-        reply = _decoded(self._run("to_terminate", worker))
-        claims = zip(reply[::2], reply[1::2], strict=True)
-        return [ToTerminate(Receipt(id, int(token)), id) for id, token in claims]
+        revoked, lost = map(receipts_of, self._run("to_terminate", worker))
+        return [
+            *(ToTerminate(receipt, str(receipt.key)) for receipt in revoked),
+            *(ToTerminate(receipt, str(receipt.key), lost=True) for receipt in lost),
+        ]
 
     # results
 
     def fetch(self, ids: Sequence[str]) -> list[Record | None]:
-        return [record and self._signing.record_or_error(record) for record in self._stored(ids)]
+        return [found and self._signing.record_or_error(*found) for found in self._stored(ids)]
 
     def report(self, id: str, state: str, meta: bytes, serializer: str) -> bool:
-        data = self._signing.sign_result(id, meta, serializer)
+        data = self._signing.sign_result(meta, End(id, Phase.RUNNING, state, serializer))
         return bool(self._run("report", id, state, data, serializer))
 
     def forget(self, ids: Sequence[str]) -> int:
@@ -173,16 +195,16 @@ class RedisBroker(Movable):
     ) -> list[str]:
         how = ("" if keep is None else keep, int(terminate))
         once = list(dict.fromkeys(ids))
-        return [id for part in _chunks(once) for id in _decoded(self._run("cancel", *how, *part))]
+        return [id for part in _chunks(once) for id in texts_of(self._run("cancel", *how, *part))]
 
     def revive(self, ids: Sequence[str]) -> list[str]:
         revived: list[str] = []
         for part in _chunks(list(dict.fromkeys(ids))):
             args: Arguments = []
-            for record in filter(None, self._stored(part)):
-                fresh = record.message._replace(retries=0, eta=None, expires=None)
+            for found in filter(None, self._stored(part)):
+                fresh = found.record.message._replace(retries=0, eta=None, expires=None)
                 args += (fresh.id, pack_message(fresh))
-            revived += _decoded(self._run("revive", *args))
+            revived += texts_of(self._run("revive", *args))
         return revived
 
     def sweep(self, limit: int) -> int:
@@ -192,10 +214,10 @@ class RedisBroker(Movable):
 
     def schedule(self, entries: Sequence[Entry]) -> list[str]:
         args = [arg for entry in entries for arg in entry_args(entry, self._signing)]
-        return _decoded(self._run("schedule", *args)) if args else []
+        return texts_of(self._run("schedule", *args)) if args else []
 
     def unschedule(self, names: Sequence[str]) -> list[str]:
-        return _decoded(self._run("unschedule", *names)) if names else []
+        return texts_of(self._run("unschedule", *names)) if names else []
 
     def schedules(self, due_by: float | None = None) -> list[Entry]:
         replies = self._run("schedules", inf if due_by is None else due_by)
@@ -208,7 +230,7 @@ class RedisBroker(Movable):
 
     def fire(self, firings: Sequence[Firing]) -> list[Fired]:
         args = [arg for firing in firings for arg in firing_args(firing, self._signing)]
-        return list(map(Fired, _decoded(self._run("fire", *args)))) if args else []
+        return list(map(Fired, texts_of(self._run("fire", *args)))) if args else []
 
     # workers
 
@@ -249,13 +271,7 @@ class RedisBroker(Movable):
     # what tools ask
 
     def counts(self) -> list[QueueCount]:
-        reply = self.server.execute("HGETALL", f"{self.location.prefix}:counts")
-        fields = reply if isinstance(reply, dict) else fields_of(reply)  # a cluster's client: dict
-        counts = []
-        for field, tasks in fields.items():
-            phase, _, queue = field.decode().partition(":")
-            counts.append(QueueCount(queue, Phase(int(phase)), int(tasks)))
-        return sorted(counts)
+        return counts_of(self.server.execute("HGETALL", f"{self.location.prefix}:counts"))
 
     def listing(
         self,
@@ -322,11 +338,19 @@ class RedisBroker(Movable):
         else:
             self._run("unpack", *batch_args(batch, self._signing))
 
-    def discard(self, batch: TransferBatch) -> None:
-        for ids in _chunks([each.record.message.id for each in batch.transfers]):
-            self._run("discard", len(ids), *ids)
-        for groups in _chunks([each.group.id for each in batch.groups]):
-            self._run("discard", 0, *groups)
+    def arrived(self) -> list[Arrival]:
+        # What was sent in steps has arrived, whether or not all of it is stored by now.
+        finish_bulks(self.server, self.clock)
+        return arrivals_of(self.server.execute("HKEYS", f"{self.location.prefix}:arrived"))
+
+    def confirm(self, arrivals: Sequence[Arrival]) -> None:
+        for part in _chunks(arrivals):
+            self._run("confirm", *arrivals_args(part))
+
+    def discard(self, arrivals: Sequence[Arrival]) -> None:
+        # Groups last: one is deleted once none of its members is left.
+        for part in _chunks(sorted(arrivals, key=lambda each: each.created is None)):
+            self._run("discard", *arrivals_args(part))
 
     # inside
 
@@ -338,26 +362,32 @@ class RedisBroker(Movable):
         return claim_args(claim, self._last_tokens.get(claim.worker, 0))
 
     def _deliveries(self, claim: Claim, replies: list[Any]) -> list[Delivery]:
-        """Return what was claimed. Tasks that are not genuine are settled as dead instead."""
-        if not replies:
-            return []
-        read = partial(read_group, self.server, self.clock)
-        claimed = [delivery_of(reply, read) for reply in replies]
-        self._last_tokens[claim.worker] = max(delivery.receipt.token for delivery in claimed)
-        genuine, rejected = self._verified(claimed)
-        if rejected:
-            self.settle(rejected)
-        return genuine
-
-    def _verified(self, deliveries: Iterable[Delivery]) -> tuple[list[Delivery], list[Settlement]]:
-        """Return those that are genuine, and the settlements of the others, which are dead."""
-        genuine, rejected = [], []
-        for delivery in deliveries:
+        """Return what was claimed. What cannot be read, or is not genuine, is set aside."""
+        claimed, others = self._take(claim, replies)
+        while others and len(claimed) < claim.limit:
+            # Behind what was set aside others may be ready.
+            more = claim._replace(limit=claim.limit - len(claimed))
             try:
-                genuine.append(self._signing.verify_delivery(delivery))
-            except SecurityError as exc:
-                rejected.append(settle_as_dead(delivery, exc, self.clock()))
-        return genuine, rejected
+                found, others = self._take(more, self._run("claim", *self._claim_args(more)))
+            except BrokerError:
+                if not claimed:
+                    raise
+                break  # what it has claimed is handed out again, by the next claim
+            claimed += found
+        return claimed
+
+    def _take(self, claim: Claim, replies: list[Any]) -> tuple[list[Delivery], bool]:
+        """Return the deliveries that can be run, and whether others were set aside."""
+        if not replies:
+            return [], False
+        read = partial(read_group, self.server, self.clock)
+        decode = partial(delivery_of, signing=self._signing, read_group=read)
+        good, bad = sort_out(replies, decode, self.clock)
+        if bad:
+            self.settle(bad)
+        # Only now: until it is noted that they have reached us, they are handed out again.
+        self._last_tokens[claim.worker] = max(int(token) for _, token, *_ in replies)
+        return good, bool(bad)
 
     def _take_back(self, worker: DeadWorker, decide: DecideRescue) -> list[str]:
         """Take back what a dead worker holds, as `decide` says; return the ids of those tasks.
@@ -367,10 +397,12 @@ class RedisBroker(Movable):
         its token. Messages are written as they were read, and errors as text: this process may
         not have the key that their application signs with.
         """
-        held = list(map(delivery_of, self._run("held", worker.number)))
-        released, settlements = decide(worker.info, held)
-        args: Arguments = [worker.number, int(worker.proven), len(held)]
-        args += (delivery.receipt.token for delivery in held)
+        info, replies = self._run("held", worker.number)
+        held, unreadable = sort_out(replies, partial(delivery_of, signing=UNSIGNED), self.clock)
+        released, settlements = decide(info.decode(errors="replace"), held, worker.with_machine)
+        settlements = [*settlements, *unreadable]
+        args: Arguments = [worker.number, int(worker.proof is Proof.EXITED), len(replies)]
+        args += (token for _, token, *_ in replies)
         args.append(len(released))
         for receipt in released:
             args += receipt
@@ -396,11 +428,11 @@ class RedisBroker(Movable):
         self._unconfirmed -= receipts
         return Settled([settlements[n].receipt for n in refused], claimed)
 
-    def _stored(self, ids: Sequence[str]) -> list[Record | None]:
-        """Return records as they are stored: not verified."""
-        found: list[Record | None] = []
+    def _stored(self, ids: Sequence[str]) -> list[Stored | None]:
+        """Return tasks as they are stored: not verified."""
+        found: list[Stored | None] = []
         for part in _chunks(ids):
-            found += map(record_of, part, self._run("fetch", *part))
+            found += map(stored_or_error, part, self._run("fetch", *part))
         return found
 
     def _sorted_ids(self, key: str, id: str) -> list[str]:
@@ -410,11 +442,7 @@ class RedisBroker(Movable):
         return [count.queue for count in self.counts()]
 
 
-def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Yield `ids` in chunks that one script takes, so that the server is never busy for long."""
-    for start in range(0, len(ids), _PAGE):
-        yield ids[start : start + _PAGE]
-
-
-def _decoded(replies: Sequence[bytes]) -> list[str]:
-    return [reply.decode() for reply in replies]
+def _chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Yield `values` in chunks for one script each, so that the server is never busy for long."""
+    for start in range(0, len(values), _PAGE):
+        yield values[start : start + _PAGE]

@@ -3,21 +3,27 @@
 Their parts are kept unread until all are there. Then one short script sends the bulk: nobody sees
 anything of it before, and all of it is stored from then on. What is left of the work, to read the
 parts one by one, is done by the sender; or by a worker, should the sender be killed.
+
+A task that cannot be stored, because another program has written what the server cannot use into a
+key that it needs, costs no other.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
-from ...exceptions import BrokerFull, BrokerUnavailable
+from ...exceptions import BrokerError, BrokerFull, BrokerUnavailable
 from ...model.graph import Graph
 from ...model.message import Message, new_id
 from ...states import Phase
 from ...support.clock import Clock
-from ..transfer import TransferBatch
+from ..transfer import KEEP_ARRIVALS, TransferBatch
 from .arguments import Arguments, group_args, message_args, place_fields
-from .moving import moved_group_args, transfer_args
+from .moving import arrivals_args, moved_group_args, transfer_args
 from .server import Argument, Server
 from .signing import Signing
+
+_logger = logging.getLogger("liteq.broker")
 
 _MOST = 500  # tasks in one part: the server stores them in some 10 ms
 _LARGEST = 2**20  # bytes in one part, unless one task alone is larger
@@ -63,6 +69,8 @@ def transfer_parts(batch: TransferBatch, signing: Signing) -> Iterator[bytes]:
                 if (transfer.record.phase in (Phase.SCHEDULED, Phase.READY)) is can_run
             ),
         )
+    keep: Arguments = [int(KEEP_ARRIVALS)]
+    yield from _parts("arrivals", ([*keep, *arrivals_args([each])] for each in batch.arrivals))
     yield from _parts("complete_groups", ([moved.group.id] for moved in batch.groups))
 
 
@@ -85,16 +93,35 @@ def send_bulk(
             f"{server.location.url} has lost a part of {tasks} tasks before the last one came; "
             "none of them is stored: send them again"
         )
+    why = None
     with suppress(BrokerUnavailable):  # it was sent, so a worker stores what is left
-        while server.run("store_part", clock(), id):
-            pass
+        left = n
+        while left:
+            left, failed = store_part(server, clock, id)
+            why = failed or why
     server.run_replicated("store_part", clock(), id)  # waits for replicas: nothing is left
+    if why is not None:
+        raise BrokerError(f"{server.location.url}: not all of {tasks} tasks could be stored: {why}")
+
+
+def store_part(server: Server, clock: Clock, bulk: str | bytes) -> tuple[int, str | None]:
+    """Store the next part of a bulk that was sent.
+
+    Returns how many parts are left, and why something of the bulk could not be stored so far.
+    """
+    left, failed = server.run("store_part", clock(), bulk)
+    if failed is None:
+        return left, None
+    why = failed.decode(errors="backslashreplace")
+    if not left:
+        _logger.warning("of what was sent together not all could be stored: %s", why)
+    return left, why
 
 
 def finish_bulks(server: Server, clock: Clock) -> None:
     """Store what is left of the bulks that were sent."""
     while bulk := server.execute("LINDEX", f"{server.location.prefix}:bulks", 0):
-        server.run("store_part", clock(), bulk)
+        store_part(server, clock, bulk)
 
 
 def _parts(kind: str, things: Iterable[Arguments]) -> Iterator[bytes]:
@@ -102,12 +129,12 @@ def _parts(kind: str, things: Iterable[Arguments]) -> Iterator[bytes]:
     head = _packed(kind)
     packed, texts, n, size = [head], 1, 0, 0
     for thing in things:
-        data = b"".join(map(_packed, thing))
+        data = b"".join(map(_packed, [len(thing), *thing]))
         if n and (n == _MOST or size + len(data) > _LARGEST):
             yield _list_of(texts, packed)
             packed, texts, n, size = [head], 1, 0, 0
         packed.append(data)
-        texts += len(thing)
+        texts += 1 + len(thing)
         n += 1
         size += len(data)
     if n:

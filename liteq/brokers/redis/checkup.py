@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from ...exceptions import BrokerError
 from ..base import Finding, QueueCount
+from .rescue import dead_workers
 from .server import Server
 
 _logger = logging.getLogger("liteq.broker")
@@ -25,14 +26,13 @@ class ServerFacts(NamedTuple):
     snapshots: str | None  # when it saves them; empty: never; None: it does not say
     last_save_failed: bool
     delayed_writes: int  # how often a slow disk made it reply before it wrote its log
-    dead_workers: int  # whose lease has ended
+    dead_workers: int
     tasks: dict[str, int]  # by phase
 
 
 def gather_facts(server: Server, counts: Sequence[QueueCount]) -> ServerFacts:
     """Return the facts of `server`; `counts` are those of its tasks."""
     info = _info(server)
-    expired_workers, _ = server.run("dead_workers", 0.0, "")
     tasks: Counter[str] = Counter()
     for count in counts:
         tasks[count.phase.name.lower()] += count.tasks
@@ -48,7 +48,7 @@ def gather_facts(server: Server, counts: Sequence[QueueCount]) -> ServerFacts:
         last_save_failed="err"
         in (info.get("rdb_last_bgsave_status"), info.get("aof_last_write_status")),
         delayed_writes=int(info.get("aof_delayed_fsync", 0)),
-        dead_workers=len(expired_workers),
+        dead_workers=sum(1 for _ in dead_workers(server, 0.0)),
         tasks=dict(tasks),
     )
 
@@ -100,7 +100,7 @@ def _findings(facts: ServerFacts) -> Iterator[Finding]:
     if facts.dead_workers:
         yield Finding(
             "note",
-            f"the lease of {facts.dead_workers} workers has ended",
+            f"{facts.dead_workers} workers are dead",
             "the next worker takes back what they held, or liteq doctor --repair now",
         )
 

@@ -2,7 +2,16 @@
 
 from redis import exceptions as redis_errors
 
-from ...exceptions import BrokerError, BrokerFull, BrokerUnavailable, BrokerUnreachable
+from ...exceptions import (
+    BrokerError,
+    BrokerFull,
+    BrokerRefused,
+    BrokerUnavailable,
+    BrokerUnreachable,
+)
+
+REFUSED = (UnicodeEncodeError, redis_errors.DataError)
+"""What redis-py raises for a value that no command can hold."""
 
 # By the error code, the first word of the server's reply.
 _CURES = {
@@ -50,6 +59,11 @@ def code_of(exc: Exception) -> str:
 
 def translate(exc: Exception, url: str) -> BrokerError:
     """Return the error to raise instead of `exc`: what is wrong, where, and the cure."""
+    if isinstance(exc, REFUSED) or "Protocol error" in str(exc):
+        # The server ends the connection over an argument that is longer than it allows.
+        return BrokerRefused(
+            f"{url} does not take this value ({exc}): see proto-max-bulk-len of the server"
+        )
     code = code_of(exc)
     if code:
         return _CLASSES.get(code, BrokerUnavailable)(f"{url}: {_CURES[code]} ({exc})")

@@ -13,6 +13,7 @@ from typing import Any
 from ...model.message import Record
 from ...model.options import has_one_of
 from ...states import Phase
+from .replies import texts_of
 from .server import Server
 
 _STEP = 5000  # members that one script looks at, so that the server is never busy for long
@@ -34,12 +35,13 @@ def id_pages(
     """
     members: Iterator[bytes] = merge(*_sources(server, phases, queues, size))
     if up_to is not None:
-        members = takewhile(lambda member: _seq(member) <= up_to, members)
+        last_seq = b"%0*d" % (_SEQ, up_to)
+        members = takewhile(lambda member: member[:_SEQ] <= last_seq, members)
     page: list[str] = []
     last = b""
     for member in members:
         if member != last:  # it may have gone from one phase to another meanwhile
-            page.append(member[_SEQ:].decode())
+            page.append(member[_SEQ:].decode(errors="backslashreplace"))
         last = member
         if len(page) == size:
             yield page
@@ -52,7 +54,7 @@ def ids_in(server: Server, key: str) -> list[str]:
     """Return all members of an index whose members are ids, by score."""
     found: list[str] = []
     while page := server.execute("ZRANGE", key, len(found), len(found) + _STEP - 1):
-        found += map(bytes.decode, page)
+        found += texts_of(page)
     return found
 
 
@@ -101,10 +103,12 @@ def _scores(server: Server, key: str) -> Iterator[str]:
 
 def _of_score(server: Server, key: str, score: str, size: int) -> Iterator[bytes]:
     """Yield the members of one score, `size` at a time. Those that leave meanwhile do no harm."""
-    last = 0
+    last = b""
     while page := server.run("members_of_score", 0.0, key, score, last, size):
+        if page[-1] <= last:
+            return  # the server's locale has another order for what another program wrote
         yield from page
-        last = _seq(page[-1])
+        last = page[-1]
 
 
 def _oldest(server: Server, key: str, size: int) -> Iterator[bytes]:
@@ -113,22 +117,20 @@ def _oldest(server: Server, key: str, size: int) -> Iterator[bytes]:
     All of it is looked at to find the first `size`, and again for more. Each time there are more of
     them, so that the whole of a million is looked at seven times, and not two thousand times.
     """
-    last = 0
+    last = b""
     while found := _oldest_after(server, key, last, size):
+        if found[-1] <= last:
+            return  # see `_of_score`
         yield from found
-        last = _seq(found[-1])
+        last = found[-1]
         size *= 4
 
 
-def _oldest_after(server: Server, key: str, last: int, size: int) -> list[bytes]:
-    """Return the `size` members that are next to the place `last` in the order of sending."""
+def _oldest_after(server: Server, key: str, last: bytes, size: int) -> list[bytes]:
+    """Return the `size` members that are next to the member `last` in the order of sending."""
     found: list[bytes] = []
     for start in range(0, server.execute("ZCARD", key), _STEP):
-        before = _seq(found[-1]) if len(found) == size else 10**_SEQ
+        before = found[-1] if len(found) == size else b""
         bounds = (start, start + _STEP - 1, last, before)
         found = nsmallest(size, found + server.run("members_between", 0.0, key, *bounds))
     return found
-
-
-def _seq(member: bytes) -> int:
-    return int(member[:_SEQ])

@@ -12,6 +12,7 @@ from typing import Any
 from weakref import WeakSet
 
 from ..listeners import LocalListener
+from ..owners import this_process
 from .server import Server
 
 _POLL = 1.0  # seconds; all times here are
@@ -21,11 +22,16 @@ _RECONNECT_AFTER = 0.5
 
 
 class Subscription:
-    """A subscription to one channel, in a thread that runs while there are open listeners."""
+    """A subscription to one channel, in a thread that runs while there are open listeners.
 
-    def __init__(self, server: Server, channel: str) -> None:
+    With `shows_process` also to a channel that is named after this process. So while its connection
+    is open the server knows that the process exists, see scripts/leases.lua.
+    """
+
+    def __init__(self, server: Server, channel: str, *, shows_process: bool = False) -> None:
         self._server = server
         self._channel = channel
+        self._shows_process = shows_process
         self._lock = threading.Lock()
         self._listeners: WeakSet[LocalListener] = WeakSet()
         self._thread: threading.Thread | None = None
@@ -61,7 +67,7 @@ class Subscription:
             pubsub = None
             try:
                 pubsub = self._server.client.pubsub()
-                pubsub.subscribe(self._channel)
+                pubsub.subscribe(*self._channels())
                 self._receive(pubsub)
             except Exception:  # noqa: BLE001 - whatever it is: those that wait also poll
                 self._subscribed.set()
@@ -70,6 +76,11 @@ class Subscription:
                 if pubsub is not None:
                     with suppress(Exception):
                         pubsub.close()
+
+    def _channels(self) -> list[str]:
+        if not self._shows_process:
+            return [self._channel]
+        return [self._channel, f"{self._server.location.prefix}:process:{this_process()}"]
 
     def _receive(self, pubsub: Any) -> None:
         last_message = last_ping = time.monotonic()

@@ -56,6 +56,15 @@ class RedisLocation(NamedTuple):
         """Return what all keys begin with. The braces put them into one slot of a cluster."""
         return f"{{liteq:{self.name}}}" if self.name else "{liteq}"
 
+    @property
+    def identity(self) -> str:
+        """Return what signatures call the store.
+
+        It is the same by every URL that leads there, to its replicas and its backups, and does not
+        come from the server. So it tells the stores on one server apart, but not two servers.
+        """
+        return f"{self.db}/{self.prefix}"
+
 
 def locate(url: str) -> RedisLocation:
     """Parse the URL of a Redis store; see docs/guides/redis.md. Raises ConfigurationError."""

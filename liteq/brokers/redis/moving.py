@@ -1,54 +1,90 @@
 """Tasks that are moved from this store to another one, or to this one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 
+from ...exceptions import SecurityError
 from ...model.graph import Group, Place
 from ...model.message import Attempt
-from ..transfer import MovedGroup, Transfer, TransferBatch
+from ..stored import UNREADABLE
+from ..transfer import (
+    KEEP_ARRIVALS,
+    Arrival,
+    Left,
+    MovedGroup,
+    Transfer,
+    TransferBatch,
+    unreadable,
+)
 from .arguments import Arguments, field_args, group_args, or_empty, place_fields
 from .packing import pack_message
-from .replies import fields_of, moment, record_of
-from .signing import Signing
+from .replies import attempts_of, fields_of, moment, stored_of
+from .signing import Signing, end_of
 
 
 def transfer_of(
-    id: str, reply: list[bytes], attempts: Sequence[Attempt], signing: Signing
-) -> Transfer:
+    id: str, reply: list[bytes], attempts: list[bytes], signing: Signing
+) -> Transfer | Left:
     """Return a task with all that is known of it, from fetch.lua."""
-    record = record_of(id, reply)
-    assert record is not None
-    fields = fields_of(reply)
-    place = Place(
-        waits=record.waits,
-        barrier=record.barrier,
-        on_failure=record.on_failure,
-        takes=b"takes" in fields,
-        group=record.group,
-        position=record.position,
-        followed=b"tied" in fields,
-        delay=float(fields[b"delay"]) if b"delay" in fields else None,
-    )
-    return Transfer(signing.verify_record(record), place, list(attempts))
+    try:
+        stored = stored_of(id, reply)
+        record = signing.verify_record(*stored)
+        return Transfer(record, stored.place, attempts_of(attempts)).checked()
+    except SecurityError as exc:
+        return Left(id, str(exc), _place_in(reply))
+    except UNREADABLE as exc:
+        return Left(id, unreadable(exc), _place_in(reply))
+
+
+def batch_of(found: Iterable[Transfer | Left], groups: list[MovedGroup]) -> TransferBatch:
+    """Return what was found as a batch."""
+    transfers, left = [], []
+    for each in found:
+        if isinstance(each, Left):
+            left.append(each)
+        else:
+            transfers.append(each)
+    return TransferBatch(transfers, groups, left)
+
+
+def workflows_of(
+    found: Iterable[Transfer | Left], groups: Mapping[str, MovedGroup | None]
+) -> TransferBatch:
+    """Return what belongs to workflows as a batch; None is a group that cannot be read."""
+    unreadable_ids = {id for id, moved in groups.items() if moved is None}
+    readable = [moved for moved in groups.values() if moved is not None]
+    return batch_of((_unless_in(unreadable_ids, each) for each in found), readable)
 
 
 def batch_args(batch: TransferBatch, signing: Signing) -> Arguments:
     """Return tasks and groups of another store. Read by unpack.lua."""
-    args: Arguments = [len(batch.transfers)]
+    args: Arguments = [int(KEEP_ARRIVALS), len(batch.transfers)]
     for transfer in batch.transfers:
         args += transfer_args(transfer, signing)
     args.append(len(batch.groups))
     for moved in batch.groups:
         args += moved_group_args(moved)
+    return args + arrivals_args(batch.arrivals)
+
+
+def arrivals_args(arrivals: Iterable[Arrival]) -> Arguments:
+    """Return arrivals. Read by unpack.lua, discard.lua and confirm.lua."""
+    args: Arguments = []
+    for id, created in arrivals:
+        args += (id, or_empty(created))
     return args
+
+
+def arrivals_of(fields: Iterable[bytes]) -> list[Arrival]:
+    """Return arrivals, from the fields of the hash `arrived`."""
+    pairs = (field.decode().rpartition("\n") for field in fields)
+    return [Arrival(id, float(created) if created else None) for id, _, created in pairs]
 
 
 def transfer_args(transfer: Transfer, signing: Signing) -> Arguments:
     """Return a task of another store. Read by scripts/moving.lua."""
     record, place, attempts = transfer
-    message = signing.sign_message(record.message)
-    result = record.result
-    if result is not None:
-        result = signing.sign_result(message.id, result, record.result_serializer or "")
+    message = signing.sign_message(record.message, place)
+    result = signing.sign_result(record.result, end_of(record), tied=place.tied)
     fields = field_args(
         queue=message.queue,
         message=pack_message(message),
@@ -80,21 +116,47 @@ def moved_group_args(moved: MovedGroup) -> Arguments:
     return [*group_args(moved.group), *outcome]
 
 
-def moved_group_of(id: str, reply: list[bytes]) -> MovedGroup:
-    """Return a group with its state, from groups.lua."""
+def moved_group_of(id: str, reply: list[bytes] | None) -> MovedGroup | None:
+    """Return a group with its state, from groups.lua; None for one that cannot be read."""
+    if reply is None:
+        return None
     fields = fields_of(reply)
-    group = Group(
-        id=id,
-        outer=fields[b"outer"].decode() or None,
-        position=int(fields[b"position"]),
-        forgiving=fields[b"forgiving"] == b"1",
-    )
     blame = fields.get(b"blame")
-    return MovedGroup(
-        group,
-        closed=moment(fields.get(b"closed")),
-        blame=None if blame is None else blame.decode(),
-        released=b"released" in fields,
+    try:
+        group = Group(
+            id=id,
+            outer=fields[b"outer"].decode() or None,
+            position=int(fields[b"position"]),
+            forgiving=fields[b"forgiving"] == b"1",
+        )
+        return MovedGroup(
+            group,
+            closed=moment(fields.get(b"closed")),
+            blame=None if blame is None else blame.decode(),
+            released=b"released" in fields,
+        )
+    except UNREADABLE:
+        return None
+
+
+def _unless_in(groups: set[str], found: Transfer | Left) -> Transfer | Left:
+    """Return a task of a workflow; as left if it is in one of `groups`, or waits for it."""
+    place = found.place
+    if place.group not in groups and not (place.barrier and place.waits in groups):
+        return found
+    id = found.id if isinstance(found, Left) else found.record.message.id
+    return Left(id, "the group that it is in, or waits for, cannot be read", place)
+
+
+def _place_in(reply: list[bytes]) -> Place:
+    """Return what a task that cannot be read says of its place in a workflow."""
+    fields = fields_of(reply)
+    waits, group = fields.get(b"waits"), fields.get(b"group")
+    return Place(
+        waits=None if waits is None else waits.decode(errors="replace"),
+        barrier=b"barrier" in fields,
+        group=None if group is None else group.decode(errors="replace"),
+        followed=b"tied" in fields,
     )
 
 

@@ -8,9 +8,12 @@ import json
 from functools import lru_cache
 from typing import Any
 
+from ...exceptions import InvalidTaskError
+from ...model.checks import check_message, check_texts
 from ...model.message import Message
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_FIELDS = len(Message._fields) - 2  # without the id and the payload
 _DEFAULTS = tuple(Message._field_defaults.values())
 
 
@@ -21,7 +24,10 @@ def pack_message(message: Message) -> bytes:
 
 
 def unpack_message(id: str, data: bytes) -> Message:
-    """Return the message that `pack_message` was given."""
+    """Return the message that `pack_message` was given.
+
+    Raises InvalidTaskError for what it has not packed.
+    """
     head, _, payload = data.partition(b"\n")
     task, *rest = _unpack_head(head)
     return Message(id, task, payload, *rest)
@@ -41,4 +47,12 @@ def _pack_head(*fields: Any) -> bytes:
 
 @lru_cache(4096)
 def _unpack_head(head: bytes) -> tuple[Any, ...]:
-    return tuple(json.loads(head))
+    try:
+        # A newer version may have added fields at the end: they are not for this one.
+        task, *rest = json.loads(head)[:_FIELDS]
+        message = Message("", task, b"", *rest)
+    except (TypeError, ValueError, LookupError, RecursionError) as exc:
+        raise InvalidTaskError(f"what it was sent with cannot be read: {exc}") from exc
+    check_message(message)
+    check_texts(message)
+    return (task, *rest)

@@ -2,11 +2,12 @@
 
 import logging
 import os
+from math import isfinite
 from typing import Any, NamedTuple
 
 from ..base import WorkerInfo
 from ..owners import Owner, this_process
-from .rescue import is_gone
+from .rescue import proof_of_death
 from .server import Server
 
 _logger = logging.getLogger("liteq.broker")
@@ -51,12 +52,29 @@ class WorkerRegistry:
 
     def live_workers(self, now: float) -> list[WorkerInfo]:
         """Return the workers that are alive, by number."""
-        return sorted(filter(None, map(_worker_info, self._server.run("live_workers", now))))
+        return sorted(filter(None, map(_live_worker, self._server.run("leased_workers", now))))
 
 
-def _worker_info(reply: list[Any]) -> WorkerInfo | None:
-    """Return a worker, from live_workers.lua; None if its process is proven to be gone."""
-    id, name, pid, host, started, beat, info, owner = (part.decode() for part in reply)
-    if owner and is_gone(Owner.parse(owner)):
+def _live_worker(reply: list[Any]) -> WorkerInfo | None:
+    """Return a worker, from leased_workers.lua; None if it is dead."""
+    *fields, lease_ended, owner = reply
+    its_owner = Owner.parse((owner or b"").decode(errors="replace"))
+    if proof_of_death(its_owner, lease_ended=bool(lease_ended)) is not None:
         return None
-    return WorkerInfo(int(id), name, int(pid), host, float(started), float(beat), None, info)
+    # Any program that can write to the server can write anything.
+    id, name, pid, host, started, beat, info = (_text(field) for field in fields)
+    number, process = int(_number(id)), int(_number(pid))
+    return WorkerInfo(number, name, process, host, _number(started), _number(beat), None, info)
+
+
+def _text(field: bytes | None) -> str:
+    return (field or b"").decode(errors="replace")
+
+
+def _number(text: str) -> float:
+    """Return the number in `text`; 0 if there is none."""
+    try:
+        number = float(text)
+    except ValueError:
+        return 0.0
+    return number if isfinite(number) else 0.0

@@ -1,37 +1,57 @@
-"""Dead workers, by their leases and by their processes."""
+"""Dead workers, by their processes where these can be seen from here, else by their leases."""
 
 from collections.abc import Iterator
+from enum import Enum, auto
 from typing import NamedTuple
 
-from ..owners import Owner, is_dead, this_process
+from ..owners import Owner, died_with_machine, is_dead, this_process
 from .server import Server
+
+
+class Proof(Enum):
+    """What proves that a worker is dead."""
+
+    EXITED = auto()  # its process has exited
+    LEASE_ENDED = auto()  # no heartbeat came in time, and its process cannot be seen from here
 
 
 class DeadWorker(NamedTuple):
     """A worker that is dead."""
 
     number: str
-    info: str
-    proven: bool  # its process has exited; else its lease has ended
+    proof: Proof
+    with_machine: bool  # it ended with its machine, which is this one
 
 
 def dead_workers(server: Server, now: float) -> Iterator[DeadWorker]:
-    """Yield workers whose lease has ended, and those of this host whose process has exited."""
-    expired, local = server.run("dead_workers", now, this_process().boot)
-    for number, info in expired:
-        yield DeadWorker(number.decode(), info.decode(), proven=False)
-    for number, info, owner in local:
-        if is_gone(Owner.parse(owner.decode())):
-            yield DeadWorker(number.decode(), info.decode(), proven=True)
+    """Yield the workers that are dead."""
+    for number, lease_ended, text in server.run("dead_workers", now, this_process().boot):
+        owner = Owner.parse(text.decode(errors="replace"))
+        proof = proof_of_death(owner, lease_ended=bool(lease_ended))
+        if proof is not None:
+            with_machine = died_with_machine(owner)
+            yield DeadWorker(number.decode(errors="replace"), proof, with_machine)
 
 
-def is_gone(owner: Owner) -> bool:
-    """Return whether a worker's process is proven to have exited.
+def proof_of_death(owner: Owner | None, *, lease_ended: bool) -> Proof | None:
+    """Return what proves that a worker is dead; None while it is to be taken for alive.
 
-    Two hosts may have the same name, but not the same boot. So a worker of another boot or pid
-    namespace is judged by its lease alone.
+    A process that can be seen from here tells for itself, however long it has not sent a heartbeat:
+    it may be stopped, or be in C code that lets no other thread run.
+    """
+    exited = _has_exited(owner)
+    if exited is None:
+        return Proof.LEASE_ENDED if lease_ended else None
+    return Proof.EXITED if exited else None
+
+
+def _has_exited(owner: Owner | None) -> bool | None:
+    """Return whether a process has exited; None where that cannot be seen from here.
+
+    Two hosts may have the same name, but not the same boot. So a process of another boot or pid
+    namespace cannot be seen.
     """
     mine = this_process()
-    if (owner.boot, owner.space) != (mine.boot, mine.space):
-        return False
-    return is_dead(owner._replace(host=mine.host)) is True
+    if owner is None or not mine.boot or (owner.boot, owner.space) != (mine.boot, mine.space):
+        return None
+    return is_dead(owner._replace(host=mine.host))

@@ -1,23 +1,25 @@
 """Entries of periodic tasks: arguments and replies of their scripts."""
 
 import json
-import logging
 from typing import Any
 
 from ...exceptions import SecurityError
+from ...model.checks import check_entry
 from ...model.entry import Entry, Firing
+from ..stored import UNREADABLE, warn_left_out
 from .arguments import Arguments, message_args, or_empty
 from .packing import pack_message, unpack_message
 from .replies import fields_of, moment
 from .signing import Signing
 
-_logger = logging.getLogger("liteq.broker")
+_SIZE_OF_REST = 7  # values, see `_pack_rest`
 
 
 def entry_args(entry: Entry, signing: Signing) -> Arguments:
     """Return an entry. Read by schedule.lua."""
-    args: Arguments = [entry.name, entry.version, _pack_rest(entry)]
-    args += (pack_message(signing.sign_message(entry.message)), int(entry.overlap))
+    rest = _pack_rest(entry)
+    message = signing.sign_scheduled(entry.message, entry.name, rest, entry.overlap)
+    args: Arguments = [entry.name, entry.version, rest, pack_message(message), int(entry.overlap)]
     return args + _progress_args(entry)
 
 
@@ -31,15 +33,26 @@ def firing_args(firing: Firing, signing: Signing) -> Arguments:
 
 
 def entry_of(reply: list[Any], signing: Signing, url: str) -> Entry | None:
-    """Return an entry, from schedules.lua; None, with a warning, for one that is not genuine."""
+    """Return an entry, from schedules.lua.
+
+    None, with a warning, for one that cannot be read, or is not genuine.
+    """
     fields = fields_of(reply)
-    name = fields[b"name"].decode()
-    schedule, app, paused, misfire, grace, jitter, expires = json.loads(fields[b"entry"])
     try:
-        message = signing.verify_message(unpack_message("", fields[b"message"]))
-    except SecurityError as exc:
-        _logger.warning("the schedule %r in %s is left out: %s", name, url, exc)
+        entry = _entry_of(fields, signing)
+        check_entry(entry)
+    except (SecurityError, *UNREADABLE) as exc:
+        warn_left_out(fields[b"name"].decode(errors="backslashreplace"), url, exc)
         return None
+    return entry
+
+
+def _entry_of(fields: dict[bytes, bytes], signing: Signing) -> Entry:
+    rest = json.loads(fields[b"entry"])[:_SIZE_OF_REST]  # a newer version may have more
+    schedule, app, paused, misfire, grace, jitter, expires = rest
+    name, text, overlap = fields[b"name"].decode(), fields[b"entry"].decode(), fields[b"overlap"]
+    stored = unpack_message("", fields[b"message"])
+    message = signing.verify_scheduled(stored, name, text, overlap == b"1")
     return Entry(
         name=name,
         schedule=schedule,
@@ -55,14 +68,17 @@ def entry_of(reply: list[Any], signing: Signing, url: str) -> Entry | None:
         last_id=fields[b"last_id"].decode() or None,
         misfire=misfire,
         grace=grace,
-        overlap=fields[b"overlap"] == b"1",
+        overlap=overlap == b"1",
         jitter=jitter,
         expires=expires,
     )
 
 
 def _pack_rest(entry: Entry) -> str:
-    """Return what no script reads, in the order in which `entry_of` takes it apart."""
+    """Return what no script reads, in the order in which `entry_of` takes it apart.
+
+    This text is signed as it is.
+    """
     rest = (entry.app, entry.paused, entry.misfire, entry.grace, entry.jitter, entry.expires)
     return json.dumps((entry.schedule, *rest))
 

@@ -2,11 +2,11 @@
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakSet
 
-from ...exceptions import BrokerUnavailable, ImproperlyConfigured
+from ...exceptions import BrokerRefused, BrokerUnavailable, ImproperlyConfigured
 from .location import RedisLocation
 from .scripts import script
 
@@ -23,11 +23,13 @@ except ImportError as _error:
         "pip install 'liteq-tasks[redis]'"
     ) from _error
 
-from .errors import translate
+from .errors import REFUSED, translate
 
 _Sentinel: Any = Sentinel  # redis-py has no types for these
 _ClusterNode: Any = ClusterNode
 Argument = str | bytes | int | float
+
+_LEAST_LIMIT = 2**16  # bytes; no server has a lower proto-max-bulk-len
 
 
 class Server:
@@ -54,13 +56,14 @@ class Server:
         """Run the script of `verb` and return its reply. Raises BrokerError.
 
         A connection that turns out to be broken is replaced once: every script may be sent twice.
-        One on which no reply comes is not, so that no caller waits longer than the timeout says.
+        The second time it is told so, as it may have been run the first time. A connection on which
+        no reply comes is not replaced, so that no caller waits longer than the timeout says.
         """
-        return self._with_retry(lambda: self._evaluate(verb, args))
+        return self._with_retry(lambda again: self._evaluate(verb, args, again=again), args)
 
     def execute(self, *command: Argument) -> Any:
         """Run a plain command and return its reply. Raises BrokerError."""
-        return self._with_retry(lambda: self._send(*command))
+        return self._with_retry(lambda again: self._send(*command), command)
 
     def run_replicated(self, verb: str, *args: Argument) -> Any:
         """Run a script like `run`, and wait for as many replicas as the URL asks for.
@@ -70,7 +73,9 @@ class Server:
         wanted = self.location.wait_replicas
         if not wanted:
             return self.run(verb, *args)
-        reply, replicas = self._with_retry(lambda: self._evaluate_and_wait(verb, args))
+        reply, replicas = self._with_retry(
+            lambda again: self._evaluate_and_wait(verb, args, again=again), args
+        )
         if replicas < wanted:
             raise BrokerUnavailable(
                 f"{self.location.url}: it is stored, but of {wanted} replicas only {replicas} "
@@ -87,19 +92,40 @@ class Server:
         if client is not None:
             client.close()
 
-    def _with_retry(self, work: Callable[[], Any]) -> Any:
+    def _with_retry(self, work: Callable[[bool], Any], args: Sequence[Argument]) -> Any:
+        """Call `work`, which sends `args`, at most twice: with False, then with True."""
         try:
             try:
-                return work()
+                return work(False)
             except (redis_errors.ConnectionError, redis_errors.ReadOnlyError, ConnectionError):
                 self._disconnect()
-                return work()
-        except (redis_errors.RedisError, OSError) as exc:
+                return work(True)
+        except (redis_errors.RedisError, OSError, *REFUSED) as exc:
             if not isinstance(exc, redis_errors.ResponseError) or isinstance(
                 exc, redis_errors.ReadOnlyError
             ):
                 self._disconnect()
+            if isinstance(exc, redis_errors.ConnectionError):
+                self._refuse_too_long(args)
             raise translate(exc, self.location.url) from exc
+
+    def _refuse_too_long(self, args: Sequence[Argument]) -> None:
+        """Raise BrokerRefused if one of `args` is longer than the server allows.
+
+        It ends the connection over such an argument, and its reply that says so is often lost.
+        """
+        longest = max((len(each) for each in args if isinstance(each, str | bytes)), default=0)
+        if longest <= _LEAST_LIMIT:
+            return
+        try:
+            _, limit = self._send("CONFIG", "GET", "proto-max-bulk-len")
+        except (redis_errors.RedisError, OSError, ValueError):
+            return  # perhaps it may not be asked
+        if longest > int(limit):
+            raise BrokerRefused(
+                f"{self.location.url} takes no value of {longest} bytes: its proto-max-bulk-len "
+                f"is {int(limit)}"
+            )
 
     def _disconnect(self) -> None:
         # The connection may be broken, or lead to a server that is not the master any more.
@@ -136,9 +162,10 @@ class Server:
             self._connections.add(local.connection)
         return local.connection
 
-    def _evaluate(self, verb: str, args: tuple[Argument, ...]) -> Any:
+    def _evaluate(self, verb: str, args: tuple[Argument, ...], *, again: bool) -> Any:
         found = script(verb, flags=self._script_flags)
-        keys = (1, self.location.prefix)
+        prefix = self.location.prefix
+        keys: tuple[Argument, ...] = (2, prefix, f"{prefix}:again") if again else (1, prefix)
         try:
             return self._send("EVALSHA", found.sha, *keys, *args)
         except redis_errors.NoScriptError:
@@ -149,11 +176,13 @@ class Server:
             if not (self._script_flags and "compiling script" in str(exc)):
                 raise
         self._script_flags = False
-        return self._evaluate(verb, args)
+        return self._evaluate(verb, args, again=again)
 
-    def _evaluate_and_wait(self, verb: str, args: tuple[Argument, ...]) -> tuple[Any, int]:
+    def _evaluate_and_wait(
+        self, verb: str, args: tuple[Argument, ...], *, again: bool
+    ) -> tuple[Any, int]:
         # WAIT is about the writes of its own connection, and this thread has one of its own.
-        reply = self._evaluate(verb, args)
+        reply = self._evaluate(verb, args, again=again)
         half_timeout = int(self.location.timeout * 500)  # in milliseconds
         return reply, int(self._send("WAIT", self.location.wait_replicas, half_timeout))
 

@@ -1,84 +1,138 @@
 """Signatures over what is stored, for servers that others can write to.
 
-Messages and results are signed on their way to the server, and verified on their way back.
+Messages, results and the messages of periodic tasks are signed on their way to the server, and
+verified on their way back. What is signed says what it is, in which store, and whose: so nothing
+that is signed can stand for anything else. docs/guides/serializers.md lists what is covered.
 """
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import NamedTuple
 
 from ...exceptions import SecurityError
 from ...execution.failure import encode_failure
-from ...model.graph import Graph
-from ...model.message import Delivery, Input, Message, Record
-from ...model.outcome import Policy, Settlement
+from ...model.graph import ALONE, Graph, Place
+from ...model.message import Message, Record
+from ...model.outcome import Settlement
 from ...serializers.json import SERIALIZER as JSON
-from ...serializers.signed import Signer
+from ...serializers.signed import Owner, Signer
 from ...states import Phase
+
+
+class End(NamedTuple):
+    """What a result belongs to: a task, and how that ended; or the state that it reported."""
+
+    id: str
+    phase: Phase
+    reported: str | None
+    serializer: str | None
+    group: str | None = None  # that the task is a member of
+    position: int = 0
+
+    @property
+    def kind(self) -> str:
+        """Return what the result is.
+
+        A task that was revoked may keep the report, or the reason of a retry, that it had.
+        """
+        if self.phase is Phase.SUCCEEDED:
+            return "value" if self.reported is None else "ignored"
+        return "error" if self.reported is None else "report"
 
 
 class Signing(ABC):
     """Conversion between the values of the port and what is stored of them."""
 
     @abstractmethod
-    def sign_message(self, message: Message) -> Message:
-        """Return `message` as it is stored."""
+    def sign_message(self, message: Message, place: Place = ALONE) -> Message:
+        """Return `message` as it is stored; `place`: where it stands in its workflow."""
 
     @abstractmethod
-    def sign_result(self, id: str, data: bytes, serializer: str) -> bytes:
-        """Return the result of the task `id`, or the meta of its state, as it is stored."""
-
-    @abstractmethod
-    def verify_delivery(self, delivery: Delivery) -> Delivery:
-        """Return a stored delivery as it was sent. Raises SecurityError."""
-
-    @abstractmethod
-    def verify_message(self, message: Message) -> Message:
+    def verify_message(self, message: Message, place: Place = ALONE) -> Message:
         """Return a stored message as it was sent. Raises SecurityError."""
 
     @abstractmethod
-    def verify_record(self, record: Record) -> Record:
-        """Return a stored record as it was written. Raises SecurityError."""
+    def sign_scheduled(self, message: Message, *entry: str | bool) -> Message:
+        """Return the message of a periodic task as it is stored.
 
-    def record_or_error(self, record: Record) -> Record:
+        `entry`: what else the entry has that no script changes, its name first.
+        """
+
+    @abstractmethod
+    def verify_scheduled(self, message: Message, *entry: str | bool) -> Message:
+        """Return the stored message of a periodic task as it was sent. Raises SecurityError."""
+
+    @abstractmethod
+    def sign_result(self, data: bytes | None, end: End, *, tied: bool = False) -> bytes | None:
+        """Return a result, or the meta of a state, as it is stored.
+
+        Of a `tied` task also that there is none, as the tasks that wait for it then take None.
+        """
+
+    @abstractmethod
+    def verify_result(self, data: bytes | None, end: End) -> bytes | None:
+        """Return a stored result as it was written. Raises SecurityError."""
+
+    @abstractmethod
+    def require(self, fits: bool, why: str) -> None:
+        """Raise SecurityError with `why` unless it `fits`."""
+
+    def verify_record(self, record: Record, place: Place) -> Record:
+        """Return a stored record as it was written. Raises SecurityError."""
+        message = self.verify_message(record.message, place)
+        result = self.verify_result(record.result, end_of(record))
+        return record._replace(message=message, result=result)
+
+    def record_or_error(self, record: Record, place: Place) -> Record:
         """Return a stored record as it was written; if it is not genuine, with an error in it."""
         try:
-            return self.verify_record(record)
+            return self.verify_record(record, place)
         except SecurityError as exc:
             return _with_error(record, exc)
 
     def sign_graph(self, graph: Graph) -> Graph:
         """Return a workflow as it is stored."""
-        return graph._replace(messages=tuple(map(self.sign_message, graph.messages)))
+        messages = tuple(map(self.sign_message, graph.messages, graph.places))
+        return graph._replace(messages=messages)
 
     def sign_settlement(self, settlement: Settlement) -> Settlement:
         """Return a settlement as it is stored."""
-        signed = settlement
-        if signed.result is not None:
-            id, serializer = str(signed.receipt.key), signed.result_serializer or ""
-            signed = signed._replace(result=self.sign_result(id, signed.result, serializer))
-        if signed.retry is not None:
-            signed = signed._replace(retry=self.sign_message(signed.retry))
+        signed, place = settlement, settlement.old_place or ALONE
+        outcome = (signed.phase, signed.reported, signed.result_serializer)
+        end = End(str(signed.receipt.key), *outcome, place.group, place.position)
+        signed = signed._replace(result=self.sign_result(signed.result, end, tied=signed.tied))
         if signed.graph is not None:
             signed = signed._replace(graph=self.sign_graph(signed.graph))
+            place = place.replaced(signed.place or ALONE)
+        if signed.retry is not None:
+            signed = signed._replace(retry=self.sign_message(signed.retry, place))
         return signed
 
 
 class Unsigned(Signing):
     """No signatures: what is stored is plain data, which runs no code when it is decoded."""
 
-    def sign_message(self, message: Message) -> Message:
+    def sign_message(self, message: Message, place: Place = ALONE) -> Message:
         return message
 
-    def sign_result(self, id: str, data: bytes, serializer: str) -> bytes:
+    def verify_message(self, message: Message, place: Place = ALONE) -> Message:
+        return message
+
+    def sign_scheduled(self, message: Message, *entry: str | bool) -> Message:
+        return message
+
+    def verify_scheduled(self, message: Message, *entry: str | bool) -> Message:
+        return message
+
+    def sign_result(self, data: bytes | None, end: End, *, tied: bool = False) -> bytes | None:
         return data
 
-    def verify_delivery(self, delivery: Delivery) -> Delivery:
-        return delivery
+    def verify_result(self, data: bytes | None, end: End) -> bytes | None:
+        return data
 
-    def verify_message(self, message: Message) -> Message:
-        return message
+    def require(self, fits: bool, why: str) -> None:
+        """Accept anything."""
 
-    def verify_record(self, record: Record) -> Record:
+    def verify_record(self, record: Record, place: Place) -> Record:
         return record
 
     def sign_graph(self, graph: Graph) -> Graph:
@@ -88,77 +142,78 @@ class Unsigned(Signing):
         return settlement
 
 
+UNSIGNED = Unsigned()
+
+
 class Signed(Signing):
-    """Signatures over payloads and results."""
+    """Signatures over payloads and results; `store` is what all signatures call the store."""
 
-    def __init__(self, signer: Signer) -> None:
+    def __init__(self, signer: Signer, store: str) -> None:
         self._signer = signer
+        self._store = store
 
-    def sign_message(self, message: Message) -> Message:
-        return message._replace(payload=self._signer.sign(message.payload, *_belonging(message)))
+    def sign_message(self, message: Message, place: Place = ALONE) -> Message:
+        owner = self._message_owner(message, place)
+        return message._replace(payload=self._signer.sign(message.payload, owner))
 
-    def sign_result(self, id: str, data: bytes, serializer: str) -> bytes:
-        # The id is stored with the result, because an `Input` has a result without a task's id.
-        owner = id.encode()
-        whole = b"%d:%b%b" % (len(owner), owner, data)
-        return self._signer.sign(whole, "result", serializer)
+    def verify_message(self, message: Message, place: Place = ALONE) -> Message:
+        owner = self._message_owner(message, place)
+        return message._replace(payload=self._signer.verified(message.payload, owner))
 
-    def verify_delivery(self, delivery: Delivery) -> Delivery:
-        message = self.verify_message(delivery.message)
-        return delivery._replace(message=message, inputs=self._verify_inputs(delivery.inputs))
+    def sign_scheduled(self, message: Message, *entry: str | bool) -> Message:
+        owner = self._entry_owner(message, entry)
+        return message._replace(payload=self._signer.sign(message.payload, owner))
 
-    def verify_message(self, message: Message) -> Message:
-        payload = self._signer.verified(message.payload, *_belonging(message))
-        return message._replace(payload=payload)
+    def verify_scheduled(self, message: Message, *entry: str | bool) -> Message:
+        owner = self._entry_owner(message, entry)
+        return message._replace(payload=self._signer.verified(message.payload, owner))
 
-    def verify_record(self, record: Record) -> Record:
-        message = self.verify_message(record.message)
-        result = self._verify_result(record.result, record.result_serializer, record.message.id)
-        return record._replace(message=message, result=result)
+    def sign_result(self, data: bytes | None, end: End, *, tied: bool = False) -> bytes | None:
+        if data is None and not (tied and end.phase is Phase.SUCCEEDED):
+            return None
+        return self._signer.sign(data or b"", self._result_owner(end))
 
-    def _verify_result(
-        self, data: bytes | None, serializer: str | None, id: str | None
-    ) -> bytes | None:
-        """Return the result in `data`; with `id`, only if it is of that task."""
+    def verify_result(self, data: bytes | None, end: End) -> bytes | None:
         if data is None:
             return None
-        whole = self._signer.verified(data, "result", serializer or "")
-        size, _, rest = whole.partition(b":")
-        owner, result = rest[: int(size)], rest[int(size) :]
-        if id is not None and owner != id.encode():
-            raise SecurityError(f"its result is that of {owner.decode()}")
-        return result
+        result = self._signer.verified(data, self._result_owner(end))
+        return None if end.serializer is None else result
 
-    def _verify_inputs(self, inputs: Any) -> Any:
-        if isinstance(inputs, list):
-            return [self._verify_inputs(each) for each in inputs]
-        if not isinstance(inputs, Input):
-            return inputs
-        message = inputs.message
-        if message is not None:
-            message = tuple(self.verify_message(Message._make(message)))
-        result = self._verify_result(inputs.result, inputs.serializer, None)
-        return inputs._replace(result=result, message=message)
+    def require(self, fits: bool, why: str) -> None:
+        if not fits:
+            raise SecurityError(why)
 
+    def _message_owner(self, message: Message, place: Place) -> Owner:
+        owner = ("message", self._store, message.id, *_call(message))
+        if place.waits is None and place.group is None:
+            return owner
+        after = (place.waits, place.barrier, place.on_failure, place.takes)
+        return (*owner, *after, *_membership(place.group, place.position))
 
-def settle_as_dead(delivery: Delivery, exc: SecurityError, now: float) -> Settlement:
-    """Return the settlement of a task that is not genuine. Nothing of it was decoded."""
-    why = f"{delivery.message.task} was not run: {exc}"
-    return Settlement(
-        delivery.receipt,
-        Phase.DEAD,
-        now,
-        encode_failure(SecurityError(why), JSON),
-        JSON.name,
-        why,
-        Policy().kept_until(Phase.DEAD, now),
-        lost=delivery.lost,
-        tied=delivery.tied,
-    )
+    def _entry_owner(self, message: Message, entry: Owner) -> Owner:
+        return ("schedule", self._store, *entry, *_call(message))
+
+    def _result_owner(self, end: End) -> Owner:
+        owner = (end.kind, self._store, end.id, end.serializer, end.reported)
+        # Whoever reports a state knows no more of the task than its id.
+        return owner if end.kind == "report" else owner + _membership(end.group, end.position)
 
 
-def _belonging(message: Message) -> tuple[str, ...]:
-    return ("message", message.queue, message.id, message.task, message.serializer)
+def _call(message: Message) -> Owner:
+    """Return what of a message is signed: all but when it runs, and before which others."""
+    _, task, _, serializer, queue, *_, late, _, _, options = message
+    return task, queue, serializer, bool(late), options  # a file has 1 for True
+
+
+def end_of(record: Record) -> End:
+    """Return what the result in a record belongs to."""
+    outcome = (record.phase, record.reported, record.result_serializer)
+    return End(record.message.id, *outcome, record.group, record.position)
+
+
+def _membership(group: str | None, position: int) -> Owner:
+    # A position is stored only of the members of a group.
+    return () if group is None else (group, position)
 
 
 def _with_error(record: Record, exc: SecurityError) -> Record:

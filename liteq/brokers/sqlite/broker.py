@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import repeat
 from math import inf
 from sqlite3 import Connection
@@ -30,18 +31,19 @@ from ..base import (
     ToTerminate,
     WorkerInfo,
 )
-from ..owners import this_process
-from ..transfer import Movable, TransferBatch
+from ..transfer import Arrival, Movable, TransferBatch
+from . import moving
 from .backup import write_backup
 from .checkup import gather_facts, repair
-from .claiming import claim_ready
+from .claiming import claim_ready, set_unreadable_etas_aside
 from .findings import find_faults
 from .listeners import ListenerTidying, listen, unlisten_dead
+from .liveness import make_liveness_locks
 from .location import SqliteLocation
-from .moving import discard, pack_single_tasks, pack_workflows, store_transfers
+from .registry import is_dead, register
 from .rescue import DeadWorkers, take_back
-from .rows import WorkerRow, initial_tokens, is_minimal, minimal_row, record_of, task_row
-from .schedules import entry_of, fire, write_entry
+from .rows import WorkerRow, counts_of, initial_tokens, is_minimal, minimal_row, record_of, task_row
+from .schedules import entries_of, fire, write_entry
 from .session import SHORT_TIMEOUT, Session, WriteOptions
 from .sessions import ThreadSessions
 from .settling import ClaimLostError, settle_all, settle_each
@@ -76,8 +78,9 @@ class SqliteBroker(Movable):
         )
         self._sessions = ThreadSessions(location)
         self._writes = 0
-        self._dead_workers = DeadWorkers()
+        self._dead_workers = DeadWorkers(location.path)
         self._listener_tidying = ListenerTidying()
+        self._liveness = make_liveness_locks(location.path)
 
     # sending
 
@@ -151,7 +154,10 @@ class SqliteBroker(Movable):
         now = self.clock()
         upcoming: float | None
         while True:
-            ((upcoming,),) = self._session().read(SQL["next_eta"], timeout=SHORT_TIMEOUT)
+            ((upcoming, unreadable),) = self._session().read(SQL["next_eta"], timeout=SHORT_TIMEOUT)
+            if unreadable:
+                self._write(self._worker_writes, lambda db: set_unreadable_etas_aside(db, now))
+                continue
             if upcoming is None or upcoming > now:
                 return upcoming
             self._write_and_notify(
@@ -276,7 +282,7 @@ class SqliteBroker(Movable):
             rows = self._session().read(SQL["schedules"])
         else:
             rows = self._session().read(SQL["schedules_due"], (due_by,))
-        return [entry_of(row) for row in rows]
+        return entries_of(rows, self.url)
 
     def next_fire(self) -> float | None:
         ((due,),) = self._session().read(SQL["next_fire"])
@@ -292,12 +298,9 @@ class SqliteBroker(Movable):
     # workers
 
     def register(self, name: str, info: str) -> int:
-        me = this_process()
-        now = self.clock()
-        row = (name, str(me), me.pid, me.host, now, now, info)
-        return self._write(
-            self._worker_writes, lambda db: int(db.execute(SQL["register"], row).lastrowid or 0)
-        )
+        now, locks, session = self.clock(), self._liveness, self._session()
+        locks.open()
+        return session.write(self._worker_writes, lambda db: register(db, locks, name, info, now))
 
     def beat(self, worker: int, info: str) -> None:
         row = (self.clock(), info, worker)
@@ -312,6 +315,7 @@ class SqliteBroker(Movable):
             db.execute(SQL["stop_worker"], (now, worker))
 
         self._write_and_notify(self._worker_writes, work, "all_listeners")
+        self._liveness.release(worker)
 
     # waiting
 
@@ -342,8 +346,7 @@ class SqliteBroker(Movable):
     # what tools ask
 
     def counts(self) -> list[QueueCount]:
-        rows = self._session().read(SQL["counts"])
-        return [QueueCount(str(queue), Phase(phase), int(n)) for queue, phase, n in rows]
+        return counts_of(self._session().read(SQL["counts"]))
 
     def listing(
         self,
@@ -359,7 +362,7 @@ class SqliteBroker(Movable):
 
     def workers(self) -> list[WorkerInfo]:
         rows = map(WorkerRow._make, self._session().read(SQL["workers"]))
-        return [row.public for row in rows if row.is_dead() is not True]
+        return [row.public for row in rows if not is_dead(row, self.location.path)]
 
     def purge(self, queues: Sequence[str] | None) -> int:
         now = self.clock()
@@ -386,24 +389,20 @@ class SqliteBroker(Movable):
     # moving to another store
 
     def pack(self, size: int) -> Iterator[TransferBatch]:
-        seen: set[str] = set()
-        while True:
-            batch = self._write(_SNAPSHOT, lambda db: pack_single_tasks(db, size))
-            ids = {transfer.record.message.id for transfer in batch.transfers}
-            if ids <= seen:  # there are no more, or the caller does not discard them
-                break
-            seen = ids
-            yield batch
-        batch = self._write(_SNAPSHOT, pack_workflows)
-        if batch.transfers:
-            yield batch
+        return moving.pack(partial(self._write, _SNAPSHOT), size)
 
     def unpack(self, batch: TransferBatch) -> None:
         now = self.clock()
-        self._write_and_notify(_DURABLE, lambda db: store_transfers(db, batch, now))
+        self._write_and_notify(_DURABLE, lambda db: moving.store_transfers(db, batch, now))
 
-    def discard(self, batch: TransferBatch) -> None:
-        self._write(_DURABLE, lambda db: discard(db, batch))
+    def arrived(self) -> list[Arrival]:
+        return self._write(_SNAPSHOT, moving.arrived)
+
+    def confirm(self, arrivals: Sequence[Arrival]) -> None:
+        self._write(_DURABLE, lambda db: moving.confirm(db, arrivals))
+
+    def discard(self, arrivals: Sequence[Arrival]) -> None:
+        self._write(_DURABLE, lambda db: moving.discard(db, arrivals))
 
     # private
 

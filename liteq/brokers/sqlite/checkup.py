@@ -12,6 +12,7 @@ from ...states import Phase
 from .listeners import dead_listeners
 from .location import COMPANIONS, foreign_access
 from .mounts import file_system_of
+from .registry import is_dead
 from .rows import WorkerRow
 from .session import Session, WriteOptions
 from .statements import SQL, load
@@ -56,7 +57,7 @@ def gather_facts(session: Session, durability: str, now: float, *, thorough: boo
     found = os.stat(path)
     damage = _damage(session, thorough=thorough)
     workers = map(WorkerRow._make, _rows(session, damage, SQL["workers"]))
-    dead = [worker for worker in workers if worker.is_dead()]
+    dead = [worker for worker in workers if is_dead(worker, path)]
 
     def number(sql: str, *values: object) -> int:
         return sum(int(value) for (value,) in _rows(session, damage, sql, values))

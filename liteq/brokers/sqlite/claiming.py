@@ -1,12 +1,19 @@
 """Claims: the first ready tasks of some queues are given to a worker."""
 
+from collections.abc import Iterable
 from sqlite3 import Connection
 
+from ...exceptions import InvalidTaskError
 from ...model.message import Delivery
+from ...model.outcome import Policy
+from ...states import Phase
 from ..base import Claim
+from ..stored import set_aside
 from .inputs import with_inputs
-from .rows import delivery_of
-from .statements import claim_sql
+from .rows import Row, delivery_of, receipt_of
+from .settling import settle_each
+from .statements import SQL, claim_sql
+from .workflows import propagate_ends
 
 
 def claim_ready(db: Connection, claim: Claim, now: float) -> list[Delivery]:
@@ -16,8 +23,36 @@ def claim_ready(db: Connection, claim: Claim, now: float) -> list[Delivery]:
     values: dict[str, object] = {f"q{n}": name for n, name in enumerate(claim.queues)}
     values.update(worker=claim.worker, limit=claim.limit, now=now)
     look, take = claim_sql(len(claim.queues))
-    rows = db.execute(look, values).fetchall()
-    if rows:
+    claimed: list[Delivery] = []
+    while rows := db.execute(look, values).fetchall():
         db.execute(take, values)
-    deliveries = map(delivery_of, rows)
-    return [with_inputs(db, each) if each.woken_by else each for each in deliveries]
+        found = readable(db, rows, now)
+        claimed += found
+        if len(found) == len(rows):
+            break
+        values["limit"] = claim.limit - len(claimed)  # behind those set aside others may be ready
+    return [with_inputs(db, each) if each.woken_by else each for each in claimed]
+
+
+def readable(db: Connection, rows: Iterable[Row], now: float) -> list[Delivery]:
+    """Return the deliveries of claimed rows; set those aside that cannot be read."""
+    found, unreadable = [], []
+    for row in rows:
+        try:
+            found.append(delivery_of(row))
+        except InvalidTaskError as exc:
+            unreadable.append(set_aside(receipt_of(row), _name(row), exc, now))
+    if unreadable:
+        settle_each(db, unreadable, now)
+    return found
+
+
+def set_unreadable_etas_aside(db: Connection, now: float) -> None:
+    """Set scheduled tasks aside whose eta is no number."""
+    values = {"now": now, "keep_until": Policy().kept_until(Phase.DEAD, now)}
+    rows = db.execute(SQL["unreadable_etas"], values).fetchall()
+    propagate_ends(db, [key for key, tied in rows if tied], now)
+
+
+def _name(row: Row) -> str:
+    return row[1] if isinstance(row[1], str) else ascii(row[1])

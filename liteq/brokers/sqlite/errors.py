@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from ...exceptions import BrokerCorrupt, BrokerError, BrokerUnavailable
+from ...exceptions import BrokerCorrupt, BrokerError, BrokerRefused, BrokerUnavailable
 
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -19,8 +19,10 @@ _CURES = {
     sqlite3.SQLITE_PERM: "this user may not use the file",
     sqlite3.SQLITE_BUSY: "another process has kept it locked",
     sqlite3.SQLITE_LOCKED: "another thread has kept it locked",
-    sqlite3.SQLITE_TOOBIG: "the payload is larger than SQLite stores",
 }
+
+REFUSED = (UnicodeEncodeError, OverflowError)
+"""What Python raises for a value that no column can hold."""
 
 
 def code_of(exc: sqlite3.Error) -> int:
@@ -38,6 +40,16 @@ def is_io_error(exc: sqlite3.Error) -> bool:
     return code_of(exc) == sqlite3.SQLITE_IOERR
 
 
+def is_undecodable(exc: sqlite3.Error) -> bool:
+    """Return whether a text was read that is not UTF-8, which `sqlite3` gives no code."""
+    return str(exc).startswith("Could not decode to UTF-8")
+
+
+def refused(exc: Exception, path: str) -> BrokerRefused:
+    """Return the error to raise when SQLite can never store a value."""
+    return BrokerRefused(f"{path} cannot hold this value: {exc}")
+
+
 def cannot_open(exc: OSError, path: str) -> BrokerUnavailable:
     """Return the error to raise when the operating system refuses a file of the store."""
     return BrokerUnavailable(f"cannot open {path}: {exc.strerror}")
@@ -46,6 +58,8 @@ def cannot_open(exc: OSError, path: str) -> BrokerUnavailable:
 def translate(exc: sqlite3.Error, path: str) -> BrokerError:
     """Return the error to raise instead of `exc`: it says what is wrong, where, and the cure."""
     code = code_of(exc)
+    if code == sqlite3.SQLITE_TOOBIG:
+        return refused(exc, path)
     if code in _CORRUPT:
         return BrokerCorrupt(
             f"{path} is not a liteq store, or damaged ({exc}); nothing was changed: see "

@@ -46,6 +46,7 @@ class Handle(forks.ForkAware):
         self._log = LogFiles(path)
         self._look_at = 0.0  # `time.monotonic`
         self._synchronous = ""
+        self._lenient = False
         forks.register(self)
 
     def db(self) -> sqlite3.Connection:
@@ -63,6 +64,17 @@ class Handle(forks.ForkAware):
             db.execute(f"pragma synchronous = {synchronous}")
             self._synchronous = synchronous
         return db
+
+    def be_lenient(self) -> bool:
+        """Read text that is not UTF-8 as bytes from now on; return False if that is so already.
+
+        Only another program can have written such text. Without it `sqlite3` raises an error for
+        the whole query. It takes 0.1 us a text, so it is done only once such text was met.
+        """
+        before, self._lenient = self._lenient, True
+        if self._db is not None:
+            self._db.text_factory = _text_or_bytes
+        return not before
 
     def check(self) -> None:
         """Raise BrokerGone when the file is no longer the one that was opened (1 us).
@@ -111,6 +123,8 @@ class Handle(forks.ForkAware):
                 self.path, isolation_level=None, timeout=BUSY_MS / 1000, check_same_thread=False
             )
             self._db = db
+        if self._lenient:
+            db.text_factory = _text_or_bytes
         try:
             db.executescript(_PRAGMAS)
         except BaseException:
@@ -148,6 +162,13 @@ class Handle(forks.ForkAware):
     def after_fork_in_child(self) -> None:
         if self._db is not None:
             _inherited[self.path] = self._db
+
+
+def _text_or_bytes(data: bytes) -> str | bytes:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
 
 
 def _check_sqlite() -> None:

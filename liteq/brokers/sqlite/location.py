@@ -58,6 +58,11 @@ def locate(url: str) -> SqliteLocation:
     return SqliteLocation(os.path.realpath(unquote(parts.path[1:])), durability)
 
 
+def lock_file(path: str) -> str:
+    """Return the path of the lock file of the store at `path`."""
+    return f"{path}-gate"
+
+
 def default_url(name: str | None) -> str:
     """Return the URL of the application `name`: a file in the user's state folder.
 

@@ -1,22 +1,49 @@
 """Moving tasks from this store to another one, and from another one to this."""
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from sqlite3 import Connection
+from typing import Any
 
-from ...model.graph import Group, Place
-from ...model.message import Attempt, Record
-from ..transfer import MovedGroup, Transfer, TransferBatch
-from .rows import Row, record_of
+from ...model.graph import Group
+from ...model.message import Attempt
+from ..stored import UNREADABLE
+from ..transfer import (
+    KEEP_ARRIVALS,
+    Arrival,
+    Left,
+    MovedGroup,
+    Transfer,
+    TransferBatch,
+    unreadable,
+)
+from .rows import Row, place_of, read_record
 from .statements import SQL, load
 
 _SQL = load("moving.sql")
 
 
-def pack_single_tasks(db: Connection, size: int) -> TransferBatch:
-    """Return up to `size` tasks that belong to no workflow, oldest first."""
-    return TransferBatch(_transfers(db, _SQL["single_tasks"], (size,)), [])
+def pack(read: Callable[[Callable[[Connection], Any]], Any], size: int) -> Iterator[TransferBatch]:
+    """Yield all that does not run. `read` reads by a function as of one moment."""
+    last: int | None = 0
+    while last is not None:
+        batch, last = read(partial(_single_tasks, after=last, size=size))
+        if last is not None:
+            yield batch
+    batch = read(_workflows)
+    if batch.transfers or batch.left:
+        yield batch
 
 
-def pack_workflows(db: Connection) -> TransferBatch:
+def _single_tasks(db: Connection, after: int, size: int) -> tuple[TransferBatch, int | None]:
+    """Return up to `size` tasks that belong to no workflow, oldest first, from behind the seq
+    `after`; and the seq of the last of them, None if there are no more."""
+    rows = db.execute(_SQL["single_tasks"], (after, size)).fetchall()
+    last = db.execute(_SQL["seq"], (rows[-1][0],)).fetchone()[0] if rows else None
+    return _batch(db, rows, []), last
+
+
+def _workflows(db: Connection) -> TransferBatch:
     """Return all that belongs to workflows; nothing if some of it runs."""
     if db.execute(_SQL["running_workflow"]).fetchall():
         return TransferBatch([], [])
@@ -24,34 +51,54 @@ def pack_workflows(db: Connection) -> TransferBatch:
         MovedGroup(Group(id, outer, position, bool(forgiving)), closed, blame, bool(released))
         for id, outer, position, forgiving, closed, blame, released in db.execute(_SQL["groups"])
     ]
-    return TransferBatch(_transfers(db, _SQL["workflow_tasks"], ()), groups)
+    return _batch(db, db.execute(_SQL["workflow_tasks"]).fetchall(), groups)
 
 
 def store_transfers(db: Connection, batch: TransferBatch, now: float) -> None:
-    """Store `batch` as it is, except for known ids."""
+    """Store `batch` as it is, except for known ids, and that it has arrived."""
     for transfer in batch.transfers:
         _store_transfer(db, transfer, now)
     db.executemany(_SQL["insert_group"], map(_group_row, batch.groups))
+    db.execute(_SQL["create_arrival"])
+    db.execute(_SQL["delete_old_arrivals"], (now - KEEP_ARRIVALS,))
+    db.executemany(_SQL["insert_arrival"], [(*each, now) for each in batch.arrivals])
 
 
-def discard(db: Connection, batch: TransferBatch) -> None:
-    """Drop `batch`, except for tasks that run by now."""
-    tasks = [(transfer.record.message.id,) for transfer in batch.transfers]
-    groups = [(moved.group.id,) for moved in batch.groups]
-    db.executemany(_SQL["discard"], tasks)
+def arrived(db: Connection) -> list[Arrival]:
+    """Return what was stored here and is not confirmed."""
+    if not db.execute(_SQL["has_arrivals"]).fetchall():
+        return []
+    return [Arrival(*row) for row in db.execute(_SQL["arrivals"]).fetchall()]
+
+
+def confirm(db: Connection, arrivals: Iterable[Arrival]) -> None:
+    """Forget that these have arrived."""
+    db.executemany(_SQL["confirm"], arrivals)
+
+
+def discard(db: Connection, arrivals: Sequence[Arrival]) -> None:
+    """Drop what has arrived in another store, except for tasks that run by now."""
+    db.executemany(_SQL["discard"], [each for each in arrivals if each.created is not None])
+    # Now no task of theirs is left, unless it runs.
+    groups = [(each.id,) for each in arrivals if each.created is None]
     db.executemany(_SQL["discard_group"], groups)
 
 
-def _transfers(db: Connection, query: str, values: Row) -> list[Transfer]:
-    records = map(record_of, db.execute(query, values).fetchall())
-    return [_transfer(db, record) for record in records]
+def _batch(db: Connection, rows: Iterable[Row], groups: list[MovedGroup]) -> TransferBatch:
+    transfers, left = [], []
+    for row in rows:
+        try:
+            transfers.append(_transfer(db, row).checked())
+        except UNREADABLE as exc:
+            left.append(Left(str(row[0]), unreadable(exc), place_of(row)))
+    return TransferBatch(transfers, groups, left)
 
 
-def _transfer(db: Connection, record: Record) -> Transfer:
+def _transfer(db: Connection, row: Row) -> Transfer:
+    record = read_record(row)
     id = record.message.id
-    ((takes, on_failure, tied, delay),) = db.execute(_SQL["place"], (id,)).fetchall()
-    after = (record.waits, record.barrier, on_failure, bool(takes))
-    place = Place(*after, record.group, record.position, bool(tied), delay)
+    ((takes, tied, delay),) = db.execute(_SQL["place"], (id,)).fetchall()
+    place = place_of(row)._replace(takes=bool(takes), followed=bool(tied), delay=delay)
     attempts = [Attempt._make(row) for row in db.execute(SQL["attempts"], (id,)).fetchall()]
     return Transfer(record, place, attempts)
 

@@ -2,13 +2,17 @@
 
 -- name: single_tasks
 -- Tasks that belong to no workflow.
-{record} where t.phase <> {RUNNING} and not t.tied and t.waits is null order by t.seq limit ?
+{record} where t.seq > ? and t.phase <> {RUNNING} and not t.tied and t.waits is null
+order by t.seq limit ?
+
+-- name: seq
+select seq from task where id = ?
 
 -- name: workflow_tasks
 {record} where t.tied or t.waits is not null order by t.seq
 
 -- name: place
-select takes, on_failure, tied, delay from task where id = ?
+select takes, tied, delay from task where id = ?
 
 -- name: running_workflow
 select 1 from task where phase = {RUNNING} and (tied or waits is not null) limit 1
@@ -42,7 +46,33 @@ select id from worker where name = ? and stopped is not null order by id desc li
 insert into worker (name, owner, pid, host, started, beat, stopped) values (?, '', 0, '', ?, ?, ?)
 
 -- name: discard
-delete from task where id = ? and phase <> {RUNNING}
+delete from task where id = ? and created = ? and phase <> {RUNNING}
 
 -- name: discard_group
-delete from task_group where id = ?
+delete from task_group where id = ? and not exists (select 1 from task where member_of = ?1)
+
+-- What has come from another store, which may still have it. Only the file into which tasks were
+-- moved has this table.
+
+-- name: create_arrival
+create table if not exists arrival (
+  id text not null,
+  created real,                                  -- of a task; null: it is a group
+  arrived real not null,
+  primary key (id, created)
+)
+
+-- name: insert_arrival
+insert or replace into arrival (id, created, arrived) values (?, ?, ?)
+
+-- name: delete_old_arrivals
+delete from arrival where arrived < ?
+
+-- name: has_arrivals
+select 1 from sqlite_master where name = 'arrival'
+
+-- name: arrivals
+select id, created from arrival
+
+-- name: confirm
+delete from arrival where id = ? and created is ?

@@ -5,7 +5,10 @@ from collections.abc import Iterable
 from sqlite3 import Connection
 
 from ..base import DecideRescue
-from .rows import WorkerRow, delivery_of
+from ..owners import Owner, died_with_machine
+from .claiming import readable
+from .registry import is_dead
+from .rows import WorkerRow
 from .settling import settle_each
 from .statements import SQL
 
@@ -13,9 +16,13 @@ _LEASE = 60.0  # seconds without a beat after which a process that we cannot loo
 
 
 class DeadWorkers:
-    """A detector of dead workers; it remembers the last beat of those on other machines."""
+    """A detector of the dead workers of the store at `path`.
 
-    def __init__(self) -> None:
+    It remembers the last beat of those of which nothing else tells.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
         self._beats: dict[int, tuple[float, float]] = {}
 
     def among(self, workers: Iterable[WorkerRow]) -> list[WorkerRow]:
@@ -23,7 +30,7 @@ class DeadWorkers:
         return [worker for worker in workers if self._is_dead(worker)]
 
     def _is_dead(self, worker: WorkerRow) -> bool:
-        dead = worker.is_dead()
+        dead = is_dead(worker, self._path)
         if dead is not None:
             return dead
         # By our own monotonic clock: the clocks of two machines are never compared.
@@ -38,8 +45,10 @@ def take_back(db: Connection, worker: WorkerRow, decide: DecideRescue, now: floa
     """Take back what the dead `worker` holds, as `decide` says; return the ids of those tasks."""
     if not db.execute(SQL["elect"], (now, worker.id)).rowcount:
         return []  # another rescuer was faster
-    held = [delivery_of(row) for row in db.execute(SQL["held"], (worker.id,))]
-    released, settlements = decide(worker.info, held)
+    held = readable(db, db.execute(SQL["held"], (worker.id,)).fetchall(), now)
+    with_machine = died_with_machine(Owner.parse(worker.owner))
+    released, settlements = decide(worker.info, held, with_machine)
     db.executemany(SQL["release"], released)
     settle_each(db, settlements, now)
+    db.execute(SQL["unlisten_worker"], (worker.id,))
     return [delivery.message.id for delivery in held]

@@ -1,16 +1,18 @@
 """Conversions between the values of the port and the rows of the tables."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import count
 from random import getrandbits
 from typing import Any, NamedTuple
 
+from ...exceptions import InvalidTaskError
+from ...model.checks import check_message
 from ...model.graph import Place
 from ...model.message import Delivery, Message, Receipt, Record
 from ...model.outcome import Settlement
 from ...states import Phase, phase_for_eta
-from ..base import WorkerInfo
-from ..owners import Owner, is_dead
+from ..base import QueueCount, WorkerInfo
+from ..stored import RECEIPT, REST_OF_DELIVERY, phase_of, unreadable_record
 
 Row = tuple[Any, ...]
 
@@ -25,22 +27,59 @@ _new = tuple.__new__
 _MESSAGE = slice(0, 13)
 _RECEIPT = slice(13, 15)
 _REST_OF_DELIVERY = slice(15, None)
+_EXPIRES, _RETRIES, _OPTIONS, _LOST = 7, 8, 12, 15
+
+_PHASES = frozenset(map(int, Phase))
 _PHASE = 13
 _TOKEN_TO_WAITS = slice(14, 27)
 _BARRIER = 27
 _GROUP_TO_ON_FAILURE = slice(28, None)
+_PLACE = slice(26, None)
+
+
+def receipt_of(row: Row) -> Receipt:
+    """Return the receipt of a row of `claimable`."""
+    return _new(Receipt, row[_RECEIPT])
 
 
 def delivery_of(row: Row) -> Delivery:
-    """Return the delivery of a row of `claimable`, without its inputs."""
+    """Return the delivery of a row of `claimable`, without inputs and place.
+
+    Raises InvalidTaskError when one of its values is not as liteq writes it.
+    """
     message, receipt = _new(Message, row[_MESSAGE]), _new(Receipt, row[_RECEIPT])
-    return _new(Delivery, (message, receipt, *row[_REST_OF_DELIVERY], None))
+    # These a supervisor computes with (0.1 us). A whole check takes 3 us, and what is wrong in
+    # another field is found where the task is run, and is its failure.
+    expires, retries, options, lost = row[_EXPIRES], row[_RETRIES], row[_OPTIONS], row[_LOST]
+    plain = (expires is None or type(expires) is float) and options is None
+    if not (plain and type(retries) is int and type(lost) is int and type(receipt[1]) is int):
+        check_message(message)
+        RECEIPT.check(receipt)
+        REST_OF_DELIVERY.check(row[_REST_OF_DELIVERY])
+    return _new(Delivery, (message, receipt, *row[_REST_OF_DELIVERY], None, None))
 
 
 def record_of(row: Row) -> Record:
-    """Return the record of a row of `fetch`."""
+    """Return the record of a row of `fetch`; of one that cannot be read, one that says so."""
+    try:
+        return read_record(row)
+    except InvalidTaskError as exc:
+        return unreadable_record(row[0] if isinstance(row[0], str) else ascii(row[0]), exc)
+
+
+def read_record(row: Row) -> Record:
+    """Return the record of a row of `fetch`. Raises InvalidTaskError when it cannot be read."""
+    message = _new(Message, row[_MESSAGE])
+    check_message(message)
+    phase = phase_of(row[_PHASE])
     rest = (*row[_TOKEN_TO_WAITS], bool(row[_BARRIER]), *row[_GROUP_TO_ON_FAILURE])
-    return Record._make((Message._make(row[_MESSAGE]), Phase(row[_PHASE]), *rest))
+    return Record._make((message, phase, *rest))
+
+
+def place_of(row: Row) -> Place:
+    """Return what a row of `fetch` says of its place in a workflow; it may be unreadable."""
+    waits, barrier, group, position, on_failure = row[_PLACE]
+    return Place(waits, bool(barrier), on_failure, group=group, position=position)
 
 
 # Tasks, as they are sent.
@@ -127,6 +166,15 @@ def attempt_row(settlement: Settlement) -> Row:
     return (settlement.at, settlement.why, settlement.traceback, *settlement.receipt)
 
 
+def counts_of(rows: Iterable[Row]) -> list[QueueCount]:
+    """Return counts; of other phases, which a newer version or another program may have, none."""
+    return [
+        QueueCount(queue, Phase(phase), n)
+        for queue, phase, n in rows
+        if isinstance(queue, str) and phase in _PHASES
+    ]
+
+
 class WorkerRow(NamedTuple):
     """A row of `workers`: the fields of a `WorkerInfo`, and the process."""
 
@@ -144,7 +192,3 @@ class WorkerRow(NamedTuple):
     def public(self) -> WorkerInfo:
         """Return what the port says of the worker."""
         return WorkerInfo._make(self[:-1])
-
-    def is_dead(self) -> bool | None:
-        """Return whether its process has exited; None where that cannot be proven from here."""
-        return is_dead(Owner.parse(self.owner))

@@ -1,10 +1,14 @@
 """Entries of periodic tasks, beside the tasks that they send."""
 
+from collections.abc import Iterable
 from random import getrandbits
 from sqlite3 import Connection
 
+from ...exceptions import InvalidTaskError
+from ...model.checks import check_entry
 from ...model.entry import Entry, Fired, Firing
 from ...model.message import Message
+from ..stored import warn_left_out
 from .rows import Row, task_row
 from .statements import SQL
 
@@ -42,10 +46,21 @@ def fire(db: Connection, firing: Firing, now: float) -> Fired:
     return Fired.DONE
 
 
-def entry_of(row: Row) -> Entry:
-    """Return the entry of a row of `schedules`."""
+def entries_of(rows: Iterable[Row], url: str) -> list[Entry]:
+    """Return the entries of rows of `schedules`, without those that cannot be read."""
+    entries = []
+    for row in rows:
+        try:
+            entries.append(_entry_of(row))
+        except InvalidTaskError as exc:
+            warn_left_out(str(row[0]), url, exc)
+    return entries
+
+
+def _entry_of(row: Row) -> Entry:
     message = Message._make(row[_MESSAGE])
     entry = Entry._make((*row[_NAME_AND_SCHEDULE], message, *row[_REST_OF_ENTRY]))
+    check_entry(entry)
     return entry._replace(paused=bool(entry.paused), overlap=bool(entry.overlap))
 
 

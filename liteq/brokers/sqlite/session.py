@@ -10,9 +10,17 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from ...exceptions import BrokerError, BrokerLocked
 from . import forks
-from .errors import cannot_open, is_busy, is_io_error, translate
+from .errors import (
+    REFUSED,
+    cannot_open,
+    is_busy,
+    is_io_error,
+    is_undecodable,
+    refused,
+    translate,
+)
 from .handle import BUSY_MS, Handle
-from .location import SqliteLocation, prepare
+from .location import SqliteLocation, lock_file, prepare
 from .lockholder import describe_holder, describe_other_program
 from .rewriting import rewrite_in_place
 from .schema import ensure_schema, is_current
@@ -63,7 +71,7 @@ class Session(forks.ForkAware):
             raise
 
     def _open_shared(self) -> tuple[WriteLock, SharedState]:
-        path = f"{self.path}-gate"
+        path = lock_file(self.path)
         try:
             state = SharedState(path)
             try:
@@ -88,7 +96,18 @@ class Session(forks.ForkAware):
             self._write_lock.release()
 
     def write(self, options: WriteOptions, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in one transaction and return its value: all is written, or this raises."""
+        """Run `work` in one transaction and return its value: all is written, or this raises.
+
+        It is run a second time when it meets text that cannot be decoded, see `Handle.be_lenient`.
+        """
+        try:
+            return self._transaction(options, work)
+        except sqlite3.Error as exc:
+            if not (is_undecodable(exc) and self._handle.be_lenient()):
+                raise self._translate(exc) from exc
+        return self.write(options, work)
+
+    def _transaction(self, options: WriteOptions, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
             self._lock(options.timeout)  # inside `try`: a Ctrl-C at any instant releases it again
             self._handle.check()
@@ -105,8 +124,8 @@ class Session(forks.ForkAware):
                     self._roll_back(db)
                 if self._state.count_commit(db.total_changes - before) > _CHECKPOINT_AT:
                     self._restart_log(db)
-        except sqlite3.Error as exc:
-            raise self._translate(exc) from exc
+        except REFUSED as exc:
+            raise refused(exc, self.path) from exc
         finally:
             self._write_lock.release()
         return value
@@ -119,10 +138,15 @@ class Session(forks.ForkAware):
     ) -> list[tuple[Any, ...]]:
         """Return all rows of one query. It never leaves a read transaction open."""
         self._handle.check()
-        with self._translating(), self._handle.in_use:
-            return self._retry_while_busy(
-                lambda: self._handle.db().execute(sql, values).fetchall(), timeout
-            )
+        try:
+            with self._handle.in_use:
+                return self._retry_while_busy(
+                    lambda: self._handle.db().execute(sql, values).fetchall(), timeout
+                )
+        except sqlite3.Error as exc:
+            if not (is_undecodable(exc) and self._handle.be_lenient()):
+                raise self._translate(exc) from exc
+        return self.read(sql, values, timeout)
 
     def notify(self, addresses: Sequence[tuple[str]]) -> None:
         """Notify the listeners at `addresses`, which are the rows of a query."""

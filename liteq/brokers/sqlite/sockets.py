@@ -83,9 +83,13 @@ class Notifier:
         self._inet: socket.socket | None = None
 
     def notify(self, addresses: Iterable[str]) -> None:
-        """Notify each address. One that is closed, or whose buffer is full, is no error."""
+        """Notify each address.
+
+        One that is closed, or whose buffer is full, is no error; nor is what no listener has
+        written, as any program that can write the store may have.
+        """
         for address in addresses:
-            with suppress(OSError):
+            with suppress(OSError, AttributeError, TypeError, ValueError, OverflowError):
                 if address.startswith("udp:"):
                     self._loopback().sendto(b"!", ("127.0.0.1", int(address[4:])))
                 else:

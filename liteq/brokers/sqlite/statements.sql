@@ -150,7 +150,16 @@ update task set phase = {READY} where seq in (
 )
 
 -- name: next_eta
-select min(eta) from task where phase = {SCHEDULED}
+-- And whether there is one that is no number, which an index has behind all that are.
+select (select min(eta) from task where phase = {SCHEDULED}),
+  (select typeof(max(eta)) in ('text', 'blob') from task where phase = {SCHEDULED})
+
+-- name: unreadable_etas
+-- Set tasks aside whose eta is no number: they would wait for ever.
+update task set phase = {DEAD}, finished = :now, keep_until = :keep_until,
+  traceback = task || ' was not run: its eta is no number of seconds: ' || quote(eta)
+where phase = {SCHEDULED} and typeof(eta) in ('text', 'blob')
+returning seq, tied
 
 -- name: elect
 -- Exactly one rescuer gets a row here.
@@ -173,7 +182,8 @@ select id, phase, member_of, barrier, waits, keep_until, reported is not null,
 from task where seq in (select value from json_each(?))
 
 -- name: waiters
-select id, on_failure, member_of, eta, delay from task
+-- `cast`: whatever another program has written there, these are numbers.
+select id, cast(on_failure as integer), member_of, cast(eta as real), cast(delay as real) from task
 where waits = ? and barrier = ? and phase = {WAITING}
 order by seq
 
@@ -219,10 +229,11 @@ select phase, result_serializer, result, traceback from task where id = ?
 select phase, result_serializer, result, traceback, woken_by, {message} from task where id = ?
 
 -- name: inputs
-select position, phase, result_serializer, result, traceback, woken_by from task where member_of = ?
+select cast(position as integer), phase, result_serializer, result, traceback, woken_by
+from task where member_of = ?
 
 -- name: inner_groups
-select position, id from task_group where outer_group = ? order by position
+select cast(position as integer), id from task_group where outer_group = ? order by position
 
 -- Results
 
@@ -331,7 +342,7 @@ select {entry} from schedule order by name
 select {entry} from schedule where due <= ? order by name
 
 -- name: next_fire
-select min(due) from schedule where due is not null
+select min(due) from schedule where due is not null and typeof(due) in ('real', 'integer')
 
 -- name: advance
 update schedule set version = version + 1, moment = ?, due = ?, planned = ?
@@ -369,6 +380,9 @@ insert or replace into bell (address, worker, owner) values (?, ?, ?)
 -- name: unlisten
 delete from bell where address = ?
 
+-- name: unlisten_worker
+delete from bell where worker = ?
+
 -- name: work_listeners
 select address from bell where worker is not null
 
@@ -400,8 +414,8 @@ with wanted (path, value) as materialized (
 {record}
 where t.phase {{phases}}
   and (:task is null or t.task = :task)
-  and (:headers is null
-    or exists (select 1 from wanted where json_extract(t.options, path) = value))
+  and (:headers is null or json_valid(t.options)
+    and exists (select 1 from wanted where json_extract(t.options, path) = value))
 order by t.seq limit :limit
 
 -- name: purge

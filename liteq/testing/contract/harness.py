@@ -3,13 +3,14 @@
 from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import Any
+from unittest import SkipTest
 
 from ...brokers.base import Broker, Claim, DecideRescue, Rescue
 from ...model.message import Delivery, Message, Receipt, Record
 from ...model.outcome import Kind, Outcome, Policy, Settlement
 from ...states import Phase
 from ...support.clock import Clock, ManualClock
-from ...worker.decide import decide_rescue
+from ...worker.decide import Trace, decide_rescue
 
 KEEP = 60.0  # seconds that a finished task is kept, where a test does not say
 LOST = Outcome(Kind.LOST, note="its worker died", traceback="its worker died")
@@ -28,6 +29,17 @@ class Harness:
         `worker` is from `register_killable`.
         """
         raise NotImplementedError
+
+    def miss_heartbeats(self, broker: Broker, worker: int) -> None:
+        """Make the store believe that no heartbeat of `worker` has come for hours."""
+        self.clock.advance(1_000_000)
+
+    def restart_machine(self, broker: Broker, worker: int) -> None:
+        """Make the store believe that `worker` died with its machine, which is this one.
+
+        `worker` as for `kill_worker`. A broker that cannot tell need not define this.
+        """
+        raise SkipTest("this broker cannot tell that a worker died with its machine")
 
     def register_killable(self, broker: Broker) -> int:
         """Register a worker that `kill_worker` can kill."""
@@ -79,7 +91,9 @@ class Harness:
 
     def success(self, delivery: Delivery, result: bytes = b"result", **fields: Any) -> Settlement:
         """Return the settlement of a task that succeeded now."""
-        fields = {"keep_until": self.clock() + KEEP, "lost": delivery.lost, **fields}
+        place = delivery.place
+        kept = {"keep_until": self.clock() + KEEP, "lost": delivery.lost, "old_place": place}
+        fields = {**kept, **fields}
         return Settlement(delivery.receipt, Phase.SUCCEEDED, self.clock(), result, "json", **fields)
 
     def retry(self, delivery: Delivery, eta: float | None = None, **fields: Any) -> Settlement:
@@ -88,7 +102,13 @@ class Harness:
         again = message._replace(eta=eta, retries=message.retries + 1, **fields)
         phase = Phase.READY if eta is None else Phase.SCHEDULED
         return Settlement(
-            delivery.receipt, phase, self.clock(), retry=again, lost=delivery.lost, why="retry"
+            delivery.receipt,
+            phase,
+            self.clock(),
+            retry=again,
+            lost=delivery.lost,
+            why="retry",
+            old_place=delivery.place,
         )
 
     def settle(self, *settlements: Settlement) -> list[Receipt]:
@@ -100,11 +120,11 @@ class Harness:
         self.send(*ids)
         assert self.settle(*(self.success(each, **fields) for each in self.claim(len(ids)))) == []
 
-    def claim_and_die(self) -> list[Delivery]:
+    def claim_and_die(self, *, with_machine: bool = False) -> list[Delivery]:
         """Claim with a worker whose process then dies; return its deliveries."""
         worker = self.register_killable(self.broker)
         held = self.broker.claim(Claim(worker, ("celery",), 10))
-        self.kill_worker(self.broker, worker)
+        (self.restart_machine if with_machine else self.kill_worker)(self.broker, worker)
         return held
 
     def rescue(
@@ -147,8 +167,9 @@ def rescuing(
     tokens = None if started is None else frozenset(started)
     policy = Policy(keep, keep, max_lost)
 
-    def decide(info: str, held: Sequence[Delivery]) -> Rescue:
-        return decide_rescue(held, tokens, lambda _: LOST, policy, clock())
+    def decide(info: str, held: Sequence[Delivery], restarted: bool) -> Rescue:
+        trace = Trace(tokens, restarted=restarted)
+        return decide_rescue(held, trace, lambda *_: LOST, policy, clock())
 
     return decide
 

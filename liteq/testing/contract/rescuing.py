@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ...brokers.base import Rescue
-from ...model.message import Delivery
+from ...model.message import Delivery, Receipt
 from ...states import Phase
 from .harness import Harness, rescuing
 from .races import race
@@ -43,18 +43,53 @@ class Rescuing(Harness):
         assert (self.phase("a"), self.phase("b")) == (Phase.DEAD, Phase.READY)
         assert self.record("b").lost == 0
 
+    def test_no_task_is_set_aside_for_a_death_that_it_shared(self) -> None:
+        """Both ran, and one of them is innocent."""
+        self.send("a", "b")
+        for _ in range(4):
+            tokens = [each.receipt.token for each in self.claim_and_die()]
+            assert self.rescue(max_lost=2, started=tokens) == ["a", "b"]
+        assert [(self.phase(id), self.record(id).lost) for id in "ab"] == [(Phase.READY, 4)] * 2
+
+        self.send("c")
+        (first, *_) = self.claim_and_die()
+        self.rescue(max_lost=2, started=[first.receipt.token])
+        assert [self.phase(id) for id in "abc"] == [Phase.DEAD, Phase.READY, Phase.READY]
+
+    def test_a_task_of_which_it_is_unknown_whether_it_ran_is_not_set_aside(self) -> None:
+        self.send("a", "b")
+        self.claim_and_die()
+        self.rescue(max_lost=1)
+
+        assert [(self.phase(id), self.record(id).lost) for id in "ab"] == [(Phase.READY, 1)] * 2
+
+    def test_a_restart_of_the_machine_charges_nothing(self) -> None:
+        self.send("a", "b")
+        tokens = [each.receipt.token for each in self.claim_and_die(with_machine=True)]
+        assert self.rescue(max_lost=1, started=tokens[:1]) == ["a", "b"]
+
+        assert [(self.phase(id), self.record(id).lost) for id in "ab"] == [(Phase.READY, 0)] * 2
+
+    def test_a_task_that_may_run_only_once_fails_with_its_machine(self) -> None:
+        """What was last written of it may have been lost with the power."""
+        self.send("a", acks_late=False)
+        self.claim_and_die(with_machine=True)
+        self.rescue(started=[])
+
+        assert self.phase() is Phase.FAILED
+
     def test_a_rescue_is_decided_by_the_dead_worker_s_info_and_its_claims(self) -> None:
         self.send("a", "b", acks_late=False)
         held = self.claim_and_die()
-        asked: list[tuple[str, Sequence[Delivery]]] = []
+        asked: list[tuple[str, list[Receipt], bool]] = []
 
-        def decide(info: str, deliveries: Sequence[Delivery]) -> Rescue:
-            asked.append((info, deliveries))
+        def decide(info: str, deliveries: Sequence[Delivery], restarted: bool) -> Rescue:
+            asked.append((info, [each.receipt for each in deliveries], restarted))
             return Rescue([], [self.success(each) for each in deliveries])
 
         self.broker.rescue(decide)
 
-        assert asked == [("{}", held)]
+        assert asked == [("{}", [each.receipt for each in held], False)]
         assert (self.phase("a"), self.phase("b")) == (Phase.SUCCEEDED, Phase.SUCCEEDED)
 
     def test_a_task_that_may_run_only_once_is_not_run_again_on_a_guess(self) -> None:
@@ -135,8 +170,9 @@ class Rescuing(Harness):
     def test_a_living_worker_keeps_its_claims_however_late_its_heartbeat(self) -> None:
         self.send("a")
         delivery = self.claim_one()
-        self.clock.advance(1_000_000)
+        self.miss_heartbeats(self.broker, self.worker)
 
+        assert [each.id for each in self.broker.workers()] == [self.worker]
         assert self.rescue() == []
         assert self.settle(self.success(delivery)) == []
 

@@ -1,5 +1,6 @@
 """The contract of `cancel`, `to_terminate`, `revive` and `attempts`."""
 
+from ...brokers.base import ToTerminate
 from ...states import Phase
 from .harness import Harness
 
@@ -79,7 +80,7 @@ class Revoking(Harness):
         self.broker.cancel(["a"], keep=10, terminate=True)
 
         (to_terminate,) = self.broker.to_terminate(self.worker)
-        assert to_terminate == (held["a"], "a")
+        assert to_terminate == ToTerminate(held["a"], "a")
         assert self.broker.to_terminate(other) == []
 
     def test_a_task_revoked_without_terminate_is_not_to_be_terminated(self) -> None:

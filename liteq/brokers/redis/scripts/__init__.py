@@ -24,7 +24,7 @@ _READ_ONLY = frozenset(
         "groups",
         "held",
         "inputs",
-        "live_workers",
+        "leased_workers",
         "members_between",
         "members_of_score",
         "next_fire",

@@ -1,17 +1,24 @@
 -- Handing ready tasks to workers.
 
--- What a task takes from those it waited for. On the way to the client each input is a list in the
--- order of `Input` in model/message.py; that of a group is { "group", inputs }. From a group that
--- is too large for one script it is { "pages", id }, and the client reads it by inputs.lua.
+-- What a task takes from those it waited for, as `_taken` in replies.py reads it: an input is a
+-- list, and that of a group is { "group", id, inputs }. From a group that is too large for one
+-- script it is { "pages", id }, and the client reads it by inputs.lua.
 
 local inputs_left = 1000 -- that this script may still read from groups: some 10 ms
 
+-- Return the place of a task in its workflow.
+local function place_of(key)
+  return call("HMGET", key, "waits", "barrier", "on_failure", "takes", "group", "position")
+end
+
 local function read_end(id)
-  local phase, serializer, result, traceback =
-    unpack(call("HMGET", P .. "task:" .. id, "phase", "serializer", "result", "traceback"))
+  local phase, serializer, result, traceback, reported, group, position =
+    unpack(call("HMGET", P .. "task:" .. id, "phase", "serializer", "result", "traceback",
+    "reported", "group", "position"))
   if not phase then return nil end
   return {
-    phase = tonumber(phase), serializer = serializer, result = result, traceback = traceback,
+    id = id, phase = tonumber(phase), serializer = serializer, result = result,
+    traceback = traceback, reported = reported, group = group, position = position,
   }
 end
 
@@ -28,17 +35,20 @@ end
 
 local function input_from(task_end)
   if not task_end then return false end
-  return { task_end.phase, task_end.serializer, task_end.result, task_end.traceback }
+  return {
+    task_end.phase, task_end.serializer, task_end.result, task_end.traceback,
+    task_end.id, task_end.reported, task_end.group, task_end.position,
+  }
 end
 
--- Return what an errback takes: the input, and of the task that failed its cause, id and message.
+-- Return what an errback takes: the input, and of the task that failed its cause, message, id and
+-- place.
 local function input_from_failed(id)
   local input = input_from(end_with_error(id))
   if not input then return false end
-  local woken_by, message = unpack(call("HMGET", P .. "task:" .. id, "woken_by", "message"))
-  table.insert(input, woken_by)
-  table.insert(input, id)
-  table.insert(input, message)
+  local key = P .. "task:" .. id
+  input[9], input[10] = unpack(call("HMGET", key, "woken_by", "message"))
+  input[11], input[12] = id, place_of(key)
   return input
 end
 
@@ -64,7 +74,7 @@ function input_from_group(group)
   add_inputs(members, group, "inner", 0, -1)
   table.sort(members, function(a, b) return a[1] < b[1] end)
   for n, member in ipairs(members) do inputs[n] = member[2] end
-  return { "group", inputs }
+  return { "group", group, inputs }
 end
 
 local function inputs_of(key)
@@ -80,14 +90,25 @@ end
 -- that was deleted. Most tasks run for the first time and alone: they have no details.
 local function delivery_of(id, token)
   local key = P .. "task:" .. id
-  local message, queue, lost, reported, attempts, tied, woken_by = unpack(call("HMGET", key,
-    "message", "queue", "lost", "reported", "attempts", "tied", "woken_by"))
+  local message, queue, lost, reported, attempts, tied, woken_by, waits = unpack(call("HMGET",
+    key, "message", "queue", "lost", "reported", "attempts", "tied", "woken_by", "waits"))
   if not message then return nil end
   local details = false
-  if lost or reported or attempts or tied or woken_by then
-    details = { lost, reported, attempts, tied, woken_by, woken_by and inputs_of(key) }
+  if lost or reported or attempts or tied or waits then
+    details = {
+      lost, reported, attempts, tied, woken_by, woken_by and inputs_of(key),
+      (tied or waits) and place_of(key),
+    }
   end
   return { id, token, message, details }, queue
+end
+
+-- Return the same; for a task of which that cannot be read, a delivery without a message.
+local function readable_delivery(id, token)
+  local read, delivery, queue = try(delivery_of, id, token)
+  if read then return delivery, queue end
+  if call("TYPE", P .. "task:" .. id).ok ~= "hash" then return nil end
+  return { id, token, false, false }, call("HGET", P .. "task:" .. id, "queue")
 end
 
 -- Take the first `limit` ready tasks of some queues out of their indexes; return them as members.
@@ -118,17 +139,19 @@ end
 
 -- Return the deliveries of the worker's last claim if the reply to it was lost: `last_token` is
 -- the last token that has reached the worker. So a claim that is sent again returns the same tasks.
+-- Each token is compared: the last task of a claim may be gone, so that its token never arrives.
 local function deliver_again(worker, last_token)
   local handed = call("HGET", P .. "worker:" .. worker, "handed")
   if not handed then return {} end
-  local last_claim, found = cmsgpack.unpack(handed), {}
+  local read, last_claim = pcall(cmsgpack.unpack, handed)
+  if not (read and type(last_claim) == "table") then return {} end
+  local found = {}
   if last_claim.to <= last_token then return found end
   for n, member in ipairs(last_claim.members) do
     local id = id_of(member)
     local token = string.format("%.0f", last_claim.to - #last_claim.members + n)
-    local phase, held = unpack(call("HMGET", P .. "task:" .. id, "phase", "token"))
-    if tonumber(phase) == RUNNING and held == token then
-      found[#found + 1] = (delivery_of(id, token))
+    if tonumber(token) > last_token and token_of_claim(id, worker) == token then
+      found[#found + 1] = (readable_delivery(id, token))
     end
   end
   return found
@@ -144,8 +167,9 @@ local function claim(worker, last_token, limit, queues)
   local running = {} -- scores and members
   for n, member in ipairs(members) do
     local id, token = id_of(member), string.format("%.0f", before_first + n)
-    local delivery, queue = delivery_of(id, token)
+    local delivery, queue = readable_delivery(id, token)
     if delivery then
+      queue = queue or ""
       call("HSET", P .. "task:" .. id, "phase", RUNNING, "token", token, "worker", worker,
         "started", timestamp)
       running[#running + 1] = 0

@@ -4,22 +4,18 @@
 --
 -- KEYS     the prefix
 -- ARGV     now, the boot of the caller's machine (empty: unknown)
--- Returns  those whose lease has ended: number, info; and the others that were started since that
---          boot: number, info, owner. The caller can see whether the owners' processes exist.
+-- Returns  those whose lease has ended, and those that were started since that boot, as the caller
+--          may see their processes: number, whether its lease has ended, owner
 
-local boot = next_arg()
-local expired, local_workers = {}, {}
+local boot, found = next_arg(), {}
 local leases = call("ZRANGE", P .. "leases", 0, -1, "WITHSCORES")
 for n = 1, #leases, 2 do
-  local worker, lease_end = leases[n], tonumber(leases[n + 1])
-  local key = P .. "worker:" .. worker
-  if lease_end <= server_time then
-    expired[#expired + 1] = { worker, call("HGET", key, "info") or "{}" }
-  elseif boot ~= "" then
-    local its_boot, owner, info = unpack(call("HMGET", key, "boot", "owner", "info"))
-    if its_boot == boot then
-      local_workers[#local_workers + 1] = { worker, info or "{}", owner }
-    end
+  local worker = leases[n]
+  local its_boot, owner = unpack(call("HMGET", P .. "worker:" .. worker, "boot", "owner"))
+  owner = owner or ""
+  local ended = has_ended(leases[n + 1], owner)
+  if ended or (boot ~= "" and its_boot == boot) then
+    found[#found + 1] = { worker, ended and 1 or 0, owner }
   end
 end
-return { expired, local_workers }
+return found

@@ -9,8 +9,8 @@
 
 local found = {}
 for n = 2, #ARGV do
-  local fields = call("HGETALL", P .. "task:" .. ARGV[n])
-  if #fields == 0 then
+  local read, fields = try(call, "HGETALL", P .. "task:" .. ARGV[n])
+  if not read or #fields == 0 then
     found[n - 1] = false
   else
     for at = 1, #fields, 2 do

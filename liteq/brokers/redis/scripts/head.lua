@@ -1,9 +1,10 @@
 -- The head of every script: the keys of a store, and functions that all scripts use.
 --
 -- KEYS[1] is `{liteq}`, or `{liteq:<name>}`. All keys begin with it, so that in a cluster they
--- share a slot, and every script is one transaction. ARGV[1] is the time, in epoch seconds: all
--- clients go by the server's, see clock.py. Leases, on which the running of tasks depends, go by
--- the server's own TIME alone.
+-- share a slot, and every script is one transaction. KEYS[2] is there if this is sent a second
+-- time, because the connection broke before a reply came: it may have been run already. ARGV[1] is
+-- the time, in epoch seconds: all clients go by the server's, see clock.py. Leases, on which the
+-- running of tasks depends, go by the server's own TIME alone.
 --
 --   task:<id>         hash    a task; its fields are below
 --   attempts:<id>     list    how earlier starts ended, five values each, see `add_attempt`
@@ -21,6 +22,9 @@
 --   ended:<phase>     zset    SUCCEEDED to SKIPPED, by when it may be deleted
 --
 -- The phases are those of liteq.states: scripts/__init__.py defines their names before this file.
+--
+--   arrived           hash    what `liteq move` has brought, and the other store may still have:
+--                             `<id>\n<when it was sent>`, of a group `<id>\n`
 --
 -- Of workflows, see walk.lua:
 --
@@ -51,7 +55,8 @@
 --   bulk:<id>         hash    its parts by number, unread; once it is sent also: seq (the place
 --                             before its first task), first (the id of its first message, for a
 --                             workflow), next (the next part to be stored), parts (how many there
---                             were), touched (when a part was stored last)
+--                             were), touched (when a part was stored last), failed (why something
+--                             of it could not be stored)
 --   bulks             list    the bulks that were sent and of which parts are left, oldest first
 --
 -- Of periodic tasks:
@@ -72,6 +77,7 @@
 --   tied, waits, barrier, on_failure, takes, group, position, delay, woken_by
 
 local P = KEYS[1] .. ":" -- what every key begins with
+local sent_again = KEYS[2] ~= nil
 local call = redis.call
 local timestamp = ARGV[1] -- the text of `now`, to be stored without a loss of digits
 local now = tonumber(timestamp)
@@ -100,14 +106,9 @@ local function skip_args(n)
   return last_arg - n + 1, last_arg
 end
 
--- Return the id, or the place in the order of sending, in a member of an index: `<seq><id>`.
-
+-- Return the id in a member of an index, which is `<seq><id>`.
 local function id_of(member)
   return member:sub(15) -- seq has 14 digits
-end
-
-local function seq_of(member)
-  return tonumber(member:sub(1, 14))
 end
 
 -- Run one command for many values, in chunks: `unpack` fails at some 8,000 values.
@@ -115,6 +116,29 @@ local function call_in_chunks(command, key, values)
   for first = 1, #values, 4000 do
     call(command, key, unpack(values, first, math.min(first + 3999, #values)))
   end
+end
+
+-- Any program that can write to the server may have written what a script reads. A text that is
+-- no number is taken for an absent field.
+local function number_in(text)
+  return text and text:match("^%-?%d+%.?%d*[eE]?[%+%-]?%d*$") and text or nil
+end
+
+-- Return the text of what `pcall` has caught: servers before 7 raise texts, later ones tables.
+local function error_text(value)
+  return type(value) == "table" and value.err or tostring(value)
+end
+
+-- Run `work` with what is stored of one task, and return whether that could be used, and what
+-- `work` returned. Errors that are not about the data, as when the server is full, are raised.
+local function try(work, ...)
+  local ok, value, more = pcall(work, ...)
+  if ok then return true, value, more end
+  local text = error_text(value)
+  if text:match("WRONGTYPE") or text:match("attempt to") or text:match("is not a") then
+    return false, text
+  end
+  error(value)
 end
 
 -- Counts are written, and channels are notified, once at the end of a script.

@@ -1,18 +1,15 @@
 -- uses head, leases, claiming
 --
--- Return the claims that a worker holds.
+-- Return what a rescue of a worker's claims is decided by.
 --
 -- KEYS     the prefix
 -- ARGV     now, worker
--- Returns  the deliveries
+-- Returns  the worker's info, and the deliveries that it holds
 
 local worker, found = next_arg(), {}
 for _, member in ipairs(call("ZRANGE", P .. "running:" .. worker, 0, -1)) do
   local id = id_of(member)
-  local phase, token, holder =
-    unpack(call("HMGET", P .. "task:" .. id, "phase", "token", "worker"))
-  if tonumber(phase) == RUNNING and holder == worker then
-    found[#found + 1] = (delivery_of(id, token))
-  end
+  local token = token_of_claim(id, worker)
+  if token then found[#found + 1] = (readable_delivery(id, token)) end
 end
-return found
+return { call("HGET", P .. "worker:" .. worker, "info") or "{}", found }

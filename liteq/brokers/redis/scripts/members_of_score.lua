@@ -1,10 +1,11 @@
 -- uses head
 --
 -- Return the next members of an index that have one score. Their ranks change whenever a member
--- leaves, so it is looked for by its place in the order of sending.
+-- leaves, so it is looked for by the member before it. Members of one score are in the order of
+-- their texts, which is that of sending.
 --
 -- KEYS     the prefix
--- ARGV     now, the index, the score, the place behind which to begin, how many
+-- ARGV     now, the index, the score, the member behind which to begin (empty: all), how many
 -- Returns  members
 
 local key, score, after, size = next_args(4)
@@ -13,7 +14,7 @@ local last = first + call("ZCOUNT", key, score, score) - 1
 local low, high = first, last + 1
 while low < high do
   local middle = math.floor((low + high) / 2)
-  if seq_of(call("ZRANGE", key, middle, middle)[1]) > tonumber(after) then
+  if call("ZRANGE", key, middle, middle)[1] > after then
     high = middle
   else
     low = middle + 1

@@ -52,6 +52,13 @@ local function unpack_task(seq)
   enter_phase(task, task.phase)
 end
 
+-- Read an arrival from the arguments: id, and when it was sent (empty: it is a group). Remember it,
+-- as all arrivals, for so many seconds.
+local function remember_arrival(keep)
+  call("HSET", P .. "arrived", table.concat({ next_args(2) }, "\n"), "")
+  call("EXPIRE", P .. "arrived", keep)
+end
+
 -- Read a group from the arguments and store it, if it is new; return its id. It is, as
 -- `moved_group_args` in moving.py has it: id, outer, position, forgiving, closed (or empty), blame
 -- (or empty), released.

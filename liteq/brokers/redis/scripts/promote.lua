@@ -10,12 +10,11 @@
 local scheduled = P .. "scheduled"
 local due = call("ZRANGEBYSCORE", scheduled, "-inf", timestamp, "LIMIT", 0, next_arg())
 for _, member in ipairs(due) do
-  local task = load_task(id_of(member))
-  if task then
+  call("ZREM", scheduled, member) -- whatever is stored of the task
+  local read, task = try(load_task, id_of(member))
+  if read and task and task.phase == SCHEDULED then
     leave_phase(task)
     enter_phase(task, READY)
-  else
-    call("ZREM", scheduled, member)
   end
 end
 
@@ -23,8 +22,9 @@ local LEFT_AFTER = 1 -- seconds without a part being stored
 local next_look = call("ZRANGE", scheduled, 0, 0, "WITHSCORES")[2]
 local bulk = call("LINDEX", P .. "bulks", 0)
 if bulk then
-  local left_at = tonumber(call("HGET", P .. "bulk:" .. bulk, "touched") or "0") + LEFT_AFTER
-  if left_at > now then
+  local read, touched = try(call, "HGET", P .. "bulk:" .. bulk, "touched")
+  local left_at = tonumber(read and number_in(touched) or "0") + LEFT_AFTER
+  if left_at > now and left_at < now + 60 then -- a later one was written by another program
     bulk = false
     if not next_look or left_at < tonumber(next_look) then next_look = number_text(left_at) end
   end

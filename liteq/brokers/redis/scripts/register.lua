@@ -6,6 +6,15 @@
 -- ARGV     now, name, info, owner, boot, pid, host
 -- Returns  the worker's number
 
+-- Return the number of the last worker if it has this name and process; else nil.
+local function last_worker(name, its_owner)
+  local last = call("GET", P .. "worker_seq") or ""
+  local last_name, owner = unpack(call("HMGET", P .. "worker:" .. last, "name", "owner"))
+  if last_name == name and owner == its_owner then return tonumber(last) end
+end
+
 note_heartbeat()
 local name, info = next_args(2)
+local stored = sent_again and last_worker(name, ARGV[last_arg + 1])
+if stored then return end_script(stored) end
 return end_script(store_worker(call("INCR", P .. "worker_seq"), name, info))

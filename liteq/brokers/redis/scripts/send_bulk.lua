@@ -15,7 +15,8 @@ local function is_known()
   if first == "" then return false end
   if call("EXISTS", P .. "task:" .. first) == 1 then return true end
   for _, other in ipairs(call("LRANGE", P .. "bulks", 0, -1)) do
-    if call("HGET", P .. "bulk:" .. other, "first") == first then return true end
+    local read, its_first = try(call, "HGET", P .. "bulk:" .. other, "first")
+    if read and its_first == first then return true end
   end
   return false
 end

@@ -53,14 +53,9 @@ local function insert_graph()
   for _ = 1, tonumber(next_arg()) do insert_group() end
 end
 
--- Skip one message, or one graph, in the arguments.
-
+-- Skip one message in the arguments.
 local function skip_message()
   skip_args(3)
   skip_args(tonumber(next_arg()))
 end
 
-local function skip_graph()
-  for _ = 1, tonumber(next_arg()) do skip_message() end
-  skip_args(4 * tonumber(next_arg()))
-end

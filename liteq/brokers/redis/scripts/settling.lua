@@ -1,5 +1,6 @@
 -- Writing settlements. Each is in the arguments, as `settlement_args` in arguments.py has it:
 --
+--   the number of the arguments that follow
 --   id, token, phase, whether it is sent again (the reply was lost), the number of fields and
 --   values, and these
 --   for a final phase: until when the task is kept (empty: for ever)
@@ -11,7 +12,7 @@ local function read_settlement()
   local id, token, phase, again, size = next_args(5)
   local first, last = skip_args(tonumber(size))
   return {
-    id = id, token = token, phase = tonumber(phase), again = again == "1",
+    id = id, token = token, phase = tonumber(phase), again = again == "1" or sent_again,
     first_field = first, last_field = last,
   }
 end
@@ -68,6 +69,7 @@ end
 -- The short way, which nearly all tasks take: those for which no other task waits. Their moves
 -- from index to index are collected, and made by one command for many before an index is read.
 
+local RUNNING_TEXT = tostring(RUNNING)
 local removals, additions = {}, {} -- by key: members; scores and members
 
 local function settle_untied(settlement, keep)
@@ -75,7 +77,7 @@ local function settle_untied(settlement, keep)
   local phase, token, tied, seq, queue, worker, serializer, traceback, reported, lost =
     unpack(call("HMGET", key, "phase", "token", "tied", "seq", "queue", "worker", "serializer",
     "traceback", "reported", "lost"))
-  if tonumber(phase) ~= RUNNING or token ~= settlement.token or tied then return false end
+  if phase ~= RUNNING_TEXT or token ~= settlement.token or tied then return false end
   if serializer or traceback or reported or lost then
     call("HDEL", key, "result", "serializer", "traceback", "reported", "lost")
   end
@@ -117,10 +119,6 @@ local function settle()
   local task = load_task(settlement.id)
   local same_claim = task and task.token == settlement.token
   if not same_claim or task.phase ~= RUNNING then
-    if next_attempt and next_attempt.replaced then
-      skip_graph()
-      skip_args(3)
-    end
     return settlement.again and same_claim -- it was written the first time
   end
   if next_attempt then
@@ -133,12 +131,31 @@ local function settle()
   return true
 end
 
+-- End a task whose stored fields cannot be used, as far as they allow it.
+local function set_aside(id, why)
+  local key = P .. "task:" .. id
+  if call("TYPE", key).ok ~= "hash" then return end
+  local seq, worker = unpack(call("HMGET", key, "seq", "worker"))
+  local member = (seq or "") .. id
+  if worker then call("ZREM", P .. "running:" .. worker, member) end
+  call("HSET", key, "phase", DEAD, "finished", timestamp, "traceback",
+    "what is stored of it cannot be used: " .. why)
+  call("ZADD", P .. "ended:" .. DEAD, "+inf", member)
+  to_notify.results = true
+end
+
 -- Read the number of settlements and these, and write them; return the numbers, from 0, of those
 -- that were refused because the claim was lost.
 local function read_and_settle()
   local refused = {}
   for n = 0, tonumber(next_arg()) - 1 do
-    if not settle() then refused[#refused + 1] = n end
+    local size = tonumber(next_arg())
+    local last = last_arg + size
+    local id = ARGV[last_arg + 1]
+    local used, held = try(settle)
+    if not used then set_aside(id, held) end
+    if not (used and held) then refused[#refused + 1] = n end
+    last_arg = last
   end
   move_untied()
   return refused

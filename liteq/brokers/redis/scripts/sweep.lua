@@ -11,14 +11,15 @@ local limit = tonumber(next_arg())
 local expired = {}
 
 -- Find up to `limit` tasks of one phase. Tasks that are still needed may stand before them.
-local function find_expired(key)
+local function find_expired(phase)
+  local key = P .. "ended:" .. phase
   local found, seen = 0, 0
   while found < limit and seen < MOST do
     local page = call("ZRANGEBYSCORE", key, "-inf", timestamp, "WITHSCORES", "LIMIT", seen, PAGE)
     for n = 1, #page, 2 do
       local member, keep = page[n], tonumber(page[n + 1])
-      local task = load_task(id_of(member))
-      if not task then
+      local read, task = try(load_task, id_of(member))
+      if not (read and task and task.phase == phase) then
         call("ZREM", key, member)
       elseif found < limit and not is_needed(task) then
         expired[#expired + 1] = { task = task, keep = keep, member = member }
@@ -30,11 +31,11 @@ local function find_expired(key)
   end
 end
 
-for phase = SUCCEEDED, SKIPPED do find_expired(P .. "ended:" .. phase) end
+for phase = SUCCEEDED, SKIPPED do find_expired(phase) end
 table.sort(expired, function(a, b)
   if a.keep ~= b.keep then return a.keep < b.keep end
   return a.member < b.member
 end)
 local deleted = math.min(limit, #expired)
-for n = 1, deleted do delete_task(expired[n].task) end
+for n = 1, deleted do try(delete_task, expired[n].task) end
 return end_script(deleted)

@@ -6,20 +6,22 @@ local function number_text(value)
   return string.format("%.17g", value)
 end
 
--- Return a task as a table, or nil; `phase`, `on_failure` and `attempts` are numbers.
+-- Return a task as a table, or nil for one that does not exist, or whose phase is no number;
+-- `phase`, `on_failure` and `attempts` are numbers.
 local function load_task(id)
   local key = P .. "task:" .. id
   local phase, seq, queue, priority, eta, worker, token, group, revoked, tied, keep, waits, barrier,
     on_failure, woken_by, attempts = unpack(call("HMGET", key, "phase", "seq", "queue", "priority",
     "eta", "worker", "token", "group", "revoked", "tied", "keep", "waits", "barrier",
     "on_failure", "woken_by", "attempts"))
-  if not phase then return nil end
+  if not number_in(phase) then return nil end
+  if revoked ~= "" then revoked = number_in(revoked) end
   return {
-    id = id, key = key, phase = tonumber(phase), seq = seq, queue = queue,
-    priority = priority or "0", eta = eta, worker = worker, token = token, group = group,
-    revoked = revoked, tied = tied, keep = keep, waits = waits, barrier = barrier,
-    on_failure = tonumber(on_failure or "0"), woken_by = woken_by,
-    attempts = tonumber(attempts or "0"),
+    id = id, key = key, phase = tonumber(phase), seq = seq or "", queue = queue or "",
+    priority = number_in(priority) or "0", eta = number_in(eta), worker = worker or "",
+    token = token, group = group, revoked = revoked, tied = tied, keep = number_in(keep),
+    waits = waits, barrier = barrier, on_failure = tonumber(number_in(on_failure) or "0"),
+    woken_by = woken_by, attempts = tonumber(number_in(attempts) or "0"),
   }
 end
 
@@ -28,7 +30,7 @@ local function index_of(task)
   if task.phase >= SUCCEEDED then return P .. "ended:" .. task.phase, task.keep or "+inf" end
   if task.phase == READY then return P .. "ready:" .. task.queue, -tonumber(task.priority) end
   if task.phase == RUNNING then return P .. "running:" .. task.worker, 0 end
-  if task.phase == SCHEDULED then return P .. "scheduled", task.eta end
+  if task.phase == SCHEDULED then return P .. "scheduled", task.eta or 0 end
   return P .. "waiting", 0
 end
 

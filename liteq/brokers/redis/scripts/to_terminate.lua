@@ -1,14 +1,13 @@
 -- uses head, tasks
 --
--- Return the claims that a worker is to end: of tasks that were revoked with `terminate`, and of
--- tasks that were taken from it while it was late.
+-- Return the claims that a worker is to end: of tasks that were revoked with `terminate`, and those
+-- that were taken from it when its lease had ended.
 --
 -- KEYS     the prefix
 -- ARGV     now, worker
--- Returns  id and token of each
+-- Returns  those that were revoked, and those that were lost: id and token of each
 
-local worker = next_arg()
-local found = call("LRANGE", P .. "lost:" .. worker, 0, -1)
+local worker, found = next_arg(), {}
 for _, id in ipairs(call("SMEMBERS", P .. "condemned:" .. worker)) do
   local task = load_task(id)
   if task and task.phase == RUNNING and task.worker == worker then
@@ -18,4 +17,4 @@ for _, id in ipairs(call("SMEMBERS", P .. "condemned:" .. worker)) do
     call("SREM", P .. "condemned:" .. worker, id)
   end
 end
-return found
+return { found, call("LRANGE", P .. "lost:" .. worker, 0, -1) }

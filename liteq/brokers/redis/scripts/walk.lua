@@ -119,7 +119,7 @@ end
 local function wake(task, task_end)
   leave_phase(task)
   call("HSET", task.key, "woken_by", task_end.cause)
-  local delay = call("HGET", task.key, "delay")
+  local delay = number_in(call("HGET", task.key, "delay"))
   if delay then
     task.eta = number_text(now + tonumber(delay))
     call("HSET", task.key, "eta", task.eta)
@@ -232,17 +232,17 @@ end
 
 -- Wake, skip or drop what waited for the tasks that have just ended, and so on.
 local function propagate_ends()
-  for _, task in ipairs(ended) do begin(task) end
+  for _, task in ipairs(ended) do try(begin, task) end
   ended = {}
   while propagated < #ends or #groups > 0 do
     if propagated < #ends then
       propagated = propagated + 1
-      propagate(ends[propagated])
+      try(propagate, ends[propagated])
     else
       local group = table.remove(groups)
       local last = last_ended[group]
       last_ended[group] = nil
-      close_if_complete(group, last)
+      try(close_if_complete, group, last)
     end
   end
 end

@@ -10,13 +10,11 @@ local function store_worker(worker, name, info)
   return worker
 end
 
--- Store when the last heartbeat came. After an outage of the server, or when all machines slept,
--- no worker could send one: then all leases are renewed, so that the first worker to come back
--- does not take the others for dead.
+-- Store when the last heartbeat came. If none came for a while, or the server's clock was set back,
+-- all leases are renewed, so that the first worker to come back does not take the others for dead.
 local function note_heartbeat()
-  local last = call("GET", P .. "beat")
-  if last and server_time - tonumber(last) > LEASE / 2 then
-    for _, worker in ipairs(call("ZRANGEBYSCORE", P .. "leases", 1, server_time + LEASE)) do
+  if is_silent() then
+    for _, worker in ipairs(call("ZRANGEBYSCORE", P .. "leases", 1, "+inf")) do
       renew_lease(worker)
     end
   end

@@ -1,0 +1,19 @@
+-- uses head, leases
+--
+-- KEYS     the prefix
+-- ARGV     now
+-- Returns  the workers that have a lease: number, name, pid, host, started, beat, info, whether
+--          the lease has ended, owner (`WorkerRegistry.live_workers` in registry.py)
+
+local found = {}
+local leases = call("ZRANGE", P .. "leases", 0, -1, "WITHSCORES")
+for n = 1, #leases, 2 do
+  local worker = leases[n]
+  local name, pid, host, started, beat, info, owner = unpack(call("HMGET", P .. "worker:" .. worker,
+    "name", "pid", "host", "started", "beat", "info", "owner"))
+  if name then
+    local ended = has_ended(leases[n + 1], owner) and 1 or 0
+    found[#found + 1] = { worker, name, pid, host, started, beat, info, ended, owner }
+  end
+end
+return found

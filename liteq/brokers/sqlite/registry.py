@@ -1,0 +1,28 @@
+"""The table of workers: how one is registered, and whether one is dead."""
+
+from sqlite3 import Connection
+
+from .. import owners
+from ..owners import Owner, this_process
+from .liveness import LivenessLocks, has_released
+from .rows import WorkerRow
+from .statements import SQL
+
+
+def register(db: Connection, locks: LivenessLocks, name: str, info: str, now: float) -> int:
+    """Register a worker of this process, with its lock; return its number."""
+    me = this_process()
+    row = (name, str(me), me.pid, me.host, now, now, info)
+    worker = int(db.execute(SQL["register"], row).lastrowid or 0)
+    locks.hold(worker, str(me))  # before others see the row
+    return worker
+
+
+def is_dead(worker: WorkerRow, path: str) -> bool | None:
+    """Return whether a worker of the store at `path` has exited; None: that cannot be proven."""
+    owner = Owner.parse(worker.owner)
+    dead = owners.is_dead(owner)
+    # Two kernels may share a file, but not its locks. Of one boot is one kernel.
+    if dead is not None or owner is None or not owner.boot or owner.boot != this_process().boot:
+        return dead
+    return has_released(path, worker.id, worker.owner)

@@ -1,0 +1,116 @@
+"""What is read from a store and cannot be used: any program that can write there may have written
+it. It costs one task, which is set aside as dead with the reason; and what a newer version has
+added is left alone.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from ..exceptions import InvalidTaskError, LiteqError
+from ..execution.failure import encode_failure
+from ..model.checks import FLAG, MAYBE_TEXT, WHOLE, Shape, shown
+from ..model.message import Delivery, Message, Receipt, Record
+from ..model.outcome import Policy, Settlement
+from ..serializers.json import SERIALIZER as JSON
+from ..states import Phase
+
+UNREADABLE = (
+    InvalidTaskError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What decoding raises for data that liteq did not write."""
+
+RECEIPT: Shape = Shape(key=WHOLE, token=WHOLE)
+REST_OF_DELIVERY: Shape = Shape(
+    lost=WHOLE, reported=MAYBE_TEXT, attempts=WHOLE, tied=FLAG, woken_by=MAYBE_TEXT
+)
+"""The fields of a `Delivery` behind its message and its receipt, without its inputs."""
+
+_PHASES = frozenset(map(int, Phase))
+_MOST_WARNINGS = 1000  # about schedules that are left out; each is logged once
+
+_logger = logging.getLogger("liteq.broker")
+_warned: set[tuple[str, str, str]] = set()
+
+
+def phase_of(number: Any) -> Phase:
+    """Return the phase that is stored as `number`.
+
+    One that only a newer version has, of a task that has not ended for all we know, is shown as
+    WAITING. Raises InvalidTaskError for what is no phase.
+    """
+    if type(number) is not int or number < 0:
+        raise InvalidTaskError(f"its phase is {shown(number)}")
+    return Phase(number) if number in _PHASES else Phase.WAITING
+
+
+def parse_info(info: str) -> Mapping[str, Any]:
+    """Return the `info` of a worker as a mapping; an empty one if it is not a JSON object."""
+    try:
+        parsed = json.loads(info)
+    except (TypeError, ValueError, RecursionError):  # any program may have written it
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def set_aside(
+    receipt: Receipt, task: str, why: LiteqError, now: float, *, lost: int = 0, tied: bool = True
+) -> Settlement:
+    """Return the settlement of a claimed task that is not to be run, because of what is stored.
+
+    It is dead, so that it can be looked at, and revived once its cause is mended.
+    """
+    text = f"{task} was not run: {why}"
+    return Settlement(
+        receipt,
+        Phase.DEAD,
+        now,
+        encode_failure(type(why)(text), JSON),
+        JSON.name,
+        text,
+        Policy().kept_until(Phase.DEAD, now),
+        lost=lost,
+        tied=tied,
+    )
+
+
+def set_delivery_aside(delivery: Delivery, why: LiteqError, now: float) -> Settlement:
+    """Return the settlement of a claimed task that can be read, and yet is not to be run."""
+    message, receipt, lost = delivery.message, delivery.receipt, delivery.lost
+    settlement = set_aside(receipt, message.task, why, now, lost=lost, tied=delivery.tied)
+    return settlement._replace(old_place=delivery.place)
+
+
+def unreadable_record(id: str, why: Exception) -> Record:
+    """Return a record in place of one that cannot be read: a task that is dead, with the reason."""
+    text = f"what is stored of this task cannot be read: {why}"
+    return Record(
+        message=Message(id, "", b"[[],{}]", JSON.name, ""),
+        phase=Phase.DEAD,
+        token=0,
+        lost=0,
+        worker=None,
+        created=0.0,
+        started=None,
+        finished=None,
+        keep_until=None,
+        result=encode_failure(InvalidTaskError(text), JSON),
+        result_serializer=JSON.name,
+        traceback=text,
+        reported=None,
+    )
+
+
+def warn_left_out(name: str, url: str, why: Exception) -> None:
+    """Log, once, that a schedule is left out. It stays in the store: a newer liteq may read it."""
+    warning = (name, url, str(why))
+    if warning not in _warned and len(_warned) < _MOST_WARNINGS:
+        _warned.add(warning)
+        _logger.warning("the schedule %s in %s is left out: %s", ascii(name), url, why)

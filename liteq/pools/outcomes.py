@@ -1,0 +1,98 @@
+"""Outcomes and states on the stream from a child to the supervisor: plain tuples of `marshal`.
+
+A task can write to that stream too. So what arrives is checked here, before the supervisor looks
+at it.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..exceptions import InvalidTaskError
+from ..model.checks import (
+    FLAG,
+    MAYBE_BYTES,
+    MAYBE_TEXT,
+    NUMBER,
+    TEXT,
+    TIME,
+    Shape,
+    check_graph,
+    check_message,
+    check_place,
+)
+from ..model.graph import Graph, Place
+from ..model.message import Message
+from ..model.outcome import Kind, Outcome
+from .base import StateUpdate
+
+MALFORMED = (InvalidTaskError, AttributeError, LookupError, TypeError, ValueError)
+"""What the functions of this module raise for what no child of ours has sent."""
+
+_PLAIN = (tuple, type(None))
+_OUTCOME = Shape(
+    result=MAYBE_BYTES,
+    serializer=MAYBE_TEXT,
+    runtime=NUMBER,
+    note=TEXT,
+    traceback=MAYBE_TEXT,
+    eta=TIME,
+    message=_PLAIN,
+    expected=FLAG,
+    graph=_PLAIN,
+    place=_PLAIN,
+    exhausted=FLAG,
+    reported=MAYBE_TEXT,
+)
+_STATE = Shape(id=TEXT, state=TEXT, meta=(bytes,), serializer=TEXT)
+_FIELDS = len(Outcome._fields) - 1
+_KINDS = {kind.value: kind for kind in Kind}
+_new = tuple.__new__  # half the time of the named constructor
+
+
+def pack(ticket: int, outcome: Outcome) -> tuple[Any, ...]:
+    """Return an outcome and its ticket as a plain tuple."""
+    values: dict[str, Any] = {}
+    if outcome.message is not None:  # as for few tasks
+        values["message"] = tuple(outcome.message)
+        values["graph"] = outcome.graph and outcome.graph.to_tuples()
+        values["place"] = outcome.place and tuple(outcome.place)
+    plain = outcome._replace(**values) if values else outcome
+    return (ticket, outcome.kind.value, *plain[1:])
+
+
+def unpack(values: Any) -> Iterator[tuple[int, Outcome]]:
+    """Yield the tickets and outcomes that were packed. Raises one of MALFORMED."""
+    for ticket, name, *rest in values:
+        # As of nearly all tasks: 0.1 us, where the check takes 0.4 us.
+        if not (
+            type(rest[0]) is bytes
+            and type(rest[1]) is str
+            and type(rest[2]) is float
+            and type(rest[3]) is str
+            and rest[4] is rest[6] is None
+            and len(rest) == _FIELDS
+        ):
+            _OUTCOME.check(rest)
+        outcome = _new(Outcome, (_KINDS[name], *rest))
+        yield ticket, outcome if rest[6] is None else _with_workflow(outcome)
+
+
+def _with_workflow(outcome: Outcome) -> Outcome:
+    """Return an outcome with the values that `pack` has made plain."""
+    plain: tuple[Any, ...] = outcome
+    *_, message, _, graph, place, _, _ = plain
+    message = Message._make(message)
+    check_message(message)
+    if graph is not None:
+        graph = Graph.from_tuples(graph)
+        check_graph(graph)
+    if place is not None:
+        place = Place._make(place)
+        check_place(place)
+    return outcome._replace(message=message, graph=graph, place=place)
+
+
+def state_of(values: Any) -> StateUpdate:
+    """Return the state that a task has set. Raises one of MALFORMED."""
+    _STATE.check(values)
+    return StateUpdate._make(values)

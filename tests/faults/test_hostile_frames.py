@@ -1,0 +1,119 @@
+"""Whatever a task writes to the stream of its process: it costs that process, never the worker."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.project import TASKS, Program, Project
+
+SOURCE = (
+    TASKS
+    + '''
+import gc, marshal, os, struct
+
+def frame(value):
+    body = marshal.dumps(value)
+    return struct.pack("!Q", len(body)) + body
+
+GARBAGE = [None, -1, 2**70, 1.5, "text", "\\ud800", b"bytes"]
+GARBAGE += [(), (1,), [1], {"a": 1}, [[]], ((1, 2),)]
+GOOD = ["succeeded", b"1", "json", 0.1, "1", None, None, None, False, None, None, False, None]
+
+def frames(ticket):
+    """Return frames that no child of ours sends; `ticket` is that of the running task."""
+    yield b"\\x00" * 7
+    yield b"garbage, as two writers leave it" * 100
+    yield struct.pack("!Q", 2**62) + b"x" * 1000
+    yield struct.pack("!Q", 3) + b"\\xfe\\xfe\\xfe"
+    yield from map(frame, GARBAGE)
+    for kind in (-1, 0, 1, 2, 3, 4, 99, None, "x"):
+        yield b"".join(frame((kind, value)) for value in GARBAGE if kind != 0 and kind != 4)
+        yield frame((kind, None))
+    for field in range(len(GOOD)):
+        for value in GARBAGE:
+            wrong = [*GOOD[:field], value, *GOOD[field + 1:]]
+            yield frame((1, [(ticket, *wrong)]))
+    yield frame((1, [(ticket, *GOOD[:-1])]))
+    yield frame((1, [(ticket, *GOOD, None)]))
+    yield frame((1, [(10**9, *GOOD)]))
+    yield frame((2, [10**9]))
+    yield frame((3, ("id", "\\ud800", b"", "json")))
+    yield frame((0, os.getppid()))
+
+@app.task(acks_late=False)
+def write(first, step):
+    """Write every `step`th frame to the stream of this process, from `first` on."""
+    from liteq.pools.child import Child
+    child = next(each for each in gc.get_objects() if type(each) is Child)
+    ticket = child._scoreboard.read(child._slot).ticket
+    for each in list(frames(ticket))[first::step]:
+        child._stream.sendall(each)
+    time.sleep(0.05)
+
+@app.task
+def count():
+    return len(list(frames(1)))
+'''
+)
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Iterator[tuple[Project, Program]]:
+    project = Project(tmp_path, SOURCE)
+    with project.worker() as worker:
+        yield project, worker
+
+
+def test_what_a_task_writes_to_its_stream_costs_its_process_only(
+    worker: tuple[Project, Program],
+) -> None:
+    project, program = worker
+    out = project.python(
+        """
+from project import add, app, count, write
+n = count.delay().get(timeout=20)
+for first in range(n):
+    write.delay(first, n)
+    assert add.delay(first, 1).get(timeout=20) == first + 1, first
+while [each for each in app.broker.counts() if not each.phase.final]:
+    assert add.delay(1, 1).get(timeout=20) == 2
+print(n, "frames")
+"""
+    )
+    assert out.endswith("frames\n"), out
+    assert program.process.poll() is None, program.output
+    assert "sent what cannot be read" in program.output
+
+
+def test_reports_of_forked_helpers_cost_their_task_at_most(tmp_path: Path) -> None:
+    project = Project(
+        tmp_path,
+        TASKS
+        + '''
+import multiprocessing
+
+@app.task(bind=True)
+def crowd(self, size, times):
+    """Report from four processes at once, with frames that are longer than a pipe holds."""
+    def helper(name):
+        for n in range(times):
+            self.update_state(state="PROGRESS", meta={"name": name, "n": n, "pad": "x" * size})
+    fork = multiprocessing.get_context("fork")
+    helpers = [fork.Process(target=helper, args=(n,)) for n in range(4)]
+    for each in helpers:
+        each.start()
+    helper("the task")
+    for each in helpers:
+        each.join()
+    return "done"
+''',
+    )
+    with project.worker("-c", "1") as worker:
+        out = project.python(
+            "from project import add, crowd\n"
+            "first = crowd.delay(300_000, 20)\n"
+            "print(add.delay(1, 1).get(timeout=30), first.get(timeout=30))"
+        )
+        assert out == "2 done\n", worker.output
+        assert worker.process.poll() is None
