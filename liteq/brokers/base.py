@@ -195,7 +195,7 @@ class Broker(ABC):
 
     clock: Clock
     """The clock by which tasks are stored, promoted and swept."""
-    beat_every = 5.0  # seconds between two calls of `beat` by a worker
+    beat_every: float = 5.0  # seconds between two calls of `beat` by a worker
 
     def sign(self, key: str | bytes) -> None:
         """Sign what is stored from now on, and accept only what is signed.

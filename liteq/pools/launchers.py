@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from logging import Logger, getLogger
 from selectors import EVENT_READ, BaseSelector
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..support.portable import forks
 from . import forkserver
@@ -128,27 +128,35 @@ class ForkServerLauncher(Launcher):
         return server
 
     def _receive(self, server: _ForkServer) -> None:
-        for kind, *rest in server.channel.receive():
-            if kind == forkserver.FORKED:
-                slot, pid = rest
-                server.children.add(pid)
-                server.requested -= 1
-                self.callbacks.started(slot, pid)
-            elif kind == forkserver.EXITED:
-                pid, code = rest
-                server.children.discard(pid)
-                self.callbacks.exited(pid, code)
-            elif kind == forkserver.READY and server is self._next:
-                self._switch_to(server)
-            elif kind == START_FAILED and server is self._next:
-                server.failed = True
-                logger.error("the new code cannot be imported, the old one stays:\n%s", rest[0])
-            elif kind == START_FAILED:
-                self.callbacks.start_failed(rest[0])
+        for frame in server.channel.receive():
+            try:
+                self._take(server, *frame)
+            except (LookupError, TypeError, ValueError):
+                logger.exception("the fork server has sent what cannot be read: it is replaced")
+                server.channel.eof = True
+                break
         if server.channel.eof:
             self._handle_exit(server)
         elif server.idle and server not in (self._current, self._next):
             self._remove(server)
+
+    def _take(self, server: _ForkServer, kind: int, *rest: Any) -> None:
+        if kind == forkserver.FORKED:
+            slot, pid = rest
+            server.children.add(pid)
+            server.requested -= 1
+            self.callbacks.started(slot, pid)
+        elif kind == forkserver.EXITED:
+            pid, code = rest
+            server.children.discard(pid)
+            self.callbacks.exited(pid, code)
+        elif kind == forkserver.READY and server is self._next:
+            self._switch_to(server)
+        elif kind == START_FAILED and server is self._next:
+            server.failed = True
+            logger.error("the new code cannot be imported, the old one stays:\n%s", rest[0])
+        elif kind == START_FAILED:
+            self.callbacks.start_failed(rest[0])
 
     def _switch_to(self, server: _ForkServer) -> None:
         before, self._current, self._next = self._current, server, None

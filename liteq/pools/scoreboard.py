@@ -123,7 +123,7 @@ class OwnScoreboard(Scoreboard):
 
     def __init__(self, slots: int) -> None:
         self._fd, path = tempfile.mkstemp(prefix=_PREFIX)
-        self.name = os.path.basename(path)
+        self.name: str = os.path.basename(path)
         self.handle: Handle = path if sys.platform == "win32" else self._fd
         os.write(self._fd, bytes(max(slots, 1) * _RECORD.size))
         super().__init__(self._fd)

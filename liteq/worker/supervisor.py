@@ -193,6 +193,7 @@ class Supervisor:
     def _tend(self) -> None:
         if self._renewing:
             self._renew()
+        self._report()  # what could not be written while the store was away
         if not self._store.active and time.monotonic() >= self._poll_at:
             self._poll_at = time.monotonic() + _POLL_EVERY
             self._store.attempt(self._poll)
@@ -317,7 +318,8 @@ class Supervisor:
             except BrokerRefused as exc:
                 logger.error("task number %s failed: %s", settlement.receipt.key, exc)
                 outcome = refused_outcome(exc, self.plan.serializer)
-                self._write([decide_refused(settlement, outcome, self.plan.policy)], None)
+                with suppress(BrokerRefused):  # then nothing can be written of this task
+                    self._write([decide_refused(settlement, outcome, self.plan.policy)], None)
             del self._settlements[0]
 
     def _write(self, settlements: Sequence[Settlement], claim: Claim | None) -> list[Delivery]:

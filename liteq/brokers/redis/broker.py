@@ -74,7 +74,7 @@ class RedisBroker(Movable):
     """A store on a Redis server."""
 
     default_serializer = "json"  # others may be able to write to the server
-    beat_every = 2.0  # seconds; see LEASE in scripts/leases.lua
+    beat_every: float = 2.0  # seconds; see LEASE in scripts/leases.lua
 
     def __init__(self, location: RedisLocation, clock: Clock) -> None:
         self.location = location
