@@ -29,7 +29,7 @@ def backend_of(conf: Config, broker: Broker) -> Backend:
 
 def check_result_backend(conf: Config, broker: Broker | None) -> None:
     """Raise ImproperlyConfigured when `result_backend` names another store than the broker's."""
-    store = conf.broker_url if broker is None else broker.url
+    store = conf.broker_url if broker is None else broker.address
     wanted = conf.result_backend
     # Celery's rpc:// sends results back by way of the broker, which is what happens here.
     if wanted is None or wanted.startswith("rpc") or _place(wanted) == _place(store or ""):

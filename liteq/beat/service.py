@@ -3,8 +3,9 @@
 import logging
 from select import select
 
+from ..brokers.backoff import StoreBackoff
 from ..brokers.base import Broker, Listener
-from ..exceptions import BrokerCorrupt, BrokerError, BrokerTooNew
+from ..exceptions import BrokerError, BrokerLocked, BrokerUnreachable
 from ..result.app import App
 from ..signals import beat_init
 from ..support.clock import JumpDetector
@@ -17,7 +18,6 @@ logger: logging.Logger = logging.getLogger("liteq.beat")
 _POLL = 1.0  # seconds: in case a notification was lost, or the clock was set
 _DEBOUNCE = 0.1  # seconds
 _NO_WORKER = 0  # a number that no worker has
-_PAUSES = (0.1, 0.5, 1.0, 2.0)  # seconds before a store that failed is tried again
 
 
 class Beat:
@@ -35,12 +35,28 @@ class Beat:
         self._longest = min(longest or _POLL, _POLL)
         self._wakeup = Wakeup()
         self._stopping = False
-        self._failures = 0
+        self._store = StoreBackoff(logger)
 
     def run(self) -> None:
         """Run in this thread until `stop` is called."""
         beat_init.send(sender=self)
-        listener: Listener = self._broker.work_listener(_NO_WORKER)
+        try:
+            self._serve()
+        except (BrokerLocked, BrokerUnreachable):
+            if not self._stopping:  # else it was stopped while it waited for the store
+                raise
+        finally:
+            self._wakeup.close()
+
+    def stop(self) -> None:
+        """Request the end. May be called from any thread or signal handler."""
+        self._stopping = True
+        self._wakeup.set()
+
+    def _serve(self) -> None:
+        listener: Listener = self._store.insist(
+            lambda: self._broker.work_listener(_NO_WORKER), self._wakeup, lambda: self._stopping
+        )
         try:
             while not self._stopping:
                 pause = self._turn()
@@ -51,12 +67,6 @@ class Beat:
                     self._wait(pause - _DEBOUNCE, self._wakeup, listener)
         finally:
             listener.close()
-            self._wakeup.close()
-
-    def stop(self) -> None:
-        """Request the end. May be called from any thread or signal handler."""
-        self._stopping = True
-        self._wakeup.set()
 
     def _wait(self, seconds: float, *sources: Wakeup | Listener) -> None:
         if self._stopping:
@@ -70,19 +80,10 @@ class Beat:
             self._scheduler.clock_was_set()
         try:
             upcoming = self._scheduler.turn()
-        except (BrokerCorrupt, BrokerTooNew):
-            raise  # waiting does not help
         except BrokerError as exc:
-            return self._failed(exc)
-        self._failures = 0
+            self._store.failed(exc)
+            return self._store.pause
+        self._store.succeeded()
         if upcoming is None:
             return self._longest
         return min(max(upcoming - self._broker.clock(), 0.0), self._longest)
-
-    def _failed(self, exc: BrokerError) -> float:
-        """Log the first of several failures; return the seconds to wait."""
-        if self._failures == 0:
-            logger.error("the store fails, trying again: %s", exc)
-        pause = _PAUSES[min(self._failures, len(_PAUSES) - 1)]
-        self._failures += 1
-        return pause

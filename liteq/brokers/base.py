@@ -210,6 +210,7 @@ class Broker(ABC):
     def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
         """Store all `messages`, or none. Known ids are left as they are.
 
+        Others may see thousands come one by one, but none before all are certain to be stored.
         With `durable` they survive a power cut, whatever the durability of the store.
         """
 
@@ -217,7 +218,7 @@ class Broker(ABC):
     def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
         """Store a whole workflow, or nothing; nothing if the id of its first message is known.
 
-        `durable` as for `enqueue`.
+        What is said of `enqueue` holds here; what waits for a task misses no end of one.
         """
 
     # working

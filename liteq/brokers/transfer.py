@@ -146,10 +146,11 @@ class Movable(Broker):
         """
 
     @abstractmethod
-    def unpack(self, batch: TransferBatch) -> int:
-        """Store a batch as it is, except for known ids; return how many tasks were new.
+    def unpack(self, batch: TransferBatch) -> None:
+        """Store a batch as it is, except for known ids.
 
-        All of it is remembered as arrived, in the same transaction.
+        All of it is remembered as arrived, in the same transaction; if the store takes it in
+        steps, it is all or nothing that arrives.
         """
 
     @abstractmethod

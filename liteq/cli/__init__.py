@@ -15,6 +15,7 @@ from typing import Protocol
 from ..pools import PoolBroken
 from ..version import __version__
 from .exits import exit_code
+from .options import OptionalInBrackets
 from .output import complain
 
 COMMANDS = {
@@ -80,7 +81,12 @@ def make_parser(argv: list[str]) -> ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in COMMANDS.items():
         # `-A` is accepted before and after the command, as by Celery.
-        sub = commands.add_parser(name, help=text, description=text.capitalize() + ".")
+        sub = commands.add_parser(
+            name,
+            help=text,
+            description=text.capitalize() + ".",
+            formatter_class=OptionalInBrackets,
+        )
         _common(sub)
         if name in argv:  # listing the others needs no import of them
             _module(name).configure(sub)

@@ -10,7 +10,7 @@ from ..app import LiteQ
 from ..model.message import Attempt, Record
 from .apps import app_of
 from .exits import FAILED, OK, missing, misused
-from .options import add_json, add_limit
+from .options import add_json, add_limit, add_optional_list
 from .output import moment, say, say_json, show, table
 from .views import View, task_view
 
@@ -21,8 +21,7 @@ def configure(parser: ArgumentParser) -> None:
     """Add the options."""
     add = parser.add_argument
     add("what", choices=ACTIONS, metavar="WHAT", help=", ".join(ACTIONS))
-    ids = add("ids", nargs="+", default=[], metavar="ID", help="tasks")
-    ids.required = False  # not nargs="*", which an option between WHAT and the ids would use up
+    add_optional_list(parser, "ids", "ID", "tasks")
     add("--all", action="store_true", help="retry or purge every dead task")
     add("--task", metavar="NAME", help="list only tasks of this name")
     add_json(parser)

@@ -15,7 +15,7 @@ from ..states import Phase
 from ..version import __version__
 from .apps import app_of
 from .exits import FAILED, OK, UNAVAILABLE, misused
-from .options import add_json, add_limit, names
+from .options import add_json, add_limit, add_optional_list, names
 from .outline import outline
 from .output import show
 from .views import View, bounded, queue_views, task_view, worker_tasks, worker_view
@@ -25,8 +25,7 @@ def configure(parser: ArgumentParser) -> None:
     """Add the options."""
     add = parser.add_argument
     add("what", choices=VIEWS, metavar="WHAT", help=", ".join(VIEWS))
-    ids = add("ids", nargs="+", default=[], metavar="ID", help="tasks, for query_task only")
-    ids.required = False  # not nargs="*", which an option between WHAT and the ids would use up
+    add_optional_list(parser, "ids", "ID", "tasks, for query_task only")
     add("-d", "--destination", type=names, metavar="NAMES", help="only these workers")
     add_json(parser)
     add_limit(parser, 100, "tasks, workers and names to show")

@@ -2,7 +2,7 @@
 
 import json
 import math
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import Action, ArgumentParser, ArgumentTypeError, HelpFormatter
 from typing import Any, Never
 
 
@@ -16,6 +16,21 @@ def add_limit(parser: ArgumentParser, default: int, what: str) -> None:
     parser.add_argument(
         "--limit", type=count, default=default, metavar="N", help=f"{what} (default: {default})"
     )
+
+
+def add_optional_list(parser: ArgumentParser, dest: str, metavar: str, what: str) -> None:
+    """Add a list of positional arguments that may be left out."""
+    # Not nargs="*", which an option between the first argument and the list would use up.
+    parser.add_argument(dest, nargs="+", default=[], metavar=metavar, help=what).required = False
+
+
+class OptionalInBrackets(HelpFormatter):
+    """A formatter whose usage texts have `add_optional_list` in brackets."""
+
+    def _format_args(self, action: Action, default_metavar: str) -> str:
+        text = super()._format_args(action, default_metavar)
+        optional = action.nargs == "+" and not action.option_strings and not action.required
+        return f"[{text.partition(' ')[0]} ...]" if optional else text
 
 
 def count(text: str) -> int:

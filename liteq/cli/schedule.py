@@ -13,7 +13,7 @@ from ..model.entry import MISFIRES, Entry
 from ..schedules import BaseSchedule, crontab, schedule, solar
 from .apps import app_of
 from .exits import OK, missing, misused
-from .options import add_json, add_limit, json_list, json_object, seconds
+from .options import add_json, add_limit, add_optional_list, json_list, json_object, seconds
 from .output import moment, say, say_json, show, table
 from .views import View
 
@@ -25,8 +25,7 @@ def configure(parser: ArgumentParser) -> None:
     """Add the options."""
     add = parser.add_argument
     add("what", choices=ACTIONS, metavar="WHAT", help=", ".join(ACTIONS))
-    names = add("names", nargs="+", default=[], metavar="NAME", help="schedules; for add also TASK")
-    names.required = False  # not nargs="*", which an option between WHAT and NAME would use up
+    add_optional_list(parser, "names", "NAME", "schedules; for add also TASK")
     when = parser.add_mutually_exclusive_group()
     when.add_argument("--every", type=_every, metavar="SECONDS", help="add: an interval")
     when.add_argument("--cron", type=_cron, metavar="LINE", help="add: '*/5 8-17 * * mon-fri'")

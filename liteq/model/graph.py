@@ -22,6 +22,14 @@ class Place(NamedTuple):
     followed: bool = False  # other tasks wait for it
     delay: float | None = None  # seconds to wait once what it waits for has ended
 
+    @property
+    def tied(self) -> bool:
+        """Return whether something follows from the end of the task.
+
+        Others wait for it, or are in a group with it, or a group that it waited for is released.
+        """
+        return self.followed or self.barrier or self.group is not None
+
     def replaced(self, after: "Place") -> "Place":
         """Return the place of this task once others run in its place, which it follows as `after`.
 

@@ -12,8 +12,9 @@ from functools import partial
 from selectors import EVENT_READ, BaseSelector, DefaultSelector
 from typing import TypeVar
 
+from ..brokers.backoff import StoreBackoff
 from ..brokers.base import Broker, Claim, Listener
-from ..exceptions import BrokerError, BrokerLocked, BrokerRefused, BrokerUnreachable
+from ..exceptions import BrokerError, BrokerRefused
 from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome, Settlement
 from ..pools import Pool
@@ -28,7 +29,6 @@ from .lost import lost_outcome, unstorable_outcome
 from .maintenance import Maintenance
 from .plan import Plan
 from .shutdown import Shutdown
-from .store_backoff import StoreBackoff
 from .task_log import TaskLog, logger
 from .watchdog import REVOKED, Watchdog
 
@@ -54,7 +54,7 @@ class Supervisor:
         self._isolation = Isolation(pool, plan.policy)
         self._watchdog = Watchdog(pool, plan.limits, self._batching)
         self._shutdown = Shutdown(pool, plan.grace)
-        self._store = StoreBackoff()
+        self._store = StoreBackoff(logger)
         self._wakeup = Wakeup()
         self._selector = DefaultSelector()
         self._open: list[Closable] = [self._wakeup, self._selector]
@@ -113,17 +113,7 @@ class Supervisor:
 
     def _wait_for_store(self, work: Callable[[], T]) -> T:
         """Return what `work` returns; retry while the store is locked or away, until stopped."""
-        while True:
-            try:
-                value = work()
-            except (BrokerLocked, BrokerUnreachable) as exc:
-                if self._shutdown.requested:
-                    raise
-                self._store.failed(exc)
-                self._wakeup.wait(self._store.retry_at - time.monotonic())
-            else:
-                self._store.succeeded()
-                return value
+        return self._store.insist(work, self._wakeup, lambda: self._shutdown.requested)
 
     def renew(self) -> None:
         """Load the application's code anew, slot by slot. From any thread or signal handler."""

@@ -16,6 +16,8 @@ from liteq.brokers.base import Claim, Rescue, ToTerminate
 from liteq.brokers.owners import Owner, this_process
 from liteq.brokers.redis import RedisBroker
 from liteq.brokers.redis.clock import ServerClock
+from liteq.brokers.redis.indexes import id_pages
+from liteq.brokers.redis.server import Argument, Server
 from liteq.exceptions import BrokerError, BrokerUnavailable
 from liteq.model.message import Delivery, Message, new_id
 from liteq.model.outcome import Policy, Settlement
@@ -446,3 +448,49 @@ def test_a_worker_warns_at_its_start_of_settings_that_may_lose_tasks(
         (finding,) = broker.examine().findings
         assert what in finding.what
         broker.close()
+
+
+# listings
+
+
+class CountsReplies(Server):
+    """A server that counts what it returns."""
+
+    values = 0
+
+    def run(self, verb: str, *args: Argument) -> object:
+        return self._counted(super().run(verb, *args))
+
+    def execute(self, *command: Argument) -> object:
+        return self._counted(super().execute(*command))
+
+    def _counted(self, reply: object) -> object:
+        self.values += len(reply) if isinstance(reply, list) else 1
+        return reply
+
+
+def test_a_listing_reads_little_more_than_it_shows(redis_store: str) -> None:
+    broker = connect(redis_store)
+    assert isinstance(broker, RedisBroker)
+    broker.enqueue([message(f"t{n:05}")._replace(priority=n % 4) for n in range(3000)])
+    broker.enqueue([message(f"u{n:05}")._replace(queue="mail") for n in range(3000)])
+    counting = broker.server = CountsReplies(broker.location)
+    listed = broker.listing([Phase.READY, Phase.RUNNING], 50)
+
+    assert [each.message.id for each in listed] == [f"t{n:05}" for n in range(50)]
+    assert counting.values < 500
+    broker.close()
+
+
+def test_pages_of_a_listing_follow_each_other_while_tasks_leave(redis_store: str) -> None:
+    broker = connect(redis_store)
+    assert isinstance(broker, RedisBroker)
+    names = [f"t{n:04}" for n in range(1000)]
+    broker.enqueue([message(id) for id in names])
+    found: list[str] = []
+    for page in id_pages(broker.server, [Phase.READY], ["celery"], 100):
+        found += page
+        broker.cancel(page, keep=None)
+
+    assert found == names
+    broker.close()

@@ -160,12 +160,13 @@ def test_moving_twice_moves_once(stores: Stores) -> None:
     source, target = stores
     source.enqueue([message("a"), message("b")])
     batch = next(source.pack(9))
-    assert target.unpack(batch) == 2
+    target.unpack(batch)
     assert work(target) == ["a", "b"]
 
     again = next(source.pack(9))
-    assert target.unpack(again) == 0
+    target.unpack(again)
     source.discard(again.arrivals)
+    assert len(known(target)) == 2
     assert work(target) == []
     assert known(source) == []
 

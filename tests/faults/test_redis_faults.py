@@ -4,6 +4,7 @@ import os
 import pickle
 import signal
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from liteq.states import Phase
 from tests.e2e.project import TASKS, Project, alive, children_of, wait_for
 from tests.faults.namespaces import container
 from tests.faults.proxy import Proxy
+from tests.faults.storage import needs_strace
 from tests.redis_workers import end_lease, miss_heartbeats
 from tests.servers import RedisServer, needs_redis, running_server
 
@@ -585,4 +587,28 @@ def test_a_worker_waits_for_a_server_that_refuses_writes_because_it_cannot_save(
             broker.enqueue([message("b")])
             wait_for(lambda: done(broker, ["b"]), "the second")
             assert worker.process.poll() is None
+        broker.close()
+
+
+# a slow disk
+
+
+@needs_strace
+def test_the_doctor_tells_of_a_disk_that_is_too_slow_for_the_log(tmp_path: Path) -> None:
+    with running_server(tmp_path, "--appendonly", "yes") as server:
+        broker = connect(server.url)
+        assert broker.examine().findings == []
+
+        def noticed() -> bool:
+            broker.enqueue([message()])
+            return any("its disk is slow" in each.what for each in broker.examine().findings)
+
+        assert server.process is not None
+        slow = "inject=fdatasync,fsync:delay_enter=3000000"  # microseconds
+        argv = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync,fsync", "-e", slow]
+        with subprocess.Popen([*argv, "-p", str(server.process.pid)]):
+            try:
+                wait_for(noticed, "the finding", 60)
+            finally:
+                server.kill()  # which ends strace, too
         broker.close()

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.project import Program, Project, wait_for
+from tests.e2e.project import TERM, Program, Project, wait_for
 from tests.faults.crashpoints_audit import check_file
 
 NAMES = [f"entry-{n}" for n in range(8)]
 EVERY = 0.05  # seconds
 SCHEDULERS = 5
+BEAT = ("-m", "liteq", "beat", "-A", "project")
 
 SOURCE = f"""
 from liteq import LiteQ
@@ -83,7 +84,7 @@ def storm(project: Project, kills: int, seed: int) -> None:
         running: list[Program] = []
 
         def start() -> None:
-            beat = project.program("-m", "liteq", "beat", "-A", "project")
+            beat = project.program(*BEAT)
             running.append(stack.enter_context(beat))
 
         for _ in range(SCHEDULERS):
@@ -106,6 +107,29 @@ def test_five_schedulers_that_are_killed_fire_each_moment_once(project: Project)
 @pytest.mark.parametrize("seed", range(3))
 def test_five_schedulers_that_are_killed_for_minutes(project: Project, seed: int) -> None:
     storm(project, kills=100, seed=seed)
+
+
+def lock(project: Project) -> sqlite3.Connection:
+    """Keep the store locked, which is there already, until the connection is closed."""
+    project.liteq("status", "-A", "project", code=None)
+    db = sqlite3.connect(project.folder / "project.db", isolation_level=None)
+    db.execute("begin immediate")
+    return db
+
+
+def test_beat_waits_for_a_store_that_is_locked_when_it_starts(project: Project) -> None:
+    with closing(lock(project)) as db, project.program(*BEAT) as beat:
+        beat.wait_for_line("the store fails, trying again")
+        db.rollback()
+        beat.wait_for_line("the store works again")
+        wait_for_more(project, 3)
+
+
+def test_beat_can_be_stopped_while_it_waits_for_its_store(project: Project) -> None:
+    with closing(lock(project)), project.program(*BEAT) as beat:
+        beat.wait_for_line("the store fails, trying again")
+        beat.send(TERM)
+        assert beat.wait() == 0
 
 
 def test_workers_that_are_killed_lose_no_moment(project: Project) -> None:

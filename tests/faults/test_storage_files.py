@@ -27,6 +27,7 @@ from liteq.exceptions import (
 )
 from liteq.model.message import Message, new_id
 from tests.e2e.project import KILL, Project, wait_for
+from tests.faults.storage import needs_mounts
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="there are no modes and owners")
 as_root = pytest.mark.skipif(
@@ -332,8 +333,28 @@ def test_the_kinds_of_file_systems_are_read_by_device() -> None:
     kinds = mounts.parse_mountinfo(table)
     assert kinds[os.makedev(98, 0)] == "ext3"
     assert kinds[os.makedev(0, 51)] == "nfs4"
-    assert {"nfs4", "9p", "cifs"} <= mounts.NETWORK
+    assert {"nfs4", "9p", "cifs", "virtiofs", "vboxsf", "fuse.rclone"} <= mounts.NETWORK
+    assert not {"ext4", "btrfs", "xfs", "overlay", "tmpfs", "fuseblk", "zfs"} & mounts.NETWORK
     assert mounts.network_file_system(r"\\server\share\q.db") == "a Windows share"
+
+
+MOUNTS_LATER = """
+import subprocess, sys
+from liteq.brokers.sqlite.mounts import file_system_of
+
+folder = sys.argv[1]
+before = file_system_of(folder + "/q.db")
+subprocess.run(["mount", "-t", "tmpfs", "none", folder], check=True)
+print(before, file_system_of(folder + "/q.db"))
+"""
+
+
+@needs_mounts
+def test_a_file_system_that_is_mounted_later_is_known(tmp_path: Path) -> None:
+    argv = ["unshare", "-Urm", sys.executable, "-c", MOUNTS_LATER, str(tmp_path)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+
+    assert done.stdout.split()[1] == "tmpfs"
 
 
 # who may write it

@@ -12,6 +12,7 @@ import pytest
 
 from liteq import LiteQ, Task
 from liteq.app.registry import OPTIONS
+from liteq.brokers import connect
 from liteq.exceptions import ImproperlyConfigured, InvalidTaskError, NotRegistered, PayloadTooLarge
 from liteq.testing import ManualClock, MemoryBroker, drain
 from liteq.worker.options import WorkerOptions
@@ -138,6 +139,18 @@ def test_a_result_backend_that_means_the_same_store_is_taken(backend: str | None
     app.conf.update(broker_url="memory://", result_backend=backend)
 
     assert app.broker.url == "memory://"
+
+
+def test_a_result_backend_is_compared_with_its_password() -> None:
+    pytest.importorskip("redis")
+    url = "redis://:secret@host/1"
+    app = quiet("x", broker=connect(url), result_backend=url + "?timeout=3")
+
+    assert app.broker.address == url
+    with pytest.raises(ImproperlyConfigured, match="leave result_backend out") as caught:
+        quiet("x", broker=connect(url), result_backend="redis://:hidden@host/1")
+    assert "secret" not in str(caught.value)
+    assert "hidden" not in str(caught.value)
 
 
 def test_a_result_backend_in_the_settings_is_refused_when_the_store_is_used() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from weakref import WeakSet
 
 from ...model.entry import Entry, Fired, Firing
-from ...model.graph import Graph, Members
+from ...model.graph import ALONE, Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record
 from ...model.options import has_one_of
 from ...model.outcome import Settlement
@@ -27,7 +27,7 @@ from .inputs import inputs_of
 from .listeners import MemoryListener
 from .records import eta_of, finished, kept_until, new_record, revived, settled
 from .tables import Revocation, Tables
-from .workflows import MemoryDependents, ended_of, followers_of, is_needed, is_tied, members_of
+from .workflows import MemoryDependents, ended_of, followers_of, is_needed, members_of
 
 _FINAL = tuple(phase for phase in Phase if phase.final)
 
@@ -284,7 +284,7 @@ class MemoryBroker(Broker):
         with self._transaction() as tables:
             waiting = tables.in_phases(Phase.SCHEDULED, Phase.READY)
             found = [r for r in waiting if queues is None or r.message.queue in queues]
-            tied = [record for record in found if is_tied(tables, record.message.id)]
+            tied = [each for each in found if tables.places.get(each.message.id, ALONE).tied]
             for record in tied:
                 self._put(finished(record, Phase.CANCELLED, self.clock(), keep=0))
             return len(tied) + tables.delete([each for each in found if each not in tied])
@@ -360,7 +360,7 @@ class MemoryBroker(Broker):
             record.lost,
             record.reported,
             len(tables.attempts.get(id, ())),
-            is_tied(tables, id),
+            tables.places.get(id, ALONE).tied,
             record.woken_by,
             inputs_of(tables, id),
         )

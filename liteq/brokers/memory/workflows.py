@@ -127,12 +127,6 @@ def ended_of(record: Record) -> Ended:
     )
 
 
-def is_tied(tables: Tables, id: str) -> bool:
-    """Return whether others wait for the end of the task, or it waited for a group."""
-    place = tables.places.get(id, ALONE)
-    return bool(place.followed or place.barrier or place.group)
-
-
 def is_needed(tables: Tables, record: Record) -> bool:
     """Return whether the outcome of the task is still to be handed on to others."""
     stored = tables.groups.get(record.group or "")

@@ -15,14 +15,12 @@ Arguments = list[str | bytes | int | float]
 
 
 def message_args(message: Message, more: Arguments | None = None) -> Arguments:
-    """Return a message; `more` are further fields and values. Read by sending.lua, enqueue.lua."""
+    """Return a message; `more` are further fields and values. Read by sending.lua, singles.lua."""
     fields: Arguments = more or []
     if message.priority:
         fields += ("priority", message.priority)
     if message.eta is not None:
         fields += ("eta", message.eta)
-    if not message.acks_late:
-        fields += ("once", 1)
     return [message.id, message.queue, pack_message(message), len(fields), *fields]
 
 
@@ -41,7 +39,7 @@ def graph_args(graph: Graph) -> Arguments:
     """Return a workflow: its messages in their places, and its groups. Read by sending.lua."""
     args: Arguments = [len(graph.messages)]
     for message, place in zip(graph.messages, graph.places, strict=True):
-        args += message_args(message, _place_fields(place))
+        args += message_args(message, place_fields(place))
     args.append(len(graph.groups))
     for group in graph.groups:
         args += group_args(group)
@@ -98,13 +96,14 @@ def or_empty(value: float | str | None) -> float | str:
     return "" if value is None else value
 
 
-def _place_fields(place: Place) -> Arguments:
+def place_fields(place: Place) -> Arguments:
+    """Return the fields and values of a task that say where it stands in its workflow."""
     in_group = place.group is not None
     return field_args(
         waits=place.waits,
         group=place.group,
         position=place.position if in_group else None,
-        tied=place.followed or place.barrier or in_group or None,
+        tied=place.tied or None,
         barrier=place.barrier or None,
         on_failure=place.on_failure or None,
         takes=place.takes or None,

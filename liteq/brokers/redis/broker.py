@@ -1,15 +1,15 @@
 """The verbs of the port on Redis. Each verb runs one script; `scripts/head.lua` names the keys."""
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from math import inf
-from typing import Any
+from typing import Any, TypeVar
 
-from ...exceptions import InvalidTaskError, SecurityError
+from ...exceptions import BrokerError
 from ...model.entry import Entry, Fired, Firing
-from ...model.graph import ALONE, Graph, Members
+from ...model.graph import Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
 from ...model.outcome import Settlement
 from ...serializers.signed import Signer
@@ -26,35 +26,48 @@ from ..base import (
     WorkerInfo,
 )
 from ..listeners import LocalListener
-from ..stored import set_aside, set_delivery_aside
-from ..transfer import Arrival, Left, Movable, Transfer, TransferBatch
+from ..transfer import Arrival, Movable, TransferBatch
 from .arguments import Arguments, claim_args, graph_args, messages_args, settlement_args
+from .bulks import (
+    finish_bulks,
+    graph_parts,
+    is_large,
+    message_parts,
+    send_bulk,
+    store_part,
+    transfer_parts,
+)
 from .checkup import find_faults, gather_facts, warn_of_risks
 from .clock import ServerClock
-from .indexes import id_pages, matches
+from .deliveries import sort_out
+from .indexes import id_pages, ids_in, matches
+from .inputs import read_group
 from .listeners import Subscription
 from .location import RedisLocation
-from .moving import (
-    arrivals_args,
-    arrivals_of,
-    batch_args,
-    batch_of,
-    transfer_of,
-    workflows_of,
-)
+from .moving import arrivals_args, arrivals_of, batch_args
+from .packer import Packer
 from .packing import pack_message
 from .registry import WorkerRegistry
-from .replies import Stored, attempts_of, delivery_of, fields_of, receipt_of, stored_or_error
+from .replies import (
+    Stored,
+    attempts_of,
+    counts_of,
+    delivery_of,
+    receipts_of,
+    stored_or_error,
+    texts_of,
+)
 from .rescue import DeadWorker, Proof, dead_workers
 from .schedules import entry_args, entry_of, firing_args
 from .server import Server
 from .signing import UNSIGNED, End, Signed, Signing
 
-_FETCH = 500  # records in one reply
+T = TypeVar("T")
+
+_PAGE = 500  # tasks that one script reads or changes
 _DUE = 500  # tasks made ready by one script, so that the server is never busy for long
 _PURGE = 1000  # tasks looked at by one script
 _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name can still be shown with its results
-_NOT_RUNNING = [phase for phase in Phase if phase is not Phase.RUNNING]
 
 
 class RedisBroker(Movable):
@@ -89,14 +102,22 @@ class RedisBroker(Movable):
     # sending
 
     def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
-        if messages:
-            signed = map(self._signing.sign_message, messages)
+        if not messages:
+            return
+        signed = map(self._signing.sign_message, messages)
+        if is_large(messages):
+            send_bulk(self.server, self.clock, message_parts(signed), len(messages))
+        else:
             self.server.run_replicated("enqueue", self.clock(), *messages_args(signed))
 
     def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
-        first = graph.messages[0].id
-        args = graph_args(self._signing.sign_graph(graph))
-        self.server.run_replicated("enqueue_graph", self.clock(), first, *args)
+        first, tasks = graph.messages[0].id, len(graph.messages)
+        signed = self._signing.sign_graph(graph)
+        if is_large(graph.messages):
+            send_bulk(self.server, self.clock, graph_parts(signed), tasks, first)
+        else:
+            args = graph_args(signed)
+            self.server.run_replicated("enqueue_graph", self.clock(), first, *args)
 
     # working
 
@@ -122,11 +143,14 @@ class RedisBroker(Movable):
 
     def promote(self) -> float | None:
         while True:
-            upcoming = self._run("promote", _DUE)
-            if upcoming is None:
+            next_look, bulk = self._run("promote", _DUE)
+            if bulk is not None:
+                store_part(self.server, self.clock, bulk)
+                return self.clock()  # so that a worker does other things between two parts
+            if next_look is None:
                 return None
-            if float(upcoming) > self.clock():
-                return float(upcoming)
+            if float(next_look) > self.clock():
+                return float(next_look)
 
     def rescue(self, decide: DecideRescue) -> list[Record]:
         ids: list[str] = []
@@ -135,7 +159,7 @@ class RedisBroker(Movable):
         return [record for record in self.fetch(ids) if record]
 
     def to_terminate(self, worker: int) -> list[ToTerminate]:
-        revoked, lost = map(_receipts, self._run("to_terminate", worker))
+        revoked, lost = map(receipts_of, self._run("to_terminate", worker))
         return [
             *(ToTerminate(receipt, str(receipt.key)) for receipt in revoked),
             *(ToTerminate(receipt, str(receipt.key), lost=True) for receipt in lost),
@@ -151,7 +175,7 @@ class RedisBroker(Movable):
         return bool(self._run("report", id, state, data, serializer))
 
     def forget(self, ids: Sequence[str]) -> int:
-        return int(self._run("forget", *ids)) if ids else 0
+        return sum(int(self._run("forget", *part)) for part in _chunks(ids))
 
     def attempts(self, id: str) -> list[Attempt]:
         earlier = attempts_of(self._run("attempts", id))
@@ -169,19 +193,19 @@ class RedisBroker(Movable):
     def cancel(
         self, ids: Sequence[str], keep: float | None, *, terminate: bool = False
     ) -> list[str]:
-        if not ids:
-            return []
-        once = dict.fromkeys(ids)
-        kept = "" if keep is None else keep
-        return _decoded(self._run("cancel", kept, int(terminate), *once))
+        how = ("" if keep is None else keep, int(terminate))
+        once = list(dict.fromkeys(ids))
+        return [id for part in _chunks(once) for id in texts_of(self._run("cancel", *how, *part))]
 
     def revive(self, ids: Sequence[str]) -> list[str]:
-        args: Arguments = []
-        for found in self._stored(list(dict.fromkeys(ids))):
-            if found is not None:
+        revived: list[str] = []
+        for part in _chunks(list(dict.fromkeys(ids))):
+            args: Arguments = []
+            for found in filter(None, self._stored(part)):
                 fresh = found.record.message._replace(retries=0, eta=None, expires=None)
                 args += (fresh.id, pack_message(fresh))
-        return _decoded(self._run("revive", *args)) if args else []
+            revived += texts_of(self._run("revive", *args))
+        return revived
 
     def sweep(self, limit: int) -> int:
         return int(self._run("sweep", limit))
@@ -190,10 +214,10 @@ class RedisBroker(Movable):
 
     def schedule(self, entries: Sequence[Entry]) -> list[str]:
         args = [arg for entry in entries for arg in entry_args(entry, self._signing)]
-        return _decoded(self._run("schedule", *args)) if args else []
+        return texts_of(self._run("schedule", *args)) if args else []
 
     def unschedule(self, names: Sequence[str]) -> list[str]:
-        return _decoded(self._run("unschedule", *names)) if names else []
+        return texts_of(self._run("unschedule", *names)) if names else []
 
     def schedules(self, due_by: float | None = None) -> list[Entry]:
         replies = self._run("schedules", inf if due_by is None else due_by)
@@ -206,7 +230,7 @@ class RedisBroker(Movable):
 
     def fire(self, firings: Sequence[Firing]) -> list[Fired]:
         args = [arg for firing in firings for arg in firing_args(firing, self._signing)]
-        return list(map(Fired, _decoded(self._run("fire", *args)))) if args else []
+        return list(map(Fired, texts_of(self._run("fire", *args)))) if args else []
 
     # workers
 
@@ -247,14 +271,7 @@ class RedisBroker(Movable):
     # what tools ask
 
     def counts(self) -> list[QueueCount]:
-        reply = self.server.execute("HGETALL", f"{self.location.prefix}:counts")
-        fields = reply if isinstance(reply, dict) else fields_of(reply)  # a cluster's client: dict
-        counts = []
-        for field, tasks in fields.items():
-            with suppress(ValueError):  # another program, or a newer version, may have more
-                phase, _, queue = field.decode().partition(":")
-                counts.append(QueueCount(queue, Phase(int(phase)), int(tasks)))
-        return sorted(counts)
+        return counts_of(self.server.execute("HGETALL", f"{self.location.prefix}:counts"))
 
     def listing(
         self,
@@ -264,9 +281,10 @@ class RedisBroker(Movable):
         task: str | None = None,
         headers: Mapping[str, Any] | None = None,
     ) -> list[Record]:
+        size = min(limit, _PAGE) if task is None and headers is None else _PAGE
         found = (
             record
-            for ids in id_pages(self.server, phases, self._queues(), _FETCH)
+            for ids in id_pages(self.server, phases, self._queues(), max(size, 1))
             for record in self.fetch(ids)
             if record and matches(record, phases, task, headers)
         )
@@ -309,27 +327,30 @@ class RedisBroker(Movable):
     # moving
 
     def pack(self, size: int) -> Iterator[TransferBatch]:
-        for ids in id_pages(self.server, _NOT_RUNNING, self._queues(), size):
-            batch = batch_of((each for each in self._transfers(ids) if each.place == ALONE), [])
-            # A task may have been claimed since its index was read.
-            resting = [each for each in batch.transfers if each.record.phase is not Phase.RUNNING]
-            if resting or batch.left:
-                yield batch._replace(transfers=resting)
-        tasks, groups = self._run("workflows")
-        if tasks:
-            yield workflows_of(tasks, groups, self._signing)
+        packer = Packer(self.server, self.clock, self._signing, self._queues())
+        yield from packer.single_tasks(size)
+        yield from packer.workflows()
 
-    def unpack(self, batch: TransferBatch) -> int:
-        return int(self._run("unpack", *batch_args(batch, self._signing)))
+    def unpack(self, batch: TransferBatch) -> None:
+        if is_large([each.record.message for each in batch.transfers]):
+            parts = transfer_parts(batch, self._signing)
+            send_bulk(self.server, self.clock, parts, len(batch.transfers))
+        else:
+            self._run("unpack", *batch_args(batch, self._signing))
 
     def arrived(self) -> list[Arrival]:
+        # What was sent in steps has arrived, whether or not all of it is stored by now.
+        finish_bulks(self.server, self.clock)
         return arrivals_of(self.server.execute("HKEYS", f"{self.location.prefix}:arrived"))
 
     def confirm(self, arrivals: Sequence[Arrival]) -> None:
-        self._run("confirm", *arrivals_args(arrivals))
+        for part in _chunks(arrivals):
+            self._run("confirm", *arrivals_args(part))
 
     def discard(self, arrivals: Sequence[Arrival]) -> None:
-        self._run("discard", *arrivals_args(arrivals))
+        # Groups last: one is deleted once none of its members is left.
+        for part in _chunks(sorted(arrivals, key=lambda each: each.created is None)):
+            self._run("discard", *arrivals_args(part))
 
     # inside
 
@@ -342,32 +363,31 @@ class RedisBroker(Movable):
 
     def _deliveries(self, claim: Claim, replies: list[Any]) -> list[Delivery]:
         """Return what was claimed. What cannot be read, or is not genuine, is set aside."""
-        claimed: list[Delivery] = []
-        while replies:
-            self._last_tokens[claim.worker] = max(int(token) for _, token, *_ in replies)
-            good, bad = self._sorted_out(replies, self._signing)
-            claimed += good
-            if not bad:
-                break
-            self.settle(bad)
-            # Behind them others may be ready.
+        claimed, others = self._take(claim, replies)
+        while others and len(claimed) < claim.limit:
+            # Behind what was set aside others may be ready.
             more = claim._replace(limit=claim.limit - len(claimed))
-            replies = self._run("claim", *self._claim_args(more)) if more.limit else []
+            try:
+                found, others = self._take(more, self._run("claim", *self._claim_args(more)))
+            except BrokerError:
+                if not claimed:
+                    raise
+                break  # what it has claimed is handed out again, by the next claim
+            claimed += found
         return claimed
 
-    def _sorted_out(
-        self, replies: Iterable[Any], signing: Signing
-    ) -> tuple[list[Delivery], list[Settlement]]:
-        """Return the deliveries that can be run, and the settlements that set the others aside."""
-        good, bad = [], []
-        for reply in replies:
-            try:
-                good.append(delivery_of(reply, signing))
-            except InvalidTaskError as exc:
-                bad.append(set_aside(receipt_of(reply), "a task", exc, self.clock()))
-            except SecurityError as exc:
-                bad.append(set_delivery_aside(delivery_of(reply, UNSIGNED), exc, self.clock()))
-        return good, bad
+    def _take(self, claim: Claim, replies: list[Any]) -> tuple[list[Delivery], bool]:
+        """Return the deliveries that can be run, and whether others were set aside."""
+        if not replies:
+            return [], False
+        read = partial(read_group, self.server, self.clock)
+        decode = partial(delivery_of, signing=self._signing, read_group=read)
+        good, bad = sort_out(replies, decode, self.clock)
+        if bad:
+            self.settle(bad)
+        # Only now: until it is noted that they have reached us, they are handed out again.
+        self._last_tokens[claim.worker] = max(int(token) for _, token, *_ in replies)
+        return good, bool(bad)
 
     def _take_back(self, worker: DeadWorker, decide: DecideRescue) -> list[str]:
         """Take back what a dead worker holds, as `decide` says; return the ids of those tasks.
@@ -378,7 +398,7 @@ class RedisBroker(Movable):
         not have the key that their application signs with.
         """
         info, replies = self._run("held", worker.number)
-        held, unreadable = self._sorted_out(replies, UNSIGNED)
+        held, unreadable = sort_out(replies, partial(delivery_of, signing=UNSIGNED), self.clock)
         released, settlements = decide(info.decode(errors="replace"), held, worker.with_machine)
         settlements = [*settlements, *unreadable]
         args: Arguments = [worker.number, int(worker.proof is Proof.EXITED), len(replies)]
@@ -400,40 +420,29 @@ class RedisBroker(Movable):
         receipts = {settlement.receipt for settlement in settlements}
         try:
             refused, replies = self._run("settle", *args)
+            claimed = self._deliveries(claim, replies) if claim is not None else []
         except BaseException:
-            self._unconfirmed |= receipts  # perhaps it was written, and only the reply was lost
+            # Perhaps it was written, and only the reply, or what was claimed, could not be read.
+            self._unconfirmed |= receipts
             raise
         self._unconfirmed -= receipts
-        claimed = self._deliveries(claim, replies) if claim is not None else []
         return Settled([settlements[n].receipt for n in refused], claimed)
 
     def _stored(self, ids: Sequence[str]) -> list[Stored | None]:
         """Return tasks as they are stored: not verified."""
         found: list[Stored | None] = []
-        for start in range(0, len(ids), _FETCH):
-            part = ids[start : start + _FETCH]
+        for part in _chunks(ids):
             found += map(stored_or_error, part, self._run("fetch", *part))
         return found
 
     def _sorted_ids(self, key: str, id: str) -> list[str]:
-        return _decoded(self.server.execute("ZRANGE", f"{self.location.prefix}:{key}:{id}", 0, -1))
+        return ids_in(self.server, f"{self.location.prefix}:{key}:{id}")
 
     def _queues(self) -> list[str]:
         return [count.queue for count in self.counts()]
 
-    def _transfers(self, ids: Sequence[str]) -> Iterator[Transfer | Left]:
-        for id, reply in zip(ids, self._run("fetch", *ids), strict=True):
-            if reply is not None:
-                tried = b"attempts" in fields_of(reply)
-                attempts = self._run("attempts", id) if tried else []
-                yield transfer_of(id, reply, attempts, self._signing)
 
-
-def _decoded(replies: Sequence[bytes]) -> list[str]:
-    return [reply.decode(errors="backslashreplace") for reply in replies]
-
-
-def _receipts(reply: Sequence[bytes]) -> list[Receipt]:
-    """Return receipts, from ids and tokens by turns."""
-    pairs = zip(_decoded(reply[::2]), reply[1::2], strict=False)
-    return [Receipt(id, int(token)) for id, token in pairs if token.isdigit()]
+def _chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Yield `values` in chunks for one script each, so that the server is never busy for long."""
+    for start in range(0, len(values), _PAGE):
+        yield values[start : start + _PAGE]

@@ -25,6 +25,7 @@ class ServerFacts(NamedTuple):
     append_only: bool
     snapshots: str | None  # when it saves them; empty: never; None: it does not say
     last_save_failed: bool
+    delayed_writes: int  # how often a slow disk made it reply before it wrote its log
     dead_workers: int
     tasks: dict[str, int]  # by phase
 
@@ -46,6 +47,7 @@ def gather_facts(server: Server, counts: Sequence[QueueCount]) -> ServerFacts:
         snapshots=_snapshots(server),
         last_save_failed="err"
         in (info.get("rdb_last_bgsave_status"), info.get("aof_last_write_status")),
+        delayed_writes=int(info.get("aof_delayed_fsync", 0)),
         dead_workers=sum(1 for _ in dead_workers(server, 0.0)),
         tasks=dict(tasks),
     )
@@ -87,6 +89,13 @@ def _findings(facts: ServerFacts) -> Iterator[Finding]:
             "warning",
             f"if the server is killed, {what} will be lost",
             "set appendonly yes in redis.conf, and by CONFIG SET",
+        )
+    if facts.append_only and facts.delayed_writes:
+        yield Finding(
+            "warning",
+            f"its disk is slow: {facts.delayed_writes} times it could not write its log for two "
+            "seconds and replied all the same; had it been killed then, that would be lost",
+            "give it a faster disk, or set appendfsync always",
         )
     if facts.dead_workers:
         yield Finding(

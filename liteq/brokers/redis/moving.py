@@ -1,6 +1,6 @@
 """Tasks that are moved from this store to another one, or to this one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 
 from ...exceptions import SecurityError
 from ...model.graph import Group, Place
@@ -15,7 +15,7 @@ from ..transfer import (
     TransferBatch,
     unreadable,
 )
-from .arguments import Arguments, field_args, group_args, or_empty
+from .arguments import Arguments, field_args, group_args, or_empty, place_fields
 from .packing import pack_message
 from .replies import attempts_of, fields_of, moment, stored_of
 from .signing import Signing, end_of
@@ -24,7 +24,7 @@ from .signing import Signing, end_of
 def transfer_of(
     id: str, reply: list[bytes], attempts: list[bytes], signing: Signing
 ) -> Transfer | Left:
-    """Return a task with all that is known of it, from fetch.lua or workflows.lua."""
+    """Return a task with all that is known of it, from fetch.lua."""
     try:
         stored = stored_of(id, reply)
         record = signing.verify_record(*stored)
@@ -47,18 +47,11 @@ def batch_of(found: Iterable[Transfer | Left], groups: list[MovedGroup]) -> Tran
 
 
 def workflows_of(
-    tasks: Sequence[tuple[bytes, list[bytes], list[bytes]]],
-    groups: Sequence[tuple[bytes, list[bytes]]],
-    signing: Signing,
+    found: Iterable[Transfer | Left], groups: Mapping[str, MovedGroup | None]
 ) -> TransferBatch:
-    """Return all that belongs to workflows, from workflows.lua."""
-    found = [
-        transfer_of(id.decode(errors="replace"), reply, attempts, signing)
-        for id, reply, attempts in tasks
-    ]
-    known = {id.decode(errors="replace"): _moved_group_of(id, reply) for id, reply in groups}
-    unreadable_ids = {id for id, moved in known.items() if moved is None}
-    readable = [moved for moved in known.values() if moved is not None]
+    """Return what belongs to workflows as a batch; None is a group that cannot be read."""
+    unreadable_ids = {id for id, moved in groups.items() if moved is None}
+    readable = [moved for moved in groups.values() if moved is not None]
     return batch_of((_unless_in(unreadable_ids, each) for each in found), readable)
 
 
@@ -66,10 +59,10 @@ def batch_args(batch: TransferBatch, signing: Signing) -> Arguments:
     """Return tasks and groups of another store. Read by unpack.lua."""
     args: Arguments = [int(KEEP_ARRIVALS), len(batch.transfers)]
     for transfer in batch.transfers:
-        args += _transfer_args(transfer, signing)
+        args += transfer_args(transfer, signing)
     args.append(len(batch.groups))
     for moved in batch.groups:
-        args += _moved_group_args(moved)
+        args += moved_group_args(moved)
     return args + arrivals_args(batch.arrivals)
 
 
@@ -87,18 +80,16 @@ def arrivals_of(fields: Iterable[bytes]) -> list[Arrival]:
     return [Arrival(id, float(created) if created else None) for id, _, created in pairs]
 
 
-def _transfer_args(transfer: Transfer, signing: Signing) -> Arguments:
+def transfer_args(transfer: Transfer, signing: Signing) -> Arguments:
+    """Return a task of another store. Read by scripts/moving.lua."""
     record, place, attempts = transfer
     message = signing.sign_message(record.message, place)
-    in_group = place.group is not None
-    tied = place.followed or place.barrier or in_group
-    result = signing.sign_result(record.result, end_of(record), tied=tied)
+    result = signing.sign_result(record.result, end_of(record), tied=place.tied)
     fields = field_args(
         queue=message.queue,
         message=pack_message(message),
         priority=message.priority or None,
         eta=message.eta,
-        once=None if message.acks_late else 1,
         created=record.created,
         started=record.started,
         finished=record.finished,
@@ -110,15 +101,8 @@ def _transfer_args(transfer: Transfer, signing: Signing) -> Arguments:
         traceback=record.traceback,
         reported=record.reported,
         woken_by=record.woken_by,
-        waits=place.waits,
-        barrier=place.barrier or None,
-        on_failure=place.on_failure or None,
-        takes=place.takes or None,
-        delay=place.delay,
-        tied=tied or None,
-        group=place.group,
-        position=place.position if in_group else None,
     )
+    fields += place_fields(place)
     args: Arguments = [message.id, int(record.phase), len(fields), *fields]
     args += (record.worker or "", len(attempts))
     for attempt in attempts:
@@ -126,23 +110,21 @@ def _transfer_args(transfer: Transfer, signing: Signing) -> Arguments:
     return args
 
 
-def _attempt_args(attempt: Attempt) -> Arguments:
-    times = (or_empty(attempt.started), or_empty(attempt.ended))
-    return [*times, attempt.worker or "", attempt.outcome, attempt.error or ""]
-
-
-def _moved_group_args(moved: MovedGroup) -> Arguments:
+def moved_group_args(moved: MovedGroup) -> Arguments:
+    """Return a group of another store. Read by scripts/moving.lua."""
     outcome = (or_empty(moved.closed), moved.blame or "", int(moved.released))
     return [*group_args(moved.group), *outcome]
 
 
-def _moved_group_of(id: bytes, reply: list[bytes]) -> MovedGroup | None:
-    """Return a group with its state; None for one that cannot be read."""
+def moved_group_of(id: str, reply: list[bytes] | None) -> MovedGroup | None:
+    """Return a group with its state, from groups.lua; None for one that cannot be read."""
+    if reply is None:
+        return None
     fields = fields_of(reply)
     blame = fields.get(b"blame")
     try:
         group = Group(
-            id=id.decode(),
+            id=id,
             outer=fields[b"outer"].decode() or None,
             position=int(fields[b"position"]),
             forgiving=fields[b"forgiving"] == b"1",
@@ -176,3 +158,8 @@ def _place_in(reply: list[bytes]) -> Place:
         group=None if group is None else group.decode(errors="replace"),
         followed=b"tied" in fields,
     )
+
+
+def _attempt_args(attempt: Attempt) -> Arguments:
+    times = (or_empty(attempt.started), or_empty(attempt.ended))
+    return [*times, attempt.worker or "", attempt.outcome, attempt.error or ""]

@@ -3,6 +3,7 @@
 Those about periodic tasks are in `schedules.py`, those about tasks of another store in `moving.py`.
 """
 
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -10,11 +11,16 @@ from ...exceptions import InvalidTaskError, SecurityError
 from ...model.graph import ALONE, Place
 from ...model.message import Attempt, Delivery, Input, Receipt, Record
 from ...states import Phase
+from ..base import QueueCount
 from ..stored import UNREADABLE, phase_of, unreadable_record
 from .packing import unpack_message
 from .signing import End, Signing
 
+ReadGroup = Callable[[str], list[Any]]
+"""Returns the inputs from a group that is too large for one script, as a reply has them."""
+
 _ATTEMPT_SIZE = 5  # values of an attempt, see add_attempt in scripts/tasks.lua
+_GROUPS = (b"group", b"pages")  # what heads the inputs from a group
 _INPUT_SIZE = 8  # values of an input, see input_from in scripts/claiming.lua
 
 
@@ -34,20 +40,33 @@ def receipt_of(reply: list[Any]) -> Receipt:
         return Receipt(id, int(token) if token.isdigit() else 0)
 
 
-def delivery_of(reply: list[Any], signing: Signing) -> Delivery:
+def receipts_of(reply: Sequence[bytes]) -> list[Receipt]:
+    """Return receipts, from ids and tokens by turns."""
+    pairs = zip(texts_of(reply[::2]), reply[1::2], strict=False)
+    return [Receipt(id, int(token)) for id, token in pairs if token.isdigit()]
+
+
+def delivery_of(
+    reply: list[Any], signing: Signing, read_group: ReadGroup = lambda group: []
+) -> Delivery:
     """Return a delivery, from `delivery_of` in scripts/claiming.lua.
 
     Raises InvalidTaskError when what is stored of it cannot be read, SecurityError when its
     message, or something that it takes, is not genuine.
     """
     try:
-        return _delivery_of(signing, *reply)
+        return _delivery_of(signing, read_group, *reply)
     except UNREADABLE as exc:
         raise InvalidTaskError(f"what is stored of it cannot be read: {exc}") from exc
 
 
 def _delivery_of(
-    signing: Signing, id: bytes, token: bytes, data: bytes | None, details: Any
+    signing: Signing,
+    read_group: ReadGroup,
+    id: bytes,
+    token: bytes,
+    data: bytes | None,
+    details: Any,
 ) -> Delivery:
     if data is None:
         raise InvalidTaskError("its fields, or what it takes from other tasks, cannot be read")
@@ -65,7 +84,7 @@ def _delivery_of(
         int(attempts or 0),
         bool(tied),
         _text(woken_by),
-        _taken(inputs, place or ALONE, signing),
+        _taken(inputs, place or ALONE, signing, read_group),
         place,
     )
 
@@ -84,7 +103,7 @@ def stored_or_error(id: str, reply: list[bytes] | None) -> Stored | None:
 
 
 def stored_of(id: str, reply: list[bytes]) -> Stored:
-    """Return a task, from fetch.lua or workflows.lua. Raises one of UNREADABLE."""
+    """Return a task, from fetch.lua. Raises one of UNREADABLE."""
     fields = fields_of(reply)
     record = _record(id, fields)
     place = Place(
@@ -138,6 +157,22 @@ def attempts_of(reply: list[bytes]) -> list[Attempt]:
     return found
 
 
+def counts_of(reply: list[bytes] | dict[bytes, bytes]) -> list[QueueCount]:
+    """Return how many tasks there are, from the hash `counts`; a cluster's client has it as one."""
+    fields = reply if isinstance(reply, dict) else fields_of(reply)
+    counts = []
+    for field, tasks in fields.items():
+        with suppress(ValueError):  # another program, or a newer version, may have more
+            phase, _, queue = field.decode().partition(":")
+            counts.append(QueueCount(queue, Phase(int(phase)), int(tasks)))
+    return sorted(counts)
+
+
+def texts_of(replies: Sequence[bytes]) -> list[str]:
+    """Return ids or names, even those that are no text."""
+    return [reply.decode(errors="backslashreplace") for reply in replies]
+
+
 def fields_of(reply: list[bytes]) -> dict[bytes, bytes]:
     """Return the hash whose fields and values are in `reply` by turns."""
     return dict(zip(reply[::2], reply[1::2], strict=True))
@@ -159,15 +194,15 @@ def _place(values: list[bytes | None]) -> Place:
 # tasks which the place of the task names, and these are in the signatures of their results.
 
 
-def _taken(reply: list[Any] | None, place: Place, signing: Signing) -> Any:
+def _taken(reply: list[Any] | None, place: Place, signing: Signing, read_group: ReadGroup) -> Any:
     """Return what a task at `place` takes: an `Input`, for a group a list of them, or None."""
     if reply is None:
         signing.require(
             not (place.takes or place.on_failure), f"what it takes from {place.waits} is missing"
         )
         return None
-    if reply[0] == b"group":
-        return _taken_from_group(reply, signing)
+    if reply[0] in _GROUPS:
+        return _taken_from_group(reply, signing, read_group)
     taken, end = _input(reply[:_INPUT_SIZE], signing)
     if not place.on_failure:
         signing.require(end.id == place.waits, f"its input is the result of {end.id}")
@@ -178,15 +213,16 @@ def _taken(reply: list[Any] | None, place: Place, signing: Signing) -> Any:
     return taken._replace(blame=_text(blame), message=tuple(message))
 
 
-def _taken_from_group(reply: list[Any], signing: Signing) -> list[Any]:
-    _, id, members = reply
+def _taken_from_group(reply: list[Any], signing: Signing, read_group: ReadGroup) -> list[Any]:
+    kind, id, *inputs = reply
+    members = read_group(id.decode()) if kind == b"pages" else inputs[0]
     found: list[Any] = []
     last = -1
     for member in members:
         if member is None:
             found.append(None)
-        elif member[0] == b"group":
-            found.append(_taken_from_group(member, signing))
+        elif member[0] in _GROUPS:
+            found.append(_taken_from_group(member, signing, read_group))
         else:
             taken, end = _input(member, signing)
             if end.phase is not Phase.SKIPPED:  # else it is the error of a task that is elsewhere

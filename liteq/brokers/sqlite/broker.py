@@ -37,12 +37,12 @@ from .backup import write_backup
 from .checkup import gather_facts, repair
 from .claiming import claim_ready, set_unreadable_etas_aside
 from .findings import find_faults
-from .listeners import listen, unlisten_dead
+from .listeners import ListenerTidying, listen, unlisten_dead
 from .liveness import make_liveness_locks
 from .location import SqliteLocation
 from .registry import is_dead, register
 from .rescue import DeadWorkers, take_back
-from .rows import WorkerRow, initial_tokens, is_minimal, minimal_row, record_of, task_row
+from .rows import WorkerRow, counts_of, initial_tokens, is_minimal, minimal_row, record_of, task_row
 from .schedules import entries_of, fire, write_entry
 from .session import SHORT_TIMEOUT, Session, WriteOptions
 from .sessions import ThreadSessions
@@ -58,7 +58,6 @@ _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name stays readable in re
 _FETCH = 500  # ids in one query
 _DURABLE = WriteOptions("full")
 _SNAPSHOT = WriteOptions("normal")  # reads several tables as of one moment
-_PHASES = frozenset(map(int, Phase))  # a newer version, or another program, may have more
 
 
 class SqliteBroker(Movable):
@@ -80,6 +79,7 @@ class SqliteBroker(Movable):
         self._sessions = ThreadSessions(location)
         self._writes = 0
         self._dead_workers = DeadWorkers(location.path)
+        self._listener_tidying = ListenerTidying()
         self._liveness = make_liveness_locks(location.path)
 
     # sending
@@ -338,6 +338,7 @@ class SqliteBroker(Movable):
         if idle:
             cutoff = (self.clock() - _KEEP_WORKERS,)
             session.write(self._worker_writes, lambda db: db.execute(SQL["forget_workers"], cutoff))
+        self._listener_tidying.run(session)
 
     def close(self) -> None:
         self._sessions.close()
@@ -345,12 +346,7 @@ class SqliteBroker(Movable):
     # what tools ask
 
     def counts(self) -> list[QueueCount]:
-        rows = self._session().read(SQL["counts"])
-        return [
-            QueueCount(queue, Phase(phase), n)
-            for queue, phase, n in rows
-            if isinstance(queue, str) and phase in _PHASES
-        ]
+        return counts_of(self._session().read(SQL["counts"]))
 
     def listing(
         self,
@@ -395,9 +391,9 @@ class SqliteBroker(Movable):
     def pack(self, size: int) -> Iterator[TransferBatch]:
         return moving.pack(partial(self._write, _SNAPSHOT), size)
 
-    def unpack(self, batch: TransferBatch) -> int:
+    def unpack(self, batch: TransferBatch) -> None:
         now = self.clock()
-        return self._write_and_notify(_DURABLE, lambda db: moving.store_transfers(db, batch, now))
+        self._write_and_notify(_DURABLE, lambda db: moving.store_transfers(db, batch, now))
 
     def arrived(self) -> list[Arrival]:
         return self._write(_SNAPSHOT, moving.arrived)

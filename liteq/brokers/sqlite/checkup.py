@@ -100,7 +100,7 @@ def repair(session: Session, level: WriteOptions) -> list[str]:
     """Repair what is safe to repair; return what was done, in words."""
 
     def work(db: sqlite3.Connection) -> list[str]:
-        dead = dead_listeners(db.execute(SQL["listeners"]))
+        dead = dead_listeners(db.execute(SQL["listeners"]).fetchall())
         db.executemany(SQL["unlisten"], dead)
         strays = db.execute(_CHECKUP["release_strays"]).rowcount
         timeless = db.execute(_CHECKUP["start_timeless"]).rowcount

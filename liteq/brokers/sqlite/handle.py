@@ -1,15 +1,17 @@
 """SQLite's connection to the file: opened on use, and closed before a fork."""
 
-import os
 import sqlite3
+import time
 from contextlib import closing
 from threading import Lock, get_ident
 
 from ...exceptions import BrokerGone, BrokerUnavailable, ConfigurationError
 from . import forks
+from .logfiles import Identity, LogFiles, identity
 
 BUSY_MS = 250  # milliseconds; a Ctrl-C has to wait for SQLite's own waiting, so ours is a loop
 _MIN_VERSION = (3, 35, 0)  # for `returning`
+_LOOK_EVERY = 0.05  # seconds between two looks at the log: each costs 2 us, a write 20
 _JSON_BUILT_IN = (3, 38, 0)  # before it the JSON functions could be left out
 
 _PRAGMAS = f"""
@@ -40,7 +42,9 @@ class Handle(forks.ForkAware):
         self.in_use: Lock = Lock()  # held while `db()` is used, so that it is not closed meanwhile
         self._thread = get_ident()
         self._db: sqlite3.Connection | None = None
-        self._identity: tuple[int, int] | None = None
+        self._identity: Identity | None = None
+        self._log = LogFiles(path)
+        self._look_at = 0.0  # `time.monotonic`
         self._synchronous = ""
         self._lenient = False
         forks.register(self)
@@ -75,13 +79,31 @@ class Handle(forks.ForkAware):
     def check(self) -> None:
         """Raise BrokerGone when the file is no longer the one that was opened (1 us).
 
-        SQLite goes on writing to a file that has no name any more, and all of it is lost.
+        SQLite goes on writing to a file that has no name any more, and all of it is lost. The same
+        is true of its log, which is looked at now and then.
         """
-        if self._identity is not None and self._identity != self._stat():
+        if self._identity is not None and self._identity != identity(self.path):
             raise BrokerGone(
                 f"{self.path} was deleted or replaced while it was in use; what was in it is "
                 f"gone with it: stop the program, put the file back, start again"
             )
+        if time.monotonic() >= self._look_at:
+            self.check_log()
+
+    def check_log(self) -> None:
+        """Raise BrokerGone when the log is no longer the one that is used."""
+        if self._log.lost():
+            self._look_at = 0.0  # and so on, at each use
+            raise BrokerGone(
+                f"the log of {self.path} (-wal, -shm) was deleted or replaced while it was in use; "
+                f"what was in it may be lost: stop all programs that use the store, then start "
+                f"them again"
+            )
+        self._look_at = time.monotonic() + _LOOK_EVERY
+
+    def note_log(self) -> None:
+        """Note which log is used. To be called in a transaction: it is open then."""
+        self._log.note()
 
     def close(self) -> None:
         """Close the connection, from any thread. It is opened again on use."""
@@ -108,20 +130,19 @@ class Handle(forks.ForkAware):
         except BaseException:
             self._close()
             raise
-        self._identity = self._stat()
+        self._identity = identity(self.path)
         return db
 
     def _close(self) -> None:
         if self._db is not None:
+            if self._log.replaced():
+                # The last connection that is closed moves the log into the file. An old log must
+                # not go over what others have written by a new one: an interrupted connection
+                # leaves it alone.
+                self._db.interrupt()
             self._db.close()
         self._db, self._synchronous = None, ""
-
-    def _stat(self) -> tuple[int, int]:
-        try:
-            found = os.stat(self.path)
-        except OSError:
-            return (0, 0)
-        return found.st_dev, found.st_ino
+        self._log.forget()
 
     # see forks.py
 

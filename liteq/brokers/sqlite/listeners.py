@@ -1,15 +1,18 @@
 """The table of listeners, which are notified when tasks are sent or have ended."""
 
-from collections.abc import Iterable
+import time
+from collections.abc import Sequence
 from contextlib import suppress
 
 from ..owners import Owner, is_dead, this_process
 from .rows import Row
 from .session import SHORT_TIMEOUT, Session, WriteOptions
-from .sockets import SocketListener
+from .sockets import SocketListener, remove_closed_sockets
 from .statements import SQL
 
 _NOT_DURABLE = WriteOptions("normal", SHORT_TIMEOUT)  # listeners do not survive a power cut
+_LOOK_EVERY = 10.0  # seconds
+_LOOK_AT = 500  # listeners, and as many files: at worst 10 ms each time
 
 
 def listen(session: Session, worker: int | None) -> SocketListener:
@@ -32,6 +35,30 @@ def unlisten_dead(session: Session, options: WriteOptions) -> None:
         session.write(options, lambda db: db.executemany(SQL["unlisten"], dead))
 
 
-def dead_listeners(rows: Iterable[Row]) -> list[tuple[str]]:
+def dead_listeners(rows: Sequence[Row]) -> list[tuple[str]]:
     """Return the addresses, of the rows of `listeners`, whose process has exited for certain."""
-    return [(address,) for address, owner in rows if is_dead(Owner.parse(owner))]
+    owners = {owner for _, owner in rows}  # a process may have hundreds
+    dead = {owner for owner in owners if is_dead(Owner.parse(owner))}
+    return [(address,) for address, owner in rows if owner in dead]
+
+
+class ListenerTidying:
+    """Drops what killed processes have left: their listeners, and the files of their sockets.
+
+    Each costs whoever notifies a system call. It looks at some of them now and then.
+    """
+
+    def __init__(self) -> None:
+        self._due = 0.0  # `time.monotonic`
+        self._last = ""  # the address at which the last look ended
+
+    def run(self, session: Session) -> None:
+        """Look, unless that was done a short time ago."""
+        if time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + _LOOK_EVERY
+        rows = session.read(SQL["listeners_after"], (self._last, _LOOK_AT), SHORT_TIMEOUT)
+        self._last = rows[-1][0] if len(rows) == _LOOK_AT else ""
+        if dead := dead_listeners(rows):
+            session.write(_NOT_DURABLE, lambda db: db.executemany(SQL["unlisten"], dead))
+        remove_closed_sockets(_LOOK_AT)

@@ -54,14 +54,14 @@ def _workflows(db: Connection) -> TransferBatch:
     return _batch(db, db.execute(_SQL["workflow_tasks"]).fetchall(), groups)
 
 
-def store_transfers(db: Connection, batch: TransferBatch, now: float) -> int:
-    """Store `batch` as it is, and that it has arrived; return how many of its tasks were new."""
-    new = sum(_store_transfer(db, transfer, now) for transfer in batch.transfers)
+def store_transfers(db: Connection, batch: TransferBatch, now: float) -> None:
+    """Store `batch` as it is, except for known ids, and that it has arrived."""
+    for transfer in batch.transfers:
+        _store_transfer(db, transfer, now)
     db.executemany(_SQL["insert_group"], map(_group_row, batch.groups))
     db.execute(_SQL["create_arrival"])
     db.execute(_SQL["delete_old_arrivals"], (now - KEEP_ARRIVALS,))
     db.executemany(_SQL["insert_arrival"], [(*each, now) for each in batch.arrivals])
-    return new
 
 
 def arrived(db: Connection) -> list[Arrival]:
@@ -103,8 +103,8 @@ def _transfer(db: Connection, row: Row) -> Transfer:
     return Transfer(record, place, attempts)
 
 
-def _store_transfer(db: Connection, transfer: Transfer, now: float) -> int:
-    """Store one task; return 1 if it was new, else 0."""
+def _store_transfer(db: Connection, transfer: Transfer, now: float) -> None:
+    """Store one task, unless its id is known."""
     record, place, attempts = transfer
     worker = _worker_of(db, record.worker, now)
     times = (record.created, record.started, record.finished, record.keep_until)
@@ -116,15 +116,14 @@ def _store_transfer(db: Connection, transfer: Transfer, now: float) -> int:
         *times,
         *(record.result, record.result_serializer, record.traceback, record.reported),
         *(record.woken_by, place.waits, place.barrier, place.group, place.position),
-        *(place.takes, place.on_failure, place.followed, place.delay, len(attempts)),
+        *(place.takes, place.on_failure, place.tied, place.delay, len(attempts)),
     )
     if not db.execute(_SQL["insert_task"], row).rowcount:
-        return 0
+        return
     for each in attempts:
         by = _worker_of(db, each.worker, now)
         values = (each.number, each.started, each.ended, by, each.outcome, each.error)
         db.execute(_SQL["insert_attempt"], (*values, record.message.id))
-    return 1
 
 
 def _worker_of(db: Connection, name: str | None, now: float) -> int | None:

@@ -1,6 +1,6 @@
 """Conversions between the values of the port and the rows of the tables."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import count
 from random import getrandbits
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from ...model.graph import Place
 from ...model.message import Delivery, Message, Receipt, Record
 from ...model.outcome import Settlement
 from ...states import Phase, phase_for_eta
-from ..base import WorkerInfo
+from ..base import QueueCount, WorkerInfo
 from ..stored import RECEIPT, REST_OF_DELIVERY, phase_of, unreadable_record
 
 Row = tuple[Any, ...]
@@ -28,6 +28,8 @@ _MESSAGE = slice(0, 13)
 _RECEIPT = slice(13, 15)
 _REST_OF_DELIVERY = slice(15, None)
 _EXPIRES, _RETRIES, _OPTIONS, _LOST = 7, 8, 12, 15
+
+_PHASES = frozenset(map(int, Phase))
 _PHASE = 13
 _TOKEN_TO_WAITS = slice(14, 27)
 _BARRIER = 27
@@ -110,11 +112,10 @@ def workflow_row(message: Message, place: Place, token: int, now: float) -> Row:
     """Return the values of `enqueue_in_workflow`."""
     id, task, payload, *call, late, ignores, tracks, options = message
     phase = phase_for_eta(message.eta, now) if place.waits is None else Phase.WAITING
-    tied = place.followed or place.barrier or place.group is not None
     sent = (id, task, bytearray(payload), *call, +late, +ignores, +tracks, options)
     after = (place.waits, +place.barrier, place.on_failure, +place.takes)
     inside = (place.group, place.position, place.delay)
-    return (*sent, int(phase), now, token, +tied, *after, *inside)
+    return (*sent, int(phase), now, token, +place.tied, *after, *inside)
 
 
 def initial_tokens() -> Iterator[int]:
@@ -163,6 +164,15 @@ def retry_row(settlement: Settlement) -> Row:
 def attempt_row(settlement: Settlement) -> Row:
     """Return the values of `remember`."""
     return (settlement.at, settlement.why, settlement.traceback, *settlement.receipt)
+
+
+def counts_of(rows: Iterable[Row]) -> list[QueueCount]:
+    """Return counts; of other phases, which a newer version or another program may have, none."""
+    return [
+        QueueCount(queue, Phase(phase), n)
+        for queue, phase, n in rows
+        if isinstance(queue, str) and phase in _PHASES
+    ]
 
 
 class WorkerRow(NamedTuple):

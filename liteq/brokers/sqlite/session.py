@@ -114,6 +114,7 @@ class Session(forks.ForkAware):
             with self._handle.in_use:
                 db = self._begin(options)
                 try:
+                    self._handle.note_log()
                     if self._disk_failed:
                         self._rewrite_log()
                     before = db.total_changes
@@ -167,6 +168,7 @@ class Session(forks.ForkAware):
             if not self._write_lock.acquire(SHORT_TIMEOUT):
                 return False
             self._state.set_holder(self.pid)
+            self._handle.check_log()
             ((busy, _, _),) = self.read("pragma wal_checkpoint(truncate)", timeout=SHORT_TIMEOUT)
             if not busy:
                 self._state.set_log_size(0)
@@ -261,6 +263,7 @@ class Session(forks.ForkAware):
         beside a commit can corrupt the file in SQLite before 3.51.3 (the WAL-reset bug). The log
         keeps its size: writing over it costs half of what growing it does.
         """
+        self._handle.check_log()
         try:
             busy = _checkpoint(db)
         except sqlite3.Error as exc:

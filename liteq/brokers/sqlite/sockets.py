@@ -5,7 +5,9 @@ loopback address. A datagram only wakes; its content is never read.
 """
 
 import os
+import random
 import socket
+import stat
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -112,8 +114,39 @@ class Notifier:
                 each.close()
 
 
+def remove_closed_sockets(at_most: int) -> None:
+    """Remove files of sockets whose processes were killed, whatever their store was.
+
+    Of so many files it asks the system whether a socket is still bound to them, so that those of
+    other containers with the same folder stay. They are chosen at random: the next call finds more.
+    """
+    folder = _folder()
+    if folder is None:
+        return
+    names = os.listdir(folder)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
+        for name in random.sample(names, min(at_most, len(names))):
+            path = os.path.join(folder, name)
+            with suppress(OSError):
+                if stat.S_ISSOCK(os.lstat(path).st_mode) and _is_closed(probe, path):
+                    os.unlink(path)
+
+
+def _is_closed(probe: socket.socket, path: str) -> bool:
+    try:
+        probe.connect(path)
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def _folder() -> str | None:
+    """Return the folder of the sockets; None where they are on the loopback address."""
+    return runtime_folder() if _UNIX and not portable() else None
+
+
 def _bind() -> tuple[socket.socket, str]:
-    folder = runtime_folder() if _UNIX and not portable() else None
+    folder = _folder()
     if folder is None:
         loopback = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         loopback.bind(("127.0.0.1", 0))

@@ -395,6 +395,9 @@ select address from bell
 -- name: listeners
 select address, owner from bell
 
+-- name: listeners_after
+select address, owner from bell where address > ? order by address limit ?
+
 -- Tools
 
 -- name: counts

@@ -20,6 +20,33 @@ class Groups(WorkflowHarness):
         assert (body.message.id, body.woken_by) == ("body", "b")
         assert [each.result for each in body.inputs] == [b"a", b"b", b"c"]
 
+    def test_a_group_of_thousands_ends_once_and_hands_on_all_results(self) -> None:
+        members = [f"m{n:04}" for n in range(1200)]
+        places = {id: Place(group="g", position=n) for n, id in enumerate(members)}
+        places |= {f"i{n:04}": Place(group=f"inner{n // 2}", position=n % 2) for n in range(1200)}
+        places["body"] = Place(waits="g", barrier=True, takes=True)
+        inner = (Group(f"inner{n}", outer="g", position=1200 + n) for n in range(600))
+        self.send_graph(places, Group("g"), *inner)
+        while claimed := self.claim(limit=500):
+            if claimed[0].message.id == "body":
+                break
+            self.succeed(*claimed)
+
+        (body,) = claimed
+        direct, nested = body.inputs[:1200], body.inputs[1200:]
+        assert [each.result.decode() for each in direct] == members
+        assert [each.result for two in nested for each in two] == [
+            f"i{n:04}".encode() for n in range(1200)
+        ]
+
+    def test_a_group_of_thousands_that_is_sent_twice_is_stored_once(self) -> None:
+        places = {f"m{n}": Place(group="g", position=n) for n in range(1200)}
+        for _ in range(2):
+            self.send_graph(places, Group("g"))
+
+        assert sum(count.tasks for count in self.broker.counts()) == 1200
+        assert len(self.broker.members("g").tasks) == 1200
+
     def test_members_that_end_together_wake_the_body_once(self) -> None:
         self.chord("a", "b")
         self.succeed(*self.claim())

@@ -38,6 +38,23 @@ class Sending(Harness):
 
         assert self.claim_one().message.payload == payload
 
+    def test_thousands_are_stored_in_the_order_of_sending(self) -> None:
+        names = [f"t{n:04}" for n in range(1200)]
+        later = [self.message(f"later{n}", eta=self.clock() + 5) for n in range(600)]
+        self.broker.enqueue([*map(self.message, names), *later])
+
+        assert [each.message.id for each in self.claim(limit=2000)] == names
+        self.clock.advance(5)
+        self.broker.promote()
+        assert len(self.claim(limit=2000)) == 600
+
+    def test_of_thousands_the_known_ones_are_left_as_they_are(self) -> None:
+        self.send("t7", payload=b"first")
+        self.send(*(f"t{n}" for n in range(1200)), payload=b"second")
+
+        assert sum(count.tasks for count in self.broker.counts()) == 1200
+        assert self.record("t7").message.payload == b"first"
+
     def test_names_may_be_in_any_script(self) -> None:
         self.send("номер-1", task="größe.测试", queue="очередь 🐇")
 

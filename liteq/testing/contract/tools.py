@@ -29,6 +29,24 @@ class Tools(Harness):
         assert [each.message.id for each in listed] == ["b", "c"]
         assert listed[0] == self.record("b")
 
+    def test_a_listing_of_thousands_is_oldest_first(self) -> None:
+        sent = [
+            self.message(f"t{n:04}", priority=n % 3, eta=later - n if n % 2 else None)
+            for later in (self.clock() + 5000,)
+            for n in range(2000)
+        ]
+        self.broker.enqueue(sent)
+        running = self.claim(limit=100)
+        self.settle(*(self.success(each, keep_until=5000.0 - n) for n, each in enumerate(running)))
+        self.claim(limit=100)
+        names = [each.id for each in sent]
+
+        for limit in (1, 700, 1999, 5000):
+            listed = self.broker.listing(list(Phase), limit)
+            assert [each.message.id for each in listed] == names[:limit]
+        scheduled = self.broker.listing([Phase.SCHEDULED], 600)
+        assert [each.message.id for each in scheduled] == names[1:1200:2]
+
     def test_a_listing_has_the_phases_that_were_asked_for(self) -> None:
         self.finish("done")
         self.send("running")

@@ -13,17 +13,23 @@ from typing import NamedTuple
 from ....states import Phase
 
 _USES = re.compile(r"-- uses ([\w, ]+)\n")
-_DENIED_WHEN_FULL = frozenset({"enqueue", "enqueue_graph", "fire", "schedule", "unpack"})
+_DENIED_WHEN_FULL = frozenset(
+    {"enqueue", "enqueue_graph", "fire", "schedule", "send_bulk", "stage", "unpack"}
+)
 _READ_ONLY = frozenset(
     {
         "attempts",
         "dead_workers",
         "fetch",
+        "groups",
         "held",
+        "inputs",
         "leased_workers",
+        "members_between",
+        "members_of_score",
         "next_fire",
+        "resting",
         "schedules",
-        "workflows",
     }
 )
 

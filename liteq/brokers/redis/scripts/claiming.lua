@@ -1,7 +1,10 @@
 -- Handing ready tasks to workers.
 
--- What a task takes from those it waited for, as `_inputs` in replies.py reads it: an input is a
--- list, and that of a group is { "group", id, inputs }.
+-- What a task takes from those it waited for, as `_taken` in replies.py reads it: an input is a
+-- list, and that of a group is { "group", id, inputs }. From a group that is too large for one
+-- script it is { "pages", id }, and the client reads it by inputs.lua.
+
+local inputs_left = 1000 -- that this script may still read from groups: some 10 ms
 
 -- Return the place of a task in its workflow.
 local function place_of(key)
@@ -49,20 +52,28 @@ local function input_from_failed(id)
   return input
 end
 
--- Return the inputs from a group's members, by position; those from groups in it are lists.
-local function inputs_from_group(group)
-  local members = {}
-  local function add(key, input_of)
-    local listed = call("ZRANGE", P .. key .. group, 0, -1, "WITHSCORES")
-    for n = 1, #listed, 2 do
-      members[#members + 1] = { position = tonumber(listed[n + 1]), input = input_of(listed[n]) }
-    end
+local input_from_group
+
+-- Append positions and inputs of members of a group; `index`: members, or inner for groups in it.
+local function add_inputs(members, group, index, first, last)
+  local listed = call("ZRANGE", P .. index .. ":" .. group, first, last, "WITHSCORES")
+  for n = 1, #listed, 2 do
+    local id, position = listed[n], tonumber(listed[n + 1])
+    local input = index == "inner" and input_from_group(id) or input_from(end_with_error(id))
+    members[#members + 1] = { position, input }
   end
-  add("members:", function(id) return input_from(end_with_error(id)) end)
-  add("inner:", inputs_from_group)
-  table.sort(members, function(a, b) return a.position < b.position end)
-  local inputs = {}
-  for n, member in ipairs(members) do inputs[n] = member.input end
+end
+
+-- Return the inputs from a group's members, by position; those from groups in it are lists.
+function input_from_group(group)
+  local size = call("ZCARD", P .. "members:" .. group) + call("ZCARD", P .. "inner:" .. group)
+  if size > inputs_left then return { "pages", group } end
+  inputs_left = inputs_left - size
+  local members, inputs = {}, {}
+  add_inputs(members, group, "members", 0, -1)
+  add_inputs(members, group, "inner", 0, -1)
+  table.sort(members, function(a, b) return a[1] < b[1] end)
+  for n, member in ipairs(members) do inputs[n] = member[2] end
   return { "group", group, inputs }
 end
 
@@ -70,7 +81,7 @@ local function inputs_of(key)
   local waits, takes, on_failure, barrier =
     unpack(call("HMGET", key, "waits", "takes", "on_failure", "barrier"))
   if not waits or not (takes or on_failure) then return false end
-  if barrier then return inputs_from_group(waits) end
+  if barrier then return input_from_group(waits) end
   if on_failure then return input_from_failed(waits) end
   return input_from(read_end(waits))
 end

@@ -33,7 +33,8 @@
 --   group:<group>     hash    outer, position, forgiving, closed, blame, released
 --   members:<group>   zset    its tasks, by position
 --   inner:<group>     zset    the groups in it, by position
---   open:<group>      set     its members that have not ended: `t<id>` and `g<group>`
+--   open:<group>      set     its members that have not ended: `t<id>` and `g<group>`; and
+--                             `b<bulk>` while that bulk may bring more members
 --   failed:<group>    zset    its members that failed, in the order of sending
 --   skipped:<id>      set     tasks that were skipped because of this one
 --   blamed:<id>       set     groups that failed because of this one
@@ -49,6 +50,15 @@
 --   condemned:<n>     set     tasks that this worker is to terminate
 --   lost:<n>          list    claims that were taken from it: id, token, ...
 --
+-- Of bulks, which are too large to be stored by one script, see store_part.lua:
+--
+--   bulk:<id>         hash    its parts by number, unread; once it is sent also: seq (the place
+--                             before its first task), first (the id of its first message, for a
+--                             workflow), next (the next part to be stored), parts (how many there
+--                             were), touched (when a part was stored last), failed (why something
+--                             of it could not be stored)
+--   bulks             list    the bulks that were sent and of which parts are left, oldest first
+--
 -- Of periodic tasks:
 --
 --   schedules         zset    their names, by when they are due (inf: never)
@@ -59,7 +69,7 @@
 -- as arguments.py and moving.py have them, and read by replies.py. No script reads `message`, see
 -- packing.py, or `result`.
 --
---   message, queue, priority, eta, once (1: acks_late=False)
+--   message, queue, priority, eta
 --   seq, phase, token, worker, lost, attempts
 --   created, started, finished, keep (until when)
 --   result, serializer, traceback, reported
@@ -114,12 +124,17 @@ local function number_in(text)
   return text and text:match("^%-?%d+%.?%d*[eE]?[%+%-]?%d*$") and text or nil
 end
 
+-- Return the text of what `pcall` has caught: servers before 7 raise texts, later ones tables.
+local function error_text(value)
+  return type(value) == "table" and value.err or tostring(value)
+end
+
 -- Run `work` with what is stored of one task, and return whether that could be used, and what
 -- `work` returned. Errors that are not about the data, as when the server is full, are raised.
 local function try(work, ...)
   local ok, value, more = pcall(work, ...)
   if ok then return true, value, more end
-  local text = type(value) == "table" and value.err or tostring(value)
+  local text = error_text(value)
   if text:match("WRONGTYPE") or text:match("attempt to") or text:match("is not a") then
     return false, text
   end

@@ -1,10 +1,11 @@
 -- uses head, tasks
 --
--- Make scheduled tasks ready that are due.
+-- Make scheduled tasks ready that are due, and look for a bulk that its sender left unfinished.
 --
 -- KEYS     the prefix
 -- ARGV     now, limit
--- Returns  when the next scheduled task is due; nil if there is none
+-- Returns  when to look again: when the next scheduled task is due, or a bulk would be left (nil:
+--          neither); and a bulk that was left (or nil)
 
 local scheduled = P .. "scheduled"
 local due = call("ZRANGEBYSCORE", scheduled, "-inf", timestamp, "LIMIT", 0, next_arg())
@@ -16,4 +17,16 @@ for _, member in ipairs(due) do
     enter_phase(task, READY)
   end
 end
-return end_script(call("ZRANGE", scheduled, 0, 0, "WITHSCORES")[2])
+
+local LEFT_AFTER = 1 -- seconds without a part being stored
+local next_look = call("ZRANGE", scheduled, 0, 0, "WITHSCORES")[2]
+local bulk = call("LINDEX", P .. "bulks", 0)
+if bulk then
+  local read, touched = try(call, "HGET", P .. "bulk:" .. bulk, "touched")
+  local left_at = tonumber(read and number_in(touched) or "0") + LEFT_AFTER
+  if left_at > now and left_at < now + 60 then -- a later one was written by another program
+    bulk = false
+    if not next_look or left_at < tonumber(next_look) then next_look = number_text(left_at) end
+  end
+end
+return end_script({ next_look or false, bulk })

@@ -1,92 +1,16 @@
--- uses head, tasks, sending, walk
+-- uses head, tasks, sending, walk, moving
 --
 -- Store tasks and groups that come from another store, and that they have arrived. Known ids are
 -- left as they are.
 --
 -- KEYS     the prefix
--- ARGV     now, and for how many seconds the arrivals are remembered
---          the number of tasks, and of each (`_transfer_args` in moving.py): id, phase, the
---          number of fields and values, and these, the name of its worker (or empty), the number
---          of earlier attempts, and of each: started, ended, worker's name, outcome, error
---          the number of groups, and of each (`_moved_group_args`): id, outer, position, forgiving,
---          closed (or empty), blame (or empty), released
---          the arrivals, of each: id, and when it was sent (empty: it is a group)
--- Returns  how many tasks were new
+-- ARGV     now; for how many seconds the arrivals are remembered; the number of tasks, and these;
+--          the number of groups, and these; the arrivals (`batch_args` in moving.py, and
+--          moving.lua)
+-- Returns  1
 
-local ATTEMPT_SIZE = 5
-local former_workers = {} -- number by name
-
--- Return the number of a worker of the other store, under which its name can be shown.
-local function former_worker(name)
-  if name == "" then return "" end
-  if not former_workers[name] then
-    local worker = call("INCR", P .. "worker_seq")
-    call("HSET", P .. "worker:" .. worker, "name", name, "stopped", timestamp)
-    call("ZADD", P .. "workers", timestamp, worker)
-    former_workers[name] = worker
-  end
-  return former_workers[name]
-end
-
-local function link_to_workflow(task)
-  if task.waits then set_waits(task, task.waits, task.barrier) end
-  if task.group then
-    local position = call("HGET", task.key, "position") or 0
-    call("ZADD", P .. "members:" .. task.group, position, task.id)
-  end
-  if task.phase == SKIPPED and task.woken_by then
-    call("SADD", P .. "skipped:" .. task.woken_by, task.id)
-  end
-end
-
-local function unpack_task()
-  local id, phase, size = next_args(3)
-  local first, last = skip_args(tonumber(size))
-  local worker, attempts = next_arg(), tonumber(next_arg())
-  local key = P .. "task:" .. id
-  if call("EXISTS", key) == 1 then
-    skip_args(ATTEMPT_SIZE * attempts)
-    return 0
-  end
-  local seq = seq_text(call("INCR", P .. "seq"))
-  call("HSET", key, "phase", phase, "seq", seq, unpack(ARGV, first, last))
-  if worker ~= "" then call("HSET", key, "worker", former_worker(worker)) end
-  for _ = 1, attempts do
-    local started, ended_at, its_worker, outcome, error = next_args(ATTEMPT_SIZE)
-    call("RPUSH", P .. "attempts:" .. id, started, ended_at, former_worker(its_worker), outcome,
-      error)
-  end
-  local task = load_task(id)
-  link_to_workflow(task)
-  task.tied = nil -- if it has ended, then what followed from that has been moved as well
-  enter_phase(task, task.phase)
-  return 1
-end
-
-local function unpack_group()
-  local id, outer, position, forgiving, closed, blame, released = next_args(7)
-  local key = P .. "group:" .. id
-  if call("EXISTS", key) == 1 then return end
-  call("HSET", key, "outer", outer, "position", position, "forgiving", forgiving)
-  if closed ~= "" then call("HSET", key, "closed", closed) end
-  if released == "1" then call("HSET", key, "released", 1) end
-  if blame ~= "" then
-    call("HSET", key, "blame", blame)
-    call("SADD", P .. "blamed:" .. blame, id)
-  end
-  if outer == "" then return end
-  call("ZADD", P .. "inner:" .. outer, position, id)
-  if closed == "" then call("SADD", P .. "open:" .. outer, "g" .. id) end
-  if blame ~= "" and forgiving ~= "1" then
-    call("ZADD", P .. "failed:" .. outer, 1e15 + tonumber(position), "g" .. id)
-  end
-end
-
-local new, keep = 0, next_arg()
-for _ = 1, tonumber(next_arg()) do new = new + unpack_task() end
+local keep = next_arg()
+for _ = 1, tonumber(next_arg()) do unpack_task(call("INCR", P .. "seq")) end
 for _ = 1, tonumber(next_arg()) do unpack_group() end
-while more_args() do
-  call("HSET", P .. "arrived", table.concat({ next_args(2) }, "\n"), "")
-end
-call("EXPIRE", P .. "arrived", keep)
-return end_script(new)
+while more_args() do remember_arrival(keep) end
+return end_script(1)

@@ -210,6 +210,26 @@ local function close_if_complete(group, last)
   add_group(outer, last)
 end
 
+-- Return the last member of a group, or of the last group in it; nil if there is none.
+local function last_member(group)
+  local id = call("ZREVRANGE", P .. "members:" .. group, 0, 0)[1]
+  if id then return load_task(id) end
+  local inner = call("ZREVRANGE", P .. "inner:" .. group, 0, 0)[1]
+  return inner and last_member(inner)
+end
+
+-- Keep a group open although no member is, until `let_close` is called with the same holder.
+local function keep_open(group, holder)
+  call("SADD", P .. "open:" .. group, holder)
+end
+
+local function let_close(group, holder)
+  local open = P .. "open:" .. group
+  if call("SREM", open, holder) == 0 or call("EXISTS", open) == 1 then return end
+  local last = last_member(group)
+  if last then add_group(group, last) end
+end
+
 -- Wake, skip or drop what waited for the tasks that have just ended, and so on.
 local function propagate_ends()
   for _, task in ipairs(ended) do try(begin, task) end

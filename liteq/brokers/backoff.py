@@ -1,0 +1,81 @@
+"""Backoff from a store that fails, so that a worker or scheduler waits for it instead of ending."""
+
+import time
+from collections.abc import Callable
+from logging import Logger
+from typing import TypeVar
+
+from ..exceptions import (
+    BrokerCorrupt,
+    BrokerError,
+    BrokerLocked,
+    BrokerTooNew,
+    BrokerUnreachable,
+)
+from ..support.wakeup import Wakeup
+
+T = TypeVar("T")
+
+_PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)  # seconds before a store that failed is tried again
+
+
+class StoreBackoff:
+    """The pauses between attempts to use a store that fails. `logger` is told of outages."""
+
+    def __init__(self, logger: Logger) -> None:
+        self._logger = logger
+        self._failures = 0
+        self.retry_at: float = 0.0  # `time.monotonic`
+
+    @property
+    def active(self) -> bool:
+        """Return whether the store has just failed, so that it is left alone for a while."""
+        return time.monotonic() < self.retry_at
+
+    @property
+    def pause(self) -> float:
+        """Return the seconds for which the store is left alone."""
+        return max(self.retry_at - time.monotonic(), 0.0)
+
+    def failed(self, exc: BrokerError) -> None:
+        """Note a failure. Raises `exc` again when no waiting helps: what is written may be lost."""
+        if isinstance(exc, BrokerCorrupt | BrokerTooNew):
+            raise exc
+        pause = _PAUSES[min(self._failures, len(_PAUSES) - 1)]
+        self.retry_at = time.monotonic() + pause
+        if self._failures == 0:
+            self._logger.error("the store fails, trying again: %s", exc)
+        self._failures += 1
+
+    def succeeded(self) -> None:
+        """Note that the store works."""
+        if self._failures:
+            self._logger.warning("the store works again")
+        self._failures, self.retry_at = 0, 0.0
+
+    def attempt(self, work: Callable[[], object]) -> bool:
+        """Run `work`, which uses the store; return whether the store did not fail."""
+        try:
+            work()
+        except BrokerError as exc:
+            self.failed(exc)
+            return False
+        self.succeeded()
+        return True
+
+    def insist(self, work: Callable[[], T], wakeup: Wakeup, stopped: Callable[[], bool]) -> T:
+        """Return what `work` returns; run it again while the store is locked or away.
+
+        Whoever sets `wakeup` makes it look whether it is `stopped`: then it raises the last error.
+        """
+        while True:
+            try:
+                value = work()
+            except (BrokerLocked, BrokerUnreachable) as exc:
+                if stopped():
+                    raise
+                self.failed(exc)
+                wakeup.wait(self.pause)
+            else:
+                self.succeeded()
+                return value

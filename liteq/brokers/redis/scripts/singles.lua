@@ -1,0 +1,31 @@
+-- Storing tasks that are in no workflow. They are what is sent most, so this is written to be
+-- short; it does what `insert_task` in sending.lua does.
+
+-- Read a message from the arguments and store it at the place `seq`, if its id is new. It is, as
+-- `message_args` in arguments.py has it: id, queue, message, the number of further fields and
+-- values, and these.
+local function insert_single(seq)
+  local id, queue, message, size = next_args(4)
+  local first, last = skip_args(tonumber(size))
+  local key = P .. "task:" .. id
+  if call("EXISTS", key) == 1 then return end
+  local place = string.format("%014.0f", seq)
+  local phase, score, index = READY, 0, P .. "ready:" .. queue
+  for at = first, last, 2 do
+    local field, value = ARGV[at], ARGV[at + 1]
+    if field == "priority" then
+      score = -tonumber(value)
+    elseif field == "eta" and tonumber(value) > now then
+      phase = SCHEDULED
+    end
+    call("HSET", key, field, value)
+  end
+  if phase == SCHEDULED then
+    score, index = call("HGET", key, "eta"), P .. "scheduled"
+  end
+  call("HSET", key, "phase", phase, "seq", place, "queue", queue, "message", message,
+    "created", timestamp)
+  call("ZADD", index, score, place .. id)
+  change_count(queue, phase, 1)
+  to_notify.work = true
+end
