@@ -39,7 +39,7 @@ from .bulks import (
 )
 from .checkup import find_faults, gather_facts, warn_of_risks
 from .clock import ServerClock
-from .deliveries import sort_out
+from .deliveries import log_unusable, sort_out
 from .indexes import id_pages, ids_in, matches
 from .inputs import read_group
 from .listeners import Subscription
@@ -419,13 +419,14 @@ class RedisBroker(Movable):
     ) -> Settled:
         receipts = {settlement.receipt for settlement in settlements}
         try:
-            refused, replies = self._run("settle", *args)
+            refused, replies, unusable = self._run("settle", *args)
             claimed = self._deliveries(claim, replies) if claim is not None else []
         except BaseException:
             # Perhaps it was written, and only the reply, or what was claimed, could not be read.
             self._unconfirmed |= receipts
             raise
         self._unconfirmed -= receipts
+        log_unusable(settlements[n].receipt for n in unusable)
         return Settled([settlements[n].receipt for n in refused], claimed)
 
     def _stored(self, ids: Sequence[str]) -> list[Stored | None]:

@@ -1,15 +1,24 @@
 """Sorts deliveries: one that cannot be read, or is not genuine, costs no other."""
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from ...exceptions import InvalidTaskError, SecurityError
-from ...model.message import Delivery
+from ...model.message import Delivery, Receipt
 from ...model.outcome import Settlement
 from ...support.clock import Clock
 from ..stored import set_aside, set_delivery_aside
 from .replies import delivery_of, receipt_of
 from .signing import UNSIGNED
+
+_logger = logging.getLogger("liteq.broker")
+
+
+def log_unusable(receipts: Iterable[Receipt]) -> None:
+    """Log tasks whose outcome could not be written, see `set_aside` in scripts/settling.lua."""
+    for receipt in receipts:
+        _logger.warning("task %s is set aside: what is stored of it cannot be used", receipt.key)
 
 
 def sort_out(

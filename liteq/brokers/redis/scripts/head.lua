@@ -121,7 +121,7 @@ end
 -- Any program that can write to the server may have written what a script reads. A text that is
 -- no number is taken for an absent field.
 local function number_in(text)
-  return text and text:match("^%-?%d+%.?%d*[eE]?[%+%-]?%d*$") and text or nil
+  return text and text:match("^%-?%d[%d%.eE%+%-]*$") and tonumber(text) and text or nil
 end
 
 -- Return the text of what `pcall` has caught: servers before 7 raise texts, later ones tables.

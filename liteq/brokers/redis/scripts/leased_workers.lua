@@ -1,8 +1,10 @@
 -- uses head, leases
 --
+-- Return the workers that have a lease.
+--
 -- KEYS     the prefix
 -- ARGV     now
--- Returns  the workers that have a lease: number, name, pid, host, started, beat, info, whether
+-- Returns  of each: number, name, pid, host, started, beat, info, whether
 --          the lease has ended, owner (`WorkerRegistry.live_workers` in registry.py)
 
 local found = {}

@@ -19,7 +19,7 @@ end
 
 -- Return whether a process is connected, by its subscription (`Subscription` in listeners.py).
 local function is_connected(owner)
-  local reply = redis.pcall("PUBSUB", "NUMSUB", P .. "process:" .. owner)
+  local reply = redis.pcall("PUBSUB", "NUMSUB", P .. "process:" .. (owner or ""))
   return not reply.err and reply[2] > 0
 end
 

@@ -1,4 +1,4 @@
--- uses head
+-- uses head, tasks
 --
 -- Store the state that an unfinished task sets for itself.
 --
@@ -7,9 +7,8 @@
 -- Returns  1; 0 if there is no such task, or it has ended
 
 local id, state, meta, serializer = next_args(4)
-local key = P .. "task:" .. id
-local phase = call("HGET", key, "phase")
-if not phase or tonumber(phase) >= SUCCEEDED then return 0 end
-call("HSET", key, "reported", state, "result", meta, "serializer", serializer)
+local read, task = try(load_task, id)
+if not (read and task) or task.phase >= SUCCEEDED then return 0 end
+call("HSET", task.key, "reported", state, "result", meta, "serializer", serializer)
 to_notify.results = true
 return end_script(1)

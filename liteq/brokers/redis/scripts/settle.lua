@@ -5,11 +5,11 @@
 -- KEYS     the prefix
 -- ARGV     now; the number of settlements, and these, see settling.lua; perhaps a claim, as in
 --          claim.lua
--- Returns  the numbers, from 0, of settlements that were refused because the claim was lost; and
---          the deliveries
+-- Returns  the numbers, from 0, of settlements that were refused because the claim was lost; the
+--          deliveries; and the numbers of those whose task is set aside, as its record is unusable
 
-local refused = read_and_settle()
+local refused, unusable = read_and_settle()
 propagate_ends()
 local claimed = {}
 if more_args() then claimed = read_and_claim() end
-return end_script({ refused, claimed })
+return end_script({ refused, claimed, unusable })

@@ -131,32 +131,41 @@ local function settle()
   return true
 end
 
+local KEEP_DEAD = 30 * 86400 -- seconds, as `Policy` has it
+
 -- End a task whose stored fields cannot be used, as far as they allow it.
 local function set_aside(id, why)
   local key = P .. "task:" .. id
   if call("TYPE", key).ok ~= "hash" then return end
-  local seq, worker = unpack(call("HMGET", key, "seq", "worker"))
+  local seq, worker, queue = unpack(call("HMGET", key, "seq", "worker", "queue"))
   local member = (seq or "") .. id
   if worker then call("ZREM", P .. "running:" .. worker, member) end
+  change_count(queue or "", RUNNING, -1)
+  change_count(queue or "", DEAD, 1)
   call("HSET", key, "phase", DEAD, "finished", timestamp, "traceback",
-    "what is stored of it cannot be used: " .. why)
-  call("ZADD", P .. "ended:" .. DEAD, "+inf", member)
+    "what is stored of it cannot be used: " .. why, "keep", number_text(now + KEEP_DEAD))
+  call("ZADD", P .. "ended:" .. DEAD, now + KEEP_DEAD, member)
   to_notify.results = true
 end
 
 -- Read the number of settlements and these, and write them; return the numbers, from 0, of those
--- that were refused because the claim was lost.
+-- that were refused because the claim was lost, and of those whose task is set aside because what
+-- is stored of it cannot be used.
 local function read_and_settle()
-  local refused = {}
+  local refused, unusable = {}, {}
   for n = 0, tonumber(next_arg()) - 1 do
     local size = tonumber(next_arg())
     local last = last_arg + size
     local id = ARGV[last_arg + 1]
     local used, held = try(settle)
-    if not used then set_aside(id, held) end
-    if not (used and held) then refused[#refused + 1] = n end
+    if not used then
+      set_aside(id, held)
+      unusable[#unusable + 1] = n
+    elseif not held then
+      refused[#refused + 1] = n
+    end
     last_arg = last
   end
   move_untied()
-  return refused
+  return refused, unusable
 end

@@ -9,8 +9,8 @@
 
 local worker, found = next_arg(), {}
 for _, id in ipairs(call("SMEMBERS", P .. "condemned:" .. worker)) do
-  local task = load_task(id)
-  if task and task.phase == RUNNING and task.worker == worker then
+  local read, task = try(load_task, id)
+  if read and task and task.phase == RUNNING and task.worker == worker then
     found[#found + 1] = id
     found[#found + 1] = task.token
   else
