@@ -90,11 +90,11 @@ class QueueCount(NamedTuple):
 
 
 class ToTerminate(NamedTuple):
-    """A running task that its worker is to end: revoked with `terminate`, or lost."""
+    """A running task that its worker is to end: revoked with `terminate`, or taken from it."""
 
     receipt: Receipt
     id: str
-    lost: bool = False  # the claim was taken from the worker, which was taken for dead
+    taken: bool = False  # other workers have the task, as this one was held to be dead
 
 
 class Rescue(NamedTuple):
@@ -253,7 +253,7 @@ class Broker(ABC):
 
     @abstractmethod
     def to_terminate(self, worker: int) -> list[ToTerminate]:
-        """Return what `worker` runs and is to end: what was revoked with `terminate`, or lost."""
+        """Return what `worker` is to end: what was revoked with `terminate`, or taken from it."""
 
     # results
 

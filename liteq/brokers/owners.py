@@ -11,6 +11,7 @@ from functools import cache
 from typing import NamedTuple
 
 _ENDED = "ZX"  # states of a process that has exited and was not collected by its parent yet
+_STATE, _START = 0, 19  # fields of /proc/PID/stat behind the name
 
 
 class Owner(NamedTuple):
@@ -50,10 +51,10 @@ def is_dead(owner: Owner | None) -> bool | None:
     mine = this_process()
     if (owner.host, owner.space) != (mine.host, mine.space):
         return None
-    fields = _stat(owner.pid) if _has_proc() else None
+    fields = _stat(owner.pid)
     if fields is None:
         return _exited_by_signal(owner.pid)  # /proc may hide the processes of other users
-    return fields[0] in _ENDED or fields[19] != owner.start
+    return fields[_STATE] in _ENDED or fields[_START] != owner.start
 
 
 def died_with_machine(owner: Owner | None) -> bool:
@@ -70,7 +71,7 @@ def died_with_machine(owner: Owner | None) -> bool:
 def state_of(pid: int) -> str:
     """Return the letter that `ps` shows for the process: T stopped, Z a zombie; "" if unknown."""
     fields = _stat(pid)
-    return fields[0] if fields else ""
+    return fields[_STATE] if fields else ""
 
 
 def _has_proc() -> bool:
@@ -99,12 +100,14 @@ def _space() -> str:
 
 def _start(pid: int) -> str | None:
     """Return when `pid` started; None if there is no such process, or it is a zombie."""
-    fields = _stat(pid) if _has_proc() else None
-    return fields[19] if fields and fields[0] not in _ENDED else None
+    fields = _stat(pid)
+    return fields[_START] if fields and fields[_STATE] not in _ENDED else None
 
 
 def _stat(pid: int) -> list[str] | None:
     """Return the fields of /proc/PID/stat behind the name; None if it cannot be read."""
+    if not _has_proc():
+        return None
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             # The name in parentheses may contain anything, so split behind the last parenthesis.

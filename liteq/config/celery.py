@@ -82,7 +82,7 @@ _REASONS = {
     "a task that fails is finished; use retries to run it again": """
         task_acks_on_failure task_acks_on_failure_or_timeout task_acks_on_timeout
     """,
-    "a task whose process died runs again, up to task_max_lost times, if task_acks_late is set": """
+    "a task whose process died runs again, within task_max_lost, if task_acks_late is set": """
         task_reject_on_worker_lost
     """,
     "liteq has no rate limits yet": "task_default_rate_limit worker_disable_rate_limits",

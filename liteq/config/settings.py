@@ -95,7 +95,9 @@ class Settings:
         True, FLAG, "Run a task again when its process died (at least once); False: at most once"
     )
     task_max_lost: int = _setting(
-        3, COUNT, "A task whose process died this often is set aside as dead"
+        3,
+        COUNT,
+        "A task whose process died this often is set aside as dead, if it ran alone there",
     )
     task_dead_expires: float | None = _setting(
         30 * DAY, LIFETIME, "Seconds (or a timedelta) that dead tasks are kept; None or 0: for ever"

@@ -13,9 +13,10 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from ..model.message import Delivery, Message, Receipt
 from ..support.plugins import load
@@ -24,8 +25,7 @@ from .frames import FrameReader, pack
 from .memory import resident_kib
 from .outcomes import pack as pack_outcome
 from .process_state import ProcessState
-from .scoreboard import Scoreboard, open_scoreboard
-from .spawn import Setup
+from .scoreboard import Handle, Scoreboard, open_scoreboard
 
 # Supervisor to child
 RUN, DRAIN = 0, 1
@@ -41,6 +41,18 @@ _POLL_EVERY = 0.005  # seconds between two checks for outcomes that wait for a l
 _Selector: type[selectors.BaseSelector] = getattr(
     selectors, "PollSelector", selectors.SelectSelector
 )
+
+
+class Setup(TypedDict):
+    """The setup of a fork server or a child, as JSON: a RunnerSpec, and the scoreboard."""
+
+    preload: str
+    make: str
+    spec: dict[str, Any]
+    limits: Sequence[int | None]
+    scoreboard: Handle
+    slot: NotRequired[int]  # of a child that is a fresh interpreter
+
 
 Item = tuple[int, tuple[Any, ...], tuple[int | str, int], tuple[Any, ...]]
 

@@ -19,10 +19,9 @@ from logging import Logger, getLogger
 from typing import Any, NamedTuple, NoReturn
 
 from ..support.plugins import load
-from .child import START_FAILED, run_child
+from .child import START_FAILED, Setup, run_child
 from .frames import pack
 from .scoreboard import Scoreboard, open_scoreboard
-from .spawn import Setup
 
 logger: Logger = getLogger("liteq.worker")
 

@@ -10,20 +10,18 @@ import socket
 import subprocess
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 from .frames import Channel, FrameReader
-from .spawn import Setup, spawn
+from .spawn import spawn
 
 _ADD, _REMOVE = 0, 1
 
 
 class Guard(ABC):
     """A guard of the children of this process."""
-
-    def __init__(self, setup: Setup) -> None:
-        self.setup = setup
 
     def prepare(self) -> None:
         """Be ready for another child. Raises OSError if the machine has no room for a process."""
@@ -44,8 +42,7 @@ class Guard(ABC):
 class ProcessGuard(Guard):
     """A process that outlives this one just as long as it takes to kill the children (POSIX)."""
 
-    def __init__(self, setup: Setup) -> None:
-        super().__init__(setup)
+    def __init__(self) -> None:
         self._pids: set[int] = set()
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
@@ -58,7 +55,7 @@ class ProcessGuard(Guard):
         ours, theirs = socket.socketpair()
         self._channel = Channel(ours)
         with theirs:
-            self._process = spawn("liteq.pools.guards:main", theirs, self.setup)
+            self._process = spawn("liteq.pools.guards:main", theirs, {})
         for pid in self._pids:
             self._channel.send((_ADD, pid))
 
@@ -80,9 +77,8 @@ class ProcessGuard(Guard):
             self._channel.send((what, pid))
 
 
-def main(stream: socket.socket, setup: Setup) -> None:
+def main(stream: socket.socket, _: Mapping[str, Any]) -> None:
     """Kill the children of a supervisor, by their process groups, when it is gone."""
-    os.close(int(setup["scoreboard"]))
     # A service manager sends TERM to every process of the unit. It is meant for the supervisor.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
@@ -107,11 +103,10 @@ def _received(stream: socket.socket) -> bytes:
 class JobGuard(Guard):
     """A job object for each child: the system kills all in it when this process is gone (Windows).
 
-    Written by the documentation of Windows; it was never run.
+    Written from the documentation of Windows, and never run.
     """
 
-    def __init__(self, setup: Setup) -> None:
-        super().__init__(setup)
+    def __init__(self) -> None:
         self._jobs: dict[int, Any] = {}
 
     def add(self, child: "subprocess.Popen[bytes]") -> None:
@@ -130,6 +125,6 @@ class JobGuard(Guard):
             self.remove(pid)
 
 
-def make_guard(setup: Setup) -> Guard:
+def make_guard() -> Guard:
     """Return the guard of this platform."""
-    return JobGuard(setup) if sys.platform == "win32" else ProcessGuard(setup)
+    return JobGuard() if sys.platform == "win32" else ProcessGuard()

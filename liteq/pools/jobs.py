@@ -1,6 +1,6 @@
 """Job objects of Windows: processes that are ended together.
 
-Written by the documentation of Windows; it was never run.
+Written from the documentation of Windows, and never run.
 """
 
 import sys

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 from ..support.portable import forks
 from . import forkserver
-from .child import START_FAILED
+from .child import START_FAILED, Setup
 from .frames import Channel
 from .guards import make_guard
-from .spawn import Setup, spawn
+from .spawn import spawn
 
 logger: Logger = getLogger("liteq.worker")
 
@@ -69,7 +69,7 @@ class _ForkServer:
         ours, theirs = socket.socketpair()
         self.channel = Channel(ours)
         try:
-            self.process = spawn("liteq.pools.forkserver:main", theirs, setup)
+            self.process = _spawn("liteq.pools.forkserver:main", theirs, setup)
         except BaseException:
             self.channel.close()
             theirs.close()
@@ -193,12 +193,12 @@ class SpawnLauncher(Launcher):
 
     def start(self, selector: BaseSelector) -> None:
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
-        self._guard = make_guard(self.setup)
+        self._guard = make_guard()
 
     def launch(self, slot: int, stream: socket.socket) -> None:
         with stream:
             self._guard.prepare()
-            process = spawn("liteq.pools.child:main", stream, {**self.setup, "slot": slot})
+            process = _spawn("liteq.pools.child:main", stream, {**self.setup, "slot": slot})
         self._processes[process.pid] = process
         self._guard.add(process)
         self.callbacks.started(slot, process.pid)
@@ -217,6 +217,13 @@ class SpawnLauncher(Launcher):
             process.wait()
         self._processes = {}
         self._guard.close()
+
+
+def _spawn(function: str, stream: socket.socket, setup: Setup) -> "subprocess.Popen[bytes]":
+    """Start a process that can open the scoreboard in `setup`."""
+    handle = setup["scoreboard"]
+    keep = (handle,) if isinstance(handle, int) else ()  # on Windows it is opened by its path
+    return spawn(function, stream, setup, keep=keep)
 
 
 def _wait_for_exit(process: "subprocess.Popen[bytes]") -> int:

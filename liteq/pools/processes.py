@@ -33,13 +33,12 @@ from .base import (
     Running,
     Slot,
 )
-from .child import DRAIN, OUTCOMES, READY, RETURNED, RUN, START_FAILED, STATE, to_item
+from .child import DRAIN, OUTCOMES, READY, RETURNED, RUN, START_FAILED, STATE, Setup, to_item
 from .frames import Channel
 from .launchers import Callbacks, Launcher, make_launcher
 from .outcomes import MALFORMED, state_of
 from .outcomes import unpack as unpack_outcomes
 from .scoreboard import OwnScoreboard
-from .spawn import Setup
 
 logger: Logger = getLogger("liteq.worker")
 

@@ -28,6 +28,8 @@ _TICKET, _SINCE, _TOKEN, _RECALLED = range(_CELLS)
 _RECORD = struct.Struct(f"={_CELLS}q")
 _PREFIX = "liteq-scoreboard-"
 _NAME = re.compile(_PREFIX + r"\w+", re.ASCII)
+_BINARY: int = getattr(os, "O_BINARY", 0)  # what only some systems have
+_OPEN_FLAGS: int = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | _BINARY
 
 Handle = int | str
 """What a child opens a scoreboard by: a descriptor that it inherits; on Windows the path."""
@@ -145,11 +147,8 @@ def open_scoreboard(handle: Handle) -> Scoreboard:
         os.close(fd)  # the map has its own
 
 
-# Of the scoreboards of other processes a store tells the name, and whoever can write the store can
-# write that. So it names a file of this user in this machine's folder, or none.
-
-_BINARY: int = getattr(os, "O_BINARY", 0)
-_PLAIN: int = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | _BINARY
+# The names of other scoreboards come from the store, where others may write. So a name is accepted
+# only if it is that of a plain file of this user in the folder for temporary files.
 
 
 def started_tokens(name: str) -> frozenset[int] | None:
@@ -161,7 +160,7 @@ def started_tokens(name: str) -> frozenset[int] | None:
     if path is None:
         return None
     try:
-        with open(os.open(path, os.O_RDONLY | _PLAIN), "rb") as file:
+        with open(os.open(path, os.O_RDONLY | _OPEN_FLAGS), "rb") as file:
             if not _is_ours(os.fstat(file.fileno())):
                 return None
             data = file.read()

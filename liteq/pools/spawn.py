@@ -11,13 +11,12 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
-from typing import Any, NotRequired, TypedDict
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ..exceptions import ImproperlyConfigured
 from ..support.childprocess import mark_as_child
 from ..support.plugins import load
-from .scoreboard import Handle
 
 # The path is set first: liteq itself may be importable only by the parent's path.
 _PROGRAM = (
@@ -28,17 +27,6 @@ _PROGRAM = (
 
 # python3.12, python.exe, pythonw.exe, Python (macOS), pypy3, graalpy
 _INTERPRETER = re.compile(r"(python|pypy|graalpy)[\w.-]*", re.IGNORECASE)
-
-
-class Setup(TypedDict):
-    """The setup of a fork server or a child, as JSON: a RunnerSpec, and the scoreboard."""
-
-    preload: str
-    make: str
-    spec: dict[str, Any]
-    limits: Sequence[int | None]
-    scoreboard: Handle
-    slot: NotRequired[int]  # of a child that is a fresh interpreter
 
 
 def check_interpreter() -> None:
@@ -60,18 +48,21 @@ def check_interpreter() -> None:
     )
 
 
-def spawn(function: str, stream: socket.socket, setup: Setup) -> "subprocess.Popen[bytes]":
+def spawn(
+    function: str, stream: socket.socket, setup: Mapping[str, Any], *, keep: Sequence[int] = ()
+) -> "subprocess.Popen[bytes]":
     """Start a process that calls `function`, a "module:name", with `stream` and `setup`.
 
-    `stream` is closed in this process once the new one has it.
+    `keep`: descriptors that it inherits (not on Windows). `stream` is closed in this process once
+    the new one has it.
     """
-    # On Windows the socket is shared by another way, and the scoreboard is opened by its path.
-    keep = () if sys.platform == "win32" else (stream.fileno(), int(setup["scoreboard"]))
+    # On Windows the socket is shared by another way.
+    inherited = () if sys.platform == "win32" else (stream.fileno(), *keep)
     program, environment = _interpreter()
     process = subprocess.Popen(
         [program, *_interpreter_flags(), "-c", _PROGRAM],
         stdin=subprocess.PIPE,
-        pass_fds=keep,
+        pass_fds=inherited,
         close_fds=True,
         # A group of its own: a child can be killed together with all processes that it started,
         # and a fork server survives a kill of its supervisor's group, to kill the children.

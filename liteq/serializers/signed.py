@@ -10,7 +10,7 @@ from hmac import compare_digest, digest
 
 from ..exceptions import ImproperlyConfigured, SecurityError
 
-Owner = tuple[str | int | bool | None, ...]
+Subject = tuple[str | int | bool | None, ...]
 """What signed bytes belong to: what they are, whose, and where they may stand."""
 
 _VERSION = b"LQ2\n"
@@ -34,12 +34,12 @@ class Signer:
         # A derived key, because Django's SECRET_KEY, which may be given, signs other things too.
         self._key = sha256(b"liteq signs tasks\0" + raw).digest()
 
-    def sign(self, data: bytes, owner: Owner) -> bytes:
-        """Return `data` with a signature over it and `owner`, which it belongs to."""
-        return b"%b%b%b" % (_VERSION, self._signature(data, owner), data)
+    def sign(self, data: bytes, subject: Subject) -> bytes:
+        """Return `data` with a signature over it and `subject`, which it belongs to."""
+        return b"%b%b%b" % (_VERSION, self._signature(data, subject), data)
 
-    def verified(self, data: bytes, owner: Owner) -> bytes:
-        """Return the bytes that `sign` was given with the same `owner`.
+    def verified(self, data: bytes, subject: Subject) -> bytes:
+        """Return the bytes that `sign` was given with the same `subject`.
 
         Raises SecurityError when they are not signed, or the signature does not fit.
         """
@@ -52,14 +52,14 @@ class Signer:
             raise SecurityError("it is not signed")
         start = len(_VERSION)
         signature, body = data[start : start + _SIZE], data[start + _SIZE :]
-        if not compare_digest(signature, self._signature(body, owner)):
+        if not compare_digest(signature, self._signature(body, subject)):
             raise SecurityError(
                 "its signature does not fit: it was changed, it belongs elsewhere, or the keys "
                 "differ"
             )
         return body
 
-    def _signature(self, data: bytes, owner: Owner) -> bytes:
+    def _signature(self, data: bytes, subject: Subject) -> bytes:
         # JSON on one line, so that no part of it can be taken for another part, nor for data.
-        signed = b"%b%b\n%b" % (_VERSION, _encode(owner).encode(), data)
+        signed = b"%b%b\n%b" % (_VERSION, _encode(subject).encode(), data)
         return digest(self._key, signed, "sha256")

@@ -63,7 +63,7 @@ class Supervisor:
         self._updates: dict[str, StateUpdate] = {}  # by task: the last state, still to be written
         self._may_claim = True  # there may be something to claim
         self._only_idle = False  # what was left over fits only an idle slot: claim for these alone
-        self._load_revoked = False
+        self._load_to_terminate = False
         self._poll_at = 0.0
         self._renewing = False
 
@@ -187,7 +187,7 @@ class Supervisor:
 
     def _notified(self) -> None:
         self._listener.clear()
-        self._may_claim = self._load_revoked = True
+        self._may_claim = self._load_to_terminate = True
         self._maintenance.notified()
 
     def _tend(self) -> None:
@@ -197,9 +197,9 @@ class Supervisor:
         if not self._store.active and time.monotonic() >= self._poll_at:
             self._poll_at = time.monotonic() + _POLL_EVERY
             self._store.attempt(self._poll)
-        if not self._store.active and self._load_revoked:
-            self._load_revoked = not self._store.attempt(
-                lambda: self._watchdog.load_revoked(self.broker, self.worker)
+        if not self._store.active and self._load_to_terminate:
+            self._load_to_terminate = not self._store.attempt(
+                lambda: self._watchdog.load_to_terminate(self.broker, self.worker)
             )
         if not self._store.active and time.monotonic() >= self._maintenance.due:
             self._store.attempt(self._maintenance.run)
@@ -213,7 +213,7 @@ class Supervisor:
 
     def _poll(self) -> None:
         if self._listener.missed():
-            self._may_claim = self._load_revoked = True
+            self._may_claim = self._load_to_terminate = True
 
     # in
 
@@ -336,7 +336,7 @@ class Supervisor:
         """Give `deliveries` to slots; return those that no slot can take."""
         if not deliveries:
             return []
-        fresh = [each for each in deliveries if not (self._revoked(each) or self._expired(each))]
+        fresh = [each for each in deliveries if not (self._terminated(each) or self._expired(each))]
         if self._shutdown.requested:
             return fresh
         ready, others = self._isolation.admit(fresh)
@@ -356,17 +356,17 @@ class Supervisor:
         self._end(delivery, Outcome(Kind.EXPIRED))
         return True
 
-    def _revoked(self, delivery: Delivery) -> bool:
-        """End `delivery` if it was revoked or lost while it waited in a slot behind others."""
-        if not self._watchdog.revoked(delivery):
+    def _terminated(self, delivery: Delivery) -> bool:
+        """End `delivery` if it was revoked or taken while it waited in a slot behind others."""
+        if not self._watchdog.is_to_end(delivery):
             return False
         self._end(delivery, Outcome(Kind.TERMINATED, note=REVOKED))
         return True
 
     def _end(self, delivery: Delivery, outcome: Outcome) -> None:
         """Settle a task that is not to be run, or whose process can no longer report its end."""
-        if self._watchdog.lost(delivery):
-            self.log.lost(delivery)  # another worker settles it
+        if self._watchdog.was_taken(delivery):
+            self.log.taken(delivery)  # another worker settles it
             return
         now = self.broker.clock()
         self._settlements.append(decide(delivery, outcome, self.plan.policy, now))

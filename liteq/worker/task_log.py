@@ -21,7 +21,7 @@ class TaskLog:
         """Log that a task was claimed."""
         task_logger.info("Task %s received", _name(delivery))
 
-    def lost(self, delivery: Delivery) -> None:
+    def taken(self, delivery: Delivery) -> None:
         """Log that a task was ended because another worker has it now."""
         task_logger.error("Task %s terminated: another worker has it now", _name(delivery))
 

@@ -1,4 +1,4 @@
-"""The watch over running tasks: time limits, revocations, lost claims, tasks that turn out long."""
+"""The watch over running tasks: time limits, revocations, claims that were taken, long tasks."""
 
 import time
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ _LONG = 0.020  # seconds in a task after which what waits behind it is recalled
 # A child may wait long for a processor: if it lost its tasks each time, none would ever be run.
 _STOPPED = 0.250
 REVOKED = "it was revoked while it ran"
-_LOST = "its claim was lost while it ran"
+_TAKEN = "another worker was given it while it ran"
 
 
 class Watchdog:
-    """Kills what runs too long, was revoked or lost, and recalls what waits behind a long task.
+    """Kills what runs too long, was revoked or taken, and recalls what waits behind a long task.
 
     `limits`: the hard time limits. `batching` learns which tasks are long.
     """
@@ -34,31 +34,31 @@ class Watchdog:
         # By slot that starts nothing: the ticket that is next there, and since when.
         self._unstarted: dict[int, tuple[int, float]] = {}
 
-    def revoked(self, delivery: Delivery) -> bool:
-        """Return whether `delivery` was revoked or lost after it was claimed."""
+    def is_to_end(self, delivery: Delivery) -> bool:
+        """Return whether `delivery` was revoked or taken from this worker after it was claimed."""
         return delivery.receipt in self._to_end
 
-    def lost(self, delivery: Delivery) -> bool:
+    def was_taken(self, delivery: Delivery) -> bool:
         """Return whether the claim of `delivery` was taken from this worker."""
         found = self._to_end.get(delivery.receipt)
-        return found is not None and found.lost
+        return found is not None and found.taken
 
-    def load_revoked(self, broker: Broker, worker: int) -> None:
-        """Ask the store which tasks of `worker` were revoked with `terminate`, or lost."""
+    def load_to_terminate(self, broker: Broker, worker: int) -> None:
+        """Ask the store which tasks of `worker` were revoked with `terminate`, or taken from it."""
         found = {each.receipt: each for each in broker.to_terminate(worker)}
         self._log([each for receipt, each in found.items() if receipt not in self._to_end])
         self._to_end = found
 
     def _log(self, found: Sequence[ToTerminate]) -> None:
-        if lost := sum(each.lost for each in found):
+        if taken := sum(each.taken for each in found):
             logger.warning(
                 "the lease of this worker ended, as it was stopped or cut off from the store for "
                 "too long: %d tasks that it held were given to others",
-                lost,
+                taken,
             )
         if not self._pool.kills:
             for each in found:
-                what = "lost" if each.lost else "revoked"
+                what = "taken" if each.taken else "revoked"
                 logger.warning("task %s was %s, but this pool cannot end it", each.id, what)
 
     def next_check(self) -> float | None:
@@ -80,7 +80,11 @@ class Watchdog:
         return None if limit is None else limit - running.seconds
 
     def check(self, *, stopping: bool) -> None:
-        """Check all slots that are busy. `stopping`: what has not started is recalled at once."""
+        """Check all slots that are busy.
+
+        `stopping`: what waits behind a running task is recalled at once, not only behind a long
+        one. A slot that has started nothing is given its 250 ms also then.
+        """
         for slot in self._pool.slots:
             if slot.holding:
                 self._check(slot, stopping=stopping)
@@ -91,8 +95,8 @@ class Watchdog:
             self._check_unstarted(slot)
             return
         delivery, seconds = running
-        if self.revoked(delivery):
-            reason = _LOST if self.lost(delivery) else REVOKED
+        if self.is_to_end(delivery):
+            reason = _TAKEN if self.was_taken(delivery) else REVOKED
             self._pool.kill(slot, Kill(delivery, Kind.TERMINATED, reason))
             return
         limit = self._limit(delivery.message)
@@ -100,7 +104,7 @@ class Watchdog:
             reason = f"it ran longer than its time limit of {limit:g} s"
             self._pool.kill(slot, Kill(delivery, Kind.OVERDUE, reason))
         # No task waits behind one that turned out long while another slot may be idle.
-        long = seconds > _LONG or stopping or self._holds_revoked(slot)
+        long = seconds > _LONG or stopping or self._holds_one_to_end(slot)
         if long and next(reversed(slot.holding.values())) is not delivery:
             self._batching.note(delivery.message.task, seconds)
             self._pool.recall(slot)
@@ -113,8 +117,8 @@ class Watchdog:
         elif now - since > _STOPPED and not slot.recalled:
             self._pool.recall(slot)
 
-    def _holds_revoked(self, slot: Slot) -> bool:
-        return bool(self._to_end) and any(map(self.revoked, slot.holding.values()))
+    def _holds_one_to_end(self, slot: Slot) -> bool:
+        return bool(self._to_end) and any(map(self.is_to_end, slot.holding.values()))
 
     def _limit(self, message: Message) -> float | None:
         return self._limits.of(message) if self._pool.kills else None

@@ -169,7 +169,7 @@ def test_a_late_worker_is_to_terminate_the_tasks_that_were_taken_from_it(
 
     broker.beat(worker, "{}")
     assert [each.id for each in broker.workers()] == [worker]
-    assert broker.to_terminate(worker) == [ToTerminate(delivery.receipt, "a", lost=True)]
+    assert broker.to_terminate(worker) == [ToTerminate(delivery.receipt, "a", taken=True)]
     assert broker.settle([success(delivery)]).refused == [delivery.receipt]
     assert len(broker.claim(Claim(worker, ("celery",), 1))) == 1
 

@@ -71,9 +71,7 @@ def test_a_store_with_workers_is_not_moved(project: Project, redis_store: str) -
 
 
 @needs_redis
-def test_the_way_from_a_file_to_redis_that_the_guide_shows(
-    tmp_path: Path, redis_store: str
-) -> None:
+def test_tasks_move_to_redis_as_the_guide_shows(tmp_path: Path, redis_store: str) -> None:
     """The tasks are pickles, as a file has them by default."""
     guide = (ROOT / "docs/guides/redis.md").read_text(encoding="utf-8")
     (command,) = re.findall(r"^    python -m liteq (move .+)$", guide, re.MULTILINE)

@@ -36,7 +36,7 @@ def phase(broker: Broker, id: str) -> Phase | None:
 
 
 @pytest.mark.parametrize("proc", [True, False])
-def test_a_stopped_worker_of_another_container_is_not_robbed_and_a_killed_one_is_noticed(
+def test_a_stopped_worker_of_another_container_keeps_its_tasks_and_a_killed_one_is_noticed(
     project: Project, broker: Broker, tmp_path: Path, proc: bool
 ) -> None:
     path = tmp_path / "marks"

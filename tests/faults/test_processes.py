@@ -392,7 +392,7 @@ def test_no_run_overlaps_with_one_of_a_worker_whose_whole_group_was_killed(
     wait_for(lambda: not any(map(alive, {busy, *started_by_it})), "their end", deadline=10)
 
 
-def test_a_stopped_worker_is_not_robbed_and_goes_on(project: Project, tmp_path: Path) -> None:
+def test_a_stopped_worker_keeps_its_tasks_and_goes_on(project: Project, tmp_path: Path) -> None:
     path = tmp_path / "notes"
     with project.worker("-c", "1") as first:
         id = send(project, f"mark.delay({str(path)!r}, 1)")

@@ -377,7 +377,7 @@ def test_the_password_reaches_child_processes_and_is_shown_nowhere(tmp_path: Pat
 # workers that fail
 
 
-def test_a_stopped_worker_of_the_same_machine_is_not_robbed_when_its_lease_has_ended(
+def test_a_stopped_worker_of_the_same_machine_keeps_its_tasks_when_its_lease_has_ended(
     broker: RedisBroker, server: RedisServer, tmp_path: Path
 ) -> None:
     project = project_on(tmp_path, server.url)
@@ -469,7 +469,9 @@ def test_a_worker_that_was_killed_elsewhere_is_noticed(
     assert [each.outcome for each in broker.attempts("a")] == ["lost"]
 
 
-def test_nobody_is_robbed_when_the_server_was_paused(server: RedisServer, tmp_path: Path) -> None:
+def test_workers_keep_their_tasks_when_the_server_was_paused(
+    server: RedisServer, tmp_path: Path
+) -> None:
     """For longer than a client waits for a reply. The workers cannot see each other's processes."""
     broker = connect(server.url + "?timeout=20")
     project = project_on(tmp_path, server.url)

@@ -31,7 +31,7 @@ def phase(broker: Broker, id: str) -> Phase:
 
 
 @pytest.mark.parametrize(("most", "first"), [(1, 1), (2, 1), (3, 2), (5, 4)])
-def test_it_is_the_last_loss_that_a_task_has_alone(most: int, first: int) -> None:
+def test_a_task_runs_alone_before_its_last_loss(most: int, first: int) -> None:
     message = Message("a", "task", b"", "json", "celery")
     alone = [
         runs_alone(Delivery(message, Receipt(1, 1), lost=lost), Policy(max_lost=most))
@@ -53,7 +53,7 @@ def suspect(app: LiteQ, name: str) -> None:
         rescue(broker, Policy(), get("json"))
 
 
-def test_nothing_is_begun_beside_it(app: LiteQ) -> None:
+def test_nothing_starts_beside_a_suspect(app: LiteQ) -> None:
     """Neither what was there before it, which ends first, nor what comes later."""
     go = {name: threading.Event() for name in ("before", "suspect", "after")}
     begun: list[str] = []
@@ -96,7 +96,7 @@ def test_nothing_is_begun_beside_it(app: LiteQ) -> None:
     supervisor.finish()
 
 
-def test_one_that_waits_for_its_turn_goes_back_when_the_worker_stops(app: LiteQ) -> None:
+def test_a_suspect_that_waits_for_its_turn_goes_back_when_the_worker_stops(app: LiteQ) -> None:
     go = threading.Event()
     begun = threading.Event()
 

@@ -3,7 +3,7 @@
 import pytest
 
 from liteq.exceptions import ImproperlyConfigured, SecurityError
-from liteq.serializers.signed import Owner, Signer
+from liteq.serializers.signed import Signer, Subject
 
 KEY = "k" * 32
 
@@ -14,7 +14,7 @@ def test_signed_bytes_are_verified() -> None:
     assert Signer(KEY.encode()).verified(signed, ("queue", "id", None, 1)) == b"\0data"
 
 
-OTHERS: list[Owner] = [
+OTHERS: list[Subject] = [
     ("queue", "other", None, 1),
     ("queuei", "d", None, 1),
     ("queue", "id", "", 1),
@@ -27,15 +27,15 @@ OTHERS: list[Owner] = [
 ]
 
 
-@pytest.mark.parametrize("owner", OTHERS, ids=str)
-def test_a_signature_is_valid_only_for_its_owner(owner: Owner) -> None:
+@pytest.mark.parametrize("subject", OTHERS, ids=str)
+def test_a_signature_is_valid_only_for_its_subject(subject: Subject) -> None:
     signed = Signer(KEY).sign(b"data", ("queue", "id", None, 1))
 
     with pytest.raises(SecurityError, match="does not fit"):
-        Signer(KEY).verified(signed, owner)
+        Signer(KEY).verified(signed, subject)
 
 
-def test_no_part_of_an_owner_is_taken_for_data() -> None:
+def test_no_part_of_a_subject_is_taken_for_data() -> None:
     signed = Signer(KEY).sign(b'"b"]\ndata', ("a",))
 
     with pytest.raises(SecurityError, match="does not fit"):

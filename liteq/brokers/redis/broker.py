@@ -159,10 +159,10 @@ class RedisBroker(Movable):
         return [record for record in self.fetch(ids) if record]
 
     def to_terminate(self, worker: int) -> list[ToTerminate]:
-        revoked, lost = map(receipts_of, self._run("to_terminate", worker))
+        revoked, taken = map(receipts_of, self._run("to_terminate", worker))
         return [
             *(ToTerminate(receipt, str(receipt.key)) for receipt in revoked),
-            *(ToTerminate(receipt, str(receipt.key), lost=True) for receipt in lost),
+            *(ToTerminate(receipt, str(receipt.key), taken=True) for receipt in taken),
         ]
 
     # results

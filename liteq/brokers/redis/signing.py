@@ -14,7 +14,7 @@ from ...model.graph import ALONE, Graph, Place
 from ...model.message import Message, Record
 from ...model.outcome import Settlement
 from ...serializers.json import SERIALIZER as JSON
-from ...serializers.signed import Owner, Signer
+from ...serializers.signed import Signer, Subject
 from ...states import Phase
 
 
@@ -153,53 +153,53 @@ class Signed(Signing):
         self._store = store
 
     def sign_message(self, message: Message, place: Place = ALONE) -> Message:
-        owner = self._message_owner(message, place)
-        return message._replace(payload=self._signer.sign(message.payload, owner))
+        subject = self._message_subject(message, place)
+        return message._replace(payload=self._signer.sign(message.payload, subject))
 
     def verify_message(self, message: Message, place: Place = ALONE) -> Message:
-        owner = self._message_owner(message, place)
-        return message._replace(payload=self._signer.verified(message.payload, owner))
+        subject = self._message_subject(message, place)
+        return message._replace(payload=self._signer.verified(message.payload, subject))
 
     def sign_scheduled(self, message: Message, *entry: str | bool) -> Message:
-        owner = self._entry_owner(message, entry)
-        return message._replace(payload=self._signer.sign(message.payload, owner))
+        subject = self._entry_subject(message, entry)
+        return message._replace(payload=self._signer.sign(message.payload, subject))
 
     def verify_scheduled(self, message: Message, *entry: str | bool) -> Message:
-        owner = self._entry_owner(message, entry)
-        return message._replace(payload=self._signer.verified(message.payload, owner))
+        subject = self._entry_subject(message, entry)
+        return message._replace(payload=self._signer.verified(message.payload, subject))
 
     def sign_result(self, data: bytes | None, end: End, *, tied: bool = False) -> bytes | None:
         if data is None and not (tied and end.phase is Phase.SUCCEEDED):
             return None
-        return self._signer.sign(data or b"", self._result_owner(end))
+        return self._signer.sign(data or b"", self._result_subject(end))
 
     def verify_result(self, data: bytes | None, end: End) -> bytes | None:
         if data is None:
             return None
-        result = self._signer.verified(data, self._result_owner(end))
+        result = self._signer.verified(data, self._result_subject(end))
         return None if end.serializer is None else result
 
     def require(self, fits: bool, why: str) -> None:
         if not fits:
             raise SecurityError(why)
 
-    def _message_owner(self, message: Message, place: Place) -> Owner:
-        owner = ("message", self._store, message.id, *_call(message))
+    def _message_subject(self, message: Message, place: Place) -> Subject:
+        subject = ("message", self._store, message.id, *_call(message))
         if place.waits is None and place.group is None:
-            return owner
+            return subject
         after = (place.waits, place.barrier, place.on_failure, place.takes)
-        return (*owner, *after, *_membership(place.group, place.position))
+        return (*subject, *after, *_membership(place.group, place.position))
 
-    def _entry_owner(self, message: Message, entry: Owner) -> Owner:
+    def _entry_subject(self, message: Message, entry: Subject) -> Subject:
         return ("schedule", self._store, *entry, *_call(message))
 
-    def _result_owner(self, end: End) -> Owner:
-        owner = (end.kind, self._store, end.id, end.serializer, end.reported)
+    def _result_subject(self, end: End) -> Subject:
+        subject = (end.kind, self._store, end.id, end.serializer, end.reported)
         # Whoever reports a state knows no more of the task than its id.
-        return owner if end.kind == "report" else owner + _membership(end.group, end.position)
+        return subject if end.kind == "report" else subject + _membership(end.group, end.position)
 
 
-def _call(message: Message) -> Owner:
+def _call(message: Message) -> Subject:
     """Return what of a message is signed: all but when it runs, and before which others."""
     _, task, _, serializer, queue, *_, late, _, _, options = message
     return task, queue, serializer, bool(late), options  # a file has 1 for True
@@ -211,7 +211,7 @@ def end_of(record: Record) -> End:
     return End(record.message.id, *outcome, record.group, record.position)
 
 
-def _membership(group: str | None, position: int) -> Owner:
+def _membership(group: str | None, position: int) -> Subject:
     # A position is stored only of the members of a group.
     return () if group is None else (group, position)
 

@@ -22,7 +22,7 @@ def is_dead(worker: WorkerRow, path: str) -> bool | None:
     """Return whether a worker of the store at `path` has exited; None: that cannot be proven."""
     owner = Owner.parse(worker.owner)
     dead = owners.is_dead(owner)
-    # Two kernels may share a file, but not its locks. Of one boot is one kernel.
+    # Two kernels may share a file, but not its locks. The same boot id means the same kernel.
     if dead is not None or owner is None or not owner.boot or owner.boot != this_process().boot:
         return dead
     return has_released(path, worker.id, worker.owner)
