@@ -65,9 +65,11 @@ def set_aside(
 ) -> Settlement:
     """Return the settlement of a claimed task that is not to be run, because of what is stored.
 
-    It is dead, so that it can be looked at, and revived once its cause is mended.
+    It is dead, so that it can be looked at, and revived once its cause is mended. It is logged
+    here, as no worker hears of it.
     """
     text = f"{task} was not run: {why}"
+    _logger.error("task %s is set aside: %s", ascii(receipt.key), text)
     return Settlement(
         receipt,
         Phase.DEAD,

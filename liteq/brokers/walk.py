@@ -165,9 +165,11 @@ class _Walk:
 
     def _drop(self, id: str) -> None:
         """Delete a task that waited for a failure that did not come, and what waits for it."""
-        for waiter in self._dependents.waiters(id, barrier=False):
-            self._drop(waiter.id)
-        self._dependents.drop(id)
+        doomed = [id]
+        for each in doomed:  # it grows: a loop, as thousands may wait one for the other
+            doomed += [waiter.id for waiter in self._dependents.waiters(each, barrier=False)]
+        for each in reversed(doomed):
+            self._dependents.drop(each)
 
     def _close_if_complete(self, group: str, last: Ended) -> None:
         """End a group if all its members have ended."""

@@ -17,6 +17,14 @@ _NONE = type(None)
 TEXT, MAYBE_TEXT, MAYBE_BYTES = (str,), (str, _NONE), (bytes, _NONE)
 WHOLE, NUMBER, TIME = (int,), (float, int), (float, int, _NONE)
 FLAG = (bool, int)
+_WORDS = {
+    TEXT: "text",
+    MAYBE_TEXT: "text",
+    WHOLE: "a whole number",
+    NUMBER: "a number",
+    TIME: "a number (a time is in seconds since the epoch)",
+    FLAG: "0 or 1",
+}
 
 
 class Shape:
@@ -38,7 +46,8 @@ class Shape:
             raise InvalidTaskError(f"it has {len(values)} fields, not {len(self._fields)}")
         for (name, types), value in zip(self._fields.items(), values, strict=True):
             if type(value) not in types:
-                raise InvalidTaskError(f"its {name} is {shown(value)}, a {type(value).__name__}")
+                words = _WORDS.get(types, types[0].__name__)
+                raise InvalidTaskError(f"its {name} is {shown(value)}, but must be {words}")
 
 
 _MESSAGE = Shape(
@@ -86,6 +95,7 @@ _ENTRY = Shape(
     jitter=NUMBER,
     expires=TIME,
 )
+_LONGEST = 1e15  # seconds: more than any time, and less than a float can hold
 _LIMITS = ("time_limit", "soft_time_limit")
 _SHOWN = 60  # characters of a wrong value
 
@@ -146,11 +156,16 @@ def _check_options(message: Message) -> None:
         raise InvalidTaskError(f"its options are no JSON object: {text}") from None
     for name in _LIMITS:
         limit = options.get(name)
-        if type(limit) not in TIME:
+        if type(limit) not in TIME or (limit is not None and not abs(limit) <= _LONGEST):
             raise InvalidTaskError(f"its {name} is {shown(limit)}, not a number of seconds")
+    if type(options.get("headers")) not in (dict, _NONE):
+        raise InvalidTaskError(f"its headers are {shown(options['headers'])}, not an object")
 
 
 def shown(value: object) -> str:
     """Return a wrong value for an error message: short, and in ASCII."""
-    text = ascii(value)
+    try:
+        text = ascii(value)
+    except RecursionError:
+        text = type(value).__name__
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

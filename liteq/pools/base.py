@@ -158,6 +158,12 @@ class Pool(ABC):
     def terminate(self) -> None:
         """Send SIGTERM to all running tasks, if this pool `kills`; `close` follows soon."""
 
+    def refresh(self) -> None:
+        """Replace the processes of idle slots, so that nothing has run in those of the next tasks.
+
+        A thread cannot be replaced: such a pool does nothing.
+        """
+
     def renew(self) -> bool:
         """Load the application's code anew; each slot uses it from its next delivery on.
 

@@ -75,6 +75,7 @@ class _ForkServer:
             theirs.close()
             raise
         self.children: set[int] = set()
+        self.closed: set[int] = set()  # those of them whose stream is closed
         self.requested = 0  # children that were requested and are not reported yet
         self.failed = False  # it could not import the application
 
@@ -114,8 +115,11 @@ class ForkServerLauncher(Launcher):
 
     def stream_closed(self, pid: int) -> None:
         # The fork server reports the exit, unless it has exited itself.
-        if not any(pid in each.children for each in self._servers):
-            self.callbacks.exited(pid, None)
+        for server in self._servers:
+            if pid in server.children:
+                server.closed.add(pid)
+                return
+        self.callbacks.exited(pid, None)
 
     def close(self) -> None:
         for each in self._servers[:]:
@@ -149,6 +153,7 @@ class ForkServerLauncher(Launcher):
         elif kind == forkserver.EXITED:
             pid, code = rest
             server.children.discard(pid)
+            server.closed.discard(pid)
             self.callbacks.exited(pid, code)
         elif kind == forkserver.READY and server is self._next:
             self._switch_to(server)
@@ -171,6 +176,9 @@ class ForkServerLauncher(Launcher):
         """
         was_next = server is self._next
         self._remove(server)
+        for pid in server.closed:  # they exited just before it, so it did not report them
+            server.children.discard(pid)
+            self.callbacks.exited(pid, None)
         if was_next and not server.failed:
             logger.error(
                 "the new code cannot be loaded, the old one stays: its fork server exited with "

@@ -19,6 +19,8 @@ from ..model.checks import (
     check_graph,
     check_message,
     check_place,
+    check_texts,
+    shown,
 )
 from ..model.graph import Graph, Place
 from ..model.message import Message
@@ -44,6 +46,7 @@ _OUTCOME = Shape(
     reported=MAYBE_TEXT,
 )
 _STATE = Shape(id=TEXT, state=TEXT, meta=(bytes,), serializer=TEXT)
+_LONGEST = 1e9  # seconds that a run may be said to have taken
 _NOTHING_MORE = list(Outcome(Kind.SUCCEEDED)[5:])  # from the traceback on, of a value
 _KINDS = {kind.value: kind for kind in Kind}
 _new = tuple.__new__  # half the time of the named constructor
@@ -70,6 +73,7 @@ def unpack(values: Any) -> Iterator[tuple[int, Outcome]]:
             and type(rest[1]) is str
             and type(rest[2]) is float
             and type(rest[3]) is str
+            and 0.0 <= rest[2] < _LONGEST
         ):
             yield ticket, _new(Outcome, (kind, *rest))  # as nearly all are: 0.15 us
         else:
@@ -79,13 +83,18 @@ def unpack(values: Any) -> Iterator[tuple[int, Outcome]]:
 def _checked(kind: Kind, values: list[Any]) -> Outcome:
     """Return an outcome, with the values that `pack` has made plain. Takes 1 us."""
     _OUTCOME.check(values)
+    if not 0.0 <= values[2] < _LONGEST:
+        raise InvalidTaskError(f"its runtime is {shown(values[2])}")
     *head, message, expected, graph, place, exhausted, reported = values
     if message is not None:
         message = Message._make(message)
         check_message(message)
+        check_texts(message)
     if graph is not None:
         graph = Graph.from_tuples(graph)
         check_graph(graph)
+        for each in graph.messages:
+            check_texts(each)
     if place is not None:
         place = Place._make(place)
         check_place(place)

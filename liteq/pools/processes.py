@@ -116,7 +116,7 @@ class ProcessPool(Pool):
             self._child_started,
             self._child_exited,
             self._start_failed,
-            self._drain_all,
+            self.refresh,
             self._replace_unguarded,
         )
         self._launcher = make_launcher(setup, callbacks)
@@ -152,6 +152,10 @@ class ProcessPool(Pool):
         self._terminating = True
         for child in self._children:
             _signal_group(child.pid, signal.SIGTERM)
+
+    def refresh(self) -> None:
+        for child in self._children:
+            self._drain(child)
 
     def renew(self) -> bool:
         assert self._launcher is not None
@@ -219,10 +223,6 @@ class ProcessPool(Pool):
 
     def _start_failed(self, traceback: str) -> None:
         self._start_error = traceback
-
-    def _drain_all(self) -> None:
-        for child in self._children:
-            self._drain(child)
 
     def _replace_unguarded(self) -> None:
         """Replace the children of a fork server that exited, as soon as they have no task."""
@@ -332,8 +332,8 @@ class ProcessPool(Pool):
         elif kind == READY:
             child.ready, slot.up = True, not child.draining
             child.pid = child.pid or int(value)  # before the fork server has told it
-        elif kind == START_FAILED:
-            self._start_error = str(value)
+        elif kind == START_FAILED and isinstance(value, str):
+            self._start_error = value
         else:
             raise InvalidTaskError(f"a frame of the kind {shown(kind)}")
 

@@ -92,6 +92,7 @@ def decide_unstorable(settlement: Settlement, error: Outcome, policy: Policy) ->
         keep_until=policy.kept_until(Phase.FAILED, settlement.at),
         lost=settlement.lost,
         tied=True,  # perhaps; what follows from its end is looked for
+        old_place=settlement.old_place,
     )
 
 

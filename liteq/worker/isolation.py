@@ -11,13 +11,18 @@ from .decide import runs_alone
 
 
 class Isolation:
-    """The task of one worker that runs alone in `pool`, or waits to."""
+    """The task of one worker that runs alone in `pool`, or waits to.
+
+    It runs in a process of its own, too: what an earlier task has left behind in one may be what
+    kills it.
+    """
 
     def __init__(self, pool: Pool, policy: Policy) -> None:
-        self._slots = pool.slots
+        self._pool = pool
         self._policy = policy
         self._waiting: list[Delivery] = []  # at most one
         self._running = False
+        self._fresh = False  # nothing has run in the pool since it was refreshed
 
     @property
     def active(self) -> bool:
@@ -36,14 +41,22 @@ class Isolation:
         self._running = False
         policy = self._policy
         alone = next((each for each in deliveries if each.lost and runs_alone(each, policy)), None)
+        fresh = self._fresh
+        if deliveries:
+            self._fresh = False
         if alone is None:
             return deliveries, []
         others = [each for each in deliveries if each is not alone]
         if self._busy():
             self._waiting = [alone]
             return [], others
+        if not fresh:
+            # Back to the store, which cancels it if it was revoked while it waited; it comes again.
+            self._pool.refresh()
+            self._fresh = True
+            return [], deliveries
         self._running = True
         return [alone], others
 
     def _busy(self) -> bool:
-        return any(slot.holding for slot in self._slots)
+        return any(slot.holding for slot in self._pool.slots)

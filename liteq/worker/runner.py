@@ -239,6 +239,7 @@ class Runner:
             self._serializer.name,
             perf_counter() - since,
             describe(exc),
+            str(exc),
         )
 
     def _report_state(self, id: str, state: str, meta: Any) -> None:

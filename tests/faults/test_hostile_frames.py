@@ -55,6 +55,15 @@ def frames(ticket):
     yield frame((1, [(ticket, *GOOD[:-1])]))
     yield frame((1, [(ticket, *GOOD, None)]))
     yield frame((1, [(10**9, *GOOD)]))
+    for runtime in (float("nan"), float("inf"), -10e-6, 10**400):
+        yield frame((1, [(ticket, *GOOD[:3], runtime, *GOOD[4:])]))
+    deep = []
+    for _ in range(1900):
+        deep = [deep]
+    yield frame((1, [(ticket, *GOOD[:4], deep, *GOOD[5:])]))
+    yield frame((4, deep))
+    no_text = (*MESSAGE[:4], "\\ud800", *MESSAGE[5:])
+    yield frame((1, [(ticket, *OUTCOMES[1][:7], no_text, *OUTCOMES[1][8:])]))
     yield frame((2, [10**9]))
     yield frame((3, ("id", "\\ud800", b"", "json")))
     yield frame((0, os.getppid()))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from liteq import LiteQ
+from liteq import LiteQ, chain, chord
 from liteq.brokers.owners import this_process
 from liteq.brokers.sqlite import SqliteBroker
 from liteq.states import Phase
@@ -32,6 +32,9 @@ GARBAGE: list[Any] = [
     "\u00e4\u202e\x00\n",
     "[" * 100_000,
     '{"time_limit": "soon"}',
+    '{"time_limit": ' + "9" * 400 + "}",
+    '{"headers": 7}',
+    "1-5",
     "[1]",
     b"",
     b"\xff\xfe\x00",
@@ -142,8 +145,6 @@ def test_a_row_of_a_workflow_costs_that_workflow_only(file: Host) -> None:
     add = file.app.signature("project.add")
     header = [add.clone((n, n), queue="unread") for n in (1, 2)]
     body = file.app.signature("project.nap", (0,), immutable=True)
-    from liteq import chain, chord
-
     chain(header[0], add.clone((1,)), app=file.app).apply_async()
     chord(header, body, app=file.app).apply_async()
     with other_program(file) as db:
@@ -158,6 +159,7 @@ def test_a_row_of_a_workflow_costs_that_workflow_only(file: Host) -> None:
             spoil_copies(db, "task", "id", {**row, "id": f"waiting-{n}"})
         group = row_of(db, "task_group", id="group")
         spoil_copies(db, "task_group", "id", group)
+        db.execute("update task_group set outer_group = id")  # a group that is in itself
         db.execute("update task set queue = 'other' where queue = 'unread'")
     file.check("workflows")
     file.look()
@@ -309,6 +311,39 @@ def test_a_record_of_a_task_costs_that_task_only(remote: Host, client: Any) -> N
     spoil_hashes(client, "done", fields, P + "ended:4", done)
     remote.app.broker.sweep(10_000)
     remote.check("finished tasks")
+    remote.look()
+
+
+@needs_redis
+def test_a_group_that_is_in_itself_costs_its_workflow_only(remote: Host, client: Any) -> None:
+    add = remote.app.signature("project.add")
+    header = [add.clone((n, n), queue="unread") for n in (1, 2)]
+    body = remote.app.signature("project.nap", (0,), immutable=True)
+    result = chord(header, body, app=remote.app).apply_async()
+    (key,) = client.keys(P + "group:*")
+    group = key.decode().removeprefix(P + "group:")
+    client.zadd(f"{P}inner:{group}", {group: 0})
+    for member in client.zrange(P + "ready:unread", 0, -1):
+        client.hset(f"{P}task:{member[14:].decode()}", "queue", "other")
+        client.zadd(P + "ready:other", {member: 0})
+    client.delete(P + "ready:unread")
+    ids = [remote.app.send_task("project.add", (n, 1), queue="other") for n in range(30)]
+    assert [each.get(timeout=20) for each in ids] == [n + 1 for n in range(30)]
+    remote.check("a group that is in itself")
+    assert result.id
+
+
+@needs_redis
+def test_what_is_stored_of_a_living_worker_costs_no_task(remote: Host, client: Any) -> None:
+    for value in (b"\x90", b"\x81\xa2to\xa1x", b"garbage", b""):
+        client.hset(P + "worker:1", "handed", value)
+        remote.check("its last claim")
+    client.hset(P + "worker:1", "name", b"\xff\xfe")
+    client.set(P + "condemned:1", "text")
+    client.hset(P + "counts", "4:celery", "text")
+    client.set(P + "worker:88", "text")
+    client.zadd(P + "leases", {"88": 1})
+    remote.check("other fields of it")
     remote.look()
 
 

@@ -188,6 +188,25 @@ def test_a_task_that_kills_its_worker_is_set_aside_and_those_beside_it_are_not_c
 
 
 @native
+def test_a_child_that_dies_with_its_fork_server_is_missed(
+    project: Project, tmp_path: Path
+) -> None:
+    """Whichever of the two ends the supervisor hears of first."""
+    path, go = tmp_path / "first", tmp_path / "go"
+    with project.worker() as worker:
+        id = send(project, f"hold.delay({str(path)!r})")
+        wait_for(lambda: notes(path), "the task")
+        ((child, _),) = notes(path)
+        for pid in (parent(child), child):
+            os.kill(pid, KILL)
+        go.touch()
+        assert "SUCCESS" in outcome(project, id)
+        wait_for(lambda: len(children_of(worker.pid)) == FORK_SERVERS + 2, "the pool in full size")
+
+    assert lost(project, id) == 1
+
+
+@native
 def test_the_end_of_a_fork_server_costs_no_task_anything(project: Project, tmp_path: Path) -> None:
     """It may be the one that the kernel picks when memory is short. Its children end their tasks
     and are replaced by those of the next one, which guards them again."""

@@ -222,7 +222,7 @@ def _with_error(record: Record, exc: SecurityError) -> Record:
     final = record.phase.final
     return record._replace(
         message=message,
-        phase=Phase.FAILED if final else record.phase,
+        phase=Phase.FAILED if record.phase is Phase.SUCCEEDED else record.phase,
         result=encode_failure(SecurityError(why), JSON) if final else None,
         result_serializer=JSON.name if final else None,
         traceback=why,

@@ -8,7 +8,7 @@ from ...model.message import Delivery
 from ...model.outcome import Policy
 from ...states import Phase
 from ..base import Claim
-from ..stored import set_aside
+from ..stored import UNREADABLE, set_aside, set_delivery_aside
 from .inputs import with_inputs
 from .rows import Row, delivery_of, receipt_of
 from .settling import settle_each
@@ -31,7 +31,25 @@ def claim_ready(db: Connection, claim: Claim, now: float) -> list[Delivery]:
         if len(found) == len(rows):
             break
         values["limit"] = claim.limit - len(claimed)  # behind those set aside others may be ready
-    return [with_inputs(db, each) if each.woken_by else each for each in claimed]
+    return [each for each in claimed if not each.woken_by] + _with_inputs(db, claimed, now)
+
+
+def _with_inputs(db: Connection, claimed: Iterable[Delivery], now: float) -> list[Delivery]:
+    """Return those that have waited for others, with their inputs; set the unreadable ones aside.
+
+    A group may be in itself, for all we know.
+    """
+    found, unreadable = [], []
+    for delivery in claimed:
+        if delivery.woken_by:
+            try:
+                found.append(with_inputs(db, delivery))
+            except UNREADABLE as exc:
+                why = InvalidTaskError(f"what it takes from other tasks cannot be read: {exc}")
+                unreadable.append(set_delivery_aside(delivery, why, now))
+    if unreadable:
+        settle_each(db, unreadable, now)
+    return found
 
 
 def readable(db: Connection, rows: Iterable[Row], now: float) -> list[Delivery]:

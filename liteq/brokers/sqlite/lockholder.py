@@ -7,8 +7,13 @@ from ..owners import state_of
 _WRITE_LOCK = "120"  # the byte of the -shm file that SQLite's writers lock
 
 
-def describe_holder(pid: int) -> str:
-    """Return words for the process `pid`, which holds liteq's write lock."""
+def describe_holder(pid: int, path: str) -> str:
+    """Return words for the process `pid`, which holds liteq's write lock on `path`.
+
+    It may itself wait for a program that has taken SQLite's lock without ours.
+    """
+    if _pid_of_writer(f"{path}-shm") not in (None, pid):
+        return describe_other_program(path)
     if state_of(pid) == "T":
         return f"held by pid {pid}, which is stopped: let it go on (kill -CONT {pid}) or end it"
     return f"held by pid {pid}, in a transaction that does not end: end that process"

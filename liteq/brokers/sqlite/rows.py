@@ -27,7 +27,7 @@ _new = tuple.__new__
 _MESSAGE = slice(0, 13)
 _RECEIPT = slice(13, 15)
 _REST_OF_DELIVERY = slice(15, None)
-_EXPIRES, _RETRIES, _OPTIONS, _LOST = 7, 8, 12, 15
+_PRIORITY, _EXPIRES, _RETRIES, _OPTIONS, _LOST = 5, 7, 8, 12, 15
 
 _PHASES = frozenset(map(int, Phase))
 _PHASE = 13
@@ -52,7 +52,8 @@ def delivery_of(row: Row) -> Delivery:
     # another field is found where the task is run, and is its failure.
     expires, retries, options, lost = row[_EXPIRES], row[_RETRIES], row[_OPTIONS], row[_LOST]
     plain = (expires is None or type(expires) is float) and options is None
-    if not (plain and type(retries) is int and type(lost) is int and type(receipt[1]) is int):
+    numbers = type(retries) is type(lost) is type(row[_PRIORITY]) is type(receipt[1]) is int
+    if not (plain and numbers):
         check_message(message)
         RECEIPT.check(receipt)
         REST_OF_DELIVERY.check(row[_REST_OF_DELIVERY])

@@ -231,7 +231,7 @@ class Session(forks.ForkAware):
 
     def _lock(self, timeout: float) -> None:
         if not self._write_lock.acquire(timeout):
-            raise self._locked_error(timeout, describe_holder(self._state.holder()))
+            raise self._locked_error(timeout, describe_holder(self._state.holder(), self.path))
         self._state.set_holder(self.pid)
 
     def _begin(self, options: WriteOptions) -> sqlite3.Connection:

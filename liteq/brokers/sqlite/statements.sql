@@ -218,7 +218,7 @@ returning outer_group, forgiving
 with recursive inner (id) as (
   select :id
   where not exists (select 1 from task where waits = :id and barrier and phase < {SUCCEEDED})
-  union all select g.id from task_group g join inner on g.outer_group = inner.id
+  union select g.id from task_group g join inner on g.outer_group = inner.id
 )
 update task_group set released = 1 where id in (select id from inner)
 
@@ -309,7 +309,7 @@ delete from task where seq in (
 delete from task_group where released and not exists (
   with recursive inner (id) as (
     select task_group.id
-    union all select g.id from task_group g join inner on g.outer_group = inner.id
+    union select g.id from task_group g join inner on g.outer_group = inner.id
   )
   select 1 from task where member_of in (select id from inner)
 )

@@ -144,7 +144,10 @@ local function deliver_again(worker, last_token)
   local handed = call("HGET", P .. "worker:" .. worker, "handed")
   if not handed then return {} end
   local read, last_claim = pcall(cmsgpack.unpack, handed)
-  if not (read and type(last_claim) == "table") then return {} end
+  if not read or type(last_claim) ~= "table" or type(last_claim.to) ~= "number"
+    or type(last_claim.members) ~= "table" then
+    return {}
+  end
   local found = {}
   if last_claim.to <= last_token then return found end
   for n, member in ipairs(last_claim.members) do

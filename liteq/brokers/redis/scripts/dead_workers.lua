@@ -11,7 +11,8 @@ local boot, found = next_arg(), {}
 local leases = call("ZRANGE", P .. "leases", 0, -1, "WITHSCORES")
 for n = 1, #leases, 2 do
   local worker = leases[n]
-  local its_boot, owner = unpack(call("HMGET", P .. "worker:" .. worker, "boot", "owner"))
+  local read, fields = try(call, "HMGET", P .. "worker:" .. worker, "boot", "owner")
+  local its_boot, owner = unpack(read and fields or {})
   owner = owner or ""
   local ended = has_ended(leases[n + 1], owner)
   if ended or (boot ~= "" and its_boot == boot) then

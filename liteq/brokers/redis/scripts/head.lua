@@ -129,16 +129,18 @@ local function error_text(value)
   return type(value) == "table" and value.err or tostring(value)
 end
 
+local SERVER_ERRORS = { "OOM", "READONLY", "MISCONF", "NOREPLICAS", "NOPERM", "BUSY", "killed" }
+
 -- Run `work` with what is stored of one task, and return whether that could be used, and what
 -- `work` returned. Errors that are not about the data, as when the server is full, are raised.
 local function try(work, ...)
   local ok, value, more = pcall(work, ...)
   if ok then return true, value, more end
   local text = error_text(value)
-  if text:match("WRONGTYPE") or text:match("attempt to") or text:match("is not a") then
-    return false, text
+  for _, word in ipairs(SERVER_ERRORS) do
+    if text:match(word) then error(value) end
   end
-  error(value)
+  return false, text
 end
 
 -- Counts are written, and channels are notified, once at the end of a script.
@@ -152,8 +154,9 @@ end
 
 local function end_script(reply)
   for field, n in pairs(count_changes) do
-    if n ~= 0 and call("HINCRBY", P .. "counts", field, n) == 0 then
-      call("HDEL", P .. "counts", field)
+    if n ~= 0 then
+      local counted, left = try(call, "HINCRBY", P .. "counts", field, n)
+      if not counted or left == 0 then call("HDEL", P .. "counts", field) end
     end
   end
   for channel in pairs(to_notify) do

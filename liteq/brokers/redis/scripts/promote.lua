@@ -11,8 +11,8 @@ local scheduled = P .. "scheduled"
 local due = call("ZRANGEBYSCORE", scheduled, "-inf", timestamp, "LIMIT", 0, next_arg())
 for _, member in ipairs(due) do
   call("ZREM", scheduled, member) -- whatever is stored of the task
-  local read, task = try(load_task, id_of(member))
-  if read and task and task.phase == SCHEDULED then
+  local task = load_task(id_of(member))
+  if task and task.phase == SCHEDULED then
     leave_phase(task)
     enter_phase(task, READY)
   end

@@ -31,7 +31,9 @@ call("HDEL", P .. "worker:" .. worker, "handed")
 
 -- If the worker was only late, it has to terminate these tasks, see to_terminate.lua.
 for n, member in ipairs(running) do
-  if tokens[n] then
+  if tokens[n] == "" then
+    set_aside(id_of(member), "its claim has no token")
+  elseif tokens[n] then
     call("RPUSH", P .. "lost:" .. worker, id_of(member), tokens[n])
   else
     call("ZREM", P .. "running:" .. worker, member) -- the task was deleted

@@ -18,8 +18,8 @@ local function find_expired(phase)
     local page = call("ZRANGEBYSCORE", key, "-inf", timestamp, "WITHSCORES", "LIMIT", seen, PAGE)
     for n = 1, #page, 2 do
       local member, keep = page[n], tonumber(page[n + 1])
-      local read, task = try(load_task, id_of(member))
-      if not (read and task and task.phase == phase) then
+      local task = load_task(id_of(member))
+      if not (task and task.phase == phase) then
         call("ZREM", key, member)
       elseif found < limit and not is_needed(task) then
         expired[#expired + 1] = { task = task, keep = keep, member = member }

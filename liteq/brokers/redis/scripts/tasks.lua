@@ -6,14 +6,16 @@ local function number_text(value)
   return string.format("%.17g", value)
 end
 
--- Return a task as a table, or nil for one that does not exist, or whose phase is no number;
+-- Return a task as a table, or nil for one that does not exist, or cannot be read;
 -- `phase`, `on_failure` and `attempts` are numbers.
 local function load_task(id)
   local key = P .. "task:" .. id
+  local read, fields = try(call, "HMGET", key, "phase", "seq", "queue", "priority", "eta",
+    "worker", "token", "group", "revoked", "tied", "keep", "waits", "barrier", "on_failure",
+    "woken_by", "attempts")
+  if not read then return nil end
   local phase, seq, queue, priority, eta, worker, token, group, revoked, tied, keep, waits, barrier,
-    on_failure, woken_by, attempts = unpack(call("HMGET", key, "phase", "seq", "queue", "priority",
-    "eta", "worker", "token", "group", "revoked", "tied", "keep", "waits", "barrier",
-    "on_failure", "woken_by", "attempts"))
+    on_failure, woken_by, attempts = unpack(fields)
   if not number_in(phase) then return nil end
   if revoked ~= "" then revoked = number_in(revoked) end
   return {

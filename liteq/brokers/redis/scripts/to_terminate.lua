@@ -8,9 +8,10 @@
 -- Returns  those that were revoked, and those that were lost: id and token of each
 
 local worker, found = next_arg(), {}
-for _, id in ipairs(call("SMEMBERS", P .. "condemned:" .. worker)) do
-  local read, task = try(load_task, id)
-  if read and task and task.phase == RUNNING and task.worker == worker then
+local read_set, condemned = try(call, "SMEMBERS", P .. "condemned:" .. worker)
+for _, id in ipairs(read_set and condemned or {}) do
+  local task = load_task(id)
+  if task and task.phase == RUNNING and task.worker == worker then
     found[#found + 1] = id
     found[#found + 1] = task.token
   else

@@ -9,8 +9,8 @@
 local worker = next_arg()
 local key = P .. "worker:" .. worker
 for _, member in ipairs(call("ZRANGE", P .. "running:" .. worker, 0, -1)) do
-  local read, task = try(load_task, id_of(member))
-  if read and task and task.phase == RUNNING and task.worker == worker then unclaim(task) end
+  local task = load_task(id_of(member))
+  if task and task.phase == RUNNING and task.worker == worker then unclaim(task) end
 end
 propagate_ends() -- a revoked task has ended by this
 call("DEL", P .. "running:" .. worker, P .. "condemned:" .. worker, P .. "lost:" .. worker)

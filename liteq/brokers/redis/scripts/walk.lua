@@ -147,8 +147,12 @@ end
 
 -- Delete a task that waited for a failure that did not come, and the tasks that wait for it.
 local function drop(task)
-  for _, waiter in ipairs(waiters(task.id, false)) do drop(waiter) end
-  delete_task(task)
+  local doomed, n = { task }, 1
+  while n <= #doomed do -- a loop, as thousands may wait one for the other
+    for _, waiter in ipairs(waiters(doomed[n].id, false)) do doomed[#doomed + 1] = waiter end
+    n = n + 1
+  end
+  for last = #doomed, 1, -1 do delete_task(doomed[last]) end
 end
 
 -- Wake, skip or drop the tasks that wait for one end.
