@@ -89,3 +89,35 @@ def test_a_task_that_kills_its_worker_again_and_again_takes_no_other_with_it(
     assert states(project)["innocent"][0] == "SUCCEEDED"
     workers = [(project.folder / name).read_text().split() for name in ("innocent", "poison")]
     assert set.intersection(*map(set, workers)), "they never ran together"
+
+
+LEFT_BEHIND = """
+import threading
+
+@app.task
+def leave_a_bomb():
+    bomb = threading.Timer(0.3, os._exit, (1,))
+    bomb.daemon = True
+    bomb.start()
+
+@app.task
+def bystander():
+    note("bystander")
+    time.sleep(0.6)
+"""
+
+
+def test_a_suspect_does_not_run_in_a_process_in_which_others_have_run(project: Project) -> None:
+    """What one of them has left behind may be what kills it."""
+    source = (project.folder / "project.py").read_text()
+    project.write("project.py", source + LEFT_BEHIND)
+    script = """
+from project import app, bystander, leave_a_bomb
+result = bystander.apply_async(task_id="bystander", countdown=0.2)
+while not result.ready():
+    leave_a_bomb.delay().get(timeout=20)
+record, = app.broker.fetch(["bystander"])
+print(record.phase.name)
+"""
+    with project.worker("-c", "1") as worker:
+        assert project.python(script).endswith("SUCCEEDED\n"), worker.output

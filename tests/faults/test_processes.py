@@ -188,9 +188,7 @@ def test_a_task_that_kills_its_worker_is_set_aside_and_those_beside_it_are_not_c
 
 
 @native
-def test_a_child_that_dies_with_its_fork_server_is_missed(
-    project: Project, tmp_path: Path
-) -> None:
+def test_a_child_that_dies_with_its_fork_server_is_missed(project: Project, tmp_path: Path) -> None:
     """Whichever of the two ends the supervisor hears of first."""
     path, go = tmp_path / "first", tmp_path / "go"
     with project.worker() as worker:

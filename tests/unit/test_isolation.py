@@ -121,3 +121,33 @@ def test_a_suspect_that_waits_for_its_turn_goes_back_when_the_worker_stops(app: 
     (record,) = app.broker.fetch(["suspect"])
     assert record is not None
     assert (record.phase, record.lost) == (Phase.READY, 2)
+
+
+def test_a_suspect_that_was_revoked_while_it_waited_does_not_run(app: LiteQ) -> None:
+    go, begun = threading.Event(), threading.Event()
+    ran: list[int] = []
+
+    @app.task
+    def wait() -> None:
+        begun.set()
+        assert go.wait(20)
+
+    @app.task
+    def alone() -> None:
+        ran.append(1)
+
+    supervisor: Supervisor = app.Worker(pool="threads", concurrency=2).prepare()
+    supervisor.start()
+    wait.delay()
+    while not begun.is_set():
+        supervisor.turn()
+    suspect(app, alone.name)
+    while phase(app.broker, "suspect") is not Phase.RUNNING:
+        supervisor.turn()
+    app.AsyncResult("suspect").revoke()
+    go.set()
+    while phase(app.broker, "suspect") is not Phase.CANCELLED:
+        supervisor.turn()
+    supervisor.finish()
+
+    assert not ran
