@@ -15,7 +15,7 @@ from weakref import WeakSet
 _HEAD = struct.Struct("!Q")
 _CHUNK = 1 << 18
 _LONGEST = 1 << 34  # bytes; a longer frame is what two writers have left of the stream
-_MALFORMED = (EOFError, MemoryError, TypeError, ValueError)  # what `marshal` raises
+_MARSHAL_ERRORS = (EOFError, MemoryError, TypeError, ValueError)  # for what it did not write
 
 
 def pack(value: Any) -> bytes:
@@ -49,7 +49,7 @@ class FrameReader:
             try:
                 with memoryview(buffer) as view:
                     values.append(marshal.loads(view[start + _HEAD.size : end]))
-            except _MALFORMED:
+            except _MARSHAL_ERRORS:
                 self.broken = True
                 break
             start = end

@@ -7,7 +7,6 @@ at it.
 from collections.abc import Iterator
 from typing import Any
 
-from ..exceptions import InvalidTaskError
 from ..model.checks import (
     FLAG,
     MAYBE_BYTES,
@@ -24,9 +23,6 @@ from ..model.graph import Graph, Place
 from ..model.message import Message
 from ..model.outcome import Kind, Outcome
 from .base import StateUpdate
-
-MALFORMED = (InvalidTaskError, AttributeError, LookupError, TypeError, ValueError)
-"""What the functions of this module raise for what no child of ours has sent."""
 
 _PLAIN = (tuple, type(None))
 _OUTCOME = Shape(
@@ -61,7 +57,7 @@ def pack(ticket: int, outcome: Outcome) -> tuple[Any, ...]:
 
 
 def unpack(values: Any) -> Iterator[tuple[int, Outcome]]:
-    """Yield the tickets and outcomes that were packed. Raises one of MALFORMED."""
+    """Yield the tickets and outcomes that were packed. Raises one of UNREADABLE."""
     for ticket, name, *rest in values:
         kind = _KINDS[name]
         if (
@@ -93,6 +89,6 @@ def _checked(kind: Kind, values: list[Any]) -> Outcome:
 
 
 def state_of(values: Any) -> StateUpdate:
-    """Return the state that a task has set. Raises one of MALFORMED."""
+    """Return the state that a task has set. Raises one of UNREADABLE."""
     _STATE.check(values)
     return StateUpdate._make(values)
