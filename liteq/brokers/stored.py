@@ -6,26 +6,16 @@ added is left alone.
 import json
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..exceptions import InvalidTaskError, LiteqError
 from ..execution.failure import encode_failure
-from ..model.checks import FLAG, MAYBE_TEXT, WHOLE, Shape, shown
+from ..model.checks import FLAG, MAYBE_TEXT, UNREADABLE, WHOLE, Shape, shown
+from ..model.entry import Entry
 from ..model.message import Delivery, Message, Receipt, Record
 from ..model.outcome import Policy, Settlement
 from ..serializers.json import SERIALIZER as JSON
 from ..states import Phase
-
-UNREADABLE = (
-    InvalidTaskError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
-"""What decoding raises for data that liteq did not write."""
 
 RECEIPT: Shape = Shape(key=WHOLE, token=WHOLE)
 REST_OF_DELIVERY: Shape = Shape(
@@ -55,7 +45,7 @@ def parse_info(info: str) -> Mapping[str, Any]:
     """Return the `info` of a worker as a mapping; an empty one if it is not a JSON object."""
     try:
         parsed = json.loads(info)
-    except (TypeError, ValueError, RecursionError):  # any program may have written it
+    except UNREADABLE:  # any program may have written it
         return {}
     return parsed if isinstance(parsed, dict) else {}
 
@@ -110,9 +100,20 @@ def unreadable_record(id: str, why: Exception) -> Record:
     )
 
 
-def warn_left_out(name: str, url: str, why: Exception) -> None:
-    """Log, once, that a schedule is left out. It stays in the store: a newer liteq may read it."""
-    warning = (name, url, str(why))
-    if warning not in _warned and len(_warned) < _MOST_WARNINGS:
-        _warned.add(warning)
-        _logger.warning("the schedule %s in %s is left out: %s", ascii(name), url, why)
+class StoredSchedules(NamedTuple):
+    """The schedules of a store."""
+
+    entries: list[Entry]
+    left: dict[str, str]  # why others cannot be used, by name
+
+    def readable(self, url: str) -> list[Entry]:
+        """Return the entries; log, once for each of the others, that it is left out.
+
+        These stay in the store at `url`: a newer liteq may read them.
+        """
+        for name, why in self.left.items():
+            warning = (name, url, why)
+            if warning not in _warned and len(_warned) < _MOST_WARNINGS:
+                _warned.add(warning)
+                _logger.warning("the schedule %s in %s is left out: %s", ascii(name), url, why)
+        return self.entries

@@ -2,19 +2,31 @@
 
 from abc import abstractmethod
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from functools import cache
-from math import isnan
-from typing import Any, NamedTuple, Self, get_type_hints
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Self
 
+from ..model.checks import (
+    FLAG,
+    MAYBE_TEXT,
+    TEXT,
+    TIME,
+    Shape,
+    check_attempt,
+    check_group,
+    check_place,
+    check_record,
+    check_storable,
+)
 from ..model.graph import Group, Place
-from ..model.message import Attempt, Record
+from ..model.message import Attempt, Message, Record
 from .base import Broker
+from .stored import StoredSchedules
 
 KEEP_ARRIVALS = 30 * 86400.0
 """Seconds for which a store remembers what has arrived and was not confirmed."""
 
-_LARGEST = 2**63  # beyond the integers that every store can keep
+_GROUP_STATE: Shape = Shape(group=(Group,), closed=TIME, blame=MAYBE_TEXT, released=FLAG)
+_ARRIVAL: Shape = Shape(id=TEXT, created=TIME)
 
 _Node = tuple[str, str]  # "task" or "group", and the id
 
@@ -27,14 +39,19 @@ class Transfer(NamedTuple):
     attempts: list[Attempt]  # the earlier ones, without the last
 
     def checked(self) -> Self:
-        """Return this transfer. Raises ValueError when a field is not of the type it should be.
+        """Return this transfer. Raises InvalidTaskError when another store could not keep it.
 
-        A store may hold what another program wrote, and another store might fail to keep it.
+        A store may hold what another program wrote.
         """
-        for part in (self.record.message, self.record, self.place, *self.attempts):
-            for name, kind in _types(type(part)).items():
-                if not _fits(getattr(part, name), kind):
-                    raise ValueError(f"its {name} is {getattr(part, name)!r:.60}")
+        record, place, attempts = self
+        check_record(record)
+        check_place(place)
+        check_storable(Message._fields, record.message)
+        check_storable(Record._fields, record)
+        check_storable(Place._fields, place)
+        for attempt in attempts:
+            check_attempt(attempt)
+            check_storable(Attempt._fields, attempt)
         return self
 
 
@@ -45,6 +62,14 @@ class MovedGroup(NamedTuple):
     closed: float | None  # when its last member ended
     blame: str | None  # a member that failed
     released: bool  # the results of its members are not needed any more
+
+    def checked(self) -> Self:
+        """Return this group. Raises InvalidTaskError when another store could not keep it."""
+        check_group(self.group)
+        _GROUP_STATE.check(self)
+        check_storable(Group._fields, self.group)
+        check_storable(self._fields, self)
+        return self
 
 
 class Left(NamedTuple):
@@ -64,6 +89,12 @@ class Arrival(NamedTuple):
 
     id: str
     created: float | None  # None: it is a group
+
+    def checked(self) -> Self:
+        """Return this arrival. Raises InvalidTaskError when liteq cannot have written it."""
+        _ARRIVAL.check(self)
+        check_storable(self._fields, self)
+        return self
 
 
 class TransferBatch(NamedTuple):
@@ -133,7 +164,8 @@ class Movable(Broker):
 
     The verbs raise the same errors as those of every broker. A move may be interrupted between any
     two of them, and may be begun again: for each batch the target unpacks, the source discards, and
-    the target confirms. What has arrived and was not confirmed is discarded by the source first.
+    the target confirms. What has arrived and was not confirmed is discarded by the source first,
+    and the target confirms what the source had of it: other stores may still have the rest.
     """
 
     @abstractmethod
@@ -144,6 +176,10 @@ class Movable(Broker):
         unless something of them runs. The caller discards of each batch what it moves, before the
         next. Tasks that are not genuine, or cannot be read, are in `left`.
         """
+
+    @abstractmethod
+    def pack_schedules(self) -> StoredSchedules:
+        """Return all schedules."""
 
     @abstractmethod
     def unpack(self, batch: TransferBatch) -> None:
@@ -162,8 +198,12 @@ class Movable(Broker):
         """Forget that these arrived: the other store has discarded them."""
 
     @abstractmethod
-    def discard(self, arrivals: Sequence[Arrival]) -> None:
-        """Delete what has arrived elsewhere, except for tasks that run by now, and their groups."""
+    def discard(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
+        """Delete what has arrived elsewhere, except for tasks that run by now, and their groups.
+
+        Returns what was deleted. That it once arrived here is forgotten in the same transaction:
+        should it come back to the store that it came from, it is the only one.
+        """
 
 
 def unreadable(exc: Exception) -> str:
@@ -171,20 +211,20 @@ def unreadable(exc: Exception) -> str:
     return f"it cannot be read: {type(exc).__name__}: {exc!s:.100}"
 
 
-@cache
-def _types(part: type) -> dict[str, Any]:
-    return get_type_hints(part)
-
-
-def _fits(value: Any, kind: Any) -> bool:
-    match value:
-        case int():  # a file has 1 for True, and may have 1 for 1.0
-            fits = isinstance(value, kind) or kind in (bool, float, float | None)
-            return fits and -_LARGEST <= value < _LARGEST
-        case float():
-            return isinstance(value, kind) and not isnan(value)  # which SQLite stores as null
-        case str():
-            value.encode()  # raises ValueError for half a surrogate pair
-            return isinstance(value, kind)
-        case _:
-            return isinstance(value, kind)
+def batch_of(
+    found: Iterable[Transfer | Left], groups: Mapping[Any, MovedGroup | None]
+) -> TransferBatch:
+    """Return what was found as a batch; None is a group that cannot be read."""
+    broken = {id for id, moved in groups.items() if moved is None}
+    transfers: list[Transfer] = []
+    left: list[Left] = []
+    for each in found:
+        place = each.place
+        if isinstance(each, Left):
+            left.append(each)
+        elif place.group in broken or (place.barrier and place.waits in broken):
+            why = "the group that it is in, or waits for, cannot be read"
+            left.append(Left(each.record.message.id, why, place))
+        else:
+            transfers.append(each)
+    return TransferBatch(transfers, [moved for moved in groups.values() if moved], left)

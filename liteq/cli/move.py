@@ -80,7 +80,7 @@ class _Move:
 
     def run(self) -> None:
         # What a move that was interrupted has brought may have ended there, and be forgotten.
-        self._source.discard(self._target.arrived())
+        self._target.confirm(self._source.discard(self._target.arrived()))
         self._move_schedules()
         while self._move_tasks():  # until there are none: programs may be sending
             pass
@@ -102,8 +102,9 @@ class _Move:
         return moved
 
     def _move_schedules(self) -> None:
-        entries = []
-        for entry in self._source.schedules():
+        packed, entries = self._source.pack_schedules(), []
+        self.left_schedules |= packed.left
+        for entry in packed.entries:
             if why := self._distrust(entry.message.serializer):
                 self.left_schedules[entry.name] = why
             else:

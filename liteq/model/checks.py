@@ -5,13 +5,26 @@ have made them. A value that passes has the types that all the code after it cou
 """
 
 from collections.abc import Iterable
+from math import isnan
 from typing import Any
 
 from ..exceptions import InvalidTaskError
+from ..states import Phase
 from .entry import Entry
-from .graph import Graph, Place
-from .message import Message
+from .graph import Graph, Group, Place
+from .message import Attempt, Message, Record
 from .options import options_of
+
+UNREADABLE = (
+    InvalidTaskError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What decoding raises for data that liteq did not write."""
 
 _NONE = type(None)
 TEXT, MAYBE_TEXT, MAYBE_BYTES = (str,), (str, _NONE), (bytes, _NONE)
@@ -76,6 +89,35 @@ _PLACE = Shape(
     delay=TIME,
 )
 _GROUP = Shape(id=TEXT, outer=MAYBE_TEXT, position=WHOLE, forgiving=FLAG)
+_RECORD = Shape(
+    message=(Message,),
+    phase=(Phase,),
+    token=WHOLE,
+    lost=WHOLE,
+    worker=MAYBE_TEXT,
+    created=NUMBER,
+    started=TIME,
+    finished=TIME,
+    keep_until=TIME,
+    result=MAYBE_BYTES,
+    result_serializer=MAYBE_TEXT,
+    traceback=MAYBE_TEXT,
+    reported=MAYBE_TEXT,
+    woken_by=MAYBE_TEXT,
+    waits=MAYBE_TEXT,
+    barrier=FLAG,
+    group=MAYBE_TEXT,
+    position=WHOLE,
+    on_failure=FLAG,
+)
+_ATTEMPT = Shape(
+    number=WHOLE,
+    started=TIME,
+    ended=TIME,
+    worker=MAYBE_TEXT,
+    outcome=TEXT,
+    error=MAYBE_TEXT,
+)
 _ENTRY = Shape(
     name=TEXT,
     schedule=TEXT,
@@ -98,6 +140,7 @@ _ENTRY = Shape(
 _LONGEST = 1e15  # seconds: more than any time, and less than a float can hold
 _LIMITS = ("time_limit", "soft_time_limit")
 _SHOWN = 60  # characters of a wrong value
+_BEYOND = 2**63  # SQLite keeps integers below this one
 
 
 def is_text(value: str) -> bool:
@@ -111,11 +154,23 @@ def is_text(value: str) -> bool:
     return True
 
 
-def check_texts(message: Message) -> None:
-    """Raise InvalidTaskError if a text of `message` is one that no store can hold."""
-    for name, value in zip(Message._fields, message, strict=True):
-        if isinstance(value, str) and not is_text(value):
-            raise InvalidTaskError(f"its {name} is no valid text: {shown(value)}")
+def check_storable(names: Iterable[str], values: Iterable[Any]) -> None:
+    """Raise InvalidTaskError if one of `values`, of the fields `names`, is none for every store.
+
+    SQLite has no larger integers, and stores NaN as null; no store has half a surrogate pair.
+    """
+    for name, value in zip(names, values, strict=True):
+        match value:
+            case int():
+                fits = -_BEYOND <= value < _BEYOND
+            case float():
+                fits = not isnan(value)
+            case str():
+                fits = is_text(value)
+            case _:
+                fits = True
+        if not fits:
+            raise InvalidTaskError(f"its {name} is {shown(value)}, which not every store can keep")
 
 
 def check_message(message: Message) -> None:
@@ -139,19 +194,36 @@ def check_graph(graph: Graph) -> None:
     for place in graph.places:
         check_place(place)
     for group in graph.groups:
-        _GROUP.check(group)
+        check_group(group)
+
+
+def check_group(group: Group) -> None:
+    """Raise InvalidTaskError unless `group` is one that liteq could have made."""
+    _GROUP.check(group)
+
+
+def check_record(record: Record) -> None:
+    """Raise InvalidTaskError unless `record` is one that liteq could have made."""
+    _RECORD.check(record)
+    check_message(record.message)
+
+
+def check_attempt(attempt: Attempt) -> None:
+    """Raise InvalidTaskError unless `attempt` is one that liteq could have made."""
+    _ATTEMPT.check(attempt)
 
 
 def check_entry(entry: Entry) -> None:
     """Raise InvalidTaskError unless `entry` is one that liteq could have made."""
     _ENTRY.check(entry)
     check_message(entry.message)
+    check_storable(Entry._fields, entry)
 
 
 def _check_options(message: Message) -> None:
     try:
         options = options_of(message)
-    except (TypeError, ValueError, RecursionError):
+    except UNREADABLE:
         text = shown(message.options)
         raise InvalidTaskError(f"its options are no JSON object: {text}") from None
     for name in _LIMITS:

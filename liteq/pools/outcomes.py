@@ -19,16 +19,13 @@ from ..model.checks import (
     check_graph,
     check_message,
     check_place,
-    check_texts,
+    check_storable,
     shown,
 )
 from ..model.graph import Graph, Place
 from ..model.message import Message
 from ..model.outcome import Kind, Outcome
 from .base import StateUpdate
-
-MALFORMED = (InvalidTaskError, AttributeError, LookupError, TypeError, ValueError)
-"""What the functions of this module raise for what no child of ours has sent."""
 
 _PLAIN = (tuple, type(None))
 _OUTCOME = Shape(
@@ -64,7 +61,7 @@ def pack(ticket: int, outcome: Outcome) -> tuple[Any, ...]:
 
 
 def unpack(values: Any) -> Iterator[tuple[int, Outcome]]:
-    """Yield the tickets and outcomes that were packed. Raises one of MALFORMED."""
+    """Yield the tickets and outcomes that were packed. Raises one of UNREADABLE."""
     for ticket, name, *rest in values:
         kind = _KINDS[name]
         if (
@@ -89,12 +86,12 @@ def _checked(kind: Kind, values: list[Any]) -> Outcome:
     if message is not None:
         message = Message._make(message)
         check_message(message)
-        check_texts(message)
+        check_storable(Message._fields, message)
     if graph is not None:
         graph = Graph.from_tuples(graph)
         check_graph(graph)
         for each in graph.messages:
-            check_texts(each)
+            check_storable(Message._fields, each)
     if place is not None:
         place = Place._make(place)
         check_place(place)
@@ -102,6 +99,6 @@ def _checked(kind: Kind, values: list[Any]) -> Outcome:
 
 
 def state_of(values: Any) -> StateUpdate:
-    """Return the state that a task has set. Raises one of MALFORMED."""
+    """Return the state that a task has set. Raises one of UNREADABLE."""
     _STATE.check(values)
     return StateUpdate._make(values)

@@ -18,7 +18,7 @@ from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
 from typing import Any
 
 from ..exceptions import InvalidTaskError
-from ..model.checks import shown
+from ..model.checks import UNREADABLE, shown
 from ..model.message import Delivery
 from ..model.outcome import Kind
 from ..support.standardstreams import fill_standard_streams
@@ -36,7 +36,7 @@ from .base import (
 from .child import DRAIN, OUTCOMES, READY, RETURNED, RUN, START_FAILED, STATE, Setup, to_item
 from .frames import Channel
 from .launchers import Callbacks, Launcher, make_launcher
-from .outcomes import MALFORMED, state_of
+from .outcomes import state_of
 from .outcomes import unpack as unpack_outcomes
 from .scoreboard import OwnScoreboard
 
@@ -302,7 +302,7 @@ class ProcessPool(Pool):
         for frame in channel.receive():
             try:
                 self._take(child, *frame)
-            except MALFORMED as exc:
+            except UNREADABLE as exc:
                 channel.fail()
                 logger.debug("malformed frame of process %s: %r", child.pid, exc)
                 break
@@ -315,7 +315,7 @@ class ProcessPool(Pool):
             _kill_group(child.pid)
 
     def _take(self, child: _ChildState, kind: int, value: Any) -> None:
-        """Take in one frame of a child. Raises one of MALFORMED."""
+        """Take in one frame of a child. Raises one of UNREADABLE."""
         slot = child.slot
         if kind == OUTCOMES:
             child.finished_any = True

@@ -482,6 +482,16 @@ def test_a_listing_reads_little_more_than_it_shows(redis_store: str) -> None:
     broker.close()
 
 
+def test_a_worker_that_another_program_entered_keeps_no_listing_from_being_read(
+    broker: RedisBroker, worker: int
+) -> None:
+    broker.enqueue([message("a")])
+    broker.claim(Claim(worker, ("celery",), 1))
+    broker.server.execute("ZADD", "{liteq}:workers", 0, b"\xff")
+
+    assert [each.message.id for each in broker.listing([Phase.RUNNING], 9)] == ["a"]
+
+
 def test_pages_of_a_listing_follow_each_other_while_tasks_leave(redis_store: str) -> None:
     broker = connect(redis_store)
     assert isinstance(broker, RedisBroker)

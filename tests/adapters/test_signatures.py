@@ -164,6 +164,22 @@ def test_a_message_that_was_not_signed_is_dead_and_not_decoded(
     assert b"it is not signed" in store.peek("evil", "traceback")
 
 
+@pytest.mark.parametrize(("field", "value"), [("lost", "x"), ("reported", b"\xff")])
+def test_a_message_with_two_things_wrong_costs_no_other(
+    redis_store: str, store: Store, field: str, value: str | bytes
+) -> None:
+    """It is not signed, and cannot be read either."""
+    plain = connect(redis_store)
+    plain.enqueue([message("evil")])
+    plain.close()
+    store.plant("evil", **{field: value})
+    store.broker.enqueue([message("good")])
+
+    assert [each.message.id for each in store.claim()] == ["good"]
+    assert store.peek("evil", "phase") == b"%d" % Phase.DEAD
+    assert b"cannot be read" in store.peek("evil", "traceback")
+
+
 def test_the_message_of_another_task_is_refused(store: Store) -> None:
     store.broker.enqueue([message("a"), message("b")])
     store.plant("b", message=store.peek("a", "message"))

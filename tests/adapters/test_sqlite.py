@@ -86,6 +86,23 @@ def test_a_claim_reads_the_index_and_sorts_only_the_heads(
     database.close()
 
 
+@pytest.mark.parametrize("field", ["created", "started", "token", "traceback", "result", "waits"])
+def test_a_record_with_garbage_in_a_field_says_so(
+    broker: SqliteBroker, path: Path, field: str
+) -> None:
+    broker.enqueue([message("good"), message("bad")])
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        garbage = "'text'" if field == "result" else "x'ff'"
+        database.execute(f"update task set {field} = {garbage} where id = 'bad'")
+
+    good, bad = broker.fetch(["good", "bad"])
+    assert good is not None
+    assert good.phase is Phase.READY
+    assert bad is not None
+    assert (bad.message.id, bad.phase) == ("bad", Phase.DEAD)
+    assert f"what is stored of this task cannot be read: its {field}" in str(bad.traceback)
+
+
 def test_dead_letters_are_listed_by_their_index(broker: SqliteBroker, path: Path) -> None:
     broker.counts()
     values = {"task": None, "headers": None, "limit": 5}

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ pytest.importorskip("redis")
 from liteq.brokers import connect
 from liteq.brokers.base import Claim
 from liteq.brokers.redis import RedisBroker
-from liteq.brokers.transfer import Left, Movable, TransferBatch
+from liteq.brokers.transfer import Arrival, Left, Movable, TransferBatch
 from liteq.model.entry import Entry
 from liteq.model.graph import Graph, Group, Place
 from liteq.model.message import Delivery, Message, Record
@@ -200,6 +201,56 @@ def test_nothing_is_remembered_of_a_move_that_is_over(stores: Stores) -> None:
     move(source, target)
 
     assert target.arrived() == source.arrived() == []
+
+
+def test_what_another_store_may_still_have_is_remembered(stores: Stores, tmp_path: Path) -> None:
+    """Moves of two stores into one were interrupted; one of them goes on."""
+    source, target = stores
+    third = connect(f"sqlite:///{tmp_path / 'third.db'}", secret_key=KEY)
+    assert isinstance(third, Movable)
+    for store, id in ((source, "a"), (third, "b")):
+        store.enqueue([message(id)])
+        target.unpack(next(store.pack(9)))
+
+    target.confirm(source.discard(target.arrived()))
+    assert [each.id for each in target.arrived()] == ["b"]
+    assert known(source) == []
+    assert len(known(third)) == 1
+    third.close()
+
+
+def test_only_what_was_deleted_is_returned(stores: Stores) -> None:
+    source, _ = stores
+    source.enqueue([message("a"), message("runs")])
+    plant(source)
+    batches = list(source.pack(99))
+    arrivals = [each for batch in batches for each in batch.arrivals]
+    worker = source.register("worker", "{}")
+    source.claim(Claim(worker, ("celery",), 1))
+    (running,) = source.listing([Phase.RUNNING], 9)
+
+    deleted = source.discard([*arrivals, Arrival("unknown", 1.0), Arrival("unknown", None)])
+    assert set(deleted) == {each for each in arrivals if each.id != running.message.id}
+    assert source.discard(deleted) == []
+
+
+def test_an_arrival_that_liteq_did_not_write_is_passed_over(stores: Stores, tmp_path: Path) -> None:
+    source, target = stores
+    source.enqueue([message("a")])
+    target.unpack(next(source.pack(9)))
+    if isinstance(target, RedisBroker):
+        key = f"{target.location.prefix}:arrived"
+        for field in (b"\xff\n1.0", b"x\nsoon", b"x\nnan", b"\xff"):
+            target.server.execute("HSET", key, field, "")
+    else:
+        with closing(
+            sqlite3.connect(target.url.partition("?")[0][10:], isolation_level=None)
+        ) as db:
+            rows = [(b"\xff", 1.0, 1.0), ("x", "soon", 1.0), ("x", b"", 1.0)]
+            db.executemany("insert into arrival values (?, ?, ?)", rows)
+
+    assert [each.id for each in target.arrived()] == ["a"]
+    assert [each.id for each in source.discard(target.arrived())] == ["a"]
 
 
 def test_an_id_that_is_used_again_is_another_task(stores: Stores, clock: ManualClock) -> None:
@@ -454,6 +505,55 @@ def test_a_row_that_no_other_store_could_keep_stays(
         assert [left.id for batch in batches for left in batch.left] == ["bad"]
     source.close()
     target.close()
+
+
+@pytest.mark.parametrize("column", ["position", "closed", "blame", "outer_group"])
+def test_a_group_in_a_file_that_no_other_store_could_keep_stays(
+    tmp_path: Path, column: str
+) -> None:
+    path = tmp_path / "a.db"
+    source, target = connect(f"sqlite:///{path}"), connect(f"sqlite:///{tmp_path / 'b.db'}")
+    assert isinstance(source, Movable)
+    assert isinstance(target, Movable)
+    plant(source)
+    places = (Place(group="bad-group"), Place(waits="bad-group", barrier=True, takes=True))
+    graph = Graph((message("bad"), message("bad-body")), places, (Group("bad-group"),))
+    source.enqueue_graph(graph)
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute(f"update task_group set {column} = x'ff' where id = 'bad-group'")
+
+    left: dict[str, str] = {}
+    for batch in source.pack(99):
+        kept = batch.leaving(batch.left)
+        target.unpack(kept)
+        source.discard(kept.arrivals)
+        left |= {each.id: each.why for each in kept.left}
+    why = "the group that it is in, or waits for, cannot be read"
+    assert left == dict.fromkeys(("bad", "bad-body"), why)
+    assert len(known(target)) == 11
+    assert len(known(source)) == 2
+    source.close()
+    target.close()
+
+
+def test_the_schedules_that_stay_are_named_with_the_reason(
+    signed: tuple[RedisBroker, Movable], redis_store: str
+) -> None:
+    source, _ = signed
+    plain = connect(redis_store)
+    plain.schedule([Entry("forged", "{}", message(""))])
+    plain.close()
+    source.schedule([Entry(name, "{}", message("")) for name in ("good", "bad", "late")])
+    source.server.execute("HSET", "{liteq}:schedule:bad", "runs", "many")
+    source.server.execute("HSET", "{liteq}:schedule:late", "runs", "9" * 30)
+    source.server.execute("ZADD", "{liteq}:schedules", 1, "text")
+    source.server.execute("SET", "{liteq}:schedule:text", "text")
+
+    entries, left = source.pack_schedules()
+    assert [each.name for each in entries] == ["good"]
+    assert sorted(left) == ["bad", "forged", "late", "text"]
+    assert left["forged"] == "it is not signed"
+    assert "not every store can keep" in left["late"]
 
 
 def test_entries_of_periodic_tasks_are_the_same_in_both_stores(

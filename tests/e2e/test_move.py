@@ -2,6 +2,8 @@
 
 import json
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -152,15 +154,21 @@ from liteq.brokers.redis import RedisBroker
 from liteq.brokers.sqlite import SqliteBroker
 from liteq.cli import main
 
-broker, verb = {"unpack": RedisBroker, "discard": SqliteBroker, "confirm": RedisBroker}, sys.argv[1]
-done = getattr(broker[verb], verb)
+verb = sys.argv[1]
 
-def die(store, value):
-    done(store, value)
-    if value:  # else there was nothing that had arrived before
-        os._exit(9)
+def let_die(broker):
+    done = getattr(broker, verb)
 
-setattr(broker[verb], verb, die)
+    def die(store, value):
+        returned = done(store, value)
+        if value:  # else there was nothing that had arrived before
+            os._exit(9)
+        return returned
+
+    setattr(broker, verb, die)
+
+let_die(RedisBroker)
+let_die(SqliteBroker)
 sys.argv[:2] = ["liteq", "move"]
 main()
 """
@@ -190,6 +198,39 @@ def test_a_move_that_was_killed_brings_nothing_twice(
         )
         assert "moved no tasks" in project.liteq("move", *move)
     assert path.read_text().count("begin") == 10
+
+
+@pytest.mark.parametrize("verb", ["unpack", "discard", "confirm"])
+def test_tasks_that_go_back_and_forth_after_a_killed_move_are_not_lost(
+    project: Project, tmp_path: Path, verb: str
+) -> None:
+    project.python("from project import *; app.enqueue_many(add.s(n, n) for n in range(10))")
+    other = "sqlite:///other.db"
+    with project.program("-c", KILLED, verb, FILE, other, "-A", "project") as program:
+        assert program.wait() == 9
+
+    for way in ((FILE, other), (other, FILE), (FILE, other)):
+        project.liteq("move", *way, "-A", "project")
+    target = connect(f"sqlite:///{tmp_path / 'other.db'}")
+    assert target.counts() == [("celery", Phase.READY, 10)]
+    target.close()
+
+
+def test_a_schedule_that_cannot_be_read_stays_and_is_named(
+    project: Project, tmp_path: Path
+) -> None:
+    project.python(
+        "from project import *\n"
+        "app.schedules.add('good', 60, add, (1, 2))\n"
+        "app.schedules.add('bad', 60, add, (1, 2))"
+    )
+    with closing(sqlite3.connect(tmp_path / "project.db", isolation_level=None)) as db:
+        db.execute("update schedule set misfire = x'ff' where name = 'bad'")
+
+    refused = project.liteq("move", FILE, "sqlite:///other.db", "-A", "project", code=1)
+    assert "moved no tasks and 1 schedules" in refused
+    assert "the schedule bad stays in sqlite" in refused
+    assert "its misfire is" in refused
 
 
 def test_a_store_is_not_moved_to_itself_nor_to_memory(project: Project) -> None:

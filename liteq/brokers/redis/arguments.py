@@ -3,12 +3,12 @@
 Those about periodic tasks are in `schedules.py`, those about tasks of another store in `moving.py`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ...model.graph import Graph, Group, Place
 from ...model.message import Message
 from ...model.outcome import Settlement
-from ..base import Claim
+from ..base import Claim, Rescue
 from .packing import pack_message
 
 Arguments = list[str | bytes | int | float]
@@ -80,6 +80,22 @@ def settlement_args(settlement: Settlement, *, again: bool) -> Arguments:
     else:
         args += _next_attempt_args(settlement, settlement.retry)
     return [len(args), *args]
+
+
+def rescue_args(tokens: Sequence[bytes], rescue: Rescue) -> Arguments:
+    """Return the tokens of the claims that were read, and what becomes of these.
+
+    Messages are written as they were read, and errors as text: this process may not have the key
+    that their application signs with. Read by rescue.lua.
+    """
+    args: Arguments = [len(tokens), *tokens, len(rescue.released)]
+    for receipt in rescue.released:
+        args += receipt
+    args.append(len(rescue.settlements))
+    for settlement in rescue.settlements:
+        unsigned = settlement._replace(result=None, result_serializer=None)
+        args += settlement_args(unsigned, again=False)
+    return args
 
 
 def field_args(**fields: str | bytes | float | bool | None) -> Arguments:

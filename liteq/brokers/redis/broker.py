@@ -21,13 +21,22 @@ from ..base import (
     Examination,
     Listener,
     QueueCount,
+    Rescue,
     Settled,
     ToTerminate,
     WorkerInfo,
 )
 from ..listeners import LocalListener
+from ..stored import StoredSchedules
 from ..transfer import Arrival, Movable, TransferBatch
-from .arguments import Arguments, claim_args, graph_args, messages_args, settlement_args
+from .arguments import (
+    Arguments,
+    claim_args,
+    graph_args,
+    messages_args,
+    rescue_args,
+    settlement_args,
+)
 from .bulks import (
     finish_bulks,
     graph_parts,
@@ -52,13 +61,13 @@ from .replies import (
     Stored,
     attempts_of,
     counts_of,
-    delivery_of,
     receipts_of,
     stored_or_error,
+    text_of,
     texts_of,
 )
 from .rescue import DeadWorker, Proof, dead_workers
-from .schedules import entry_args, entry_of, firing_args
+from .schedules import entries_of, entry_args, firing_args
 from .server import Server
 from .signing import UNSIGNED, End, Signed, Signing
 
@@ -154,7 +163,7 @@ class RedisBroker(Movable):
 
     def rescue(self, decide: DecideRescue) -> list[Record]:
         ids: list[str] = []
-        for worker in dead_workers(self.server, self.clock()):
+        for worker in dead_workers(self.server):
             ids += self._take_back(worker, decide)
         return [record for record in self.fetch(ids) if record]
 
@@ -188,7 +197,7 @@ class RedisBroker(Movable):
     def members(self, group: str) -> Members:
         outer = self.server.execute("HGET", f"{self.location.prefix}:group:{group}", "outer")
         tasks, inner = self._sorted_ids("members", group), self._sorted_ids("inner", group)
-        return Members(tasks, inner, outer.decode() if outer else None)
+        return Members(tasks, inner, text_of(outer) if outer else None)
 
     def cancel(
         self, ids: Sequence[str], keep: float | None, *, terminate: bool = False
@@ -221,8 +230,7 @@ class RedisBroker(Movable):
 
     def schedules(self, due_by: float | None = None) -> list[Entry]:
         replies = self._run("schedules", inf if due_by is None else due_by)
-        entries = (entry_of(reply, self._signing, self.url) for reply in replies)
-        return sorted(filter(None, entries), key=lambda entry: entry.name)
+        return entries_of(replies, self._signing).readable(self.url)
 
     def next_fire(self) -> float | None:
         due = self._run("next_fire")
@@ -291,7 +299,7 @@ class RedisBroker(Movable):
         return list(islice(found, limit))
 
     def workers(self) -> list[WorkerInfo]:
-        return self._registry.live_workers(self.clock())
+        return self._registry.live_workers()
 
     def purge(self, queues: Sequence[str] | None) -> int:
         waiting = [
@@ -331,6 +339,9 @@ class RedisBroker(Movable):
         yield from packer.single_tasks(size)
         yield from packer.workflows()
 
+    def pack_schedules(self) -> StoredSchedules:
+        return entries_of(self._run("schedules", inf), self._signing)
+
     def unpack(self, batch: TransferBatch) -> None:
         if is_large([each.record.message for each in batch.transfers]):
             parts = transfer_parts(batch, self._signing)
@@ -347,10 +358,10 @@ class RedisBroker(Movable):
         for part in _chunks(arrivals):
             self._run("confirm", *arrivals_args(part))
 
-    def discard(self, arrivals: Sequence[Arrival]) -> None:
+    def discard(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
         # Groups last: one is deleted once none of its members is left.
-        for part in _chunks(sorted(arrivals, key=lambda each: each.created is None)):
-            self._run("discard", *arrivals_args(part))
+        parts = _chunks(sorted(arrivals, key=lambda each: each.created is None))
+        return [part[n] for part in parts for n in self._run("discard", *arrivals_args(part))]
 
     # inside
 
@@ -381,8 +392,7 @@ class RedisBroker(Movable):
         if not replies:
             return [], False
         read = partial(read_group, self.server, self.clock)
-        decode = partial(delivery_of, signing=self._signing, read_group=read)
-        good, bad = sort_out(replies, decode, self.clock)
+        good, bad = sort_out(replies, self._signing, self.clock, read)
         if bad:
             self.settle(bad)
         # Only now: until it is noted that they have reached us, they are handed out again.
@@ -394,23 +404,15 @@ class RedisBroker(Movable):
 
         The claims are read, decided here, and written by a script that looks again whether the
         worker is dead and holds nothing else. A claim that was settled in between is refused by
-        its token. Messages are written as they were read, and errors as text: this process may
-        not have the key that their application signs with.
+        its token.
         """
         info, replies = self._run("held", worker.number)
-        held, unreadable = sort_out(replies, partial(delivery_of, signing=UNSIGNED), self.clock)
-        released, settlements = decide(info.decode(errors="replace"), held, worker.with_machine)
-        settlements = [*settlements, *unreadable]
-        args: Arguments = [worker.number, int(worker.proof is Proof.EXITED), len(replies)]
-        args += (token for _, token, *_ in replies)
-        args.append(len(released))
-        for receipt in released:
-            args += receipt
-        args.append(len(settlements))
-        for settlement in settlements:
-            unsigned = settlement._replace(result=None, result_serializer=None)
-            args += settlement_args(unsigned, again=False)
-        if not self._run("rescue", *args):
+        held, unreadable = sort_out(replies, UNSIGNED, self.clock)
+        released, settlements = decide(text_of(info), held, worker.with_machine)
+        rescued = Rescue(released, [*settlements, *unreadable])
+        tokens = [token for _, token, *_ in replies]
+        exited = int(worker.proof is Proof.EXITED)
+        if not self._run("rescue", worker.number, exited, *rescue_args(tokens, rescued)):
             return []
         return [delivery.message.id for delivery in held]
 

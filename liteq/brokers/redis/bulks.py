@@ -20,6 +20,7 @@ from ...support.clock import Clock
 from ..transfer import KEEP_ARRIVALS, TransferBatch
 from .arguments import Arguments, group_args, message_args, place_fields
 from .moving import arrivals_args, moved_group_args, transfer_args
+from .replies import text_of
 from .server import Argument, Server
 from .signing import Signing
 
@@ -112,7 +113,7 @@ def store_part(server: Server, clock: Clock, bulk: str | bytes) -> tuple[int, st
     left, failed = server.run("store_part", clock(), bulk)
     if failed is None:
         return left, None
-    why = failed.decode(errors="backslashreplace")
+    why = text_of(failed)
     if not left:
         _logger.warning("of what was sent together not all could be stored: %s", why)
     return left, why

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from ...exceptions import BrokerError
 from ..base import Finding, QueueCount
+from .replies import text_of
 from .rescue import dead_workers
 from .server import Server
 
@@ -48,7 +49,7 @@ def gather_facts(server: Server, counts: Sequence[QueueCount]) -> ServerFacts:
         last_save_failed="err"
         in (info.get("rdb_last_bgsave_status"), info.get("aof_last_write_status")),
         delayed_writes=int(info.get("aof_delayed_fsync", 0)),
-        dead_workers=sum(1 for _ in dead_workers(server, 0.0)),
+        dead_workers=sum(1 for _ in dead_workers(server)),
         tasks=dict(tasks),
     )
 
@@ -109,7 +110,7 @@ def _info(server: Server) -> dict[str, str]:
     reply: Any = server.execute("INFO")
     if isinstance(reply, dict):  # a cluster's client has parsed it
         return {str(name): str(value) for name, value in reply.items()}
-    lines = reply.decode(errors="replace").splitlines()
+    lines = text_of(reply).splitlines()
     return dict(line.split(":", 1) for line in lines if ":" in line)
 
 
@@ -122,4 +123,4 @@ def _snapshots(server: Server) -> str | None:
         value = reply.get("save", b"")
     else:
         _, value = reply
-    return value if isinstance(value, str) else value.decode()
+    return value if isinstance(value, str) else text_of(value)

@@ -13,7 +13,7 @@ from typing import Any
 from ...model.message import Record
 from ...model.options import has_one_of
 from ...states import Phase
-from .replies import texts_of
+from .replies import text_of, texts_of
 from .server import Server
 
 _STEP = 5000  # members that one script looks at, so that the server is never busy for long
@@ -41,7 +41,7 @@ def id_pages(
     last = b""
     for member in members:
         if member != last:  # it may have gone from one phase to another meanwhile
-            page.append(member[_SEQ:].decode(errors="backslashreplace"))
+            page.append(text_of(member[_SEQ:]))
         last = member
         if len(page) == size:
             yield page
@@ -87,7 +87,7 @@ def _sources(
                         yield _of_score(server, key, score, size)
             case Phase.RUNNING:
                 for worker in server.execute("ZRANGE", f"{prefix}:workers", 0, -1):
-                    yield _of_score(server, f"{prefix}:running:{worker.decode()}", "0", size)
+                    yield _of_score(server, f"{prefix}:running:{text_of(worker)}", "0", size)
             case _:
                 yield _oldest(server, f"{prefix}:ended:{int(phase)}", size)
 

@@ -1,11 +1,12 @@
 """Tasks that are moved from this store to another one, or to this one."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from contextlib import suppress
 
 from ...exceptions import SecurityError
+from ...model.checks import UNREADABLE
 from ...model.graph import Group, Place
 from ...model.message import Attempt
-from ..stored import UNREADABLE
 from ..transfer import (
     KEEP_ARRIVALS,
     Arrival,
@@ -17,7 +18,7 @@ from ..transfer import (
 )
 from .arguments import Arguments, field_args, group_args, or_empty, place_fields
 from .packing import pack_message
-from .replies import attempts_of, fields_of, moment, stored_of
+from .replies import attempts_of, fields_of, moment, read_text, stored_of, text_of
 from .signing import Signing, end_of
 
 
@@ -33,26 +34,6 @@ def transfer_of(
         return Left(id, str(exc), _place_in(reply))
     except UNREADABLE as exc:
         return Left(id, unreadable(exc), _place_in(reply))
-
-
-def batch_of(found: Iterable[Transfer | Left], groups: list[MovedGroup]) -> TransferBatch:
-    """Return what was found as a batch."""
-    transfers, left = [], []
-    for each in found:
-        if isinstance(each, Left):
-            left.append(each)
-        else:
-            transfers.append(each)
-    return TransferBatch(transfers, groups, left)
-
-
-def workflows_of(
-    found: Iterable[Transfer | Left], groups: Mapping[str, MovedGroup | None]
-) -> TransferBatch:
-    """Return what belongs to workflows as a batch; None is a group that cannot be read."""
-    unreadable_ids = {id for id, moved in groups.items() if moved is None}
-    readable = [moved for moved in groups.values() if moved is not None]
-    return batch_of((_unless_in(unreadable_ids, each) for each in found), readable)
 
 
 def batch_args(batch: TransferBatch, signing: Signing) -> Arguments:
@@ -75,9 +56,13 @@ def arrivals_args(arrivals: Iterable[Arrival]) -> Arguments:
 
 
 def arrivals_of(fields: Iterable[bytes]) -> list[Arrival]:
-    """Return arrivals, from the fields of the hash `arrived`."""
-    pairs = (field.decode().rpartition("\n") for field in fields)
-    return [Arrival(id, float(created) if created else None) for id, _, created in pairs]
+    """Return arrivals, from the fields of the hash `arrived`; none for what liteq did not write."""
+    found = []
+    for field in fields:
+        with suppress(*UNREADABLE):
+            id, _, created = field.decode().rpartition("\n")
+            found.append(Arrival(id, float(created) if created else None).checked())
+    return found
 
 
 def transfer_args(transfer: Transfer, signing: Signing) -> Arguments:
@@ -121,7 +106,6 @@ def moved_group_of(id: str, reply: list[bytes] | None) -> MovedGroup | None:
     if reply is None:
         return None
     fields = fields_of(reply)
-    blame = fields.get(b"blame")
     try:
         group = Group(
             id=id,
@@ -129,23 +113,15 @@ def moved_group_of(id: str, reply: list[bytes] | None) -> MovedGroup | None:
             position=int(fields[b"position"]),
             forgiving=fields[b"forgiving"] == b"1",
         )
-        return MovedGroup(
+        moved = MovedGroup(
             group,
             closed=moment(fields.get(b"closed")),
-            blame=None if blame is None else blame.decode(),
+            blame=read_text(fields.get(b"blame")),
             released=b"released" in fields,
         )
+        return moved.checked()
     except UNREADABLE:
         return None
-
-
-def _unless_in(groups: set[str], found: Transfer | Left) -> Transfer | Left:
-    """Return a task of a workflow; as left if it is in one of `groups`, or waits for it."""
-    place = found.place
-    if place.group not in groups and not (place.barrier and place.waits in groups):
-        return found
-    id = found.id if isinstance(found, Left) else found.record.message.id
-    return Left(id, "the group that it is in, or waits for, cannot be read", place)
 
 
 def _place_in(reply: list[bytes]) -> Place:
@@ -153,9 +129,9 @@ def _place_in(reply: list[bytes]) -> Place:
     fields = fields_of(reply)
     waits, group = fields.get(b"waits"), fields.get(b"group")
     return Place(
-        waits=None if waits is None else waits.decode(errors="replace"),
+        waits=None if waits is None else text_of(waits),
         barrier=b"barrier" in fields,
-        group=None if group is None else group.decode(errors="replace"),
+        group=None if group is None else text_of(group),
         followed=b"tied" in fields,
     )
 

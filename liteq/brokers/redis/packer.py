@@ -6,10 +6,10 @@ from typing import Any
 from ...model.graph import ALONE
 from ...states import Phase
 from ...support.clock import Clock
-from ..transfer import Left, MovedGroup, Transfer, TransferBatch
+from ..transfer import Left, MovedGroup, Transfer, TransferBatch, batch_of
 from .bulks import finish_bulks
 from .indexes import id_pages
-from .moving import batch_of, moved_group_of, transfer_of, workflows_of
+from .moving import moved_group_of, transfer_of
 from .replies import fields_of
 from .server import Server
 from .signing import Signing
@@ -32,7 +32,7 @@ class Packer:
     def single_tasks(self, size: int) -> Iterator[TransferBatch]:
         """Yield the tasks that are in no workflow, `size` at a time, oldest first."""
         for ids in id_pages(self._server, _NOT_RUNNING, self._queues, size):
-            batch = batch_of((each for each in self._transfers(ids) if each.place == ALONE), [])
+            batch = batch_of((each for each in self._transfers(ids) if each.place == ALONE), {})
             # A task may have been claimed since its index was read.
             resting = [each for each in batch.transfers if each.record.phase is not Phase.RUNNING]
             if resting or batch.left:
@@ -50,7 +50,7 @@ class Packer:
         found = [each for ids in pages for each in self._transfers(ids) if each.place != ALONE]
         groups = self._groups({each.place.group for each in found if each.place.group})
         if found and self._run("resting") is not None:
-            yield workflows_of(found, groups)
+            yield batch_of(found, groups)
 
     def _transfers(self, ids: Sequence[str]) -> Iterator[Transfer | Left]:
         for id, reply in zip(ids, self._run("fetch", *ids), strict=True):

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from ...exceptions import InvalidTaskError
-from ...model.checks import check_message, check_texts
+from ...model.checks import UNREADABLE, check_message, check_storable
 from ...model.message import Message
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -51,8 +51,8 @@ def _unpack_head(head: bytes) -> tuple[Any, ...]:
         # A newer version may have added fields at the end: they are not for this one.
         task, *rest = json.loads(head)[:_FIELDS]
         message = Message("", task, b"", *rest)
-    except (TypeError, ValueError, LookupError, RecursionError) as exc:
+    except UNREADABLE as exc:
         raise InvalidTaskError(f"what it was sent with cannot be read: {exc}") from exc
     check_message(message)
-    check_texts(message)
+    check_storable(Message._fields, message)
     return (task, *rest)

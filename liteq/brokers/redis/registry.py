@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from ..base import WorkerInfo
 from ..owners import Owner, this_process
+from .replies import text_of
 from .rescue import proof_of_death
 from .server import Server
 
@@ -50,25 +51,21 @@ class WorkerRegistry:
                 worker,
             )
 
-    def live_workers(self, now: float) -> list[WorkerInfo]:
+    def live_workers(self) -> list[WorkerInfo]:
         """Return the workers that are alive, by number."""
-        return sorted(filter(None, map(_live_worker, self._server.run("leased_workers", now))))
+        return sorted(filter(None, map(_live_worker, self._server.run("leased_workers", 0.0))))
 
 
 def _live_worker(reply: list[Any]) -> WorkerInfo | None:
     """Return a worker, from leased_workers.lua; None if it is dead."""
     *fields, lease_ended, owner = reply
-    its_owner = Owner.parse((owner or b"").decode(errors="replace"))
+    its_owner = Owner.parse(text_of(owner or b""))
     if proof_of_death(its_owner, lease_ended=bool(lease_ended)) is not None:
         return None
     # Any program that can write to the server can write anything.
-    id, name, pid, host, started, beat, info = (_text(field) for field in fields)
+    id, name, pid, host, started, beat, info = (text_of(field or b"") for field in fields)
     number, process = int(_number(id)), int(_number(pid))
     return WorkerInfo(number, name, process, host, _number(started), _number(beat), None, info)
-
-
-def _text(field: bytes | None) -> str:
-    return (field or b"").decode(errors="replace")
 
 
 def _number(text: str) -> float:

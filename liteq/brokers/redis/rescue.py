@@ -5,6 +5,7 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from ..owners import Owner, died_with_machine, is_dead, this_process
+from .replies import text_of
 from .server import Server
 
 
@@ -23,14 +24,14 @@ class DeadWorker(NamedTuple):
     with_machine: bool  # it ended with its machine, which is this one
 
 
-def dead_workers(server: Server, now: float) -> Iterator[DeadWorker]:
+def dead_workers(server: Server) -> Iterator[DeadWorker]:
     """Yield the workers that are dead."""
-    for number, lease_ended, text in server.run("dead_workers", now, this_process().boot):
-        owner = Owner.parse(text.decode(errors="replace"))
+    for number, lease_ended, text in server.run("dead_workers", 0.0, this_process().boot):
+        owner = Owner.parse(text_of(text))
         proof = proof_of_death(owner, lease_ended=bool(lease_ended))
         if proof is not None:
             with_machine = died_with_machine(owner)
-            yield DeadWorker(number.decode(errors="replace"), proof, with_machine)
+            yield DeadWorker(text_of(number), proof, with_machine)
 
 
 def proof_of_death(owner: Owner | None, *, lease_ended: bool) -> Proof | None:

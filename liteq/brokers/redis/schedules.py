@@ -1,15 +1,17 @@
 """Entries of periodic tasks: arguments and replies of their scripts."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from ...exceptions import SecurityError
-from ...model.checks import check_entry
+from ...model.checks import UNREADABLE, check_entry
 from ...model.entry import Entry, Firing
-from ..stored import UNREADABLE, warn_left_out
+from ..stored import StoredSchedules
+from ..transfer import unreadable
 from .arguments import Arguments, message_args, or_empty
 from .packing import pack_message, unpack_message
-from .replies import fields_of, moment
+from .replies import fields_of, moment, text_of
 from .signing import Signing
 
 _SIZE_OF_REST = 7  # values, see `_pack_rest`
@@ -32,19 +34,20 @@ def firing_args(firing: Firing, signing: Signing) -> Arguments:
     return [*args, 1, *message_args(signing.sign_message(message))]
 
 
-def entry_of(reply: list[Any], signing: Signing, url: str) -> Entry | None:
-    """Return an entry, from schedules.lua.
-
-    None, with a warning, for one that cannot be read, or is not genuine.
-    """
-    fields = fields_of(reply)
-    try:
-        entry = _entry_of(fields, signing)
-        check_entry(entry)
-    except (SecurityError, *UNREADABLE) as exc:
-        warn_left_out(fields[b"name"].decode(errors="backslashreplace"), url, exc)
-        return None
-    return entry
+def entries_of(replies: Iterable[list[Any]], signing: Signing) -> StoredSchedules:
+    """Return the entries, by name, from schedules.lua."""
+    entries, left = [], {}
+    for reply in replies:
+        fields = fields_of(reply)
+        try:
+            entry = _entry_of(fields, signing)
+            check_entry(entry)
+            entries.append(entry)
+        except SecurityError as exc:
+            left[text_of(fields[b"name"])] = str(exc)
+        except UNREADABLE as exc:
+            left[text_of(fields[b"name"])] = unreadable(exc)
+    return StoredSchedules(sorted(entries, key=lambda entry: entry.name), left)
 
 
 def _entry_of(fields: dict[bytes, bytes], signing: Signing) -> Entry:
@@ -75,7 +78,7 @@ def _entry_of(fields: dict[bytes, bytes], signing: Signing) -> Entry:
 
 
 def _pack_rest(entry: Entry) -> str:
-    """Return what no script reads, in the order in which `entry_of` takes it apart.
+    """Return what no script reads, in the order in which `entries_of` takes it apart.
 
     This text is signed as it is.
     """

@@ -31,6 +31,7 @@ from ..base import (
     ToTerminate,
     WorkerInfo,
 )
+from ..stored import StoredSchedules
 from ..transfer import Arrival, Movable, TransferBatch
 from . import moving
 from .backup import write_backup
@@ -282,7 +283,7 @@ class SqliteBroker(Movable):
             rows = self._session().read(SQL["schedules"])
         else:
             rows = self._session().read(SQL["schedules_due"], (due_by,))
-        return entries_of(rows, self.url)
+        return entries_of(rows).readable(self.url)
 
     def next_fire(self) -> float | None:
         ((due,),) = self._session().read(SQL["next_fire"])
@@ -391,6 +392,9 @@ class SqliteBroker(Movable):
     def pack(self, size: int) -> Iterator[TransferBatch]:
         return moving.pack(partial(self._write, _SNAPSHOT), size)
 
+    def pack_schedules(self) -> StoredSchedules:
+        return entries_of(self._session().read(SQL["schedules"]))
+
     def unpack(self, batch: TransferBatch) -> None:
         now = self.clock()
         self._write_and_notify(_DURABLE, lambda db: moving.store_transfers(db, batch, now))
@@ -401,8 +405,8 @@ class SqliteBroker(Movable):
     def confirm(self, arrivals: Sequence[Arrival]) -> None:
         self._write(_DURABLE, lambda db: moving.confirm(db, arrivals))
 
-    def discard(self, arrivals: Sequence[Arrival]) -> None:
-        self._write(_DURABLE, lambda db: moving.discard(db, arrivals))
+    def discard(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
+        return self._write(_DURABLE, lambda db: moving.discard(db, arrivals))
 
     # private
 

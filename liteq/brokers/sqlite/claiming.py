@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from sqlite3 import Connection
 
 from ...exceptions import InvalidTaskError
+from ...model.checks import UNREADABLE
 from ...model.message import Delivery
 from ...model.outcome import Policy
 from ...states import Phase
 from ..base import Claim
-from ..stored import UNREADABLE, set_aside, set_delivery_aside
+from ..stored import set_aside, set_delivery_aside
 from .inputs import with_inputs
 from .rows import Row, delivery_of, receipt_of
 from .settling import settle_each

@@ -1,13 +1,14 @@
 """Moving tasks from this store to another one, and from another one to this."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from sqlite3 import Connection
 from typing import Any
 
+from ...exceptions import InvalidTaskError
 from ...model.graph import Group
 from ...model.message import Attempt
-from ..stored import UNREADABLE
 from ..transfer import (
     KEEP_ARRIVALS,
     Arrival,
@@ -15,6 +16,7 @@ from ..transfer import (
     MovedGroup,
     Transfer,
     TransferBatch,
+    batch_of,
     unreadable,
 )
 from .rows import Row, place_of, read_record
@@ -40,17 +42,14 @@ def _single_tasks(db: Connection, after: int, size: int) -> tuple[TransferBatch,
     `after`; and the seq of the last of them, None if there are no more."""
     rows = db.execute(_SQL["single_tasks"], (after, size)).fetchall()
     last = db.execute(_SQL["seq"], (rows[-1][0],)).fetchone()[0] if rows else None
-    return _batch(db, rows, []), last
+    return _batch(db, rows, {}), last
 
 
 def _workflows(db: Connection) -> TransferBatch:
     """Return all that belongs to workflows; nothing if some of it runs."""
     if db.execute(_SQL["running_workflow"]).fetchall():
         return TransferBatch([], [])
-    groups = [
-        MovedGroup(Group(id, outer, position, bool(forgiving)), closed, blame, bool(released))
-        for id, outer, position, forgiving, closed, blame, released in db.execute(_SQL["groups"])
-    ]
+    groups = {row[0]: _moved_group_of(row) for row in db.execute(_SQL["groups"]).fetchall()}
     return _batch(db, db.execute(_SQL["workflow_tasks"]).fetchall(), groups)
 
 
@@ -68,30 +67,52 @@ def arrived(db: Connection) -> list[Arrival]:
     """Return what was stored here and is not confirmed."""
     if not db.execute(_SQL["has_arrivals"]).fetchall():
         return []
-    return [Arrival(*row) for row in db.execute(_SQL["arrivals"]).fetchall()]
+    found = []
+    for row in db.execute(_SQL["arrivals"]).fetchall():
+        with suppress(InvalidTaskError):  # it is none that liteq wrote
+            found.append(Arrival(*row).checked())
+    return found
 
 
 def confirm(db: Connection, arrivals: Iterable[Arrival]) -> None:
     """Forget that these have arrived."""
-    db.executemany(_SQL["confirm"], arrivals)
+    if db.execute(_SQL["has_arrivals"]).fetchall():
+        db.executemany(_SQL["confirm"], arrivals)
 
 
-def discard(db: Connection, arrivals: Sequence[Arrival]) -> None:
-    """Drop what has arrived in another store, except for tasks that run by now."""
-    db.executemany(_SQL["discard"], [each for each in arrivals if each.created is not None])
+def discard(db: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:
+    """Delete what has arrived in another store, except for tasks that run by now; return it."""
+    tasks = [each for each in arrivals if each.created is not None]
+    deleted = [each for each in tasks if db.execute(_SQL["discard"], each).rowcount]
     # Now no task of theirs is left, unless it runs.
-    groups = [(each.id,) for each in arrivals if each.created is None]
-    db.executemany(_SQL["discard_group"], groups)
+    groups = [each for each in arrivals if each.created is None]
+    deleted += [each for each in groups if db.execute(_SQL["discard_group"], (each.id,)).rowcount]
+    confirm(db, deleted)
+    return deleted
 
 
-def _batch(db: Connection, rows: Iterable[Row], groups: list[MovedGroup]) -> TransferBatch:
-    transfers, left = [], []
-    for row in rows:
-        try:
-            transfers.append(_transfer(db, row).checked())
-        except UNREADABLE as exc:
-            left.append(Left(str(row[0]), unreadable(exc), place_of(row)))
-    return TransferBatch(transfers, groups, left)
+def _batch(
+    db: Connection, rows: Iterable[Row], groups: Mapping[Any, MovedGroup | None]
+) -> TransferBatch:
+    return batch_of((_transfer_of(db, row) for row in rows), groups)
+
+
+def _moved_group_of(row: Row) -> MovedGroup | None:
+    """Return a group with its state; None for one that cannot be read."""
+    id, outer, position, forgiving, closed, blame, released = row
+    group = Group(id, outer, position, bool(forgiving))
+    try:
+        return MovedGroup(group, closed, blame, bool(released)).checked()
+    except InvalidTaskError:
+        return None
+
+
+def _transfer_of(db: Connection, row: Row) -> Transfer | Left:
+    """Return a task with all that is known of it."""
+    try:
+        return _transfer(db, row).checked()
+    except InvalidTaskError as exc:
+        return Left(str(row[0]), unreadable(exc), place_of(row))
 
 
 def _transfer(db: Connection, row: Row) -> Transfer:

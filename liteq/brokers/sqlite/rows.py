@@ -6,7 +6,7 @@ from random import getrandbits
 from typing import Any, NamedTuple
 
 from ...exceptions import InvalidTaskError
-from ...model.checks import check_message
+from ...model.checks import check_message, check_record
 from ...model.graph import Place
 from ...model.message import Delivery, Message, Receipt, Record
 from ...model.outcome import Settlement
@@ -70,11 +70,11 @@ def record_of(row: Row) -> Record:
 
 def read_record(row: Row) -> Record:
     """Return the record of a row of `fetch`. Raises InvalidTaskError when it cannot be read."""
-    message = _new(Message, row[_MESSAGE])
-    check_message(message)
-    phase = phase_of(row[_PHASE])
+    message, phase = _new(Message, row[_MESSAGE]), phase_of(row[_PHASE])
     rest = (*row[_TOKEN_TO_WAITS], bool(row[_BARRIER]), *row[_GROUP_TO_ON_FAILURE])
-    return Record._make((message, phase, *rest))
+    record = Record._make((message, phase, *rest))
+    check_record(record)
+    return record
 
 
 def place_of(row: Row) -> Place:

@@ -8,7 +8,8 @@ from ...exceptions import InvalidTaskError
 from ...model.checks import check_entry
 from ...model.entry import Entry, Fired, Firing
 from ...model.message import Message
-from ..stored import warn_left_out
+from ..stored import StoredSchedules
+from ..transfer import unreadable
 from .rows import Row, task_row
 from .statements import SQL
 
@@ -46,15 +47,15 @@ def fire(db: Connection, firing: Firing, now: float) -> Fired:
     return Fired.DONE
 
 
-def entries_of(rows: Iterable[Row], url: str) -> list[Entry]:
-    """Return the entries of rows of `schedules`, without those that cannot be read."""
-    entries = []
+def entries_of(rows: Iterable[Row]) -> StoredSchedules:
+    """Return the entries of rows of `schedules`."""
+    entries, left = [], {}
     for row in rows:
         try:
             entries.append(_entry_of(row))
         except InvalidTaskError as exc:
-            warn_left_out(str(row[0]), url, exc)
-    return entries
+            left[str(row[0])] = unreadable(exc)
+    return StoredSchedules(entries, left)
 
 
 def _entry_of(row: Row) -> Entry:

@@ -5,6 +5,6 @@
 -- KEYS     the prefix
 -- ARGV     now, worker, the last token that has reached it, limit, queues...
 --          (`claim_args` in arguments.py)
--- Returns  the deliveries (`delivery_of` in replies.py)
+-- Returns  the deliveries (`sort_out` in deliveries.py)
 
 return end_script(read_and_claim())

@@ -1,6 +1,6 @@
 -- Handing ready tasks to workers.
 
--- What a task takes from those it waited for, as `_taken` in replies.py reads it: an input is a
+-- What a task takes from those it waited for, as `_taken` in deliveries.py reads it: an input is a
 -- list, and that of a group is { "group", id, inputs }. From a group that is too large for one
 -- script it is { "pages", id }, and the client reads it by inputs.lua.
 
@@ -86,7 +86,7 @@ local function inputs_of(key)
   return input_from(read_end(waits))
 end
 
--- Return a delivery as `delivery_of` in replies.py reads it, and the task's queue; nil for a task
+-- Return a delivery as `sort_out` in deliveries.py reads it, and the task's queue; nil for a task
 -- that was deleted. Most tasks run for the first time and alone: they have no details.
 local function delivery_of(id, token)
   local key = P .. "task:" .. id

@@ -5,7 +5,7 @@
 -- KEYS     the prefix
 -- ARGV     now, ids...
 -- Returns  for each id the fields and values of the task, with `worker_name` added; nil for an
---          unknown one (`record_of` in replies.py)
+--          unknown one (`stored_of` in replies.py)
 
 local found = {}
 for n = 2, #ARGV do
