@@ -410,9 +410,8 @@ class RedisBroker(Movable):
         held, unreadable = sort_out(replies, UNSIGNED, self.clock)
         released, settlements = decide(text_of(info), held, worker.with_machine)
         rescued = Rescue(released, [*settlements, *unreadable])
-        tokens = [token for _, token, *_ in replies]
-        exited = int(worker.proof is Proof.EXITED)
-        if not self._run("rescue", worker.number, exited, *rescue_args(tokens, rescued)):
+        args = rescue_args([token for _, token, *_ in replies], rescued)
+        if not self._run("rescue", worker.number, int(worker.proof is Proof.EXITED), *args):
             return []
         return [delivery.message.id for delivery in held]
 

@@ -11,8 +11,9 @@ local found = {}
 local leases = call("ZRANGE", P .. "leases", 0, -1, "WITHSCORES")
 for n = 1, #leases, 2 do
   local worker = leases[n]
-  local name, pid, host, started, beat, info, owner = unpack(call("HMGET", P .. "worker:" .. worker,
-    "name", "pid", "host", "started", "beat", "info", "owner"))
+  local read, fields = try(call, "HMGET", P .. "worker:" .. worker, "name", "pid", "host",
+    "started", "beat", "info", "owner")
+  local name, pid, host, started, beat, info, owner = unpack(read and fields or {})
   if name then
     local ended = has_ended(leases[n + 1], owner) and 1 or 0
     found[#found + 1] = { worker, name, pid, host, started, beat, info, ended, owner }
