@@ -92,15 +92,18 @@ ENDS: dict[str, set[str]] = {
 }
 
 # Reads everything back. What is left of workflows counts for all kinds: see `Workflows.allowed`.
-AUDIT = test_storm_workflows.AUDIT.replace(
-    "errbacks = app.broker.fetch(app.broker.followers(record.message.id))",
-    'with_errback = kind in ("spoilt", "forgiven")  # one question for each of 100,000 takes long\n'
-    "    errbacks = app.broker.fetch(app.broker.followers(record.message.id)) if with_errback else []",
-).replace(
-    '    right = "right" if',
-    '    if kind == "stubborn" and record.message.retries != 2:\n'
-    '        return f"right after {record.message.retries} retries"\n'
-    '    right = "right" if',
+AUDIT = (
+    test_storm_workflows.AUDIT.replace(
+        '    right = "right" if',
+        '    if kind == "stubborn" and record.message.retries != 2:\n'
+        '        return f"right after {record.message.retries} retries"\n'
+        '    right = "right" if',
+    )
+    .replace(
+        "    errbacks = ",  # one question for each of 100,000 tasks takes long
+        '    errbacks = kind in ("spoilt", "forgiven") and ',
+    )
+    .replace("for each in errbacks if", "for each in errbacks or () if")
 )
 
 
