@@ -56,7 +56,9 @@ def insist(work):
 def note(what, result):
     os.write(notes, f"{what} {result.id}".encode())
 
-with app.Worker(pool="threads", concurrency=2):
+worker = app.Worker(pool="threads", concurrency=2)
+insist(worker.start)
+try:
     for n in range(int(sys.argv[2])):
         results = [insist(lambda: task.delay(n)) for task in (double, again)]
         for result in results:
@@ -71,12 +73,14 @@ with app.Worker(pool="threads", concurrency=2):
             SharedState("disk/store.db-gate").set_log_size(2**40)  # the next commit folds the log
         if n % 8 == 6:
             insist(lambda: app.broker.upkeep(idle=True))  # as a worker that has nothing to do
+finally:
+    worker.stop()
 """
 
 
 # No worker, and nothing is synced before the log is folded: the disk fails right there.
 FOLDING = (
-    PROGRAM.partition("with app.Worker")[0]
+    PROGRAM.partition("worker = app.Worker")[0]
     + """
 for _ in range(2):
     for n in range(10):
