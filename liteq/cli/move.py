@@ -64,7 +64,7 @@ def run(args: Namespace) -> int:
             f"{_tasks_stay(others)} in {source.url}: running there, or in a workflow of which a "
             "task is"
         )
-    return FAILED if left or move.left_schedules else OK
+    return FAILED if left or move.left or move.left_schedules else OK
 
 
 class _Move:

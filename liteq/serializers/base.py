@@ -8,6 +8,10 @@ from ..exceptions import SerializationError
 TAG = "__liteq__"
 """The key of a JSON object that stands for a type that JSON lacks: `{TAG: [type, body]}`."""
 
+SIGNED: bytes = b"LQ2\n"
+"""What signed bytes begin with: the version of their format."""
+
+_WHY_SIGNED = "they are signed: give the secret_key, or with a command -A"
 _REASON_LIMIT = 1000  # characters; an exception's text can be as long as the value it is about
 
 
@@ -42,7 +46,8 @@ def guarded(
         except SerializationError:
             raise
         except Exception as exc:
-            raise SerializationError(f"{name} cannot decode the bytes: {_reason(exc)}") from exc
+            why = _WHY_SIGNED if data.startswith(SIGNED) else _reason(exc)
+            raise SerializationError(f"{name} cannot decode the bytes: {why}") from exc
 
     return Serializer(name, safe_dumps, safe_loads, trusted)
 

@@ -9,11 +9,11 @@ from hashlib import sha256
 from hmac import compare_digest, digest
 
 from ..exceptions import ImproperlyConfigured, SecurityError
+from .base import SIGNED
 
 Subject = tuple[str | int | bool | None, ...]
 """What signed bytes belong to: what they are, whose, and where they may stand."""
 
-_VERSION = b"LQ2\n"
 _FIRST_VERSION = b"LQ1\n"  # it did not say what a result is, nor in which store
 _SIZE = 32  # bytes of the signature, which follows the version
 _SHORTEST_KEY = 32
@@ -36,7 +36,7 @@ class Signer:
 
     def sign(self, data: bytes, subject: Subject) -> bytes:
         """Return `data` with a signature over it and `subject`, which it belongs to."""
-        return b"%b%b%b" % (_VERSION, self._signature(data, subject), data)
+        return b"%b%b%b" % (SIGNED, self._signature(data, subject), data)
 
     def verified(self, data: bytes, subject: Subject) -> bytes:
         """Return the bytes that `sign` was given with the same `subject`.
@@ -48,9 +48,9 @@ class Signer:
                 "it was signed by an earlier version of liteq, which said less of what it "
                 "belongs to: send it again"
             )
-        if not data.startswith(_VERSION):
+        if not data.startswith(SIGNED):
             raise SecurityError("it is not signed")
-        start = len(_VERSION)
+        start = len(SIGNED)
         signature, body = data[start : start + _SIZE], data[start + _SIZE :]
         if not compare_digest(signature, self._signature(body, subject)):
             raise SecurityError(
@@ -61,5 +61,5 @@ class Signer:
 
     def _signature(self, data: bytes, subject: Subject) -> bytes:
         # JSON on one line, so that no part of it can be taken for another part, nor for data.
-        signed = b"%b%b\n%b" % (_VERSION, _encode(subject).encode(), data)
+        signed = b"%b%b\n%b" % (SIGNED, _encode(subject).encode(), data)
         return digest(self._key, signed, "sha256")

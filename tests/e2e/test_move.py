@@ -236,3 +236,13 @@ def test_a_schedule_that_cannot_be_read_stays_and_is_named(
 def test_a_store_is_not_moved_to_itself_nor_to_memory(project: Project) -> None:
     assert "give two stores" in project.liteq("move", FILE, FILE, "-A", "project", code=78)
     assert "cannot be moved" in project.liteq("move", FILE, "memory://", "-A", "project", code=78)
+
+
+def test_a_task_in_a_phase_of_another_version_stays(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.python("from project import add; add.delay(1, 1); add.delay(2, 2)")
+    with closing(sqlite3.connect(tmp_path / "project.db")) as db, db:
+        db.execute("update task set phase = 11 where seq = 1")
+    out = project.liteq("move", FILE, "sqlite:///new.db", "-A", "project", code=1)
+    assert "moved 1 ready" in out
+    assert "its phase is that of another version" in out

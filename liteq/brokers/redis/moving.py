@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from contextlib import suppress
 
-from ...exceptions import SecurityError
+from ...exceptions import InvalidTaskError, SecurityError
 from ...model.checks import UNREADABLE
 from ...model.graph import Group, Place
 from ...model.message import Attempt
@@ -28,6 +28,8 @@ def transfer_of(
     """Return a task with all that is known of it, from fetch.lua."""
     try:
         stored = stored_of(id, reply)
+        if stored.record.phase != int(fields_of(reply)[b"phase"]):
+            raise InvalidTaskError("its phase is that of another version")
         record = signing.verify_record(*stored)
         return Transfer(record, stored.place, attempts_of(attempts)).checked()
     except SecurityError as exc:

@@ -390,10 +390,10 @@ class SqliteBroker(Movable):
     # moving to another store
 
     def pack(self, size: int) -> Iterator[TransferBatch]:
-        return moving.pack(partial(self._write, _SNAPSHOT), size)
+        return moving.pack(partial(self._existing().write, _SNAPSHOT), size)
 
     def pack_schedules(self) -> StoredSchedules:
-        return entries_of(self._session().read(SQL["schedules"]))
+        return entries_of(self._existing().read(SQL["schedules"]))
 
     def unpack(self, batch: TransferBatch) -> None:
         now = self.clock()

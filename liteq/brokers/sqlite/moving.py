@@ -19,7 +19,7 @@ from ..transfer import (
     batch_of,
     unreadable,
 )
-from .rows import Row, place_of, read_record
+from .rows import Row, phase_in, place_of, read_record
 from .statements import SQL, load
 
 _SQL = load("moving.sql")
@@ -117,6 +117,8 @@ def _transfer_of(db: Connection, row: Row) -> Transfer | Left:
 
 def _transfer(db: Connection, row: Row) -> Transfer:
     record = read_record(row)
+    if record.phase != phase_in(row):
+        raise InvalidTaskError("its phase is that of another version")
     id = record.message.id
     ((takes, tied, delay),) = db.execute(_SQL["place"], (id,)).fetchall()
     place = place_of(row)._replace(takes=bool(takes), followed=bool(tied), delay=delay)

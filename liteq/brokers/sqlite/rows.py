@@ -68,6 +68,11 @@ def record_of(row: Row) -> Record:
         return unreadable_record(row[0] if isinstance(row[0], str) else ascii(row[0]), exc)
 
 
+def phase_in(row: Row) -> object:
+    """Return what stands in a row of `fetch` as its phase."""
+    return row[_PHASE]
+
+
 def read_record(row: Row) -> Record:
     """Return the record of a row of `fetch`. Raises InvalidTaskError when it cannot be read."""
     message, phase = _new(Message, row[_MESSAGE]), phase_of(row[_PHASE])
