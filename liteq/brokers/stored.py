@@ -1,6 +1,7 @@
-"""What is read from a store and cannot be used: any program that can write there may have written
-it. It costs one task, which is set aside as dead with the reason; and what a newer version has
-added is left alone.
+"""Set aside, or leave out, what is read from a store and cannot be used.
+
+Any program that can write there may have written it. It costs one task, which is dead with the
+reason; and what a newer version has added is left alone.
 """
 
 import json

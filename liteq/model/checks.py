@@ -24,7 +24,7 @@ UNREADABLE = (
     TypeError,
     ValueError,
 )
-"""What decoding raises for data that liteq did not write."""
+"""List the errors that decoding raises for data that liteq did not write."""
 
 _NONE = type(None)
 TEXT, MAYBE_TEXT, MAYBE_BYTES = (str,), (str, _NONE), (bytes, _NONE)

@@ -32,7 +32,7 @@ _BINARY: int = getattr(os, "O_BINARY", 0)  # what only some systems have
 _OPEN_FLAGS: int = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | _BINARY
 
 Handle = int | str
-"""What a child opens a scoreboard by: a descriptor that it inherits; on Windows the path."""
+"""Identify a scoreboard for a child: a descriptor that it inherits; on Windows the path."""
 
 
 class Started(NamedTuple):

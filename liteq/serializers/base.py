@@ -9,7 +9,7 @@ TAG = "__liteq__"
 """The key of a JSON object that stands for a type that JSON lacks: `{TAG: [type, body]}`."""
 
 SIGNED: bytes = b"LQ2\n"
-"""What signed bytes begin with: the version of their format."""
+"""Mark the beginning of signed bytes: the version of their format."""
 
 _WHY_SIGNED = "they are signed: give the secret_key, or with a command -A"
 _REASON_LIMIT = 1000  # characters; an exception's text can be as long as the value it is about

@@ -12,7 +12,7 @@ from ..exceptions import ImproperlyConfigured, SecurityError
 from .base import SIGNED
 
 Subject = tuple[str | int | bool | None, ...]
-"""What signed bytes belong to: what they are, whose, and where they may stand."""
+"""Identify what signed bytes are, whose they are, and where they may stand."""
 
 _FIRST_VERSION = b"LQ1\n"  # it did not say what a result is, nor in which store
 _SIZE = 32  # bytes of the signature, which follows the version

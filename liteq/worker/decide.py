@@ -22,7 +22,7 @@ _REPORTED = {SUCCESS: Phase.SUCCEEDED, FAILURE: Phase.FAILED, REVOKED: Phase.CAN
 
 
 class Trace(NamedTuple):
-    """What is known of a dead worker's last moment."""
+    """Hold what is known of a dead worker's last moment."""
 
     started: frozenset[int] | None  # the tokens of what its slots started last; None: unknown
     slots: int | None = None  # how many claims can have been running at once; None: unknown

@@ -28,7 +28,7 @@ _INPUT_SIZE = 8  # values of an input, see input_from in scripts/claiming.lua
 
 
 class _Failed(NamedTuple):
-    """What an errback is told of the task that failed."""
+    """Hold what an errback is told of the task that failed."""
 
     message: Message
     place: Place

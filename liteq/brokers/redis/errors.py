@@ -11,7 +11,7 @@ from ...exceptions import (
 )
 
 REFUSED = (UnicodeEncodeError, redis_errors.DataError)
-"""What redis-py raises for a value that no command can hold."""
+"""List the errors that redis-py raises for a value that no command can hold."""
 
 # By the error code, the first word of the server's reply.
 _CURES = {

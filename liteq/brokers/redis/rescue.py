@@ -10,7 +10,7 @@ from .server import Server
 
 
 class Proof(Enum):
-    """What proves that a worker is dead."""
+    """Name the proof that a worker is dead."""
 
     EXITED = auto()  # its process has exited
     LEASE_ENDED = auto()  # no heartbeat came in time, and its process cannot be seen from here

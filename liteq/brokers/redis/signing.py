@@ -19,7 +19,7 @@ from ...states import Phase
 
 
 class End(NamedTuple):
-    """What a result belongs to: a task, and how that ended; or the state that it reported."""
+    """Identify the task that a result is of, and how it ended, or the state that it reported."""
 
     id: str
     phase: Phase

@@ -22,7 +22,7 @@ _CURES = {
 }
 
 REFUSED = (UnicodeEncodeError, OverflowError)
-"""What Python raises for a value that no column can hold."""
+"""List the errors that Python raises for a value that no column can hold."""
 
 
 def code_of(exc: sqlite3.Error) -> int:

@@ -71,7 +71,7 @@ class Rescuing(Harness):
         assert [(self.phase(id), self.record(id).lost) for id in "ab"] == [(Phase.READY, 0)] * 2
 
     def test_a_task_that_may_run_only_once_fails_with_its_machine(self) -> None:
-        """What was last written of it may have been lost with the power."""
+        """Allow for what was last written of it to be lost with the power."""
         self.send("a", acks_late=False)
         self.claim_and_die(with_machine=True)
         self.rescue(started=[])
