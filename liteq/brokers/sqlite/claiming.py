@@ -1,6 +1,7 @@
 """Claims: the first ready tasks of some queues are given to a worker."""
 
 from collections.abc import Iterable
+from operator import attrgetter
 from sqlite3 import Connection
 
 from ...exceptions import InvalidTaskError
@@ -15,6 +16,8 @@ from .rows import Row, delivery_of, receipt_of
 from .settling import settle_each
 from .statements import SQL, claim_sql
 from .workflows import propagate_ends
+
+_woken_by = attrgetter("woken_by")
 
 
 def claim_ready(db: Connection, claim: Claim, now: float) -> list[Delivery]:
@@ -32,22 +35,21 @@ def claim_ready(db: Connection, claim: Claim, now: float) -> list[Delivery]:
         if len(found) == len(rows):
             break
         values["limit"] = claim.limit - len(claimed)  # behind those set aside others may be ready
-    return [each for each in claimed if not each.woken_by] + _with_inputs(db, claimed, now)
+    return _with_inputs(db, claimed, now) if any(map(_woken_by, claimed)) else claimed
 
 
 def _with_inputs(db: Connection, claimed: Iterable[Delivery], now: float) -> list[Delivery]:
-    """Return those that have waited for others, with their inputs; set the unreadable ones aside.
+    """Return what was claimed, in its order, with inputs; set aside what has unreadable ones.
 
     A group may be in itself, for all we know.
     """
     found, unreadable = [], []
     for delivery in claimed:
-        if delivery.woken_by:
-            try:
-                found.append(with_inputs(db, delivery))
-            except UNREADABLE as exc:
-                why = InvalidTaskError(f"what it takes from other tasks cannot be read: {exc}")
-                unreadable.append(set_delivery_aside(delivery, why, now))
+        try:
+            found.append(with_inputs(db, delivery) if delivery.woken_by else delivery)
+        except UNREADABLE as exc:
+            why = InvalidTaskError(f"what it takes from other tasks cannot be read: {exc}")
+            unreadable.append(set_delivery_aside(delivery, why, now))
     if unreadable:
         settle_each(db, unreadable, now)
     return found
