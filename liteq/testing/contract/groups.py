@@ -20,6 +20,16 @@ class Groups(WorkflowHarness):
         assert (body.message.id, body.woken_by) == ("body", "b")
         assert [each.result for each in body.inputs] == [b"a", b"b", b"c"]
 
+    def test_a_task_that_has_waited_keeps_its_place_among_those_that_are_claimed_with_it(
+        self,
+    ) -> None:
+        self.chain("first", "second")
+        self.send("later")
+        first, _ = self.claim(limit=2)
+        self.send("latest")
+        self.succeed(first)
+        assert [each.message.id for each in self.claim()] == ["second", "latest"]
+
     def test_a_group_of_thousands_ends_once_and_hands_on_all_results(self) -> None:
         members = [f"m{n:04}" for n in range(1200)]
         places = {id: Place(group="g", position=n) for n, id in enumerate(members)}
