@@ -86,6 +86,14 @@ def wait_for(look: Callable[[], T], what: str = "it", deadline: float = DEADLINE
     return value
 
 
+def has_lines(path: Path, count: int = 1) -> Callable[[], bool]:
+    """Return what tells whether `path` has so many whole lines, as `mark` writes them.
+
+    A file exists before its first line does: who stops a process then stops it in between.
+    """
+    return lambda: path.exists() and path.read_bytes().count(b"\n") >= count
+
+
 class Program:
     """A process whose lines are collected while it runs."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .project import KILL, TASKS, Project, alive, children_of, wait_for
+from .project import KILL, TASKS, Project, alive, children_of, has_lines, wait_for
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -181,7 +181,7 @@ def test_no_process_stays_however_the_host_ends(project: Project, tmp_path: Path
         f"{end}"
     )
     with project.program("-c", source) as program:
-        wait_for(notes.exists, "the task")
+        wait_for(has_lines(notes), "the task")
         offspring = children_of(program.pid)
         assert len(offspring) >= 2
         go.touch()
@@ -271,8 +271,7 @@ def test_what_a_killed_host_was_running_goes_on_at_the_next_start(
     notes = tmp_path / "notes"
     project.write("host.py", HOSTS[host])
     with project.program("host.py", "go") as program:
-        # Not just until it exists: the kill could come between the opening and the writing.
-        wait_for(lambda: notes.exists() and notes.read_text(), "the task")
+        wait_for(has_lines(notes), "the task")
         wait_for(lambda: "server" not in host or len(servers(tmp_path)) == 2, "the servers")
         offspring = children_of(program.pid) - servers(tmp_path)
         assert offspring

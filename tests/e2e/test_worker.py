@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .project import INT, KILL, TERM, Project, alive, children_of, wait_for
+from .project import INT, KILL, TERM, Project, alive, children_of, has_lines, wait_for
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -171,7 +171,7 @@ def test_term_finishes_running_tasks_and_exits_with_zero(project: Project, tmp_p
     notes = tmp_path / "notes"
     with project.worker() as worker:
         project.python(f"from project import mark; mark.delay({str(notes)!r}, 1.0)")
-        wait_for(notes.exists, "the task")
+        wait_for(has_lines(notes), "the task")
         worker.send(TERM)
         code = worker.wait()
 
@@ -186,7 +186,7 @@ def test_a_second_interrupt_ends_at_once_and_releases_running_tasks(
     notes = tmp_path / "notes"
     with project.worker() as worker:
         project.python(f"from project import mark; mark.delay({str(notes)!r}, 60)")
-        wait_for(notes.exists, "the task")
+        wait_for(has_lines(notes), "the task")
         worker.send(INT)
         worker.wait_for_line("Ctrl-C again")
         worker.send(INT)
@@ -209,7 +209,7 @@ def test_no_process_of_a_killed_worker_stays_and_another_worker_takes_over(
         id = project.python(
             f"from project import mark; print(mark.delay({str(notes)!r}).id)"
         ).strip()
-        wait_for(notes.exists, "the task")
+        wait_for(has_lines(notes), "the task")
         offspring = children_of(first.pid)
         with project.worker() as second:
             first.send(KILL)
@@ -251,7 +251,7 @@ def test_an_at_most_once_task_is_not_run_again(project: Project, tmp_path: Path)
         id = project.python(
             f"from project import once; print(once.delay({str(notes)!r}, 60).id)"
         ).strip()
-        wait_for(lambda: notes.exists() and notes.stat().st_size, "the task")
+        wait_for(has_lines(notes), "the task")
         pid = int(notes.read_text().split()[1])
         os.kill(pid, KILL)
         out = project.python(

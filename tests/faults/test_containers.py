@@ -8,7 +8,7 @@ import pytest
 from liteq.brokers import Broker, connect
 from liteq.model.message import Message, new_id
 from liteq.states import Phase
-from tests.e2e.project import Project, wait_for
+from tests.e2e.project import Project, has_lines, wait_for
 from tests.faults.namespaces import container
 
 URL = "sqlite:///project.db"
@@ -43,7 +43,7 @@ def test_a_stopped_worker_of_another_container_keeps_its_tasks_and_a_killed_one_
     (tmp_path / "marks.hold").touch()
     with container(project, "-c", "1", "-n", "inner", proc=proc) as inner:
         id = send(broker, "mark", f'[["{path}"], {{}}]')
-        wait_for(path.exists, "the task")
+        wait_for(has_lines(path), "the task")
         inner.stop()
         with project.worker("-c", "1", "-n", "outer") as outer:
             # Several of its rounds of rescue pass, and tasks are run in between.

@@ -12,7 +12,7 @@ import pytest
 
 from liteq.brokers import connect
 from liteq.brokers.sqlite import SqliteBroker
-from liteq.brokers.sqlite.sockets import SocketListener
+from liteq.brokers.sqlite.sockets import Notifier, SocketListener
 from liteq.support.portable import portable
 from tests.e2e.project import wait_for
 
@@ -112,3 +112,12 @@ def test_a_listener_that_is_open_stays_whoever_tidies(runtime: Path, tmp_path: P
         wait_for(lambda: listener.wait(1.0), "the notification")
     listener.close()
     assert sockets(runtime) == 0
+
+
+def test_a_notifier_that_was_closed_opens_nothing(runtime: Path) -> None:
+    listener = SocketListener(lambda: False, lambda address: None)
+    notifier = Notifier()
+    notifier.close()  # as a broker closes it while another thread still ends its transaction
+    notifier.notify([listener.address])
+    assert not listener.wait(0.0)
+    listener.close()

@@ -23,7 +23,7 @@ from liteq.exceptions import BrokerFull, BrokerUnavailable, BrokerUnreachable
 from liteq.model.message import Delivery, Message, new_id
 from liteq.model.outcome import Settlement
 from liteq.states import Phase
-from tests.e2e.project import TASKS, Project, alive, children_of, wait_for
+from tests.e2e.project import TASKS, Project, alive, children_of, has_lines, wait_for
 from tests.faults.namespaces import container
 from tests.faults.proxy import Proxy
 from tests.faults.storage import needs_strace
@@ -129,7 +129,7 @@ def test_a_task_that_ran_while_the_server_was_away_is_settled_once(
     with project.worker():
         payload = f'[["{path}", 1.5], {{}}]'.encode()
         broker.enqueue([message("a", payload, "project.mark")])
-        wait_for(path.exists, "the task")
+        wait_for(has_lines(path), "the task")
         server.kill()
         wait_for(lambda: "end" in path.read_text(), "its end")
         server.start()
@@ -386,7 +386,7 @@ def test_a_stopped_worker_of_the_same_machine_keeps_its_tasks_when_its_lease_has
         (number,) = [each.id for each in broker.workers()]
         broker.enqueue([message("a", f'[["{path}", 0], {{}}]'.encode(), "project.mark")])
         (tmp_path / "marks.hold").touch()
-        wait_for(path.exists, "the task")
+        wait_for(has_lines(path), "the task")
         sleeper.send(signal.SIGSTOP)
         miss_heartbeats(broker, number)
         with project.worker("-n", "other", "-c", "1") as other:
@@ -413,7 +413,7 @@ def test_a_worker_sends_heartbeats_while_a_task_runs(
     (tmp_path / "marks.hold").touch()
     with project.worker("-P", pool, "-c", "1"):
         broker.enqueue([message("a", f'[["{path}", 0], {{}}]'.encode(), "project.mark")])
-        wait_for(path.exists, "the task")
+        wait_for(has_lines(path), "the task")
         beats: set[float] = set()
 
         def two_came() -> bool:
@@ -433,7 +433,7 @@ def test_a_worker_that_was_stopped_too_long_terminates_the_tasks_taken_from_it(
     with project.worker("-n", "sleeper") as sleeper:
         (number,) = [each.id for each in broker.workers()]
         broker.enqueue([message("a", f'[["{path}", 300], {{}}]'.encode(), "project.mark")])
-        wait_for(lambda: path.exists() and path.read_text().endswith("\n"), "the task")
+        wait_for(has_lines(path), "the task")
         stopped = sleeper.pid
         first = int(path.read_text().split()[1])
         os.kill(stopped, signal.SIGSTOP)
@@ -463,7 +463,7 @@ def test_a_worker_that_was_killed_elsewhere_is_noticed(
     (tmp_path / "marks.hold").touch()
     with project.worker("-n", "here", "-Q", "here"), container(project, "-n", "there") as there:
         broker.enqueue([message("a", f'[["{path}", 0], {{}}]'.encode(), "project.mark")])
-        wait_for(path.exists, "the task")
+        wait_for(has_lines(path), "the task")
         there.kill()
         wait_for(lambda: broker.fetch(["a"])[0].phase is Phase.READY)  # type: ignore[union-attr]
     assert [each.outcome for each in broker.attempts("a")] == ["lost"]
@@ -480,7 +480,7 @@ def test_workers_keep_their_tasks_when_the_server_was_paused(
     with container(project, "-n", "one", "-c", "1"), container(project, "-n", "two", "-c", "1"):
         sent = [message(id, f'[["{path}", 0], {{}}]'.encode(), "project.mark") for id in ("a", "b")]
         broker.enqueue(sent)
-        wait_for(lambda: path.exists() and path.read_text().count("begin") == 2, "the tasks")
+        wait_for(has_lines(path, 2), "the tasks")
         beats = {each.name: each.beat for each in broker.workers()}
         server.command("CLIENT", "PAUSE", 6500, "ALL")
         wait_for(

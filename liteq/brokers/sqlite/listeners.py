@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from ..owners import Owner, is_dead, this_process
 from .rows import Row
@@ -24,7 +24,10 @@ def listen(session: Session, worker: int | None) -> SocketListener:
 
     listener = SocketListener(session.changed, unlisten)
     row = (listener.address, worker, str(this_process()))
-    session.write(_NOT_DURABLE, lambda db: db.execute(SQL["listen"], row))
+    with ExitStack() as on_error:
+        on_error.callback(listener.close)
+        session.write(_NOT_DURABLE, lambda db: db.execute(SQL["listen"], row))
+        on_error.pop_all()
     return listener
 
 

@@ -10,7 +10,7 @@ import socket
 import stat
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from ...support.portable import portable
 from ..base import Listener
@@ -81,6 +81,7 @@ class Notifier:
     def __init__(self) -> None:
         self._unix: socket.socket | None = None
         self._inet: socket.socket | None = None
+        self._closed = False
 
     def notify(self, addresses: Iterable[str]) -> None:
         """Notify each address.
@@ -88,7 +89,7 @@ class Notifier:
         One that is closed, or whose buffer is full, is no error; nor is what no listener has
         written, as any program that can write the store may have.
         """
-        for address in addresses:
+        for address in () if self._closed else addresses:
             with suppress(OSError, AttributeError, TypeError, ValueError, OverflowError):
                 if address.startswith("udp:"):
                     self._loopback().sendto(b"!", ("127.0.0.1", int(address[4:])))
@@ -108,7 +109,8 @@ class Notifier:
         return self._inet
 
     def close(self) -> None:
-        """Close the sockets."""
+        """Close the sockets; what is notified after it, by a thread that still ends, is dropped."""
+        self._closed = True
         for each in (self._unix, self._inet):
             if each is not None:
                 each.close()
@@ -147,14 +149,18 @@ def _folder() -> str | None:
 
 def _bind() -> tuple[socket.socket, str]:
     folder = _folder()
-    if folder is None:
-        loopback = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        loopback.bind(("127.0.0.1", 0))
-        return loopback, f"udp:{loopback.getsockname()[1]}"
-    local = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    address = os.path.join(folder, f"{os.getpid()}-{time.monotonic_ns():x}")
-    local.bind(address)
-    return local, address
+    with ExitStack() as on_error:
+        if folder is None:
+            loopback = on_error.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            loopback.bind(("127.0.0.1", 0))
+            bound = loopback, f"udp:{loopback.getsockname()[1]}"
+        else:
+            local = on_error.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+            address = os.path.join(folder, f"{os.getpid()}-{time.monotonic_ns():x}")
+            local.bind(address)
+            bound = local, address
+        on_error.pop_all()
+    return bound
 
 
 def _unlink(address: str) -> None:
