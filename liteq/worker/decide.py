@@ -18,6 +18,7 @@ _ENDS = {
     Kind.EXPIRED: Phase.EXPIRED,
     Kind.UNKNOWN: Phase.DEAD,
 }
+_new = tuple.__new__
 _REPORTED = {SUCCESS: Phase.SUCCEEDED, FAILURE: Phase.FAILED, REVOKED: Phase.CANCELLED}
 
 
@@ -124,18 +125,11 @@ def _may_have_run(held: Sequence[Delivery], trace: Trace) -> set[Receipt]:
 def _final(
     delivery: Delivery, outcome: Outcome, policy: Policy, now: float, phase: Phase
 ) -> Settlement:
-    return Settlement(
-        receipt=delivery.receipt,
-        phase=phase,
-        at=now,
-        result=outcome.result,
-        result_serializer=outcome.serializer,
-        traceback=outcome.traceback,
-        keep_until=policy.kept_until(phase, now),
-        lost=delivery.lost,
-        tied=delivery.tied,
-        old_place=delivery.place,
-    )
+    _, receipt, lost, _, _, tied, _, _, place = delivery
+    keep_until = policy.kept_until(phase, now)
+    end = (receipt, phase, now, outcome.result, outcome.serializer, outcome.traceback, keep_until)
+    # As each task ends here: half the time of a call with keywords.
+    return _new(Settlement, (*end, None, lost, None, tied, None, None, place, ""))
 
 
 def _ignored(delivery: Delivery, outcome: Outcome, policy: Policy, now: float) -> Settlement:

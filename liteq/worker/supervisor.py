@@ -336,7 +336,7 @@ class Supervisor:
         """Give `deliveries` to slots; return those that no slot can take."""
         if not deliveries:
             return []
-        fresh = [each for each in deliveries if not (self._terminated(each) or self._expired(each))]
+        fresh = [each for each in deliveries if not self._ends_unrun(each)]
         if self._shutdown.requested:
             return fresh
         ready, others = self._isolation.admit(fresh)
@@ -349,18 +349,15 @@ class Supervisor:
                     self.log.received(delivery)
         return left + others
 
-    def _expired(self, delivery: Delivery) -> bool:
+    def _ends_unrun(self, delivery: Delivery) -> bool:
+        """End `delivery` if it has expired, or was revoked or taken after it was claimed."""
         expires = delivery.message.expires
-        if expires is None or expires > self.broker.clock():
+        if self._watchdog.is_to_end(delivery):
+            self._end(delivery, Outcome(Kind.TERMINATED, note=REVOKED))
+        elif expires is not None and expires <= self.broker.clock():
+            self._end(delivery, Outcome(Kind.EXPIRED))
+        else:
             return False
-        self._end(delivery, Outcome(Kind.EXPIRED))
-        return True
-
-    def _terminated(self, delivery: Delivery) -> bool:
-        """End `delivery` if it was revoked or taken while it waited in a slot behind others."""
-        if not self._watchdog.is_to_end(delivery):
-            return False
-        self._end(delivery, Outcome(Kind.TERMINATED, note=REVOKED))
         return True
 
     def _end(self, delivery: Delivery, outcome: Outcome) -> None:

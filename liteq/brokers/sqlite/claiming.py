@@ -1,6 +1,7 @@
 """Claims: the first ready tasks of some queues are given to a worker."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from operator import attrgetter
 from sqlite3 import Connection
 
@@ -55,8 +56,10 @@ def _with_inputs(db: Connection, claimed: Iterable[Delivery], now: float) -> lis
     return found
 
 
-def readable(db: Connection, rows: Iterable[Row], now: float) -> list[Delivery]:
+def readable(db: Connection, rows: Sequence[Row], now: float) -> list[Delivery]:
     """Return the deliveries of claimed rows; set those aside that cannot be read."""
+    with suppress(InvalidTaskError):
+        return [delivery_of(row) for row in rows]
     found, unreadable = [], []
     for row in rows:
         try:

@@ -26,8 +26,6 @@ _new = tuple.__new__
 
 _MESSAGE = slice(0, 13)
 _RECEIPT = slice(13, 15)
-_REST_OF_DELIVERY = slice(15, None)
-_PRIORITY, _EXPIRES, _RETRIES, _OPTIONS, _LOST = 5, 7, 8, 12, 15
 
 _PHASES = frozenset(map(int, Phase))
 _PHASE = 13
@@ -47,17 +45,26 @@ def delivery_of(row: Row) -> Delivery:
 
     Raises InvalidTaskError when one of its values is not as liteq writes it.
     """
-    message, receipt = _new(Message, row[_MESSAGE]), _new(Receipt, row[_RECEIPT])
+    # fmt: off
+    (
+        id, task, payload, serializer, queue, priority, eta, expires, retries,
+        late, ignores, tracks, options, key, token, lost, reported, attempts, tied, woken_by,
+    ) = row
+    message = _new(Message, (
+        id, task, payload, serializer, queue, priority, eta, expires, retries,
+        late, ignores, tracks, options,
+    ))
+    # fmt: on
+    receipt = _new(Receipt, (key, token))
     # These a supervisor computes with (0.1 us). A whole check takes 3 us, and what is wrong in
     # another field is found where the task is run, and is its failure.
-    expires, retries, options, lost = row[_EXPIRES], row[_RETRIES], row[_OPTIONS], row[_LOST]
-    plain = (expires is None or type(expires) is float) and options is None
-    numbers = type(retries) is type(lost) is type(row[_PRIORITY]) is type(receipt[1]) is int
-    if not (plain and numbers):
+    numbers = type(retries) is type(lost) is type(priority) is type(token) is int
+    if not (numbers and options is None and (expires is None or type(expires) is float)):
         check_message(message)
         RECEIPT.check(receipt)
-        REST_OF_DELIVERY.check(row[_REST_OF_DELIVERY])
-    return _new(Delivery, (message, receipt, *row[_REST_OF_DELIVERY], None, None))
+        REST_OF_DELIVERY.check((lost, reported, attempts, tied, woken_by))
+    rest = (lost, reported, attempts, tied, woken_by, None, None)
+    return _new(Delivery, (message, receipt, *rest))
 
 
 def record_of(row: Row) -> Record:
