@@ -87,17 +87,9 @@ def unreadable_record(id: str, why: Exception) -> Record:
     return Record(
         message=Message(id, "", b"[[],{}]", JSON.name, ""),
         phase=Phase.DEAD,
-        token=0,
-        lost=0,
-        worker=None,
-        created=0.0,
-        started=None,
-        finished=None,
-        keep_until=None,
         result=encode_failure(InvalidTaskError(text), JSON),
         result_serializer=JSON.name,
         traceback=text,
-        reported=None,
     )
 
 

@@ -77,17 +77,17 @@ class Record(NamedTuple):
 
     message: Message
     phase: Phase
-    token: int
-    lost: int
-    worker: str | None  # the worker that runs it, or ran it last
-    created: float
-    started: float | None
-    finished: float | None
-    keep_until: float | None  # when it may be deleted
-    result: bytes | None  # the value, the error, or the meta of `update_state`
-    result_serializer: str | None
-    traceback: str | None
-    reported: str | None
+    token: int = 0
+    lost: int = 0
+    worker: str | None = None  # the worker that runs it, or ran it last
+    created: float = 0.0
+    started: float | None = None
+    finished: float | None = None
+    keep_until: float | None = None  # when it may be deleted
+    result: bytes | None = None  # the value, the error, or the meta of `update_state`
+    result_serializer: str | None = None
+    traceback: str | None = None
+    reported: str | None = None
     woken_by: str | None = None  # the task whose end it waited for; if skipped, the one that failed
     waits: str | None = None  # the task, or with `barrier` the group, that it waited for
     barrier: bool = False

@@ -84,18 +84,5 @@ class EagerResult(AsyncResult[R]):
 def _record(
     id: str, phase: Phase, traceback: str | None, name: str, reported: str | None
 ) -> Record:
-    return Record(
-        message=Message(id, name, payload=b"", serializer="", queue=""),
-        phase=phase,
-        token=0,
-        lost=0,
-        worker=None,
-        created=0.0,
-        started=None,
-        finished=None,
-        keep_until=None,
-        result=None,
-        result_serializer=None,
-        traceback=traceback,
-        reported=reported,
-    )
+    message = Message(id, name, payload=b"", serializer="", queue="")
+    return Record(message, phase, traceback=traceback, reported=reported)

@@ -435,9 +435,8 @@ def test_an_unsigned_task_is_not_signed_by_moving_it(
     signed: tuple[RedisBroker, Movable], redis_store: str
 ) -> None:
     source, target = signed
-    plain = connect(redis_store)
-    plain.enqueue([message("evil")])
-    plain.close()
+    with closing(connect(redis_store)) as unsigned:
+        unsigned.enqueue([message("evil")])
     source.enqueue([message("good")])
 
     (batch,) = move(source, target)
@@ -540,9 +539,8 @@ def test_the_schedules_that_stay_are_named_with_the_reason(
     signed: tuple[RedisBroker, Movable], redis_store: str
 ) -> None:
     source, _ = signed
-    plain = connect(redis_store)
-    plain.schedule([Entry("forged", "{}", message(""))])
-    plain.close()
+    with closing(connect(redis_store)) as unsigned:
+        unsigned.schedule([Entry("forged", "{}", message(""))])
     source.schedule([Entry(name, "{}", message("")) for name in ("good", "bad", "late")])
     source.server.execute("HSET", "{liteq}:schedule:bad", "runs", "many")
     source.server.execute("HSET", "{liteq}:schedule:late", "runs", "9" * 30)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -68,21 +69,13 @@ def runs(project: Project) -> list[int]:
 
 
 @pytest.mark.parametrize("how", ["hold", "stop"])
-def test_what_waits_behind_a_task_that_keeps_its_child_runs_in_the_other_slot(
-    project: Project, how: str
+@pytest.mark.parametrize("slots", [["2"], ["1", "1"]], ids=["one worker", "two workers"])
+def test_what_waits_behind_a_task_that_keeps_its_child_runs_in_another_slot(
+    project: Project, how: str, slots: list[str]
 ) -> None:
-    with project.worker("-c", "2"):
-        out = project.run("-c", SEND, how)
-
-    assert out.split() == ["False", "True", "True"]
-    assert runs(project) == list(range(201))
-
-
-@pytest.mark.parametrize("how", ["hold", "stop"])
-def test_what_waits_behind_a_task_that_keeps_its_child_runs_in_another_worker(
-    project: Project, how: str
-) -> None:
-    with project.worker("-c", "1"), project.worker("-c", "1"):
+    with ExitStack() as workers:
+        for number in slots:
+            workers.enter_context(project.worker("-c", number))
         out = project.run("-c", SEND, how)
 
     assert out.split() == ["False", "True", "True"]

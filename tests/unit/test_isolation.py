@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import pytest
 
@@ -12,6 +13,7 @@ from liteq.model.message import Delivery, Message, Receipt
 from liteq.model.outcome import Policy
 from liteq.serializers import get
 from liteq.states import Phase
+from liteq.task import Task
 from liteq.worker.decide import runs_alone
 from liteq.worker.rescue import rescue
 from liteq.worker.supervisor import Supervisor
@@ -96,23 +98,39 @@ def test_nothing_starts_beside_a_suspect(app: LiteQ) -> None:
     supervisor.finish()
 
 
-def test_a_suspect_that_waits_for_its_turn_goes_back_when_the_worker_stops(app: LiteQ) -> None:
-    go = threading.Event()
-    begun = threading.Event()
+class Busy(NamedTuple):
+    """A worker with two slots, one of which runs a task, while a suspect waits to run alone."""
 
-    @app.task
-    def wait() -> None:
-        begun.set()
+    supervisor: Supervisor
+    go: threading.Event  # ends the task
+    begun: list[str]  # the ids of what was started
+
+
+@pytest.fixture
+def busy(app: LiteQ) -> Busy:
+    go = threading.Event()
+    begun: list[str] = []
+
+    @app.task(bind=True)
+    def wait(self: Task[..., None]) -> None:
+        begun.append(str(self.request.id))
         assert go.wait(20)
 
     supervisor: Supervisor = app.Worker(pool="threads", concurrency=2).prepare()
     supervisor.start()
-    wait.delay()
-    while not begun.is_set():
+    wait.apply_async(task_id="first")
+    while not begun:
         supervisor.turn()
     suspect(app, wait.name)
     while phase(app.broker, "suspect") is not Phase.RUNNING:
         supervisor.turn()
+    return Busy(supervisor, go, begun)
+
+
+def test_a_suspect_that_waits_for_its_turn_goes_back_when_the_worker_stops(
+    app: LiteQ, busy: Busy
+) -> None:
+    supervisor, go, _ = busy
     supervisor.stop()
     supervisor.turn()
     go.set()
@@ -123,31 +141,12 @@ def test_a_suspect_that_waits_for_its_turn_goes_back_when_the_worker_stops(app: 
     assert (record.phase, record.lost) == (Phase.READY, 2)
 
 
-def test_a_suspect_that_was_revoked_while_it_waited_does_not_run(app: LiteQ) -> None:
-    go, begun = threading.Event(), threading.Event()
-    ran: list[int] = []
-
-    @app.task
-    def wait() -> None:
-        begun.set()
-        assert go.wait(20)
-
-    @app.task
-    def alone() -> None:
-        ran.append(1)
-
-    supervisor: Supervisor = app.Worker(pool="threads", concurrency=2).prepare()
-    supervisor.start()
-    wait.delay()
-    while not begun.is_set():
-        supervisor.turn()
-    suspect(app, alone.name)
-    while phase(app.broker, "suspect") is not Phase.RUNNING:
-        supervisor.turn()
+def test_a_suspect_that_was_revoked_while_it_waited_does_not_run(app: LiteQ, busy: Busy) -> None:
+    supervisor, go, begun = busy
     app.AsyncResult("suspect").revoke()
     go.set()
     while phase(app.broker, "suspect") is not Phase.CANCELLED:
         supervisor.turn()
     supervisor.finish()
 
-    assert not ran
+    assert begun == ["first"]
