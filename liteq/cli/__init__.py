@@ -7,14 +7,16 @@ and a heading in docs/reference/cli.md (a test compares).
 import os
 import sys
 import traceback
-from argparse import SUPPRESS, ArgumentParser, Namespace
+from argparse import REMAINDER, SUPPRESS, ArgumentError, ArgumentParser, Namespace
 from importlib import import_module
 from io import TextIOWrapper
 from typing import Protocol
 
 from ..pools import PoolBroken
+from ..support.nearest import did_you_mean
 from ..version import __version__
-from .exits import exit_code
+from .celery_flags import ALIASES, ELSEWHERE, add_celery_flags
+from .exits import exit_code, misused
 from .options import OptionalInBrackets
 from .output import complain
 
@@ -26,6 +28,7 @@ COMMANDS = {
     "result": "show the result of a task",
     "graph": "show a workflow: its tasks, their states, what waits for what",
     "inspect": "show running, waiting and registered tasks",
+    "shell": "open a Python prompt with the application and its tasks",
     "purge": "drop the tasks that wait to be run",
     "revoke": "cancel tasks by id, name or header",
     "schedule": "show, add, pause and remove periodic tasks",
@@ -52,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
     # Characters that the terminal's encoding lacks are shown as escapes.
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-    args = make_parser(arguments).parse_args(arguments)
+    args = _parse(arguments)
     try:
         code = _module(args.command).run(args)
         sys.stdout.flush()  # here, where the error of a closed pipe is caught below
@@ -72,12 +75,13 @@ def main(argv: list[str] | None = None) -> int:
         return 1 if known is None else known
 
 
-def make_parser(argv: list[str]) -> ArgumentParser:
-    """Return the parser of all commands. Those that `argv` names have their own options."""
+def make_parser(argv: list[str]) -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
+    """Return the parser of all commands, and theirs. Those in `argv` have their own options."""
     parser = ArgumentParser("liteq", description="The task queue you embed.")
     parser.add_argument("--version", action="version", version=f"liteq {__version__}")
     _common(parser)
-    parser.set_defaults(app=None, broker=None, workdir=None, verbose=False)
+    nothing = dict.fromkeys(("app", "broker", "config", "result_backend", "workdir"))
+    parser.set_defaults(**nothing, quiet=False, verbose=False)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in COMMANDS.items():
         # `-A` is accepted before and after the command, as by Celery.
@@ -90,15 +94,64 @@ def make_parser(argv: list[str]) -> ArgumentParser:
         _common(sub)
         if name in argv:  # listing the others needs no import of them
             _module(name).configure(sub)
-    return parser
+            add_celery_flags(sub, name)
+    return parser, dict(commands.choices)
 
 
 def _common(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("-A", "--app", default=SUPPRESS, help="module, package or module:name of the application")
     add("-b", "--broker", default=SUPPRESS, metavar="URL", help="the store, instead of the app's")
+    add("--result-backend", default=SUPPRESS, metavar="URL", help="accepted if it is the store")
+    add("--config", default=SUPPRESS, metavar="MODULE", help="more settings of the application")
     add("--workdir", default=SUPPRESS, metavar="DIR", help="where modules are looked for first")
+    add("-q", "--quiet", action="store_true", default=SUPPRESS, help="print no banner")
     add("--verbose", action="store_true", default=SUPPRESS, help="show tracebacks of errors")
+    add_celery_flags(parser, "")
+
+
+def _parse(arguments: list[str]) -> Namespace:
+    """Return the options of a command; exit with USAGE and the command's usage if one is wrong."""
+    command = _command_in(arguments)
+    if command == "help":
+        rest = [each for each in arguments if each != "help"]
+        return _parse([*rest, "--help"])
+    if command in ALIASES:
+        at = arguments.index(command)
+        return _parse([*arguments[:at], *ALIASES[command], *arguments[at + 1 :]])
+    parser, commands = make_parser(arguments)
+    if command is not None and command not in commands:
+        cure = ELSEWHERE.get(command)
+        known = [*commands, *ALIASES, "help"]
+        cure = f": {cure}" if cure else did_you_mean(command, known, "; see `liteq --help`")
+        sys.exit(misused(f"there is no command {command!r}{cure}"))
+    args, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        own = commands[args.command]
+        own.error(_unknown(unknown[0], own))
+    return args
+
+
+def _command_in(arguments: list[str]) -> str | None:
+    """Return the first argument that is no option of all commands, nor the value of one."""
+    parser = ArgumentParser(add_help=False, exit_on_error=False)
+    _common(parser)
+    parser.add_argument("command", nargs="?")
+    parser.add_argument("rest", nargs=REMAINDER)
+    try:
+        command: str | None = parser.parse_known_args(arguments)[0].command
+    except ArgumentError:
+        return None  # the parser of all commands says what is wrong
+    return command
+
+
+def _unknown(argument: str, parser: ArgumentParser) -> str:
+    """Return what is wrong with an argument that `parser` does not know."""
+    if not argument.startswith("-"):
+        return f"one argument too many: {argument!r}"
+    name = argument.partition("=")[0]
+    known = [option for each in parser._actions for option in each.option_strings]
+    return f"there is no option {name}{did_you_mean(name, known)}"
 
 
 def _module(name: str) -> Command:

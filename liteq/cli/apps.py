@@ -21,6 +21,10 @@ def app_of(args: Namespace) -> LiteQ:
     if not args.app:
         return LiteQ(broker=args.broker, set_as_current=False)
     app = find_app(args.app, args.workdir)
+    if args.config:
+        app.config_from_object(args.config)
+    if args.result_backend:
+        app.conf.update(result_backend=args.result_backend)
     if args.broker:
         app.conf.update(broker_url=args.broker, result_backend=None)  # results are stored there too
     return app

@@ -31,8 +31,6 @@ def configure(parser: ArgumentParser) -> None:
         metavar="SECONDS",
         help="look at the store at least so often",
     )
-    add("-s", "--schedule", metavar="FILE", help="accepted: schedules are kept in the store")
-    add("-S", "--scheduler", metavar="NAME", help="accepted: there is one scheduler")
 
 
 def run(args: Namespace) -> int:
@@ -45,7 +43,8 @@ def run(args: Namespace) -> int:
     beat = Beat(app, args.max_interval)
     with pidfile(args.pidfile), _signals_to(beat):
         with suppress(OSError):  # standard error is closed: run all the same
-            print(_banner(app), file=sys.stderr, flush=True)
+            if not args.quiet:
+                print(_banner(app), file=sys.stderr, flush=True)
         logger.info("beat: Starting...")
         beat.run()
     return 0

@@ -90,13 +90,22 @@ def _active_queues(app: LiteQ, args: Namespace) -> View:
     return {"workers": [{"name": view["name"], "queues": view["queues"]} for view in views]}
 
 
+def _conf(app: LiteQ, args: Namespace) -> View:
+    return {"settings": {name: str(value) for name, value in app.conf.table().items()}}
+
+
+def _revoked(app: LiteQ, args: Namespace) -> View:
+    records, more = _listing(app, Phase.CANCELLED, args)
+    return {"tasks": [task_view(record) for record in records], "more": more}
+
+
 def _report(app: LiteQ, args: Namespace) -> View:
     return {
         "liteq": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "store": app.broker.url,
-        "settings": {name: str(value) for name, value in app.conf.table().items()},
+        **_conf(app, args),
         **_stats(app, args),
     }
 
@@ -119,6 +128,8 @@ VIEWS: dict[str, Callable[[LiteQ, Namespace], View]] = {
     "stats": _stats,
     "active_queues": _active_queues,
     "report": _report,
+    "conf": _conf,
+    "revoked": _revoked,
     "ping": _ping,
     "query_task": _query_task,
 }

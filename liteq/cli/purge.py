@@ -15,6 +15,7 @@ def configure(parser: ArgumentParser) -> None:
     """Add the options."""
     add = parser.add_argument
     add("-Q", "--queues", type=names, help="only these, comma-separated (default: all)")
+    add("-X", "--exclude-queues", type=names, default=[], help="all but these")
     add("-f", "--force", action="store_true", help="do not ask")
     add_json(parser)
 
@@ -22,19 +23,29 @@ def configure(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Ask, drop the tasks, print how many. Running tasks are left alone."""
     broker = app_of(args).broker
+    queues = _queues(broker, args)
     if not args.force:
         if not sys.stdin.isatty():
             complain("purge drops tasks for good, and there is no terminal to ask on: give --force")
             return USAGE
-        if not _agreed(broker, args.queues):
+        if not _agreed(broker, queues):
             complain("nothing was purged")
             return FAILED
-    purged = broker.purge(args.queues)
+    purged = broker.purge(queues)
     if args.json:
-        say_json({"store": broker.url, "queues": args.queues, "purged": purged})
+        say_json({"store": broker.url, "queues": queues, "purged": purged})
     else:
-        say(f"purged {purged} {_tasks(purged)} from {_where(args.queues)}")
+        say(f"purged {purged} {_tasks(purged)} from {_where(queues)}")
     return OK
+
+
+def _queues(broker: Broker, args: Namespace) -> list[str] | None:
+    """Return the queues to purge; None for all."""
+    if not args.exclude_queues:
+        queues: list[str] | None = args.queues
+        return queues
+    known = args.queues or dict.fromkeys(queue for queue, _, _ in broker.counts())
+    return [name for name in known if name not in args.exclude_queues]
 
 
 def _agreed(broker: Broker, queues: list[str] | None) -> bool:
@@ -54,4 +65,4 @@ def _tasks(count: int) -> str:
 
 
 def _where(queues: list[str] | None) -> str:
-    return "all queues" if queues is None else ", ".join(queues)
+    return "all queues" if queues is None else ", ".join(queues) or "no queue"

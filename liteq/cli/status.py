@@ -5,13 +5,16 @@ from collections.abc import Iterable, Iterator
 
 from .apps import app_of
 from .exits import OK, UNAVAILABLE
-from .options import add_json, add_limit
+from .options import add_json, add_limit, names
 from .output import show, table
 from .views import PHASES, View, bounded, queue_views, worker_view
 
 
 def configure(parser: ArgumentParser) -> None:
     """Add the options."""
+    parser.add_argument(
+        "-d", "--destination", type=names, metavar="NAMES", help="only these workers"
+    )
     add_json(parser)
     add_limit(parser, 100, "workers and queues to show")
 
@@ -22,7 +25,11 @@ def run(args: Namespace) -> int:
     now = broker.clock()
     document: View = {
         "store": broker.url,
-        "workers": [worker_view(worker, now) for worker in broker.workers()],
+        "workers": [
+            worker_view(worker, now)
+            for worker in broker.workers()
+            if not args.destination or worker.name in args.destination
+        ],
         "queues": queue_views(broker.counts()),
     }
     shown = bounded(document, args.limit)

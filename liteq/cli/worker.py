@@ -12,10 +12,11 @@ from ..exceptions import ConfigurationError
 from ..support.urls import safe_url
 from ..version import __version__
 from ..worker.stdout import logging_stdout
-from ..worker.worker import Worker
+from ..worker.worker import Worker, queues_of
 from . import init
 from .apps import app_of
 from .daemons import add_daemon_options, open_standard_streams, pidfile, set_up_logging
+from .options import count, names, seconds
 from .signals import stop_signals
 
 logger: logging.Logger = logging.getLogger("liteq.worker")
@@ -24,16 +25,21 @@ logger: logging.Logger = logging.getLogger("liteq.worker")
 def configure(parser: ArgumentParser) -> None:
     """Add the options, with Celery's names."""
     add = parser.add_argument
-    add("-c", "--concurrency", type=int, help="slots (default: the CPUs that may be used)")
+    add("-c", "--concurrency", type=count, help="slots (default: the CPUs that may be used)")
+    add("--autoscale", type=_autoscale, metavar="MAX,MIN", help="the same as -c MAX")
     add("-Q", "--queues", help="queues to work on, comma-separated")
+    add("-X", "--exclude-queues", type=names, default=[], help="all of the app's but these")
+    add("-I", "--include", type=names, default=[], metavar="MODULES", help="more modules to import")
+    add("--purge", "--discard", action="store_true", help="drop what waits, before it starts")
     add("-n", "--hostname", help="name of the worker; %%h is the host, %%p the pid")
     add("-P", "--pool", help="processes (default), threads or solo")
     add_daemon_options(parser)
     add("--max-tasks-per-child", type=int, help="tasks after which a child is replaced")
     add("--max-memory-per-child", type=int, metavar="KIB", help="resident size, likewise")
-    add("-B", "--beat", action="store_true", help="accepted: every worker has the scheduler")
+    add("--time-limit", type=seconds, metavar="SECONDS", help="a task is killed after it")
+    add("--soft-time-limit", type=seconds, metavar="SECONDS", help="and is told so after it")
+    add("-B", "--beat", action="store_true", help="fire periodic tasks: the default")
     add("--no-beat", action="store_true", help="leave periodic tasks to other workers")
-    add("-s", "--schedule", metavar="FILE", help="accepted: schedules are kept in the store")
 
 
 def run(args: Namespace) -> int:
@@ -46,13 +52,12 @@ def run(args: Namespace) -> int:
     if not args.app:
         raise ConfigurationError("worker needs -A: the module that holds the application")
     app = app_of(args)
-    # Child processes import it as well, as it may hold tasks or receivers for another module's app.
-    app.conf.include = (*app.conf.include, args.app.partition(":")[0])
+    _configure(app, args)
     plan = set_up_logging(app, args)
     worker = Worker(
         app,
-        concurrency=args.concurrency,
-        queues=args.queues,
+        concurrency=args.concurrency or args.autoscale,
+        queues=_queues(app, args),
         hostname=args.hostname,
         pool=args.pool,
         max_tasks_per_child=args.max_tasks_per_child,
@@ -64,15 +69,43 @@ def run(args: Namespace) -> int:
         # Thousands of objects are made here per second, and none is part of a cycle: searching for
         # cycles after every 700 took 5 % of the time. (Other pools run tasks in this process.)
         gc.set_threshold(20_000)
+    if args.purge:
+        dropped = app.broker.purge(worker.queues)
+        logger.warning("dropped %s %s", dropped, "task" if dropped == 1 else "tasks")
     supervisor = worker.prepare()
     with pidfile(args.pidfile), stop_signals(supervisor) as stop:
         supervisor.start()
         with suppress(OSError):  # standard error is closed: run all the same
-            print(_banner(app, worker), file=sys.stderr, flush=True)
+            if not args.quiet:
+                print(_banner(app, worker), file=sys.stderr, flush=True)
         logger.info("%s ready.", worker.hostname)
         with logging_stdout(None if worker.has_children else plan.stdout_level):
             supervisor.serve()
     return stop.code
+
+
+def _configure(app: LiteQ, args: Namespace) -> None:
+    """Change the settings that options stand for."""
+    # Child processes import it as well, as it may hold tasks or receivers for another module's app.
+    app.conf.include = (*app.conf.include, args.app.partition(":")[0], *args.include)
+    limits = {"task_time_limit": args.time_limit, "task_soft_time_limit": args.soft_time_limit}
+    app.conf.update({name: limit for name, limit in limits.items() if limit is not None})
+
+
+def _queues(app: LiteQ, args: Namespace) -> list[str] | str | None:
+    """Return the queues to serve; None for those of the settings."""
+    if not args.exclude_queues:
+        queues: str | None = args.queues
+        return queues
+    left = [name for name in queues_of(app, args.queues) if name not in args.exclude_queues]
+    if not left:
+        raise ConfigurationError("--exclude-queues leaves no queue to serve")
+    return left
+
+
+def _autoscale(text: str) -> int:
+    """Parse Celery's MAX,MIN: all slots are kept, as an idle one costs next to nothing."""
+    return count(text.partition(",")[0])
 
 
 def _banner(app: LiteQ, worker: Worker) -> str:

@@ -75,7 +75,7 @@ class Worker:
             self.concurrency = 1
         if self.concurrency < 1:
             raise ImproperlyConfigured(f"concurrency={self.concurrency}: give 1 or more")
-        self.queues: tuple[str, ...] = _queues(app, queues)
+        self.queues: tuple[str, ...] = queues_of(app, queues)
         self.limits: Limits = Limits(
             max_tasks_per_child or conf.worker_max_tasks_per_child,
             max_memory_per_child or conf.worker_max_memory_per_child,
@@ -276,7 +276,8 @@ class Worker:
         )
 
 
-def _queues(app: LiteQ, given: str | Sequence[str] | None) -> tuple[str, ...]:
+def queues_of(app: LiteQ, given: str | Sequence[str] | None = None) -> tuple[str, ...]:
+    """Return the queues `given`, as a list or comma-separated, or else those of the settings."""
     if isinstance(given, str):
         given = [name.strip() for name in given.split(",") if name.strip()]
     if given:

@@ -1,12 +1,13 @@
 """docs/reference/cli.md tells of every command, option and exit code, and of nothing else."""
 
 import re
-from argparse import ArgumentParser, _SubParsersAction
+from argparse import SUPPRESS
 
 import pytest
 
 from liteq.brokers.base import WorkerInfo
 from liteq.cli import COMMANDS, exits, make_parser
+from liteq.cli.celery_flags import ALIASES, ELSEWHERE, FLAGS
 from liteq.cli.inspect import VIEWS
 from liteq.cli.views import View, task_view, worker_view
 from liteq.model.message import Message, Record
@@ -14,6 +15,7 @@ from liteq.states import Phase
 from tests.architecture.source import ROOT
 
 PAGE = (ROOT / "docs/reference/cli.md").read_text(encoding="utf-8")
+CELERYS = "Celery's commands and options"
 COMMON = "Options of every command"
 HELP = {"-h", "--help"}
 INTERRUPTED = {130, 131}  # the worker's, by the number of the signal
@@ -41,13 +43,9 @@ def documented(heading: str) -> set[str]:
 
 def options(command: str) -> set[str]:
     """All options of `command`, as its parser has them."""
-    parser = subparsers(make_parser([command]))[command]
-    return {option for action in parser._actions for option in action.option_strings} - HELP
-
-
-def subparsers(parser: ArgumentParser) -> dict[str, ArgumentParser]:
-    (found,) = (a.choices for a in parser._actions if isinstance(a, _SubParsersAction))
-    return dict(found)
+    _, commands = make_parser([command])
+    shown = [action for action in commands[command]._actions if action.help != SUPPRESS]
+    return {option for action in shown for option in action.option_strings} - HELP
 
 
 def test_every_command_has_its_heading_and_every_heading_its_command() -> None:
@@ -68,6 +66,28 @@ def test_the_options_of_a_command_are_those_on_the_page(command: str) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_common_options_are_options_of_every_command(command: str) -> None:
     assert documented(COMMON) <= options(command)
+
+
+def test_celerys_options_are_those_on_the_page_with_their_reasons() -> None:
+    rows = re.findall(r"^\| (.+?) \| (.+?) \| (.+?) \|$", section(CELERYS), re.MULTILINE)
+    told = {(command.strip("`"), flags): why for command, flags, why in rows}
+    flags = {
+        (command or "all", ", ".join(f"`{name}`" for name in flag.names)): (
+            f"refused: {flag.why}" if flag.refused else flag.why
+        )
+        for command, each in FLAGS.items()
+        for flag in each
+    }
+    assert {key: told.get(key) for key in flags} == flags
+
+
+def test_celerys_commands_are_those_on_the_page_with_their_cures() -> None:
+    rows = re.findall(r"^\| `celery (\w+)` \| (.+?) \|$", section(CELERYS), re.MULTILINE)
+    aliases = {
+        name: f"`liteq {' '.join(words)}`, also as `liteq {name}`"
+        for name, words in ALIASES.items()
+    }
+    assert dict(rows) == ELSEWHERE | aliases
 
 
 def test_the_views_of_inspect_are_those_on_the_page() -> None:

@@ -1,0 +1,79 @@
+"""Options of Celery's commands that do here what they do in Celery, in real processes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.project import Project, wait_for
+
+EXTRA = """
+from project import app
+
+@app.task(name="extra.more")
+def more():
+    return "more"
+"""
+SETTINGS = "task_default_queue = 'other'\n"
+SEND = "from project import *; print(app.send_task({!r}, queue={!r}).id)"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def state(project: Project, id: str) -> str:
+    return project.python(f"from project import app; print(app.AsyncResult({id!r}).state)").strip()
+
+
+def test_a_worker_serves_all_queues_but_those_excluded(project: Project) -> None:
+    project.write("extra.py", EXTRA)
+    project.write("settings.py", "task_queues = ['a', 'b', 'c']\n")
+    wanted, other = (
+        project.python(SEND.format("extra.more", queue)).strip() for queue in ("b", "c")
+    )
+    options = ["--config", "settings", "-X", "c,celery", "-I", "extra", "--autoscale", "3,1"]
+    with project.program("-m", "liteq", "worker", "-A", "project", *options) as worker:
+        wait_for(lambda: state(project, wanted) == "SUCCESS", "the task of the other module")
+        assert "queues:      a, b\n" in worker.output
+        assert "concurrency: 3 " in worker.output
+    assert state(project, other) == "PENDING"
+
+
+def test_a_worker_drops_what_waits_and_kills_what_runs_too_long(project: Project) -> None:
+    before = project.python("from project import *; print(add.delay(1, 2).id)").strip()
+    command = ["worker", "-A", "project", "-l", "info", "--purge", "--time-limit", "0.5", "-q"]
+    with project.program("-m", "liteq", *command) as worker:
+        worker.wait_for_line("ready")
+        out = project.python(
+            "from project import *\nprint(repr(nap.delay(60).get(timeout=25, propagate=False)))"
+        )
+        assert "dropped 1 task" in worker.output
+        assert " [tasks]" not in worker.output
+    assert "TimeLimitExceeded" in out
+    assert state(project, before) == "PENDING"
+
+
+def test_a_shell_knows_the_application_and_its_tasks(project: Project) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "liteq", "shell", "-A", "project"],
+        cwd=project.folder,
+        env=project.env,
+        input="add(2, 3) + 37\ncelery is app, group\n",
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert "42" in done.stdout
+    assert "(True, <" in done.stdout
+
+
+def test_purge_leaves_the_queues_that_are_excluded(project: Project) -> None:
+    for queue in ("a", "b"):
+        project.python(SEND.format("project.add", queue))
+    out = project.run("-m", "liteq", "purge", "-A", "project", "-f", "-X", "b", "--json")
+    assert {"queues": ["a"], "purged": 1}.items() <= json.loads(out).items()
