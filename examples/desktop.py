@@ -19,8 +19,7 @@ from tkinter import Tk, ttk
 from urllib.parse import quote
 
 from liteq import LiteQ
-from liteq.model.message import Record
-from liteq.states import Phase
+from liteq.model.job import Job
 
 # A task that loses its process three times is usually the cause, and is set aside. Here it is not:
 # the user may kill this program any number of times.
@@ -87,26 +86,26 @@ def draw(self, place: str, size: int, path: str) -> str:
 
 def cancel(id: str) -> None:
     """End the job, whether it waits or runs."""
-    app.AsyncResult(id).revoke(terminate=True)
+    app.jobs.cancel([id], terminate=True)
 
 
 def again(id: str) -> None:
     """Go on with a job that was cancelled or has failed."""
-    app.dead_letters.retry([id])
+    app.jobs.retry([id])
 
 
 def clear(id: str) -> None:
     """Take a finished job off the list. The picture stays."""
-    app.AsyncResult(id).forget()
+    app.jobs.delete([id])
 
 
 SHOWN = {
-    Phase.READY: ("waiting", "Cancel", cancel),
-    Phase.RUNNING: ("drawing", "Cancel", cancel),
-    Phase.SUCCEEDED: ("done", "Clear", clear),
-    Phase.CANCELLED: ("cancelled", "Again", again),
-    Phase.FAILED: ("failed", "Again", again),
-    Phase.DEAD: ("failed", "Again", again),
+    "ready": ("waiting", "Cancel", cancel),
+    "running": ("drawing", "Cancel", cancel),
+    "succeeded": ("done", "Clear", clear),
+    "cancelled": ("cancelled", "Again", again),
+    "failed": ("failed", "Again", again),
+    "dead": ("failed", "Again", again),
 }
 
 
@@ -121,15 +120,14 @@ class Row(ttk.Frame):
         for part in (ttk.Label(self, text=place, width=12), self.bar, self.status, self.button):
             part.pack(side="left", padx=6, pady=4)
 
-    def show(self, record: Record) -> None:
+    def show(self, job: Job) -> None:
         """Show the job as it is in the store now."""
-        status, verb, act = SHOWN[record.phase]
+        status, verb, act = SHOWN[job.state]
         self.status["text"] = status
-        self.button.configure(text=verb, command=partial(act, record.message.id))
-        if record.phase is Phase.SUCCEEDED:
+        self.button.configure(text=verb, command=partial(act, job.id))
+        if job.state == "succeeded":
             self.bar["value"] = 1
-        elif record.reported:
-            progress = app.backend.value(record)
+        elif job.state == "running" and isinstance(progress := app.AsyncResult(job.id).info, dict):
             self.bar["value"] = progress["rows"] / progress["of"]
 
 
@@ -159,22 +157,22 @@ class Window:
     def tick(self) -> None:
         """Read the store, five times a second. It takes a millisecond."""
         self.root.after(200, self.tick)  # first, so that an error does not stop the timer
-        jobs = app.broker.listing(list(SHOWN), 1000, task=draw.name)
-        for id in self.rows.keys() - {record.message.id for record in jobs}:
+        jobs = app.jobs.list(state=SHOWN, task=draw.name, limit=1000)[::-1]
+        for id in self.rows.keys() - {job.id for job in jobs}:
             self.rows.pop(id).destroy()
-        for record in jobs:
-            if record.message.id not in self.rows:
-                place, *_ = app.backend.arguments(record)[0]
-                row = self.rows[record.message.id] = Row(self.jobs, place)
+        for job in jobs:
+            if job.id not in self.rows:
+                place, *_ = app.AsyncResult(job.id).args
+                row = self.rows[job.id] = Row(self.jobs, place)
                 row.pack(anchor="w")
-            self.rows[record.message.id].show(record)
+            self.rows[job.id].show(job)
         self.root.title(self.summary(jobs))
 
-    def summary(self, jobs: list[Record]) -> str:
+    def summary(self, jobs: list[Job]) -> str:
         """All jobs in one line: `58 %: 2 drawing, 1 waiting`."""
         if not jobs:
             return "No pictures"
-        counts = Counter(SHOWN[record.phase][0] for record in jobs)
+        counts = Counter(SHOWN[job.state][0] for job in jobs)
         progress = sum(row.bar["value"] for row in self.rows.values()) / len(jobs)
         return f"{progress:.0%}: " + ", ".join(f"{n} {status}" for status, n in counts.items())
 

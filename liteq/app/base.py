@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from ..schedules import BaseSchedule
     from ..worker import worker
     from ..worker.options import WorkerOptions
+    from .jobs import Jobs
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -332,6 +333,13 @@ class LiteQ:
     def control(self) -> Control:
         """Return the remote control: revoke and purge tasks, inspect workers."""
         return Control(self)
+
+    @property
+    def jobs(self) -> "Jobs":
+        """Return the tasks that were sent, to be listed, retried, cancelled and deleted."""
+        from .jobs import Jobs  # only tools use it
+
+        return Jobs(self)
 
     @property
     def dead_letters(self) -> DeadLetters:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ..model.search import Search
 from ..result.app import App
 from ..states import Phase
 from .inspect import Inspect
@@ -57,7 +58,7 @@ class Control:
 
     def revoke_by_name(self, name: str, *, terminate: bool = False) -> list[str]:
         """Revoke every unfinished task of that name; return their ids."""
-        return self._revoke_all(terminate, task=name)
+        return self._revoke_all(terminate, Search(task=name))
 
     def revoke_by_headers(
         self, headers: Mapping[str, Any], *, terminate: bool = False
@@ -69,7 +70,7 @@ class Control:
         ids: list[str] = []
         for name, value in headers.items():
             for each in value if isinstance(value, list | tuple | set) else [value]:
-                ids += self._revoke_all(terminate, headers={name: each})
+                ids += self._revoke_all(terminate, Search(headers={name: each}))
         return ids
 
     def revoke_by_stamped_headers(
@@ -89,12 +90,12 @@ class Control:
 
     discard_all = purge
 
-    def _revoke_all(self, terminate: bool, **which: Any) -> list[str]:
-        """Revoke the unfinished tasks that the store lists for `which`."""
+    def _revoke_all(self, terminate: bool, search: Search) -> list[str]:
+        """Revoke the unfinished tasks that `search` looks for."""
         seen: set[str] = set()  # running tasks stay in the listing
         revoked: list[str] = []
         while True:
-            found = self._app.broker.listing(_UNFINISHED, _BATCH + len(seen), **which)
+            found = self._app.broker.listing(_UNFINISHED, _BATCH + len(seen), search)
             fresh = [each.message.id for each in found if each.message.id not in seen]
             if not fresh:
                 return revoked

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..model.message import Record
+from ..model.search import Search
 from ..result import AsyncResult
 from ..result.app import App
 from ..states import Phase
@@ -31,7 +32,7 @@ class DeadLetters:
 
     def records(self, limit: int = _ALL, *, task: str | None = None) -> list[Record]:
         """Return the records of up to `limit` of them, oldest first; with `task`, of that name."""
-        return self._app.broker.listing([Phase.DEAD], limit, task=task)
+        return self._app.broker.listing([Phase.DEAD], limit, Search(task=task))
 
     def retry(self, ids: Iterable[Any] | None = None) -> list[str]:
         """Make them ready again, with all their retries; return their ids.

@@ -9,7 +9,7 @@ This module exports all types that a broker needs.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from ..exceptions import ConfigurationError, ImproperlyConfigured
@@ -17,6 +17,7 @@ from ..model.entry import Entry, Fired, Firing
 from ..model.graph import Graph, Group, Members, Place
 from ..model.message import Attempt, Delivery, Input, Message, Receipt, Record
 from ..model.outcome import Settlement
+from ..model.search import EVERYTHING, Search
 from ..serializers.base import Serializer
 from ..states import Phase
 from ..support.clock import Clock
@@ -384,17 +385,9 @@ class Broker(ABC):
 
     @abstractmethod
     def listing(
-        self,
-        phases: Sequence[Phase],
-        limit: int,
-        *,
-        task: str | None = None,
-        headers: Mapping[str, Any] | None = None,
+        self, phases: Sequence[Phase], limit: int, search: Search = EVERYTHING
     ) -> list[Record]:
-        """Return up to `limit` tasks in `phases`, oldest first.
-
-        With `task` only those of that name; with `headers` those that have one of them.
-        """
+        """Return up to `limit` tasks in `phases` that `search` looks for, in its order."""
 
     @abstractmethod
     def workers(self) -> list[WorkerInfo]:

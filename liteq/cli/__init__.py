@@ -25,6 +25,8 @@ COMMANDS = {
     "beat": "fire periodic tasks, and do nothing else",
     "status": "show who works and what waits",
     "call": "send a task by name",
+    "jobs": "list the tasks that were sent, and retry, cancel or delete them",
+    "why": "say why tasks wait, ended as they did, or ran more than once",
     "result": "show the result of a task",
     "graph": "show a workflow: its tasks, their states, what waits for what",
     "inspect": "show running, waiting and registered tasks",
@@ -126,6 +128,9 @@ def _parse(arguments: list[str]) -> Namespace:
         cure = f": {cure}" if cure else did_you_mean(command, known, "; see `liteq --help`")
         sys.exit(misused(f"there is no command {command!r}{cure}"))
     args, unknown = parser.parse_known_args(arguments)
+    if "words" in args:  # argparse ends a list of arguments at the first option after it
+        args.words += [each for each in unknown if not each.startswith("-")]
+        unknown = [each for each in unknown if each.startswith("-")]
     if unknown:
         own = commands[args.command]
         own.error(_unknown(unknown[0], own))

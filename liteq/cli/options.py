@@ -63,6 +63,14 @@ def names(text: str) -> list[str]:
     return found
 
 
+def header(text: str) -> dict[str, Any]:
+    """Parse the name and the value of a header."""
+    name, found, value = text.partition("=")
+    if not (name and found):
+        raise ArgumentTypeError(f"{text!r}: give NAME=VALUE")
+    return {name: value}
+
+
 def json_list(text: str) -> Any:
     """Parse a JSON list."""
     return _json(text, list, "a JSON list such as '[2, 3]'")

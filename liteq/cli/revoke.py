@@ -1,11 +1,10 @@
 """`liteq revoke`: cancel tasks by id, name or header."""
 
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from typing import Any
+from argparse import ArgumentParser, Namespace
 
 from .apps import app_of
 from .exits import FAILED, missing, misused
-from .options import add_json
+from .options import add_json, header
 from .output import say, say_json
 
 
@@ -14,7 +13,7 @@ def configure(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("ids", nargs="*", metavar="ID", help="tasks")
     add("--task", metavar="NAME", help="every unfinished task of this name")
-    add("--header", type=_header, metavar="NAME=VALUE", help="every one that has this header")
+    add("--header", type=header, metavar="NAME=VALUE", help="every one that has this header")
     add("--terminate", action="store_true", help="end those that run as well")
     add_json(parser)
 
@@ -36,10 +35,3 @@ def run(args: Namespace) -> int:
     unknown = [id for id in args.ids if id not in revoked]
     code = missing(f"{id} has finished, or is not known" for id in unknown)
     return code if revoked else FAILED
-
-
-def _header(text: str) -> dict[str, Any]:
-    name, found, value = text.partition("=")
-    if not (name and found):
-        raise ArgumentTypeError(f"{text!r}: give NAME=VALUE")
-    return {name: value}

@@ -21,6 +21,11 @@ _SHORTEST_KEY = 32
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
+def unverified(data: bytes) -> bytes:
+    """Return what may have been signed, without its signature: only to be shown."""
+    return data[len(SIGNED) + _SIZE :] if data.startswith(SIGNED) else data
+
+
 class Signer:
     """A signer with `key`, of at least 32 bytes. Raises ImproperlyConfigured for a shorter key."""
 

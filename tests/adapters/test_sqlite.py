@@ -21,6 +21,7 @@ from liteq.brokers.sqlite.statements import SQL, claim_sql, listing_sql
 from liteq.exceptions import BrokerCorrupt, BrokerUnavailable, ConfigurationError
 from liteq.model.message import Message, new_id
 from liteq.model.outcome import Policy
+from liteq.model.search import EVERYTHING
 from liteq.serializers import get
 from liteq.states import Phase
 from liteq.worker.rescue import rescue
@@ -103,11 +104,14 @@ def test_a_record_with_garbage_in_a_field_says_so(
     assert f"what is stored of this task cannot be read: its {field}" in str(bad.traceback)
 
 
-def test_dead_letters_are_listed_by_their_index(broker: SqliteBroker, path: Path) -> None:
+@pytest.mark.parametrize("newest", [False, True])
+def test_dead_letters_are_listed_by_their_index(
+    broker: SqliteBroker, path: Path, newest: bool
+) -> None:
     broker.counts()
-    values = {"task": None, "headers": None, "limit": 5}
+    values = {**EVERYTHING._asdict(), "limit": 5}
     with closing(sqlite3.connect(path)) as database:
-        query = f"explain query plan {listing_sql([Phase.DEAD])}"
+        query = f"explain query plan {listing_sql([Phase.DEAD], newest=newest)}"
         plan = [row[3] for row in database.execute(query, values)]
 
     assert any("INDEX task_dead" in step for step in plan), plan

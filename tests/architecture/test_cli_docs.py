@@ -5,10 +5,12 @@ from argparse import SUPPRESS
 
 import pytest
 
+from liteq.app.jobs import job_of
 from liteq.brokers.base import WorkerInfo
 from liteq.cli import COMMANDS, exits, make_parser
 from liteq.cli.celery_flags import ALIASES, ELSEWHERE, FLAGS
 from liteq.cli.inspect import VIEWS
+from liteq.cli.jobs import job_view
 from liteq.cli.views import View, task_view, worker_view
 from liteq.model.message import Message, Record
 from liteq.states import Phase
@@ -102,6 +104,10 @@ def test_the_views_of_inspect_are_those_on_the_page() -> None:
         (
             "Keys of a task",
             task_view(Record._make([MESSAGE, Phase.READY, 0, 0, None, 0.0, *NONE])),
+        ),
+        (
+            "Keys of a job",
+            job_view(job_of(Record._make([MESSAGE, Phase.READY, 0, 0, None, 0.0, *NONE]))),
         ),
         ("Keys of a worker", worker_view(WorkerInfo(1, "w", 1, "h", 0.0, 0.0, None, "{}"), 0.0)),
     ],

@@ -8,17 +8,16 @@ import os
 import socket
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import count
-from typing import Any
+from itertools import count, dropwhile, islice
 from weakref import WeakSet
 
 from ...model.entry import Entry, Fired, Firing
 from ...model.graph import ALONE, Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record
-from ...model.options import has_one_of
 from ...model.outcome import Settlement
+from ...model.search import EVERYTHING, Search
 from ...states import Phase
 from ...support.clock import Clock, system_clock
 from ..base import Broker, Claim, DecideRescue, QueueCount, Settled, ToTerminate, WorkerInfo
@@ -260,20 +259,16 @@ class MemoryBroker(Broker):
         return [QueueCount(*key, found[key]) for key in sorted(found)]
 
     def listing(
-        self,
-        phases: Sequence[Phase],
-        limit: int,
-        *,
-        task: str | None = None,
-        headers: Mapping[str, Any] | None = None,
+        self, phases: Sequence[Phase], limit: int, search: Search = EVERYTHING
     ) -> list[Record]:
         with self._lock:
-            found = self._tables.in_phases(*phases)
-        if task is not None:
-            found = [record for record in found if record.message.task == task]
-        if headers is not None:
-            found = [record for record in found if has_one_of(headers, record.message)]
-        return found[:limit]
+            found = list(self._tables.tasks.values())
+        if search.newest:
+            found.reverse()
+        if search.beyond is not None:
+            found = list(dropwhile(lambda record: record.message.id != search.beyond, found))[1:]
+        wanted = (each for each in found if each.phase in phases and search.fits(each))
+        return list(islice(wanted, limit))
 
     def workers(self) -> list[WorkerInfo]:
         with self._lock:

@@ -1,7 +1,7 @@
 """The verbs of the port on Redis. Each verb runs one script; `scripts/head.lua` names the keys."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
 from math import inf
@@ -12,6 +12,7 @@ from ...model.entry import Entry, Fired, Firing
 from ...model.graph import Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
 from ...model.outcome import Settlement
+from ...model.search import EVERYTHING, Search
 from ...serializers.signed import Signer
 from ...states import Phase
 from ...support.clock import Clock, system_clock
@@ -49,7 +50,7 @@ from .bulks import (
 from .checkup import find_faults, gather_facts, warn_of_risks
 from .clock import ServerClock
 from .deliveries import log_unusable, sort_out
-from .indexes import id_pages, ids_in, matches
+from .indexes import id_pages, ids_in
 from .inputs import read_group
 from .listeners import Subscription
 from .location import RedisLocation
@@ -282,19 +283,14 @@ class RedisBroker(Movable):
         return counts_of(self.server.execute("HGETALL", f"{self.location.prefix}:counts"))
 
     def listing(
-        self,
-        phases: Sequence[Phase],
-        limit: int,
-        *,
-        task: str | None = None,
-        headers: Mapping[str, Any] | None = None,
+        self, phases: Sequence[Phase], limit: int, search: Search = EVERYTHING
     ) -> list[Record]:
-        size = min(limit, _PAGE) if task is None and headers is None else _PAGE
+        size = max(min(limit, _PAGE) if search.fits_all else _PAGE, 1)
         found = (
             record
-            for ids in id_pages(self.server, phases, self._queues(), max(size, 1))
+            for ids in id_pages(self.server, phases, self._queues(), size, search)
             for record in self.fetch(ids)
-            if record and matches(record, phases, task, headers)
+            if record and record.phase in phases and search.fits(record)
         )
         return list(islice(found, limit))
 

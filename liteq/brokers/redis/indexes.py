@@ -5,13 +5,12 @@ members of an index. Only members of equal score are in that order there: of an 
 differ much, which is one of times, the oldest members are looked for.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from heapq import merge, nsmallest
+from collections.abc import Iterable, Iterator, Sequence
+from heapq import merge, nlargest, nsmallest
 from itertools import takewhile
-from typing import Any
+from typing import NamedTuple
 
-from ...model.message import Record
-from ...model.options import has_one_of
+from ...model.search import EVERYTHING, Search
 from ...states import Phase
 from .replies import text_of, texts_of
 from .server import Server
@@ -20,20 +19,43 @@ _STEP = 5000  # members that one script looks at, so that the server is never bu
 _SEQ = 14  # digits before the id in a member of an index
 
 
+class _Part(NamedTuple):
+    """How an index is read: `size` members at a time, from the one after `last` on."""
+
+    size: int
+    newest: bool
+    last: bytes  # empty: from the first member on
+
+    def goes_on(self, last: bytes) -> bool:
+        """Return whether the member `last` comes after the last one that was read.
+
+        It does not when another program has written members, which the server's locale may order
+        in another way.
+        """
+        return not self.last or (last < self.last if self.newest else last > self.last)
+
+
 def id_pages(
     server: Server,
     phases: Sequence[Phase],
     queues: Sequence[str],
     size: int,
+    search: Search = EVERYTHING,
     *,
     up_to: int | None = None,
 ) -> Iterator[list[str]]:
-    """Yield the ids of the tasks in `phases`, oldest first, `size` at a time.
+    """Yield the ids of the tasks in `phases`, in the order of `search`, `size` at a time.
 
     `up_to`: the last place in the order of sending. A task may have left its phase by the time its
-    id is yielded.
+    id is yielded. Nothing is yielded beyond an unknown task.
     """
-    members: Iterator[bytes] = merge(*_sources(server, phases, queues, size))
+    begin = b""
+    if search.beyond is not None:
+        begin = _member(server, search.beyond)
+        if not begin:
+            return
+    sources = _sources(server, phases, queues, _Part(size, search.newest, begin))
+    members: Iterator[bytes] = merge(*sources, reverse=search.newest)
     if up_to is not None:
         last_seq = b"%0*d" % (_SEQ, up_to)
         members = takewhile(lambda member: member[:_SEQ] <= last_seq, members)
@@ -58,38 +80,36 @@ def ids_in(server: Server, key: str) -> list[str]:
     return found
 
 
-def matches(
-    record: Record, phases: Sequence[Phase], task: str | None, headers: Mapping[str, Any] | None
-) -> bool:
-    """Return whether a record is in `phases`, of the name `task`, and has one of `headers`."""
-    if record.phase not in phases:
-        return False
-    if task is not None and record.message.task != task:
-        return False
-    return headers is None or has_one_of(headers, record.message)
+def _member(server: Server, id: str) -> bytes:
+    """Return the member of an index that stands for a task; empty for an unknown one."""
+    seq = server.execute("HGET", f"{server.location.prefix}:task:{id}", "seq")
+    try:
+        return b"%0*d%b" % (_SEQ, int(seq), id.encode())
+    except (TypeError, ValueError):
+        return b""
 
 
 def _sources(
-    server: Server, phases: Sequence[Phase], queues: Iterable[str], size: int
+    server: Server, phases: Sequence[Phase], queues: Iterable[str], part: _Part
 ) -> Iterator[Iterator[bytes]]:
     """Yield for each index, or part of one, its members in the order of sending."""
     prefix = server.location.prefix
     for phase in dict.fromkeys(phases):
         match phase:
             case Phase.WAITING:
-                yield _of_score(server, f"{prefix}:waiting", "0", size)
+                yield _of_score(server, f"{prefix}:waiting", "0", part)
             case Phase.SCHEDULED:
-                yield _oldest(server, f"{prefix}:scheduled", size)
+                yield _in_order(server, f"{prefix}:scheduled", part)
             case Phase.READY:
                 for queue in dict.fromkeys(queues):
                     key = f"{prefix}:ready:{queue}"
                     for score in _scores(server, key):
-                        yield _of_score(server, key, score, size)
+                        yield _of_score(server, key, score, part)
             case Phase.RUNNING:
                 for worker in server.execute("ZRANGE", f"{prefix}:workers", 0, -1):
-                    yield _of_score(server, f"{prefix}:running:{text_of(worker)}", "0", size)
+                    yield _of_score(server, f"{prefix}:running:{text_of(worker)}", "0", part)
             case _:
-                yield _oldest(server, f"{prefix}:ended:{int(phase)}", size)
+                yield _in_order(server, f"{prefix}:ended:{int(phase)}", part)
 
 
 def _scores(server: Server, key: str) -> Iterator[str]:
@@ -101,36 +121,36 @@ def _scores(server: Server, key: str) -> Iterator[str]:
         above = f"({score}"
 
 
-def _of_score(server: Server, key: str, score: str, size: int) -> Iterator[bytes]:
-    """Yield the members of one score, `size` at a time. Those that leave meanwhile do no harm."""
-    last = b""
-    while page := server.run("members_of_score", 0.0, key, score, last, size):
-        if page[-1] <= last:
-            return  # the server's locale has another order for what another program wrote
+def _of_score(server: Server, key: str, score: str, part: _Part) -> Iterator[bytes]:
+    """Yield the members of one score. Those that leave meanwhile do no harm."""
+    direction = "newest" if part.newest else "oldest"
+    while page := server.run("members_of_score", 0.0, key, score, part.last, part.size, direction):
+        if not part.goes_on(page[-1]):
+            return
         yield from page
-        last = page[-1]
+        part = part._replace(last=page[-1])
 
 
-def _oldest(server: Server, key: str, size: int) -> Iterator[bytes]:
+def _in_order(server: Server, key: str, part: _Part) -> Iterator[bytes]:
     """Yield the members of an index whose scores are times.
 
     All of it is looked at to find the first `size`, and again for more. Each time there are more of
     them, so that the whole of a million is looked at seven times, and not two thousand times.
     """
-    last = b""
-    while found := _oldest_after(server, key, last, size):
-        if found[-1] <= last:
-            return  # see `_of_score`
+    while found := _next_page(server, key, part):
+        if not part.goes_on(found[-1]):
+            return
         yield from found
-        last = found[-1]
-        size *= 4
+        part = part._replace(last=found[-1], size=part.size * 4)
 
 
-def _oldest_after(server: Server, key: str, last: bytes, size: int) -> list[bytes]:
-    """Return the `size` members that are next to the member `last` in the order of sending."""
+def _next_page(server: Server, key: str, part: _Part) -> list[bytes]:
+    """Return the members that come next in the order of sending."""
+    first = nlargest if part.newest else nsmallest
     found: list[bytes] = []
     for start in range(0, server.execute("ZCARD", key), _STEP):
-        before = found[-1] if len(found) == size else b""
-        bounds = (start, start + _STEP - 1, last, before)
-        found = nsmallest(size, found + server.run("members_between", 0.0, key, *bounds))
+        end = found[-1] if len(found) == part.size else b""
+        between = (end, part.last) if part.newest else (part.last, end)
+        bounds = (start, start + _STEP - 1, *between)
+        found = first(part.size, found + server.run("members_between", 0.0, key, *bounds))
     return found

@@ -6,19 +6,20 @@ A verb runs one transaction, or one query, in the session of the calling thread.
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import repeat
 from math import inf
 from sqlite3 import Connection
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ...exceptions import BrokerError, BrokerUnavailable
 from ...model.entry import Entry, Fired, Firing
 from ...model.graph import Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
 from ...model.outcome import Settlement
+from ...model.search import EVERYTHING, Search
 from ...states import Phase
 from ...support.clock import Clock
 from ..base import (
@@ -350,16 +351,12 @@ class SqliteBroker(Movable):
         return counts_of(self._session().read(SQL["counts"]))
 
     def listing(
-        self,
-        phases: Sequence[Phase],
-        limit: int,
-        *,
-        task: str | None = None,
-        headers: Mapping[str, Any] | None = None,
+        self, phases: Sequence[Phase], limit: int, search: Search = EVERYTHING
     ) -> list[Record]:
-        pairs = None if headers is None else json.dumps(list(headers.items()))
-        values = {"task": task, "headers": pairs, "limit": limit}
-        return list(map(record_of, self._session().read(listing_sql(phases), values)))
+        pairs = None if search.headers is None else json.dumps(list(search.headers.items()))
+        values = {**search._asdict(), "headers": pairs, "limit": limit}
+        sql = listing_sql(phases, newest=search.newest)
+        return list(map(record_of, self._session().read(sql, values)))
 
     def workers(self) -> list[WorkerInfo]:
         rows = map(WorkerRow._make, self._session().read(SQL["workers"]))

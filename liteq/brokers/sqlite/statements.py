@@ -70,8 +70,10 @@ def fetch_sql(ids: int) -> str:
     return SQL["fetch_many"].format(marks=",".join("?" * ids))
 
 
-def listing_sql(phases: Iterable[Phase]) -> str:
-    """Return `listing` for tasks in `phases`."""
+def listing_sql(phases: Iterable[Phase], *, newest: bool) -> str:
+    """Return `listing` for tasks in `phases`, the oldest or the newest first."""
     numbers = [str(int(phase)) for phase in phases]
     one = len(numbers) == 1
-    return SQL["listing"].format(phases=f"= {numbers[0]}" if one else f"in ({','.join(numbers)})")
+    wanted = f"= {numbers[0]}" if one else f"in ({','.join(numbers)})"
+    after, order = ("<", "desc") if newest else (">", "asc")
+    return SQL["listing"].format(phases=wanted, after=after, order=order)

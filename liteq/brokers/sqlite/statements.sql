@@ -414,9 +414,15 @@ with wanted (path, value) as materialized (
 {record}
 where t.phase {{phases}}
   and (:task is null or t.task = :task)
+  and (:queue is null or t.queue = :queue)
+  and (:worker is null or w.name = :worker)
+  and (:since is null or t.created >= :since)
+  and (:beyond is null or t.seq {{after}} (select seq from task where id = :beyond))
+  and (:text is null or instr(t.id, :text) or instr(t.task, :text)
+    or instr(t.traceback, :text) or instr(cast(t.payload as blob), cast(:text as blob)))
   and (:headers is null or json_valid(t.options)
     and exists (select 1 from wanted where json_extract(t.options, path) = value))
-order by t.seq limit :limit
+order by t.seq {{order}} limit :limit
 
 -- name: purge
 -- `:queues` is a JSON list of names; null for all queues.

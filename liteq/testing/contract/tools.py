@@ -1,5 +1,9 @@
 """The contract of `counts`, `listing` and `purge`, which tools use."""
 
+from typing import Any
+
+from ...brokers.base import Claim
+from ...model.search import Search
 from ...states import Phase
 from .harness import Harness, ids
 
@@ -62,7 +66,7 @@ class Tools(Harness):
         self.send("a", task="mine")
         self.send("b", task="other")
 
-        listed = self.broker.listing([Phase.READY], 10, task="mine")
+        listed = self.broker.listing([Phase.READY], 10, Search(task="mine"))
         assert [each.message.id for each in listed] == ["a"]
 
     def test_a_listing_can_be_limited_to_a_header(self) -> None:
@@ -72,7 +76,7 @@ class Tools(Harness):
         self.send("nothing")
 
         def listed(**headers: object) -> list[str]:
-            found = self.broker.listing([Phase.READY], 10, headers=headers)
+            found = self.broker.listing([Phase.READY], 10, Search(headers=headers))
             return [each.message.id for each in found]
 
         assert listed(**{"the customer": 7}) == ["number"]
@@ -80,6 +84,47 @@ class Tools(Harness):
         assert listed(city="Turin", **{"the customer": "7"}) == ["number", "text"]
         assert listed(town="Turin") == []
         assert listed() == []
+
+    def test_a_listing_can_be_limited_to_a_queue_a_worker_a_time_and_a_text(self) -> None:
+        self.send("a", queue="mail")
+        self.broker.claim(Claim(self.broker.register("other", "{}"), ("mail",), 1))
+        self.clock.advance(10.0)
+        later = self.clock()
+        self.send("b", task="project.add", payload=b'[["Turin"], {}]')
+        self.send("c")
+
+        def listed(**fields: Any) -> list[str]:
+            found = self.broker.listing(list(Phase), 10, Search(**fields))
+            return [each.message.id for each in found]
+
+        assert listed(queue="mail") == ["a"]
+        assert listed(worker="other") == ["a"]
+        assert listed(since=later) == ["b", "c"]
+        assert listed(text="Turin") == ["b"]
+        assert listed(text="project.a") == ["b"]
+        assert listed(text="c", since=later) == ["b", "c"]
+        assert listed(queue="mail", since=later) == []
+
+    def test_a_listing_can_have_the_newest_first_and_go_on_where_a_page_ended(self) -> None:
+        later = self.clock() + 5000
+        sent = [
+            self.message(f"t{n:03}", priority=n % 3, eta=later - n if n % 2 else None)
+            for n in range(300)
+        ]
+        self.broker.enqueue(sent)
+        running = self.claim(limit=50)
+        self.settle(*(self.success(each, keep_until=5000.0 - n) for n, each in enumerate(running)))
+        self.claim(limit=20)
+        names = [each.id for each in sent]
+
+        for newest, order in ((False, names), (True, names[::-1])):
+            pages: list[str] = []
+            search, last = Search(newest=newest), None
+            while page := self.broker.listing(list(Phase), 70, search._replace(beyond=last)):
+                pages += [each.message.id for each in page]
+                last = pages[-1]
+            assert pages == order
+            assert self.broker.listing(list(Phase), 9, search._replace(beyond="unknown")) == []
 
     def test_purging_drops_what_waits_to_be_run(self) -> None:
         self.finish("done")

@@ -1,0 +1,161 @@
+"""Sent tasks, to be looked at and acted on: `app.jobs`."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypedDict, Unpack
+
+from ..model.job import Job, phases_of
+from ..model.message import Record
+from ..model.search import Search
+from ..result.app import App
+from ..serializers.preview import preview, preview_call, preview_error
+from ..states import Phase
+from .why import why
+
+Ids = list[str]  # in the class below, `list` is its method
+_BATCH = 1000  # tasks that are listed, and changed, in one transaction
+
+
+class Filters(TypedDict, total=False):
+    """What jobs are looked for: those that fit each field that is given."""
+
+    state: str | Iterable[str] | None  # a phase in lower case, or a state of Celery
+    queue: str | None
+    task: str | None  # the name
+    worker: str | None  # the name of the worker that runs it, or ran it last
+    header: Mapping[str, Any] | None  # one of these
+    text: str | None  # in the id, the name, the encoded arguments or the traceback
+    since: datetime | float | None  # sent then (epoch seconds, or a date) or later
+
+
+class Jobs:
+    """The tasks in the store of `app`. No worker has to be running, and none is asked."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def list(
+        self, *, before: str | Job | None = None, limit: int = 50, **filters: Unpack[Filters]
+    ) -> list[Job]:
+        """Return up to `limit` jobs, the newest first.
+
+        `before`: the last job of the page before this one, or its id. Raises ValueError for an
+        unknown state.
+        """
+        beyond = before.id if isinstance(before, Job) else before
+        return [job_of(record) for record in self._records(filters, limit, beyond)]
+
+    def get(self, id: str) -> Job | None:
+        """Return the job `id`; None when the store does not know it."""
+        (record,) = self._app.broker.fetch([id])
+        return record and job_of(record)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return how many jobs there are, by queue and state."""
+        found: dict[str, dict[str, int]] = {}
+        for queue, phase, tasks in self._app.broker.counts():
+            found.setdefault(queue, {})[phase.name.lower()] = tasks
+        return found
+
+    def why(self, id: str) -> str:
+        """Return one sentence that says why a job waits, ended as it did, or ran more than once."""
+        return why(self._app, id)
+
+    def retry(self, ids: Iterable[str] | None = None, **filters: Unpack[Filters]) -> Ids:
+        """Run jobs again that ended without success, with all their retries; return their ids."""
+        found = self._wanted(ids, filters, _UNSUCCESSFUL)
+        return [id for batch in found for id in self._app.broker.revive(batch)]
+
+    def cancel(
+        self,
+        ids: Iterable[str] | None = None,
+        *,
+        terminate: bool = False,
+        **filters: Unpack[Filters],
+    ) -> Ids:
+        """Revoke jobs that have not ended, as `app.control.revoke` does; return their ids."""
+        found = self._wanted(ids, filters, [phase for phase in Phase if not phase.final])
+        keep = self._app.conf.result_expires or None
+        cancel = self._app.broker.cancel
+        return [id for batch in found for id in cancel(batch, keep, terminate=terminate)]
+
+    def delete(self, ids: Iterable[str] | None = None, **filters: Unpack[Filters]) -> int:
+        """Delete jobs that have ended, with their results; return how many.
+
+        One whose result another task still needs stays.
+        """
+        found = self._wanted(ids, filters, [phase for phase in Phase if phase.final])
+        return sum(self._app.broker.forget(batch) for batch in found)
+
+    def _records(self, filters: Filters, limit: int, beyond: str | None) -> Sequence[Record]:
+        search = _search(filters)._replace(newest=True, beyond=beyond)
+        phases = phases_of(filters.get("state"))
+        return self._app.broker.listing(phases, limit, search)
+
+    def _wanted(
+        self, ids: Iterable[str] | None, filters: Filters, phases: Sequence[Phase]
+    ) -> Iterable[Ids]:
+        """Yield the ids of jobs in `phases`, in batches: those of `ids`, or all that fit.
+
+        Raises TypeError when neither is given: then all would be meant.
+        """
+        if (ids is None) == (not filters):
+            raise TypeError("give either the ids of jobs, or what they have in common: state=...")
+        if ids is not None:
+            yield [ids] if isinstance(ids, str) else [*ids]
+            return
+        wanted = [phase for phase in phases_of(filters.get("state")) if phase in phases]
+        search, listing = _search(filters), self._app.broker.listing
+        # All of a batch is listed before any of it is changed; the next one begins behind it.
+        found = listing(wanted, _BATCH, search)
+        while found:
+            following = listing(wanted, _BATCH, search._replace(beyond=found[-1].message.id))
+            yield [record.message.id for record in found]
+            found = following
+
+
+def job_of(record: Record) -> Job:
+    """Return the job of a record."""
+    message = record.message
+    succeeded = record.phase is Phase.SUCCEEDED
+    return Job(
+        id=message.id,
+        task=message.task,
+        state=record.phase.name.lower(),
+        queue=message.queue,
+        args=preview_call(message.payload, message.serializer),
+        priority=message.priority,
+        retries=message.retries,
+        lost=record.lost,
+        worker=record.worker,
+        sent=record.created,
+        eta=message.eta,
+        expires=message.expires,
+        started=record.started,
+        finished=record.finished,
+        result=preview(record.result, record.result_serializer) if succeeded else None,
+        error=_error(record),
+        traceback=record.traceback,
+    )
+
+
+def _error(record: Record) -> str | None:
+    if not record.phase.final or record.phase is Phase.SUCCEEDED:
+        return None
+    last = (record.traceback or "").rstrip().rpartition("\n")[2]
+    return preview_error(record.result, record.result_serializer) or last or None
+
+
+_UNSUCCESSFUL = [phase for phase in Phase if phase.final and phase is not Phase.SUCCEEDED]
+
+
+def _search(filters: Filters) -> Search:
+    since = filters.get("since")
+    return Search(
+        task=filters.get("task"),
+        queue=filters.get("queue"),
+        worker=filters.get("worker"),
+        headers=filters.get("header"),
+        text=filters.get("text"),
+        since=since.timestamp() if isinstance(since, datetime) else since,
+    )

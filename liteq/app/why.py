@@ -1,0 +1,87 @@
+"""One sentence that says why a task is as it is."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from ..brokers.base import WorkerInfo
+from ..model.message import Attempt, Record
+from ..result.app import App
+from ..serializers.preview import preview_error
+from ..states import Phase
+from .inspect import facts_of
+
+
+def why(app: App, id: str) -> str:
+    """Return why the task `id` waits, ended as it did, or ran more than once."""
+    (record,) = app.broker.fetch([id])
+    if record is None:
+        return f"{app.broker.url} knows no task {id}: never sent there, or deleted since"
+    return _reason(app, record) + _earlier(app.broker.attempts(id))
+
+
+def _reason(app: App, record: Record) -> str:
+    match record.phase:
+        case Phase.WAITING:
+            kind = "the group" if record.barrier else "the task"
+            return f"it waits for the end of {kind} {record.waits}"
+        case Phase.SCHEDULED:
+            what = "its next attempt" if record.message.retries else "its time"
+            return f"it waits for {what}, {_moment(record.message.eta)}"
+        case Phase.READY:
+            return _unclaimed(record, app.broker.workers())
+        case Phase.RUNNING:
+            return f"{record.worker} has claimed it, {_moment(record.started)}"
+        case Phase.SUCCEEDED:
+            return f"{record.worker} ran it, and it succeeded"
+        case Phase.CANCELLED:
+            return "it was revoked"
+        case Phase.EXPIRED:
+            return f"it was not started before it expired, {_moment(record.message.expires)}"
+        case Phase.SKIPPED:
+            return f"the task {record.woken_by}, which it depends on, failed"
+        case Phase.FAILED | Phase.DEAD:
+            return _failed(record)
+        case _:
+            return "its phase is none that this version of liteq knows"
+
+
+def _unclaimed(record: Record, workers: Iterable[WorkerInfo]) -> str:
+    """Return why no worker has claimed a task that is ready."""
+    queue, name = record.message.queue, record.message.task
+    facts = [(worker.name, facts_of(worker)) for worker in workers]
+    serving = [(who, info) for who, info in facts if queue in (info.get("queues") or ())]
+    if not serving:
+        return f"no worker that is up serves the queue {queue!r}"
+    able = [who for who, info in serving if name in (info.get("tasks") or ())]
+    if not able:
+        return f"no worker of the queue {queue!r} knows the task {name!r}"
+    return f"it waits in the queue {queue!r} for a free slot of {', '.join(able)}"
+
+
+def _failed(record: Record) -> str:
+    last = (record.traceback or "").rstrip().rpartition("\n")[2]
+    error = preview_error(record.result, record.result_serializer) or last
+    what = "it was set aside" if record.phase is Phase.DEAD else "it failed"
+    return f"{what}: {error}" if error else what
+
+
+def _earlier(attempts: Iterable[Attempt]) -> str:
+    """Return how its earlier attempts ended, if it had any."""
+    ended = [each for each in attempts if each.outcome in ("retry", "lost", "requeued")]
+    if not ended:
+        return ""
+    last = ended[-1]
+    words = {"retry": "was to be retried", "lost": "lost its process", "requeued": "was given back"}
+    error = (last.error or "").rstrip().rpartition("\n")[2]
+    times = "once before" if len(ended) == 1 else f"{len(ended)} times before"
+    reason = f" ({error})" if error else ""
+    return f"; it was started {times}: the last attempt {words[last.outcome]}{reason}"
+
+
+def _moment(seconds: float | None) -> str:
+    if seconds is None:
+        return "not known"
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(" ", "seconds")
+    except (OverflowError, ValueError, OSError):  # beyond the years that Python knows
+        return f"{seconds:g}"

@@ -1,0 +1,181 @@
+"""`liteq jobs`: list the tasks that were sent, and act on them.
+
+To add an action: a function that returns the exit code, and its line in `ACTIONS`.
+"""
+
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from ..app import LiteQ
+from ..app.jobs import Filters
+from ..model.job import Job, phases_of
+from ..support.nearest import did_you_mean
+from .apps import app_of
+from .exits import FAILED, OK, missing, misused
+from .options import add_json, add_limit, header, names
+from .output import clip, moment, say, say_json, show, table
+from .views import View
+
+_COLUMNS = ("ID", "TASK", "STATE", "QUEUE", "SENT", "SECONDS", "ARGUMENTS", "RESULT OR ERROR")
+_WIDTH = 60  # characters of arguments, and of a result, in the table
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Add the options."""
+    add = parser.add_argument
+    what = f"{', '.join(ACTIONS)}; list unless given"
+    add("words", nargs="*", default=[], metavar="WHAT ID", help=what)
+    add("-s", "--state", type=_states, metavar="NAMES", help="in these states, such as failed,dead")
+    add("-Q", "--queue", metavar="NAME", help="in this queue")
+    add("--task", metavar="NAME", help="of this task")
+    add("--worker", metavar="NAME", help="that this worker runs, or ran last")
+    add("--header", type=header, metavar="NAME=VALUE", help="with this header")
+    add("--text", help="with this in the id, name, arguments or traceback")
+    add("--since", type=_since, metavar="WHEN", help="sent then or later: 90m, 2h, 1d or ISO 8601")
+    add("--before", metavar="ID", help="sent before this one: the next page")
+    add("--ids", action="store_true", dest="only_ids", help="print the ids, and nothing else")
+    add_json(parser)
+    add_limit(parser, 50, "jobs to list")
+
+
+def run(args: Namespace) -> int:
+    """Run the action; return FAILED when it has met none of the jobs."""
+    args.what, *args.ids = args.words or ["list"]
+    if args.what not in ACTIONS:
+        return misused(f"there is no jobs {args.what}{did_you_mean(args.what, ACTIONS)}")
+    return ACTIONS[args.what](app_of(args), args)
+
+
+def _list(app: LiteQ, args: Namespace) -> int:
+    if args.ids:
+        return misused("jobs list takes options and no ids: see jobs show")
+    jobs = app.jobs.list(before=args.before, limit=args.limit + 1, **_filters(app, args))
+    shown, more = jobs[: args.limit], len(jobs) > args.limit
+    if args.only_ids:
+        say(*(job.id for job in shown))
+        return OK
+    document = {"store": app.broker.url, "jobs": [job_view(job) for job in shown], "more": more}
+    lines = table([_COLUMNS, *map(_row, shown)]) if shown else ["no such jobs"]
+    show(document, lines, as_json=args.json)
+    return OK
+
+
+def _show(app: LiteQ, args: Namespace) -> int:
+    if not args.ids:
+        return misused("jobs show takes the ids of jobs")
+    jobs = {id: app.jobs.get(id) for id in args.ids}
+    views = [{**job_view(job), "why": app.jobs.why(job.id)} for job in jobs.values() if job]
+    if args.json:
+        say_json({"store": app.broker.url, "jobs": views})
+    else:
+        for view in views:
+            text = view.pop("traceback")
+            say(*(f"{key}: {value}" for key, value in view.items() if value not in (None, "")))
+            say(*(f"    {line}" for line in (text or "").splitlines()), "")
+    return missing(f"{app.broker.url} knows no job {id}" for id, job in jobs.items() if not job)
+
+
+def _retry(app: LiteQ, args: Namespace) -> int:
+    return _act(app, args, app.jobs.retry, "is ready again", "retried")
+
+
+def _cancel(app: LiteQ, args: Namespace) -> int:
+    return _act(app, args, app.jobs.cancel, "is revoked", "cancelled")
+
+
+def _delete(app: LiteQ, args: Namespace) -> int:
+    if not _chosen(app, args):
+        return misused("jobs delete takes ids, or options that say which")
+    deleted = app.jobs.delete(**_chosen(app, args))
+    if args.json:
+        say_json({"store": app.broker.url, "deleted": deleted})
+    else:
+        say(f"deleted {deleted} {'job' if deleted == 1 else 'jobs'}")
+    return OK if deleted else FAILED
+
+
+ACTIONS: dict[str, Callable[[LiteQ, Namespace], int]] = {
+    "list": _list,
+    "show": _show,
+    "retry": _retry,
+    "cancel": _cancel,
+    "delete": _delete,
+}
+
+
+def _act(app: LiteQ, args: Namespace, change: Callable[..., list[str]], done: str, key: str) -> int:
+    """Change the jobs that `args` chooses; print which were."""
+    chosen = _chosen(app, args)
+    if not chosen:
+        return misused(f"jobs {args.what} takes ids, or options that say which")
+    changed = change(**chosen)
+    if args.json:
+        say_json({"store": app.broker.url, key: changed})
+    else:
+        say(*(f"{id} {done}" for id in changed))
+    unmet = [id for id in args.ids if id not in changed]
+    code = missing(f"{id} is not known, or its state does not allow it" for id in unmet)
+    return code if changed else FAILED
+
+
+def _chosen(app: LiteQ, args: Namespace) -> dict[str, Any]:
+    """Return the jobs that are meant: ids, or what they have in common."""
+    filters = _filters(app, args)
+    return {"ids": args.ids} if args.ids else dict(filters)
+
+
+def _filters(app: LiteQ, args: Namespace) -> Filters:
+    since = args.since
+    given = {
+        "state": args.state,
+        "queue": args.queue,
+        "task": args.task,
+        "worker": args.worker,
+        "header": args.header,
+        "text": args.text,
+        "since": app.broker.clock() - since if isinstance(since, float) else since,
+    }
+    found: Any = {name: value for name, value in given.items() if value is not None}
+    filters: Filters = found
+    return filters
+
+
+def job_view(job: Job) -> View:
+    """Return the view of a job."""
+    times = ("sent", "eta", "expires", "started", "finished")
+    return {**job._asdict(), **{name: moment(getattr(job, name)) for name in times}}
+
+
+def _row(job: Job) -> tuple[object, ...]:
+    runtime = None if job.runtime is None else f"{job.runtime:.3g}"
+    end = job.error if job.error is not None else job.result
+    when = (moment(job.sent) or "").partition(".")[0]
+    return (
+        job.id, job.task, job.state, job.queue, when, runtime,
+        clip(job.args, _WIDTH), end and clip(end, _WIDTH),
+    )  # fmt: skip
+
+
+def _states(text: str) -> list[str]:
+    """Parse states, separated by commas."""
+    found = names(text)
+    try:
+        phases_of(found)
+    except ValueError as exc:
+        raise ArgumentTypeError(str(exc)) from exc
+    return found
+
+
+def _since(text: str) -> float | datetime:
+    """Parse a time span before now, in seconds, or a moment."""
+    try:
+        return float(text[:-1]) * _UNITS[text[-1:]]
+    except (KeyError, ValueError):
+        pass
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as exc:
+        raise ArgumentTypeError(f"{text!r}: give 90s, 30m, 2h, 1d, or 2030-01-31T18:00") from exc
