@@ -87,7 +87,8 @@ def main(call: dict[str, Any]) -> None:
     os.dup2(null, 0)  # a task that reads standard input finds it empty
     os.close(null)
     mark_as_child()  # before anything of the program is imported
-    load(call["function"])(_receive_socket(call["socket"]), call["setup"])
+    with _receive_socket(call["socket"]) as stream:
+        load(call["function"])(stream, call["setup"])
 
 
 def _interpreter() -> tuple[str, dict[str, str] | None]:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -121,3 +122,19 @@ def test_a_notifier_that_was_closed_opens_nothing(runtime: Path) -> None:
     notifier.notify([listener.address])
     assert not listener.wait(0.0)
     listener.close()
+
+
+def test_a_notifier_that_nobody_closes_is_closed_in_silence(
+    runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", errors.append)
+    listener = SocketListener(lambda: False, lambda address: None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        notifier = Notifier()
+        notifier.notify([listener.address])
+        assert listener.wait(5.0)
+        del notifier  # as when the parts of a broker in a cycle are finalized in any order
+    listener.close()
+    assert errors == []

@@ -75,6 +75,16 @@ class SocketListener(forks.ForkAware, Listener):
         self._socket.close()  # a forked child must not receive what is sent to its parent
 
 
+class _Unbound(socket.socket):
+    """A socket to send from. It is closed in silence, should it be finalized before its owner.
+
+    That happens when nobody closes a broker that is a part of a cycle.
+    """
+
+    def __del__(self) -> None:
+        self.close()
+
+
 class Notifier:
     """The sockets by which one thread notifies listeners of other processes."""
 
@@ -98,13 +108,13 @@ class Notifier:
 
     def _local(self) -> socket.socket:
         if self._unix is None:
-            self._unix = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            self._unix = _Unbound(socket.AF_UNIX, socket.SOCK_DGRAM)
             self._unix.setblocking(False)
         return self._unix
 
     def _loopback(self) -> socket.socket:
         if self._inet is None:
-            self._inet = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self._inet = _Unbound(socket.AF_INET, socket.SOCK_DGRAM)
             self._inet.setblocking(False)
         return self._inet
 
