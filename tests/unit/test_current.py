@@ -4,6 +4,7 @@ import pickle
 import threading
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -130,6 +131,29 @@ def test_a_proxy_can_be_written_to() -> None:
 
     assert app.main == "renamed"
     assert "conf" in dir(current_app)
+
+
+def test_a_method_of_a_shared_task_can_be_patched_and_restored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = make("one")
+
+    @shared_task
+    def send(n: int) -> int:
+        return n
+
+    with mock.patch.object(send, "delay") as delay:
+        send.delay(3)
+    with monkeypatch.context() as patch:
+        patch.setattr(send, "delay", lambda n: -n)
+        assert send.delay(4) == -4  # type: ignore[comparison-overlap]
+    with monkeypatch.context() as patch:
+        patch.setattr(current_app, "main", "patched")
+        assert app.main == "patched"
+
+    delay.assert_called_once_with(3)
+    assert app.main == "one"
+    assert send.delay(5).id
 
 
 def test_an_app_without_references_is_not_kept_alive() -> None:
