@@ -41,10 +41,11 @@ from ..task import Task
 from .control import Control
 from .dead_letters import DeadLetters
 from .discovery import Discovery, Packages, import_named
+from .duplicates import keeps
 from .mainscript import NAME as SCRIPT
 from .mainscript import only_definitions
 from .reference import calling_module, refer_to
-from .registry import Registry, apply_settings, task_class, task_of
+from .registry import Registry, apply_settings, check_attributes, task_class, task_of
 from .sender import Sender
 from .store import backend_of, broker_of, check_result_backend
 
@@ -171,8 +172,9 @@ class LiteQ:
         """Make a function a task: `@app.task`, or `@app.task(queue="mail", max_retries=5)`.
 
         `name`: instead of `module.function`. `bind`: pass the task itself as first argument.
-        `base`: its class. Other options are attributes of `Task`. If the name is taken, the task
-        that has it is returned. Raises ImproperlyConfigured for an unknown option.
+        `base`: its class. Other options become attributes of the task. If the name is taken, the
+        task that has it is returned, with a warning if its function is another one; at a prompt
+        and in a notebook the new one replaces it. Raises ImproperlyConfigured for a wrong option.
         """
         if function is None:
             return lambda function: self._task(function, **options)
@@ -186,22 +188,26 @@ class LiteQ:
         **options: Any,
     ) -> Task[..., Any]:
         name = name or self.gen_task_name(function.__name__, function.__module__)
-        if name not in self._registry:
+        known = self._registry.get(name)
+        if known is None or not keeps(known, function):
+            self._registry.pop(name, None)
             self.register_task(task_of(function, name, base or self.Task, **options))
         return self._registry[name]
 
     def register_task(self, task: Task[P, R] | type[Task[P, R]]) -> Task[P, R]:
         """Make `task`, an instance or a class, a task of this app; return the instance.
 
-        Raises InvalidTaskError for a name that is not printable.
+        Raises InvalidTaskError for a name that is not printable, ImproperlyConfigured for an
+        attribute that cannot have its value.
         """
         instance = task() if isinstance(task, type) else task
         kind = type(instance)
         instance.name = instance.name or self.gen_task_name(kind.__name__, kind.__module__)
         check_name("task name", instance.name)
+        check_attributes(instance)
         instance.app = self
         instance.bind(self)
-        self._registry[instance.name] = instance
+        self._registry.add(instance)
         if self._finalized:
             apply_settings(instance, self.conf)
         return instance

@@ -2,14 +2,16 @@
 
 import warnings
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from ..canvas.builtins import PREFIX
 from ..config import Config
 from ..exceptions import ImproperlyConfigured, NotRegistered
-from ..support.nearest import did_you_mean
+from ..support.nearest import did_you_mean, nearest
 from ..support.plugins import load
 from ..task import HOOKS, Task
+from .duplicates import warn_of_replaced
 
 OPTIONS = (
     "acks_late",
@@ -47,17 +49,29 @@ RETRY_OPTIONS = (
     "retry_backoff_max",
     "retry_jitter",
 )
+EXCEPTIONS = ("autoretry_for", "dont_autoretry_for", "throws")
+"""Options that are classes of exceptions."""
+
+_QUEUES_ONLY = "liteq has queues only: set `queue`"
+_NO_PARTS = "the worker cannot be assembled from other parts"
 _MEANINGLESS = {
+    "Request": _NO_PARTS,
+    "Strategy": _NO_PARTS,
     "acks_on_failure_or_timeout": "a task that failed is finished",
+    "backend": "results are kept in the broker's own store",
     "compression": "payloads are not compressed",
+    "delivery_mode": _QUEUES_ONLY,
+    "exchange": _QUEUES_ONLY,
     "lazy": "tasks are made where they are defined",
     "rate_limit": "there are no rate limits yet",
     "reject_on_worker_lost": "a task whose process died runs again, unless acks_late=False",
+    "routing_key": _QUEUES_ONLY,
     "send_events": "there are no events",
     "shared": "liteq.shared_task is for that",
     "trail": "subtasks are not recorded yet",
 }
 _SHOWN = 10  # names in an error
+_CLOSE = 0.8  # a letter or two wrong: other names are a program's own attributes
 _COROUTINE = 0x80  # a flag of code objects
 _BASES = frozenset(Task.__mro__)
 
@@ -67,6 +81,12 @@ class Registry(dict[str, Task[..., Any]]):
 
     def __missing__(self, name: str) -> Task[..., Any]:
         raise NotRegistered(self.unknown(name))
+
+    def add(self, task: Task[..., Any]) -> None:
+        """Add `task` under its name, with a warning if it replaces a different one."""
+        if task.name in self:
+            warn_of_replaced(self[task.name], task)
+        self[task.name] = task
 
     def names(self) -> list[str]:
         """Return the names in order, without those of the tasks that every app has."""
@@ -91,12 +111,12 @@ def task_of(
 ) -> Task[..., Any]:
     """Return a task that runs `function`; with `bind`, the task itself is its first argument.
 
-    Raises ImproperlyConfigured for an option that neither liteq nor `base` knows.
+    Raises ImproperlyConfigured for an option that would replace a method of tasks.
     """
     if getattr(getattr(function, "__code__", None), "co_flags", 0) & _COROUTINE:
         raise ImproperlyConfigured(f"task {name}: `async def` is not supported yet")
     for option in options:
-        check_option(name, option, base)
+        check_option(name, option)
     attributes = {
         "name": name,
         "run": function if bind else staticmethod(function),
@@ -112,8 +132,11 @@ def task_of(
     return task
 
 
-def check_option(task: str, option: str, base: type[Task[..., Any]]) -> None:
-    """Raise ImproperlyConfigured unless `option` is one that a task of `base` has."""
+def check_option(task: str, option: str) -> None:
+    """Warn of an `option` that does nothing here.
+
+    Raises ImproperlyConfigured if it would replace a method, or another part, of all tasks.
+    """
     if option in OPTIONS:
         return
     if option in _MEANINGLESS:
@@ -121,10 +144,70 @@ def check_option(task: str, option: str, base: type[Task[..., Any]]) -> None:
             f"task {task}: the option {option!r} does nothing in liteq: {_MEANINGLESS[option]}",
             stacklevel=5,
         )
-    elif not hasattr(base, option) or hasattr(Task, option):
-        known = ("name", "bind", "base", *OPTIONS)
-        hint = did_you_mean(option, known, f"; {base.__name__} has no such attribute")
-        raise ImproperlyConfigured(f"task {task}: there is no option {option!r}{hint}")
+    elif hasattr(Task, option):
+        raise ImproperlyConfigured(
+            f"task {task}: {option!r} cannot be an option, as tasks have a method or an attribute "
+            f"of that name: give it another name, or define it in a class and use base="
+        )
+
+
+def check_attributes(task: Task[..., Any]) -> None:
+    """Make tuples of the exceptions of `task`; warn of attributes that look like misspelt options.
+
+    Raises ImproperlyConfigured for exceptions that are none.
+    """
+    _make_tuples(task)
+    for kind in type(task).__mro__:
+        for name, value in vars(kind).items() if kind not in _BASES else ():
+            if near := _near(name, value):
+                where = f"task {task.name}" if kind is type(task) else kind.__qualname__
+                warnings.warn(
+                    f"{where}: {name!r} is no option of liteq, and only an attribute of the task; "
+                    f"did you mean {near!r}?",
+                    stacklevel=5,
+                )
+
+
+def _make_tuples(task: Task[..., Any]) -> None:
+    """Turn options of `task` that are classes of exceptions into tuples, where they are none."""
+    for option in EXCEPTIONS:
+        found = _exceptions(task, option)
+        if found != getattr(task, option):
+            setattr(task, option, found)
+
+
+def _exceptions(task: Task[..., Any], option: str) -> tuple[type[BaseException], ...]:
+    """Return the classes of exceptions in an option of `task`: one, or some, also in tuples."""
+    given = getattr(task, option)
+    found: list[type[BaseException]] = []
+    waiting = [given]
+    while waiting:
+        each = waiting.pop(0)
+        if isinstance(each, type) and issubclass(each, BaseException):
+            found.append(each)
+        elif isinstance(each, list | tuple | set | frozenset):
+            waiting[:0] = each
+        else:
+            raise ImproperlyConfigured(
+                f"task {task.name}: {option} is {given!r:.200}, but must be a class of exceptions, "
+                "or a tuple of them"
+            )
+    return tuple(found)
+
+
+def _near(name: str, value: Any) -> str | None:
+    """Return the option that an attribute of this name may mean; a function can only be a hook."""
+    if name.startswith("_") or name in _MEANINGLESS or hasattr(Task, name):
+        return None
+    if isinstance(value, property):
+        return None
+    is_function = callable(value) and not isinstance(value, type)
+    return _nearest_of(HOOKS if is_function else OPTIONS, name)
+
+
+@cache
+def _nearest_of(known: tuple[str, ...], name: str) -> str | None:
+    return nearest(name, known, _CLOSE)
 
 
 def task_class(given: type[Task[..., Any]] | str) -> type[Task[..., Any]]:
@@ -138,10 +221,11 @@ def task_class(given: type[Task[..., Any]] | str) -> type[Task[..., Any]]:
 def apply_settings(task: Task[..., Any], conf: Config) -> None:
     """Set the options of `task` that `task_retry_policy` and `task_annotations` give it.
 
-    Raises ImproperlyConfigured for an option that does not exist.
+    Raises ImproperlyConfigured for an option that does not exist, or cannot have its value.
     """
     _apply_retry_policy(task, conf.task_retry_policy)
     _annotate(task, conf.task_annotations)
+    _make_tuples(task)
 
 
 def _apply_retry_policy(task: Task[..., Any], policy: Mapping[str, Any]) -> None:
@@ -161,5 +245,5 @@ def _annotate(task: Task[..., Any], annotations: Any) -> None:
     for rules in annotations if isinstance(annotations, list | tuple) else (annotations or {},):
         for name in ("*", task.name):
             for option, value in rules.get(name, {}).items():
-                check_option(task.name, option, type(task))
+                check_option(task.name, option)
                 setattr(task, option, value)

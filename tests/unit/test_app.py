@@ -17,6 +17,7 @@ from liteq.exceptions import ImproperlyConfigured, InvalidTaskError, NotRegister
 from liteq.testing import ManualClock, MemoryBroker, drain
 from liteq.worker.options import WorkerOptions
 from liteq.worker.worker import Worker
+from tests.unit.conftest import make_task
 
 
 @pytest.fixture
@@ -225,11 +226,90 @@ def test_naming_can_be_overridden() -> None:
     assert Mine(set_as_current=False).task(job).name == "JOB"
 
 
-def test_a_name_that_is_taken_returns_the_task_that_has_it(app: LiteQ) -> None:
+def test_a_second_function_of_a_name_warns_where_both_are_and_the_first_one_runs(
+    app: LiteQ,
+) -> None:
     first = app.task(name="job")(lambda: 1)
-    second = app.task(name="job")(lambda: 2)
+    with pytest.warns(UserWarning, match=r"task 'job'.*test_app.py:\d+.*test_app.py:\d+") as heard:
+        second = app.task(name="job")(lambda: 2)
 
     assert second is first
+    assert heard[0].filename == __file__
+
+
+def test_functions_of_one_decorator_are_told_apart_by_what_they_are_around(app: LiteQ) -> None:
+    def logged(function: Any) -> Any:
+        def inner() -> Any:
+            return function()
+
+        return inner
+
+    def scaler(factor: int) -> Any:
+        def scale(x: int) -> int:
+            return x * factor
+
+        return scale
+
+    app.task(logged(test_settings_are_keywords))
+    with pytest.warns(UserWarning, match=r"inner.*test_settings_are_.*inner.*quiet"):
+        app.task(logged(quiet))
+    app.task(scaler(4))
+    with pytest.warns(UserWarning, match="scale"):
+        app.task(scaler(5))
+
+
+def test_a_module_that_is_imported_twice_registers_its_tasks_without_a_warning(
+    app: LiteQ, tmp_path: Path
+) -> None:
+    path = tmp_path / "twice.py"
+    path.write_text(
+        "class Cache: ...\n"
+        "cache = Cache()\n"
+        "def cached(function):\n"
+        "    kept = Cache()\n"
+        "    def inner():\n"
+        "        return function(), kept\n"
+        "    return inner\n"
+        "def one(): ...\n"
+        "two = cached(one)\n"
+    )
+    code = compile(path.read_text(), str(path), "exec")
+
+    for name in ("twice", "package.twice"):
+        names: dict[str, Any] = {"__name__": name}
+        exec(code, names)
+        for function in ("one", "two"):
+            app.task(name=function)(names[function])
+
+    assert {"one", "two"} <= set(app.tasks)
+
+
+def test_at_a_prompt_a_function_that_is_defined_again_replaces_the_task(
+    app: LiteQ, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "__main__", types.ModuleType("__main__"))
+    names: dict[str, Any] = {"__name__": "__main__", "app": app}
+    for value in (1, 2):
+        exec(f"@app.task\ndef job():\n    return {value}", names)
+
+    result = names["job"].delay()
+    drain(app)
+
+    assert result.get(timeout=0) == 2
+
+
+def test_a_class_that_takes_the_name_of_another_task_warns(app: LiteQ) -> None:
+    class Job(Task[..., int]):
+        name = "job"
+
+        def run(self) -> int:
+            return 2
+
+    app.task(name="job")(lambda: 1)
+    with pytest.warns(UserWarning, match=r"registered as 'job'.*Job.run .* replaces .*lambda"):
+        app.register_task(Job)
+
+    assert app.tasks["job"]() == 2
 
 
 def test_a_name_must_be_printable(app: LiteQ) -> None:
@@ -248,11 +328,78 @@ def test_options_become_attributes(app: LiteQ) -> None:
     assert (task.queue, task.max_retries, set(task.hooks)) == ("mail", 5, {"on_failure"})
 
 
-def test_an_unknown_option_raises_with_the_nearest_name(app: LiteQ) -> None:
-    with pytest.raises(ImproperlyConfigured, match="'max_retry'; did you mean 'max_retries'"):
-        app.task(name="job", max_retry=5)(lambda: None)
-    with pytest.raises(ImproperlyConfigured, match="'run'"):
+def test_an_unknown_option_is_an_attribute_of_the_task(app: LiteQ) -> None:
+    @app.task(bind=True, table="users")
+    def job(self: Any) -> str:
+        return str(self.table)
+
+    assert job() == "users"
+
+
+def test_an_option_that_looks_misspelt_warns_with_the_nearest_name(app: LiteQ) -> None:
+    with pytest.warns(UserWarning, match="'max_retry'.*; did you mean 'max_retries'") as heard:
+        task: Any = app.task(name="job", max_retry=5)(lambda: None)
+
+    assert task.max_retry == 5
+    assert [each.filename for each in heard] == [__file__]
+    with pytest.warns(UserWarning, match="'on_sucess'.*; did you mean 'on_success'"):
+        app.task(name="hooked", on_sucess=lambda *_: None)(lambda: None)
+
+
+def test_an_attribute_of_a_class_that_looks_misspelt_warns_too(app: LiteQ) -> None:
+    class Base(Task[..., Any]):
+        soft_timelimit = 5
+        database = "mine"
+
+        def expire(self) -> None: ...  # a method is no misspelt `expires`
+
+        @property
+        def schedules(self) -> None: ...
+
+    with pytest.warns(
+        UserWarning, match="'soft_timelimit'.*; did you mean 'soft_time_limit'"
+    ) as heard:
+        app.task(name="job", base=Base)(lambda: None)
+
+    assert len(heard) == 1
+
+
+def test_an_option_cannot_replace_a_method_of_tasks(app: LiteQ) -> None:
+    with pytest.raises(ImproperlyConfigured, match="'run' cannot be an option"):
         app.task(name="job", run=5)(lambda: None)
+
+    assert "job" not in app.tasks
+
+
+EXCEPTIONS = ["autoretry_for", "dont_autoretry_for", "throws"]
+
+
+@pytest.mark.parametrize("option", EXCEPTIONS)
+def test_one_class_of_exceptions_is_as_good_as_a_tuple_of_it(app: LiteQ, option: str) -> None:
+    def make(name: str, **options: Any) -> Any:
+        return make_task(app, lambda: None, name=name, **options)
+
+    one = make("one", **{option: KeyError})
+    nested = make("nested", **{option: [OSError, (KeyError, IndexError)]})
+    kind = type("Job", (Task,), {option: KeyError})
+    app.conf.task_annotations = {"annotated": {option: KeyError}}
+    app.finalize()
+    annotated = make("annotated")
+
+    assert getattr(one, option) == (KeyError,)
+    assert getattr(nested, option) == (OSError, KeyError, IndexError)
+    assert getattr(app.register_task(kind), option) == (KeyError,)
+    assert getattr(annotated, option) == (KeyError,)
+
+
+@pytest.mark.parametrize("option", EXCEPTIONS)
+@pytest.mark.parametrize("value", ["KeyError", KeyError(), (KeyError, "x"), int, None])
+def test_what_is_no_class_of_exceptions_is_refused_where_it_is_written(
+    app: LiteQ, option: str, value: Any
+) -> None:
+    with pytest.raises(ImproperlyConfigured, match=f"task job: {option} is .* class of exceptions"):
+        make_task(app, lambda: None, name="job", **{option: value})
+
     assert "job" not in app.tasks
 
 
