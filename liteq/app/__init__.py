@@ -1,5 +1,6 @@
 """The application, and the objects that users reach through it."""
 
 from .base import LiteQ
+from .default import DefaultApp
 
-__all__ = ["LiteQ"]
+__all__ = ["DefaultApp", "LiteQ"]

@@ -194,6 +194,11 @@ class LiteQ:
             self.register_task(task_of(function, name, base or self.Task, **options))
         return self._registry[name]
 
+    def add_function(self, function: Callable[..., Any], **options: Any) -> Any:
+        """Make `function` a task, as `task` does."""
+        decorate: Any = self.task(**options)
+        return decorate(function)
+
     def register_task(self, task: Task[P, R] | type[Task[P, R]]) -> Task[P, R]:
         """Make `task`, an instance or a class, a task of this app; return the instance.
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any, cast
 
-from ..exceptions import ImproperlyConfigured
 from ..result.app import get_current_app, get_current_task
 from ..task import Task
 from .base import LiteQ
@@ -46,10 +45,7 @@ class Proxy:
         return self._get_current_object().__reduce__()
 
     def __repr__(self) -> str:
-        try:
-            return repr(self._get_current_object())
-        except ImproperlyConfigured as exc:
-            return f"<nothing: {exc}>"
+        return repr(self._get_current_object())
 
 
 # To type checkers these are what they stand for.

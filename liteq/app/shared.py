@@ -33,7 +33,7 @@ def shared_task(function: Callable[..., Any] | None = None, /, **options: Any) -
 
 
 def _shared(function: Callable[..., Any], options: dict[str, Any]) -> Any:
-    share_task(lambda app: app.task(**options)(function))
+    share_task(lambda app: app.add_function(function, **options))
 
     def find() -> Task[..., Any]:
         app = get_current_app()

@@ -16,11 +16,11 @@ START = "celery.start"
 
 def add_to(app: App) -> None:
     """Register them with `app`."""
-    app.task(name=MAP)(_map)
-    app.task(name=STARMAP)(_starmap)
-    app.task(name=ACCUMULATE)(_accumulate)
-    app.task(name=CALL_ERRBACK, bind=True)(_call_errback)
-    app.task(name=START, bind=True)(_start)
+    app.add_function(_map, name=MAP)
+    app.add_function(_starmap, name=STARMAP)
+    app.add_function(_accumulate, name=ACCUMULATE)
+    app.add_function(_call_errback, name=CALL_ERRBACK, bind=True)
+    app.add_function(_start, name=START, bind=True)
 
 
 def _map(task: Any, it: Any) -> list[Any]:

@@ -6,12 +6,12 @@ there for programs that do not pass their application around.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, tzinfo
+from threading import RLock
 from typing import Any, Protocol
 from weakref import WeakSet
 
 from ..brokers.base import Broker
 from ..config import Config
-from ..exceptions import ImproperlyConfigured
 from ..execution import context
 from ..model.graph import ALONE, Place
 from ..sending.producer import Producer
@@ -54,7 +54,7 @@ class App(Protocol):
     def timezone(self) -> tzinfo: ...
     def now(self) -> datetime: ...
 
-    def task(self, **options: Any) -> Callable[[Callable[..., Any]], Any]: ...
+    def add_function(self, function: Callable[..., Any], **options: Any) -> Any: ...
     def gen_task_name(self, name: str, module: str) -> str: ...
     def load_tasks(self) -> None: ...
 
@@ -78,6 +78,9 @@ Register = Callable[[App], object]
 
 _app: App | None = None  # the newest application, or the one that was made current
 _default: App | None = None  # the current one where no other is
+_before_any: App | None = None  # the default one, which is there when no other is
+_make_default: Callable[[], App] | None = None
+_making = RLock()
 _apps: "WeakSet[App]" = WeakSet()
 _shared: list[Register] = []
 
@@ -116,15 +119,29 @@ def unregister_app(app: App) -> None:
 
 
 def get_current_app() -> App:
-    """Return the application of the running task, else the current one.
+    """Return the application of the running task, else the current one, else a default one."""
+    return made_app() or _default_app()
 
-    Raises ImproperlyConfigured when there is none.
-    """
+
+def made_app() -> App | None:
+    """Return the same, but None where only the default one is left."""
     running = context.current.get().running
-    app: App | None = running.app if running is not None else _app or _default
-    if app is None:
-        raise ImproperlyConfigured("there is no application yet: make one with app = LiteQ(...)")
-    return app
+    return running.app if running is not None else _app or _default
+
+
+def use_default(make: Callable[[], App]) -> None:
+    """Make the default application with `make`, when it is needed."""
+    global _make_default
+    _make_default = make
+
+
+def _default_app() -> App:
+    global _before_any
+    with _making:
+        if _before_any is None:
+            assert _make_default is not None, "liteq.app sets it"
+            _before_any = _make_default()
+    return _before_any
 
 
 def get_current_task() -> Any:

@@ -3,13 +3,14 @@
 import pickle
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from unittest import mock
+from weakref import WeakSet
 
 import pytest
 
-from liteq import LiteQ, current_app, current_task, shared_task
-from liteq.exceptions import ImproperlyConfigured
+from liteq import AsyncResult, LiteQ, current_app, current_task, shared_task, signature
 from liteq.result import app as apps
 from liteq.testing import MemoryBroker, drain
 
@@ -18,7 +19,9 @@ from liteq.testing import MemoryBroker, drain
 def _nothing_is_current(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apps, "_app", None)
     monkeypatch.setattr(apps, "_default", None)
+    monkeypatch.setattr(apps, "_before_any", None)
     monkeypatch.setattr(apps, "_shared", [])
+    monkeypatch.setattr(apps, "_apps", WeakSet())
 
 
 def make(main: str, **options: Any) -> LiteQ:
@@ -49,10 +52,64 @@ def test_an_app_can_be_made_current_and_default() -> None:
     assert current_app.main == "two"
 
 
-def test_without_an_app_the_error_says_what_to_do() -> None:
-    with pytest.raises(ImproperlyConfigured, match=r"app = LiteQ\("):
-        current_app.conf  # noqa: B018
-    assert "no application" in repr(current_app)
+def test_without_an_app_there_is_a_default_one() -> None:
+    @shared_task
+    def double(n: int) -> int:
+        return 2 * n
+
+    assert current_app.conf.task_default_queue == "celery"
+    assert current_app.tasks[double.name](4) == 8
+    assert signature("other", (1,)).app == current_app
+
+
+def test_an_app_that_is_made_takes_the_place_of_the_default_one() -> None:
+    @shared_task
+    def double(n: int) -> int:
+        return 2 * n
+
+    class Early:  # as in a module that is imported before the app is made
+        app = current_app._get_current_object()  # type: ignore[attr-defined]
+        call = double.s(21)
+        result: AsyncResult[Any] = AsyncResult("of-no-task")
+
+        @current_app.task
+        def own(n: int) -> int:  # noqa: N805
+            return -n
+
+    assert "__main__" in repr(Early.result.app)
+    app = make("late", task_default_queue="mail")
+    results = [Early.call.delay(), Early.own.delay(5)]
+    drain(app, queues=["mail"])
+
+    assert current_app == app
+    assert {double.name, Early.own.name} <= set(app.tasks)
+    assert [each.get(timeout=0) for each in results] == [42, -5]
+    assert Early.result.app.conf is Early.app.conf is app.conf
+    assert not Early.result.exists()
+
+
+def test_tasks_that_the_default_app_is_given_are_in_those_that_exist_too() -> None:
+    aside = make("aside", set_as_current=False)
+
+    @current_app.task(name="mine", bind=True)
+    def mine(self: Any) -> Any:
+        return self.app
+
+    assert aside.tasks["mine"].app is aside
+    assert mine() == current_app
+
+
+def test_a_program_that_makes_no_app_is_warned_where_its_tasks_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.delenv("LITEQ_BROKER_URL", raising=False)
+
+    with pytest.warns(UserWarning, match=r"no application was made, .*default\.db.*LiteQ\("):
+        result = signature("nowhere").delay()
+
+    assert result.exists()
+    current_app.close()
 
 
 def test_inside_a_task_its_app_and_the_task_are_current() -> None:
