@@ -32,8 +32,9 @@ from ..result.app import (
     set_default,
     unregister_app,
 )
-from ..result.backend import Backend, result_serializer
+from ..result.backend import Backend
 from ..sending.eta import zone_of
+from ..sending.formats import result_serializer
 from ..sending.options import check_name
 from ..sending.producer import Producer
 from ..signals import Signal, import_modules

@@ -4,7 +4,8 @@ from ..brokers import connect
 from ..brokers.base import Broker
 from ..config import Config
 from ..exceptions import ImproperlyConfigured
-from ..result.backend import Backend, accepted
+from ..result.backend import Backend
+from ..sending.formats import result_codecs
 from ..support.urls import safe_url
 
 
@@ -23,8 +24,7 @@ def backend_of(conf: Config, broker: Broker) -> Backend:
 
     Raises ImproperlyConfigured for a serializer that is not safe to decode from there.
     """
-    names = conf.result_accept_content or conf.accept_content
-    return Backend(broker, accepted(names, conf, broker))
+    return Backend(broker, result_codecs(conf, broker))
 
 
 def check_result_backend(conf: Config, broker: Broker | None) -> None:

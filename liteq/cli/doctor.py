@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 
 from ..brokers.base import Examination, Finding
-from ..result.backend import result_serializer
+from ..sending.formats import result_serializer
 from ..worker.decide import policy_of
 from ..worker.rescue import rescue
 from .apps import app_of

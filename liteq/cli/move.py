@@ -13,7 +13,7 @@ from ..brokers import Broker, connect
 from ..brokers.base import check_trust
 from ..brokers.transfer import Left, Movable, Transfer
 from ..exceptions import ConfigurationError
-from ..result.backend import result_serializer
+from ..sending.formats import result_serializer
 from ..serializers import get
 from ..worker.decide import policy_of
 from ..worker.rescue import rescue

@@ -65,10 +65,10 @@ class Settings:
 
     # how values travel
     task_serializer: str | None = _setting(
-        None, TEXT, "Serializer of arguments; None: the broker's default"
+        None, TEXT, "Serializer of arguments; None: the broker's default, if it is accepted"
     )
     result_serializer: str | None = _setting(
-        None, TEXT, "Serializer of results; None: the broker's default"
+        None, TEXT, "Serializer of results; None: the broker's default, if it is accepted"
     )
     accept_content: tuple[str, ...] | None = _setting(
         None, NAMES, "Serializers that a worker decodes; None: the broker's defaults"

@@ -5,8 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from ..brokers.base import Broker, check_trust
-from ..config import Config
+from ..brokers.base import Broker
 from ..exceptions import (
     BrokerUnreachable,
     ChordError,
@@ -16,7 +15,7 @@ from ..exceptions import (
 )
 from ..execution.failure import chord_error, decode_failure, remote_error, with_traceback
 from ..model.message import Record
-from ..serializers import Codecs, Serializer, get
+from ..serializers import Codecs
 from ..states import PENDING, Phase, public_state
 from .embedded import EmbeddedWorkers
 
@@ -172,27 +171,6 @@ class Backend:
         except SerializationError as exc:
             with_traceback(exc, record.traceback)
             raise
-
-
-def accepted(names: Iterable[str] | None, conf: Config, broker: Broker) -> Codecs:
-    """Return the serializers whose bytes may be decoded: `names`, else JSON and those that the
-    settings encode with.
-
-    Raises ImproperlyConfigured when one of them runs code and others may write the store.
-    """
-    default = broker.default_serializer
-    used = {"json", conf.task_serializer or default, conf.result_serializer or default}
-    codecs = Codecs(used if names is None else names)
-    for serializer in codecs.values():
-        check_trust(serializer, broker)
-    return codecs
-
-
-def result_serializer(conf: Config, broker: Broker) -> Serializer:
-    """Return the serializer that values, errors and reported metas are encoded with."""
-    serializer = get(conf.result_serializer or broker.default_serializer)
-    check_trust(serializer, broker)
-    return serializer
 
 
 def state_of(record: Record | None) -> str:

@@ -8,11 +8,11 @@ from ..exceptions import SerializationError
 from ..execution.failure import encode_failure, traceback_text
 from ..model.message import Message
 from ..model.outcome import Settlement
+from ..sending.formats import result_serializer
 from ..sending.options import Named
 from ..serializers import Serializer
 from ..states import Phase
 from .app import App
-from .backend import result_serializer
 
 _EXPIRES = 60.0  # seconds; if this process dies half-way, no other finishes the task
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ..brokers.base import Broker, check_trust
+from ..brokers.base import Broker
 from ..config import Config
 from ..exceptions import (
     BrokerLocked,
@@ -20,6 +20,7 @@ from ..model.message import Message, new_id
 from ..serializers import Serializer, get
 from ..signals import after_task_publish, before_task_publish
 from .eta import check_limits, due_at, expires_at
+from .formats import argument_serializer
 from .options import (
     NO_OPTIONS,
     Options,
@@ -129,13 +130,8 @@ class Producer:
             check_options(options)
         if conf.task_routes is not None:
             options = _with_route(conf.task_routes, task, args, kwargs, options)
-        serializer = get(
-            options.get("serializer")
-            or task.serializer
-            or conf.task_serializer
-            or self._broker.default_serializer
-        )
-        check_trust(serializer, self._broker)
+        given = options.get("serializer") or task.serializer
+        serializer = argument_serializer(conf, self._broker, given, task.name)
         payload = self.encode(task, args, kwargs, serializer)
         return self.envelope(task, payload, serializer.name, options)
 
@@ -171,7 +167,8 @@ class Producer:
 
         Raises InvalidTaskError when it cannot be sent.
         """
-        serializer = get(options.get("serializer") or message.serializer)
+        given = options.get("serializer") or message.serializer
+        serializer = argument_serializer(self._conf, self._broker, given, task.name)
         changed: dict[str, Any] = {}
         if options.get("queue") or options.get("routing_key"):
             changed["queue"] = self._queue(task, options)

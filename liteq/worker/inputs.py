@@ -21,20 +21,24 @@ def with_inputs(
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
     codecs: Codecs,
+    result_codecs: Codecs,
 ) -> Sequence[Any]:
-    """Return `args` behind what the delivery takes from others. Raises SerializationError."""
+    """Return `args` behind what the delivery takes from others.
+
+    `codecs` may decode arguments, `result_codecs` results. Raises SerializationError.
+    """
     inputs = delivery.inputs
     if options_of(delivery.message).get("immutable"):
         return args
     if isinstance(inputs, list):
-        return [_values(inputs, codecs), *args]
+        return [_values(inputs, result_codecs), *args]
     end = Input._make(inputs)
     if end.message is None:
-        return [_value(end, codecs), *args]
+        return [_value(end, result_codecs), *args]
     failed = Message._make(end.message)
     if not task.wants_request(args, kwargs):
         return [failed.id, *args]
-    exc = failure_of(end, codecs)
+    exc = failure_of(end, result_codecs)
     return [request_of(failed, codecs), exc, end.traceback, *args]
 
 

@@ -23,8 +23,8 @@ from ..model.message import Delivery, Message
 from ..model.outcome import Kind, Outcome
 from ..pools.base import SendState
 from ..result import ResultBase
-from ..result.backend import accepted, result_serializer
 from ..sending.eta import due_at
+from ..sending.formats import argument_codecs, result_codecs, result_serializer
 from ..signals import task_received, task_rejected, task_unknown
 from ..states import FAILURE
 from ..task import Task
@@ -49,7 +49,8 @@ class Runner:
         self._hostname = hostname
         self._describe = describe
         self._report = report
-        self._codecs = accepted(conf.accept_content, conf, broker)
+        self._codecs = argument_codecs(conf, broker)
+        self._result_codecs = result_codecs(conf, broker)
         self._serializer = result_serializer(conf, broker)
         self._limit = conf.max_payload_size
         self._stores_errors = conf.task_store_errors_even_if_ignored
@@ -72,7 +73,7 @@ class Runner:
             return self._unknown(message, since)
         args, kwargs = self._arguments(message)
         if delivery.inputs is not None:
-            args = with_inputs(task, delivery, args, kwargs, self._codecs)
+            args = with_inputs(task, delivery, args, kwargs, self._codecs, self._result_codecs)
         context = Context(delivery, args, kwargs, self._hostname)
         context.in_worker = True
         context.running = task

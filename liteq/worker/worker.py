@@ -17,8 +17,8 @@ from ..exceptions import ImproperlyConfigured, LiteqError
 from ..pools import RunnerSpec, make_pool
 from ..pools.base import Limits, Run, SendState
 from ..pools.spawn import check_interpreter
+from ..sending.formats import result_serializer
 from ..sending.options import check_name
-from ..serializers import get
 from ..support.childprocess import is_child
 from .cpus import usable_cpus
 from .decide import policy_of
@@ -269,7 +269,7 @@ class Worker:
             queues=self.queues,
             policy=policy_of(conf),
             info=info,
-            serializer=get(conf.result_serializer or self.app.broker.default_serializer),
+            serializer=result_serializer(conf, self.app.broker),
             limits=TimeLimits.of_tasks("time_limit", self.app.tasks, conf.task_time_limit),
             grace=conf.shutdown_grace,
             scheduler=self._scheduler() if self.beat else None,

@@ -10,6 +10,7 @@ import pytest
 from liteq import LiteQ, signals
 from liteq.exceptions import (
     BrokerUnavailable,
+    ContentDisallowed,
     ImproperlyConfigured,
     InvalidTaskError,
     PayloadTooLarge,
@@ -308,6 +309,69 @@ def test_options_of_celery_without_a_meaning_are_taken(add: Task[..., Any]) -> N
 def test_an_unknown_serializer_is_named(add: Task[..., Any]) -> None:
     with pytest.raises(ImproperlyConfigured, match="yaml"):
         add.apply_async(serializer="yaml")
+
+
+@pytest.mark.parametrize(
+    ("accept", "serializer"),
+    [
+        (None, "pickle"),  # that of the store
+        (["json"], "json"),
+        (["application/json"], "json"),
+        (["json", "pickle"], "pickle"),
+    ],
+)
+def test_the_serializer_follows_what_is_accepted(
+    app: LiteQ, add: Task[..., Any], accept: Any, serializer: str
+) -> None:
+    app.conf.accept_content = accept
+
+    result = add.delay(2, 3)
+    message = message_of(result)
+    drain(app)
+
+    (record,) = app.broker.fetch([result.id])
+    assert record is not None
+    assert (message.serializer, record.result_serializer) == (serializer, serializer)
+    assert result.get(timeout=0) == 2
+
+
+def test_results_may_be_accepted_in_another_serializer_between_tasks_too(
+    app: LiteQ, add: Task[..., Any]
+) -> None:
+    app.conf.update(accept_content=["json"], result_accept_content=["pickle"])
+
+    result = (add.s(2, 3) | add.s(4)).delay()
+    drain(app)
+
+    assert message_of(result).serializer == "json"
+    assert result.get(timeout=0) == 2
+
+
+def test_what_no_worker_of_these_settings_decodes_is_refused_when_it_is_sent(
+    app: LiteQ, add: Task[..., Any]
+) -> None:
+    app.conf.accept_content = ["json"]
+    with pytest.raises(
+        ContentDisallowed, match=r"cannot send add .*'pickle'.* only json\..*Add it"
+    ):
+        add.apply_async((1, 2), serializer="pickle")
+    with pytest.raises(ContentDisallowed):
+        make_task(app, lambda: None, serializer="pickle", name="job").delay()
+    app.conf.task_serializer = "pickle"
+    with pytest.raises(ContentDisallowed):
+        app.send_task("elsewhere")
+    app.conf.update(accept_content=None, task_serializer="json", result_serializer="json")
+    with pytest.raises(ContentDisallowed, match="only json"):
+        add.apply_async((1, 2), serializer="pickle")
+
+    assert app.broker.counts() == []
+
+
+def test_a_result_serializer_that_is_not_accepted_stops_the_worker(app: LiteQ) -> None:
+    app.conf.update(accept_content=["json"], result_serializer="pickle")
+
+    with pytest.raises(ImproperlyConfigured, match=r"'pickle'.* only from json: add it to"):
+        app.Worker(pool="solo").run()
 
 
 def test_without_missing_queues_only_known_ones_are_sent_to(

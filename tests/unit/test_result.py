@@ -348,9 +348,9 @@ def test_get_inside_a_task_may_be_allowed(app: LiteQ, add: Any) -> None:
 
 
 def test_a_result_in_a_serializer_that_is_not_accepted_is_refused(app: LiteQ, add: Any) -> None:
-    app.conf["result_accept_content"] = ["json"]
     result = add.delay(1)
     drain(app)
+    app.conf["result_accept_content"] = ["json"]
 
     assert result.state == "SUCCESS"
     with pytest.raises(ContentDisallowed, match="pickle"):

@@ -315,8 +315,10 @@ def test_a_payload_that_is_no_call_fails_the_task(app: LiteQ, run: Run, payload:
 
 
 def test_a_serializer_that_is_not_accepted_is_not_asked(app: LiteQ, run: Run) -> None:
+    result = app.task(name="t")(lambda: None).delay()
     app.conf["accept_content"] = ["json"]
-    outcome = outcome_of(app, run, lambda: None)
+
+    outcome = run(result)
 
     assert outcome.kind is Kind.FAILED
     assert outcome.note.startswith("ContentDisallowed(")

@@ -147,9 +147,8 @@ def test_what_expired_is_told_as_revoked(heard: Heard) -> None:
 
 
 def test_a_message_that_cannot_be_read_is_told_as_rejected(app: LiteQ, heard: Heard) -> None:
+    result = app.task(name="t")(lambda: None).delay()
     app.conf.update(accept_content=["json"], result_serializer="json")
-    task = app.task(name="t", serializer="pickle")(lambda: None)
-    result = task.delay()
     with app.Worker(pool="threads", concurrency=1):
         result.get(timeout=20, propagate=False)
 

@@ -1,0 +1,92 @@
+"""The serializers that the settings choose, and those that they accept."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from ..brokers.base import Broker, check_trust
+from ..config import Config
+from ..exceptions import ContentDisallowed, ImproperlyConfigured
+from ..serializers import Codecs, Serializer, get
+
+Accept = tuple[str, ...] | None
+"""`accept_content` or `result_accept_content`."""
+
+
+def argument_serializer(conf: Config, broker: Broker, given: str | None, task: str) -> Serializer:
+    """Return the serializer of the arguments of `task`: `given` by the call or by the task, else
+    that of the settings.
+
+    Raises ContentDisallowed for one that no worker with these settings decodes, and
+    ImproperlyConfigured for one that runs code when others may write the store.
+    """
+    name = given or conf.task_serializer
+    accept = conf.accept_content
+    serializer = get(name or _default(accept, broker.default_serializer))
+    check_trust(serializer, broker)
+    if name and serializer.name not in (accepted := _accepted(accept, conf, broker)):
+        raise ContentDisallowed(
+            f"cannot send {task} with the serializer {serializer.name!r}: workers with these "
+            f"settings decode only {_listed(accepted)}. Add it to accept_content, or choose another"
+        )
+    return serializer
+
+
+def result_serializer(conf: Config, broker: Broker) -> Serializer:
+    """Return the serializer that values, errors and reported metas are encoded with.
+
+    Raises ImproperlyConfigured for one that is not accepted, or that runs code when others may
+    write the store.
+    """
+    accept = conf.result_accept_content or conf.accept_content
+    serializer = get(conf.result_serializer or _default(accept, broker.default_serializer))
+    if serializer.name not in (accepted := _accepted(accept, conf, broker)):
+        raise ImproperlyConfigured(
+            f"result_serializer is {serializer.name!r}, but results are decoded only from "
+            f"{_listed(accepted)}: add it to accept_content or result_accept_content, or leave "
+            "result_serializer out"
+        )
+    check_trust(serializer, broker)
+    return serializer
+
+
+def argument_codecs(conf: Config, broker: Broker) -> Codecs:
+    """Return the serializers whose arguments a worker may decode.
+
+    Raises ImproperlyConfigured when one of them runs code and others may write the store.
+    """
+    return _codecs(conf.accept_content, conf, broker)
+
+
+def result_codecs(conf: Config, broker: Broker) -> Codecs:
+    """Return the same for results."""
+    return _codecs(conf.result_accept_content or conf.accept_content, conf, broker)
+
+
+def _codecs(accept: Accept, conf: Config, broker: Broker) -> Codecs:
+    codecs = Codecs(_accepted(accept, conf, broker))
+    for serializer in codecs.values():
+        check_trust(serializer, broker)
+    return codecs
+
+
+def _accepted(accept: Accept, conf: Config, broker: Broker) -> frozenset[str]:
+    """Return the names in `accept`; for None, JSON and those that the settings encode with."""
+    if accept is not None:
+        return _names(accept)
+    default = broker.default_serializer
+    return _names(("json", conf.task_serializer or default, conf.result_serializer or default))
+
+
+@lru_cache  # sending a task asks for them
+def _names(names: Iterable[str]) -> frozenset[str]:
+    """Return the names of the serializers that `names` are, or are the content types of."""
+    return frozenset(get(name).name for name in names)
+
+
+def _default(accept: Accept, default: str) -> str:
+    """Return the broker's default serializer if it is accepted, else the first that is."""
+    return default if not accept or default in _names(accept) else accept[0]
+
+
+def _listed(names: Iterable[str]) -> str:
+    return " and ".join(sorted(names))
