@@ -1,6 +1,6 @@
 """liteq: a task queue to embed, with Celery's API."""
 
-from .app import LiteQ
+from .app import Celery, LiteQ
 from .app.current import current_app, current_task
 from .app.shared import shared_task
 from .canvas import (
@@ -23,6 +23,7 @@ from .version import __version__
 
 __all__ = [
     "AsyncResult",
+    "Celery",
     "Context",
     "GroupResult",
     "LiteQ",

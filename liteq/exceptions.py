@@ -10,11 +10,10 @@
       NotRegistered                no task of that name here
       AlreadyRegistered            (Celery's; never raised)
       BrokerError                  the operator: the store
-        BrokerUnavailable          trying again later may help
+        BrokerUnavailable          trying again later may help (Celery: OperationalError)
           BrokerLocked             another process held its lock for as long as we waited
           BrokerUnreachable        its server does not answer
           BrokerFull               its server has no memory left
-          OperationalError         (Celery's name for it)
         BrokerCorrupt              the file is not, or no longer, a liteq store
           BrokerGone               it was deleted or replaced while it was in use
         BrokerTooNew               written by a newer liteq
@@ -65,6 +64,9 @@ class SerializationError(InvalidTaskError):
     """A value that cannot be turned into bytes, or bytes that cannot be turned into a value."""
 
 
+EncodeError = DecodeError = SerializationError  # kombu's names
+
+
 class ContentDisallowed(SerializationError):
     """Bytes of a serializer that `accept_content` does not allow."""
 
@@ -104,8 +106,7 @@ class BrokerFull(BrokerUnavailable):
     """A store whose server has no memory left."""
 
 
-class OperationalError(BrokerUnavailable):
-    """Celery's name for a store that does not answer."""
+OperationalError = BrokerUnavailable  # Celery's and kombu's name
 
 
 class BrokerCorrupt(BrokerError):

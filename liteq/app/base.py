@@ -39,6 +39,7 @@ from ..sending.options import check_name
 from ..sending.producer import Producer
 from ..signals import Signal, import_modules
 from ..task import Task
+from . import django
 from .control import Control
 from .dead_letters import DeadLetters
 from .discovery import Discovery, Packages, import_named
@@ -70,8 +71,8 @@ class LiteQ:
     store when no `broker` is given. `broker`: URL of the store, or a Broker. `result_backend`
     (Celery's `backend`): None or the same URL, since results are stored with the tasks.
     `include`: modules that a worker imports. `set_as_current`: make it the current app.
-    `task_cls`: base class of its tasks, or "module:Class". `config_source`, `namespace`: see
-    `config_from_object`. Other keywords are settings.
+    `task_cls`: base class of its tasks, or "module:Class"; in a Django project DjangoTask unless
+    given. `config_source`, `namespace`: see `config_from_object`. Other keywords are settings.
 
     Raises ImproperlyConfigured for settings that are not valid.
     """
@@ -87,7 +88,7 @@ class LiteQ:
         backend: str | None = None,
         include: Iterable[str] = (),
         set_as_current: bool = True,
-        task_cls: type[Task[..., Any]] | str = Task,
+        task_cls: type[Task[..., Any]] | str | None = None,
         config_source: Any = None,
         namespace: str | None = None,
         **settings: Any,
@@ -249,7 +250,8 @@ class LiteQ:
     ) -> None:
         """Make workers import the module `related_name` of each package that has one.
 
-        `packages` may be a function that returns them. `force`: import now.
+        `packages` may be a function that returns them; without `packages` they are the installed
+        apps of Django. `force`: import now.
         """
         self._discovery.add(packages, related_name)
         if force:
@@ -260,6 +262,7 @@ class LiteQ:
 
         Raises ImproperlyConfigured for one that cannot be imported.
         """
+        django.set_up()
         import_named((*self.conf.imports, *self.conf.include))
         self._discovery.run()
         import_modules.send(sender=self)
@@ -417,6 +420,8 @@ class LiteQ:
         arguments = sys.argv[1:] if argv is None else argv
         return main(["-A", f"{reference['module']}:{reference['name']}", *arguments])
 
+    start = worker_main
+
     # the current app and task
 
     def set_current(self) -> None:
@@ -446,3 +451,6 @@ class LiteQ:
 
     def __repr__(self) -> str:
         return f"<LiteQ {self.main or '__main__'}>"
+
+
+Celery = LiteQ

@@ -48,6 +48,11 @@ class Proxy:
         return repr(self._get_current_object())
 
 
+def app_or_default(app: LiteQ | None = None) -> LiteQ:
+    """Return `app`, or the current application for None."""
+    return cast("LiteQ", get_current_app()) if app is None else app
+
+
 # To type checkers these are what they stand for.
 
 current_app: LiteQ = cast("LiteQ", Proxy(get_current_app))

@@ -5,9 +5,10 @@ from importlib import import_module
 from types import ModuleType
 
 from ..exceptions import ImproperlyConfigured
+from .django import installed_packages
 
 Packages = Iterable[str] | Callable[[], Iterable[str]] | None
-"""Names of packages, or a function that returns them."""
+"""Names of packages, or a function that returns them; None for the installed apps of Django."""
 
 
 class Discovery:
@@ -24,7 +25,8 @@ class Discovery:
         """Import what is waiting, each once."""
         while self._waiting:
             packages, related = self._waiting.pop(0)
-            names = packages() if callable(packages) else packages or ()
+            given = installed_packages if packages is None else packages
+            names = given() if callable(given) else given
             for package in (names,) if isinstance(names, str) else names:
                 find_related(package, related)
 

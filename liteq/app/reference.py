@@ -9,6 +9,7 @@ from typing import Any
 
 from ..exceptions import ImproperlyConfigured
 from ..result.app import App
+from . import django
 from .mainscript import NAME, describe_main, run_main
 
 _CURE = (
@@ -57,6 +58,7 @@ def find(reference: dict[str, Any]) -> Any:
     in_script = reference["module"] in ("__main__", NAME)
     module = script if script and in_script else import_module(reference["module"])
     app = getattr(module, reference["name"])
+    django.set_up()  # tasks import models
     for name in reference["tasks"]:
         import_module(name)
     return app

@@ -11,6 +11,8 @@ from ..exceptions import ImproperlyConfigured, NotRegistered
 from ..support.nearest import did_you_mean, nearest
 from ..support.plugins import load
 from ..task import HOOKS, Task
+from . import django
+from .django import DjangoTask
 from .duplicates import warn_of_replaced
 
 OPTIONS = (
@@ -210,8 +212,10 @@ def _nearest_of(known: tuple[str, ...], name: str) -> str | None:
     return nearest(name, known, _CLOSE)
 
 
-def task_class(given: type[Task[..., Any]] | str) -> type[Task[..., Any]]:
-    """Return the class that `task_cls` names: a class, or "module:Class"."""
+def task_class(given: type[Task[..., Any]] | str | None) -> type[Task[..., Any]]:
+    """Return the class that `task_cls` names: a class, or "module:Class"; for None the default."""
+    if given is None:
+        return DjangoTask if django.is_used() else Task
     if not isinstance(given, str):
         return given
     found: type[Task[..., Any]] = load(given)

@@ -1,6 +1,8 @@
 """The store of an application, as the settings name it: tasks and results in one place."""
 
-from ..brokers import connect
+import warnings
+
+from ..brokers import connect, serves
 from ..brokers.base import Broker
 from ..config import Config
 from ..exceptions import ImproperlyConfigured
@@ -28,11 +30,21 @@ def backend_of(conf: Config, broker: Broker) -> Backend:
 
 
 def check_result_backend(conf: Config, broker: Broker | None) -> None:
-    """Raise ImproperlyConfigured when `result_backend` names another store than the broker's."""
+    """Raise ImproperlyConfigured when `result_backend` names another store than the broker's.
+
+    One of Celery's that liteq cannot use, such as django-db, brings a warning instead.
+    """
     store = conf.broker_url if broker is None else broker.address
     wanted = conf.result_backend
     # Celery's rpc:// sends results back by way of the broker, which is what happens here.
     if wanted is None or wanted.startswith("rpc") or _place(wanted) == _place(store or ""):
+        return
+    if not serves(wanted):
+        warnings.warn(
+            f"result_backend is {safe_url(wanted)!r}, which does nothing in liteq: results are "
+            "kept in the broker's own store",
+            stacklevel=3,
+        )
         return
     raise ImproperlyConfigured(
         f"result_backend is {safe_url(wanted)!r}, but results are kept in the broker's own "

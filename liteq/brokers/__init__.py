@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from ..exceptions import ImproperlyConfigured
 from ..support.clock import Clock, system_clock
 from ..support.nearest import nearest
-from ..support.plugins import load, load_entry_point
+from ..support.plugins import entry_point_names, load, load_entry_point
 from ..support.urls import safe_url
 from .base import Broker
 
@@ -28,6 +28,7 @@ BROKERS = {
     ),
 }
 DEFAULT_URL = "sqlite://"
+_GROUP = "liteq.brokers"  # of entry points
 
 
 def connect(
@@ -49,10 +50,16 @@ def connect(
     return broker
 
 
+def serves(url: str) -> bool:
+    """Return whether there is a broker for the scheme of `url`."""
+    scheme = urlsplit(url).scheme
+    return scheme in BROKERS or scheme in entry_point_names(_GROUP)
+
+
 def _factory(url: str) -> Connect:
     scheme = urlsplit(url).scheme
     factory: Connect | None = (
-        load(BROKERS[scheme]) if scheme in BROKERS else load_entry_point("liteq.brokers", scheme)
+        load(BROKERS[scheme]) if scheme in BROKERS else load_entry_point(_GROUP, scheme)
     )
     if factory is None:
         near = nearest(scheme, BROKERS)

@@ -59,6 +59,8 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     args = _parse(arguments)
     try:
+        if args.as_celery:  # before the application is imported
+            import_module("..as_celery", __package__)
         code = _module(args.command).run(args)
         sys.stdout.flush()  # here, where the error of a closed pipe is caught below
         return code
@@ -83,7 +85,7 @@ def make_parser(argv: list[str]) -> tuple[ArgumentParser, dict[str, ArgumentPars
     parser.add_argument("--version", action="version", version=f"liteq {__version__}")
     _common(parser)
     nothing = dict.fromkeys(("app", "broker", "config", "result_backend", "workdir"))
-    parser.set_defaults(**nothing, quiet=False, verbose=False)
+    parser.set_defaults(**nothing, quiet=False, verbose=False, as_celery=False)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in COMMANDS.items():
         # `-A` is accepted before and after the command, as by Celery.
@@ -108,6 +110,7 @@ def _common(parser: ArgumentParser) -> None:
     add("--config", default=SUPPRESS, metavar="MODULE", help="more settings of the application")
     add("--workdir", default=SUPPRESS, metavar="DIR", help="where modules are looked for first")
     add("-q", "--quiet", action="store_true", default=SUPPRESS, help="print no banner")
+    add("--as-celery", action="store_true", default=SUPPRESS, help="serve `import celery` by liteq")
     add("--verbose", action="store_true", default=SUPPRESS, help="show tracebacks of errors")
     add_celery_flags(parser, "")
 

@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 
-from ..app import LiteQ
+from ..app import LiteQ, django
 from ..app.loader import find_app
 from ..support.urls import has_secrets
 from .output import complain
@@ -25,6 +25,7 @@ def app_of(args: Namespace) -> LiteQ:
         app.config_from_object(args.config)
     if args.result_backend:
         app.conf.update(result_backend=args.result_backend)
+    django.set_up()
     if args.broker:
         app.conf.update(broker_url=args.broker, result_backend=None)  # results are stored there too
     return app

@@ -12,10 +12,11 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 from ..exceptions import ImproperlyConfigured
-from ..support.childprocess import mark_as_child
+from ..support.childprocess import imported_first, mark_as_child
 from ..support.plugins import load
 
 # The path is set first: liteq itself may be importable only by the parent's path.
@@ -71,7 +72,13 @@ def spawn(
     )
     assert process.stdin is not None
     handle = _share_socket(stream, process.pid)
-    call = {"path": sys.path, "function": function, "socket": handle, "setup": setup}
+    call = {
+        "path": sys.path,
+        "imports": imported_first(),
+        "function": function,
+        "socket": handle,
+        "setup": setup,
+    }
     try:
         process.stdin.write(json.dumps(call).encode() + b"\n")
         process.stdin.close()
@@ -87,6 +94,8 @@ def main(call: dict[str, Any]) -> None:
     os.dup2(null, 0)  # a task that reads standard input finds it empty
     os.close(null)
     mark_as_child()  # before anything of the program is imported
+    for name in call["imports"]:
+        import_module(name)
     with _receive_socket(call["socket"]) as stream:
         load(call["function"])(stream, call["setup"])
 

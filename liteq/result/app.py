@@ -118,6 +118,11 @@ def unregister_app(app: App) -> None:
     _default = None if _default is app else _default
 
 
+def made_current() -> App | None:
+    """Return the application that was made the current one last; None when there is none."""
+    return _app
+
+
 def get_current_app() -> App:
     """Return the application of the running task, else the current one, else a default one."""
     return made_app() or _default_app()

@@ -60,13 +60,17 @@ def register_serializer(
     loads: Callable[[bytes], Any],
     *,
     trusted: bool = False,
+    content_type: str | None = None,
 ) -> Serializer:
     """Register a serializer as `name` in this process, replacing any other of that name.
 
     `dumps` turns a value into bytes and `loads` turns them back; whatever they raise reaches the
     caller as SerializationError. `trusted=True` says that decoding may run code, as pickle does.
+    `content_type`: another name, by which settings may call it.
     """
     serializer = _known[name] = guarded(name, dumps, loads, trusted)
+    if content_type is not None:
+        ALIASES[content_type] = name
     return serializer
 
 

@@ -11,6 +11,7 @@ import sys
 _VARIABLE = "LITEQ_CHILD"
 
 _marked = False
+_first: list[str] = []  # modules, see `import_in_children`
 
 
 def mark_as_child() -> None:
@@ -18,6 +19,17 @@ def mark_as_child() -> None:
     global _marked
     _marked = True
     os.environ[_VARIABLE] = "1"
+
+
+def import_in_children(module: str) -> None:
+    """Let the child processes of this one's workers import `module` before the program's own."""
+    if module not in _first:
+        _first.append(module)
+
+
+def imported_first() -> list[str]:
+    """Return the modules that a child process has to import before the program's own."""
+    return list(_first)
 
 
 def is_child() -> bool:

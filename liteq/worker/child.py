@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import signals
 from ..app import LiteQ
+from ..app.django import close_connections
 from ..app.reference import find
 from ..pools.base import Run, SendState
 from .logging import LogPlan, setup_logging
@@ -33,6 +34,7 @@ def load_app(spec: dict[str, Any]) -> LiteQ:
         # Made here, in the fork server: children then share what it imports (5 MB each). It opens
         # nothing, so no connection crosses a fork.
         Runner(app, hostname="", describe=False, report=_discard)
+        close_connections()
     return _loaded[key]
 
 

@@ -113,6 +113,12 @@ class Worker:
         if self._in_child():
             raise ImproperlyConfigured("a child process of a worker cannot be a worker")
         self.app.load_tasks()
+        if not self.app.tasks.names():
+            logger.warning(
+                "the worker of %r has no tasks: `include`, `imports` or autodiscover_tasks() name "
+                "the modules to import",
+                self.app,
+            )
         self._lifecycle.starting()
         pool = make_pool(self.pool_name, self.concurrency, self._runner_spec())
         self._supervisor = Supervisor(self.app.broker, pool, self._plan(), self._lifecycle)

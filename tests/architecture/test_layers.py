@@ -31,6 +31,7 @@ UPWARD = {
 
 # The only modules that may name modules of liteq in strings, and why. All others import.
 NAMES_MODULES = {
+    "liteq.as_celery.counterparts": "the table of Celery's modules: what is asked for is imported",
     "liteq.brokers": "the table of brokers: only the one that a URL asks for is imported",
     "liteq.pools": "the table of pools: only the one that is asked for is imported",
     "liteq.serializers": "the table of serializers: likewise",

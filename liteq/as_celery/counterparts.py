@@ -1,0 +1,114 @@
+"""Tables of Celery's modules: what each of them is in liteq, or why there is none.
+
+`docs/coming-from-celery.md` has them in words.
+"""
+
+ROOTS = ("celery", "kombu", "billiard")
+
+SERVED: dict[str, tuple[str, ...]] = {
+    "celery": ("liteq", "liteq.as_celery.celery"),
+    "celery._state": ("liteq.result.app", "liteq.app.current"),
+    "celery.app": ("liteq.app",),
+    "celery.app.base": ("liteq.app.base",),
+    "celery.app.control": ("liteq.app.control",),
+    "celery.app.registry": ("liteq.app.registry",),
+    "celery.app.task": ("liteq.app.task",),
+    "celery.beat": ("liteq.beat",),
+    "celery.canvas": ("liteq.canvas",),
+    "celery.contrib": (),
+    "celery.contrib.abortable": ("liteq.contrib.abortable",),
+    "celery.contrib.django": (),
+    "celery.contrib.django.task": ("liteq.contrib.django.task",),
+    "celery.contrib.pytest": ("liteq.contrib.pytest",),
+    "celery.contrib.testing": (),
+    "celery.contrib.testing.app": ("liteq.contrib.testing.app",),
+    "celery.contrib.testing.tasks": ("liteq.contrib.testing.tasks",),
+    "celery.contrib.testing.worker": ("liteq.contrib.testing.worker",),
+    "celery.exceptions": ("liteq.exceptions",),
+    "celery.local": ("liteq.local",),
+    "celery.platforms": ("liteq.platforms",),
+    "celery.result": ("liteq.result",),
+    "celery.schedules": ("liteq.schedules",),
+    "celery.signals": ("liteq.signals",),
+    "celery.states": ("liteq.states",),
+    "celery.utils": ("liteq.utils",),
+    "celery.utils.functional": ("liteq.utils.functional",),
+    "celery.utils.log": ("liteq.utils.log",),
+    "celery.utils.time": ("liteq.utils.time",),
+    "kombu": ("liteq.as_celery.kombu",),
+    "kombu.entity": ("liteq.as_celery.kombu",),
+    "kombu.exceptions": ("liteq.exceptions",),
+    "kombu.serialization": ("liteq.as_celery.serialization",),
+    "kombu.utils": ("liteq.utils",),
+    "kombu.utils.uuid": ("liteq.utils",),
+    "billiard": ("multiprocessing",),
+    "billiard.context": ("multiprocessing.context",),
+    "billiard.exceptions": ("liteq.exceptions",),
+    "billiard.pool": ("multiprocessing.pool",),
+    "billiard.process": ("multiprocessing.process",),
+    "billiard.queues": ("multiprocessing.queues",),
+}
+"""The modules of liteq, or of Python, that have the names of each module."""
+
+_EVENTS = "there are no event messages; `liteq status`, `inspect` and `graph` read the store"
+_WORKER = (
+    "the worker cannot be assembled from other parts; app.Worker(...) starts one, and signals such "
+    "as worker_ready and worker_process_init are sent"
+)
+_NO_BROKER = "there are no connections and messages of a broker: liteq keeps tasks in its own store"
+
+MISSING: dict[str, str] = {
+    "celery.app.amqp": _NO_BROKER,
+    "celery.app.annotations": "the setting task_annotations takes a dict, or a list of them",
+    "celery.app.autoretry": "the options autoretry_for and retry_backoff of a task do it",
+    "celery.app.backends": "results are kept in the broker's own store",
+    "celery.app.builtins": "tasks such as celery.accumulate are part of liteq.canvas",
+    "celery.app.defaults": "the table of settings is SETTINGS of liteq.config",
+    "celery.app.events": _EVENTS,
+    "celery.app.log": (
+        "worker_log_format and worker_task_log_format set the lines, and know task_name and "
+        "task_id; the signals setup_logging and after_setup_logger are sent"
+    ),
+    "celery.app.routes": "the setting task_routes takes what Celery's does",
+    "celery.app.trace": "liteq runs tasks in code of its own; the signals of tasks are sent",
+    "celery.app.utils": "app.conf is a liteq.config.Config",
+    "celery.apps": "use the command line, app.Worker(...) or liteq.beat",
+    "celery.backends": "results are kept in the broker's own store, so there are no other backends",
+    "celery.beat.PersistentScheduler": "schedules are kept in the store: app.schedules",
+    "celery.beat.ScheduleEntry": "schedules are kept in the store: app.schedules",
+    "celery.beat.Scheduler": "schedules are kept in the store, and every worker fires them",
+    "celery.bin": "the command line is `python -m liteq`; app.worker_main(argv) runs it",
+    "celery.bootsteps": _WORKER,
+    "celery.concurrency": "the pools are processes, threads and solo: the setting worker_pool",
+    "celery.contrib.migrate": "`liteq move SOURCE TARGET` moves everything to another store",
+    "celery.contrib.rdb": "with the pool solo, breakpoint() works in a task",
+    "celery.contrib.sphinx": "the docstrings of tasks are those of their functions",
+    "celery.contrib.testing.mocks": "unittest.mock does it; `drain` of liteq.testing runs tasks",
+    "celery.events": _EVENTS,
+    "celery.fixups": "liteq sets Django up by itself, when DJANGO_SETTINGS_MODULE is set",
+    "celery.loaders": "app.config_from_object, include and autodiscover_tasks say what is loaded",
+    "celery.security": "the setting secret_key signs what is stored on a server",
+    "celery.task": "Celery 5 has no such module either: use app.task, shared_task or celery.Task",
+    "celery.utils.dispatch": "signals are made with Signal of liteq.signals",
+    "celery.worker": _WORKER,
+    "kombu.Connection": _NO_BROKER,
+    "kombu.Consumer": _NO_BROKER,
+    "kombu.Producer": _NO_BROKER,
+    "kombu.common": "a task goes to one worker, not to all of them",
+    "kombu.connection": _NO_BROKER,
+    "kombu.messaging": _NO_BROKER,
+    "kombu.mixins": _NO_BROKER,
+    "kombu.pools": _NO_BROKER,
+    "kombu.transport": _NO_BROKER,
+    "kombu.utils.json": "register_serializer of liteq.serializers takes a codec of your own",
+}
+"""What has no counterpart, with the reason and what to use instead; also for all below it."""
+
+
+def why_missing(name: str) -> str:
+    """Return the error text for `name`, a module of Celery's or a name in one."""
+    at = name
+    while at and at not in MISSING:
+        at = at.rpartition(".")[0]
+    reason = MISSING.get(at, "docs/coming-from-celery.md has the table of what went where")
+    return f"liteq serves no {name}: {reason}"

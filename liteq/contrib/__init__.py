@@ -1,0 +1,1 @@
+"""Parts for some programs only, with the names of `celery.contrib`; none is imported unasked."""

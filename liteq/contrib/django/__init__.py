@@ -1,0 +1,1 @@
+"""Parts for Django, with the names of `celery.contrib.django`."""

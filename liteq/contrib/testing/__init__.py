@@ -1,0 +1,1 @@
+"""Applications and workers for tests, with the names of `celery.contrib.testing`."""

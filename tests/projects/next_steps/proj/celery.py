@@ -1,0 +1,14 @@
+from celery import Celery
+
+app = Celery('proj',
+             broker='sqlite:///proj.db',
+             backend='rpc://',
+             include=['proj.tasks'])
+
+# Optional configuration, see the application user guide.
+app.conf.update(
+    result_expires=3600,
+)
+
+if __name__ == '__main__':
+    app.start()
