@@ -244,6 +244,8 @@ def test_children_of_a_worker_open_connections_to_the_database_of_their_own(
     django_site: CeleryProject,
 ) -> None:
     """The project reads its database when it is imported, so its fork server has a connection."""
+    with (django_site.folder / "proj/settings.py").open("a") as settings:
+        settings.write("DATABASES['default']['CONN_MAX_AGE'] = None\n")  # keep connections
     django_site.write(
         "demoapp/tasks.py",
         """
