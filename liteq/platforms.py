@@ -79,8 +79,6 @@ def _full(name: str) -> str:
 
 
 signals: Signals = Signals()
-arm_alarm = signals.arm_alarm
-reset_alarm = signals.reset_alarm
 
 
 def signal_name(signum: int) -> str:

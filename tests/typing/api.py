@@ -9,6 +9,7 @@ from typing import Any, assert_type
 
 from liteq import (
     AsyncResult,
+    Celery,
     Context,
     GroupResult,
     LiteQ,
@@ -26,6 +27,7 @@ from liteq import (
 )
 from liteq.beat.timetable import Timetable
 from liteq.config import Config
+from liteq.contrib.abortable import AbortableAsyncResult, AbortableTask
 from liteq.model.message import Attempt
 from liteq.result import EagerResult, ResultBase
 from liteq.result.app import App
@@ -66,6 +68,11 @@ def double(n: float) -> float:
 @shared_task(bind=True, name="halve")
 def halve(self: Task[..., Any], n: float) -> float:
     return n / 2
+
+
+class Loop(AbortableTask[[int], int]):
+    def run(self, turns: int) -> int:
+        return turns
 
 
 class Shout(Task[[str], str]):
@@ -164,6 +171,11 @@ assert_type(chord([add.s(1)], double.s()).header, group)
 assert_type(ResultSet([add.delay(1)]).get(), list[Any])
 assert_type(ResultSet([add.delay(1)]).completed_count(), int)
 assert_type(GroupResult.restore("id"), GroupResult | None)
+
+# Celery's names
+
+celery_app: LiteQ = Celery("x", broker="memory://")
+stop: AbortableAsyncResult[int] = Loop().delay(1)
 
 # what must be refused
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from liteq import LiteQ, Task
+from liteq import Celery, LiteQ, Task
 from liteq.app.registry import OPTIONS
 from liteq.brokers import connect
 from liteq.exceptions import ImproperlyConfigured, InvalidTaskError, NotRegistered, PayloadTooLarge
@@ -132,6 +132,15 @@ def test_a_result_backend_of_its_own_is_refused_with_the_cure(name: str) -> None
     assert "secret" not in str(caught.value)
     same = quiet("x", broker="memory://", **{name: "memory://"})
     assert same.broker.url == "memory://"
+
+
+@pytest.mark.parametrize("backend", ["django-db", "db+sqlite:///results.sqlite", "cache+memory://"])
+def test_a_result_backend_that_only_celery_has_brings_a_warning(backend: str) -> None:
+    app = quiet("x")
+    app.conf.update(broker_url="memory://", result_backend=backend)
+
+    with pytest.warns(UserWarning, match="results are kept in the broker's own store"):
+        assert app.broker.url == "memory://"
 
 
 @pytest.mark.parametrize("backend", ["rpc://", "memory://?how=ever", None])
@@ -619,3 +628,7 @@ def test_of_many_calls_all_are_sent_or_none(app: LiteQ) -> None:
 
 def test_the_repr_of_an_app_has_its_name(app: LiteQ) -> None:
     assert repr(app) == "<LiteQ project>"
+
+
+def test_celery_is_another_name_of_the_application() -> None:
+    assert Celery is LiteQ
