@@ -1,6 +1,5 @@
 """The application: settings, tasks and a store in one object."""
 
-import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,7 +22,6 @@ from ..canvas import Signature, layout, signature
 from ..canvas.builtins import add_to
 from ..config import Config
 from ..config.deferred import DeferredConfig
-from ..exceptions import ImproperlyConfigured
 from ..model.graph import ALONE, Place
 from ..result.app import (
     get_current_task,
@@ -149,14 +147,7 @@ class LiteQ:
 
         Raises ImproperlyConfigured when the variable is not set, unless `silent`.
         """
-        name = os.environ.get(variable_name)
-        if name:
-            self.config_from_object(name, silent=silent, force=force)
-        elif not silent:
-            raise ImproperlyConfigured(
-                f"the environment variable {variable_name} is not set: it should name the module "
-                f"with the settings of {self!r}"
-            )
+        self._deferred.add_named_by(variable_name, silent=silent, force=force)
 
     # tasks
 

@@ -3,10 +3,12 @@
 So an application can name the module with its settings while that module is being imported.
 """
 
+import os
 import threading
 from importlib.util import find_spec
 from typing import Any
 
+from ..exceptions import ImproperlyConfigured
 from ..signals import Signal
 from . import Config
 
@@ -36,6 +38,20 @@ class DeferredConfig:
         if force or self.ready:
             self.ready = False
             self.load()
+
+    def add_named_by(self, variable: str, *, silent: bool, force: bool) -> None:
+        """Add the module that an environment variable names.
+
+        Raises ImproperlyConfigured when it is not set, unless `silent`.
+        """
+        name = os.environ.get(variable)
+        if name:
+            self.add(name, None, silent=silent, force=force)
+        elif not silent:
+            raise ImproperlyConfigured(
+                f"the environment variable {variable} is not set: it should name the module with "
+                f"the settings of {self._app!r}"
+            )
 
     def load(self) -> Config:
         """Read the sources in order, later ones overriding earlier ones; return the settings."""
