@@ -113,7 +113,8 @@ class Compound(Signature, Generic[Out]):
         options: Options = NO_OPTIONS,
     ) -> Self:
         """Return a copy in which arguments and options are with the tasks that they are for."""
-        ready = self.clone((*(args or ()), *self.args), kwargs)
+        ready = self.own_copy()
+        ready.add_args((*(args or ()), *self.args), kwargs or {})
         own, ready.args, ready.options = ready.options, (), {}
         ready.set_options(own)
         ready.set_options(options)

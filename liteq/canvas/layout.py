@@ -225,7 +225,7 @@ def send(
 
 def send_copies(app: App, calls: Iterable[Signature], options: Options = NO_OPTIONS) -> list[Any]:
     """Store copies of `calls`, single ones and canvases, in one transaction; return the results."""
-    copies = [_prepared(call.clone(**options)) for call in calls]
+    copies = [_prepared(call.own_copy().set(**options)) for call in calls]
     for copy in copies:
         copy.own_app = copy.own_app or app
     results = [copy.freeze() for copy in copies]

@@ -98,8 +98,14 @@ class Signature(dict[str, Any]):
     def clone(
         self, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None, **options: Any
     ) -> Self:
-        """Return a copy with `args` before its own, and `kwargs` and `options` over them."""
+        """Return a copy with `args` before its own, and `kwargs` and `options` over them.
+
+        A change of the copy, of its callbacks or of lists and dicts in its arguments does not
+        reach the original.
+        """
         copy = self.own_copy()
+        for leaf in copy.leaves():
+            leaf.args, leaf.kwargs = unshared(leaf.args), unshared(leaf.kwargs)
         if args or kwargs:
             copy.add_args(args, kwargs or {})
         return copy.set(**options) if options else copy
@@ -295,11 +301,14 @@ class Signature(dict[str, Any]):
         yield self
 
     def own_copy(self) -> Self:
-        """Return a copy with `kwargs` and `options` of its own."""
+        """Return a copy with `kwargs`, `options`, callbacks and errbacks of its own.
+
+        It shares the values of the arguments, which a canvas that is sent does not change.
+        """
         copy = dict.__new__(type(self))
         copy.update(self)
         copy["kwargs"] = self.kwargs.copy()
-        copy["options"] = self.options.copy()
+        copy["options"] = unshared(self.options)
         copy.own_app = self.own_app
         return copy
 
@@ -349,7 +358,11 @@ class Signature(dict[str, Any]):
         return Signature.from_dict, (dict(self),)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self.clone()
+        from copy import deepcopy  # rare
+
+        copy = self.own_copy()
+        copy.args, copy.kwargs = deepcopy((copy.args, copy.kwargs), memo)
+        return copy
 
     def __copy__(self) -> Self:
         return self.clone()
@@ -357,6 +370,18 @@ class Signature(dict[str, Any]):
     def __repr__(self) -> str:
         shown = [*map(repr, self.args), *(f"{k}={v!r}" for k, v in self.kwargs.items())]
         return f"{self.task}({', '.join(shown)})"
+
+
+def unshared(value: Any) -> Any:
+    """Return `value` with copies of the signatures, dicts, lists, sets and tuples in it."""
+    if isinstance(value, Signature):
+        return value.own_copy()
+    kind = type(value)  # others, also those derived from these, are values of the user's
+    if kind is dict:
+        return {name: unshared(each) for name, each in value.items()}
+    if kind in (list, tuple):
+        return kind(map(unshared, value))
+    return value.copy() if kind is set else value
 
 
 def as_list(value: Any) -> list[Any]:

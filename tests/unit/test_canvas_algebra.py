@@ -1,7 +1,9 @@
 """The operator `|`, chain, group and chord; copies of canvases, and canvases as JSON."""
 
+import copy
 import json
 import pickle
+from collections.abc import Callable
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -262,6 +264,51 @@ def test_copies_share_no_links(t: Any) -> None:
 
     assert [x.task for x in a.options["link"]] == ["c"]
     assert [x.task for x in b.options["link"]] == ["c", "d"]
+
+
+COPIES: dict[str, Callable[[Any], Any]] = {
+    "clone": lambda sig: sig.clone(),
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "signature": signature,
+    "in a chain": lambda sig: chain(sig, sig).tasks[1],
+}
+
+
+@pytest.mark.parametrize("how", COPIES)
+def test_a_copy_has_callbacks_of_its_own(t: Any, how: str) -> None:
+    a = t("a").set(headers={"x": [1]})
+    a.link(t("c"))
+    a.link_error(t("e"))
+    b = COPIES[how](a)
+    b.stamp(mark=1)
+    b.options["link"][0].link(t("d"))
+    b.options["headers"]["x"].append(2)
+
+    assert a.options == {"link": [t("c")], "link_error": [t("e")], "headers": {"x": [1]}}
+    assert b.options["link"][0].options["mark"] == 1
+
+
+@pytest.mark.parametrize("how", ["clone", "copy", "deepcopy"])
+def test_a_copy_of_a_canvas_has_arguments_of_its_own(t: Any, how: str) -> None:
+    canvas: Any = chord([t("a", [1], x={"y": [2]})], t("b"))
+    other = COPIES[how](canvas)
+    other.tasks[0].args[0].append(3)
+    other.tasks[0].kwargs["x"]["y"].append(4)
+
+    assert (canvas.tasks[0].args, canvas.tasks[0].kwargs) == (([1],), {"x": {"y": [2]}})
+
+
+def test_a_deep_copy_has_copies_of_objects_of_the_user(t: Any) -> None:
+    class Box:
+        def __init__(self) -> None:
+            self.items: list[int] = []
+
+    a = t("a", Box())
+    copy.deepcopy(a).args[0].items.append(1)
+
+    assert a.args[0].items == []
+    assert a.clone().args[0] is a.args[0]
 
 
 def test_flatten_links_follows_links_of_links(t: Any) -> None:
