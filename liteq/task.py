@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
 
 from . import exceptions
-from .canvas import Signature, chunks, maybe_signature, xmap, xstarmap
+from .canvas import Signature, chunks, xmap, xstarmap
+from .canvas.signature import as_link, as_list
 from .eager import Links, run_eagerly
 from .exceptions import ImproperlyConfigured, Replaced, Retry
 from .execution.context import Context, current, current_run, enter, leave
@@ -366,9 +367,7 @@ class Task(TaskOptions, Generic[P, R]):
 
 def _signatures(links: Any) -> list[Any]:
     """Return the signatures in the option `link` or `link_error`: one, or a list of them."""
-    if links is None:
-        return []
-    return [maybe_signature(x) for x in (links if isinstance(links, list | tuple) else [links])]
+    return [as_link(each) for each in as_list(links)]
 
 
 def _task_of_current_app(name: str) -> Any:

@@ -68,7 +68,9 @@ class chain(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
 
     def link(self, callback: Any) -> Any:
         """Have `callback` called with the value of the last step; return it."""
-        return self.tasks[-1].link(callback)
+        for last in self.tasks[-1:]:
+            callback = last.link(callback)
+        return callback
 
     def link_error(self, errback: Any) -> Any:
         """Have `errback` called for whichever step fails; return it."""

@@ -13,7 +13,7 @@ from .attributes import Part
 from .compound import Compound
 from .eager import StepContext, link_after
 from .group import group
-from .signature import Signature, as_list, as_signature, maybe_signature
+from .signature import Signature, as_link, as_list, as_signature, maybe_signature
 from .stamping import only_stamps
 
 _FOR_HEADER = ("countdown", "eta", "on_error")
@@ -92,7 +92,7 @@ class chord(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
         With `task_allow_error_cb_on_chord_header` it is called for each task of the header that
         fails as well, with its own arguments only.
         """
-        errback = maybe_signature(errback, self.own_app)
+        errback = as_link(errback, self.own_app)
         if self.app.conf.task_allow_error_cb_on_chord_header:
             self.header.link_error(errback.clone().set(immutable=True))
         self.body.link_error(errback)

@@ -16,10 +16,10 @@ from ..result.group_result import ACCUMULATE
 from ..result.waiting import leaves_before
 from ..sending.eta import due_at
 from ..sending.options import LINKS, NO_OPTIONS, Named, Options, as_json, is_linked
-from . import Signature, chain, chord, group, maybe_signature
+from . import Signature, chain, chord, group
 from .builtins import CALL_ERRBACK
 from .compound import Compound
-from .signature import as_list
+from .signature import as_link, as_list
 
 _SEVERAL = ("chain", "group", "chord", "chunks")
 _OF_THE_TRANSACTION = ("durable", "retry", "retry_policy")
@@ -156,7 +156,7 @@ class Layout:
 
     def _frozen(self, linked: Any) -> Signature:
         """Return a frozen copy of a callback or errback, with ids that no other task here has."""
-        call = _prepared(maybe_signature(linked, self._app))
+        call = _prepared(as_link(linked, self._app))
         for leaf in call.leaves():
             if leaf.id in self._ids:
                 del leaf.options["task_id"]

@@ -187,7 +187,7 @@ class Signature(dict[str, Any]):
 
     def flatten_links(self) -> list["Signature"]:
         """Return the signature, its callbacks, their callbacks, and so on."""
-        links = map(maybe_signature, as_list(self.options.get("link")))
+        links = map(as_link, as_list(self.options.get("link")))
         return [self, *(each for link in links for each in link.flatten_links())]
 
     def __or__(self, other: object) -> "Signature":  # type: ignore[override] # no union of dicts
@@ -330,7 +330,7 @@ class Signature(dict[str, Any]):
                 self.set(**{name: value})
 
     def _link(self, name: str, callback: Any) -> Any:
-        linked = maybe_signature(callback, self.own_app)
+        linked = as_link(callback, self.own_app)
         present = as_list(self.options.get(name))
         if linked not in present:
             # A new list: copies of this signature share the old one.
@@ -349,7 +349,7 @@ class Signature(dict[str, Any]):
 
     def fail_eagerly(self, exc: Exception, context: StepContext) -> ResultBase:
         """Fail it with `exc` without running it, and call its errbacks; return the result."""
-        errbacks = [maybe_signature(each) for each in as_list(self.options.get("link_error"))]
+        errbacks = [as_link(each) for each in as_list(self.options.get("link_error"))]
         return failed_result(self, exc, errbacks, context)
 
     # itself
@@ -407,9 +407,25 @@ def as_signature(value: Any) -> Signature:
     Raises TypeError when `value` is neither.
     """
     found = maybe_signature(value)
-    if isinstance(found, Signature):
-        return found.as_step()
-    if not isinstance(found, dict | str) and hasattr(found, "s"):  # a task, or a proxy of one
-        made: Signature = found.s()
+    return found.as_step() if isinstance(found, Signature) else _of_task("a canvas", found)
+
+
+def as_link(value: Any, app: App | None = None) -> Signature:
+    """Return the signature that is meant by `value`, a callback or an errback: itself, or that of
+    a task, without arguments.
+
+    Raises TypeError when `value` is neither.
+    """
+    found = maybe_signature(value, app)
+    return found if isinstance(found, Signature) else _of_task("a link", found)
+
+
+def _of_task(what: str, value: Any) -> Signature:
+    if not isinstance(value, dict | str) and hasattr(value, "s"):  # a task, or a proxy of one
+        made: Signature = value.s()
         return made
-    raise TypeError(f"a canvas is made of signatures, as in add.s(2, 2), not of {value!r:.100}")
+    hint = f"; a task that is known by name only is signature({value!r})"
+    raise TypeError(
+        f"{what} is made of signatures, as in add.s(2, 2), or tasks, not of {value!r:.100}"
+        f"{hint if isinstance(value, str) else ''}"
+    )

@@ -275,6 +275,22 @@ COPIES: dict[str, Callable[[Any], Any]] = {
 }
 
 
+def test_a_link_may_be_a_task_and_a_name_is_refused(app: LiteQ, t: Any) -> None:
+    @app.task(name="add")
+    def add(x: int, y: int = 0) -> int:
+        return x + y
+
+    sig = t("a")
+
+    assert sig.link(add) == add.s()
+    assert sig.link_error(add) == add.s()
+    assert (sig.options["link"], sig.options["link_error"]) == ([add.s()], [add.s()])
+    for canvas in (sig, sig | t("b"), chord([t("a")], t("b"))):
+        for call in (canvas.link, canvas.link_error):
+            with pytest.raises(TypeError, match=r"known by name only is signature\('add'\)"):
+                call("add")
+
+
 @pytest.mark.parametrize("how", COPIES)
 def test_a_copy_has_callbacks_of_its_own(t: Any, how: str) -> None:
     a = t("a").set(headers={"x": [1]})

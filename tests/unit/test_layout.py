@@ -340,6 +340,21 @@ def test_a_callback_gets_the_value_and_may_be_any_canvas(
     assert sorted(calls, key=str) == [2, 2, 5, [2, 3]]
 
 
+def test_a_call_takes_tasks_as_links_and_refuses_names(
+    app: LiteQ, add: Any, fail: Any, note: Any, calls: list[Any]
+) -> None:
+    add.apply_async((1, 1), link=note)
+    failed = fail.apply_async(link_error=[note])
+    drain(app)
+
+    assert calls == [2, failed.id]
+    for call in (add.si(1, 1), add.si(1, 1) | add.s(1), group(add.si(1, 1))):
+        for send in (call.apply_async, call.apply):
+            with pytest.raises(TypeError, match="a link is made of signatures"):
+                send(link="note")
+    assert len(phases(app)) == 4  # nothing more
+
+
 def test_the_callback_of_a_step_that_fails_is_not_called(
     fail: Any, note: Any, calls: list[Any]
 ) -> None:
