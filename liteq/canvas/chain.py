@@ -21,18 +21,19 @@ class chain(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
 
     `chain(add.s(1, 1), add.s(2))` is the same as `add.s(1, 1) | add.s(2)`; or `chain` of one
     iterable of signatures. A group with something after it becomes a chord, so the result may not
-    be a chain; of a single signature it is just that. Arguments of the call go to the first step,
-    and so do options.
+    be a chain. Arguments of the call go to the first step, and so do options.
     """
 
     tasks: "Part[list[Signature]]" = Part("tasks")
 
     def __new__(cls, *tasks: Any, app: App | None = None, **options: Any) -> Self:
+        given = signatures(tasks)
         steps: list[Signature] = []
-        for each in signatures(tasks):
+        for each in given:
             if not isinstance(each, Compound) or each.parts():
                 _append(steps, each)
-        made: Any = _chain_or_single(steps, app)  # mostly a chain: as such it is typed
+        # Mostly a chain: as such it is typed.
+        made: Any = chain.of(steps, app) if len(given) == 1 else _joined(steps, app)
         return made.set(**options) if options else made  # type: ignore[no-any-return]
 
     def __init__(self, *tasks: Any, app: App | None = None, **options: Any) -> None:
@@ -53,12 +54,13 @@ class chain(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
 
     @property
     def id(self) -> str | None:
-        """Return the id of the last step; None before `freeze`."""
-        return self.tasks[-1].id if self.tasks else None
+        """Return the id of the last step; None before `freeze`, unless it was set."""
+        id: str | None = self.options.get("task_id")
+        return id
 
     @id.setter
     def id(self, id: str | None) -> None:
-        self.tasks[-1].id = id
+        self.options["task_id"] = self.tasks[-1].id = id
 
     def parts(self) -> list[Signature]:
         return self.tasks
@@ -113,6 +115,8 @@ class chain(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
             if before is not None:
                 result.follow(before)
             before, parent_id = result, None
+        if before is not None:
+            self.options["task_id"] = before.id
         return before
 
     def run_eagerly(self, args: Sequence[Any], context: StepContext) -> ResultBase:
@@ -169,19 +173,24 @@ def _run_next(
 
 def _join(first: Signature, then: Signature) -> Signature:
     if isinstance(first, chain) and first.tasks:
+        first.options.pop("task_id", None)  # the id of what was its last step
         _append(first.tasks, then)
         return first
     steps = [] if isinstance(first, chain) else [first]
     _append(steps, then)
-    return _chain_or_single(steps)
+    return _joined(steps)
 
 
-def _chain_or_single(steps: list[Signature], app: App | None = None) -> Signature:
-    return steps[0] if len(steps) == 1 else chain.of(steps, app)
+def _joined(steps: list[Signature], app: App | None = None) -> Signature:
+    """Return the chain of `steps`; of a single group or chord, just that."""
+    alone = len(steps) == 1 and isinstance(steps[0], Compound)
+    return steps[0] if alone else chain.of(steps, app)
 
 
 def _append(steps: list[Signature], new: Signature) -> None:
     """Append `new` to `steps`; a group at their end becomes a chord."""
+    if steps and isinstance(new, group) and _is_one_list(new):
+        (new,) = new.tasks
     if isinstance(new, chain):
         for step in _steps_of(new):
             _append(steps, step)
@@ -195,14 +204,26 @@ def _append(steps: list[Signature], new: Signature) -> None:
         steps.append(new)
 
 
+def _is_one_list(new: group) -> bool:
+    """Return whether the only member of a group ends in a group, whose list is its value."""
+    return len(new.tasks) == 1 and isinstance(last_of(new.tasks[0]), group)
+
+
+def last_of(call: Any) -> Any:
+    """Return the task or the group with which `call` ends."""
+    while isinstance(call, chain | chord):
+        call = call.tasks[-1] if isinstance(call, chain) else call.body
+    return call
+
+
 def _append_to_group(steps: list[Signature], last: group | chord, new: Signature) -> None:
     """Append `new` to `steps`, which end with the group or chord `last`."""
     if isinstance(last, chord):
         last.body = new if last.body is None else _join(last.body, new)
     elif len(steps) > 1 and len(last.tasks) == 1:
         # Within a chain a group of one member is that member: what follows gets its value.
-        (steps[-1],) = last.prepared().tasks
-        steps[-1:] = _steps_of(steps[-1]) if isinstance(steps[-1], chain) else steps[-1:]
+        (only,) = last.tasks
+        steps[-1:] = _steps_of(only) if isinstance(only, chain) else [only]
         _append(steps, new)
     else:
         steps[-1] = chord(last, new)
@@ -210,8 +231,7 @@ def _append_to_group(steps: list[Signature], last: group | chord, new: Signature
 
 def _steps_of(inner: chain) -> list[Signature]:
     """Return the steps of a chain that becomes part of another, with what was set on it."""
-    ready = inner.prepared()
     if inner.immutable:
-        for first in ready.tasks[:1]:
+        for first in inner.tasks[:1]:
             first.set_immutable(True)
-    return ready.tasks
+    return inner.tasks

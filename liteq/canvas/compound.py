@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, Self, TypeVar
 
 from ..execution.context import current_run
-from ..result import ResultBase
+from ..result import GroupResult, ResultBase
 from ..result.app import App
 from ..sending.options import NO_OPTIONS, Options
 from .eager import StepContext
@@ -45,6 +45,10 @@ class Compound(Signature, Generic[Out]):
         for part in self.parts():
             yield from part.leaves()
 
+    def holders(self) -> Iterator[Signature]:
+        for part in self.parts():
+            yield from part.holders()
+
     def own_copy(self) -> Self:
         copy = super().own_copy()
         copy.replace_parts(lambda part: part.own_copy())
@@ -73,7 +77,8 @@ class Compound(Signature, Generic[Out]):
         """Send it; return the result of what comes last in it, None if it has no tasks.
 
         `args` and `kwargs` are for what runs first, and so are `options` except `link`,
-        `link_error` and `task_id`.
+        `link_error` and `task_id`. A frozen one runs under the ids that it has, but only once:
+        sent again, it is another run.
         """
         ready = self.prepared(args, kwargs, options)
         result = ready.freeze()
@@ -83,6 +88,8 @@ class Compound(Signature, Generic[Out]):
             result = ready._apply(None)
         else:
             self.app.send_canvas(ready, result)
+            result = _answer(result)
+        self.mark_sent()
         sender = current_run()
         if sender is not None:
             sender.children.append((*result.ancestors(), result)[0])
@@ -114,11 +121,24 @@ class Compound(Signature, Generic[Out]):
     ) -> Self:
         """Return a copy in which arguments and options are with the tasks that they are for."""
         ready = self.own_copy()
-        ready.add_args((*(args or ()), *self.args), kwargs or {})
-        own, ready.args, ready.options = ready.options, (), {}
-        ready.set_options(own)
+        ready._settle()
+        ready.add_args(args or (), kwargs or {})
         ready.set_options(options)
         return ready
+
+    def as_step(self) -> Signature:
+        """Return a copy of it, in which arguments and options are with the tasks."""
+        return self.prepared()
+
+    def _settle(self) -> None:
+        """Move arguments and options that were set on it, or on a canvas in it, to the tasks."""
+        for part in self.parts():
+            if isinstance(part, Compound):
+                part._settle()
+        args, self.args = self.args, ()
+        options, self.options = self.options, {}
+        self.add_args(args, {})
+        self.set_options(options)
 
     def _apply(
         self, throw: bool | None, root_id: str | None = None, parent_id: str | None = None
@@ -128,7 +148,8 @@ class Compound(Signature, Generic[Out]):
             root_id, parent_id = sender.root_id, sender.id
         elif root_id is None:
             root_id = next((leaf.id for leaf in self.leaves()), None)
-        return self.run_eagerly((), StepContext(throw, root_id, parent_id))  # type: ignore[return-value]
+        result: Out = _answer(self.run_eagerly((), StepContext(throw, root_id, parent_id)))
+        return result
 
     # ids
 
@@ -144,14 +165,15 @@ class Compound(Signature, Generic[Out]):
         """Give all its tasks the ids under which they will run; return the result of what comes
         last.
 
-        `_id` is for what comes last. Tasks that have ids keep them. Where two have the same id,
-        because a signature was used twice, only the first one keeps it.
+        `_id` is for what comes last. Tasks that have ids keep them, unless they were sent under
+        them. Where two have the same id, because a signature was used twice, only the first one
+        keeps it.
         """
         seen: set[str] = set()
-        for leaf in self.leaves():
-            id = leaf.id
-            if id in seen:
-                del leaf.options["task_id"]
+        for holder in self.holders():
+            id = holder.id
+            if id in seen or holder.was_sent:
+                del holder.options["task_id"]
             elif id is not None:
                 seen.add(id)
         return self.freeze_parts(_id, root_id, parent_id)
@@ -162,3 +184,10 @@ class Compound(Signature, Generic[Out]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.parts()))})"
+
+
+def _answer(result: Any) -> Any:
+    """Return `result`; of a group whose only member ends in a group, that of the inner group."""
+    while isinstance(result, GroupResult) and len(result) == 1 and result[0].members() is not None:
+        (result,) = result
+    return result

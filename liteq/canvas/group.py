@@ -50,6 +50,10 @@ class group(Compound[GroupResult]):  # noqa: N801 - Celery's name
     def replace_parts(self, change: Callable[[Any], Any]) -> None:
         self.tasks = [change(task) for task in self.tasks]
 
+    def holders(self) -> Iterator[Signature]:
+        yield self
+        yield from super().holders()
+
     def __or__(self, other: object) -> Signature:  # type: ignore[override]
         if self.tasks:
             return super().__or__(other)
@@ -141,7 +145,7 @@ class group(Compound[GroupResult]):  # noqa: N801 - Celery's name
 def _members(given: Sequence[Signature]) -> Iterator[Signature]:
     for each in given:
         if isinstance(each, group):
-            yield from each.prepared().tasks
+            yield from each.tasks
         elif not isinstance(each, Compound) or each.parts():
             yield each
 

@@ -18,6 +18,7 @@ from ..sending.eta import due_at
 from ..sending.options import LINKS, NO_OPTIONS, Named, Options, as_json, is_linked
 from . import Signature, chain, chord, group
 from .builtins import CALL_ERRBACK
+from .chain import last_of
 from .compound import Compound
 from .signature import as_link, as_list
 
@@ -158,8 +159,8 @@ class Layout:
         """Return a frozen copy of a callback or errback, with ids that no other task here has."""
         call = _prepared(as_link(linked, self._app))
         for leaf in call.leaves():
-            if leaf.id in self._ids:
-                del leaf.options["task_id"]
+            if leaf.id in self._ids or leaf.was_sent:
+                leaf.options.pop("task_id", None)
         call.freeze()
         self._ids.update(leaf.id for leaf in call.leaves())
         return call
@@ -252,7 +253,7 @@ def replacement(app: App, sig: Signature, id: str, shared: Options, own: Options
 
     All their messages get the options `shared`, and the last one gets `own` as well.
     """
-    single = not isinstance(_last(sig), group)
+    single = not isinstance(last_of(sig), group)
     call = _prepared(sig if single else sig | Signature(ACCUMULATE, app=app))
     call.freeze(id)
     layout = Layout(app, shared)
@@ -286,15 +287,8 @@ def _place_after(call: Signature) -> Place:
 
 def _end(call: Signature) -> tuple[str | None, bool]:
     """Return the id of the task or group with which `call` ends, and whether it is a group."""
-    last = _last(call)
+    last = last_of(call)
     return last.id, isinstance(last, group)
-
-
-def _last(call: Signature) -> Signature:
-    """Return the task or the group with which `call` ends."""
-    while isinstance(call, chain | chord):
-        call = call.tasks[-1] if isinstance(call, chain) else call.body
-    return call
 
 
 def _all_leaves(results: Iterable[Any]) -> Iterator[Any]:

@@ -39,6 +39,7 @@ class Signature(dict[str, Any]):
     root_id: "Option[str]" = Option("root_id")
 
     own_app: App | None = None  # the one it was made with
+    sent_as: str | None = None  # the id under which a canvas that it is in was sent
 
     def __init__(
         self,
@@ -242,8 +243,9 @@ class Signature(dict[str, Any]):
         **options: Any,
     ) -> AsyncResult[Any]:
         """Send it, with the options of `Task.apply_async`. A frozen one keeps its id."""
-        args, kwargs, options = self._merged(args, kwargs, options)
-        result: AsyncResult[Any] = self._sender()(args, kwargs, **options)
+        args, kwargs, merged = self._merged(args, kwargs, options)
+        result: AsyncResult[Any] = self._sender()(args, kwargs, **merged)
+        self._mark_links_sent()
         return result
 
     def apply(
@@ -300,6 +302,27 @@ class Signature(dict[str, Any]):
         """Yield the calls of single tasks that it is made of, in order."""
         yield self
 
+    def holders(self) -> Iterator["Signature"]:
+        """Yield the tasks and groups that it is made of: each has an id of its own."""
+        yield self
+
+    @property
+    def was_sent(self) -> bool:
+        """Return whether it was sent, in a canvas, under the id that it has."""
+        return self.sent_as is not None and self.sent_as == self.id
+
+    def mark_sent(self) -> None:
+        """Mark the ids in it and in its links as used, so that it gets others if sent again."""
+        for holder in self.holders():
+            holder.sent_as = holder.id
+            holder._mark_links_sent()
+
+    def _mark_links_sent(self) -> None:
+        for name in LINKS:
+            for linked in as_list(self.options.get(name)):
+                if isinstance(linked, Signature):
+                    linked.mark_sent()
+
     def own_copy(self) -> Self:
         """Return a copy with `kwargs`, `options`, callbacks and errbacks of its own.
 
@@ -310,6 +333,7 @@ class Signature(dict[str, Any]):
         copy["kwargs"] = self.kwargs.copy()
         copy["options"] = unshared(self.options)
         copy.own_app = self.own_app
+        copy.sent_as = self.sent_as
         return copy
 
     def as_step(self) -> "Signature":

@@ -154,6 +154,10 @@ def test_every_shape_comes_to_its_value(t: Any) -> None:
         (t.add.s(1, 1) | group(t.add.s(1), t.add.s(2)) | t.tsum.s() | t.add.s(1), 8),
         (t.add.s(1, 1) | group(t.add.s(1)) | t.add.s(1), 4),
         (group(t.same.s(1), t.same.s(2) | group(t.same.s(), t.add.s(1))), [1, [2, 3]]),
+        (group(t.same.s(2) | group(t.same.s(), t.add.s(1))), [2, 3]),
+        (chord([t.same.s(2) | group(t.same.s(), t.add.s(1))], t.same.s()), [[2, 3]]),
+        (chain(t.add.s(1, 1)), 2),
+        (chord([t.same.s(42)], chain(t.same.s())), [42]),
         (group(chord(pair, t.tsum.s()), t.same.s(1)), [6, 1]),
         (chord(pair, group(t.tsum.s(), t.tsum.s()) | t.tsum.s()), 12),
         (
@@ -225,6 +229,15 @@ def test_a_frozen_canvas_runs_under_its_ids(t: Any) -> None:
 
     assert result.get(timeout=30)[0] == frozen.id == result.id
     assert result.parent.get(timeout=30)[0] == frozen.parent.id
+
+
+def test_a_frozen_canvas_that_is_sent_again_is_another_run(t: Any) -> None:
+    canvas = t.add.s(1, 1) | group(t.add.s(1), t.add.s(2)) | t.tsum.s()
+    frozen = canvas.freeze()
+    first, second = canvas.apply_async(), canvas.apply_async()
+
+    assert (first.get(timeout=30), second.get(timeout=30)) == (7, 7)
+    assert first.id == frozen.id != second.id
 
 
 # failures

@@ -57,17 +57,38 @@ def test_a_chain_takes_signatures_a_list_or_a_generator(t: Any) -> None:
     assert chain(t("a"), t("b")) == t("a") | t("b")
 
 
-def test_a_chain_of_one_is_that_one(t: Any) -> None:
-    assert chain(t("a")) == t("a")
-    assert type(chain([t("a")])) is Signature
-    assert isinstance(chain(group(t("a"), t("b"))), group)
+def test_a_chain_of_one_is_a_chain(t: Any) -> None:
+    assert shape(chain(t("a"))) == shape(chain([t("a")])) == shape(chain(chain(t("a")))) == ["a"]
+    assert shape(chain(group(t("a"), t("b")))) == [g("a", "b")]
+    assert shape(chain(group(t("a"), t("b")), group(), group())) == g("a", "b")
+    assert shape(chain(t("a")) | t("b")) == ["a", "b"]
 
 
 def test_a_chain_may_be_empty(t: Any) -> None:
     assert shape(chain()) == []
     assert chain()() is None
-    assert shape(t("a") | chain()) == "a"
-    assert shape(chain() | t("a")) == "a"
+    assert shape(t("a") | chain()) == ["a"]
+    assert shape(chain() | t("a")) == ["a"]
+
+
+def test_a_group_of_one_that_ends_in_a_group_is_that_one_within_a_chain(t: Any) -> None:
+    assert shape(t("a") | group(t("b") | group(t("c"), t("d")))) == ["a", "b", g("c", "d")]
+    assert shape(t("a") | group(t("b"))) == ["a", g("b")]
+    assert shape(chord([t("b") | group(t("c"), t("d"))], t("e"))) == c([["b", g("c", "d")]], "e")
+
+
+def queues(sig: Any) -> list[str | None]:
+    return [leaf.options.get("queue") for leaf in sig.leaves()]
+
+
+def test_options_of_a_canvas_in_a_canvas_go_to_its_tasks(t: Any) -> None:
+    first = group((t("a") | t("b")).set(queue="x"), chord([t("c")], t("d"), queue="y"))
+    later = chord([t("a") | t("b")], t("c") | t("d"))
+    later.tasks[0].set(queue="x")
+    later.body.set(queue="y")
+
+    assert queues(first.prepared()) == ["x", None, None, "y"]
+    assert queues(later.prepared()) == ["x", None, "y", None]
 
 
 def test_what_follows_a_group_is_the_body_of_a_chord(t: Any) -> None:
@@ -397,6 +418,17 @@ def test_a_canvas_has_the_id_of_what_comes_last(t: Any) -> None:
         assert sig.freeze("mine").id == "mine"
         assert sig.id == "mine"
         assert sig.freeze().id == "mine"
+
+
+def test_a_chain_has_no_id_before_it_is_frozen(t: Any) -> None:
+    canvas = t("a") | t("b").set(task_id="last")
+
+    assert canvas.id is None
+    assert canvas.freeze().id == canvas.id == "last"
+    assert signature(json.loads(json.dumps(canvas))).id == "last"
+    assert (canvas | t("c")).id is None
+    assert (canvas | t("c")).freeze().id != "last"
+    assert (t("a") | t("b")).set(task_id="mine").id == "mine"
 
 
 def test_freezing_returns_results_with_their_parents(t: Any) -> None:

@@ -105,6 +105,52 @@ def test_a_canvas_keeps_the_ids_it_was_frozen_with(add: Any, total: Any) -> None
     assert result.get(timeout=0) == 7
 
 
+@pytest.mark.parametrize("kind", ["chain", "group", "chord", "chain of groups"])
+def test_a_frozen_canvas_that_is_sent_again_is_another_run(
+    kind: str, app: LiteQ, add: Any, total: Any, note: Any, calls: list[Any]
+) -> None:
+    kinds: dict[str, Callable[[], Any]] = {
+        "chain": lambda: add.s(1, 1) | add.s(2),
+        "group": lambda: group(add.s(1, 1), add.s(2, 2)),
+        "chord": lambda: chord([add.s(1, 1), add.s(1, 1)], total.s()),
+        "chain of groups": lambda: add.s(1) | group(add.s(1), add.s(2)) | group(total.s()),
+    }
+    canvas = kinds[kind]()
+    callback = note.s()
+    callback.freeze()
+    canvas.link(callback)
+    frozen = canvas.freeze()
+    runs = [canvas.apply_async() for _ in range(3)]
+    drain(app)
+    values = [run.get(timeout=0) for run in runs]
+
+    assert runs[0].id == frozen.id == canvas.id
+    assert len({run.id for run in runs}) == 3
+    assert len({leaf.id for run in runs for leaf in run.leaves()}) == 3 * len([*frozen.leaves()])
+    assert values == [values[0]] * 3
+    assert len(calls) == 3
+
+
+def test_a_copy_of_a_canvas_that_was_sent_is_another_run_too(add: Any) -> None:
+    canvas = add.s(1, 1) | add.s(2)
+    canvas.freeze()
+    sent = canvas.apply_async()
+
+    assert canvas.clone().freeze().id != sent.id
+    assert (canvas | add.s(1)).freeze().parent.id != sent.id
+    assert canvas.freeze("mine").id == "mine"
+
+
+def test_the_only_member_of_a_group_answers_its_list(add: Any, total: Any) -> None:
+    alone = group(add.si(1, 1) | group(add.s(1), add.s(2)))
+
+    for result in (alone.apply(), alone.apply_async(), (add.s(0, 0) | alone.clone()).apply_async()):
+        drain(add.app)
+        assert sorted(result.get(timeout=0)) == [3, 4]
+        assert len(result.results) == 2
+    assert value(chord(alone, add.s([]))) == [[3, 4]]
+
+
 def test_a_signature_used_again_and_again_is_many_tasks(add: Any) -> None:
     step = add.s(1)
 
