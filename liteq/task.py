@@ -6,7 +6,8 @@ from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
 
 from . import exceptions
 from .canvas import Signature, chunks, xmap, xstarmap
-from .canvas.signature import as_link, as_list
+from .canvas.signature import as_link
+from .canvas.values import as_list
 from .eager import Links, run_eagerly
 from .exceptions import ImproperlyConfigured, Replaced, Retry
 from .execution.context import Context, current, current_run, enter, leave

@@ -63,7 +63,8 @@ class Control:
     def revoke_by_headers(
         self, headers: Mapping[str, Any], *, terminate: bool = False
     ) -> list[str]:
-        """Revoke every unfinished task that has one of `headers`; return their ids.
+        """Revoke every unfinished task that has one of `headers`, or has it as a stamp; return
+        their ids.
 
         A value may also be a list of values, of which the task has one.
         """
@@ -81,7 +82,7 @@ class Control:
         signal: object = None,
         **_: object,
     ) -> list[str]:
-        """Do what `revoke_by_headers` does, under Celery's name: stamps are headers."""
+        """Do what `revoke_by_headers` does, under Celery's name."""
         return self.revoke_by_headers(headers, terminate=terminate)
 
     def purge(self, queues: Sequence[str] | None = None) -> int:

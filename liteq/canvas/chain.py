@@ -12,8 +12,9 @@ from .compound import Compound
 from .eager import StepContext, allows_next, first_error, link_after
 from .factory import signatures
 from .group import group
-from .signature import Signature, as_list, as_signature
-from .stamping import only_stamps
+from .signature import Signature, as_signature
+from .stamping import only_stamps, stamp_links
+from .values import as_list
 
 
 class chain(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
@@ -85,6 +86,7 @@ class chain(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
         stamps = only_stamps(stamps)
         if visitor is not None:
             stamps |= only_stamps(visitor.on_chain_start(self, **stamps))
+        stamp_links(self, visitor, append_stamps, stamps)
         for task in self.tasks:
             task.stamp(visitor, append_stamps, **stamps)
         if visitor is not None:

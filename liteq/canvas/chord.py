@@ -13,8 +13,9 @@ from .attributes import Part
 from .compound import Compound
 from .eager import StepContext, link_after
 from .group import group
-from .signature import Signature, as_link, as_list, as_signature, maybe_signature
-from .stamping import only_stamps
+from .signature import Signature, as_link, as_signature, maybe_signature
+from .stamping import only_stamps, stamp_links
+from .values import as_list
 
 _FOR_HEADER = ("countdown", "eta", "on_error")
 
@@ -103,7 +104,9 @@ class chord(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
         of_header = stamps = only_stamps(stamps)
         if visitor is not None:
             of_header = stamps | only_stamps(visitor.on_chord_header_start(self, **stamps))
-        self.header.stamp(visitor, append_stamps, **of_header)
+        stamp_links(self, visitor, append_stamps, stamps)
+        for task in self.header.tasks:
+            task.stamp(visitor, append_stamps, **of_header)
         if visitor is not None:
             visitor.on_chord_header_end(self, **of_header)
             stamps |= only_stamps(visitor.on_chord_body(self, **stamps))

@@ -12,8 +12,9 @@ from .attributes import Part
 from .compound import Compound
 from .eager import StepContext
 from .factory import signatures
-from .signature import Signature, as_list
-from .stamping import only_stamps
+from .signature import Signature
+from .stamping import only_stamps, stamp_links
+from .values import as_list
 
 _OF_THE_GROUP = (*LINKS, "task_id", "on_error")
 
@@ -93,6 +94,7 @@ class group(Compound[GroupResult]):  # noqa: N801 - Celery's name
         stamps = only_stamps(stamps)
         if visitor is not None:
             stamps |= only_stamps(visitor.on_group_start(self, **stamps))
+        stamp_links(self, visitor, append_stamps, stamps)
         for task in self.tasks:
             task.stamp(visitor, append_stamps, **stamps)
         if visitor is not None:

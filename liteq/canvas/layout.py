@@ -20,7 +20,8 @@ from . import Signature, chain, chord, group
 from .builtins import CALL_ERRBACK
 from .chain import last_of
 from .compound import Compound
-from .signature import as_link, as_list
+from .signature import as_link
+from .values import as_list
 
 _SEVERAL = ("chain", "group", "chord", "chunks")
 _OF_THE_TRANSACTION = ("durable", "retry", "retry_policy")

@@ -14,7 +14,8 @@ from ..result.app import App, get_current_app
 from ..sending.options import LINKS
 from .attributes import Item, Option
 from .eager import StepContext, failed_result, skipped_result
-from .stamping import StampingVisitor, only_stamps, stamps_of
+from .stamping import StampingVisitor, only_stamps, stamp_links, stamps_of
+from .values import as_list, unshared
 
 
 class Signature(dict[str, Any]):
@@ -188,8 +189,7 @@ class Signature(dict[str, Any]):
 
     def flatten_links(self) -> list["Signature"]:
         """Return the signature, its callbacks, their callbacks, and so on."""
-        links = map(as_link, as_list(self.options.get("link")))
-        return [self, *(each for link in links for each in link.flatten_links())]
+        return [self, *(each for link in self.links("link") for each in link.flatten_links())]
 
     def __or__(self, other: object) -> "Signature":  # type: ignore[override] # no union of dicts
         joined: Signature = self.TYPES["chain"].join(self, other)  # type: ignore[attr-defined]
@@ -210,20 +210,20 @@ class Signature(dict[str, Any]):
         same name, instead of over it.
         """
         stamps = only_stamps(stamps)
-        self._stamp_links(visitor, append_stamps, stamps)
+        stamp_links(self, visitor, append_stamps, stamps)
         more = {} if visitor is None else only_stamps(visitor.on_signature(self, **stamps))
         return self.set(**stamps_of(self.options, {**stamps, **more}, append_stamps))
 
-    def _stamp_links(
-        self, visitor: StampingVisitor | None, append_stamps: bool, stamps: Mapping[str, Any]
-    ) -> None:
-        for name in LINKS:
-            for linked in map(maybe_signature, as_list(self.options.get(name))):
-                more: dict[str, Any] = {}
-                if visitor is not None:
-                    visit = visitor.on_callback if name == "link" else visitor.on_errback
-                    more = only_stamps(visit(linked, **stamps))
-                linked.stamp(visitor, append_stamps, **{**stamps, **more})
+    def links(self, name: str) -> list["Signature"]:
+        """Return its callbacks or its errbacks, by the `name` of the option: `link`, `link_error`.
+
+        Those that were given as tasks or dicts become signatures, so that a change of one counts.
+        """
+        if name not in self.options:
+            return []
+        found = [as_link(each, self.own_app) for each in as_list(self.options[name])]
+        self.options[name] = found
+        return found
 
     # making the call
 
@@ -319,9 +319,8 @@ class Signature(dict[str, Any]):
 
     def _mark_links_sent(self) -> None:
         for name in LINKS:
-            for linked in as_list(self.options.get(name)):
-                if isinstance(linked, Signature):
-                    linked.mark_sent()
+            for linked in self.links(name):
+                linked.mark_sent()
 
     def own_copy(self) -> Self:
         """Return a copy with `kwargs`, `options`, callbacks and errbacks of its own.
@@ -355,7 +354,7 @@ class Signature(dict[str, Any]):
 
     def _link(self, name: str, callback: Any) -> Any:
         linked = as_link(callback, self.own_app)
-        present = as_list(self.options.get(name))
+        present = self.links(name)
         if linked not in present:
             # A new list: copies of this signature share the old one.
             self.options[name] = [*present, linked]
@@ -373,8 +372,7 @@ class Signature(dict[str, Any]):
 
     def fail_eagerly(self, exc: Exception, context: StepContext) -> ResultBase:
         """Fail it with `exc` without running it, and call its errbacks; return the result."""
-        errbacks = [as_link(each) for each in as_list(self.options.get("link_error"))]
-        return failed_result(self, exc, errbacks, context)
+        return failed_result(self, exc, self.links("link_error"), context)
 
     # itself
 
@@ -394,25 +392,6 @@ class Signature(dict[str, Any]):
     def __repr__(self) -> str:
         shown = [*map(repr, self.args), *(f"{k}={v!r}" for k, v in self.kwargs.items())]
         return f"{self.task}({', '.join(shown)})"
-
-
-def unshared(value: Any) -> Any:
-    """Return `value` with copies of the signatures, dicts, lists, sets and tuples in it."""
-    if isinstance(value, Signature):
-        return value.own_copy()
-    kind = type(value)  # others, also those derived from these, are values of the user's
-    if kind is dict:
-        return {name: unshared(each) for name, each in value.items()}
-    if kind in (list, tuple):
-        return kind(map(unshared, value))
-    return value.copy() if kind is set else value
-
-
-def as_list(value: Any) -> list[Any]:
-    """Return `value` as a list: of its items, or of itself alone; an empty list for None."""
-    if value is None:
-        return []
-    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def maybe_signature(value: Any, app: App | None = None, clone: bool = False) -> Any:

@@ -37,6 +37,17 @@ def _parsed(text: str) -> Mapping[str, Any]:
 
 
 def has_one_of(headers: Mapping[str, Any], message: Message) -> bool:
-    """Return whether `message` was sent with one of `headers`."""
-    sent: Mapping[str, Any] = options_of(message).get("headers") or {}
-    return any(pair in sent.items() for pair in headers.items())
+    """Return whether `message` was sent with one of `headers`, or has one as a stamp.
+
+    Of a stamp that is a list, one of its items will do.
+    """
+    options = options_of(message)
+    sent: Mapping[str, Any] = options.get("headers") or {}
+    stamps: Mapping[str, Any] = options.get("stamps") or {}
+    return any(
+        pair in sent.items() or _has(stamps.get(pair[0]), pair[1]) for pair in headers.items()
+    )
+
+
+def _has(stamp: Any, value: Any) -> bool:
+    return value in stamp if isinstance(stamp, list) else stamp is not None and stamp == value

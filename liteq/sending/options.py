@@ -67,7 +67,15 @@ LINKS = ("link", "link_error")
 
 KNOWN = frozenset((*STORED, *_OF_THE_MESSAGE, *_MEANINGLESS, *LINKS))
 
-_JSON = json.JSONEncoder(separators=(",", ":"), allow_nan=False)  # making one costs 2 us
+
+def _set_as_list(value: Any) -> list[Any]:
+    if isinstance(value, set | frozenset):
+        return sorted(value, key=str)
+    raise TypeError(f"{value!r:.100} is not JSON")
+
+
+# Making one costs 2 us.
+_JSON = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=_set_as_list)
 
 _LONGEST_NAME = 255  # characters
 
@@ -146,7 +154,8 @@ def stored_options(options: Options) -> dict[str, Any]:
 def as_json(options: Options) -> str | None:
     """Return `options` as the JSON text that a message stores; None when there are none.
 
-    Raises SerializationError when one of them cannot be JSON.
+    Sets become lists, in order of their texts. Raises SerializationError when one of them cannot
+    be JSON.
     """
     if not options:
         return None

@@ -8,6 +8,8 @@ from liteq import LiteQ, chain, chord, group
 from liteq.canvas import GroupStampingVisitor, Signature, StampingVisitor
 from liteq.testing import drain
 
+from .conftest import message_of
+
 
 class Marks(StampingVisitor):
     """A visitor that notes what it visits, and stamps each signature with its name."""
@@ -29,7 +31,7 @@ class Marks(StampingVisitor):
 
     def on_chord_header_start(self, sig: Any, **headers: Any) -> dict[str, Any]:
         self.met.append("header")
-        return {"in_header": True}
+        return {**super().on_chord_header_start(sig, **headers), "in_header": True}
 
     def on_chord_body(self, sig: Any, **headers: Any) -> dict[str, Any]:
         self.met.append("body")
@@ -117,5 +119,73 @@ def test_a_task_reads_its_stamps_and_they_survive_a_retry(app: LiteQ) -> None:
 
 
 def test_a_visitor_must_define_on_signature(t: Any) -> None:
-    with pytest.raises(NotImplementedError, match="StampingVisitor defines no on_signature"):
-        t("a").stamp(StampingVisitor())
+    with pytest.raises(TypeError, match=r"abstract .*on_signature"):
+        StampingVisitor()  # type: ignore[abstract]
+
+
+class Linking(StampingVisitor):
+    """A visitor that changes what it visits, and returns what the base returns."""
+
+    def __init__(self) -> None:
+        self.groups: list[Any] = []
+
+    def on_group_start(self, sig: Any, **headers: Any) -> Any:
+        self.groups.append(sig)
+
+    def on_signature(self, sig: Any, **headers: Any) -> Any:
+        sig.options.pop("queue", None)
+        sig.link(Signature("linked"))
+        return super().on_signature(sig, **headers)
+
+
+def test_a_visitor_may_change_what_it_visits_and_return_nothing(t: Any) -> None:
+    visitor = Linking()
+    sig = chord([t("a").set(queue="x"), t("b")], t("c")).stamp(visitor, mark=1)
+
+    assert [leaf.options["link"] for leaf in sig.leaves()] == [[Signature("linked")]] * 3
+    assert [stamps(leaf) for leaf in sig.leaves()] == [{"mark": 1}] * 3
+    assert "queue" not in sig.tasks[0].options
+    assert visitor.groups == [sig.header]
+
+
+def test_links_are_stamped_however_they_were_given(app: LiteQ, t: Any) -> None:
+    canvases = [chain(t("a"), t("b")), group(t("a")), chord([t("a")], t("b")), t("a")]
+    for canvas in canvases:
+        canvas.set(link=dict(t("x")), link_error=[t("e")])
+        canvas.stamp(Marks(), trace=1)
+        (x,), (e,) = canvas.links("link"), canvas.links("link_error")
+
+        assert stamps(x) == {"trace": 1, "called": True, "mark": "x"} | in_group(canvas)
+        assert stamps(e) == {"trace": 1, "mark": "e"} | in_group(canvas)
+
+
+def in_group(canvas: Any) -> dict[str, Any]:
+    return {"in_group": True} if isinstance(canvas, group) else {}
+
+
+def test_stamping_a_copy_leaves_the_callbacks_of_the_original_alone(t: Any) -> None:
+    sig = t("a")
+    sig.link(t("x"))
+    sig.clone().stamp(trace=1)
+
+    assert stamps(sig.links("link")[0]) == {}
+
+
+def test_a_set_is_stored_as_a_list_and_tasks_are_revoked_by_any_of_their_stamps(
+    app: LiteQ,
+) -> None:
+    @app.task
+    def look() -> None: ...
+
+    sent = [look.s().stamp(trace=value).delay() for value in ({"b", "a"}, ["c", "d"], "e", 6)]
+    chained = (look.s() | look.si()).stamp(trace="f").delay()
+    revoke = app.control.revoke_by_stamped_headers
+
+    assert revoke({"trace": ["a", "d"]}) == [sent[0].id, sent[1].id]
+    assert revoke({"trace": "e", "other": "e"}) == [sent[2].id]
+    assert revoke({"trace": "6"}) == []
+    assert revoke({"trace": 6}) == [sent[3].id]
+    assert revoke({"trace": "f"}) == [chained.parent.id, chained.id]
+    assert message_of(sent[0]).options == (
+        '{"stamped_headers":["trace"],"stamps":{"trace":["a","b"]}}'
+    )

@@ -406,9 +406,10 @@ select queue, phase, count(*) from task group by queue, phase
 -- name: listing
 -- `phases` is `= 6` or `in (1,2)`: only with `=` and a number the index `task_dead` can be used.
 -- `:headers` is a JSON list of [name, value] pairs; values are compared as JSON, so that 1 and "1"
--- differ. (`->` needs SQLite 3.38.)
-with wanted (path, value) as materialized (
-  select '$.headers.' || json_quote(json_extract(value, '$[0]')), json_extract(value, '$[1]')
+-- differ. (`->` needs SQLite 3.38.) A stamp counts like a header, and each item of a list of them.
+with wanted (header, stamp, value) as materialized (
+  select '$.headers.' || json_quote(json_extract(value, '$[0]')),
+    '$.stamps.' || json_quote(json_extract(value, '$[0]')), json_extract(value, '$[1]')
   from json_each(:headers)
 )
 {record}
@@ -421,7 +422,9 @@ where t.phase {{phases}}
   and (:text is null or instr(t.id, :text) or instr(t.task, :text)
     or instr(t.traceback, :text) or instr(cast(t.payload as blob), cast(:text as blob)))
   and (:headers is null or json_valid(t.options)
-    and exists (select 1 from wanted where json_extract(t.options, path) = value))
+    and exists (select 1 from wanted where json_extract(t.options, header) = wanted.value
+      or json_type(t.options, stamp) <> 'object'
+      and wanted.value in (select value from json_each(t.options, stamp))))
 order by t.seq {{order}} limit :limit
 
 -- name: purge

@@ -126,6 +126,21 @@ class Tools(Harness):
             assert pages == order
             assert self.broker.listing(list(Phase), 9, search._replace(beyond="unknown")) == []
 
+    def test_a_listing_can_be_limited_to_a_stamp(self) -> None:
+        self.send("one", options='{"stamps": {"the trace": "x", "number": 1}}')
+        self.send("many", options='{"stamps": {"the trace": ["x", "y", 2]}}')
+        self.send("header", options='{"headers": {"the trace": "x"}, "stamps": {}}')
+        self.send("dict", options='{"stamps": {"the trace": {"a": "x"}}}')
+
+        def listed(value: object, name: str = "the trace") -> list[str]:
+            found = self.broker.listing([Phase.READY], 10, Search(headers={name: value}))
+            return [each.message.id for each in found]
+
+        assert listed("x") == ["one", "many", "header"]
+        assert listed("y") == listed(2) == ["many"]
+        assert listed("2") == listed("z") == []
+        assert listed(1, "number") == ["one"]
+
     def test_purging_drops_what_waits_to_be_run(self) -> None:
         self.finish("done")
         self.send("running")
