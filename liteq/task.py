@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
 from . import exceptions
 from .canvas import Signature, chunks, xmap, xstarmap
 from .canvas.signature import as_link
+from .canvas.stamping import with_stamps
 from .canvas.values import as_list
 from .eager import Links, run_eagerly
 from .exceptions import ImproperlyConfigured, Replaced, Retry
@@ -308,12 +309,13 @@ class Task(TaskOptions, Generic[P, R]):
         """Let `sig` do this task's work, under this task's id: `raise self.replace(sig)`.
 
         The callbacks of the task, and what comes after it, get the value of `sig`: of a group the
-        list of values. Raises ImproperlyConfigured when `sig` is an empty chain.
+        list of values. Its tasks have the stamps of this task too. Raises ImproperlyConfigured when `sig` is an empty chain.
         """
         if not any(True for _ in sig.leaves()) and sig.subtask_type == "chain":
             raise ImproperlyConfigured("Cannot replace with an empty chain")
         self.on_replace(sig)
-        raise Replaced(sig)
+        stamps = self.request.stamps
+        raise Replaced(with_stamps(sig, stamps) if stamps else sig)
 
     def add_to_chord(self, sig: Signature) -> Any:
         """Add `sig` to the group of which this task is a member, while it runs; return its result.

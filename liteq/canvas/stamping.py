@@ -87,6 +87,16 @@ def stamp_links(sig: Any, visitor: Any, append: bool, stamps: Stamps) -> None:
             linked.stamp(visitor, append, **{**stamps, **more})
 
 
+def with_stamps(sig: Any, stamps: Stamps) -> Any:
+    """Return a copy of `sig`, whose tasks have `stamps` unless they have ones of these names."""
+    copy = sig.clone()
+    for leaf in copy.leaves():
+        present = leaf.options.get("stamped_headers") or ()
+        missing = {name: value for name, value in stamps.items() if name not in present}
+        leaf.set(**stamps_of(leaf.options, missing, append=False))
+    return copy
+
+
 def only_stamps(headers: Stamps | None) -> dict[str, Any]:
     """Return those of `headers` that are stamps: those in their `stamped_headers`, or all."""
     headers = headers or {}

@@ -118,6 +118,22 @@ def test_a_task_reads_its_stamps_and_they_survive_a_retry(app: LiteQ) -> None:
         look.apply_async(stamped_headers=["a"], b=1)
 
 
+def test_what_replaces_a_task_has_its_stamps_and_its_own(app: LiteQ) -> None:
+    @app.task(bind=True)
+    def look(self: Any, *_: Any) -> Any:
+        return self.request.stamps
+
+    @app.task(bind=True)
+    def swap(self: Any, *_: Any) -> Any:
+        raise self.replace(chain(look.s(), group(look.s(), look.s()).stamp(x=2, y=2)))
+
+    sig = swap.s().stamp(x=1, z=1)
+    sent = sig.delay()
+    drain(app)
+
+    assert sent.get(timeout=0) == sig.apply().get() == [{"x": 2, "y": 2, "z": 1}] * 2
+
+
 def test_a_visitor_must_define_on_signature(t: Any) -> None:
     with pytest.raises(TypeError, match=r"abstract .*on_signature"):
         StampingVisitor()  # type: ignore[abstract]
