@@ -309,7 +309,8 @@ class Task(TaskOptions, Generic[P, R]):
         """Let `sig` do this task's work, under this task's id: `raise self.replace(sig)`.
 
         The callbacks of the task, and what comes after it, get the value of `sig`: of a group the
-        list of values. Its tasks have the stamps of this task too. Raises ImproperlyConfigured when `sig` is an empty chain.
+        list of values. Its tasks have the stamps of this task too. Raises ImproperlyConfigured
+        when `sig` is an empty chain.
         """
         if not any(True for _ in sig.leaves()) and sig.subtask_type == "chain":
             raise ImproperlyConfigured("Cannot replace with an empty chain")

@@ -37,19 +37,27 @@ class Control:
         destination: object = None,
         terminate: bool = False,
         signal: object = None,
+        *,
+        workflow: bool = False,
         **_: object,
     ) -> list[str]:
         """Revoke tasks by id or result, one or many; return the ids of those that had not finished.
 
-        A waiting task ends as REVOKED at once, and so do the tasks that wait for it. A running one
-        is not tried again; with `terminate` its process is killed, if it still runs that task.
-        This is written in the store, so workers that start later know it as well. `destination`
-        and `signal` are Celery's and do nothing: the worker that runs the task is notified, and a
-        process is always killed with SIGKILL.
+        With `workflow` also those that come before them in their workflows: with the id of the
+        last step of a chain, or of the body of a chord, that is all of it. A waiting task ends as
+        REVOKED at once, and so do the tasks that wait for it. A running one is not tried again;
+        with `terminate` its process is killed, if it still runs that task. This is written in the
+        store, so workers that start later know it as well. `destination` and `signal` are Celery's
+        and do nothing: the worker that runs the task is notified, and a process is always killed
+        with SIGKILL.
         """
         one = isinstance(task_id, str) or not isinstance(task_id, Iterable)
         ids = [str(each) for each in ([task_id] if one else task_id)]
         keep = self._app.conf.result_expires or None
+        if workflow:
+            from ..result.workflow import with_those_before  # few processes revoke
+
+            ids = with_those_before(self._app.broker, ids)
         return self._app.broker.cancel(ids, keep, terminate=terminate)
 
     def terminate(self, task_id: Any, signal: object = None, **_: object) -> list[str]:

@@ -14,6 +14,7 @@ def configure(parser: ArgumentParser) -> None:
     add("ids", nargs="*", metavar="ID", help="tasks")
     add("--task", metavar="NAME", help="every unfinished task of this name")
     add("--header", type=header, metavar="NAME=VALUE", help="every one that has this header")
+    add("--only", action="store_true", help="not those before them in their workflows")
     add("--terminate", action="store_true", help="end those that run as well")
     add_json(parser)
 
@@ -23,7 +24,9 @@ def run(args: Namespace) -> int:
     control = app_of(args).control
     if not (args.ids or args.task or args.header):
         return misused("revoke takes the ids of tasks, --task or --header")
-    revoked = control.revoke(args.ids, terminate=args.terminate) if args.ids else []
+    revoked = []
+    if args.ids:
+        revoked = control.revoke(args.ids, terminate=args.terminate, workflow=not args.only)
     if args.task:
         revoked += control.revoke_by_name(args.task, terminate=args.terminate)
     if args.header:

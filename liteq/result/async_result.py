@@ -243,14 +243,15 @@ class AsyncResult(ResultBase, Generic[R]):
     ) -> None:
         """Revoke the task, and those before it in its workflow: see `Control.revoke`.
 
-        `wait`: wait until it has finished, for `timeout` seconds at most. `connection` and
+        Those before it are found in the store, so any process can do so that has the id. `wait`:
+        wait until it has finished, for `timeout` seconds at most. `connection` and
         `signal` do nothing.
 
         Raises TimeoutError when `timeout` is over.
         """
+        # What is known here need not be read step by step.
         ids = [*(leaf.id for leaf in leaves_before([self]) if not leaf.known), self.id]
-        keep = self.app.conf.result_expires or None
-        self.backend.broker.cancel(ids, keep, terminate=terminate)
+        self.app.control.revoke(ids, terminate=terminate, workflow=True)
         if wait:
             self.get(timeout, propagate=False)
 

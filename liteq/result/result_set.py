@@ -254,8 +254,7 @@ class ResultSet(ResultBase):
         leaves += leaves_before([self, *self.results, *leaves])
         ids = [leaf.id for leaf in leaves if not leaf.known]
         if ids:
-            keep = self.app.conf.result_expires or None
-            self.backend.broker.cancel(ids, keep, terminate=terminate)
+            self.app.control.revoke(ids, terminate=terminate, workflow=True)
 
     # itself
 

@@ -1,12 +1,15 @@
 """The tasks of a store that belong to one workflow."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ..brokers.base import Broker
 from ..model.graph import Members
 from ..model.message import Record
+from ..states import Phase
+
+_HAS_NOT_RUN = (Phase.WAITING, Phase.CANCELLED)
 
 
 class Workflow(NamedTuple):
@@ -41,6 +44,43 @@ def workflow_of(broker: Broker, id: str, limit: int) -> Workflow:
     found = search.run(limit)
     found.sort(key=lambda record: record.created)
     return Workflow(found, search.groups, bool(search.tasks))
+
+
+def with_those_before(broker: Broker, ids: Iterable[str]) -> list[str]:
+    """Return `ids`, and before them those of the tasks for whose end these tasks still wait.
+
+    Where a task was revoked while it waited, so do those that it waited for: they go on.
+    """
+    asked = list(dict.fromkeys(ids))
+    seen, groups = set(asked), set[str]()
+    found: list[str] = []
+    newest = asked
+    while newest:
+        before: dict[str, None] = {}
+        for record in broker.fetch(newest):
+            if record is None or record.phase not in _HAS_NOT_RUN or record.waits is None:
+                continue
+            if record.barrier:
+                before |= dict.fromkeys(_all_members(broker, record.waits, groups))
+            else:
+                before[record.waits] = None
+        newest = [id for id in before if id not in seen]
+        seen.update(newest)
+        found += newest
+    return [*reversed(found), *asked]
+
+
+def _all_members(broker: Broker, group: str, seen: set[str]) -> list[str]:
+    """Return the ids of the tasks in a group and in the groups in it, leaving out those `seen`."""
+    ids, groups = [], [group]
+    while groups:
+        name = groups.pop()
+        if name not in seen:
+            seen.add(name)
+            members = broker.members(name)
+            ids += members.tasks
+            groups += members.groups
+    return ids
 
 
 class _Search:

@@ -304,6 +304,24 @@ def test_revoking_a_chain_ends_the_waiting_tasks(t: Any) -> None:
     assert result.state == "REVOKED"
 
 
+@pytest.mark.parametrize("how", ["result", "command"])
+def test_a_workflow_is_revoked_by_its_id_alone(t: Any, folder: Path, how: str) -> None:
+    header = [*(t.nap.s(60) for _ in range(3)), *(t.nap.s(60) | t.add.s(n) for n in range(3))]
+    result = chord(header, t.tsum.s() | t.add.s(1)).apply_async()
+    running = result.parent.parent[0]
+    wait_for(lambda: t.app.broker.fetch([running.id])[0].started, "the start")
+
+    if how == "result":
+        t.app.AsyncResult(result.id).revoke(terminate=True)
+    else:
+        project = Project(folder, TASKS % folder.as_posix())
+        project.liteq("revoke", result.id, "--terminate", "-b", t.app.broker.url)
+
+    everything = [result, result.parent, *result.parent.parent.leaves()]
+    wait_for(lambda: all(each.ready() for each in everything), "the end")
+    assert {each.state for each in everything} == {"REVOKED"}
+
+
 # callbacks and errbacks
 
 

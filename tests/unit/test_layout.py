@@ -365,6 +365,39 @@ def test_a_member_that_raises_ignore_is_none_among_the_values(app: LiteQ, same: 
     assert value(chord([make_task(app, leave, name="leave").s(), same.s(1)], same.s())) == [None, 1]
 
 
+def pending(app: LiteQ) -> list[str]:
+    """Return the ids of the tasks that have not ended."""
+    unfinished = [phase for phase in Phase if not phase.final]
+    return [each.message.id for each in app.broker.listing(unfinished, 1000)]
+
+
+def test_a_workflow_is_revoked_by_the_id_of_its_end(
+    app: LiteQ, add: Any, same: Any, total: Any
+) -> None:
+    inner = chord([add.s(1, 1), add.s(1) | same.s()], total.s())
+    shapes: list[Any] = [
+        chain(add.s(1, 1), add.s(1), add.s(1)),
+        chord([add.s(1, 1), same.s(1) | add.s(1), group(same.s(1), same.s(1))], same.s()),
+        chord([inner, same.s(1) | group(same.s(), same.s())], same.s() | same.s()),
+        group(same.s(1), same.s(2)) | group(same.s(), same.s()) | same.s(),
+    ]
+    for canvas in shapes:
+        app.AsyncResult(canvas.apply_async().id).revoke()
+        assert pending(app) == [], canvas
+
+
+def test_revoking_by_id_keeps_to_what_comes_before(app: LiteQ, add: Any) -> None:
+    other = add.delay(1, 1)
+    result = chain(add.s(1, 1), add.s(1), add.s(1)).apply_async()
+    first, middle = result.parent.parent, result.parent
+
+    assert app.control.revoke(result.id) == [result.id]
+    assert pending(app) == [other.id, first.id, middle.id]
+    assert app.control.revoke(result.id, workflow=True) == [first.id, middle.id]
+    assert pending(app) == [other.id]
+    assert app.control.revoke("unknown", workflow=True) == []
+
+
 def test_revoking_the_result_of_a_chain_revokes_what_waits(app: LiteQ, add: Any) -> None:
     result = (add.s(1) | group(add.s(1), add.s(2)) | add.si(3) | add.s(4)).apply_async()
     drain(app, limit=1)
