@@ -7,6 +7,7 @@ from .app import App, get_current_app
 from .backend import Backend
 from .base import OnInterval, ResultBase
 from .blocking import assert_will_not_block
+from .handover import Handover, value_of
 from .waiting import leaves_before, refresh, required_before, throw_first, wait_for
 
 
@@ -74,20 +75,21 @@ class ResultSet(ResultBase):
         `timeout`: seconds to wait at most, for all of them. The exception of the first that fails
         is raised at once; with `propagate=False` exceptions are among the values, in place.
         `interval`: seconds between two polls of the store, in case a notification is lost.
-        `callback(id, value)` is called for each, in order, `on_interval()` after each poll that
-        found some missing. `no_ack` and `on_message` do nothing.
+        `callback(id, value)` is called for each, in order, as soon as it and those before it have
+        finished; when `timeout` is over, for all others that have. `on_interval()` is called after
+        each poll that found some missing. `no_ack` and `on_message` do nothing.
 
-        Raises TimeoutError when `timeout` is over, and RuntimeError inside a task unless
-        `disable_sync_subtasks=False`.
+        Raises TimeoutError when `timeout` is over, also by the time that `callback` takes, and
+        RuntimeError inside a task unless `disable_sync_subtasks=False`.
         """
-        for _done in self._arrivals(
-            timeout, interval, on_interval, propagate, disable_sync_subtasks
-        ):
-            pass
-        values = [_value(result, propagate) for result in self.results]
-        if callback is not None:
-            for result, value in zip(self.results, values, strict=True):
-                callback(result.id, value)
+        arrivals = self._arrivals(timeout, interval, on_interval, propagate, disable_sync_subtasks)
+        if callback is None:
+            for _done in arrivals:
+                pass
+        else:
+            handover = Handover(self.results, callback, timeout, propagate)
+            handover.follow(arrivals)
+        values = [value_of(result, propagate) for result in self.results]
         self._call_callbacks()
         return values
 
@@ -310,8 +312,3 @@ class ResultSet(ResultBase):
     def __repr__(self) -> str:
         ids = ", ".join(str(result) for result in self.results)
         return f"<{type(self).__name__}: [{ids}]>"
-
-
-def _value(result: Any, propagate: bool) -> Any:
-    # All have finished and those before them are checked, so this neither waits nor polls.
-    return result.get(timeout=0, propagate=propagate, disable_sync_subtasks=False)

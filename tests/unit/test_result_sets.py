@@ -169,6 +169,51 @@ def test_a_callback_gets_ids_and_values_in_order(app: LiteQ, add: Any) -> None:
     assert got == [(result[0].id, 1), (result[1].id, 2)]
 
 
+def test_what_is_ready_is_handed_over_before_the_time_is_over(
+    app: LiteQ, mixed: ResultSet, add: Any
+) -> None:
+    mixed.add(add.delay(4))
+    drain(app, ["celery"])
+    got: list[Any] = []
+
+    with pytest.raises(TimeoutError, match=r"PENDING after 0\.05 seconds"):
+        mixed.join(timeout=0.05, propagate=False, callback=lambda id, value: got.append(value))
+
+    assert [value if isinstance(value, int) else type(value) for value in got] == [1, Oops, 4]
+
+
+def test_results_are_handed_over_while_others_are_waited_for(app: LiteQ, add: Any) -> None:
+    first = add.delay(1)
+    second = add.apply_async((2,), queue="later")
+    drain(app, ["celery"])
+    got: list[Any] = []
+
+    def take(id: str, value: Any) -> None:
+        got.append(value)
+        drain(app)  # the second one has only now a worker
+
+    assert ResultSet([first, second], app=app).join(timeout=10, callback=take) == [1, 2]
+    assert got == [1, 2]
+
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_the_time_that_a_callback_takes_counts(app: LiteQ, add: Any, ready: bool) -> None:
+    results = [add.delay(1), add.apply_async((2,), queue="celery" if ready else "later")]
+    drain(app, ["celery"])
+    over = threading.Event()
+    got: list[Any] = []
+
+    def take(id: str, value: Any) -> None:
+        got.append(value)
+        over.wait(0.06)
+
+    with pytest.raises(TimeoutError):
+        ResultSet(results, app=app).join(timeout=0.05, callback=take)
+    assert got == [1]
+    if ready:
+        assert ResultSet(results, app=app).join(timeout=0, callback=take) == [1, 2]
+
+
 def test_waiting_wakes_up_by_a_notification(app: LiteQ, add: Any) -> None:
     result = group(add.s(n) for n in range(300))()
     looked = threading.Event()
