@@ -340,6 +340,12 @@ class LiteQ:
         """Return the remote control: revoke and purge tasks, inspect workers."""
         return Control(self)
 
+    def bugreport(self) -> str:
+        """Return the versions, the system and the settings of this process, without secrets."""
+        from .bugreport import bug_report  # rare
+
+        return bug_report(self)
+
     @property
     def jobs(self) -> "Jobs":
         """Return the tasks that were sent, to be listed, retried, cancelled and deleted."""

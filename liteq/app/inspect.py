@@ -3,7 +3,6 @@
 All of it is read from the store. No worker is asked, so a busy one is shown at once as well.
 """
 
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +13,6 @@ from ..exceptions import SerializationError
 from ..model.message import Record
 from ..result.app import App
 from ..states import Phase
-from ..version import __version__
 
 SILENT = 15.0  # seconds without a heartbeat (three are missing) after which a ping fails
 _AT_MOST = 1000  # tasks in one reply, the oldest ones
@@ -146,10 +144,8 @@ class Inspect:
         return self._replies(lambda _: self._app.conf.table(with_defaults))
 
     def report(self) -> Replies:
-        """Return `{"ok": text}`: versions and settings, of this process as well."""
-        conf = self._app.conf.humanize()
-        system = f"python {sys.version.partition(' ')[0]} on {sys.platform}"
-        text = f"liteq {__version__}\n{system}\n{self._app.broker.url}\n{conf}\n"
+        """Return `{"ok": text}`: what `app.bugreport()` returns in this process."""
+        text = self._app.bugreport()
         return self._replies(lambda _: {"ok": text})
 
     def clock(self) -> Replies:
@@ -182,7 +178,7 @@ class Inspect:
 
     def _described(self, name: str, items: Iterable[str]) -> str:
         task = self._app.tasks.get(name)
-        values = [(item, getattr(task, item, None)) for item in items]
+        values = [(item, name if item == "name" else getattr(task, item, None)) for item in items]
         fields = " ".join(f"{item}={value}" for item, value in values if value is not None)
         return f"{name} [{fields}]" if fields else name
 

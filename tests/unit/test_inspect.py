@@ -1,5 +1,6 @@
 """The state of workers in the form of Celery's replies: `app.control.inspect()`."""
 
+import re
 import threading
 from typing import Any
 
@@ -138,6 +139,33 @@ def test_registered_tasks_are_named_with_the_attributes_that_are_asked_for(
     assert ask.registered("name") == {"w1@h": ["add [name=add]"]}
     assert ask.registered("name", "max_retries") == {"w1@h": ["add [name=add max_retries=7]"]}
     assert ask.registered("rate_limit") == {"w1@h": ["add"]}
+
+
+def test_a_task_that_only_workers_know_has_a_name_too(app: LiteQ, broker: MemoryBroker) -> None:
+    broker.register("w1@h", '{"tasks": ["elsewhere"]}')
+
+    found = app.control.inspect().registered("name", "max_retries")
+    assert found == {"w1@h": ["elsewhere [name=elsewhere]"]}
+
+
+def test_the_report_has_the_form_of_celery_s(app: LiteQ, ids: list[str]) -> None:
+    app.conf.update(task_default_queue="mail")
+    report = (app.control.inspect("w1@h").report() or {})["w1@h"]["ok"]
+
+    assert re.fullmatch(
+        r"""
+software -> liteq:\S+ py:\S+
+            sqlite:\S+.*
+platform -> system:\S+ arch:.+
+            kernel version:\S+ imp:\S+
+loader   -> liteq\.app\.base\.LiteQ
+settings -> transport:memory://\S* results:memory://\S*
+
+[^/]*task_default_queue: mail[^/]*
+""",
+        report,
+    )
+    assert report == app.bugreport()
 
 
 def test_arguments_that_cannot_be_decoded_here_are_left_out(app: LiteQ, ids: list[str]) -> None:
