@@ -16,7 +16,7 @@ class Search(NamedTuple):
     task: str | None = None
     queue: str | None = None
     worker: str | None = None  # the name of the worker that runs it, or ran it last
-    headers: Mapping[str, Any] | None = None  # one of these
+    headers: Mapping[str, Any] | None = None  # one of these, as a header or a stamp
     text: str | None = None  # in its id, name, arguments (as they are encoded) or traceback
     since: float | None = None  # epoch seconds: sent then or later
     newest: bool = False  # the newest first, else the oldest
