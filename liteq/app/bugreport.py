@@ -1,7 +1,6 @@
 """The report on an application for those who look for a fault, in the form of Celery's."""
 
 import platform
-import sqlite3
 import sys
 
 from ..result.app import App
@@ -36,6 +35,10 @@ def bug_report(app: App) -> str:
 
 
 def _drivers() -> str:
-    """Return the versions of what stores are reached by."""
-    redis = sys.modules.get("redis")  # imported by a store that is on a server
-    return f"sqlite:{sqlite3.sqlite_version}" + (f" redis:{redis.__version__}" if redis else "")
+    """Return the versions of the modules by which stores are reached, of those in use."""
+    found = [
+        f"{name}:{getattr(sys.modules[name], attribute)}"
+        for name, attribute in (("sqlite3", "sqlite_version"), ("redis", "__version__"))
+        if name in sys.modules
+    ]
+    return " ".join(found) or "no driver"

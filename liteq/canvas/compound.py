@@ -122,7 +122,8 @@ class Compound(Signature, Generic[Out]):
         """Return a copy in which arguments and options are with the tasks that they are for."""
         ready = self.own_copy()
         ready._settle()
-        ready.add_args(args or (), kwargs or {})
+        if args or kwargs:
+            ready.add_args(args or (), kwargs or {})
         ready.set_options(options)
         return ready
 
@@ -137,8 +138,10 @@ class Compound(Signature, Generic[Out]):
                 part._settle()
         args, self.args = self.args, ()
         options, self.options = self.options, {}
-        self.add_args(args, {})
-        self.set_options(options)
+        if args:
+            self.add_args(args, {})
+        if options:
+            self.set_options(options)
 
     def _apply(
         self, throw: bool | None, root_id: str | None = None, parent_id: str | None = None
@@ -172,10 +175,11 @@ class Compound(Signature, Generic[Out]):
         seen: set[str] = set()
         for holder in self.holders():
             id = holder.id
+            if id is None:
+                continue
             if id in seen or holder.was_sent:
                 del holder.options["task_id"]
-            elif id is not None:
-                seen.add(id)
+            seen.add(id)
         return self.freeze_parts(_id, root_id, parent_id)
 
     def freeze_parts(self, id: str | None, root_id: str | None, parent_id: str | None) -> Out:

@@ -314,8 +314,9 @@ class Signature(dict[str, Any]):
     def mark_sent(self) -> None:
         """Mark the ids in it and in its links as used, so that it gets others if sent again."""
         for holder in self.holders():
-            holder.sent_as = holder.id
-            holder._mark_links_sent()
+            if holder.options:  # without any it has neither an id nor links
+                holder.sent_as = holder.id
+                holder._mark_links_sent()
 
     def _mark_links_sent(self) -> None:
         for name in LINKS:
@@ -330,9 +331,10 @@ class Signature(dict[str, Any]):
         copy = dict.__new__(type(self))
         copy.update(self)
         copy["kwargs"] = self.kwargs.copy()
-        copy["options"] = unshared(self.options)
+        copy["options"] = unshared(self.options) if self.options else {}
         copy.own_app = self.own_app
-        copy.sent_as = self.sent_as
+        if self.sent_as is not None:
+            copy.sent_as = self.sent_as
         return copy
 
     def as_step(self) -> "Signature":
