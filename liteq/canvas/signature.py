@@ -358,7 +358,6 @@ class Signature(dict[str, Any]):
         linked = as_link(callback, self.own_app)
         present = self.links(name)
         if linked not in present:
-            # A new list: copies of this signature share the old one.
             self.options[name] = [*present, linked]
         return linked
 
