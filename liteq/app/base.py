@@ -38,8 +38,6 @@ from ..sending.producer import Producer
 from ..signals import Signal, import_modules
 from ..task import Task
 from . import django
-from .control import Control
-from .dead_letters import DeadLetters
 from .discovery import Discovery, Packages, import_named
 from .duplicates import keeps
 from .mainscript import NAME as SCRIPT
@@ -48,21 +46,20 @@ from .reference import calling_module, refer_to
 from .registry import Registry, apply_settings, check_attributes, task_class, task_of
 from .sender import Sender
 from .store import backend_of, broker_of, check_result_backend
+from .tools import Tools
 
 # Some methods import what they use when they are called: with all of that at the top, `import
 # liteq` takes 30 ms instead of 22.
 if TYPE_CHECKING:
-    from ..beat.timetable import Timetable
     from ..schedules import BaseSchedule
     from ..worker import worker
     from ..worker.options import WorkerOptions
-    from .jobs import Jobs
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class LiteQ:
+class LiteQ(Tools):
     """A task queue: `app = LiteQ("project")`.
 
     `main`: its name. It replaces `__main__` in the names of tasks, and names the file of the
@@ -325,38 +322,6 @@ class LiteQ:
         name, fields = periodic_call(schedule, sig, *args, **options)
         self.periodic_tasks[name] = fields
         return name
-
-    @property
-    def schedules(self) -> "Timetable":
-        """Return the periodic tasks in the store, to be listed and changed."""
-        from ..beat.timetable import Timetable
-
-        return Timetable(self)
-
-    # tasks that were sent
-
-    @property
-    def control(self) -> Control:
-        """Return the remote control: revoke and purge tasks, inspect workers."""
-        return Control(self)
-
-    def bugreport(self) -> str:
-        """Return the versions, the system and the settings of this process, without secrets."""
-        from .bugreport import bug_report  # rare
-
-        return bug_report(self)
-
-    @property
-    def jobs(self) -> "Jobs":
-        """Return the tasks that were sent, to be listed, retried, cancelled and deleted."""
-        from .jobs import Jobs  # only tools use it
-
-        return Jobs(self)
-
-    @property
-    def dead_letters(self) -> DeadLetters:
-        """Return the tasks that were set aside as dead, to be retried or purged."""
-        return DeadLetters(self)
 
     # the store
 
