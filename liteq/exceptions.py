@@ -137,7 +137,11 @@ class RemoteError(TaskError):
     """An exception of a task whose class cannot be imported in this process.
 
     For each such class a subclass of the same name is made, so `type(exc).__name__` is its name.
+    It also derives from the nearest base class that this process has imported.
     """
+
+    __str__ = BaseException.__str__  # not that of the base class, as KeyError has one
+    __repr__ = BaseException.__repr__
 
 
 class TimeoutError(TaskError, builtins.TimeoutError):

@@ -1,30 +1,45 @@
 """Exceptions as bytes, and as text for people.
 
-An exception is stored as a dict: `exc_type`, `exc_module`, `exc_repr` and `exc_args`. The arguments
-are bytes within it, so that if they cannot be decoded, the rest still can. No exception is ever
-pickled whole, and its class is looked up only in modules that are imported already.
+An exception is stored as a dict: `exc_type`, `exc_module`, `exc_repr`, `exc_bases`, `exc_args`,
+`exc_attributes` and `exc_cause`. Arguments and attributes are bytes within it, so that if some
+cannot be decoded, the rest still can. Exceptions within it are such dicts too: none is ever
+pickled whole.
 """
 
 import os
 import reprlib
-import sys
-from collections.abc import Mapping
-from functools import lru_cache
-from types import ModuleType, TracebackType
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from types import TracebackType
 from typing import Any
 
 from ..exceptions import ChordError, RemoteError, SerializationError, TaskError
 from ..serializers.base import Serializer
+from .rebuild import (
+    add_note,
+    args_of,
+    attributes_of,
+    bases_of,
+    build,
+    build_remote,
+    cause_of,
+    known_class,
+    set_attributes,
+    set_cause,
+)
 
 NOTE_LIMIT = 1024  # characters of a one-line text, as in the log
 TEXT_LIMIT = 64 * 1024  # characters of a traceback
-_ARGS_LIMIT = 1024 * 1024  # bytes; an exception may hold the whole document it is about
+_SIZE_LIMIT = 1024 * 1024  # bytes; an exception may hold the whole document it is about
+_EXCEPTION_LIMIT = 1000  # of causes, and of members of groups
+_DEPTH_LIMIT = 20  # of causes of causes, which may be a circle
 _HEAD = 8 * 1024  # characters kept of the beginning of a long traceback; its end says more
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 # Child processes run the program's script under another name; the process that waits for a
 # result knows it as `__main__`.
 _SCRIPT = {"__mp_main__": "__main__"}
+_OURS = ("traceback",)  # attributes that are set anew where the exception is read
 
 
 class ExceptionInfo:
@@ -52,23 +67,87 @@ class ExceptionInfo:
 
 def encode_failure(exc: BaseException, serializer: Serializer) -> bytes:
     """Return `exc` as bytes of `serializer`. Nothing in `exc` can make it fail."""
-    kind = type(exc)
-    return serializer.dumps(
-        {
+    return serializer.dumps(_Encoder(serializer).fields(exc))
+
+
+class _Encoder:
+    """An encoder of one exception, those that it is made of, and those that have caused it."""
+
+    def __init__(self, serializer: Serializer) -> None:
+        self._dumps = serializer.dumps
+        self._bytes_left = _SIZE_LIMIT
+        self._exceptions_left = _EXCEPTION_LIMIT
+
+    def fields(self, exc: BaseException, depth: int = 0) -> dict[str, Any]:
+        kind = type(exc)
+        fields: dict[str, Any] = {
             "exc_type": kind.__qualname__,
-            "exc_module": _SCRIPT.get(kind.__module__, kind.__module__),
-            "exc_repr": describe(exc),
-            "exc_args": _encoded_args(exc, serializer),
+            "exc_module": _module_of(kind),
+            "exc_repr": _description(exc),
         }
-    )
+        if bases := [[_module_of(base), base.__qualname__] for base in bases_of(kind)][1:]:
+            fields["exc_bases"] = bases
+        self._exceptions_left -= 1
+        if depth > _DEPTH_LIMIT or self._exceptions_left < 0:
+            return fields
+        fields["exc_args"] = self._args(exc, depth)
+        attributes = {
+            name: part
+            for name, value in attributes_of(exc).items()
+            if name not in _OURS and (part := self._part(value, depth)) is not None
+        }
+        if attributes:
+            fields["exc_attributes"] = attributes
+        if (cause := cause_of(exc)) is not None:
+            fields["exc_cause"] = self.fields(cause, depth + 1)
+        return fields
+
+    def _args(self, exc: BaseException, depth: int) -> Any:
+        """Return the arguments as bytes; each by itself where not all can be carried so."""
+        args = args_of(exc)
+        if not any(isinstance(value, BaseException | list | tuple) for value in args):
+            data = self._part(args, depth)
+            if data is not None:
+                return data
+        parts = (self._part(value, depth) for value in args)
+        return [
+            bounded_repr(value) if part is None else part
+            for value, part in zip(args, parts, strict=True)
+        ]
+
+    def _part(self, value: Any, depth: int) -> Any:
+        """Return bytes, or what stands for an exception, or a list of exceptions.
+
+        None for what the serializer cannot carry, or is too large.
+        """
+        if isinstance(value, BaseException):
+            return self.fields(value, depth + 1)
+        if _are_exceptions(value):
+            return [self.fields(each, depth + 1) for each in value if self._exceptions_left > 0]
+        try:
+            data = self._dumps(value)
+        except SerializationError:
+            return None
+        if len(data) > self._bytes_left:
+            return None
+        self._bytes_left -= len(data)
+        return data
 
 
-def _encoded_args(exc: BaseException, serializer: Serializer) -> bytes | None:
-    try:
-        data = serializer.dumps(exc.args)
-    except SerializationError:
-        return None
-    return data if len(data) <= _ARGS_LIMIT else None
+def _description(exc: BaseException) -> str:
+    """Return the text of an error that stands for another one, else `describe(exc)`."""
+    text = args_of(exc)[0] if isinstance(exc, RemoteError) and args_of(exc) else None
+    return _clean(text) if isinstance(text, str) else describe(exc)
+
+
+def _are_exceptions(value: Any) -> bool:
+    is_list = isinstance(value, list | tuple) and bool(value)
+    return is_list and all(isinstance(each, BaseException) for each in value)
+
+
+def _module_of(kind: type) -> str:
+    module = str(kind.__module__)
+    return _SCRIPT.get(module, module)
 
 
 # and back
@@ -77,65 +156,86 @@ def _encoded_args(exc: BaseException, serializer: Serializer) -> bytes | None:
 def decode_failure(
     data: bytes, serializer: Serializer, traceback: str | None = None
 ) -> BaseException:
-    """Return the exception in `data`: of its own class if this process has imported that, else a
-    RemoteError of the same name. `traceback` is the text that was stored with it.
+    """Return the exception in `data`, with its arguments, attributes, notes and cause.
+
+    It is of its own class if this process has imported that, else a RemoteError of the same name
+    that also derives from the nearest base class which is imported. No constructor of the class
+    is run. `traceback` is the text that was stored with it.
 
     Raises SerializationError when `encode_failure` did not make `data`.
     """
     fields = serializer.loads(data)
-    if not isinstance(fields, dict) or not isinstance(fields.get("exc_type"), str):
+    if not _is_failure(fields):
         raise SerializationError("the stored error is not one that liteq wrote")
-    name, text = fields["exc_type"], str(fields.get("exc_repr"))
-    exc = _original(fields, serializer) or remote_error(name, text)
-    return with_traceback(exc, traceback)
+    return with_traceback(_decoded(fields, serializer, 0), traceback)
+
+
+def _is_failure(fields: Any) -> bool:
+    return isinstance(fields, dict) and isinstance(fields.get("exc_type"), str)
+
+
+def _decoded(fields: Any, serializer: Serializer, depth: int) -> BaseException:
+    if not _is_failure(fields) or depth > _DEPTH_LIMIT + 1:
+        raise SerializationError("the stored error has a part that liteq did not write")
+    exc = _original(fields, serializer, depth)
+    if exc is None:
+        bases = filter(None, (known_class(*name) for name in _names(fields)))
+        exc = build_remote(_last_name(fields["exc_type"]), str(fields.get("exc_repr")), bases)
+    attributes = fields.get("exc_attributes")
+    for name, part in attributes.items() if isinstance(attributes, dict) else ():
+        with suppress(SerializationError):  # of a class that is not here, perhaps
+            set_attributes(exc, {str(name): _value(part, serializer, depth)})
+    if "exc_cause" in fields:
+        with suppress(SerializationError):
+            set_cause(exc, _decoded(fields["exc_cause"], serializer, depth + 1))
+    return exc
+
+
+def _original(fields: dict[str, Any], serializer: Serializer, depth: int) -> BaseException | None:
+    cls = known_class(str(fields.get("exc_module")), fields["exc_type"])
+    if cls is None:
+        return None
+    try:
+        parts = fields.get("exc_args")
+        if isinstance(parts, list):
+            return build(cls, [_value(part, serializer, depth) for part in parts])
+        return build(cls, tuple(_value(parts, serializer, depth)))
+    except Exception:  # noqa: BLE001 - arguments that cannot be read, or that it does not take
+        return None
+
+
+def _value(part: Any, serializer: Serializer, depth: int) -> Any:
+    if isinstance(part, bytes):
+        return serializer.loads(part)
+    if isinstance(part, list):
+        return [_decoded(each, serializer, depth + 1) for each in part]
+    return part if isinstance(part, str) else _decoded(part, serializer, depth + 1)
+
+
+def _names(fields: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the module and the name of each base class, the nearest first."""
+    yield str(fields.get("exc_module")), fields["exc_type"]
+    bases = fields.get("exc_bases")
+    for each in bases if isinstance(bases, list) else ():
+        if isinstance(each, list) and len(each) == 2:
+            yield str(each[0]), str(each[1])
 
 
 def remote_error(name: str, text: str) -> RemoteError:
     """Return an error that stands for one of the class `name`, which is not imported here."""
-    return _remote_class(_clean(name.rpartition(".")[2]).replace("\0", "\\0"))(text)
+    return build_remote(_last_name(name), text)
+
+
+def _last_name(name: str) -> str:
+    return _clean(name.rpartition(".")[2]).replace("\0", "\\0")
 
 
 def with_traceback(exc: BaseException, traceback: str | None) -> BaseException:
     """Return `exc`, with the text of the traceback that it had in the worker added."""
     if traceback:
-        exc.add_note(f"\nThe traceback in the worker:\n{traceback}")
-    exc.traceback = traceback  # type: ignore[attr-defined]
+        add_note(exc, f"\nThe traceback in the worker:\n{traceback}")
+    set_attributes(exc, {"traceback": traceback})
     return exc
-
-
-def _original(fields: dict[str, Any], serializer: Serializer) -> BaseException | None:
-    cls = _known_class(str(fields.get("exc_module")), fields["exc_type"])
-    data = fields.get("exc_args")
-    if cls is None or not isinstance(data, bytes):
-        return None
-    try:
-        args = tuple(serializer.loads(data))
-        exc = cls(*args)
-    except Exception:  # noqa: BLE001 - a class may raise anything for its arguments
-        return None
-    return exc if type(exc) is cls else None
-
-
-def _known_class(module: str, qualname: str) -> type[Exception] | None:
-    """Return the class if its module is imported already and it is an Exception.
-
-    Both names come from the store, so nothing may run for them: not `getattr`, by which a module
-    may import others and an object runs its properties, nor `isinstance`, which asks an object for
-    its `__class__`. A SystemExit of a task must not end the
-    program that asks for the task's result.
-    """
-    found: Any = sys.modules.get(module)
-    for name in qualname.split("."):
-        if not issubclass(type(found), ModuleType | type):
-            return None
-        found = vars(found).get(name)
-    is_class = issubclass(type(found), type)
-    return found if is_class and issubclass(found, Exception) else None
-
-
-@lru_cache(256)  # one class for each name, so that `except` catches it again; and a bound
-def _remote_class(name: str) -> type[RemoteError]:
-    return type(name, (RemoteError,), {"__doc__": RemoteError.__doc__, "__module__": __name__})
 
 
 def as_error(meta: Any) -> BaseException:

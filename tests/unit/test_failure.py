@@ -4,7 +4,7 @@ import json
 import sys
 import types
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
@@ -45,18 +45,6 @@ class Unspeakable(Exception):
 class Unpicklable(Exception):
     def __reduce__(self) -> Any:
         raise RuntimeError("no way")
-
-
-class Picky(Exception):
-    """An exception that cannot be made again from its `args`."""
-
-    made = 0
-
-    def __new__(cls, *args: Any) -> Self:
-        cls.made += 1
-        if cls.made % 2 == 0:
-            raise RuntimeError("only once")
-        return super().__new__(cls)
 
 
 @pytest.fixture(params=["pickle", "json"])
@@ -204,7 +192,6 @@ HARD: dict[str, Callable[[], BaseException]] = {
     "needs a keyword": lambda: KeywordOnly(reason="why"),
     "its repr raises": lambda: Unspeakable("x"),
     "its pickling raises": lambda: Unpicklable("x"),
-    "cannot be made again": lambda: Picky("x"),
     "holds an object": lambda: ValueError(object()),
     "holds a function": lambda: ValueError(lambda: 1),
     "half a surrogate pair": lambda: ValueError("\ud800"),
