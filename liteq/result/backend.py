@@ -189,7 +189,8 @@ def state_of(record: Record | None) -> str:
 def _unstored_error(record: Record) -> BaseException:
     """Return the error of a failed task that stored none: with `ignore_result`, or because its
     process died."""
-    if not record.message.ignore_result:
-        return WorkerLostError(record.traceback or f"the worker of {record.message.task} died")
-    last = (record.traceback or "TaskError").rstrip().rpartition("\n")[2]
+    text = record.traceback or ""
+    if not record.message.ignore_result and not text.startswith("Traceback "):
+        return WorkerLostError(text or f"the worker of {record.message.task} died")
+    last = (text or "TaskError").rstrip().rpartition("\n")[2]
     return with_traceback(remote_error(last.partition(":")[0], last), record.traceback)

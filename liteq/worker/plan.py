@@ -5,6 +5,7 @@ from typing import NamedTuple
 from ..beat.scheduler import Scheduler
 from ..model.outcome import Policy
 from ..serializers import Serializer
+from .definitions import Definitions
 from .timelimits import TimeLimits
 
 
@@ -17,5 +18,6 @@ class Plan(NamedTuple):
     info: dict[str, object]  # what `liteq inspect` shows of it
     serializer: Serializer  # of the errors that the supervisor itself has to store
     limits: TimeLimits
+    definitions: Definitions = Definitions({})
     grace: float | None = None  # seconds that running tasks get at a warm stop; None: all they need
     scheduler: Scheduler | None = None  # None: others fire the periodic tasks

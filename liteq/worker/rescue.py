@@ -9,6 +9,7 @@ from ..model.outcome import Outcome, Policy
 from ..pools import scoreboard
 from ..serializers import Serializer
 from .decide import Trace, decide_rescue
+from .definitions import at_most_once_by
 from .lost import lost_outcome
 
 
@@ -26,6 +27,7 @@ def rescue(broker: Broker, policy: Policy, serializer: Serializer) -> list[Recor
 
     def decide(info: str, held: Sequence[Delivery], restarted: bool) -> Rescue:
         known = parse_info(info)
+        held = at_most_once_by(known, held)
         name, slots = known.get("board"), known.get("concurrency")
         started = None
         if isinstance(name, str):

@@ -26,8 +26,9 @@ from ..result import ResultBase
 from ..sending.eta import due_at
 from ..sending.formats import argument_codecs, result_codecs, result_serializer
 from ..signals import task_received, task_rejected, task_unknown
-from ..states import FAILURE
+from ..states import FAILURE, STARTED
 from ..task import Task
+from .definitions import Definitions
 from .inputs import with_inputs, without_inputs
 from .timelimits import TimeLimits
 
@@ -56,12 +57,15 @@ class Runner:
         self._stores_errors = conf.task_store_errors_even_if_ignored
         self._clock = broker.clock
         self._producer = app.producer
+        self._definitions = Definitions.of_tasks(app.tasks, conf)
+        self._tracked = self._definitions.tracked()
         self._soft = TimeLimits.of_tasks("soft_time_limit", app.tasks, conf.task_soft_time_limit)
 
     def run(self, delivery: Delivery) -> Outcome:
         """Run one delivery to its end. Never raises."""
         since = perf_counter()
         try:
+            delivery = self._definitions.apply(delivery)
             return self._run(delivery, since)
         except BaseException as exc:  # noqa: BLE001 - a limit can strike anywhere, in our code too
             return self._failed(delivery, None, exc, since)
@@ -79,6 +83,8 @@ class Runner:
         context.running = task
         context.report = self._report_state
         context.soft_limit = self._soft.of(message)
+        if message.task in self._tracked and not message.track_started:
+            self._report_state(message.id, STARTED, {"pid": self._pid, "hostname": self._hostname})
         if task_received.receivers:
             task_received.send(sender=task, request=context)
         ending = attempt(task, context)

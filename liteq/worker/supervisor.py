@@ -330,7 +330,7 @@ class Supervisor:
             self._may_claim = False
         if any(each.retry is not None for each in settlements):
             self._may_claim = True  # some of them may be ready again
-        return settled.claimed
+        return list(map(self.plan.definitions.apply, settled.claimed))
 
     def _hand_out(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Give `deliveries` to slots; return those that no slot can take."""

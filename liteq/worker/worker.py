@@ -22,6 +22,7 @@ from ..sending.options import check_name
 from ..support.childprocess import is_child
 from .cpus import usable_cpus
 from .decide import policy_of
+from .definitions import Definitions
 from .lifecycle import Lifecycle
 from .logging import LogPlan
 from .plan import Plan
@@ -264,11 +265,13 @@ class Worker:
 
     def _plan(self) -> Plan:
         conf = self.app.conf
+        definitions = Definitions.of_tasks(self.app.tasks, conf)
         info: dict[str, object] = {
             "queues": self.queues,
             "pool": self.pool_name,
             "concurrency": self.concurrency,
             "tasks": self.app.tasks.names(),
+            "at_most_once": definitions.at_most_once(),
         }
         return Plan(
             name=self.hostname,
@@ -277,6 +280,7 @@ class Worker:
             info=info,
             serializer=result_serializer(conf, self.app.broker),
             limits=TimeLimits.of_tasks("time_limit", self.app.tasks, conf.task_time_limit),
+            definitions=definitions,
             grace=conf.shutdown_grace,
             scheduler=self._scheduler() if self.beat else None,
         )

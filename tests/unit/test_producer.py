@@ -90,6 +90,7 @@ def test_every_option_has_its_place(add: Task[..., Any], clock: ManualClock) -> 
         "headers": {"tenant": "blue"},
         "time_limit": 5,
         "soft_time_limit": 4.5,
+        "ignore_result": True,
         "shadow": "sum",
         "reply_to": "me",
     }

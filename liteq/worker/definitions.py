@@ -1,0 +1,84 @@
+"""Options that a worker's own code gives its tasks, whoever sends them.
+
+A sender may know a task only by its name, or have an older version of its code. What it put into
+the message counts only where the worker does not know the task, or where the call itself said it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ..config import Config
+from ..model.message import Delivery, Message
+from ..model.options import options_of
+
+
+class Definition(NamedTuple):
+    """The options of one task, with the settings for those that it leaves open."""
+
+    acks_late: bool
+    ignore_result: bool
+    track_started: bool
+
+
+class Definitions(NamedTuple):
+    """The definitions of the tasks that this worker knows, by name."""
+
+    by_task: Mapping[str, Definition]
+
+    @classmethod
+    def of_tasks(cls, tasks: Mapping[str, Any], conf: Config) -> "Definitions":
+        """Return the definitions that the attributes of `tasks` and the settings give."""
+        defaults = conf.task_acks_late, conf.task_ignore_result, conf.task_track_started
+        found = {}
+        for name, task in tasks.items():
+            own = task.acks_late, task.ignore_result, task.track_started
+            options = zip(own, defaults, strict=True)
+            found[name] = Definition(*(bool(b if a is None else a) for a, b in options))
+        return cls(found)
+
+    def at_most_once(self) -> list[str]:
+        """Return the names of the tasks that may not run again if they have lost their process."""
+        return sorted(name for name, each in self.by_task.items() if not each.acks_late)
+
+    def apply(self, delivery: Delivery) -> Delivery:
+        """Return `delivery` with the options that count here.
+
+        `track_started` stays: it is what readers of the store can see.
+        """
+        message = delivery.message
+        known = self.by_task.get(message.task)
+        # Two comparisons, as each task comes through here.
+        if known is None or (
+            known.acks_late == message.acks_late and known.ignore_result == message.ignore_result
+        ):
+            return delivery
+        ignore = _said_by_the_call(message, "ignore_result", known.ignore_result)
+        if known.acks_late == message.acks_late and ignore == message.ignore_result:
+            return delivery
+        message = message._replace(acks_late=known.acks_late, ignore_result=ignore)
+        return delivery._replace(message=message)
+
+    def tracked(self) -> frozenset[str]:
+        """Return the names of the tasks with `track_started`."""
+        return frozenset(name for name, each in self.by_task.items() if each.track_started)
+
+
+def at_most_once_by(info: Mapping[str, Any], held: Sequence[Delivery]) -> list[Delivery]:
+    """Return what a dead worker held, with `acks_late` as its code had it.
+
+    `info`: its record in the store, which other programs may have written.
+    """
+    once, known = info.get("at_most_once"), info.get("tasks")
+    if not isinstance(once, list) or not isinstance(known, list):
+        return list(held)
+    return [_with_acks_late(each, once) if each.message.task in known else each for each in held]
+
+
+def _with_acks_late(delivery: Delivery, once: Sequence[Any]) -> Delivery:
+    message = delivery.message
+    return delivery._replace(message=message._replace(acks_late=message.task not in once))
+
+
+def _said_by_the_call(message: Message, option: str, default: bool) -> bool:
+    said = options_of(message).get(option)
+    return default if said is None else bool(said)
