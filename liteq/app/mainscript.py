@@ -7,8 +7,9 @@ that would start a worker or use the store: all that is above that line is defin
 """
 
 import sys
+from collections.abc import Mapping
 from importlib.util import find_spec
-from types import CodeType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 NAME = "__mp_main__"
@@ -53,7 +54,20 @@ def run_main(how: dict[str, str]) -> ModuleType:
         pass
     finally:
         _running = False
+        _name_as_main(vars(module))
     return module
+
+
+def _name_as_main(names: Mapping[str, Any]) -> None:
+    """Let the script's classes and functions say that they are of `__main__`.
+
+    Pickles name them by that, and are read by the program that runs the script, today or later.
+    """
+    for value in list(names.values()):
+        if issubclass(type(value), type | FunctionType) and value.__module__ == NAME:
+            set_name = type.__setattr__ if issubclass(type(value), type) else setattr
+            set_name(value, "__module__", "__main__")
+            _name_as_main(vars(value))
 
 
 def _code(how: dict[str, str], names: dict[str, Any]) -> CodeType:

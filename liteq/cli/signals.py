@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
 
+from ..support.handlers import Handler, handle
 from ..worker.supervisor import Supervisor
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -56,7 +56,7 @@ class StopSignals:
 def stop_signals(supervisor: Supervisor) -> Iterator[StopSignals]:
     """Handle signals for `supervisor` for as long as the block runs."""
     stop = StopSignals(supervisor)
-    handlers: dict[str, Any] = {
+    handlers: dict[str, Handler] = {
         "SIGTERM": stop.term,
         "SIGINT": stop.interrupt,
         "SIGBREAK": stop.term,
@@ -65,16 +65,13 @@ def stop_signals(supervisor: Supervisor) -> Iterator[StopSignals]:
     }
     if _on_a_terminal():
         handlers["SIGHUP"] = stop.term  # the terminal was closed
-    before: dict[int, Any] = {}
-    for name, handler in handlers.items():
-        number = getattr(signal, name, None)
-        if number is not None:
-            before[number] = signal.signal(number, handler)
+    before = {name: handle(name, handler) for name, handler in handlers.items()}
     try:
         yield stop
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for name, handler in before.items():
+            if handler is not None:
+                signal.signal(getattr(signal, name), handler)
 
 
 def _on_a_terminal() -> bool:

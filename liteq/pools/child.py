@@ -7,7 +7,6 @@ would otherwise wait for a long task to end.
 
 import os
 import selectors
-import signal
 import socket
 import sys
 import threading
@@ -19,6 +18,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, NotRequired, TypedDict
 
 from ..model.message import Delivery, Message, Receipt
+from ..support.handlers import handle
 from ..support.plugins import load
 from .base import Limits, Run
 from .frames import FrameReader, pack
@@ -226,9 +226,7 @@ def _ignore_signals() -> None:
     By handlers that do nothing, not SIG_IGN, which programs started by tasks would inherit.
     """
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK"):
-        number = getattr(signal, name, None)
-        if number is not None:
-            signal.signal(number, _ignore)
+        handle(name, _ignore)
 
 
 def _ignore(number: int, frame: object) -> None:

@@ -9,7 +9,7 @@ from ..app import LiteQ
 from ..app.django import close_connections
 from ..app.reference import find
 from ..pools.base import Run, SendState
-from .logging import LogPlan, setup_logging
+from .logging import LogPlan, enable_loggers, setup_logging
 from .runner import Runner
 from .stdout import flushing_stdout, log_stdout
 
@@ -47,6 +47,7 @@ def make_runner(spec: dict[str, Any], report: SendState) -> Run:
             _redirect_output(plan.logfile)
         log_stdout(plan.stdout_level)
     signals.worker_process_init.send(sender=None)
+    enable_loggers()  # a receiver may have set up logging
     runner = Runner(app, hostname=spec["hostname"], describe=spec["describe"], report=report)
     return runner.run if plan.stdout_level is None else flushing_stdout(runner.run)
 

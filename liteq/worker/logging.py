@@ -82,9 +82,24 @@ def setup_logging(plan: LogPlan) -> None:
     A receiver of the signal `setup_logging` does it instead, if there is one. Raises OSError for
     a file that cannot be written, ImproperlyConfigured for an invalid format.
     """
-    level, logfile, format, task_format, _ = plan
-    if level is None:
-        return
+    if plan.level is not None:
+        _set_up(plan, plan.level)
+    enable_loggers()  # also those that a receiver has disabled
+
+
+def enable_loggers() -> None:
+    """Let liteq's own loggers write again.
+
+    `dictConfig` and `fileConfig` disable all loggers that exist already, unless told otherwise:
+    a program that calls them when it is imported would never see what became of its tasks.
+    """
+    for name, logger in list(logging.root.manager.loggerDict.items()):
+        if isinstance(logger, logging.Logger) and f"{name}.".startswith("liteq."):
+            logger.disabled = False
+
+
+def _set_up(plan: LogPlan, level: str) -> None:
+    _, logfile, format, task_format, _ = plan
     about = {"loglevel": level, "logfile": logfile, "format": format, "colorize": False}
     if signals.setup_logging.receivers:
         signals.setup_logging.send(sender=None, **about)

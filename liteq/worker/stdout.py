@@ -80,12 +80,20 @@ class LoggedStream(TextIOBase):
     def encoding(self) -> str:  # type: ignore[override]
         return self._stream.encoding
 
+    @property
+    def errors(self) -> str | None:  # type: ignore[override]
+        return self._stream.errors
+
     def fileno(self) -> int:
         """Return the descriptor below; what other programs write to it is not logged."""
         return self._stream.fileno()
 
     def writable(self) -> bool:
         return True
+
+    def __getattr__(self, name: str) -> Any:
+        """Return an attribute of the stream below that not every text stream has: `reconfigure`."""
+        return getattr(self.__dict__["_stream"], name)
 
 
 class _Unfinished(threading.local):

@@ -20,6 +20,11 @@ class TimeLimits(NamedTuple):
         limits = {name: getattr(task, kind) for name, task in tasks.items()}
         return cls(kind, {name: n for name, n in limits.items() if n is not None}, default)
 
+    def limited(self) -> str:
+        """Return the tasks that have a limit, for people; empty when there are none."""
+        names = ", ".join(sorted(self.by_task))
+        return names if self.default is None else "all tasks, by the settings"
+
     def of(self, message: Message) -> float | None:
         """Return the seconds `message` may run, by the call, else its task, else the settings."""
         if message.options is not None and self.kind in message.options:

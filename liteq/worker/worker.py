@@ -24,7 +24,7 @@ from .cpus import usable_cpus
 from .decide import policy_of
 from .definitions import Definitions
 from .lifecycle import Lifecycle
-from .logging import LogPlan
+from .logging import LogPlan, enable_loggers
 from .plan import Plan
 from .runner import Runner
 from .stdout import flushing_stdout
@@ -121,8 +121,17 @@ class Worker:
                 self.app,
             )
         self._lifecycle.starting()
+        enable_loggers()  # a module of tasks, or a receiver, may have set up logging
         pool = make_pool(self.pool_name, self.concurrency, self._runner_spec())
-        self._supervisor = Supervisor(self.app.broker, pool, self._plan(), self._lifecycle)
+        plan = self._plan()
+        if not pool.kills and (limited := plan.limits.limited()):
+            logger.warning(
+                "the time_limit of %s has no effect: the pool %r cannot end a running task. Use "
+                "soft_time_limit, or the pool 'processes'",
+                limited,
+                self.pool_name,
+            )
+        self._supervisor = Supervisor(self.app.broker, pool, plan, self._lifecycle)
         return self._supervisor
 
     # in a thread of its own

@@ -346,3 +346,55 @@ with app.Worker(concurrency=1):
     )
 
     assert project.run("server.py") == "[0, 0, 0] 5\n"
+
+
+VALUES = """
+import dataclasses, enum, sys
+from liteq import LiteQ
+
+app = LiteQ("script", broker="sqlite:///script.db")
+
+@dataclasses.dataclass
+class Order:
+    id: int
+
+    class Refused(Exception):
+        pass
+
+class Colour(enum.Enum):
+    RED = 1
+
+def helper(x):
+    return x
+
+@app.task
+def values(order):
+    return Order(order.id * 2), Colour.RED, helper
+
+@app.task(throws=(Order.Refused,))
+def refuse():
+    raise Order.Refused(Order(3))
+
+if __name__ == "__main__":
+    if sys.argv[1:]:
+        print(app.AsyncResult("kept").get(timeout=20)[0])
+    else:
+        with app.Worker(concurrency=1):
+            result = values.apply_async((Order(2),), task_id="kept")
+            order, colour, function = result.get(timeout=20)
+            print(order == Order(4), colour is Colour.RED, function is helper)
+            try:
+                refuse.delay().get(timeout=20)
+            except Order.Refused as exc:
+                print(exc.args[0] == Order(3))
+"""
+
+
+@pytest.mark.parametrize("argv", [("script.py",), ("-m", "script")])
+def test_a_script_reads_values_of_its_own_classes_today_and_later(
+    project: Project, argv: tuple[str, ...]
+) -> None:
+    project.write("script.py", VALUES)
+
+    assert project.run(*argv) == "True True True\nTrue\n"
+    assert project.run(*argv, "later") == "Order(id=4)\n"

@@ -151,3 +151,66 @@ def test_names_in_the_log_are_on_one_line_and_harmless(project: Project) -> None
 
     assert r"x\x1b[31m\u202ey[id\n[CRITICAL]]" in line
     assert not any(line.startswith("[CRITICAL]") for line in worker.lines)
+
+
+DISABLES = (
+    "import logging.config\n"
+    "logging.config.dictConfig({'version': 1, 'disable_existing_loggers': True})\n"
+)
+
+
+@pytest.mark.parametrize("pool", ["processes", "threads"])
+@pytest.mark.parametrize("where", ["the application", "a module of tasks", "a receiver"])
+def test_a_program_that_disables_all_loggers_does_not_silence_the_worker(
+    project: Project, pool: str, where: str
+) -> None:
+    if where == "the application":
+        project.write("project.py", SOURCE + DISABLES)
+    elif where == "a module of tasks":
+        project.write("more.py", DISABLES)
+        project.write("project.py", SOURCE + "app.conf.include = ('more',)\n")
+    else:
+        body = "".join(f"    {line}\n" for line in DISABLES.splitlines())
+        project.write(
+            "project.py",
+            f"{SOURCE}from liteq.signals import worker_process_init\n"
+            f"@worker_process_init.connect\ndef init(**_):\n{body}",
+        )
+    with project.worker("-P", pool) as worker:
+        speak(project)
+        worker.wait_for_line(line("WARNING", "hello"))
+        worker.wait_for_line("Task project.speak.* succeeded")
+
+
+def test_an_embedded_worker_speaks_after_the_program_disabled_all_loggers(
+    project: Project,
+) -> None:
+    source = (
+        "from project import *\n"
+        "import logging.config\n"
+        "logging.config.dictConfig({'version': 1, 'root': {'level': 'INFO', 'handlers': ['c']},\n"
+        "    'handlers': {'c': {'class': 'logging.StreamHandler'}}})\n"
+        "with app.Worker(pool='threads', concurrency=1):\n"
+        "    app.send_task('project.quiet').get(timeout=20)\n"
+    )
+
+    assert "Task project.quiet" in project.python(source)
+
+
+@pytest.mark.parametrize("pool", ["threads", "solo"])
+def test_a_worker_that_cannot_keep_time_limits_says_so_when_it_starts(
+    project: Project, pool: str
+) -> None:
+    limits = "@app.task(time_limit=5)\ndef limited(): ...\n"
+    project.write("project.py", SOURCE + limits)
+    with project.worker("-P", pool) as worker:
+        worker.wait_for_line(f"the time_limit of project.limited has no effect: the pool '{pool}'")
+
+
+def test_a_worker_that_can_keep_time_limits_says_nothing_of_them(project: Project) -> None:
+    limits = "@app.task(time_limit=5)\ndef limited(): ...\n"
+    project.write("project.py", SOURCE + limits)
+    with project.worker() as worker:
+        worker.wait_for_line(" ready")
+
+    assert "time_limit" not in worker.output

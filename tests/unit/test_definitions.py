@@ -7,7 +7,8 @@ import pytest
 from liteq import LiteQ
 from liteq.model.message import Delivery, Message, Receipt
 from liteq.worker.definitions import Definitions, at_most_once_by
-from tests.unit.conftest import make_task
+
+from .conftest import make_task
 
 
 def delivery(task: str = "t", **fields: Any) -> Delivery:

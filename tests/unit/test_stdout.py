@@ -119,6 +119,23 @@ def test_a_handler_that_prints_does_not_call_itself(log: Lines) -> None:
     assert log.lines == ["WARNING x"]
 
 
+def test_a_program_finds_the_whole_of_a_text_stream(log: Lines) -> None:
+    below = io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace", line_buffering=True)
+    stream = LoggedStream(below, logging.WARNING)
+
+    stream.reconfigure(line_buffering=False)
+    stream.buffer.write(b"bytes")
+    stream.writelines(["one\n", "two\n"])
+
+    assert isinstance(stream, io.TextIOBase)
+    assert (stream.encoding, stream.errors) == ("utf-8", "backslashreplace")
+    assert (stream.line_buffering, stream.write_through) == (False, False)
+    assert (stream.writable(), stream.readable(), stream.isatty()) == (True, False, False)
+    assert log.lines == ["WARNING one", "WARNING two"]
+    with pytest.raises(AttributeError, match="no_such"):
+        _ = stream.no_such
+
+
 def test_nothing_is_printed_to_the_log_without_a_level(log: Lines) -> None:
     with logging_stdout(None):
         print("x")
