@@ -27,7 +27,7 @@ class StopSignals:
 
     def term(self, number: int, frame: FrameType | None) -> None:
         """Finish the running tasks. A second signal changes nothing: service managers repeat it."""
-        self._supervisor.stop()
+        self._supervisor.stop(why=signal.Signals(number).name)
 
     def interrupt(self, number: int, frame: FrameType | None) -> None:
         """Finish the running tasks; the second time, end them; the third time, exit at once."""
@@ -35,17 +35,17 @@ class StopSignals:
         if self._interrupts == 1:
             with suppress(OSError):  # standard error is closed
                 os.write(2, b"liteq: finishing what runs; Ctrl-C again to end it now\n")
-            self._supervisor.stop()
+            self._supervisor.stop(why="SIGINT")
         elif self._interrupts == 2:
             self.code = INTERRUPTED
-            self._supervisor.stop(force=True)
+            self._supervisor.stop(force=True, why="SIGINT")
         else:
             os._exit(INTERRUPTED)
 
     def quit(self, number: int, frame: FrameType | None) -> None:
         """End the running tasks."""
         self.code = QUIT
-        self._supervisor.stop(force=True)
+        self._supervisor.stop(force=True, why="SIGQUIT")
 
     def hang_up(self, number: int, frame: FrameType | None) -> None:
         """Load the code of the application anew."""

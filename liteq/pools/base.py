@@ -36,7 +36,9 @@ class Limits(NamedTuple):
 class RunnerSpec(NamedTuple):
     """The functions that make a runner, named so that another process can find them."""
 
-    preload: str  # "package.module:function", called with `arguments`: imports the application
+    # "package.module:function", called with `arguments`: imports the application, and returns what
+    # the pool is to tell of it: plain values
+    preload: str
     make: str  # the same, called with `arguments` and a SendState: returns a Run
     arguments: dict[str, Any]  # JSON
     make_here: Callable[[SendState], Run]  # `make` for pools that run tasks in this process
@@ -60,6 +62,7 @@ class Death(NamedTuple):
     kind: Kind  # LOST; or the kind of the `Kill`; or REQUEUED when the pool was ending
     reason: str
     ran: float  # seconds since `running` was started
+    slot: int  # its number
 
 
 class PoolBroken(LiteqError):
@@ -86,13 +89,14 @@ class PoolEvents:
     """The events in a pool since the last `collect`."""
 
     def __init__(self) -> None:
-        self.finished: list[tuple[Delivery, Outcome]] = []
+        self.finished: list[tuple[Delivery, Outcome, int]] = []  # the number of its slot
         self.returned: list[Delivery] = []  # recalled before they were started
         self.updates: list[StateUpdate] = []
         self.deaths: list[Death] = []
+        self.renewals: list[Any] = []  # new code is used: what `preload` returned; None: not known
 
     def __bool__(self) -> bool:
-        return bool(self.finished or self.returned or self.updates or self.deaths)
+        return bool(self.finished or self.returned or self.updates or self.deaths or self.renewals)
 
 
 class Slot:

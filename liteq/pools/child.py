@@ -20,6 +20,7 @@ from typing import Any, NotRequired, TypedDict
 from ..model.message import Delivery, Message, Receipt
 from ..support.handlers import handle
 from ..support.plugins import load
+from ..support.slots import enter_slot
 from .base import Limits, Run
 from .frames import FrameReader, pack
 from .memory import resident_kib
@@ -195,6 +196,7 @@ class Child:
 def run_child(stream: socket.socket, scoreboard: Scoreboard, setup: Setup, slot: int) -> None:
     """Run the child of `slot` in this process, from its setup to its end."""
     _ignore_signals()
+    enter_slot(slot, whole_process=True)
     child = Child(stream, scoreboard, slot, Limits(*setup["limits"]))
     try:
         run: Run = load(setup["make"])(setup["spec"], child.send_state)

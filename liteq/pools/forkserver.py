@@ -99,12 +99,12 @@ def _receive_request(control: socket.socket) -> _Request | None:
 
 def _prepare(control: socket.socket, setup: Setup) -> Scoreboard:
     try:
-        load(setup["preload"])(setup["spec"])
+        description = load(setup["preload"])(setup["spec"])
     except BaseException:  # noqa: BLE001 - importing user code can raise anything
         control.sendall(pack((START_FAILED, traceback.format_exc())))
         raise SystemExit(1) from None
     scoreboard = open_scoreboard(setup["scoreboard"])  # children inherit the map
-    _send(control, (READY,))
+    _send(control, (READY, description))
     gc.collect()
     gc.freeze()  # a collection in a child would copy every page with an object that it looks at
     return scoreboard

@@ -27,7 +27,8 @@ class Callbacks(NamedTuple):
     started: Callable[[int, int], None]  # slot, pid
     exited: Callable[[int, int | None], None]  # pid, exit code (negative: the signal)
     start_failed: Callable[[str], None]  # traceback of an application that cannot be imported
-    code_renewed: Callable[[], None]  # children that are launched from now on have the new code
+    # Children that are launched from now on have the new code, which tells this of itself.
+    code_renewed: Callable[[Any], None]
     unguarded: Callable[[], None]  # nobody will kill the children when this process is killed
 
 
@@ -156,18 +157,18 @@ class ForkServerLauncher(Launcher):
             server.closed.discard(pid)
             self.callbacks.exited(pid, code)
         elif kind == forkserver.READY and server is self._next:
-            self._switch_to(server)
+            self._switch_to(server, *rest)
         elif kind == START_FAILED and server is self._next:
             server.failed = True
             logger.error("the new code cannot be imported, the old one stays:\n%s", rest[0])
         elif kind == START_FAILED:
             self.callbacks.start_failed(rest[0])
 
-    def _switch_to(self, server: _ForkServer) -> None:
+    def _switch_to(self, server: _ForkServer, description: Any) -> None:
         before, self._current, self._next = self._current, server, None
         if before is not None and before.idle:
             self._remove(before)
-        self.callbacks.code_renewed()
+        self.callbacks.code_renewed(description)
 
     def _handle_exit(self, server: _ForkServer) -> None:
         """Let the children of a server that exited end their tasks: these are not to blame.
@@ -212,7 +213,7 @@ class SpawnLauncher(Launcher):
         self.callbacks.started(slot, process.pid)
 
     def renew(self) -> None:
-        self.callbacks.code_renewed()  # each child imports the application itself
+        self.callbacks.code_renewed(None)  # each child imports the application itself
 
     def stream_closed(self, pid: int) -> None:
         code = _wait_for_exit(self._processes.pop(pid))

@@ -116,7 +116,7 @@ class ProcessPool(Pool):
             self._child_started,
             self._child_exited,
             self._start_failed,
-            self.refresh,
+            self._code_renewed,
             self._replace_unguarded,
         )
         self._launcher = make_launcher(setup, callbacks)
@@ -224,6 +224,10 @@ class ProcessPool(Pool):
     def _start_failed(self, traceback: str) -> None:
         self._start_error = traceback
 
+    def _code_renewed(self, description: Any) -> None:
+        self._events.renewals.append(description)
+        self.refresh()
+
     def _replace_unguarded(self) -> None:
         """Replace the children of a fork server that exited, as soon as they have no task."""
         for child in self._children:
@@ -264,7 +268,8 @@ class ProcessPool(Pool):
             if delivery is not child.kill.delivery:
                 delivery = None  # it had started the next one, which must not be charged
         waiting = [each for each in holding.values() if each is not delivery]
-        self._events.deaths.append(Death(delivery, waiting, kind, reason, ran))
+        death = Death(delivery, waiting, kind, reason, ran, child.slot.number)
+        self._events.deaths.append(death)
         holding.clear()
 
     def _close_channel(self, child: _ChildState) -> None:
@@ -321,7 +326,7 @@ class ProcessPool(Pool):
             child.finished_any = True
             pop, add = slot.holding.pop, self._events.finished.append
             for ticket, outcome in unpack_outcomes(value):
-                add((pop(ticket), outcome))
+                add((pop(ticket), outcome, slot.number))
         elif kind == RETURNED:
             # The child runs, and has seen the recall; most of it was taken back already.
             slot.recalled = False

@@ -10,6 +10,7 @@ from selectors import EVENT_READ, BaseSelector
 
 from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome
+from ..support.slots import enter_slot
 from ..support.wakeup import Wakeup
 from .base import STOPPED, Death, Pool, PoolEvents, Run, RunnerSpec, Running, Slot, StateUpdate
 from .scoreboard import OwnScoreboard
@@ -67,7 +68,7 @@ class ThreadPool(Pool):
             slot, ticket, outcome = self._outcomes.popleft()
             delivery = slot.holding.pop(ticket, None)
             if delivery is not None:  # None: it was abandoned by `close`
-                events.finished.append((delivery, outcome))
+                events.finished.append((delivery, outcome, slot.number))
         while self._updates:
             events.updates.append(self._updates.popleft())
         return events
@@ -93,10 +94,13 @@ class ThreadPool(Pool):
             if slot.holding:
                 delivery, ran = running or (None, 0.0)
                 waiting = [each for each in slot.holding.values() if each is not delivery]
-                events.deaths.append(Death(delivery, waiting, Kind.REQUEUED, STOPPED, ran))
+                events.deaths.append(
+                    Death(delivery, waiting, Kind.REQUEUED, STOPPED, ran, slot.number)
+                )
                 slot.holding.clear()
 
     def _work(self, slot: Slot, run: Run) -> None:
+        enter_slot(slot.number, whole_process=False)
         queue = self._queues[slot.number]
         while (item := queue.get()) is not None:
             ticket, delivery = item

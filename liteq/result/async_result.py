@@ -357,7 +357,9 @@ class AsyncResult(ResultBase, Generic[R]):
         return hash(self.id)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {self.id}>"
+        # A state that is known already: to look at an object must not read the store.
+        state = "" if self._record is None else f" {state_of(self._record)}"
+        return f"<{type(self).__name__}: {self.id}{state}>"
 
 
 def _is_failure(record: Record) -> bool:

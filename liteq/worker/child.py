@@ -9,6 +9,7 @@ from ..app import LiteQ
 from ..app.django import close_connections
 from ..app.reference import find
 from ..pools.base import Run, SendState
+from .definitions import Definitions
 from .logging import LogPlan, enable_loggers, setup_logging
 from .runner import Runner
 from .stdout import flushing_stdout, log_stdout
@@ -36,6 +37,12 @@ def load_app(spec: dict[str, Any]) -> LiteQ:
         Runner(app, hostname="", describe=False, report=_discard)
         close_connections()
     return _loaded[key]
+
+
+def preload(spec: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
+    """Load the application; return the definitions of its tasks as plain values."""
+    app = load_app(spec)
+    return Definitions.of_tasks(app.tasks, app.conf).plain()
 
 
 def make_runner(spec: dict[str, Any], report: SendState) -> Run:

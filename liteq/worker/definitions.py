@@ -7,9 +7,12 @@ the message counts only where the worker does not know the task, or where the ca
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..canvas.builtins import PREFIX
 from ..config import Config
 from ..model.message import Delivery, Message
 from ..model.options import options_of
+from ..support.printable import one_line
+from .timelimits import TimeLimits
 
 
 class Definition(NamedTuple):
@@ -18,6 +21,7 @@ class Definition(NamedTuple):
     acks_late: bool
     ignore_result: bool
     track_started: bool
+    time_limit: float | None = None  # seconds
 
 
 class Definitions(NamedTuple):
@@ -28,13 +32,46 @@ class Definitions(NamedTuple):
     @classmethod
     def of_tasks(cls, tasks: Mapping[str, Any], conf: Config) -> "Definitions":
         """Return the definitions that the attributes of `tasks` and the settings give."""
-        defaults = conf.task_acks_late, conf.task_ignore_result, conf.task_track_started
         found = {}
         for name, task in tasks.items():
-            own = task.acks_late, task.ignore_result, task.track_started
-            options = zip(own, defaults, strict=True)
-            found[name] = Definition(*(bool(b if a is None else a) for a, b in options))
+            limit = _or(task.time_limit, conf.task_time_limit)
+            found[name] = Definition(
+                bool(_or(task.acks_late, conf.task_acks_late)),
+                bool(_or(task.ignore_result, conf.task_ignore_result)),
+                bool(_or(task.track_started, conf.task_track_started)),
+                None if limit is None else float(limit),
+            )
         return cls(found)
+
+    @classmethod
+    def of_plain(cls, plain: Mapping[str, Sequence[Any]]) -> "Definitions":
+        """Return what `plain` returned, in another process.
+
+        Raises AttributeError or TypeError when it is something else.
+        """
+        return cls({str(name): Definition(*options) for name, options in plain.items()})
+
+    def plain(self) -> dict[str, tuple[Any, ...]]:
+        """Return the definitions as plain values, for another process."""
+        return {name: tuple(each) for name, each in self.by_task.items()}
+
+    def changes(self, before: "Definitions") -> str:
+        """Return in words which tasks have come and gone since `before`."""
+        new = sorted(set(self.names()) - set(before.names()))
+        gone = sorted(set(before.names()) - set(self.names()))
+        names = [*(f"+{name}" for name in new), *(f"-{name}" for name in gone)]
+        counts = f"+{len(new)} -{len(gone)} {'task' if len(names) == 1 else 'tasks'}"
+        return one_line(": ".join([counts, ", ".join(names)] if names else [counts]))
+
+    def names(self) -> list[str]:
+        """Return the names in order, without those of the tasks that every app has."""
+        return sorted(name for name in self.by_task if not name.startswith(PREFIX))
+
+    def time_limits(self, default: float | None) -> TimeLimits:
+        """Return the hard time limits; `default` is that of tasks which are not known here."""
+        limits = {name: each.time_limit for name, each in self.by_task.items()}
+        own = {name: limit for name, limit in limits.items() if limit is not None}
+        return TimeLimits("time_limit", own, default)
 
     def at_most_once(self) -> list[str]:
         """Return the names of the tasks that may not run again if they have lost their process."""
@@ -61,6 +98,10 @@ class Definitions(NamedTuple):
     def tracked(self) -> frozenset[str]:
         """Return the names of the tasks with `track_started`."""
         return frozenset(name for name, each in self.by_task.items() if each.track_started)
+
+
+def _or(given: Any, default: Any) -> Any:
+    return default if given is None else given
 
 
 def at_most_once_by(info: Mapping[str, Any], held: Sequence[Delivery]) -> list[Delivery]:

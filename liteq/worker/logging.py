@@ -11,13 +11,14 @@ from ..config import Config
 from ..exceptions import ImproperlyConfigured
 from ..execution.context import current_run
 from ..support.printable import indented
+from ..support.slots import current_slot
 
 
 class LineFormatter(logging.Formatter):
     """A formatter with one format for tasks and one for all else.
 
     `task_format` is for lines that are written while a task runs, by any logger; it knows
-    `task_name` and `task_id` as well.
+    `task_name` and `task_id` as well. `processName` is the slot in which a task runs or has run.
     """
 
     def __init__(self, format: str, task_format: str) -> None:
@@ -31,6 +32,10 @@ class LineFormatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's
         """Return the line without a traceback."""
         run = getattr(record, "run", None) or current_run()
+        slot = getattr(record, "slot", None)
+        slot = current_slot() if slot is None else slot
+        if slot is not None:
+            record.processName = f"slot-{slot}"
         record.task_name, record.task_id = (run.task, run.id) if run else ("???", "???")
         return self._of_task.formatMessage(record) if run else super().formatMessage(record)
 

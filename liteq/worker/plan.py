@@ -21,3 +21,9 @@ class Plan(NamedTuple):
     definitions: Definitions = Definitions({})
     grace: float | None = None  # seconds that running tasks get at a warm stop; None: all they need
     scheduler: Scheduler | None = None  # None: others fire the periodic tasks
+
+    def with_definitions(self, definitions: Definitions) -> "Plan":
+        """Return the plan for code that was loaded anew."""
+        tasks = {"tasks": definitions.names(), "at_most_once": definitions.at_most_once()}
+        limits = definitions.time_limits(self.limits.default)
+        return self._replace(info={**self.info, **tasks}, definitions=definitions, limits=limits)

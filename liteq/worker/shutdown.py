@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome
 from ..pools import Pool
+from ..support.printable import one_line
 from .task_log import logger
 
 _TERM_GRACE = 5.0  # seconds between SIGTERM and the end for what outlasts the grace of a warm stop
 
-Finished = tuple[Delivery, Outcome]
+Finished = tuple[Delivery, Outcome, int]
 
 
 class Shutdown:
@@ -24,6 +25,8 @@ class Shutdown:
         self._grace = grace
         self._since: float | None = None  # `time.monotonic`
         self._terminating = False  # SIGTERM was sent to what still runs
+        self._why = ""
+        self._announced: bool | None = None  # whether as a cold one
         self.cold: bool = False
 
     @property
@@ -31,8 +34,12 @@ class Shutdown:
         """Return whether the supervisor is to stop."""
         return self._since is not None
 
-    def request(self, *, cold: bool) -> None:
-        """Ask for a shutdown; a `cold` one does not wait. Safe in a signal handler."""
+    def request(self, *, cold: bool, why: str = "") -> None:
+        """Ask for a shutdown; a `cold` one does not wait. Safe in a signal handler.
+
+        `why`: the signal that asked for it.
+        """
+        self._why = why
         self.cold = self.cold or cold
         self._since = self._since or time.monotonic()
 
@@ -46,6 +53,22 @@ class Shutdown:
             return False
         extra = _TERM_GRACE if self._pool.kills else 0.0
         return time.monotonic() - self._since > self._grace + extra
+
+    def announce(self) -> None:
+        """Log once that it stops, and what it waits for; again if it then stops at once."""
+        if self._since is None or self._announced is self.cold:
+            return
+        self._announced = self.cold
+        running = [found for slot in self._pool.slots if (found := self._pool.running(slot))]
+        why = f" ({self._why})" if self._why else ""
+        if not running:
+            logger.info("stopping%s: no task runs", why)
+        elif self.cold:
+            logger.info("stopping%s at once: %d running tasks are ended", why, len(running))
+        else:
+            time_left = "" if self._grace is None else f" for at most {self._grace:g} s"
+            names = ", ".join(f"{each.message.task}[{each.message.id}]" for each, _ in running)
+            logger.info("stopping%s: waiting%s for %s", why, time_left, one_line(names))
 
     def enforce_grace(self) -> None:
         """Send SIGTERM to what still runs once the grace period is over."""
@@ -69,6 +92,6 @@ class Shutdown:
             return []
         return [
             delivery
-            for delivery, outcome in finished
+            for delivery, outcome, _ in finished
             if outcome.kind is Kind.FAILED and delivery.message.acks_late
         ]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from selectors import EVENT_READ, BaseSelector, DefaultSelector
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ..brokers.backoff import StoreBackoff
 from ..brokers.base import Broker, Claim, Listener
@@ -22,6 +22,7 @@ from ..pools.base import Death, StateUpdate
 from ..support.wakeup import Wakeup
 from .batching import Batching
 from .decide import decide, decide_unstorable
+from .definitions import Definitions
 from .heartbeat import Heartbeat
 from .isolation import Isolation
 from .lifecycle import Lifecycle
@@ -76,9 +77,9 @@ class Supervisor:
             while not self._shutdown.complete(busy=self._busy()):
                 self.turn()
                 if self._shutdown.requested:
-                    self.lifecycle.stopping(force=self._shutdown.cold)
+                    self._announce_stop()
         finally:
-            self.lifecycle.stopping(force=self._shutdown.cold)
+            self._announce_stop()
             self.finish()
             self.lifecycle.stopped()
 
@@ -120,10 +121,17 @@ class Supervisor:
         self._renewing = True
         self._wakeup.set()
 
-    def stop(self, *, force: bool = False) -> None:
-        """Stop when what runs is done; with `force`, at once. From any thread or signal handler."""
-        self._shutdown.request(cold=force)
+    def stop(self, *, force: bool = False, why: str = "") -> None:
+        """Stop when what runs is done; with `force`, at once. From any thread or signal handler.
+
+        `why`: the signal that asked for it, for the log.
+        """
+        self._shutdown.request(cold=force, why=why)
         self._wakeup.set()
+
+    def _announce_stop(self) -> None:
+        self._shutdown.announce()
+        self.lifecycle.stopping(force=self._shutdown.cold)
 
     def finish(self) -> None:
         """Leave the store: what is held goes back, and nothing is charged for it."""
@@ -208,8 +216,20 @@ class Supervisor:
 
     def _renew(self) -> None:
         self._renewing = False
-        if not self.pool.renew():
+        if self.pool.renew():
+            logger.info("loading new code")
+        else:
             logger.warning("this pool cannot load new code: restart the worker")
+
+    def _code_renewed(self, description: Any) -> None:
+        before = self.plan.definitions
+        try:
+            self.plan = self.plan.with_definitions(Definitions.of_plain(description))
+        except (AttributeError, TypeError):  # each child process imports the code itself
+            logger.info("new code loaded")
+            return
+        self._watchdog.set_limits(self.plan.limits)
+        logger.info("new code loaded: %s", self.plan.definitions.changes(before))
 
     def _poll(self) -> None:
         if self._listener.missed():
@@ -226,20 +246,24 @@ class Supervisor:
             self._returned += interrupted
             events.finished = [each for each in events.finished if each[0] not in interrupted]
         now, policy = self.broker.clock(), self.plan.policy
-        self._settlements += [decide(*each, policy, now) for each in events.finished]
+        self._settlements += [
+            decide(delivery, outcome, policy, now) for delivery, outcome, _ in events.finished
+        ]
         self._batching.note_all(
-            (delivery.message.task, outcome.runtime) for delivery, outcome in events.finished
+            (delivery.message.task, outcome.runtime) for delivery, outcome, _ in events.finished
         )
         self.done += len(events.finished)
         self._returned += events.returned
         self._updates.update((update.id, update) for update in events.updates)
         self._report()
+        for description in events.renewals:
+            self._code_renewed(description)
         for death in events.deaths:
             self._child_died(death)
         verbose = self.log.verbose
-        for delivery, outcome in events.finished:
+        for delivery, outcome, slot in events.finished:
             if verbose or outcome.kind is not Kind.SUCCEEDED:
-                self.log.finished(delivery, outcome)
+                self.log.finished(delivery, outcome, slot)
 
     def _report(self) -> None:
         """Write the states that running tasks have set, of each task the last one."""
@@ -271,7 +295,7 @@ class Supervisor:
         outcome = lost_outcome(
             delivery, plan.policy, plan.serializer, death.reason, kind, death.ran
         )
-        self._end(delivery, outcome)
+        self._end(delivery, outcome, death.slot)
 
     # out
 
@@ -360,14 +384,14 @@ class Supervisor:
             return False
         return True
 
-    def _end(self, delivery: Delivery, outcome: Outcome) -> None:
+    def _end(self, delivery: Delivery, outcome: Outcome, slot: int | None = None) -> None:
         """Settle a task that is not to be run, or whose process can no longer report its end."""
         if self._watchdog.was_taken(delivery):
             self.log.taken(delivery)  # another worker settles it
             return
         now = self.broker.clock()
         self._settlements.append(decide(delivery, outcome, self.plan.policy, now))
-        self.log.finished(delivery, outcome)
+        self.log.finished(delivery, outcome, slot)
         self.lifecycle.task_ended(delivery, outcome)
 
     def _release(self, deliveries: Sequence[Delivery]) -> None:

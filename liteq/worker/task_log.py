@@ -1,6 +1,7 @@
 """Log lines about tasks: Celery's lines at Celery's levels."""
 
 import logging
+from functools import partial
 from typing import assert_never
 
 from ..model.message import Delivery
@@ -25,29 +26,31 @@ class TaskLog:
         """Log that a task was ended because another worker has it now."""
         task_logger.error("Task %s terminated: another worker has it now", _name(delivery))
 
-    def finished(self, delivery: Delivery, outcome: Outcome) -> None:
-        """Log the `outcome` of a task."""
+    def finished(self, delivery: Delivery, outcome: Outcome, slot: int | None) -> None:
+        """Log the `outcome` of a task that ran in `slot`; None: it did not run."""
+        info = partial(task_logger.info, extra={"slot": slot})
+        error = partial(task_logger.error, extra={"slot": slot})
         name, note = _name(delivery), one_line(outcome.note)
         match outcome.kind:
             case Kind.SUCCEEDED:
-                task_logger.info("Task %s succeeded in %.6gs: %s", name, outcome.runtime, note)
+                info("Task %s succeeded in %.6gs: %s", name, outcome.runtime, note)
             case Kind.RETRY:
-                task_logger.info("Task %s retry: %s", name, note)
+                info("Task %s retry: %s", name, note)
             case Kind.FAILED if outcome.expected:
-                task_logger.info("Task %s raised expected: %s", name, note)
+                info("Task %s raised expected: %s", name, note)
             case Kind.FAILED:
                 trace = f"\n{indented(outcome.traceback)}" if outcome.traceback else ""
-                task_logger.error("Task %s raised unexpected: %s%s", name, note, trace)
+                error("Task %s raised unexpected: %s%s", name, note, trace)
             case Kind.UNKNOWN:
-                task_logger.error("Received unregistered task %s, set aside: %s", name, note)
+                error("Received unregistered task %s, set aside: %s", name, note)
             case Kind.LOST:
-                task_logger.error("Task %s lost its process: %s", name, note)
+                error("Task %s lost its process: %s", name, note)
             case Kind.OVERDUE | Kind.TERMINATED:
-                task_logger.error("Task %s terminated: %s", name, note)
+                error("Task %s terminated: %s", name, note)
             case Kind.EXPIRED:
-                task_logger.info("Discarding revoked task: %s (expired)", name)
+                info("Discarding revoked task: %s (expired)", name)
             case Kind.IGNORED | Kind.REJECTED | Kind.REQUEUED | Kind.REPLACED:
-                task_logger.info("Task %s %s: %s", name, outcome.kind, note)
+                info("Task %s %s: %s", name, outcome.kind, note)
             case _:
                 assert_never(outcome.kind)
 

@@ -34,6 +34,10 @@ class Watchdog:
         # By slot that starts nothing: the ticket that is next there, and since when.
         self._unstarted: dict[int, tuple[int, float]] = {}
 
+    def set_limits(self, limits: TimeLimits) -> None:
+        """Use `limits` from now on."""
+        self._limits = limits
+
     def is_to_end(self, delivery: Delivery) -> bool:
         """Return whether `delivery` was revoked or taken from this worker after it was claimed."""
         return delivery.receipt in self._to_end

@@ -30,9 +30,8 @@ from .runner import Runner
 from .stdout import flushing_stdout
 from .supervisor import Supervisor
 from .task_log import TaskLog, logger
-from .timelimits import TimeLimits
 
-_LOAD = "liteq.worker.child:load_app"
+_LOAD = "liteq.worker.child:preload"
 _MAKE = "liteq.worker.child:make_runner"
 _STOPPED = "was stopped"
 
@@ -88,6 +87,37 @@ class Worker:
         self._started = threading.Event()
         self._error: BaseException | None = None
 
+    # what it is
+
+    @property
+    def name(self) -> str:
+        """Return the worker's name, as `inspect` shows it."""
+        return self.hostname
+
+    def is_alive(self) -> bool:
+        """Return whether it works, as `is_alive` of a thread does. See `error` if it does not."""
+        thread = self._thread
+        return thread is not None and thread.is_alive() and self._error is None
+
+    @property
+    def error(self) -> BaseException | None:
+        """Return the error that has ended it; None while it works, and if it was stopped."""
+        return self._error
+
+    def __repr__(self) -> str:
+        queues = ", ".join(self.queues)
+        return (
+            f"<Worker {self.hostname}: {self._state()}, {self.pool_name} ({self.concurrency}), "
+            f"queues {queues}>"
+        )
+
+    def _state(self) -> str:
+        if self._error is not None:
+            return f"ended by {type(self._error).__name__}"
+        if self.is_alive():
+            return "running"
+        return "not started" if self._supervisor is None else "stopped"
+
     # in the host's thread
 
     def run(self) -> None:
@@ -98,11 +128,15 @@ class Worker:
         if self._in_child():
             self._log_not_started()
             return
+        self._error = None  # it may have been run before
         supervisor = self.prepare()
         self._thread = threading.current_thread()
         try:
             supervisor.start()
             self._serve(supervisor)
+        except BaseException as exc:
+            self._error = exc
+            raise
         finally:
             self._thread = None
 
@@ -144,7 +178,7 @@ class Worker:
         if self._in_child():
             self._log_not_started()
             return self
-        if self._thread is not None:
+        if self._thread is not None and self._thread.is_alive():
             raise LiteqError("this worker was started already")
         self._started.clear()  # it may have been started and stopped before
         self._error = None
@@ -157,7 +191,7 @@ class Worker:
         self._started.wait()
         if self._error is not None:
             self._thread.join()
-            self._thread = None
+            self._thread = self._supervisor = None
             raise self._error
         atexit.register(self.stop, 5.0)
         return self
@@ -206,6 +240,7 @@ class Worker:
         try:
             self._serve(supervisor)
         except Exception as exc:  # noqa: BLE001 - nobody else would tell the host program
+            self._error = exc
             told = isinstance(exc, LiteqError)
             logger.critical("the worker has ended: %s", exc, exc_info=None if told else exc)
 
@@ -279,7 +314,7 @@ class Worker:
             "queues": self.queues,
             "pool": self.pool_name,
             "concurrency": self.concurrency,
-            "tasks": self.app.tasks.names(),
+            "tasks": definitions.names(),
             "at_most_once": definitions.at_most_once(),
         }
         return Plan(
@@ -288,7 +323,7 @@ class Worker:
             policy=policy_of(conf),
             info=info,
             serializer=result_serializer(conf, self.app.broker),
-            limits=TimeLimits.of_tasks("time_limit", self.app.tasks, conf.task_time_limit),
+            limits=definitions.time_limits(conf.task_time_limit),
             definitions=definitions,
             grace=conf.shutdown_grace,
             scheduler=self._scheduler() if self.beat else None,

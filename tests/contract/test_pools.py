@@ -57,7 +57,7 @@ class Driver:
         before = len(self.seen.finished)
         self.pool.submit(self.pool.slots[slot], [delivery(task) for task in tasks])
         self.until(lambda: len(self.seen.finished) == before + len(tasks))
-        return [outcome for _, outcome in self.seen.finished[before:]]
+        return [outcome for _, outcome, _ in self.seen.finished[before:]]
 
     def close(self) -> None:
         self.pool.close()
@@ -116,7 +116,7 @@ def test_an_outcome_does_not_wait_for_the_long_task_behind_it(processes: Driver)
     processes.pool.submit(slot, [delivery("echo short"), delivery("nap 60")])
     processes.until(lambda: processes.seen.finished)
 
-    assert results([outcome for _, outcome in processes.seen.finished]) == [b"short"]
+    assert results([outcome for _, outcome, _ in processes.seen.finished]) == [b"short"]
 
 
 @pytest.mark.parametrize("kind", ["threads", "processes", "portable"])
@@ -157,7 +157,7 @@ def test_c_code_that_holds_the_interpreter_lock_cannot_keep_what_waits_behind_it
     processes.until(lambda: slot.open and not slot.holding)
 
     assert results(processes.run("echo next")) == [b"next"]
-    assert [each.result for _, each in processes.seen.finished] == [b"held", b"next"]
+    assert [each.result for _, each, _ in processes.seen.finished] == [b"held", b"next"]
     assert not notes.exists()
 
 
@@ -197,7 +197,7 @@ def test_what_a_child_had_finished_before_it_was_stopped_counts_when_it_goes_on(
     processes.until(lambda: slot.open and not slot.holding)
 
     assert processes.seen.returned == [behind]
-    assert [each for each, _ in processes.seen.finished[1:]] == [first, stop]
+    assert [each for each, *_ in processes.seen.finished[1:]] == [first, stop]
 
 
 @pytest.mark.parametrize("pace", ["echo slow", "hurry"])
@@ -216,7 +216,7 @@ def test_a_recall_at_any_moment_loses_no_task_and_runs_none_that_it_took_back(
         processes.pool.recall(slot)
         processes.until(lambda: slot.open)
     processes.until(lambda: not slot.holding)
-    finished = [each.message.id for each, _ in processes.seen.finished[1:]]
+    finished = [each.message.id for each, *_ in processes.seen.finished[1:]]
     returned = [each.message.id for each in processes.seen.returned]
 
     assert sorted(finished + returned) == sorted(each.message.id for each in sent)
@@ -273,7 +273,7 @@ def test_a_child_is_replaced_after_its_limit_of_tasks(
     (death,) = driver.seen.deaths
     driver.until(lambda: slot.up)
     driver.run("pid")
-    first, second, third = results([outcome for _, outcome in driver.seen.finished])
+    first, second, third = results([outcome for _, outcome, _ in driver.seen.finished])
 
     assert (death.running, len(death.waiting)) == (None, 1)
     assert first == second != third

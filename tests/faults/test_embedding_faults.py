@@ -302,3 +302,39 @@ with worker:
     waiter.join()
 """
     assert project.python(source) == "3\n"
+
+
+def test_a_worker_can_be_asked_how_it_is(project: Project) -> None:
+    source = """
+from project import app
+worker = app.Worker(pool="threads", concurrency=2, hostname="w@h")
+print(worker.is_alive(), worker)
+with worker:
+    print(worker.is_alive(), worker.name, worker)
+print(worker.is_alive(), worker.error, worker)
+"""
+    assert project.python(source).splitlines() == [
+        "False <Worker w@h: not started, threads (2), queues celery>",
+        "True w@h <Worker w@h: running, threads (2), queues celery>",
+        "False None <Worker w@h: stopped, threads (2), queues celery>",
+    ]
+
+
+def test_a_worker_that_ended_by_an_error_tells_by_which(project: Project) -> None:
+    source = """
+import logging
+from project import app, add
+class Broken:
+    def __getattr__(self, name): raise RuntimeError("broken")
+logging.disable()
+worker = app.Worker(pool="threads", concurrency=1, hostname="w@h").start()
+worker._supervisor._batching = Broken()
+add.delay(1, 2)
+worker._thread.join()
+print(worker.is_alive(), repr(worker.error), worker)
+with worker:
+    print(worker.is_alive(), worker.error)
+"""
+    ended, again = project.python(source).splitlines()
+    assert ended.startswith("False RuntimeError('broken') <Worker w@h: ended by RuntimeError, ")
+    assert again == "True None"

@@ -32,7 +32,7 @@ def quiet():
     return "quiet"
 """
 
-HEAD = r"^\[[-\d: ,]+: {level}/\w+\] project\.speak\[[-0-9a-f]+\]: {text}$"
+HEAD = r"^\[[-\d: ,]+: {level}/[-\w]+\] project\.speak\[[-0-9a-f]+\]: {text}$"
 
 
 @pytest.fixture
@@ -214,3 +214,14 @@ def test_a_worker_that_can_keep_time_limits_says_nothing_of_them(project: Projec
         worker.wait_for_line(" ready")
 
     assert "time_limit" not in worker.output
+
+
+@pytest.mark.parametrize("pool", ["processes", "threads"])
+def test_lines_of_a_task_and_of_its_end_name_the_slot_in_which_it_ran(
+    project: Project, pool: str
+) -> None:
+    with project.worker("-P", pool, "-c", "1") as worker:
+        speak(project)
+        worker.wait_for_line("WARNING/slot-0\\] project.speak.*: hello$")
+        worker.wait_for_line("INFO/slot-0\\] Task project.speak.* succeeded")
+        worker.wait_for_line("INFO/MainProcess\\] Task project.speak.* received")

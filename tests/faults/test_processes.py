@@ -357,6 +357,23 @@ def test_a_worker_whose_temporary_files_were_cleaned_up_loads_new_code(
 
 
 @native
+def test_new_code_is_announced_and_its_options_count(project: Project) -> None:
+    gone = "@app.task\ndef gone(): ...\n"
+    new = "@app.task\ndef new(): ...\n"
+    limited = new + "@app.task(time_limit=0.2)\ndef long(): time.sleep(60)\n"
+    project.write("project.py", versioned(1, gone))
+    with project.worker("-c", "1") as worker:
+        project.write("project.py", versioned(2, limited))
+        worker.send(signal.SIGHUP)
+        worker.wait_for_line(
+            r"new code loaded: \+2 -1 tasks: \+project\.long, \+project\.new, -project\.gone"
+        )
+        source = "from project import long\nprint(long.delay().get(timeout=60, propagate=False))"
+        assert "time limit of 0.2 s" in project.python(source)
+        wait_for(lambda: "project.new" in project.liteq("inspect", "registered", "-A", "project"))
+
+
+@native
 def test_new_code_whose_fork_server_exits_is_in_the_log_and_the_old_one_stays(
     project: Project,
 ) -> None:

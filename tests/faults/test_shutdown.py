@@ -22,6 +22,7 @@ from tests.e2e.project import (
     Project,
     alive,
     children_of,
+    has_lines,
     wait_for,
 )
 
@@ -426,3 +427,31 @@ def zombies(parent: int) -> list[int]:
         if fields[0] == "Z" and int(fields[1]) == parent:
             found.append(int(path.parent.name))
     return found
+
+
+def test_a_stop_says_in_the_log_why_and_what_it_waits_for(project: Project) -> None:
+    notes, go = project.folder / "notes", project.folder / "go"
+    with project.worker() as worker:
+        project.python(f"from project import until; until.delay({str(notes)!r}, {str(go)!r})")
+        wait_for(has_lines(notes))
+        worker.send(signal.SIGTERM)
+        worker.wait_for_line(r"stopping \(SIGTERM\): waiting for at most 30 s for project\.until\[")
+        go.touch()
+        assert worker.wait() == 0
+
+    assert worker.output.count("stopping (") == 1
+
+
+def test_a_stop_with_nothing_to_do_and_one_at_once_are_in_the_log_too(project: Project) -> None:
+    notes, go = project.folder / "notes", project.folder / "go"
+    with project.worker() as worker:
+        worker.send(signal.SIGTERM)
+        worker.wait()
+    assert "stopping (SIGTERM): no task runs" in worker.output
+
+    with project.worker() as worker:
+        project.python(f"from project import until; until.delay({str(notes)!r}, {str(go)!r})")
+        wait_for(has_lines(notes))
+        worker.send(QUIT)
+        worker.wait()
+    assert "stopping (SIGQUIT) at once: 1 running tasks are ended" in worker.output

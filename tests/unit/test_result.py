@@ -380,6 +380,15 @@ def test_results_are_equal_by_id_and_to_the_id(app: LiteQ) -> None:
     assert (str(one), repr(one), one.task_id) == ("a", "<AsyncResult: a>", "a")
 
 
+def test_the_repr_of_a_result_tells_a_state_that_is_known_already(app: LiteQ, add: Any) -> None:
+    result = add.delay(1)
+    drain(app)
+
+    assert repr(result) == f"<AsyncResult: {result.id}>"
+    assert result.get() == 1
+    assert repr(result) == f"<AsyncResult: {result.id} SUCCESS>"
+
+
 def test_a_result_can_be_pickled_and_turned_into_a_tuple(app: LiteQ) -> None:
     result: AsyncResult[Any] = app.AsyncResult("a", parent=app.AsyncResult("b"), ignored=True)
 
