@@ -8,7 +8,7 @@ To add a pool: a file beside this one, and its line in `POOLS`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from selectors import BaseSelector
 from typing import Any, NamedTuple
 
@@ -43,6 +43,9 @@ class RunnerSpec(NamedTuple):
     arguments: dict[str, Any]  # JSON
     make_here: Callable[[SendState], Run]  # `make` for pools that run tasks in this process
     limits: Limits = Limits()
+    # The levels of this program's loggers, to which children send their log records; None: `make`
+    # sets up logging in them.
+    log_levels: Mapping[str, int] | None = None
 
 
 class StateUpdate(NamedTuple):

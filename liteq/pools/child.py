@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, NotRequired, TypedDict
@@ -31,7 +31,7 @@ from .scoreboard import Handle, Scoreboard, open_scoreboard
 # Supervisor to child
 RUN, DRAIN = 0, 1
 # Child to supervisor
-READY, OUTCOMES, RETURNED, STATE, START_FAILED = 0, 1, 2, 3, 4
+READY, OUTCOMES, RETURNED, STATE, START_FAILED, RECORD = 0, 1, 2, 3, 4, 5
 
 _FLUSH_EVERY = 0.001  # seconds that an outcome may wait for others to be sent with it
 _RESTORE_EVERY = 0.020  # seconds between two checks of what tasks changed, of 30 us each
@@ -52,6 +52,7 @@ class Setup(TypedDict):
     spec: dict[str, Any]
     limits: Sequence[int | None]
     scoreboard: Handle
+    log_levels: Mapping[str, int] | None
     slot: NotRequired[int]  # of a child that is a fresh interpreter
 
 
@@ -94,6 +95,10 @@ class Child:
     def send_state(self, id: str, state: str, meta: bytes, serializer: str) -> None:
         """Send a state that the running task sets."""
         self._send((STATE, (id, state, meta, serializer)))
+
+    def send_record(self, values: tuple[Any, ...]) -> None:
+        """Send a log record for the supervisor's loggers."""
+        self._send((RECORD, values))
 
     def send_start_failure(self, text: str) -> None:
         """Send the traceback of the error for which this child cannot start."""
@@ -200,6 +205,10 @@ def run_child(stream: socket.socket, scoreboard: Scoreboard, setup: Setup, slot:
     child = Child(stream, scoreboard, slot, Limits(*setup["limits"]))
     try:
         run: Run = load(setup["make"])(setup["spec"], child.send_state)
+        if setup["log_levels"] is not None:
+            from .records import send_records  # a worker that is a program of its own has no use
+
+            send_records(child.send_record, setup["log_levels"])
     except BaseException:  # noqa: BLE001 - importing user code can raise anything
         child.send_start_failure(traceback.format_exc())
         return

@@ -33,11 +33,23 @@ from .base import (
     Running,
     Slot,
 )
-from .child import DRAIN, OUTCOMES, READY, RETURNED, RUN, START_FAILED, STATE, Setup, to_item
+from .child import (
+    DRAIN,
+    OUTCOMES,
+    READY,
+    RECORD,
+    RETURNED,
+    RUN,
+    START_FAILED,
+    STATE,
+    Setup,
+    to_item,
+)
 from .frames import Channel
 from .launchers import Callbacks, Launcher, make_launcher
 from .outcomes import state_of
 from .outcomes import unpack as unpack_outcomes
+from .records import handle_record
 from .scoreboard import OwnScoreboard
 
 logger: Logger = getLogger("liteq.worker")
@@ -110,6 +122,7 @@ class ProcessPool(Pool):
             "make": self.spec.make,
             "spec": self.spec.arguments,
             "limits": self.spec.limits,
+            "log_levels": self.spec.log_levels,
             "scoreboard": self._scoreboard.handle,
         }
         callbacks = Callbacks(
@@ -334,6 +347,8 @@ class ProcessPool(Pool):
             self._events.returned += map(slot.holding.pop, still)
         elif kind == STATE:
             self._events.updates.append(state_of(value))
+        elif kind == RECORD:
+            handle_record(value, slot.number)
         elif kind == READY:
             child.ready, slot.up = True, not child.draining
             child.pid = child.pid or int(value)  # before the fork server has told it

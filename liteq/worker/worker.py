@@ -16,6 +16,7 @@ from ..beat.scheduler import Scheduler
 from ..exceptions import ImproperlyConfigured, LiteqError
 from ..pools import RunnerSpec, make_pool
 from ..pools.base import Limits, Run, SendState
+from ..pools.records import levels as log_levels
 from ..pools.spawn import check_interpreter
 from ..sending.formats import result_serializer
 from ..sending.options import check_name
@@ -302,7 +303,9 @@ class Worker:
                 "hostname": self.hostname,
                 "describe": describe,
             }
-        return RunnerSpec(_LOAD, _MAKE, spec, here, self.limits)
+        forwards = self.has_children and self.logging.level is None
+        wanted = log_levels() if forwards else None
+        return RunnerSpec(_LOAD, _MAKE, spec, here, self.limits, wanted)
 
     def _scheduler(self) -> Scheduler:
         return Scheduler(self.app.broker, name_of(self.app), entries_of(self.app))

@@ -1,0 +1,113 @@
+"""Log records on the stream from a child to the supervisor, whose loggers then handle them.
+
+A program sets up its logging under its main guard, which its child processes do not run: without
+this, what tasks log would be seen nowhere, or only as warnings on standard error.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from ..model.checks import MAYBE_TEXT, NUMBER, TEXT, Shape
+
+ROOT = "root"
+
+_LONGEST = 64 * 1024  # characters of a message, and of a traceback
+_RECORD = Shape(
+    name=TEXT,
+    level=(int,),
+    message=TEXT,
+    traceback=MAYBE_TEXT,
+    path=TEXT,
+    line=(int,),
+    function=MAYBE_TEXT,
+    created=NUMBER,
+    process=(int,),
+    thread=TEXT,
+)
+
+
+def levels() -> dict[str, int]:
+    """Return the levels of this program's loggers, of those that have one."""
+    named = {
+        name: each.level
+        for name, each in list(logging.root.manager.loggerDict.items())
+        if isinstance(each, logging.Logger) and each.level
+    }
+    return {**named, ROOT: logging.root.level}
+
+
+class RecordSender(logging.Handler):
+    """A handler of the root logger that hands each record to `send`, as plain values."""
+
+    def __init__(self, send: Callable[[tuple[Any, ...]], None]) -> None:
+        super().__init__()
+        self._send = send
+        self._pid = os.getpid()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send `record`. A process that the task has forked has no stream of its own."""
+        if os.getpid() == self._pid:
+            with suppress(OSError):  # the supervisor has exited
+                self._send(_plain(record))
+        elif logging.lastResort is not None and record.levelno >= logging.lastResort.level:
+            logging.lastResort.handle(record)
+
+
+def send_records(send: Callable[[tuple[Any, ...]], None], wanted: Mapping[str, int]) -> None:
+    """Send records to the supervisor that its loggers, with the levels `wanted`, would handle.
+
+    A child whose modules have set up the root logger keeps that.
+    """
+    if logging.root.handlers:
+        return
+    for name, level in wanted.items():
+        logger = logging.root if name == ROOT else logging.getLogger(name)
+        if logger is logging.root or not logger.level:
+            logger.setLevel(level)
+    logging.root.addHandler(RecordSender(send))
+
+
+def handle_record(values: Any, slot: int) -> None:
+    """Let the loggers of this process handle what a child has sent. Raises one of UNREADABLE."""
+    _RECORD.check(values)
+    name, level, message, traceback, path, line, function, created, process, thread = values
+    logger = logging.getLogger(name)
+    if not logger.isEnabledFor(level):
+        return
+    record = logger.makeRecord(name, level, path, line, message, (), None, function, {"slot": slot})
+    record.exc_text = traceback
+    record.created, record.msecs = created, created % 1 * 1000
+    record.process, record.processName, record.threadName = process, f"slot-{slot}", thread
+    with suppress(Exception):  # a filter of the program's may raise anything
+        logger.handle(record)
+
+
+def _plain(record: logging.LogRecord) -> tuple[Any, ...]:
+    traceback = record.exc_text
+    if traceback is None and record.exc_info:
+        traceback = logging.Formatter().formatException(record.exc_info)
+    return (
+        _addressee(record.name),
+        record.levelno,
+        record.getMessage()[:_LONGEST],
+        traceback and traceback[-_LONGEST:],
+        record.pathname,
+        record.lineno,
+        record.funcName,
+        record.created,
+        os.getpid(),
+        str(record.threadName),
+    )
+
+
+def _addressee(name: str) -> str:
+    """Return the logger that is to handle the record: the root if others have done so here."""
+    logger: logging.Logger | None = logging.getLogger(name)
+    while logger is not None and logger is not logging.root:
+        if logger.handlers:
+            return ROOT
+        logger = logger.parent
+    return name
