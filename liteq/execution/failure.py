@@ -135,9 +135,11 @@ class _Encoder:
 
 
 def _description(exc: BaseException) -> str:
-    """Return the text of an error that stands for another one, else `describe(exc)`."""
+    """Return `describe(exc)`, or what it has returned before if `exc` stands for another error."""
     text = args_of(exc)[0] if isinstance(exc, RemoteError) and args_of(exc) else None
-    return _clean(text) if isinstance(text, str) else describe(exc)
+    if isinstance(text, str) and text.startswith(f"{type(exc).__name__}("):
+        return _clean(text)
+    return describe(exc)
 
 
 def _are_exceptions(value: Any) -> bool:
