@@ -40,12 +40,13 @@ from ..task import Task
 from . import django
 from .discovery import Discovery, Packages, import_named
 from .duplicates import keeps
+from .keywords import checked
 from .mainscript import NAME as SCRIPT
 from .mainscript import only_definitions
 from .reference import calling_module, refer_to
 from .registry import Registry, apply_settings, check_attributes, task_class, task_of
 from .sender import Sender
-from .store import backend_of, broker_of, check_result_backend
+from .store import backend_of, broker_of, check_result_backend, fix_store
 from .tools import Tools
 
 # Some methods import what they use when they are called: with all of that at the top, `import
@@ -104,7 +105,7 @@ class LiteQ(Tools):
         self._backend: Backend | None = None
         self._producer: Producer | None = None
         conf = self._deferred.values
-        conf.update(settings)
+        conf.update(checked(settings))
         if isinstance(broker, str):
             conf.broker_url = broker
         if result_backend or backend:
@@ -124,7 +125,7 @@ class LiteQ(Tools):
     @property
     def conf(self) -> Config:
         """Return the settings, to be read by attribute or by item."""
-        return self._deferred.values if self._deferred.ready else self._deferred.load()
+        return self._deferred.values if self._deferred.settled else self._deferred.current()
 
     def config_from_object(
         self, source: Any, silent: bool = False, force: bool = False, namespace: str | None = None
@@ -349,6 +350,7 @@ class LiteQ(Tools):
         with self._lock:
             if self._broker is None:
                 self._broker = broker_of(self.conf, self.main)
+                fix_store(self.conf, self._broker)
         return self._broker
 
     def close(self) -> None:

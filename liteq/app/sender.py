@@ -32,7 +32,7 @@ class Sender:
         """Send the task `name`, with its own options if it is known here."""
         args, kwargs = check_arguments(args, kwargs)
         task = self._registry.get(name)
-        if task is not None and self._app.conf.task_always_eager:
+        if self._app.conf.task_always_eager and task is not None:
             return task.apply(args, kwargs, **options)
         if is_linked(options):
             call = Signature(name, args, kwargs, options)

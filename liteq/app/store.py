@@ -21,6 +21,15 @@ def broker_of(conf: Config, name: str | None) -> Broker:
     return connect(conf.broker_url, name=name, secret_key=conf.secret_key)
 
 
+def fix_store(conf: Config, broker: Broker) -> None:
+    """Refuse later changes of the settings that led to `broker`: nobody would look for them."""
+    conf.fix(
+        ("broker_url", "secret_key"),
+        f"the application uses {broker.url} already. Set it before the first task is sent or "
+        "looked for, or make another LiteQ",
+    )
+
+
 def backend_of(conf: Config, broker: Broker) -> Backend:
     """Return the reader of the results in `broker`.
 

@@ -11,7 +11,7 @@ from typing import Any
 from ..exceptions import ImproperlyConfigured
 from .celery import MEANINGLESS, current_name, nearest_name
 from .settings import SETTINGS, Setting, Settings
-from .sources import pairs_of
+from .sources import Source
 from .types import CENSORED, repr_within_bounds
 
 __all__ = ["MEANINGLESS", "SETTINGS", "Config", "Setting"]
@@ -24,15 +24,25 @@ class Config(Settings, MutableMapping[str, Any]):
     misspelt, and a value that is not allowed, raise ImproperlyConfigured. A setting of Celery that
     means nothing here, and an unknown name, are kept with a warning.
 
-    Values are read when they are used, so they may be changed at any time.
+    Values are read when they are used, so they may be changed at any time; so may the objects that
+    they were loaded from.
     """
 
     # The settings themselves are the instance's `__dict__`, so reading one costs nothing extra.
-    __slots__ = ("_chosen",)
+    __slots__ = ("_chosen", "_fixed", "_from_sources", "_sources")
     _chosen: set[str]  # names that were set, as opposed to defaults
+    _fixed: dict[str, str]  # why a setting cannot be changed any more
+    _from_sources: set[str]  # names whose values are those of the sources
+    _sources: list[Source]
 
     def __init__(self) -> None:
-        object.__setattr__(self, "_chosen", set())
+        for name, value in (
+            ("_chosen", set()),
+            ("_fixed", {}),
+            ("_from_sources", set()),
+            ("_sources", []),
+        ):
+            object.__setattr__(self, name, value)
         self.__dict__.update({name: _default(name) for name in SETTINGS})
 
     # as a mapping
@@ -49,8 +59,11 @@ class Config(Settings, MutableMapping[str, Any]):
     def __delitem__(self, name: str) -> None:
         """Reset a setting to its default; drop a name that is not a setting."""
         name = current_name(name) or name
+        if name in SETTINGS:
+            self._refuse_fixed({name: _default(name)})
         del self.__dict__[name]
         self._chosen.discard(name)
+        self._from_sources.discard(name)
         if name in SETTINGS:
             self.__dict__[name] = _default(name)
 
@@ -92,12 +105,60 @@ class Config(Settings, MutableMapping[str, Any]):
         `source` may also be the dotted name of one, such as "proj.celeryconfig". From anything but
         a mapping, lower-case names are taken if they are settings, upper-case names always.
         `namespace="CELERY"`: only names with the prefix `CELERY_` are taken, without the prefix.
+        What changes in it later counts as well, unless the setting itself was set in between.
         Raises ImproperlyConfigured for a failed import, a wrong value, or a misspelt name.
         """
-        origin, pairs = pairs_of(source, namespace)
-        self._set(pairs, origin)
+        new = Source(source, namespace)
+        origin, pairs = new.read()
+        self._from_sources.update(self._set(pairs, origin))
+        self._sources.append(new)
 
     load_object = from_object
+
+    def outdated(self) -> bool:
+        """Return whether a source has changed since it was loaded."""
+        for source in self._sources:  # noqa: SIM110 - asked for each task that is sent
+            if source.changed():
+                return True
+        return False
+
+    def reload(self) -> None:
+        """Load the settings again from all sources; those that were set otherwise stay.
+
+        Raises ImproperlyConfigured as `from_object` does, and for a setting that is fixed.
+        """
+        try:
+            self._read_again()
+        except BaseException:
+            for source in self._sources:
+                source.forget()  # so that the error is raised until it is corrected
+            raise
+
+    def _read_again(self) -> None:
+        values: dict[str, Any] = {}
+        for source in self._sources:
+            origin, pairs = source.read()
+            values |= self._checked(pairs, origin)
+        mine = self._chosen - self._from_sources  # set by the program itself
+        values = {name: value for name, value in values.items() if name not in mine}
+        gone = self._from_sources - values.keys()
+        self._refuse_fixed(values | {name: _default(name) for name in gone & SETTINGS.keys()})
+        for name in gone:
+            del self[name]
+        self.__dict__.update(values)
+        self._chosen.update(values)
+        object.__setattr__(self, "_from_sources", set(values))
+
+    def fix(self, names: Iterable[str], reason: str) -> None:
+        """Refuse to change the settings `names` from now on, because of `reason`."""
+        self._fixed.update(dict.fromkeys(names, reason))
+
+    def _refuse_fixed(self, values: Mapping[str, Any]) -> None:
+        for name in self._fixed.keys() & values.keys():
+            if values[name] != self.__dict__[name]:
+                raise ImproperlyConfigured(
+                    f"the setting {name!r} cannot be changed any more: {self._fixed[name]}"
+                )
 
     def add_defaults(self, defaults: Mapping[str, Any] | Callable[[], Mapping[str, Any]]) -> None:
         """Replace liteq's defaults; a setting that was set, or is set later, keeps its value."""
@@ -105,10 +166,14 @@ class Config(Settings, MutableMapping[str, Any]):
         values = self._checked(mapping.items(), "")
         self.__dict__.update({n: v for n, v in values.items() if n not in self._chosen})
 
-    def _set(self, pairs: Iterable[tuple[str, Any]], origin: str = "") -> None:
+    def _set(self, pairs: Iterable[tuple[str, Any]], origin: str = "") -> Iterable[str]:
+        """Set all of `pairs`, or none; return the names under which they are kept."""
         values = self._checked(pairs, origin)
+        self._refuse_fixed(values)
         self.__dict__.update(values)
         self._chosen.update(values)
+        self._from_sources.difference_update(values)
+        return values
 
     def _checked(self, pairs: Iterable[tuple[str, Any]], origin: str) -> dict[str, Any]:
         """Return the settings by their present names, converted; warn of those without effect."""

@@ -19,12 +19,14 @@ class DeferredConfig:
     def __init__(self, app: object) -> None:
         self.values: Config = Config()
         self.ready: bool = False
+        self.settled: bool = False  # ready, and without a source that could change
         self.on_configure: Signal = Signal("app.on_configure")
         self.on_after_configure: Signal = Signal("app.on_after_configure")
         self._app = app
         self._sources: list[tuple[Any, str | None]] = []
         self._lock = threading.RLock()
         self._loading = False
+        self._loaded = False  # from any source
         self._notified: list[Any] = []  # connections of `on_after_configure`
 
     def add(self, source: Any, namespace: str | None, *, silent: bool, force: bool) -> None:
@@ -36,7 +38,7 @@ class DeferredConfig:
             return
         self._sources.append((source, namespace))
         if force or self.ready:
-            self.ready = False
+            self.ready = self.settled = False
             self.load()
 
     def add_named_by(self, variable: str, *, silent: bool, force: bool) -> None:
@@ -53,6 +55,15 @@ class DeferredConfig:
                 f"the settings of {self._app!r}"
             )
 
+    def current(self) -> Config:
+        """Return the settings, with what has changed in their sources."""
+        if not self.ready:
+            return self.load()
+        if self.values.outdated():
+            with self._lock:
+                self.values.reload()
+        return self.values
+
     def load(self) -> Config:
         """Read the sources in order, later ones overriding earlier ones; return the settings."""
         with self._lock:
@@ -64,7 +75,8 @@ class DeferredConfig:
                 while self._sources:
                     self.values.from_object(*self._sources[0])
                     self._sources.pop(0)  # only now: until its error is fixed, it is raised again
-                self.ready = True
+                    self._loaded = True
+                self.ready, self.settled = True, not self._loaded
             finally:
                 self._loading = False
         self.send_after_configure()

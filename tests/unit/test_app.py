@@ -17,7 +17,7 @@ from liteq.exceptions import ImproperlyConfigured, InvalidTaskError, NotRegister
 from liteq.testing import ManualClock, MemoryBroker, drain
 from liteq.worker.options import WorkerOptions
 from liteq.worker.worker import Worker
-from tests.unit.conftest import make_task
+from tests.unit.conftest import make_task, message_of
 
 
 @pytest.fixture
@@ -121,7 +121,139 @@ def test_signals_are_sent_once_before_and_after_configuring(settings: types.Modu
     assert sent == [("before", app, "celery"), ("after", app, "mine")]
 
 
+class Wrapper:
+    """Stand for another object, as Django's settings do."""
+
+    def __init__(self, wrapped: object) -> None:
+        self._wrapped = wrapped
+
+    def __getattr__(self, name: str) -> Any:
+        value = self.__dict__[name] = getattr(self._wrapped, name)
+        return value
+
+    def __dir__(self) -> list[str]:
+        return dir(self._wrapped)
+
+
+def test_a_source_is_read_through_to_when_it_is_patched_and_restored(
+    settings: types.ModuleType,
+) -> None:
+    app = quiet("x", config_source="my_settings", broker=MemoryBroker())
+    task = app.task(name="t")(lambda: 5)
+    assert task.delay().state == "PENDING"
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings, "CELERY_TASK_ALWAYS_EAGER", True, raising=False)
+        patch.setattr(settings, "task_default_queue", "patched")
+        assert task.delay().get() == 5
+        assert app.conf.task_default_queue == "patched"
+        patch.setattr(settings, "task_time_limit", "x", raising=False)
+        for _ in range(2):
+            with pytest.raises(ImproperlyConfigured, match="'task_time_limit' in my_settings"):
+                app.conf  # noqa: B018
+
+    assert task.delay().state == "PENDING"
+    assert message_of(app.send_task("elsewhere")).queue == "mine"
+    assert app.conf.table() == {"task_default_queue": "mine"}
+
+
+@pytest.mark.parametrize("kind", ["class", "instance", "dict", "wrapper"])
+def test_every_kind_of_source_is_read_through_to(kind: str) -> None:
+    class Options:
+        CELERY_TIMEZONE = "UTC"
+
+    source: Any = {
+        "class": Options,
+        "instance": Options(),
+        "dict": {"CELERY_TIMEZONE": "UTC"},
+        "wrapper": Wrapper(types.SimpleNamespace(CELERY_TIMEZONE="UTC")),
+    }[kind]
+    app = quiet("x")
+    app.config_from_object(source, namespace="CELERY")
+    assert app.conf.timezone == "UTC"
+
+    match kind:
+        case "dict":
+            source["CELERY_TIMEZONE"] = "Europe/Paris"
+        case "wrapper":  # as `override_settings` does it
+            source.__dict__.clear()
+            source._wrapped = types.SimpleNamespace(CELERY_TIMEZONE="Europe/Paris")
+        case _:
+            source.CELERY_TIMEZONE = "Europe/Paris"
+
+    assert app.conf.timezone == "Europe/Paris"
+
+
+def test_what_is_set_on_the_app_stays_when_its_source_changes(settings: types.ModuleType) -> None:
+    app = quiet("x", config_source=settings, task_serializer="json")
+    app.conf.task_default_queue = "own"
+
+    settings.task_default_queue = "changed"  # type: ignore[attr-defined]
+    settings.task_serializer = "pickle"  # type: ignore[attr-defined]
+    settings.timezone = "UTC"  # type: ignore[attr-defined]
+
+    assert app.conf.timezone == "UTC"
+    assert (app.conf.task_default_queue, app.conf.task_serializer) == ("own", "json")
+
+
+def test_a_value_that_cannot_be_compared_is_no_error(settings: types.ModuleType) -> None:
+    class Array:
+        def __eq__(self, other: object) -> bool:
+            raise ValueError("ambiguous")
+
+        __hash__ = None  # type: ignore[assignment]
+
+    settings.array = Array()  # type: ignore[attr-defined]
+    app = quiet("x", config_source=settings)
+    assert app.conf.task_default_queue == "mine"
+    settings.array = Array()  # type: ignore[attr-defined]
+    settings.task_default_queue = "other"  # type: ignore[attr-defined]
+
+    assert app.conf.task_default_queue == "other"
+
+
+@pytest.mark.parametrize(
+    ("keyword", "near"), [("brokr", "broker"), ("bakend", "backend"), ("includes", "include")]
+)
+def test_a_misspelt_keyword_of_the_app_is_refused_with_the_nearest(keyword: str, near: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=f"'{keyword}'.*did you mean '{near}'"):
+        quiet("x", **{keyword: "memory://"})
+
+
 # the store
+
+
+def test_the_url_of_a_store_in_use_cannot_be_changed(settings: types.ModuleType) -> None:
+    settings.broker_url = "memory://"  # type: ignore[attr-defined]
+    app = quiet("x", config_source=settings)
+    app.conf.broker_url = "memory://?before"
+    assert app.broker.url == "memory://"
+
+    app.conf.broker_url = "memory://?before"  # the same
+    refused = pytest.raises(ImproperlyConfigured, match=r"cannot be changed .* uses memory://")
+    with refused:
+        app.conf.broker_url = "sqlite:///other.db"
+    with refused:
+        app.conf.update(secret_key="k" * 32)
+    with refused:
+        del app.conf["broker_url"]
+    assert app.conf.broker_url == "memory://?before"
+    with refused:
+        app.config_from_object({"broker_url": "sqlite:///other.db"}, force=True)
+
+
+def test_the_url_of_a_store_in_use_cannot_be_patched_in_its_source(
+    settings: types.ModuleType,
+) -> None:
+    settings.broker_url = "memory://"  # type: ignore[attr-defined]
+    app = quiet("x", config_source=settings)
+    app.send_task("t")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings, "broker_url", "sqlite:///other.db")
+        with pytest.raises(ImproperlyConfigured, match="'broker_url' cannot be changed"):
+            app.send_task("t")
+    app.send_task("t")
 
 
 @pytest.mark.parametrize("name", ["result_backend", "backend"])

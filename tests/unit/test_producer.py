@@ -352,7 +352,7 @@ def test_results_may_be_accepted_in_another_serializer_between_tasks_too(
 def test_what_no_worker_of_these_settings_decodes_is_refused_when_it_is_sent(
     app: LiteQ, add: Task[..., Any]
 ) -> None:
-    app.conf.accept_content = ("json",)
+    app.conf["accept_content"] = ["json"]
     with pytest.raises(
         ContentDisallowed, match=r"cannot send add .*'pickle'.* only json\..*Add it"
     ):
