@@ -182,7 +182,7 @@ class LiteQ(Tools):
         known = self._registry.get(name)
         if known is None or not keeps(known, function):
             self._registry.pop(name, None)
-            self.register_task(task_of(function, name, base or self.Task, **options))
+            self.register_task(task_of(self, function, name, base or self.Task, **options))
         return self._registry[name]
 
     def add_function(self, function: Callable[..., Any], **options: Any) -> Any:

@@ -20,7 +20,7 @@ def keeps(task: Task[..., Any], function: Function) -> bool:
     """
     first = type(task).run
     if _at_prompt(function):
-        return first is function
+        return _unwrapped(first) is _unwrapped(function)
     if is_same(first, function):
         return True
     warnings.warn(
@@ -53,6 +53,7 @@ def is_same(one: Function, other: Function, depth: int = _DEEPEST) -> bool:
 
     A module that is imported under two names has each of its functions twice.
     """
+    one, other = _unwrapped(one), _unwrapped(other)
     if one is other or not depth:
         return True
     if _definition(one) != _definition(other):
@@ -61,10 +62,15 @@ def is_same(one: Function, other: Function, depth: int = _DEEPEST) -> bool:
     return all(_is_same_value(a, b, depth - 1) for a, b in pairs)
 
 
-def _definition(function: Function) -> tuple[object, ...]:
-    """Return the file, the line and the qualified name of the function that decorators wrapped."""
+def _unwrapped(function: Function) -> Function:
     while hasattr(function, "__wrapped__"):
         function = function.__wrapped__
+    return function
+
+
+def _definition(function: Function) -> tuple[object, ...]:
+    """Return the file, the line and the qualified name of the function that decorators wrapped."""
+    function = _unwrapped(function)
     code = getattr(function, "__code__", None)
     name = getattr(function, "__qualname__", None)
     if code is None:

@@ -8,6 +8,7 @@ from typing import Any
 from ..canvas.builtins import PREFIX
 from ..config import Config
 from ..exceptions import ImproperlyConfigured, NotRegistered
+from ..result.app import App
 from ..support.nearest import did_you_mean, nearest
 from ..support.plugins import load
 from ..task import HOOKS, Task
@@ -54,6 +55,9 @@ RETRY_OPTIONS = (
 EXCEPTIONS = ("autoretry_for", "dont_autoretry_for", "throws")
 """Options that are classes of exceptions."""
 
+_PYDANTIC = ("strict", "context", "dump_kwargs")
+# What `@app.task` takes beside OPTIONS is no attribute of tasks.
+_NAMES = (*OPTIONS, "bind", "base", "pydantic", *(f"pydantic_{each}" for each in _PYDANTIC))
 _QUEUES_ONLY = "liteq has queues only: set `queue`"
 _NO_PARTS = "the worker cannot be assembled from other parts"
 _MEANINGLESS = {
@@ -104,6 +108,7 @@ class Registry(dict[str, Task[..., Any]]):
 
 
 def task_of(
+    app: App,
     function: Callable[..., Any],
     name: str,
     base: type[Task[..., Any]],
@@ -113,10 +118,13 @@ def task_of(
 ) -> Task[..., Any]:
     """Return a task that runs `function`; with `bind`, the task itself is its first argument.
 
+    `app`: the application that it will belong to.
+
     Raises ImproperlyConfigured for an option that would replace a method of tasks.
     """
     if getattr(getattr(function, "__code__", None), "co_flags", 0) & _COROUTINE:
         raise ImproperlyConfigured(f"task {name}: `async def` is not supported yet")
+    function = _with_models(app, function, name, options)
     for option in options:
         check_option(name, option)
     attributes = {
@@ -132,6 +140,24 @@ def task_of(
     for attribute in ("__name__", "__qualname__"):
         setattr(task, attribute, getattr(function, attribute))
     return task
+
+
+def _with_models(
+    app: App, function: Callable[..., Any], name: str, options: dict[str, Any]
+) -> Callable[..., Any]:
+    """Return `function` as the `options` about pydantic want it; remove these."""
+    wanted = options.pop("pydantic", False)
+    rest = {
+        each: options.pop(f"pydantic_{each}") for each in _PYDANTIC if f"pydantic_{each}" in options
+    }
+    if wanted:
+        from .models import with_models
+
+        return with_models(function, name, app, **rest)
+    if rest:
+        names = ", ".join(f"pydantic_{each}" for each in rest)
+        warnings.warn(f"task {name}: {names} does nothing without pydantic=True", stacklevel=5)
+    return function
 
 
 def check_option(task: str, option: str) -> None:
@@ -204,7 +230,7 @@ def _near(name: str, value: Any) -> str | None:
     if isinstance(value, property):
         return None
     is_function = callable(value) and not isinstance(value, type)
-    return _nearest_of(HOOKS if is_function else OPTIONS, name)
+    return _nearest_of(HOOKS if is_function else _NAMES, name)
 
 
 @cache

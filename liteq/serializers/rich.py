@@ -81,7 +81,8 @@ _DECODE = {each.name: each.decode for each in TAGGED_TYPES} | {"dict": dict}
 def tagged(value: Any) -> Any:
     """Return `value` in JSON's own types; values of other types are tagged.
 
-    Tuples become lists, a member of an enum its value, and a dataclass the dict of its fields.
+    Tuples become lists, a member of an enum its value, a dataclass the dict of its fields, and a
+    model of pydantic what it dumps.
     Raises SerializationError for a key that is not text, and for a type that is not known here.
     """
     if value is None or isinstance(value, str | int | float):
@@ -97,6 +98,8 @@ def tagged(value: Any) -> Any:
         return tagged(value.value)
     if hasattr(type(value), "__dataclass_fields__"):
         return _tagged_dict(_fields(value))
+    if hasattr(type(value), "model_dump"):  # a model of pydantic
+        return tagged(value.model_dump(mode="json", by_alias=True))
     raise SerializationError(
         f"JSON cannot carry a value of the type {type(value).__qualname__!r}; send what it is"
         " made of, or use serializer='pickle'"

@@ -76,7 +76,7 @@ def _positional(function: Callable[..., Any]) -> tuple[int, int]:
     bound = isinstance(function, MethodType)
     plain: Any = function.__func__ if isinstance(function, MethodType) else function
     code = getattr(plain, "__code__", None)
-    if not isinstance(code, CodeType):
+    if not isinstance(code, CodeType) or hasattr(plain, "__signature__"):
         return 1, 0
     if code.co_kwonlyargcount > len(plain.__kwdefaults__ or ()):
         return 1, 0
