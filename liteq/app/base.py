@@ -349,7 +349,7 @@ class LiteQ(Tools):
         only_definitions()
         with self._lock:
             if self._broker is None:
-                self._broker = broker_of(self.conf, self.main)
+                self._broker = broker_of(self.conf, self.main, self.module)
                 fix_store(self.conf, self._broker)
         return self._broker
 

@@ -1,10 +1,10 @@
 """The application that is there before a program has made one."""
 
-import os
 import warnings
 from collections.abc import Callable
 from typing import Any
 
+from ..brokers import DEFAULT_URL, chosen_url
 from ..brokers.base import Broker
 from ..config import Config
 from ..result.app import App, made_app, use_default
@@ -71,7 +71,7 @@ class DefaultApp(LiteQ):
 
     def _connect(self) -> Broker:
         broker = super()._connect()
-        if not self.conf.broker_url and "LITEQ_BROKER_URL" not in os.environ:
+        if chosen_url(self.conf.broker_url) == DEFAULT_URL:
             warnings.warn(
                 f"no application was made, so tasks go to {broker.url}: make one with "
                 'app = LiteQ("project"), in a module that this program imports',

@@ -2,22 +2,26 @@
 
 import warnings
 
-from ..brokers import connect, serves
+from ..brokers import DEFAULT_URL, chosen_url, connect, serves
 from ..brokers.base import Broker
 from ..config import Config
 from ..exceptions import ImproperlyConfigured
 from ..result.backend import Backend
 from ..sending.formats import result_codecs
 from ..support.urls import safe_url
+from .folder import warn_of_another_program
 
 
-def broker_of(conf: Config, name: str | None) -> Broker:
+def broker_of(conf: Config, name: str | None, module: str) -> Broker:
     """Return the broker that `conf` names, else that of the file of the application `name`.
 
-    Nothing is opened yet. Raises ImproperlyConfigured for a URL or a `result_backend` that cannot
-    be used.
+    `module`: in which the application was made. There is a warning if the file belongs to another
+    program. Nothing is opened yet. Raises ImproperlyConfigured for a URL or a `result_backend`
+    that cannot be used.
     """
     check_result_backend(conf, None)
+    if not conf.broker_url and chosen_url(None) == DEFAULT_URL:
+        warn_of_another_program(name, module)
     return connect(conf.broker_url, name=name, secret_key=conf.secret_key)
 
 

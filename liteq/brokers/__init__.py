@@ -15,7 +15,7 @@ from ..support.plugins import entry_point_names, load, load_entry_point
 from ..support.urls import safe_url
 from .base import Broker
 
-__all__ = ["BROKERS", "Broker", "connect"]
+__all__ = ["BROKERS", "DEFAULT_URL", "Broker", "chosen_url", "connect"]
 
 Connect = Callable[[str, str | None, Clock], Broker]
 
@@ -43,7 +43,7 @@ def connect(
     With `secret_key` it signs what others could write. Nothing is opened yet. Raises
     ImproperlyConfigured for an unknown scheme.
     """
-    url = url or os.environ.get("LITEQ_BROKER_URL") or DEFAULT_URL
+    url = chosen_url(url)
     broker = _factory(url)(url, name, clock)
     if secret_key:
         broker.sign(secret_key)
@@ -54,6 +54,11 @@ def serves(url: str) -> bool:
     """Return whether there is a broker for the scheme of `url`."""
     scheme = urlsplit(url).scheme
     return scheme in BROKERS or scheme in entry_point_names(_GROUP)
+
+
+def chosen_url(url: str | None) -> str:
+    """Return `url`, else LITEQ_BROKER_URL, else the URL that means an application's own file."""
+    return url or os.environ.get("LITEQ_BROKER_URL") or DEFAULT_URL
 
 
 def _factory(url: str) -> Connect:

@@ -4,6 +4,7 @@ from argparse import Namespace
 
 from ..app import LiteQ, django
 from ..app.loader import find_app
+from ..brokers import chosen_url
 from ..support.urls import has_secrets
 from .output import complain
 
@@ -19,7 +20,7 @@ def app_of(args: Namespace) -> LiteQ:
             " give the URL in the settings, or as LITEQ_BROKER_URL"
         )
     if not args.app:
-        return LiteQ(broker=args.broker, set_as_current=False)
+        return LiteQ(broker=chosen_url(args.broker), set_as_current=False)
     app = find_app(args.app, args.workdir)
     if args.config:
         app.config_from_object(args.config)

@@ -93,7 +93,7 @@ def _create(path: str) -> None:
     folder = os.path.dirname(path)
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     try:
-        _make_folder(folder)
+        make_folder(folder)
         os.close(os.open(path, flags, 0o600))
     except FileExistsError:
         pass  # another process was faster, and created it as we would
@@ -104,10 +104,10 @@ def _create(path: str) -> None:
         ) from exc
 
 
-def _make_folder(folder: str) -> None:
+def make_folder(folder: str) -> None:
     """Create `folder` and its parents, all for this user only (`os.makedirs`: only the last)."""
     if not os.path.isdir(folder):
-        _make_folder(os.path.dirname(folder))
+        make_folder(os.path.dirname(folder))
         with suppress(FileExistsError):
             os.mkdir(folder, 0o700)
 
