@@ -19,6 +19,7 @@ from .result.app import App, get_current_app
 from .result.backend import Backend
 from .sending.eta import due_at
 from .sending.options import TaskOptions, check_arguments, check_name, check_options, is_linked
+from .sending.overrides import collected, expected_call, is_expected
 from .support.backoff import Backoff, full_jitter, no_jitter
 from .support.parameters import Parameters
 
@@ -154,24 +155,35 @@ class Task(TaskOptions, Generic[P, R]):
         Raises TypeError when the task does not take these arguments, InvalidTaskError when the
         call cannot be sent, BrokerError when the store fails.
         """
-        args, kwargs = check_arguments(args, kwargs)
-        self.check(args, kwargs)
         if task_id is not None:
             options["task_id"] = task_id
         app = self.app
+        if expected_call.get() is not None and is_expected(self.name):
+            return self._pass_on(args, kwargs, options)
+        args, kwargs = check_arguments(args, kwargs)
+        self.check(args, kwargs)
         if app.conf.task_always_eager:
             result = self.apply(args, kwargs, **options)
             sender = current_run()
             if sender is not None and options.get("add_to_parent", True):
                 sender.children.append(result)
             return result
+        if app.has_own_send_task:
+            return self._pass_on(args, kwargs, options)
         if options and is_linked(options):
             call = Signature(self, args, kwargs, options, app=app)
             sent: AsyncResult[R] = call.freeze()
-            app.send_canvas(call, sent)
+            app.send_linked(call, sent)
             return sent
         message = app.producer.send(self, args, kwargs, options)
         return AsyncResult(message.id, app=app, ignored=message.ignore_result)
+
+    def _pass_on(self, args: Any, kwargs: Any, options: dict[str, Any]) -> AsyncResult[R]:
+        """Pass a call on to the application's own `send_task`, or to the workflow it is for."""
+        if not self.app.has_own_send_task:
+            return AsyncResult(collected(args, kwargs, options), app=self.app)
+        result: AsyncResult[R] = self.app.send_task(self.name, args, kwargs, **options)
+        return result
 
     def apply(
         self,

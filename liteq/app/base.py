@@ -74,6 +74,11 @@ class LiteQ(Tools):
     """
 
     _finalized = False
+    has_own_send_task = False  # a subclass has overridden it
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.has_own_send_task = cls.send_task is not LiteQ.send_task
 
     def __init__(
         self,
@@ -289,6 +294,18 @@ class LiteQ(Tools):
         `place`: what it waits for, or the group that it joins.
         """
         layout.send(self, [canvas], [result], place)
+
+    def send_linked(self, call: Signature, result: "result.AsyncResult[Any]") -> None:
+        """Store a frozen call with its callbacks and errbacks, all or nothing.
+
+        The methods that a user's class has for sending were called for it, but not for those.
+        """
+        layout.send(self, [call], [result], passed=call.id)
+
+    def override_for(self, name: str) -> Callable[..., Any] | None:
+        """Return the `apply_async` or `send_task` of a user's class that is to send the task
+        `name`; None where liteq's own do."""
+        return self._sender.override_for(name)
 
     def signature(self, task: Any, *args: Any, **kwargs: Any) -> Signature:
         """Return a signature of `task`: a task or its name, with arguments for a later call."""

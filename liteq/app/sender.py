@@ -1,6 +1,7 @@
 """Sending calls of tasks by their names, and many calls at once."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from ..canvas import Signature, layout
@@ -8,8 +9,12 @@ from ..model.message import Message
 from ..result import AsyncResult
 from ..result.app import App
 from ..sending.options import Named, Options, check_arguments, is_linked
+from ..sending.overrides import collected, expected_call, is_expected
 from ..sending.producer import Call
+from ..task import Task
 from .registry import Registry
+
+_APPLY_ASYNC = Task.apply_async  # kept, as another one may be put in its place
 
 
 class Sender:
@@ -30,13 +35,17 @@ class Sender:
         options: Options,
     ) -> AsyncResult[Any]:
         """Send the task `name`, with its own options if it is known here."""
+        if expected_call.get() is not None and is_expected(name):
+            return AsyncResult(collected(args, kwargs, options), app=self._app)
         args, kwargs = check_arguments(args, kwargs)
         task = self._registry.get(name)
         if self._app.conf.task_always_eager and task is not None:
             return task.apply(args, kwargs, **options)
         if is_linked(options):
-            call = Signature(name, args, kwargs, options)
-            return self.send_many([call], {})[0]
+            call = Signature(name, args, kwargs, options, app=self._app)
+            result = call.freeze()
+            self._app.send_linked(call, result)
+            return result
         return self._result(self._app.producer.send(task or Named(name), args, kwargs, options))
 
     def send_many(
@@ -46,13 +55,23 @@ class Sender:
         if self._app.conf.task_always_eager:
             return [each.apply_async(**options) for each in signatures]
         calls = list(signatures)
-        if any(map(layout.is_several, calls)):
+        if any(map(layout.is_several, calls)) or self._has_override(calls):
             return layout.send_copies(self._app, calls, options)
         producer = self._app.producer
         messages = producer.messages(self._call(each, options) for each in calls)
         if messages:
             producer.publish(messages, options)
         return [self._result(message) for message in messages]
+
+    def override_for(self, name: str) -> Callable[..., Any] | None:
+        """Return the method of a user's class that is to send the task `name`; None for ours."""
+        task = self._registry.get(name)
+        if task is not None and type(task).apply_async is not _APPLY_ASYNC:
+            return task.apply_async
+        return partial(self._app.send_task, name) if self._app.has_own_send_task else None
+
+    def _has_override(self, calls: Iterable[Signature]) -> bool:
+        return any(map(self.override_for, {call["task"] for call in calls}))
 
     def _call(self, signature: Signature, options: Options) -> Call:
         """Return the call of `signature` for the producer; `options` go before its own."""

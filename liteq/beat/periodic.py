@@ -121,6 +121,10 @@ def _message(app: App, fields: Mapping[str, Any]) -> tuple[Message, float | None
     task = app.tasks.get(fields["task"])
     if task is not None:
         task.check(args, kwargs)
+    if app.override_for(fields["task"]) is not None:
+        # Each time, a worker calls the user's own `apply_async`: for a task of ours it sends this.
+        call = Signature(fields["task"], args, kwargs, options)
+        task, args, kwargs = app.tasks[START], (dict(call),), {}
     expires = options.get("expires", task and task.expires)
     relative = expires is not None and not isinstance(expires, datetime | str)
     if relative:

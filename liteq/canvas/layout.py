@@ -16,6 +16,7 @@ from ..result.group_result import ACCUMULATE
 from ..result.waiting import leaves_before
 from ..sending.eta import due_at
 from ..sending.options import LINKS, NO_OPTIONS, Named, Options, as_json, is_linked
+from ..sending.overrides import collect
 from . import Signature, chain, chord, group
 from .builtins import CALL_ERRBACK
 from .chain import last_of
@@ -43,13 +44,16 @@ class Layout:
     """The layout of canvases as one graph.
 
     They have to be prepared (see `Compound.prepared`) and frozen. `shared`: options that all
-    messages get.
+    messages get. `passed`: the id of a call that a user's own `apply_async` has passed on already.
     """
 
-    def __init__(self, app: App, shared: Options = NO_OPTIONS) -> None:
+    def __init__(
+        self, app: App, shared: Options = NO_OPTIONS, *, passed: str | None = None
+    ) -> None:
         self._app = app
         self._tasks = app.tasks
         self._shared = shared
+        self._passed = passed
         self._root: dict[str, str] = {}
         self._messages: list[Message] = []
         self._places: list[Place] = []
@@ -119,12 +123,13 @@ class Layout:
 
     def _single(self, part: _Part) -> None:
         call, place = part.call, part.place
-        links = call.options.get("link"), call.options.get("link_error")
+        call, options = self._through_override(call, self._options(part))
+        links = [options.pop(name, None) for name in LINKS]
         awaited = part.awaited or bool(links[0] or links[1])
         takes = place.takes and not call.immutable
         if awaited or takes != place.takes:
             place = place._replace(takes=takes, followed=awaited)
-        place, options = _delayed(place, self._options(part))
+        place, options = _delayed(place, options)
         message = self._message(call, place, options)
         self._messages.append(message)
         self._places.append(place)
@@ -149,7 +154,9 @@ class Layout:
                 # a single task only, so a single task waits, and sends the rest.
                 call = Signature(CALL_ERRBACK, (dict(call),), task_id=new_id(), app=self._app)
             place = Place(waits=id, on_failure=on_failure, takes=not call.immutable)
-            place, options = _delayed(place, {**call.options, **self._shared, **self._root})
+            options = {**call.options, **self._shared, **self._root}
+            call, options = self._through_override(call, options)
+            place, options = _delayed(place, options)
             message = self._message(call, place, options, check=False)
             if call.immutable:
                 message = _with(message, {"immutable": True})
@@ -168,10 +175,21 @@ class Layout:
 
     # messages
 
+    def _through_override(
+        self, call: Signature, options: dict[str, Any]
+    ) -> tuple[Signature, dict[str, Any]]:
+        """Return a call and its options as the `apply_async` or `send_task` of a user's class
+        passes them on."""
+        override = self._app.override_for(call.task)
+        if override is None or call.id is None or call.id == self._passed:
+            return call, options
+        args, kwargs, options = collect(
+            call.task, call.id, override, call.args, call.kwargs, options
+        )
+        return call.replace(args, kwargs), options
+
     def _options(self, part: _Part) -> dict[str, Any]:
         options = {**part.call.options, **self._shared, **self._root}
-        for name in LINKS:
-            options.pop(name, None)
         if part.group is not None:
             options["group_id"], options["group_index"] = part.group, part.position
         if part.chord is not None:
@@ -206,13 +224,19 @@ _LAYOUTS: Mapping[type, Any] = {
 
 
 def send(
-    app: App, calls: Sequence[Signature], results: Iterable[Any], place: Place = ALONE
+    app: App,
+    calls: Sequence[Signature],
+    results: Iterable[Any],
+    place: Place = ALONE,
+    *,
+    passed: str | None = None,
 ) -> None:
     """Store frozen canvases, whose results are `results`, in one transaction.
 
-    `place`: what they wait for, or the group that they become members of.
+    `place`: what they wait for, or the group that they become members of. `passed`: the id of a
+    call that a user's own `apply_async` has passed on already.
     """
-    layout = Layout(app)
+    layout = Layout(app, passed=passed)
     for call in calls:
         layout.add(call, place)
     graph = layout.graph
