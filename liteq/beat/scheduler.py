@@ -5,10 +5,12 @@ Any number of schedulers may share a store: each step of an entry is taken once.
 
 import logging
 from collections.abc import Sequence
+from math import inf
 
 from ..brokers.base import Broker
 from ..model.entry import Entry, Fired
-from .firing import ON_TIME, Due, due, merged, utc
+from .declared import LOOK_EVERY, Declared
+from .firing import ON_TIME, Due, due, utc
 
 logger: logging.Logger = logging.getLogger("liteq.beat")
 
@@ -16,29 +18,31 @@ _BATCH = 100  # steps in one transaction, so that others can write in between
 _BATCHES = 100  # transactions in one turn
 _CANNOT_FIRE = (ValueError, OverflowError, OSError)  # no schedule, or no time of a calendar
 _PAUSE = 0.1  # seconds before entries are looked at again that are due, and did not fire
-_TRIES = 10  # attempts to write the declared entries, while other processes that start do the same
 
 
 class Scheduler:
     """A scheduler of the entries in `broker`.
 
-    `declared`: the entries in the code of the application `app`. The first turn writes them to the
-    store, and drops those that the code no longer has.
+    `declared`: the entries in the code of the application `app`, which are kept in the store; those
+    that no process of the application declares any more are dropped.
     """
 
     def __init__(
         self, broker: Broker, app: str | None = None, declared: Sequence[Entry] = ()
     ) -> None:
         self._broker = broker
-        self._app = app
-        self._declared = {entry.name: entry for entry in declared}
-        self._started = False
+        self._declared = None if app is None else Declared(broker, app, declared)
         self._check_all = True  # not only the entries that are due
         self._unreadable: set[tuple[str, int]] = set()  # name and version
 
+    @property
+    def longest(self) -> float:
+        """Return the seconds after which `turn` is to be called again at the latest."""
+        return LOOK_EVERY if self._declared is not None and self._declared.any else inf
+
     def turn(self) -> float | None:
         """Fire what is due; return when to call this again (epoch seconds), None for never."""
-        self._start()
+        self._keep_declared()
         for _ in range(_BATCHES):
             upcoming = self._next_due()
             if not self._check_all and (upcoming is None or upcoming > self._broker.clock()):
@@ -49,7 +53,7 @@ class Scheduler:
 
     def step(self) -> list[tuple[Due, Fired]]:
         """Take one step with each entry that is due, up to a batch; return the outcome of each."""
-        self._start()
+        self._keep_declared()
         now = self._broker.clock()
         entries = self._broker.schedules(None if self._check_all else now)
         found = self._due(entries, now)
@@ -64,6 +68,10 @@ class Scheduler:
     def clock_was_set(self) -> None:
         """Check all entries at the next turn: some may wait for a time that is now far off."""
         self._check_all = True
+
+    def _keep_declared(self) -> None:
+        if self._declared is not None:
+            self._declared.look()
 
     def _next_due(self) -> float | None:
         return self._next_that_can_fire() if self._unreadable else self._broker.next_fire()
@@ -80,27 +88,6 @@ class Scheduler:
 
     def _can_fire(self, entry: Entry) -> bool:
         return entry.moment is not None and (entry.name, entry.version) not in self._unreadable
-
-    def _start(self) -> None:
-        if not self._started:
-            if self._app is not None:
-                self._reconcile(self._app)
-            self._started = True
-
-    def _reconcile(self, app: str) -> None:
-        """Write the declared entries, and drop those that the code no longer declares."""
-        for _ in range(_TRIES):
-            stored = {entry.name: entry for entry in self._broker.schedules()}
-            now = self._broker.clock()
-            entries = (merged(stored.get(name), each, now) for name, each in self._declared.items())
-            changed = [entry for entry in entries if entry is not None]
-            if not changed or not self._broker.schedule(changed):
-                break  # else another process that starts, too, has written first: read again
-        had = [entry.name for entry in self._broker.schedules() if entry.app == app]
-        gone = [name for name in had if name not in self._declared]
-        if gone:
-            self._broker.unschedule(gone)
-            logger.info("Scheduler: no longer in the code, dropped: %s", ", ".join(gone))
 
     def _due(self, entries: Sequence[Entry], now: float) -> list[Due]:
         try:

@@ -9,8 +9,9 @@ from ..exceptions import ConfigurationError
 from ..model.entry import Entry
 from ..result.app import App
 from ..schedules import BaseSchedule
+from .declared import owner_of
 from .firing import merged, planned, timeline
-from .periodic import FIELDS, call_of, entry_of
+from .periodic import FIELDS, call_of, entries_of, entry_of, name_of
 
 
 class Upcoming(NamedTuple):
@@ -64,8 +65,8 @@ class Timetable:
             stored = self._find(name)
             if stored is not None and stored.app is not None:
                 raise ConfigurationError(
-                    f"the schedule {name!r} comes from the code of {stored.app}: change it there, "
-                    "or choose another name"
+                    f"the schedule {name!r} comes from the code of {owner_of(stored)}: change it "
+                    "there, or choose another name"
                 )
             entry = merged(stored, added, self._app.broker.clock())
             if entry is None or not self._app.broker.schedule([entry]):
@@ -83,13 +84,17 @@ class Timetable:
         """Remove entries; return the names of those that existed.
 
         Raises ConfigurationError, and removes none, when the code of an application declares one.
+        One that the code of this application declared before, and does no longer, is removed.
         """
         for entry in self:
-            if entry.name in names and entry.app is not None:
-                raise ConfigurationError(
-                    f"the schedule {entry.name!r} comes from the code of {entry.app}, and would "
-                    "come again with the next worker: take it out there, or pause it"
-                )
+            owner = owner_of(entry)
+            if entry.name not in names or owner is None or self._has_lost(entry):
+                continue
+            raise ConfigurationError(
+                f"the schedule {entry.name!r} comes from the code of {owner}, and would come again "
+                "with the next worker: take it out there and remove it with that application (-A), "
+                "or pause it"
+            )
         return self._app.broker.unschedule(names)
 
     def next(self, n: int = 10, *names: str) -> list[Upcoming]:
@@ -104,6 +109,13 @@ class Timetable:
     def list(self) -> "list[Entry]":
         """Return the entries in the order of their names."""
         return [*self]
+
+    def _has_lost(self, entry: Entry) -> bool:
+        """Return whether the code of this application declared the entry, and does no longer."""
+        if owner_of(entry) != name_of(self._app):
+            return False
+        self._app.load_tasks()
+        return entry.name not in {each.name for each in entries_of(self._app)}
 
     def _find(self, name: str) -> Entry | None:
         return next((entry for entry in self if entry.name == name), None)

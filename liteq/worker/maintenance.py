@@ -91,7 +91,7 @@ class Maintenance:
         assert self._scheduler is not None
         upcoming = self._scheduler.turn()
         self._fired_at = time.monotonic()
-        return self._until(upcoming)
+        return min(self._until(upcoming), self._scheduler.longest)
 
     def _until(self, moment: float | None) -> float:
         if moment is None:

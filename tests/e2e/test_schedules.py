@@ -172,7 +172,7 @@ def test_the_code_of_a_schedule_may_change_between_two_starts(project: Project) 
         wait_for(lambda: "other" in notes(project), "the other note")
     project.write("project.py", PERIODIC.replace("    sender.add_periodic_task", "    str"))
     with project.worker() as worker:
-        worker.wait_for_line("no longer in the code, dropped: often")
+        worker.wait_for_line("no longer in the code, dropped: often", 30)
 
     assert set(listed(project)) == {"mondays"}
 

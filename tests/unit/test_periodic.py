@@ -339,6 +339,14 @@ def test_a_declared_entry_can_be_paused_but_not_removed(app: LiteQ, clock: Manua
     assert len(app.schedules.list()) == 1
 
 
+def test_an_entry_that_the_code_no_longer_declares_can_be_removed(app: LiteQ) -> None:
+    app.conf.beat_schedule = {"x": {"task": "report", "schedule": 60}}
+    tick(app)
+    app.conf.beat_schedule = {}
+
+    assert app.schedules.remove("x") == ["x"]
+
+
 def test_a_wrong_schedule_is_refused_where_it_is_added(app: LiteQ) -> None:
     with pytest.raises(ConfigurationError, match="did you mean 'queue'"):
         app.schedules.add("x", 5, "report", que="q")

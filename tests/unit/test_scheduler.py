@@ -67,21 +67,75 @@ def test_of_many_schedulers_one_fires(broker: MemoryBroker, clock: ManualClock) 
     assert sent(broker) == 9
 
 
+def names(broker: MemoryBroker) -> list[str]:
+    return [each.name for each in broker.schedules()]
+
+
+def turns(clock: ManualClock, seconds: int, *schedulers: Scheduler) -> None:
+    """Let processes with these schedulers run for so long."""
+    for _ in range(seconds):
+        for each in schedulers:
+            each.turn()
+        clock.advance(1)
+
+
 def test_declared_entries_are_written_once_and_those_no_longer_declared_are_dropped(
-    broker: MemoryBroker, clock: ManualClock
+    broker: MemoryBroker, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     scheduler_of(broker, declared("stays"), declared("goes")).turn()
     broker.schedule([planned(declared("of another", app="else"), NOON)])
     broker.schedule([planned(declared("of no app", app=None), NOON)])
-    clock.advance(30)
-    scheduler_of(broker, declared("stays"), declared("comes", 10.0)).turn()
+    clock.advance(3)
+    new = scheduler_of(broker, declared("stays"), declared("comes", 100.0))
+    turns(clock, 30, new)
 
+    assert "no longer in the code, dropped: goes" in caplog.text
+    assert caplog.records[0].levelno == logging.WARNING
     assert {each.name: each.due for each in broker.schedules()} == {
         "stays": NOON + 60,
-        "comes": NOON + 40,
+        "comes": NOON + 103,
         "of another": NOON + 60,
         "of no app": NOON + 60,
     }
+
+
+def test_a_process_without_a_schedule_drops_none(broker: MemoryBroker, clock: ManualClock) -> None:
+    scheduler_of(broker, declared("report")).turn()
+    turns(clock, 1000, scheduler_of(broker))
+
+    assert names(broker) == ["report"]
+
+
+def test_processes_with_different_schedules_keep_those_of_each_other(
+    broker: MemoryBroker, clock: ManualClock
+) -> None:
+    old, new = scheduler_of(broker, declared("old")), scheduler_of(broker, declared("new"))
+    turns(clock, 600, old, new)
+
+    assert {each.name: each.runs for each in broker.schedules()} == {"old": 9, "new": 9}
+    turns(clock, 400, new)  # the old one has ended
+    assert names(broker) == ["new"]
+
+
+def test_an_entry_that_nobody_declares_fires_until_it_is_dropped(
+    broker: MemoryBroker, clock: ManualClock
+) -> None:
+    scheduler_of(broker, declared("gone", 5.0)).turn()
+    turns(clock, 12, scheduler_of(broker, declared("report")))
+
+    assert sent(broker) == 2
+
+
+def test_a_declared_entry_that_was_deleted_comes_again(
+    broker: MemoryBroker, clock: ManualClock
+) -> None:
+    scheduler = scheduler_of(broker, declared("report"))
+    scheduler.turn()
+    broker.unschedule(["report"])
+    turns(clock, 10, scheduler)
+
+    assert names(broker) == ["report"]
+    assert scheduler.longest < 10  # a worker with nothing to do calls it that often
 
 
 def test_a_changed_schedule_changes_the_moments_and_keeps_the_history(
