@@ -147,10 +147,10 @@ class Task(TaskOptions, Generic[P, R]):
         `countdown`: seconds to wait. `eta`: a datetime before which it does not run; without a
         zone it is local time. `expires`: seconds or a datetime after which it is not started.
         `queue`, `priority` (higher first), `serializer`, `ignore_result`, `time_limit`,
-        `soft_time_limit` (seconds): instead of the task's own. `task_id`: its id; a task whose id
-        the store has already is not sent again. `headers`: a dict, read as
-        `self.request.headers`. `durable`: return only when the task would survive a power cut.
-        `shadow`: another name for the log.
+        `soft_time_limit` (seconds): instead of the task's own. `task_id`: its id; a finished task
+        of that id is replaced, any other is kept, and the result is a `duplicate`. `headers`: a
+        dict, read as `self.request.headers`. `durable`: return only when the task would survive a
+        power cut. `shadow`: another name for the log.
 
         Raises TypeError when the task does not take these arguments, InvalidTaskError when the
         call cannot be sent, BrokerError when the store fails.
@@ -172,9 +172,11 @@ class Task(TaskOptions, Generic[P, R]):
             return self._pass_on(args, kwargs, options)
         if options and is_linked(options):
             call = Signature(self, args, kwargs, options, app=app)
-            sent: AsyncResult[R] = call.freeze()
-            app.send_linked(call, sent)
-            return sent
+            linked: AsyncResult[R] = app.send_linked(call)
+            return linked
+        if task_id:
+            message, sent = app.producer.send_as(self, args, kwargs, options)
+            return AsyncResult.of_call(message, app, sent=sent)
         message = app.producer.send(self, args, kwargs, options)
         return AsyncResult(message.id, app=app, ignored=message.ignore_result)
 

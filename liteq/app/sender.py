@@ -42,11 +42,12 @@ class Sender:
         if self._app.conf.task_always_eager and task is not None:
             return task.apply(args, kwargs, **options)
         if is_linked(options):
-            call = Signature(name, args, kwargs, options, app=self._app)
-            result = call.freeze()
-            self._app.send_linked(call, result)
-            return result
-        return self._result(self._app.producer.send(task or Named(name), args, kwargs, options))
+            return self._app.send_linked(Signature(name, args, kwargs, options, app=self._app))  # type: ignore[no-any-return]
+        call = (task or Named(name), args, kwargs, options)
+        if options.get("task_id"):
+            message, sent = self._app.producer.send_as(*call)
+            return AsyncResult.of_call(message, self._app, sent=sent)
+        return self._result(self._app.producer.send(*call))
 
     def send_many(
         self, signatures: Iterable[Signature], options: Options

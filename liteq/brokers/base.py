@@ -21,6 +21,7 @@ from ..model.search import EVERYTHING, Search
 from ..serializers.base import Serializer
 from ..states import Phase
 from ..support.clock import Clock
+from .examination import Examination, Finding
 
 __all__ = [
     "Attempt",
@@ -108,21 +109,6 @@ class Rescue(NamedTuple):
 DecideRescue = Callable[[str, Sequence[Delivery], bool], Rescue]
 """Takes a dead worker's `info`, the claims it holds (the oldest first), and whether it died with
 its machine, which was restarted since; decides what becomes of each claim. Pure."""
-
-
-class Finding(NamedTuple):
-    """A fault of a store, or a risk."""
-
-    severity: str  # error: tasks are lost, stuck or at risk; warning: act on it; note: know it
-    what: str
-    cure: str
-
-
-class Examination(NamedTuple):
-    """The state of a store."""
-
-    facts: dict[str, Any]  # values of JSON
-    findings: list[Finding]
 
 
 class Listener(ABC):
@@ -213,6 +199,14 @@ class Broker(ABC):
 
         Others may see thousands come one by one, but none before all are certain to be stored.
         With `durable` they survive a power cut, whatever the durability of the store.
+        """
+
+    @abstractmethod
+    def enqueue_or_replace(self, message: Message, sent: float, *, durable: bool = False) -> bool:
+        """Store `message` as sent at the moment `sent`; a finished task of its id is replaced.
+
+        Return False, and store nothing, if a task of that id is kept: it has not ended, or others
+        need its result. The same call made twice is one. Otherwise as `enqueue`.
         """
 
     @abstractmethod

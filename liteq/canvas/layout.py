@@ -249,6 +249,25 @@ def send(
             leaf.ignored = leaf.id in ignored
 
 
+def send_linked(app: App, call: Signature) -> Any:
+    """Send a single call with its callbacks and errbacks; return its result.
+
+    One of the id that it was given is replaced if it has finished, and kept if it has not.
+    """
+    given = call.id
+    result = call.freeze()
+    if given is not None and _is_kept(app, given):
+        result.duplicate = True
+    else:
+        send(app, [call], [result], passed=result.id)
+    return result
+
+
+def _is_kept(app: App, id: str) -> bool:
+    """Return whether there is a task of this id. One that has finished is deleted, if it can be."""
+    return app.backend.record(id) is not None and not app.broker.forget([id])
+
+
 def send_copies(app: App, calls: Iterable[Signature], options: Options = NO_OPTIONS) -> list[Any]:
     """Store copies of `calls`, single ones and canvases, in one transaction; return the results."""
     copies = [_prepared(call.own_copy().set(**options)) for call in calls]

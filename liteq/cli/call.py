@@ -35,7 +35,11 @@ def configure(parser: ArgumentParser) -> None:
     add("-Q", "--queue", help="instead of the task's")
     add("--priority", type=int, metavar="N", help="higher first")
     add("-S", "--serializer", metavar="NAME", help="of the arguments: json, pickle or your own")
-    add("--task-id", metavar="ID", help="instead of a new one; a known id is not sent again")
+    add(
+        "--task-id",
+        metavar="ID",
+        help="instead of a new one; not sent while one of it is unfinished",
+    )
     add_options(parser)
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from .. import states
-from ..model.message import Attempt, Record
+from ..model.message import Attempt, Message, Record
 from ..states import Phase
 from .app import App, get_current_app
 from .backend import Backend, state_of
@@ -24,7 +24,7 @@ class AsyncResult(ResultBase, Generic[R]):
     The state of an id that the store does not know is PENDING; `exists()` is False then.
     """
 
-    __slots__ = ("__weakref__", "_app", "_callbacks", "_record", "_value", "ignored")
+    __slots__ = ("__weakref__", "_app", "_callbacks", "_duplicate", "_record", "_value", "ignored")
 
     id: str
     ignored: bool
@@ -32,6 +32,7 @@ class AsyncResult(ResultBase, Generic[R]):
     _app: App | None
     _record: Record | None  # set once the task has finished
     _callbacks: list[Callback] | None
+    _duplicate: bool
     _value: tuple[Any] | None  # the decoded value of that record, in a tuple
 
     def __init__(
@@ -50,6 +51,13 @@ class AsyncResult(ResultBase, Generic[R]):
         self._record = None
         self._value = None
         self._callbacks = None
+
+    @classmethod
+    def of_call(cls, message: Message, app: App, *, sent: bool) -> Self:
+        """Return the result of a call under an id of its own; not `sent`: it is a duplicate."""
+        result = cls(message.id, app=app, ignored=sent and message.ignore_result)
+        result.duplicate = not sent
+        return result
 
     # waiting
 
@@ -223,6 +231,17 @@ class AsyncResult(ResultBase, Generic[R]):
         """Return how often it was retried."""
         record = self._fetch()
         return record and record.message.retries
+
+    @property
+    def duplicate(self) -> bool:
+        """Return whether the call was not sent, as a task of its `task_id` was there already and
+        had not finished: then this is the result of that task."""
+        # Not set for the other calls, which is nearly all of them.
+        return getattr(self, "_duplicate", False)
+
+    @duplicate.setter
+    def duplicate(self, duplicate: bool) -> None:
+        self._duplicate = duplicate
 
     # acting
 

@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from functools import partial
+from itertools import count
+from typing import Any, TypeVar
 
 from ..brokers.base import Broker
 from ..config import Config
@@ -36,6 +38,8 @@ from .routes import route
 Args = Sequence[Any]
 Kwargs = Mapping[str, Any]
 
+T = TypeVar("T")
+
 Call = tuple[TaskOptions, Args, Kwargs, Options]
 """A call to send: its task, arguments, keyword arguments and options."""
 
@@ -46,6 +50,7 @@ class Producer:
     def __init__(self, conf: Config, broker: Broker) -> None:
         self._conf = conf
         self._broker = broker
+        self._numbers = count()  # of calls with an id of their own
 
     def send(self, task: TaskOptions, args: Args, kwargs: Kwargs, options: Options) -> Message:
         """Send one call; return its message.
@@ -55,6 +60,27 @@ class Producer:
         message = self.message(task, args, kwargs, options)
         self.publish((message,), options)
         return message
+
+    def send_as(
+        self, task: TaskOptions, args: Args, kwargs: Kwargs, options: Options
+    ) -> tuple[Message, bool]:
+        """Send one call under the id that its options give; return its message, and whether it was
+        sent.
+
+        A finished task of that id is replaced. One that has not ended is kept, and so is one whose
+        result others need: then the call is not sent.
+        """
+        message = self.message(task, args, kwargs, options)
+        # The store tells two calls by their moments, also if the clock is coarse or stands still.
+        sent = self._broker.clock() + next(self._numbers) % 1000 * 1e-6
+        enqueue = partial(self._broker.enqueue_or_replace, sent=sent)
+        try:
+            stored = enqueue(message, durable=bool(options.get("durable")))
+        except BrokerUnavailable as exc:
+            stored = self._enqueue_again(enqueue, message, options, exc)
+        if stored and after_task_publish.receivers:
+            send_after_publish(message)
+        return message, stored
 
     def publish(self, messages: Sequence[Message], options: Options = NO_OPTIONS) -> None:
         """Store `messages` in one transaction; with `retry`, try again while the store does not
@@ -251,8 +277,8 @@ class Producer:
         return self._conf.task_ignore_result if ignore is None else bool(ignore)
 
     def _enqueue_again(
-        self, enqueue: Callable[..., None], what: Any, options: Options, exc: BrokerUnavailable
-    ) -> None:
+        self, enqueue: Callable[..., T], what: Any, options: Options, exc: BrokerUnavailable
+    ) -> T:
         """Try again to store `what`. If it was stored after all, the ids make that harmless.
 
         Raises `exc`, or the error of the last attempt, when there are no retries (left).

@@ -171,6 +171,11 @@ class Brokers(RuleBasedStateMachine):
     def enqueue(self, batch: list[Message]) -> None:
         self.both("enqueue", [each._replace(eta=self.after(each.eta)) for each in batch])
 
+    @rule(message=messages, ago=st.sampled_from([0.0, 0.5]))
+    def enqueue_or_replace(self, message: Message, ago: float) -> None:
+        message = message._replace(eta=self.after(message.eta))
+        self.both("enqueue_or_replace", message, self.clock() - ago)
+
     @rule(n=st.integers(0, 3), shape=shapes)
     def enqueue_graph(self, n: int, shape: str) -> None:
         """Store a workflow with new ids, so that it is never known in part."""

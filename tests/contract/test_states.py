@@ -132,6 +132,15 @@ class Contract(BrokerContract):
                 self.broker.revive([self.ended_in(phase)])
                 self.broker.purge(None)
 
+    def test_every_end_can_be_replaced(self) -> None:
+        for phase in Phase:
+            if phase.final:
+                for eta in (None, self.clock() + 60):
+                    again = self.message(self.ended_in(phase), eta=eta)
+                    self.clock.advance(1)
+                    assert self.broker.enqueue_or_replace(again, self.clock())
+                    self.broker.purge(None)
+
     def test_every_end_can_be_forgotten_and_swept(self) -> None:
         for phase in Phase:
             if phase.final:

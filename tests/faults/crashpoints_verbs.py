@@ -141,6 +141,10 @@ def _settle(
 _TABLE = [
     Verb("open", lambda broker, scene: broker.fetch(["nothing"])),
     Verb("enqueue", lambda broker, scene: broker.enqueue([message("new-0")])),
+    Verb(
+        "enqueue again",
+        lambda broker, scene: broker.enqueue_or_replace(message("done-2"), NOW + 1),
+    ),
     Verb("enqueue many", lambda broker, scene: broker.enqueue([*map(message, NEW)])),
     Verb("claim", lambda broker, scene: broker.claim(Claim(scene.worker, QUEUES, 3))),
     Verb("finish", _settle(success)),

@@ -405,6 +405,13 @@ class Away(MemoryBroker):
         self.durable.append(durable)
         super().enqueue(messages, durable=durable)
 
+    def enqueue_or_replace(self, message: Any, sent: float, *, durable: bool = False) -> bool:
+        stored = super().enqueue_or_replace(message, sent, durable=durable)
+        if self.failures:  # the reply is lost
+            self.failures -= 1
+            raise BrokerUnavailable("away")
+        return stored
+
 
 QUICK = {"max_retries": 3, "interval_start": 0, "interval_step": 0.001, "interval_max": 0.001}
 
@@ -415,6 +422,15 @@ def test_a_store_that_is_away_is_tried_again() -> None:
     result = app.send_task("t")
 
     assert result.exists()
+
+
+def test_a_call_with_an_id_is_sent_once_though_a_reply_is_lost() -> None:
+    app = LiteQ("x", broker=Away(1), set_as_current=False, task_publish_retry_policy=QUICK)
+
+    result = app.send_task("t", task_id="mine")
+
+    assert result.exists()
+    assert not result.duplicate
 
 
 def test_a_store_that_stays_away_is_an_error() -> None:

@@ -633,3 +633,46 @@ def test_a_report_outside_a_worker_is_for_tasks_of_the_store_only(app: LiteQ) ->
     assert waiting.state == "PENDING"
     tell(waiting.id)
     assert (waiting.state, waiting.info) == ("HALF", 50)
+
+
+# ids of one's own
+
+
+def test_a_finished_id_can_be_sent_again(app: LiteQ, calls: list[Any]) -> None:
+    def divide(n: Any) -> Any:
+        calls.append(n)
+        return 10 // n
+
+    report = make_task(app, divide, name="report")
+    ways: list[Callable[[int], Any]] = [
+        lambda n: report.apply_async((n,), task_id="mine"),
+        lambda n: app.send_task(report.name, (n,), task_id="mine"),
+        lambda n: report.s(n).set(task_id="mine").delay(),
+        lambda n: report.apply_async((n,), task_id="mine", link=report.si(1)),
+        lambda n: app.send_task(report.name, (n,), task_id="mine", link_error=report.si(1)),
+    ]
+    for n, send in enumerate(ways):
+        result = send(n)
+        drain(app)
+
+        assert not result.duplicate
+        assert result.get(timeout=0, propagate=False) == (10 // n if n else result.result)
+    assert [n for n in calls if n != 1] == [0, 2, 3, 4]
+
+
+def test_an_id_that_waits_or_runs_is_kept_and_the_result_tells(
+    app: LiteQ, calls: list[Any]
+) -> None:
+    report = make_task(app, calls.append, name="report")
+    first = report.apply_async((1,), task_id="mine")
+    seconds = [
+        report.apply_async((2,), task_id="mine"),
+        app.send_task(report.name, (2,), task_id="mine"),
+        report.apply_async((2,), task_id="mine", link=report.si(2)),
+    ]
+    drain(app)
+
+    assert not first.duplicate
+    assert [each.duplicate for each in seconds] == [True, True, True]
+    assert calls == [1]
+    assert report.delay(3).duplicate is False

@@ -58,6 +58,18 @@ class MemoryBroker(Broker):
                 if message.id not in tables.tasks:
                     self._put(new_record(message, self.clock()))
 
+    def enqueue_or_replace(self, message: Message, sent: float, *, durable: bool = False) -> bool:
+        with self._transaction() as tables:
+            known = tables.tasks.get(message.id)
+            if known is not None:
+                if known.created == sent:
+                    return True
+                if not known.phase.final or is_needed(tables, known):
+                    return False
+                tables.delete([known])
+            self._put(new_record(message, sent))
+            return True
+
     def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
         with self._transaction() as tables:
             if graph.messages[0].id not in tables.tasks:

@@ -3,7 +3,8 @@
 Those about periodic tasks are in `schedules.py`, those about tasks of another store in `moving.py`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from ...model.graph import Graph, Group, Place
 from ...model.message import Message
@@ -11,7 +12,16 @@ from ...model.outcome import Settlement
 from ..base import Claim, Rescue
 from .packing import pack_message
 
+T = TypeVar("T")
 Arguments = list[str | bytes | int | float]
+
+PAGE = 500  # tasks that one script reads or changes
+
+
+def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Yield `values` in chunks for one script each, so that the server is never busy for long."""
+    for start in range(0, len(values), PAGE):
+        yield values[start : start + PAGE]
 
 
 def message_args(message: Message, more: Arguments | None = None) -> Arguments:

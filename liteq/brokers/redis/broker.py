@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
 from math import inf
-from typing import Any, TypeVar
+from typing import Any
 
 from ...exceptions import BrokerError
 from ...model.entry import Entry, Fired, Firing
@@ -31,9 +31,12 @@ from ..listeners import LocalListener
 from ..stored import StoredSchedules
 from ..transfer import Arrival, Movable, TransferBatch
 from .arguments import (
+    PAGE,
     Arguments,
+    chunks,
     claim_args,
     graph_args,
+    message_args,
     messages_args,
     rescue_args,
     settlement_args,
@@ -72,9 +75,6 @@ from .schedules import entries_of, entry_args, firing_args
 from .server import Server
 from .signing import UNSIGNED, End, Signed, Signing
 
-T = TypeVar("T")
-
-_PAGE = 500  # tasks that one script reads or changes
 _DUE = 500  # tasks made ready by one script, so that the server is never busy for long
 _PURGE = 1000  # tasks looked at by one script
 _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name can still be shown with its results
@@ -119,6 +119,10 @@ class RedisBroker(Movable):
             send_bulk(self.server, self.clock, message_parts(signed), len(messages))
         else:
             self.server.run_replicated("enqueue", self.clock(), *messages_args(signed))
+
+    def enqueue_or_replace(self, message: Message, sent: float, *, durable: bool = False) -> bool:
+        args = message_args(self._signing.sign_message(message))
+        return bool(self.server.run_replicated("enqueue_or_replace", sent, message.id, *args))
 
     def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
         first, tasks = graph.messages[0].id, len(graph.messages)
@@ -185,7 +189,7 @@ class RedisBroker(Movable):
         return bool(self._run("report", id, state, data, serializer))
 
     def forget(self, ids: Sequence[str]) -> int:
-        return sum(int(self._run("forget", *part)) for part in _chunks(ids))
+        return sum(int(self._run("forget", *part)) for part in chunks(ids))
 
     def attempts(self, id: str) -> list[Attempt]:
         earlier = attempts_of(self._run("attempts", id))
@@ -205,11 +209,11 @@ class RedisBroker(Movable):
     ) -> list[str]:
         how = ("" if keep is None else keep, int(terminate))
         once = list(dict.fromkeys(ids))
-        return [id for part in _chunks(once) for id in texts_of(self._run("cancel", *how, *part))]
+        return [id for part in chunks(once) for id in texts_of(self._run("cancel", *how, *part))]
 
     def revive(self, ids: Sequence[str]) -> list[str]:
         revived: list[str] = []
-        for part in _chunks(list(dict.fromkeys(ids))):
+        for part in chunks(list(dict.fromkeys(ids))):
             args: Arguments = []
             for found in filter(None, self._stored(part)):
                 fresh = found.record.message._replace(retries=0, eta=None, expires=None)
@@ -285,7 +289,7 @@ class RedisBroker(Movable):
     def listing(
         self, phases: Sequence[Phase], limit: int, search: Search = EVERYTHING
     ) -> list[Record]:
-        size = max(min(limit, _PAGE) if search.fits_all else _PAGE, 1)
+        size = max(min(limit, PAGE) if search.fits_all else PAGE, 1)
         found = (
             record
             for ids in id_pages(self.server, phases, self._queues(), size, search)
@@ -351,12 +355,12 @@ class RedisBroker(Movable):
         return arrivals_of(self.server.execute("HKEYS", f"{self.location.prefix}:arrived"))
 
     def confirm(self, arrivals: Sequence[Arrival]) -> None:
-        for part in _chunks(arrivals):
+        for part in chunks(arrivals):
             self._run("confirm", *arrivals_args(part))
 
     def discard(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
         # Groups last: one is deleted once none of its members is left.
-        parts = _chunks(sorted(arrivals, key=lambda each: each.created is None))
+        parts = chunks(sorted(arrivals, key=lambda each: each.created is None))
         return [part[n] for part in parts for n in self._run("discard", *arrivals_args(part))]
 
     # inside
@@ -429,7 +433,7 @@ class RedisBroker(Movable):
     def _stored(self, ids: Sequence[str]) -> list[Stored | None]:
         """Return tasks as they are stored: not verified."""
         found: list[Stored | None] = []
-        for part in _chunks(ids):
+        for part in chunks(ids):
             found += map(stored_or_error, part, self._run("fetch", *part))
         return found
 
@@ -438,9 +442,3 @@ class RedisBroker(Movable):
 
     def _queues(self) -> list[str]:
         return [count.queue for count in self.counts()]
-
-
-def _chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Yield `values` in chunks for one script each, so that the server is never busy for long."""
-    for start in range(0, len(values), _PAGE):
-        yield values[start : start + _PAGE]

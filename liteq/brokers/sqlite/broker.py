@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import repeat
 from math import inf
 from sqlite3 import Connection
 from typing import TypeVar
@@ -44,8 +43,9 @@ from .liveness import make_liveness_locks
 from .location import SqliteLocation
 from .registry import is_dead, register
 from .rescue import DeadWorkers, take_back
-from .rows import WorkerRow, counts_of, initial_tokens, is_minimal, minimal_row, record_of, task_row
+from .rows import WorkerRow, counts_of, record_of
 from .schedules import entries_of, fire, write_entry
+from .sending import insert_messages, insert_or_replace
 from .session import SHORT_TIMEOUT, Session, WriteOptions
 from .sessions import ThreadSessions
 from .settling import ClaimLostError, settle_all, settle_each
@@ -88,20 +88,15 @@ class SqliteBroker(Movable):
 
     def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
         now = self.clock()
-        tokens = initial_tokens()
-
-        def work(db: Connection) -> None:
-            # Rows are made as they are written: a list of them would keep the garbage collector
-            # busy.
-            if all(map(is_minimal, messages)):
-                db.executemany(
-                    SQL["enqueue_minimal"], map(minimal_row, messages, repeat(now), tokens)
-                )
-            else:
-                db.executemany(SQL["enqueue"], map(task_row, messages, repeat(now), tokens))
-
-        self._write_and_notify(_DURABLE if durable else self._client_writes, work)
+        options = _DURABLE if durable else self._client_writes
+        self._write_and_notify(options, lambda db: insert_messages(db, messages, now))
         self._bound_log()
+
+    def enqueue_or_replace(self, message: Message, sent: float, *, durable: bool = False) -> bool:
+        options = _DURABLE if durable else self._client_writes
+        stored = self._write_and_notify(options, lambda db: insert_or_replace(db, message, sent))
+        self._bound_log()
+        return stored
 
     def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
         now = self.clock()

@@ -61,6 +61,9 @@ insert or ignore into task (
 -- name: enqueue_group
 insert or ignore into task_group (id, outer_group, position, forgiving) values (?, ?, ?, ?)
 
+-- name: was_sent_at
+select 1 from task where id = ? and created = ?
+
 -- name: is_known
 select 1 from task where id = ?
 

@@ -118,6 +118,53 @@ class Sending(Harness):
         self.send("a")  # and the store still works
         assert ids(self.claim()) == ["a"]
 
+    def test_a_finished_task_may_be_replaced_by_one_of_its_id(self) -> None:
+        for id, end in (("done", Phase.SUCCEEDED), ("bad", Phase.FAILED), ("dead", Phase.DEAD)):
+            self.send(id, retries=1)
+            (first,) = self.claim()
+            self.settle(self.retry(first))
+            self.settle(self.success(self.claim_one())._replace(phase=end))
+            self.clock.advance(1)
+            again = self.message(id, payload=b"again", priority=2)
+
+            assert self.broker.enqueue_or_replace(again, self.clock())
+            record = self.record(id)
+            assert (record.message, record.phase) == (again, Phase.READY)
+            assert (record.result, record.finished, record.created) == (None, None, self.clock())
+            assert self.broker.attempts(id) == []
+            assert ids(self.claim()) == [id]
+
+    def test_an_unfinished_task_is_kept_when_another_of_its_id_is_sent(self) -> None:
+        self.send("ready", "running", payload=b"first")
+        self.claim(limit=1)
+        self.send("later", payload=b"first", eta=self.clock() + 100)
+        self.clock.advance(1)
+
+        for id in ("ready", "running", "later"):
+            again = self.message(id, payload=b"second")
+            assert not self.broker.enqueue_or_replace(again, self.clock())
+            assert self.record(id).message.payload == b"first"
+
+    def test_a_task_of_a_new_id_is_stored_as_by_enqueue(self) -> None:
+        now, later = self.message("a", priority=1), self.message("b", eta=self.clock() + 5)
+
+        assert self.broker.enqueue_or_replace(now, self.clock(), durable=True)
+        assert self.broker.enqueue_or_replace(later, self.clock())
+        assert self.phase("b") is Phase.SCHEDULED
+        assert [each.message for each in self.claim()] == [now]
+
+    def test_a_replacing_task_that_is_sent_twice_is_stored_once(self) -> None:
+        self.finish("a")
+        self.clock.advance(1)
+        sent = self.clock()
+        for _ in range(2):  # as a client does whose connection broke before the reply came
+            assert self.broker.enqueue_or_replace(self.message(), sent)
+            self.clock.advance(1)
+        self.settle(self.success(self.claim_one()))
+
+        assert self.broker.enqueue_or_replace(self.message(), sent)
+        assert self.claim() == []
+
     def test_an_empty_batch_is_no_error(self) -> None:
         self.broker.enqueue([])
 

@@ -218,6 +218,16 @@ class Workflows(WorkflowHarness):
         self.clock.advance(1e6)
         assert self.broker.sweep(10) == 3
 
+    def test_a_step_whose_result_is_needed_is_not_replaced(self) -> None:
+        self.chain("a", "b")
+        self.succeed(self.claim_one())
+        self.clock.advance(1)
+        assert not self.broker.enqueue_or_replace(self.message("a"), self.clock())
+
+        self.succeed(self.claim_one())
+        assert self.broker.enqueue_or_replace(self.message("a"), self.clock())
+        assert self.claim_ids() == ["a"]
+
     def test_a_step_of_a_chain_is_swept_when_the_next_one_has_ended(self) -> None:
         self.chain("a", "b")
         self.succeed(self.claim_one())
