@@ -118,7 +118,9 @@ class Producer:
         """
         message = self.template(task, args, kwargs, options)
         if before_task_publish.receivers:
-            message = send_before_publish(message, args, kwargs)
+            message, args, kwargs = send_before_publish(message, args, kwargs)
+            payload = self.encode(task, args, kwargs, get(message.serializer))
+            message = message._replace(payload=payload)
         return message
 
     def messages(self, calls: Iterable[Call]) -> list[Message]:

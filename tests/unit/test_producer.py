@@ -508,3 +508,85 @@ def test_a_header_that_a_receiver_adds_reaches_the_task(
     drain(app)
 
     assert result.get(timeout=0) == ({"tenant": "blue", "trace": "abc"}, "abc")
+
+
+@pytest.fixture
+def before_publish() -> Iterator[list[Any]]:
+    """Return a list of receivers of `before_task_publish`."""
+    receivers: list[Any] = []
+
+    def receive(**named: Any) -> None:
+        for each in receivers:
+            each(named["body"], named["headers"], named["properties"])
+
+    signals.before_task_publish.connect(receive)
+    yield receivers
+    signals.before_task_publish.disconnect(receive)
+
+
+def test_what_receivers_leave_of_the_body_is_sent(
+    before_publish: list[Any], add: Task[..., Any]
+) -> None:
+    before_publish.append(lambda body, *_: body[1].update(y=[*body[1]["y"], "more"], x=5))
+    kwargs = {"y": [1]}
+    result = add.apply_async(kwargs=kwargs)
+
+    assert result.kwargs == {"y": [1, "more"], "x": 5}
+    assert kwargs == {"y": [1]}  # the caller's own
+    before_publish.append(lambda body, *_: body[0].append(2))
+    assert add.apply_async([1], {"y": []}).args == [1, 2]
+
+
+def test_what_receivers_leave_of_the_headers_is_sent(
+    before_publish: list[Any], add: Task[..., Any]
+) -> None:
+    def change(body: Any, headers: Any, properties: Any) -> None:
+        del headers["gone"]
+        headers["tenant"] = "red"
+        headers.update(task="other", shadow=None, retries=2, ignore_result=True)
+        headers.update(timelimit=[20, 10], eta="2030-01-01T00:00:00+00:00", expires=2e9)
+        properties["priority"] = 7
+
+    before_publish.append(change)
+    message = sent(add, 1, shadow="dark", headers={"gone": 1, "tenant": "blue", "id": "mine"})
+
+    assert (message.task, message.retries, message.ignore_result) == ("other", 2, True)
+    assert (message.eta, message.expires, message.priority) == (1893456000.0, 2e9, 7)
+    assert options_of(message) == {
+        "time_limit": 20,
+        "soft_time_limit": 10,
+        "headers": {"tenant": "red", "id": "mine"},
+    }
+
+
+def test_receivers_that_change_nothing_change_nothing(
+    before_publish: list[Any], add: Task[..., Any], clock: ManualClock
+) -> None:
+    options: dict[str, Any] = {
+        "headers": {"shadow": "mine", "a": 1},
+        "expires": 60,
+        "priority": 3,
+        "task_id": "mine",
+        "time_limit": 5,
+    }
+    plain = add.app.producer.template(add, (1,), {}, options)
+    before_publish.append(lambda *_: None)
+
+    assert add.app.producer.message(add, (1,), {}, options) == plain
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "words"),
+    [
+        ("id", "other", "changes the id of add"),
+        ("eta", "soon", "eta is 'soon'"),
+        ("task", "", "cannot be a task name"),
+    ],
+)
+def test_what_a_receiver_leaves_that_cannot_be_sent_is_an_error(
+    before_publish: list[Any], add: Task[..., Any], header: str, value: Any, words: str
+) -> None:
+    before_publish.append(lambda body, headers, properties: headers.update({header: value}))
+
+    with pytest.raises(InvalidTaskError, match=words):
+        add.delay()
