@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..brokers.base import WorkerInfo
-from ..brokers.stored import parse_info
+from ..brokers.serving import facts_of, names_in
 from ..exceptions import SerializationError
 from ..model.message import Record
 from ..result.app import App
@@ -56,7 +56,7 @@ class Inspect:
         """
 
         def described(worker: WorkerInfo) -> list[str]:
-            return [self._described(name, taskinfoitems) for name in _names(worker, "tasks")]
+            return [self._described(name, taskinfoitems) for name in names_in(worker, "tasks")]
 
         return self._replies(described)
 
@@ -90,7 +90,7 @@ class Inspect:
         """Return the queues that each worker serves."""
 
         def served(worker: WorkerInfo) -> list[Info]:
-            return [{"name": name, "routing_key": name} for name in _names(worker, "queues")]
+            return [{"name": name, "routing_key": name} for name in names_in(worker, "queues")]
 
         return self._replies(served)
 
@@ -183,22 +183,12 @@ class Inspect:
         return f"{name} [{fields}]" if fields else name
 
 
-def facts_of(worker: WorkerInfo) -> Mapping[str, Any]:
-    """Return what a worker has stored about itself; empty before its first heartbeat."""
-    return parse_info(worker.info)
-
-
-def _names(worker: WorkerInfo, key: str) -> list[str]:
-    names = facts_of(worker).get(key)
-    return [str(name) for name in names] if isinstance(names, list) else []
-
-
 def _holder(record: Record, workers: Iterable[WorkerInfo]) -> WorkerInfo | None:
     """Return the worker that runs a task, or the first that serves its queue."""
     if record.phase is Phase.RUNNING:
         return next((each for each in workers if each.name == record.worker), None)
     queue = record.message.queue
-    return next((each for each in workers if queue in _names(each, "queues")), None)
+    return next((each for each in workers if queue in names_in(each, "queues")), None)
 
 
 def _info(record: Record, worker: WorkerInfo, app: App) -> Info:

@@ -6,8 +6,8 @@ User data is never decoded for them: of arguments only the size is shown.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..app.inspect import facts_of
 from ..brokers.base import QueueCount, WorkerInfo
+from ..brokers.serving import facts_of, names_in
 from ..model.message import Record
 from ..result.backend import state_of
 from ..states import Phase
@@ -51,7 +51,7 @@ def worker_view(worker: WorkerInfo, now: float) -> View:
         "pool": info.get("pool"),
         "concurrency": info.get("concurrency"),
         "processes": _list(info, "processes"),
-        "queues": _names(info, "queues"),
+        "queues": names_in(worker, "queues"),
         "done": info.get("done", 0),
         "started": moment(worker.started),
         "uptime": _since(worker.started, now),
@@ -61,7 +61,7 @@ def worker_view(worker: WorkerInfo, now: float) -> View:
 
 def worker_tasks(worker: WorkerInfo) -> list[str]:
     """Return the names of the tasks that `worker` can run."""
-    return _names(facts_of(worker), "tasks")
+    return names_in(worker, "tasks")
 
 
 def queue_views(counts: Iterable[QueueCount]) -> list[View]:
@@ -92,10 +92,6 @@ def bounded(document: View, limit: int) -> View:
 def _list(info: Mapping[str, Any], key: str) -> list[Any]:
     value = info.get(key)
     return value if isinstance(value, list) else []
-
-
-def _names(info: Mapping[str, Any], key: str) -> list[str]:
-    return [str(name) for name in _list(info, key)]
 
 
 def _since(then: float, now: float) -> float:

@@ -103,7 +103,7 @@ class Attempt(NamedTuple):
     started: float | None
     ended: float | None  # None: still running
     worker: str | None
-    outcome: str  # `retry`, `lost`, `requeued`; for the last attempt, the phase of the task
+    outcome: str  # `retry`, `lost`, `requeued`, `left`; for the last, the phase of the task
     error: str | None  # a traceback, or one line
 
 

@@ -19,6 +19,7 @@ class Kind(StrEnum):
     REPLACED = "replaced"  # other tasks run in its place
     REQUEUED = "requeued"  # rejected, and to be delivered again
     UNKNOWN = "unknown"  # no such task is registered in the child
+    LEFT = "left"  # the same, but another worker has registered it
     LOST = "lost"  # the process died
     OVERDUE = "overdue"  # its process was killed for the hard time limit
     TERMINATED = "terminated"  # its process was killed because the task was revoked
@@ -34,7 +35,7 @@ class Outcome(NamedTuple):
     runtime: float = 0.0  # seconds
     note: str = ""  # a bounded line for logs: the value's repr, or the error
     traceback: str | None = None
-    eta: float | None = None  # RETRY: epoch seconds of the next attempt
+    eta: float | None = None  # RETRY, LEFT: epoch seconds of the next attempt
     message: Message | None = None  # RETRY: the message of the next attempt, if it differs;
     # REPLACED: the message of the task that ends in its place
     expected: bool = False  # FAILED: with an error that the task `throws`

@@ -49,7 +49,7 @@ def decide(delivery: Delivery, outcome: Outcome, policy: Policy, now: float) -> 
             return _retry(delivery, outcome, now)
         case Kind.REPLACED:
             return _replaced(delivery, outcome, now)
-        case Kind.REQUEUED:
+        case Kind.REQUEUED | Kind.LEFT:
             return _again(delivery, outcome, now)
         case Kind.LOST:
             return _lost(delivery, outcome, policy, now)
@@ -175,13 +175,14 @@ def _replaced(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
 
 
 def _again(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
-    """Run the same message once more."""
+    """Run the same message once more, at the `eta` of the outcome if it has one."""
+    message = delivery.message
     return Settlement(
         receipt=delivery.receipt,
-        phase=Phase.READY,
+        phase=phase_for_eta(outcome.eta, now),
         at=now,
         traceback=outcome.traceback or outcome.note,
-        retry=delivery.message,
+        retry=message if outcome.eta is None else message._replace(eta=outcome.eta),
         lost=delivery.lost,
         why=outcome.kind.value,
         old_place=delivery.place,

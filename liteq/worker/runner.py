@@ -2,14 +2,19 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
-from time import perf_counter
+from math import inf
+from time import monotonic, perf_counter
 from typing import Any
 
 from ..app import LiteQ
+from ..brokers.base import WorkerInfo
+from ..brokers.serving import one_with
 from ..canvas import Signature
 from ..canvas.layout import replacement
 from ..exceptions import (
+    BrokerError,
     InvalidTaskError,
     NotRegistered,
     PayloadTooLarge,
@@ -33,6 +38,9 @@ from .inputs import with_inputs, without_inputs
 from .timelimits import TimeLimits
 
 _INHERITED = ("parent_id", "headers")
+_SHORTEST_LEFT = 0.5  # seconds until a task that is unknown here may be claimed once more
+_LEFT_LONGER = 1.5  # times as long at each next attempt, up to 29 seconds
+_READ_EVERY = 1.0  # seconds between two looks at which other workers are up
 _MEMBERSHIP = ("group_id", "group_index", "chord")
 
 
@@ -56,6 +64,8 @@ class Runner:
         self._limit = conf.max_payload_size
         self._stores_errors = conf.task_store_errors_even_if_ignored
         self._clock = broker.clock
+        self._other_workers: list[WorkerInfo] = []
+        self._others_read = -inf
         self._producer = app.producer
         self._definitions = Definitions.of_tasks(app.tasks, conf)
         self._tracked = self._definitions.tracked()
@@ -74,7 +84,7 @@ class Runner:
         message = delivery.message
         task = self._tasks.get(message.task)
         if task is None:
-            return self._unknown(message, since)
+            return self._left_to_others(delivery, since) or self._unknown(message, since)
         args, kwargs = self._arguments(message)
         if delivery.inputs is not None:
             args = with_inputs(task, delivery, args, kwargs, self._codecs, self._result_codecs)
@@ -233,6 +243,34 @@ class Runner:
             graph=made.rest,
             place=made.place,
         )
+
+    def _left_to_others(self, delivery: Delivery, since: float) -> Outcome | None:
+        """Leave an unknown task to another worker that has registered it; None if there is none.
+
+        So it is while new code is brought to one worker after the other.
+        """
+        message = delivery.message
+        other = one_with(self._others(), message.task, message.queue)
+        if other is None:
+            return None
+        note = f"it is not registered here, but with {other.name}"
+        return Outcome(
+            Kind.LEFT,
+            runtime=perf_counter() - since,
+            note=note,
+            traceback=note,
+            eta=self._clock() + _SHORTEST_LEFT * _LEFT_LONGER ** min(delivery.attempts, 10),
+        )
+
+    def _others(self) -> list[WorkerInfo]:
+        """Return the other workers that are up, as they were at most a second ago."""
+        now = monotonic()
+        if now - self._others_read > _READ_EVERY:
+            with suppress(BrokerError):  # those that were up before may be up still
+                found = self._app.broker.workers()
+                self._other_workers = [each for each in found if each.name != self._hostname]
+                self._others_read = now
+        return self._other_workers
 
     def _unknown(self, message: Message, since: float) -> Outcome:
         exc = NotRegistered(self._tasks.unknown(message.task))

@@ -49,7 +49,7 @@ class TaskLog:
                 error("Task %s terminated: %s", name, note)
             case Kind.EXPIRED:
                 info("Discarding revoked task: %s (expired)", name)
-            case Kind.IGNORED | Kind.REJECTED | Kind.REQUEUED | Kind.REPLACED:
+            case Kind.IGNORED | Kind.REJECTED | Kind.REQUEUED | Kind.REPLACED | Kind.LEFT:
                 info("Task %s %s: %s", name, outcome.kind, note)
             case _:
                 assert_never(outcome.kind)

@@ -1,5 +1,6 @@
 """The runner: every delivery comes to an outcome, whatever the task and the bytes do."""
 
+import json
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -289,6 +290,25 @@ def test_an_unknown_task_is_told_apart_and_named(app: LiteQ, run: Run) -> None:
 
     assert outcome.kind is Kind.UNKNOWN
     assert "no task 'elsewhere' is registered here" in str(error_of(outcome))
+
+
+def test_an_unknown_task_is_left_to_another_worker_that_has_it(app: LiteQ, run: Run) -> None:
+    here = {"queues": ["celery"], "tasks": ["add"]}
+    app.broker.register("old@here", json.dumps(here))
+    app.broker.register("other@here", json.dumps({"queues": ["other"], "tasks": ["new"]}))
+    assert run(app.send_task("new")).kind is Kind.UNKNOWN
+
+    def runner(hostname: str) -> Runner:
+        return Runner(app, hostname=hostname, describe=False, report=lambda *_: None)
+
+    app.broker.register("new@here", json.dumps({**here, "tasks": ["add", "new"]}))
+    delivery = Delivery(message_of(app.send_task("new")), Receipt("", 1))
+    for attempts, delay in ((0, 0.5), (2, 1.125), (10, 28.8), (50, 28.8)):
+        left = runner("w@here").run(delivery._replace(attempts=attempts))
+        assert left.kind is Kind.LEFT
+        assert left.eta == pytest.approx(app.broker.clock() + delay, abs=0.1)
+        assert "with new@here" in left.note
+    assert runner("new@here").run(delivery).kind is Kind.UNKNOWN  # its code was changed since
 
 
 @pytest.mark.parametrize("serializer", ["pickle", "json"])

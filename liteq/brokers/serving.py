@@ -1,0 +1,32 @@
+"""The queues and tasks that workers serve, by what they have stored about themselves."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .base import WorkerInfo
+from .stored import parse_info
+
+
+def facts_of(worker: WorkerInfo) -> Mapping[str, Any]:
+    """Return what a worker has stored about itself; empty before its first heartbeat."""
+    return parse_info(worker.info)
+
+
+def names_in(worker: WorkerInfo, key: str) -> list[str]:
+    """Return the names that a worker has stored under `key`: "queues" or "tasks"."""
+    names = facts_of(worker).get(key)
+    return [str(name) for name in names] if isinstance(names, list) else []
+
+
+def served_queues(workers: Iterable[WorkerInfo]) -> set[str]:
+    """Return the queues that at least one of `workers` serves."""
+    return {queue for worker in workers for queue in names_in(worker, "queues")}
+
+
+def one_with(workers: Iterable[WorkerInfo], task: str, queue: str) -> WorkerInfo | None:
+    """Return one of `workers` that has registered `task` and serves `queue`; None if there is
+    none."""
+    for worker in workers:
+        if task in names_in(worker, "tasks") and queue in names_in(worker, "queues"):
+            return worker
+    return None
