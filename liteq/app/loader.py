@@ -19,7 +19,7 @@ class AppNotFound(ConfigurationError):
 
 
 def find_app(reference: str, workdir: str | None = None) -> LiteQ:
-    """Return the application of `module`, `package` or `module:name`.
+    """Return the application of `module`, `package`, `module:name` or `module.name`.
 
     Looks for `app`, `celery` or the first `LiteQ` in the module, then in its submodules `app`,
     `celery` and `tasks`. `workdir` (the working folder unless given) is added to the import path.
@@ -29,6 +29,11 @@ def find_app(reference: str, workdir: str | None = None) -> LiteQ:
     if folder not in sys.path:
         sys.path.insert(0, folder)
     module_name, _, attribute = reference.partition(":")
+    parent, _, last = module_name.rpartition(".")
+    if parent and not attribute:  # `proj.app` may be an attribute, as for Celery
+        value = getattr(_imported(parent, reference), last, None)
+        if isinstance(value, LiteQ):
+            return value
     module = _imported(module_name, reference)
     if attribute:
         return _named(module, attribute, reference)

@@ -66,6 +66,11 @@ def _factory(url: str) -> Connect:
     factory: Connect | None = (
         load(BROKERS[scheme]) if scheme in BROKERS else load_entry_point(_GROUP, scheme)
     )
+    if factory is None and len(scheme) < 2:  # one letter is a drive of Windows
+        path = url.replace("\\", "/")
+        raise ImproperlyConfigured(
+            f"{safe_url(url)!r} is no URL of a store: for that file write sqlite:///{path}"
+        )
     if factory is None:
         near = nearest(scheme, BROKERS)
         hint = f"; did you mean {near}://?" if near else ""

@@ -96,6 +96,45 @@ def test_a_process_that_was_stopped_in_a_transaction_is_named_after_the_deadline
     assert stored(broker) == 1
 
 
+OWN_TRANSACTION = """
+import sqlite3, threading
+from liteq.exceptions import BrokerLocked
+from project import add, app
+
+app.broker.counts()
+own = sqlite3.connect("project.db")
+own.execute("create table mine (x)")
+own.execute("insert into mine values (1)")  # begins a transaction
+
+def send():
+    try:
+        add.delay(1, 1)
+    except BrokerLocked as exc:
+        print(exc)
+
+send()
+app.broker._client_writes = app.broker._client_writes._replace(timeout=0.6)
+other = threading.Event()
+threading.Thread(target=other.wait).start()
+send()
+other.set()
+own.commit()
+add.delay(1, 1)
+"""
+
+
+@linux
+def test_a_program_that_locks_itself_out_is_told_so_and_at_once_if_it_has_one_thread(
+    project: Project,
+) -> None:
+    out = project.python(OWN_TRANSACTION)
+
+    alone, with_another_thread = out.splitlines()
+    assert "project.db is locked: held by this process itself" in alone
+    assert "stayed locked for 0.6 s: held by this process itself" in with_another_thread
+    assert "commit or roll back" in alone
+
+
 @posix
 def test_a_dead_holder_lets_those_in_who_wait(project: Project, broker: SqliteBroker) -> None:
     with insider(project) as program:

@@ -1,6 +1,7 @@
 """Descriptions of the process that holds the write lock, for error messages."""
 
 import os
+import threading
 
 from ..owners import state_of
 
@@ -22,8 +23,21 @@ def describe_holder(pid: int, path: str) -> str:
 def describe_other_program(path: str) -> str:
     """Return words for a program that holds SQLite's lock on `path` and did not take liteq's."""
     pid = _pid_of_writer(f"{path}-shm")
+    if pid == os.getpid():
+        return (
+            f"held by this process itself (pid {pid}), which has a transaction open on the same "
+            "file by a connection of its own: commit or roll back before a task is sent"
+        )
     holder = f"held by pid {pid}" if pid else "held by another program"
     return f"{holder}, in a transaction that does not end: close that program"
+
+
+def is_held_by_caller(path: str) -> bool:
+    """Return whether this very thread holds SQLite's lock on `path`, so that waiting is in vain.
+
+    So it is if this process holds it and has no other thread. False where /proc does not tell.
+    """
+    return threading.active_count() == 1 and _pid_of_writer(f"{path}-shm") == os.getpid()
 
 
 def _pid_of_writer(path: str) -> int | None:

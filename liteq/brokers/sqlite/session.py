@@ -21,7 +21,7 @@ from .errors import (
 )
 from .handle import BUSY_MS, Handle
 from .location import SqliteLocation, lock_file, prepare
-from .lockholder import describe_holder, describe_other_program
+from .lockholder import describe_holder, describe_other_program, is_held_by_caller
 from .rewriting import rewrite_in_place
 from .schema import ensure_schema, is_current
 from .sharedstate import SharedState
@@ -296,9 +296,11 @@ class Session(forks.ForkAware):
                 if not is_busy(exc):
                     raise
                 now = time.monotonic()
+                in_vain = not deadline and is_held_by_caller(self.path)
                 deadline = deadline or now + timeout
-                if now > deadline:
-                    raise self._locked_error(timeout, describe_other_program(self.path)) from exc
+                if in_vain or now > deadline:
+                    waited = 0.0 if in_vain else timeout
+                    raise self._locked_error(waited, describe_other_program(self.path)) from exc
             self._handle.in_use.release()
             try:
                 # Random, so that two processes never stay in step.
@@ -307,7 +309,8 @@ class Session(forks.ForkAware):
                 self._handle.in_use.acquire()
 
     def _locked_error(self, timeout: float, holder: str) -> BrokerLocked:
-        return BrokerLocked(f"{self.path} stayed locked for {timeout:g} s: {holder}")
+        how = f"stayed locked for {timeout:g} s" if timeout else "is locked"
+        return BrokerLocked(f"{self.path} {how}: {holder}")
 
     @contextmanager
     def _translating(self) -> Iterator[None]:
