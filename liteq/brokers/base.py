@@ -394,6 +394,9 @@ class Broker(ABC):
         Those that others wait for end as CANCELLED instead.
         """
 
+    def check_exists(self) -> None:
+        """Raise BrokerUnavailable if there is no store yet, which any other verb would create."""
+
     # what only some brokers offer: the others raise ConfigurationError
 
     def examine(self, *, thorough: bool = False) -> Examination:

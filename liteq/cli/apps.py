@@ -5,8 +5,28 @@ from argparse import Namespace
 from ..app import LiteQ, django
 from ..app.loader import find_app
 from ..brokers import chosen_url
+from ..exceptions import BrokerUnavailable
 from ..support.urls import has_secrets
 from .output import complain
+
+
+def app_that_exists(args: Namespace) -> LiteQ:
+    """Return the application of `-A` on the store of `-b`, for a command that only looks.
+
+    Raises BrokerUnavailable when there is no such store: to look must not make one.
+    """
+    app = app_of(args)
+    app.broker.check_exists()
+    return app
+
+
+def store_exists(app: LiteQ) -> bool:
+    """Return whether the application has a store already."""
+    try:
+        app.broker.check_exists()
+    except BrokerUnavailable:
+        return False
+    return True
 
 
 def app_of(args: Namespace) -> LiteQ:

@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from ..app import LiteQ
-from ..exceptions import InvalidTaskError, NotRegistered
+from ..exceptions import InvalidTaskError
 from ..result import AsyncResult
 from .apps import app_of
 from .exits import OK
 from .options import json_list, json_object, seconds
-from .output import complain, say, say_json
+from .output import say, say_json
 from .task_result import add_options, show_result, wants_to_wait
+from .tasknames import warn_of_unknown
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -70,11 +71,9 @@ def _send(app: LiteQ, args: Namespace) -> AsyncResult[Any]:
 
 def _sender(app: LiteQ, args: Namespace) -> Callable[..., AsyncResult[Any]]:
     """Return the task's `apply_async`, or what sends it by name if it is not registered."""
-    try:
-        return app.tasks[args.name].apply_async
-    except NotRegistered as exc:
-        if args.app:
-            complain(f"warning: {exc}; it is sent by name all the same")
+    if not warn_of_unknown(app, args, args.name):
+        sender: Callable[..., AsyncResult[Any]] = app.tasks[args.name].apply_async
+        return sender
     return lambda *values, **options: app.send_task(args.name, *values, **options)
 
 

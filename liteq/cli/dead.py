@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from ..app import LiteQ
 from ..model.message import Attempt, Record
-from .apps import app_of
+from .apps import app_that_exists
 from .exits import FAILED, OK, missing, misused
 from .options import add_json, add_limit, add_optional_list
 from .output import moment, say, say_json, show, table
@@ -30,7 +30,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Run the action; return FAILED when one of the ids is not that of a dead task."""
-    return ACTIONS[args.what](app_of(args), args)
+    return ACTIONS[args.what](app_that_exists(args), args)
 
 
 def _list(app: LiteQ, args: Namespace) -> int:

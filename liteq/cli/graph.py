@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from ..model.message import Record
 from ..result.workflow import Workflow, workflow_of
-from .apps import app_of
+from .apps import app_that_exists
 from .exits import FAILED, OK
 from .options import add_json, add_limit
 from .output import complain, escape, show
@@ -26,7 +26,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Print the workflow; return FAILED when there is no such task."""
-    app = app_of(args)
+    app = app_that_exists(args)
     workflow = workflow_of(app.broker, args.id, args.limit)
     if not workflow.records:
         complain(f"{app.broker.url} has no task {args.id}")

@@ -13,7 +13,7 @@ from ..brokers.base import WorkerInfo
 from ..model.message import Record
 from ..states import Phase
 from ..version import __version__
-from .apps import app_of
+from .apps import app_of, app_that_exists, store_exists
 from .exits import FAILED, OK, UNAVAILABLE, misused
 from .options import add_json, add_limit, add_optional_list, names
 from .outline import outline
@@ -35,7 +35,8 @@ def run(args: Namespace) -> int:
     """Print the view; return UNAVAILABLE when no worker is alive, FAILED for an unknown task."""
     if bool(args.ids) != (args.what == "query_task"):
         return misused("inspect query_task takes the ids of tasks, and nothing else does")
-    document = VIEWS[args.what](app_of(args), args)
+    app = app_of(args) if args.what in _OF_THE_APP else app_that_exists(args)
+    document = VIEWS[args.what](app, args)
     shown = bounded(document, args.limit)
     show(shown, outline(shown), as_json=args.json)
     if args.what == "ping" and not any(worker["pong"] for worker in document["workers"]):
@@ -82,7 +83,8 @@ def _registered(app: LiteQ, args: Namespace) -> View:
 
 
 def _stats(app: LiteQ, args: Namespace) -> View:
-    return {"workers": _worker_views(app, args), "queues": queue_views(app.broker.counts())}
+    counts = app.broker.counts() if store_exists(app) else []
+    return {"workers": _worker_views(app, args), "queues": queue_views(counts)}
 
 
 def _active_queues(app: LiteQ, args: Namespace) -> View:
@@ -133,6 +135,7 @@ VIEWS: dict[str, Callable[[LiteQ, Namespace], View]] = {
     "ping": _ping,
     "query_task": _query_task,
 }
+_OF_THE_APP = ("registered", "report", "conf")  # worth a look although there is no store yet
 
 
 def _listing(app: LiteQ, phase: Phase, args: Namespace) -> tuple[list[Record], bool]:
@@ -142,7 +145,8 @@ def _listing(app: LiteQ, phase: Phase, args: Namespace) -> tuple[list[Record], b
 
 
 def _workers(app: LiteQ, args: Namespace) -> list[WorkerInfo]:
-    return [worker for worker in app.broker.workers() if _wanted(worker.name, args)]
+    found = app.broker.workers() if store_exists(app) else []
+    return [worker for worker in found if _wanted(worker.name, args)]
 
 
 def _worker_views(app: LiteQ, args: Namespace) -> list[View]:

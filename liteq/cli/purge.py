@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 
 from ..brokers.base import Broker
 from ..states import Phase
-from .apps import app_of
+from .apps import app_that_exists
 from .exits import FAILED, OK, USAGE
 from .options import add_json, names
 from .output import complain, escape, say, say_json
@@ -22,7 +22,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Ask, drop the tasks, print how many. Running tasks are left alone."""
-    broker = app_of(args).broker
+    broker = app_that_exists(args).broker
     queues = _queues(broker, args)
     if not args.force:
         if not sys.stdin.isatty():

@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
-from .apps import app_of
+from .apps import app_that_exists
 from .task_result import add_options, show_result
 
 
@@ -15,4 +15,4 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Print the result; return FAILED when the task failed or is not known."""
-    return show_result(app_of(args), args.id, args, traceback=args.traceback)
+    return show_result(app_that_exists(args), args.id, args, traceback=args.traceback)

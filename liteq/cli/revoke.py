@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
-from .apps import app_of
+from .apps import app_that_exists
 from .exits import FAILED, missing, misused
 from .options import add_json, header
 from .output import say, say_json
@@ -21,7 +21,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Revoke the tasks; return FAILED when there was nothing to revoke."""
-    control = app_of(args).control
+    control = app_that_exists(args).control
     if not (args.ids or args.task or args.header):
         return misused("revoke takes the ids of tasks, --task or --header")
     revoked = []

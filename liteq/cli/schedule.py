@@ -11,10 +11,11 @@ from typing import Any
 from ..app import LiteQ
 from ..model.entry import MISFIRES, Entry
 from ..schedules import BaseSchedule, crontab, schedule, solar
-from .apps import app_of
+from .apps import app_of, app_that_exists
 from .exits import OK, missing, misused
 from .options import add_json, add_limit, add_optional_list, json_list, json_object, seconds
 from .output import moment, say, say_json, show, table
+from .tasknames import warn_of_unknown
 from .views import View
 
 _COLUMNS = ("name", "task", "schedule", "next", "last", "runs", "app")
@@ -46,7 +47,8 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Run the action; return FAILED when there is no schedule of one of the names."""
-    return ACTIONS[args.what](app_of(args), args)
+    app = app_of(args) if args.what == "add" else app_that_exists(args)
+    return ACTIONS[args.what](app, args)
 
 
 def _list(app: LiteQ, args: Namespace) -> int:
@@ -65,6 +67,7 @@ def _add(app: LiteQ, args: Namespace) -> int:
         return misused("schedule add takes a name, a task, and one of --every, --cron and --sun")
     name, task = args.names
     app.load_tasks()
+    warn_of_unknown(app, args, task)
     options = {each: getattr(args, each) for each in _OPTIONS if getattr(args, each) is not None}
     overlap = not args.no_overlap
     entry = app.schedules.add(

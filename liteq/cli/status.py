@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator
 
-from .apps import app_of
+from .apps import app_that_exists
 from .exits import OK, UNAVAILABLE
 from .options import add_json, add_limit, names
 from .output import show, table
@@ -21,7 +21,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Print workers and queues; return UNAVAILABLE, as Celery does, when no worker is alive."""
-    broker = app_of(args).broker
+    broker = app_that_exists(args).broker
     now = broker.clock()
     document: View = {
         "store": broker.url,

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from liteq import LiteQ
 from liteq.brokers import connect
 from liteq.model.message import Message
+from liteq.testing import drain
 from tests.e2e.project import Program, Project, wait_for
 
 PROJECT = """
@@ -222,6 +224,7 @@ class TestCall:
         assert [task["name"] for task in document["queues"][0]["tasks"]] == ["project.ad"] * 2
 
     def test_arguments_that_do_not_fit_the_task_are_not_sent(self, shell: Shell) -> None:
+        shell.enqueue()  # makes the store
         line = shell.error("call", "-A", "project", "project.add", "--args", "[2]", code=65)
 
         assert "'y'" in line
@@ -249,6 +252,7 @@ class TestResult:
         assert id in shell.error("result", id, "-b", URL, "--timeout", 0.1, code=75)
 
     def test_an_unknown_id_is_not_waited_for(self, shell: Shell) -> None:
+        shell.enqueue()  # makes the store
         assert "nobody" in shell.error("result", "nobody", "-b", URL, "--wait", code=1)
 
 
@@ -303,12 +307,14 @@ class TestInspect:
 
     @pytest.mark.parametrize("what", ["active", "reserved", "registered", "stats", "report"])
     def test_it_works_on_an_empty_store(self, shell: Shell, what: str) -> None:
+        shell.enqueue()  # makes the store
         document = shell.json("inspect", what, "-b", URL)
 
         assert document["more"] is False
         shell.tool("inspect", what, "-b", URL)
 
     def test_ping_shows_nothing_without_a_worker(self, shell: Shell) -> None:
+        shell.enqueue()  # makes the store
         assert shell.output("inspect", "ping", "-b", URL, code=69) == "workers: none"
 
     def test_an_unknown_task_is_no_success(self, shell: Shell) -> None:
@@ -373,9 +379,54 @@ class TestErrors:
         assert "sqlit" in shell.error("status", "-b", "sqlit:///x.db", code=78)
 
     def test_another_store_can_be_named_than_the_applications(self, shell: Shell) -> None:
+        connect(f"sqlite:///{shell.folder / 'other.db'}").enqueue([])
         assert "other.db" in shell.output(
             "status", "-A", "project", "-b", "sqlite:///other.db", code=69
         )
+
+    @pytest.mark.parametrize(
+        "command",
+        ["status", "inspect active", "dead list", "result x", "graph x", "schedule list", "purge"],
+    )
+    def test_a_look_at_a_store_that_is_not_there_does_not_make_it(
+        self, shell: Shell, command: str
+    ) -> None:
+        line = shell.error(*command.split(), "-b", "sqlite:///some/typo.db", code=69)
+
+        assert f"there is no such store: {shell.folder / 'some' / 'typo.db'}" in line
+        assert not (shell.folder / "some").exists()
+
+    @pytest.mark.parametrize("path", ["jobs.db", "/var/jobs.db", "some/jobs.db"])
+    def test_a_path_in_the_place_of_a_url_is_told_how_to_be_written(
+        self, shell: Shell, path: str
+    ) -> None:
+        line = shell.error("status", "-b", path, code=78)
+
+        assert line.endswith(f"write sqlite:///{path}")
+
+    def test_an_application_may_be_named_as_an_attribute(self, shell: Shell) -> None:
+        assert "project.add" in shell.output("inspect", "registered", "-A", "project.app")
+        assert "no module 'nowhere'" in shell.error("status", "-A", "nowhere.app", code=66)
+        assert "no module 'project.nothing'" in shell.error(
+            "status", "-A", "project.nothing", code=66
+        )
+
+    def test_a_schedule_of_an_unknown_task_is_added_with_a_warning(self, shell: Shell) -> None:
+        add = ("schedule", "add", "x", "project.nothing", "--every", 60, "-A", "project")
+        done = shell.tool(*add)
+
+        assert "warning: no task 'project.nothing' is registered here" in done.stderr
+        assert "x fires at" in done.stdout
+
+    def test_the_reason_of_an_unregistered_task_that_was_set_aside_is_shown(
+        self, shell: Shell
+    ) -> None:
+        shell.enqueue(message("i", task="project.nothing"))
+        with LiteQ(broker=f"sqlite:///{shell.folder / 'store.db'}", set_as_current=False) as app:
+            drain(app)
+
+        for command in (("dead", "list"), ("dead", "show", "i")):
+            assert "no task 'project.nothing' is reg" in shell.output(*command, "-b", URL)
 
     def test_verbose_shows_the_traceback(self, shell: Shell) -> None:
         done = shell.tool("--verbose", "status", "-A", "nowhere", code=66)
@@ -384,6 +435,7 @@ class TestErrors:
 
     @pytest.mark.skipif(os.name == "nt", reason="a closed pipe is another error there")
     def test_a_closed_pipe_is_no_error(self, shell: Shell) -> None:
+        shell.enqueue()  # makes the store
         reader, writer = os.pipe()
         os.close(reader)
         done = shell.tool("inspect", "stats", "-b", URL, "--json", stdout=writer)

@@ -363,6 +363,13 @@ class SqliteBroker(Movable):
             self._client_writes, lambda db: purge_waiting(db, queues, now), "all_listeners"
         )
 
+    def check_exists(self) -> None:
+        if not os.path.lexists(self.location.path):
+            raise BrokerUnavailable(
+                f"there is no such store: {self.location.path}. Nothing was ever sent to it, or -A "
+                "or -b names another one than you think"
+            )
+
     # what only some stores offer
 
     def examine(self, *, thorough: bool = False) -> Examination:
@@ -408,11 +415,7 @@ class SqliteBroker(Movable):
 
     def _existing(self) -> Session:
         """Return the session. Raises BrokerUnavailable if there is no store: tools create none."""
-        if not os.path.lexists(self.location.path):
-            raise BrokerUnavailable(
-                f"there is no {self.location.path}: nothing was ever sent to it, or -A or -b names "
-                f"another store than you think"
-            )
+        self.check_exists()
         return self._session()
 
     def _write(self, options: WriteOptions, work: Callable[[Connection], T]) -> T:
