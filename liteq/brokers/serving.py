@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .base import WorkerInfo
+from ..states import Phase
+from .base import QueueCount, WorkerInfo
 from .stored import parse_info
 
 
@@ -21,6 +22,22 @@ def names_in(worker: WorkerInfo, key: str) -> list[str]:
 def served_queues(workers: Iterable[WorkerInfo]) -> set[str]:
     """Return the queues that at least one of `workers` serves."""
     return {queue for worker in workers for queue in names_in(worker, "queues")}
+
+
+def unserved_queues(counts: Iterable[QueueCount], workers: Iterable[WorkerInfo]) -> dict[str, int]:
+    """Return the queues in which tasks wait that none of `workers` will run, with their number."""
+    served = served_queues(workers)
+    found: dict[str, int] = {}
+    for queue, phase, tasks in counts:
+        if phase in (Phase.READY, Phase.SCHEDULED) and tasks and queue not in served:
+            found[queue] = found.get(queue, 0) + tasks
+    return found
+
+
+def nobody_serves(queue: str, tasks: int) -> str:
+    """Return the words for a queue of `unserved_queues`."""
+    wait = "1 task waits" if tasks == 1 else f"{tasks} tasks wait"
+    return f"no worker serves queue {queue!r}, in which {wait}"
 
 
 def one_with(workers: Iterable[WorkerInfo], task: str, queue: str) -> WorkerInfo | None:

@@ -3,7 +3,8 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 
-from ..brokers.base import Examination, Finding
+from ..brokers.base import Broker, Examination, Finding
+from ..brokers.serving import nobody_serves, unserved_queues
 from ..sending.formats import result_serializer
 from ..worker.decide import policy_of
 from ..worker.rescue import rescue
@@ -27,7 +28,7 @@ def run(args: Namespace) -> int:
     app = app_of(args)
     broker = app.broker
     done = []
-    found = broker.examine(thorough=args.thorough)
+    found = _examine(broker, thorough=args.thorough)
     if args.repair and not _is_damaged(found):
         rescued = rescue(broker, policy_of(app.conf), result_serializer(app.conf, broker))
         done = [f"took back {len(rescued)} tasks of dead workers"] if rescued else []
@@ -36,7 +37,7 @@ def run(args: Namespace) -> int:
         broker.compact()
         done.append("gave empty space back")
     if done:
-        found = broker.examine(thorough=args.thorough)
+        found = _examine(broker, thorough=args.thorough)
     if args.json:
         findings = [each._asdict() for each in found.findings]
         say_json({"store": broker.url, **found.facts, "findings": findings, "done": done})
@@ -45,6 +46,17 @@ def run(args: Namespace) -> int:
     if _is_damaged(found):
         return DATA
     return FAILED if any(each.severity != "note" for each in found.findings) else OK
+
+
+def _examine(broker: Broker, *, thorough: bool) -> Examination:
+    """Return the state of the store, with a note for each queue that no worker serves."""
+    found = broker.examine(thorough=thorough)
+    if _is_damaged(found):
+        return found
+    cure = "start a worker with -Q and its name, or purge what was sent there by mistake"
+    unserved = unserved_queues(broker.counts(), broker.workers()).items()
+    notes = [Finding("note", nobody_serves(*each), cure) for each in unserved]
+    return found._replace(findings=[*found.findings, *notes])
 
 
 def _is_damaged(found: Examination) -> bool:

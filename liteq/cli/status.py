@@ -3,6 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator
 
+from ..brokers.serving import nobody_serves, unserved_queues
 from .apps import app_that_exists
 from .exits import OK, UNAVAILABLE
 from .options import add_json, add_limit, names
@@ -22,15 +23,17 @@ def configure(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Print workers and queues; return UNAVAILABLE, as Celery does, when no worker is alive."""
     broker = app_that_exists(args).broker
-    now = broker.clock()
+    now, workers, counts = broker.clock(), broker.workers(), broker.counts()
+    unserved = unserved_queues(counts, workers)
     document: View = {
         "store": broker.url,
         "workers": [
             worker_view(worker, now)
-            for worker in broker.workers()
+            for worker in workers
             if not args.destination or worker.name in args.destination
         ],
-        "queues": queue_views(broker.counts()),
+        "queues": queue_views(counts),
+        "unserved": [{"name": name, "tasks": tasks} for name, tasks in unserved.items()],
     }
     shown = bounded(document, args.limit)
     show(shown, _lines(shown), as_json=args.json)
@@ -43,6 +46,9 @@ def _lines(document: View) -> Iterator[str]:
     yield from _workers(document["workers"])
     yield ""
     yield from _queues(document["queues"])
+    for queue in document["unserved"] if document["workers"] else ():
+        yield ""
+        yield f"{nobody_serves(queue['name'], queue['tasks'])}: start one with liteq worker -Q ..."
 
 
 def _workers(workers: list[View]) -> Iterable[str]:

@@ -4,9 +4,11 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
+from ..brokers.serving import served_queues
 from ..exceptions import TimeoutError
 from ..model.message import Record
-from .backend import Backend
+from ..states import Phase
+from .backend import Backend, state_of
 from .base import OnInterval, ResultBase
 
 _CHECK_EVERY = 0.5  # seconds between two checks of what comes before, at least
@@ -160,7 +162,20 @@ def _timeout_text(
     hint = "" if ended is None else f" (no worker is up: that of this program {ended})"
     if len(missing) > 1:
         return f"{len(missing)} results did not come{within}{hint}"
-    ((result,), *_) = missing.values()
-    if not result.exists():
-        hint = " (the store does not know it)"
-    return f"{result.id} is {result.state}{after}{hint}"
+    ((result, *_), *_) = missing.values()
+    state, why = _whereabouts(result)
+    return f"{result.id} is {state}{after}{hint or why}"
+
+
+def _whereabouts(result: TaskResult) -> tuple[str, str]:
+    """Return in which state a task is that does not end, and why, as far as the store tells."""
+    broker = result.backend.broker
+    record = result.backend.record(result.id)
+    if record is None:
+        return state_of(None), " (the store does not know it)"
+    queue = record.message.queue
+    if record.phase is Phase.RUNNING and record.reported is None:
+        return f"running on {record.worker}" if record.worker else "running", ""
+    if record.phase is Phase.READY and queue not in served_queues(broker.workers()):
+        return state_of(record), f" (no worker serves queue {queue!r})"
+    return state_of(record), ""

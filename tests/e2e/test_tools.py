@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -121,6 +122,16 @@ class Shell(Project):
             broker.close()
 
 
+@contextmanager
+def connect_worker(shell: Shell) -> Iterator[None]:
+    """Register this process as a worker of the queue `celery`, one that claims nothing."""
+    broker = connect(f"sqlite:///{shell.folder / 'store.db'}")
+    worker = broker.register("w@here", '{"queues": ["celery"]}')
+    yield
+    broker.unregister(worker)
+    broker.close()
+
+
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
     return Shell(tmp_path)
@@ -145,6 +156,17 @@ class TestStatus:
         ]
         assert "No worker is up" in output
         assert "store.db" in output
+
+    def test_a_queue_with_tasks_that_no_worker_serves_is_marked(self, shell: Shell) -> None:
+        shell.enqueue(*(message(f"{n}", queue="nowhere") for n in range(3)), message("x"))
+        with connect_worker(shell):
+            status, doctor = shell.output("status", "-b", URL), shell.output("doctor", "-b", URL)
+            document = shell.json("status", "-b", URL)
+
+        for output in (status, doctor):
+            assert "no worker serves queue 'nowhere', in which 3 tasks wait" in output
+            assert "'celery'" not in output
+        assert document["unserved"] == [{"name": "nowhere", "tasks": 3}]
 
     def test_a_limit_that_leaves_something_out_is_reported(self, shell: Shell) -> None:
         for queue in "abc":
