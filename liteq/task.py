@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
 
 from . import exceptions
-from .canvas import Signature, chunks, xmap, xstarmap
+from .canvas import Signature, chunks, layout, xmap, xstarmap
 from .canvas.signature import as_link
 from .canvas.stamping import with_stamps
 from .canvas.values import as_list
@@ -172,7 +172,7 @@ class Task(TaskOptions, Generic[P, R]):
             return self._pass_on(args, kwargs, options)
         if options and is_linked(options):
             call = Signature(self, args, kwargs, options, app=app)
-            linked: AsyncResult[R] = app.send_linked(call)
+            linked: AsyncResult[R] = layout.send_linked(app, call)
             return linked
         if task_id:
             message, sent = app.producer.send_as(self, args, kwargs, options)

@@ -295,14 +295,6 @@ class LiteQ(Tools):
         """
         layout.send(self, [canvas], [result], place)
 
-    def send_linked(self, call: Signature) -> "result.AsyncResult[Any]":
-        """Send one call with its callbacks and errbacks, all or nothing; return its result.
-
-        The methods that a user's class has for sending were called for it, but not for those.
-        """
-        sent: result.AsyncResult[Any] = layout.send_linked(self, call)
-        return sent
-
     def override_for(self, name: str) -> Callable[..., Any] | None:
         """Return the `apply_async` or `send_task` of a user's class that is to send the task
         `name`; None where liteq's own do."""

@@ -42,7 +42,9 @@ class Sender:
         if self._app.conf.task_always_eager and task is not None:
             return task.apply(args, kwargs, **options)
         if is_linked(options):
-            return self._app.send_linked(Signature(name, args, kwargs, options, app=self._app))  # type: ignore[no-any-return]
+            return layout.send_linked(
+                self._app, Signature(name, args, kwargs, options, app=self._app)
+            )
         call = (task or Named(name), args, kwargs, options)
         if options.get("task_id"):
             message, sent = self._app.producer.send_as(*call)

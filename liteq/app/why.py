@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from ..brokers.base import WorkerInfo
+from ..brokers.serving import names_in
 from ..model.message import Attempt, Record
 from ..result.app import App
 from ..serializers.preview import preview_error
 from ..states import Phase
-from .inspect import facts_of
 
 
 def why(app: App, id: str) -> str:
@@ -48,11 +48,10 @@ def _reason(app: App, record: Record) -> str:
 def _unclaimed(record: Record, workers: Iterable[WorkerInfo]) -> str:
     """Return why no worker has claimed a task that is ready."""
     queue, name = record.message.queue, record.message.task
-    facts = [(worker.name, facts_of(worker)) for worker in workers]
-    serving = [(who, info) for who, info in facts if queue in (info.get("queues") or ())]
+    serving = [worker for worker in workers if queue in names_in(worker, "queues")]
     if not serving:
         return f"no worker that is up serves the queue {queue!r}"
-    able = [who for who, info in serving if name in (info.get("tasks") or ())]
+    able = [worker.name for worker in serving if name in names_in(worker, "tasks")]
     if not able:
         return f"no worker of the queue {queue!r} knows the task {name!r}"
     return f"it waits in the queue {queue!r} for a free slot of {', '.join(able)}"

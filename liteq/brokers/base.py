@@ -10,7 +10,7 @@ This module exports all types that a broker needs.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..exceptions import ConfigurationError, ImproperlyConfigured
 from ..model.entry import Entry, Fired, Firing

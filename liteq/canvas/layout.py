@@ -11,6 +11,7 @@ from ..execution.context import current_run
 from ..model.graph import ALONE, Graph, Group, Place
 from ..model.message import Message, new_id
 from ..model.options import options_of
+from ..result import AsyncResult
 from ..result.app import App
 from ..result.group_result import ACCUMULATE
 from ..result.waiting import leaves_before
@@ -249,10 +250,11 @@ def send(
             leaf.ignored = leaf.id in ignored
 
 
-def send_linked(app: App, call: Signature) -> Any:
+def send_linked(app: App, call: Signature) -> AsyncResult[Any]:
     """Send a single call with its callbacks and errbacks; return its result.
 
-    One of the id that it was given is replaced if it has finished, and kept if it has not.
+    A user's own `apply_async` or `send_task` was called for it, but not for those. A task of the
+    id that it was given is replaced if it has finished, and kept if it has not.
     """
     given = call.id
     result = call.freeze()

@@ -12,7 +12,7 @@ from ..app import LiteQ
 from ..app.jobs import Filters
 from ..model.job import Job, phases_of
 from ..support.nearest import did_you_mean
-from .apps import app_of
+from .apps import app_that_exists
 from .exits import FAILED, OK, missing, misused
 from .options import add_json, add_limit, header, names
 from .output import clip, moment, say, say_json, show, table
@@ -46,7 +46,7 @@ def run(args: Namespace) -> int:
     args.what, *args.ids = args.words or ["list"]
     if args.what not in ACTIONS:
         return misused(f"there is no jobs {args.what}{did_you_mean(args.what, ACTIONS)}")
-    return ACTIONS[args.what](app_of(args), args)
+    return ACTIONS[args.what](app_that_exists(args), args)
 
 
 def _list(app: LiteQ, args: Namespace) -> int:

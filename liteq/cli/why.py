@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
-from .apps import app_of
+from .apps import app_that_exists
 from .exits import FAILED, OK
 from .options import add_json
 from .output import say, say_json
@@ -16,7 +16,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Print a sentence for each; return FAILED when one of them is not known."""
-    app = app_of(args)
+    app = app_that_exists(args)
     reasons = {id: app.jobs.why(id) for id in args.ids}
     if args.json:
         say_json({"store": app.broker.url, "why": reasons})

@@ -408,7 +408,16 @@ class TestErrors:
 
     @pytest.mark.parametrize(
         "command",
-        ["status", "inspect active", "dead list", "result x", "graph x", "schedule list", "purge"],
+        [
+            "status",
+            "inspect active",
+            "dead list",
+            "result x",
+            "graph x",
+            "schedule list",
+            "purge",
+            "jobs list",
+        ],
     )
     def test_a_look_at_a_store_that_is_not_there_does_not_make_it(
         self, shell: Shell, command: str
