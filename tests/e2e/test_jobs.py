@@ -54,6 +54,7 @@ def test_what_failed_is_listed_explained_and_tried_again(project: Project) -> No
 
 
 def test_an_action_without_a_choice_is_refused(project: Project) -> None:
+    project.python("from project import app; app.broker.enqueue([])")  # makes the store
     for action in ("retry", "cancel", "delete", "show"):
         project.liteq("jobs", action, "-A", "project", code=2)
     project.liteq("jobs", "list", "some-id", "-A", "project", code=2)

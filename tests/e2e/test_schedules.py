@@ -141,6 +141,8 @@ def test_the_output_of_liteq_schedule(project: Project) -> None:
     def schedule(*argv: str, code: int = 0) -> str:
         return project.liteq("schedule", *argv, "-A", "project", code=code)
 
+    assert "there is no such store" in schedule("list", code=69)
+    project.python("from project import app; app.broker.enqueue([])")  # makes it
     assert schedule("list") == "no schedules\n"
     cron = ("--cron", "0 9 * * mon-fri", "--timezone", "UTC", "--no-overlap", "-k", '{"word": "x"}')
     assert " fires at " in schedule("add", "nine", "project.note", *cron, "-Q", "q", "-x", "60")
