@@ -61,7 +61,7 @@ def test_an_unknown_pool(project: Project) -> None:
     [
         (78, ("--logfile", "no/such/folder/x.log"), "No such file or directory"),
         (78, ("--pidfile", "no/such/folder/x.pid"), "No such file or directory"),
-        (78, ("-c", "-1"), "give 1 or more"),
+        (2, ("-c", "-1"), "not a whole number from 1 on"),
         (65, ("-n", "a\nb"), "worker name"),
         (65, ("-Q", "a\x1bb"), "queue name"),
     ],
