@@ -36,7 +36,7 @@ from ..transfer import Arrival, Movable, TransferBatch
 from . import moving
 from .backup import write_backup
 from .checkup import gather_facts, repair
-from .claiming import claim_ready, set_unreadable_etas_aside
+from .claiming import Claimed, claim_ready, claim_rest, set_unreadable_etas_aside
 from .findings import find_faults
 from .listeners import ListenerTidying, listen, unlisten_dead
 from .liveness import make_liveness_locks
@@ -111,34 +111,30 @@ class SqliteBroker(Movable):
     # working
 
     def claim(self, claim: Claim) -> list[Delivery]:
-        return self._write(self._worker_writes, lambda db: claim_ready(db, claim, self.clock()))
+        return claim_rest(self._claim(claim), self._claim)
 
     def settle(self, settlements: Sequence[Settlement], claim: Claim | None = None) -> Settled:
         now = self.clock()
         listeners: list[tuple[str]] = []
 
-        def write_all(db: Connection) -> Settled:
-            settle_all(db, settlements, now)
-            return finish(db, [])
-
-        def write_each(db: Connection) -> Settled:
-            return finish(db, settle_each(db, settlements, now))
-
-        def finish(db: Connection, refused: list[Receipt]) -> Settled:
+        def work(
+            settle: Callable[..., list[Receipt]], db: Connection
+        ) -> tuple[list[Receipt], Claimed]:
+            refused = settle(db, settlements, now)
             if settlements:  # a retry may end one too, if it was revoked
                 listeners.extend(db.execute(SQL["result_listeners"]))
             if any(each.tied or each.retry is not None for each in settlements):
                 listeners.extend(db.execute(SQL["work_listeners"]))
-            return Settled(refused, claim_ready(db, claim, self.clock()) if claim else [])
+            return refused, claim_ready(db, claim, self.clock()) if claim else Claimed([], None)
 
         session = self._session()
         try:
-            settled = session.write(self._worker_writes, write_all)
+            refused, claimed = session.write(self._worker_writes, partial(work, settle_all))
         except ClaimLostError:  # rare, so only now it is worth finding out which one
             listeners.clear()
-            settled = session.write(self._worker_writes, write_each)
+            refused, claimed = session.write(self._worker_writes, partial(work, settle_each))
         session.notify(listeners)
-        return settled
+        return Settled(refused, claim_rest(claimed, self._claim))
 
     def release(self, receipts: Sequence[Receipt]) -> None:
         def work(db: Connection) -> None:
@@ -417,6 +413,9 @@ class SqliteBroker(Movable):
         """Return the session. Raises BrokerUnavailable if there is no store: tools create none."""
         self.check_exists()
         return self._session()
+
+    def _claim(self, claim: Claim) -> Claimed:
+        return self._write(self._worker_writes, lambda db: claim_ready(db, claim, self.clock()))
 
     def _write(self, options: WriteOptions, work: Callable[[Connection], T]) -> T:
         return self._sessions.current().write(options, work)

@@ -1,11 +1,12 @@
 """Claims: the first ready tasks of some queues are given to a worker."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from operator import attrgetter
 from sqlite3 import Connection
+from typing import NamedTuple
 
-from ...exceptions import InvalidTaskError
+from ...exceptions import BrokerError, InvalidTaskError
 from ...model.checks import UNREADABLE
 from ...model.message import Delivery
 from ...model.outcome import Policy
@@ -18,25 +19,54 @@ from .settling import settle_each
 from .statements import SQL, claim_sql
 from .workflows import propagate_ends
 
+MOST = 500
+"""Tasks that one transaction sets aside: it holds the write lock for some 70 ms by that."""
+
 _woken_by = attrgetter("woken_by")
 
 
-def claim_ready(db: Connection, claim: Claim, now: float) -> list[Delivery]:
+class Claimed(NamedTuple):
+    """The result of a claim in one transaction."""
+
+    deliveries: list[Delivery]
+    rest: Claim | None  # to be claimed in another one: behind those set aside others may be ready
+
+
+def claim_ready(db: Connection, claim: Claim, now: float) -> Claimed:
     """Claim ready tasks, and return them."""
     if claim.limit <= 0 or not claim.queues:
-        return []
+        return Claimed([], None)
     values: dict[str, object] = {f"q{n}": name for n, name in enumerate(claim.queues)}
     values.update(worker=claim.worker, limit=claim.limit, now=now)
     look, take = claim_sql(len(claim.queues))
     claimed: list[Delivery] = []
+    aside, rest = 0, None
     while rows := db.execute(look, values).fetchall():
         db.execute(take, values)
         found = readable(db, rows, now)
         claimed += found
         if len(found) == len(rows):
             break
-        values["limit"] = claim.limit - len(claimed)  # behind those set aside others may be ready
-    return _with_inputs(db, claimed, now) if any(map(_woken_by, claimed)) else claimed
+        aside += len(rows) - len(found)
+        left = claim._replace(limit=claim.limit - len(claimed))
+        if aside >= MOST:
+            rest = left
+            break
+        values["limit"] = left.limit
+    if any(map(_woken_by, claimed)):
+        claimed = _with_inputs(db, claimed, now)
+    return Claimed(claimed, rest)
+
+
+def claim_rest(claimed: Claimed, claim: Callable[[Claim], Claimed]) -> list[Delivery]:
+    """Return what was claimed, and what `claim` does of the rest, each time in a transaction."""
+    deliveries, rest = claimed
+    # What was claimed before must not be lost by an error: the next claim will raise it again.
+    with suppress(BrokerError):
+        while rest is not None:
+            found, rest = claim(rest)
+            deliveries += found
+    return deliveries
 
 
 def _with_inputs(db: Connection, claimed: Iterable[Delivery], now: float) -> list[Delivery]:
@@ -72,8 +102,9 @@ def readable(db: Connection, rows: Sequence[Row], now: float) -> list[Delivery]:
 
 
 def set_unreadable_etas_aside(db: Connection, now: float) -> None:
-    """Set scheduled tasks aside whose eta is no number."""
-    values = {"now": now, "keep_until": Policy().kept_until(Phase.DEAD, now)}
+    """Set up to `MOST` scheduled tasks aside whose eta is no number."""
+    keep_until = Policy().kept_until(Phase.DEAD, now)
+    values = {"now": now, "keep_until": keep_until, "limit": MOST}
     rows = db.execute(SQL["unreadable_etas"], values).fetchall()
     propagate_ends(db, [key for key, tied in rows if tied], now)
 

@@ -14,8 +14,11 @@ class ClaimLostError(Exception):
     """A receipt of a batch is void, so the transaction is to be rolled back."""
 
 
-def settle_all(db: Connection, settlements: Sequence[Settlement], now: float) -> None:
-    """Write all settlements. Raises ClaimLostError when one of the claims was lost."""
+def settle_all(db: Connection, settlements: Sequence[Settlement], now: float) -> list[Receipt]:
+    """Write all settlements; return an empty list, as `settle_each` does when all claims hold.
+
+    Raises ClaimLostError when one of the claims was lost.
+    """
     retries = [each for each in settlements if each.retry is not None]
     written = _finish(db, [each for each in settlements if each.retry is None])
     if retries:
@@ -24,6 +27,7 @@ def settle_all(db: Connection, settlements: Sequence[Settlement], now: float) ->
     if written != len(settlements):
         raise ClaimLostError
     _propagate(db, settlements, now)
+    return []
 
 
 def settle_each(db: Connection, settlements: Sequence[Settlement], now: float) -> list[Receipt]:

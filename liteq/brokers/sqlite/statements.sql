@@ -161,7 +161,10 @@ select (select min(eta) from task where phase = {SCHEDULED}),
 -- Set tasks aside whose eta is no number: they would wait for ever.
 update task set phase = {DEAD}, finished = :now, keep_until = :keep_until,
   traceback = task || ' was not run: its eta is no number of seconds: ' || quote(eta)
-where phase = {SCHEDULED} and typeof(eta) in ('text', 'blob')
+where seq in (
+  select seq from task where phase = {SCHEDULED} and typeof(eta) in ('text', 'blob')
+  order by eta desc limit :limit
+)
 returning seq, tied
 
 -- name: elect
