@@ -81,9 +81,9 @@ class Beat:
         try:
             upcoming = self._scheduler.turn()
         except BrokerError as exc:
-            self._store.failed(exc)
+            self._store.failed("fire", exc)
             return self._store.pause
-        self._store.succeeded()
+        self._store.succeeded("fire")
         if upcoming is None:
             return self._longest
         return min(max(upcoming - self._broker.clock(), 0.0), self._longest)

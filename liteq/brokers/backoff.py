@@ -20,11 +20,16 @@ _PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)  # seconds before a store that failed 
 
 
 class StoreBackoff:
-    """The pauses between attempts to use a store that fails. `logger` is told of outages."""
+    """The pauses between attempts to use a store that fails. `logger` is told of outages.
+
+    An outage ends when every `use` that failed has succeeded: a store whose disk is full can still
+    be read.
+    """
 
     def __init__(self, logger: Logger) -> None:
         self._logger = logger
         self._failures = 0
+        self._failing: set[str] = set()
         self.retry_at: float = 0.0  # `time.monotonic`
 
     @property
@@ -37,30 +42,36 @@ class StoreBackoff:
         """Return the seconds for which the store is left alone."""
         return max(self.retry_at - time.monotonic(), 0.0)
 
-    def failed(self, exc: BrokerError) -> None:
-        """Note a failure. Raises `exc` again when no waiting helps: what is written may be lost."""
+    def failed(self, use: str, exc: BrokerError) -> None:
+        """Note a failure of `use`, such as "write".
+
+        Raises `exc` again when no waiting helps: what is written may be lost.
+        """
         if isinstance(exc, BrokerCorrupt | BrokerTooNew):
             raise exc
         pause = _PAUSES[min(self._failures, len(_PAUSES) - 1)]
         self.retry_at = time.monotonic() + pause
-        if self._failures == 0:
+        if not self._failing:
             self._logger.error("the store fails, trying again: %s", exc)
         self._failures += 1
+        self._failing.add(use)
 
-    def succeeded(self) -> None:
-        """Note that the store works."""
-        if self._failures:
-            self._logger.warning("the store works again")
+    def succeeded(self, use: str) -> None:
+        """Note that `use` of the store works."""
         self._failures, self.retry_at = 0, 0.0
+        if use in self._failing:
+            self._failing.remove(use)
+            if not self._failing:
+                self._logger.warning("the store works again")
 
-    def attempt(self, work: Callable[[], object]) -> bool:
+    def attempt(self, use: str, work: Callable[[], object]) -> bool:
         """Run `work`, which uses the store; return whether the store did not fail."""
         try:
             work()
         except BrokerError as exc:
-            self.failed(exc)
+            self.failed(use, exc)
             return False
-        self.succeeded()
+        self.succeeded(use)
         return True
 
     def insist(self, work: Callable[[], T], wakeup: Wakeup, stopped: Callable[[], bool]) -> T:
@@ -74,8 +85,8 @@ class StoreBackoff:
             except (BrokerLocked, BrokerUnreachable) as exc:
                 if stopped():
                     raise
-                self.failed(exc)
+                self.failed("start", exc)
                 wakeup.wait(self.pause)
             else:
-                self.succeeded()
+                self.succeeded("start")
                 return value

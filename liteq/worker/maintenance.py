@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 
+from ..brokers.backoff import StoreBackoff
 from ..brokers.base import Broker
 from ..exceptions import BrokerError
 from ..support.clock import JumpDetector
@@ -15,9 +17,13 @@ _UPKEEP_EVERY = 0.25
 _IDLE_AFTER = 5.0
 _SWEEP_EVERY = 30.0
 _SWEEP_BATCH = 500  # records, so that a sweep holds the write lock for milliseconds only
+_AFTER_OUTAGE = 1.0  # seconds before a duty is tried again for which the store failed
 _AFTER_ERROR = 30.0  # seconds before a duty is tried again that raised what is no BrokerError
 _FAR = 3600.0  # seconds: the longest sleep until an eta
 _MIN_FIRE_INTERVAL = 0.1  # seconds: a busy worker is notified often
+
+Duty = Callable[[], float]
+"""A method that returns the seconds after which it is due again."""
 
 
 class Maintenance:
@@ -51,7 +57,7 @@ class Maintenance:
         self._hurry(self._promote, now)
         self._hurry(self._fire, max(now, self._fired_at + _MIN_FIRE_INTERVAL))
 
-    def _hurry(self, duty: Callable[[], float], at: float) -> None:
+    def _hurry(self, duty: Duty, at: float) -> None:
         if duty in self._at:
             self._at[duty] = min(self._at[duty], at)
 
@@ -60,29 +66,32 @@ class Maintenance:
         self._busy_at = time.monotonic()
         self._idle_upkeep_done = False
 
-    def run(self) -> None:
-        """Run the duties that are due. Raises BrokerError when the store fails."""
+    def run(self, store: StoreBackoff) -> None:
+        """Run the duties that are due, while the store does not fail."""
         now = time.monotonic()
         for duty, at in list(self._at.items()):
-            if at <= now:
-                self._at[duty] = now + self._do(duty)
+            if at <= now and not store.active:
+                self._at[duty] = now + _AFTER_OUTAGE
+                store.attempt(_name(duty), partial(self._do, duty, now))
 
-    def _do(self, duty: Callable[[], float]) -> float:
-        """Run one duty; return the seconds after which it is due again.
+    def _do(self, duty: Duty, now: float) -> None:
+        """Run one duty, and note when it is due again. Raises BrokerError when the store fails.
 
         What is in the store, which others can write too, must not end the worker: so an error
         that nobody has thought of costs this duty a while, and nothing else.
         """
         try:
-            return duty()
+            seconds = duty()
         except BrokerError:
             raise
         except Exception:  # noqa: BLE001 - see above
-            name = duty.__name__.strip("_")
-            logger.exception("the worker's duty %s failed: tried again in %g s", name, _AFTER_ERROR)
-            return _AFTER_ERROR
+            seconds = _AFTER_ERROR
+            logger.exception(
+                "the worker's duty %s failed: tried again in %g s", _name(duty), seconds
+            )
+        self._at[duty] = now + seconds
 
-    # Each duty returns the seconds after which it is due again.
+    # the duties
 
     def _promote(self) -> float:
         return self._until(self._broker.promote())
@@ -123,3 +132,7 @@ class Maintenance:
         swept = self._broker.sweep(_SWEEP_BATCH)
         # More may be waiting: go on soon, but let others write in between.
         return 0.05 if swept == _SWEEP_BATCH else _SWEEP_EVERY
+
+
+def _name(duty: Duty) -> str:
+    return duty.__name__.strip("_")

@@ -204,13 +204,13 @@ class Supervisor:
         self._report()  # what could not be written while the store was away
         if not self._store.active and time.monotonic() >= self._poll_at:
             self._poll_at = time.monotonic() + _POLL_EVERY
-            self._store.attempt(self._poll)
+            self._store.attempt("poll", self._poll)
         if not self._store.active and self._load_to_terminate:
             self._load_to_terminate = not self._store.attempt(
-                lambda: self._watchdog.load_to_terminate(self.broker, self.worker)
+                "look", lambda: self._watchdog.load_to_terminate(self.broker, self.worker)
             )
         if not self._store.active and time.monotonic() >= self._maintenance.due:
-            self._store.attempt(self._maintenance.run)
+            self._maintenance.run(self._store)
         self._watchdog.check(stopping=self._shutdown.requested)
         self._shutdown.enforce_grace()
 
@@ -271,7 +271,7 @@ class Supervisor:
             del self._updates[next(iter(self._updates))]
         while self._updates and not self._store.active:
             id, update = next(iter(self._updates.items()))
-            if self._store.attempt(partial(self._report_one, update)):
+            if self._store.attempt("write", partial(self._report_one, update)):
                 del self._updates[id]
 
     def _report_one(self, update: StateUpdate) -> None:
@@ -317,9 +317,9 @@ class Supervisor:
         try:
             claimed = self._write_all(claim)
         except BrokerError as exc:
-            self._store.failed(exc)
+            self._store.failed("write", exc)
             return []
-        self._store.succeeded()
+        self._store.succeeded("write")
         self._maintenance.busy()
         return claimed
 
@@ -399,7 +399,7 @@ class Supervisor:
         self._returned = []
         if deliveries:
             receipts = [each.receipt for each in deliveries]
-            if not self._store.attempt(lambda: self.broker.release(receipts)):
+            if not self._store.attempt("write", lambda: self.broker.release(receipts)):
                 self._returned = list(deliveries)
 
     def describe(self) -> dict[str, object]:

@@ -117,6 +117,48 @@ def test_what_cannot_be_settled_at_the_end_is_left_to_a_rescue(
     assert [each.id for each in app.broker.workers()] == [supervisor.worker]
 
 
+def test_a_store_works_again_only_when_what_failed_there_succeeds(
+    app: LiteQ, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While a disk is full, what only reads succeeds."""
+    caplog.set_level("WARNING", "liteq.worker")
+    promoted_again = threading.Event()
+    failures = 0
+
+    def fail() -> float:
+        nonlocal failures
+        failures += 1
+        raise BrokerUnavailable("the disk is full")
+
+    supervisor = supervisor_of(app, "solo")
+
+    @app.task
+    def zero() -> int:
+        return 0
+
+    with monkeypatch.context() as patch:
+        patch.setattr(app.broker, "promote", fail)
+        while failures < 3:
+            result = zero.delay()
+            while not result.ready():
+                supervisor.turn()
+    promote = app.broker.promote
+
+    def note() -> float | None:
+        promoted_again.set()
+        return promote()
+
+    monkeypatch.setattr(app.broker, "promote", note)
+    while not promoted_again.is_set():
+        supervisor.turn()
+    supervisor.finish()
+
+    assert [each.message for each in caplog.records if "the store" in each.message] == [
+        "the store fails, trying again: the disk is full",
+        "the store works again",
+    ]
+
+
 def test_a_worker_can_be_started_again_after_a_stop_and_after_a_failed_start(
     app: LiteQ, monkeypatch: pytest.MonkeyPatch
 ) -> None:
