@@ -40,6 +40,7 @@ def run(args: Namespace) -> int:
     target = _store(args.target, conf.secret_key)
     if source.address == target.address:
         raise ConfigurationError(f"{source.url} is both: give two stores")
+    source.check_exists()
     # First, so that tasks held by dead workers are moved as well.
     rescue(source, policy_of(conf), result_serializer(conf, source))
     if there := source.workers():

@@ -64,6 +64,19 @@ def test_a_move_that_was_killed_goes_on(project: Project, redis_store: str, tmp_
     target.close()
 
 
+def test_a_source_that_does_not_exist_is_not_created(project: Project, tmp_path: Path) -> None:
+    send(project)
+    output = project.liteq("move", "sqlite:///projcet.db", FILE, "-A", "project", code=69)
+    assert "there is no" in output
+    assert "projcet.db" in output
+    assert not list(tmp_path.glob("projcet*"))
+
+    target = "sqlite:///other.db"
+    project.liteq("move", "sqlite:///projcet.db", target, "-A", "project", code=69)
+    assert not list(tmp_path.glob("other*"))
+    assert "moved 20 ready" in project.liteq("move", FILE, target, "-A", "project")
+
+
 @needs_redis
 def test_a_store_with_workers_is_not_moved(project: Project, redis_store: str) -> None:
     with project.worker("-n", "busy@here"):

@@ -5,7 +5,6 @@ A verb runs one transaction, or one query, in the session of the calling thread.
 """
 
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -13,7 +12,7 @@ from math import inf
 from sqlite3 import Connection
 from typing import TypeVar
 
-from ...exceptions import BrokerError, BrokerUnavailable
+from ...exceptions import BrokerError
 from ...model.entry import Entry, Fired, Firing
 from ...model.graph import Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
@@ -40,7 +39,7 @@ from .claiming import Claimed, claim_ready, claim_rest, set_unreadable_etas_asid
 from .findings import find_faults
 from .listeners import ListenerTidying, listen, unlisten_dead
 from .liveness import make_liveness_locks
-from .location import SqliteLocation
+from .location import SqliteLocation, check_exists
 from .registry import is_dead, register
 from .rescue import DeadWorkers, take_back
 from .rows import WorkerRow, counts_of, record_of
@@ -383,6 +382,9 @@ class SqliteBroker(Movable):
         write_backup(self._existing(), path)
 
     # moving to another store
+
+    def check_exists(self) -> None:
+        check_exists(self.location.path)
 
     def pack(self, size: int) -> Iterator[TransferBatch]:
         return moving.pack(partial(self._existing().write, _SNAPSHOT), size)

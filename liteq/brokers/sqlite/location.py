@@ -72,6 +72,15 @@ def default_url(name: str | None) -> str:
     return f"sqlite:///{_state_folder() / 'liteq' / safe}.db".replace("\\", "/")
 
 
+def check_exists(path: str) -> None:
+    """Raise BrokerUnavailable if there is no store at `path`."""
+    if not os.path.lexists(path):
+        raise BrokerUnavailable(
+            f"there is no {path}: nothing was ever sent to it, or the URL, perhaps that of -A or "
+            f"-b, names another store than you think"
+        )
+
+
 def prepare(path: str) -> None:
     """Create the file if it does not exist (0600, in a 0700 folder); refuse one that is not safe.
 
