@@ -11,7 +11,7 @@ from .canvas.stamping import with_stamps
 from .canvas.values import as_list
 from .eager import Links, run_eagerly
 from .exceptions import ImproperlyConfigured, Replaced, Retry
-from .execution.context import Context, current, current_run, enter, leave
+from .execution.context import NO_TASK, Context, current, current_run, enter, leave
 from .execution.failure import bounded_repr
 from .model.graph import Place
 from .result import AsyncResult, EagerResult
@@ -27,6 +27,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 HOOKS = ("before_start", "on_success", "on_failure", "on_retry", "after_return")
+
+_NO_TASK_TO_UPDATE = (
+    "{}.update_state: no task runs here, so nobody knows of which one this is the state: call it "
+    "in a task, or pass task_id="
+)
 
 
 class Task(TaskOptions, Generic[P, R]):
@@ -268,9 +273,12 @@ class Task(TaskOptions, Generic[P, R]):
 
         They are `result.state` and `result.info` until the task has finished, and stay so if it
         then raises Ignore. In a direct call or `apply` it does nothing. Raises InvalidTaskError
-        for a state, or an id, that is no printable text.
+        for a state, or an id, that is no printable text, and RuntimeError where no task runs and
+        no `task_id` is given: in a thread that a task has started, too.
         """
         request = self.request
+        if request is NO_TASK and task_id is None:
+            raise RuntimeError(_NO_TASK_TO_UPDATE.format(self.name))
         id, state = task_id or request.id, check_name("state", state or "PROGRESS")
         if id is None or request.is_eager:
             return

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from liteq import LiteQ
 from liteq.execution.context import NO_TASK, Context, current, current_run, enter, leave
 from liteq.model.message import Delivery, Message, Receipt
+from liteq.testing import drain
 
 MESSAGE = Message(
     "task-1",
@@ -152,3 +154,27 @@ def test_a_direct_call_is_not_the_sender() -> None:
 def test_its_repr_names_the_task_and_the_call() -> None:
     assert repr(of(MESSAGE)) == "<Context: project.add[task-1]>"
     assert repr(Context()) == "<Context: no task>"
+
+
+def test_a_state_of_no_task_is_an_error_that_tells_what_to_pass(app: LiteQ) -> None:
+    errors = []
+
+    def helper(progress: Any, id: str | None) -> None:
+        try:
+            progress.update_state(state="HALF", meta=50, task_id=id)
+        except RuntimeError as exc:
+            errors.append(str(exc))
+
+    @app.task(bind=True, name="progress")
+    def progress(self: Any, named: bool) -> None:
+        id = self.request.id if named else None
+        thread = threading.Thread(target=helper, args=(self, id))  # it has no context
+        thread.start()
+        thread.join()
+
+    with pytest.raises(RuntimeError, match=r"progress.update_state: no task runs .* pass task_id="):
+        progress.update_state(state="HALF")
+    for named in (True, False):
+        progress.delay(named)
+    drain(app)
+    assert len(errors) == 1
