@@ -41,11 +41,11 @@ def connect(
     """Return the broker at `url`, else at LITEQ_BROKER_URL, else the file of application `name`.
 
     With `secret_key` it signs what others could write. Nothing is opened yet. Raises
-    ImproperlyConfigured for an unknown scheme.
+    ImproperlyConfigured for an unknown scheme, or a key that is too short.
     """
     url = chosen_url(url)
     broker = _factory(url)(url, name, clock)
-    if secret_key:
+    if secret_key is not None:
         broker.sign(secret_key)
     return broker
 

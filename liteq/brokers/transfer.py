@@ -168,9 +168,6 @@ class Movable(Broker):
     and the target confirms what the source had of it: other stores may still have the rest.
     """
 
-    def check_exists(self) -> None:
-        """Raise BrokerUnavailable if there is no store, and the first use would create one."""
-
     @abstractmethod
     def pack(self, size: int) -> Iterator[TransferBatch]:
         """Yield all that does not run, in batches.

@@ -12,7 +12,7 @@ from ..exceptions import ImproperlyConfigured
 from .celery import MEANINGLESS, current_name, nearest_name
 from .settings import SETTINGS, Setting, Settings
 from .sources import Source
-from .types import CENSORED, repr_within_bounds
+from .types import CENSORED, converted, repr_within_bounds
 
 __all__ = ["MEANINGLESS", "SETTINGS", "Config", "Setting"]
 
@@ -221,13 +221,7 @@ def _converted(name: str, value: Any, origin: str) -> Any:
     default, type, _ = SETTINGS[name]
     if value is None and default is None:
         return None
-    try:
-        return type.convert(value)
-    except (TypeError, ValueError, LookupError, OSError):
-        shown = repr_within_bounds(type.censor(value))
-        raise ImproperlyConfigured(
-            f"the setting {name!r}{origin} is {shown}, but must be {type.expected}"
-        ) from None
+    return converted(f"the setting {name!r}{origin}", value, type)
 
 
 def _raise_if_mistaken(name: str, origin: str) -> None:

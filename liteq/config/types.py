@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from ..exceptions import ImproperlyConfigured
 from ..support.urls import safe_url
 from ..support.zones import as_zone
 
@@ -30,6 +31,15 @@ class SettingType(NamedTuple):
     expected: str
     convert: Callable[[Any], Any]
     censor: Callable[[Any], Any] = _unchanged
+
+
+def converted(what: str, value: Any, type: SettingType) -> Any:
+    """Return `value` as it is kept. Raises ImproperlyConfigured, which calls it `what`."""
+    try:
+        return type.convert(value)
+    except (TypeError, ValueError, LookupError, OSError):
+        shown = repr_within_bounds(type.censor(value))
+        raise ImproperlyConfigured(f"{what} is {shown}, but must be {type.expected}") from None
 
 
 def _flag(value: Any) -> bool:
@@ -127,6 +137,10 @@ def _key(value: Any) -> str | bytes:
     raise TypeError
 
 
+def _censored_key(value: Any) -> Any:
+    return value if value in ("", b"") else CENSORED  # an empty one is no secret, but the fault
+
+
 FLAG = SettingType("True or False", _flag)
 TEXT = SettingType("a text", _text)
 URL = SettingType("a URL such as 'sqlite:///tasks.db'", _text, safe_url)
@@ -146,4 +160,4 @@ TIMEZONE = SettingType(
     " (without a database of zones: pip install tzdata)",
     _timezone,
 )
-KEY = SettingType("a text or bytes, not empty", _key, lambda _: CENSORED)
+KEY = SettingType("a text or bytes, not empty", _key, _censored_key)

@@ -1,8 +1,9 @@
-"""The options of a worker, for type checkers and editors."""
+"""The options of a worker: their types, for editors, and the checks of their values."""
 
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import Any, TypedDict
 
+from ..config.types import COUNT, FLAG, POOL, QUEUES, TEXT, converted
 from .logging import LogPlan
 
 
@@ -17,3 +18,22 @@ class WorkerOptions(TypedDict, total=False):
     max_memory_per_child: int | None
     beat: bool
     logging: LogPlan | None
+
+
+_TYPES = {
+    "concurrency": COUNT,
+    "queues": QUEUES,
+    "hostname": TEXT,
+    "pool": POOL,
+    "max_tasks_per_child": COUNT,
+    "max_memory_per_child": COUNT,
+    "beat": FLAG,
+}
+
+
+def checked(name: str, value: Any) -> Any:
+    """Return the value of an option as it is used; None is not given.
+
+    Raises ImproperlyConfigured for what a setting of this type does not take either.
+    """
+    return None if value is None else converted(f"the worker's {name}", value, _TYPES[name])

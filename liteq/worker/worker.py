@@ -26,6 +26,7 @@ from .decide import policy_of
 from .definitions import Definitions
 from .lifecycle import Lifecycle
 from .logging import LogPlan, enable_loggers
+from .options import checked
 from .plan import Plan
 from .runner import Runner
 from .stdout import flushing_stdout
@@ -65,23 +66,24 @@ class Worker:
         logging: LogPlan | None = None,
     ) -> None:
         self.app = app
-        self.hostname: str = _node_name(hostname)
+        self.hostname: str = _node_name(checked("hostname", hostname or None))
         self._lifecycle = Lifecycle(self)
         self._lifecycle.configuring()  # receivers of its signal may change the settings
         conf = app.conf
-        self.pool_name: str = pool or conf.worker_pool
-        self.concurrency: int = concurrency or conf.worker_concurrency or usable_cpus()
-        self.has_children: bool = self.pool_name in ("processes", "prefork")
+        self.pool_name: str = checked("pool", pool) or conf.worker_pool
+        self.concurrency: int = (
+            checked("concurrency", concurrency) or conf.worker_concurrency or usable_cpus()
+        )
+        self.has_children: bool = self.pool_name == "processes"
         if self.pool_name == "solo":
             self.concurrency = 1
-        if self.concurrency < 1:
-            raise ImproperlyConfigured(f"concurrency={self.concurrency}: give 1 or more")
         self.queues: tuple[str, ...] = queues_of(app, queues)
         self.limits: Limits = Limits(
-            max_tasks_per_child or conf.worker_max_tasks_per_child,
-            max_memory_per_child or conf.worker_max_memory_per_child,
+            checked("max_tasks_per_child", max_tasks_per_child) or conf.worker_max_tasks_per_child,
+            checked("max_memory_per_child", max_memory_per_child)
+            or conf.worker_max_memory_per_child,
         )
-        self.beat = beat
+        self.beat: bool = checked("beat", beat)
         self.logging: LogPlan = logging or LogPlan()
         self._supervisor: Supervisor | None = None
         self._thread: threading.Thread | None = None
@@ -337,8 +339,8 @@ def queues_of(app: LiteQ, given: str | Sequence[str] | None = None) -> tuple[str
     """Return the queues `given`, as a list or comma-separated, or else those of the settings."""
     if isinstance(given, str):
         given = [name.strip() for name in given.split(",") if name.strip()]
-    if given:
-        return tuple(dict.fromkeys(check_name("queue name", name) for name in given))
+    if names := checked("queues", given):
+        return tuple(dict.fromkeys(check_name("queue name", name) for name in names))
     conf = app.conf
     return tuple(dict.fromkeys([*(conf.task_queues or ()), conf.task_default_queue]))
 

@@ -1,6 +1,5 @@
 """The application: its settings, its tasks, its store."""
 
-import inspect
 import sys
 import types
 from collections.abc import Iterator
@@ -15,8 +14,6 @@ from liteq.app.registry import OPTIONS
 from liteq.brokers import connect
 from liteq.exceptions import ImproperlyConfigured, InvalidTaskError, NotRegistered, PayloadTooLarge
 from liteq.testing import ManualClock, MemoryBroker, drain
-from liteq.worker.options import WorkerOptions
-from liteq.worker.worker import Worker
 from tests.unit.conftest import make_task, message_of
 
 
@@ -698,16 +695,6 @@ def test_included_modules_are_imported_and_one_that_cannot_is_named(app: LiteQ) 
     app.conf["include"] = ["broken.tasks"]
     with pytest.raises(ImproperlyConfigured, match=r"'broken.tasks' .* No module named 'nowhere'"):
         app.load_tasks()
-
-
-# the worker
-
-
-def test_the_options_that_editors_show_are_those_of_the_worker(app: LiteQ) -> None:
-    names = [*inspect.signature(Worker).parameters][1:]
-
-    assert list(WorkerOptions.__annotations__) == names
-    assert isinstance(app.Worker(pool="threads", concurrency=1), Worker)
 
 
 # sending

@@ -1,5 +1,6 @@
 """Settings: old and new names, checks of values, and sources."""
 
+import re
 import sys
 import types
 from datetime import UTC, timedelta, timezone
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from liteq.brokers import connect
 from liteq.config import MEANINGLESS, SETTINGS, Config
 from liteq.config.celery import RENAMED, current_name
 from liteq.exceptions import ImproperlyConfigured
@@ -331,6 +333,13 @@ class TestValues:
             conf[name] = value
 
         assert conf[name] == before
+
+    @pytest.mark.parametrize("key", ["", b""], ids=["text", "bytes"])
+    def test_an_empty_key_is_called_empty(self, conf: Config, key: str | bytes) -> None:
+        with pytest.raises(ImproperlyConfigured, match=re.escape(f"'secret_key' is {key!r}, but")):
+            conf.secret_key = key
+        with pytest.raises(ImproperlyConfigured, match="secret_key has 0 bytes"):
+            connect("redis://localhost", secret_key=key)
 
     def test_an_update_with_one_mistake_changes_nothing(self, conf: Config) -> None:
         with pytest.raises(ImproperlyConfigured):

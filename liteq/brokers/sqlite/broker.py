@@ -359,11 +359,7 @@ class SqliteBroker(Movable):
         )
 
     def check_exists(self) -> None:
-        if not os.path.lexists(self.location.path):
-            raise BrokerUnavailable(
-                f"there is no such store: {self.location.path}. Nothing was ever sent to it, or -A "
-                "or -b names another one than you think"
-            )
+        check_exists(self.location.path)
 
     # what only some stores offer
 
@@ -382,9 +378,6 @@ class SqliteBroker(Movable):
         write_backup(self._existing(), path)
 
     # moving to another store
-
-    def check_exists(self) -> None:
-        check_exists(self.location.path)
 
     def pack(self, size: int) -> Iterator[TransferBatch]:
         return moving.pack(partial(self._existing().write, _SNAPSHOT), size)
