@@ -12,7 +12,7 @@ from ..exceptions import ImproperlyConfigured
 from .celery import MEANINGLESS, current_name, nearest_name
 from .settings import SETTINGS, Setting, Settings
 from .sources import Source
-from .types import CENSORED, converted, repr_within_bounds
+from .types import CENSORED, converted
 
 __all__ = ["MEANINGLESS", "SETTINGS", "Config", "Setting"]
 

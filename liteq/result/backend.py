@@ -17,6 +17,7 @@ from ..execution.failure import chord_error, decode_failure, remote_error, with_
 from ..model.message import Record
 from ..serializers import Codecs
 from ..states import PENDING, Phase, public_state
+from .blocking import assert_can_be_run
 from .embedded import EmbeddedWorkers
 
 _POLL_EVERY = 0.5  # seconds between two polls of the store, in case a notification is lost
@@ -64,8 +65,10 @@ class Backend:
         it also ends when the workers inside this program have ended, and no other is up.
 
         It polls when its listener is notified, and every `interval` seconds, but at least twice a
-        second. Raises BrokerUnreachable when the server has been away for 30 seconds.
+        second. Raises BrokerUnreachable when the server has been away for 30 seconds, and
+        RuntimeError in a child process that still imports the application.
         """
+        assert_can_be_run()
         missing = dict.fromkeys(ids)
         deadline = None if timeout is None else time.monotonic() + timeout
         next_poll_of_all = time.monotonic() + _POLL_EVERY / 10

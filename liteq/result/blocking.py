@@ -1,15 +1,22 @@
-"""The rule that tasks do not wait for tasks, and the blocks in which they may."""
+"""The rules where nothing may wait for a task: in a task, unless it is allowed, and in imports."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 from ..execution.context import current_run
+from ..support.childprocess import is_importing_application
 
 _NESTED = (
     "get() inside a task would wait for another task and hold a slot of the worker meanwhile; with "
     "all slots waiting, nothing runs. Send a follow-up task instead, or say "
     "get(disable_sync_subtasks=False)"
+)
+
+_IMPORTING = (
+    "get() in a module that a child process of a worker imports: the child runs tasks only after "
+    "that, and would wait for ever. Send the task and wait for it where children do not come by: "
+    'call it in a function, or below `if __name__ == "__main__":`'
 )
 
 _may_join: ContextVar[bool] = ContextVar("liteq_may_join", default=False)
@@ -40,3 +47,9 @@ def assert_will_not_block() -> None:
     context = current_run()
     if context is not None and context.in_worker and not _may_join.get():
         raise RuntimeError(_NESTED)
+
+
+def assert_can_be_run() -> None:
+    """Raise RuntimeError in a child process that still imports the application."""
+    if is_importing_application():
+        raise RuntimeError(_IMPORTING)

@@ -1,4 +1,4 @@
-"""Tell whether this process is a child of a worker, in which no worker may be started.
+"""Tell whether this process is a child of a worker, where no worker may start or be waited for.
 
 A child imports the modules of the program. One of them may start an embedded worker when it is
 imported, as web modules do. If that worked in a child too, its children would import the module
@@ -7,11 +7,14 @@ again, and so on without end.
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _VARIABLE = "LITEQ_CHILD"
 
 _marked = False
 _first: list[str] = []  # modules, see `import_in_children`
+_importing = False
 
 
 def mark_as_child() -> None:
@@ -41,6 +44,22 @@ def is_child() -> bool:
     if _marked:
         return True
     return os.environ.get(_VARIABLE) == "1" and _is_helper()
+
+
+@contextmanager
+def importing_application() -> Iterator[None]:
+    """Mark that this child imports the application in the block: it runs no task before the end."""
+    global _importing
+    _importing = True
+    try:
+        yield
+    finally:
+        _importing = False
+
+
+def is_importing_application() -> bool:
+    """Return whether this is a child that still imports the application."""
+    return _importing
 
 
 def _is_helper() -> bool:

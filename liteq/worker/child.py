@@ -9,6 +9,7 @@ from ..app import LiteQ
 from ..app.django import close_connections
 from ..app.reference import find
 from ..pools.base import Run, SendState
+from ..support.childprocess import importing_application
 from .definitions import Definitions
 from .logging import LogPlan, enable_loggers, setup_logging
 from .runner import Runner
@@ -27,10 +28,11 @@ def load_app(spec: dict[str, Any]) -> LiteQ:
         folder = spec["app"]["folder"]
         if folder not in sys.path:
             sys.path.insert(0, folder)
-        app = _loaded[key] = find(spec["app"])
-        app.conf.update(spec["settings"])
-        app.set_current()
-        app.load_tasks()
+        with importing_application():
+            app = _loaded[key] = find(spec["app"])
+            app.conf.update(spec["settings"])
+            app.set_current()
+            app.load_tasks()
         setup_logging(LogPlan(*spec["logging"]))
         # Made here, in the fork server: children then share what it imports (5 MB each). It opens
         # nothing, so no connection crosses a fork.

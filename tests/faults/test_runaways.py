@@ -66,6 +66,23 @@ def test_a_module_that_starts_its_worker_when_imported_starts_one(
     assert len(told) <= 2 + 2, "one line a process that imports the module"
 
 
+@pytest.mark.parametrize("portable", ["", "1"], ids=["forked", "portable"])
+def test_a_module_that_waits_for_a_result_when_imported_is_told_so_at_once(
+    tmp_path: Path, portable: str
+) -> None:
+    """The child that imports it would wait for a task that it is to run itself."""
+    project = Project(tmp_path)
+    first = "first = add.delay(1, 1)\nprint(first.get(disable_sync_subtasks=False))\n"
+    project.write("site_.py", MAKE + TASKS + START + first)
+
+    program = f"import os\nos.environ['LITEQ_PORTABLE'] = {portable!r}\nimport site_"
+    out = project.python(program, code=1)
+
+    assert "RuntimeError: get() in a module that a child process of a worker imports" in out
+    assert "call it in a function" in out
+    assert "no worker is up" in out, "the program that waits for it ends"
+
+
 def test_children_import_the_module_that_made_the_app_and_not_one_that_uses_it(
     tmp_path: Path,
 ) -> None:

@@ -76,8 +76,8 @@ def check_exists(path: str) -> None:
     """Raise BrokerUnavailable if there is no store at `path`."""
     if not os.path.lexists(path):
         raise BrokerUnavailable(
-            f"there is no such store: {path}. Nothing was ever sent to it, or the URL, perhaps that "
-            f"of -A or -b, names another one than you think"
+            f"there is no such store: {path}. Nothing was ever sent to it, or the URL, perhaps "
+            f"that of -A or -b, names another one than you think"
         )
 
 
