@@ -85,6 +85,8 @@ def test_tasks_of_a_dead_worker_are_reported_and_taken_back(project: Project) ->
         ("update task set phase = 3, worker = 77", "no worker has them", True),
         ("update task set phase = 1, eta = null", "scheduled without an eta", True),
         ("update task set phase = 0", "have ended, or are not there", False),
+        ("update task set phase = 42", "1 tasks are in a phase that is unknown here", False),
+        ("update task set phase = 'soon'", "1 tasks are in a phase that is unknown here", False),
         ("update task set created = created + 86400", "creation time in the future", False),
     ],
 )

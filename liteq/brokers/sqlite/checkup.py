@@ -18,6 +18,7 @@ from .session import Session, WriteOptions
 from .statements import SQL, load
 
 _CHECKUP = load("checkup.sql")
+_PHASES = frozenset(map(int, Phase))
 _AHEAD = 60.0  # seconds that `created` may lie in the future: clocks are set by small steps
 _LISTED = 10  # faults of the file that are listed one by one
 
@@ -42,6 +43,7 @@ class StoreFacts(NamedTuple):
     free_pages: int
     damage: list[str]
     tasks: dict[str, int]  # by phase
+    unknown: int  # tasks in a phase that this version does not have
     ahead: int  # tasks from the future
     dead_workers: list[str]  # names
     orphans: int  # running tasks of dead workers
@@ -56,6 +58,7 @@ def gather_facts(session: Session, durability: str, now: float, *, thorough: boo
     path = session.path
     found = os.stat(path)
     damage = _damage(session, thorough=thorough)
+    phases = _rows(session, damage, _CHECKUP["phases"])
     workers = map(WorkerRow._make, _rows(session, damage, SQL["workers"]))
     dead = [worker for worker in workers if is_dead(worker, path)]
 
@@ -84,7 +87,8 @@ def gather_facts(session: Session, durability: str, now: float, *, thorough: boo
         page_size=pragma("page_size"),
         pages=pragma("page_count"),
         free_pages=pragma("freelist_count"),
-        tasks={_phase(phase): tasks for phase, tasks in _rows(session, damage, _CHECKUP["phases"])},
+        tasks={_phase(phase): tasks for phase, tasks in phases},
+        unknown=sum(tasks for phase, tasks in phases if phase not in _PHASES),
         ahead=count("ahead", now + _AHEAD),
         dead_workers=[worker.name for worker in dead],
         orphans=sum(count("held", worker.id) for worker in dead),

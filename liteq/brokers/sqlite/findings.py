@@ -65,6 +65,14 @@ def _tasks(facts: StoreFacts) -> Iterator[Finding]:
             f"{facts.stuck} tasks wait for others that have ended, or are not there",
             "the tables were changed by hand: revoke them, and send them again",
         )
+    if facts.unknown:
+        yield Finding(
+            "warning",
+            f"{facts.unknown} tasks are in a phase that is unknown here",
+            "a newer liteq has them: no worker of this version runs, ends or deletes them, so use "
+            "that one; or the tables were changed by hand: set a phase of `liteq.states.Phase`, or "
+            "delete the rows",
+        )
     if facts.closed_listeners:
         yield Finding(
             "note",
