@@ -2,13 +2,14 @@
 
 The values are plain tuples of numbers, text and bytes, written by `marshal`: both ends are the
 same interpreter, it is twice as fast as pickle, and it cannot run code. A frame that was cut short
-by the exit of its sender is never delivered.
+by the exit of its sender is never delivered. What comes from children is checked, see `declared`.
 """
 
 import marshal
 import os
 import socket
 import struct
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakSet
 
@@ -25,9 +26,10 @@ def pack(value: Any) -> bytes:
 
 
 class FrameReader:
-    """A parser that cuts the bytes of a stream into values."""
+    """A parser that cuts the bytes of a stream into values. `loads` decodes one."""
 
-    def __init__(self) -> None:
+    def __init__(self, loads: Callable[[memoryview], Any] = marshal.loads) -> None:
+        self._loads = loads
         self._buffer = bytearray()
         self.broken: bool = False  # from here on nothing can be read
 
@@ -48,7 +50,7 @@ class FrameReader:
                 break
             try:
                 with memoryview(buffer) as view:
-                    values.append(marshal.loads(view[start + _HEAD.size : end]))
+                    values.append(self._loads(view[start + _HEAD.size : end]))
             except _MARSHAL_ERRORS:
                 self.broken = True
                 break
@@ -62,12 +64,14 @@ class Channel:
     """The supervisor's end of a child's stream, which never blocks."""
 
     def __init__(self, sock: socket.socket) -> None:
+        from . import declared  # it takes 2 ms, and only the supervisor needs it
+
         sock.setblocking(False)
         self.socket = sock
         _channels.add(self)
         self.eof: bool = False
         self.broken: bool = False  # it has sent what is no frame, or what no child of ours sends
-        self._reader = FrameReader()
+        self._reader = FrameReader(declared.loads)
         self._unsent = bytearray()
 
     def send(self, value: Any) -> bool:

@@ -39,6 +39,8 @@ def frames(ticket):
     yield b"garbage, as two writers leave it" * 100
     yield struct.pack("!Q", 2**62) + b"x" * 1000
     yield struct.pack("!Q", 3) + b"\\xfe\\xfe\\xfe"
+    yield struct.pack("!Q", 5) + b"(\\xff\\xff\\xff\\x7f"  # a tuple of 16 GB
+    yield struct.pack("!Q", 12) + b")\\x02i\\x01\\x00\\x00\\x00(\\xff\\xff\\xff\\x7f"
     yield from map(frame, GARBAGE)
     for kind in (-1, 0, 1, 2, 3, 4, 99, None, "x"):
         yield b"".join(frame((kind, value)) for value in GARBAGE if kind != 0 and kind != 4)
