@@ -74,6 +74,7 @@ from .rescue import DeadWorker, Proof, dead_workers
 from .schedules import entries_of, entry_args, firing_args
 from .server import Server
 from .signing import UNSIGNED, End, Signed, Signing
+from .wrongkeys import OverwrittenQueues
 
 _DUE = 500  # tasks made ready by one script, so that the server is never busy for long
 _PURGE = 1000  # tasks looked at by one script
@@ -100,6 +101,7 @@ class RedisBroker(Movable):
         self._claiming = threading.Lock()
         self._last_tokens: dict[int, int] = {}  # by worker: the last token that has reached us
         self._unconfirmed: set[Receipt] = set()  # settled, but no reply came
+        self._overwritten = OverwrittenQueues(self.url)
 
     @property
     def address(self) -> str:
@@ -420,8 +422,11 @@ class RedisBroker(Movable):
     ) -> Settled:
         receipts = {settlement.receipt for settlement in settlements}
         try:
-            refused, replies, unusable = self._run("settle", *args)
-            claimed = self._deliveries(claim, replies) if claim is not None else []
+            refused, replies, unusable, overwritten = self._run("settle", *args)
+            claimed = []
+            if claim is not None:
+                self._overwritten.note(overwritten, self.server.find_wrong_keys)
+                claimed = self._deliveries(claim, replies)
         except BaseException:
             # Perhaps it was written, and only the reply, or what was claimed, could not be read.
             self._unconfirmed |= receipts

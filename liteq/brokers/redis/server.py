@@ -2,13 +2,15 @@
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 from weakref import WeakSet
 
-from ...exceptions import BrokerRefused, BrokerUnavailable, ImproperlyConfigured
+from ...exceptions import BrokerError, BrokerRefused, BrokerUnavailable, ImproperlyConfigured
 from .location import RedisLocation
 from .scripts import script
+from .wrongkeys import describe, is_about_type, names_in
 
 try:
     import redis
@@ -83,6 +85,17 @@ class Server:
             )
         return reply
 
+    def find_wrong_keys(self, args: Iterable[object]) -> list[list[bytes]]:
+        """Return the keys that another program has written over: what wrong_keys.lua returns.
+
+        `args`: of a command, with the names of queues and others whose keys are looked at. An empty
+        list where the server does not say.
+        """
+        found: list[list[bytes]] = []
+        with suppress(redis_errors.RedisError, OSError):
+            found += self._evaluate("wrong_keys", (0.0, *names_in(args)), again=False)
+        return found
+
     def close(self) -> None:
         """Close all connections; they are opened again when they are needed."""
         for connection in tuple(self._connections):
@@ -107,6 +120,8 @@ class Server:
                 self._disconnect()
             if isinstance(exc, redis_errors.ConnectionError):
                 self._refuse_too_long(args)
+            if is_about_type(exc) and (wrong := self.find_wrong_keys(args)):
+                raise BrokerError(f"{self.location.url}: {describe(wrong)}") from exc
             raise translate(exc, self.location.url) from exc
 
     def _refuse_too_long(self, args: Sequence[Argument]) -> None:

@@ -7,4 +7,6 @@
 --          (`claim_args` in arguments.py)
 -- Returns  the deliveries (`sort_out` in deliveries.py)
 
-return end_script(read_and_claim())
+local found = end_script(read_and_claim())
+if #found == 0 and #overwritten > 0 then return redis.error_reply("WRONGTYPE of a queue") end
+return found

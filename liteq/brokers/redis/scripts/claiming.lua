@@ -111,17 +111,30 @@ local function readable_delivery(id, token)
   return { id, token, false, false }, call("HGET", P .. "task:" .. id, "queue")
 end
 
+local overwritten = {} -- keys of queues that are no sorted sets: another program has written there
+
+-- Return the reply to a command about the ready tasks of a queue; an empty one if its key is not
+-- what liteq keeps there, so that other queues can be claimed from.
+local function ask_queue(command, queue, ...)
+  local key = P .. "ready:" .. queue
+  local reply = redis.pcall(command, key, ...)
+  if not reply.err then return reply end
+  if not reply.err:match("WRONGTYPE") then error(reply) end
+  overwritten[#overwritten + 1] = key
+  return {}
+end
+
 -- Take the first `limit` ready tasks of some queues out of their indexes; return them as members.
 local function take_ready(queues, limit)
   local found = {}
   if #queues == 1 then
-    local popped = call("ZPOPMIN", P .. "ready:" .. queues[1], limit)
+    local popped = ask_queue("ZPOPMIN", queues[1], limit)
     for n = 1, #popped, 2 do found[#found + 1] = popped[n] end
     return found
   end
   local heads = {}
   for _, queue in ipairs(queues) do
-    local listed = call("ZRANGE", P .. "ready:" .. queue, 0, limit - 1, "WITHSCORES")
+    local listed = ask_queue("ZRANGE", queue, 0, limit - 1, "WITHSCORES")
     for n = 1, #listed, 2 do
       heads[#heads + 1] = { member = listed[n], score = tonumber(listed[n + 1]), queue = queue }
     end
@@ -160,10 +173,21 @@ local function deliver_again(worker, last_token)
   return found
 end
 
+-- Raise an error, before anything is taken, if one of the keys that a claim writes to is not what
+-- liteq keeps there.
+local function check_keys_of_claim(worker)
+  local kind = call("TYPE", P .. "running:" .. worker).ok
+  local token = call("GET", P .. "token")
+  if (kind ~= "zset" and kind ~= "none") or (token and not token:match("^%d+$")) then
+    error("WRONGTYPE of a key that a claim needs")
+  end
+end
+
 local function claim(worker, last_token, limit, queues)
   if call("HGET", P .. "worker:" .. worker, "struck") then restore_worker(worker) end
   local found = deliver_again(worker, last_token)
   if #found > 0 or limit < 1 then return found end
+  check_keys_of_claim(worker)
   local members = take_ready(queues, limit)
   if #members == 0 then return found end
   local before_first = reserve_tokens(#members)

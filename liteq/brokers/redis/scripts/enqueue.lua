@@ -8,5 +8,9 @@
 
 local n = tonumber(next_arg())
 local seq = call("INCRBY", P .. "seq", n) - n
-for each = 1, n do insert_single(seq + each) end
-return end_script(1)
+local stored, why = pcall(function()
+  for each = 1, n do insert_single(seq + each) end
+end)
+end_script() -- for those that were stored before one failed
+if not stored then error(why) end
+return 1

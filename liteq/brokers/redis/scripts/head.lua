@@ -156,7 +156,8 @@ local function end_script(reply)
   for field, n in pairs(count_changes) do
     if n ~= 0 then
       local counted, left = try(call, "HINCRBY", P .. "counts", field, n)
-      if not counted or left == 0 then call("HDEL", P .. "counts", field) end
+      -- If the whole hash was written over, tools say so, and tasks go on without counts.
+      if not counted or left == 0 then try(call, "HDEL", P .. "counts", field) end
     end
   end
   for channel in pairs(to_notify) do

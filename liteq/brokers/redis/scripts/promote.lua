@@ -20,7 +20,11 @@ end
 
 local LEFT_AFTER = 1 -- seconds without a part being stored
 local next_look = call("ZRANGE", scheduled, 0, 0, "WITHSCORES")[2]
-local bulk = call("LINDEX", P .. "bulks", 0)
+local listed, bulk = pcall(call, "LINDEX", P .. "bulks", 0)
+if not listed then
+  end_script() -- all that was due is ready all the same
+  error(bulk)
+end
 if bulk then
   local read, touched = try(call, "HGET", P .. "bulk:" .. bulk, "touched")
   local left_at = tonumber(read and number_in(touched) or "0") + LEFT_AFTER

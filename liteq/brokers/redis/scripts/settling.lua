@@ -131,8 +131,6 @@ local function settle()
   return true
 end
 
-local KEEP_DEAD = 30 * 86400 -- seconds, as `Policy` has it
-
 -- End a task whose stored fields cannot be used, as far as they allow it.
 local function set_aside(id, why)
   local key = P .. "task:" .. id

@@ -10,22 +10,19 @@ local function insert_single(seq)
   local key = P .. "task:" .. id
   if call("EXISTS", key) == 1 then return end
   local place = string.format("%014.0f", seq)
-  local phase, score, index = READY, 0, P .. "ready:" .. queue
+  local phase, score, index, eta = READY, 0, P .. "ready:" .. queue, nil
   for at = first, last, 2 do
     local field, value = ARGV[at], ARGV[at + 1]
     if field == "priority" then
       score = -tonumber(value)
     elseif field == "eta" and tonumber(value) > now then
-      phase = SCHEDULED
+      phase, eta = SCHEDULED, value
     end
-    call("HSET", key, field, value)
   end
-  if phase == SCHEDULED then
-    score, index = call("HGET", key, "eta"), P .. "scheduled"
-  end
+  if eta then score, index = eta, P .. "scheduled" end
+  call("ZADD", index, score, place .. id) -- first: if it fails, nothing is stored of the task
   call("HSET", key, "phase", phase, "seq", place, "queue", queue, "message", message,
-    "created", timestamp)
-  call("ZADD", index, score, place .. id)
+    "created", timestamp, unpack(ARGV, first, last))
   change_count(queue, phase, 1)
   to_notify.work = true
 end

@@ -56,6 +56,9 @@ local function update_group(task)
   end
 end
 
+local KEEP_DEAD = 30 * 86400 -- seconds, as `Policy` has it
+local finish
+
 -- Put a task into `phase`; a revoked one, which is not to run, ends as cancelled instead.
 local function enter_phase(task, phase)
   if task.revoked and phase < RUNNING then
@@ -66,7 +69,14 @@ local function enter_phase(task, phase)
   end
   task.phase = phase
   local key, score = index_of(task)
-  call("ZADD", key, score, task.seq .. task.id)
+  local added = redis.pcall("ZADD", key, score, task.seq .. task.id)
+  if type(added) == "table" then
+    if phase >= RUNNING or not added.err:match("WRONGTYPE") then error(added) end
+    -- Another program has written over the index. The task can be revived when that is mended.
+    call("HSET", task.key, "finished", timestamp, "traceback",
+      "it was not run: the key " .. key .. " is not the sorted set that liteq keeps there")
+    return finish(task, DEAD, number_text(now + KEEP_DEAD))
+  end
   call("HSET", task.key, "phase", phase)
   change_count(task.queue, phase, 1)
   if task.group then update_group(task) end
@@ -79,7 +89,7 @@ local function enter_phase(task, phase)
 end
 
 -- Put a task into a final phase. `keep`: when it may be deleted, as a text; nil: never.
-local function finish(task, phase, keep)
+function finish(task, phase, keep)
   task.keep = keep
   if keep then call("HSET", task.key, "keep", keep) end
   enter_phase(task, phase)
