@@ -60,6 +60,7 @@ from .location import RedisLocation
 from .moving import arrivals_args, arrivals_of, batch_args
 from .packer import Packer
 from .packing import pack_message
+from .purging import purge_waiting
 from .registry import WorkerRegistry
 from .replies import (
     Stored,
@@ -77,7 +78,6 @@ from .signing import UNSIGNED, End, Signed, Signing
 from .wrongkeys import OverwrittenQueues
 
 _DUE = 500  # tasks made ready by one script, so that the server is never busy for long
-_PURGE = 1000  # tasks looked at by one script
 _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name can still be shown with its results
 
 
@@ -304,27 +304,7 @@ class RedisBroker(Movable):
         return self._registry.live_workers()
 
     def purge(self, queues: Sequence[str] | None) -> int:
-        waiting = [
-            count
-            for count in self.counts()
-            if count.phase in (Phase.SCHEDULED, Phase.READY)
-            and (queues is None or count.queue in queues)
-        ]
-        names = dict.fromkeys(count.queue for count in waiting)
-        # No more than there are now: what becomes ready by this, or is sent meanwhile, stays.
-        ready = sum(count.tasks for count in waiting if count.phase is Phase.READY)
-        scheduled = sum(count.tasks for count in waiting) - ready
-        dropped = passed = 0
-        while ready > 0 or scheduled > 0:
-            offset = passed
-            args = (_PURGE, ready, scheduled, offset, *names)
-            dropped_ready, dropped_scheduled, passed = self._run("purge", *args)
-            if not dropped_ready and not dropped_scheduled and passed == offset:
-                break  # the others were claimed meanwhile
-            ready -= dropped_ready
-            scheduled -= dropped_scheduled
-            dropped += dropped_ready + dropped_scheduled
-        return dropped
+        return purge_waiting(self._run, self.counts(), queues)
 
     def examine(self, *, thorough: bool = False) -> Examination:
         facts = gather_facts(self.server, self.counts())
