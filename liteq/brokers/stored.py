@@ -51,7 +51,7 @@ def parse_info(info: str) -> Mapping[str, Any]:
     return parsed if isinstance(parsed, dict) else {}
 
 
-def set_aside(
+def dead_settlement(
     receipt: Receipt, task: str, why: LiteqError, now: float, *, lost: int = 0, tied: bool = True
 ) -> Settlement:
     """Return the settlement of a claimed task that is not to be run, because of what is stored.
@@ -74,10 +74,10 @@ def set_aside(
     )
 
 
-def set_delivery_aside(delivery: Delivery, why: LiteqError, now: float) -> Settlement:
+def dead_settlement_of(delivery: Delivery, why: LiteqError, now: float) -> Settlement:
     """Return the settlement of a claimed task that can be read, and yet is not to be run."""
     message, receipt, lost = delivery.message, delivery.receipt, delivery.lost
-    settlement = set_aside(receipt, message.task, why, now, lost=lost, tied=delivery.tied)
+    settlement = dead_settlement(receipt, message.task, why, now, lost=lost, tied=delivery.tied)
     return settlement._replace(old_place=delivery.place)
 
 

@@ -10,7 +10,7 @@ from ..pools import scoreboard
 from ..serializers import Serializer
 from .decide import Trace, decide_rescue
 from .definitions import at_most_once_by
-from .lost import lost_outcome
+from .outcomes import lost_outcome
 
 
 def rescue(broker: Broker, policy: Policy, serializer: Serializer) -> list[Record]:

@@ -26,8 +26,8 @@ from .definitions import Definitions
 from .heartbeat import Heartbeat
 from .isolation import Isolation
 from .lifecycle import Lifecycle
-from .lost import lost_outcome, unstorable_outcome
 from .maintenance import Maintenance
+from .outcomes import lost_outcome, unstorable_outcome
 from .plan import Plan
 from .shutdown import Shutdown
 from .task_log import TaskLog, logger

@@ -15,7 +15,7 @@ from ...model.message import Delivery, Input, Message, Receipt
 from ...model.outcome import Settlement
 from ...states import Phase
 from ...support.clock import Clock
-from ..stored import set_aside, set_delivery_aside
+from ..stored import dead_settlement, dead_settlement_of
 from .packing import unpack_message
 from .replies import read_text
 from .signing import End, Signing
@@ -70,12 +70,12 @@ def sort_out(
         try:
             delivery, taken = _decode(reply, read_group)
         except InvalidTaskError as exc:
-            bad.append(set_aside(_receipt_of(reply), "a task", exc, clock()))
+            bad.append(dead_settlement(_receipt_of(reply), "a task", exc, clock()))
             continue
         try:
             good.append(_verified(delivery, taken, signing))
         except SecurityError as exc:
-            bad.append(set_delivery_aside(delivery, exc, clock()))
+            bad.append(dead_settlement_of(delivery, exc, clock()))
     return good, bad
 
 

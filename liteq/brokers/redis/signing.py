@@ -200,7 +200,11 @@ class Signed(Signing):
 
 
 def _call(message: Message) -> Subject:
-    """Return what of a message is signed: all but when it runs, and before which others."""
+    """Return what of a message is signed beside its id and payload.
+
+    That is all but when it runs (eta, expires, retries), before which others (priority), and
+    whether its value and its start are stored (`ignore_result`, `track_started`).
+    """
     _, task, _, serializer, queue, *_, late, _, _, options = message
     return task, queue, serializer, bool(late), options  # a file has 1 for True
 

@@ -12,7 +12,7 @@ from ...model.message import Delivery
 from ...model.outcome import Policy
 from ...states import Phase
 from ..base import Claim
-from ..stored import set_aside, set_delivery_aside
+from ..stored import dead_settlement, dead_settlement_of
 from .inputs import with_inputs
 from .rows import Row, delivery_of, receipt_of
 from .settling import settle_each
@@ -80,7 +80,7 @@ def _with_inputs(db: Connection, claimed: Iterable[Delivery], now: float) -> lis
             found.append(with_inputs(db, delivery) if delivery.woken_by else delivery)
         except UNREADABLE as exc:
             why = InvalidTaskError(f"what it takes from other tasks cannot be read: {exc}")
-            unreadable.append(set_delivery_aside(delivery, why, now))
+            unreadable.append(dead_settlement_of(delivery, why, now))
     if unreadable:
         settle_each(db, unreadable, now)
     return found
@@ -95,7 +95,7 @@ def readable(db: Connection, rows: Sequence[Row], now: float) -> list[Delivery]:
         try:
             found.append(delivery_of(row))
         except InvalidTaskError as exc:
-            unreadable.append(set_aside(receipt_of(row), _name(row), exc, now))
+            unreadable.append(dead_settlement(receipt_of(row), _name(row), exc, now))
     if unreadable:
         settle_each(db, unreadable, now)
     return found
