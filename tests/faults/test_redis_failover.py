@@ -17,7 +17,7 @@ from liteq.model.message import Message
 from liteq.testing import BrokerContract, ManualClock
 from tests import redis_workers
 from tests.e2e.project import TASKS, Project, wait_for
-from tests.faults.test_redis_faults import FILE, done, message, project_on
+from tests.faults.redis_tasks import FILE, done, message, project_on
 from tests.servers import RedisServer, needs_redis, running_cluster, running_sentinels, wait_until
 
 pytestmark = needs_redis
