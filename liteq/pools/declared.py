@@ -27,12 +27,13 @@ def _short(size: str) -> bytes:
     return b"|".join(re.escape(Struct(size).pack(n)) + b".{%d}" % n for n in range(_SHORT))
 
 
-# None, True and False; integers and references; floats; the heads of tuples of up to 255 values,
-# which do no harm; texts and bytes that are short. What the loop below does one by one, a match
+# None, True and False, the head and the end of a dict, which declare nothing; integers and
+# references; floats; the heads of tuples of up to 255 values, which do no harm; texts and bytes that are short. What the loop below does one by one, a match
 # does for all that follow each other: 0.3 us for an outcome, instead of 1 us.
 _small_values = re.compile(
-    b"(?:[NTF]|%b.{4}|%b.{8}|%b.|%b(?:%b)|%b(?:%b))*+"
+    b"(?:%b|%b.{4}|%b.{8}|%b.|%b(?:%b)|%b(?:%b))*+"
     % (
+        _codes(b"NTF0{"),
         _codes(b"ir"),
         _codes(b"g"),
         _codes(b")"),

@@ -136,10 +136,12 @@ class ForkServerLauncher(Launcher):
         for frame in server.channel.receive():
             try:
                 self._take(server, *frame)
-            except (LookupError, TypeError, ValueError):
-                logger.exception("the fork server has sent what cannot be read: it is replaced")
+            except (LookupError, TypeError, ValueError) as exc:
+                logger.debug("malformed frame of the fork server: %r", exc)
                 server.channel.fail()
                 break
+        if server.channel.broken:
+            logger.error("the fork server has sent what cannot be read, so it is replaced")
         if server.channel.eof:
             self._handle_exit(server)
         elif server.idle and server not in (self._current, self._next):
