@@ -2,12 +2,13 @@
 
 An exception is stored as a dict: `exc_type`, `exc_module`, `exc_repr`, `exc_bases`, `exc_args`,
 `exc_attributes` and `exc_cause`. Arguments and attributes are bytes within it, so that if some
-cannot be decoded, the rest still can. Exceptions within it are such dicts too: none is ever
-pickled whole.
+cannot be decoded, the rest still can; for a serializer that carries no bytes, `{"exc_base64": text}`.
+Exceptions within it are such dicts too: none is ever pickled whole.
 """
 
 import os
 import reprlib
+from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from types import TracebackType
@@ -15,6 +16,7 @@ from typing import Any
 
 from ..exceptions import ChordError, RemoteError, SerializationError, TaskError
 from ..serializers.base import Serializer
+from ..serializers.json import SERIALIZER as JSON
 from .rebuild import (
     add_note,
     args_of,
@@ -39,6 +41,7 @@ _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 # Child processes run the program's script under another name; the process that waits for a
 # result knows it as `__main__`.
 _SCRIPT = {"__mp_main__": "__main__"}
+_BASE64 = "exc_base64"
 _OURS = ("traceback",)  # attributes that are set anew where the exception is read
 
 
@@ -66,15 +69,36 @@ class ExceptionInfo:
 
 
 def encode_failure(exc: BaseException, serializer: Serializer) -> bytes:
-    """Return `exc` as bytes of `serializer`. Nothing in `exc` can make it fail."""
-    return serializer.dumps(_Encoder(serializer).fields(exc))
+    """Return `exc` as bytes of `serializer`. Nothing in `exc` can make it fail.
+
+    Raises SerializationError for a serializer that cannot carry a dict of texts.
+    """
+    try:
+        return serializer.dumps(_Encoder(serializer).fields(exc))
+    except SerializationError:  # it carries no bytes, as many that are registered by programs
+        return serializer.dumps(_Encoder(serializer, as_text=True).fields(exc))
+
+
+def stored_failure(exc: BaseException, serializer: Serializer) -> tuple[bytes, str]:
+    """Return `exc` as bytes, and the name of the serializer that reads them.
+
+    That is `serializer`, or JSON if it can carry no errors. It never fails.
+    """
+    try:
+        return encode_failure(exc, serializer), serializer.name
+    except SerializationError:
+        return encode_failure(exc, JSON), JSON.name
 
 
 class _Encoder:
-    """An encoder of one exception, those that it is made of, and those that have caused it."""
+    """An encoder of one exception, those that it is made of, and those that have caused it.
 
-    def __init__(self, serializer: Serializer) -> None:
+    `as_text`: write bytes as base64 in a dict, for a serializer that carries texts only.
+    """
+
+    def __init__(self, serializer: Serializer, *, as_text: bool = False) -> None:
         self._dumps = serializer.dumps
+        self._as_text = as_text
         self._bytes_left = _SIZE_LIMIT
         self._exceptions_left = _EXCEPTION_LIMIT
 
@@ -131,7 +155,7 @@ class _Encoder:
         if len(data) > self._bytes_left:
             return None
         self._bytes_left -= len(data)
-        return data
+        return {_BASE64: b64encode(data).decode()} if self._as_text else data
 
 
 def _description(exc: BaseException) -> str:
@@ -211,6 +235,8 @@ def _value(part: Any, serializer: Serializer, depth: int) -> Any:
         return serializer.loads(part)
     if isinstance(part, list):
         return [_decoded(each, serializer, depth + 1) for each in part]
+    if isinstance(part, dict) and isinstance(part.get(_BASE64), str):
+        return serializer.loads(b64decode(part[_BASE64]))
     return part if isinstance(part, str) else _decoded(part, serializer, depth + 1)
 
 

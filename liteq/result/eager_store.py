@@ -5,7 +5,7 @@ from typing import Any
 
 from ..brokers.base import Claim
 from ..exceptions import SerializationError
-from ..execution.failure import encode_failure, traceback_text
+from ..execution.failure import stored_failure, traceback_text
 from ..model.message import Message
 from ..model.outcome import Settlement
 from ..sending.formats import result_serializer
@@ -42,27 +42,23 @@ def store_eager_result(
         expires=now + _EXPIRES,
         acks_late=False,
     )
-    phase, data, traceback = _ended(value, serializer)
+    phase, data, name, traceback = _ended(value, serializer)
     keep_until = app.conf.result_expires and now + app.conf.result_expires
     worker = broker.register("eager", "{}")
     try:
         broker.enqueue([message])
         for delivery in broker.claim(Claim(worker, (queue,), 1)):  # none, if its id is known
             broker.settle(
-                [
-                    Settlement(
-                        delivery.receipt, phase, now, data, serializer.name, traceback, keep_until
-                    )
-                ]
+                [Settlement(delivery.receipt, phase, now, data, name, traceback, keep_until)]
             )
     finally:
         broker.unregister(worker)
 
 
-def _ended(value: Any, serializer: Serializer) -> tuple[Phase, bytes, str | None]:
+def _ended(value: Any, serializer: Serializer) -> tuple[Phase, bytes, str, str | None]:
     if not isinstance(value, BaseException):
         try:
-            return Phase.SUCCEEDED, serializer.dumps(value), None
+            return Phase.SUCCEEDED, serializer.dumps(value), serializer.name, None
         except SerializationError as exc:
             value = exc
-    return Phase.FAILED, encode_failure(value, serializer), traceback_text(value)
+    return Phase.FAILED, *stored_failure(value, serializer), traceback_text(value)

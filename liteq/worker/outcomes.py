@@ -10,7 +10,7 @@ from ..exceptions import (
     TimeLimitExceeded,
     WorkerLostError,
 )
-from ..execution.failure import describe, encode_failure
+from ..execution.failure import describe, stored_failure
 from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome, Policy
 from ..serializers import Serializer
@@ -39,17 +39,15 @@ def lost_outcome(
     if kind is Kind.LOST:
         reason += _consequence(delivery, policy)
     error = _ERRORS[kind](reason)
-    data = encode_failure(error, serializer)
-    return Outcome(kind, data, serializer.name, runtime, describe(error), reason)
+    data, name = stored_failure(error, serializer)
+    return Outcome(kind, data, name, runtime, describe(error), reason)
 
 
 def unstorable_outcome(exc: BrokerRefused, serializer: Serializer) -> Outcome:
     """Return the outcome of a task that has run, but whose own outcome the store refuses."""
     error = ResultNotSerializable(f"it has run, but its outcome cannot be stored: {exc}")
     text = describe(error)
-    return Outcome(
-        Kind.FAILED, encode_failure(error, serializer), serializer.name, note=text, traceback=text
-    )
+    return Outcome(Kind.FAILED, *stored_failure(error, serializer), note=text, traceback=text)
 
 
 def _consequence(delivery: Delivery, policy: Policy) -> str:

@@ -23,7 +23,7 @@ from ..exceptions import (
 )
 from ..execution.attempt import Ending, attempt
 from ..execution.context import Context
-from ..execution.failure import as_error, bounded_repr, describe, encode_failure, traceback_text
+from ..execution.failure import as_error, bounded_repr, describe, stored_failure, traceback_text
 from ..model.message import Delivery, Message
 from ..model.outcome import Kind, Outcome
 from ..pools.base import SendState
@@ -183,13 +183,13 @@ class Runner:
         stores = task.store_errors_even_if_ignored if task else None
         if stores is None:
             stores = self._stores_errors
-        data = None
+        data = name = None
         if stores or delivery.tied or not delivery.message.ignore_result:
-            data = encode_failure(exc, self._serializer)
+            data, name = stored_failure(exc, self._serializer)
         return Outcome(
             kind,
             data,
-            None if data is None else self._serializer.name,
+            name,
             perf_counter() - since,
             describe(exc),
             traceback_text(exc),
@@ -209,8 +209,7 @@ class Runner:
             again = without_inputs(message) if delivery.inputs is not None else message
         return Outcome(
             Kind.RETRY,
-            encode_failure(reason, self._serializer),
-            self._serializer.name,
+            *stored_failure(reason, self._serializer),
             perf_counter() - since,
             describe(reason),
             traceback_text(reason),
@@ -221,10 +220,10 @@ class Runner:
     def _ignored(self, outcome: Outcome, state: str, meta: Any) -> Outcome:
         """Keep the state that an ignored task set of itself, as Celery does."""
         if state == FAILURE:
-            data = encode_failure(as_error(meta), self._serializer)
+            data, name = stored_failure(as_error(meta), self._serializer)
         else:
-            data = self._serializer.dumps(meta)
-        return outcome._replace(result=data, serializer=self._serializer.name, reported=state)
+            data, name = self._serializer.dumps(meta), self._serializer.name
+        return outcome._replace(result=data, serializer=name, reported=state)
 
     def _replaced(self, context: Context, sig: Signature, since: float) -> Outcome:
         """Lay out the tasks that replace it; the last of them takes its id."""
@@ -280,8 +279,7 @@ class Runner:
             )
         return Outcome(
             Kind.UNKNOWN,
-            encode_failure(exc, self._serializer),
-            self._serializer.name,
+            *stored_failure(exc, self._serializer),
             perf_counter() - since,
             describe(exc),
             str(exc),

@@ -1,5 +1,6 @@
 """Waiting tasks run in the test's own thread: `liteq.testing.drain`."""
 
+import json
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -8,6 +9,8 @@ import pytest
 
 from liteq import LiteQ
 from liteq.brokers.base import Claim
+from liteq.exceptions import ResultNotSerializable
+from liteq.serializers import register_serializer, unregister
 from liteq.testing import ManualClock, MemoryBroker, drain
 
 
@@ -159,3 +162,25 @@ def test_it_works_on_a_file_too(store: str) -> None:
     assert drain(app) == 1
     assert result.get(timeout=0) == 5
     app.close()
+
+
+@pytest.mark.parametrize("value", [b"bytes", KeyError("a")])
+def test_a_serializer_that_cannot_carry_an_outcome_fails_the_task_alone(
+    app: LiteQ, value: Any
+) -> None:
+    register_serializer("text", lambda each: json.dumps(each).encode(), json.loads)
+    app.conf["result_serializer"] = "text"
+    app.conf["accept_content"] = ["json", "pickle", "text"]
+
+    @app.task
+    def end() -> Any:
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+    result = end.delay()
+    drain(app)
+    assert result.state == "FAILURE"
+    with pytest.raises((KeyError, ResultNotSerializable)):
+        result.get(timeout=0)
+    unregister("text")

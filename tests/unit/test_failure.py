@@ -18,9 +18,11 @@ from liteq.execution.failure import (
     describe,
     encode_failure,
     remote_error,
+    stored_failure,
     traceback_text,
 )
 from liteq.serializers import Serializer, get
+from liteq.serializers.base import guarded
 
 
 class Custom(Exception):
@@ -323,3 +325,26 @@ def test_an_exception_info_is_what_hooks_of_celery_expect() -> None:
 
     assert (info.exception, info.type, info.tb) == (exc, ValueError, exc.__traceback__)
     assert str(info) == info.traceback == traceback_text(exc)
+
+
+def text_only() -> Serializer:
+    """A serializer as Celery's programs register them: JSON that knows no bytes."""
+    return guarded("text", lambda value: json.dumps(value).encode(), json.loads)
+
+
+def test_a_serializer_of_texts_carries_an_error_with_its_arguments() -> None:
+    error = ValueError("no", 7)
+    error.__cause__ = KeyError("a")
+    serializer = text_only()
+    found = decode_failure(encode_failure(error, serializer), serializer)
+    assert (type(found), found.args) == (ValueError, ("no", 7))
+    assert isinstance(found.__cause__, KeyError)
+
+
+def test_an_error_is_stored_as_json_where_the_serializer_carries_none() -> None:
+    def refuse(value: object) -> bytes:
+        raise TypeError("only numbers")
+
+    data, name = stored_failure(ValueError("no"), guarded("numbers", refuse, refuse))
+    assert name == "json"
+    assert repr(decode_failure(data, get("json"))) == "ValueError('no')"
