@@ -46,7 +46,7 @@ from .mainscript import only_definitions
 from .reference import calling_module, refer_to
 from .registry import Registry, apply_settings, check_attributes, task_class, task_of
 from .sender import Sender
-from .store import backend_of, broker_of, check_result_backend, fix_store
+from .store import backend_of, broker_of, fix_store, warn_of_other_results
 from .tools import Tools
 
 # Some methods import what they use when they are called: with all of that at the top, `import
@@ -65,7 +65,7 @@ class LiteQ(Tools):
 
     `main`: its name. It replaces `__main__` in the names of tasks, and names the file of the
     store when no `broker` is given. `broker`: URL of the store, or a Broker. `result_backend`
-    (Celery's `backend`): None or the same URL, since results are stored with the tasks.
+    (Celery's `backend`): of no use, since results are stored with the tasks.
     `include`: modules that a worker imports. `set_as_current`: make it the current app.
     `task_cls`: base class of its tasks, or "module:Class"; in a Django project DjangoTask unless
     given. `config_source`, `namespace`: see `config_from_object`. Other keywords are settings.
@@ -117,8 +117,8 @@ class LiteQ(Tools):
             conf.result_backend = result_backend or backend
         if include:
             conf["include"] = include
-        if broker is not None:
-            check_result_backend(conf, self._broker)
+        if self._broker is not None:
+            warn_of_other_results(conf, self._broker)
         if config_source is not None:
             self.config_from_object(config_source, namespace=namespace)
         if set_as_current:

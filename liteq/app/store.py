@@ -1,25 +1,27 @@
 """The store of an application, as the settings name it: tasks and results in one place."""
 
 import warnings
+from urllib.parse import urlsplit
 
-from ..brokers import DEFAULT_URL, chosen_url, connect, serves
+from ..brokers import DEFAULT_URL, chosen_url, connect
 from ..brokers.base import Broker
 from ..config import Config
-from ..exceptions import ImproperlyConfigured
 from ..result.backend import Backend
 from ..sending.formats import result_codecs
 from ..support.urls import safe_url
 from .folder import warn_of_another_program
+
+_PORT = 6379  # of Redis
 
 
 def broker_of(conf: Config, name: str | None, module: str) -> Broker:
     """Return the broker that `conf` names, else that of the file of the application `name`.
 
     `module`: in which the application was made. There is a warning if the file belongs to another
-    program. Nothing is opened yet. Raises ImproperlyConfigured for a URL or a `result_backend`
-    that cannot be used.
+    program. Nothing is opened yet. Raises ImproperlyConfigured for a URL that cannot
+    be used.
     """
-    check_result_backend(conf, None)
+    warn_of_other_results(conf, None)
     if not conf.broker_url and chosen_url(None) == DEFAULT_URL:
         warn_of_another_program(name, module)
     return connect(conf.broker_url, name=name, secret_key=conf.secret_key)
@@ -42,30 +44,28 @@ def backend_of(conf: Config, broker: Broker) -> Backend:
     return Backend(broker, result_codecs(conf, broker))
 
 
-def check_result_backend(conf: Config, broker: Broker | None) -> None:
-    """Raise ImproperlyConfigured when `result_backend` names another store than the broker's.
-
-    One of Celery's that liteq cannot use, such as django-db, brings a warning instead.
-    """
+def warn_of_other_results(conf: Config, broker: Broker | None) -> None:
+    """Warn when `result_backend` names another store than the broker's, as in Celery it may."""
     store = conf.broker_url if broker is None else broker.address
     wanted = conf.result_backend
     # Celery's rpc:// sends results back by way of the broker, which is what happens here.
     if wanted is None or wanted.startswith("rpc") or _place(wanted) == _place(store or ""):
         return
-    if not serves(wanted):
-        warnings.warn(
-            f"result_backend is {safe_url(wanted)!r}, which does nothing in liteq: results are "
-            "kept in the broker's own store",
-            stacklevel=3,
-        )
-        return
-    raise ImproperlyConfigured(
-        f"result_backend is {safe_url(wanted)!r}, but results are kept in the broker's own "
-        f"store, {safe_url(store or 'the default file')!r}: leave result_backend out, or "
-        "give both the same URL"
+    warnings.warn(
+        f"result_backend is {safe_url(wanted)!r}, which does nothing in liteq: results are kept "
+        f"with the tasks, in {safe_url(store or 'the default file')!r}",
+        stacklevel=3,
     )
 
 
-def _place(url: str) -> str:
-    """Return `url` without its query, which does not say where the store is."""
-    return url.partition("?")[0]
+def _place(url: str) -> object:
+    """Return what tells two stores apart: not the query, nor what a URL may leave out."""
+    url = url.partition("?")[0]
+    scheme, _, rest = url.partition("://")
+    if scheme not in ("redis", "rediss", "valkey", "valkeys"):
+        return url
+    try:
+        parts = urlsplit(f"//{rest}")
+        return scheme, parts.hostname, parts.port or _PORT, parts.path.strip("/") or "0"
+    except ValueError:  # the broker says what is wrong with it
+        return url

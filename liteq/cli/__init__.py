@@ -106,7 +106,7 @@ def _common(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("-A", "--app", default=SUPPRESS, help="module, package or module:name of the application")
     add("-b", "--broker", default=SUPPRESS, metavar="URL", help="the store, instead of the app's")
-    add("--result-backend", default=SUPPRESS, metavar="URL", help="accepted if it is the store")
+    add("--result-backend", default=SUPPRESS, metavar="URL", help="results are kept with the tasks")
     add("--config", default=SUPPRESS, metavar="MODULE", help="more settings of the application")
     add("--workdir", default=SUPPRESS, metavar="DIR", help="where modules are looked for first")
     add("-q", "--quiet", action="store_true", default=SUPPRESS, help="print no banner")

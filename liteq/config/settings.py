@@ -49,7 +49,9 @@ class Settings:
         None, URL, "Where tasks are kept; None: the application's own file"
     )
     result_backend: str | None = _setting(
-        None, URL, "Only for Celery's sake: None, or the same as `broker_url`"
+        None,
+        URL,
+        "Only for Celery's sake: results are kept with the tasks; another one brings a warning",
     )
     secret_key: str | bytes | None = _setting(
         None, KEY, "Signs what travels, so that pickle may cross Redis"

@@ -2,8 +2,8 @@
 
 An exception is stored as a dict: `exc_type`, `exc_module`, `exc_repr`, `exc_bases`, `exc_args`,
 `exc_attributes` and `exc_cause`. Arguments and attributes are bytes within it, so that if some
-cannot be decoded, the rest still can; for a serializer that carries no bytes, `{"exc_base64": text}`.
-Exceptions within it are such dicts too: none is ever pickled whole.
+cannot be decoded, the rest still can; a serializer that carries no bytes gets
+`{"exc_base64": text}`. Exceptions within it are such dicts too: none is ever pickled whole.
 """
 
 import os
