@@ -40,9 +40,10 @@ class Jobs:
         """Return up to `limit` jobs, the newest first.
 
         `before`: the last job of the page before this one, or its id. Raises ValueError for an
-        unknown state.
+        unknown state, LookupError for an id that is not known any more.
         """
-        beyond = before.id if isinstance(before, Job) else before
+        last = self._known(before) if isinstance(before, str) else before
+        beyond = None if last is None else last.seq
         return [job_of(record) for record in self._records(filters, limit, beyond)]
 
     def get(self, id: str) -> Job | None:
@@ -87,7 +88,16 @@ class Jobs:
         found = self._wanted(ids, filters, [phase for phase in Phase if phase.final])
         return sum(self._app.broker.forget(batch) for batch in found)
 
-    def _records(self, filters: Filters, limit: int, beyond: str | None) -> Sequence[Record]:
+    def _known(self, id: str) -> Job:
+        job = self.get(id)
+        if job is None:
+            raise LookupError(
+                f"{self._app.broker.url} knows no job {id} any more, so what comes before it is "
+                "not known: give the Job itself, or begin again"
+            )
+        return job
+
+    def _records(self, filters: Filters, limit: int, beyond: int | None) -> Sequence[Record]:
         search = _search(filters)._replace(newest=True, beyond=beyond)
         phases = phases_of(filters.get("state"))
         return self._app.broker.listing(phases, limit, search)
@@ -109,7 +119,7 @@ class Jobs:
         # All of a batch is listed before any of it is changed; the next one begins behind it.
         found = listing(wanted, _BATCH, search)
         while found:
-            following = listing(wanted, _BATCH, search._replace(beyond=found[-1].message.id))
+            following = listing(wanted, _BATCH, search._replace(beyond=found[-1].seq))
             yield [record.message.id for record in found]
             found = following
 
@@ -136,6 +146,7 @@ def job_of(record: Record) -> Job:
         result=preview(record.result, record.result_serializer) if succeeded else None,
         error=_error(record),
         traceback=record.traceback,
+        seq=record.seq,
     )
 
 

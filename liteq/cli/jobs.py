@@ -52,7 +52,10 @@ def run(args: Namespace) -> int:
 def _list(app: LiteQ, args: Namespace) -> int:
     if args.ids:
         return misused("jobs list takes options and no ids: see jobs show")
-    jobs = app.jobs.list(before=args.before, limit=args.limit + 1, **_filters(app, args))
+    try:
+        jobs = app.jobs.list(before=args.before, limit=args.limit + 1, **_filters(app, args))
+    except LookupError as exc:
+        return missing([str(exc)])
     shown, more = jobs[: args.limit], len(jobs) > args.limit
     if args.only_ids:
         say(*(job.id for job in shown))

@@ -109,6 +109,7 @@ _RECORD = Shape(
     group=MAYBE_TEXT,
     position=WHOLE,
     on_failure=FLAG,
+    seq=WHOLE,
 )
 _ATTEMPT = Shape(
     number=WHOLE,

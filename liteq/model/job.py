@@ -37,6 +37,7 @@ class Job(NamedTuple):
     result: str | None  # of one that succeeded
     error: str | None  # the last line of the traceback
     traceback: str | None
+    seq: int  # its place in the order of sending
 
     @property
     def runtime(self) -> float | None:

@@ -94,6 +94,7 @@ class Record(NamedTuple):
     group: str | None = None  # the group that it is a member of
     position: int = 0
     on_failure: int = 0  # not 0: it is an errback, see `Place`
+    seq: int = 0  # its place in the order of sending
 
 
 class Attempt(NamedTuple):

@@ -8,10 +8,7 @@ from .options import has_one_of
 
 
 class Search(NamedTuple):
-    """What tasks are looked for: those that fit each field that is given.
-
-    Beyond an unknown task there are none.
-    """
+    """What tasks are looked for: those that fit each field that is given."""
 
     task: str | None = None
     queue: str | None = None
@@ -20,13 +17,14 @@ class Search(NamedTuple):
     text: str | None = None  # in its id, name, arguments (as they are encoded) or traceback
     since: float | None = None  # epoch seconds: sent then or later
     newest: bool = False  # the newest first, else the oldest
-    beyond: str | None = None  # the id of the task after which to begin, in that order
+    beyond: int | None = None  # the `seq` of the task after which to begin, in that order
 
     def fits(self, record: Record) -> bool:
         """Return whether this looks for the task of `record`."""
         message = record.message
         return (
-            self.task in (None, message.task)
+            self._comes(record.seq)
+            and self.task in (None, message.task)
             and self.queue in (None, message.queue)
             and self.worker in (None, record.worker)
             and (self.since is None or record.created >= self.since)
@@ -38,6 +36,12 @@ class Search(NamedTuple):
     def fits_all(self) -> bool:
         """Return whether this looks for every task."""
         return self._replace(newest=False, beyond=None) == EVERYTHING
+
+    def _comes(self, seq: int) -> bool:
+        """Return whether a task of this place is still to come."""
+        if self.beyond is None:
+            return True
+        return seq < self.beyond if self.newest else seq > self.beyond
 
     @staticmethod
     def _has_text(record: Record, text: str) -> bool:

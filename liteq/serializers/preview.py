@@ -1,185 +1,243 @@
-"""Previews of encoded values for people: short, and decoded without running anything.
+"""Previews of encoded values for people: short, and made without running anything of them."""
 
-A pickle can call any function when it is decoded. Here each class and function that it names is a
-stand-in, which only remembers what was done with it; so a pickle of a stranger can be shown.
-"""
-
-import io
-import pickle
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import json
+from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta, timezone
-from decimal import Decimal
-from reprlib import Repr
-from typing import Any, Self
-from uuid import UUID
+from itertools import islice
+from typing import Any
 
+from ..support.printable import one_line
+from .base import TAG
 from .json import SERIALIZER as JSON
 from .pickle import SERIALIZER as PICKLE
+from .pickle_reader import Items, Made, Named, Pairs, read_pickle
+from .rich import untagged
 from .signed import unverified
 
-_MOST = 200  # parts of a value that are shown
+_LONGEST = 64 * 1024  # bytes of a value of which more than its size is shown
+_PARTS = 200  # of a value that are shown
+_MEMBERS = 20  # of a list, set or dict that are shown
+_DEPTH = 6
 _TEXT = 120  # characters of a text in it
 _TEXT_OF_ERROR = 1000
-_LONGEST = 1 << 20  # bytes of a value that is decoded: Python's own unpickler reads 5 MB a second
+_LONGEST_INTEGER = 400  # bits
 
-# What a value of these looks like is worked out from the arguments that a pickle gives. They must
-# be written in C, and take bounded time, whatever they are given.
-_REBUILT: dict[str, Callable[..., object]] = {
-    "datetime.date": date,
+# Types that are shown without their module, as Python shows them.
+_PLAIN_NAMES = {"decimal.Decimal": "Decimal", "uuid.UUID": "UUID"}
+# What JSON has tags for, and can be decoded from a short text in a bounded time.
+_SHORT_TAGS = ("datetime", "date", "time", "timedelta", "decimal", "uuid", "bytes", "path")
+_MOMENTS: dict[str, Any] = {
     "datetime.datetime": datetime,
+    "datetime.date": date,
     "datetime.time": time,
     "datetime.timedelta": timedelta,
     "datetime.timezone": timezone,
-    "decimal.Decimal": Decimal,
 }
 
 
 def preview(data: bytes | None, serializer: str | None) -> str | None:
-    """Return a short text of an encoded value; None for no value."""
+    """Return a short text of an encoded value, on one line; None for no value."""
     if data is None or serializer is None:
         return None
-    known, value = _decoded(data, serializer)
-    return _Preview().repr(value) if known else f"<{len(data)} bytes of {serializer}>"
+    try:
+        return _Preview().text(_read(data, serializer))
+    except _UNREADABLE:
+        return f"<{len(data)} bytes of {one_line(serializer)}>"
 
 
 def preview_call(payload: bytes, serializer: str) -> str:
     """Return the arguments of a task as they stand in a call: `1, 2, name='x'`."""
-    known, value = _decoded(payload, serializer)
-    match value:
-        case [list() | tuple() as args, dict() as kwargs] if known:
-            return _Preview().call(args, kwargs)
-    return f"<{len(payload)} bytes of {serializer}>"
+    try:
+        args, kwargs = _list(_read(payload, serializer))
+        return _Preview().call(_list(args), _pairs(kwargs))
+    except _UNREADABLE:
+        return f"<{len(payload)} bytes of {one_line(serializer)}>"
 
 
 def preview_error(data: bytes | None, serializer: str | None) -> str | None:
     """Return the text of an encoded error, as `encode_failure` writes it; None if it is none."""
     if data is None or serializer is None:
         return None
-    _, fields = _decoded(data, serializer)
-    text = fields.get("exc_repr") if isinstance(fields, dict) else None
-    return text[:_TEXT_OF_ERROR] if isinstance(text, str) else None
-
-
-def _decoded(data: bytes, serializer: str) -> tuple[bool, Any]:
-    """Return whether `data` can be shown, and its value, with stand-ins for what is not plain."""
-    if len(data) > _LONGEST:
-        return False, None
     try:
-        if serializer == JSON.name:
-            return True, JSON.loads(data)
-        if serializer == PICKLE.name:
-            return True, _Unpickler(io.BytesIO(unverified(data))).load()
-    except Exception:  # noqa: BLE001 - another program can have written anything
-        pass
-    return False, None
-
-
-class _StandIn:
-    """A class or function that a pickle names, or a value that it makes with one."""
-
-    name = ""
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        self = super().__new__(cls)
-        self.args = args
-        self.fields = dict(kwargs)
-        self.items = []
-        return self
-
-    args: Sequence[Any]
-    fields: dict[Any, Any]
-    items: list[Any]
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Do nothing: `__new__` has taken them."""
-
-    def __setstate__(self, state: Any) -> None:
-        parts = state if isinstance(state, tuple) else (state,)
-        for part in parts:
-            if isinstance(part, dict):
-                self.fields.update(part)
-            elif part is not None:
-                self.fields["state"] = part
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        self.items.append((key, value))
-
-    def append(self, value: Any) -> None:
-        self.items.append(value)
-
-    def extend(self, values: Iterable[Any]) -> None:
-        self.items.extend(values)
-
-    def rebuilt(self) -> object:
-        """Return the value itself, if that is safe; else this stand-in."""
-        try:
-            if self.name == "uuid.UUID":
-                return UUID(int=self.fields["int"])
-            args = [x.rebuilt() if isinstance(x, _StandIn) else x for x in self.args]
-            return _REBUILT[self.name](*args)
-        except Exception:  # noqa: BLE001 - a pickle can give any arguments
-            return self
-
-
-# In Python, as the one in C can be made to claim all memory. Nothing but `find_class` gives a
-# pickle anything that can be called.
-class _Unpickler(pickle._Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        full = name if module == "builtins" else f"{module}.{name}"
-        return type("StandIn", (_StandIn,), {"name": full})
-
-    def persistent_load(self, pid: Any) -> Any:
+        fields = _pairs(_read(data, serializer))
+    except _UNREADABLE:
         return None
+    texts = (value for name, value in fields if name == "exc_repr" and isinstance(value, str))
+    return next((one_line(text[:_TEXT_OF_ERROR]) for text in texts), None)
 
 
-class _Preview(Repr):
-    """A repr of bounded length, which calls no `__repr__` but that of built-in types."""
+_UNREADABLE = (ValueError, TypeError, RecursionError)
+
+
+def _read(data: bytes, serializer: str) -> Any:
+    """Return what stands for the value. Raises one of _UNREADABLE if it cannot be shown."""
+    if len(data) > _LONGEST:
+        raise ValueError("it is too long")
+    if serializer == JSON.name:
+        return json.loads(data)
+    if serializer == PICKLE.name:
+        return read_pickle(unverified(data))
+    raise ValueError("it is of a serializer of somebody's own")
+
+
+def _list(value: Any) -> list[Any]:
+    items = value.items if isinstance(value, Items) else value
+    if not isinstance(items, list):
+        raise TypeError("it is no list")
+    return items
+
+
+def _pairs(value: Any) -> list[tuple[Any, Any]]:
+    if isinstance(value, Pairs):
+        return value.pairs
+    if isinstance(value, dict):
+        return list(value.items())
+    raise TypeError("it is no dict")
+
+
+class _Preview:
+    """A text of bounded length."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.maxlevel = 6
-        self.maxlist = self.maxtuple = self.maxdict = self.maxset = self.maxfrozenset = 20
-        self.maxstring = self.maxother = self.maxlong = _TEXT
-        self._left = _MOST
+        self._left = _PARTS
 
-    def call(self, args: Sequence[Any], kwargs: Mapping[Any, Any], level: int = 6) -> str:
+    def call(
+        self, args: list[Any], pairs: Iterable[tuple[Any, Any]] = (), depth: int = _DEPTH
+    ) -> str:
         """Return arguments as they stand in a call."""
-        texts = [self.repr1(each, level) for each in args[:_MOST]]
-        for key, value in list(kwargs.items())[:_MOST]:
-            texts.append(f"{str(key)[:_TEXT]}={self.repr1(value, level)}")
+        texts = self._some(args, depth)
+        for key, value in pairs:
+            if self._left <= 0 or len(texts) > 2 * _MEMBERS:
+                texts.append("...")
+                break
+            name = one_line(key[:_TEXT]) if isinstance(key, str) else self.text(key, depth)
+            texts.append(f"{name}={self.text(value, depth)}")
         return ", ".join(texts)
 
-    def repr1(self, x: Any, level: int) -> str:
+    def text(self, value: Any, depth: int = _DEPTH) -> str:
+        """Return the text of what stands for a value."""
         self._left -= 1
         if self._left < 0:
             return "..."
-        return super().repr1(x, level)
+        match value:
+            case None | bool() | float():
+                return repr(value)
+            case int():
+                size = value.bit_length()
+                return repr(value) if size <= _LONGEST_INTEGER else f"<int of {size} bits>"
+            case str() | bytes() | bytearray():
+                return _clipped(value)
+            case Named(name):
+                return _name(name)
+            case _:
+                return self._compound(value, depth)
 
-    def repr_StandIn(self, x: Any, level: int) -> str:  # noqa: N802 - Repr looks for it by this name
-        if isinstance(x, type):
-            return self.repr_type(x, level)
-        value = x.rebuilt()
-        if value is not x:
-            return repr(value)[:_TEXT]
-        if level <= 0:
-            return f"{x.name}(...)"
-        inside = self.call([*x.args, *x.items], x.fields, level - 1)
-        return f"{x.name}({inside})"
+    def _compound(self, value: Any, depth: int) -> str:
+        match value:
+            case Made():
+                return self._made(value, depth)
+            case Items(start, end, items):
+                return self._items(start, items, end, depth)
+            case list():
+                return self._items("[", value, "]", depth)
+            case dict() if TAG in value:
+                return self._tagged(value, depth)
+            case _:
+                return self._dict(_pairs(value), depth)
 
-    def repr_type(self, x: Any, level: int) -> str:
-        return str(getattr(x, "name", x.__name__))
+    def _some(self, values: Iterable[Any], depth: int) -> list[str]:
+        texts: list[str] = []
+        for number, value in enumerate(values):
+            if number == _MEMBERS:
+                return [*texts, "..."]
+            texts.append(self.text(value, depth))
+            if self._left < 0:
+                break
+        return texts
 
-    def repr_int(self, x: int, level: int) -> str:
-        return str(x) if abs(x) < 1 << 400 else f"<int of {x.bit_length()} bits>"
+    def _items(self, start: str, items: list[Any], end: str, depth: int) -> str:
+        if start == "{" and not items:
+            return "set()"
+        if depth <= 0 and items:
+            return f"{start}...{end}"
+        one = "," if start == "(" and len(items) == 1 else ""
+        return f"{start}{', '.join(self._some(items, depth - 1))}{one}{end}"
 
-    def repr_bytes(self, x: bytes, level: int) -> str:
-        return repr(x) if len(x) <= _TEXT else f"{x[:_TEXT]!r}..."
+    def _dict(self, pairs: list[tuple[Any, Any]], depth: int) -> str:
+        if depth <= 0 and pairs:
+            return "{...}"
+        texts: list[str] = []
+        for key, value in pairs[:_MEMBERS]:
+            texts.append(f"{self.text(key, depth - 1)}: {self.text(value, depth - 1)}")
+            if self._left < 0:
+                break
+        more = ["..."] if len(pairs) > _MEMBERS else []
+        return f"{{{', '.join(texts + more)}}}"
 
-    repr_bytearray = repr_bytes
+    def _made(self, value: Made, depth: int) -> str:
+        moment = _moment(value)
+        if moment is not None:
+            return repr(moment)
+        name = self.text(value.what, depth - 1)
+        if depth <= 0:
+            return f"{name}(...)"
+        states = (pair for state in value.states for pair in _attributes(state))
+        pairs = list(islice(states, 2 * _MEMBERS))
+        if name == "UUID" and [key for key, _ in pairs] == ["int"] and isinstance(pairs[0][1], int):
+            return f"UUID('{_uuid(pairs[0][1])}')"
+        return (
+            f"{name}({self.call([*value.args[:_PARTS], *value.items[:_PARTS]], pairs, depth - 1)})"
+        )
 
-    def repr_instance(self, x: Any, level: int) -> str:
-        """Return the repr of what the JSON serializer makes, and of plain values."""
-        try:
-            return super().repr_instance(x, level)
-        except Exception:  # noqa: BLE001 - of data that we did not write
-            return f"<{type(x).__name__}>"
+    def _tagged(self, value: dict[str, Any], depth: int) -> str:
+        """Return the text of a type that JSON lacks, see `rich`."""
+        name, body = _list(value[TAG])
+        if name in _SHORT_TAGS and len(str(body)[: _TEXT + 1]) <= _TEXT:
+            return repr(untagged(value))
+        if name == "dict":
+            return self._dict([(key, each) for key, each in _list(body)], depth)
+        if name in ("set", "frozenset"):
+            start, end = ("{", "}") if name == "set" else ("frozenset({", "})")
+            return self._items(start, _list(body), end, depth)
+        return f"{_name(str(name))}({self.text(body, depth - 1)})"
+
+
+def _clipped(value: Any) -> str:
+    return one_line(repr(value) if len(value) <= _TEXT else f"{value[:_TEXT]!r}...")
+
+
+def _attributes(state: Any) -> list[tuple[Any, Any]]:
+    """Return the attributes in what is given to an object as its state."""
+    if isinstance(state, Pairs):
+        return state.pairs
+    if isinstance(state, Items) and all(
+        each is None or isinstance(each, Pairs) for each in state.items[:2]
+    ):
+        return [pair for each in state.items[:2] if each for pair in each.pairs[:_PARTS]]
+    return [] if state is None else [("state", state)]
+
+
+def _name(name: str) -> str:
+    return one_line(_PLAIN_NAMES.get(name, name)[:_TEXT])
+
+
+def _uuid(number: int) -> str:
+    digits = f"{number % 2**128:032x}"
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+def _moment(value: Any, depth: int = 3) -> object:
+    """Return the date, time or time span that `value` stands for; None if it is none.
+
+    `depth`: a moment has a time zone, which has a time span.
+    """
+    if not (isinstance(value, Made) and isinstance(value.what, Named)) or not depth:
+        return None
+    make = _MOMENTS.get(value.what.name)
+    if make is None or value.states or value.items or len(value.args) > 3:
+        return None
+    args = [_moment(each, depth - 1) if isinstance(each, Made) else each for each in value.args]
+    try:
+        return make(*args)
+    except (TypeError, ValueError, OverflowError):
+        return None

@@ -73,6 +73,17 @@ def test_jobs_are_listed_newest_first_a_page_at_a_time(app: LiteQ) -> None:
     assert ids(first + second + third) == sent[::-1]
 
 
+def test_a_page_begins_where_the_one_before_ended_though_its_last_job_is_gone(app: LiteQ) -> None:
+    sent = [send(app, "add", n) for n in range(5)]
+    last = app.jobs.list(limit=2)[-1]
+    drain(app)
+    app.jobs.delete([last.id])
+
+    assert ids(app.jobs.list(before=last)) == sent[2::-1]
+    with pytest.raises(LookupError, match=f"knows no job {last.id} any more"):
+        app.jobs.list(before=last.id)
+
+
 def test_a_list_has_what_fits_all_filters(app: LiteQ, clock: ManualClock) -> None:
     old = send(app, "add", 1)
     clock.advance(60.0)

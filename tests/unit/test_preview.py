@@ -7,6 +7,8 @@ import decimal
 import enum
 import os
 import pickle
+import struct
+import tracemalloc
 import uuid
 from pathlib import Path
 from typing import Any
@@ -97,6 +99,71 @@ def test_what_is_large_or_deep_is_shown_in_part() -> None:
         shown = pickled(value)
         assert shown is not None
         assert len(shown) < 5000
+
+
+def shared(start: bytes, step: bytes, times: int) -> bytes:
+    """A pickle whose parts each hold the one before more than once, by the memo."""
+    return (
+        b"\x80\x05"
+        + start
+        + b"\x94"
+        + b"".join(
+            b"h%c" % n * step.count(b"#") + step.replace(b"#", b"") + b"\x94" for n in range(times)
+        )
+    )
+
+
+HEAVY = {
+    "a size of 2 GB": b"\x80\x05\x96" + struct.pack("<Q", 2**31) + b".",
+    "a tuple of tuples as a key": shared(b")", b"##\x86", 40) + b"}\x94h%cNs." % 40,
+    "a state of states": shared(b")", b"##\x86", 40) + b"c__main__\nC\n)\x81h%cb." % 40,
+    "a date of dates": shared(b")", b"", 0)[:-2]
+    + b"cdatetime\ndatetime\n\x94"
+    + b"".join(b"h\x00" + (b"h%c" % n) * 3 + b"\x87R\x94" for n in range(40))
+    + b".",
+    "many objects of the same arguments": b"\x80\x05("
+    + b"K\x01" * 9000
+    + b"t\x94cm\nC\n\x94("
+    + b"h\x01h\x00\x81" * 3000
+    + b"l.",
+    "many states": b"\x80\x05}\x94("
+    + b"K\x01K\x01" * 4000
+    + b"ucm\nC\n)\x81"
+    + b"h\x00b" * 3000
+    + b".",
+    "a huge decimal": b"\x80\x05cdecimal\nDecimal\n\x8b"
+    + struct.pack("<i", 60_000)
+    + b"\x7f" * 60_000
+    + b"\x85R.",
+    "a set of numbers that collide": pickle.dumps({n * (2**61 - 1) for n in range(3000)}, 5),
+    "many names": b"\x80\x05(" + b"\x8c\x01m\x8c\x01n\x93" * 5000 + b"l.",
+}
+
+
+@pytest.mark.parametrize("kind", HEAVY)
+def test_no_pickle_claims_much_memory_or_time(kind: str) -> None:
+    tracemalloc.start()
+    try:
+        shown = preview(HEAVY[kind], "pickle")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert shown is not None
+    assert len(shown) < 10_000
+    assert peak < 2**25, f"{peak} bytes"
+
+
+def test_what_is_shown_is_one_line_without_control_characters() -> None:
+    evil = "\x1b[2J\n\u202e"
+    for shown in (
+        pickled([evil, evil.encode(), {evil: 1}]),
+        preview(b"\x80\x05\x8c\x04m\x1b\n!\x8c\x03C\x1b\n\x93)R.", "pickle"),
+        preview_call(pickle.dumps(((), {evil: 1})), "pickle"),
+        preview_error(pickle.dumps({"exc_repr": evil}), "pickle"),
+        preview(b"", evil),
+    ):
+        assert shown is not None
+        assert shown.isprintable(), ascii(shown)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import count, dropwhile, islice
+from itertools import count, islice
 from weakref import WeakSet
 
 from ...model.entry import Entry, Fired, Firing
@@ -45,6 +45,7 @@ class MemoryBroker(Broker):
         self._tables = Tables()
         self._dead: dict[int, bool] = {}  # workers, see `mark_dead`
         self._tokens = count(1)  # of all tasks, so that no receipt fits a second claim
+        self._seqs = count(1)  # of all tasks
         self._versions = count(1)  # of all entries, so that no version ever comes again
         self._local = threading.local()
         self._work_listeners: WeakSet[MemoryListener] = WeakSet()
@@ -277,8 +278,6 @@ class MemoryBroker(Broker):
             found = list(self._tables.tasks.values())
         if search.newest:
             found.reverse()
-        if search.beyond is not None:
-            found = list(dropwhile(lambda record: record.message.id != search.beyond, found))[1:]
         wanted = (each for each in found if each.phase in phases and search.fits(each))
         return list(islice(wanted, limit))
 
@@ -321,7 +320,7 @@ class MemoryBroker(Broker):
             record = finished(record, Phase.CANCELLED, self.clock(), keep)
         for value in (record.message.payload, record.result or b""):
             memoryview(value)  # raises for what is not bytes: other stores would refuse it too
-        tables.tasks[id] = record
+        tables.tasks[id] = record if record.seq else record._replace(seq=next(self._seqs))
         if record.phase.final:
             tables.ended.append(id)
             _notify(self._result_listeners)

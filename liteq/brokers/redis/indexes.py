@@ -47,13 +47,11 @@ def id_pages(
     """Yield the ids of the tasks in `phases`, in the order of `search`, `size` at a time.
 
     `up_to`: the last place in the order of sending. A task may have left its phase by the time its
-    id is yielded. Nothing is yielded beyond an unknown task.
+    id is yielded.
     """
-    begin = b""
-    if search.beyond is not None:
-        begin = _member(server, search.beyond)
-        if not begin:
-            return
+    begin = b"" if search.beyond is None else b"%0*d" % (_SEQ, search.beyond)
+    if begin and not search.newest:
+        begin += b"\xff"  # behind the member of that place, as members begin with it
     sources = _sources(server, phases, queues, _Part(size, search.newest, begin))
     members: Iterator[bytes] = merge(*sources, reverse=search.newest)
     if up_to is not None:
@@ -78,15 +76,6 @@ def ids_in(server: Server, key: str) -> list[str]:
     while page := server.execute("ZRANGE", key, len(found), len(found) + _STEP - 1):
         found += texts_of(page)
     return found
-
-
-def _member(server: Server, id: str) -> bytes:
-    """Return the member of an index that stands for a task; empty for an unknown one."""
-    seq = server.execute("HGET", f"{server.location.prefix}:task:{id}", "seq")
-    try:
-        return b"%0*d%b" % (_SEQ, int(seq), id.encode())
-    except (TypeError, ValueError):
-        return b""
 
 
 def _sources(

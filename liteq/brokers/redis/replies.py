@@ -84,6 +84,7 @@ def _record(id: str, fields: dict[bytes, bytes]) -> Record:
         group=read_text(get(b"group")),
         position=int(get(b"position", 0)),
         on_failure=int(get(b"on_failure", 0)),
+        seq=int(get(b"seq", 0)),
     )
 
 

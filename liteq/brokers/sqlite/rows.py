@@ -31,8 +31,8 @@ _PHASES = frozenset(map(int, Phase))
 _PHASE = 13
 _TOKEN_TO_WAITS = slice(14, 27)
 _BARRIER = 27
-_GROUP_TO_ON_FAILURE = slice(28, None)
-_PLACE = slice(26, None)
+_GROUP_TO_SEQ = slice(28, None)
+_PLACE = slice(26, 31)
 
 
 def receipt_of(row: Row) -> Receipt:
@@ -83,7 +83,7 @@ def phase_in(row: Row) -> object:
 def read_record(row: Row) -> Record:
     """Return the record of a row of `fetch`. Raises InvalidTaskError when it cannot be read."""
     message, phase = _new(Message, row[_MESSAGE]), phase_of(row[_PHASE])
-    rest = (*row[_TOKEN_TO_WAITS], bool(row[_BARRIER]), *row[_GROUP_TO_ON_FAILURE])
+    rest = (*row[_TOKEN_TO_WAITS], bool(row[_BARRIER]), *row[_GROUP_TO_SEQ])
     record = Record._make((message, phase, *rest))
     check_record(record)
     return record

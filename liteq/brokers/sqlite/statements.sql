@@ -18,7 +18,7 @@ select t.id, t.task, cast(t.payload as blob), t.serializer, t.queue, t.priority,
   t.retries, t.acks_late, t.ignore_result, t.track_started, t.options,
   t.phase, t.token, t.lost, w.name, t.created, t.started, t.finished, t.keep_until,
   t.result, t.result_serializer, t.traceback, t.reported, t.woken_by,
-  t.waits, t.barrier, t.member_of, t.position, t.on_failure
+  t.waits, t.barrier, t.member_of, t.position, t.on_failure, t.seq
 from task t left join worker w on w.id = t.worker
 
 -- fragment: entry
@@ -424,7 +424,7 @@ where t.phase {{phases}}
   and (:queue is null or t.queue = :queue)
   and (:worker is null or w.name = :worker)
   and (:since is null or t.created >= :since)
-  and (:beyond is null or t.seq {{after}} (select seq from task where id = :beyond))
+  and (:beyond is null or t.seq {{after}} :beyond)
   and (:text is null or instr(t.id, :text) or instr(t.task, :text)
     or instr(t.traceback, :text) or instr(cast(t.payload as blob), cast(:text as blob)))
   and (:headers is null or json_valid(t.options)

@@ -122,9 +122,17 @@ class Tools(Harness):
             search, last = Search(newest=newest), None
             while page := self.broker.listing(list(Phase), 70, search._replace(beyond=last)):
                 pages += [each.message.id for each in page]
-                last = pages[-1]
+                last = page[-1].seq
             assert pages == order
-            assert self.broker.listing(list(Phase), 9, search._replace(beyond="unknown")) == []
+        for newest in (False, True):  # also when the last task of the page is gone
+            last_one = self.record(names[-2])
+            following = names[-1] if newest is False else names[-3]
+            self.broker.cancel([names[-2]], 5000.0)
+            self.broker.forget([names[-2]])
+            search = Search(newest=newest, beyond=last_one.seq)
+            (found,) = self.broker.listing(list(Phase), 1, search)
+            assert found.message.id == following
+            del names[-2]
 
     def test_a_listing_can_be_limited_to_a_stamp(self) -> None:
         self.send("one", options='{"stamps": {"the trace": "x", "number": 1}}')
