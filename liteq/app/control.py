@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ..brokers.batches import id_batches
 from ..model.search import Search
 from ..result.app import App
 from ..states import Phase
 from .inspect import Inspect
 
 _UNFINISHED = [phase for phase in Phase if not phase.final]
-_BATCH = 1000  # tasks that are listed, and revoked, in one transaction: some 10 ms
 
 
 class Control:
@@ -101,12 +101,5 @@ class Control:
 
     def _revoke_all(self, terminate: bool, search: Search) -> list[str]:
         """Revoke the unfinished tasks that `search` looks for."""
-        seen: set[str] = set()  # running tasks stay in the listing
-        revoked: list[str] = []
-        while True:
-            found = self._app.broker.listing(_UNFINISHED, _BATCH + len(seen), search)
-            fresh = [each.message.id for each in found if each.message.id not in seen]
-            if not fresh:
-                return revoked
-            seen.update(fresh)
-            revoked += self.revoke(fresh, terminate=terminate)
+        batches = id_batches(self._app.broker, _UNFINISHED, search)
+        return [id for ids in batches for id in self.revoke(ids, terminate=terminate)]

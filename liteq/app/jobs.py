@@ -4,16 +4,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
+from ..brokers.batches import id_batches
 from ..model.job import Job, phases_of
 from ..model.message import Record
 from ..model.search import Search
 from ..result.app import App
-from ..serializers.preview import preview, preview_call, preview_error
+from ..serializers.preview import preview, preview_call
 from ..states import Phase
-from .why import why
+from .why import error_of, why
 
 Ids = list[str]  # in the class below, `list` is its method
-_BATCH = 1000  # tasks that are listed, and changed, in one transaction
+
+_UNFINISHED = [phase for phase in Phase if not phase.final]
+_FINISHED = [phase for phase in Phase if phase.final]
+_UNSUCCESSFUL = [phase for phase in _FINISHED if phase is not Phase.SUCCEEDED]
 
 
 class Filters(TypedDict, total=False):
@@ -75,17 +79,16 @@ class Jobs:
         **filters: Unpack[Filters],
     ) -> Ids:
         """Revoke jobs that have not ended, as `app.control.revoke` does; return their ids."""
-        found = self._wanted(ids, filters, [phase for phase in Phase if not phase.final])
-        keep = self._app.conf.result_expires or None
-        cancel = self._app.broker.cancel
-        return [id for batch in found for id in cancel(batch, keep, terminate=terminate)]
+        found = self._wanted(ids, filters, _UNFINISHED)
+        revoke = self._app.control.revoke
+        return [id for batch in found for id in revoke(batch, terminate=terminate)]
 
     def delete(self, ids: Iterable[str] | None = None, **filters: Unpack[Filters]) -> int:
         """Delete jobs that have ended, with their results; return how many.
 
         One whose result another task still needs stays.
         """
-        found = self._wanted(ids, filters, [phase for phase in Phase if phase.final])
+        found = self._wanted(ids, filters, _FINISHED)
         return sum(self._app.broker.forget(batch) for batch in found)
 
     def _known(self, id: str) -> Job:
@@ -105,23 +108,16 @@ class Jobs:
     def _wanted(
         self, ids: Iterable[str] | None, filters: Filters, phases: Sequence[Phase]
     ) -> Iterable[Ids]:
-        """Yield the ids of jobs in `phases`, in batches: those of `ids`, or all that fit.
+        """Return the ids of jobs in `phases`, in batches: those of `ids`, or all that fit.
 
         Raises TypeError when neither is given: then all would be meant.
         """
         if (ids is None) == (not filters):
             raise TypeError("give either the ids of jobs, or what they have in common: state=...")
         if ids is not None:
-            yield [ids] if isinstance(ids, str) else [*ids]
-            return
+            return [[ids] if isinstance(ids, str) else [*ids]]
         wanted = [phase for phase in phases_of(filters.get("state")) if phase in phases]
-        search, listing = _search(filters), self._app.broker.listing
-        # All of a batch is listed before any of it is changed; the next one begins behind it.
-        found = listing(wanted, _BATCH, search)
-        while found:
-            following = listing(wanted, _BATCH, search._replace(beyond=found[-1].seq))
-            yield [record.message.id for record in found]
-            found = following
+        return id_batches(self._app.broker, wanted, _search(filters))
 
 
 def job_of(record: Record) -> Job:
@@ -153,11 +149,7 @@ def job_of(record: Record) -> Job:
 def _error(record: Record) -> str | None:
     if not record.phase.final or record.phase is Phase.SUCCEEDED:
         return None
-    last = (record.traceback or "").rstrip().rpartition("\n")[2]
-    return preview_error(record.result, record.result_serializer) or last or None
-
-
-_UNSUCCESSFUL = [phase for phase in Phase if phase.final and phase is not Phase.SUCCEEDED]
+    return error_of(record)
 
 
 def _search(filters: Filters) -> Search:

@@ -9,6 +9,7 @@ from ..model.message import Attempt, Record
 from ..result.app import App
 from ..serializers.preview import preview_error
 from ..states import Phase
+from ..support.printable import last_line
 
 
 def why(app: App, id: str) -> str:
@@ -57,9 +58,14 @@ def _unclaimed(record: Record, workers: Iterable[WorkerInfo]) -> str:
     return f"it waits in the queue {queue!r} for a free slot of {', '.join(able)}"
 
 
+def error_of(record: Record) -> str | None:
+    """Return the error of a task that has failed; None if none is stored."""
+    error = preview_error(record.result, record.result_serializer)
+    return error or last_line(record.traceback) or None
+
+
 def _failed(record: Record) -> str:
-    last = (record.traceback or "").rstrip().rpartition("\n")[2]
-    error = preview_error(record.result, record.result_serializer) or last
+    error = error_of(record)
     what = "it was set aside" if record.phase is Phase.DEAD else "it failed"
     return f"{what}: {error}" if error else what
 
@@ -71,7 +77,7 @@ def _earlier(attempts: Iterable[Attempt]) -> str:
         return ""
     last = ended[-1]
     words = {"retry": "was to be retried", "lost": "lost its process", "requeued": "was given back"}
-    error = (last.error or "").rstrip().rpartition("\n")[2]
+    error = last_line(last.error)
     times = "once before" if len(ended) == 1 else f"{len(ended)} times before"
     reason = f" ({error})" if error else ""
     return f"; it was started {times}: the last attempt {words[last.outcome]}{reason}"

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..states import Phase
+from ..support.printable import counted
 from .base import QueueCount, WorkerInfo
 from .stored import parse_info
 
@@ -36,8 +37,8 @@ def unserved_queues(counts: Iterable[QueueCount], workers: Iterable[WorkerInfo])
 
 def nobody_serves(queue: str, tasks: int) -> str:
     """Return the words for a queue of `unserved_queues`."""
-    wait = "1 task waits" if tasks == 1 else f"{tasks} tasks wait"
-    return f"no worker serves queue {queue!r}, in which {wait}"
+    wait = "waits" if tasks == 1 else "wait"
+    return f"no worker serves queue {queue!r}, in which {counted(tasks, 'task')} {wait}"
 
 
 def one_with(workers: Iterable[WorkerInfo], task: str, queue: str) -> WorkerInfo | None:

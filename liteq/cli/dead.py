@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from ..app import LiteQ
 from ..model.message import Attempt, Record
+from ..support.printable import counted, last_line
 from .apps import app_that_exists
 from .exits import FAILED, OK, missing, misused
 from .options import add_json, add_limit, add_optional_list
@@ -79,7 +80,7 @@ def _purge(app: LiteQ, args: Namespace) -> int:
     if args.json:
         say_json({"store": app.broker.url, "purged": purged})
     else:
-        say(f"purged {purged} dead {'task' if purged == 1 else 'tasks'}")
+        say(f"purged {counted(purged, 'dead task')}")
     return OK if args.all or purged == len(set(args.ids)) else FAILED
 
 
@@ -96,8 +97,8 @@ def _missing(app: LiteQ, ids: list[str]) -> int:
 
 
 def _view(record: Record) -> View:
-    last = (record.traceback or "").rstrip().rpartition("\n")[2]
-    return {**task_view(record), "reason": last, "traceback": record.traceback}
+    reason = last_line(record.traceback)
+    return {**task_view(record), "reason": reason, "traceback": record.traceback}
 
 
 def _attempt(attempt: Attempt) -> View:

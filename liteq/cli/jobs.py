@@ -12,6 +12,7 @@ from ..app import LiteQ
 from ..app.jobs import Filters
 from ..model.job import Job, phases_of
 from ..support.nearest import did_you_mean
+from ..support.printable import counted
 from .apps import app_that_exists
 from .exits import FAILED, OK, missing, misused
 from .options import add_json, add_limit, header, names
@@ -96,7 +97,7 @@ def _delete(app: LiteQ, args: Namespace) -> int:
     if args.json:
         say_json({"store": app.broker.url, "deleted": deleted})
     else:
-        say(f"deleted {deleted} {'job' if deleted == 1 else 'jobs'}")
+        say(f"deleted {counted(deleted, 'job')}")
     return OK if deleted else FAILED
 
 

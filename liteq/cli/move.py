@@ -15,6 +15,7 @@ from ..brokers.transfer import Left, Movable, Transfer
 from ..exceptions import ConfigurationError
 from ..sending.formats import result_serializer
 from ..serializers import get
+from ..support.printable import counted
 from ..worker.decide import policy_of
 from ..worker.rescue import rescue
 from .apps import app_of
@@ -154,4 +155,4 @@ def _complain_of_tasks(left: dict[str, str], source: Broker) -> None:
 
 
 def _tasks_stay(count: int) -> str:
-    return "1 task stays" if count == 1 else f"{count} tasks stay"
+    return f"{counted(count, 'task')} {'stays' if count == 1 else 'stay'}"

@@ -5,6 +5,7 @@ from argparse import ArgumentParser, Namespace
 
 from ..brokers.base import Broker
 from ..states import Phase
+from ..support.printable import counted
 from .apps import app_that_exists
 from .exits import FAILED, OK, USAGE
 from .options import add_json, names
@@ -35,7 +36,7 @@ def run(args: Namespace) -> int:
     if args.json:
         say_json({"store": broker.url, "queues": queues, "purged": purged})
     else:
-        say(f"purged {purged} {_tasks(purged)} from {_where(queues)}")
+        say(f"purged {counted(purged, 'task')} from {_where(queues)}")
     return OK
 
 
@@ -54,14 +55,10 @@ def _agreed(broker: Broker, queues: list[str] | None) -> bool:
         for queue, phase, count in broker.counts()
         if phase in (Phase.SCHEDULED, Phase.READY) and (queues is None or queue in queues)
     )
-    question = f"Drop {waiting} {_tasks(waiting)} of {_where(queues)} in {broker.url}? [yes/no] "
+    question = f"Drop {counted(waiting, 'task')} of {_where(queues)} in {broker.url}? [yes/no] "
     # On standard error, as with --json standard output is one document.
     print(escape(question), end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-
-def _tasks(count: int) -> str:
-    return "task" if count == 1 else "tasks"
 
 
 def _where(queues: list[str] | None) -> str:

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from ..app import LiteQ
 from ..exceptions import ConfigurationError
+from ..support.printable import counted
 from ..support.urls import safe_url
 from ..version import __version__
 from ..worker.stdout import logging_stdout
@@ -70,8 +71,7 @@ def run(args: Namespace) -> int:
         # cycles after every 700 took 5 % of the time. (Other pools run tasks in this process.)
         gc.set_threshold(20_000)
     if args.purge:
-        dropped = app.broker.purge(worker.queues)
-        logger.warning("dropped %s %s", dropped, "task" if dropped == 1 else "tasks")
+        logger.warning("dropped %s", counted(app.broker.purge(worker.queues), "task"))
     supervisor = worker.prepare()
     with pidfile(args.pidfile), stop_signals(supervisor) as stop:
         supervisor.start()

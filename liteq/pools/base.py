@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from ..exceptions import LiteqError
 from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome
+from ..support.printable import last_line
 
 SendState = Callable[[str, str, bytes, str], None]
 """A function that sends a state of the running task: its id, state, meta (encoded), serializer."""
@@ -73,7 +74,7 @@ class PoolBroken(LiteqError):
 
     def __init__(self, traceback: str) -> None:
         self.traceback = traceback
-        last = traceback.strip().rpartition("\n")[2] or "they exit without an error message"
+        last = last_line(traceback) or "they exit without an error message"
         super().__init__(f"child processes cannot start: {last}")
 
 

@@ -17,6 +17,7 @@ from ..execution.failure import chord_error, decode_failure, remote_error, with_
 from ..model.message import Record
 from ..serializers import Codecs
 from ..states import PENDING, Phase, public_state
+from ..support.printable import last_line
 from .blocking import assert_can_be_run
 from .embedded import EmbeddedWorkers
 
@@ -195,5 +196,5 @@ def _unstored_error(record: Record) -> BaseException:
     text = record.traceback or ""
     if not record.message.ignore_result and not text.startswith("Traceback "):
         return WorkerLostError(text or f"the worker of {record.message.task} died")
-    last = (text or "TaskError").rstrip().rpartition("\n")[2]
+    last = last_line(text or "TaskError")
     return with_traceback(remote_error(last.partition(":")[0], last), record.traceback)
