@@ -58,9 +58,11 @@ class OverwrittenQueues:
 
     def note(self, keys: Sequence[bytes], find: FindWrongKeys) -> None:
         """Note that `keys`, those of the ready tasks of some queues, were written over."""
+        self._known &= set(keys)  # one that was mended is logged if it happens again
         new = set(keys) - self._known
         if new:
             names = [text_of(key).partition(":ready:")[2] for key in new]
             replies = [reply for reply in find(names) if reply[0] in new]
-            _logger.error("%s: %s", self._url, describe(replies))
-        self._known = set(keys)
+            if replies:  # none if the keys were mended since, or the server did not say
+                _logger.error("%s: %s", self._url, describe(replies))
+            self._known.update(key for key, *_ in replies)
