@@ -42,12 +42,24 @@ _DAEMON = (
         "run it as a service, such as systemd's, or with `nohup liteq ... &`",
         refused=True,
     ),
-    Flag(("--uid",), "start it as that user, with `User=` of systemd or `su`", True, True),
-    Flag(("--gid",), "start it in that group, with `Group=` of systemd", True, True),
-    Flag(("--umask",), "set it before, with `UMask=` of systemd or `umask`", True, True),
-    Flag(("--executable",), "start it with that Python: `PYTHON -m liteq ...`", True, True),
+    Flag(
+        ("--uid",),
+        "start it as that user, with `User=` of systemd or `su`",
+        value=True,
+        refused=True,
+    ),
+    Flag(("--gid",), "start it in that group, with `Group=` of systemd", value=True, refused=True),
+    Flag(
+        ("--umask",), "set it before, with `UMask=` of systemd or `umask`", value=True, refused=True
+    ),
+    Flag(
+        ("--executable",),
+        "start it with that Python: `PYTHON -m liteq ...`",
+        value=True,
+        refused=True,
+    ),
 )
-_SCHEDULER = Flag(("--scheduler",), "there is one scheduler, in the store", True)
+_SCHEDULER = Flag(("--scheduler",), "every worker has the same scheduler", True)
 _SCHEDULE_FILE = Flag(
     ("-s", "--schedule", "--schedule-filename"), "the store has the schedule", True
 )
@@ -92,15 +104,17 @@ def add_celery_flags(parser: ArgumentParser, command: str) -> None:
     for flag in FLAGS.get(command, ()):
         parser.add_argument(
             *flag.names,
-            action=_Refused if flag.refused else _Ignored,
+            action=_Meaningless,
             nargs=None if flag.value else 0,
-            const=flag.why,
+            const=flag,
             default=SUPPRESS,
             help=SUPPRESS,
         )
 
 
-class _Ignored(Action):
+class _Meaningless(Action):
+    """An option that is refused, or accepted with a warning, as the flag `const` says."""
+
     def __call__(
         self,
         parser: ArgumentParser,
@@ -108,15 +122,6 @@ class _Ignored(Action):
         values: str | Sequence[Any] | None,
         option_string: str | None = None,
     ) -> None:
-        complain(f"warning: {option_string} has no meaning here: {self.const}")
-
-
-class _Refused(Action):
-    def __call__(
-        self,
-        parser: ArgumentParser,
-        namespace: Namespace,
-        values: str | Sequence[Any] | None,
-        option_string: str | None = None,
-    ) -> None:
-        parser.error(f"there is no {option_string}: {self.const}")
+        if self.const.refused:
+            parser.error(f"there is no {option_string}: {self.const.why}")
+        complain(f"warning: {option_string} has no meaning here: {self.const.why}")
