@@ -1,5 +1,6 @@
 """Signals of the system by name, and more that programs use of Celery's `celery.platforms`."""
 
+import errno
 import platform
 import signal as _signal
 import sys
@@ -94,8 +95,6 @@ def ignore_errno(
 
     `types`: the errors that may be ignored.
     """
-    import errno
-
     numbers = [getattr(errno, each) if isinstance(each, str) else each for each in errnos]
     try:
         yield

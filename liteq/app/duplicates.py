@@ -9,6 +9,10 @@ from .mainscript import describe_main
 
 Function = Callable[..., Any]
 
+_CURE = (
+    "Give one of them another name: @app.task(name=...). A decorator between it and @app.task "
+    "needs functools.wraps"
+)
 _DEEPEST = 3  # functions within functions that are compared: one may hold itself
 
 
@@ -40,12 +44,6 @@ def warn_of_replaced(old: Task[..., Any], new: Task[..., Any]) -> None:
             f"{_place(first)}. {_CURE}",
             stacklevel=4,
         )
-
-
-_CURE = (
-    "Give one of them another name: @app.task(name=...). A decorator between it and @app.task "
-    "needs functools.wraps"
-)
 
 
 def is_same(one: Function, other: Function, depth: int = _DEEPEST) -> bool:

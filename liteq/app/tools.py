@@ -1,4 +1,4 @@
-"""What an application offers to look at what is in its store, and to change it."""
+"""The tools of an application, which look at its store and change what is in it."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Tools:
-    """The tools of an application. Those that programs seldom use are imported on use."""
+    """The tools of an application. Those that few programs use are imported on use."""
 
     @property
     def schedules(self: App) -> "Timetable":

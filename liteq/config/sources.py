@@ -41,7 +41,7 @@ class Source:
         return origin, found
 
     def forget(self) -> None:
-        """Have it changed: what was read could not be used."""
+        """Forget what was read, so that the source counts as changed: it could not be used."""
         self._seen = []
 
     def changed(self) -> bool:

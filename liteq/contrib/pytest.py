@@ -40,37 +40,37 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def celery_config() -> Mapping[str, Any]:
-    """Return the settings of the application, when a project overrides this fixture."""
+    """Return the settings of the application; override it to have others."""
     return {}
 
 
 @pytest.fixture(scope="session")
 def celery_parameters() -> Mapping[str, Any]:
-    """Return the keywords that the application is made with, likewise."""
+    """Return the keywords that the application is made with; override it likewise."""
     return {}
 
 
 @pytest.fixture(scope="session")
 def celery_includes() -> Sequence[str]:
-    """Return the modules that the session's worker imports, likewise."""
+    """Return the modules that the session's worker imports; override it likewise."""
     return ()
 
 
 @pytest.fixture(scope="session")
 def celery_class_tasks() -> Sequence[type[Task[..., Any]]]:
-    """Return the classes of tasks that the session's application registers, likewise."""
+    """Return the classes of tasks that the session's application registers; override it."""
     return ()
 
 
 @pytest.fixture(scope="session")
 def celery_worker_pool() -> str:
-    """Return the pool of the workers, likewise."""
+    """Return the pool of the workers; override it likewise."""
     return "solo"
 
 
 @pytest.fixture(scope="session")
 def celery_worker_parameters() -> Mapping[str, Any]:
-    """Return the options of the workers, likewise; see `start_worker`."""
+    """Return the options of the workers, see `start_worker`; override it likewise."""
     return {}
 
 

@@ -71,8 +71,7 @@ def known_class(module: str, qualname: str) -> type[Exception] | None:
 
     Both names come from the store, so nothing may run for them: not `getattr`, by which a module
     may import others and an object runs its properties, nor `isinstance`, which asks an object for
-    its `__class__`. A SystemExit of a task must not end the
-    program that asks for the task's result.
+    its `__class__`. A SystemExit of a task must not end the program that asks for its result.
     """
     found: Any = sys.modules.get(module)
     for name in qualname.split("."):

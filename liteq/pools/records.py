@@ -90,7 +90,7 @@ def _plain(record: logging.LogRecord) -> tuple[Any, ...]:
     if traceback is None and record.exc_info:
         traceback = logging.Formatter().formatException(record.exc_info)
     return (
-        _addressee(record.name),
+        _logger_for(record.name),
         record.levelno,
         record.getMessage()[:_LONGEST],
         traceback and traceback[-_LONGEST:],
@@ -103,8 +103,11 @@ def _plain(record: logging.LogRecord) -> tuple[Any, ...]:
     )
 
 
-def _addressee(name: str) -> str:
-    """Return the logger that is to handle the record: the root if others have done so here."""
+def _logger_for(name: str) -> str:
+    """Return the name of the logger that is to handle a record of the logger `name`.
+
+    The root logger, if one below it has handlers in this child: these have handled it already.
+    """
     logger: logging.Logger | None = logging.getLogger(name)
     while logger is not None and logger is not logging.root:
         if logger.handlers:

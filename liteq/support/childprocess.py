@@ -1,4 +1,4 @@
-"""Tell whether this process is a child of a worker, where no worker may start or be waited for.
+"""Child processes of workers: whether this is one, and what it imports before it runs tasks.
 
 A child imports the modules of the program. One of them may start an embedded worker when it is
 imported, as web modules do. If that worked in a child too, its children would import the module

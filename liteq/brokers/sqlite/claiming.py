@@ -20,7 +20,7 @@ from .statements import SQL, claim_sql
 from .workflows import propagate_ends
 
 MOST = 500
-"""Tasks that one transaction sets aside: it holds the write lock for some 70 ms by that."""
+"""Tasks that one transaction sets aside, for which it holds the write lock for some 70 ms."""
 
 _woken_by = attrgetter("woken_by")
 
