@@ -40,11 +40,13 @@ from ..task import Task
 from . import django
 from .discovery import Discovery, Packages, import_named
 from .duplicates import keeps
+from .factory import task_class, task_of
 from .keywords import checked
 from .mainscript import NAME as SCRIPT
 from .mainscript import only_definitions
+from .options import apply_settings, check_attributes
 from .reference import calling_module, refer_to
-from .registry import Registry, apply_settings, check_attributes, task_class, task_of
+from .registry import Registry
 from .sender import Sender
 from .store import backend_of, broker_of, fix_store, warn_of_other_results
 from .tools import Tools

@@ -1,5 +1,6 @@
 """The application: its settings, its tasks, its store."""
 
+import inspect
 import sys
 import types
 import warnings
@@ -11,7 +12,8 @@ from typing import Any
 import pytest
 
 from liteq import Celery, LiteQ, Task
-from liteq.app.registry import OPTIONS
+from liteq.app.keywords import KEYWORDS
+from liteq.app.options import OPTIONS
 from liteq.brokers import connect
 from liteq.exceptions import ImproperlyConfigured, InvalidTaskError, NotRegistered, PayloadTooLarge
 from liteq.testing import ManualClock, MemoryBroker, drain
@@ -208,6 +210,12 @@ def test_a_value_that_cannot_be_compared_is_no_error(settings: types.ModuleType)
     settings.task_default_queue = "other"  # type: ignore[attr-defined]
 
     assert app.conf.task_default_queue == "other"
+
+
+def test_the_keywords_of_the_app_are_those_that_are_checked() -> None:
+    parameters = inspect.signature(LiteQ).parameters.values()
+
+    assert {each.name for each in parameters if each.kind is not each.VAR_KEYWORD} == {*KEYWORDS}
 
 
 @pytest.mark.parametrize(
