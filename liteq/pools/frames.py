@@ -2,7 +2,8 @@
 
 The values are plain tuples of numbers, text and bytes, written by `marshal`: both ends are the
 same interpreter, it is twice as fast as pickle, and it cannot run code. A frame that was cut short
-by the exit of its sender is never delivered. What comes from children is checked, see `declared`.
+by the exit of its sender is never delivered. What comes from children is checked first, see
+`marshalling`.
 """
 
 import marshal
@@ -64,14 +65,14 @@ class Channel:
     """The supervisor's end of a child's stream, which never blocks."""
 
     def __init__(self, sock: socket.socket) -> None:
-        from . import declared  # it takes 2 ms, and only the supervisor needs it
+        from . import marshalling  # it takes 2 ms, and only the supervisor needs it
 
         sock.setblocking(False)
         self.socket = sock
         _channels.add(self)
         self.eof: bool = False
         self.broken: bool = False  # it has sent what is no frame, or what no child of ours sends
-        self._reader = FrameReader(declared.loads)
+        self._reader = FrameReader(marshalling.loads)
         self._unsent = bytearray()
 
     def send(self, value: Any) -> bool:

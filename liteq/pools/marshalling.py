@@ -1,4 +1,4 @@
-"""A check of marshal data before it is decoded: it holds all the values that it declares.
+"""The decoding of marshal data from child processes, once it is checked to hold what it declares.
 
 `marshal` allocates a tuple or list as large as five bytes declare it, up to 16 GB, before it reads
 the first value of it. A task can write to the stream of its process; so what children send is
