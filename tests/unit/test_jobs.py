@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from liteq import LiteQ
+from liteq.brokers import batches
+from liteq.brokers.base import Claim
 from liteq.brokers.memory import MemoryBroker
 from liteq.model.job import Job
 from liteq.testing import ManualClock, drain
@@ -166,3 +168,14 @@ def test_why_says_what_a_job_waits_for_or_how_it_ended(app: LiteQ, clock: Manual
     assert why(last.parent.id) == "it failed: ValueError('no')"
     assert why(last.id) == f"the task {last.parent.id}, which it depends on, failed"
     assert why("unknown") == "memory:// knows no task unknown: never sent there, or deleted since"
+
+
+def test_many_are_changed_in_batches(app: LiteQ, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "_BATCH", 2)
+    sent = [send(app, "add", n) for n in range(5)]
+    app.broker.claim(Claim(app.broker.register("w", "{}"), ("celery",), 3))
+
+    assert app.control.revoke_by_name("add") == sent  # those that run stay in the listing
+    sent += [send(app, "add", n) for n in range(5)]
+    assert app.jobs.cancel(task="add") == sent[:3] + sent[5:]
+    assert app.jobs.delete(state="cancelled") == 7
