@@ -15,7 +15,7 @@ from liteq.brokers.owners import this_process
 from liteq.brokers.sqlite import SqliteBroker
 from liteq.states import Phase
 from tests.e2e.project import TASKS, Program, Project, wait_for
-from tests.servers import RedisServer, needs_redis, running_server
+from tests.servers import RedisServer, needs_redis
 
 # Written into each field in turn.
 GARBAGE: list[Any] = [
@@ -212,13 +212,6 @@ def test_a_row_of_a_schedule_or_a_listener_costs_nothing_else(file: Host) -> Non
 # Redis
 
 P = "{liteq}:"
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[RedisServer]:
-    (tmp_path / "redis").mkdir()
-    with running_server(tmp_path / "redis") as server:
-        yield server
 
 
 @pytest.fixture

@@ -1,26 +1,16 @@
 """The storm on a Redis server, which is killed and restarted as well."""
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.faults.test_storm import TASKS, Storm, survive
-from tests.servers import RedisServer, needs_redis, running_server
+from tests.servers import RedisServer, needs_redis
 
 pytestmark = [needs_redis, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
 
 FILE = "sqlite:///project.db"
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[RedisServer]:
-    """Yield a server that keeps all that it has acknowledged."""
-    folder = tmp_path / "redis"
-    folder.mkdir()
-    with running_server(folder, "--appendonly", "yes", "--appendfsync", "always") as server:
-        yield server
 
 
 class RedisStorm(Storm):

@@ -12,18 +12,11 @@ from liteq import LiteQ
 from liteq.exceptions import BrokerError
 from liteq.states import Phase
 from tests.e2e.project import TASKS, Program, Project, wait_for
-from tests.servers import RedisServer, needs_redis, running_server
+from tests.servers import RedisServer, needs_redis
 
 pytestmark = [needs_redis, pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")]
 
 P = "{liteq}:"
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[RedisServer]:
-    (tmp_path / "redis").mkdir()
-    with running_server(tmp_path / "redis") as server:
-        yield server
 
 
 @pytest.fixture
