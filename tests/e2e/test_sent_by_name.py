@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +64,10 @@ def shop(tmp_path: Path) -> Project:
 
 
 @pytest.fixture
-def web(shop: Project) -> LiteQ:
-    """Return the app of a program that knows the tasks only by their names."""
-    return LiteQ("web", broker=f"sqlite:///{shop.folder}/project.db")
+def web(shop: Project) -> Iterator[LiteQ]:
+    """Yield the app of a program that knows the tasks only by their names."""
+    with LiteQ("web", broker=f"sqlite:///{shop.folder}/project.db") as app:
+        yield app
 
 
 def by_app(web: LiteQ, name: str, *args: Any) -> AsyncResult[Any]:
