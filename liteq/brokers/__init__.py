@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from ..exceptions import ImproperlyConfigured
 from ..support.clock import Clock, system_clock
 from ..support.nearest import nearest
-from ..support.plugins import entry_point_names, load, load_entry_point
+from ..support.plugins import load, load_entry_point
 from ..support.urls import safe_url
 from .base import Broker
 
@@ -48,12 +48,6 @@ def connect(
     if secret_key is not None:
         broker.sign(secret_key)
     return broker
-
-
-def serves(url: str) -> bool:
-    """Return whether there is a broker for the scheme of `url`."""
-    scheme = urlsplit(url).scheme
-    return scheme in BROKERS or scheme in entry_point_names(_GROUP)
 
 
 def chosen_url(url: str | None) -> str:
