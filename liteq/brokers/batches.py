@@ -11,9 +11,6 @@ _BATCH = 1000  # tasks that are listed, and changed, in one transaction: some 10
 
 def id_batches(broker: Broker, phases: Sequence[Phase], search: Search) -> Iterator[list[str]]:
     """Yield the ids of the tasks in `phases` that `search` looks for, in batches, in its order."""
-    found = broker.listing(phases, _BATCH, search)
-    while found:
-        # Listed before the caller changes this batch: what it deletes, nothing is listed beyond.
-        following = broker.listing(phases, _BATCH, search._replace(beyond=found[-1].message.id))
+    while found := broker.listing(phases, _BATCH, search):
         yield [record.message.id for record in found]
-        found = following
+        search = search._replace(beyond=found[-1].seq)
