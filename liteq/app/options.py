@@ -52,7 +52,7 @@ PYDANTIC = ("strict", "context", "dump_kwargs")
 """Options `pydantic_...`, without this prefix."""
 
 # What `@app.task` takes beside OPTIONS is no attribute of tasks.
-_NAMES = (*OPTIONS, "bind", "base", "pydantic", *(f"pydantic_{each}" for each in PYDANTIC))
+NAMES = (*OPTIONS, "bind", "base", "pydantic", *(f"pydantic_{each}" for each in PYDANTIC))
 _QUEUES_ONLY = "liteq has queues only: set `queue`"
 _NO_PARTS = "the worker cannot be assembled from other parts"
 _MEANINGLESS = {
@@ -102,7 +102,7 @@ def check_attributes(task: Task[..., Any]) -> None:
     _make_tuples(task)
     for kind in type(task).__mro__:
         for name, value in vars(kind).items() if kind not in _BASES else ():
-            if near := _near(name, value):
+            if near := nearest_option(name, value):
                 where = f"task {task.name}" if kind is type(task) else kind.__qualname__
                 warnings.warn(
                     f"{where}: {name!r} is no option of liteq, and only an attribute of the task; "
@@ -138,14 +138,14 @@ def _exceptions(task: Task[..., Any], option: str) -> tuple[type[BaseException],
     return tuple(found)
 
 
-def _near(name: str, value: Any) -> str | None:
+def nearest_option(name: str, value: Any) -> str | None:
     """Return the option that an attribute of this name may mean; a function can only be a hook."""
     if name.startswith("_") or name in _MEANINGLESS or hasattr(Task, name):
         return None
     if isinstance(value, property):
         return None
     is_function = callable(value) and not isinstance(value, type)
-    return _nearest_of(HOOKS if is_function else _NAMES, name)
+    return _nearest_of(HOOKS if is_function else NAMES, name)
 
 
 @cache

@@ -57,12 +57,37 @@ _WORKER = (
 )
 _NO_BROKER = "there are no connections and messages of a broker: liteq keeps tasks in its own store"
 
+_CONTROL = (
+    "workers take no commands: what they do is in their options, and `liteq revoke`, `liteq "
+    "schedule pause` and signals such as SIGTERM change the rest"
+)
+
 MISSING: dict[str, str] = {
+    "celery.Celery.amqp": _NO_BROKER,
+    "celery.Celery.broker_connection": _NO_BROKER,
+    "celery.Celery.connection": _NO_BROKER,
+    "celery.Celery.connection_for_read": _NO_BROKER,
+    "celery.Celery.connection_for_write": _NO_BROKER,
+    "celery.Celery.connection_or_acquire": _NO_BROKER,
+    "celery.Celery.events": _EVENTS,
+    "celery.Celery.loader": "app.config_from_object, include and autodiscover_tasks say it all",
+    "celery.Celery.log": "worker_log_format and the signals setup_logging, after_setup_logger",
+    "celery.Celery.pool": _NO_BROKER,
+    "celery.Celery.producer_or_acquire": _NO_BROKER,
+    "celery.Celery.producer_pool": _NO_BROKER,
+    "celery.Celery.select_queues": "the option -Q of `liteq worker` selects queues",
+    "celery.Celery.setup_security": "the setting secret_key signs what is stored on a server",
+    "celery.Celery.steps": _WORKER,
+    "celery.Celery.user_options": "the command line has no options of programs",
+    "celery.Task.send_event": _EVENTS,
     "celery.app.amqp": _NO_BROKER,
     "celery.app.annotations": "the setting task_annotations takes a dict, or a list of them",
     "celery.app.autoretry": "the options autoretry_for and retry_backoff of a task do it",
     "celery.app.backends": "results are kept in the broker's own store",
     "celery.app.builtins": "tasks such as celery.accumulate are part of liteq.canvas",
+    # of these classes, what they lack
+    "celery.app.control.Control": _CONTROL,
+    "celery.app.control.Inspect": "no worker is asked: `liteq inspect` has what the store knows",
     "celery.app.defaults": "the table of settings is SETTINGS of liteq.config",
     "celery.app.events": _EVENTS,
     "celery.app.log": (
@@ -91,6 +116,14 @@ MISSING: dict[str, str] = {
     "celery.task": "Celery 5 has no such module either: use app.task, shared_task or celery.Task",
     "celery.utils.dispatch": "signals are made with Signal of liteq.signals",
     "celery.worker": _WORKER,
+    "django_celery_beat": (
+        "schedules are kept in the store, and not in the database: app.schedules and `liteq "
+        "schedule` show and change them"
+    ),
+    "django_celery_results": (
+        "results are kept in the broker's own store: AsyncResult and `liteq jobs` read them"
+    ),
+    "djcelery": "Celery 4 had no such package any more: liteq sets Django up by itself",
     "kombu.Connection": _NO_BROKER,
     "kombu.Consumer": _NO_BROKER,
     "kombu.Producer": _NO_BROKER,
@@ -105,10 +138,35 @@ MISSING: dict[str, str] = {
 """What has no counterpart, with the reason and what to use instead; also for all below it."""
 
 
+DIFFERENT: dict[str, str] = {
+    "celery.signals.beat_embedded_init": (
+        "never sent: every worker has the scheduler: use `worker_init`"
+    ),
+    "celery.signals.heartbeat_sent": (
+        "never sent: workers write their beat to the store, and send no messages"
+    ),
+    "celery.signals.task_internal_error": (
+        "never sent: an error of liteq in a task's process is a failure of that task"
+    ),
+    "celery.signals.user_preload_options": (
+        "never sent: the command line has no user-defined options"
+    ),
+    "celery.signals.worker_process_shutdown": (
+        "never sent: child processes are killed without further notice, so that none can delay the "
+        "end"
+    ),
+}
+"""What is served and does something else, or nothing, by its name in Celery."""
+
+
 def why_missing(name: str) -> str:
     """Return the error text for `name`, a module of Celery's or a name in one."""
+    return f"liteq serves no {name}: {reason_for(name)}"
+
+
+def reason_for(name: str) -> str:
+    """Return the reason why `name` is missing: its own, or that of what it is in."""
     at = name
     while at and at not in MISSING:
         at = at.rpartition(".")[0]
-    reason = MISSING.get(at, "docs/coming-from-celery.md has the table of what went where")
-    return f"liteq serves no {name}: {reason}"
+    return MISSING.get(at, "docs/coming-from-celery.md has the table of what went where")

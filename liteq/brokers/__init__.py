@@ -50,6 +50,12 @@ def connect(
     return broker
 
 
+def serves(url: str) -> bool:
+    """Return whether there is a broker for the scheme of `url`."""
+    scheme = urlsplit(url).scheme
+    return scheme in BROKERS or scheme in entry_point_names(_GROUP)
+
+
 def chosen_url(url: str | None) -> str:
     """Return `url`, else LITEQ_BROKER_URL, else the URL that means an application's own file."""
     return url or os.environ.get("LITEQ_BROKER_URL") or DEFAULT_URL

@@ -1,7 +1,7 @@
 """The command line: one file for each command.
 
-To add one: a module beside this file with `configure` and `run`, its line in `COMMANDS`,
-and a heading in docs/reference/cli.md (a test compares).
+To add one: a module beside this file with `configure` and `run` (`check_celery` for
+`check-celery`), its line in `COMMANDS`, and a heading in docs/reference/cli.md (a test compares).
 """
 
 import os
@@ -38,6 +38,7 @@ COMMANDS = {
     "doctor": "look for what is wrong with the store, and repair it",
     "backup": "copy the store to a file while it is in use",
     "move": "move everything from one store to another",
+    "check-celery": "tell what of a project that was written for Celery works with liteq",
 }
 
 
@@ -163,5 +164,5 @@ def _unknown(argument: str, parser: ArgumentParser) -> str:
 
 
 def _module(name: str) -> Command:
-    module: Command = import_module(f".{name}", __package__)
+    module: Command = import_module(f".{name.replace('-', '_')}", __package__)
     return module

@@ -17,6 +17,7 @@ ELSEWHERE: dict[str, str] = {
     "control": "the store does what workers are told in Celery: `liteq revoke [--terminate]`, "
     "`liteq schedule pause`; a worker's queues, slots and time limits are its options",
     "events": "there is no stream of events: see `liteq status` and `liteq inspect active`",
+    "flower": "Flower reads events, and there are none: see `liteq status`, `jobs` and `graph`",
     "list": "there are no exchanges and bindings: `liteq status` shows the queues",
     "logtool": "see the log with any tool for text",
     "migrate": "that is `liteq move --from URL --to URL`",
@@ -104,7 +105,7 @@ def add_celery_flags(parser: ArgumentParser, command: str) -> None:
     for flag in FLAGS.get(command, ()):
         parser.add_argument(
             *flag.names,
-            action=_Meaningless,
+            action=Meaningless,
             nargs=None if flag.value else 0,
             const=flag,
             default=SUPPRESS,
@@ -112,7 +113,7 @@ def add_celery_flags(parser: ArgumentParser, command: str) -> None:
         )
 
 
-class _Meaningless(Action):
+class Meaningless(Action):
     """An option that is refused, or accepted with a warning, as the flag `const` says."""
 
     def __call__(

@@ -4,6 +4,8 @@ To add one: a file beside this one, and its line in `POOLS`. Third parties use t
 group `liteq.pools`.
 """
 
+from collections.abc import Callable
+
 from ..exceptions import ImproperlyConfigured
 from ..support.nearest import did_you_mean
 from ..support.plugins import load, load_entry_point
@@ -19,6 +21,7 @@ __all__ = [
     "Running",
     "Slot",
     "make_pool",
+    "pool_class",
 ]
 
 POOLS = {
@@ -31,9 +34,15 @@ POOLS = {
 
 def make_pool(name: str, size: int, spec: RunnerSpec) -> Pool:
     """Return a new pool `name` with `size` slots. Raises ImproperlyConfigured for another name."""
+    pool: Pool = pool_class(name)(size, spec)
+    return pool
+
+
+def pool_class(name: str) -> Callable[[int, RunnerSpec], Pool]:
+    """Return the class of the pool `name`. Raises ImproperlyConfigured when there is none."""
     found = load(POOLS[name]) if name in POOLS else load_entry_point("liteq.pools", name)
     if found is None:
         hint = did_you_mean(name, POOLS)
         raise ImproperlyConfigured(f"no pool {name!r}: known are {', '.join(POOLS)}{hint}")
-    pool: Pool = found(size, spec)
-    return pool
+    made: Callable[[int, RunnerSpec], Pool] = found
+    return made

@@ -52,7 +52,7 @@ _OF_THE_MESSAGE = (
     "task_id",
 )
 # Accepted because Celery has them, without effect: liteq has no exchanges and connections.
-_MEANINGLESS = (
+MEANINGLESS = (
     "add_to_parent",
     "compression",
     "connection",
@@ -65,7 +65,7 @@ _MEANINGLESS = (
 # Signatures that run after the task: they become messages of their own.
 LINKS = ("link", "link_error")
 
-KNOWN = frozenset((*STORED, *_OF_THE_MESSAGE, *_MEANINGLESS, *LINKS))
+KNOWN = frozenset((*STORED, *_OF_THE_MESSAGE, *MEANINGLESS, *LINKS))
 
 
 def _set_as_list(value: Any) -> list[Any]:

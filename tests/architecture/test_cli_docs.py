@@ -55,7 +55,7 @@ def test_every_command_has_its_heading_and_every_heading_its_command() -> None:
 
 
 def test_the_table_of_commands_says_what_their_help_says() -> None:
-    rows = re.findall(r"^\| \[`(\w+)`\]\(#liteq-\w+\) \| (.+) \|$", PAGE, re.MULTILINE)
+    rows = re.findall(r"^\| \[`([\w-]+)`\]\(#liteq-[\w-]+\) \| (.+) \|$", PAGE, re.MULTILINE)
 
     assert dict(rows) == COMMANDS
 

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from liteq import signals
+from liteq.as_celery.counterparts import DIFFERENT
 from liteq.signals import Signal
 from tests.architecture.source import PACKAGE, ROOT
 
@@ -29,3 +30,13 @@ def test_a_signal_is_sent_if_the_reference_says_so(name: str) -> None:
     sent = re.search(rf"\b{name}\.send\(", CODE) is not None
 
     assert sent == (name in listed(SENT))
+
+
+def test_check_celery_gives_the_reasons_of_the_reference() -> None:
+    reasons = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|$", NEVER, re.MULTILINE))
+
+    assert {
+        name.removeprefix("celery.signals."): why.removeprefix("never sent: ")
+        for name, why in DIFFERENT.items()
+        if name.startswith("celery.signals.")
+    } == reasons
