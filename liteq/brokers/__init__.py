@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from ..exceptions import ImproperlyConfigured
 from ..support.clock import Clock, system_clock
 from ..support.nearest import nearest
-from ..support.plugins import load, load_entry_point
+from ..support.plugins import entry_point_names, load, load_entry_point
 from ..support.urls import safe_url
 from .base import Broker
 
