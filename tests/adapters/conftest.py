@@ -10,17 +10,17 @@ if TYPE_CHECKING:  # it needs the package redis, as the tests do that use these
 
 
 @pytest.fixture
-def store(redis_store: str) -> Iterator["Store"]:
+def signed(redis_store: str) -> Iterator["Store"]:
     from tests.adapters.signed_store import Store
 
-    store = Store(redis_store)
-    yield store
-    store.broker.close()
+    signed = Store(redis_store)
+    yield signed
+    signed.broker.close()
 
 
 @pytest.fixture
-def other(store: "Store") -> Iterator["Store"]:
+def other_signed(signed: "Store") -> Iterator["Store"]:
     """Another store on the same server, with the same key."""
-    other = type(store)(store.broker.address + "?name=other")
+    other = type(signed)(signed.broker.address + "?name=other")
     yield other
     other.broker.close()

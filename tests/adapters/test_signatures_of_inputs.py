@@ -13,12 +13,12 @@ from tests.adapters.signed_store import Store, message
 
 
 @pytest.fixture
-def chain(store: Store) -> Store:
+def chain(signed: Store) -> Store:
     """The task `second` is ready, and takes the result of `first`; `other` has run as well."""
-    store.run("other")
-    store.chain("first", "second")
-    store.settle(*store.claim())
-    return store
+    signed.run("other")
+    signed.chain("first", "second")
+    signed.settle(*signed.claim())
+    return signed
 
 
 def test_a_task_takes_what_the_task_before_it_returned(chain: Store) -> None:
@@ -55,63 +55,63 @@ def test_a_result_that_was_removed_is_not_taken_for_none(chain: Store) -> None:
     assert chain.refuses("second", "the result of first is missing")
 
 
-def test_a_task_that_stores_no_result_hands_on_none(store: Store) -> None:
-    store.chain("first", "second")
-    store.settle(*store.claim(), result=None, serializer=None)
+def test_a_task_that_stores_no_result_hands_on_none(signed: Store) -> None:
+    signed.chain("first", "second")
+    signed.settle(*signed.claim(), result=None, serializer=None)
 
-    (second,) = store.claim()
+    (second,) = signed.claim()
     assert second.inputs.result is None
-    assert store.record("first").result is None
+    assert signed.record("first").result is None
 
 
-def test_a_report_is_not_taken_for_the_result_of_the_task_before(store: Store) -> None:
-    store.chain("first", "second")
-    first = store.claim()
-    store.broker.report("first", "PROGRESS", b'"not yet"', "json")
-    report = store.peek("first", "result")
-    store.settle(*first)
-    store.plant("first", result=report)
+def test_a_report_is_not_taken_for_the_result_of_the_task_before(signed: Store) -> None:
+    signed.chain("first", "second")
+    first = signed.claim()
+    signed.broker.report("first", "PROGRESS", b'"not yet"', "json")
+    report = signed.peek("first", "result")
+    signed.settle(*first)
+    signed.plant("first", result=report)
 
-    assert store.refuses("second")
-
-
-def test_an_error_is_not_taken_for_the_result_of_the_task_before(store: Store) -> None:
-    store.chain("first", "second")
-    (first,) = store.claim()
-    store.settle(first, kind=Kind.RETRY, result=b'"an error"')
-    error = store.peek("first", "result")
-    store.settle(*store.claim())
-    store.plant("first", result=error)
-
-    assert store.refuses("second")
+    assert signed.refuses("second")
 
 
-def test_an_errback_takes_the_error_of_the_task_that_it_was_sent_with(store: Store) -> None:
+def test_an_error_is_not_taken_for_the_result_of_the_task_before(signed: Store) -> None:
+    signed.chain("first", "second")
+    (first,) = signed.claim()
+    signed.settle(first, kind=Kind.RETRY, result=b'"an error"')
+    error = signed.peek("first", "result")
+    signed.settle(*signed.claim())
+    signed.plant("first", result=error)
+
+    assert signed.refuses("second")
+
+
+def test_an_errback_takes_the_error_of_the_task_that_it_was_sent_with(signed: Store) -> None:
     places = (Place(followed=True), Place(waits="a", on_failure=1, takes=True))
     for prefix in ("", "other-"):
         ids = (f"{prefix}a", f"{prefix}errback")
         after = places[1]._replace(waits=ids[0])
         graph = Graph((message(ids[0]), message(ids[1])), (places[0], after))
-        store.broker.enqueue_graph(graph)
-    a, others = store.claim()
-    store.settle(a, kind=Kind.FAILED)
-    (errback,) = store.claim()
+        signed.broker.enqueue_graph(graph)
+    a, others = signed.claim()
+    signed.settle(a, kind=Kind.FAILED)
+    (errback,) = signed.claim()
     assert (errback.inputs.result, errback.inputs.message[0]) == (b'"a"', "a")
-    store.settle(others, kind=Kind.FAILED)
-    store.plant("other-errback", waits="a", woken_by="a")
+    signed.settle(others, kind=Kind.FAILED)
+    signed.plant("other-errback", waits="a", woken_by="a")
 
-    assert store.refuses("other-errback")
+    assert signed.refuses("other-errback")
 
 
 @pytest.fixture
-def chord(store: Store) -> Store:
+def chord(signed: Store) -> Store:
     """The task `body` is ready, and takes the results of `x` and `y`; `other` has run as well."""
-    store.chord("g", "x", "y")
-    store.settle(*store.claim())
-    (body,) = store.claim()
+    signed.chord("g", "x", "y")
+    signed.settle(*signed.claim())
+    (body,) = signed.claim()
     assert [each.result for each in body.inputs] == [b'"x"', b'"y"']
-    store.broker.release([body.receipt])
-    return store
+    signed.broker.release([body.receipt])
+    return signed
 
 
 def test_the_result_of_another_task_is_not_taken_for_that_of_a_member(chord: Store) -> None:
@@ -122,15 +122,15 @@ def test_the_result_of_another_task_is_not_taken_for_that_of_a_member(chord: Sto
 
 @pytest.mark.parametrize("group", [None, "h"])
 def test_a_task_that_is_no_member_of_a_group_cannot_be_made_one(
-    store: Store, group: str | None
+    signed: Store, group: str | None
 ) -> None:
-    store.run("alone")
-    store.chord("h", "alien", body="another")
-    store.chord("g", "x", "y")
-    store.settle(*store.claim())
-    store.command("ZADD", "{liteq}:members:g", 0, "alien" if group else "alone")
+    signed.run("alone")
+    signed.chord("h", "alien", body="another")
+    signed.chord("g", "x", "y")
+    signed.settle(*signed.claim())
+    signed.command("ZADD", "{liteq}:members:g", 0, "alien" if group else "alone")
 
-    assert store.refuses("body", "no such place in the group")
+    assert signed.refuses("body", "no such place in the group")
 
 
 def test_members_cannot_change_places(chord: Store) -> None:
