@@ -61,7 +61,6 @@ def test_an_unknown_pool(project: Project) -> None:
     [
         (78, ("--logfile", "no/such/folder/x.log"), "No such file or directory"),
         (78, ("--pidfile", "no/such/folder/x.pid"), "No such file or directory"),
-        (2, ("-c", "-1"), "not a whole number from 1 on"),
         (65, ("-n", "a\nb"), "worker name"),
         (65, ("-Q", "a\x1bb"), "queue name"),
     ],
@@ -77,6 +76,12 @@ def test_an_unknown_level_is_refused_by_the_parser(project: Project) -> None:
 
     assert "choose one of DEBUG" in out
     assert "Traceback" not in out
+
+
+def test_a_number_of_slots_that_is_none_is_refused_by_the_parser(project: Project) -> None:
+    out = project.liteq("worker", "-A", "project", "-c", "-1", code=2)
+
+    assert "'-1' is not a whole number from 1 on" in out
 
 
 def test_an_unknown_broker(project: Project) -> None:

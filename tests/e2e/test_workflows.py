@@ -419,4 +419,5 @@ def test_a_workflow_is_shown_whichever_of_its_tasks_is_named(
 def test_an_unknown_workflow_is_an_error(folder: Path) -> None:
     project = Project(folder, TASKS % folder.as_posix())
 
+    project.python("from project import app; app.broker.counts()")  # a store without tasks
     assert "has no task nothing" in project.liteq("graph", "nothing", "-A", "project", code=1)

@@ -111,7 +111,7 @@ def test_five_schedulers_that_are_killed_for_minutes(project: Project, seed: int
 
 def lock(project: Project) -> sqlite3.Connection:
     """Keep the store locked, which is there already, until the connection is closed."""
-    project.liteq("status", "-A", "project", code=None)
+    project.python("from project import app; app.broker.counts()")
     db = sqlite3.connect(project.folder / "project.db", isolation_level=None)
     db.execute("begin immediate")
     return db
