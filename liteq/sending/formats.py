@@ -1,12 +1,11 @@
 """The serializers that the settings choose, and those that they accept."""
 
 from collections.abc import Iterable
-from functools import lru_cache
 
 from ..brokers.base import Broker, check_trust
 from ..config import Config
 from ..exceptions import ContentDisallowed, ImproperlyConfigured
-from ..serializers import Codecs, Serializer, get
+from ..serializers import Codecs, Serializer, get, usable
 
 Accept = tuple[str, ...] | None
 """`accept_content` or `result_accept_content`."""
@@ -72,20 +71,18 @@ def _codecs(accept: Accept, conf: Config, broker: Broker) -> Codecs:
 def _accepted(accept: Accept, conf: Config, broker: Broker) -> frozenset[str]:
     """Return the names in `accept`; for None, JSON and those that the settings encode with."""
     if accept is not None:
-        return _names(accept)
+        return frozenset(usable(accept))
     default = broker.default_serializer
-    return _names(("json", conf.task_serializer or default, conf.result_serializer or default))
-
-
-@lru_cache  # sending a task asks for them
-def _names(names: Iterable[str]) -> frozenset[str]:
-    """Return the names of the serializers that `names` are, or are the content types of."""
-    return frozenset(get(name).name for name in names)
+    encode = (conf.task_serializer or default, conf.result_serializer or default)
+    return frozenset(get(name).name for name in ("json", *encode))
 
 
 def _default(accept: Accept, default: str) -> str:
     """Return the broker's default serializer if it is accepted, else the first that is."""
-    return default if not accept or default in _names(accept) else accept[0]
+    if not accept:
+        return default
+    names = usable(accept)
+    return default if default in names else names[0]
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -5,14 +5,26 @@ theirs with `register_serializer`, packages by an entry point in the group `lite
 names a `Serializer`.
 """
 
+import warnings
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 from ..exceptions import ContentDisallowed, ImproperlyConfigured
+from ..support.childprocess import is_child
+from ..support.nearest import did_you_mean, nearest
 from ..support.plugins import entry_point_names, load, load_entry_point
 from .base import Serializer, guarded
 
-__all__ = ["SERIALIZERS", "Codecs", "Serializer", "get", "register_serializer", "unregister"]
+__all__ = [
+    "SERIALIZERS",
+    "Codecs",
+    "Serializer",
+    "get",
+    "register_serializer",
+    "unregister",
+    "usable",
+]
 
 SERIALIZERS = {
     "json": "liteq.serializers.json:SERIALIZER",
@@ -25,6 +37,7 @@ ALIASES = {  # content types, which `accept_content` may name as well
 }
 
 _GROUP = "liteq.serializers"  # of entry points
+_CURE = "add your own with liteq.serializers.register_serializer(name, dumps, loads)"
 
 _known: dict[str, Serializer] = {}
 
@@ -54,6 +67,33 @@ def get(name: str) -> Serializer:
         return found
 
 
+@lru_cache  # sending a task asks for them
+def usable(accept: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of those serializers in `accept` (`accept_content`) that are there.
+
+    Others, such as Celery's YAML and msgpack, are left out with a warning. Raises
+    ImproperlyConfigured for a name that looks misspelt, and when none is left.
+    """
+    found = []
+    missing = []
+    for name in accept:
+        try:
+            found.append(get(name).name)
+        except ImproperlyConfigured:
+            if nearest(name, _all_known()):
+                raise
+            missing.append(name)
+    if missing and not found:
+        get(missing[0])
+    if missing and not is_child():  # the worker has said it
+        warnings.warn(
+            f"accept_content names serializers that liteq does not have, {', '.join(missing)}: "
+            f"left out; {_CURE}",
+            stacklevel=3,
+        )
+    return tuple(found)
+
+
 def register_serializer(
     name: str,
     dumps: Callable[[Any], bytes],
@@ -71,12 +111,14 @@ def register_serializer(
     serializer = _known[name] = guarded(name, dumps, loads, trusted)
     if content_type is not None:
         ALIASES[content_type] = name
+    usable.cache_clear()
     return serializer
 
 
 def unregister(name: str) -> None:
     """Undo `register_serializer` for `name`; a built-in serializer is restored."""
     _known.pop(name, None)
+    usable.cache_clear()
 
 
 def _find(name: str) -> Serializer:
@@ -86,8 +128,10 @@ def _find(name: str) -> Serializer:
     plugin: Serializer | None = load_entry_point(_GROUP, name)
     if plugin is not None:
         return guarded(name, plugin.dumps, plugin.loads, plugin.trusted)
-    known = sorted({*SERIALIZERS, *_known, *entry_point_names(_GROUP)})
-    raise ImproperlyConfigured(
-        f"there is no serializer {name!r}; known are {', '.join(known)}."
-        " Add your own with liteq.serializers.register_serializer(name, dumps, loads)"
-    )
+    known = _all_known()
+    hint = did_you_mean(name, known, f"; known are {', '.join(known)}")
+    raise ImproperlyConfigured(f"there is no serializer {name!r}{hint}. {_CURE.capitalize()}")
+
+
+def _all_known() -> list[str]:
+    return sorted({*SERIALIZERS, *_known, *entry_point_names(_GROUP)})

@@ -1,6 +1,7 @@
 """Messages made of calls: the order in which options count, and calls that are refused."""
 
 import json
+import pickle
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -20,7 +21,7 @@ from liteq.exceptions import (
 )
 from liteq.model.message import Message
 from liteq.sending.options import KNOWN, Named, check_name, check_options
-from liteq.serializers import get
+from liteq.serializers import get, register_serializer, unregister
 from liteq.task import Task
 from liteq.testing import ManualClock, MemoryBroker, drain
 
@@ -335,6 +336,51 @@ def test_the_serializer_follows_what_is_accepted(
     assert record is not None
     assert (message.serializer, record.result_serializer) == (serializer, serializer)
     assert result.get(timeout=0) == 2
+
+
+def test_accepted_serializers_that_are_not_there_are_left_out_with_one_warning(
+    app: LiteQ, add: Task[..., Any]
+) -> None:
+    app.conf["accept_content"] = ["yaml", "application/x-msgpack", "json"]
+
+    with pytest.warns(
+        UserWarning, match=r"yaml, application/x-msgpack: left out.*register_"
+    ) as seen:
+        result = add.delay(2, 3)
+    add.delay(3, 4)  # without another warning
+    drain(app)
+
+    assert len(seen) == 1
+    assert (message_of(result).serializer, result.get(timeout=0)) == ("json", 2)
+
+
+def test_a_serializer_that_is_registered_later_is_accepted(
+    app: LiteQ, add: Task[..., Any], request: pytest.FixtureRequest
+) -> None:
+    app.conf["accept_content"] = ["late", "json"]
+    with pytest.warns(UserWarning, match="late: left out"):
+        add.delay(2, 3)
+    request.addfinalizer(lambda: unregister("late"))
+
+    register_serializer("late", pickle.dumps, pickle.loads)
+
+    assert message_of(add.apply_async((2, 3), serializer="late")).serializer == "late"
+
+
+def test_no_usable_serializer_among_the_accepted_is_an_error(
+    app: LiteQ, add: Task[..., Any]
+) -> None:
+    app.conf["accept_content"] = ["yaml"]
+
+    with pytest.raises(ImproperlyConfigured, match=r"no serializer 'yaml'.*register_serializer"):
+        add.delay(2, 3)
+
+
+def test_a_misspelt_accepted_serializer_is_an_error(app: LiteQ, add: Task[..., Any]) -> None:
+    app.conf["accept_content"] = ["jsn", "pickle"]
+
+    with pytest.raises(ImproperlyConfigured, match="no serializer 'jsn'; did you mean 'json'"):
+        add.delay(2, 3)
 
 
 def test_results_may_be_accepted_in_another_serializer_between_tasks_too(
