@@ -42,7 +42,6 @@ from .discovery import Discovery, Packages, import_named
 from .duplicates import keeps
 from .factory import task_class, task_of
 from .keywords import checked
-from .mainscript import NAME as SCRIPT
 from .mainscript import only_definitions
 from .options import apply_settings, check_attributes
 from .reference import calling_module, refer_to
@@ -50,6 +49,7 @@ from .registry import Registry
 from .sender import Sender
 from .store import backend_of, broker_of, fix_store, warn_of_other_results
 from .tools import Tools
+from .twice import in_script, other_selves, run_as
 
 # Some methods import what they use when they are called: with all of that at the top, `import
 # liteq` takes 30 ms instead of 22.
@@ -217,8 +217,9 @@ class LiteQ(Tools):
 
     def gen_task_name(self, name: str, module: str) -> str:
         """Return the name of a task that was given none; override it to use other names."""
-        in_script = module in ("__main__", SCRIPT)
-        return f"{(self.main or '__main__') if in_script else module}.{name}"
+        if in_script(module):
+            module = run_as(self) or self.main or "__main__"
+        return f"{module}.{name}"
 
     @property
     def tasks(self) -> Registry:
@@ -262,8 +263,17 @@ class LiteQ(Tools):
         import_named((*self.conf.imports, *self.conf.include))
         self._discovery.run()
         import_modules.send(sender=self)
+        if in_script(self.module):
+            self._take_tasks_of_other_selves()
         self.finalize()
         self._deferred.send_after_configure(complete=True)  # for handlers in those modules
+
+    def _take_tasks_of_other_selves(self) -> None:
+        for other in other_selves(self):
+            for name, task in other.tasks.items():
+                if name not in self._registry:
+                    self.register_task(task)
+            self.periodic_tasks = other.periodic_tasks | self.periodic_tasks
 
     # sending
 

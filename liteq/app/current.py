@@ -16,6 +16,10 @@ class Proxy:
     def __init__(self, find: Callable[[], Any]) -> None:
         object.__setattr__(self, "_get_current_object", find)
 
+    @property  # type: ignore[misc]  # object's may be set
+    def __class__(self) -> Any:  # so that it is an instance of what it stands for
+        return type(self._get_current_object())
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._get_current_object(), name)
 
@@ -29,8 +33,7 @@ class Proxy:
         return self._get_current_object()(*args, **kwargs)
 
     def __eq__(self, other: object) -> bool:
-        mine = self._get_current_object()
-        return bool(mine == (other._get_current_object() if isinstance(other, Proxy) else other))
+        return bool(self._get_current_object() == found(other))
 
     def __hash__(self) -> int:
         return hash(self._get_current_object())
@@ -46,6 +49,11 @@ class Proxy:
 
     def __repr__(self) -> str:
         return repr(self._get_current_object())
+
+
+def found(value: Any) -> Any:
+    """Return what `value` stands for, if it is a proxy, else `value`."""
+    return value._get_current_object() if type(value) is Proxy else value
 
 
 def app_or_default(app: LiteQ | None = None) -> LiteQ:

@@ -1,5 +1,6 @@
 """The search for the application that `-A` means."""
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -8,7 +9,11 @@ from importlib.util import find_spec
 from types import ModuleType
 
 from ..exceptions import ConfigurationError
+from ..result.app import default_app
 from .base import LiteQ
+from .current import Proxy, app_or_default, found
+
+logger: logging.Logger = logging.getLogger(__name__)
 
 _NAMES = ("app", "celery")
 _SUBMODULES = ("app", "celery", "tasks")
@@ -22,8 +27,9 @@ def find_app(reference: str, workdir: str | None = None) -> LiteQ:
     """Return the application of `module`, `package`, `module:name` or `module.name`.
 
     Looks for `app`, `celery` or the first `LiteQ` in the module, then in its submodules `app`,
-    `celery` and `tasks`. `workdir` (the working folder unless given) is added to the import path.
-    Raises AppNotFound; its cause is the error that importing raised, if any.
+    `celery` and `tasks`. Where there is none, and one of them uses `current_app` or shared tasks,
+    that is the current application. `workdir` (the working folder unless given) is added to the
+    import path. Raises AppNotFound; its cause is the error that importing raised, if any.
     """
     folder = os.path.abspath(workdir or os.curdir)
     if folder not in sys.path:
@@ -31,16 +37,20 @@ def find_app(reference: str, workdir: str | None = None) -> LiteQ:
     module_name, _, attribute = reference.partition(":")
     parent, _, last = module_name.rpartition(".")
     if parent and not attribute:  # `proj.app` may be an attribute, as for Celery
-        value = getattr(_imported(parent, reference), last, None)
+        value = found(getattr(_imported(parent, reference), last, None))
         if isinstance(value, LiteQ):
             return value
     module = _imported(module_name, reference)
     if attribute:
         return _named(module, attribute, reference)
+    uses_current_app = False
     for candidate in _candidates(module):
-        found = _app_in(candidate)
-        if found is not None:
-            return found
+        app = _app_in(candidate)
+        if app is not None:
+            return app
+        uses_current_app |= _uses_current_app(candidate)
+    if uses_current_app:
+        return _current(reference)
     raise AppNotFound(
         f"-A {reference}: no LiteQ application in {module_name} or its "
         f"{', '.join(_SUBMODULES)}; name it as -A module:variable"
@@ -58,20 +68,34 @@ def _candidates(module: ModuleType) -> Iterator[ModuleType]:
 
 def _app_in(module: ModuleType) -> LiteQ | None:
     for name in _NAMES:
-        value = getattr(module, name, None)
+        value = found(getattr(module, name, None))
         if isinstance(value, LiteQ):
             return value
-    return next((value for value in vars(module).values() if isinstance(value, LiteQ)), None)
+    # By the type alone: proxies are not asked what they stand for, as that ends the definitions.
+    values = vars(module).values()
+    return next((value for value in values if issubclass(type(value), LiteQ)), None)
+
+
+def _uses_current_app(module: ModuleType) -> bool:
+    """Return whether `module` has `current_app`, or tasks that are shared, among its variables."""
+    return any(type(value) is Proxy for value in vars(module).values())
+
+
+def _current(reference: str) -> LiteQ:
+    app: LiteQ = found(app_or_default())
+    kind = "default one" if app is default_app() else "current one"
+    logger.warning("-A %s: no application in %s, so the %s is used", reference, reference, kind)
+    return app
 
 
 def _named(module: ModuleType, attribute: str, reference: str) -> LiteQ:
     value: object = module
     for part in attribute.split("."):
-        value = getattr(value, part, None)
+        value = found(getattr(value, part, None))
     if isinstance(value, LiteQ):
         return value
-    found = "nothing" if value is None else f"a {type(value).__name__}"
-    raise AppNotFound(f"-A {reference}: {module.__name__} has {found} of that name, not a LiteQ")
+    kind = "nothing" if value is None else f"a {type(value).__name__}"
+    raise AppNotFound(f"-A {reference}: {module.__name__} has {kind} of that name, not a LiteQ")
 
 
 def _imported(name: str, reference: str) -> ModuleType:

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from ..exceptions import ImproperlyConfigured
-from ..result.app import App
+from ..result.app import App, default_app, get_current_app
 from . import django
 from .mainscript import NAME, describe_main, run_main
 
@@ -33,22 +33,27 @@ def refer_to(app: App) -> dict[str, Any]:
 
     Raises ImproperlyConfigured for an app that no other process can find.
     """
+    if app is default_app():  # the variable of a module that stands for it is a proxy
+        return _reference(app, sys.modules[_PACKAGE], "current_app")
     for module in _modules(app):
         name = next((name for name, value in vars(module).items() if value is app), None)
-        if name is None:
-            continue
-        reference: dict[str, Any] = {
-            "module": module.__name__,
-            "name": name,
-            "folder": os.getcwd(),
-            "tasks": _modules_of_tasks(app),
-        }
-        if module.__name__ == "__main__" or _tasks_in_main(app):
-            reference["main"] = _main(app)
-        return reference
+        if name is not None:
+            return _reference(app, module, name)
     raise ImproperlyConfigured(
         f"child processes cannot find {app!r}: it is no module's variable; {_CURE}"
     )
+
+
+def _reference(app: App, module: ModuleType, name: str) -> dict[str, Any]:
+    reference: dict[str, Any] = {
+        "module": module.__name__,
+        "name": name,
+        "folder": os.getcwd(),
+        "tasks": _modules_of_tasks(app),
+    }
+    if module.__name__ == "__main__" or _tasks_in_main(app):
+        reference["main"] = _main(app)
+    return reference
 
 
 def find(reference: dict[str, Any]) -> Any:
@@ -57,11 +62,11 @@ def find(reference: dict[str, Any]) -> Any:
     script = run_main(main) if main else None
     in_script = reference["module"] in ("__main__", NAME)
     module = script if script and in_script else import_module(reference["module"])
-    app = getattr(module, reference["name"])
     django.set_up()  # tasks import models
     for name in reference["tasks"]:
         import_module(name)
-    return app
+    app = getattr(module, reference["name"])
+    return get_current_app() if module.__name__ == _PACKAGE else app  # `current_app` is a proxy
 
 
 def _modules(app: App) -> Iterator[ModuleType]:

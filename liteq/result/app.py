@@ -138,6 +138,11 @@ def made_app() -> App | None:
     return running.app if running is not None else _app or _default
 
 
+def default_app() -> App | None:
+    """Return the default application, if it was needed already."""
+    return _before_any
+
+
 def use_default(make: Callable[[], App]) -> None:
     """Make the default application with `make`, when it is needed."""
     global _make_default

@@ -10,7 +10,7 @@ from weakref import WeakSet
 
 import pytest
 
-from liteq import AsyncResult, LiteQ, current_app, current_task, shared_task, signature
+from liteq import AsyncResult, LiteQ, Task, current_app, current_task, shared_task, signature
 from liteq.result import app as apps
 from liteq.testing import MemoryBroker, drain
 
@@ -60,6 +60,23 @@ def test_without_an_app_there_is_a_default_one() -> None:
     assert current_app.conf.task_default_queue == "celery"
     assert current_app.tasks[double.name](4) == 8
     assert signature("other", (1,)).app == current_app
+
+
+def test_proxies_are_instances_of_what_they_stand_for() -> None:
+    app = make("one")
+
+    class Mine(Task[..., Any]):
+        pass
+
+    @shared_task(base=Mine)
+    def double(n: int) -> int:
+        return 2 * n
+
+    assert isinstance(double, Mine)
+    assert isinstance(current_app, LiteQ)
+    assert not isinstance(double, LiteQ)
+    assert not isinstance(current_task, Task)  # none runs
+    assert type(app.tasks[double.name]) is double.__class__
 
 
 def test_an_app_that_is_made_takes_the_place_of_the_default_one() -> None:

@@ -1,0 +1,58 @@
+"""The application of a script that other modules import too.
+
+`python -m proj.celery` runs the module as `__main__`. When `proj.tasks` imports `proj.celery`, it
+is imported once more, with an application of its own, and that one gets the tasks.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from .mainscript import NAME
+from .tools import Tools
+
+
+def in_script(module: str) -> bool:
+    """Return whether `module` is the program's own script, in a child process too."""
+    return module in ("__main__", NAME)
+
+
+def run_as(app: Any) -> str | None:
+    """Return the name of the module that `python -m` runs, if `app` is a variable of it.
+
+    Others that import it know its tasks by that name. None for all other programs: also for a
+    script that `python -m cProfile` runs, of which `sys.modules` knows nothing.
+    """
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    if spec is None or spec.name.endswith("__main__") or not _names_of(app, main):
+        return None
+    name: str = spec.name
+    return name
+
+
+def other_selves(app: Any) -> Iterator[Any]:
+    """Yield the applications that the script's code has made when it was imported as a module.
+
+    `app`: the one that it has made as a script.
+    """
+    main = sys.modules["__main__"]
+    path = getattr(main, "__file__", None)
+    names = _names_of(app, main)
+    if path is None or not names:
+        return
+    for name, module in list(sys.modules.items()):
+        if not in_script(name) and _is_file_of(module, path):
+            twin = getattr(module, names[0], None)
+            if isinstance(twin, Tools) and twin is not app:
+                yield twin
+
+
+def _names_of(app: Any, module: Any) -> list[str]:
+    return [name for name, value in vars(module).items() if value is app]
+
+
+def _is_file_of(module: Any, path: str) -> bool:
+    file = getattr(module, "__file__", None)
+    return isinstance(file, str) and os.path.abspath(file) == os.path.abspath(path)
