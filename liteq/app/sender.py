@@ -62,9 +62,23 @@ class Sender:
             return layout.send_copies(self._app, calls, options)
         producer = self._app.producer
         messages = producer.messages(self._call(each, options) for each in calls)
+        if "task_id" in options or any("task_id" in call["options"] for call in calls):
+            return self._send_known(messages, options)
         if messages:
             producer.publish(messages, options)
         return [self._result(message) for message in messages]
+
+    def _send_known(self, messages: Sequence[Message], options: Options) -> list[AsyncResult[Any]]:
+        """Send those of `messages`, some of which have ids that were given to them, that are not
+        duplicates."""
+        duplicates = layout.duplicates_among(self._app, [message.id for message in messages])
+        sent = [each for each, duplicate in zip(messages, duplicates, strict=True) if not duplicate]
+        if sent:
+            self._app.producer.publish(sent, options)
+        return [
+            AsyncResult.of_call(message, self._app, sent=not duplicate)
+            for message, duplicate in zip(messages, duplicates, strict=True)
+        ]
 
     def override_for(self, name: str) -> Callable[..., Any] | None:
         """Return the method of a user's class that is to send the task `name`; None for ours."""

@@ -7,6 +7,7 @@ from ..execution.context import current_run
 from ..result import GroupResult, ResultBase
 from ..result.app import App
 from ..sending.options import NO_OPTIONS, Options
+from .again import free_ids, taken
 from .eager import StepContext
 from .signature import Signature, maybe_signature
 
@@ -78,16 +79,23 @@ class Compound(Signature, Generic[Out]):
 
         `args` and `kwargs` are for what runs first, and so are `options` except `link`,
         `link_error` and `task_id`. A frozen one runs under the ids that it has, but only once:
-        sent again, it is another run.
+        sent again, it is another run. If there is a task of the given `task_id` that has not
+        finished, nothing is sent, and the result is a `duplicate`.
         """
         ready = self.prepared(args, kwargs, options)
+        app = self.app
+        if not app.conf.task_always_eager:
+            if (id := options.get("task_id")) and taken(app, [id]):
+                known: Out = _duplicate(ready.freeze())
+                return known
+            free_ids(app, ready)
         result = ready.freeze()
         if result is None:
             return result
-        if self.app.conf.task_always_eager:
+        if app.conf.task_always_eager:
             result = ready._apply(None)
         else:
-            self.app.send_canvas(ready, result)
+            app.send_canvas(ready, result)
             result = _answer(result)
         self.mark_sent()
         sender = current_run()
@@ -188,6 +196,11 @@ class Compound(Signature, Generic[Out]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.parts()))})"
+
+
+def _duplicate(result: Any) -> Any:
+    result.duplicate = True
+    return result
 
 
 def _answer(result: Any) -> Any:

@@ -19,6 +19,7 @@ from ..sending.eta import due_at
 from ..sending.options import LINKS, NO_OPTIONS, Named, Options, as_json, is_linked
 from ..sending.overrides import collect
 from . import Signature, chain, chord, group
+from .again import free_ids, taken
 from .builtins import CALL_ERRBACK
 from .chain import last_of
 from .compound import Compound
@@ -170,6 +171,7 @@ class Layout:
         for leaf in call.leaves():
             if leaf.id in self._ids or leaf.was_sent:
                 leaf.options.pop("task_id", None)
+        free_ids(self._app, call)
         call.freeze()
         self._ids.update(leaf.id for leaf in call.leaves())
         return call
@@ -258,26 +260,49 @@ def send_linked(app: App, call: Signature) -> AsyncResult[Any]:
     """
     given = call.id
     result = call.freeze()
-    if given is not None and _is_kept(app, given):
+    if given is not None and taken(app, [given]):
         result.duplicate = True
     else:
         send(app, [call], [result], passed=result.id)
     return result
 
 
-def _is_kept(app: App, id: str) -> bool:
-    """Return whether there is a task of this id. One that has finished is deleted, if it can be."""
-    return app.backend.record(id) is not None and not app.broker.forget([id])
-
-
 def send_copies(app: App, calls: Iterable[Signature], options: Options = NO_OPTIONS) -> list[Any]:
-    """Store copies of `calls`, single ones and canvases, in one transaction; return the results."""
+    """Store copies of `calls`, single ones and canvases, in one transaction; return the results.
+
+    Single ones under the id of a task that has not finished are not sent: they are duplicates.
+    """
     copies = [_prepared(call.own_copy().set(**options)) for call in calls]
-    for copy in copies:
+    duplicates = duplicates_among(app, [_given_id(copy) for copy in copies])
+    results = []
+    for copy, duplicate in zip(copies, duplicates, strict=True):
         copy.own_app = copy.own_app or app
-    results = [copy.freeze() for copy in copies]
-    send(app, copies, results)
+        if isinstance(copy, Compound):
+            free_ids(app, copy)
+        results.append(copy.freeze())
+        if duplicate:
+            results[-1].duplicate = True
+    sent = [n for n, duplicate in enumerate(duplicates) if not duplicate]
+    send(app, [copies[n] for n in sent], [results[n] for n in sent])
     return results
+
+
+def _given_id(call: Signature) -> str | None:
+    return None if isinstance(call, Compound) else call.id
+
+
+def duplicates_among(app: App, ids: Sequence[str | None]) -> list[bool]:
+    """Return for each of the ids that were given to calls (None: a new one) whether the call is
+    not to be sent, because a task of its id has not finished, or is among those before it.
+    """
+    given = [id for id in ids if id is not None]
+    used = set(taken(app, list(dict.fromkeys(given))))
+    found = []
+    for id in ids:
+        found.append(id in used)
+        if id is not None:
+            used.add(id)
+    return found
 
 
 def is_several(call: Signature) -> bool:
@@ -301,6 +326,7 @@ def replacement(app: App, sig: Signature, id: str, shared: Options, own: Options
     """
     single = not isinstance(last_of(sig), group)
     call = _prepared(sig if single else sig | Signature(ACCUMULATE, app=app))
+    free_ids(app, call)
     call.freeze(id)
     layout = Layout(app, shared)
     layout.add(call)
