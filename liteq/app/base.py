@@ -47,9 +47,9 @@ from .options import apply_settings, check_attributes
 from .reference import calling_module, refer_to
 from .registry import Registry
 from .sender import Sender
-from .store import backend_of, broker_of, fix_store, warn_of_other_results
+from .store import backend_of, broker_of, fix_store, own_broker, warn_of_other_results
 from .tools import Tools
-from .twice import in_script, other_selves, run_as
+from .twice import in_script, run_as, take_tasks
 
 # Some methods import what they use when they are called: with all of that at the top, `import
 # liteq` takes 30 ms instead of 22.
@@ -108,10 +108,10 @@ class LiteQ(Tools):
         self._sender = Sender(self, self._registry)
         self._discovery = Discovery()
         self.periodic_tasks: dict[str, dict[str, Any]] = {}  # from `add_periodic_task`
-        self._broker = broker if isinstance(broker, Broker) else None
         self._backend: Backend | None = None
         self._producer: Producer | None = None
         conf = self._deferred.values
+        self._broker = own_broker(broker, conf)
         conf.update(checked(settings))
         if isinstance(broker, str):
             conf.broker_url = broker
@@ -264,16 +264,9 @@ class LiteQ(Tools):
         self._discovery.run()
         import_modules.send(sender=self)
         if in_script(self.module):
-            self._take_tasks_of_other_selves()
+            take_tasks(self, self._registry)
         self.finalize()
         self._deferred.send_after_configure(complete=True)  # for handlers in those modules
-
-    def _take_tasks_of_other_selves(self) -> None:
-        for other in other_selves(self):
-            for name, task in other.tasks.items():
-                if name not in self._registry:
-                    self.register_task(task)
-            self.periodic_tasks = other.periodic_tasks | self.periodic_tasks
 
     # sending
 

@@ -36,6 +36,17 @@ def fix_store(conf: Config, broker: Broker) -> None:
     )
 
 
+def own_broker(broker: str | Broker | None, conf: Config) -> Broker | None:
+    """Return `broker` if it is one, and no URL: then settings that name another do nothing."""
+    if not isinstance(broker, Broker):
+        return None
+    why = f"the application was given the broker of {broker.url} itself, not a URL"
+    conf.outrank("broker_url", broker.address, why)
+    if not broker.trusted:
+        conf.outrank("secret_key", None, f"{why}: call sign() of that broker")
+    return broker
+
+
 def backend_of(conf: Config, broker: Broker) -> Backend:
     """Return the reader of the results in `broker`.
 

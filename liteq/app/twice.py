@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .mainscript import NAME
+from .registry import Registry
 from .tools import Tools
 
 
@@ -32,7 +33,18 @@ def run_as(app: Any) -> str | None:
     return name
 
 
-def other_selves(app: Any) -> Iterator[Any]:
+def take_tasks(app: Any, registry: Registry) -> None:
+    """Add the tasks and schedules that other modules have given to the application they imported,
+    which is not `app`, but was made by the same code. `registry`: that of `app`.
+    """
+    for other in _other_selves(app):
+        for name, task in other.tasks.items():
+            if name not in registry:
+                app.register_task(task)
+        app.periodic_tasks = other.periodic_tasks | app.periodic_tasks
+
+
+def _other_selves(app: Any) -> Iterator[Any]:
     """Yield the applications that the script's code has made when it was imported as a module.
 
     `app`: the one that it has made as a script.

@@ -5,7 +5,7 @@ from argparse import Namespace
 from ..app import LiteQ, django
 from ..app.loader import find_app
 from ..brokers import chosen_url
-from ..exceptions import BrokerUnavailable
+from ..exceptions import BrokerUnavailable, ImproperlyConfigured
 from ..support.urls import has_secrets
 from .output import complain
 
@@ -32,7 +32,8 @@ def store_exists(app: LiteQ) -> bool:
 def app_of(args: Namespace) -> LiteQ:
     """Return the application of `-A` on the store of `-b`; without `-A`, one without tasks.
 
-    Raises AppNotFound when `-A` leads to none.
+    Raises AppNotFound when `-A` leads to none, ImproperlyConfigured when it has a store that `-b`
+    cannot replace.
     """
     if args.broker and has_secrets(args.broker):
         complain(
@@ -48,5 +49,7 @@ def app_of(args: Namespace) -> LiteQ:
         app.conf.update(result_backend=args.result_backend)
     django.set_up()
     if args.broker:
+        if why := app.conf.outranked("broker_url", args.broker):
+            raise ImproperlyConfigured(f"--broker cannot replace the store of -A {args.app}: {why}")
         app.conf.update(broker_url=args.broker, result_backend=None)  # results are stored there too
     return app

@@ -29,10 +29,11 @@ class Config(Settings, MutableMapping[str, Any]):
     """
 
     # The settings themselves are the instance's `__dict__`, so reading one costs nothing extra.
-    __slots__ = ("_chosen", "_fixed", "_from_sources", "_sources")
+    __slots__ = ("_chosen", "_fixed", "_from_sources", "_outranked", "_sources")
     _chosen: set[str]  # names that were set, as opposed to defaults
     _fixed: dict[str, str]  # why a setting cannot be changed any more
     _from_sources: set[str]  # names whose values are those of the sources
+    _outranked: dict[str, tuple[Any, str]]  # the value that counts instead, and why
     _sources: list[Source]
 
     def __init__(self) -> None:
@@ -40,6 +41,7 @@ class Config(Settings, MutableMapping[str, Any]):
             ("_chosen", set()),
             ("_fixed", {}),
             ("_from_sources", set()),
+            ("_outranked", {}),
             ("_sources", []),
         ):
             object.__setattr__(self, name, value)
@@ -153,6 +155,17 @@ class Config(Settings, MutableMapping[str, Any]):
         """Refuse to change the settings `names` from now on, because of `reason`."""
         self._fixed.update(dict.fromkeys(names, reason))
 
+    def outrank(self, name: str, value: Any, reason: str) -> None:
+        """Ignore the setting `name` from now on, because of `reason`, with a warning for each value
+        but `value`, which counts instead."""
+        self._outranked[name] = value, reason
+
+    def outranked(self, name: str, value: Any) -> str | None:
+        """Return why `value` does nothing as the setting `name`; None if it counts."""
+        if name not in self._outranked or value in (None, self._outranked[name][0]):
+            return None
+        return self._outranked[name][1]
+
     def _refuse_fixed(self, values: Mapping[str, Any]) -> None:
         for name in self._fixed.keys() & values.keys():
             if values[name] != self.__dict__[name]:
@@ -181,6 +194,10 @@ class Config(Settings, MutableMapping[str, Any]):
         unknown = []
         for name, value in pairs:
             known = current_name(name)
+            if known in self._outranked:
+                if why := self.outranked(known, value):
+                    _warn(f"the setting {name!r}{origin} does nothing: {why}")
+                continue
             if known in SETTINGS:
                 values[known] = _converted(known, value, origin)
                 continue

@@ -617,3 +617,17 @@ class TestBesideAWorker:
 
 def message(id: str, task: str = "t", queue: str = "celery", eta: float | None = None) -> Message:
     return Message(id, task, b"[[], {}]", "json", queue, eta=eta)
+
+
+def test_an_application_with_a_broker_of_its_own_takes_no_other(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.write(
+        "own.py",
+        "from liteq import LiteQ\nfrom liteq.brokers import connect\n"
+        "app = LiteQ('own', broker=connect('sqlite:///own.db'))\n",
+    )
+
+    printed = project.liteq("-A", "own", "-b", "sqlite:///other.db", "call", "x", code=78)
+
+    assert "--broker cannot replace the store of -A own" in printed
+    assert "own.db" in printed

@@ -133,6 +133,23 @@ class Wrapper:
         return dir(self._wrapped)
 
 
+def test_a_broker_itself_counts_before_settings_and_they_are_warned_of(
+    settings: types.ModuleType,
+) -> None:
+    broker = MemoryBroker()
+    app = quiet("x", broker=broker)
+    settings.broker_url = "redis://elsewhere"  # type: ignore[attr-defined]
+    app.config_from_object("my_settings")
+
+    with pytest.warns(UserWarning, match=r"'broker_url' in my_settings does nothing.*memory:"):
+        app.conf  # noqa: B018
+    with pytest.warns(UserWarning, match="'broker_url' does nothing"):
+        app.conf.broker_url = "redis://elsewhere"
+    app.conf.broker_url = broker.address
+
+    assert app.broker is broker
+
+
 def test_a_source_is_read_through_to_when_it_is_patched_and_restored(
     settings: types.ModuleType,
 ) -> None:
