@@ -29,18 +29,20 @@ class Config(Settings, MutableMapping[str, Any]):
     """
 
     # The settings themselves are the instance's `__dict__`, so reading one costs nothing extra.
-    __slots__ = ("_chosen", "_fixed", "_from_sources", "_outranked", "_sources")
+    __slots__ = ("_chosen", "_fixed", "_from_sources", "_on_source", "_outranked", "_sources")
     _chosen: set[str]  # names that were set, as opposed to defaults
     _fixed: dict[str, str]  # why a setting cannot be changed any more
     _from_sources: set[str]  # names whose values are those of the sources
+    _on_source: Callable[[], None]  # called when there is another source
     _outranked: dict[str, tuple[Any, str]]  # the value that counts instead, and why
     _sources: list[Source]
 
-    def __init__(self) -> None:
+    def __init__(self, on_source: Callable[[], None] = lambda: None) -> None:
         for name, value in (
             ("_chosen", set()),
             ("_fixed", {}),
             ("_from_sources", set()),
+            ("_on_source", on_source),
             ("_outranked", {}),
             ("_sources", []),
         ):
@@ -114,6 +116,7 @@ class Config(Settings, MutableMapping[str, Any]):
         origin, pairs = new.read()
         self._from_sources.update(self._set(pairs, origin))
         self._sources.append(new)
+        self._on_source()
 
     load_object = from_object
 

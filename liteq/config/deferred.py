@@ -17,7 +17,7 @@ class DeferredConfig:
     """The settings of `app`, and the sources they are read from."""
 
     def __init__(self, app: object) -> None:
-        self.values: Config = Config()
+        self.values: Config = Config(on_source=self._note_source)
         self.ready: bool = False
         self.settled: bool = False  # ready, and without a source that could change
         self.on_configure: Signal = Signal("app.on_configure")
@@ -75,12 +75,14 @@ class DeferredConfig:
                 while self._sources:
                     self.values.from_object(*self._sources[0])
                     self._sources.pop(0)  # only now: until its error is fixed, it is raised again
-                    self._loaded = True
                 self.ready, self.settled = True, not self._loaded
             finally:
                 self._loading = False
         self.send_after_configure()
         return self.values
+
+    def _note_source(self) -> None:
+        self._loaded, self.settled = True, False
 
     def send_after_configure(self, *, complete: bool = False) -> None:
         """Send `on_after_configure` to the receivers that have not been called yet.

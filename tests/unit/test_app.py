@@ -150,6 +150,18 @@ def test_a_broker_itself_counts_before_settings_and_they_are_warned_of(
     assert app.broker is broker
 
 
+def test_a_source_that_conf_itself_has_read_is_read_through_to_as_well(
+    settings: types.ModuleType,
+) -> None:
+    app = quiet("x", broker=MemoryBroker())
+    app.conf.from_object(settings)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings, "task_default_queue", "patched")
+        assert app.conf.task_default_queue == "patched"
+    assert app.conf.task_default_queue != "patched"
+
+
 def test_a_source_is_read_through_to_when_it_is_patched_and_restored(
     settings: types.ModuleType,
 ) -> None:
