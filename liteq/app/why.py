@@ -1,7 +1,6 @@
 """One sentence that says why a task is as it is."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
 from ..brokers.base import WorkerInfo
 from ..brokers.serving import names_in
@@ -10,6 +9,7 @@ from ..result.app import App
 from ..serializers.preview import preview_error
 from ..states import Phase
 from ..support.printable import last_line
+from ..support.zones import title_of, wall_time
 
 
 def why(app: App, id: str) -> str:
@@ -27,17 +27,17 @@ def _reason(app: App, record: Record) -> str:
             return f"it waits for the end of {kind} {record.waits}"
         case Phase.SCHEDULED:
             what = "its next attempt" if record.message.retries else "its time"
-            return f"it waits for {what}, {_moment(record.message.eta)}"
+            return f"it waits for {what}, {_moment(app, record.message.eta)}"
         case Phase.READY:
             return _unclaimed(record, app.broker.workers())
         case Phase.RUNNING:
-            return f"{record.worker} has claimed it, {_moment(record.started)}"
+            return f"{record.worker} has claimed it, {_moment(app, record.started)}"
         case Phase.SUCCEEDED:
             return f"{record.worker} ran it, and it succeeded"
         case Phase.CANCELLED:
             return "it was revoked"
         case Phase.EXPIRED:
-            return f"it was not started before it expired, {_moment(record.message.expires)}"
+            return f"it was not started before it expired, {_moment(app, record.message.expires)}"
         case Phase.SKIPPED:
             return f"the task {record.woken_by}, which it depends on, failed"
         case Phase.FAILED | Phase.DEAD:
@@ -83,10 +83,7 @@ def _earlier(attempts: Iterable[Attempt]) -> str:
     return f"; it was started {times}: the last attempt {words[last.outcome]}{reason}"
 
 
-def _moment(seconds: float | None) -> str:
+def _moment(app: App, seconds: float | None) -> str:
     if seconds is None:
         return "not known"
-    try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat(" ", "seconds")
-    except (OverflowError, ValueError, OSError):  # beyond the years that Python knows
-        return f"{seconds:g}"
+    return f"{wall_time(seconds, app.timezone)} {title_of(app.timezone)}"

@@ -7,12 +7,13 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 
 from ..app import LiteQ
-from ..model.message import Attempt, Record
+from ..model.message import Record
 from ..support.printable import counted, last_line
+from ..support.zones import title_of
 from .apps import app_that_exists
 from .exits import FAILED, OK, missing, misused
 from .options import add_json, add_limit, add_optional_list
-from .output import moment, say, say_json, show, table
+from .output import local, moment, say, say_json, show, table
 from .views import View, task_view
 
 _COLUMNS = ("id", "name", "finished", "retries", "lost", "reason")
@@ -36,10 +37,17 @@ def run(args: Namespace) -> int:
 
 def _list(app: LiteQ, args: Namespace) -> int:
     records = app.dead_letters.records(args.limit + 1, task=args.task)
-    views = [_view(record) for record in records[: args.limit]]
+    shown = records[: args.limit]
+    views = [_view(record) for record in shown]
     document = {"store": app.broker.url, "tasks": views, "more": len(records) > args.limit}
+    zone = app.timezone
     head = [key.upper() for key in _COLUMNS]
-    rows = [[view[key] for key in _COLUMNS] for view in views]
+    head[_COLUMNS.index("finished")] += f" ({title_of(zone)})"
+    finished = [local(record.finished, zone) for record in shown]
+    rows = [
+        [{**view, "finished": when}[key] for key in _COLUMNS]
+        for view, when in zip(views, finished, strict=True)
+    ]
     lines = table([head, *rows]) if rows else ["no dead tasks"]
     show(document, lines, as_json=args.json)
     return OK
@@ -50,15 +58,17 @@ def _show(app: LiteQ, args: Namespace) -> int:
         return misused("dead show takes the ids of tasks")
     found = app.broker.fetch(args.ids)
     views = [
-        {**_view(record), "attempts": [_attempt(a) for a in app.broker.attempts(id)]}
+        {**_view(record), "attempts": [each._asdict() for each in app.broker.attempts(id)]}
         for id, record in zip(args.ids, found, strict=True)
         if record is not None
     ]
     if args.json:
+        for view in views:
+            view["attempts"] = [_attempt(each) for each in view["attempts"]]
         say_json({"store": app.broker.url, "tasks": views})
     else:
         for view in views:
-            say(*_history(view))
+            say(*_history(app, view))
     return _missing(app, [id for id, record in zip(args.ids, found, strict=True) if not record])
 
 
@@ -101,19 +111,18 @@ def _view(record: Record) -> View:
     return {**task_view(record), "reason": reason, "traceback": record.traceback}
 
 
-def _attempt(attempt: Attempt) -> View:
-    return {
-        **attempt._asdict(),
-        "started": moment(attempt.started),
-        "ended": moment(attempt.ended),
-    }
+def _attempt(attempt: View) -> View:
+    return {**attempt, "started": moment(attempt["started"]), "ended": moment(attempt["ended"])}
 
 
-def _history(view: View) -> list[str]:
+def _history(app: LiteQ, view: View) -> list[str]:
+    zone = app.timezone
     lines = [f"{view['name']}[{view['id']}] {view['phase']} in {view['queue']}"]
+    if view["attempts"]:
+        lines.append(f"  times in {title_of(zone)}")
     for each in view["attempts"]:
         who = f" on {each['worker']}" if each["worker"] else ""
-        when = " to ".join(filter(None, (each["started"], each["ended"])))
+        when = " to ".join(filter(None, (local(each["started"], zone), local(each["ended"], zone))))
         lines.append(f"  attempt {each['number']}: {each['outcome']}{who}, {when}")
         lines += [f"    {line}" for line in (each["error"] or "").splitlines()]
     return lines

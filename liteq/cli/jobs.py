@@ -5,7 +5,7 @@ To add an action: a function that returns the exit code, and its line in `ACTION
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 from ..app import LiteQ
@@ -13,13 +13,15 @@ from ..app.jobs import Filters
 from ..model.job import Job, phases_of
 from ..support.nearest import did_you_mean
 from ..support.printable import counted
+from ..support.zones import title_of
 from .apps import app_that_exists
 from .exits import FAILED, OK, missing, misused
 from .options import add_json, add_limit, header, names
-from .output import clip, moment, say, say_json, show, table
+from .output import clip, local, moment, say, say_json, show, table
 from .views import View
 
 _COLUMNS = ("ID", "TASK", "STATE", "QUEUE", "SENT", "SECONDS", "ARGUMENTS", "RESULT OR ERROR")
+_TIMES = ("sent", "eta", "expires", "started", "finished")
 _WIDTH = 60  # characters of arguments, and of a result, in the table
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -62,7 +64,10 @@ def _list(app: LiteQ, args: Namespace) -> int:
         say(*(job.id for job in shown))
         return OK
     document = {"store": app.broker.url, "jobs": [job_view(job) for job in shown], "more": more}
-    lines = table([_COLUMNS, *map(_row, shown)]) if shown else ["no such jobs"]
+    zone = app.timezone
+    head = [f"{each} ({title_of(zone)})" if each == "SENT" else each for each in _COLUMNS]
+    rows = [_row(job, zone) for job in shown]
+    lines = table([head, *rows]) if shown else ["no such jobs"]
     show(document, lines, as_json=args.json)
     return OK
 
@@ -71,11 +76,15 @@ def _show(app: LiteQ, args: Namespace) -> int:
     if not args.ids:
         return misused("jobs show takes the ids of jobs")
     jobs = {id: app.jobs.get(id) for id in args.ids}
-    views = [{**job_view(job), "why": app.jobs.why(job.id)} for job in jobs.values() if job]
+    found = [(job, app.jobs.why(job.id)) for job in jobs.values() if job]
     if args.json:
+        views = [{**job_view(job), "why": why} for job, why in found]
         say_json({"store": app.broker.url, "jobs": views})
     else:
-        for view in views:
+        zone = app.timezone
+        for job, why in found:
+            times = {name: local(getattr(job, name), zone) for name in _TIMES}
+            view = {**job._asdict(), "times in": title_of(zone), **times, "why": why}
             text = view.pop("traceback")
             say(*(f"{key}: {value}" for key, value in view.items() if value not in (None, "")))
             say(*(f"    {line}" for line in (text or "").splitlines()), "")
@@ -133,6 +142,8 @@ def _chosen(app: LiteQ, args: Namespace) -> dict[str, Any]:
 
 def _filters(app: LiteQ, args: Namespace) -> Filters:
     since = args.since
+    if isinstance(since, datetime) and since.tzinfo is None:
+        since = since.replace(tzinfo=app.timezone)  # as the listing shows times
     given = {
         "state": args.state,
         "queue": args.queue,
@@ -149,14 +160,13 @@ def _filters(app: LiteQ, args: Namespace) -> Filters:
 
 def job_view(job: Job) -> View:
     """Return the view of a job."""
-    times = ("sent", "eta", "expires", "started", "finished")
-    return {**job._asdict(), **{name: moment(getattr(job, name)) for name in times}}
+    return {**job._asdict(), **{name: moment(getattr(job, name)) for name in _TIMES}}
 
 
-def _row(job: Job) -> tuple[object, ...]:
+def _row(job: Job, zone: tzinfo) -> tuple[object, ...]:
     runtime = None if job.runtime is None else f"{job.runtime:.3g}"
     end = job.error if job.error is not None else job.result
-    when = (moment(job.sent) or "").partition(".")[0]
+    when = local(job.sent, zone)
     return (
         job.id, job.task, job.state, job.queue, when, runtime,
         clip(job.args, _WIDTH), end and clip(end, _WIDTH),

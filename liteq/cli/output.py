@@ -3,10 +3,11 @@
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from ..support.printable import one_line
+from ..support.zones import title_of, wall_time
 
 
 def escape(text: object) -> str:
@@ -50,13 +51,22 @@ def table(rows: Sequence[Sequence[object]]) -> Iterable[str]:
 
 
 def moment(seconds: float | None) -> str | None:
-    """Return a time of the store (epoch seconds) in ISO 8601, in UTC."""
+    """Return a time of the store (epoch seconds) in ISO 8601, in UTC: for JSON."""
     if seconds is None:
         return None
     try:
         return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
     except (OverflowError, ValueError, OSError):  # beyond the years that Python knows
         return f"{seconds:g}"
+
+
+def local(seconds: float | None, zone: tzinfo, *, named: bool = False) -> str | None:
+    """Return a time of the store (epoch seconds) for people: by the clocks of `zone`, that of the
+    application. `named`: with the name of the zone, which is to be there once.
+    """
+    if seconds is None:
+        return None
+    return wall_time(seconds, zone) + (f" {title_of(zone)}" if named else "")
 
 
 def clip(text: str, limit: int) -> str:

@@ -6,15 +6,16 @@ To add an action: a function that returns the exit code, and its line in `ACTION
 import json
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
-from typing import Any
+from datetime import tzinfo
 
 from ..app import LiteQ
 from ..model.entry import MISFIRES, Entry
 from ..schedules import BaseSchedule, crontab, schedule, solar
+from ..support.zones import title_of
 from .apps import app_of, app_that_exists
 from .exits import OK, missing, misused
 from .options import add_json, add_limit, add_optional_list, json_list, json_object, seconds
-from .output import moment, say, say_json, show, table
+from .output import local, moment, say, say_json, show, table
 from .tasknames import warn_of_unknown
 from .views import View
 
@@ -53,10 +54,12 @@ def run(args: Namespace) -> int:
 
 def _list(app: LiteQ, args: Namespace) -> int:
     entries = [each for each in app.schedules if not args.names or each.name in args.names]
-    views = [_view(each) for each in entries[: args.limit]]
+    shown = entries[: args.limit]
+    views = [_view(each) for each in shown]
     document = {"store": app.broker.url, "schedules": views, "more": len(entries) > args.limit}
-    rows = [[_cell(view, key) for key in _COLUMNS] for view in views]
+    rows = [_row(entry, view, app.timezone) for entry, view in zip(shown, views, strict=True)]
     head = [key.upper() for key in _COLUMNS]
+    head[_COLUMNS.index("next")] += f" ({title_of(app.timezone)})"
     show(document, table([head, *rows]) if rows else ["no schedules"], as_json=args.json)
     return OK
 
@@ -76,7 +79,7 @@ def _add(app: LiteQ, args: Namespace) -> int:
     if args.json:
         say_json({"store": app.broker.url, "schedule": _view(entry)})
     else:
-        say(f"{name} fires at {moment(entry.due)}")
+        say(f"{name} fires at {local(entry.due, app.timezone, named=True)}")
     return OK
 
 
@@ -143,12 +146,14 @@ def _view(entry: Entry) -> View:
     }
 
 
-def _cell(view: View, column: str) -> Any:
-    if column == "schedule":
-        return " ".join(f"{key} {value}" for key, value in view[column].items())
-    if column == "next" and view["paused"]:
-        return "paused"
-    return view[column]
+def _row(entry: Entry, view: View, zone: tzinfo) -> list[object]:
+    cells = {
+        **view,
+        "schedule": " ".join(f"{key} {value}" for key, value in view["schedule"].items()),
+        "next": "paused" if entry.paused else local(entry.due, zone),
+        "last": local(entry.last, zone),
+    }
+    return [cells[column] for column in _COLUMNS]
 
 
 # types of options: argparse shows their errors and exits with 2

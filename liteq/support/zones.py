@@ -66,6 +66,23 @@ def name_of(zone: tzinfo) -> str:
     raise ValueError(f"time zone {zone!r} has no name: give one such as 'Europe/Paris'")
 
 
+def title_of(zone: tzinfo) -> str:
+    """Return the name of `zone` for people, whatever kind of zone it is."""
+    try:
+        return name_of(zone)
+    except ValueError:
+        return str(zone)
+
+
+def wall_time(seconds: float, zone: tzinfo) -> str:
+    """Return a time (epoch seconds) as a clock in `zone` shows it: 2030-01-31 18:00:00."""
+    try:
+        shown = datetime.fromtimestamp(seconds, zone).replace(tzinfo=None)
+        return shown.isoformat(" ", "seconds")
+    except (OverflowError, ValueError, OSError):  # beyond the years that Python knows
+        return f"{seconds:g}"
+
+
 def _named(name: str) -> tzinfo:
     if name.upper() == "UTC":
         return UTC
