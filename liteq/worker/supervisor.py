@@ -8,7 +8,6 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
 from selectors import EVENT_READ, BaseSelector, DefaultSelector
 from typing import Any, TypeVar
 
@@ -18,7 +17,7 @@ from ..exceptions import BrokerError, BrokerRefused
 from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome, Settlement
 from ..pools import Pool
-from ..pools.base import Death, StateUpdate
+from ..pools.base import Death
 from ..support.wakeup import Wakeup
 from .batching import Batching
 from .decide import decide, decide_unstorable
@@ -30,6 +29,7 @@ from .maintenance import Maintenance
 from .outcomes import lost_outcome, unstorable_outcome
 from .plan import Plan
 from .shutdown import Shutdown
+from .state_reports import StateReports
 from .task_log import TaskLog, logger
 from .watchdog import REVOKED, Watchdog
 
@@ -38,7 +38,6 @@ Closable = Wakeup | BaseSelector | Listener | Heartbeat
 
 _POLL_EVERY = 1.0  # seconds between two polls of the store, should a notification be lost
 _STOPPING_POLL = 0.1  # seconds between two looks at what still runs, during a shutdown
-_MOST_UPDATES = 1000  # states of tasks that wait for a store that fails; older ones are dropped
 
 
 class Supervisor:
@@ -61,7 +60,7 @@ class Supervisor:
         self._open: list[Closable] = [self._wakeup, self._selector]
         self._settlements: list[Settlement] = []  # still to be written
         self._returned: list[Delivery] = []  # still to be handed out again, or released
-        self._updates: dict[str, StateUpdate] = {}  # by task: the last state, still to be written
+        self._reports = StateReports(broker, self._store)
         self._may_claim = True  # there may be something to claim
         self._only_idle = False  # what was left over fits only an idle slot: claim for these alone
         self._load_to_terminate = False
@@ -187,8 +186,7 @@ class Supervisor:
             return 0.0
         else:
             waits = [self._poll_at - now, self._maintenance.due - now]
-        check_in = self._watchdog.next_check()
-        waits += [wait for wait in (start_in, check_in) if wait is not None]
+        waits += [each for each in (start_in, self._watchdog.next_check()) if each is not None]
         if self._shutdown.requested:
             waits.append(_STOPPING_POLL)
         return max(min(waits), 0.0)
@@ -201,7 +199,7 @@ class Supervisor:
     def _tend(self) -> None:
         if self._renewing:
             self._renew()
-        self._report()  # what could not be written while the store was away
+        self._reports.write()  # what could not be written while the store was away
         if not self._store.active and time.monotonic() >= self._poll_at:
             self._poll_at = time.monotonic() + _POLL_EVERY
             self._store.attempt("poll", self._poll)
@@ -226,7 +224,10 @@ class Supervisor:
         try:
             self.plan = self.plan.with_definitions(Definitions.of_plain(description))
         except (AttributeError, TypeError):  # each child process imports the code itself
-            logger.info("new code loaded")
+            logger.warning(
+                "child processes load the new code when they start; what the worker itself knows "
+                "of tasks, as their time limits and acks_late, stays until it is restarted"
+            )
             return
         self._watchdog.set_limits(self.plan.limits)
         logger.info("new code loaded: %s", self.plan.definitions.changes(before))
@@ -254,8 +255,8 @@ class Supervisor:
         )
         self.done += len(events.finished)
         self._returned += events.returned
-        self._updates.update((update.id, update) for update in events.updates)
-        self._report()
+        self._reports.add(events.updates)
+        self._reports.write()
         for description in events.renewals:
             self._code_renewed(description)
         for death in events.deaths:
@@ -264,21 +265,6 @@ class Supervisor:
         for delivery, outcome, slot in events.finished:
             if verbose or outcome.kind is not Kind.SUCCEEDED:
                 self.log.finished(delivery, outcome, slot)
-
-    def _report(self) -> None:
-        """Write the states that running tasks have set, of each task the last one."""
-        while len(self._updates) > _MOST_UPDATES:
-            del self._updates[next(iter(self._updates))]
-        while self._updates and not self._store.active:
-            id, update = next(iter(self._updates.items()))
-            if self._store.attempt("write", partial(self._report_one, update)):
-                del self._updates[id]
-
-    def _report_one(self, update: StateUpdate) -> None:
-        try:
-            self.broker.report(*update)
-        except BrokerRefused as exc:
-            logger.warning("a state of the task %s is dropped: %s", update.id, exc)
 
     def _child_died(self, death: Death) -> None:
         """Charge the task that the child process was in; what waited behind it goes back."""
@@ -314,13 +300,15 @@ class Supervisor:
         """Write what is known and claim what is free; what cannot be written now is kept."""
         if self._store.active:
             return []
+        busy = bool(self._settlements)
         try:
             claimed = self._write_all(claim)
         except BrokerError as exc:
             self._store.failed("write", exc)
             return []
         self._store.succeeded("write")
-        self._maintenance.busy()
+        if busy or claimed:  # and not only one more look
+            self._maintenance.busy()
         return claimed
 
     def _write_all(self, claim: Claim | None) -> list[Delivery]:

@@ -106,6 +106,16 @@ def test_new_code_is_announced_and_its_options_count(project: Project) -> None:
         wait_for(lambda: "project.new" in project.liteq("inspect", "registered", "-A", "project"))
 
 
+def test_a_worker_that_cannot_take_over_options_of_new_code_says_so(project: Project) -> None:
+    project.env["LITEQ_PORTABLE"] = "1"
+    project.write("project.py", versioned(1))
+    with project.worker("-c", "1") as worker:
+        project.write("project.py", versioned(2))
+        worker.send(signal.SIGHUP)
+        worker.wait_for_line("WARNING.*new code.*time limits.*until it is restarted")
+        wait_for(lambda: project.python(VERSION) == "2\n", "the new code")
+
+
 @native
 def test_new_code_whose_fork_server_exits_is_in_the_log_and_the_old_one_stays(
     project: Project,

@@ -153,6 +153,17 @@ def test_a_worker_goes_on_when_the_store_is_emptied(
         wait_for(lambda: done(broker, ["b"]), "what was sent afterwards")
 
 
+def test_an_idle_worker_forgets_workers_that_stopped_long_ago(
+    server: RedisServer, broker: RedisBroker, tmp_path: Path
+) -> None:
+    prefix = broker.location.prefix
+    server.command("ZADD", f"{prefix}:workers", time.time() - 8 * 86400, 999)
+    server.command("HSET", f"{prefix}:worker:999", "name", "old")
+    with project_on(tmp_path, server.url).worker("-P", "threads"):
+        wait_for(lambda: not server.command("EXISTS", f"{prefix}:worker:999"), "the upkeep")
+    assert server.command("ZSCORE", f"{prefix}:workers", 999) is None
+
+
 class Evil:
     """An object that makes a folder when it is unpickled."""
 
