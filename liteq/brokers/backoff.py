@@ -1,5 +1,6 @@
 """Backoff from a store that fails, so that a worker or scheduler waits for it instead of ending."""
 
+import re
 import time
 from collections.abc import Callable
 from logging import Logger
@@ -16,6 +17,7 @@ from ..support.wakeup import Wakeup
 
 T = TypeVar("T")
 
+_MOST_LINES = 10  # faults of one outage that are logged
 _PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)  # seconds before a store that failed is tried again
 
 
@@ -30,6 +32,7 @@ class StoreBackoff:
         self._logger = logger
         self._failures = 0
         self._failing: set[str] = set()
+        self._logged: set[str] = set()  # the faults of this outage
         self.retry_at: float = 0.0  # `time.monotonic`
 
     @property
@@ -51,7 +54,9 @@ class StoreBackoff:
             raise exc
         pause = _PAUSES[min(self._failures, len(_PAUSES) - 1)]
         self.retry_at = time.monotonic() + pause
-        if not self._failing:
+        fault = _without_numbers(exc)
+        if fault not in self._logged and len(self._logged) < _MOST_LINES:
+            self._logged.add(fault)
             self._logger.error("the store fails, trying again: %s", exc)
         self._failures += 1
         self._failing.add(use)
@@ -62,6 +67,7 @@ class StoreBackoff:
         if use in self._failing:
             self._failing.remove(use)
             if not self._failing:
+                self._logged.clear()
                 self._logger.warning("the store works again")
 
     def attempt(self, use: str, work: Callable[[], object]) -> bool:
@@ -90,3 +96,8 @@ class StoreBackoff:
             else:
                 self.succeeded("start")
                 return value
+
+
+def _without_numbers(exc: BrokerError) -> str:
+    """Return what an error is, without pids, ports and times, which differ each time."""
+    return re.sub(r"\d+", "0", f"{type(exc).__name__}: {exc}")

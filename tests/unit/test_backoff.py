@@ -1,7 +1,11 @@
 """Waits between attempts."""
 
+import logging
+
 import pytest
 
+from liteq.brokers.backoff import StoreBackoff
+from liteq.exceptions import BrokerFull, BrokerUnavailable
 from liteq.support.backoff import Backoff, full_jitter, no_jitter
 
 
@@ -33,3 +37,20 @@ def test_no_wait_is_negative() -> None:
 @pytest.mark.parametrize("seconds", [0.0, 1.0, 600.0])
 def test_full_jitter_stays_within_the_wait(seconds: float) -> None:
     assert all(0 <= full_jitter(seconds) <= seconds for _ in range(100))
+
+
+def test_each_fault_of_an_outage_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    store = StoreBackoff(logging.getLogger("test"))
+    for seconds in range(3):
+        store.failed("write", BrokerUnavailable(f"locked by pid {seconds}"))
+        store.failed("look", BrokerFull(f"the disk is full ({seconds} bytes left)"))
+    store.succeeded("write")
+    store.succeeded("look")
+    store.failed("write", BrokerUnavailable("locked by pid 7"))
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "the store fails, trying again: locked by pid 0",
+        "the store fails, trying again: the disk is full (0 bytes left)",
+        "the store works again",
+        "the store fails, trying again: locked by pid 7",
+    ]

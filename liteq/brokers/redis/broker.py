@@ -30,6 +30,7 @@ from ..base import (
 from ..listeners import LocalListener
 from ..stored import StoredSchedules
 from ..transfer import Arrival, Movable, TransferBatch
+from . import unindexed
 from .arguments import (
     PAGE,
     Arguments,
@@ -307,12 +308,19 @@ class RedisBroker(Movable):
         return purge_waiting(self._run, self.counts(), queues)
 
     def examine(self, *, thorough: bool = False) -> Examination:
-        facts = gather_facts(self.server, self.counts())
-        return Examination(facts._asdict(), find_faults(facts))
+        counts = self.counts()
+        facts = gather_facts(self.server, counts)
+        faults = find_faults(facts)
+        if thorough or unindexed.differ(self.server, counts):
+            faults = [*unindexed.findings(self._unindexed()), *faults]
+        return Examination(facts._asdict(), faults)
 
     def mend(self) -> list[str]:
-        """Return an empty list: a server has nothing to repair but what `rescue` takes back."""
-        return []
+        mended = self._unindexed(mend=True).mended
+        return [f"put back, or set aside, {mended} tasks that were in no index"] if mended else []
+
+    def _unindexed(self, *, mend: bool = False) -> unindexed.Unindexed:
+        return unindexed.look_for(self.server, self.clock(), mend=mend)
 
     # moving
 
