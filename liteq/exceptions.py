@@ -38,6 +38,7 @@ Facts are attributes, the message is for people, the driver's error is `__cause_
 """
 
 import builtins
+import contextvars
 from typing import Any
 
 
@@ -255,10 +256,14 @@ class Ignore(TaskPredicate):
 
 
 class Replaced(Ignore):
-    """A replacement of the task by the signature `sig`, which runs under the task's id."""
+    """A replacement of the task by the signature `sig`, which runs under the task's id.
 
-    def __init__(self, sig: Any) -> None:
+    `variables`: the context variables of the task, for what is called when `sig` is sent.
+    """
+
+    def __init__(self, sig: Any, variables: contextvars.Context | None = None) -> None:
         self.sig = sig
+        self.variables: contextvars.Context = variables or contextvars.Context()
         super().__init__(sig)
 
     def __str__(self) -> str:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import copy_context
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
 
 from . import exceptions
@@ -338,7 +339,7 @@ class Task(TaskOptions, Generic[P, R]):
             raise ImproperlyConfigured("Cannot replace with an empty chain")
         self.on_replace(sig)
         stamps = self.request.stamps
-        raise Replaced(with_stamps(sig, stamps) if stamps else sig)
+        raise Replaced(with_stamps(sig, stamps) if stamps else sig, copy_context())
 
     def add_to_chord(self, sig: Signature) -> Any:
         """Add `sig` to the group of which this task is a member, while it runs; return its result.

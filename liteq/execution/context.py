@@ -7,10 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar, Token
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from ..model.message import Delivery, Message
 from ..model.options import parse_options
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 ReportState = Callable[[str, str, Any], None]
 """Takes the state that a running task reports of itself: its id, the state, and the meta."""
@@ -280,6 +283,15 @@ def enter(context: Context) -> Token[Context]:
 def leave(token: Token[Context]) -> None:
     """Undo `enter`."""
     current.reset(token)
+
+
+def outside_of_tasks(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Return what `function` returns, while no task is the running one."""
+    token = enter(NO_TASK)
+    try:
+        return function(*args, **kwargs)
+    finally:
+        leave(token)
 
 
 def current_run() -> Context | None:

@@ -11,18 +11,18 @@ from typing import Any
 from ..app import LiteQ
 from ..brokers.base import WorkerInfo
 from ..brokers.serving import one_with
-from ..canvas import Signature
 from ..canvas.layout import replacement
 from ..exceptions import (
     BrokerError,
     InvalidTaskError,
     NotRegistered,
     PayloadTooLarge,
+    Replaced,
     ResultNotSerializable,
     SerializationError,
 )
 from ..execution.attempt import Ending, attempt
-from ..execution.context import Context
+from ..execution.context import Context, outside_of_tasks
 from ..execution.failure import as_error, bounded_repr, describe, stored_failure, traceback_text
 from ..model.message import Delivery, Message
 from ..model.outcome import Kind, Outcome
@@ -104,7 +104,7 @@ class Runner:
             case Kind.RETRY:
                 return self._retried(delivery, task, ending, since)
             case Kind.REPLACED:
-                return self._replaced(context, ending.value.sig, since)
+                return self._replaced(context, ending.value, since)
             case Kind.FAILED | Kind.REJECTED:
                 failed = self._failed(delivery, task, ending.value, since, ending.kind)
                 return failed._replace(exhausted=context.exhausted)
@@ -225,15 +225,19 @@ class Runner:
             data, name = self._serializer.dumps(meta), self._serializer.name
         return outcome._replace(result=data, serializer=name, reported=state)
 
-    def _replaced(self, context: Context, sig: Signature, since: float) -> Outcome:
+    def _replaced(self, context: Context, replaced: Replaced, since: float) -> Outcome:
         """Lay out the tasks that replace it; the last of them takes its id."""
+        sig = replaced.sig
         message, options = context.message, context.options
         assert message is not None
         shared = {name: options[name] for name in _INHERITED if name in options}
         shared["root_id"] = context.root_id
         shared["replaced_task_nesting"] = context.replaced_task_nesting + 1
         own = {name: options[name] for name in _MEMBERSHIP if name in options}
-        made = replacement(self._app, sig, message.id, shared, own)
+        # A user's own `apply_async` is called, and may read variables that the task has set.
+        made = replaced.variables.run(
+            outside_of_tasks, replacement, self._app, sig, message.id, shared, own
+        )
         return Outcome(
             Kind.REPLACED,
             runtime=perf_counter() - since,

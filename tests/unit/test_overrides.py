@@ -196,3 +196,21 @@ def test_a_periodic_task_is_sent_by_its_apply_async_each_time(
         drain(app)
 
     assert tenants == [("work", ["acme"])] * 2
+
+
+def test_what_replaces_a_task_is_sent_with_the_context_variables_of_the_task(
+    app: LiteQ, work: Any, tenants: list[Any]
+) -> None:
+    def fan(self: Any) -> None:
+        token = tenant.set("inner")
+        try:
+            self.replace(chain(work.s(1), work.si(2)))
+        finally:
+            tenant.reset(token)
+
+    result = make_task(app, fan, name="fan", bind=True).delay()
+    drain(app)
+
+    assert result.get(timeout=0) == 1
+    assert tenants == [("work", ["inner"])] * 2
+    assert tenant.get() == "acme"
