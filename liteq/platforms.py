@@ -6,6 +6,7 @@ import signal as _signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from types import FrameType
 from typing import Any
 
@@ -16,6 +17,9 @@ EX_FAILURE = 1
 EX_USAGE = 64
 EX_UNAVAILABLE = 69
 EX_CANTCREAT = 73
+
+C_FORCE_ROOT = False
+"""Programs set it for Celery, which refuses to run pickles as root. It changes nothing here."""
 
 IS_WINDOWS: bool = sys.platform == "win32"
 IS_macOS: bool = sys.platform == "darwin"
@@ -109,6 +113,20 @@ def isatty(fh: Any) -> bool:
         return bool(fh.isatty())
     except AttributeError:
         return False
+
+
+def set_process_title(progname: str, info: str | None = None) -> str:
+    """Name this process in `ps`, and return the name.
+
+    As in Celery, nothing is shown where the package setproctitle is not installed.
+    """
+    title = f"[{progname}]" if info is None else f"[{progname}] {info}"
+    try:
+        setproctitle = import_module("setproctitle")
+    except ImportError:
+        return title
+    setproctitle.setproctitle(title)
+    return title
 
 
 def pyimplementation() -> str:

@@ -3,7 +3,7 @@
 import platform
 import sys
 
-from ..result.app import App
+from ..result.app import App, get_current_app
 from ..version import __version__
 
 _FORM = """
@@ -32,6 +32,11 @@ def bug_report(app: App) -> str:
         url=app.broker.url,
         settings=app.conf.humanize(),
     )
+
+
+def bugreport(app: App | None = None) -> str:
+    """Return the report on `app`, or on the current application."""
+    return bug_report(app or get_current_app())
 
 
 def _drivers() -> str:

@@ -6,7 +6,7 @@
 ROOTS = ("celery", "kombu", "billiard")
 
 SERVED: dict[str, tuple[str, ...]] = {
-    "celery": ("liteq", "liteq.as_celery.celery"),
+    "celery": ("liteq", "liteq.as_celery.celery", "liteq.app.bugreport"),
     "celery._state": ("liteq.result.app", "liteq.app.current"),
     "celery.app": ("liteq.app",),
     "celery.app.base": ("liteq.app.base",),
@@ -112,8 +112,43 @@ MISSING: dict[str, str] = {
     "celery.events": _EVENTS,
     "celery.fixups": "liteq sets Django up by itself, when DJANGO_SETTINGS_MODULE is set",
     "celery.loaders": "app.config_from_object, include and autodiscover_tasks say what is loaded",
+    **{
+        f"celery.platforms.{name}": "`liteq worker` takes --pidfile, which refuses a second worker"
+        for name in ("Pidfile", "PIDFile", "create_pidlock")
+    },
+    **{
+        f"celery.platforms.{name}": (
+            "a service manager, such as systemd, starts programs in the background, as another "
+            "user and with another umask"
+        )
+        for name in (
+            "DaemonContext",
+            "check_privileges",
+            "close_open_fds",
+            "detached",
+            "fd_by_path",
+            "initgroups",
+            "maybe_drop_privileges",
+            "parse_gid",
+            "parse_uid",
+            "setgid",
+            "setgroups",
+            "setuid",
+        )
+    },
+    "celery.platforms.set_mp_process_title": "set_process_title names the process",
     "celery.security": "the setting secret_key signs what is stored on a server",
     "celery.task": "Celery 5 has no such module either: use app.task, shared_task or celery.Task",
+    "celery.utils.collections": "the modules collections and collections.abc have such classes",
+    "celery.utils.debug": "the modules tracemalloc and faulthandler of Python do it",
+    "celery.utils.deprecated": "warnings.deprecated of Python, or the package typing_extensions",
+    "celery.utils.imports": "pkgutil.resolve_name imports what has a dotted name",
+    "celery.utils.nodenames": "a worker's name is app.Worker(...).name, and -n of the command",
+    "celery.utils.objects": "functools and types of Python have such helpers",
+    "celery.utils.saferepr": "the module reprlib of Python does it",
+    "celery.utils.serialization": "errors of tasks come back as themselves, without a helper",
+    "celery.utils.text": "the module textwrap of Python does it",
+    "celery.utils.threads": "the module threading of Python does it",
     "celery.utils.dispatch": "signals are made with Signal of liteq.signals",
     "celery.worker": _WORKER,
     "django_celery_beat": (

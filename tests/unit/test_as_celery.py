@@ -81,6 +81,32 @@ print(hasattr(celery, "Nonsense"))
     assert lines[5:] == ["False"]
 
 
+def test_what_programs_use_of_celery_platforms_works_or_says_why_not(tmp_path: Path) -> None:
+    source = """
+import liteq.as_celery
+from celery import Celery, bugreport, platforms
+platforms.C_FORCE_ROOT = True
+platforms.set_process_title("mine")
+app = Celery("x", broker="memory://")
+print(bugreport().split()[0])
+for name in ("detached", "create_pidlock"):
+    try:
+        exec(f"from celery.platforms import {name}")
+    except ImportError as error:
+        print(error)
+try:
+    from celery.utils.imports import symbol_by_name
+except ImportError as error:
+    print(error)
+"""
+    lines = run(source, tmp_path).splitlines()
+
+    assert lines[0] == "software"
+    assert "a service manager" in lines[1]
+    assert "--pidfile" in lines[2]
+    assert "pkgutil.resolve_name" in lines[3]
+
+
 def test_the_real_celery_that_is_already_imported_is_named_and_left_alone(tmp_path: Path) -> None:
     tmp_path.joinpath("celery.py").write_text("real = True\n")
 

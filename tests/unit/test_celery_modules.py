@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from liteq import platforms
+from liteq import platforms, utils
 from liteq.local import Proxy
 from liteq.utils import functional, time
 
@@ -104,3 +104,14 @@ def test_a_proxy_stands_for_what_it_finds_at_each_use() -> None:
     assert proxy == {"a": 1}
     found.append({"b": 2})
     assert list(proxy.keys()) == ["b"]
+
+
+def test_the_title_of_the_process_is_that_of_celery() -> None:
+    assert platforms.set_process_title("mine") == "[mine]"
+    assert platforms.set_process_title("mine", "of Ann") == "[mine] of Ann"
+
+
+def test_what_programs_import_of_celery_utils_is_there() -> None:
+    assert utils.gen_unique_id() != utils.uuid()
+    assert utils.maybe_list("a") == ["a"]
+    assert list(utils.chunks(iter("abc"), 2)) == [["a", "b"], ["c"]]
