@@ -28,8 +28,8 @@ _encode = json.JSONEncoder(
 _decode_plain = json.JSONDecoder(parse_constant=_refuse_constant).decode
 _decode_rich = json.JSONDecoder(parse_constant=_refuse_constant, object_hook=_untag).decode
 
-# The encoder silently turns the keys 1, 1.5, True and None into text. JSON that may have come from
-# such keys, or that has our tag as a key of the user's, is written again by way of `rich`.
+# The encoder turns the keys 1, 1.5, True and None into text. JSON that may have come from such
+# keys, or that has our tag as a key of the user's, is written again by way of `rich`.
 _suspect = re.compile(rf'"(?:-?[0-9][0-9.e+-]*|true|false|null|{TAG})":').search
 
 
@@ -37,7 +37,7 @@ def dumps(value: Any) -> bytes:
     """Return `value` as JSON in UTF-8."""
     try:
         text = _encode(value)
-    except TypeError:  # a type that JSON lacks
+    except (TypeError, ValueError):  # a type that JSON lacks, or a float such as nan
         text = None
     if text is None or _suspect(text):
         from .rich import tagged

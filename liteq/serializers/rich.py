@@ -6,10 +6,12 @@ so that programs that send plain values do not pay for its imports.
 
 import binascii
 import reprlib
+import sys
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from math import isfinite
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -72,20 +74,30 @@ TAGGED_TYPES = (
         "frozenset", frozenset, _encode_set, lambda members: frozenset(map(_hashable, members))
     ),
     TaggedType("path", PurePath, str, Path),
+    TaggedType("float", float, str, float),  # nan and the infinities: the others are JSON
 )
 
-# A user's dict that has our tag as a key is written as a list of pairs.
-_DECODE = {each.name: each.decode for each in TAGGED_TYPES} | {"dict": dict}
+
+def _decode_dict(pairs: list[Any]) -> dict[Any, Any]:
+    return {_hashable(key): value for key, value in pairs}
+
+
+# A dict with keys that are no text, or with our tag as a key, is written as a list of pairs.
+_DECODE = {each.name: each.decode for each in TAGGED_TYPES} | {"dict": _decode_dict}
 
 
 def tagged(value: Any) -> Any:
     """Return `value` in JSON's own types; values of other types are tagged.
 
-    Tuples become lists, a member of an enum its value, a dataclass the dict of its fields, and a
-    model of pydantic what it dumps.
-    Raises SerializationError for a key that is not text, and for a type that is not known here.
+    Tuples become lists, a member of an enum its value, a dataclass the dict of its fields, a model
+    of pydantic what it dumps, a lazy text of Django a text, and what has a method `__json__` what
+    that returns.
+    Raises SerializationError for a type that is not known here, and for a key that could not be
+    one again.
     """
-    if value is None or isinstance(value, str | int | float):
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, float) and isfinite(value):
         return value
     if isinstance(value, list | tuple):
         return [tagged(member) for member in value]
@@ -94,12 +106,21 @@ def tagged(value: Any) -> Any:
     for each in TAGGED_TYPES:
         if isinstance(value, each.cls):
             return {TAG: [each.name, each.encode(value)]}
+    return _as_simpler(value)
+
+
+def _as_simpler(value: Any) -> Any:
+    """Return a value of a type that is not restored, in JSON's own types."""
     if isinstance(value, Enum):
         return tagged(value.value)
     if hasattr(type(value), "__dataclass_fields__"):
         return _tagged_dict(_fields(value))
     if hasattr(type(value), "model_dump"):  # a model of pydantic
         return tagged(value.model_dump(mode="json", by_alias=True))
+    if hasattr(type(value), "__json__"):
+        return tagged(value.__json__())
+    if _is_lazy_text(value):
+        return str(value)
     raise SerializationError(
         f"JSON cannot carry a value of the type {type(value).__qualname__!r}; send what it is"
         " made of, or use serializer='pickle'"
@@ -107,14 +128,25 @@ def tagged(value: Any) -> Any:
 
 
 def _tagged_dict(value: dict[Any, Any]) -> dict[str, Any]:
-    for key in value:
-        if not isinstance(key, str):
-            raise SerializationError(
-                f"a dict has the key {reprlib.repr(key)}, but JSON has only text for keys;"
-                " use str(key), or serializer='pickle'"
-            )
     members = {key: tagged(member) for key, member in value.items()}
-    return {TAG: ["dict", list(members.items())]} if TAG in members else members
+    if TAG not in members and all(isinstance(key, str) for key in members):
+        return members
+    return {TAG: ["dict", [[_tagged_key(key), member] for key, member in members.items()]]}
+
+
+def _tagged_key(key: Any) -> Any:
+    found = tagged(key)
+    if not _stays_hashable(found):
+        raise SerializationError(
+            f"a dict has the key {reprlib.repr(key)}, which JSON cannot carry as a key;"
+            " use str(key), or serializer='pickle'"
+        )
+    return found
+
+
+def _is_lazy_text(value: Any) -> bool:
+    django = sys.modules.get("django.utils.functional")  # there is none before it is imported
+    return django is not None and isinstance(value, django.Promise)
 
 
 def _fields(value: Any) -> dict[str, Any]:
