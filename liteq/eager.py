@@ -76,7 +76,8 @@ def call_errbacks(errbacks: Sequence[Any], request: Context, exc: BaseException)
         except Exception:
             from logging import getLogger  # takes 10 ms, so programs that only send do without it
 
-            getLogger("liteq.task").exception("%r, the errback of %r, failed", errback, request)
+            failed = f"{request.task}[{request.id}]"
+            getLogger("liteq.task").exception("%r, the errback of %s, failed", errback, failed)
 
 
 def request_of(id: str, task: str, root_id: str | None, parent_id: str | None) -> Context:

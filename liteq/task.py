@@ -11,8 +11,9 @@ from .canvas.signature import as_link
 from .canvas.stamping import with_stamps
 from .canvas.values import as_list
 from .eager import Links, run_eagerly
-from .exceptions import ImproperlyConfigured, Replaced, Retry
-from .execution.context import NO_TASK, Context, current, current_run, enter, leave
+from .exceptions import ImproperlyConfigured, Replaced, Retry, TaskPredicate
+from .execution.attempt import is_retried
+from .execution.context import NO_TASK, Context, current, current_run, enter, leave, leave_pushed
 from .execution.failure import bounded_repr
 from .model.graph import Place
 from .result import AsyncResult, EagerResult
@@ -125,7 +126,10 @@ class Task(TaskOptions, Generic[P, R]):
     # calling it
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call it in this process, as a plain function; return its value."""
+        """Call it in this process, as a plain function; return its value.
+
+        An error in `autoretry_for` is passed to `retry`, which raises it: so a test can patch that.
+        """
         request = current.get()
         from_worker = request.through_call and request.running is self
         if from_worker:  # not a call of its own: the worker called an overridden `__call__`
@@ -134,6 +138,12 @@ class Task(TaskOptions, Generic[P, R]):
         token = enter(Context.of_direct_call(self, args, kwargs))
         try:
             return self.run(*args, **kwargs)
+        except TaskPredicate:
+            raise
+        except Exception as exc:
+            if is_retried(self, exc):
+                self.autoretry(exc)
+            raise
         finally:
             leave(token)
 
@@ -261,6 +271,17 @@ class Task(TaskOptions, Generic[P, R]):
     def request(self) -> Context:
         """Return the context of the current run."""
         return current.get()
+
+    def push_request(self, **fields: Any) -> None:
+        """Make `request` one with these attributes, until `pop_request`: for tests of its code.
+
+        `task.push_request(id="x", called_directly=False, retries=2)`, then `task.run(...)`.
+        """
+        enter(Context.pushed(self, fields))
+
+    def pop_request(self) -> None:
+        """Undo the last `push_request`."""
+        leave_pushed()
 
     @property
     def backend(self) -> Backend:

@@ -1,19 +1,22 @@
 """Remote control of tasks and workers: `app.control`."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from ..brokers.batches import id_batches
 from ..model.search import Search
 from ..result.app import App
 from ..states import Phase
+from .absent import OF_CONTROL, Incomplete
 from .inspect import Inspect
 
 _UNFINISHED = [phase for phase in Phase if not phase.final]
 
 
-class Control:
+class Control(Incomplete):
     """Changes the tasks in the store of `app`. No worker has to be running for that."""
+
+    absent: ClassVar = OF_CONTROL
 
     def __init__(self, app: App) -> None:
         self._app = app

@@ -5,7 +5,7 @@ All of it is read from the store. No worker is asked, so a busy one is shown at 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from ..brokers.base import WorkerInfo
 from ..brokers.serving import facts_of, names_in
@@ -13,6 +13,7 @@ from ..exceptions import SerializationError
 from ..model.message import Record
 from ..result.app import App
 from ..states import Phase
+from .absent import OF_INSPECT, Incomplete
 
 SILENT = 15.0  # seconds without a heartbeat (three are missing) after which a ping fails
 _AT_MOST = 1000  # tasks in one reply, the oldest ones
@@ -21,12 +22,14 @@ Info = dict[str, Any]
 Replies = dict[str, Any] | None
 
 
-class Inspect:
+class Inspect(Incomplete):
     """A view of the workers of `app`, or of those that `destination` names (one or many).
 
     Each method returns a dict with a reply for each worker, by its name; None when there is no
     worker. `timeout` and other options of Celery's do nothing.
     """
+
+    absent: ClassVar = OF_INSPECT
 
     def __init__(
         self,

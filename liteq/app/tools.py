@@ -1,8 +1,13 @@
 """The tools of an application, which look at its store and change what is in it."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..result import ResultSet
 from ..result.app import App
+from ..result.group_result import GroupResults
+from .absent import OF_APP, Incomplete
 from .control import Control
 from .dead_letters import DeadLetters
 
@@ -11,32 +16,48 @@ if TYPE_CHECKING:
     from .jobs import Jobs
 
 
-class Tools:
-    """The tools of an application. Those that few programs use are imported on use."""
+class Tools(Incomplete):
+    """The tools of an application, one object of each, so that tests can patch their methods.
 
-    @property
+    Those that programs seldom use are imported on use.
+    """
+
+    absent: ClassVar = OF_APP
+
+    @cached_property
     def schedules(self: App) -> "Timetable":
         """Return the periodic tasks in the store, to be listed and changed."""
         from ..beat.timetable import Timetable
 
         return Timetable(self)
 
-    @property
+    @cached_property
     def control(self: App) -> Control:
         """Return the remote control: revoke and purge tasks, inspect workers."""
         return Control(self)
 
-    @property
+    @cached_property
     def jobs(self: App) -> "Jobs":
         """Return the tasks that were sent, to be listed, retried, cancelled and deleted."""
         from .jobs import Jobs
 
         return Jobs(self)
 
-    @property
+    @cached_property
     def dead_letters(self: App) -> DeadLetters:
         """Return the tasks that were set aside as dead, to be retried or purged."""
         return DeadLetters(self)
+
+    @cached_property
+    def GroupResult(self: App) -> GroupResults:  # noqa: N802 - Celery's
+        """Return what makes results of groups, by call or by `restore`."""
+        return GroupResults(self)
+
+    def ResultSet(  # noqa: N802 - Celery's
+        self: App, results: Iterable[Any] | None = None, **options: Any
+    ) -> ResultSet:
+        """Return a set of `results`."""
+        return ResultSet(results, app=self, **options)
 
     def bugreport(self: App) -> str:
         """Return the versions, the system and the settings of this process, without secrets."""

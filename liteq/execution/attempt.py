@@ -84,9 +84,14 @@ def _run(task: RunnableTask, context: Context) -> Ending:
     return Ending(Kind.SUCCEEDED, value)
 
 
-def _failed(task: RunnableTask, exc: BaseException) -> Ending:
+def is_retried(task: RunnableTask, exc: BaseException) -> bool:
+    """Return whether the options of `task` say that it is retried because of `exc`."""
     retriable = isinstance(exc, tuple(task.autoretry_for))
-    if not retriable or isinstance(exc, tuple(task.dont_autoretry_for)):
+    return retriable and not isinstance(exc, tuple(task.dont_autoretry_for))
+
+
+def _failed(task: RunnableTask, exc: BaseException) -> Ending:
+    if not is_retried(task, exc):
         return Ending(Kind.FAILED, exc)
     try:
         task.autoretry(exc)

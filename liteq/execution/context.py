@@ -96,6 +96,20 @@ class Context:
         context.outer = current.get()
         return context
 
+    @classmethod
+    def pushed(cls, task: RunnableTask, fields: Mapping[str, Any]) -> "Context":
+        """Return a context with these attributes, in which a test calls the code of `task`."""
+        context = cls()
+        context.running = task
+        context.outer = current.get()
+        context.update(fields)
+        return context
+
+    def update(self, *args: Any, **fields: Any) -> None:
+        """Set attributes, given as a dict is. Raises AttributeError for one that is derived."""
+        for name, value in dict(*args, **fields).items():
+            setattr(self, name, value)
+
     def get(self, name: str, default: Any = None) -> Any:
         """Return the attribute `name`, or `default` when there is none."""
         return getattr(self, name, default)
@@ -262,7 +276,15 @@ class Context:
             raise AttributeError(f"the request of a task has no {name!r}", name=name, obj=self)
 
     def __repr__(self) -> str:
-        return f"<Context: {self.task}[{self.id}]>" if self.id else "<Context: no task>"
+        return f"<Context: { {name: getattr(self, name) for name in _SHOWN} }>"
+
+
+_SHOWN = (
+    *("id", "task", "args", "kwargs", "retries", "eta", "expires", "ignore_result", "hostname"),
+    *("delivery_info", "headers", "timelimit", "root_id", "parent_id", "group", "group_index"),
+    *("chord", "chain", "callbacks", "errbacks", "correlation_id", "reply_to", "shadow"),
+    *("stamped_headers", "stamps", "replaced_task_nesting", "called_directly", "is_eager"),
+)
 
 
 def _iso(seconds: float | None) -> str | None:
@@ -292,6 +314,13 @@ def outside_of_tasks(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
         return function(*args, **kwargs)
     finally:
         leave(token)
+
+
+def leave_pushed() -> None:
+    """Go back to the context before the last `Context.pushed` that was entered here, if any."""
+    context = current.get()
+    if context.outer is not None:
+        current.set(context.outer)
 
 
 def current_run() -> Context | None:

@@ -77,3 +77,20 @@ class GroupResult(ResultSet):
     def __repr__(self) -> str:
         ids = ", ".join(str(result) for result in self.results)
         return f"<{type(self).__name__}: {self.id} [{ids}]>"
+
+
+class GroupResults:
+    """The results of groups of `app`: Celery's `app.GroupResult`."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def __call__(
+        self, id: str | None = None, results: Iterable[ResultBase] | None = None, **options: Any
+    ) -> GroupResult:
+        """Return the result of the group `id`, whose members have `results`."""
+        return GroupResult(id, results, app=self._app, **options)
+
+    def restore(self, id: str, backend: Any = None) -> GroupResult | None:
+        """Return the result of the group that was saved with this id; None when there is none."""
+        return GroupResult.restore(id, app=self._app)

@@ -152,8 +152,12 @@ def test_a_direct_call_is_not_the_sender() -> None:
 
 
 def test_its_repr_names_the_task_and_the_call() -> None:
-    assert repr(of(MESSAGE)) == "<Context: project.add[task-1]>"
-    assert repr(Context()) == "<Context: no task>"
+    shown = repr(of(MESSAGE))
+
+    assert shown.startswith("<Context: {'id': 'task-1', 'task': 'project.add', 'args': (2, 3), ")
+    for field in ("'retries': 2", "'hostname': 'worker@host'", "'headers': {'tenant': 'blue'}"):
+        assert field in shown
+    assert repr(Context()).startswith("<Context: {'id': None, ")
 
 
 def test_a_state_of_no_task_is_an_error_that_tells_what_to_pass(app: LiteQ) -> None:
