@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from contextlib import suppress
 
 from ..app import LiteQ
@@ -13,7 +14,7 @@ from ..support.printable import counted
 from ..support.urls import safe_url
 from ..version import __version__
 from ..worker.stdout import logging_stdout
-from ..worker.worker import Worker, queues_of
+from ..worker.worker import Worker, queues_but
 from . import init
 from .apps import app_of
 from .daemons import add_daemon_options, open_standard_streams, pidfile, set_up_logging
@@ -80,7 +81,7 @@ def run(args: Namespace) -> int:
                 print(_banner(app, worker), file=sys.stderr, flush=True)
         logger.info("%s ready.", worker.hostname)
         with logging_stdout(None if worker.has_children else plan.stdout_level):
-            supervisor.serve()
+            worker.serve(supervisor)
     return stop.code
 
 
@@ -92,15 +93,12 @@ def _configure(app: LiteQ, args: Namespace) -> None:
     app.conf.update({name: limit for name, limit in limits.items() if limit is not None})
 
 
-def _queues(app: LiteQ, args: Namespace) -> list[str] | str | None:
+def _queues(app: LiteQ, args: Namespace) -> Sequence[str] | None:
     """Return the queues to serve; None for those of the settings."""
-    if not args.exclude_queues:
-        queues: str | None = args.queues
-        return queues
-    left = [name for name in queues_of(app, args.queues) if name not in args.exclude_queues]
-    if not left:
-        raise ConfigurationError("--exclude-queues leaves no queue to serve")
-    return left
+    if args.exclude_queues:
+        return queues_but(app, args.queues, args.exclude_queues)
+    queues: str | None = args.queues
+    return queues
 
 
 def _autoscale(text: str) -> int:

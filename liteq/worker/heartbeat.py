@@ -10,6 +10,7 @@ from ..exceptions import BrokerError
 from .task_log import logger
 
 _HUNG_AFTER = 60.0  # seconds without a turn of the loop
+_SOONEST = 1.0  # seconds between two heartbeats, however much there is to tell
 _CLOSE_TIMEOUT = 1.0  # seconds to wait for a heartbeat that is on its way
 
 
@@ -36,6 +37,7 @@ class Heartbeat:
         self._runs_tasks = runs_tasks
         self._turned_at = time.monotonic()
         self._closed = threading.Event()
+        self._hurried = threading.Event()
         self._thread = threading.Thread(target=self._run, name="liteq-heartbeat", daemon=True)
 
     def start(self) -> None:
@@ -46,14 +48,26 @@ class Heartbeat:
         """Note that the loop turns."""
         self._turned_at = time.monotonic()
 
+    def hurry(self) -> None:
+        """Send one soon: what it tells has changed. From any thread."""
+        self._hurried.set()
+
     def close(self) -> None:
         """Stop sending. May be called twice."""
         self._closed.set()
+        self._hurried.set()
         if self._thread.is_alive():
             self._thread.join(_CLOSE_TIMEOUT)
 
     def _run(self) -> None:
-        while not self._closed.wait(self._broker.beat_every):
+        pause = 0.0
+        while not self._closed.wait(pause):
+            every = self._broker.beat_every
+            pause = min(_SOONEST, every)
+            self._hurried.wait(every - pause)
+            self._hurried.clear()
+            if self._closed.is_set():
+                return
             if self._runs_tasks or time.monotonic() - self._turned_at < _HUNG_AFTER:
                 self._beat()
 

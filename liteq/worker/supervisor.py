@@ -50,6 +50,7 @@ class Supervisor:
         self.lifecycle = lifecycle
         self.log: TaskLog = TaskLog()
         self.done: int = 0
+        self._told = 0  # of `done`, to the heartbeat
         self._batching = Batching()
         self._isolation = Isolation(pool, plan.policy)
         self._watchdog = Watchdog(pool, plan.limits, self._batching)
@@ -66,6 +67,7 @@ class Supervisor:
         self._load_to_terminate = False
         self._poll_at = 0.0
         self._renewing = False
+        self._redefined: Definitions | None = None
 
     # start and stop
 
@@ -118,6 +120,11 @@ class Supervisor:
     def renew(self) -> None:
         """Load the application's code anew, slot by slot. From any thread or signal handler."""
         self._renewing = True
+        self._wakeup.set()
+
+    def redefine(self, definitions: Definitions) -> None:
+        """Serve the tasks that this process defines by now. From any thread."""
+        self._redefined = definitions
         self._wakeup.set()
 
     def stop(self, *, force: bool = False, why: str = "") -> None:
@@ -199,6 +206,9 @@ class Supervisor:
     def _tend(self) -> None:
         if self._renewing:
             self._renew()
+        if self._redefined is not None:
+            self._define(self._redefined)
+            self._redefined = None
         self._reports.write()  # what could not be written while the store was away
         if not self._store.active and time.monotonic() >= self._poll_at:
             self._poll_at = time.monotonic() + _POLL_EVERY
@@ -209,6 +219,9 @@ class Supervisor:
             )
         if not self._store.active and time.monotonic() >= self._maintenance.due:
             self._maintenance.run(self._store)
+        if self.done != self._told and not self._busy():
+            self._told = self.done
+            self._heartbeat.hurry()
         self._watchdog.check(stopping=self._shutdown.requested)
         self._shutdown.enforce_grace()
 
@@ -220,15 +233,20 @@ class Supervisor:
             logger.warning("this pool cannot load new code: restart the worker")
 
     def _code_renewed(self, description: Any) -> None:
-        before = self.plan.definitions
         try:
-            self.plan = self.plan.with_definitions(Definitions.of_plain(description))
+            definitions = Definitions.of_plain(description)
         except (AttributeError, TypeError):  # each child process imports the code itself
             logger.warning(
                 "child processes load the new code when they start; what the worker itself knows "
                 "of tasks, as their time limits and acks_late, stays until it is restarted"
             )
             return
+        self._define(definitions)
+
+    def _define(self, definitions: Definitions) -> None:
+        before = self.plan.definitions
+        self.plan = self.plan.with_definitions(definitions)
+        self._heartbeat.hurry()
         self._watchdog.set_limits(self.plan.limits)
         logger.info("new code loaded: %s", self.plan.definitions.changes(before))
 

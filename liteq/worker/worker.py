@@ -4,7 +4,8 @@ import atexit
 import os
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,7 +14,7 @@ from ..app.mainscript import only_definitions
 from ..app.reference import refer_to
 from ..beat.periodic import entries_of, name_of
 from ..beat.scheduler import Scheduler
-from ..exceptions import ImproperlyConfigured, LiteqError
+from ..exceptions import ConfigurationError, ImproperlyConfigured, LiteqError
 from ..pools import RunnerSpec, make_pool
 from ..pools.base import Limits, Run, SendState
 from ..pools.records import levels as log_levels
@@ -133,10 +134,20 @@ class Worker:
             return
         self._error = None  # it may have been run before
         supervisor = self.prepare()
-        self._thread = threading.current_thread()
-        try:
+        with self._in_this_thread():
             supervisor.start()
             self._serve(supervisor)
+
+    def serve(self, supervisor: Supervisor) -> None:
+        """Work in this thread until it is stopped, with what `prepare` returned, started."""
+        with self._in_this_thread():
+            self._serve(supervisor)
+
+    @contextmanager
+    def _in_this_thread(self) -> Iterator[None]:
+        self._thread = threading.current_thread()
+        try:
+            yield
         except BaseException as exc:
             self._error = exc
             raise
@@ -220,6 +231,20 @@ class Worker:
             self._note_end(supervisor, _STOPPED)  # even if a task keeps its thread from ending
         self._thread = None
         return warm
+
+    def reload(self) -> None:
+        """Serve the tasks that were defined since it was started, as after SIGHUP.
+
+        Child processes are replaced, each after the task it is in, and import the code anew. A pool
+        without them runs what this process has defined by now. Raises LiteqError if it does not
+        work.
+        """
+        if self._supervisor is None or not self.is_alive():
+            raise LiteqError("this worker does not work: start it before you reload it")
+        if self.has_children:
+            self._supervisor.renew()
+        else:
+            self._supervisor.redefine(self._definitions())
 
     def __enter__(self) -> Self:
         return self.start()
@@ -312,9 +337,12 @@ class Worker:
     def _scheduler(self) -> Scheduler:
         return Scheduler(self.app.broker, name_of(self.app), entries_of(self.app))
 
+    def _definitions(self) -> Definitions:
+        return Definitions.of_tasks(self.app.tasks, self.app.conf)
+
     def _plan(self) -> Plan:
         conf = self.app.conf
-        definitions = Definitions.of_tasks(self.app.tasks, conf)
+        definitions = self._definitions()
         info: dict[str, object] = {
             "queues": self.queues,
             "pool": self.pool_name,
@@ -333,6 +361,19 @@ class Worker:
             grace=conf.shutdown_grace,
             scheduler=self._scheduler() if self.beat else None,
         )
+
+
+def queues_but(
+    app: LiteQ, given: str | Sequence[str] | None, excluded: Collection[str]
+) -> tuple[str, ...]:
+    """Return what `queues_of` does, without those `excluded`.
+
+    Raises ConfigurationError if none is left.
+    """
+    left = tuple(name for name in queues_of(app, given) if name not in excluded)
+    if not left:
+        raise ConfigurationError("no queue is left to serve: each one is excluded")
+    return left
 
 
 def queues_of(app: LiteQ, given: str | Sequence[str] | None = None) -> tuple[str, ...]:

@@ -35,6 +35,14 @@ def test_worker(celery_app, celery_worker):
     assert current_app.conf.task_default_queue == "tests"
     assert celery_worker.app is celery_app
 
+def test_a_task_of_the_test(celery_app, celery_worker):
+    @celery_app.task
+    def square(x):
+        return x * x
+
+    celery_worker.reload()
+    assert square.delay(4).get(timeout=10) == 16
+
 @pytest.mark.celery(task_default_queue="other")
 def test_settings_of_one_test(celery_app):
     assert celery_app.conf.task_default_queue == "other"
@@ -72,4 +80,4 @@ def test_the_tests_of_a_project_use_its_app_and_workers(
         timeout=50,
     )
 
-    assert "4 passed" in done.stdout, done.stdout + done.stderr
+    assert "5 passed" in done.stdout, done.stdout + done.stderr

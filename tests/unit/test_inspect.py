@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from liteq import LiteQ
 from liteq.brokers.base import Claim
 from liteq.testing import ManualClock, MemoryBroker
+from tests.e2e.project import wait_for
 
 FACTS = '{"queues": ["celery", "mail"], "tasks": ["add"], "pool": "threads", "concurrency": 2}'
 
@@ -211,3 +213,13 @@ def test_a_worker_shows_what_it_is_doing() -> None:
     assert stats["w@h"]["total"] == {"all": 0}
     assert clock is not None
     assert isinstance(clock["w@h"]["clock"], int)
+
+
+def test_stats_are_those_of_now_soon_after_the_work(store: str) -> None:
+    with LiteQ("x", broker=store, set_as_current=False) as app:
+        task = app.task(name="abs")(abs)
+        with app.Worker(pool="threads", concurrency=1):
+            began = time.monotonic()
+            assert task.delay(-3).get(timeout=10) == 3
+            wait_for(lambda: "{'all': 1}" in str(app.control.inspect().stats()))
+            assert time.monotonic() - began < app.broker.beat_every / 2
