@@ -86,7 +86,7 @@ class LiteQ(Tools):
         self,
         main: str | None = None,
         *,
-        broker: str | Broker | None = None,
+        broker: str | Sequence[str] | Broker | None = None,
         result_backend: str | None = None,
         backend: str | None = None,
         include: Iterable[str] = (),
@@ -113,8 +113,8 @@ class LiteQ(Tools):
         conf = self._deferred.values
         self._broker = own_broker(broker, conf)
         conf.update(checked(settings))
-        if isinstance(broker, str):
-            conf.broker_url = broker
+        if broker is not None and not isinstance(broker, Broker):
+            conf["broker_url"] = broker
         if result_backend or backend:
             conf.result_backend = result_backend or backend
         if include:

@@ -1,6 +1,5 @@
 """The application that is there before a program has made one."""
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ from ..config import Config
 from ..result.app import App, made_app, use_default
 from ..result.backend import Backend
 from ..sending.producer import Producer
+from ..support.warning import warn
 from .base import LiteQ
 from .registry import Registry
 from .shared import shared_task
@@ -72,10 +72,9 @@ class DefaultApp(LiteQ):
     def _connect(self) -> Broker:
         broker = super()._connect()
         if chosen_url(self.conf.broker_url) == DEFAULT_URL:
-            warnings.warn(
+            warn(
                 f"no application was made, so tasks go to {broker.url}: make one with "
                 'app = LiteQ("project"), in a module that this program imports',
-                stacklevel=2,
             )
         return broker
 

@@ -7,12 +7,12 @@ Nothing of Django is imported before that.
 
 import os
 import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any, ParamSpec, TypeVar
 
 from ..signals import task_postrun, task_prerun
+from ..support.warning import warn
 from ..task import Task
 
 P = ParamSpec("P")
@@ -46,7 +46,7 @@ def is_used() -> bool:
         return False
     if "django" in sys.modules or find_spec("django") is not None:
         return True
-    warnings.warn(f"{_VARIABLE} is set, but Django is not installed here", stacklevel=2)
+    warn(f"{_VARIABLE} is set, but Django is not installed here")
     return False
 
 

@@ -1,9 +1,9 @@
 """Two functions under one name of a task."""
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
+from ..support.warning import warn
 from ..task import Task
 from .mainscript import describe_main
 
@@ -27,10 +27,9 @@ def keeps(task: Task[..., Any], function: Function) -> bool:
         return _unwrapped(first) is _unwrapped(function)
     if is_same(first, function):
         return True
-    warnings.warn(
+    warn(
         f"two functions are registered as the task {task.name!r}: {_place(first)} runs, and "
         f"{_place(function)} never does. {_CURE}",
-        stacklevel=4,
     )
     return True
 
@@ -39,10 +38,9 @@ def warn_of_replaced(old: Task[..., Any], new: Task[..., Any]) -> None:
     """Warn if the code of the task `old` differs from that of `new`, which takes its name."""
     first, second = type(old).run, type(new).run
     if not is_same(first, second):
-        warnings.warn(
+        warn(
             f"two tasks are registered as {new.name!r}: {_place(second)} replaces "
             f"{_place(first)}. {_CURE}",
-            stacklevel=4,
         )
 
 

@@ -1,12 +1,12 @@
 """The making of a task from a function."""
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 from ..exceptions import ImproperlyConfigured
 from ..result.app import App
 from ..support.plugins import load
+from ..support.warning import warn
 from ..task import Task
 from . import django
 from .django import DjangoTask
@@ -64,7 +64,7 @@ def _with_models(
         return with_models(function, name, app, **rest)
     if rest:
         names = ", ".join(f"pydantic_{each}" for each in rest)
-        warnings.warn(f"task {name}: {names} does nothing without pydantic=True", stacklevel=5)
+        warn(f"task {name}: {names} does nothing without pydantic=True")
     return function
 
 

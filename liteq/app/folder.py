@@ -2,9 +2,9 @@
 
 import os
 import sys
-import warnings
 
 from ..support.childprocess import is_child
+from ..support.warning import warn
 
 
 def warn_of_another_program(name: str | None, module: str) -> None:
@@ -22,12 +22,11 @@ def warn_of_another_program(name: str | None, module: str) -> None:
     made_in = noted_folder(path, folder)
     if os.path.normcase(made_in) == os.path.normcase(folder):
         return
-    warnings.warn(
+    warn(
         f"{path} was made by a program in {made_in:.300}, and this one is in {folder}. If they are "
         "two programs, each takes the other's tasks: give one of them another name in LiteQ(...), "
         "or a file of its own with broker=. If it is one that was moved, remove "
         f"{note_of(path)}",
-        stacklevel=2,
     )
 
 

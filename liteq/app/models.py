@@ -1,7 +1,6 @@
 """Tasks that take and return models of pydantic, for `pydantic=True`."""
 
 import inspect
-import warnings
 from collections.abc import Callable, Mapping
 from functools import cache, wraps
 from importlib import import_module
@@ -9,6 +8,7 @@ from types import NoneType, SimpleNamespace, UnionType
 from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from ..exceptions import ImproperlyConfigured
+from ..support.warning import warn
 
 Function = Callable[..., Any]
 
@@ -87,10 +87,9 @@ def _models_of(function: Function, signature: inspect.Signature, base: Any, task
             holder = SimpleNamespace(__annotations__={what: annotation})
             hint = get_type_hints(holder, globalns=names)[what]
         except (NameError, AttributeError, TypeError, SyntaxError) as exc:
-            warnings.warn(
+            warn(
                 f"task {task}: the annotation {annotation!r} of {what} cannot be resolved, so that "
                 f"it is taken for no model: {exc}",
-                stacklevel=5,
             )
             return None
         return _model(hint, base)

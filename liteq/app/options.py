@@ -1,6 +1,5 @@
 """The options of tasks: which there are, the checks of them, and those that the settings give."""
 
-import warnings
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from ..config import Config
 from ..exceptions import ImproperlyConfigured
 from ..support.nearest import did_you_mean, nearest
+from ..support.warning import warn
 from ..task import HOOKS, Task
 
 OPTIONS = (
@@ -83,10 +83,7 @@ def check_option(task: str, option: str) -> None:
     if option in OPTIONS:
         return
     if option in _MEANINGLESS:
-        warnings.warn(
-            f"task {task}: the option {option!r} does nothing in liteq: {_MEANINGLESS[option]}",
-            stacklevel=5,
-        )
+        warn(f"task {task}: the option {option!r} does nothing in liteq: {_MEANINGLESS[option]}")
     elif hasattr(Task, option):
         raise ImproperlyConfigured(
             f"task {task}: {option!r} cannot be an option, as tasks have a method or an attribute "
@@ -104,10 +101,9 @@ def check_attributes(task: Task[..., Any]) -> None:
         for name, value in vars(kind).items() if kind not in _BASES else ():
             if near := nearest_option(name, value):
                 where = f"task {task.name}" if kind is type(task) else kind.__qualname__
-                warnings.warn(
+                warn(
                     f"{where}: {name!r} is no option of liteq, and only an attribute of the task; "
-                    f"did you mean {near!r}?",
-                    stacklevel=5,
+                    f"did you mean {near!r}?"
                 )
 
 

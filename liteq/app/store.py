@@ -1,6 +1,5 @@
 """The store of an application, as the settings name it: tasks and results in one place."""
 
-import warnings
 from urllib.parse import urlsplit
 
 from ..brokers import DEFAULT_URL, chosen_url, connect
@@ -9,6 +8,7 @@ from ..config import Config
 from ..result.backend import Backend
 from ..sending.formats import result_codecs
 from ..support.urls import safe_url
+from ..support.warning import warn
 from .folder import warn_of_another_program
 
 _PORT = 6379  # of Redis
@@ -59,13 +59,14 @@ def warn_of_other_results(conf: Config, broker: Broker | None) -> None:
     """Warn when `result_backend` names another store than the broker's, as in Celery it may."""
     store = conf.broker_url if broker is None else broker.address
     wanted = conf.result_backend
+    if store and chosen_url(store) != store:
+        return  # the environment says where tasks are kept, and so their results
     # Celery's rpc:// sends results back by way of the broker, which is what happens here.
     if wanted is None or wanted.startswith("rpc") or _place(wanted) == _place(store or ""):
         return
-    warnings.warn(
+    warn(
         f"result_backend is {safe_url(wanted)!r}, which does nothing in liteq: results are kept "
         f"with the tasks, in {safe_url(store or 'the default file')!r}",
-        stacklevel=3,
     )
 
 

@@ -1,7 +1,8 @@
 """Queues as programs write them for kombu, of which liteq takes the names."""
 
-import warnings
 from typing import Any
+
+from ..support.warning import warn
 
 __all__ = ["Exchange", "Queue", "binding"]
 
@@ -22,10 +23,9 @@ class Exchange:
         self.type: str = type or "direct"
         vars(self).update(options)
         if self.type in _ROUTING:
-            warnings.warn(
+            warn(
                 f"exchange {name!r} of the type {type!r}: liteq has queues only, so name the queue "
                 "in task_routes, or in apply_async(queue=...)",
-                stacklevel=2,
             )
 
     def __repr__(self) -> str:

@@ -13,6 +13,7 @@ from ..support.clock import Clock, system_clock
 from ..support.nearest import nearest
 from ..support.plugins import entry_point_names, load, load_entry_point
 from ..support.urls import safe_url
+from ..support.warning import warn
 from .base import Broker
 
 __all__ = ["BROKERS", "DEFAULT_URL", "Broker", "chosen_url", "connect"]
@@ -23,11 +24,25 @@ BROKERS = {
     "memory": "liteq.brokers.memory:connect",
     "sqlite": "liteq.brokers.sqlite:connect",
     **dict.fromkeys(
-        ("redis", "rediss", "valkey", "valkeys", "unix", "redis+sentinel", "redis+cluster"),
+        (
+            *("redis", "rediss", "valkey", "valkeys", "unix", "redis+socket"),
+            *("redis+sentinel", "redis+cluster"),
+        ),
         "liteq.brokers.redis:connect",
     ),
 }
+_OF_CELERY = frozenset(
+    (
+        *("amqp", "amqps", "azureservicebus", "azurestoragequeues", "confluentkafka", "consul"),
+        *("etcd", "filesystem", "gcpubsub", "kafka", "librabbitmq", "mongodb", "pyamqp", "pyro"),
+        *("qpid", "sentinel", "slmq", "sqla", "sqlalchemy", "sqs", "zookeeper"),
+    )
+)
+"""Schemes of the brokers that Celery has and liteq has not."""
+
+_VARIABLE = "LITEQ_BROKER_URL"
 DEFAULT_URL = "sqlite://"
+_BY_SENTINELS = "redis+sentinel://host1:26379,host2:26379/MASTER/0"
 _GROUP = "liteq.brokers"  # of entry points
 
 
@@ -40,10 +55,13 @@ def connect(
 ) -> Broker:
     """Return the broker at `url`, else at LITEQ_BROKER_URL, else the file of application `name`.
 
-    With `secret_key` it signs what others could write. Nothing is opened yet. Raises
+    LITEQ_BROKER_URL also takes the place of the URL of a broker that only Celery has. With
+    `secret_key` it signs what others could write. Nothing is opened yet. Raises
     ImproperlyConfigured for an unknown scheme, or a key that is too short.
     """
-    url = chosen_url(url)
+    given, url = url, chosen_url(url)
+    if given and given != url:
+        warn(f"tasks go to {safe_url(url)}, by {_VARIABLE}, and not to {safe_url(given)}")
     broker = _factory(url)(url, name, clock)
     if secret_key is not None:
         broker.sign(secret_key)
@@ -57,8 +75,19 @@ def serves(url: str) -> bool:
 
 
 def chosen_url(url: str | None) -> str:
-    """Return `url`, else LITEQ_BROKER_URL, else the URL that means an application's own file."""
-    return url or os.environ.get("LITEQ_BROKER_URL") or DEFAULT_URL
+    """Return `url`, else LITEQ_BROKER_URL, else the URL that means an application's own file.
+
+    For the URL of a broker that only Celery has, LITEQ_BROKER_URL comes first.
+    """
+    instead = os.environ.get(_VARIABLE)
+    if url and instead and is_of_celery(url):
+        return instead
+    return url or instead or DEFAULT_URL
+
+
+def is_of_celery(url: str) -> bool:
+    """Return whether `url` is that of a broker which Celery has and liteq has not."""
+    return urlsplit(url).scheme.partition("+")[0] in _OF_CELERY
 
 
 def _factory(url: str) -> Connect:
@@ -70,6 +99,22 @@ def _factory(url: str) -> Connect:
         path = url.replace("\\", "/")
         raise ImproperlyConfigured(
             f"{safe_url(url)!r} is no URL of a store: for that file write sqlite:///{path}"
+        )
+    if "://" in url.partition(";")[2]:
+        raise ImproperlyConfigured(
+            f"{safe_url(url)!r} is a list of brokers, but tasks are kept in one store: give one "
+            f"URL. Of a Redis with sentinels that is {_BY_SENTINELS}"
+        )
+    if factory is None and scheme == "sentinel":
+        raise ImproperlyConfigured(
+            f"write {_BY_SENTINELS}, instead of {safe_url(url)!r} and the master_name in "
+            "broker_transport_options"
+        )
+    if factory is None and is_of_celery(url):
+        raise ImproperlyConfigured(
+            f"liteq has no {scheme}:// broker, as in {safe_url(url)!r}: it keeps tasks in a file "
+            "or on Redis. Give broker='sqlite:///tasks.db' or 'redis://...'; or set "
+            f"{_VARIABLE}, which takes the place of such a URL, so that no line has to change"
         )
     if factory is None:
         near = nearest(scheme, BROKERS)

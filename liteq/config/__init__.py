@@ -4,11 +4,11 @@
 that Celery gave them.
 """
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any
 
 from ..exceptions import ImproperlyConfigured
+from ..support.warning import warn
 from .celery import MEANINGLESS, current_name, nearest_name
 from .settings import SETTINGS, Setting, Settings
 from .sources import Source
@@ -208,12 +208,12 @@ class Config(Settings, MutableMapping[str, Any]):
             if (known or name) in self.__dict__:
                 continue  # it was warned of when it was first set
             if known:
-                _warn(f"the setting {name!r}{origin} does nothing in liteq: {MEANINGLESS[known]}")
+                warn(f"the setting {name!r}{origin} does nothing in liteq: {MEANINGLESS[known]}")
             else:
                 _raise_if_mistaken(name, origin)
                 unknown.append(name)
         if unknown:
-            _warn(f"kept, though not settings of liteq{origin}: {_listed(unknown)}")
+            warn(f"kept, though not settings of liteq{origin}: {_listed(unknown)}")
         return values
 
     # display
@@ -272,11 +272,6 @@ def _no_setting(name: str) -> str:
 def _listed(names: list[str]) -> str:
     more = len(names) - _LISTED
     return ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")
-
-
-def _warn(text: str) -> None:
-    # Skips this function, `_checked`, `_set` and the method that the program called.
-    warnings.warn(text, stacklevel=5)
 
 
 _LISTED = 10  # names in a warning; a module that is not only settings can have hundreds

@@ -54,6 +54,11 @@ def _text(value: Any) -> str:
     raise TypeError
 
 
+def _url(value: Any) -> str:
+    """Return a URL, or several in a list as Celery joins them."""
+    return ";".join(map(_text, value)) if isinstance(value, list | tuple) else _text(value)
+
+
 def _integer(value: Any) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
@@ -143,7 +148,7 @@ def _censored_key(value: Any) -> Any:
 
 FLAG = SettingType("True or False", _flag)
 TEXT = SettingType("a text", _text)
-URL = SettingType("a URL such as 'sqlite:///tasks.db'", _text, safe_url)
+URL = SettingType("a URL such as 'sqlite:///tasks.db'", _url, safe_url)
 INTEGER = SettingType("an integer", _integer)
 COUNT = SettingType("an integer of at least 1", _count)
 SECONDS = SettingType("a number of seconds or a timedelta, 0 or more", _seconds)

@@ -29,8 +29,23 @@ def test_some_schemes_turn_tls_on(scheme: str) -> None:
     assert locate(f"{scheme}://host?ca_certs=/ca.pem").tls == {"ca_certs": "/ca.pem"}
 
 
-def test_a_unix_socket_is_a_path() -> None:
-    found = locate("unix:///run/redis.sock?db=2")
+@pytest.mark.parametrize("value", ["CERT_NONE", "none"])
+def test_tls_is_set_by_the_names_that_urls_for_celery_have(value: str) -> None:
+    found = locate(f"rediss://h?ssl_cert_reqs={value}&ssl_ca_certs=/ca.pem")
+
+    assert found.tls == {"cert_reqs": "none", "check_hostname": False, "ca_certs": "/ca.pem"}
+    assert locate("rediss://h?ssl_cert_reqs=CERT_REQUIRED").tls == {"cert_reqs": "required"}
+    with pytest.raises(
+        ConfigurationError, match=r"cert_reqs='CERT_SOME'.*none, optional, required"
+    ):
+        locate("rediss://h?ssl_cert_reqs=CERT_SOME")
+
+
+@pytest.mark.parametrize(
+    "url", ["unix:///run/redis.sock?db=2", "redis+socket:///run/redis.sock?virtual_host=2"]
+)
+def test_a_unix_socket_is_a_path(url: str) -> None:
+    found = locate(url)
 
     assert (found.socket, found.db, found.hosts) == ("/run/redis.sock", 2, ())
 

@@ -1,6 +1,7 @@
 """Options of Celery's commands that do here what they do in Celery, in real processes."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,16 @@ from project import app
 @app.task(name="extra.more")
 def more():
     return "more"
+"""
+WARNED = """
+from liteq import LiteQ
+
+app = LiteQ("warned", broker="sqlite:///warned.db")
+app.config_from_object({"worker_direct": True})
+
+@app.task(rate_limit="10/m")
+def slow(x):
+    return x
 """
 SETTINGS = "task_default_queue = 'other'\n"
 SEND = "from project import *; print(app.send_task({!r}, queue={!r}).id)"
@@ -77,3 +88,19 @@ def test_purge_leaves_the_queues_that_are_excluded(project: Project) -> None:
         project.python(SEND.format("project.add", queue))
     out = project.run("-m", "liteq", "purge", "-A", "project", "-f", "-X", "b", "--json")
     assert {"queues": ["a"], "purged": 1}.items() <= json.loads(out).items()
+
+
+def test_each_warning_is_shown_once_and_at_a_line_of_the_program(project: Project) -> None:
+    project.write("project.py", WARNED)
+
+    with project.worker() as worker:
+        out = project.python("from project import slow; print(slow.delay(3).get(timeout=25))")
+        assert out.endswith("3\n")
+        worker.send(signal.SIGHUP)
+        worker.wait_for_line("new code loaded")
+
+    told = [line for line in worker.lines if "Warning:" in line]
+    assert len([line for line in told if "'rate_limit'" in line]) == 1
+    assert len([line for line in told if "'worker_direct'" in line]) == 1
+    assert all("project.py:" in line for line in told if "rate_limit" in line)
+    assert not any("liteq/" in line.partition(" ")[0] for line in told)

@@ -349,7 +349,7 @@ class TestValues:
 
     def test_an_error_shows_neither_passwords_nor_endless_values(self, conf: Config) -> None:
         with pytest.raises(ImproperlyConfigured) as hidden:
-            conf["broker_url"] = ["redis://user:hunter2@host"]
+            conf["broker_url"] = {"redis://user:hunter2@host"}
         with pytest.raises(ImproperlyConfigured) as bounded:
             conf["task_time_limit"] = "x" * 10_000
 

@@ -13,6 +13,7 @@ SCHEMES = {
     "redis": "server",
     "rediss": "server",
     "unix": "server",
+    "redis+socket": "server",
     "valkey": "server",
     "valkeys": "server",
     "redis+sentinel": "sentinel",
@@ -22,6 +23,9 @@ _PORTS = {"sentinel": 26379}
 _NAME = re.compile(r"[\w.-]+")
 _TLS = ("ca_certs", "certfile", "keyfile", "cert_reqs", "check_hostname")
 _OWN = ("name", "db", "timeout", "connect_timeout", "wait_replicas", "sentinel_password", "tls")
+_ALIASES = {"virtual_host": "db", **{f"ssl_{name}": name for name in _TLS}}  # as Celery's URLs say
+_CERT_REQS = ("none", "optional", "required")
+_SOCKETS = ("unix", "redis+socket")
 _FLAGS = {"": True, "1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
@@ -84,7 +88,7 @@ def locate(url: str) -> RedisLocation:
             )
     if kind == "cluster" and "wait_replicas" in options:
         raise ConfigurationError(f"{shown!r}: wait_replicas is not for clusters")
-    socket = unquote(path) if parts.scheme == "unix" else None
+    socket = unquote(path) if parts.scheme in _SOCKETS else None
     return RedisLocation(
         address=url,
         url=shown,
@@ -105,7 +109,8 @@ def locate(url: str) -> RedisLocation:
 
 
 def _options(parts: SplitResult, shown: str) -> dict[str, str]:
-    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    given = dict(parse_qsl(parts.query, keep_blank_values=True))
+    options = {_ALIASES.get(name, name): value for name, value in given.items()}
     known = (*_OWN, *_TLS)
     for name in options:
         if name not in known:
@@ -129,9 +134,23 @@ def _tls(scheme: str, options: dict[str, str], shown: str) -> dict[str, str | bo
     if not _flag("tls", options.get("tls", "0"), shown) and scheme not in ("rediss", "valkeys"):
         return None
     found: dict[str, str | bool] = {name: options[name] for name in _TLS if name in options}
+    if "cert_reqs" in options:
+        found["cert_reqs"] = _cert_reqs(options["cert_reqs"], shown)
+        if found["cert_reqs"] == "none":
+            found["check_hostname"] = False  # a name that nobody certifies says nothing
     if "check_hostname" in options:
         found["check_hostname"] = _flag("check_hostname", options["check_hostname"], shown)
     return found
+
+
+def _cert_reqs(value: str, shown: str) -> str:
+    """Return what redis-py calls CERT_NONE, CERT_OPTIONAL or CERT_REQUIRED."""
+    name = value.lower().removeprefix("cert_")
+    if name not in _CERT_REQS:
+        raise ConfigurationError(
+            f"cert_reqs={value!r} in {shown!r}: write one of {', '.join(_CERT_REQS)}"
+        )
+    return name
 
 
 def _flag(name: str, value: str, shown: str) -> bool:
