@@ -16,6 +16,7 @@ from .current import Proxy, app_or_default, found
 logger: logging.Logger = logging.getLogger(__name__)
 
 _NAMES = ("app", "celery")
+_OF_CELERY = ("celery", "kombu", "billiard")  # not installed
 _SUBMODULES = ("app", "celery", "tasks")
 
 
@@ -103,7 +104,8 @@ def _imported(name: str, reference: str) -> ModuleType:
         return import_module(name)
     except ModuleNotFoundError as exc:
         if exc.name is None or not f"{name}.".startswith(f"{exc.name}."):
-            raise AppNotFound(f"-A {reference}: importing {name} failed: {exc}") from exc
+            cure = "; try it with --as-celery" if exc.name in _OF_CELERY else ""
+            raise AppNotFound(f"-A {reference}: importing {name} failed: {exc}{cure}") from exc
         raise AppNotFound(
             f"-A {reference}: there is no module {exc.name!r} in {os.getcwd()} or on the path; "
             f"start in the folder that holds it, or give --workdir"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from .. import exceptions
 from ..brokers.base import WorkerInfo
 from ..brokers.serving import names_in
 from ..model.message import Attempt, Record
@@ -46,6 +47,15 @@ def _reason(app: App, record: Record) -> str:
             return "its phase is none that this version of liteq knows"
 
 
+def unserved_queue(app: App, record: Record) -> str | None:
+    """Return the queue of a task that is not run since no worker serves it; None for others."""
+    queue = record.message.queue
+    if record.phase not in (Phase.READY, Phase.SCHEDULED):
+        return None
+    served = any(queue in names_in(worker, "queues") for worker in app.broker.workers())
+    return None if served else queue
+
+
 def _unclaimed(record: Record, workers: Iterable[WorkerInfo]) -> str:
     """Return why no worker has claimed a task that is ready."""
     queue, name = record.message.queue, record.message.task
@@ -66,8 +76,27 @@ def error_of(record: Record) -> str | None:
 
 def _failed(record: Record) -> str:
     error = error_of(record)
-    what = "it was set aside" if record.phase is Phase.DEAD else "it failed"
-    return f"{what}: {error}" if error else what
+    if not error:
+        return "it was set aside" if record.phase is Phase.DEAD else "it failed"
+    if record.phase is Phase.FAILED:
+        return f"it failed: {error}"
+    retries = record.message.retries
+    used_up = {0: "it has no retries", 1: "its one retry is used up"}
+    why = used_up.get(retries, f"its {retries} retries are used up")
+    return (
+        f"it was set aside, as {why}: {error}" if _is_own(error) else f"it was set aside: {error}"
+    )
+
+
+def _is_own(error: str) -> bool:
+    """Return whether `error` may be one that the task has raised.
+
+    Every other reason to set a task aside is an error of liteq, which says all.
+    """
+    name = error.partition("(")[0].partition(":")[0].rpartition(".")[2]
+    kind = getattr(exceptions, name, None)
+    ours = isinstance(kind, type) and issubclass(kind, exceptions.LiteqError)
+    return not ours or kind is exceptions.MaxRetriesExceededError
 
 
 def _earlier(attempts: Iterable[Attempt]) -> str:
@@ -80,7 +109,7 @@ def _earlier(attempts: Iterable[Attempt]) -> str:
     error = last_line(last.error)
     times = "once before" if len(ended) == 1 else f"{len(ended)} times before"
     reason = f" ({error})" if error else ""
-    return f"; it was started {times}: the last attempt {words[last.outcome]}{reason}"
+    return f"; it was started {times}: the previous attempt {words[last.outcome]}{reason}"
 
 
 def _moment(app: App, seconds: float | None) -> str:

@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import socket
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from ..exceptions import ConfigurationError
 from ..support.urls import safe_url
 from ..version import __version__
 from .apps import app_of
-from .daemons import add_daemon_options, open_standard_streams, pidfile, set_up_logging
+from .daemons import add_daemon_options, name_files, open_standard_streams, pidfile, set_up_logging
 from .options import seconds
 
 logger: logging.Logger = logging.getLogger("liteq.beat")
@@ -39,6 +40,7 @@ def run(args: Namespace) -> int:
     if not args.app:
         raise ConfigurationError("beat needs -A: the module that holds the application")
     app = app_of(args)
+    name_files(args, f"beat@{socket.gethostname()}")
     set_up_logging(app, args)
     beat = Beat(app, args.max_interval)
     with pidfile(args.pidfile), _signals_to(beat):

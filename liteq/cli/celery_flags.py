@@ -4,10 +4,12 @@ An option that asks for nothing that liteq could do is accepted with one warning
 would be noticed is refused.
 """
 
+import sys
 from argparse import SUPPRESS, Action, ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from .exits import misused
 from .output import complain
 
 ALIASES: dict[str, list[str]] = {"report": ["inspect", "report"]}
@@ -17,7 +19,8 @@ ELSEWHERE: dict[str, str] = {
     "control": "the store does what workers are told in Celery: `liteq revoke [--terminate]`, "
     "`liteq schedule pause`; a worker's queues, slots and time limits are its options",
     "events": "there is no stream of events: see `liteq status` and `liteq inspect active`",
-    "flower": "Flower reads events, and there are none: see `liteq status`, `jobs` and `graph`",
+    "flower": "there is no dashboard yet: `liteq status`, `liteq jobs` and `liteq inspect` show "
+    "what Flower does, and --json is for programs",
     "list": "there are no exchanges and bindings: `liteq status` shows the queues",
     "logtool": "see the log with any tool for text",
     "migrate": "that is `liteq move --from URL --to URL`",
@@ -124,5 +127,5 @@ class Meaningless(Action):
         option_string: str | None = None,
     ) -> None:
         if self.const.refused:
-            parser.error(f"there is no {option_string}: {self.const.why}")
+            sys.exit(misused(f"there is no {option_string}: {self.const.why}"))
         complain(f"warning: {option_string} has no meaning here: {self.const.why}")

@@ -1,6 +1,7 @@
 """The parts that `worker` and `beat`, which run until they are stopped, have in common."""
 
 import os
+import re
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterator
@@ -12,15 +13,35 @@ from ..exceptions import ConfigurationError
 from ..support.standardstreams import fill_standard_streams
 from ..worker.logging import LogPlan, log_plan, setup_logging
 
-_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "FATAL")
 
 
 def add_daemon_options(parser: ArgumentParser) -> None:
     """Add the options about the log and the pidfile."""
     add = parser.add_argument
     add("-l", "--loglevel", default="WARNING", type=_level, help="DEBUG, INFO, WARNING, ...")
-    add("-f", "--logfile", help="where to log instead of standard error")
-    add("--pidfile", help="file to keep the pid in while it runs")
+    add(
+        "-f",
+        "--logfile",
+        help="where to log instead of standard error; %%n is the worker's name, %%h the host",
+    )
+    add("--pidfile", help="file to keep the pid in while it runs, likewise")
+
+
+def name_files(args: Namespace, node: str) -> None:
+    """Replace in --logfile and --pidfile what Celery replaces, for the worker `node`, `NAME@HOST`.
+
+    %n is the name, %h the host, %d its domain, %p both name and host. %i and %I, which tell child
+    processes apart, stand for the worker itself: 0 and nothing. All of them write to one log.
+    """
+    name, _, host = node.partition("@")
+    words = {"n": name, "h": host, "d": host.partition(".")[2], "p": node, "i": "0", "I": ""}
+    words["%"] = "%"
+
+    def named(path: str | None) -> str | None:
+        return path and re.sub("%([nhdpiI%])", lambda found: words[found[1]], path)
+
+    args.logfile, args.pidfile = named(args.logfile), named(args.pidfile)
 
 
 def set_up_logging(app: LiteQ, args: Namespace) -> LogPlan:

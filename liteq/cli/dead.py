@@ -11,8 +11,8 @@ from ..model.message import Record
 from ..support.printable import counted, last_line
 from ..support.zones import title_of
 from .apps import app_that_exists
-from .exits import FAILED, OK, missing, misused
-from .options import add_json, add_limit, add_optional_list
+from .exits import FAILED, OK, missing, misused, no_action
+from .options import add_action, add_json, add_limit
 from .output import local, moment, say, say_json, show, table
 from .views import View, task_view
 
@@ -22,8 +22,7 @@ _COLUMNS = ("id", "name", "finished", "retries", "lost", "reason")
 def configure(parser: ArgumentParser) -> None:
     """Add the options."""
     add = parser.add_argument
-    add("what", choices=ACTIONS, metavar="WHAT", help=", ".join(ACTIONS))
-    add_optional_list(parser, "ids", "ID", "tasks")
+    add_action(parser, ACTIONS, "ID")
     add("--all", action="store_true", help="retry or purge every dead task")
     add("--task", metavar="NAME", help="list only tasks of this name")
     add_json(parser)
@@ -32,6 +31,9 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Run the action; return FAILED when one of the ids is not that of a dead task."""
+    args.what, *args.ids = args.words or ["list"]
+    if args.what not in ACTIONS:
+        return no_action("dead", args.what, ACTIONS)
     return ACTIONS[args.what](app_that_exists(args), args)
 
 

@@ -16,6 +16,7 @@ from ..exceptions import (
     NotRegistered,
     TimeoutError,
 )
+from ..support.nearest import did_you_mean
 from .output import complain
 
 OK = 0
@@ -50,6 +51,13 @@ def misused(text: str) -> int:
     """Print how the command is used; return the exit code."""
     complain(text)
     return USAGE
+
+
+def no_action(command: str, name: str, actions: Iterable[str]) -> int:
+    """Print that `command` has no action `name`; return the exit code."""
+    known = list(actions)
+    otherwise = f": give one of {', '.join(known)}"
+    return misused(f"there is no {command} {name}{did_you_mean(name, known, otherwise)}")
 
 
 def missing(texts: Iterable[str]) -> int:

@@ -15,7 +15,7 @@ from ..states import Phase
 from ..version import __version__
 from .apps import app_of, app_that_exists, store_exists
 from .exits import FAILED, OK, UNAVAILABLE, misused
-from .options import add_json, add_limit, add_optional_list, names
+from .options import add_json, add_limit, add_optional_list, names, one_of
 from .outline import outline
 from .output import show
 from .views import View, bounded, queue_views, task_view, worker_tasks, worker_view
@@ -24,7 +24,7 @@ from .views import View, bounded, queue_views, task_view, worker_tasks, worker_v
 def configure(parser: ArgumentParser) -> None:
     """Add the options."""
     add = parser.add_argument
-    add("what", choices=VIEWS, metavar="WHAT", help=", ".join(VIEWS))
+    add("what", type=one_of(VIEWS), metavar="WHAT", help=", ".join(VIEWS))
     add_optional_list(parser, "ids", "ID", "tasks, for query_task only")
     add("-d", "--destination", type=names, metavar="NAMES", help="only these workers")
     add_json(parser)

@@ -11,12 +11,11 @@ from typing import Any
 from ..app import LiteQ
 from ..app.jobs import Filters
 from ..model.job import Job, phases_of
-from ..support.nearest import did_you_mean
 from ..support.printable import counted
 from ..support.zones import title_of
 from .apps import app_that_exists
-from .exits import FAILED, OK, missing, misused
-from .options import add_json, add_limit, header, names
+from .exits import FAILED, OK, missing, misused, no_action
+from .options import add_action, add_json, add_limit, header, names
 from .output import clip, local, moment, say, say_json, show, table
 from .views import View
 
@@ -28,9 +27,8 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 def configure(parser: ArgumentParser) -> None:
     """Add the options."""
+    add_action(parser, ACTIONS, "ID")
     add = parser.add_argument
-    what = f"{', '.join(ACTIONS)}; list unless given"
-    add("words", nargs="*", default=[], metavar="WHAT ID", help=what)
     add("-s", "--state", type=_states, metavar="NAMES", help="in these states, such as failed,dead")
     add("-Q", "--queue", metavar="NAME", help="in this queue")
     add("--task", metavar="NAME", help="of this task")
@@ -48,7 +46,7 @@ def run(args: Namespace) -> int:
     """Run the action; return FAILED when it has met none of the jobs."""
     args.what, *args.ids = args.words or ["list"]
     if args.what not in ACTIONS:
-        return misused(f"there is no jobs {args.what}{did_you_mean(args.what, ACTIONS)}")
+        return no_action("jobs", args.what, ACTIONS)
     return ACTIONS[args.what](app_that_exists(args), args)
 
 
@@ -130,8 +128,17 @@ def _act(app: LiteQ, args: Namespace, change: Callable[..., list[str]], done: st
     else:
         say(*(f"{id} {done}" for id in changed))
     unmet = [id for id in args.ids if id not in changed]
-    code = missing(f"{id} is not known, or its state does not allow it" for id in unmet)
+    code = missing(_why_not(app, id, args.what) for id in unmet)
     return code if changed else FAILED
+
+
+def _why_not(app: LiteQ, id: str, action: str) -> str:
+    """Return why `action` did nothing to the job `id`."""
+    job = app.jobs.get(id)
+    if job is None:
+        return f"{app.broker.url} knows no job {id}"
+    allowed = "have not ended" if action == "cancel" else "have ended without success"
+    return f"{id} is {job.state}: jobs {action} is for jobs that {allowed}"
 
 
 def _chosen(app: LiteQ, args: Namespace) -> dict[str, Any]:

@@ -3,7 +3,10 @@
 import json
 import math
 from argparse import Action, ArgumentParser, ArgumentTypeError, HelpFormatter
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Never
+
+from ..support.nearest import did_you_mean
 
 
 def add_json(parser: ArgumentParser) -> None:
@@ -16,6 +19,26 @@ def add_limit(parser: ArgumentParser, default: int, what: str) -> None:
     parser.add_argument(
         "--limit", type=count, default=default, metavar="N", help=f"{what} (default: {default})"
     )
+
+
+def add_action(parser: ArgumentParser, actions: Iterable[str], thing: str) -> None:
+    """Add the words of a command: an action, list unless given, and what it is about."""
+    what = f"{', '.join(actions)}; list unless given"
+    parser.add_argument("words", nargs="*", default=[], metavar=f"WHAT {thing}", help=what)
+
+
+def one_of(known: Collection[str]) -> Callable[[str], str]:
+    """Return a type of values: one of the words `known`."""
+
+    def parse(text: str) -> str:
+        if text not in known:
+            words = ", ".join(known)
+            raise ArgumentTypeError(
+                f"{text!r}{did_you_mean(text, known, f': give one of {words}')}"
+            )
+        return text
+
+    return parse
 
 
 def add_optional_list(parser: ArgumentParser, dest: str, metavar: str, what: str) -> None:

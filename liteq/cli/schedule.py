@@ -13,8 +13,15 @@ from ..model.entry import MISFIRES, Entry
 from ..schedules import BaseSchedule, crontab, schedule, solar
 from ..support.zones import title_of
 from .apps import app_of, app_that_exists
-from .exits import OK, missing, misused
-from .options import add_json, add_limit, add_optional_list, json_list, json_object, seconds
+from .exits import OK, missing, misused, no_action
+from .options import (
+    add_action,
+    add_json,
+    add_limit,
+    json_list,
+    json_object,
+    seconds,
+)
 from .output import local, moment, say, say_json, show, table
 from .tasknames import warn_of_unknown
 from .views import View
@@ -26,8 +33,7 @@ _OPTIONS = ("queue", "priority", "expires", "timezone", "misfire", "grace", "jit
 def configure(parser: ArgumentParser) -> None:
     """Add the options."""
     add = parser.add_argument
-    add("what", choices=ACTIONS, metavar="WHAT", help=", ".join(ACTIONS))
-    add_optional_list(parser, "names", "NAME", "schedules; for add also TASK")
+    add_action(parser, ACTIONS, "NAME")
     when = parser.add_mutually_exclusive_group()
     when.add_argument("--every", type=_every, metavar="SECONDS", help="add: an interval")
     when.add_argument("--cron", type=_cron, metavar="LINE", help="add: '*/5 8-17 * * mon-fri'")
@@ -48,6 +54,9 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Run the action; return FAILED when there is no schedule of one of the names."""
+    args.what, *args.names = args.words or ["list"]
+    if args.what not in ACTIONS:
+        return no_action("schedule", args.what, ACTIONS)
     app = app_of(args) if args.what == "add" else app_that_exists(args)
     return ACTIONS[args.what](app, args)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..app import LiteQ
 from ..canvas import chain, chord, chunks, group, signature, xmap, xstarmap
+from ..exceptions import ConfigurationError
 from ..version import __version__
 from .apps import app_of
 from .exits import OK
@@ -43,11 +44,21 @@ def _names(app: LiteQ, *, tasks: bool) -> dict[str, Any]:
     return found | {"app": app, "celery": app}
 
 
+def _imported(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError as exc:
+        raise ConfigurationError(
+            f"{name} cannot be imported: {exc}. Install it (pip install {name.lower()}), or leave "
+            "the option out for the plain prompt"
+        ) from exc
+
+
 def _prompt(args: Namespace) -> Callable[[str, dict[str, Any]], None]:
     if args.ipython:
-        start = import_module("IPython").start_ipython
+        start = _imported("IPython").start_ipython
         return lambda banner, names: start(argv=["--no-banner"], user_ns=names)
     if args.bpython:
-        embed = import_module("bpython").embed
+        embed = _imported("bpython").embed
         return lambda banner, names: embed(locals_=names, banner=banner)
     return lambda banner, names: code.interact(banner, local=names, exitmsg="")

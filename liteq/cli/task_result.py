@@ -5,6 +5,7 @@ from argparse import ArgumentParser, Namespace
 from typing import Any, NamedTuple
 
 from ..app import LiteQ
+from ..app.why import unserved_queue
 from ..exceptions import RemoteError, SerializationError
 from ..execution.failure import describe
 from ..model.message import Record
@@ -46,6 +47,8 @@ def show_result(app: LiteQ, id: str, args: Namespace, *, traceback: bool = False
     """Print the result of the task `id`, after waiting for it if asked; return the exit code."""
     record = app.backend.record(id)
     if record is not None and wants_to_wait(args):
+        if unserved := unserved_queue(app, record):
+            complain(f"no worker that is up serves the queue {unserved!r}: waiting for one")
         record = app.backend.wait(id, args.timeout)
     if record is None:
         complain(f"{app.broker.url} knows no task {id}: never sent there, or expired since")

@@ -14,10 +14,10 @@ from ..support.printable import counted
 from ..support.urls import safe_url
 from ..version import __version__
 from ..worker.stdout import logging_stdout
-from ..worker.worker import Worker, queues_but
+from ..worker.worker import Worker, node_name, queues_but
 from . import init
 from .apps import app_of
-from .daemons import add_daemon_options, open_standard_streams, pidfile, set_up_logging
+from .daemons import add_daemon_options, name_files, open_standard_streams, pidfile, set_up_logging
 from .options import count, names, seconds
 from .signals import stop_signals
 
@@ -33,7 +33,11 @@ def configure(parser: ArgumentParser) -> None:
     add("-X", "--exclude-queues", type=names, default=[], help="all of the app's but these")
     add("-I", "--include", type=names, default=[], metavar="MODULES", help="more modules to import")
     add("--purge", "--discard", action="store_true", help="drop what waits, before it starts")
-    add("-n", "--hostname", help="name of the worker; %%h is the host, %%p the pid")
+    add(
+        "-n",
+        "--hostname",
+        help="name of the worker; %%h is the host, %%n and %%d its parts, %%p the pid",
+    )
     add("-P", "--pool", help="processes (default), threads or solo")
     add_daemon_options(parser)
     add("--max-tasks-per-child", type=int, help="tasks after which a child is replaced")
@@ -55,12 +59,14 @@ def run(args: Namespace) -> int:
         raise ConfigurationError("worker needs -A: the module that holds the application")
     app = app_of(args)
     _configure(app, args)
+    node = node_name(args.hostname)
+    name_files(args, node)
     plan = set_up_logging(app, args)
     worker = Worker(
         app,
         concurrency=args.concurrency or args.autoscale,
         queues=_queues(app, args),
-        hostname=args.hostname,
+        hostname=node,
         pool=args.pool,
         max_tasks_per_child=args.max_tasks_per_child,
         max_memory_per_child=args.max_memory_per_child,

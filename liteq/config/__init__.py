@@ -199,7 +199,7 @@ class Config(Settings, MutableMapping[str, Any]):
             known = current_name(name)
             if known in self._outranked:
                 if why := self.outranked(known, value):
-                    _warn(f"the setting {name!r}{origin} does nothing: {why}")
+                    warn(f"the setting {name!r}{origin} does nothing: {why}")
                 continue
             if known in SETTINGS:
                 values[known] = _converted(known, value, origin)

@@ -67,7 +67,7 @@ class Worker:
         logging: LogPlan | None = None,
     ) -> None:
         self.app = app
-        self.hostname: str = _node_name(checked("hostname", hostname or None))
+        self.hostname: str = node_name(checked("hostname", hostname or None))
         self._lifecycle = Lifecycle(self)
         self._lifecycle.configuring()  # receivers of its signal may change the settings
         conf = app.conf
@@ -386,7 +386,14 @@ def queues_of(app: LiteQ, given: str | Sequence[str] | None = None) -> tuple[str
     return tuple(dict.fromkeys([*(conf.task_queues or ()), conf.task_default_queue]))
 
 
-def _node_name(given: str | None) -> str:
+def node_name(given: str | None) -> str:
+    """Return the name of a worker, `NAME@HOST`.
+
+    In `given`, %h is the host, %n its first part, %d its domain, and %p the pid.
+    """
     host = socket.gethostname()
-    name = (given or f"worker{os.getpid()}@%h").replace("%h", host).replace("%p", str(os.getpid()))
+    short, _, domain = host.partition(".")
+    name = given or f"worker{os.getpid()}@%h"
+    for word, value in {"%h": host, "%n": short, "%d": domain, "%p": str(os.getpid())}.items():
+        name = name.replace(word, value)
     return check_name("worker name", name if "@" in name else f"{name}@{host}")

@@ -1,11 +1,19 @@
 """The usage texts of commands."""
 
+import sys
+
 import pytest
 
-from liteq.cli import COMMANDS, main, make_parser
+from liteq import LiteQ
+from liteq.cli import main, make_parser
 from liteq.cli.celery_flags import ELSEWHERE, FLAGS, Flag
 
-WITH_LISTS = {"inspect": "WHAT [ID ...]", "schedule": "WHAT [NAME ...]", "dead": "WHAT [ID ...]"}
+WITH_LISTS = {
+    "inspect": "WHAT [ID ...]",
+    "schedule": "[WHAT NAME ...]",
+    "dead": "[WHAT ID ...]",
+    "jobs": "[WHAT ID ...]",
+}
 
 
 @pytest.mark.parametrize("command", WITH_LISTS)
@@ -19,15 +27,73 @@ def test_arguments_that_may_be_left_out_stand_in_brackets(
     assert usage.endswith(WITH_LISTS[command])
 
 
-@pytest.mark.parametrize("command", WITH_LISTS)
-def test_a_list_may_be_left_out_and_an_option_may_stand_before_it(command: str) -> None:
-    parser, _ = make_parser([command])
-    dest = "names" if command == "schedule" else "ids"
-    what = {"inspect": "query_task", "schedule": "remove", "dead": "show"}[command]
+def test_a_list_may_be_left_out_and_an_option_may_stand_before_it() -> None:
+    parser, _ = make_parser(["inspect"])
 
-    assert command in COMMANDS
-    assert getattr(parser.parse_args([command, what]), dest) == []
-    assert getattr(parser.parse_args([command, what, "--json", "a", "b"]), dest) == ["a", "b"]
+    assert parser.parse_args(["inspect", "query_task"]).ids == []
+    assert parser.parse_args(["inspect", "query_task", "--json", "a", "b"]).ids == ["a", "b"]
+
+
+@pytest.mark.parametrize("command", ["schedule", "dead", "jobs"])
+def test_without_an_action_it_lists_and_options_may_stand_anywhere(
+    command: str, store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with LiteQ("x", broker=store, set_as_current=False) as app:
+        app.send_task("x")
+
+    assert main([command, "-b", store, "--json"]) == 0
+    implied = capsys.readouterr().out
+    assert main([command, "list", "-b", store, "--json"]) == 0
+    assert capsys.readouterr().out == implied
+    what = "remove" if command == "schedule" else "show"
+    assert main([command, "-b", store, what, "--json", "no-such"]) == 1
+    assert "no-such" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("argv", "text"),
+    [
+        (["dead", "shw"], "there is no dead shw; did you mean 'show'?"),
+        (["jobs", "retyr"], "there is no jobs retyr; did you mean 'retry'?"),
+        (["schedule", "zzz"], "there is no schedule zzz: give one of list, add, pause, resume"),
+    ],
+)
+def test_an_unknown_action_is_told_with_the_nearest_one(
+    argv: list[str], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(argv) == 2
+    assert capsys.readouterr().err.startswith(f"liteq: {text}")
+
+
+def test_an_unknown_view_is_told_with_the_nearest_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["inspect", "registerd"])
+    assert "'registerd'; did you mean 'registered'?\n" in capsys.readouterr().err
+
+
+def test_an_option_that_is_refused_is_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit:
+        main(["worker", "--detach"])
+    assert exit.value.code == 2
+    assert capsys.readouterr().err.startswith("liteq: there is no --detach: run it as a service")
+
+
+def test_a_prompt_that_is_not_installed_is_told_in_one_line(
+    store: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "bpython", None)
+
+    assert main(["shell", "-B", "-b", store]) == 78
+    err = capsys.readouterr().err
+    assert err.startswith("liteq: bpython cannot be imported: ")
+    assert "pip install bpython" in err
+    assert err.count("\n") == 1
+
+
+def test_all_of_celerys_log_levels_are_known() -> None:
+    parser, _ = make_parser(["worker"])
+
+    assert parser.parse_args(["worker", "-l", "fatal"]).loglevel == "FATAL"
 
 
 @pytest.mark.parametrize(
@@ -35,6 +101,7 @@ def test_a_list_may_be_left_out_and_an_option_may_stand_before_it(command: str) 
     [
         (["wroker"], "there is no command 'wroker'; did you mean 'worker'?"),
         (["-A", "project", "sttus"], "there is no command 'sttus'; did you mean 'status'?"),
+        (["flower"], f"there is no command 'flower': {ELSEWHERE['flower']}"),
         (["multi", "start", "w1"], f"there is no command 'multi': {ELSEWHERE['multi']}"),
     ],
 )
