@@ -104,3 +104,32 @@ def test_each_warning_is_shown_once_and_at_a_line_of_the_program(project: Projec
     assert len([line for line in told if "'worker_direct'" in line]) == 1
     assert all("project.py:" in line for line in told if "rate_limit" in line)
     assert not any("liteq/" in line.partition(" ")[0] for line in told)
+
+
+def test_names_of_files_are_expanded_as_by_celery(project: Project) -> None:
+    options = [
+        "-n",
+        "w1@box.example.org",
+        "--pidfile",
+        "%n.%d.pid",
+        "--logfile",
+        "%n%I-%i-%h%%.log",
+    ]
+    with project.program(
+        "-m", "liteq", "worker", "-A", "project", "-l", "info", *options
+    ) as worker:
+        worker.wait_for_line("broker:")
+        wait_for((project.folder / "w1.example.org.pid").exists, "the file with the pid")
+        worker.send(signal.SIGTERM)
+        worker.wait()
+    assert "ready" in (project.folder / "w1-0-box.example.org%.log").read_text()
+    assert not list(project.folder.glob("*%n*"))
+
+
+def test_the_log_of_beat_is_named_too(project: Project) -> None:
+    with project.program(
+        "-m", "liteq", "beat", "-A", "project", "-f", "%n.log", "-l", "info"
+    ) as beat:
+        wait_for((project.folder / "beat.log").exists, "its log")
+        beat.send(signal.SIGTERM)
+        beat.wait()

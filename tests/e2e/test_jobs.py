@@ -53,6 +53,16 @@ def test_what_failed_is_listed_explained_and_tried_again(project: Project) -> No
     assert [job["id"] for job in jobs(project)["jobs"]] == [done["id"]]
 
 
+def test_an_action_that_does_not_fit_says_in_which_state_the_job_is(project: Project) -> None:
+    later = project.python("from project import *; print(add.apply_async((1, 2), countdown=99).id)")
+
+    told = project.liteq("jobs", "retry", later.strip(), "gone", "-A", "project", code=1)
+    lines = sorted(line.removeprefix("liteq: ") for line in told.splitlines())
+    state = "scheduled: jobs retry is for jobs that have ended without success"
+    assert f"{later.strip()} is {state}" in lines
+    assert any(line.endswith("knows no job gone") for line in lines)
+
+
 def test_an_action_without_a_choice_is_refused(project: Project) -> None:
     project.python("from project import app; app.broker.enqueue([])")  # makes the store
     for action in ("retry", "cancel", "delete", "show"):

@@ -271,7 +271,12 @@ class TestResult:
     def test_waiting_ends_after_the_timeout(self, shell: Shell) -> None:
         id = shell.call("project.add", "--args", "[2, 3]")
 
-        assert id in shell.error("result", id, "-b", URL, "--timeout", 0.1, code=75)
+        told = shell.tool("result", id, "-b", URL, "--timeout", 0.1, code=75).stderr.splitlines()
+
+        assert told[0] == "liteq: no worker that is up serves the queue 'celery': waiting for one"
+        assert id in told[1]
+        with connect_worker(shell):
+            assert id in shell.error("result", id, "-b", URL, "--timeout", 0.1, code=75)
 
     def test_an_unknown_id_is_not_waited_for(self, shell: Shell) -> None:
         shell.enqueue()  # makes the store
@@ -396,6 +401,12 @@ class TestErrors:
 
     def test_a_missing_application_is_an_error_of_one_line(self, shell: Shell) -> None:
         assert "nowhere" in shell.error("status", "-A", "nowhere", code=66)
+
+    def test_a_project_of_celery_is_told_how_to_run(self, shell: Shell) -> None:
+        shell.write("ported.py", "from billiard.nowhere import app")
+
+        error = shell.error("status", "-A", "ported", code=66)
+        assert error.endswith("No module named 'billiard'; try it with --as-celery")
 
     def test_an_unknown_scheme_is_an_error_of_one_line(self, shell: Shell) -> None:
         assert "sqlit" in shell.error("status", "-b", "sqlit:///x.db", code=78)

@@ -11,6 +11,7 @@ from liteq.brokers.base import Claim
 from liteq.brokers.memory import MemoryBroker
 from liteq.model.job import Job
 from liteq.testing import ManualClock, drain
+from tests.unit.conftest import make_task
 
 
 @pytest.fixture
@@ -179,3 +180,26 @@ def test_many_are_changed_in_batches(app: LiteQ, monkeypatch: pytest.MonkeyPatch
     sent += [send(app, "add", n) for n in range(5)]
     assert app.jobs.cancel(task="add") == sent[:3] + sent[5:]
     assert app.jobs.delete(state="cancelled") == 7
+
+
+@pytest.mark.parametrize(
+    ("retries", "said"),
+    [(0, "it has no retries"), (1, "its one retry is used up"), (2, "its 2 retries are used up")],
+)
+def test_why_says_that_the_retries_are_used_up(app: LiteQ, retries: int, said: str) -> None:
+    policy = {"autoretry_for": (ArithmeticError,), "retry_kwargs": {"countdown": 0}}
+    make_task(app, lambda: 1 / 0, name="down", max_retries=retries, **policy)
+    id = app.send_task("down").id
+    drain(app)
+
+    why = app.jobs.why(id)
+    assert why.startswith(f"it was set aside, as {said}: ZeroDivisionError(")
+    assert ("was to be retried" in why) == (retries > 0)
+    assert "last attempt" not in why
+
+
+def test_why_says_of_other_dead_tasks_what_their_error_says(app: LiteQ) -> None:
+    id = app.send_task("unheard-of").id
+    drain(app)
+
+    assert app.jobs.why(id).startswith("it was set aside: NotRegistered(")
