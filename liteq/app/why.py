@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from .. import exceptions
 from ..brokers.base import WorkerInfo
-from ..brokers.serving import names_in
+from ..brokers.serving import names_in, served_queues
 from ..model.message import Attempt, Record
 from ..result.app import App
 from ..serializers.preview import preview_error
@@ -52,8 +52,7 @@ def unserved_queue(app: App, record: Record) -> str | None:
     queue = record.message.queue
     if record.phase not in (Phase.READY, Phase.SCHEDULED):
         return None
-    served = any(queue in names_in(worker, "queues") for worker in app.broker.workers())
-    return None if served else queue
+    return None if queue in served_queues(app.broker.workers()) else queue
 
 
 def _unclaimed(record: Record, workers: Iterable[WorkerInfo]) -> str:

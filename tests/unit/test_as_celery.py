@@ -54,6 +54,19 @@ assert "group" in dir(celery.canvas)
     run(source, tmp_path)
 
 
+def test_warnings_of_celery_can_be_named_in_filters(tmp_path: Path) -> None:
+    source = """
+import liteq.as_celery, warnings
+from celery.exceptions import CDeprecationWarning, CPendingDeprecationWarning, SecurityWarning
+from kombu.utils.url import maybe_sanitize_url, safequote
+warnings.filterwarnings("error", category=CDeprecationWarning)
+warnings.filterwarnings("ignore", category=SecurityWarning)
+print(issubclass(CPendingDeprecationWarning, PendingDeprecationWarning))
+print(safequote("p@ss/word"), maybe_sanitize_url("redis://:hush@host"))
+"""
+    assert run(source, tmp_path).split() == ["True", "p%40ss%2Fword", "redis://:***@host"]
+
+
 def test_what_has_no_counterpart_says_why(tmp_path: Path) -> None:
     source = """
 import liteq.as_celery

@@ -1,6 +1,6 @@
 from celery import Celery
 
-app = Celery('tasks', backend='rpc://', broker='sqlite:///tasks.db')
+app = Celery('tasks', backend='rpc://', broker='pyamqp://guest@localhost//')
 
 @app.task
 def add(x, y):

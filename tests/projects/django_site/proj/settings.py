@@ -7,7 +7,7 @@ import os
 
 # Celery settings
 
-CELERY_BROKER_URL = 'sqlite:///proj.db'
+CELERY_BROKER_URL = 'amqp://guest:guest@localhost'
 
 #: Only add pickle to this list if your broker is secured
 #: from unwanted access (see userguide/security.html)

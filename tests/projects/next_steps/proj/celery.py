@@ -1,7 +1,7 @@
 from celery import Celery
 
 app = Celery('proj',
-             broker='sqlite:///proj.db',
+             broker='amqp://',
              backend='rpc://',
              include=['proj.tasks'])
 
