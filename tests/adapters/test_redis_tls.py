@@ -68,6 +68,17 @@ def test_tasks_and_results_pass_through_tls_with_certificates_of_server_and_clie
     app.close()
 
 
+def test_the_options_of_urls_for_celery_hold(secured: Secured) -> None:
+    own = f"ssl_certfile={secured.cert}&ssl_keyfile={secured.key}"
+    # Signed by no known authority, and for another name.
+    app = app_at(f"rediss://localhost:{secured.port}/0?ssl_cert_reqs=CERT_NONE&{own}")
+
+    app.send_task("x")
+    assert sum(count.tasks for count in app.broker.counts()) >= 1
+    app.control.purge()
+    app.close()
+
+
 @pytest.mark.parametrize(
     ("options", "why"),
     [
