@@ -36,7 +36,7 @@ def fix_store(conf: Config, broker: Broker) -> None:
     )
 
 
-def own_broker(broker: str | Broker | None, conf: Config) -> Broker | None:
+def own_broker(broker: object, conf: Config) -> Broker | None:
     """Return `broker` if it is one, and no URL: then settings that name another do nothing."""
     if not isinstance(broker, Broker):
         return None
