@@ -20,13 +20,14 @@ from ..app.options import NAMES, check_option, nearest_option
 from ..app.store import warn_of_other_results
 from ..as_celery import kombu
 from ..as_celery.counterparts import DIFFERENT, SERVED, reason_for
-from ..brokers import connect, serves
+from ..brokers import connect, is_of_celery, serves
 from ..config import SETTINGS, Config
 from ..config.celery import current_name
 from ..exceptions import LiteqError
 from ..pools import pool_class
 from ..sending.options import MEANINGLESS, check_options
 from ..support.nearest import nearest
+from ..support.warning import warn
 from ..task import Task
 from .findings import WORKS, Verdict, differs, missing
 
@@ -218,7 +219,13 @@ def _is_known(conf: Config) -> bool:
 
 def _check(conf: Config) -> None:
     """Check what is otherwise found out later, when the store is opened and the worker starts."""
-    if conf.broker_url and not serves(conf.broker_url):
+    if conf.broker_url and is_of_celery(conf.broker_url):
+        scheme = conf.broker_url.partition("://")[0]
+        warn(
+            f"liteq has no {scheme}:// broker: set LITEQ_BROKER_URL, which takes the place of such "
+            "a URL, or give one of sqlite:// or redis://"
+        )
+    elif conf.broker_url and not serves(conf.broker_url):
         connect(conf.broker_url)  # raises
     pool_class(conf.worker_pool)
     if conf.result_backend and not serves(conf.result_backend):  # else see `of_stores`

@@ -7,9 +7,9 @@ this, what tasks log would be seen nowhere, or only as warnings on standard erro
 import logging
 import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any
 
+from ..exceptions import SoftTimeLimitExceeded
 from ..model.checks import MAYBE_TEXT, NUMBER, TEXT, Shape
 
 ROOT = "root"
@@ -48,10 +48,19 @@ class RecordSender(logging.Handler):
         self._pid = os.getpid()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Send `record`. A process that the task has forked has no stream of its own."""
+        """Send `record`. A process that the task has forked has no stream of its own.
+
+        What is wrong with a record is printed, as Python's own handlers do: the task goes on.
+        """
         if os.getpid() == self._pid:
-            with suppress(OSError):  # the supervisor has exited
+            try:
                 self._send(_plain(record))
+            except (RecursionError, SoftTimeLimitExceeded):
+                raise  # of the task
+            except OSError:
+                pass  # the supervisor has exited
+            except Exception:  # noqa: BLE001 - arguments of the program's run their own code
+                self.handleError(record)
         elif logging.lastResort is not None and record.levelno >= logging.lastResort.level:
             logging.lastResort.handle(record)
 
@@ -73,34 +82,52 @@ def send_records(send: Callable[[tuple[Any, ...]], None], wanted: Mapping[str, i
 def handle_record(values: Any, slot: int) -> None:
     """Let the loggers of this process handle what a child has sent. Raises one of UNREADABLE."""
     _RECORD.check(values)
+    try:
+        _handle(values, slot)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - what the program has put in may raise anything
+        pass
+
+
+def _handle(values: tuple[Any, ...], slot: int) -> None:
     name, level, message, traceback, path, line, function, created, process, thread = values
     logger = logging.getLogger(name)
     if not logger.isEnabledFor(level):
         return
-    record = logger.makeRecord(name, level, path, line, message, (), None, function, {"slot": slot})
+    extra = {"liteq_slot": slot}  # a name that no record factory of a program sets
+    record = logger.makeRecord(name, level, path, line, message, (), None, function, extra)
     record.exc_text = traceback
     record.created, record.msecs = created, created % 1 * 1000
     record.process, record.processName, record.threadName = process, f"slot-{slot}", thread
-    with suppress(Exception):  # a filter of the program's may raise anything
-        logger.handle(record)
+    logger.handle(record)
 
 
 def _plain(record: logging.LogRecord) -> tuple[Any, ...]:
+    """Return what the supervisor needs of `record`, in exactly the types of _RECORD.
+
+    Programs put in subclasses and None: `makeLogRecord` takes whatever it is given.
+    """
     traceback = record.exc_text
     if traceback is None and record.exc_info:
         traceback = logging.Formatter().formatException(record.exc_info)
     return (
-        _logger_for(record.name),
-        record.levelno,
-        record.getMessage()[:_LONGEST],
-        traceback and traceback[-_LONGEST:],
-        record.pathname,
-        record.lineno,
-        record.funcName,
-        record.created,
+        _logger_for(_text(record.name)),
+        int(record.levelno or 0),
+        _text(record.getMessage())[:_LONGEST],
+        _text(traceback)[-_LONGEST:] or None,
+        _text(record.pathname),
+        int(record.lineno or 0),
+        _text(record.funcName) or None,
+        float(record.created or 0),
         os.getpid(),
-        str(record.threadName),
+        _text(record.threadName),
     )
+
+
+def _text(value: object) -> str:
+    """Return `value` as text that is of no subclass."""
+    return "" if value is None else str.__str__(str(value))
 
 
 def _logger_for(name: str) -> str:

@@ -31,8 +31,8 @@ class LineFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's
         """Return the line without a traceback."""
-        run = getattr(record, "run", None) or current_run()
-        slot = getattr(record, "slot", None)
+        run = getattr(record, "liteq_run", None) or current_run()
+        slot = getattr(record, "liteq_slot", None)
         slot = current_slot() if slot is None else slot
         if slot is not None:
             record.processName = f"slot-{slot}"

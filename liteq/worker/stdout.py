@@ -60,7 +60,7 @@ class LoggedStream(TextIOBase):
             return
         self._here.logging = True
         try:
-            _logger.log(self._level, "%s", text, extra={"run": context})
+            _logger.log(self._level, "%s", text, extra={"liteq_run": context})
         finally:
             self._here.logging = False
 

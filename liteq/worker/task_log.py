@@ -28,8 +28,8 @@ class TaskLog:
 
     def finished(self, delivery: Delivery, outcome: Outcome, slot: int | None) -> None:
         """Log the `outcome` of a task that ran in `slot`; None: it did not run."""
-        info = partial(task_logger.info, extra={"slot": slot})
-        error = partial(task_logger.error, extra={"slot": slot})
+        info = partial(task_logger.info, extra={"liteq_slot": slot})
+        error = partial(task_logger.error, extra={"liteq_slot": slot})
         name, note = _name(delivery), one_line(outcome.note)
         match outcome.kind:
             case Kind.SUCCEEDED:

@@ -102,3 +102,114 @@ def test_a_process_that_a_task_forks_does_not_write_to_the_stream_of_the_child(
 
     assert "helper" in lines
     assert not [line for line in lines if "lost its process" in line]
+
+
+ODD = """
+import enum, logging, sys
+from liteq import LiteQ
+
+app = LiteQ("odd", broker="sqlite:///odd.db", task_max_lost=1)
+
+class Level(enum.IntEnum):
+    AUDIT = 35
+
+class Text(str):
+    def __str__(self):
+        return self
+
+class Bad:
+    def __str__(self):
+        raise RuntimeError("no text")
+
+class Raw(logging.LogRecord):
+    def getMessage(self):
+        return b"raw"
+
+log = logging.getLogger("odd")
+
+def made(**values):
+    log.handle(logging.makeLogRecord({"name": "odd", "msg": "made", "levelno": 40, **values}))
+
+DEEDS = {
+    "format": lambda: log.error("total %d", "12.5"),
+    "argument": lambda: log.error("%s", Bad()),
+    "level": lambda: log.log(Level.AUDIT, "audit"),
+    "true": lambda: log.log(True, "true"),
+    "logger": lambda: logging.getLogger(Text("odd.text")).error("named"),
+    "file": lambda: exec(compile("log.error('filed')", Text("odd file"), "exec"), {"log": log}),
+    "raw": lambda: log.handle(Raw("odd", 40, "x.py", 1, "msg", (), None)),
+    "msg": lambda: log.error(Text("text")),
+    "name": lambda: made(name=None),
+    "pathname": lambda: made(pathname=None),
+    "lineno": lambda: made(lineno=None),
+    "lineno text": lambda: made(lineno="12"),
+    "lineno words": lambda: made(lineno="twelve"),
+    "funcName": lambda: made(funcName=5),
+    "created": lambda: made(created=None),
+    "created far": lambda: made(created=1e300),
+    "created nan": lambda: made(created=float("nan")),
+    "exc_text": lambda: made(exc_text=5),
+    "exc_info": lambda: made(exc_info=(None, None, None)),
+    "threadName": lambda: made(threadName=None),
+}
+
+@app.task
+def speak(how):
+    DEEDS[how]()
+    return "ok"
+
+if __name__ == "__main__":
+    logging.basicConfig(level=1, format="%(levelno)s %(name)s %(asctime)s %(message)s")
+    with app.Worker(concurrency=1):
+        results = {how: speak.delay(how).get(timeout=60, propagate=False) for how in DEEDS}
+        print("wrong:", {how: value for how, value in results.items() if value != "ok"})
+"""
+
+
+def test_a_record_that_is_wrong_or_made_by_others_never_costs_its_task(project: Project) -> None:
+    project.write("odd.py", ODD)
+
+    output = project.run("odd.py")
+
+    assert "wrong: {}" in output
+    for shown in ("audit", "named", "filed", "text", "made"):
+        assert shown in output
+    assert output.count("--- Logging error ---") >= 2  # as Python says of a wrong format
+    assert "lost its process" not in output
+
+
+OWN_HANDLER = """
+import logging
+from liteq import LiteQ
+
+app = LiteQ("own", broker="sqlite:///own.db", task_max_lost=1)
+
+@app.task
+def speak():
+    logging.getLogger("own").error("x")
+    return "ok"
+
+class Leaves(logging.Handler):
+    def emit(self, record):
+        raise SystemExit(3)
+
+def marked(*args, **kwargs):
+    record = logging.LogRecord(*args, **kwargs)
+    record.slot = "mine"
+    return record
+
+if __name__ == "__main__":
+    logging.getLogger("own").addHandler(Leaves())
+    logging.root.setLevel(logging.INFO)
+    logging.setLogRecordFactory(marked)
+    with app.Worker(concurrency=1):
+        print([speak.delay().get(timeout=60) for _ in range(2)])
+"""
+
+
+def test_what_the_program_does_to_records_costs_neither_a_task_nor_the_worker(
+    project: Project,
+) -> None:
+    project.write("own.py", OWN_HANDLER)
+
+    assert "['ok', 'ok']" in project.run("own.py")
