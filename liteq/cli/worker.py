@@ -13,6 +13,7 @@ from ..exceptions import ConfigurationError
 from ..support.printable import counted
 from ..support.urls import safe_url
 from ..version import __version__
+from ..worker.helpers import end_helpers
 from ..worker.stdout import logging_stdout
 from ..worker.worker import Worker, node_name, queues_but
 from . import init
@@ -87,7 +88,11 @@ def run(args: Namespace) -> int:
                 print(_banner(app, worker), file=sys.stderr, flush=True)
         logger.info("%s ready.", worker.hostname)
         with logging_stdout(None if worker.has_children else plan.stdout_level):
-            worker.serve(supervisor)
+            try:
+                worker.serve(supervisor)
+            finally:
+                if not worker.has_children:
+                    end_helpers()
     return stop.code
 
 

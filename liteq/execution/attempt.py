@@ -3,6 +3,7 @@
 It is the same in a worker and in `apply`; each of them handles the ending itself.
 """
 
+import os
 from typing import Any, NamedTuple
 
 from .. import states
@@ -11,6 +12,7 @@ from ..model.outcome import Kind
 from ..signals import task_failure, task_postrun, task_prerun, task_retry, task_success
 from .context import Context, RunnableTask, enter, leave
 from .failure import ExceptionInfo
+from .forked import exit_forked
 from .softlimit import call_within
 
 _STATES = {
@@ -49,6 +51,8 @@ def attempt(task: RunnableTask, context: Context) -> Ending:
         if task_prerun.receivers:
             task_prerun.send(sender=task, task=task, **_arguments(context))
         ending = _run(task, context)
+        if context.pid is not None and os.getpid() != context.pid:
+            exit_forked(None if ending.kind is Kind.SUCCEEDED else ending.value)
         if task.hooks:
             _call_hooks(task, context, ending)
         if _SIGNALS[ending.kind].receivers or task_postrun.receivers:

@@ -45,6 +45,7 @@ class Context:
     called_directly: bool = True  # as a plain function, by `task(...)`
     is_eager = False  # run by `apply`, in the process that called it
     in_worker = False
+    pid: int | None = None  # of the process that runs it, in a worker
     running: RunnableTask | None = None
     report: ReportState | None = None
     delivery: Delivery | None = None

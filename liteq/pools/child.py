@@ -88,7 +88,6 @@ class Child:
         self._backlog: SimpleQueue[Item | None] = SimpleQueue()  # None: exit
         self._outcomes: list[tuple[Any, ...]] = []
         self._sending = threading.Lock()
-        self._pid = os.getpid()
         self._limits = limits
         self._tasks_left = limits.tasks or -1  # negative: no limit
 
@@ -110,7 +109,7 @@ class Child:
         The process exits when the supervisor closes its end of the stream.
         """
         state = ProcessState()
-        self._send((READY, self._pid))
+        self._send((READY, os.getpid()))
         threading.Thread(target=self._read, name="liteq-reader", daemon=True).start()
         backlog, scoreboard, slot = self._backlog, self._scoreboard, self._slot
         flushed = restored = time.monotonic()
@@ -121,8 +120,6 @@ class Child:
             ticket, message, receipt, rest = item
             if scoreboard.start(slot, ticket, receipt[1]):
                 outcome = run(Delivery(Message._make(message), Receipt(*receipt), *rest))
-                if os.getpid() != self._pid:
-                    os._exit(0)  # the task forked, and this is its child, which returned here
                 self._outcomes.append(pack_outcome(ticket, outcome))
                 if self._at_limit():
                     break

@@ -90,6 +90,7 @@ class Runner:
             args = with_inputs(task, delivery, args, kwargs, self._codecs, self._result_codecs)
         context = Context(delivery, args, kwargs, self._hostname)
         context.in_worker = True
+        context.pid = self._pid
         context.running = task
         context.report = self._report_state
         context.soft_limit = self._soft.of(message)

@@ -95,10 +95,6 @@ def _exit(argument: str, id: str, report: SendState) -> bytes:
     os._exit(int(argument))
 
 
-def _fork(argument: str, id: str, report: SendState) -> bytes:
-    return b"child" if os.fork() == 0 else b"parent"
-
-
 def _progress(argument: str, id: str, report: SendState) -> bytes:
     report(id, "PROGRESS", argument.encode(), "json")
     return b"sent"
@@ -137,7 +133,6 @@ DEEDS = {
     "note": _note,
     "die": _die,
     "exit": _exit,
-    "fork": _fork,
     "progress": _progress,
     "leave": _leave,
     "leave_and_die": _leave_and_die,

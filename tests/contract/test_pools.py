@@ -254,11 +254,6 @@ def test_a_task_that_exits_is_a_death_with_its_code(processes: Driver, code: int
 
 def test_a_task_finds_its_standard_input_empty(processes: Driver) -> None:
     assert results(processes.run("stdin")) == [b"''"]
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-def test_a_task_that_forks_has_one_outcome(processes: Driver) -> None:
-    assert results(processes.run("fork")) == [b"parent"]
     assert results(processes.run("echo after")) == [b"after"]
 
 
