@@ -47,7 +47,8 @@ class Control(Incomplete):
         """Revoke tasks by id or result, one or many; return the ids of those that had not finished.
 
         With `workflow` also those that come before them in their workflows: with the id of the
-        last step of a chain, or of the body of a chord, that is all of it. A waiting task ends as
+        last step of a chain, or of the body of a chord, that is all of it. The id of a group then
+        means its members, but not those of groups at the end of one of them. A waiting task ends as
         REVOKED at once, and so do the tasks that wait for it. A running one is not tried again;
         with `terminate` its process is killed, if it still runs that task. This is written in the
         store, so workers that start later know it as well. `destination` and `signal` are Celery's

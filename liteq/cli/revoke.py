@@ -24,9 +24,13 @@ def run(args: Namespace) -> int:
     control = app_that_exists(args).control
     if not (args.ids or args.task or args.header):
         return misused("revoke takes the ids of tasks, --task or --header")
-    revoked = []
-    if args.ids:
-        revoked = control.revoke(args.ids, terminate=args.terminate, workflow=not args.only)
+    revoked: list[str] = []
+    unknown = []
+    for id in args.ids:  # that of a group is not among those that are revoked
+        found = control.revoke(id, terminate=args.terminate, workflow=not args.only)
+        if not found and id not in revoked:
+            unknown.append(id)
+        revoked += (each for each in found if each not in revoked)
     if args.task:
         revoked += control.revoke_by_name(args.task, terminate=args.terminate)
     if args.header:
@@ -35,6 +39,5 @@ def run(args: Namespace) -> int:
         say_json({"revoked": revoked})
     else:
         say(*(f"revoked {id}" for id in revoked))
-    unknown = [id for id in args.ids if id not in revoked]
     code = missing(f"{id} has finished, or is not known" for id in unknown)
     return code if revoked else FAILED

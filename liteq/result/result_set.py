@@ -255,6 +255,8 @@ class ResultSet(ResultBase):
         leaves = list(self.leaves())
         leaves += leaves_before([self, *self.results, *leaves])
         ids = [leaf.id for leaf in leaves if not leaf.known]
+        if not leaves and self.id is not None:
+            ids = [self.id]  # the store is asked for its members
         if ids:
             self.app.control.revoke(ids, terminate=terminate, workflow=True)
 

@@ -7,8 +7,13 @@ from typing import NamedTuple
 from ..brokers.base import Broker
 from ..model.graph import Members
 from ..model.message import Record
+from ..model.options import options_of
+from ..model.search import EVERYTHING
 from ..states import Phase
+from .group_result import ACCUMULATE
 
+_UNFINISHED = [phase for phase in Phase if not phase.final]
+_BATCH = 1000  # tasks that are looked at together
 _HAS_NOT_RUN = (Phase.WAITING, Phase.CANCELLED)
 
 
@@ -49,10 +54,13 @@ def workflow_of(broker: Broker, id: str, limit: int) -> Workflow:
 def with_those_before(broker: Broker, ids: Iterable[str]) -> list[str]:
     """Return `ids`, and before them those of the tasks for whose end these tasks still wait.
 
-    Where a task was revoked while it waited, so do those that it waited for: they go on.
+    The id of a group stands for its members. Where a task was revoked while it waited, so do those
+    that it waited for: they go on.
     """
     asked = list(dict.fromkeys(ids))
-    seen, groups = set(asked), set[str]()
+    groups = set[str]()
+    asked = [*asked, *_members_of_groups(broker, asked, groups)]
+    seen = set(asked)
     found: list[str] = []
     newest = asked
     while newest:
@@ -68,6 +76,25 @@ def with_those_before(broker: Broker, ids: Iterable[str]) -> list[str]:
         seen.update(newest)
         found += newest
     return [*reversed(found), *asked]
+
+
+def _members_of_groups(broker: Broker, ids: Sequence[str], seen: set[str]) -> list[str]:
+    """Return the ids of the tasks in those of `ids` that are no tasks but groups, if any."""
+    unknown = {
+        id
+        for id, record in zip(ids, broker.fetch(ids), strict=True)
+        if record is None or record.message.task == ACCUMULATE  # that one is of `GroupResult.save`
+    }
+    awaited = {id: members for id in unknown if (members := _all_members(broker, id, seen))}
+    found = [member for members in awaited.values() for member in members]
+    unknown -= awaited.keys()
+    # A group for which nothing waits is stored with its members only.
+    search = EVERYTHING
+    while unknown and (records := broker.listing(_UNFINISHED, _BATCH, search)):
+        search = search._replace(beyond=records[-1].message.id)
+        messages = [record.message for record in records]
+        found += [each.id for each in messages if options_of(each).get("group_id") in unknown]
+    return found
 
 
 def _all_members(broker: Broker, group: str, seen: set[str]) -> list[str]:

@@ -305,6 +305,24 @@ def test_revoking_a_chain_ends_the_waiting_tasks(t: Any) -> None:
 
 
 @pytest.mark.parametrize("how", ["result", "command"])
+def test_a_workflow_is_revoked_by_the_id_of_the_group_at_its_end(
+    t: Any, folder: Path, how: str
+) -> None:
+    result = (t.nap.s(60) | group(t.same.s(), t.same.s() | t.same.s())).apply_async()
+    wait_for(lambda: t.app.broker.fetch([result.parent.id])[0].started, "the start")
+
+    if how == "result":
+        t.app.AsyncResult(result.id).revoke(terminate=True)
+    else:
+        project = Project(folder, TASKS % folder.as_posix())
+        project.liteq("revoke", result.id, "--terminate", "-b", t.app.broker.url)
+
+    everything = [result.parent, *result.leaves()]
+    wait_for(lambda: all(each.ready() for each in everything), "the end")
+    assert {each.state for each in everything} == {"REVOKED"}
+
+
+@pytest.mark.parametrize("how", ["result", "command"])
 def test_a_workflow_is_revoked_by_its_id_alone(t: Any, folder: Path, how: str) -> None:
     header = [*(t.nap.s(60) for _ in range(3)), *(t.nap.s(60) | t.add.s(n) for n in range(3))]
     result = chord(header, t.tsum.s() | t.add.s(1)).apply_async()

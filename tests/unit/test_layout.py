@@ -386,6 +386,38 @@ def test_a_workflow_is_revoked_by_the_id_of_its_end(
         assert pending(app) == [], canvas
 
 
+def test_a_workflow_is_revoked_by_the_id_of_the_group_that_it_ends_in(
+    app: LiteQ, add: Any, same: Any
+) -> None:
+    shapes: list[Any] = [
+        chain(same.s(1), group(same.s(), same.s())),
+        group(add.s(1, 1), add.s(1, 1) | same.s()),
+        chord([same.s(1), same.s(2)], group(same.s(), same.s() | same.s())),
+    ]
+    other = [add.delay(1, 1).id, group(same.s(1)).apply_async().results[0].id]
+    for canvas in shapes:
+        for revoke in (
+            lambda id: app.AsyncResult(id).revoke(),
+            lambda id: GroupResult(id, app=app).revoke(),
+            lambda id: app.control.revoke(id, workflow=True),
+        ):
+            revoke(canvas.apply_async().id)
+            assert pending(app) == other, canvas
+
+
+def test_a_chord_is_revoked_by_the_id_of_its_header_and_a_group_that_was_saved_by_its_own(
+    app: LiteQ, same: Any
+) -> None:
+    header = chord([same.s(1), same.s(2)], same.s()).apply_async().parent
+    app.AsyncResult(header.id).revoke()
+    assert pending(app) == []
+
+    saved = group(same.s(1), same.s(2)).apply_async()
+    saved.save()
+    app.AsyncResult(saved.id).revoke()
+    assert pending(app) == []
+
+
 def test_revoking_by_id_keeps_to_what_comes_before(app: LiteQ, add: Any) -> None:
     other = add.delay(1, 1)
     result = chain(add.s(1, 1), add.s(1), add.s(1)).apply_async()
