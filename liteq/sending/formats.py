@@ -22,10 +22,11 @@ def argument_serializer(conf: Config, broker: Broker, given: str | None, task: s
     accept = conf.accept_content
     serializer = get(name or _default(accept, broker.default_serializer))
     check_trust(serializer, broker)
-    if name and serializer.name not in (accepted := _accepted(accept, conf, broker)):
+    chosen = name or accept == ()  # what is chosen by default is accepted, unless nothing is
+    if chosen and serializer.name not in (accepted := _accepted(accept, conf, broker)):
         raise ContentDisallowed(
             f"cannot send {task} with the serializer {serializer.name!r}: workers with these "
-            f"settings decode only {_listed(accepted)}. Add it to accept_content, or choose another"
+            f"settings decode {_listed(accepted)}. Add it to accept_content, or choose another"
         )
     return serializer
 
@@ -40,8 +41,8 @@ def result_serializer(conf: Config, broker: Broker) -> Serializer:
     serializer = get(conf.result_serializer or _default(accept, broker.default_serializer))
     if serializer.name not in (accepted := _accepted(accept, conf, broker)):
         raise ImproperlyConfigured(
-            f"result_serializer is {serializer.name!r}, but results are decoded only from "
-            f"{_listed(accepted)}: add it to accept_content or result_accept_content, or leave "
+            f"result_serializer is {serializer.name!r}, but these settings decode "
+            f"{_listed(accepted)} in results: add it to accept_content or result_accept_content, or leave "
             "result_serializer out"
         )
     check_trust(serializer, broker)
@@ -85,5 +86,5 @@ def _default(accept: Accept, default: str) -> str:
     return default if default in names else names[0]
 
 
-def _listed(names: Iterable[str]) -> str:
-    return " and ".join(sorted(names))
+def _listed(names: frozenset[str]) -> str:
+    return f"only {' and '.join(sorted(names))}" if names else "nothing"

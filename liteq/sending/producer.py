@@ -22,7 +22,7 @@ from ..model.message import Message, new_id
 from ..serializers import Serializer, get
 from ..signals import after_task_publish, before_task_publish
 from .eta import check_limits, due_at, expires_at
-from .formats import argument_serializer
+from .formats import argument_serializer, result_serializer
 from .options import (
     NO_OPTIONS,
     Options,
@@ -160,6 +160,8 @@ class Producer:
             options = _with_route(conf.task_routes, task, args, kwargs, options)
         given = options.get("serializer") or task.serializer
         serializer = argument_serializer(conf, self._broker, given, task.name)
+        if conf.result_serializer is not None:
+            result_serializer(conf, self._broker)  # a wrong one would stop each worker
         payload = self.encode(task, args, kwargs, serializer)
         return self.envelope(task, payload, serializer.name, options)
 

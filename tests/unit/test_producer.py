@@ -412,13 +412,25 @@ def test_what_no_worker_of_these_settings_decodes_is_refused_when_it_is_sent(
     with pytest.raises(ContentDisallowed, match="only json"):
         add.apply_async((1, 2), serializer="pickle")
 
+    app.conf.update(accept_content=[])
+    with pytest.raises(ContentDisallowed, match=r"decode nothing\. Add it"):
+        add.delay(1, 2)
+    app.conf.update(accept_content=[], task_serializer=None, result_serializer=None)
+    with pytest.raises(ContentDisallowed, match=r"decode nothing\. Add it"):
+        add.delay(1, 2)
+
     assert app.broker.counts() == []
 
 
-def test_a_result_serializer_that_is_not_accepted_stops_the_worker(app: LiteQ) -> None:
+def test_a_result_serializer_that_is_not_accepted_refuses_calls_and_stops_the_worker(
+    app: LiteQ, add: Task[..., Any]
+) -> None:
     app.conf.update(accept_content=["json"], result_serializer="pickle")
 
-    with pytest.raises(ImproperlyConfigured, match=r"'pickle'.* only from json: add it to"):
+    with pytest.raises(ImproperlyConfigured, match=r"'pickle'.* only json in results: add it to"):
+        add.delay(1, 2)
+    assert app.broker.counts() == []
+    with pytest.raises(ImproperlyConfigured, match=r"'pickle'.* only json in results: add it to"):
         app.Worker(pool="solo").run()
 
 
