@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 from ..exceptions import ImproperlyConfigured
@@ -33,14 +33,14 @@ def install() -> None:
 class ServedModule(ModuleType):
     """A module of Celery's whose names are those of modules of liteq."""
 
-    sources: Sequence[ModuleType] = ()
+    _sources: Sequence[ModuleType] = ()  # private, as `import *` takes what is not
 
     def __getattr__(self, name: str) -> Any:
         full = f"{self.__name__}.{name}"
         if full in SERVED:
             return import_module(full)
         if not name.startswith("__"):
-            for source in self.sources:
+            for source in self._sources:
                 value = getattr(source, name, self)  # set later than at the import, or private
                 if value is not self and not isinstance(value, ModuleType):
                     return value
@@ -48,7 +48,7 @@ class ServedModule(ModuleType):
 
 
 class Finder(MetaPathFinder):
-    """A finder of the modules of `SERVED`; the others under their roots raise ImportError."""
+    """A finder of the modules of `SERVED`; to import others under their roots is an error."""
 
     def find_spec(
         self,
@@ -60,10 +60,27 @@ class Finder(MetaPathFinder):
         if fullname.partition(".")[0] not in ROOTS:
             return None
         if fullname not in SERVED:
-            raise ImportError(why_missing(fullname), name=fullname)
+            callers = _callers_in_importlib()
+            if "_find_and_load" not in callers:
+                return None  # `importlib.util.find_spec` only asks
+            # Of `from celery import x`, Python drops a ModuleNotFoundError, and so its reason.
+            of_name = "_handle_fromlist" in callers
+            raise (ImportError if of_name else ModuleNotFoundError)(
+                why_missing(fullname), name=fullname
+            )
         # All are packages: for `from celery.result import x` Python then looks for a module
         # `celery.result.x` if there is no such name, and the error above tells why there is none.
         return ModuleSpec(fullname, _Loader(), origin="liteq", is_package=True)
+
+
+def _callers_in_importlib() -> set[str]:
+    """Return the names of importlib's functions that have called the finder."""
+    names = set()
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and "importlib" in frame.f_globals["__name__"]:
+        names.add(frame.f_code.co_name)
+        frame = frame.f_back
+    return names
 
 
 class _Loader(Loader):
@@ -74,8 +91,8 @@ class _Loader(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         assert isinstance(module, ServedModule)
-        module.sources = [import_module(name) for name in SERVED[module.__name__]]
-        for source in module.sources:
+        module._sources = [import_module(name) for name in SERVED[module.__name__]]
+        for source in module._sources:
             module.__doc__ = module.__doc__ or source.__doc__
             module.__dict__.update({name: getattr(source, name) for name in _names(source)})
 

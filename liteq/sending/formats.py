@@ -42,8 +42,8 @@ def result_serializer(conf: Config, broker: Broker) -> Serializer:
     if serializer.name not in (accepted := _accepted(accept, conf, broker)):
         raise ImproperlyConfigured(
             f"result_serializer is {serializer.name!r}, but these settings decode "
-            f"{_listed(accepted)} in results: add it to accept_content or result_accept_content, or leave "
-            "result_serializer out"
+            f"{_listed(accepted)} in results: add it to accept_content or result_accept_content, "
+            "or leave result_serializer out"
         )
     check_trust(serializer, broker)
     return serializer

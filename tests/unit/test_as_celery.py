@@ -86,7 +86,7 @@ print(hasattr(celery, "Nonsense"))
 """
     lines = run(source, tmp_path).splitlines()
 
-    assert lines[0].startswith("ImportError liteq serves no celery.worker: the worker cannot be")
+    assert lines[0].startswith("ModuleNotFoundError liteq serves no celery.worker: the worker can")
     assert lines[1].startswith("ImportError liteq serves no celery.bootsteps: the worker cannot be")
     assert "no celery.result.Nonsense: docs/coming-from-celery.md" in lines[2]
     assert lines[3].startswith("ImportError liteq serves no kombu.Connection: there are no conn")
@@ -196,3 +196,33 @@ def test_what_is_served_is_there(name: str) -> None:
 
 def test_what_is_missing_is_not_served() -> None:
     assert set(MISSING) & set(SERVED) == set()
+
+
+def test_a_module_that_is_not_served_is_not_found_and_the_reason_is_told(tmp_path: Path) -> None:
+    source = """
+from importlib.util import find_spec
+import liteq.as_celery
+print(find_spec("celery.worker"), find_spec("celery.nope"), find_spec("celery.result").name)
+for line in (
+    "import celery.worker",
+    "from celery.worker import x",
+    "find_spec('celery.worker.request')",
+    "from celery import worker",
+    "from kombu import Connection",
+):
+    try:
+        exec(line)
+    except ImportError as error:
+        print(type(error).__name__, error.name, error)
+names = {}
+exec("from celery import *", names)
+print("sources" in names, "Celery" in names)
+"""
+    lines = run(source, tmp_path).splitlines()
+
+    assert lines[0] == "None None celery.result"
+    for line in lines[1:4]:
+        assert line.startswith("ModuleNotFoundError celery.worker liteq serves no celery.worker: ")
+    assert lines[4].startswith("ImportError celery.worker liteq serves no celery.worker: the")
+    assert lines[5].startswith("ImportError kombu.Connection liteq serves no kombu.Connection: ")
+    assert lines[6] == "False True"
