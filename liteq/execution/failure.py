@@ -25,9 +25,13 @@ from .rebuild import (
     build,
     build_remote,
     cause_of,
+    full_name_of,
+    is_a,
     known_class,
+    name_of,
     set_attributes,
     set_cause,
+    trace_of,
 )
 
 NOTE_LIMIT = 1024  # characters of a one-line text, as in the log
@@ -51,7 +55,7 @@ class ExceptionInfo:
     def __init__(self, exception: BaseException) -> None:
         self.exception = exception
         self.type: type[BaseException] = type(exception)
-        self.tb: TracebackType | None = exception.__traceback__
+        self.tb: TracebackType | None = trace_of(exception)
 
     @property
     def traceback(self) -> str:
@@ -104,12 +108,13 @@ class _Encoder:
 
     def fields(self, exc: BaseException, depth: int = 0) -> dict[str, Any]:
         kind = type(exc)
+        module, qualname = _names_of(kind)
         fields: dict[str, Any] = {
-            "exc_type": kind.__qualname__,
-            "exc_module": _module_of(kind),
+            "exc_type": qualname,
+            "exc_module": module,
             "exc_repr": _description(exc),
         }
-        if bases := [[_module_of(base), base.__qualname__] for base in bases_of(kind)][1:]:
+        if bases := [[*_names_of(base)] for base in bases_of(kind)][1:]:
             fields["exc_bases"] = bases
         self._exceptions_left -= 1
         if depth > _DEPTH_LIMIT or self._exceptions_left < 0:
@@ -160,8 +165,8 @@ class _Encoder:
 
 def _description(exc: BaseException) -> str:
     """Return `describe(exc)`, or what it has returned before if `exc` stands for another error."""
-    text = args_of(exc)[0] if isinstance(exc, RemoteError) and args_of(exc) else None
-    if isinstance(text, str) and text.startswith(f"{type(exc).__name__}("):
+    text = args_of(exc)[0] if is_a(exc, RemoteError) and args_of(exc) else None
+    if isinstance(text, str) and text.startswith(f"{name_of(type(exc))}("):
         return _clean(text)
     return describe(exc)
 
@@ -171,9 +176,11 @@ def _are_exceptions(value: Any) -> bool:
     return is_list and all(isinstance(each, BaseException) for each in value)
 
 
-def _module_of(kind: type) -> str:
-    module = str(kind.__module__)
-    return _SCRIPT.get(module, module)
+def _names_of(kind: type) -> tuple[str, str]:
+    """Return the names of a class's module and of the class, as those who read the result know
+    them."""
+    module, name = full_name_of(kind)
+    return _SCRIPT.get(module, module), name
 
 
 # and back
@@ -292,10 +299,10 @@ def describe(exc: BaseException) -> str:
 
     It never fails.
     """
-    name = type(exc).__name__
+    name = name_of(type(exc))
     try:
         text = _clean(repr(exc))
-    except Exception:  # noqa: BLE001 - a `__repr__` of the user's can raise anything
+    except BaseException:  # noqa: BLE001 - a `__repr__` of the user's can raise anything
         return f"{name}(<and its repr fails>)"
     if not text.startswith(name):
         text = f"{name}({text})"
@@ -312,8 +319,8 @@ def bounded_repr(value: Any, limit: int = NOTE_LIMIT) -> str:
     shortener.maxlist = shortener.maxtuple = shortener.maxdict = shortener.maxset = 100
     try:
         text = _clean(shortener.repr(value))
-    except Exception:  # noqa: BLE001 - a `__repr__` of the user's can raise anything
-        return f"<{kind.__name__}: its repr fails>"
+    except BaseException:  # noqa: BLE001 - a `__repr__` of the user's can raise anything
+        return f"<{name_of(kind)}: its repr fails>"
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
 
 
@@ -321,12 +328,12 @@ def traceback_text(exc: BaseException) -> str:
     """Return the traceback of `exc`, from its first frame outside liteq, cut to `TEXT_LIMIT`."""
     from traceback import format_exception
 
-    trace = exc.__traceback__
+    trace = trace_of(exc)
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
         trace = trace.tb_next
     try:
         text = _clean("".join(format_exception(type(exc), exc, trace)))
-    except Exception:  # noqa: BLE001 - it calls the user's `__str__` and `__cause__`
+    except BaseException:  # noqa: BLE001 - it calls the user's `__str__` and `__cause__`
         return describe(exc)
     if len(text) <= TEXT_LIMIT:
         return text

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
-from types import MemberDescriptorType, ModuleType
+from types import MemberDescriptorType, ModuleType, TracebackType
 from typing import Any, TypeVar
 
 from ..exceptions import RemoteError
@@ -24,8 +24,14 @@ _HEAP_TYPE = 1 << 9  # the flag of classes that were made by a `class` statement
 _OF_BUILTINS = ("filename", "filename2", "name", "path")
 
 _descriptors: Mapping[str, Any] = vars(BaseException)
-_dict_of, _args_of, _cause_of = (_descriptors[n] for n in ("__dict__", "args", "__cause__"))
+_dict_of, _args_of, _cause_of, _trace_of = (
+    _descriptors[n] for n in ("__dict__", "args", "__cause__", "__traceback__")
+)
 _mro_of, _base_of, _flags_of = (vars(type)[n] for n in ("__mro__", "__base__", "__flags__"))
+_name_of, _qualname_of, _module_of = (
+    vars(type)[n] for n in ("__name__", "__qualname__", "__module__")
+)
+_names_of_class, _names_of_module = vars(type)["__dict__"], vars(ModuleType)["__dict__"]
 
 
 # apart
@@ -43,6 +49,12 @@ def cause_of(exc: BaseException) -> BaseException | None:
     return cause
 
 
+def trace_of(exc: BaseException) -> TracebackType | None:
+    """Return the `__traceback__` of `exc`."""
+    trace: TracebackType | None = _trace_of.__get__(exc)
+    return trace
+
+
 def attributes_of(exc: BaseException) -> dict[str, Any]:
     """Return the attributes of `exc` that its arguments do not give, those in slots too."""
     own = _dict_of.__get__(exc)
@@ -55,11 +67,28 @@ def attributes_of(exc: BaseException) -> dict[str, Any]:
     return found
 
 
+def name_of(cls: type) -> str:
+    """Return the `__name__` of `cls`."""
+    name: str = _name_of.__get__(cls)
+    return name
+
+
+def full_name_of(cls: type) -> tuple[str, str]:
+    """Return the names of the module of `cls`, and of `cls` within it."""
+    module = _module_of.__get__(cls)
+    return module if type(module) is str else "?", _qualname_of.__get__(cls)
+
+
+def is_a(exc: BaseException, cls: type[BaseException]) -> bool:
+    """Return whether `exc` is of `cls`, as `except` tells: `isinstance` asks for `__class__`."""
+    return _derives(type(exc), cls)
+
+
 def bases_of(cls: type[BaseException]) -> Iterator[type[BaseException]]:
     """Yield `cls` and its base classes that `except` may name, the nearest first."""
     for base in _mro_of.__get__(cls):
         # A RemoteError has these by itself.
-        if issubclass(base, Exception) and not issubclass(RemoteError, base):
+        if _derives(base, Exception) and not _derives(RemoteError, base):
             yield base
 
 
@@ -77,9 +106,10 @@ def known_class(module: str, qualname: str) -> type[Exception] | None:
     for name in qualname.split("."):
         if not issubclass(type(found), ModuleType | type):
             return None
-        found = vars(found).get(name)
+        is_class = issubclass(type(found), type)
+        found = (_names_of_class if is_class else _names_of_module).__get__(found).get(name)
     is_class = issubclass(type(found), type)
-    return found if is_class and issubclass(found, Exception) else None
+    return found if is_class and _derives(found, Exception) else None
 
 
 def build(cls: type[E], args: Sequence[Any]) -> E:
@@ -131,7 +161,9 @@ def build_remote(name: str, text: str, bases: Iterable[type] = ()) -> RemoteErro
 
 
 def _notices_subclasses(cls: type) -> bool:
-    return any("__init_subclass__" in vars(base) for base in _mro_of.__get__(cls)[:-1])
+    return any(
+        "__init_subclass__" in _names_of_class.__get__(base) for base in _mro_of.__get__(cls)[:-1]
+    )
 
 
 @lru_cache(256)  # one class for each name, so that `except` catches it again; and a bound
@@ -140,11 +172,16 @@ def _remote_class(name: str, base: type | None) -> type[RemoteError]:
     return type(name, bases, {"__doc__": RemoteError.__doc__, "__module__": __name__})
 
 
+def _derives(cls: type, base: type) -> bool:
+    """Return whether `base` is `cls` or one of its base classes, without asking either."""
+    return any(each is base for each in _mro_of.__get__(cls))
+
+
 def _members(cls: type[BaseException]) -> dict[str, MemberDescriptorType]:
     return {
         name: member
         for base in reversed(_mro_of.__get__(cls))
-        for name, member in vars(base).items()
+        for name, member in _names_of_class.__get__(base).items()
         if type(member) is MemberDescriptorType
         and (_flags_of.__get__(base) & _HEAP_TYPE or name in _OF_BUILTINS)
     }

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import pytest
 
 from liteq.exceptions import RemoteError
-from liteq.execution.failure import decode_failure, encode_failure
+from liteq.execution.failure import decode_failure, describe, encode_failure, traceback_text
 from liteq.serializers import Serializer, get
 
 
@@ -272,6 +272,65 @@ def test_a_stored_error_runs_nothing_of_a_class(
     decode_failure(codec.dumps(whole), codec, "the traceback")
 
     assert Watched.ran == []
+
+
+class HostileMeta(type):
+    def __getattribute__(cls, name: str) -> Any:
+        raise RuntimeError(f"asked for {name}")
+
+    def __subclasscheck__(cls, subclass: type) -> bool:
+        raise RuntimeError("asked for a subclass")
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        raise RuntimeError("asked for an instance")
+
+    def __eq__(cls, other: object) -> bool:
+        raise RuntimeError("compared")
+
+    def __hash__(cls) -> int:
+        return 1
+
+
+class Hostile(Exception, metaclass=HostileMeta):
+    __slots__ = ("code",)
+
+    code: int
+
+
+class OfHostile(Hostile):
+    def __getattribute__(self, name: str) -> Any:
+        raise SystemExit(f"asked for {name}")
+
+    def __repr__(self) -> str:
+        raise KeyboardInterrupt
+
+
+def test_a_class_whose_metaclass_fails_at_whatever_is_asked_comes_back(
+    serializer: Serializer,
+) -> None:
+    for name, cls in (("Hostile", Hostile), ("OfHostile", OfHostile)):
+        exc = cls("text")
+        exc.code = 5
+        back = sent(exc, serializer)
+
+        assert type(back) is cls
+        assert BaseException.args.__get__(back) == ("text",)  # type: ignore[attr-defined]
+        assert object.__getattribute__(back, "code") == 5
+        assert describe(exc).startswith(f"{name}(")
+        assert traceback_text(exc)
+
+
+def test_a_module_that_fails_at_whatever_is_asked_is_passed_over(
+    serializer: Serializer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Module(types.ModuleType):
+        def __getattribute__(self, name: str) -> Any:
+            raise RuntimeError(f"asked for {name}")
+
+    data = encode_failure(Silent("disk", 5), serializer)
+    monkeypatch.setitem(sys.modules, __name__, Module(__name__))
+
+    assert isinstance(decode_failure(data, serializer), RemoteError)
 
 
 def test_a_base_class_is_not_imported() -> None:
