@@ -74,6 +74,7 @@ def spawn(
     handle = _share_socket(stream, process.pid)
     call = {
         "path": sys.path,
+        "arguments": [str(each) for each in sys.argv],
         "imports": imported_first(),
         "function": function,
         "socket": handle,
@@ -93,6 +94,7 @@ def main(call: dict[str, Any]) -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)  # a task that reads standard input finds it empty
     os.close(null)
+    sys.argv[:] = call["arguments"]  # modules of the program may read them at their import
     mark_as_child()  # before anything of the program is imported
     for name in call["imports"]:
         import_module(name)

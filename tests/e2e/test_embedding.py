@@ -398,3 +398,29 @@ def test_a_script_reads_values_of_its_own_classes_today_and_later(
 
     assert project.run(*argv) == "True True True\nTrue\n"
     assert project.run(*argv, "later") == "Order(id=4)\n"
+
+
+ARGUMENTS = """
+import sys
+from liteq import LiteQ
+
+app = LiteQ("script", broker="sqlite:///script.db")
+shop = sys.argv[1]
+
+@app.task
+def arguments():
+    return [shop, *sys.argv]
+
+if __name__ == "__main__":
+    with app.Worker(concurrency=1):
+        print(arguments.delay().get(timeout=60))
+"""
+
+
+@pytest.mark.parametrize("portable", ["0", "1"])
+def test_children_have_the_arguments_of_the_program(tmp_path: Path, portable: str) -> None:
+    project = Project(tmp_path)
+    project.env["LITEQ_PORTABLE"] = portable
+    project.write("script.py", ARGUMENTS)
+
+    assert project.run("script.py", "a", "b") == "['a', 'script.py', 'a', 'b']\n"
