@@ -181,6 +181,7 @@ class LiteQ(Tools):
     def _task(
         self,
         function: Callable[..., Any],
+        /,
         name: str | None = None,
         base: type[Task[..., Any]] | None = None,
         **options: Any,
@@ -192,7 +193,7 @@ class LiteQ(Tools):
             self.register_task(task_of(self, function, name, base or self.Task, **options))
         return self._registry[name]
 
-    def add_function(self, function: Callable[..., Any], **options: Any) -> Any:
+    def add_function(self, function: Callable[..., Any], /, **options: Any) -> Any:
         """Make `function` a task, as `task` does."""
         decorate: Any = self.task(**options)
         return decorate(function)

@@ -20,6 +20,7 @@ def task_of(
     function: Callable[..., Any],
     name: str,
     base: type[Task[..., Any]],
+    /,
     *,
     bind: bool = False,
     **options: Any,
@@ -28,8 +29,13 @@ def task_of(
 
     `app`: the application that it will belong to.
 
-    Raises ImproperlyConfigured for an option that would replace a method of tasks.
+    Raises ImproperlyConfigured for an option that would replace a method of tasks, and for a `base`
+    that is no class of them.
     """
+    if not (isinstance(base, type) and issubclass(base, Task)):
+        raise ImproperlyConfigured(
+            f"task {name}: base is {base!r:.200}, but must be a class derived from liteq.Task"
+        )
     if getattr(getattr(function, "__code__", None), "co_flags", 0) & _COROUTINE:
         raise ImproperlyConfigured(f"task {name}: `async def` is not supported yet")
     function = _with_models(app, function, name, options)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from liteq import LiteQ, Task
+from liteq import LiteQ, Task, shared_task
 from liteq.exceptions import (
     Ignore,
     ImproperlyConfigured,
@@ -676,3 +676,19 @@ def test_an_id_that_waits_or_runs_is_kept_and_the_result_tells(
     assert [each.duplicate for each in seconds] == [True, True, True]
     assert calls == [1]
     assert report.delay(3).duplicate is False
+
+
+def test_options_may_have_the_names_of_parameters(app: LiteQ) -> None:
+    task = app.task(self=1, function=2, name="job")(lambda: None)
+
+    assert (task.self, task.function) == (1, 2)
+    with pytest.raises(ImproperlyConfigured, match="'app' cannot be an option"):
+        app.task(app=5)(lambda: None)
+    shared_task(self=1, name="shared")(lambda: None)
+    assert app.tasks["shared"].self == 1
+
+
+@pytest.mark.parametrize("base", [5, "Task", object, object()])
+def test_a_base_that_is_no_class_of_tasks_is_refused(app: LiteQ, base: Any) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"task job: base is .*, but must be a class"):
+        app.task(base=base, name="job")(lambda: None)
