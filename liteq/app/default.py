@@ -34,7 +34,7 @@ class DefaultApp(LiteQ):
         """Make a function a task of this application, and of each that is made."""
         return shared_task(**options) if function is None else shared_task(function)
 
-    def add_function(self, function: Callable[..., Any], **options: Any) -> Any:
+    def add_function(self, function: Callable[..., Any], /, **options: Any) -> Any:
         """Make `function` a task of this application only."""
         decorate: Any = super().task(**options)
         return decorate(function)

@@ -679,13 +679,14 @@ def test_an_id_that_waits_or_runs_is_kept_and_the_result_tells(
 
 
 def test_options_may_have_the_names_of_parameters(app: LiteQ) -> None:
-    task = app.task(self=1, function=2, name="job")(lambda: None)
+    task: Any = app.task(self=1, function=2, name="job")(lambda: None)
 
     assert (task.self, task.function) == (1, 2)
     with pytest.raises(ImproperlyConfigured, match="'app' cannot be an option"):
         app.task(app=5)(lambda: None)
     shared_task(self=1, name="shared")(lambda: None)
-    assert app.tasks["shared"].self == 1
+    shared: Any = app.tasks["shared"]
+    assert shared.self == 1
 
 
 @pytest.mark.parametrize("base", [5, "Task", object, object()])
