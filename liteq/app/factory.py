@@ -32,7 +32,7 @@ def task_of(
     Raises ImproperlyConfigured for an option that would replace a method of tasks, and for a `base`
     that is no class of them.
     """
-    if not (isinstance(base, type) and issubclass(base, Task)):
+    if Task not in getattr(base, "__mro__", ()):
         raise ImproperlyConfigured(
             f"task {name}: base is {base!r:.200}, but must be a class derived from liteq.Task"
         )

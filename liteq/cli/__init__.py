@@ -131,6 +131,11 @@ def _parse(arguments: list[str]) -> Namespace:
         known = [*commands, *ALIASES, "help"]
         cure = f": {cure}" if cure else did_you_mean(command, known, "; see `liteq --help`")
         sys.exit(misused(f"there is no command {command!r}{cure}"))
+    if command is not None:
+        at = arguments.index(command)
+        both = " ".join(arguments[at : at + 2])
+        if both in ELSEWHERE:
+            sys.exit(misused(f"there is no command {both!r}: {ELSEWHERE[both]}"))
     args, unknown = parser.parse_known_args(arguments)
     if "words" in args:  # argparse ends a list of arguments at the first option after it
         args.words += [each for each in unknown if not each.startswith("-")]

@@ -21,6 +21,13 @@ ELSEWHERE: dict[str, str] = {
     "events": "there is no stream of events: see `liteq status` and `liteq inspect active`",
     "flower": "there is no dashboard yet: `liteq status`, `liteq jobs` and `liteq inspect` show "
     "what Flower does, and --json is for programs",
+    "graph bindings": "there are no boot steps: `liteq graph ID` shows a workflow",
+    "graph workers": "there are no nodes and threads to draw: `liteq inspect stats` lists workers",
+    "inspect clock": "there is no logical clock: times are those of the store",
+    "inspect hello": "workers do not greet each other: `liteq inspect ping`",
+    "inspect memdump": "look into a process with py-spy or memray",
+    "inspect memsample": "look into a process with py-spy or memray",
+    "inspect objgraph": "look into a process with py-spy or memray",
     "list": "there are no exchanges and bindings: `liteq status` shows the queues",
     "logtool": "see the log with any tool for text",
     "migrate": "that is `liteq move --from URL --to URL`",
@@ -98,7 +105,14 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
         Flag(("--routing-key",), "there are no exchanges: give --queue", True),
     ),
     "status": (_REPLIES,),
-    "inspect": (_REPLIES,),
+    "inspect": (
+        _REPLIES,
+        Flag(("-l", "--list"), "`liteq inspect --help` lists what it shows", refused=True),
+    ),
+    "shell": (
+        Flag(("--eventlet",), "there are no green threads"),
+        Flag(("--gevent",), "there are no green threads"),
+    ),
     "result": (Flag(("-t", "--task"), "the store knows the name of the task", True),),
 }
 

@@ -30,6 +30,7 @@ POOLS = {
     "threads": "liteq.pools.threads:ThreadPool",
     "solo": "liteq.pools.solo:SoloPool",
 }
+_GREEN = ("eventlet", "gevent")
 
 
 def make_pool(name: str, size: int, spec: RunnerSpec) -> Pool:
@@ -41,6 +42,11 @@ def make_pool(name: str, size: int, spec: RunnerSpec) -> Pool:
 def pool_class(name: str) -> Callable[[int, RunnerSpec], Pool]:
     """Return the class of the pool `name`. Raises ImproperlyConfigured when there is none."""
     found = load(POOLS[name]) if name in POOLS else load_entry_point("liteq.pools", name)
+    if found is None and name in _GREEN:
+        raise ImproperlyConfigured(
+            f"no pool {name!r}, as there are no green threads: use 'threads', with as many slots "
+            "(concurrency) as tasks may wait at once"
+        )
     if found is None:
         hint = did_you_mean(name, POOLS)
         raise ImproperlyConfigured(f"no pool {name!r}: known are {', '.join(POOLS)}{hint}")

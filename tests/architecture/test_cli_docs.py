@@ -84,7 +84,7 @@ def test_celerys_options_are_those_on_the_page_with_their_reasons() -> None:
 
 
 def test_celerys_commands_are_those_on_the_page_with_their_cures() -> None:
-    rows = re.findall(r"^\| `celery (\w+)` \| (.+?) \|$", section(CELERYS), re.MULTILINE)
+    rows = re.findall(r"^\| `celery (\w+(?: \w+)?)` \| (.+?) \|$", section(CELERYS), re.MULTILINE)
     aliases = {
         name: f"`liteq {' '.join(words)}`, also as `liteq {name}`"
         for name, words in ALIASES.items()

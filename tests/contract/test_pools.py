@@ -10,8 +10,9 @@ from selectors import DefaultSelector
 
 import pytest
 
+from liteq.exceptions import ImproperlyConfigured
 from liteq.model.message import Delivery, Message, Receipt, new_id
-from liteq.model.outcome import Outcome
+from liteq.model.outcome import Kind, Outcome
 from liteq.pools import Pool, PoolBroken, PoolEvents, make_pool
 from liteq.pools.base import Limits, RunnerSpec
 
@@ -341,3 +342,11 @@ def test_processes_that_a_killed_task_started_are_killed_with_it(
     processes.until(lambda: processes.seen.deaths)
     stray = int(note.read_text())
     processes.until(lambda: gone(stray))
+
+
+@pytest.mark.parametrize("name", ["eventlet", "gevent"])
+def test_pools_of_green_threads_say_what_to_use(name: str) -> None:
+    spec = RunnerSpec("", "", {}, lambda report: lambda delivery: Outcome(Kind.SUCCEEDED))
+
+    with pytest.raises(ImproperlyConfigured, match=rf"no pool '{name}'.*: use 'threads'"):
+        make_pool(name, 1, spec)

@@ -103,6 +103,14 @@ def test_all_of_celerys_log_levels_are_known() -> None:
         (["-A", "project", "sttus"], "there is no command 'sttus'; did you mean 'status'?"),
         (["flower"], f"there is no command 'flower': {ELSEWHERE['flower']}"),
         (["multi", "start", "w1"], f"there is no command 'multi': {ELSEWHERE['multi']}"),
+        (
+            ["-A", "project", "inspect", "clock", "--json"],
+            f"there is no command 'inspect clock': {ELSEWHERE['inspect clock']}",
+        ),
+        (
+            ["graph", "bindings"],
+            f"there is no command 'graph bindings': {ELSEWHERE['graph bindings']}",
+        ),
     ],
 )
 def test_an_unknown_command_is_told_with_the_nearest_one_or_where_it_went(
