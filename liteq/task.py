@@ -335,11 +335,11 @@ class Task(TaskOptions, Generic[P, R]):
         """
         request = self.request
         if request.called_directly:
-            raise exc or Retry("Task can be retried")
+            raise Retry("Task can be retried") if exc is None else exc
         limit = self.max_retries if max_retries is None else max_retries
         if limit is not None and request.retries >= limit:
             request.exhausted = True
-            raise exc or self._exhausted(request)
+            raise self._exhausted(request) if exc is None else exc
         delay = self.default_retry_delay if countdown is None else countdown
         when = delay if eta is None else eta
         due_at(None if eta else delay, eta, 0.0)  # raises when it is not a time

@@ -130,7 +130,8 @@ class Backend:
             case Phase.SUCCEEDED:
                 return self._loads(record)
             case Phase.FAILED | Phase.DEAD:
-                return self._failure(record) or _unstored_error(record)
+                error = self._failure(record)
+                return _unstored_error(record) if error is None else error
             case Phase.CANCELLED:
                 return TaskRevokedError("revoked")
             case Phase.EXPIRED:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from liteq import LiteQ
 from liteq.exceptions import RemoteError, SerializationError
 from liteq.execution.failure import (
     NOTE_LIMIT,
@@ -23,6 +24,9 @@ from liteq.execution.failure import (
 )
 from liteq.serializers import Serializer, get
 from liteq.serializers.base import guarded
+from liteq.testing import drain
+
+from .conftest import make_task
 
 
 class Custom(Exception):
@@ -30,6 +34,13 @@ class Custom(Exception):
 
     class Nested(Exception):
         """One that is importable as well."""
+
+
+class Empty(Exception):
+    """An exception of a program that is false, as one with a list of errors may be."""
+
+    def __len__(self) -> int:
+        return 0
 
 
 class KeywordOnly(Exception):
@@ -348,3 +359,19 @@ def test_an_error_is_stored_as_json_where_the_serializer_carries_none() -> None:
     data, name = stored_failure(ValueError("no"), guarded("numbers", refuse, refuse))
     assert name == "json"
     assert repr(decode_failure(data, get("json"))) == "ValueError('no')"
+
+
+def test_an_error_that_is_false_comes_back_as_any_other(app: LiteQ) -> None:
+    def fail() -> None:
+        raise Empty("none")
+
+    def retry(self: Any) -> None:
+        raise self.retry(exc=Empty("none"), max_retries=0)
+
+    for task in (
+        make_task(app, fail, name="fail"),
+        make_task(app, retry, name="retry", bind=True),
+    ):
+        result = task.delay()
+        drain(app)
+        assert type(result.get(timeout=0, propagate=False)) is Empty
