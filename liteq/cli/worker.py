@@ -14,6 +14,7 @@ from ..support.printable import counted
 from ..support.urls import safe_url
 from ..version import __version__
 from ..worker.helpers import end_helpers
+from ..worker.logging import LogPlan
 from ..worker.stdout import logging_stdout
 from ..worker.worker import Worker, node_name, queues_but
 from . import init
@@ -63,17 +64,7 @@ def run(args: Namespace) -> int:
     node = node_name(args.hostname)
     name_files(args, node)
     plan = set_up_logging(app, args)
-    worker = Worker(
-        app,
-        concurrency=args.concurrency or args.autoscale,
-        queues=_queues(app, args),
-        hostname=node,
-        pool=args.pool,
-        max_tasks_per_child=args.max_tasks_per_child,
-        max_memory_per_child=args.max_memory_per_child,
-        beat=not args.no_beat,
-        logging=plan,
-    )
+    worker = _worker(app, args, node, plan)
     if worker.has_children:
         # Thousands of objects are made here per second, and none is part of a cycle: searching for
         # cycles after every 700 took 5 % of the time. (Other pools run tasks in this process.)
@@ -94,6 +85,21 @@ def run(args: Namespace) -> int:
                 if not worker.has_children:
                     end_helpers()
     return stop.code
+
+
+def _worker(app: LiteQ, args: Namespace, node: str, plan: LogPlan) -> Worker:
+    """Return the worker `node` that the options describe."""
+    return Worker(
+        app,
+        concurrency=args.concurrency or args.autoscale,
+        queues=_queues(app, args),
+        hostname=node,
+        pool=args.pool,
+        max_tasks_per_child=args.max_tasks_per_child,
+        max_memory_per_child=args.max_memory_per_child,
+        beat=not args.no_beat,
+        logging=plan,
+    )
 
 
 def _configure(app: LiteQ, args: Namespace) -> None:

@@ -91,7 +91,7 @@ def _members_of_groups(broker: Broker, ids: Sequence[str], seen: set[str]) -> li
     # A group for which nothing waits is stored with its members only.
     search = EVERYTHING
     while unknown and (records := broker.listing(_UNFINISHED, _BATCH, search)):
-        search = search._replace(beyond=records[-1].message.id)
+        search = search._replace(beyond=records[-1].seq)
         messages = [record.message for record in records]
         found += [each.id for each in messages if options_of(each).get("group_id") in unknown]
     return found

@@ -1,6 +1,5 @@
 """The serializers that the settings choose, and those that they accept."""
 
-
 from ..brokers.base import Broker, check_trust
 from ..config import Config
 from ..exceptions import ContentDisallowed, ImproperlyConfigured
