@@ -53,10 +53,9 @@ def configure(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Run until stopped; return the exit code."""
     open_standard_streams()
-    if init.needed():
-        code = init.split()
-        if code is not None:
-            return code
+    code = init.split() if init.needed() else None
+    if code is not None:
+        return code
     if not args.app:
         raise ConfigurationError("worker needs -A: the module that holds the application")
     app = app_of(args)
