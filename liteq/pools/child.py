@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -87,7 +88,9 @@ class Child:
         self._slot = slot
         self._backlog: SimpleQueue[Item | None] = SimpleQueue()  # None: exit
         self._outcomes: list[tuple[Any, ...]] = []
-        self._sending = threading.Lock()
+        self._sending = threading.RLock()
+        self._unsent: deque[bytes] = deque()  # frames
+        self._is_sending = False
         self._limits = limits
         self._tasks_left = limits.tasks or -1  # negative: no limit
 
@@ -148,11 +151,19 @@ class Child:
             outcomes = self._outcomes[:]
             if outcomes:
                 del self._outcomes[: len(outcomes)]
-                self._stream.sendall(pack((OUTCOMES, outcomes)))
+                self._send((OUTCOMES, outcomes))
 
     def _send(self, value: Any) -> None:
         with self._sending:
-            self._stream.sendall(pack(value))
+            self._unsent.append(pack(value))
+            if self._is_sending:
+                return  # this very thread is, and an object that is finalized meanwhile logs a line
+            self._is_sending = True
+            try:
+                while self._unsent:
+                    self._stream.sendall(self._unsent.popleft())
+            finally:
+                self._is_sending = False
 
     def _read(self) -> None:
         reader = FrameReader()
