@@ -21,7 +21,7 @@ class Reports:
 
 
 class Stream(socket.socket):
-    """A stream that finalizes objects while it sends, as the garbage collector does at any moment."""
+    """A stream that finalizes objects while it sends, as a garbage collection may."""
 
     def __init__(self, fileno: int) -> None:
         super().__init__(fileno=fileno)
