@@ -14,11 +14,11 @@ def taken(app: App, ids: Sequence[str]) -> Collection[str]:
     """Return those of `ids` that cannot be used again, as their tasks have not finished or others
     need their results. Tasks that have finished are deleted, for others to take their place.
     """
-    known = _known(app, ids)
+    known = known_ids(app, ids)
     if not known:
         return ()
     app.broker.forget(known)
-    return set(_known(app, known))
+    return set(known_ids(app, known))
 
 
 def free_ids(app: App, call: Signature) -> None:
@@ -29,7 +29,7 @@ def free_ids(app: App, call: Signature) -> None:
     given = [holder for holder in call.holders() if holder.id is not None]
     if not given:
         return
-    known = set(_known(app, [holder.id for holder in given if holder.id]))
+    known = set(known_ids(app, [holder.id for holder in given if holder.id]))
     if not known:
         return
     in_use = taken(app, list(known))
@@ -40,6 +40,7 @@ def free_ids(app: App, call: Signature) -> None:
             del holder.options["task_id"]
 
 
-def _known(app: App, ids: Sequence[str]) -> list[str]:
+def known_ids(app: App, ids: Sequence[str]) -> list[str]:
+    """Return those of `ids` of which the store has a task."""
     records = app.broker.fetch(ids) if ids else ()
     return [id for id, record in zip(ids, records, strict=True) if record is not None]

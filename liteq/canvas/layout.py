@@ -19,7 +19,7 @@ from ..sending.eta import due_at
 from ..sending.options import LINKS, NO_OPTIONS, Named, Options, as_json, is_linked
 from ..sending.overrides import collect
 from . import Signature, chain, chord, group
-from .again import free_ids, taken
+from .again import free_ids, known_ids, taken
 from .builtins import CALL_ERRBACK
 from .chain import last_of
 from .compound import Compound
@@ -293,10 +293,13 @@ def _given_id(call: Signature) -> str | None:
 
 def duplicates_among(app: App, ids: Sequence[str | None]) -> list[bool]:
     """Return for each of the ids that were given to calls (None: a new one) whether the call is
-    not to be sent, because a task of its id has not finished, or is among those before it.
+    not to be sent, because a task of its id is in the store, or among those before it.
+
+    Also one that has finished: so many calls can be sent again, after a crash in the middle of what
+    sends them, and none runs twice.
     """
     given = [id for id in ids if id is not None]
-    used = set(taken(app, list(dict.fromkeys(given))))
+    used = set(known_ids(app, list(dict.fromkeys(given))))
     found = []
     for id in ids:
         found.append(id in used)

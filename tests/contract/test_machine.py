@@ -402,8 +402,9 @@ def comparable(attempts: list[Attempt]) -> list[Attempt]:
 
 
 def seen(record: Record) -> Record:
-    """Return `record` without its token and the text of its error, which differ by broker."""
-    return record._replace(token=0, traceback=record.traceback and "…")
+    """Return `record` without its token, its place and the text of its error, which differ by
+    broker."""
+    return record._replace(token=0, seq=0, traceback=record.traceback and "…")
 
 
 def handed(delivery: Delivery) -> Delivery:

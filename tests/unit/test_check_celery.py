@@ -147,14 +147,16 @@ def test_a_broker_and_another_store_of_results(broker: str, backend: str, state:
     assert states(source)["Celery(backend=...)"] == state
 
 
-def test_a_broker_that_no_url_of_liteq_names_is_missing() -> None:
+def test_a_broker_that_only_celery_has_is_told_how_to_be_replaced() -> None:
     for source in (
         "Celery('x', broker='amqp://guest@localhost//')",
         "Celery('x', broker=os.environ.get('URL', 'amqp://'))",
         "Celery('x', broker=os.environ.get('URL') or 'pyamqp://')",
         "Celery('x', broker=f'amqp://{user}:{password}@host')",
     ):
-        assert states(f"from celery import Celery\n{source}")["Celery(broker=...)"] == MISSING
+        assert states(f"from celery import Celery\n{source}")["Celery(broker=...)"] == DIFFERS
+    unknown = "from celery import Celery\nCelery('x', broker='redsi://host')"
+    assert states(unknown)["Celery(broker=...)"] == MISSING
     computed = "from celery import Celery\nCelery('x', broker=os.environ['URL'])"
     assert states(computed)["Celery(broker=...)"] == WORKS
 
@@ -304,7 +306,7 @@ def test_settings_of_django() -> None:
         TIME_ZONE = "UTC"
     """
     assert states(source) == {
-        "CELERY_BROKER_URL": MISSING,
+        "CELERY_BROKER_URL": DIFFERS,
         "CELERY_RESULT_BACKEND": DIFFERS,
         "CELERY_BEAT_SCHEDULER": DIFFERS,
         "CELERY_TASK_ALWAYS_EAGR": MISSING,
@@ -500,7 +502,7 @@ def test_variables_of_the_environment() -> None:
               CELERY_RESULT_BACKEND: redis://host
     """
     assert commands("compose.yaml", text) == {
-        "CELERY_BROKER_URL": MISSING,
+        "CELERY_BROKER_URL": DIFFERS,
         "CELERY_WORKER_PREFETCH_MULTIPLIER": DIFFERS,
         "CELERY_RESULT_BACKEND": DIFFERS,
     }
