@@ -141,8 +141,13 @@ class RemoteError(TaskError):
     It also derives from the nearest base class that this process has imported.
     """
 
-    __str__ = BaseException.__str__  # not that of the base class, as KeyError has one
-    __repr__ = BaseException.__repr__
+    # Not those of the base class, as KeyError has its own.
+
+    def __str__(self) -> str:
+        return BaseException.__str__(self)
+
+    def __repr__(self) -> str:
+        return BaseException.__repr__(self)
 
 
 class TimeoutError(TaskError, builtins.TimeoutError):

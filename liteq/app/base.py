@@ -76,7 +76,7 @@ class LiteQ(Tools):
     """
 
     _finalized = False
-    has_own_send_task = False  # a subclass has overridden it
+    has_own_send_task: bool = False  # a subclass has overridden it
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -16,7 +16,7 @@ _UNFINISHED = [phase for phase in Phase if not phase.final]
 class Control(Incomplete):
     """Changes the tasks in the store of `app`. No worker has to be running for that."""
 
-    absent: ClassVar = OF_CONTROL
+    absent: ClassVar[Mapping[str, str]] = OF_CONTROL
 
     def __init__(self, app: App) -> None:
         self._app = app

@@ -29,7 +29,7 @@ class Inspect(Incomplete):
     worker. `timeout` and other options of Celery's do nothing.
     """
 
-    absent: ClassVar = OF_INSPECT
+    absent: ClassVar[Mapping[str, str]] = OF_INSPECT
 
     def __init__(
         self,

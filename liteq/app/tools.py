@@ -1,6 +1,6 @@
 """The tools of an application, which look at its store and change what is in it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,7 +22,7 @@ class Tools(Incomplete):
     Those that programs seldom use are imported on use.
     """
 
-    absent: ClassVar = OF_APP
+    absent: ClassVar[Mapping[str, str]] = OF_APP
 
     @cached_property
     def schedules(self: App) -> "Timetable":

@@ -260,7 +260,7 @@ def of_pool(name: str) -> Verdict:
     return verdict_of(lambda: pool_class(name))
 
 
-CLASSES = {
+CLASSES: dict[str, tuple[type[Any], str]] = {
     "app": (LiteQ, "celery.Celery"),
     "control": (Control, "celery.app.control.Control"),
     "inspect": (Inspect, "celery.app.control.Inspect"),

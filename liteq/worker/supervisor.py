@@ -46,7 +46,7 @@ class Supervisor:
     def __init__(self, broker: Broker, pool: Pool, plan: Plan, lifecycle: Lifecycle) -> None:
         self.broker = broker
         self.pool: Pool = pool
-        self.plan = plan
+        self.plan: Plan = plan
         self.lifecycle = lifecycle
         self.log: TaskLog = TaskLog()
         self.done: int = 0
