@@ -38,6 +38,11 @@ class Watchdog:
         """Use `limits` from now on."""
         self._limits = limits
 
+    @property
+    def has_any_to_end(self) -> bool:
+        """Return whether any claim was revoked or taken from this worker."""
+        return bool(self._to_end)
+
     def is_to_end(self, delivery: Delivery) -> bool:
         """Return whether `delivery` was revoked or taken from this worker after it was claimed."""
         return delivery.receipt in self._to_end
