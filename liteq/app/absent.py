@@ -1,4 +1,4 @@
-"""What Celery's applications and their tools have and liteq's do not, each with the reason."""
+"""Name what Celery's applications and their tools have and liteq's do not, each with the reason."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar

@@ -21,7 +21,7 @@ _UNSUCCESSFUL = [phase for phase in _FINISHED if phase is not Phase.SUCCEEDED]
 
 
 class Filters(TypedDict, total=False):
-    """What jobs are looked for: those that fit each field that is given."""
+    """Say which jobs are looked for: those that fit each field that is given."""
 
     state: str | Iterable[str] | None  # a phase in lower case, or a state of Celery
     queue: str | None

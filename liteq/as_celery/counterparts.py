@@ -171,7 +171,7 @@ MISSING: dict[str, str] = {
     "kombu.transport": _NO_BROKER,
     "kombu.utils.json": "register_serializer of liteq.serializers takes a codec of your own",
 }
-"""What has no counterpart, with the reason and what to use instead; also for all below it."""
+"""Name what has no counterpart, with the reason and what to use; also for all below it."""
 
 
 DIFFERENT: dict[str, str] = {
@@ -192,7 +192,7 @@ DIFFERENT: dict[str, str] = {
         "end"
     ),
 }
-"""What is served and does something else, or nothing, by its name in Celery."""
+"""Name what is served and does something else, or nothing, by its name in Celery."""
 
 
 def why_missing(name: str) -> str:

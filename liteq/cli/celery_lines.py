@@ -1,4 +1,4 @@
-"""What becomes of a command line of Celery's: judged by the parsers of the commands."""
+"""Judge a command line of Celery's by the parsers of the commands."""
 
 from argparse import Action, ArgumentTypeError
 from collections.abc import Iterator

@@ -8,11 +8,11 @@ from pathlib import PurePath
 from ..as_celery.counterparts import ROOTS, SERVED
 
 Kinds = Mapping[str, Mapping[str, "Kind"]]
-"""What modules of the project offer: by the last part of a module's name, and the name in it."""
+"""Map the last part of a module's name, and a name in it, to what the project offers there."""
 
 
 class Kind(Enum):
-    """What a name, or an expression, stands for."""
+    """Say what a name, or an expression, stands for."""
 
     APP = auto()
     MAYBE_APP = auto()  # its name is that of an application, and no more is known

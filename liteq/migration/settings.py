@@ -26,7 +26,7 @@ class Given(NamedTuple):
 
 
 class Places(NamedTuple):
-    """Where a project says that its settings are."""
+    """Name where a project says that its settings are."""
 
     modules: frozenset[str]  # dotted names: "proj.celeryconfig", also with a class at the end
     namespaces: frozenset[str | None]  # of names in other modules, such as Django's settings

@@ -1,4 +1,4 @@
-"""What becomes of one use of Celery: its verdict.
+"""Judge one use of Celery: make its verdict.
 
 No rule is written down here. Each is run as the program would run it, and a verdict is made of
 what comes of that: an error, a warning, or nothing.

@@ -8,7 +8,7 @@ from .options import has_one_of
 
 
 class Search(NamedTuple):
-    """What tasks are looked for: those that fit each field that is given."""
+    """Say which tasks are looked for: those that fit each field that is given."""
 
     task: str | None = None
     queue: str | None = None

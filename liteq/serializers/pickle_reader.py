@@ -1,4 +1,4 @@
-"""What a pickle says, read without doing it.
+"""Read what a pickle says without doing it.
 
 A pickle is a program that can call any function, and can make its reader claim all memory or time.
 Here its instructions are followed on values that only stand for what it would make: nothing is

@@ -20,7 +20,7 @@ _SEQ = 14  # digits before the id in a member of an index
 
 
 class _Part(NamedTuple):
-    """How an index is read: `size` members at a time, from the one after `last` on."""
+    """Say how an index is read: `size` members at a time, from the one after `last` on."""
 
     size: int
     newest: bool

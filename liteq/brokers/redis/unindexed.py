@@ -15,7 +15,7 @@ from .server import Server
 
 
 class Unindexed(NamedTuple):
-    """How many tasks are in no index, or in none of this version, and how many were mended."""
+    """Count the tasks in no index, or in none of this version, and those that were mended."""
 
     missing: int = 0
     garbled: int = 0  # their phase is none
