@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from itertools import islice
 from operator import attrgetter
 from sqlite3 import Connection
 from typing import NamedTuple
@@ -22,6 +23,8 @@ from .workflows import propagate_ends
 MOST = 500
 """Tasks that one transaction sets aside, for which it holds the write lock for some 70 ms."""
 
+_MOST_QUEUES = 256  # in one statement: SQLite allows no more than 500
+
 _woken_by = attrgetter("woken_by")
 
 
@@ -36,9 +39,12 @@ def claim_ready(db: Connection, claim: Claim, now: float) -> Claimed:
     """Claim ready tasks, and return them."""
     if claim.limit <= 0 or not claim.queues:
         return Claimed([], None)
-    values: dict[str, object] = {f"q{n}": name for n, name in enumerate(claim.queues)}
+    queues = claim.queues if len(claim.queues) <= _MOST_QUEUES else _ready_queues(db, claim)
+    if not queues:
+        return Claimed([], None)
+    values: dict[str, object] = {f"q{n}": name for n, name in enumerate(queues)}
     values.update(worker=claim.worker, limit=claim.limit, now=now)
-    look, take = claim_sql(len(claim.queues))
+    look, take = claim_sql(len(queues))
     claimed: list[Delivery] = []
     aside, rest = 0, None
     while rows := db.execute(look, values).fetchall():
@@ -53,6 +59,8 @@ def claim_ready(db: Connection, claim: Claim, now: float) -> Claimed:
             rest = left
             break
         values["limit"] = left.limit
+    if len(claimed) < claim.limit and _MOST_QUEUES == len(queues) < len(claim.queues):
+        rest = claim._replace(limit=claim.limit - len(claimed))
     if any(map(_woken_by, claimed)):
         claimed = _with_inputs(db, claimed, now)
     return Claimed(claimed, rest)
@@ -67,6 +75,17 @@ def claim_rest(claimed: Claimed, claim: Callable[[Claim], Claimed]) -> list[Deli
             found, rest = claim(rest)
             deliveries += found
     return deliveries
+
+
+def _ready_queues(db: Connection, claim: Claim) -> Sequence[str]:
+    """Return the queues of a claim in which its most urgent ready tasks are.
+
+    The tasks of a claim are in no more queues than there are tasks, and the first of each queue is
+    its most urgent one.
+    """
+    wanted, most = set(claim.queues), min(claim.limit, _MOST_QUEUES)
+    ready = (name for (name,) in db.execute(SQL["ready_queues"]).fetchall() if name in wanted)
+    return list(islice(ready, most))
 
 
 def _with_inputs(db: Connection, claimed: Iterable[Delivery], now: float) -> list[Delivery]:

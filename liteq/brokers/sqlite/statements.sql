@@ -82,6 +82,22 @@ where seq in (
   order by priority desc, seq limit :limit
 )
 
+-- name: ready_queues
+-- All queues that have a ready task, the one with the most urgent first. It goes from queue to
+-- queue in the index, so it costs the same however many tasks wait in each.
+with recursive first (queue, priority, seq) as (
+  select * from (
+    select queue, priority, seq from task where phase = {READY}
+    order by queue, priority desc, seq limit 1
+  )
+  union all
+  select t.queue, t.priority, t.seq from first join task t on t.seq = (
+    select seq from task where phase = {READY} and queue > first.queue
+    order by queue, priority desc, seq limit 1
+  )
+)
+select queue from first order by priority desc, seq
+
 -- name: claimable_of_many
 -- The same for several queues. `heads` is a `head` for each queue, joined by `union all`: each
 -- walks its own end of the index, so that no queue is read further than the limit.

@@ -11,6 +11,16 @@ from .races import race
 class Claiming(Harness):
     """Ready tasks are handed out in order, each to one worker."""
 
+    def test_a_worker_of_a_thousand_queues_gets_the_most_urgent_tasks_first(self) -> None:
+        queues = [f"q{n:03}" for n in range(1000)]
+        for n in (3, 500, 999):
+            self.send(f"a{n}", f"b{n}", queue=f"q{n:03}", priority=n)
+        self.send("elsewhere", queue="other", priority=1000)
+
+        assert ids(self.claim(limit=2, queues=queues)) == ["a999", "b999"]
+        assert ids(self.claim(limit=9, queues=queues)) == ["a500", "b500", "a3", "b3"]
+        assert self.claim(limit=9, queues=queues) == []
+
     def test_tasks_are_handed_out_in_the_order_they_were_sent(self) -> None:
         self.send("b", "c")
         self.send("a")
