@@ -253,6 +253,7 @@ class Supervisor:
     def _poll(self) -> None:
         if self._listener.missed():
             self._may_claim = self._load_to_terminate = True
+            self._maintenance.notified()
 
     # in
 

@@ -1,8 +1,11 @@
 """The supervisor's loop, turned by hand in this process."""
 
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -189,3 +192,28 @@ def test_a_dead_worker_whose_info_cannot_be_read_is_rescued(info: str) -> None:
     (record,) = rescue(broker, Policy(), get("json"))
 
     assert (record.message.id, record.phase, record.lost) == ("a", Phase.READY, 1)
+
+
+def test_a_task_with_an_eta_runs_in_time_though_its_notification_was_lost(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'store.db'}?durability=fast"
+    app = LiteQ("hand", broker=url, set_as_current=False)
+
+    @app.task(name="due")
+    def due() -> int:
+        return 1
+
+    supervisor = supervisor_of(app, "solo")
+    supervisor.turn()
+    # A message that is written by a program that notifies nobody, as one that is killed does not.
+    with closing(sqlite3.connect(tmp_path / "store.db", isolation_level=None)) as db:
+        db.execute(
+            "insert into task (id, task, payload, phase, eta) values ('a', 'due', '[[],{}]', 1, ?)",
+            (time.time() + 1.0,),
+        )
+    result, end = app.AsyncResult("a"), time.monotonic() + 20
+    while not result.ready() and time.monotonic() < end:
+        supervisor.turn()
+    supervisor.finish()
+
+    assert result.successful()
+    app.close()
