@@ -1,4 +1,4 @@
-"""What a child process sends on its stream."""
+"""Frames that a child process sends on its stream."""
 
 import socket
 import threading
