@@ -14,6 +14,8 @@ import pytest
 
 from tests.e2e.project import ROOT, Program, Project
 
+SHELL = ["manage.py", "shell", "-v", "0", "-c"]
+
 
 class CeleryProject(Project):
     """A copy of a project in tests/projects. Its programs find Celery's modules served by liteq."""
@@ -128,11 +130,7 @@ def django_site(tmp_path: Path) -> CeleryProject:
 def test_first_steps_with_django(django_site: CeleryProject) -> None:
     with django_site.celery("-A", "proj", "worker", "-l", "INFO") as worker:
         printed = django_site.run(
-            "manage.py",
-            "shell",
-            "-v",
-            "0",
-            "-c",
+            *SHELL,
             """
 from demoapp.models import Widget
 from demoapp.tasks import add, count_widgets, rename_widget
@@ -153,11 +151,7 @@ def test_a_task_of_django_is_sent_when_the_transaction_is_committed(
     django_site: CeleryProject,
 ) -> None:
     printed = django_site.run(
-        "manage.py",
-        "shell",
-        "-v",
-        "0",
-        "-c",
+        *SHELL,
         """
 from django.db import transaction
 from demoapp.tasks import add
