@@ -5,15 +5,14 @@ theirs with `register_serializer`, packages by an entry point in the group `lite
 names a `Serializer`.
 """
 
-import warnings
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
 from ..exceptions import ContentDisallowed, ImproperlyConfigured
-from ..support.childprocess import is_child
 from ..support.nearest import did_you_mean, nearest
 from ..support.plugins import entry_point_names, load, load_entry_point
+from ..support.warning import warn
 from .base import Serializer, guarded
 
 __all__ = [
@@ -85,11 +84,10 @@ def usable(accept: tuple[str, ...]) -> tuple[str, ...]:
             missing.append(name)
     if missing and not found:
         get(missing[0])
-    if missing and not is_child():  # the worker has said it
-        warnings.warn(
+    if missing:
+        warn(
             f"accept_content names serializers that liteq does not have, {', '.join(missing)}: "
-            f"left out; {_CURE}",
-            stacklevel=3,
+            f"left out; {_CURE}"
         )
     return tuple(found)
 
