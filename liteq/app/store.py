@@ -9,7 +9,6 @@ from ..result.backend import Backend
 from ..sending.formats import result_codecs
 from ..support.urls import safe_url
 from ..support.warning import warn
-from .folder import warn_of_another_program
 
 _PORT = 6379  # of Redis
 
@@ -23,6 +22,8 @@ def broker_of(conf: Config, name: str | None, module: str) -> Broker:
     """
     warn_of_other_results(conf, None)
     if not conf.broker_url and chosen_url(None) == DEFAULT_URL:
+        from .folder import warn_of_another_program
+
         warn_of_another_program(name, module)
     return connect(conf.broker_url, name=name, secret_key=conf.secret_key)
 

@@ -8,11 +8,11 @@ from ..result import ResultSet
 from ..result.app import App
 from ..result.group_result import GroupResults
 from .absent import OF_APP, Incomplete
-from .control import Control
-from .dead_letters import DeadLetters
 
 if TYPE_CHECKING:
     from ..beat.timetable import Timetable
+    from .control import Control
+    from .dead_letters import DeadLetters
     from .jobs import Jobs
 
 
@@ -32,8 +32,10 @@ class Tools(Incomplete):
         return Timetable(self)
 
     @cached_property
-    def control(self: App) -> Control:
+    def control(self: App) -> "Control":
         """Return the remote control: revoke and purge tasks, inspect workers."""
+        from .control import Control
+
         return Control(self)
 
     @cached_property
@@ -44,8 +46,10 @@ class Tools(Incomplete):
         return Jobs(self)
 
     @cached_property
-    def dead_letters(self: App) -> DeadLetters:
+    def dead_letters(self: App) -> "DeadLetters":
         """Return the tasks that were set aside as dead, to be retried or purged."""
+        from .dead_letters import DeadLetters
+
         return DeadLetters(self)
 
     @cached_property

@@ -8,7 +8,6 @@ cannot be decoded, the rest still can; a serializer that carries no bytes gets
 
 import os
 import reprlib
-from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from types import TracebackType
@@ -16,7 +15,6 @@ from typing import Any
 
 from ..exceptions import ChordError, RemoteError, SerializationError, TaskError
 from ..serializers.base import Serializer
-from ..serializers.json import SERIALIZER as JSON
 from .rebuild import (
     add_note,
     args_of,
@@ -91,6 +89,8 @@ def stored_failure(exc: BaseException, serializer: Serializer) -> tuple[bytes, s
     try:
         return encode_failure(exc, serializer), serializer.name
     except SerializationError:
+        from ..serializers.json import SERIALIZER as JSON  # hardly any serializer leads here
+
         return encode_failure(exc, JSON), JSON.name
 
 
@@ -160,7 +160,19 @@ class _Encoder:
         if len(data) > self._bytes_left:
             return None
         self._bytes_left -= len(data)
-        return {_BASE64: b64encode(data).decode()} if self._as_text else data
+        return {_BASE64: _as_base64(data)} if self._as_text else data
+
+
+def _as_base64(data: bytes) -> str:
+    from base64 import b64encode  # few serializers need it
+
+    return b64encode(data).decode()
+
+
+def _from_base64(text: str) -> bytes:
+    from base64 import b64decode
+
+    return b64decode(text)
 
 
 def _description(exc: BaseException) -> str:
@@ -243,7 +255,7 @@ def _value(part: Any, serializer: Serializer, depth: int) -> Any:
     if isinstance(part, list):
         return [_decoded(each, serializer, depth + 1) for each in part]
     if isinstance(part, dict) and isinstance(part.get(_BASE64), str):
-        return serializer.loads(b64decode(part[_BASE64]))
+        return serializer.loads(_from_base64(part[_BASE64]))
     return part if isinstance(part, str) else _decoded(part, serializer, depth + 1)
 
 

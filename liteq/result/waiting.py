@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
-from ..brokers.serving import served_queues
 from ..exceptions import TimeoutError
 from ..model.message import Record
 from ..states import Phase
@@ -169,6 +168,8 @@ def _timeout_text(
 
 def _whereabouts(result: TaskResult) -> tuple[str, str]:
     """Return in which state a task is that does not end, and why, as far as the store tells."""
+    from ..brokers.serving import served_queues  # only a timeout asks
+
     broker = result.backend.broker
     record = result.backend.record(result.id)
     if record is None:

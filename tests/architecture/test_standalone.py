@@ -16,7 +16,8 @@ POSIX_ONLY |= {
 POSIX_ONLY |= {f"signal.{name}" for name in ("SIGHUP", "SIGKILL", "SIGQUIT", "SIGUSR1", "wakeup")}
 
 # Each costs milliseconds, or starts something; whoever needs it imports it when it is needed.
-HEAVY = {"argparse", "asyncio", "ctypes", "importlib.metadata", "multiprocessing", "uuid"}
+HEAVY = {"argparse", "asyncio", "base64", "ctypes", "importlib.metadata", "logging", "pickle"}
+HEAVY |= {"multiprocessing", "socket", "sqlite3", "subprocess", "tempfile", "traceback", "uuid"}
 
 ONLY_THE_STANDARD_LIBRARY = """
 import sys
