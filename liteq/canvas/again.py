@@ -24,9 +24,10 @@ def taken(app: App, ids: Sequence[str]) -> Collection[str]:
 def free_ids(app: App, call: Signature) -> None:
     """Take from the tasks and groups in `call` the ids under which it cannot be sent.
 
-    It is to be frozen afterwards. A call that was never frozen costs nothing.
+    It is to be frozen afterwards, which gives new ids to what was sent before: the results of
+    that run stay. A call that was never frozen costs nothing.
     """
-    given = [holder for holder in call.holders() if holder.id is not None]
+    given = [holder for holder in call.holders() if holder.id is not None and not holder.was_sent]
     if not given:
         return
     known = set(known_ids(app, [holder.id for holder in given if holder.id]))

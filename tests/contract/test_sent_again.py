@@ -96,6 +96,27 @@ def test_a_copy_of_a_frozen_canvas_runs_after_the_original(
             assert ran.count((1,)) == 2
 
 
+def test_a_canvas_that_is_sent_again_keeps_the_results_of_the_run_before(
+    app: LiteQ, t: Any, ran: list[Any]
+) -> None:
+    note, _ = t
+    for canvas in (
+        chain(note.si(1), note.si("end")),
+        chord([note.si(1), note.si(2)], note.si("end")),
+        group(note.si(1), note.si(2)),
+    ):
+        canvas.freeze()
+        first = canvas.delay()
+        drain(app)
+
+        second = canvas.delay()
+        drain(app)
+
+        assert second.id != first.id
+        assert second.get(timeout=0) == first.get(timeout=0)
+        assert all(leaf.successful() for leaf in first.leaves())
+
+
 @pytest.mark.parametrize("place", ["chain", "chord", "single"])
 def test_a_frozen_errback_is_called_for_each_canvas(
     app: LiteQ, t: Any, ran: list[Any], place: str
