@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import copy_context
-from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
+from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, Unpack, cast
 
 from . import exceptions
 from .canvas import Signature, chunks, layout, xmap, xstarmap
@@ -19,8 +19,16 @@ from .model.graph import Place
 from .result import AsyncResult, EagerResult
 from .result.app import App, get_current_app
 from .result.backend import Backend
+from .sending.call_options import CallOptions, RetryOptions, SendOptions, SignatureOptions
 from .sending.eta import due_at
-from .sending.options import TaskOptions, check_arguments, check_name, check_options, is_linked
+from .sending.options import (
+    Options,
+    TaskOptions,
+    check_arguments,
+    check_name,
+    check_options,
+    is_linked,
+)
 from .sending.overrides import collected, expected_call, is_expected
 from .support.backoff import Backoff, full_jitter, no_jitter
 from .support.parameters import Parameters
@@ -156,7 +164,7 @@ class Task(TaskOptions, Generic[P, R]):
         args: Sequence[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
         task_id: str | None = None,
-        **options: Any,
+        **options: Unpack[CallOptions],
     ) -> AsyncResult[R]:
         """Send it with options of this call; return its result.
 
@@ -171,29 +179,30 @@ class Task(TaskOptions, Generic[P, R]):
         Raises TypeError when the task does not take these arguments, InvalidTaskError when the
         call cannot be sent, BrokerError when the store fails.
         """
+        given = cast("dict[str, Any]", options)  # which is what it is: no copy
         if task_id is not None:
-            options["task_id"] = task_id
+            given["task_id"] = task_id
         app = self.app
         if expected_call.get() is not None and is_expected(self.name):
-            return self._pass_on(args, kwargs, options)
+            return self._pass_on(args, kwargs, given)
         args, kwargs = check_arguments(args, kwargs)
         self.check(args, kwargs)
         if app.conf.task_always_eager:
-            result = self.apply(args, kwargs, **options)
+            result = self.apply(args, kwargs, **given)
             sender = current_run()
-            if sender is not None and options.get("add_to_parent", True):
+            if sender is not None and given.get("add_to_parent", True):
                 sender.children.append(result)
             return result
         if app.has_own_send_task:
-            return self._pass_on(args, kwargs, options)
-        if options and is_linked(options):
-            call = Signature(self, args, kwargs, options, app=app)
+            return self._pass_on(args, kwargs, given)
+        if given and is_linked(given):
+            call = Signature(self, args, kwargs, given, app=app)
             linked: AsyncResult[R] = layout.send_linked(app, call)
             return linked
         if task_id:
-            message, sent = app.producer.send_as(self, args, kwargs, options)
+            message, sent = app.producer.send_as(self, args, kwargs, given)
             return AsyncResult.of_call(message, app, sent=sent)
-        message = app.producer.send(self, args, kwargs, options)
+        message = app.producer.send(self, args, kwargs, given)
         return AsyncResult(message.id, app=app, ignored=message.ignore_result)
 
     def _pass_on(self, args: Any, kwargs: Any, options: dict[str, Any]) -> AsyncResult[R]:
@@ -209,7 +218,7 @@ class Task(TaskOptions, Generic[P, R]):
         kwargs: Mapping[str, Any] | None = None,
         *,
         throw: bool | None = None,
-        **options: Any,
+        **options: Unpack[SendOptions],
     ) -> EagerResult[R]:
         """Run it in this process as a worker would, with hooks and retries; return its result.
 
@@ -234,7 +243,7 @@ class Task(TaskOptions, Generic[P, R]):
         self,
         args: Sequence[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
-        **options: Any,
+        **options: Unpack[SignatureOptions],
     ) -> Signature:
         """Return a signature: a call of this task that is made later."""
         return Signature(self, args, kwargs, app=self.app, **options)
@@ -320,7 +329,7 @@ class Task(TaskOptions, Generic[P, R]):
         eta: Any = None,
         countdown: float | None = None,
         max_retries: int | None = None,
-        **options: Any,
+        **options: Unpack[RetryOptions],
     ) -> Retry:
         """Run the task again later, with the same id: `raise self.retry(exc=exc)`.
 
@@ -387,7 +396,7 @@ class Task(TaskOptions, Generic[P, R]):
         raise self.retry(exc=exc, **wanted)
 
     def _changed(
-        self, request: Context, args: Any, kwargs: Any, options: dict[str, Any]
+        self, request: Context, args: Any, kwargs: Any, options: Options
     ) -> Signature | None:
         """Return what is different in the next attempt, as a signature; None for nothing."""
         check_options(options)

@@ -9,8 +9,9 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, Unpack
 
+from ..sending.call_options import SendOptions
 from ..signals import task_postrun, task_prerun
 from ..support.warning import warn
 from ..task import Task
@@ -32,7 +33,7 @@ class DjangoTask(Task[P, R]):
         self,
         args: Sequence[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
-        **options: Any,
+        **options: Unpack[SendOptions],
     ) -> None:
         """Call `apply_async` once the open transaction is committed; now, if there is none."""
         from django.db import transaction

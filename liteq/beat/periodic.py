@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from ..canvas import Signature
@@ -13,12 +13,28 @@ from ..model.message import Message
 from ..model.options import parse_options
 from ..result.app import App
 from ..schedules import BaseSchedule, maybe_schedule, to_text
+from ..sending.call_options import RetryOptions
 from ..sending.options import Named, check_arguments, check_name
 from ..support.nearest import did_you_mean
 from ..support.zones import as_zone
 
 FIELDS = ("grace", "jitter", "misfire", "overlap", "relative", "timezone")
 """The fields of an entry in `beat_schedule` that are not about the call that it makes."""
+
+
+class PeriodicOptions(RetryOptions, total=False):
+    """The keywords of `app.add_periodic_task`: arguments and options of the call, and fields."""
+
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any] | None
+    name: str | None
+    grace: float | timedelta | None
+    jitter: float | timedelta
+    misfire: str
+    overlap: bool
+    relative: bool
+    timezone: str | tzinfo | None
+
 
 _CALL = ("args", "kwargs", "options", "schedule", "task")
 _OF_ONE_CALL = ("countdown", "eta", "task_id")

@@ -7,13 +7,14 @@ there for programs that do not pass their application around.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from threading import RLock
-from typing import Any, Protocol
+from typing import Any, Protocol, Unpack
 from weakref import WeakSet
 
 from ..brokers.base import Broker
 from ..config import Config
 from ..execution import context
 from ..model.graph import ALONE, Place
+from ..sending.call_options import SendOptions
 from ..sending.producer import Producer
 from .backend import Backend
 
@@ -66,9 +67,9 @@ class App(Protocol):
         name: str,
         args: Sequence[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
-        **options: Any,
+        **options: Unpack[SendOptions],
     ) -> Any: ...
-    def enqueue_many(self, signatures: Iterable[Any], **options: Any) -> Any: ...
+    def enqueue_many(self, signatures: Iterable[Any], **options: Unpack[SendOptions]) -> Any: ...
     def send_canvas(self, canvas: Any, result: Any, place: Place = ALONE) -> None: ...
     def override_for(self, name: str) -> Callable[..., Any] | None: ...
     def report(self, id: str, state: str, meta: Any) -> None: ...
