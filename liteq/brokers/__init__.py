@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from ..exceptions import ImproperlyConfigured
 from ..support.clock import Clock, system_clock
-from ..support.nearest import nearest
+from ..support.nearest import nearest, suggestion
 from ..support.plugins import entry_point_names, load, load_entry_point
 from ..support.urls import safe_url
 from ..support.warning import warn
@@ -118,7 +118,7 @@ def _factory(url: str) -> Connect:
         )
     if factory is None:
         near = nearest(scheme, BROKERS)
-        hint = f"; did you mean {near}://?" if near else ""
+        hint = suggestion(near and f"{near}://")
         raise ImproperlyConfigured(
             f"no broker serves {safe_url(url)!r}: known are "
             f"{', '.join(f'{name}://' for name in BROKERS)}{hint}"
