@@ -26,7 +26,8 @@ from ..config.celery import current_name
 from ..exceptions import LiteqError
 from ..pools import pool_class
 from ..sending.options import MEANINGLESS, check_options
-from ..support.nearest import nearest
+from ..support.nearest import nearest, suggestion
+from ..support.plugins import load
 from ..support.warning import warn
 from ..task import Task
 from .findings import WORKS, Verdict, differs, missing
@@ -75,10 +76,10 @@ def of_name(name: str) -> Verdict:
     if module not in SERVED:
         return missing(reason_for(name))
     try:
-        value = getattr(import_module(module), attribute)
+        value = load(name)
     except AttributeError:
         near = nearest(attribute, dir(import_module(module)), _CLOSE)
-        return missing(f"did you mean {near!r}?" if near else reason_for(name))
+        return missing(f"there is no such name{suggestion(near)}" if near else reason_for(name))
     except ModuleNotFoundError:  # a package that is not installed here, such as pytest
         return WORKS
     if name in DIFFERENT:
@@ -153,7 +154,7 @@ def of_task_attribute(name: str, *, is_method: bool) -> Verdict | None:
 def _of_near(near: str | None) -> Verdict | None:
     if near is None:
         return None
-    return differs(f"no option of liteq, and only an attribute; did you mean {near!r}?")
+    return differs(f"no option of liteq, and only an attribute{suggestion(near)}")
 
 
 def of_call_options(method: Callable[..., Any], call: Call) -> list[tuple[str, Verdict]]:
