@@ -3,6 +3,7 @@
 import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from ..exceptions import SoftTimeLimitExceeded
@@ -52,13 +53,16 @@ def _by_exception(
 
     thread = ctypes.c_ulong(threading.get_ident())
     raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+    exception = ctypes.py_object(SoftTimeLimitExceeded)
     lock = threading.Lock()
-    running = True
+    running, interrupted = True, False
 
     def interrupt() -> None:
+        nonlocal interrupted
         with lock:
             if running:
-                raise_in(thread, ctypes.py_object(SoftTimeLimitExceeded))
+                interrupted = True
+                raise_in(thread, exception)
 
     timer = threading.Timer(seconds, interrupt)
     timer.daemon = True
@@ -69,6 +73,12 @@ def _by_exception(
         finally:
             with lock:
                 running = False
-            raise_in(thread, None)  # clears an exception that was set and not raised yet
+            if interrupted:  # perhaps the exception was set, and is not raised yet
+                # It is raised here, not cleared: in Python 3.11 a thread whose exception was
+                # cleared hangs as soon as it is traced, as by a debugger.
+                with suppress(SoftTimeLimitExceeded):
+                    raise_in(thread, exception)
+                    while True:
+                        pass
     finally:
         timer.cancel()

@@ -415,6 +415,7 @@ def test_a_policy_is_about_retries_only(app: LiteQ) -> None:
 
     with pytest.raises(ImproperlyConfigured, match="did you mean 'max_retries'"):
         app.finalize()
+    app.conf.task_retry_policy = {}  # other tests share tasks, with this app too while it is there
 
 
 def test_without_throw_the_task_goes_on_and_is_run_again(app: LiteQ, runs: list[Any]) -> None:
