@@ -25,7 +25,7 @@ class Waiting(WorkflowHarness):
             self.send("a")
 
     def test_workers_are_notified_when_a_task_is_sent_for_later(self) -> None:
-        """The eta may be earlier than the one that the worker waits for to promote."""
+        # The eta may be earlier than the one that the worker waits for to promote.
         with notified(self.broker.work_listener(self.worker)):
             self.send("a", eta=self.clock() + 1)
 
@@ -42,7 +42,7 @@ class Waiting(WorkflowHarness):
             self.broker.release([delivery.receipt])
 
     def test_workers_are_notified_when_a_task_is_to_run_again(self) -> None:
-        """The worker that had it may be full by now while another one is idle."""
+        # The worker that had it may be full by now while another one is idle.
         self.send("a")
         delivery = self.claim_one()
         with notified(self.broker.work_listener(self.worker)):
@@ -159,7 +159,7 @@ class Waiting(WorkflowHarness):
             assert selector.select(SOON)
 
     def test_a_listener_is_cleared_by_a_wait(self) -> None:
-        """A few waits may return early, as notifications can be spurious; then one must block."""
+        # A few waits may return early, as notifications can be spurious; then one must block.
         with closing(self.broker.work_listener(self.worker)) as listener:
             self.send("a", "b")
 
