@@ -104,7 +104,7 @@ class Module:
         return self._found[node]
 
     def kind(self, node: ast.AST) -> Kind | None:
-        """Return what `node` stands for; None for anything else, and if it cannot be told."""
+        """Return what `node` stands for; None for anything else, and if that is unknown."""
         if node in self._selves:
             return Kind.TASK
         known = _BY_NAME.get(self.celerys(node) or "")

@@ -56,13 +56,13 @@ class Call(NamedTuple):
 
 def verdict_of(rule: Callable[[], object]) -> Verdict:
     """Run `rule`; return MISSING for an error, DIFFERS for a warning, else WORKS."""
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             rule()
         except _FAULTS as exc:
             return missing(str(exc).removeprefix(_A_TASK))
-    return differs(str(told[0].message).removeprefix(_A_TASK)) if told else WORKS
+    return differs(str(caught[0].message).removeprefix(_A_TASK)) if caught else WORKS
 
 
 # names of modules

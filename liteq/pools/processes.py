@@ -351,7 +351,7 @@ class ProcessPool(Pool):
             handle_record(value, slot.number)
         elif kind == READY:
             child.ready, slot.up = True, not child.draining
-            child.pid = child.pid or int(value)  # before the fork server has told it
+            child.pid = child.pid or int(value)  # before the fork server has reported it
         elif kind == START_FAILED and isinstance(value, str):
             self._start_error = value
         else:

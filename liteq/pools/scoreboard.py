@@ -73,7 +73,7 @@ class Scoreboard:
         first, cells = slot * _CELLS, self._cells
         cells[first + _SINCE] = time.monotonic_ns()
         # The child writes its ticket, then reads what is recalled; the supervisor writes what is
-        # recalled, then reads the ticket. Whoever comes second sees what the other has written,
+        # recalled, then reads the ticket. The second of them sees what the other has written,
         # so a ticket is never both started and taken back.
         cells[first + _TICKET] = ticket
         self._fence()

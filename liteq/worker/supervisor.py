@@ -50,7 +50,7 @@ class Supervisor:
         self.lifecycle = lifecycle
         self.log: TaskLog = TaskLog()
         self.done: int = 0
-        self._told = 0  # of `done`, to the heartbeat
+        self._reported_done = 0  # the `done` that the last heartbeat has reported
         self._batching = Batching()
         self._isolation = Isolation(pool, plan.policy)
         self._watchdog = Watchdog(pool, plan.limits, self._batching)
@@ -219,8 +219,8 @@ class Supervisor:
             )
         if not self._store.active and time.monotonic() >= self._maintenance.due:
             self._maintenance.run(self._store)
-        if self.done != self._told and not self._busy():
-            self._told = self.done
+        if self.done != self._reported_done and not self._busy():
+            self._reported_done = self.done
             self._heartbeat.hurry()
         self._watchdog.check(stopping=self._shutdown.requested)
         self._shutdown.enforce_grace()

@@ -269,8 +269,8 @@ class Worker:
             self._serve(supervisor)
         except Exception as exc:  # noqa: BLE001 - nobody else would tell the host program
             self._error = exc
-            told = isinstance(exc, LiteqError)
-            logger.critical("the worker has ended: %s", exc, exc_info=None if told else exc)
+            explained = isinstance(exc, LiteqError)
+            logger.critical("the worker has ended: %s", exc, exc_info=None if explained else exc)
 
     def _serve(self, supervisor: Supervisor) -> None:
         """Work until stopped; the waits of this program see that a worker runs, and how it ends."""

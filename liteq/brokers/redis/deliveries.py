@@ -28,7 +28,7 @@ _INPUT_SIZE = 8  # values of an input, see input_from in scripts/claiming.lua
 
 
 class _Failed(NamedTuple):
-    """Hold what an errback is told of the task that failed."""
+    """The facts about a failed task that its errback gets."""
 
     message: Message
     place: Place
