@@ -60,6 +60,7 @@ class Supervisor:
         self._selector = DefaultSelector()
         self._open: list[Closable] = [self._wakeup, self._selector]
         self._settlements: list[Settlement] = []  # still to be written
+        self._ids: dict[int | str, str] = {}  # of their tasks, by the keys in their receipts: for the log
         self._returned: list[Delivery] = []  # still to be handed out again, or released
         self._reports = StateReports(broker, self._store)
         self._may_claim = True  # there may be something to claim
@@ -269,6 +270,7 @@ class Supervisor:
         self._settlements += [
             decide(delivery, outcome, policy, now) for delivery, outcome, _ in events.finished
         ]
+        self._ids.update([(each[0].receipt.key, each[0].message.id) for each in events.finished])
         self._batching.note_all(
             (delivery.message.task, outcome.runtime) for delivery, outcome, _ in events.finished
         )
@@ -338,6 +340,7 @@ class Supervisor:
             self._write_each()
             return []
         self._settlements = []
+        self._ids.clear()
         return claimed
 
     def _write_each(self) -> None:
@@ -347,16 +350,17 @@ class Supervisor:
             try:
                 self._write([settlement], None)
             except BrokerRefused as exc:
-                logger.error("task number %s failed: %s", settlement.receipt.key, exc)
+                logger.error("task %s failed: %s", self._ids[settlement.receipt.key], exc)
                 outcome = unstorable_outcome(exc, self.plan.serializer)
                 with suppress(BrokerRefused):  # then nothing can be written of this task
                     self._write([decide_unstorable(settlement, outcome, self.plan.policy)], None)
             del self._settlements[0]
+        self._ids.clear()
 
     def _write(self, settlements: Sequence[Settlement], claim: Claim | None) -> list[Delivery]:
         settled = self.broker.settle(settlements, claim)
         for receipt in settled.refused:
-            logger.warning("claim lost; result dropped: task number %s", receipt.key)
+            logger.warning("claim lost; result dropped: task %s", self._ids[receipt.key])
         if claim is not None and len(settled.claimed) < claim.limit:
             self._may_claim = False
         if any(each.retry is not None for each in settlements):
@@ -403,6 +407,7 @@ class Supervisor:
             return
         now = self.broker.clock()
         self._settlements.append(decide(delivery, outcome, self.plan.policy, now))
+        self._ids[delivery.receipt.key] = delivery.message.id
         self.log.finished(delivery, outcome, slot)
         self.lifecycle.task_ended(delivery, outcome)
 
