@@ -52,15 +52,23 @@ def parse_info(info: str) -> Mapping[str, Any]:
 
 
 def dead_settlement(
-    receipt: Receipt, task: str, why: LiteqError, now: float, *, lost: int = 0, tied: bool = True
+    receipt: Receipt,
+    id: object,
+    task: str,
+    why: LiteqError,
+    now: float,
+    *,
+    lost: int = 0,
+    tied: bool = True,
 ) -> Settlement:
     """Return the settlement of a claimed task that is not to be run, because of what is stored.
 
+    `id`: what is stored as the id of the task, which may be anything. `task`: its name.
     It is dead, so that it can be looked at, and revived once its cause is mended. It is logged
     here, as no worker hears of it.
     """
     text = f"{task} was not run: {why}"
-    _logger.error("task %s is set aside: %s", ascii(receipt.key), text)
+    _logger.error("task %s is set aside: %s", ascii(id), text)
     return Settlement(
         receipt,
         Phase.DEAD,
@@ -77,7 +85,9 @@ def dead_settlement(
 def dead_settlement_of(delivery: Delivery, why: LiteqError, now: float) -> Settlement:
     """Return the settlement of a claimed task that can be read, and yet is not to be run."""
     message, receipt, lost = delivery.message, delivery.receipt, delivery.lost
-    settlement = dead_settlement(receipt, message.task, why, now, lost=lost, tied=delivery.tied)
+    settlement = dead_settlement(
+        receipt, message.id, message.task, why, now, lost=lost, tied=delivery.tied
+    )
     return settlement._replace(old_place=delivery.place)
 
 

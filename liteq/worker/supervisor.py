@@ -60,7 +60,7 @@ class Supervisor:
         self._selector = DefaultSelector()
         self._open: list[Closable] = [self._wakeup, self._selector]
         self._settlements: list[Settlement] = []  # still to be written
-        self._ids: dict[int | str, str] = {}  # of their tasks, by the keys in their receipts: for the log
+        self._ids: dict[int | str, str] = {}  # of their tasks, by the keys of receipts
         self._returned: list[Delivery] = []  # still to be handed out again, or released
         self._reports = StateReports(broker, self._store)
         self._may_claim = True  # there may be something to claim

@@ -70,7 +70,8 @@ def sort_out(
         try:
             delivery, taken = _decode(reply, read_group)
         except InvalidTaskError as exc:
-            bad.append(dead_settlement(_receipt_of(reply), "a task", exc, clock()))
+            receipt = _receipt_of(reply)
+            bad.append(dead_settlement(receipt, receipt.key, "a task", exc, clock()))
             continue
         try:
             good.append(_verified(delivery, taken, signing))
