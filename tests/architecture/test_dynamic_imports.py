@@ -43,7 +43,7 @@ IMPORTS_BY_NAME = {
     Place("liteq.cli.commands", "module_of"): "what `COMMANDS` names",
     Place("liteq.cli.shell", "_imported"): "IPython and bpython, if they are installed",
     Place("liteq.config.sources", "_import"): "what `config_from_object` names",
-    Place("liteq.migration.verdicts", "of_name"): "a module of Celery, which we serve",
+    Place("liteq.as_celery.migration.verdicts", "of_name"): "a module of Celery, which we serve",
     Place("liteq.platforms", "set_process_title"): "setproctitle, if it is installed",
     Place("liteq.pools", "pool_class"): "what `POOLS` names",
     Place("liteq.pools.child", "run_child"): "what the worker says that runs tasks",

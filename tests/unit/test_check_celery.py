@@ -4,8 +4,8 @@ from textwrap import dedent
 
 import pytest
 
+from liteq.as_celery.migration import File, Finding, State, check
 from liteq.cli.celery_lines import judge
-from liteq.migration import File, Finding, State, check
 
 MISSING, UNREAD, DIFFERS, WORKS = State
 

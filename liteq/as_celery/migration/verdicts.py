@@ -11,25 +11,25 @@ from inspect import Parameter, signature
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from ..app.base import LiteQ
-from ..app.control import Control
-from ..app.factory import task_of
-from ..app.inspect import Inspect
-from ..app.keywords import KEYWORDS, checked
-from ..app.options import NAMES, check_option, nearest_option
-from ..app.store import warn_of_other_results
-from ..as_celery import kombu
-from ..as_celery.counterparts import DIFFERENT, SERVED, reason_for
-from ..brokers import connect, is_of_celery, serves
-from ..config import SETTINGS, Config
-from ..config.celery import current_name
-from ..exceptions import LiteqError
-from ..pools import pool_class
-from ..sending.options import MEANINGLESS, check_options
-from ..support.nearest import nearest, suggestion
-from ..support.plugins import load
-from ..support.warning import warn
-from ..task import Task
+from ...app.base import LiteQ
+from ...app.control import Control
+from ...app.factory import task_of
+from ...app.inspect import Inspect
+from ...app.keywords import KEYWORDS, checked
+from ...app.options import NAMES, check_option, nearest_option
+from ...app.store import warn_of_other_results
+from ...brokers import connect, is_of_celery, serves
+from ...config import SETTINGS, Config
+from ...config.celery import current_name
+from ...exceptions import LiteqError
+from ...pools import pool_class
+from ...sending.options import MEANINGLESS, check_options
+from ...support.nearest import nearest, suggestion
+from ...support.plugins import load
+from ...support.warning import warn
+from ...task import Task
+from .. import kombu
+from ..counterparts import DIFFERENT, SERVED, reason_for
 from .findings import WORKS, Verdict, differs, missing
 
 _FAULTS = (LiteqError, AttributeError, ImportError, TypeError, ValueError)

@@ -5,10 +5,10 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..app.base import LiteQ
-from ..as_celery.counterparts import MISSING, ROOTS, SERVED
-from ..canvas import Signature
-from ..task import Task
+from ...app.base import LiteQ
+from ...canvas import Signature
+from ...task import Task
+from ..counterparts import MISSING, ROOTS, SERVED
 from .findings import State, Use, Verdict, differs
 from .module import Function, Kind, Module, keywords_of, last_name
 from .settings import application_settings, is_setting

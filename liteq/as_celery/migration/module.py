@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum, auto
 from pathlib import PurePath
 
-from ..as_celery.counterparts import ROOTS, SERVED
+from ..counterparts import ROOTS, SERVED
 
 Kinds = Mapping[str, Mapping[str, "Kind"]]
 """Map the last part of a module's name, and a name in it, to what the project offers there."""
