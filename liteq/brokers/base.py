@@ -286,7 +286,7 @@ class Broker(ABC):
         """Return all attempts of a task, oldest first; none for an unknown id."""
 
     @abstractmethod
-    def followers(self, id: str, *, group: bool = False) -> list[str]:
+    def dependents(self, id: str, *, group: bool = False) -> list[str]:
         """Return the ids of the tasks that wait, or waited, for a task or a group, oldest first.
 
         Tasks that it waited for itself, or that were replaced, are not among them.

@@ -210,8 +210,8 @@ class SqliteBroker(Movable):
         earlier = [Attempt._make(row) for row in self._session().read(SQL["attempts"], (id,))]
         return [*earlier, *last_attempt(self.fetch([id])[0], len(earlier))]
 
-    def followers(self, id: str, *, group: bool = False) -> list[str]:
-        return [name for (name,) in self._session().read(SQL["followers"], (id, group))]
+    def dependents(self, id: str, *, group: bool = False) -> list[str]:
+        return [name for (name,) in self._session().read(SQL["dependent_ids"], (id, group))]
 
     def members(self, group: str) -> Members:
         read = self._session().read

@@ -206,7 +206,7 @@ select id, phase, member_of, barrier, waits, keep_until, reported is not null,
   exists (select 1 from liteq_task w where w.waits = liteq_task.id and not w.barrier)
 from liteq_task where seq in (select value from json_each(?))
 
--- name: waiters
+-- name: dependents
 -- `cast`: whatever another program has written there, these are numbers.
 select id, cast(on_failure as integer), member_of, cast(eta as real), cast(delay as real)
 from liteq_task where waits = ? and barrier = ? and phase = {WAITING}
@@ -281,7 +281,7 @@ select a.number, a.started, a.ended, w.name, a.outcome, a.error
 from liteq_task t join liteq_attempt a on a.task = t.seq left join liteq_worker w on w.id = a.worker
 where t.id = ? order by a.number
 
--- name: followers
+-- name: dependent_ids
 select id from liteq_task where waits = ? and barrier = ? order by seq
 
 -- name: members

@@ -12,7 +12,7 @@ from sqlite3 import Connection
 from ...model.graph import Graph, Place
 from ...states import Phase
 from .. import walk
-from ..walk import Closed, Dependents, Ended, Waiter
+from ..walk import Closed, Dependent, Dependents, Ended
 from .rows import Row, initial_tokens, workflow_row
 from .statements import SQL
 
@@ -57,8 +57,8 @@ class _SqlDependents(Dependents):
         self._db = db
         self.now = now
 
-    def waiters(self, id: str, *, barrier: bool) -> list[Waiter]:
-        return [Waiter(*row) for row in self._rows("waiters", id, barrier)]
+    def of(self, id: str, *, barrier: bool) -> list[Dependent]:
+        return [Dependent(*row) for row in self._rows("dependents", id, barrier)]
 
     def wake(self, id: str, phase: Phase, woken_by: str, eta: float | None) -> None:
         self._db.execute(SQL["wake"], (phase, woken_by, eta, id))
