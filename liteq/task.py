@@ -55,7 +55,7 @@ class Task(TaskOptions, Generic[P, R]):
     __name__: str  # of the function
     __bound__ = False  # made with `bind=True`: the function takes the task first
     hooks: frozenset[str] = frozenset()  # those that are overridden: only these are called
-    entry: Callable[..., Any]  # what a worker calls
+    run_target: Callable[..., Any]  # what a run of it calls
 
     schedule: Any = None  # of a periodic task: a schedule, or the fields of an entry
     typing = True  # check the arguments when the task is sent
@@ -84,7 +84,7 @@ class Task(TaskOptions, Generic[P, R]):
         self.app = app
         kind = type(self)
         self.hooks = frozenset(n for n in HOOKS if getattr(kind, n) is not getattr(Task, n))
-        self.entry = self.run if kind.__call__ is Task.__call__ else self
+        self.run_target = self.run if kind.__call__ is Task.__call__ else self
         self._parameters = Parameters(self.run, self.name.rpartition(".")[2])
 
     def check(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:

@@ -341,7 +341,7 @@ class Broker(ABC):
     def fire(self, firings: Sequence[Firing]) -> list[Fired]:
         """Advance entries and send their messages; return what became of each firing.
 
-        It is LOST if its entry was changed since it was read. It is HELD if it has a message, the
+        It is STALE if its entry was changed since it was read. It is HELD if it has a message, the
         entry has no `overlap`, and its last task has not ended: then the entry is advanced, but
         keeps its number of runs and its last run.
         """

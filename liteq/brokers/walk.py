@@ -76,7 +76,7 @@ class Dependents(ABC):
         """Mark a group as ended; return None if it was already, or does not exist."""
 
     @abstractmethod
-    def release(self, group: str) -> None:
+    def free_members(self, group: str) -> None:
         """Allow the members to be swept, unless a task still waits for the group."""
 
 
@@ -121,7 +121,7 @@ class _Walk:
         if task.group is not None:
             self._groups[task.group] = task
         if task.barrier is not None:
-            self._dependents.release(task.barrier)
+            self._dependents.free_members(task.barrier)
 
     def run(self) -> None:
         """Propagate ends until no dependent is left."""
@@ -145,7 +145,7 @@ class _Walk:
             else:
                 self._skip(dependent, end)
         if end.barrier and end.failed and not end.inner:
-            self._dependents.release(end.id)
+            self._dependents.free_members(end.id)
 
     def _wake(self, dependent: Dependent, end: _End) -> None:
         eta = dependent.eta if dependent.delay is None else self._dependents.now + dependent.delay

@@ -30,7 +30,7 @@ class RunnableTask(Protocol):
     @property
     def app(self) -> object: ...  # unused here; `result.app.TaskOfApp` says more
     @property
-    def entry(self) -> Any: ...  # what is called
+    def run_target(self) -> Any: ...  # what a run calls
     def before_start(self, task_id: Any, args: Any, kwargs: Any) -> None: ...
     def autoretry(self, exc: BaseException) -> None: ...
 

@@ -435,7 +435,7 @@ def test_the_default_url_does_not_depend_on_the_working_folder(
 OF_WORKFLOWS = (
     *("ended_of", "dependents", "wake", "skip", "drop", "group_is_open", "blame", "close_group"),
     *(
-        "release_groups",
+        "free_members",
         "input",
         "inputs",
         "inner_groups",

@@ -414,7 +414,7 @@ class MemoryBroker(Broker):
         """Advance one entry and send its message."""
         entry, message = firing
         if not self._is_current(entry):
-            return Fired.LOST
+            return Fired.STALE
         held = message is not None and not entry.overlap and self._last_run_is_unfinished(entry)
         if held:
             stored = self._tables.entries[entry.name]

@@ -59,7 +59,7 @@ class MemoryDependents(Dependents):
         self._tables.groups[group] = stored._replace(closed=True, blame=blame)
         return Closed(stored.group.outer, stored.group.forgiving)
 
-    def release(self, group: str) -> None:
+    def free_members(self, group: str) -> None:
         dependents = _dependents_of(self._tables, group, barrier=True)
         if all(record.phase.final for record, _ in dependents):
             self._release(group)
@@ -102,7 +102,7 @@ class MemoryDependents(Dependents):
         self._put(record._replace(waits=place.waits, barrier=place.barrier, on_failure=0))
         self._tables.places[id] = place
         if waited is not None:
-            self.release(waited)
+            self.free_members(waited)
 
     def unskip(self, id: str) -> None:
         """Let tasks wait again that were skipped because of the task `id`, which was revived."""

@@ -37,7 +37,7 @@ def fire(db: Connection, firing: Firing, now: float) -> Fired:
     entry, message = firing
     step = (entry.moment, entry.due, entry.planned, entry.name, entry.version)
     if not db.execute(SQL["advance"], step).rowcount:
-        return Fired.LOST
+        return Fired.STALE
     if message is None:
         return Fired.DONE
     if not entry.overlap and db.execute(SQL["unfinished_run"], (entry.name,)).fetchall():

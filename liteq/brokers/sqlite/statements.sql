@@ -238,7 +238,7 @@ limit 1
 update liteq_group set closed = ?, blame = ? where id = ? and closed is null
 returning outer_group, forgiving
 
--- name: release_groups
+-- name: free_members
 -- Unless a task still waits for the group: its members, and those of groups in it, may be swept.
 with recursive inner (id) as (
   select :id

@@ -29,7 +29,7 @@ def replace(db: Connection, id: str, after: Place) -> None:
     waited = db.execute(SQL["barrier_of"], (id,)).fetchall()
     db.execute(SQL["replace"], {**after._asdict(), "id": id})
     for (group,) in waited:
-        db.execute(SQL["release_groups"], {"id": group})
+        db.execute(SQL["free_members"], {"id": group})
 
 
 def propagate_ends(db: Connection, keys: Iterable[int], now: float) -> None:
@@ -81,8 +81,8 @@ class _SqlDependents(Dependents):
         rows = self._rows("close_group", self.now, blame, group)
         return next((Closed(outer, bool(forgiving)) for outer, forgiving in rows), None)
 
-    def release(self, group: str) -> None:
-        self._db.execute(SQL["release_groups"], {"id": group})
+    def free_members(self, group: str) -> None:
+        self._db.execute(SQL["free_members"], {"id": group})
 
     def _rows(self, name: str, *values: object) -> list[Row]:
         return self._db.execute(SQL[name], values).fetchall()

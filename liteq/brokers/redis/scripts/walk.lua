@@ -38,16 +38,18 @@ end
 
 -- What is kept, and until when.
 
-local function mark_released(group)
+local function mark_members_free(group)
   if call("EXISTS", P .. "group:" .. group) == 1 then
     call("HSET", P .. "group:" .. group, "released", 1)
   end
-  for _, inner in ipairs(call("ZRANGE", P .. "inner:" .. group, 0, -1)) do mark_released(inner) end
+  for _, inner in ipairs(call("ZRANGE", P .. "inner:" .. group, 0, -1)) do
+    mark_members_free(inner)
+  end
 end
 
 -- Let the members of a group be deleted, unless a task still needs their results.
-local function release_group(group)
-  if not has_unfinished_dependents(group, true) then mark_released(group) end
+local function free_members(group)
+  if not has_unfinished_dependents(group, true) then mark_members_free(group) end
 end
 
 -- Return whether the result of a task is still to be handed on.
@@ -113,7 +115,7 @@ local function begin(task)
     by_itself = not ignored,
   }
   if task.group then add_group(task.group, { id = task.id, keep = task.keep }) end
-  if task.barrier and task.waits then release_group(task.waits) end
+  if task.barrier and task.waits then free_members(task.waits) end
 end
 
 local function wake(task, task_end)
@@ -174,7 +176,7 @@ local function propagate(task_end)
     end
   end
   -- How long the members of an inner group are kept is decided by the end of the outer one.
-  if task_end.barrier and task_end.failed and not task_end.inner then release_group(task_end.id) end
+  if task_end.barrier and task_end.failed and not task_end.inner then free_members(task_end.id) end
 end
 
 -- Return the task by which a group failed, or nil.
