@@ -206,7 +206,11 @@ class Task(TaskOptions, Generic[P, R]):
         return AsyncResult(message.id, app=app, ignored=message.ignore_result)
 
     def _pass_on(self, args: Any, kwargs: Any, options: dict[str, Any]) -> AsyncResult[R]:
-        """Pass a call on to the application's own `send_task`, or to the workflow it is for."""
+        """Hand over a call that is not sent here; return its result.
+
+        The application has a `send_task` of its own, which sends it. Or the call is one of a
+        workflow, that `collect` waits for: see `sending/overrides.py`.
+        """
         if not self.app.has_own_send_task:
             return AsyncResult(collected(args, kwargs, options), app=self.app)
         result: AsyncResult[R] = self.app.send_task(self.name, args, kwargs, **options)
