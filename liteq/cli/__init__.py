@@ -24,6 +24,7 @@ def main(argv: list[str] | None = None) -> int:
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     args = parse(arguments)
+    args.as_program = argv is None  # and not called by a program that goes on afterwards
     try:
         if args.as_celery:  # before the application is imported
             from .. import as_celery  # noqa: F401 - to import it is to install it

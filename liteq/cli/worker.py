@@ -64,15 +64,16 @@ def run(args: Namespace) -> int:
     name_files(args, node)
     plan = set_up_logging(app, args)
     worker = _worker(app, args, node, plan)
-    if worker.has_children:
-        # Thousands of objects are made here per second, and none is part of a cycle: searching for
-        # cycles after every 700 took 5 % of the time. (Other pools run tasks in this process.)
-        gc.set_threshold(20_000)
     if args.purge:
         logger.warning("dropped %s", counted(app.broker.purge(worker.queues), "task"))
-    supervisor = worker.prepare()
+    supervisor = worker.prepare(may_fork=args.as_program)
     with pidfile(args.pidfile), stop_signals(supervisor) as stop:
         supervisor.start()
+        if worker.has_children:
+            # Thousands of objects are made here per second, and none is part of a cycle: searching
+            # for cycles after every 700 took 5 % of the time. (Other pools run tasks in this
+            # process.) Not before, as a fork server and its children inherit it.
+            gc.set_threshold(20_000)
         with suppress(OSError):  # standard error is closed: run all the same
             if not args.quiet:
                 print(_banner(app, worker), file=sys.stderr, flush=True)

@@ -95,6 +95,8 @@ class Supervisor:
             raise
 
     def _enter(self) -> None:
+        self._selector.register(self._wakeup, EVENT_READ, self._wakeup.clear)
+        self.pool.start(self._selector)  # first: processes come up while the store is opened
         info = json.dumps(self.describe())
         self.worker: int = self._wait_for_store(lambda: self.broker.register(self.plan.name, info))
         try:
@@ -106,8 +108,6 @@ class Supervisor:
         self._open.append(self._listener)
         self._maintenance = Maintenance(self.broker, self.plan)
         self._selector.register(self._listener.fileno(), EVENT_READ, self._notified)
-        self._selector.register(self._wakeup, EVENT_READ, self._wakeup.clear)
-        self.pool.start(self._selector)
         self._heartbeat = Heartbeat(
             self.broker, self.worker, self.describe, runs_tasks=self.pool.in_loop
         )
