@@ -53,7 +53,7 @@ class _ForkServer:
 class ForkServerLauncher(Launcher):
     """A launcher that forks children from a process that has imported the application.
 
-    `adopt`: see `RunnerSpec`; with it the first fork server is a fork of this process.
+    `adopt`: called first in the first fork server, which is a fork of this process then.
     """
 
     def __init__(

@@ -219,10 +219,17 @@ class ProcessPool(Pool):
         if forks():
             from .forklauncher import ForkServerLauncher
 
-            return ForkServerLauncher(setup, callbacks, self.spec.adopt)
+            may_fork = self.spec.adopt is not None
+            return ForkServerLauncher(setup, callbacks, self._adopt if may_fork else None)
         from .spawnlauncher import SpawnLauncher
 
         return SpawnLauncher(setup, callbacks)
+
+    def _adopt(self) -> None:
+        """Begin a fork server that is a fork of this process."""
+        assert self.spec.adopt is not None
+        self._scoreboard.unmap()
+        self.spec.adopt()
 
     def _start_child(self, child: _ChildState) -> None:
         assert self._launcher is not None

@@ -130,10 +130,14 @@ class OwnScoreboard(Scoreboard):
         os.write(self._fd, bytes(max(slots, 1) * _RECORD.size))
         super().__init__(self._fd)
 
-    def remove(self) -> None:
-        """Unmap the scoreboard and delete its file."""
+    def unmap(self) -> None:
+        """Unmap it, in a fork of its process, which can map it anew by its `handle`."""
         self._cells.release()
         self._map.close()
+
+    def remove(self) -> None:
+        """Unmap the scoreboard and delete its file."""
+        self.unmap()
         os.close(self._fd)
         remove(self.name)
 

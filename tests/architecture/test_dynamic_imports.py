@@ -21,8 +21,8 @@ NAMES_MODULES = {
     Place("liteq.serializers", "SERIALIZERS"): "only the serializer that is asked for is imported",
     Place("liteq.serializers", "_GROUP"): "a group of entry points, named as the folder",
     Place("liteq.pools.guards", "ProcessGuard"): "what a new process calls first",
-    Place("liteq.pools.launchers", "_ForkServer"): "what a new process calls first",
-    Place("liteq.pools.launchers", "SpawnLauncher"): "what a new process calls first",
+    Place("liteq.pools.forklauncher", "ForkServerLauncher"): "what a new process calls first",
+    Place("liteq.pools.spawnlauncher", "SpawnLauncher"): "what a new process calls first",
     Place("liteq.worker.worker", "_LOAD"): "what a child process calls to get the application",
     Place("liteq.worker.worker", "_MAKE"): "what a child process calls to run tasks",
 }
