@@ -8,7 +8,6 @@ Nothing of Django is imported before that.
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from typing import Any, ParamSpec, TypeVar, Unpack
 
 from ..sending.call_options import SendOptions
@@ -45,6 +44,8 @@ def is_used() -> bool:
     """Return whether this is a program of a Django project."""
     if not os.environ.get(_VARIABLE):
         return False
+    from importlib.util import find_spec
+
     if "django" in sys.modules or find_spec("django") is not None:
         return True
     warn(f"{_VARIABLE} is set, but Django is not installed here")

@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Iterator
 from importlib import import_module
-from importlib.util import find_spec
 from types import ModuleType
 
 from ..exceptions import ConfigurationError
@@ -62,6 +61,8 @@ def find_app(reference: str, workdir: str | None = None) -> LiteQ:
 def _candidates(module: ModuleType) -> Iterator[ModuleType]:
     yield module
     if hasattr(module, "__path__"):
+        from importlib.util import find_spec
+
         for name in _SUBMODULES:
             full = f"{module.__name__}.{name}"
             if find_spec(full) is not None:

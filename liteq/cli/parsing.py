@@ -8,12 +8,12 @@ from ..version import __version__
 from .celery_flags import ALIASES, ELSEWHERE, add_celery_flags
 from .commands import COMMANDS, module_of
 from .exits import misused
-from .options import OptionalInBrackets
+from .options import Help, OptionalInBrackets
 
 
 def make_parser(argv: list[str]) -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
     """Return the parser of all commands, and theirs. Those in `argv` have their own options."""
-    parser = ArgumentParser("liteq", description="The task queue you embed.")
+    parser = ArgumentParser("liteq", description="The task queue you embed.", formatter_class=Help)
     parser.add_argument("--version", action="version", version=f"liteq {__version__}")
     _common(parser)
     nothing = dict.fromkeys(("app", "broker", "config", "result_backend", "workdir"))
@@ -79,7 +79,7 @@ def parse(arguments: list[str]) -> Namespace:
 
 def _command_in(arguments: list[str]) -> str | None:
     """Return the first argument that is no option of all commands, nor the value of one."""
-    parser = ArgumentParser(add_help=False, exit_on_error=False)
+    parser = ArgumentParser(add_help=False, exit_on_error=False, formatter_class=Help)
     _common(parser)
     parser.add_argument("command", nargs="?")
     parser.add_argument("rest", nargs=REMAINDER)

@@ -6,7 +6,6 @@ list of such routers, of which the first that returns options counts.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from fnmatch import fnmatchcase
 from typing import Any
 
 from ..exceptions import ImproperlyConfigured
@@ -76,6 +75,8 @@ def _match(pairs: Iterable[tuple[Any, Any]], name: str) -> Any:
 def _fits(pattern: Any, name: str) -> bool:
     if isinstance(pattern, re.Pattern):
         return pattern.match(name) is not None
+    from fnmatch import fnmatchcase
+
     return fnmatchcase(name, pattern)
 
 

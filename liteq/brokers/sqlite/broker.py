@@ -32,11 +32,7 @@ from ..base import (
 )
 from ..stored import StoredSchedules
 from ..transfer import Arrival, Movable, TransferBatch
-from . import moving
-from .backup import write_backup
-from .checkup import gather_facts, repair
 from .claiming import Claimed, claim_ready, claim_rest, set_unreadable_etas_aside
-from .findings import find_faults
 from .listeners import ListenerTidying, listen, unlisten_dead
 from .liveness import make_liveness_locks
 from .location import SqliteLocation, check_exists
@@ -363,38 +359,55 @@ class SqliteBroker(Movable):
     # what only some stores offer
 
     def examine(self, *, thorough: bool = False) -> Examination:
+        from .checkup import gather_facts
+        from .findings import find_faults
+
         durability = self.location.durability
         facts = gather_facts(self._existing(), durability, self.clock(), thorough=thorough)
         return Examination(facts._asdict(), find_faults(facts))
 
     def mend(self) -> list[str]:
+        from .checkup import repair
+
         return repair(self._existing(), self._client_writes)
 
     def compact(self) -> None:
         self._existing().vacuum()
 
     def backup(self, path: str) -> None:
+        from .backup import write_backup
+
         write_backup(self._existing(), path)
 
-    # moving to another store
+    # moving to another store; imported here, as workers and senders never do it
 
     def pack(self, size: int) -> Iterator[TransferBatch]:
+        from . import moving
+
         return moving.pack(partial(self._existing().write, _SNAPSHOT), size)
 
     def pack_schedules(self) -> StoredSchedules:
         return entries_of(self._existing().read(SQL["schedules"]))
 
     def unpack(self, batch: TransferBatch) -> None:
+        from . import moving
+
         now = self.clock()
         self._write_and_notify(_DURABLE, lambda db: moving.store_transfers(db, batch, now))
 
     def arrived(self) -> list[Arrival]:
+        from . import moving
+
         return self._write(_SNAPSHOT, moving.arrived)
 
     def confirm(self, arrivals: Sequence[Arrival]) -> None:
+        from . import moving
+
         self._write(_DURABLE, lambda db: moving.confirm(db, arrivals))
 
     def discard(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
+        from . import moving
+
         return self._write(_DURABLE, lambda db: moving.discard(db, arrivals))
 
     # private
