@@ -5,9 +5,8 @@ reason; and what a newer version has added is left alone.
 """
 
 import json
-import logging
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..exceptions import InvalidTaskError, LiteqError
 from ..execution.failure import encode_failure
@@ -18,6 +17,9 @@ from ..model.outcome import Policy, Settlement
 from ..serializers.json import SERIALIZER as JSON
 from ..states import Phase
 
+if TYPE_CHECKING:
+    from logging import Logger
+
 RECEIPT: Shape = Shape(key=WHOLE, token=WHOLE)
 REST_OF_DELIVERY: Shape = Shape(
     lost=WHOLE, reported=MAYBE_TEXT, attempts=WHOLE, tied=FLAG, woken_by=MAYBE_TEXT
@@ -27,8 +29,13 @@ REST_OF_DELIVERY: Shape = Shape(
 _PHASES = frozenset(map(int, Phase))
 _MOST_WARNINGS = 1000  # about schedules that are left out; each is logged once
 
-_logger = logging.getLogger("liteq.broker")
 _warned: set[tuple[str, str, str]] = set()
+
+
+def _logger() -> "Logger":
+    from logging import getLogger  # takes 4 ms, and who only sends logs nothing
+
+    return getLogger("liteq.broker")
 
 
 def phase_of(number: Any) -> Phase:
@@ -68,7 +75,7 @@ def dead_settlement(
     here, as no worker hears of it.
     """
     text = f"{task} was not run: {why}"
-    _logger.error("task %s is set aside: %s", ascii(id), text)
+    _logger().error("task %s is set aside: %s", ascii(id), text)
     return Settlement(
         receipt,
         Phase.DEAD,
@@ -118,5 +125,5 @@ class StoredSchedules(NamedTuple):
             warning = (name, url, why)
             if warning not in _warned and len(_warned) < _MOST_WARNINGS:
                 _warned.add(warning)
-                _logger.warning("the schedule %s in %s is left out: %s", ascii(name), url, why)
+                _logger().warning("the schedule %s in %s is left out: %s", ascii(name), url, why)
         return self.entries

@@ -359,12 +359,10 @@ class SqliteBroker(Movable):
     # what only some stores offer
 
     def examine(self, *, thorough: bool = False) -> Examination:
-        from .checkup import gather_facts
-        from .findings import find_faults
+        from .findings import examine
 
         durability = self.location.durability
-        facts = gather_facts(self._existing(), durability, self.clock(), thorough=thorough)
-        return Examination(facts._asdict(), find_faults(facts))
+        return examine(self._existing(), durability, self.clock(), thorough=thorough)
 
     def mend(self) -> list[str]:
         from .checkup import repair
