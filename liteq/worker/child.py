@@ -28,6 +28,8 @@ def load_app(spec: dict[str, Any]) -> LiteQ:
         _find_modules_in(spec["app"]["folder"])
         with importing_application():
             app = _loaded[key] = find(spec["app"])
+            if spec["config"]:
+                app.config_from_object(spec["config"])
             app.conf.update(spec["settings"])
             app.set_current()
             app.load_tasks()

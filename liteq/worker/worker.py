@@ -31,7 +31,7 @@ from .decide import policy_of
 from .definitions import Definitions
 from .lifecycle import Lifecycle
 from .logging import LogPlan, enable_loggers
-from .options import checked
+from .options import EMBEDDED, Program, checked
 from .plan import Plan
 from .runner import Runner
 from .stdout import flushing_stdout
@@ -158,11 +158,8 @@ class Worker:
         finally:
             self._thread = None
 
-    def prepare(self, *, may_fork: bool = False) -> Supervisor:
+    def prepare(self, program: Program = EMBEDDED) -> Supervisor:
         """Return the supervisor.
-
-        `may_fork`: this process does nothing but work, so that child processes may be made of forks
-        of it, if what the application has done so far allows that.
 
         Raises ImproperlyConfigured for invalid settings, and in a child process of a worker.
         """
@@ -178,7 +175,7 @@ class Worker:
         self._lifecycle.starting()
         enable_loggers()  # a module of tasks, or a receiver, may have set up logging
         plan = self._plan()
-        pool = make_pool(self.pool_name, self.concurrency, self._runner_spec(may_fork))
+        pool = make_pool(self.pool_name, self.concurrency, self._runner_spec(program))
         if not pool.kills and (limited := plan.limits.limited()):
             logger.warning(
                 "the time_limit of %s has no effect: the pool %r cannot end a running task. Use "
@@ -312,7 +309,7 @@ class Worker:
 
     # its parts
 
-    def _runner_spec(self, may_fork: bool) -> RunnerSpec:
+    def _runner_spec(self, program: Program) -> RunnerSpec:
         describe = TaskLog().verbose
 
         def here(report: SendState) -> Run:
@@ -332,14 +329,16 @@ class Worker:
                     "broker_url": self.app.broker.address,
                     "result_backend": None,
                     "include": self.app.conf.include,
+                    **program.settings,
                 },
+                "config": program.config,
                 "logging": tuple(self.logging),
                 "hostname": self.hostname,
                 "describe": describe,
             }
         forwards = self.has_children and self.logging.level is None
         wanted = log_levels() if forwards else None
-        adopt = self._adopt(spec) if self.has_children and may_fork else None
+        adopt = self._adopt(spec) if self.has_children and program.may_fork else None
         return RunnerSpec(_LOAD, _MAKE, spec, here, self.limits, wanted, adopt)
 
     def _adopt(self, spec: dict[str, Any]) -> Callable[[], None] | None:

@@ -49,6 +49,7 @@ def surroundings():
         "child": os.environ.get("LITEQ_CHILD"),
         "log": [type(each).__name__ for each in logging.getLogger("liteq").handlers],
         "current": app.current_task.name,
+        "settings": (app.conf.task_soft_time_limit, app.conf.result_expires, app.conf.include),
     }
 
 def kinds():
@@ -140,15 +141,18 @@ def test_the_fork_server_of_a_program_that_runs_a_worker_is_a_fresh_interpreter(
 
 
 def test_a_task_cannot_tell_where_its_process_was_forked_from(project: Project) -> None:
-    with project.worker() as worker:
+    project.write("more.py", "result_expires = 777")
+    options = ("--config", "more", "--soft-time-limit", "9")
+    with project.worker(*options) as worker:
         forked = result(project, "surroundings")
         worker.wait_for_line("one line")
     project.write("project.py", TASKS + RECEIVER)
-    with project.worker() as other:
+    with project.worker(*options) as other:
         fresh = result(project, "surroundings")
         other.wait_for_line("one line")
 
     assert forked == fresh
+    assert forked["settings"][:2] == [9, 777]
     assert worker.output.count("one line") == other.output.count("one line") == 1
 
 
