@@ -152,7 +152,7 @@ def test_a_task_cannot_tell_where_its_process_was_forked_from(project: Project) 
         other.wait_for_line("one line")
 
     assert forked == fresh
-    assert forked["settings"][:2] == [9, 777]
+    assert forked["settings"][:2] == (9, 777)
     assert worker.output.count("one line") == other.output.count("one line") == 1
 
 
