@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..canvas import Signature
 from ..canvas.builtins import START
@@ -12,11 +12,13 @@ from ..model.entry import MISFIRES, Entry
 from ..model.message import Message
 from ..model.options import parse_options
 from ..result.app import App
-from ..schedules import BaseSchedule, maybe_schedule, to_text
 from ..sending.call_options import RetryOptions
 from ..sending.options import Named, check_arguments, check_name
 from ..support.nearest import did_you_mean
 from ..support.zones import as_zone
+
+if TYPE_CHECKING:
+    from ..schedules import BaseSchedule
 
 FIELDS = ("grace", "jitter", "misfire", "overlap", "relative", "timezone")
 """The fields of an entry in `beat_schedule` that are not about the call that it makes."""
@@ -62,7 +64,7 @@ def name_of(app: App) -> str:
 
 
 def periodic_call(
-    schedule: float | timedelta | BaseSchedule,
+    schedule: "float | timedelta | BaseSchedule",
     sig: Any,
     args: Sequence[Any] = (),
     kwargs: Mapping[str, Any] | None = None,
@@ -106,6 +108,8 @@ def entry_of(app: App, name: str, fields: Mapping[str, Any]) -> Entry:
 
 
 def _entry(app: App, name: str, fields: Mapping[str, Any]) -> Entry:
+    from ..schedules import maybe_schedule, to_text  # takes 2 ms, and many apps have no schedules
+
     timing = maybe_schedule(fields["schedule"], bool(fields.get("relative")))
     if timing is None or not fields.get("task"):
         raise ValueError("an entry needs a `task` and a `schedule`")

@@ -25,6 +25,7 @@ HEAVY |= {"fnmatch", "importlib.util", "ipaddress", "json", "pathlib", "signal",
 # What a worker, or who sends to a file, does not need; each takes 1 to 5 ms and up to 0.6 MB.
 UNUSED = {"bz2", "inspect", "ipaddress", "lzma", "multiprocessing", "pathlib"}
 UNUSED |= {"platform", "shutil", "subprocess", "tempfile", "urllib.parse", "uuid"}
+UNUSED |= {"liteq.schedules"}
 UNUSED |= {f"liteq.brokers.sqlite.{name}" for name in ("backup", "checkup", "findings", "moving")}
 
 SENDER = "import project; project.add.delay(2, 3)"
