@@ -107,7 +107,7 @@ def fork(serve: Callable[[], None], selector: BaseSelector) -> ForkedProcess:
 def _run(
     serve: Callable[[], None], selector: BaseSelector, mask: set[int | signal.Signals]
 ) -> NoReturn:
-    """Become what `spawn` starts; call `serve`, and exit."""
+    """Turn this process into what `spawn` starts; call `serve`, and exit."""
     status = 1
     try:
         os.setpgid(0, 0)  # it survives a kill of its supervisor's group, to kill the children
