@@ -91,9 +91,9 @@ def dead_settlement(
 
 def dead_settlement_of(delivery: Delivery, why: LiteqError, now: float) -> Settlement:
     """Return the settlement of a claimed task that can be read, and yet is not to be run."""
-    message, receipt, lost = delivery.message, delivery.receipt, delivery.lost
+    receipt, lost, tied = delivery.receipt, delivery.lost, delivery.tied
     settlement = dead_settlement(
-        receipt, message.id, message.task, why, now, lost=lost, tied=delivery.tied
+        receipt, delivery.id, delivery.task, why, now, lost=lost, tied=tied
     )
     return settlement._replace(old_place=delivery.place)
 

@@ -80,7 +80,7 @@ class Context:
     ) -> None:
         if delivery is not None:
             self.delivery = delivery
-            self.id = delivery.message.id
+            self.id = delivery.id
             self.args = args
             self.kwargs = kwargs
             self.hostname = hostname
@@ -163,8 +163,8 @@ class Context:
             return None
         return {
             "exchange": "",
-            "routing_key": self.delivery.message.queue,
-            "priority": self.delivery.message.priority,
+            "routing_key": self.delivery.queue,
+            "priority": self.delivery.priority,
             "redelivered": self.delivery.attempts > self.retries + self.replaced_task_nesting,
         }
 

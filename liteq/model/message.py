@@ -5,7 +5,7 @@ Its arguments are bytes. Neither a broker nor a worker's supervisor ever decodes
 
 import time
 from random import getrandbits
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from ..states import Phase
 
@@ -39,18 +39,73 @@ class Receipt(NamedTuple):
     token: int
 
 
-class Delivery(NamedTuple):
-    """A message, claimed by a worker."""
+class _DeliveryFields(NamedTuple):
+    """The fields of a `Delivery`: those of its message, of its receipt, and its own."""
 
-    message: Message
-    receipt: Receipt
-    lost: int = 0  # how many processes died while running it
-    reported: str | None = None  # the state that an earlier attempt set by `update_state`
-    attempts: int = 0  # how often it was started before, however that ended
-    tied: bool = False  # it has dependents, or is in a group
-    woken_by: str | None = None  # the task whose end it waited for
-    inputs: Any = None  # the results that it takes: an Input, a list of them, or lists of lists
-    place: Any = None  # its `Place` in its workflow; only from a broker that signs it
+    id: str
+    task: str
+    payload: bytes
+    serializer: str
+    queue: str
+    priority: int
+    eta: float | None
+    expires: float | None
+    retries: int
+    acks_late: bool
+    ignore_result: bool
+    track_started: bool
+    options: str | None
+    key: int | str
+    token: int
+    lost: int  # how many processes died while running it
+    reported: str | None  # the state that an earlier attempt set by `update_state`
+    attempts: int  # how often it was started before, however that ended
+    tied: bool  # it has dependents, or is in a group
+    woken_by: str | None  # the task whose end it waited for
+    inputs: Any  # the results that it takes: an Input, a list of them, or lists of lists
+    place: Any  # its `Place` in its workflow; only from a broker that signs it
+
+
+class Delivery(_DeliveryFields):
+    """A message, claimed by a worker.
+
+    It is flat, as the row of a store is: what a supervisor claims goes to a child process as it
+    came. Its message and its receipt are made when they are asked for.
+    """
+
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        message: Message,
+        receipt: Receipt,
+        lost: int = 0,
+        reported: str | None = None,
+        attempts: int = 0,
+        tied: bool = False,
+        woken_by: str | None = None,
+        inputs: Any = None,
+        place: Any = None,
+    ) -> Self:
+        rest = (lost, reported, attempts, tied, woken_by, inputs, place)
+        return tuple.__new__(cls, (*message, *receipt, *rest))
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return (self.message, self.receipt, *self[15:])  # to be copied
+
+    @property
+    def message(self) -> Message:
+        """Return a new message of its fields."""
+        return tuple.__new__(Message, self[:13])
+
+    @property
+    def receipt(self) -> Receipt:
+        """Return a new receipt of its fields."""
+        return tuple.__new__(Receipt, self[13:15])
+
+    def with_message(self, message: Message) -> "Delivery":
+        """Return it with another message."""
+        return Delivery(message, self.receipt, *self[15:])
 
     @property
     def parent(self) -> str | None:

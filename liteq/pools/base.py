@@ -61,6 +61,24 @@ class StateUpdate(NamedTuple):
     serializer: str
 
 
+class Success(NamedTuple):
+    """The end of a run about which there is nothing to say but its value.
+
+    An `Outcome` says the same. A pool may report one as this, which takes a third of the time.
+    """
+
+    delivery: Delivery
+    result: bytes | None
+    serializer: str | None
+    runtime: float  # seconds
+    slot: int  # its number
+
+    @property
+    def outcome(self) -> Outcome:
+        """Return the same as an outcome."""
+        return Outcome(Kind.SUCCEEDED, self.result, self.serializer, self.runtime)
+
+
 class Death(NamedTuple):
     """The exit of a slot's process. The pool starts another one; the slot is empty until then."""
 
@@ -96,6 +114,7 @@ class PoolEvents:
     """The events in a pool since the last `collect`."""
 
     def __init__(self) -> None:
+        self.succeeded: list[Success] = []
         self.finished: list[tuple[Delivery, Outcome, int]] = []  # the number of its slot
         self.returned: list[Delivery] = []  # recalled before they were started
         self.updates: list[StateUpdate] = []
@@ -103,7 +122,8 @@ class PoolEvents:
         self.renewals: list[Any] = []  # new code is used: what `preload` returned; None: not known
 
     def __bool__(self) -> bool:
-        return bool(self.finished or self.returned or self.updates or self.deaths or self.renewals)
+        happened = self.succeeded or self.finished or self.returned or self.updates
+        return bool(happened or self.deaths or self.renewals)
 
 
 class Slot:

@@ -18,7 +18,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, NotRequired, TypedDict
 
-from ..model.message import Delivery, Message, Receipt
+from ..model.message import Delivery
 from ..support.handlers import handle
 from ..support.plugins import load
 from ..support.slots import enter_slot
@@ -57,15 +57,20 @@ class Setup(TypedDict):
     slot: NotRequired[int]  # of a child that is a fresh interpreter
 
 
-Item = tuple[int, tuple[Any, ...], tuple[int | str, int], tuple[Any, ...]]
+Item = tuple[int, tuple[Any, ...]]
 
 
 def to_item(ticket: int, delivery: Delivery) -> Item:
-    """Return a delivery and its ticket as plain tuples, for the stream."""
-    message, (key, token), *rest, inputs, _ = delivery  # its place is the supervisor's business
-    if inputs is not None:
-        inputs = _plain(inputs)
-    return ticket, tuple(message), (key, token), (*rest, inputs)
+    """Return a ticket and its delivery as a plain tuple, for the stream."""
+    if delivery.inputs is not None or delivery.place is not None:
+        # Its place is the supervisor's business.
+        delivery = delivery._replace(inputs=_plain(delivery.inputs), place=None)
+    return ticket, tuple(delivery)
+
+
+def from_item(fields: tuple[Any, ...]) -> Delivery:
+    """Return the delivery of an item."""
+    return tuple.__new__(Delivery, fields)
 
 
 def _plain(inputs: Any) -> Any:
@@ -120,10 +125,9 @@ class Child:
             item = backlog.get()
             if item is None:
                 break
-            ticket, message, receipt, rest = item
-            if scoreboard.start(slot, ticket, receipt[1]):
-                outcome = run(Delivery(Message._make(message), Receipt(*receipt), *rest))
-                self._outcomes.append(pack_outcome(ticket, outcome))
+            ticket, delivery = item[0], from_item(item[1])
+            if scoreboard.start(slot, ticket, delivery.token):
+                self._outcomes.append(pack_outcome(ticket, run(delivery)))
                 if self._at_limit():
                     break
             else:

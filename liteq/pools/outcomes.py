@@ -4,7 +4,6 @@ A task can write to that stream too. So what arrives is checked here, before the
 at it.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 from ..exceptions import InvalidTaskError
@@ -43,44 +42,52 @@ _OUTCOME = Shape(
     reported=MAYBE_TEXT,
 )
 _STATE = Shape(id=TEXT, state=TEXT, meta=(bytes,), serializer=TEXT)
+PackedSuccess = tuple[int, bytes | None, str | None, float]
+"""The ticket, result, serializer and runtime of a success without anything more."""
+
 _LONGEST = 1e9  # seconds that a run may be said to have taken
-_SHORT = 5  # fields that the outcome of nearly every task has: kind to note
-_NOTHING_MORE = Outcome(Kind.SUCCEEDED)[_SHORT:]
+_AFTER_RUNTIME = 4  # the fields behind kind, result, serializer and runtime
+_NOTHING_MORE = Outcome(Kind.SUCCEEDED)[_AFTER_RUNTIME:]
+_SUCCESS = 4  # values of a success without anything more, with its ticket
 _new = tuple.__new__
 _KINDS = {kind.value: kind for kind in Kind}
 
 
 def pack(ticket: int, outcome: Outcome) -> tuple[Any, ...]:
-    """Return an outcome and its ticket as a plain tuple, which is short for nearly every task."""
-    if outcome[_SHORT:] == _NOTHING_MORE:
-        kind, result, serializer, runtime, note, *_ = outcome
-        return (ticket, kind._value_, result, serializer, runtime, note)  # `value` takes 0.1 us
+    """Return an outcome and its ticket as a plain tuple: a short one for a plain success."""
+    kind, result, serializer, runtime, *_ = outcome
+    if kind is Kind.SUCCEEDED and outcome[_AFTER_RUNTIME:] == _NOTHING_MORE:
+        return (ticket, result, serializer, runtime)
     values: dict[str, Any] = {}
     if outcome.message is not None:
         values["message"] = tuple(outcome.message)
         values["graph"] = outcome.graph and outcome.graph.to_tuples()
         values["place"] = outcome.place and tuple(outcome.place)
-    return (ticket, outcome.kind.value, *outcome._replace(**values)[1:])
+    return (ticket, kind.value, *outcome._replace(**values)[1:])
 
 
-def unpack(values: Any) -> Iterator[tuple[int, Outcome]]:
-    """Yield the tickets and outcomes that were packed. Raises one of UNREADABLE."""
+def unpack(values: Any) -> tuple[list[PackedSuccess], list[tuple[int, Outcome]]]:
+    """Return the plain successes, and the tickets and outcomes of all else, that were packed.
+
+    Raises one of UNREADABLE.
+    """
+    successes, others = [], []
     for item in values:
-        if len(item) == 1 + _SHORT:
-            ticket, name, result, serializer, runtime, note = item
-            if (
-                type(result) is bytes
-                and type(serializer) is str
+        if len(item) == _SUCCESS:
+            _, result, serializer, runtime = item
+            # What `_checked` does, in a fifth of the time.
+            if not (
+                (type(result) is bytes or result is None)
+                and (type(serializer) is str or serializer is None)
                 and type(runtime) is float
-                and type(note) is str
                 and 0.0 <= runtime < _LONGEST
             ):
-                yield ticket, Outcome(_KINDS[name], result, serializer, runtime, note)
-                continue
-        ticket, name, *rest = item
-        if len(item) == 1 + _SHORT:
-            rest += _NOTHING_MORE
-        yield ticket, _checked(_KINDS[name], rest)
+                raise InvalidTaskError(f"a success of {shown(item)}")
+            successes.append(item)
+        else:
+            ticket, name, *rest = item
+            others.append((ticket, _checked(_KINDS[name], rest)))
+    return successes, others
 
 
 def _checked(kind: Kind, values: list[Any]) -> Outcome:

@@ -33,6 +33,7 @@ from .base import (
     RunnerSpec,
     Running,
     Slot,
+    Success,
 )
 from .child import (
     DRAIN,
@@ -58,6 +59,7 @@ logger: Logger = getLogger("liteq.worker")
 _FIRST_PAUSE, _SHORT_PAUSE, _LONGEST_PAUSE = 0.1, 0.2, 5.0  # seconds before a child is replaced
 _SHORTAGE_PAUSE = 1.0  # seconds until a start is tried again for which the machine had no room
 _SHORTAGES = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOBUFS}
+_new = tuple.__new__  # as in rows.py: half the time
 _MAX_FAILED_STARTS = 5  # of one slot in a row, before the pool is broken
 
 
@@ -355,9 +357,14 @@ class ProcessPool(Pool):
         slot = child.slot
         if kind == OUTCOMES:
             child.finished_any = True
-            pop, add = slot.holding.pop, self._events.finished.append
-            for ticket, outcome in unpack_outcomes(value):
-                add((pop(ticket), outcome, slot.number))
+            pop, number = slot.holding.pop, slot.number
+            successes, others = unpack_outcomes(value)
+            # One by one: what stands before a ticket that is unknown has ended all the same.
+            add = self._events.succeeded.append
+            for ticket, result, serializer, runtime in successes:
+                add(_new(Success, (pop(ticket), result, serializer, runtime, number)))
+            for ticket, outcome in others:
+                self._events.finished.append((pop(ticket), outcome, number))
         elif kind == RETURNED:
             # The child runs, and has seen the recall; most of it was taken back already.
             slot.recalled = False

@@ -29,7 +29,7 @@ class SoloPool(Pool):
 
     def submit(self, slot: Slot, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
-            self._scoreboard.write(0, 1, delivery.receipt.token)
+            self._scoreboard.write(0, 1, delivery.token)
             self._events.finished.append((delivery, self._run(delivery), 0))
 
     def collect(self) -> PoolEvents:

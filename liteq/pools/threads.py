@@ -105,7 +105,7 @@ class ThreadPool(Pool):
         while (item := queue.get()) is not None:
             ticket, delivery = item
             try:
-                self._scoreboard.write(slot.number, ticket, delivery.receipt.token)
+                self._scoreboard.write(slot.number, ticket, delivery.token)
             except ValueError:
                 return  # the pool was closed just now, and `delivery` goes back to the store
             self._outcomes.append((slot, ticket, run(delivery)))

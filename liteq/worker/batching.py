@@ -70,10 +70,9 @@ class Batching:
         return [(plan.slot, plan.deliveries) for plan in plans if plan.deliveries], left
 
     def _mean(self, delivery: Delivery) -> float:
-        message = delivery.message
-        if delivery.lost or not message.acks_late:
+        if delivery.lost or not delivery.acks_late:
             return BUDGET
-        return self._means.get(message.task, BUDGET)
+        return self._means.get(delivery.task, BUDGET)
 
     def _held(self, slot: Slot) -> float:
         """Return the seconds of work that `slot` has, estimated by the task that it runs."""

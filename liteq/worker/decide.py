@@ -1,7 +1,7 @@
 """Decisions about what becomes of a task after a run. Pure: no clock, no store, no process."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, assert_never
 
 from ..brokers.base import Rescue
@@ -9,6 +9,7 @@ from ..config import Config
 from ..model.graph import Graph, Place
 from ..model.message import Delivery, Receipt
 from ..model.outcome import Kind, Outcome, Policy, Settlement
+from ..pools.base import Success
 from ..states import FAILURE, IGNORED, REVOKED, SUCCESS, Phase, phase_for_eta
 
 # UNKNOWN is set aside as dead, so that newer code can still run it.
@@ -57,6 +58,35 @@ def decide(delivery: Delivery, outcome: Outcome, policy: Policy, now: float) -> 
             assert_never(outcome.kind)
 
 
+def decide_successes(ends: Iterable[Success], policy: Policy, now: float) -> list[Settlement]:
+    """Return what `decide` returns of each of `ends`, in a third of the time."""
+    keep_until = policy.kept_until(Phase.SUCCEEDED, now)
+    # By position, in the order of the fields.
+    return [
+        _new(
+            Settlement,
+            (
+                _new(Receipt, (each.key, each.token)),
+                Phase.SUCCEEDED,
+                now,
+                result,
+                serializer,
+                None,
+                keep_until,
+                None,
+                each.lost,
+                None,
+                each.tied,
+                None,
+                None,
+                each.place,
+                "",
+            ),
+        )
+        for each, result, serializer, _, _ in ends
+    ]
+
+
 def decide_rescue(
     held: Sequence[Delivery],
     trace: Trace,
@@ -75,7 +105,7 @@ def decide_rescue(
     rules = policy if alone else policy._replace(max_lost=sys.maxsize)
     # A task that may run only once is never run again on a guess: it may have ended, and another
     # one started, before its end could be written; or its child may start it even now.
-    ended = [each for each in held if each.receipt in running or not each.message.acks_late]
+    ended = [each for each in held if each.receipt in running or not each.acks_late]
     kept = {each.receipt for each in ended}
     released = [each.receipt for each in held if each.receipt not in kept]
     return Rescue(released, [decide(each, lost(each, rules), rules, now) for each in ended])
@@ -99,7 +129,7 @@ def decide_unstorable(settlement: Settlement, error: Outcome, policy: Policy) ->
 
 def runs_again(delivery: Delivery, policy: Policy) -> bool:
     """Return whether a task that has just lost its process may run again."""
-    return delivery.message.acks_late and delivery.lost + 1 < policy.max_lost
+    return delivery.acks_late and delivery.lost + 1 < policy.max_lost
 
 
 def runs_alone(delivery: Delivery, policy: Policy) -> bool:
@@ -116,20 +146,20 @@ def _may_have_run(held: Sequence[Delivery], trace: Trace) -> set[Receipt]:
     if trace.restarted:
         return set()
     if trace.started is not None:
-        return {each.receipt for each in held if each.receipt.token in trace.started}
+        return {each.receipt for each in held if each.token in trace.started}
     # Each slot ran one. The oldest have run for longest, and the most urgent were started first.
-    urgent = sorted(held, key=lambda each: -each.message.priority)
+    urgent = sorted(held, key=lambda each: -each.priority)
     return {each.receipt for each in (*held[: trace.slots], *urgent[: trace.slots])}
 
 
 def _final(
     delivery: Delivery, outcome: Outcome, policy: Policy, now: float, phase: Phase
 ) -> Settlement:
-    _, receipt, lost, _, _, tied, _, _, place = delivery
     keep_until = policy.kept_until(phase, now)
-    end = (receipt, phase, now, outcome.result, outcome.serializer, outcome.traceback, keep_until)
+    end = (outcome.result, outcome.serializer, outcome.traceback, keep_until)
+    rest = (None, delivery.lost, None, delivery.tied, None, None, delivery.place, "")
     # As each task ends here: half the time of a call with keywords.
-    return _new(Settlement, (*end, None, lost, None, tied, None, None, place, ""))
+    return _new(Settlement, (delivery.receipt, phase, now, *end, *rest))
 
 
 def _ignored(delivery: Delivery, outcome: Outcome, policy: Policy, now: float) -> Settlement:
@@ -143,7 +173,7 @@ def _ignored(delivery: Delivery, outcome: Outcome, policy: Policy, now: float) -
 
 def _retry(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
     message = outcome.message or delivery.message
-    attempt = message._replace(retries=delivery.message.retries + 1, eta=outcome.eta)
+    attempt = message._replace(retries=delivery.retries + 1, eta=outcome.eta)
     return Settlement(
         receipt=delivery.receipt,
         phase=phase_for_eta(outcome.eta, now),
@@ -194,5 +224,5 @@ def _lost(delivery: Delivery, outcome: Outcome, policy: Policy, now: float) -> S
     charged = delivery._replace(lost=delivery.lost + 1)
     if runs_again(delivery, policy):
         return _again(charged, outcome, now)
-    phase = Phase.DEAD if delivery.message.acks_late else Phase.FAILED
+    phase = Phase.DEAD if delivery.acks_late else Phase.FAILED
     return _final(charged, outcome, policy, now, phase)

@@ -74,7 +74,7 @@ class Lifecycle:
         request = Context(delivery, None, None, self._worker.hostname)
         ran = outcome.runtime > 0
         signals.task_revoked.send(
-            sender=self._worker.app.tasks.get(delivery.message.task),
+            sender=self._worker.app.tasks.get(delivery.task),
             request=request,
             terminated=ran,
             signum=_KILLED if ran else None,

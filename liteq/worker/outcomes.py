@@ -53,6 +53,6 @@ def unstorable_outcome(exc: BrokerRefused, serializer: Serializer) -> Outcome:
 def _consequence(delivery: Delivery, policy: Policy) -> str:
     if runs_again(delivery, policy):
         return ""
-    if not delivery.message.acks_late:
+    if not delivery.acks_late:
         return "; with acks_late=False it may not run again"
     return f"; it has lost {delivery.lost + 1} of {policy.max_lost} processes, so it is set aside"

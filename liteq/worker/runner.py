@@ -141,7 +141,7 @@ class Runner:
     ) -> Outcome:
         data = None
         # Tasks that wait for it take its result, even if it is ignored otherwise.
-        if delivery.tied or not delivery.message.ignore_result:
+        if delivery.tied or not delivery.ignore_result:
             try:
                 data = self._encoded(task, value)
             except (ResultNotSerializable, PayloadTooLarge) as exc:
@@ -185,7 +185,7 @@ class Runner:
         if stores is None:
             stores = self._stores_errors
         data = name = None
-        if stores or delivery.tied or not delivery.message.ignore_result:
+        if stores or delivery.tied or not delivery.ignore_result:
             data, name = stored_failure(exc, self._serializer)
         return Outcome(
             kind,

@@ -67,7 +67,7 @@ class Shutdown:
             logger.info("stopping%s at once: %d running tasks are ended", why, len(running))
         else:
             time_left = "" if self._grace is None else f" for at most {self._grace:g} s"
-            names = ", ".join(f"{each.message.task}[{each.message.id}]" for each, _ in running)
+            names = ", ".join(f"{each.task}[{each.id}]" for each, _ in running)
             logger.info("stopping%s: waiting%s for %s", why, time_left, one_line(names))
 
     def enforce_grace(self) -> None:
@@ -93,5 +93,5 @@ class Shutdown:
         return [
             delivery
             for delivery, outcome, _ in finished
-            if outcome.kind is Kind.FAILED and delivery.message.acks_late
+            if outcome.kind is Kind.FAILED and delivery.acks_late
         ]

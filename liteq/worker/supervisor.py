@@ -14,13 +14,13 @@ from typing import Any, TypeVar
 from ..brokers.backoff import StoreBackoff
 from ..brokers.base import Broker, Claim, Listener
 from ..exceptions import BrokerError, BrokerRefused
-from ..model.message import Delivery
+from ..model.message import Delivery, Receipt
 from ..model.outcome import Kind, Outcome, Settlement
 from ..pools import Pool
 from ..pools.base import Death
 from ..support.wakeup import Wakeup
 from .batching import Batching
-from .decide import decide, decide_unstorable
+from .decide import decide, decide_successes, decide_unstorable
 from .definitions import Definitions
 from .heartbeat import Heartbeat
 from .isolation import Isolation
@@ -60,7 +60,7 @@ class Supervisor:
         self._selector = DefaultSelector()
         self._open: list[Closable] = [self._wakeup, self._selector]
         self._settlements: list[Settlement] = []  # still to be written
-        self._ids: dict[int | str, str] = {}  # of their tasks, by the keys of receipts
+        self._ended: list[Delivery] = []  # what they are about, to name it in the log
         self._returned: list[Delivery] = []  # still to be handed out again, or released
         self._reports = StateReports(broker, self._store)
         self._may_claim = True  # there may be something to claim
@@ -267,14 +267,16 @@ class Supervisor:
             self._returned += interrupted
             events.finished = [each for each in events.finished if each[0] not in interrupted]
         now, policy = self.broker.clock(), self.plan.policy
+        self._settlements += decide_successes(events.succeeded, policy, now)
         self._settlements += [
             decide(delivery, outcome, policy, now) for delivery, outcome, _ in events.finished
         ]
-        self._ids.update([(each[0].receipt.key, each[0].message.id) for each in events.finished])
-        self._batching.note_all(
-            (delivery.message.task, outcome.runtime) for delivery, outcome, _ in events.finished
-        )
-        self.done += len(events.finished)
+        self._ended += [each.delivery for each in events.succeeded]
+        self._ended += [each[0] for each in events.finished]
+        runs = [(delivery.task, runtime) for delivery, _, _, runtime, _ in events.succeeded]
+        runs += [(delivery.task, outcome.runtime) for delivery, outcome, _ in events.finished]
+        self._batching.note_all(runs)
+        self.done += len(events.succeeded) + len(events.finished)
         self._returned += events.returned
         self._reports.add(events.updates)
         self._reports.write()
@@ -283,6 +285,9 @@ class Supervisor:
         for death in events.deaths:
             self._child_died(death)
         verbose = self.log.verbose
+        if verbose:
+            for each in events.succeeded:
+                self.log.finished(each.delivery, each.outcome, each.slot)
         for delivery, outcome, slot in events.finished:
             if verbose or outcome.kind is not Kind.SUCCEEDED:
                 self.log.finished(delivery, outcome, slot)
@@ -294,7 +299,7 @@ class Supervisor:
         if delivery is None:
             return
         if kind is Kind.REQUEUED:
-            if delivery.message.acks_late:
+            if delivery.acks_late:
                 self._returned.append(delivery)
                 return
             kind = Kind.LOST  # it may not run again, so this was its end
@@ -340,7 +345,7 @@ class Supervisor:
             self._write_each()
             return []
         self._settlements = []
-        self._ids.clear()
+        self._ended.clear()
         return claimed
 
     def _write_each(self) -> None:
@@ -350,22 +355,25 @@ class Supervisor:
             try:
                 self._write([settlement], None)
             except BrokerRefused as exc:
-                logger.error("task %s failed: %s", self._ids[settlement.receipt.key], exc)
+                logger.error("task %s failed: %s", self._id_of(settlement.receipt), exc)
                 outcome = unstorable_outcome(exc, self.plan.serializer)
                 with suppress(BrokerRefused):  # then nothing can be written of this task
                     self._write([decide_unstorable(settlement, outcome, self.plan.policy)], None)
             del self._settlements[0]
-        self._ids.clear()
+        self._ended.clear()
 
     def _write(self, settlements: Sequence[Settlement], claim: Claim | None) -> list[Delivery]:
         settled = self.broker.settle(settlements, claim)
         for receipt in settled.refused:
-            logger.warning("claim lost; result dropped: task %s", self._ids[receipt.key])
+            logger.warning("claim lost; result dropped: task %s", self._id_of(receipt))
         if claim is not None and len(settled.claimed) < claim.limit:
             self._may_claim = False
         if any(each.retry is not None for each in settlements):
             self._may_claim = True  # some of them may be ready again
         return self.plan.definitions.apply_all(settled.claimed)
+
+    def _id_of(self, receipt: Receipt) -> str:
+        return next(each.id for each in self._ended if each.receipt == receipt)
 
     def _hand_out(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Give `deliveries` to slots; return those that no slot can take."""
@@ -375,7 +383,7 @@ class Supervisor:
         fresh = [
             each
             for each in deliveries
-            if not ((look or each.message.expires is not None) and self._ends_unrun(each))
+            if not ((look or each.expires is not None) and self._ends_unrun(each))
         ]
         if self._shutdown.requested:
             return fresh
@@ -391,7 +399,7 @@ class Supervisor:
 
     def _ends_unrun(self, delivery: Delivery) -> bool:
         """End `delivery` if it has expired, or was revoked or taken after it was claimed."""
-        expires = delivery.message.expires
+        expires = delivery.expires
         if self._watchdog.is_to_end(delivery):
             self._end(delivery, Outcome(Kind.TERMINATED, note=REVOKED))
         elif expires is not None and expires <= self.broker.clock():
@@ -407,7 +415,7 @@ class Supervisor:
             return
         now = self.broker.clock()
         self._settlements.append(decide(delivery, outcome, self.plan.policy, now))
-        self._ids[delivery.receipt.key] = delivery.message.id
+        self._ended.append(delivery)
         self.log.finished(delivery, outcome, slot)
         self.lifecycle.task_ended(delivery, outcome)
 

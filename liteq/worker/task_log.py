@@ -56,4 +56,4 @@ class TaskLog:
 
 
 def _name(delivery: Delivery) -> str:
-    return one_line(f"{delivery.message.task}[{delivery.message.id}]")
+    return one_line(f"{delivery.task}[{delivery.id}]")

@@ -115,7 +115,7 @@ class Watchdog:
         # No task waits behind one that turned out long while another slot may be idle.
         long = seconds > _LONG or stopping or self._holds_one_to_end(slot)
         if long and next(reversed(slot.holding.values())) is not delivery:
-            self._batching.note(delivery.message.task, seconds)
+            self._batching.note(delivery.task, seconds)
             self._pool.recall(slot)
 
     def _check_unstarted(self, slot: Slot) -> None:

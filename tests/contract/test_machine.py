@@ -410,7 +410,9 @@ def seen(record: Record) -> Record:
 
 def handed(delivery: Delivery) -> Delivery:
     """Return `delivery` without the same, and without its receipt and place."""
-    return delivery._replace(receipt=NO_RECEIPT, inputs=taken(delivery.inputs), place=None)
+    key, token = NO_RECEIPT
+    inputs = taken(delivery.inputs)
+    return delivery._replace(key=key, token=token, inputs=inputs, place=None)
 
 
 def taken(inputs: Any) -> Any:

@@ -42,6 +42,7 @@ class Driver:
         for key, _ in self.selector.select(0.05 if pause is None else min(pause, 0.05)):
             key.data()
         news = self.pool.collect()
+        self.seen.finished += [(each.delivery, each.outcome, each.slot) for each in news.succeeded]
         self.seen.finished += news.finished
         self.seen.returned += news.returned
         self.seen.updates += news.updates

@@ -78,7 +78,7 @@ def test_a_slot_that_has_not_seen_a_recall_gets_nothing(pace: Batching) -> None:
 
 def test_a_new_task_travels_alone(pace: Batching) -> None:
     taking = slots(0, 0)
-    unknown = [each._replace(message=each.message._replace(task="new")) for each in deliveries(3)]
+    unknown = [each._replace(task="new") for each in deliveries(3)]
     plans, left = pace.share(unknown, taking)
 
     assert [len(batch) for _, batch in plans] == [1, 1]

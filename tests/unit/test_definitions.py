@@ -40,7 +40,7 @@ def test_what_the_call_said_counts(app: LiteQ, said: bool) -> None:
     task = make_task(app, lambda: None, name="t", ignore_result=not said)
     message = app.producer.message(task, (), {}, {"ignore_result": said})
 
-    assert applied(app, delivery()._replace(message=message)) == (True, said)
+    assert applied(app, delivery().with_message(message)) == (True, said)
 
 
 def test_the_record_of_a_dead_worker_tells_which_of_its_tasks_may_run_once() -> None:

@@ -113,7 +113,7 @@ class MemoryBroker(Broker):
                 for settlement in settlements:
                     self._settle(settlement)
                 self._stop(worker.id)
-                rescued += [delivery.message.id for delivery in held]
+                rescued += [delivery.id for delivery in held]
             self._propagate_ends()
             return [tables.tasks[id] for id in rescued]
 

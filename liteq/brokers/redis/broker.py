@@ -403,7 +403,7 @@ class RedisBroker(Movable):
         args = rescue_args([token for _, token, *_ in replies], rescued)
         if not self._run("rescue", worker.number, int(worker.proof is Proof.EXITED), *args):
             return []
-        return [delivery.message.id for delivery in held]
+        return [delivery.id for delivery in held]
 
     def _settle(
         self, settlements: Sequence[Settlement], args: Arguments, claim: Claim | None

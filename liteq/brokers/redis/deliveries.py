@@ -172,10 +172,11 @@ def _ended(reply: list[Any]) -> _Ended:
 def _verified(delivery: Delivery, taken: _Taken, signing: Signing) -> Delivery:
     """Return a delivery with its inputs. Raises SecurityError when some of it is not genuine."""
     place = delivery.place or ALONE
-    message = signing.verify_message(delivery.message, place)
-    if taken is None and place is ALONE and message is delivery.message:
+    sent = delivery.message
+    message = signing.verify_message(sent, place)
+    if taken is None and place is ALONE and message is sent:
         return delivery  # as nearly all are where nothing is signed: 2 us less
-    return delivery._replace(message=message, inputs=_inputs(taken, place, signing))
+    return delivery.with_message(message)._replace(inputs=_inputs(taken, place, signing))
 
 
 def _inputs(taken: _Taken, place: Place, signing: Signing) -> Any:

@@ -11,7 +11,7 @@ from .statements import SQL
 
 def with_inputs(db: Connection, delivery: Delivery) -> Delivery:
     """Return the `delivery` of a task that has waited for others, with its inputs."""
-    place = db.execute(SQL["place"], (delivery.receipt.key,)).fetchall()
+    place = db.execute(SQL["place"], (delivery.key,)).fetchall()
     ((takes, waits, barrier, on_failure),) = place
     if waits is None or not (takes or on_failure):
         return delivery

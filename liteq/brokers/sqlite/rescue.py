@@ -51,4 +51,4 @@ def take_back(db: Connection, worker: WorkerRow, decide: DecideRescue, now: floa
     db.executemany(SQL["release"], released)
     settle_each(db, settlements, now)
     db.execute(SQL["unlisten_worker"], (worker.id,))
-    return [delivery.message.id for delivery in held]
+    return [delivery.id for delivery in held]

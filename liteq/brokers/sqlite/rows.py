@@ -25,7 +25,10 @@ _new = tuple.__new__
 # `record` in statements.sql.
 
 _MESSAGE = slice(0, 13)
+_PRIORITY, _EXPIRES, _RETRIES, _OPTIONS = 5, 7, 8, 12
 _RECEIPT = slice(13, 15)
+_CLAIM_TOKEN, _LOST = 14, 15
+_REST = slice(15, 20)
 
 _PHASES = frozenset(map(int, Phase))
 _PHASE = 13
@@ -45,26 +48,16 @@ def delivery_of(row: Row) -> Delivery:
 
     Raises InvalidTaskError when one of its values is not as liteq writes it.
     """
-    # fmt: off
-    (
-        id, task, payload, serializer, queue, priority, eta, expires, retries,
-        late, ignores, tracks, options, key, token, lost, reported, attempts, tied, woken_by,
-    ) = row
-    message = _new(Message, (
-        id, task, payload, serializer, queue, priority, eta, expires, retries,
-        late, ignores, tracks, options,
-    ))
-    # fmt: on
-    receipt = _new(Receipt, (key, token))
     # These a supervisor computes with (0.1 us). A whole check takes 3 us, and what is wrong in
     # another field is found where the task is run, and is its failure.
-    numbers = type(retries) is type(lost) is type(priority) is type(token) is int
-    if not (numbers and options is None and (expires is None or type(expires) is float)):
-        check_message(message)
-        RECEIPT.check(receipt)
-        REST_OF_DELIVERY.check((lost, reported, attempts, tied, woken_by))
-    rest = (lost, reported, attempts, tied, woken_by, None, None)
-    return _new(Delivery, (message, receipt, *rest))
+    expires = row[_EXPIRES]
+    numbers = type(row[_RETRIES]) is type(row[_LOST]) is int
+    numbers = numbers and type(row[_PRIORITY]) is type(row[_CLAIM_TOKEN]) is int
+    if not (numbers and row[_OPTIONS] is None and (expires is None or type(expires) is float)):
+        check_message(_new(Message, row[_MESSAGE]))
+        RECEIPT.check(row[_RECEIPT])
+        REST_OF_DELIVERY.check(row[_REST])
+    return _new(Delivery, row)
 
 
 def record_of(row: Row) -> Record:
@@ -151,11 +144,8 @@ def is_minimal_end(settlement: Settlement) -> bool:
 
 def minimal_end_row(settlement: Settlement) -> Row:
     """Return the values of `finish_minimal`."""
-    each = settlement
-    key, token = each.receipt
-    result = each.result and bytearray(each.result)
-    ended = (int(each.phase), result, each.result_serializer, each.lost, each.at, each.keep_until)
-    return (*ended, key, token)
+    receipt, phase, at, result, serializer, _, keep_until, _, lost, *_ = settlement
+    return (int(phase), result and bytearray(result), serializer, lost, at, keep_until, *receipt)
 
 
 def end_row(settlement: Settlement) -> Row:

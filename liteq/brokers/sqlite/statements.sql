@@ -9,8 +9,8 @@ id, task, cast(payload as blob), serializer, queue, priority, eta, expires, retr
   acks_late, ignore_result, track_started, options
 
 -- fragment: delivery
--- The fields of a `Delivery`, in their order, see rows.py.
-{message}, seq, token + 1, lost, reported, attempts, tied, woken_by
+-- The fields of a `Delivery`, in their order, see rows.py. Its inputs and its place are not known.
+{message}, seq, token + 1, lost, reported, attempts, tied, woken_by, null, null
 
 -- fragment: record
 -- The fields of a `Record`, in their order, see rows.py.
@@ -192,7 +192,7 @@ update liteq_worker set stopped = ? where id = ? and stopped is null
 
 -- name: held
 -- The claims of a worker, as deliveries.
-select {message}, seq, token, lost, reported, attempts, tied, woken_by
+select {message}, seq, token, lost, reported, attempts, tied, woken_by, null, null
 from liteq_task where phase = {RUNNING} and worker = ? order by seq
 
 -- name: to_terminate
