@@ -43,7 +43,7 @@ from .schedules import entries_of, fire, write_entry
 from .sending import insert_messages, insert_or_replace
 from .session import SHORT_TIMEOUT, Session, WriteOptions
 from .sessions import ThreadSessions
-from .settling import ClaimLostError, settle_all, settle_each
+from .settling import ClaimLostError, Written, settle_all, settle_each
 from .statements import SQL, fetch_sql, listing_sql
 from .workflows import cancel_revoked, insert, purge_waiting, revive
 
@@ -112,13 +112,11 @@ class SqliteBroker(Movable):
         now = self.clock()
         listeners: list[tuple[str]] = []
 
-        def work(
-            settle: Callable[..., list[Receipt]], db: Connection
-        ) -> tuple[list[Receipt], Claimed]:
-            refused = settle(db, settlements, now)
+        def work(settle: Callable[..., Written], db: Connection) -> tuple[list[Receipt], Claimed]:
+            refused, wakes = settle(db, settlements, now)
             if settlements:  # a retry may end one too, if it was revoked
                 listeners.extend(db.execute(SQL["result_listeners"]))
-            if any(each.tied or each.retry is not None for each in settlements):
+            if wakes:
                 listeners.extend(db.execute(SQL["work_listeners"]))
             return refused, claim_ready(db, claim, self.clock()) if claim else Claimed([], None)
 

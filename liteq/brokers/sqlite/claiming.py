@@ -25,7 +25,7 @@ MOST = 500
 
 _MOST_QUEUES = 256  # in one statement: SQLite allows no more than 500
 
-_woken_by = attrgetter("woken_by")
+_woken_by, _priority, _key = map(attrgetter, ("woken_by", "priority", "key"))
 
 
 class Claimed(NamedTuple):
@@ -44,12 +44,11 @@ def claim_ready(db: Connection, claim: Claim, now: float) -> Claimed:
         return Claimed([], None)
     values: dict[str, object] = {f"q{n}": name for n, name in enumerate(queues)}
     values.update(worker=claim.worker, limit=claim.limit, now=now)
-    look, take = claim_sql(len(queues))
+    sql = claim_sql(len(queues))
     claimed: list[Delivery] = []
     aside, rest = 0, None
-    while rows := db.execute(look, values).fetchall():
-        db.execute(take, values)
-        found = readable(db, rows, now)
+    while rows := db.execute(sql, values).fetchall():
+        found = _in_order(readable(db, rows, now))
         claimed += found
         if len(found) == len(rows):
             break
@@ -64,6 +63,16 @@ def claim_ready(db: Connection, claim: Claim, now: float) -> Claimed:
     if any(map(_woken_by, claimed)):
         claimed = _with_inputs(db, claimed, now)
     return Claimed(claimed, rest)
+
+
+def _in_order(deliveries: list[Delivery]) -> list[Delivery]:
+    """Return what one statement has claimed in the order of the port, in which it may be already.
+
+    Two sorts by one field each take 0.1 us a task, and one by both of them 0.3 us.
+    """
+    deliveries.sort(key=_key)
+    deliveries.sort(key=_priority, reverse=True)
+    return deliveries
 
 
 def claim_rest(claimed: Claimed, claim: Callable[[Claim], Claimed]) -> list[Delivery]:

@@ -39,12 +39,12 @@ _PLACE = slice(26, 31)
 
 
 def receipt_of(row: Row) -> Receipt:
-    """Return the receipt of a row of `claimable`."""
+    """Return the receipt of a row of `claim`."""
     return _new(Receipt, row[_RECEIPT])
 
 
 def delivery_of(row: Row) -> Delivery:
-    """Return the delivery of a row of `claimable`, without inputs and place.
+    """Return the delivery of a row of `claim`, without inputs and place.
 
     Raises InvalidTaskError when one of its values is not as liteq writes it.
     """
@@ -137,15 +137,18 @@ def initial_tokens() -> Iterator[int]:
 # Tasks, as they are settled.
 
 
-def is_minimal_end(settlement: Settlement) -> bool:
-    """Return whether it has no traceback and no reported state, as when a task succeeds."""
-    return settlement.traceback is None and settlement.reported is None
-
-
-def minimal_end_row(settlement: Settlement) -> Row:
-    """Return the values of `finish_minimal`."""
-    receipt, phase, at, result, serializer, _, keep_until, _, lost, *_ = settlement
-    return (int(phase), result and bytearray(result), serializer, lost, at, keep_until, *receipt)
+def plain_end_rows(settlements: Iterable[Settlement]) -> tuple[list[Row], list[Settlement]]:
+    """Return the values of `finish_plain` for tasks that end with nothing to say but a result, and
+    from whose end nothing follows; and the settlements of all others."""
+    rows, others = [], []
+    for each in settlements:
+        receipt, phase, at, result, serializer, error, kept, retry, lost, reported, tied, *_ = each
+        if error is None and retry is None and reported is None and not tied:
+            value = result and bytearray(result)
+            rows.append((int(phase), value, serializer, lost, at, kept, *receipt))
+        else:
+            others.append(each)
+    return rows, others
 
 
 def end_row(settlement: Settlement) -> Row:

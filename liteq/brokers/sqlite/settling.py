@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from sqlite3 import Connection
+from typing import NamedTuple
 
 from ...model.message import Receipt
 from ...model.outcome import Settlement
-from .rows import attempt_row, end_row, is_minimal_end, minimal_end_row, retry_row
+from .rows import attempt_row, end_row, plain_end_rows, retry_row
 from .statements import SQL
 from .workflows import cancel_revoked, insert, propagate_ends, replace
 
@@ -14,40 +15,45 @@ class ClaimLostError(Exception):
     """A receipt of a batch is void, so the transaction is to be rolled back."""
 
 
-def settle_all(db: Connection, settlements: Sequence[Settlement], now: float) -> list[Receipt]:
-    """Write all settlements; return an empty list, as `settle_each` does when all claims hold.
+class Written(NamedTuple):
+    """The result of a batch of settlements."""
 
-    Raises ClaimLostError when one of the claims was lost.
-    """
-    retries = [each for each in settlements if each.retry is not None]
-    written = _finish(db, [each for each in settlements if each.retry is None])
-    if retries:
-        db.executemany(SQL["remember"], map(attempt_row, retries))
-        written += db.executemany(SQL["retry"], map(retry_row, retries)).rowcount
+    refused: list[Receipt]  # of claims that were lost
+    wakes: bool  # other tasks may be ready now, or the same ones again
+
+
+def settle_all(db: Connection, settlements: Sequence[Settlement], now: float) -> Written:
+    """Write all settlements. Raises ClaimLostError when one of the claims was lost."""
+    plain, others = plain_end_rows(settlements)
+    written = db.executemany(SQL["finish_plain"], plain).rowcount if plain else 0
+    if others:
+        written += _finish(db, [each for each in others if each.retry is None])
+        written += _retry(db, [each for each in others if each.retry is not None])
     if written != len(settlements):
         raise ClaimLostError
-    _propagate(db, settlements, now)
-    return []
+    return Written([], _propagate(db, others, now))
 
 
-def settle_each(db: Connection, settlements: Sequence[Settlement], now: float) -> list[Receipt]:
-    """Write the settlements whose claims still hold; return the receipts of the others."""
+def settle_each(db: Connection, settlements: Sequence[Settlement], now: float) -> Written:
+    """Write the settlements whose claims still hold."""
     written: list[Settlement] = []
     refused: list[Settlement] = []
     for each in settlements:
         (written if _settle_one(db, each) else refused).append(each)
-    _propagate(db, written, now)
-    return [each.receipt for each in refused]
+    return Written([each.receipt for each in refused], _propagate(db, written, now))
 
 
 def _finish(db: Connection, finals: Sequence[Settlement]) -> int:
     """Write the settlements of tasks that have ended; return how many claims still held."""
-    minimal = [minimal_end_row(each) for each in finals if is_minimal_end(each)]
-    written = db.executemany(SQL["finish_minimal"], minimal).rowcount if minimal else 0
-    if len(minimal) < len(finals):
-        full = [end_row(each) for each in finals if not is_minimal_end(each)]
-        written += db.executemany(SQL["finish"], full).rowcount
-    return written
+    return db.executemany(SQL["finish"], map(end_row, finals)).rowcount if finals else 0
+
+
+def _retry(db: Connection, retries: Sequence[Settlement]) -> int:
+    """Write the settlements of tasks that run again; return how many claims still held."""
+    if not retries:
+        return 0
+    db.executemany(SQL["remember"], map(attempt_row, retries))
+    return db.executemany(SQL["retry"], map(retry_row, retries)).rowcount
 
 
 def _settle_one(db: Connection, settlement: Settlement) -> bool:
@@ -57,16 +63,18 @@ def _settle_one(db: Connection, settlement: Settlement) -> bool:
     return db.execute(SQL["retry"], retry_row(settlement)).rowcount > 0
 
 
-def _propagate(db: Connection, written: Sequence[Settlement], now: float) -> None:
-    """Write what follows from settlements for other tasks."""
+def _propagate(db: Connection, written: Sequence[Settlement], now: float) -> bool:
+    """Write what follows from settlements for other tasks; return whether some may be ready now."""
     for each in written:
         if each.graph is not None:
             _replace(db, each, now)
     tied = [int(each.receipt.key) for each in written if each.tied and each.retry is None]
     if tied:
         propagate_ends(db, tied, now)
-    if any(each.retry is not None for each in written):
+    retried = any(each.retry is not None for each in written)
+    if retried:
         cancel_revoked(db, now)
+    return bool(tied) or retried
 
 
 def _replace(db: Connection, settlement: Settlement, now: float) -> None:

@@ -58,12 +58,12 @@ SQL = load("statements.sql")
 
 
 @cache
-def claim_sql(queues: int) -> tuple[str, str]:
-    """Return `claimable` and `claim` for that many queues, which are bound as `:q0`, `:q1`, …"""
+def claim_sql(queues: int) -> str:
+    """Return `claim` for that many queues, which are bound as `:q0`, `:q1`, …"""
     if queues == 1:
-        return SQL["claimable"], SQL["claim"]
+        return SQL["claim"]
     heads = " union all ".join(SQL["head"].format(n=n) for n in range(queues))
-    return SQL["claimable_of_many"].format(heads=heads), SQL["claim_of_many"].format(heads=heads)
+    return SQL["claim_of_many"].format(heads=heads)
 
 
 def fetch_sql(ids: int) -> str:

@@ -10,7 +10,7 @@ id, task, cast(payload as blob), serializer, queue, priority, eta, expires, retr
 
 -- fragment: delivery
 -- The fields of a `Delivery`, in their order, see rows.py. Its inputs and its place are not known.
-{message}, seq, token + 1, lost, reported, attempts, tied, woken_by, null, null
+{message}, seq, token, lost, reported, attempts, tied, woken_by, null, null
 
 -- fragment: record
 -- The fields of a `Record`, in their order, see rows.py.
@@ -72,18 +72,14 @@ select 1 from liteq_task where id = ?
 
 -- Working
 
--- name: claimable
--- The tasks that `claim` is about to claim, as they will be then. (`returning` would make it one
--- statement, and a sixth slower.)
-select {delivery} from liteq_task where phase = {READY} and queue = :q0
-order by priority desc, seq limit :limit
-
 -- name: claim
+-- What it returns is in no order.
 update liteq_task set phase = {RUNNING}, worker = :worker, token = token + 1, started = :now
 where seq in (
   select seq from liteq_task where phase = {READY} and queue = :q0
   order by priority desc, seq limit :limit
 )
+returning {delivery}
 
 -- name: ready_queues
 -- All queues that have a ready task, the one with the most urgent first. It goes from queue to
@@ -101,16 +97,12 @@ with recursive first (queue, priority, seq) as (
 )
 select queue from first order by priority desc, seq
 
--- name: claimable_of_many
+-- name: claim_of_many
 -- The same for several queues. `heads` is a `head` for each queue, joined by `union all`: each
 -- walks its own end of the index, so that no queue is read further than the limit.
-select {delivery} from liteq_task
-where seq in (select seq from ({{heads}}) order by priority desc, seq limit :limit)
-order by priority desc, seq limit :limit
-
--- name: claim_of_many
 update liteq_task set phase = {RUNNING}, worker = :worker, token = token + 1, started = :now
 where seq in (select seq from ({{heads}}) order by priority desc, seq limit :limit)
+returning {delivery}
 
 -- name: head
 -- The first tasks of queue number `n`.
@@ -127,7 +119,7 @@ update liteq_task set phase = ?, result = ?, result_serializer = ?, traceback = 
   lost = ?, finished = ?, keep_until = ?
 where seq = ? and token = ? and phase = {RUNNING}
 
--- name: finish_minimal
+-- name: finish_plain
 -- The same without a traceback and a reported state, see rows.py.
 update liteq_task set phase = ?, result = ?, result_serializer = ?, traceback = null,
   reported = null, lost = ?, finished = ?, keep_until = ?
@@ -192,8 +184,7 @@ update liteq_worker set stopped = ? where id = ? and stopped is null
 
 -- name: held
 -- The claims of a worker, as deliveries.
-select {message}, seq, token, lost, reported, attempts, tied, woken_by, null, null
-from liteq_task where phase = {RUNNING} and worker = ? order by seq
+select {delivery} from liteq_task where phase = {RUNNING} and worker = ? order by seq
 
 -- name: to_terminate
 select seq, token, id from liteq_task
