@@ -1,8 +1,9 @@
 """A child of the process pool, which runs deliveries and sends their outcomes.
 
-The main thread runs tasks, except those that the supervisor has recalled on the scoreboard. A
-reader thread owns the backlog: while a task runs it receives deliveries, and sends outcomes that
-would otherwise wait for a long task to end.
+The main thread runs tasks, except those that the supervisor has recalled on the scoreboard. Between
+two tasks it reads the stream itself: to be woken by another thread would take 0.1 ms a task. While
+a task runs a second thread looks at the stream now and then: it receives, sends outcomes that would
+otherwise wait for a long task to end, and ends the process once the supervisor is gone.
 """
 
 import os
@@ -14,11 +15,10 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from queue import Empty, SimpleQueue
 from typing import Any, NotRequired, TypedDict
 
 from ..model.message import Delivery
+from ..model.outcome import Outcome
 from ..support.handlers import handle
 from ..support.plugins import load
 from ..support.slots import enter_slot
@@ -36,7 +36,9 @@ READY, OUTCOMES, RETURNED, STATE, START_FAILED, RECORD = 0, 1, 2, 3, 4, 5
 
 _FLUSH_EVERY = 0.001  # seconds that an outcome may wait for others to be sent with it
 _RESTORE_EVERY = 0.020  # seconds between two checks of what tasks changed, of 30 us each
-_POLL_EVERY = 0.005  # seconds between two checks for outcomes that wait for a long task
+# Seconds between two looks at the stream while tasks run: at first, and in a task that takes long.
+_LOOK_EVERY, _LOOK_SELDOM = 0.005, 0.050
+_IDLE_LOOKS = 20  # looks in a row at which no task runs, after which the next one waits for a task
 
 # Not `select`, which takes no descriptor beyond 1023; nor epoll, which is a descriptor itself, that
 # a task may close.
@@ -91,7 +93,14 @@ class Child:
         self._selector.register(stream, selectors.EVENT_READ)
         self._scoreboard = scoreboard
         self._slot = slot
-        self._backlog: SimpleQueue[Item | None] = SimpleQueue()  # None: exit
+        self._reader = FrameReader()
+        # The thread that holds it reads the stream and changes the backlog: the main thread, except
+        # while it runs a task.
+        self._turn = threading.Lock()
+        self._turn.acquire()
+        self._watched = threading.Event()  # the second thread looks at the stream
+        self._look_every = _LOOK_EVERY
+        self._backlog: deque[Item | None] = deque()  # None: exit
         self._outcomes: list[tuple[Any, ...]] = []
         self._sending = threading.RLock()
         self._unsent: deque[bytes] = deque()  # frames
@@ -118,23 +127,26 @@ class Child:
         """
         state = ProcessState()
         self._send((READY, os.getpid()))
-        threading.Thread(target=self._read, name="liteq-reader", daemon=True).start()
+        threading.Thread(target=self._watch, name="liteq-watch", daemon=True).start()
         backlog, scoreboard, slot = self._backlog, self._scoreboard, self._slot
         flushed = restored = time.monotonic()
         while True:  # CPython 3.11 does not optimize a loop with a condition: 0.5 us a task
-            item = backlog.get()
+            while not backlog:
+                self._receive()
+            item = backlog.popleft()
             if item is None:
                 break
             ticket, delivery = item[0], from_item(item[1])
             if scoreboard.start(slot, ticket, delivery.token):
-                self._outcomes.append(pack_outcome(ticket, run(delivery)))
+                outcome = self._run(run, delivery)
+                self._outcomes.append(pack_outcome(ticket, outcome))
                 if self._at_limit():
                     break
             else:
                 self._send((RETURNED, [ticket]))
             now = time.monotonic()
-            idle = backlog.empty()
-            if idle or now - flushed > _FLUSH_EVERY:
+            idle = not backlog
+            if idle or now - flushed > _FLUSH_EVERY or self._look_every > _LOOK_EVERY:
                 self._flush()
                 flushed = now
             if idle or now - restored > _RESTORE_EVERY:
@@ -142,6 +154,16 @@ class Child:
                     break
                 restored = now
         self._flush()
+
+    def _run(self, run: Run, delivery: Delivery) -> Outcome:
+        """Run a delivery, and leave the stream to the second thread meanwhile."""
+        self._turn.release()
+        # In this order, see `_sleep`.
+        if not self._watched.is_set():
+            self._watched.set()
+        outcome = run(delivery)
+        self._turn.acquire()
+        return outcome
 
     def _at_limit(self) -> bool:
         """Count a task that was run; return whether this child is to be replaced now."""
@@ -169,45 +191,64 @@ class Child:
             finally:
                 self._is_sending = False
 
-    def _read(self) -> None:
-        reader = FrameReader()
+    def _receive(self) -> None:
+        """Receive what is there; wait if nothing is. Exits when the supervisor is gone."""
         try:
-            while True:
-                if not self._readable():
-                    self._flush()
-                    continue
-                data = self._stream.recv(CHUNK)
-                if not data:
-                    break
-                for kind, value in reader.feed(data):
-                    self._handle(kind, value)
+            data = self._stream.recv(CHUNK)
         except OSError:
-            pass
-        # The supervisor is gone, so the outcome of the running task cannot be used any more.
-        os._exit(1)
+            data = b""
+        if not data:
+            # The outcome of a task that runs cannot be used any more.
+            os._exit(1)
+        for kind, value in self._reader.feed(data):
+            self._handle(kind, value)
 
-    def _readable(self) -> bool:
-        """Wait for data; return False after a while if outcomes may have to be sent."""
-        waiting = self._outcomes or not self._backlog.empty()
-        return bool(self._selector.select(_POLL_EVERY if waiting else None))
+    def _watch(self) -> None:
+        """Look at the stream while tasks run: often at first, seldom in a long one."""
+        idle, started = 0, 0
+        while True:
+            self._watched.wait()
+            time.sleep(self._look_every)
+            if self._turn.acquire(blocking=False):
+                self._look()
+                self._turn.release()
+                idle = 0
+                ticket = self._scoreboard.read(self._slot).ticket
+                longer = min(2 * self._look_every, _LOOK_SELDOM)
+                self._look_every = longer if ticket == started else _LOOK_EVERY
+                started = ticket
+            elif (idle := idle + 1) >= _IDLE_LOOKS:
+                self._sleep()
+
+    def _look(self) -> None:
+        """Send the outcomes that wait, receive what is there."""
+        try:
+            self._flush()
+            while self._selector.select(0):
+                self._receive()
+        except OSError:
+            os._exit(1)  # the supervisor is gone
+
+    def _sleep(self) -> None:
+        """Look no more until a task runs.
+
+        Before one the main thread gives its turn away, then looks at the event; here it is the
+        other way round. So one of the two sees what the other has done.
+        """
+        self._watched.clear()
+        if self._turn.acquire(blocking=False):
+            self._turn.release()
+            self._watched.set()
 
     def _handle(self, kind: int, value: Any) -> None:
         if kind == RUN:
-            for item in value:
-                self._backlog.put(item)
+            self._backlog.extend(value)
         elif kind == DRAIN:
             self._flush()
-            self._send((RETURNED, self._take_unstarted()))
-            self._backlog.put(None)
-
-    def _take_unstarted(self) -> list[int]:
-        tickets = []
-        with suppress(Empty):  # the main thread takes from the backlog, too
-            while True:
-                item = self._backlog.get_nowait()
-                if item is not None:
-                    tickets.append(item[0])
-        return tickets
+            unstarted = [item[0] for item in self._backlog if item is not None]
+            self._backlog.clear()
+            self._send((RETURNED, unstarted))
+            self._backlog.append(None)
 
 
 def run_child(stream: socket.socket, scoreboard: Scoreboard, setup: Setup, slot: int) -> None:

@@ -15,7 +15,9 @@ from typing import Any
 from weakref import WeakSet
 
 _HEAD = struct.Struct("!Q")
-CHUNK = 1 << 16  # bytes: for 128 KB and more malloc maps memory anew, 15 us each time
+CHUNK = 1 << 16
+"""Bytes to receive at most: above 128 KB malloc maps and unmaps memory, for 15 us a call."""
+
 _LONGEST = 1 << 34  # bytes; a longer frame is what two writers have left of the stream
 _MARSHAL_ERRORS = (EOFError, MemoryError, SystemError, TypeError, ValueError)
 

@@ -21,7 +21,10 @@ _SWEEP_BATCH = 500  # records, so that a sweep holds the write lock for millisec
 _AFTER_OUTAGE = 1.0  # seconds before a duty is tried again for which the store failed
 _AFTER_ERROR = 30.0  # seconds before a duty is tried again that raised what is no BrokerError
 _FAR = 3600.0  # seconds: the longest sleep until an eta
-_MIN_FIRE_INTERVAL = 0.1  # seconds: a busy worker is notified often
+# Seconds: a busy worker is notified often, nearly always of what is ready at once. To ask each time
+# what is due takes 30 us, a tenth of all that it does for a task.
+_MIN_PROMOTE_INTERVAL = 0.005
+_MIN_FIRE_INTERVAL = 0.1
 
 Duty = Callable[[], float]
 """A method that returns the seconds after which it is due again."""
@@ -35,7 +38,7 @@ class Maintenance:
         self._plan = plan
         self._scheduler = plan.scheduler
         self._clock_jumps = JumpDetector(broker.clock)
-        self._fired_at = 0.0
+        self._promoted_at = self._fired_at = 0.0
         now = self._busy_at = time.monotonic()
         self._idle_upkeep_done = False
         self._at = {
@@ -55,7 +58,7 @@ class Maintenance:
     def notified(self) -> None:
         """Look again soon: there may be an eta or a schedule that is due earlier."""
         now = time.monotonic()
-        self._hurry(self._promote, now)
+        self._hurry(self._promote, max(now, self._promoted_at + _MIN_PROMOTE_INTERVAL))
         self._hurry(self._fire, max(now, self._fired_at + _MIN_FIRE_INTERVAL))
 
     def _hurry(self, duty: Duty, at: float) -> None:
@@ -95,7 +98,9 @@ class Maintenance:
     # the duties
 
     def _promote(self) -> float:
-        return self._until(self._broker.promote())
+        upcoming = self._broker.promote()
+        self._promoted_at = time.monotonic()
+        return self._until(upcoming)
 
     def _fire(self) -> float:
         assert self._scheduler is not None

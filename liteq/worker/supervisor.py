@@ -201,7 +201,14 @@ class Supervisor:
 
     def _notified(self) -> None:
         self._listener.clear()
-        self._may_claim = self._load_to_terminate = True
+        self._may_claim = True
+        self._note_changes()
+
+    def _note_changes(self) -> None:
+        """Look soon whether a task is to be ended here, or an eta is due earlier."""
+        # What is claimed from now on was not revoked before. (An idle worker saves 30 us a task.)
+        holds = bool(self._returned) or self._isolation.active or self._busy()
+        self._load_to_terminate = self._load_to_terminate or holds
         self._maintenance.notified()
 
     def _tend(self) -> None:
@@ -253,8 +260,8 @@ class Supervisor:
 
     def _poll(self) -> None:
         if self._listener.missed():
-            self._may_claim = self._load_to_terminate = True
-            self._maintenance.notified()
+            self._may_claim = True
+            self._note_changes()
 
     # in
 
