@@ -159,6 +159,16 @@ class Task(TaskOptions, Generic[P, R]):
         """Send it with these arguments; return its result. See `apply_async`."""
         return self.apply_async(args, kwargs)
 
+    def delay_many(self, calls: Iterable[Sequence[Any]]) -> list[AsyncResult[R]]:
+        """Send it once with each of `calls`, in one transaction: all or none.
+
+        `add.delay_many((n, n) for n in range(1000))`. Each of `calls` is a tuple or a list of
+        arguments. Returns the results in the same order. `app.enqueue_many` sends calls that have
+        keyword arguments or options, or are of several tasks. Raises what `apply_async` raises.
+        """
+        results: list[AsyncResult[R]] = self.app.send_calls(self, calls)
+        return results
+
     def apply_async(
         self,
         args: Sequence[Any] | None = None,

@@ -296,6 +296,12 @@ class LiteQ(Tools):
         """
         return self._sender.send_many(signatures, options)
 
+    def send_calls(
+        self, task: Task[..., Any], calls: Iterable[Sequence[Any]]
+    ) -> "list[result.AsyncResult[Any]]":
+        """Send many calls of one task: see `Task.delay_many`."""
+        return self._sender.send_calls(task, calls)
+
     def send_canvas(self, canvas: Signature, result: Any, place: Place = ALONE) -> None:
         """Store a frozen canvas, all or nothing; `result` is what `freeze` returned.
 

@@ -1,6 +1,6 @@
 """Sending calls of tasks by their names, and many calls at once."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -8,7 +8,7 @@ from ..canvas import Signature, layout
 from ..model.message import Message
 from ..result import AsyncResult
 from ..result.app import App
-from ..sending.options import Named, Options, check_arguments, is_linked
+from ..sending.options import NO_OPTIONS, Named, Options, check_arguments, is_linked
 from ..sending.overrides import collected, expected_call, is_expected
 from ..sending.producer import Call
 from ..task import Task
@@ -68,6 +68,21 @@ class Sender:
             producer.publish(messages, options)
         return [self._result(message) for message in messages]
 
+    def send_calls(
+        self, task: Task[..., Any], calls: Iterable[Sequence[Any]]
+    ) -> list[AsyncResult[Any]]:
+        """Send calls of `task` without options in one transaction; return their results in order.
+
+        It does what `send_many` does with their signatures, which take a quarter of its time.
+        """
+        if self._app.conf.task_always_eager or self.override_for(task.name) is not None:
+            return self.send_many((task.s(*_arguments(args)) for args in calls), NO_OPTIONS)
+        producer = self._app.producer
+        messages = producer.messages(_plain_calls(task, calls))
+        if messages:
+            producer.publish(messages)
+        return [self._result(message) for message in messages]
+
     def _send_known(self, messages: Sequence[Message], options: Options) -> list[AsyncResult[Any]]:
         """Send those of `messages`, some of which have ids that were given to them, that are not
         duplicates."""
@@ -101,3 +116,19 @@ class Sender:
 
     def _result(self, message: Message) -> AsyncResult[Any]:
         return AsyncResult(message.id, app=self._app, ignored=message.ignore_result)
+
+
+def _plain_calls(task: Task[..., Any], calls: Iterable[Sequence[Any]]) -> Iterator[Call]:
+    no_kwargs: dict[str, Any] = {}
+    for args in calls:
+        task.check(_arguments(args), no_kwargs)
+        yield task, args, no_kwargs, NO_OPTIONS
+
+
+def _arguments(args: Any) -> Sequence[Any]:
+    """Return the arguments of a call. Raises TypeError unless they are a tuple or a list."""
+    if isinstance(args, tuple | list):
+        return args
+    raise TypeError(
+        f"each call is a tuple or a list of arguments, not a {type(args).__name__}: {args!r:.99}"
+    )

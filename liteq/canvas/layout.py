@@ -311,7 +311,8 @@ def duplicates_among(app: App, ids: Sequence[str | None]) -> list[bool]:
 def is_several(call: Signature) -> bool:
     """Return whether a call makes more than one task."""
     # By key, which is quicker than by attribute: `enqueue_many` asks this for each call.
-    return call["subtask_type"] in _SEVERAL or is_linked(call["options"])
+    options = call["options"]
+    return call["subtask_type"] in _SEVERAL or bool(options and is_linked(options))
 
 
 class Replacement(NamedTuple):

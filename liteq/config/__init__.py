@@ -30,7 +30,16 @@ class Config(Settings, MutableMapping[str, Any]):
     """
 
     # The settings themselves are the instance's `__dict__`, so reading one costs nothing extra.
-    __slots__ = ("_chosen", "_fixed", "_from_sources", "_on_source", "_outranked", "_sources")
+    __slots__ = (
+        "_changes",
+        "_chosen",
+        "_fixed",
+        "_from_sources",
+        "_on_source",
+        "_outranked",
+        "_sources",
+    )
+    _changes: int
     _chosen: set[str]  # names that were set, as opposed to defaults
     _fixed: dict[str, str]  # why a setting cannot be changed any more
     _from_sources: set[str]  # names whose values are those of the sources
@@ -40,6 +49,7 @@ class Config(Settings, MutableMapping[str, Any]):
 
     def __init__(self, on_source: Callable[[], None] = lambda: None) -> None:
         for name, value in (
+            ("_changes", 0),
             ("_chosen", set()),
             ("_fixed", {}),
             ("_from_sources", set()),
@@ -69,8 +79,7 @@ class Config(Settings, MutableMapping[str, Any]):
         del self.__dict__[name]
         self._chosen.discard(name)
         self._from_sources.discard(name)
-        if name in SETTINGS:
-            self.__dict__[name] = _default(name)
+        self._put({name: _default(name)} if name in SETTINGS else {})
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.__dict__)
@@ -101,6 +110,11 @@ class Config(Settings, MutableMapping[str, Any]):
 
     def __repr__(self) -> str:
         return f"<Config: {self.humanize()}>"
+
+    @property
+    def changes(self) -> int:
+        """Return a number that grows whenever a setting is set, to what it was before or not."""
+        return self._changes
 
     # loading
 
@@ -151,7 +165,7 @@ class Config(Settings, MutableMapping[str, Any]):
         self._refuse_fixed(values | {name: _default(name) for name in gone & SETTINGS.keys()})
         for name in gone:
             del self[name]
-        self.__dict__.update(values)
+        self._put(values)
         self._chosen.update(values)
         object.__setattr__(self, "_from_sources", set(values))
 
@@ -181,16 +195,20 @@ class Config(Settings, MutableMapping[str, Any]):
         """Replace liteq's defaults; a setting that was set, or is set later, keeps its value."""
         mapping = defaults() if callable(defaults) else defaults
         values = self._checked(mapping.items(), "")
-        self.__dict__.update({n: v for n, v in values.items() if n not in self._chosen})
+        self._put({n: v for n, v in values.items() if n not in self._chosen})
 
     def _set(self, pairs: Iterable[tuple[str, Any]], origin: str = "") -> Iterable[str]:
         """Set all of `pairs`, or none; return the names under which they are kept."""
         values = self._checked(pairs, origin)
         self._refuse_fixed(values)
-        self.__dict__.update(values)
+        self._put(values)
         self._chosen.update(values)
         self._from_sources.difference_update(values)
         return values
+
+    def _put(self, values: Mapping[str, Any]) -> None:
+        self.__dict__.update(values)
+        object.__setattr__(self, "_changes", self._changes + 1)
 
     def _checked(self, pairs: Iterable[tuple[str, Any]], origin: str) -> dict[str, Any]:
         """Return the settings by their present names, converted; warn of those without effect."""

@@ -18,9 +18,10 @@ from ..exceptions import (
 )
 from ..execution.context import Context, current_run
 from ..model.graph import ALONE, Graph
-from ..model.message import Message, new_id
+from ..model.message import Message, new_id, new_ids
 from ..serializers import Serializer, get
 from ..signals import after_task_publish, before_task_publish
+from .commonfields import Common, CommonFields
 from .eta import check_limits, due_at, expires_at
 from .formats import argument_serializer, result_serializer
 from .options import (
@@ -39,6 +40,7 @@ Args = Sequence[Any]
 Kwargs = Mapping[str, Any]
 
 T = TypeVar("T")
+_new = tuple.__new__  # half the time of the named constructor
 
 Call = tuple[TaskOptions, Args, Kwargs, Options]
 """A call to send: its task, arguments, keyword arguments and options."""
@@ -51,6 +53,7 @@ class Producer:
         self._conf = conf
         self._broker = broker
         self._numbers = count()  # of calls with an id of their own
+        self._common = CommonFields(conf, self._make_common)
 
     def send(self, task: TaskOptions, args: Args, kwargs: Kwargs, options: Options) -> Message:
         """Send one call; return its message.
@@ -116,6 +119,10 @@ class Producer:
 
         Raises InvalidTaskError when the call cannot be sent.
         """
+        if not options and not self._each_differs():
+            serializer, fields = self._common.of(task)
+            payload = self.encode(task, args, kwargs, serializer)
+            return _new(Message, (new_id(), task.name, payload, *fields))
         message = self.template(task, args, kwargs, options)
         if before_task_publish.receivers:
             message, args, kwargs = send_before_publish(message, args, kwargs)
@@ -124,26 +131,29 @@ class Producer:
         return message
 
     def messages(self, calls: Iterable[Call]) -> list[Message]:
-        """Return the messages of many calls, as `message` makes them.
-
-        Calls of one task without options differ only in their ids and their arguments, so the
-        rest is worked out once for each task: it is half of the work.
-        """
-        # Receivers and routes see each call, and may treat each differently.
-        each_differs = before_task_publish.receivers or self._conf.task_routes is not None
-        first: dict[str, tuple[Message, Serializer]] = {}  # by task: its first without options
+        """Return the messages of many calls, as `message` makes them."""
+        each_differs, ids = self._each_differs(), new_ids()
+        known: dict[str, Common] = {}  # by task: looking it up once saves 0.6 us a call
         made = []
         for task, args, kwargs, options in calls:
-            known = None if options or each_differs else first.get(task.name)
-            if known is not None:
-                message, serializer = known
-                payload = self.encode(task, args, kwargs, serializer)
-                made.append(Message(new_id(), message.task, payload, *message[3:]))
+            if options or each_differs:
+                made.append(self.message(task, args, kwargs, options))
                 continue
-            made.append(self.message(task, args, kwargs, options))
-            if not options:
-                first[task.name] = made[-1], get(made[-1].serializer)
+            name = task.name
+            if name not in known:
+                known[name] = self._common.of(task)
+            serializer, fields = known[name]
+            payload = self.encode(task, args, kwargs, serializer)
+            made.append(_new(Message, (next(ids), name, payload, *fields)))
         return made
+
+    def _each_differs(self) -> bool:
+        """Return whether receivers or routes see each call, and may treat each differently."""
+        return bool(before_task_publish.receivers) or self._conf.task_routes is not None
+
+    def _make_common(self, task: TaskOptions) -> Common:
+        serializer = self._serializer(task, NO_OPTIONS)
+        return Common(serializer, self.envelope(task, b"", serializer.name, NO_OPTIONS)[3:])
 
     def template(
         self, task: TaskOptions, args: Args, kwargs: Kwargs, options: Options = NO_OPTIONS
@@ -158,10 +168,7 @@ class Producer:
             check_options(options)
         if conf.task_routes is not None:
             options = _with_route(conf.task_routes, task, args, kwargs, options)
-        given = options.get("serializer") or task.serializer
-        serializer = argument_serializer(conf, self._broker, given, task.name)
-        if conf.result_serializer is not None:
-            result_serializer(conf, self._broker)  # a wrong one would stop each worker
+        serializer = self._serializer(task, options)
         payload = self.encode(task, args, kwargs, serializer)
         return self.envelope(task, payload, serializer.name, options)
 
@@ -218,6 +225,14 @@ class Producer:
         )
 
     # the parts of a message
+
+    def _serializer(self, task: TaskOptions, options: Options) -> Serializer:
+        """Return the serializer of the arguments of a call, as `argument_serializer` does."""
+        given = options.get("serializer") or task.serializer
+        serializer = argument_serializer(self._conf, self._broker, given, task.name)
+        if self._conf.result_serializer is not None:
+            result_serializer(self._conf, self._broker)  # a wrong one would stop each worker
+        return serializer
 
     def encode(
         self, task: TaskOptions, args: Args, kwargs: Kwargs, serializer: Serializer

@@ -62,6 +62,7 @@ def test_an_apply_async_of_the_user_is_called_once_for_each_task_of_a_workflow(
             lambda: work.apply_async(kwargs={"fail": True}, link_error=work.si()),
             lambda: group(work.s(), work.s()).apply_async(),
             lambda: app.enqueue_many([work.s(), work.s()]),
+            lambda: work.delay_many([(), ()]),
         ],
         3: [
             lambda: chain(work.s(1), work.s(2), work.s(3)).apply_async(),

@@ -2,8 +2,10 @@
 
 import json
 import pickle
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -19,9 +21,10 @@ from liteq.exceptions import (
     QueueNotFound,
     SerializationError,
 )
-from liteq.model.message import Message
+from liteq.model.message import Message, new_ids
 from liteq.sending.options import KNOWN, Named, check_name, check_options
 from liteq.serializers import get, register_serializer, unregister
+from liteq.states import Phase
 from liteq.task import Task
 from liteq.testing import ManualClock, MemoryBroker, drain
 
@@ -40,6 +43,10 @@ def add(app: LiteQ) -> Task[..., Any]:
 def sent(task: Task[..., Any], *args: Any, **options: Any) -> Message:
     """Return the message of a call, as the store has it."""
     return message_of(task.apply_async(args, **options))
+
+
+def pickled(*args: Any) -> bytes:
+    return get("pickle").dumps((args, {}))
 
 
 def options_of(message: Message) -> dict[str, Any]:
@@ -443,6 +450,67 @@ def test_without_missing_queues_only_known_ones_are_sent_to(
     assert sent(add).queue == "celery"
     with pytest.raises(QueueNotFound, match="'other'"):
         add.apply_async(queue="other")
+
+
+# what is kept from one call to the next
+
+
+def test_a_changed_setting_counts_for_the_next_call(app: LiteQ, add: Task[..., Any]) -> None:
+    for queue in ("first", "second"):
+        app.conf.task_default_queue = queue
+        assert [sent(add).queue, sent(add).queue] == [queue, queue]
+    del app.conf["task_default_queue"]
+    assert sent(add).queue == "celery"
+
+
+def test_a_changed_option_of_the_task_counts_for_the_next_call(add: Task[..., Any]) -> None:
+    for priority in (1, 2):
+        add.priority = priority
+        assert [sent(add).priority, sent(add).priority] == [priority, priority]
+    add.expires = 60
+    first, second = sent(add).expires, sent(add).expires
+    assert first is not None
+    assert second is not None
+
+
+def test_a_serializer_of_the_same_name_counts_from_when_it_is_registered(
+    app: LiteQ, add: Task[..., Any]
+) -> None:
+    app.conf.update(task_serializer="own", accept_content=["own", "json"])
+    try:
+        register_serializer("own", lambda _: b"old", bytes)
+        assert [sent(add).payload, sent(add).payload] == [b"old", b"old"]
+        register_serializer("own", lambda _: b"new", bytes)
+        assert [sent(add).payload, sent(add).payload] == [b"new", b"new"]
+    finally:
+        unregister("own")
+
+
+def test_a_call_from_a_task_has_its_lineage_and_the_next_from_elsewhere_has_not(
+    app: LiteQ, add: Task[..., Any]
+) -> None:
+    @app.task
+    def outer() -> None:
+        add.delay(1)
+        add.delay_many([(2,), (3,)])
+
+    add.delay(0)
+    outer.delay()
+    drain(app)
+    add.delay(4)
+
+    messages = [each.message for each in app.broker.listing([Phase.READY, Phase.SUCCEEDED], 99)]
+    from_task = {each.payload: each.options is not None for each in messages if each.task == "add"}
+    expected = {0: False, 1: True, 2: True, 3: True, 4: False}
+    assert from_task == {pickled(n): inside for n, inside in expected.items()}
+
+
+def test_ids_that_are_made_together_are_different_and_in_order() -> None:
+    ids = list(islice(new_ids(), 1000))
+
+    assert ids == sorted(set(ids))
+    assert {uuid.UUID(id).version for id in ids} == {7}
+    assert set(ids).isdisjoint(islice(new_ids(), 1000))
 
 
 # publishing

@@ -558,6 +558,7 @@ def test_always_eager_may_be_set_at_any_time(app: LiteQ) -> None:
     assert add.s(1).delay(2).get() == 3
     assert app.send_task("add", (1, 2)).get() == 3
     assert [r.get() for r in app.enqueue_many([add.s(1, 2)])] == [3]
+    assert [r.get() for r in add.delay_many([(1, 2), [3, 4]])] == [3, 7]
     with pytest.raises(TypeError):
         add.delay(1)  # type: ignore[call-arg]
     app.conf.task_always_eager = False
