@@ -61,30 +61,13 @@ def decide(delivery: Delivery, outcome: Outcome, policy: Policy, now: float) -> 
 def decide_successes(ends: Iterable[Success], policy: Policy, now: float) -> list[Settlement]:
     """Return what `decide` returns of each of `ends`, in a third of the time."""
     keep_until = policy.kept_until(Phase.SUCCEEDED, now)
-    # By position, in the order of the fields.
-    return [
-        _new(
-            Settlement,
-            (
-                _new(Receipt, (each.key, each.token)),
-                Phase.SUCCEEDED,
-                now,
-                result,
-                serializer,
-                None,
-                keep_until,
-                None,
-                each.lost,
-                None,
-                each.tied,
-                None,
-                None,
-                each.place,
-                "",
-            ),
-        )
-        for each, result, serializer, _, _ in ends
-    ]
+    settlements = []
+    for each, result, serializer, _, _ in ends:
+        receipt = _new(Receipt, (each.key, each.token))
+        end = (receipt, Phase.SUCCEEDED, now, result, serializer, None, keep_until)
+        rest = (None, each.lost, None, each.tied, None, None, each.place, "")
+        settlements.append(_new(Settlement, end + rest))
+    return settlements
 
 
 def decide_rescue(
