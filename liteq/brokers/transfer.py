@@ -19,6 +19,7 @@ from ..model.checks import (
 )
 from ..model.graph import Group, Place
 from ..model.message import Attempt, Message, Record
+from ..model.options import with_options_of_member
 from .base import Broker
 from .stored import StoredSchedules
 
@@ -37,6 +38,11 @@ class Transfer(NamedTuple):
     record: Record
     place: Place
     attempts: list[Attempt]  # the earlier ones, without the last
+
+    def with_own_options(self, shared: Mapping[str, str | None]) -> Self:
+        """Return this transfer with the options of its group, which are in `shared`, as its own."""
+        message = with_options_of_member(self.record.message, self.place.member(shared))
+        return self._replace(record=self.record._replace(message=message))
 
     def checked(self) -> Self:
         """Return this transfer. Raises InvalidTaskError when another store could not keep it.
@@ -110,6 +116,13 @@ class TransferBatch(NamedTuple):
         records = (transfer.record for transfer in self.transfers)
         tasks = [Arrival(record.message.id, record.created) for record in records]
         return [*tasks, *(Arrival(moved.group.id, None) for moved in self.groups)]
+
+    def with_own_options(self) -> Self:
+        """Return the batch with the options of each group in the messages of its members."""
+        shared = {moved.group.id: moved.group.options for moved in self.groups}
+        transfers = [each.with_own_options(shared) for each in self.transfers]
+        groups = [each._replace(group=each.group._replace(options=None)) for each in self.groups]
+        return self._replace(transfers=transfers, groups=groups)
 
     def leaving(self, left: Sequence[Left]) -> Self:
         """Return the batch without `left`, and without all that is in a workflow with these.

@@ -23,6 +23,7 @@ from .again import free_ids, known_ids, taken
 from .builtins import CALL_ERRBACK
 from .chain import last_of
 from .compound import Compound
+from .members import Members
 from .signature import as_link
 from .values import as_list
 
@@ -61,6 +62,7 @@ class Layout:
         self._places: list[Place] = []
         self._groups: list[Group] = []
         self._parts: list[_Part] = []
+        self._members = Members(app, shared)
         self._ids: set[str | None] = set()
         self._has_root = "root_id" in shared or current_run() is not None
 
@@ -76,6 +78,11 @@ class Layout:
         while self._parts:
             part = self._parts.pop()
             _LAYOUTS.get(type(part.call), Layout._single)(self, part)
+        # Only now it is known which task is the root.
+        for n, each in enumerate(self._groups):
+            if each.options is None:
+                options = self._members.options_of(each.id, self._root)
+                self._groups[n] = each._replace(options=options)
 
     # kinds of canvases
 
@@ -99,7 +106,11 @@ class Layout:
         if part.awaited or place.group is not None:
             own = call.id
             self._groups.append(Group(own, place.group, place.position, call.forgiving))
+            self._members.add_group(own, part.chord)
         within = place._replace(group=own, followed=False)
+        if self._members.are_plain(within, members):
+            self._plain_members(members, within)
+            return
         self._push(
             _Part(
                 member,
@@ -123,24 +134,38 @@ class Layout:
         first = _Part(header, before, awaited=True, chord=_end(body)[0])
         self._push([first, part._replace(call=body, place=after, of_body=True)])
 
+    def _plain_members(self, members: Iterable[Signature], within: Place) -> None:
+        waits, barrier, on_failure, takes, group, *_ = within
+        for n, call in enumerate(members):
+            taking = takes and not call["immutable"]
+            message = self._members.plain_message(call, takes=taking)
+            self._add_task(message, Place(waits, barrier, on_failure, taking, group, n))
+
     def _single(self, part: _Part) -> None:
         call, place = part.call, part.place
-        call, options = self._through_override(call, self._options(part))
+        shares = self._members.shares(place, call)
+        if shares:
+            options = dict(self._members.own_options(call))
+        else:
+            call, options = self._through_override(call, self._options(part))
         links = [options.pop(name, None) for name in LINKS]
         awaited = part.awaited or bool(links[0] or links[1])
         takes = place.takes and not call.immutable
         if awaited or takes != place.takes:
             place = place._replace(takes=takes, followed=awaited)
         place, options = _delayed(place, options)
-        message = self._message(call, place, options)
+        self._add_task(self._message(call, place, options, lineage=not shares), place)
+        if awaited:
+            id = self._messages[-1].id
+            self._link(id, links[0])
+            self._link_errors(id, links[1], 2 if part.of_body else 1)
+
+    def _add_task(self, message: Message, place: Place) -> None:
         self._messages.append(message)
         self._places.append(place)
         self._ids.add(message.id)
         if not self._has_root:
             self._root = self._root or {"root_id": message.id}
-        if awaited:
-            self._link(message.id, links[0])
-            self._link_errors(message.id, links[1], 2 if part.of_body else 1)
 
     # callbacks and errbacks
 
@@ -200,14 +225,20 @@ class Layout:
         return options
 
     def _message(
-        self, call: Signature, place: Place, options: Options, *, check: bool = True
+        self,
+        call: Signature,
+        place: Place,
+        options: Options,
+        *,
+        check: bool = True,
+        lineage: bool = True,
     ) -> Message:
         task = self._tasks.get(call.task)
         args, kwargs = call.args, call.kwargs
         if task is not None and check:
             task.check((None, *args) if place.takes else args, kwargs)
         message: Message = self._app.producer.message(
-            task or Named(call.task), args, kwargs, options
+            task or Named(call.task), args, kwargs, options, lineage=lineage
         )
         return message
 

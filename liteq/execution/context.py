@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from ..model.message import Delivery, Message
-from ..model.options import parse_options
+from ..model.options import options_of_member, parse_options
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -176,7 +176,11 @@ class Context:
 
         Parsed for this run alone, because a task may change the headers that it finds here.
         """
-        return parse_options(self.message) if self.message else {}
+        if self.delivery is None:
+            return {}
+        options = parse_options(self.delivery.message)
+        member = self.delivery.member
+        return {**options_of_member(member), **options} if member else options
 
     @cached_property
     def headers(self) -> dict[str, Any] | None:

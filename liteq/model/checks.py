@@ -12,8 +12,8 @@ from ..exceptions import InvalidTaskError
 from ..states import Phase
 from .entry import Entry
 from .graph import Graph, Group, Place
-from .message import Attempt, Message, Record
-from .options import options_of
+from .message import Attempt, Member, Message, Record
+from .options import options_of, options_of_group
 
 UNREADABLE = (
     InvalidTaskError,
@@ -88,7 +88,8 @@ _PLACE = Shape(
     followed=FLAG,
     delay=TIME,
 )
-_GROUP = Shape(id=TEXT, outer=MAYBE_TEXT, position=WHOLE, forgiving=FLAG)
+_GROUP = Shape(id=TEXT, outer=MAYBE_TEXT, position=WHOLE, forgiving=FLAG, options=MAYBE_TEXT)
+_MEMBER = Shape(group=TEXT, position=WHOLE, options=MAYBE_TEXT)
 _RECORD = Shape(
     message=(Message,),
     phase=(Phase,),
@@ -202,6 +203,17 @@ def check_graph(graph: Graph) -> None:
 def check_group(group: Group) -> None:
     """Raise InvalidTaskError unless `group` is one that liteq could have made."""
     _GROUP.check(group)
+    check_member((group.id, 0, group.options))
+
+
+def check_member(member: Member) -> None:
+    """Raise InvalidTaskError unless `member` is one that liteq could have made."""
+    _MEMBER.check(member)
+    try:
+        options_of_group(member[2])
+    except UNREADABLE:
+        text = shown(member[2])
+        raise InvalidTaskError(f"the options of its group are no JSON object: {text}") from None
 
 
 def check_record(record: Record) -> None:

@@ -4,9 +4,11 @@ A task waits for at most one thing: another task, or a group. The members of a g
 other groups; the last of them to end wakes the tasks that wait for the group.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
 
-from .message import Message
+from .message import Member, Message
+from .options import with_options_of_member
 
 
 class Place(NamedTuple):
@@ -31,6 +33,12 @@ class Place(NamedTuple):
         """
         return self.followed or self.barrier or self.group is not None
 
+    def member(self, shared: Mapping[str, str | None]) -> Member | None:
+        """Return the task as a member of its group, if that is in `shared`: options by group."""
+        if self.group is None or self.group not in shared:
+            return None
+        return self.group, self.position, shared[self.group]
+
     def replaced(self, after: "Place") -> "Place":
         """Return the place of this task once others run in its place, which it follows as `after`.
 
@@ -52,6 +60,7 @@ class Group(NamedTuple):
     outer: str | None = None  # the group that it is a member of
     position: int = 0
     forgiving: bool = False  # the tasks that wait for it run even if members fail
+    options: str | None = None  # those that all members have, see `Member`; a JSON object
 
 
 class Members(NamedTuple):
@@ -68,6 +77,18 @@ class Graph(NamedTuple):
     messages: tuple[Message, ...] = ()
     places: tuple[Place, ...] = ()
     groups: tuple[Group, ...] = ()
+
+    def with_own_options(self) -> Self:
+        """Return the graph with the options of each group in the messages of its members."""
+        shared = {group.id: group.options for group in self.groups if group.options}
+        if not shared:
+            return self
+        messages = (
+            with_options_of_member(message, place.member(shared))
+            for message, place in zip(self.messages, self.places, strict=True)
+        )
+        groups = (group._replace(options=None) for group in self.groups)
+        return self._replace(messages=tuple(messages), groups=tuple(groups))
 
     def to_tuples(self) -> tuple[Any, ...]:
         """Return the graph as plain tuples, for the stream from a child to its supervisor."""

@@ -41,6 +41,11 @@ class Receipt(NamedTuple):
     token: int
 
 
+Member = tuple[str, int, str | None]
+"""A task as a member of a group: the id of the group, its position there, and the `options` of the
+group, which count for all of its tasks: they have none of that in their own."""
+
+
 class _DeliveryFields(NamedTuple):
     """The fields of a `Delivery`: those of its message, of its receipt, and its own."""
 
@@ -64,6 +69,7 @@ class _DeliveryFields(NamedTuple):
     attempts: int  # how often it was started before, however that ended
     tied: bool  # it has dependents, or is in a group
     woken_by: str | None  # the task whose end it waited for
+    member: Member | None  # of a group
     inputs: Any  # the results that it takes: an Input, a list of them, or lists of lists
     place: Any  # its `Place` in its workflow; only from a broker that signs it
 
@@ -86,10 +92,11 @@ class Delivery(_DeliveryFields):
         attempts: int = 0,
         tied: bool = False,
         woken_by: str | None = None,
+        member: Member | None = None,
         inputs: Any = None,
         place: Any = None,
     ) -> Self:
-        rest = (lost, reported, attempts, tied, woken_by, inputs, place)
+        rest = (lost, reported, attempts, tied, woken_by, member, inputs, place)
         return tuple.__new__(cls, (*message, *receipt, *rest))
 
     def __getnewargs__(self) -> tuple[Any, ...]:

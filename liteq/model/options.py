@@ -5,7 +5,7 @@ from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from .message import Message
+from .message import Member, Message
 
 _NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
@@ -35,6 +35,31 @@ def _loads() -> Callable[[str], Any]:
     import json  # takes 2 ms, and most messages have no options
 
     return json.loads
+
+
+def options_of_group(text: str | None) -> Mapping[str, Any]:
+    """Return the options that all members of a group have, as `options_of` those of a message."""
+    return _parsed(text) if text else _NO_OPTIONS
+
+
+def options_of_member(member: Member) -> dict[str, Any]:
+    """Return the options that a task has as a `member` of its group, beside its own, which count
+    first.
+
+    Raises ValueError when those of the group are not JSON.
+    """
+    group, position, shared = member
+    return {**options_of_group(shared), "group_id": group, "group_index": position}
+
+
+def with_options_of_member(message: Message, member: Member | None) -> Message:
+    """Return `message` with all options of a `member` in its own, for those who know no group."""
+    if member is None:
+        return message
+    import json
+
+    options = {**options_of_member(member), **options_of(message)}
+    return message._replace(options=json.dumps(options, separators=(",", ":")))
 
 
 # Small, because it is there in every process, and options may hold large headers. A worker reads

@@ -18,11 +18,12 @@ def children_of(result: Any, record: Record) -> list[ResultBase]:
         if each is None or each.on_failure:
             continue
         options = options_of(each.message)
-        child, group = KINDS["task"](each.message.id, app=result.app), options.get("group_id")
+        child = KINDS["task"](each.message.id, app=result.app)
+        group = options.get("group_id", each.group)  # the option: of a group that nothing waits for
         if group is None or each.barrier:
             found.append(child)
         else:
-            groups.setdefault(group, {})[options.get("group_index", 0)] = child
+            groups.setdefault(group, {})[options.get("group_index", each.position)] = child
     for group, members in groups.items():
         results = [members[n] for n in sorted(members)]
         found.append(KINDS["group"](group, results, app=result.app))

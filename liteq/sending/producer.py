@@ -113,17 +113,24 @@ class Producer:
                 send_after_publish(message)
 
     def message(
-        self, task: TaskOptions, args: Args, kwargs: Kwargs, options: Options = NO_OPTIONS
+        self,
+        task: TaskOptions,
+        args: Args,
+        kwargs: Kwargs,
+        options: Options = NO_OPTIONS,
+        *,
+        lineage: bool = True,
     ) -> Message:
         """Return the message of one call, after receivers of `before_task_publish` have seen it.
 
+        `lineage`: with the ids of the task that sends it; those of a member are with its group.
         Raises InvalidTaskError when the call cannot be sent.
         """
-        if not options and not self._each_differs():
+        if lineage and not options and not self._each_differs():
             serializer, fields = self._common.of(task)
             payload = self.encode(task, args, kwargs, serializer)
             return _new(Message, (new_id(), task.name, payload, *fields))
-        message = self.template(task, args, kwargs, options)
+        message = self.template(task, args, kwargs, options, lineage=lineage)
         if before_task_publish.receivers:
             message, args, kwargs = send_before_publish(message, args, kwargs)
             payload = self.encode(task, args, kwargs, get(message.serializer))
@@ -156,7 +163,13 @@ class Producer:
         return Common(serializer, self.envelope(task, b"", serializer.name, NO_OPTIONS)[3:])
 
     def template(
-        self, task: TaskOptions, args: Args, kwargs: Kwargs, options: Options = NO_OPTIONS
+        self,
+        task: TaskOptions,
+        args: Args,
+        kwargs: Kwargs,
+        options: Options = NO_OPTIONS,
+        *,
+        lineage: bool = True,
     ) -> Message:
         """Return the message of one call, before receivers of signals have seen it.
 
@@ -170,10 +183,16 @@ class Producer:
             options = _with_route(conf.task_routes, task, args, kwargs, options)
         serializer = self._serializer(task, options)
         payload = self.encode(task, args, kwargs, serializer)
-        return self.envelope(task, payload, serializer.name, options)
+        return self.envelope(task, payload, serializer.name, options, lineage=lineage)
 
     def envelope(
-        self, task: TaskOptions, payload: bytes, serializer: str, options: Options
+        self,
+        task: TaskOptions,
+        payload: bytes,
+        serializer: str,
+        options: Options,
+        *,
+        lineage: bool = True,
     ) -> Message:
         """Return the message of a call whose payload is encoded already."""
         conf = self._conf
@@ -193,7 +212,7 @@ class Producer:
             conf.task_acks_late if task.acks_late is None else task.acks_late,
             self._ignores_result(task, options),
             conf.task_track_started if task.track_started is None else task.track_started,
-            _options_of_message(task, options, sender),
+            _options_of_message(task, options, sender if lineage else None),
         )
 
     def retry_message(

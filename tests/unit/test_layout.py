@@ -15,6 +15,7 @@ from liteq.exceptions import (
     TaskRevokedError,
 )
 from liteq.result import GroupResult
+from liteq.signals import before_task_publish
 from liteq.states import Phase
 from liteq.testing import drain
 
@@ -805,3 +806,106 @@ def test_an_empty_group_can_be_restored(app: LiteQ) -> None:
     restored = GroupResult.restore(result.id, app=app)
     assert restored is not None
     assert restored.results == []
+
+
+# what the members of a group have in common
+
+
+@pytest.fixture
+def tell(app: LiteQ) -> Any:
+    """Return a task that returns all that its request says of its workflow."""
+
+    def tell(self: Any, *args: Any) -> dict[str, Any]:
+        names = ("group", "group_index", "chord", "root_id", "parent_id", "stamps")
+        return {name: getattr(self.request, name) for name in names}
+
+    return app.task(name="tell", bind=True)(tell)
+
+
+def options_stored(app: LiteQ, task: str) -> list[str | None]:
+    """Return the options that each task of this name was stored with, in order of sending."""
+    found = [each.message for each in app.broker.listing(list(Phase), 1000)]
+    return [message.options for message in found if message.task == task]
+
+
+def test_members_of_a_chord_store_no_options_and_know_them_all_the_same(
+    app: LiteQ, tell: Any, same: Any
+) -> None:
+    result = chord([tell.s(), tell.s(1), same.s(0) | tell.s()], same.s()).apply_async()
+    assert options_stored(app, "tell") == [None] * 3
+    drain(app)
+
+    first = result.parent.results[0].id
+    told = result.get(timeout=0)
+    assert [each["group_index"] for each in told] == [0, 1, 2]
+    for each in told:
+        assert (each["group"], each["chord"], each["root_id"]) == (
+            result.parent.id,
+            result.id,
+            first,
+        )
+    assert [each["parent_id"] for each in told[:2]] == [None, None]
+
+
+def test_members_keep_the_options_that_are_theirs(app: LiteQ, tell: Any, same: Any) -> None:
+    stamped = tell.s().stamp(by="me")
+    result = chord([stamped, tell.s().set(shadow="other"), tell.s()], same.s()).apply_async()
+    own = [json.loads(each) if each else None for each in options_stored(app, "tell")]
+    drain(app)
+
+    assert own == [
+        {"stamped_headers": ["by"], "stamps": {"by": "me"}},
+        {"shadow": "other"},
+        None,
+    ]
+    told = result.get(timeout=0)
+    assert [each["stamps"] for each in told] == [{"by": "me"}, None, None]
+    assert [each["chord"] for each in told] == [result.id] * 3
+
+
+def test_a_chord_that_a_task_sends_descends_from_that_task(
+    app: LiteQ, tell: Any, same: Any
+) -> None:
+    @app.task(name="sender", bind=True)
+    def sender(self: Any) -> Any:
+        return chord([tell.s(), tell.s()], same.s()).apply_async().id
+
+    sent = sender.delay()
+    drain(app)
+
+    told = app.AsyncResult(sent.get(timeout=0)).get(timeout=0)
+    assert [(each["root_id"], each["parent_id"]) for each in told] == [(sent.id, sent.id)] * 2
+
+
+def test_members_that_replace_themselves_stay_in_their_group(
+    app: LiteQ, tell: Any, swap: Any, same: Any
+) -> None:
+    result = chord([swap.s(tell.s() | same.s()), swap.s(tell.s())], same.s()).apply_async()
+    drain(app)
+
+    first, second = result.get(timeout=0)
+    assert (first["group"], first["root_id"]) == (None, result.parent.results[0].id)
+    assert (second["group"], second["group_index"]) == (result.parent.id, 1)
+    assert second["chord"] == result.id
+
+
+def test_receivers_of_signals_see_the_options_of_each_member(
+    app: LiteQ, tell: Any, same: Any
+) -> None:
+    roots = []
+
+    def receive(headers: dict[str, Any], **_: Any) -> None:
+        roots.append(headers["root_id"])
+
+    before_task_publish.connect(receive)
+    try:
+        result = chord([tell.s(), tell.s()], same.s()).apply_async()
+    finally:
+        before_task_publish.disconnect(receive)
+
+    assert roots == [result.parent.results[0].id] * 3
+
+
+def test_a_wrong_argument_of_a_member_is_an_error_where_it_is_sent(add: Any, total: Any) -> None:
+    with pytest.raises(TypeError, match="add"):
+        chord([add.s(1, 1), add.s(1, 2, 3)], total.s()).apply_async()

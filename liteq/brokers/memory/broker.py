@@ -22,7 +22,7 @@ from ...states import Phase
 from ...support.clock import Clock, system_clock
 from ..base import Broker, Claim, DecideRescue, QueueCount, Settled, ToTerminate, WorkerInfo
 from ..walk import propagate_ends
-from .inputs import inputs_of
+from .inputs import inputs_of, member_in
 from .listeners import MemoryListener
 from .records import eta_of, finished, kept_until, new_record, revived, settled
 from .tables import Revocation, Tables
@@ -368,6 +368,7 @@ class MemoryBroker(Broker):
             len(tables.attempts.get(id, ())),
             tables.places.get(id, ALONE).tied,
             record.woken_by,
+            member_in(tables, record),
             inputs_of(tables, id),
         )
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 from ...model.graph import ALONE
-from ...model.message import Input, Record
+from ...model.message import Input, Member, Record
+from ...model.options import with_options_of_member
 from ...states import Phase
 from .tables import Tables
 
@@ -19,6 +20,14 @@ def inputs_of(tables: Tables, id: str) -> Any:
     if record is None:
         return None
     return _failure(tables, record) if place.on_failure else _input(record)
+
+
+def member_in(tables: Tables, record: Record) -> Member | None:
+    """Return a task as a member of its group, if it is in one."""
+    if record.group is None:
+        return None
+    stored = tables.groups.get(record.group)
+    return record.group, record.position, stored and stored.group.options
 
 
 def _members(tables: Tables, group: str) -> list[Any]:
@@ -39,7 +48,8 @@ def _members(tables: Tables, group: str) -> list[Any]:
 def _failure(tables: Tables, record: Record) -> Input:
     """Return the failure of a task, with its message."""
     cause = _cause(tables, record)
-    return cause._replace(blame=record.woken_by, message=tuple(record.message))
+    message = with_options_of_member(record.message, member_in(tables, record))
+    return cause._replace(blame=record.woken_by, message=tuple(message))
 
 
 def _cause(tables: Tables, record: Record) -> Input:

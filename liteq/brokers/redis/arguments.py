@@ -58,7 +58,8 @@ def graph_args(graph: Graph) -> Arguments:
 
 def group_args(group: Group) -> Arguments:
     """Return a group. Read by sending.lua and unpack.lua."""
-    return [group.id, group.outer or "", group.position, int(group.forgiving)]
+    outer, options = group.outer or "", group.options or ""
+    return [group.id, outer, group.position, int(group.forgiving), options]
 
 
 def claim_args(claim: Claim, last_token: int) -> Arguments:

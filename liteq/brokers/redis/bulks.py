@@ -19,7 +19,7 @@ from ...states import Phase
 from ...support.clock import Clock
 from ..transfer import KEEP_ARRIVALS, TransferBatch
 from .arguments import Arguments, group_args, message_args, place_fields
-from .moving import arrivals_args, moved_group_args, transfer_args
+from .moving import arrivals_args, as_stored, moved_group_args, transfer_args
 from .replies import text_of
 from .server import Argument, Server
 from .signing import Signing
@@ -59,6 +59,7 @@ def graph_parts(graph: Graph) -> Iterator[bytes]:
 
 def transfer_parts(batch: TransferBatch, signing: Signing) -> Iterator[bytes]:
     """Yield the parts of what comes from another store: what can run comes last."""
+    batch = as_stored(batch, signing)
     numbered = list(enumerate(batch.transfers, 1))
     yield from _parts("moved_groups", map(moved_group_args, batch.groups))
     for can_run in (False, True):

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeAlias, Union
 
 from ...exceptions import InvalidTaskError, SecurityError
-from ...model.checks import UNREADABLE
+from ...model.checks import UNREADABLE, check_member
 from ...model.graph import ALONE, Place
-from ...model.message import Delivery, Input, Message, Receipt
+from ...model.message import Delivery, Input, Member, Message, Receipt
+from ...model.options import with_options_of_member
 from ...model.outcome import Settlement
 from ...states import Phase
 from ...support.clock import Clock
@@ -33,6 +34,7 @@ class _Failed(NamedTuple):
     message: Message
     place: Place
     blame: str | None
+    member: Member | None
 
 
 class _Ended(NamedTuple):
@@ -109,7 +111,7 @@ def _delivery(
     receipt, message = Receipt(name, int(token)), unpack_message(name, data)
     if details is None:
         return Delivery(message, receipt), None
-    lost, reported, attempts, tied, woken_by, inputs, values = details
+    lost, reported, attempts, tied, woken_by, inputs, values, options = details
     place = None if values is None else _place(values)
     delivery = Delivery(
         message,
@@ -119,6 +121,7 @@ def _delivery(
         int(attempts or 0),
         bool(tied),
         read_text(woken_by),
+        _member(place, options),
         place=place,
     )
     return delivery, _taken(inputs, place or ALONE, read_group)
@@ -131,6 +134,15 @@ def _place(values: list[bytes | None]) -> Place:
     return Place(*after, read_text(group), int(position or 0))
 
 
+def _member(place: Place | None, options: bytes | None) -> Member | None:
+    """Return the task at `place` as a member of its group, which has `options`."""
+    if place is None or place.group is None:
+        return None
+    member = (place.group, place.position, read_text(options))
+    check_member(member)
+    return member
+
+
 def _taken(reply: list[Any] | None, place: Place, read_group: ReadGroup) -> _Taken:
     """Return what a task at `place` takes from others, from `inputs_of` in scripts/claiming.lua."""
     if reply is None:
@@ -140,9 +152,10 @@ def _taken(reply: list[Any] | None, place: Place, read_group: ReadGroup) -> _Tak
     ended = _ended(reply[:_INPUT_SIZE])
     if not place.on_failure:
         return ended
-    blame, data, id, values = reply[_INPUT_SIZE:]
-    message = unpack_message(id.decode(), data)
-    return ended._replace(failed=_Failed(message, _place(values), read_text(blame)))
+    blame, data, id, values, options = reply[_INPUT_SIZE:]
+    message, failed_at = unpack_message(id.decode(), data), _place(values)
+    member = _member(failed_at, options)
+    return ended._replace(failed=_Failed(message, failed_at, read_text(blame), member))
 
 
 def _ended_group(reply: list[Any], read_group: ReadGroup) -> _EndedGroup:
@@ -174,9 +187,10 @@ def _verified(delivery: Delivery, taken: _Taken, signing: Signing) -> Delivery:
     place = delivery.place or ALONE
     sent = delivery.message
     message = signing.verify_message(sent, place)
-    if taken is None and place is ALONE and message is sent:
+    if taken is None and message is sent:
         return delivery  # as nearly all are where nothing is signed: 2 us less
-    return delivery.with_message(message)._replace(inputs=_inputs(taken, place, signing))
+    member, inputs = signing.verify_member(delivery.member), _inputs(taken, place, signing)
+    return delivery.with_message(message)._replace(member=member, inputs=inputs)
 
 
 def _inputs(taken: _Taken, place: Place, signing: Signing) -> Any:
@@ -194,6 +208,7 @@ def _inputs(taken: _Taken, place: Place, signing: Signing) -> Any:
         return input
     signing.require(failed.message.id == place.waits, f"it is an errback of {place.waits}")
     message = signing.verify_message(failed.message, failed.place)
+    message = with_options_of_member(message, signing.verify_member(failed.member))
     return input._replace(blame=failed.blame, message=tuple(message))
 
 

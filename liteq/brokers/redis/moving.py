@@ -40,6 +40,7 @@ def transfer_of(
 
 def batch_args(batch: TransferBatch, signing: Signing) -> Arguments:
     """Return tasks and groups of another store. Read by unpack.lua."""
+    batch = as_stored(batch, signing)
     args: Arguments = [int(KEEP_ARRIVALS), len(batch.transfers)]
     for transfer in batch.transfers:
         args += transfer_args(transfer, signing)
@@ -47,6 +48,11 @@ def batch_args(batch: TransferBatch, signing: Signing) -> Arguments:
     for moved in batch.groups:
         args += moved_group_args(moved)
     return args + arrivals_args(batch.arrivals)
+
+
+def as_stored(batch: TransferBatch, signing: Signing) -> TransferBatch:
+    """Return a batch with options where this store keeps them."""
+    return batch if signing.shares_options else batch.with_own_options()
 
 
 def arrivals_args(arrivals: Iterable[Arrival]) -> Arguments:
@@ -114,6 +120,7 @@ def moved_group_of(id: str, reply: list[bytes] | None) -> MovedGroup | None:
             outer=fields[b"outer"].decode() or None,
             position=int(fields[b"position"]),
             forgiving=fields[b"forgiving"] == b"1",
+            options=read_text(fields.get(b"options")),
         )
         moved = MovedGroup(
             group,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ...exceptions import SecurityError
 from ...execution.failure import encode_failure
 from ...model.graph import ALONE, Graph, Place
-from ...model.message import Message, Record
+from ...model.message import Member, Message, Record
 from ...model.outcome import Settlement
 from ...serializers.json import SERIALIZER as JSON
 from ...serializers.signed import Signer, Subject
@@ -42,6 +42,9 @@ class End(NamedTuple):
 class Signing(ABC):
     """Conversion between the values of the port and what is stored of them."""
 
+    shares_options = True
+    """Whether options that all members of a group have are stored with the group alone."""
+
     @abstractmethod
     def sign_message(self, message: Message, place: Place = ALONE) -> Message:
         """Return `message` as it is stored; `place`: where it stands in its workflow."""
@@ -49,6 +52,11 @@ class Signing(ABC):
     @abstractmethod
     def verify_message(self, message: Message, place: Place = ALONE) -> Message:
         """Return a stored message as it was sent. Raises SecurityError."""
+
+    @abstractmethod
+    def verify_member(self, member: Member | None) -> Member | None:
+        """Return a member of a group, whose message was verified in its place, without what is not
+        signed."""
 
     @abstractmethod
     def sign_scheduled(self, message: Message, *entry: str | bool) -> Message:
@@ -91,6 +99,7 @@ class Signing(ABC):
 
     def sign_graph(self, graph: Graph) -> Graph:
         """Return a workflow as it is stored."""
+        graph = graph.with_own_options()
         messages = tuple(map(self.sign_message, graph.messages, graph.places))
         return graph._replace(messages=messages)
 
@@ -116,6 +125,9 @@ class Unsigned(Signing):
 
     def verify_message(self, message: Message, place: Place = ALONE) -> Message:
         return message
+
+    def verify_member(self, member: Member | None) -> Member | None:
+        return member
 
     def sign_scheduled(self, message: Message, *entry: str | bool) -> Message:
         return message
@@ -146,7 +158,12 @@ UNSIGNED = Unsigned()
 
 
 class Signed(Signing):
-    """Signatures over payloads and results; `store` is what all signatures call the store."""
+    """Signatures over payloads and results; `store` is what all signatures call the store.
+
+    Options are signed with the message that has them, so the members of a group have their own.
+    """
+
+    shares_options = False
 
     def __init__(self, signer: Signer, store: str) -> None:
         self._signer = signer
@@ -159,6 +176,9 @@ class Signed(Signing):
     def verify_message(self, message: Message, place: Place = ALONE) -> Message:
         subject = self._message_subject(message, place)
         return message._replace(payload=self._signer.verified(message.payload, subject))
+
+    def verify_member(self, member: Member | None) -> Member | None:
+        return member and (member[0], member[1], None)
 
     def sign_scheduled(self, message: Message, *entry: str | bool) -> Message:
         subject = self._entry_subject(message, entry)

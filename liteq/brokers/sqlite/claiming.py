@@ -14,8 +14,8 @@ from ...model.outcome import Policy
 from ...states import Phase
 from ..base import Claim
 from ..stored import dead_settlement, dead_settlement_of
-from .inputs import with_inputs
-from .rows import Row, delivery_of, receipt_of
+from .inputs import options_of_group, with_inputs
+from .rows import Row, delivery_of, group_in, receipt_of
 from .settling import settle_each
 from .statements import SQL, claim_sql
 from .workflows import propagate_ends
@@ -116,12 +116,14 @@ def _with_inputs(db: Connection, claimed: Iterable[Delivery], now: float) -> lis
 
 def readable(db: Connection, rows: Sequence[Row], now: float) -> list[Delivery]:
     """Return the deliveries of claimed rows; set those aside that cannot be read."""
+    groups = set(map(group_in, rows))
+    options = {id: options_of_group(db, id) for id in groups if id is not None}
     with suppress(InvalidTaskError):
-        return [delivery_of(row) for row in rows]
+        return [delivery_of(row, options) for row in rows]
     found, unreadable = [], []
     for row in rows:
         try:
-            found.append(delivery_of(row))
+            found.append(delivery_of(row, options))
         except InvalidTaskError as exc:
             unreadable.append(dead_settlement(receipt_of(row), row[0], _name(row), exc, now))
     if unreadable:

@@ -4,7 +4,8 @@ from operator import itemgetter
 from sqlite3 import Connection
 from typing import Any
 
-from ...model.message import Delivery, Input
+from ...model.message import Delivery, Input, Message
+from ...model.options import with_options_of_member
 from ...states import Phase
 from .statements import SQL
 
@@ -29,7 +30,10 @@ def _members(db: Connection, group: str) -> list[Any]:
     """Return the inputs from the members of a group in their order; of inner groups, lists."""
     tasks = db.execute(SQL["inputs"], (group,)).fetchall()
     groups = db.execute(SQL["inner_groups"], (group,)).fetchall()
-    found: list[tuple[int, Any]] = [(position, _cause(db, *ended)) for position, *ended in tasks]
+    found: list[tuple[int, Any]] = [
+        (position, _cause(db, phase, serializer, result, traceback, blame))
+        for position, phase, serializer, result, traceback, blame in tasks
+    ]
     found += [(position, _members(db, inner)) for position, inner in groups]
     found.sort(key=itemgetter(0))
     return [each for _, each in found]
@@ -38,10 +42,18 @@ def _members(db: Connection, group: str) -> list[Any]:
 def _failure(db: Connection, id: str) -> Input | None:
     """Return the failure of a task, with its message."""
     rows = db.execute(SQL["failed_input"], (id,)).fetchall()
-    for phase, serializer, result, traceback, blame, *message in rows:
+    for phase, serializer, result, traceback, blame, group, position, *fields in rows:
         cause = _cause(db, phase, serializer, result, traceback, blame)
+        member = None if group is None else (group, position, options_of_group(db, group))
+        message = with_options_of_member(Message._make(fields), member)
         return cause._replace(blame=blame, message=tuple(message))
     return None
+
+
+def options_of_group(db: Connection, id: object) -> Any:
+    """Return the options that all members of a group have; None if there are none."""
+    rows = db.execute(SQL["options_of_group"], (id,)).fetchall()
+    return next((options for (options,) in rows), None)
 
 
 def _cause(

@@ -95,8 +95,8 @@ def _batch(
 
 def _moved_group_of(row: Row) -> MovedGroup | None:
     """Return a group with its state; None for one that cannot be read."""
-    id, outer, position, forgiving, closed, blame, released = row
-    group = Group(id, outer, position, bool(forgiving))
+    id, outer, position, forgiving, options, closed, blame, released = row
+    group = Group(id, outer, position, bool(forgiving), options)
     try:
         return MovedGroup(group, closed, blame, bool(released)).checked()
     except InvalidTaskError:

@@ -18,7 +18,7 @@ select takes, tied, delay from liteq_task where id = ?
 select 1 from liteq_task where phase = {RUNNING} and (tied or waits is not null) limit 1
 
 -- name: groups
-select id, outer_group, position, forgiving, closed, blame, released from liteq_group
+select id, outer_group, position, forgiving, options, closed, blame, released from liteq_group
 
 -- name: insert_task
 insert or ignore into liteq_task (
@@ -36,8 +36,9 @@ insert or ignore into liteq_attempt (task, number, started, ended, worker, outco
 select seq, ?, ?, ?, ?, ?, ? from liteq_task where id = ?
 
 -- name: insert_group
-insert or ignore into liteq_group (id, outer_group, position, forgiving, closed, blame, released)
-values (?, ?, ?, ?, ?, ?, ?)
+insert or ignore into liteq_group (
+  id, outer_group, position, forgiving, options, closed, blame, released
+) values (?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: worker_of_name
 select id from liteq_worker where name = ? and stopped is not null order by id desc limit 1

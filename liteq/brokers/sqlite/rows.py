@@ -1,12 +1,12 @@
 """Conversions between the values of the port and the rows of the tables."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
 from random import getrandbits
 from typing import Any, NamedTuple
 
 from ...exceptions import InvalidTaskError
-from ...model.checks import check_message, check_record
+from ...model.checks import check_member, check_message, check_record
 from ...model.graph import Place
 from ...model.message import Delivery, Message, Receipt, Record
 from ...model.outcome import Settlement
@@ -29,6 +29,7 @@ _PRIORITY, _EXPIRES, _RETRIES, _OPTIONS = 5, 7, 8, 12
 _RECEIPT = slice(13, 15)
 _CLAIM_TOKEN, _LOST = 14, 15
 _REST = slice(15, 20)
+_GROUP, _POSITION = 20, 21
 
 _PHASES = frozenset(map(int, Phase))
 _PHASE = 13
@@ -43,10 +44,16 @@ def receipt_of(row: Row) -> Receipt:
     return _new(Receipt, row[_RECEIPT])
 
 
-def delivery_of(row: Row) -> Delivery:
+def group_in(row: Row) -> object:
+    """Return what stands in a row of `claim` as the group that the task is a member of."""
+    return row[_GROUP]
+
+
+def delivery_of(row: Row, options_of_groups: Mapping[object, str | None]) -> Delivery:
     """Return the delivery of a row of `claim`, without inputs and place.
 
-    Raises InvalidTaskError when one of its values is not as liteq writes it.
+    `options_of_groups`: by the id of each group in the rows. Raises InvalidTaskError when one of
+    the values is not as liteq writes it.
     """
     # These a supervisor computes with (0.1 us). A whole check takes 3 us, and what is wrong in
     # another field is found where the task is run, and is its failure.
@@ -57,7 +64,14 @@ def delivery_of(row: Row) -> Delivery:
         check_message(_new(Message, row[_MESSAGE]))
         RECEIPT.check(row[_RECEIPT])
         REST_OF_DELIVERY.check(row[_REST])
-    return _new(Delivery, row)
+    group = row[_GROUP]
+    if group is None and row[_POSITION] is None:
+        return _new(Delivery, row)
+    member = None
+    if group is not None:
+        member = (group, row[_POSITION], options_of_groups[group])
+        check_member(member)
+    return _new(Delivery, (*row[:_GROUP], member, None, None))
 
 
 def record_of(row: Row) -> Record:

@@ -159,8 +159,9 @@ create table liteq_group (
   forgiving integer not null default 0,          -- 1: what waits for it runs even if members fail
   blame text,                                    -- a member that failed
   closed real,                                   -- when its last member ended
-  released integer not null default 0            -- 1: the results of its members are not needed
+  released integer not null default 0,           -- 1: the results of its members are not needed
                                                  -- any more
+  options text                                   -- JSON, as in `task`: those that all members have
 ) without rowid;
 create index liteq_group_member on liteq_group (outer_group) where outer_group is not null;
 

@@ -9,8 +9,9 @@ id, task, cast(payload as blob), serializer, queue, priority, eta, expires, retr
   acks_late, ignore_result, track_started, options
 
 -- fragment: delivery
--- The fields of a `Delivery`, in their order, see rows.py. Its inputs and its place are not known.
-{message}, seq, token, lost, reported, attempts, tied, woken_by, null, null
+-- The fields of a `Delivery`, in their order, see rows.py: the group of a member and its position
+-- are where a delivery has the whole member and its inputs. Its place is not known.
+{message}, seq, token, lost, reported, attempts, tied, woken_by, member_of, position, null
 
 -- fragment: record
 -- The fields of a `Record`, in their order, see rows.py.
@@ -62,7 +63,8 @@ insert or ignore into liteq_task (
 ) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: enqueue_group
-insert or ignore into liteq_group (id, outer_group, position, forgiving) values (?, ?, ?, ?)
+insert or ignore into liteq_group (id, outer_group, position, forgiving, options)
+values (?, ?, ?, ?, ?)
 
 -- name: was_sent_at
 select 1 from liteq_task where id = ? and created = ?
@@ -110,6 +112,9 @@ select * from (
   select seq, priority from liteq_task where phase = {READY} and queue = :q{{n}}
   order by priority desc, seq limit :limit
 )
+
+-- name: options_of_group
+select options from liteq_group where id = ?
 
 -- name: place
 select takes, waits, barrier, on_failure from liteq_task where seq = ?
@@ -242,7 +247,8 @@ update liteq_group set released = 1 where id in (select id from inner)
 select phase, result_serializer, result, traceback from liteq_task where id = ?
 
 -- name: failed_input
-select phase, result_serializer, result, traceback, woken_by, {message} from liteq_task where id = ?
+select phase, result_serializer, result, traceback, woken_by, member_of, position, {message}
+from liteq_task where id = ?
 
 -- name: inputs
 select cast(position as integer), phase, result_serializer, result, traceback, woken_by

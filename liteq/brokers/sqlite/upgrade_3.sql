@@ -46,6 +46,7 @@ create index liteq_group_member on liteq_group (outer_group) where outer_group i
 create index liteq_schedule_due on liteq_schedule (due) where due is not null;
 
 -- See schema.sql for what these are for.
+alter table liteq_group add column options text;
 alter table liteq_task add column details integer not null default 0;
 
 create table liteq_step (

@@ -16,6 +16,8 @@ from ..walk import Closed, Dependent, Dependents, Ended
 from .rows import Row, initial_tokens, workflow_row
 from .statements import SQL
 
+_GROUP, _BARRIER, _AWAITED = 2, 3, 7  # values in a row of `ended_of`
+
 
 def insert(db: Connection, graph: Graph, now: float) -> None:
     """Store a whole workflow."""
@@ -35,6 +37,9 @@ def replace(db: Connection, id: str, after: Place) -> None:
 def propagate_ends(db: Connection, keys: Iterable[int], now: float) -> None:
     """Wake, skip or drop what waited for the tasks `keys`, which have just ended."""
     rows = db.execute(SQL["ended_of"], (json.dumps(list(keys)),)).fetchall()
+    # Of the members of a group that nothing else waits for, one tells that it may be complete.
+    of_groups = {row[_GROUP]: row for row in rows if not (row[_BARRIER] or row[_AWAITED])}
+    others = (row for row in rows if row[_BARRIER] or row[_AWAITED])
     ended = [
         Ended(
             id,
@@ -45,7 +50,10 @@ def propagate_ends(db: Connection, keys: Iterable[int], now: float) -> None:
             bool(reported),
             bool(awaited),
         )
-        for id, phase, group, barrier, waits, keep_until, reported, awaited in rows
+        for id, phase, group, barrier, waits, keep_until, reported, awaited in (
+            *others,
+            *of_groups.values(),
+        )
     ]
     walk.propagate_ends(_SqlDependents(db, now), ended)
 

@@ -1,6 +1,9 @@
 """The contract of groups: what waits for one is woken once, by the last member to end."""
 
+from ...execution.context import Context
 from ...model.graph import Group, Members, Place
+from ...model.message import Delivery, Message
+from ...model.options import options_of
 from ...states import Phase
 from .workflow_harness import WorkflowHarness
 
@@ -205,3 +208,68 @@ class Groups(WorkflowHarness):
         assert self.broker.members("outer") == Members(["b", "a"], ["inner"])
         assert self.broker.members("inner") == Members(["c"], [], "outer")
         assert self.broker.members("unknown") == Members([], [])
+
+    # options
+
+    def test_a_member_has_the_options_of_its_group_beside_its_own(self) -> None:
+        places = {
+            "a": Place(group="outer", position=3),
+            "b": Place(group="inner", position=1),
+            "body": Place(waits="outer", barrier=True),
+        }
+        outer = Group("outer", options='{"root_id": "a", "chord": "body"}')
+        inner = Group("inner", "outer", 4, options='{"root_id": "a"}')
+        self.send_graph(places, outer, inner, options='{"shadow": "mine"}')
+
+        a, b = self.claim()
+        of_a = {"root_id": "a", "chord": "body", "group_id": "outer", "group_index": 3}
+        of_b = {"root_id": "a", "group_id": "inner", "group_index": 1}
+        assert _options_in(a) == {**of_a, "shadow": "mine"}
+        assert _options_in(b) == {**of_b, "shadow": "mine"}
+        self.succeed(a, b)
+        assert _options_in(self.claim_one()) == {"shadow": "mine"}
+
+    def test_the_own_options_of_a_member_count_before_those_of_its_group(self) -> None:
+        own = '{"root_id": "r", "group_id": "g", "group_index": 7, "chord": "c"}'
+        group = Group("g", options='{"root_id": "x", "chord": "y"}')
+        self.send_graph({"a": Place(group="g", position=7)}, group, options=own)
+
+        expected = {"root_id": "r", "group_id": "g", "group_index": 7, "chord": "c"}
+        assert _options_in(self.claim_one()) == expected
+
+    def test_a_member_of_a_group_without_options_is_told_its_place(self) -> None:
+        self.chord("a", "b")
+
+        assert [_options_in(each) for each in self.claim()] == [
+            {"group_id": "g", "group_index": n} for n in range(2)
+        ]
+
+    def test_a_member_has_the_options_of_its_group_at_every_attempt(self) -> None:
+        group = Group("g", options='{"root_id": "r"}')
+        self.send_graph({"a": Place(group="g"), "b": Place(waits="g", barrier=True)}, group)
+        expected = {"root_id": "r", "group_id": "g", "group_index": 0}
+
+        first = self.claim_one()
+        assert _options_in(first) == expected
+        self.broker.release([first.receipt])
+        second = self.claim_one()
+        assert _options_in(second) == expected
+
+    def test_an_errback_of_a_member_is_told_the_options_of_the_group(self) -> None:
+        places = {
+            "a": Place(group="g", position=2, followed=True),
+            "errback": Place(waits="a", on_failure=1),
+            "body": Place(waits="g", barrier=True),
+        }
+        self.send_graph(places, Group("g", options='{"chord": "body"}'))
+        self.end(self.claim_one(), Phase.FAILED)
+
+        errback = self.claim_one()
+        failed = Message._make(errback.inputs.message)
+        expected = {"group_id": "g", "group_index": 2, "chord": "body"}
+        assert options_of(failed) == expected
+
+
+def _options_in(delivery: Delivery) -> dict[str, object]:
+    """Return the options that the task has when it runs."""
+    return Context(delivery).options

@@ -11,6 +11,19 @@ local function place_of(key)
   return call("HMGET", key, "waits", "barrier", "on_failure", "takes", "group", "position")
 end
 
+local options_by_group = {}
+
+-- Return the options that all members of a group have, for a task at `place`; false if there are
+-- none.
+local function options_of_group(place)
+  local group = place and place[5]
+  if not group then return false end
+  if options_by_group[group] == nil then
+    options_by_group[group] = call("HGET", P .. "group:" .. group, "options")
+  end
+  return options_by_group[group]
+end
+
 local function read_end(id)
   local phase, serializer, result, traceback, reported, group, position =
     unpack(call("HMGET", P .. "task:" .. id, "phase", "serializer", "result", "traceback",
@@ -41,14 +54,15 @@ local function input_from(task_end)
   }
 end
 
--- Return what an errback takes: the input, and of the task that failed its cause, message, id and
--- place.
+-- Return what an errback takes: the input, and of the task that failed its cause, message, id,
+-- place, and the options of its group.
 local function input_from_failed(id)
   local input = input_from(end_with_error(id))
   if not input then return false end
   local key = P .. "task:" .. id
   input[9], input[10] = unpack(call("HMGET", key, "woken_by", "message"))
   input[11], input[12] = id, place_of(key)
+  input[13] = options_of_group(input[12])
   return input
 end
 
@@ -95,9 +109,10 @@ local function delivery_of(id, token)
   if not message then return nil end
   local details = false
   if lost or reported or attempts or tied or waits then
+    local place = (tied or waits) and place_of(key)
     details = {
-      lost, reported, attempts, tied, woken_by, woken_by and inputs_of(key),
-      (tied or waits) and place_of(key),
+      lost, reported, attempts, tied, woken_by, woken_by and inputs_of(key), place,
+      options_of_group(place),
     }
   end
   return { id, token, message, details }, queue

@@ -60,13 +60,14 @@ local function remember_arrival(keep)
 end
 
 -- Read a group from the arguments and store it, if it is new; return its id. It is, as
--- `moved_group_args` in moving.py has it: id, outer, position, forgiving, closed (or empty), blame
--- (or empty), released.
+-- `moved_group_args` in moving.py has it: id, outer, position, forgiving, options (or empty),
+-- closed (or empty), blame (or empty), released.
 local function unpack_group()
-  local id, outer, position, forgiving, closed, blame, released = next_args(7)
+  local id, outer, position, forgiving, options, closed, blame, released = next_args(8)
   local key = P .. "group:" .. id
   if call("EXISTS", key) == 1 then return id end
   call("HSET", key, "outer", outer, "position", position, "forgiving", forgiving)
+  if options ~= "" then call("HSET", key, "options", options) end
   if closed ~= "" then call("HSET", key, "closed", closed) end
   if released == "1" then call("HSET", key, "released", 1) end
   if blame ~= "" then

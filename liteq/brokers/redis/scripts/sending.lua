@@ -33,12 +33,13 @@ local function insert_tasks(n)
 end
 
 -- Read a group from the arguments and store it, if it is new; return its id. It is, as
--- `group_args` in arguments.py has it: id, outer, position, forgiving.
+-- `group_args` in arguments.py has it: id, outer, position, forgiving, options (or empty).
 local function insert_group()
-  local id, outer, position, forgiving = next_args(4)
+  local id, outer, position, forgiving, options = next_args(5)
   local key = P .. "group:" .. id
   if call("EXISTS", key) == 1 then return id end
   call("HSET", key, "outer", outer, "position", position, "forgiving", forgiving)
+  if options ~= "" then call("HSET", key, "options", options) end
   if outer ~= "" then
     call("ZADD", P .. "inner:" .. outer, position, id)
     call("SADD", P .. "open:" .. outer, "g" .. id)
