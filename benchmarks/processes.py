@@ -45,13 +45,18 @@ def kill(mark: str) -> None:
 
 @contextmanager
 def running(
-    command: Sequence[str], log: Path, mark: str, environment: dict[str, str]
+    command: Sequence[str],
+    log: Path,
+    mark: str,
+    environment: dict[str, str],
+    *,
+    user: str | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run `command` while the block runs; what it prints goes to `log`."""
     name, _, value = mark.partition("=")
     with log.open("ab") as out:
         program = subprocess.Popen(
-            command, stdout=out, stderr=out, env=os.environ | environment | {name: value}
+            command, stdout=out, stderr=out, env=os.environ | environment | {name: value}, user=user
         )
     try:
         yield program

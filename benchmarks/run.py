@@ -1,7 +1,8 @@
 """Measures every goal of liteq, side by side with other task queues, and prints a table.
 
-    python benchmarks/run.py            all of it, some half an hour
-    python benchmarks/run.py --quick    a first impression, some six minutes
+    python benchmarks/run.py            all of it, some two hours
+    python benchmarks/run.py --quick    a first impression, some fifteen minutes
+    python benchmarks/run.py --quick --no-rivals       some five minutes
     python benchmarks/run.py --only drain --only bulk --no-rivals
 
 benchmarks/README.md says what each row is. Linux only: processes are weighed by /proc.
@@ -14,49 +15,67 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
-from statistics import median
 
 from contenders import RIVALS, contender
-from environment import PYTHON, import_path, make_venv, redis_installed, redis_server
+from environment import (
+    compile_projects,
+    environment,
+    install,
+    postgres_installed,
+    postgres_server,
+    python_of,
+    redis_installed,
+    redis_server,
+    versions,
+)
 from processes import kill, new_mark
-from report import Table, machine
+from report import Table, append_history, machine, write_readme
 from rows import ROWS
 from rows.base import Options, Reading, Row
 
 HERE = Path(__file__).resolve().parent
-FULL = Options(seconds=4.0, idle=20.0, backlog=10_000_000)
-QUICK = Options(seconds=1.0, idle=5.0, backlog=200_000)
+FULL = Options(seconds=4.0, idle=20.0, backlog=10_000_000, patience=120.0)
+QUICK = Options(seconds=1.0, idle=5.0, backlog=200_000, patience=15.0)
+
+Runs = dict[tuple[str, str], list[Reading | None]]
+"""The readings of each measure and contender, turn by turn; None is one that failed."""
 
 
 def main() -> int:
     # So that `kill` and `timeout` leave nothing running, as Ctrl-C does.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     arguments = parse()
-    rivals = chosen_rivals(arguments)
+    rivals = tuple(installed(arguments.against or RIVALS)) if arguments.rivals else ()
     rows = [row for row in ROWS if not arguments.only or row.key in arguments.only]
-    if not redis_installed():
-        rows = [row for row in rows if not contender(row.ours).on_redis]
-    make_venv()
+    rows = [row for row in rows if redis_installed() or not contender(row.ours).on_redis]
+    measured_ones = {name for row in rows for name in names_in(row, rivals)}
+    queues = sorted({contender(name).queue for name in measured_ones})
+    for queue in queues:
+        install(queue)
+    compile_projects()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="liteq-bench-")))
-        ours = [row.ours for row in rows]
-        if any(contender(name).on_redis for name in (*rivals, *ours)):
+        if any(contender(name).on_redis for name in measured_ones):
             os.environ["BENCH_REDIS"] = stack.enter_context(redis_server(folder))
-        table = Table(machine(folder), rivals)
-        readings: dict[tuple[str, str], Reading] = {}
+        if any(contender(name).on_postgres for name in measured_ones):
+            os.environ["BENCH_POSTGRES"] = stack.enter_context(postgres_server(folder))
+        table = Table(machine(folder, versions(queues)), rivals)
+        runs: Runs = {}
         for row in rows:
-            names = [row.ours, *(name for name in rivals if name in row.rivals)]
-            for name in names:
-                if (row.measure, name) not in readings:
-                    readings[row.measure, name] = repeated(row, name, arguments, folder)
-            table.add(row, {name: readings[row.measure, name].get(row.figure) for name in names})
+            take_turns(row, rows, rivals, arguments, folder, runs)
+            names = names_in(row, rivals)
+            table.add(row, {name: runs[row.measure, name] for name in names})
     print(table.text())
     if arguments.json:
-        arguments.json.write_text(json.dumps(table.data(readings), indent=2) + "\n")
+        arguments.json.write_text(json.dumps(table.data(), indent=2) + "\n")
+    if arguments.history:
+        append_history(arguments.history, table.data())
+    if arguments.readme:
+        write_readme(table)
     return 0 if table.all_there() else 1
 
 
@@ -72,6 +91,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, help="measurements of which to take the median (3)")
     parser.add_argument("--backlog", type=int, help="tasks waiting in the row `backlog`")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all readings there, too")
+    parser.add_argument(
+        "--history", type=Path, metavar="FILE", help="append the figures there, as a line of JSON"
+    )
+    parser.add_argument(
+        "--readme", action="store_true", help="put the table into benchmarks/README.md"
+    )
     arguments = parser.parse_args()
     arguments.options = QUICK if arguments.quick else FULL
     if arguments.backlog:
@@ -80,41 +105,58 @@ def parse() -> argparse.Namespace:
     return arguments
 
 
-def chosen_rivals(arguments: argparse.Namespace) -> tuple[str, ...]:
-    if not arguments.rivals:
-        return ()
-    rivals: Sequence[str] = arguments.against or RIVALS
-    if not redis_installed():
-        rivals = [name for name in rivals if not contender(name).on_redis]
-        say(
-            "redis-server is not installed: rivals on Redis are left out (apt install redis-server)"
-        )
-    return tuple(rivals)
+def installed(names: Sequence[str]) -> Iterator[str]:
+    """Yield those of the rivals whose server can be started here; say of the others why not."""
+    redis, postgres = redis_installed(), postgres_installed()
+    for name in names:
+        if contender(name).on_redis and not redis:
+            say(f"{name} is left out: redis-server is not installed (apt install redis-server)")
+        elif contender(name).on_postgres and not postgres:
+            say(f"{name} is left out: Postgres is not installed (apt install postgresql)")
+        else:
+            yield name
 
 
-def repeated(row: Row, name: str, arguments: argparse.Namespace, folder: Path) -> Reading:
-    """Return the medians of several measurements; empty if one of them failed."""
-    runs = []
+def names_in(row: Row, rivals: Sequence[str]) -> list[str]:
+    """Return the contenders of a row, ours first."""
+    return [row.ours, *(name for name in rivals if name in row.rivals)]
+
+
+def take_turns(
+    row: Row,
+    rows: Sequence[Row],
+    rivals: Sequence[str],
+    arguments: argparse.Namespace,
+    folder: Path,
+    runs: Runs,
+) -> None:
+    """Take the measure of a row of all contenders that any row wants it of, by turns.
+
+    So whatever else the machine does meets all of them.
+    """
+    if (row.measure, row.ours) in runs:
+        return
+    alike = [each for each in rows if each.measure == row.measure]
+    names = list(dict.fromkeys(name for each in alike for name in names_in(each, rivals)))
     for turn in range(arguments.repeat if row.repeat else 1):
-        say(f"{row.key}: {name} ({turn + 1})")
-        reading = measured(row, name, arguments.options, folder)
-        if reading is None:
-            return {}
-        runs.append(reading)
-    return {figure: median(run[figure] for run in runs) for figure in runs[0]}
+        for name in names:
+            say(f"{row.key}: {name} ({turn + 1})")
+            reading = measured(row, name, arguments.options, folder)
+            runs.setdefault((row.measure, name), []).append(reading)
 
 
 def measured(row: Row, name: str, options: Options, folder: Path) -> Reading | None:
-    """Make one measurement, in a process of its own and a folder of its own; None if it failed."""
-    command = [str(PYTHON), str(HERE / "measure.py"), row.measure, name]
+    """One measurement, in a process of its own and a folder of its own; None if it failed."""
+    python = python_of(contender(name).queue)
+    command = [str(python), str(HERE / "measure.py"), row.measure, name]
     mark = new_mark("BENCH_RUN")
     key, _, value = mark.partition("=")
     with tempfile.TemporaryDirectory(dir=folder) as store:
-        environment = {"PYTHONPATH": import_path(), "BENCH_FOLDER": store, key: value}
         try:
             done = subprocess.run(
                 [*command, json.dumps(asdict(options))],
-                env=os.environ | environment,
+                env={**environment(Path(store)), key: value},
+                cwd=store,  # with `python -m`, the folder that one is in comes first on the path
                 stdout=subprocess.PIPE,
                 timeout=row.deadline,
                 check=True,

@@ -1,5 +1,5 @@
-"""Who is measured. To add a contender: a file here, what a user would write in `projects/`,
-and its line in `CONTENDERS`."""
+"""Who is measured. To add a contender: a file here, what a user would write in `projects/`, what
+pip is to install in `requirements/`, and its line in `CONTENDERS`."""
 
 from importlib import import_module
 
@@ -17,8 +17,12 @@ CONTENDERS = {
     "potatoq-redis": "potatoq_:PotatoqRedis",
     "potatoq-sqlite": "potatoq_:PotatoqSqlite",
     "rq-redis": "rq_:RQ",
+    "saq-redis": "saq_:SAQ",
+    "taskiq-redis": "taskiq_:Taskiq",
+    "procrastinate": "procrastinate_:Procrastinate",
 }
 RIVALS = tuple(name for name in CONTENDERS if not name.startswith("liteq"))
+KEEPING_RESULTS = tuple(name for name in RIVALS if name != "procrastinate")
 ON_REDIS = tuple(name for name in RIVALS if name.endswith("-redis"))
 
 

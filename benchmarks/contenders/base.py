@@ -17,7 +17,9 @@ class Contender(ABC):
     back for each task (`add(i, 1)`, i from 0), for `results` to read.
     """
 
+    queue: ClassVar[str]  # the name of its venv, and of its file in `requirements`
     on_redis: ClassVar[bool] = False
+    on_postgres: ClassVar[bool] = False
     imports: ClassVar[str]  # the line that a program of a user starts with
 
     def __init__(self) -> None:

@@ -6,6 +6,7 @@ from .base import BIN, OnRedis
 
 
 class Celery(OnRedis):
+    queue = "celery"
     imports = "from celery import Celery"
 
     def __init__(self) -> None:

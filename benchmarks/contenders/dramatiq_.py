@@ -6,6 +6,7 @@ from .base import BIN, OnRedis
 
 
 class Dramatiq(OnRedis):
+    queue = "dramatiq"
     imports = "import dramatiq"
 
     def __init__(self) -> None:

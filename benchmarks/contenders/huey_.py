@@ -9,6 +9,7 @@ from .base import BIN, Contender, OnRedis
 
 
 class _Huey(Contender):
+    queue = "huey"
     project: ClassVar[str]
     patience: ClassVar[float]  # seconds between two looks for a result
 

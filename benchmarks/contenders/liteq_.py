@@ -2,9 +2,12 @@
 
 import os
 import sqlite3
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
+
+from processes import Failed
 
 from .base import BIN, Contender
 
@@ -16,6 +19,7 @@ LEFT = f"SELECT ({READY}) + (SELECT count(*) FROM task WHERE phase = 3)"
 class Liteq(Contender):
     """On whatever store, by the same calls."""
 
+    queue = "liteq"
     imports = "from liteq import LiteQ"
     loglevel: ClassVar[str] = "warning"
 
@@ -24,6 +28,10 @@ class Liteq(Contender):
         os.environ["BENCH_LITEQ_URL"] = url
         from liteq_project import add, app
 
+        import liteq
+
+        if not liteq.__file__.startswith(sys.prefix):
+            raise Failed(f"not the installed liteq is measured, but {liteq.__file__}")
         self.add, self.app = add, app
 
     def worker_command(self, processes: int) -> list[str]:

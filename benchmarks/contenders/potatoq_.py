@@ -8,6 +8,7 @@ from .base import BIN, Contender, OnRedis
 
 
 class _Potatoq(Contender):
+    queue = "potatoq"
     imports = "from potatoq import Potatoq"
 
     def __init__(self) -> None:

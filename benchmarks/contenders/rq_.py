@@ -10,6 +10,7 @@ from .base import BIN, OnRedis
 
 
 class RQ(OnRedis):
+    queue = "rq"
     imports = "from rq import Queue"
 
     def __init__(self) -> None:

@@ -4,7 +4,7 @@ those that are there gives the figure."""
 from collections.abc import Callable
 from importlib import import_module
 
-from contenders import ON_REDIS, Contender
+from contenders import ON_REDIS, RIVALS, Contender
 
 from .base import Options, Reading, Row
 
@@ -17,6 +17,17 @@ ROWS = (
         unit="/s",
         sense="at least",
         goal=60_000,
+        ours="liteq-safe",
+        deadline=120.0,
+    ),
+    Row(
+        key="drain-cpu",
+        title="the same, processor time of the worker for each task",
+        measure="drain:two",
+        figure="cpu",
+        unit="us",
+        sense="at most",
+        goal=None,
         ours="liteq-safe",
         deadline=120.0,
     ),
@@ -40,6 +51,18 @@ ROWS = (
         unit="/s",
         sense="at least",
         goal=20_000,
+        rivals=RIVALS,
+    ),
+    Row(
+        key="delay-fast-cpu",
+        title="the same, processor time of the sender",
+        measure="enqueue:each",
+        figure="cpu",
+        unit="us",
+        sense="at most",
+        goal=None,
+        ours="liteq-fast",
+        rivals=RIVALS,
     ),
     Row(
         key="delay-safe",
@@ -50,7 +73,7 @@ ROWS = (
         sense="at least",
         goal=None,
         ours="liteq-safe",
-        rivals=("huey-sqlite",),  # the others are not on the disk when they return
+        rivals=("huey-sqlite", "procrastinate"),  # the others are not on the disk when they return
     ),
     Row(
         key="delay-raw",
@@ -72,6 +95,18 @@ ROWS = (
         sense="at least",
         goal=100_000,
         ours="liteq-safe",
+        rivals=RIVALS,
+    ),
+    Row(
+        key="bulk-cpu",
+        title="the same, processor time of the sender for each task",
+        measure="enqueue:bulk",
+        figure="cpu",
+        unit="us",
+        sense="at most",
+        goal=None,
+        ours="liteq-safe",
+        rivals=RIVALS,
     ),
     Row(
         key="trip-fast",
@@ -148,6 +183,7 @@ ROWS = (
         unit="ms",
         sense="at most",
         goal=40,
+        rivals=RIVALS,
     ),
     Row(
         key="start",
@@ -172,13 +208,25 @@ ROWS = (
     ),
     Row(
         key="memory",
-        title="worker with 2 processes, PSS",
+        title="worker with 2 processes, PSS, after 1,000 tasks",
         measure="standing:memory",
         figure="mb",
         unit="MB",
         sense="at most",
         goal=30,
         ours="liteq-safe",
+    ),
+    Row(
+        key="memory-later",
+        title="the same, after 150,000 tasks",
+        measure="standing:memory_later",
+        figure="mb",
+        unit="MB",
+        sense="at most",
+        goal=None,
+        ours="liteq-safe",
+        repeat=False,
+        deadline=600.0,
     ),
     Row(
         key="backlog",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from contenders import RIVALS
+from contenders import KEEPING_RESULTS
 
 Sense = Literal["at least", "at most"]  # more is better, or less
 
@@ -18,6 +18,7 @@ class Options:
     seconds: float  # how long a rate is measured
     idle: float  # how many seconds an idle worker is watched
     backlog: int  # how many tasks wait in the row about big queues
+    patience: float  # how many seconds a worker may be kept busy before it is weighed
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Row:
     sense: Sense
     goal: float | None
     ours: str = "liteq-fast"
-    rivals: tuple[str, ...] = RIVALS  # those that can be measured alike
+    rivals: tuple[str, ...] = KEEPING_RESULTS  # those that can be measured alike
     repeat: bool = True  # take the median of several measurements
     deadline: float = 60.0  # seconds for one measurement
 

@@ -3,7 +3,7 @@
 import time
 
 from contenders import Contender
-from processes import Failed
+from processes import Failed, cpu_seconds
 from worker import Worker, started
 
 from .base import Options, Reading
@@ -25,26 +25,28 @@ def one(contender: Contender, options: Options) -> Reading:
 def _drain(contender: Contender, processes: int, seconds: float) -> Reading:
     count = 500
     while True:
-        rate, took = _timed(contender, processes, count)
+        rate, took, cpu = _timed(contender, processes, count)
         if took > seconds / 2 or count == LIMIT:
-            return Reading(rate=rate)
+            return Reading(rate=rate, cpu=1e6 * cpu)
         count = min(LIMIT, max(4 * count, int(rate * seconds)))
 
 
-def _timed(contender: Contender, processes: int, count: int) -> tuple[float, float]:
+def _timed(contender: Contender, processes: int, count: int) -> tuple[float, float, float]:
     """Store `count` tasks, then start a worker; time from the first results to the last.
 
-    So the start of the worker, a row of its own, does not count.
+    So the start of the worker, a row of its own, does not count. Returns tasks per second, the
+    seconds it took, and the seconds that the worker computed for each task.
     """
     before = contender.finished()
     contender.enqueue_bulk(count)
     with started(contender, processes) as worker:
         worker.wait_until(lambda: contender.finished() > before, seconds=30)
         begin, head = time.perf_counter(), contender.finished() - before
+        used = cpu_seconds(worker.mark)
         _watch(contender, worker, before + count)
-        took = time.perf_counter() - begin
+        took, used = time.perf_counter() - begin, cpu_seconds(worker.mark) - used
         _check(contender, before)
-    return (count - head) / took, took
+    return (count - head) / took, took, used / (count - head)
 
 
 def _watch(contender: Contender, worker: Worker, total: int) -> None:

@@ -12,21 +12,24 @@ LEAST = 0.2  # seconds: a shorter run tells nothing about the rate
 
 
 def each(contender: Contender, options: Options) -> Reading:
-    """Send by `delay()`, each its own commit."""
-    return Reading(rate=_rate(contender, contender.enqueue_each, options.seconds))
+    """`delay()` by `delay()`, each its own commit."""
+    return _reading(contender, contender.enqueue_each, options.seconds)
 
 
 def bulk(contender: Contender, options: Options) -> Reading:
-    """Send by the quickest way that the contender documents."""
-    return Reading(rate=_rate(contender, contender.enqueue_bulk, options.seconds))
+    """By the quickest way that the contender documents."""
+    return _reading(contender, contender.enqueue_bulk, options.seconds)
 
 
-def _rate(contender: Contender, send: Callable[[int], None], seconds: float) -> float:
+def _reading(contender: Contender, send: Callable[[int], None], seconds: float) -> Reading:
+    """Return tasks per second, and the microseconds that this process computes for each."""
     count, took = 200, 0.0
     while took < LEAST:  # find out how many fill the time
         count, took = count * 2, _time(contender, send, count * 2)
     count = max(count, int(count / took * seconds))
-    return count / _time(contender, send, count)
+    before = time.process_time()
+    took = _time(contender, send, count)
+    return Reading(rate=count / took, cpu=1e6 * (time.process_time() - before) / count)
 
 
 def _time(contender: Contender, send: Callable[[int], None], count: int) -> float:

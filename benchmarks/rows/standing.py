@@ -9,6 +9,7 @@ from worker import Worker, started
 from .base import Options, Reading
 
 WARM_UP = 1_000  # tasks: what is loaded lazily is loaded then
+MANY, LOT = 150_000, 5_000  # tasks: what grows with them has grown then; sent in lots
 CALM = 2.0  # seconds from the last task until the worker counts as idle
 
 
@@ -29,9 +30,32 @@ def memory(contender: Contender, options: Options) -> Reading:
         return Reading(mb=memory_mb(worker.mark))
 
 
+def memory_later(contender: Contender, options: Options) -> Reading:
+    """The same after 150,000 tasks, or as many as are done while patience lasts."""
+    with started(contender) as worker:
+        done, end = 0, time.monotonic() + options.patience
+        while done < MANY and time.monotonic() < end:
+            contender.enqueue_bulk(LOT)
+            done += LOT
+            _wait(contender, worker, done)
+        time.sleep(CALM)
+        mb = memory_mb(worker.mark)
+    _check(contender, done - LOT)
+    return Reading(mb=mb, tasks=done)
+
+
 def warm_up(contender: Contender, worker: Worker) -> None:
     contender.enqueue_each(WARM_UP)
-    worker.wait_until(lambda: contender.finished() >= WARM_UP, seconds=40, pause=0.05)
-    if list(contender.results()) != [i + 1 for i in range(WARM_UP)]:
-        raise Failed("a task of the warm-up gave a wrong result")
+    _wait(contender, worker, WARM_UP)
+    _check(contender, 0)
     time.sleep(CALM)
+
+
+def _wait(contender: Contender, worker: Worker, done: int) -> None:
+    worker.wait_until(lambda: contender.finished() >= done, seconds=60, pause=0.05)
+
+
+def _check(contender: Contender, first: int) -> None:
+    for i, result in enumerate(contender.results(first), first):
+        if result != i + 1:
+            raise Failed(f"add({i}, 1) gave {result!r}")

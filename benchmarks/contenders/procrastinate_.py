@@ -1,0 +1,53 @@
+"""Procrastinate on Postgres.
+
+It keeps no results ("the return value is only logged"), so it is measured where none is needed.
+"""
+
+import os
+from collections.abc import Iterator
+
+from .base import BIN, Contender
+
+
+class Procrastinate(Contender):
+    queue = "procrastinate"
+    on_postgres = True
+    imports = "from procrastinate import App"
+
+    def __init__(self) -> None:
+        super().__init__()
+        import psycopg
+        from procrastinate_project import add, app
+
+        self.add, self.app = add, app
+        self.server = psycopg.connect(os.environ["BENCH_POSTGRES"], autocommit=True)
+        self.server.execute("DROP SCHEMA public CASCADE")
+        self.server.execute("CREATE SCHEMA public")
+        app.open()
+        app.schema_manager.apply_schema()
+
+    def worker_command(self, processes: int) -> list[str]:
+        return [str(BIN / "procrastinate"), "--app=procrastinate_project.app", "worker"]
+
+    def enqueue_each(self, count: int) -> None:
+        start, keep = len(self.sent), self.sent.append
+        for i in range(start, start + count):
+            keep(self.add.defer(x=i, y=1))
+
+    def enqueue_bulk(self, count: int) -> None:
+        numbers = range(len(self.sent), len(self.sent) + count)
+        self.sent += self.add.batch_defer(*({"x": i, "y": 1} for i in numbers))
+
+    def waiting(self) -> int:
+        count = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo'"
+        (found,) = self.server.execute(count).fetchone() or (0,)
+        return int(found)
+
+    def finished(self) -> int:
+        raise NotImplementedError("it keeps no results")
+
+    def results(self, first: int = 0) -> Iterator[int]:
+        raise NotImplementedError("it keeps no results")
+
+    def add_and_get(self, x: int, y: int) -> int:
+        raise NotImplementedError("it keeps no results")

@@ -1,0 +1,14 @@
+"""Taskiq on Redis, results in a database of their own so that they can be counted."""
+
+import os
+
+from taskiq_redis import ListQueueBroker, RedisAsyncResultBackend
+
+REDIS = os.environ["BENCH_REDIS"]
+
+broker = ListQueueBroker(f"{REDIS}/0").with_result_backend(RedisAsyncResultBackend(f"{REDIS}/1"))
+
+
+@broker.task
+async def add(x, y):
+    return x + y
