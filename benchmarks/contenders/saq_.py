@@ -10,6 +10,9 @@ from .base import BIN, OnRedis
 from .loop import Loop
 
 AT_A_TIME = 100
+# When a worker starts, it aborts tasks that another one has just taken and not begun yet. With
+# retries they are run all the same; without, some have no result.
+RETRIES = 5
 
 
 class SAQ(Loop, OnRedis):
@@ -29,7 +32,7 @@ class SAQ(Loop, OnRedis):
         ]
 
     def _send(self, x: int, y: int) -> Any:
-        return self.jobs.enqueue("add", x=x, y=y)
+        return self.jobs.enqueue("add", x=x, y=y, retries=RETRIES)
 
     def enqueue_each(self, count: int) -> None:
         async def send() -> None:
@@ -56,4 +59,4 @@ class SAQ(Loop, OnRedis):
         return (self.run(result(job)) for job in self.sent[first:])
 
     def add_and_get(self, x: int, y: int) -> int:
-        return int(self.run(self.jobs.apply("add", timeout=30, x=x, y=y)))
+        return int(self.run(self.jobs.apply("add", timeout=30, x=x, y=y, retries=RETRIES)))
