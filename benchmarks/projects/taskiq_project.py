@@ -6,7 +6,9 @@ from taskiq_redis import ListQueueBroker, RedisAsyncResultBackend
 
 REDIS = os.environ["BENCH_REDIS"]
 
-broker = ListQueueBroker(f"{REDIS}/0").with_result_backend(RedisAsyncResultBackend(f"{REDIS}/1"))
+# Without `socket_timeout`, a worker with redis-py 8 fails after five seconds without a task.
+queue = ListQueueBroker(f"{REDIS}/0", socket_timeout=None)
+broker = queue.with_result_backend(RedisAsyncResultBackend(f"{REDIS}/1"))
 
 
 @broker.task
