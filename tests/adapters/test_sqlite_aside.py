@@ -32,11 +32,11 @@ def broker(path: Path) -> SqliteBroker:
 
 def spoil(path: Path, change: str) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        db.execute(f"update task set {change} where id like 'bad%'")
+        db.execute(f"update liteq_task set {change} where id like 'bad%'")
 
 
 def dead(db: sqlite3.Connection) -> int:
-    ((count,),) = db.execute(f"select count(*) from task where phase = {Phase.DEAD:d}")
+    ((count,),) = db.execute(f"select count(*) from liteq_task where phase = {Phase.DEAD:d}")
     return int(count)
 
 

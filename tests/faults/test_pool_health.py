@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 PHASES = """
 import sqlite3
 db = sqlite3.connect("project.db")
-print(*db.execute("select phase, max(lost), count(*) from task group by phase"))
+print(*db.execute("select phase, max(lost), count(*) from liteq_task group by phase"))
 """
 
 

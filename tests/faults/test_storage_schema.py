@@ -18,6 +18,7 @@ from tests.e2e.project import Project
 from tests.faults.storage import needs_strace
 
 SCHEMAS = Path(__file__).parents[1] / "adapters"
+every_schema = pytest.mark.parametrize("schema", range(1, VERSION))
 UPGRADE = "from liteq.brokers import connect; connect('sqlite:///old.db').counts()"
 
 
@@ -34,13 +35,13 @@ def version(path: Path, wanted: int | None = None) -> int:
         return int(found)
 
 
-def make_old(path: Path) -> None:
-    """A store of schema 1: many tasks wait, one was running when its worker died."""
+def make_old(path: Path, schema: int) -> None:
+    """A store of an earlier schema: many tasks wait, one was running when its worker died."""
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("pragma journal_mode = wal")
-        db.executescript((SCHEMAS / "schema_1.sql").read_text())
+        db.executescript((SCHEMAS / f"schema_{schema}.sql").read_text())
         db.execute(f"pragma application_id = {APPLICATION_ID}")
-        db.execute("pragma user_version = 1")
+        db.execute(f"pragma user_version = {schema}")
         rows = [(str(n),) for n in range(200)]
         db.executemany("insert into task (id, task, payload) values (?, 'add', '[[],{}]')", rows)
         db.execute("update task set phase = 3, worker = 1, started = 1.0 where id = '7'")
@@ -105,21 +106,21 @@ def killed_upgrade(project: Project, call: str, nth: int) -> bool:
     return bool(subprocess.run(argv, cwd=project.folder, env=project.env, check=False).returncode)
 
 
-def upgrades_survive(project: Project, call: str, step: int) -> int:
+def upgrades_survive(project: Project, schema: int, call: str, step: int) -> int:
     """Kill upgrades at their calls, each on a file of its own; answer how many there were."""
     path = project.folder / "old.db"
     nth, kills = 1, 0
     while True:
         for each in project.folder.glob("old.db*"):
             each.unlink()
-        make_old(path)
+        make_old(path, schema)
         killed = killed_upgrade(project, call, nth)
-        assert version(path) in {1, VERSION}, "all of it or nothing"
+        assert version(path) in {schema, VERSION}, "all of it or nothing"
         project.python(UPGRADE)  # whoever comes next brings it to its end
         with closing(sqlite3.connect(path)) as db:
             assert db.execute("pragma integrity_check").fetchall() == [("ok",)]
             assert db.execute("pragma user_version").fetchall() == [(VERSION,)]
-            phases = "select phase, count(*), sum(attempts) from task group by phase"
+            phases = "select phase, count(*), sum(attempts) from liteq_task group by phase"
             assert db.execute(phases).fetchall() == [(2, 199, 0), (3, 1, 0)]
         if not killed:
             return kills
@@ -127,17 +128,19 @@ def upgrades_survive(project: Project, call: str, step: int) -> int:
 
 
 @needs_strace
+@every_schema
 def test_an_upgrade_that_is_killed_at_some_write_is_done_again_or_was_done(
-    project: Project,
+    project: Project, schema: int
 ) -> None:
-    assert upgrades_survive(project, "pwrite64", step=12) > 1
+    assert upgrades_survive(project, schema, "pwrite64", step=12) > 1
 
 
 @needs_strace
 @pytest.mark.soak
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("call", ["pwrite64", "ftruncate", "fdatasync", "unlink"])
+@every_schema
 def test_an_upgrade_that_is_killed_at_any_call_is_done_again_or_was_done(
-    project: Project, call: str
+    project: Project, schema: int, call: str
 ) -> None:
-    assert upgrades_survive(project, call, step=1) > 0
+    assert upgrades_survive(project, schema, call, step=1) > 0

@@ -207,7 +207,8 @@ def test_a_task_with_an_eta_runs_in_time_though_its_notification_was_lost(tmp_pa
     # A message that is written by a program that notifies nobody, as one that is killed does not.
     with closing(sqlite3.connect(tmp_path / "store.db", isolation_level=None)) as db:
         db.execute(
-            "insert into task (id, task, payload, phase, eta) values ('a', 'due', '[[],{}]', 1, ?)",
+            "insert into liteq_task (id, task, payload, phase, eta)"
+            " values ('a', 'due', '[[],{}]', 1, ?)",
             (time.time() + 1.0,),
         )
     result, end = app.AsyncResult("a"), time.monotonic() + 20

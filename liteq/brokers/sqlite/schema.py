@@ -7,7 +7,7 @@ from ...exceptions import BrokerCorrupt, BrokerTooNew, BrokerUnavailable
 from .statements import read, split
 
 APPLICATION_ID = 0x4C495451  # "LITQ" in the file's header
-VERSION = 2
+VERSION = 3
 
 # In one statement, so as of one moment: another process may be creating the tables meanwhile.
 _MARKS = """

@@ -1,13 +1,13 @@
--- The schema of a liteq store, version 2. It is stable, and documented in docs/internals/store.md.
+-- The schema of a liteq store, version 3. It is documented in docs/internals/store.md.
 -- The upgrades (upgrade_N.sql) lead to it from earlier versions.
 --
 -- Phases are written as numbers here, because they are what is stored: 0 waiting, 1 scheduled,
 -- 2 ready, 3 running, 4 succeeded, 5 failed, 6 dead, 7 cancelled, 8 expired, 9 skipped.
 --
 -- A task can be sent with two columns, from a shell or a trigger:
---   insert into task (task, payload) values ('project.add', '[[2, 3], {}]');
+--   insert into liteq_task (task, payload) values ('project.add', '[[2, 3], {}]');
 
-create table task (
+create table liteq_task (
   seq integer primary key,
   id text not null unique default (lower(hex(randomblob(16)))),
   task text not null,
@@ -32,7 +32,7 @@ create table task (
   delay real,                                    -- seconds to wait once it is woken
   woken_by text,                                 -- the task whose end woke it; phase 9: that failed
   lost integer not null default 0,               -- processes that died while running it
-  attempts integer not null default 0,           -- earlier starts, see the table `attempt`
+  attempts integer not null default 0,           -- earlier starts, see `liteq_attempt`
   revoked real,                                  -- not to be run again; until when it is kept then
   terminate integer not null default 0,          -- revoked, and its worker is to end it
   retries integer not null default 0,
@@ -57,19 +57,19 @@ create table task (
 -- Partial indexes, so that each is as small as what it is for, and a claim costs the same with ten
 -- million tasks waiting as with ten. Every condition on `phase` is evaluated whenever a task is
 -- claimed or finished, so the indexes for workflows have none.
-create index task_ready on task (queue, priority desc, seq) where phase = 2;
-create index task_scheduled on task (eta) where phase = 1;
-create index task_running on task (worker) where phase = 3;
-create index task_kept on task (keep_until) where keep_until is not null;
-create index task_revoked on task (revoked) where revoked is not null;
-create index task_waiting on task (waits) where waits is not null;
-create index task_member on task (member_of, phase) where member_of is not null;
-create index task_skipped on task (woken_by) where woken_by is not null;
-create index task_dead on task (seq) where phase = 6;
+create index liteq_task_ready on liteq_task (queue, priority desc, seq) where phase = 2;
+create index liteq_task_scheduled on liteq_task (eta) where phase = 1;
+create index liteq_task_running on liteq_task (worker) where phase = 3;
+create index liteq_task_kept on liteq_task (keep_until) where keep_until is not null;
+create index liteq_task_revoked on liteq_task (revoked) where revoked is not null;
+create index liteq_task_waiting on liteq_task (waits) where waits is not null;
+create index liteq_task_member on liteq_task (member_of, phase) where member_of is not null;
+create index liteq_task_skipped on liteq_task (woken_by) where woken_by is not null;
+create index liteq_task_dead on liteq_task (seq) where phase = 6;
 
 -- How earlier attempts ended. The last one is in the task itself, so that a task that succeeds at
 -- once, as nearly all do, needs no row here.
-create table attempt (
+create table liteq_attempt (
   task integer not null,                         -- its seq
   number integer not null,                       -- from 1
   started real,
@@ -80,12 +80,12 @@ create table attempt (
   primary key (task, number)
 ) without rowid;
 
-create trigger task_forgotten after delete on task when old.attempts > 0
+create trigger liteq_task_forgotten after delete on liteq_task when old.attempts > 0
 begin
-  delete from attempt where task = old.seq;
+  delete from liteq_attempt where task = old.seq;
 end;
 
-create table task_group (
+create table liteq_group (
   id text primary key,
   outer_group text,                              -- the group that it is a member of itself
   position integer not null default 0,
@@ -95,10 +95,10 @@ create table task_group (
   released integer not null default 0            -- 1: the results of its members are not needed
                                                  -- any more
 ) without rowid;
-create index group_member on task_group (outer_group) where outer_group is not null;
+create index liteq_group_member on liteq_group (outer_group) where outer_group is not null;
 
 -- Periodic tasks.
-create table schedule (
+create table liteq_schedule (
   name text primary key,
   schedule text not null,                        -- JSON: {"every": 30}, {"crontab": "0 7 * * *"}, …
   moment real,                                   -- the next moment of it; null: never again
@@ -115,7 +115,7 @@ create table schedule (
   overlap integer not null default 1,            -- 0: not while its last task has not ended
   jitter real not null default 0,                -- seconds
   expires_after real,                            -- seconds
-  task text not null,                            -- from here on, what is sent; as in `task`
+  task text not null,                            -- from here on, what is sent; as in `liteq_task`
   payload blob not null,
   serializer text not null,
   queue text not null,
@@ -126,9 +126,9 @@ create table schedule (
   track_started integer not null default 0,
   options text
 );
-create index schedule_due on schedule (due) where due is not null;
+create index liteq_schedule_due on liteq_schedule (due) where due is not null;
 
-create table worker (
+create table liteq_worker (
   id integer primary key autoincrement,
   name text not null,
   owner text not null,                           -- the process, see owners.py
@@ -141,8 +141,16 @@ create table worker (
 );
 
 -- Listeners. One without a worker waits for results.
-create table bell (
+create table liteq_listener (
   address text primary key,
   worker integer,
   owner text not null
 ) without rowid;
+
+-- What has come from another store by `liteq move`, which may still have it.
+create table liteq_arrival (
+  id text not null,
+  created real,                                  -- of a task; null: it is a group
+  arrived real not null,
+  primary key (id, created)
+);

@@ -1,0 +1,51 @@
+-- From schema 2 to 3: all names begin with `liteq_`, so that the tables can stand beside those of
+-- an application.
+
+-- `liteq move` made this one only where it was needed.
+create table if not exists arrival (
+  id text not null,
+  created real,
+  arrived real not null,
+  primary key (id, created)
+);
+
+-- First, because `rename` would write the new names into it. (Those of a user are rewritten so: a
+-- trigger that sends tasks goes on doing it.)
+drop trigger task_forgotten;
+
+alter table task rename to liteq_task;
+alter table attempt rename to liteq_attempt;
+alter table task_group rename to liteq_group;
+alter table schedule rename to liteq_schedule;
+alter table worker rename to liteq_worker;
+alter table bell rename to liteq_listener;
+alter table arrival rename to liteq_arrival;
+
+-- An index cannot be renamed.
+drop index task_ready;
+drop index task_scheduled;
+drop index task_running;
+drop index task_kept;
+drop index task_revoked;
+drop index task_waiting;
+drop index task_member;
+drop index task_skipped;
+drop index task_dead;
+drop index group_member;
+drop index schedule_due;
+create index liteq_task_ready on liteq_task (queue, priority desc, seq) where phase = 2;
+create index liteq_task_scheduled on liteq_task (eta) where phase = 1;
+create index liteq_task_running on liteq_task (worker) where phase = 3;
+create index liteq_task_kept on liteq_task (keep_until) where keep_until is not null;
+create index liteq_task_revoked on liteq_task (revoked) where revoked is not null;
+create index liteq_task_waiting on liteq_task (waits) where waits is not null;
+create index liteq_task_member on liteq_task (member_of, phase) where member_of is not null;
+create index liteq_task_skipped on liteq_task (woken_by) where woken_by is not null;
+create index liteq_task_dead on liteq_task (seq) where phase = 6;
+create index liteq_group_member on liteq_group (outer_group) where outer_group is not null;
+create index liteq_schedule_due on liteq_schedule (due) where due is not null;
+
+create trigger liteq_task_forgotten after delete on liteq_task when old.attempts > 0
+begin
+  delete from liteq_attempt where task = old.seq;
+end;
