@@ -6,14 +6,20 @@ docs/internals/storage-faults.md has the table of all storage faults and their t
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from liteq import LiteQ, chain
 from liteq.brokers import connect
+from liteq.brokers.base import Claim
 from liteq.brokers.sqlite.schema import APPLICATION_ID, VERSION, ensure_schema, is_current
 from liteq.exceptions import BrokerTooNew
+from liteq.model.message import Message
+from liteq.model.outcome import Settlement
+from liteq.states import Phase
 from tests.e2e.project import Project
 from tests.faults.storage import needs_strace
 
@@ -27,12 +33,32 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path)
 
 
-def version(path: Path, wanted: int | None = None) -> int:
+def version(path: Path) -> int:
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        if wanted is not None:
-            db.execute(f"pragma user_version = {wanted}")
-        ((found,),) = db.execute("pragma user_version")
+        if db.execute("select 1 from sqlite_master where name = 'liteq_meta'").fetchall():
+            ((found,),) = db.execute("select value from liteq_meta where name = 'schema'")
+        else:
+            ((found,),) = db.execute("pragma user_version")
         return int(found)
+
+
+def upgrade(path: Path) -> None:
+    """Upgrade the file as the next version of liteq will."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("begin immediate")
+        db.execute("update liteq_meta set value = ? where name = 'schema'", (VERSION + 1,))
+        db.execute(f"drop view liteq_listeners_{VERSION}")
+        db.execute("commit")
+
+
+def rows(path: Path) -> list[tuple[object, ...]]:
+    """Return the tasks and the schedules."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        return [
+            row
+            for table in ("liteq_task", "liteq_schedule")
+            for row in db.execute(f"select * from {table}")
+        ]
 
 
 def make_old(path: Path, schema: int) -> None:
@@ -50,7 +76,7 @@ def make_old(path: Path, schema: int) -> None:
 
 def test_a_file_of_a_newer_liteq_is_refused_and_left_as_it_is(project: Project) -> None:
     project.python("import project; project.add.delay(1, 2)")
-    version(project.folder / "project.db", VERSION + 1)
+    upgrade(project.folder / "project.db")
 
     for command in (["worker"], ["status"], ["doctor"], ["backup", "copy.db"]):
         said = project.liteq(*command, "-A", "project", code=65)
@@ -83,7 +109,7 @@ def test_a_file_that_somebody_else_is_just_making_is_not_taken_for_a_strangers(
 
 def test_a_worker_stops_when_a_newer_liteq_has_upgraded_its_file(project: Project) -> None:
     with project.worker() as worker:
-        version(project.folder / "project.db", VERSION + 1)
+        upgrade(project.folder / "project.db")
         assert worker.wait() == 65
         assert f"has schema {VERSION + 1}" in worker.output
 
@@ -92,10 +118,52 @@ def test_upkeep_tells_of_a_newer_schema(tmp_path: Path) -> None:
     broker = connect(f"sqlite:///{tmp_path}/q.db")
     broker.counts()
     broker.upkeep()
-    version(tmp_path / "q.db", VERSION + 1)
+    upgrade(tmp_path / "q.db")
 
     with pytest.raises(BrokerTooNew):
         broker.upkeep()
+    broker.close()
+
+
+WRITES: dict[str, Callable[[LiteQ], object]] = {
+    "a task": lambda app: app.send_task("add", (1, 2)),
+    "a task for later": lambda app: app.send_task("add", (1, 2), countdown=60),
+    "many tasks": lambda app: app.enqueue_many([app.signature("add", (1, 2))] * 3),
+    "a workflow": lambda app: chain(app.signature("add"), app.signature("add")).apply_async(),
+    "a schedule": lambda app: app.schedules.add("hourly", 3600, "add"),
+    "a revocation": lambda app: app.control.revoke(ID),
+}
+ID = "01234567-89ab-cdef-0123-456789abcdef"
+
+
+@pytest.mark.parametrize("what", WRITES)
+def test_who_has_the_file_open_is_refused_once_a_newer_liteq_has_upgraded_it(
+    tmp_path: Path, what: str
+) -> None:
+    path = tmp_path / "q.db"
+    app = LiteQ("old", broker=f"sqlite:///{path}", set_as_current=False)
+    app.send_task("add", (1, 1), task_id=ID)
+    upgrade(path)
+    before = rows(path)
+
+    for _ in range(2):
+        with pytest.raises(BrokerTooNew) as caught:
+            WRITES[what](app)
+        assert f"{path} has schema {VERSION + 1}, this liteq knows {VERSION}: upgrade" in str(
+            caught.value
+        )
+    assert rows(path) == before
+    app.close()
+
+
+def test_a_settlement_is_refused_once_a_newer_liteq_has_upgraded_the_file(tmp_path: Path) -> None:
+    broker = connect(f"sqlite:///{tmp_path}/q.db")
+    broker.enqueue([Message("a", "add", b"[[], {}]", "json", "celery")])
+    (delivery,) = broker.claim(Claim(broker.register("w", "{}"), ("celery",), 1))
+    upgrade(tmp_path / "q.db")
+
+    with pytest.raises(BrokerTooNew):
+        broker.settle([Settlement(delivery.receipt, Phase.SUCCEEDED, 2.0, b"1", "json")])
     broker.close()
 
 

@@ -164,14 +164,14 @@ class SqliteBroker(Movable):
             return []
         now = self.clock()
 
-        def work(db: Connection) -> list[str]:
+        def work(db: Connection) -> tuple[list[str], list[tuple[str]]]:
             ids = [id for worker in dead for id in take_back(db, worker, decide, now)]
             cancel_revoked(db, now)
-            return ids
+            return ids, db.execute(SQL["all_listeners"]).fetchall()
 
-        ids = session.write(self._worker_writes, work)
+        ids, listeners = session.write(self._worker_writes, work)
         unlisten_dead(session, self._worker_writes)
-        session.notify(session.read(SQL["all_listeners"]))
+        session.notify(listeners)
         return [record for record in self.fetch(ids) if record]
 
     def to_terminate(self, worker: int) -> list[ToTerminate]:
@@ -226,18 +226,17 @@ class SqliteBroker(Movable):
         now = self.clock()
         keep_until = inf if keep is None else now + keep
 
-        def work(db: Connection) -> list[str]:
+        def work(db: Connection) -> tuple[list[str], list[tuple[str]]]:
             values = (keep_until, terminate)
             once = dict.fromkeys(ids)
             found = [id for id in once if db.execute(SQL["revoke"], (*values, id)).rowcount]
             cancel_revoked(db, now)
-            return found
+            # Workers too: a cancelled task may have woken its errback.
+            return found, db.execute(SQL["all_listeners"]).fetchall() if found else []
 
         session = self._session()
-        found = session.write(self._client_writes, work)
-        if found:
-            # Workers too: a cancelled task may have woken its errback.
-            session.notify(session.read(SQL["all_listeners"]))
+        found, listeners = session.write(self._client_writes, work)
+        session.notify(listeners)
         return found
 
     def revive(self, ids: Sequence[str]) -> list[str]:

@@ -7,6 +7,13 @@
 -- A task can be sent with two columns, from a shell or a trigger:
 --   insert into liteq_task (task, payload) values ('project.add', '[[2, 3], {}]');
 
+-- The version of this schema is the value of the name `schema`. (`pragma user_version` may be that
+-- of an application.) Every later version keeps this table as it is.
+create table liteq_meta (
+  name text primary key,
+  value
+) without rowid;
+
 create table liteq_task (
   seq integer primary key,
   id text not null unique default (lower(hex(randomblob(16)))),
@@ -146,6 +153,12 @@ create table liteq_listener (
   worker integer,
   owner text not null
 ) without rowid;
+
+-- Whoever sends or settles asks this view for the listeners, in the same transaction. An upgrade
+-- drops it, and makes one that is named by the new version: a program that still has the file open
+-- then fails before it commits, and finds out why. It costs nothing: SQLite replaces the view by the
+-- table when it prepares the statement.
+create view liteq_listeners_3 as select address, worker, owner from liteq_listener;
 
 -- What has come from another store by `liteq move`, which may still have it.
 create table liteq_arrival (

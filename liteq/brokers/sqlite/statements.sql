@@ -410,14 +410,16 @@ delete from liteq_listener where address = ?
 -- name: unlisten_worker
 delete from liteq_listener where worker = ?
 
+-- These three fail where a newer version has upgraded the tables: see schema.sql.
+
 -- name: work_listeners
-select address from liteq_listener where worker is not null
+select address from liteq_listeners_3 where worker is not null
 
 -- name: result_listeners
-select address from liteq_listener where worker is null
+select address from liteq_listeners_3 where worker is null
 
 -- name: all_listeners
-select address from liteq_listener
+select address from liteq_listeners_3
 
 -- name: listeners
 select address, owner from liteq_listener

@@ -49,3 +49,10 @@ create trigger liteq_task_forgotten after delete on liteq_task when old.attempts
 begin
   delete from liteq_attempt where task = old.seq;
 end;
+
+create table liteq_meta (
+  name text primary key,
+  value
+) without rowid;
+
+create view liteq_listeners_3 as select address, worker, owner from liteq_listener;
