@@ -97,6 +97,7 @@ entries = st.builds(
     overlap=st.booleans(),
     jitter=st.just(0.5),
     expires=st.none() | st.just(9.0),
+    undeclared=st.booleans(),
 )
 names = st.sampled_from(NAMES)
 

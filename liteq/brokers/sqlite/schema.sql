@@ -122,6 +122,7 @@ create table liteq_schedule (
   overlap integer not null default 1,            -- 0: not while its last task has not ended
   jitter real not null default 0,                -- seconds
   expires_after real,                            -- seconds
+  undeclared integer not null default 0,         -- 1: the code of `app` defines it no more, it seems
   task text not null,                            -- from here on, what is sent; as in `liteq_task`
   payload blob not null,
   serializer text not null,

@@ -25,7 +25,7 @@ from liteq_task t left join liteq_worker w on w.id = t.worker
 -- The fields of an `Entry`, in their order, see schedules.py.
 name, schedule, '', task, cast(payload as blob), serializer, queue, priority, null, expires,
   0, acks_late, ignore_result, track_started, options, moment, due, planned, version, app, paused,
-  runs, last, last_id, misfire, grace, overlap, jitter, expires_after
+  runs, last, last_id, misfire, grace, overlap, jitter, expires_after, undeclared
 
 -- fragment: needed
 -- Whether the outcome of a task is still to be handed on to others.
@@ -346,8 +346,8 @@ delete from liteq_group where released and not exists (
 insert or ignore into liteq_schedule (
   schedule, task, payload, serializer, queue, priority, expires, acks_late, ignore_result,
   track_started, options, moment, due, planned, app, paused, runs, last, last_id, misfire, grace,
-  overlap, jitter, expires_after, name, version
-) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  overlap, jitter, expires_after, undeclared, name, version
+) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: reschedule
 -- The last two values are the name, and the version that is replaced.
@@ -355,7 +355,7 @@ update liteq_schedule set version = version + 1,
   schedule = ?, task = ?, payload = ?, serializer = ?, queue = ?, priority = ?, expires = ?,
   acks_late = ?, ignore_result = ?, track_started = ?, options = ?, moment = ?, due = ?,
   planned = ?, app = ?, paused = ?, runs = ?, last = ?, last_id = ?, misfire = ?, grace = ?,
-  overlap = ?, jitter = ?, expires_after = ?
+  overlap = ?, jitter = ?, expires_after = ?, undeclared = ?
 where name = ? and version = ?
 
 -- name: unschedule

@@ -56,3 +56,8 @@ create table liteq_meta (
 ) without rowid;
 
 create view liteq_listeners_3 as select address, worker, owner from liteq_listener;
+
+-- Before, this was told by an ending of the application's name.
+alter table liteq_schedule add column undeclared integer not null default 0;
+update liteq_schedule set undeclared = 1, app = replace(app, ' (no longer in its code)', '')
+where app like '% (no longer in its code)';

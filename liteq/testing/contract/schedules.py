@@ -61,6 +61,7 @@ class Schedules(Harness):
             overlap=False,
             jitter=3.5,
             expires=4.5,
+            undeclared=True,
         )
         self.broker.schedule([given])
 
