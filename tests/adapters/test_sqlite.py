@@ -448,3 +448,28 @@ def test_dependents_are_found_without_reading_the_whole_table(
         plan = [row[3] for row in database.execute(f"explain query plan {SQL[name]}", named)]
 
     assert not [step for step in plan if step.startswith(("SCAN liteq_task", "SCAN t "))], plan
+
+
+DETAILS = ("step", "progress", "output", "limit_use", "event_wait")
+
+
+@pytest.mark.parametrize("table", DETAILS)
+def test_what_is_kept_of_a_task_in_other_tables_is_deleted_with_it(
+    broker: SqliteBroker, table: str
+) -> None:
+    broker.enqueue([message("a"), message("b")])
+    with closing(sqlite3.connect(broker.location.path, isolation_level=None)) as db:
+        columns = db.execute(f"pragma table_info(liteq_{table})").fetchall()
+        wanted = [row[1] for row in columns if row[3] or row[5]]  # not null, or in the key
+        values = ", ".join("seq" if name == "task" else "1" for name in wanted)
+        db.execute(
+            f"insert into liteq_{table} ({', '.join(wanted)}) select {values} from liteq_task"
+        )
+        db.execute("update liteq_task set details = 1, phase = 4, keep_until = 1.0 where id = 'a'")
+
+        broker.sweep(10)
+        left = db.execute(
+            f"select t.id from liteq_{table} d left join liteq_task t on t.seq = d.task"
+        ).fetchall()
+
+    assert left == [("b",)]

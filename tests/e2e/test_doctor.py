@@ -139,7 +139,7 @@ def test_a_damaged_page_is_found_and_nothing_is_written_to_the_file(project: Pro
     project.python(source)
     path = project.folder / "project.db"
     with path.open("r+b") as file:
-        file.seek(40 * 2048)
+        file.seek(100 * 2048)
         file.write(b"\x5a" * 8 * 2048)
     before = path.read_bytes()
 

@@ -45,9 +45,119 @@ create index liteq_task_dead on liteq_task (seq) where phase = 6;
 create index liteq_group_member on liteq_group (outer_group) where outer_group is not null;
 create index liteq_schedule_due on liteq_schedule (due) where due is not null;
 
-create trigger liteq_task_forgotten after delete on liteq_task when old.attempts > 0
+-- See schema.sql for what these are for.
+alter table liteq_task add column details integer not null default 0;
+
+create table liteq_step (
+  task integer not null,
+  name text not null,
+  number integer not null,
+  at real not null,
+  value blob,
+  serializer text,
+  primary key (task, name)
+) without rowid;
+
+create table liteq_progress (
+  task integer primary key,
+  attempt integer not null,
+  at real not null,
+  value text not null
+);
+
+create table liteq_output (
+  task integer not null,
+  attempt integer not null,
+  number integer not null,
+  at real not null,
+  level text,
+  line text not null,
+  primary key (task, attempt, number)
+) without rowid;
+
+create table liteq_limit_use (
+  task integer not null,
+  key text not null,
+  priority integer not null,
+  waits integer not null default 0,
+  primary key (task, key)
+) without rowid;
+create index liteq_limit_used on liteq_limit_use (key, waits, priority desc, task);
+
+create table liteq_event_wait (
+  task integer not null,
+  key text not null,
+  primary key (task, key)
+) without rowid;
+create index liteq_event_awaited on liteq_event_wait (key);
+
+create table liteq_unique (
+  key text primary key,
+  task text not null,
+  until text not null,
+  keep_until real
+) without rowid;
+
+create table liteq_limit (
+  key text primary key,
+  running integer,
+  rate real,
+  burst integer,
+  free real,
+  held real
+) without rowid;
+
+create table liteq_event (
+  key text primary key,
+  value blob,
+  serializer text,
+  at real not null,
+  keep_until real
+) without rowid;
+create index liteq_event_kept on liteq_event (keep_until) where keep_until is not null;
+
+create table liteq_queue (
+  name text primary key,
+  paused real,
+  schedules text
+) without rowid;
+
+create table liteq_stat (
+  seconds integer not null,
+  start integer not null,
+  queue text not null,
+  task text not null,
+  outcome text not null,
+  number integer not null,
+  waited real not null,
+  ran real not null,
+  waits blob,
+  runs blob,
+  primary key (seconds, start, queue, task, outcome)
+) without rowid;
+
+create table liteq_order (
+  id integer primary key,
+  call text not null,
+  worker integer not null,
+  name text not null,
+  arguments text not null default '{}',
+  sent real not null,
+  expires real not null,
+  answered real,
+  answer text
+);
+create index liteq_order_open on liteq_order (worker) where answered is null;
+
+create trigger liteq_task_forgotten after delete on liteq_task
+when old.attempts > 0 or old.details
 begin
   delete from liteq_attempt where task = old.seq;
+  delete from liteq_step where task = old.seq;
+  delete from liteq_progress where task = old.seq;
+  delete from liteq_output where task = old.seq;
+  delete from liteq_limit_use where task = old.seq;
+  delete from liteq_event_wait where task = old.seq;
 end;
 
 create table liteq_meta (
