@@ -108,6 +108,8 @@ class Maintenance:
         return min(max(moment - self._broker.clock(), 0.0), _FAR)
 
     def _rescue(self) -> float:
+        if not self._broker.begin_rescue(0.9 * _RESCUE_EVERY):
+            return _RESCUE_EVERY  # another worker has looked for all
         for record in rescue(self._broker, self._plan.policy, self._plan.serializer):
             message = record.message
             logger.warning("Task %s[%s] rescued from a dead worker", message.task, message.id)

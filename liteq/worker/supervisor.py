@@ -63,6 +63,7 @@ class Supervisor:
         self._returned: list[Delivery] = []  # still to be handed out again, or released
         self._reports = StateReports(broker, self._store)
         self._may_claim = True  # there may be something to claim
+        self._notice = False  # a notification came that other workers may not have got
         self._only_idle = False  # what was left over fits only an idle slot: claim for these alone
         self._load_to_terminate = False
         self._poll_at = 0.0
@@ -174,6 +175,9 @@ class Supervisor:
             key.data()
         self._collect()
         claim = self._claim()
+        if self._notice and claim is None and self._may_claim:
+            self._listener.decline()
+        self._notice = False
         if self._settlements or claim:
             self._returned += self._settle(claim)
         self._returned += self._isolation.take()
@@ -200,7 +204,7 @@ class Supervisor:
 
     def _notified(self) -> None:
         self._listener.clear()
-        self._may_claim = self._load_to_terminate = True
+        self._may_claim = self._load_to_terminate = self._notice = True
         self._maintenance.notified()
 
     def _tend(self) -> None:
@@ -378,6 +382,8 @@ class Supervisor:
         ready, others = self._isolation.admit(fresh)
         batches, left = self._batching.share(ready, self.pool.slots)
         self._only_idle = bool(left)
+        if batches and self.pool.in_loop:
+            self._listener.decline()  # until they are done, nobody hears a notification
         for slot, batch in batches:
             self.pool.submit(slot, batch)
             if self.log.verbose:

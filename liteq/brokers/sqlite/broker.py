@@ -11,6 +11,7 @@ from functools import partial
 from math import inf
 from sqlite3 import Connection
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from ...exceptions import BrokerError
 from ...model.entry import Entry, Fired, Firing
@@ -35,13 +36,20 @@ from ..transfer import Arrival, Movable, TransferBatch
 from . import moving
 from .backup import write_backup
 from .checkup import gather_facts, repair
-from .claiming import Claimed, claim_ready, claim_rest, set_unreadable_etas_aside
+from .claiming import Claimed, claim_ready, claim_rest, promote, set_unreadable_etas_aside
 from .findings import find_faults
-from .listeners import ListenerTidying, listen, unlisten_dead
+from .listeners import (
+    ListenerTidying,
+    WorkListener,
+    result_listener,
+    unlisten_dead,
+    work_listener,
+)
 from .liveness import make_liveness_locks
 from .location import SqliteLocation, check_exists
-from .registry import is_dead, register
-from .rescue import DeadWorkers, take_back
+from .news import News, announce, pass_on
+from .registry import is_dead, register, unregister
+from .rescue import DeadWorkers, release, take_all_back
 from .rows import WorkerRow, counts_of, record_of
 from .schedules import entries_of, fire, write_entry
 from .sending import insert_messages, insert_or_replace
@@ -49,7 +57,7 @@ from .session import SHORT_TIMEOUT, Session, WriteOptions
 from .sessions import ThreadSessions
 from .settling import ClaimLostError, settle_all, settle_each
 from .statements import SQL, fetch_sql, listing_sql
-from .workflows import cancel_revoked, insert, purge_waiting, revive
+from .workflows import insert_new, purge_waiting, revive, revoke
 
 T = TypeVar("T")
 
@@ -81,6 +89,7 @@ class SqliteBroker(Movable):
         self._writes = 0
         self._dead_workers = DeadWorkers(location.path)
         self._listener_tidying = ListenerTidying()
+        self._work_listeners: WeakValueDictionary[int, WorkListener] = WeakValueDictionary()
         self._liveness = make_liveness_locks(location.path)
 
     # sending
@@ -88,23 +97,24 @@ class SqliteBroker(Movable):
     def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
         now = self.clock()
         options = _DURABLE if durable else self._client_writes
-        self._write_and_notify(options, lambda db: insert_messages(db, messages, now))
+        self._write_and_announce(options, lambda db, news: insert_messages(db, messages, now, news))
         self._bound_log()
 
     def enqueue_or_replace(self, message: Message, sent: float, *, durable: bool = False) -> bool:
         options = _DURABLE if durable else self._client_writes
-        stored = self._write_and_notify(options, lambda db: insert_or_replace(db, message, sent))
+        stored = self._write_and_announce(
+            options, lambda db, news: insert_or_replace(db, message, sent, news)
+        )
         self._bound_log()
         return stored
 
     def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
         now = self.clock()
 
-        def work(db: Connection) -> None:
-            if not db.execute(SQL["is_known"], (graph.messages[0].id,)).fetchall():
-                insert(db, graph, now)
-
-        self._write_and_notify(_DURABLE if durable else self._client_writes, work)
+        self._write_and_announce(
+            _DURABLE if durable else self._client_writes,
+            lambda db, news: insert_new(db, graph, now, news),
+        )
         self._bound_log()
 
     # working
@@ -114,47 +124,46 @@ class SqliteBroker(Movable):
 
     def settle(self, settlements: Sequence[Settlement], claim: Claim | None = None) -> Settled:
         now = self.clock()
-        listeners: list[tuple[str]] = []
+        session, news = self._session(), News()
 
         def work(
             settle: Callable[..., list[Receipt]], db: Connection
         ) -> tuple[list[Receipt], Claimed]:
-            refused = settle(db, settlements, now)
-            if settlements:  # a retry may end one too, if it was revoked
-                listeners.extend(db.execute(SQL["result_listeners"]))
-            if any(each.tied or each.retry is not None for each in settlements):
-                listeners.extend(db.execute(SQL["work_listeners"]))
-            return refused, claim_ready(db, claim, self.clock()) if claim else Claimed([], None)
+            refused = settle(db, settlements, now, news)
+            claimed = self._claim_in(db, claim, news) if claim else Claimed([], None)
+            news.find_ids(db, session)
+            return refused, claimed
 
-        session = self._session()
         try:
             refused, claimed = session.write(self._worker_writes, partial(work, settle_all))
         except ClaimLostError:  # rare, so only now it is worth finding out which one
-            listeners.clear()
             refused, claimed = session.write(self._worker_writes, partial(work, settle_each))
-        session.notify(listeners)
+        self._announce(news)
         return Settled(refused, claim_rest(claimed, self._claim))
 
     def release(self, receipts: Sequence[Receipt]) -> None:
-        def work(db: Connection) -> None:
-            db.executemany(SQL["release"], receipts)
-            cancel_revoked(db, self.clock())
-
-        self._write_and_notify(self._worker_writes, work, "all_listeners")
+        now = self.clock()
+        self._write_and_announce(
+            self._worker_writes, lambda db, news: release(db, receipts, now, news)
+        )
 
     def promote(self) -> float | None:
         now = self.clock()
+
         upcoming: float | None
         while True:
             ((upcoming, unreadable),) = self._session().read(SQL["next_eta"], timeout=SHORT_TIMEOUT)
             if unreadable:
-                self._write(self._worker_writes, lambda db: set_unreadable_etas_aside(db, now))
+                self._write_and_announce(
+                    self._worker_writes, lambda db, news: set_unreadable_etas_aside(db, now, news)
+                )
                 continue
             if upcoming is None or upcoming > now:
                 return upcoming
-            self._write_and_notify(
-                self._worker_writes, lambda db: db.execute(SQL["promote"], (now,))
-            )
+            self._write_and_announce(self._worker_writes, lambda db, news: promote(db, now, news))
+
+    def begin_rescue(self, every: float) -> bool:
+        return self._session().begin_rescue(every)
 
     def rescue(self, decide: DecideRescue) -> list[Record]:
         session = self._session()
@@ -164,14 +173,10 @@ class SqliteBroker(Movable):
             return []
         now = self.clock()
 
-        def work(db: Connection) -> tuple[list[str], list[tuple[str]]]:
-            ids = [id for worker in dead for id in take_back(db, worker, decide, now)]
-            cancel_revoked(db, now)
-            return ids, db.execute(SQL["all_listeners"]).fetchall()
-
-        ids, listeners = session.write(self._worker_writes, work)
+        ids = self._write_and_announce(
+            self._worker_writes, lambda db, news: take_all_back(db, dead, decide, now, news)
+        )
         unlisten_dead(session, self._worker_writes)
-        session.notify(listeners)
         return [record for record in self.fetch(ids) if record]
 
     def to_terminate(self, worker: int) -> list[ToTerminate]:
@@ -194,11 +199,12 @@ class SqliteBroker(Movable):
 
     def report(self, id: str, state: str, meta: bytes, serializer: str) -> bool:
         row = (state, meta, serializer, id)
-        return self._write_and_notify(
-            self._worker_writes,
-            lambda db: db.execute(SQL["report"], row).rowcount > 0,
-            "result_listeners",
-        )
+
+        def work(db: Connection, news: News) -> bool:
+            news.ids.append(id)
+            return db.execute(SQL["report"], row).rowcount > 0
+
+        return self._write_and_announce(self._worker_writes, work)
 
     def forget(self, ids: Sequence[str]) -> int:
         rows = [(id,) for id in ids]
@@ -226,17 +232,12 @@ class SqliteBroker(Movable):
         now = self.clock()
         keep_until = inf if keep is None else now + keep
 
-        def work(db: Connection) -> tuple[list[str], list[tuple[str]]]:
-            values = (keep_until, terminate)
-            once = dict.fromkeys(ids)
-            found = [id for id in once if db.execute(SQL["revoke"], (*values, id)).rowcount]
-            cancel_revoked(db, now)
-            # Workers too: a cancelled task may have woken its errback.
-            return found, db.execute(SQL["all_listeners"]).fetchall() if found else []
-
-        session = self._session()
-        found, listeners = session.write(self._client_writes, work)
-        session.notify(listeners)
+        found = self._write_and_announce(
+            self._client_writes, lambda db, news: revoke(db, ids, keep_until, terminate, now, news)
+        )
+        if found and terminate:
+            session = self._session()
+            session.notify(session.read(SQL["work_listeners"]))  # one of them runs the task
         return found
 
     def revive(self, ids: Sequence[str]) -> list[str]:
@@ -282,8 +283,8 @@ class SqliteBroker(Movable):
     def fire(self, firings: Sequence[Firing]) -> list[Fired]:
         now = self.clock()
         # A power cut may undo a firing, but only as a whole, and then the entry is due once more.
-        return self._write_and_notify(
-            self._worker_writes, lambda db: [fire(db, each, now) for each in firings]
+        return self._write_and_announce(
+            self._worker_writes, lambda db, news: [fire(db, each, now, news) for each in firings]
         )
 
     # workers
@@ -300,23 +301,22 @@ class SqliteBroker(Movable):
     def unregister(self, worker: int) -> None:
         now = self.clock()
 
-        def work(db: Connection) -> None:
-            db.execute(SQL["release_all"], (worker,))
-            cancel_revoked(db, now)
-            db.execute(SQL["stop_worker"], (now, worker))
-
-        self._write_and_notify(self._worker_writes, work, "all_listeners")
+        self._write_and_announce(
+            self._worker_writes, lambda db, news: unregister(db, worker, now, news)
+        )
         self._liveness.release(worker)
 
     # waiting
 
     def work_listener(self, worker: int) -> Listener:
-        return listen(self._session(), worker)
+        listener = work_listener(self._session(), worker)
+        self._work_listeners[worker] = listener
+        return listener
 
     def result_listener(self) -> Listener:
         session = self._session()
         if session.listener is None or session.listener.fileno() < 0:
-            session.listener = listen(session, None)
+            session.listener = result_listener(session)
         return session.listener
 
     # upkeep
@@ -353,8 +353,8 @@ class SqliteBroker(Movable):
 
     def purge(self, queues: Sequence[str] | None) -> int:
         now = self.clock()
-        return self._write_and_notify(
-            self._client_writes, lambda db: purge_waiting(db, queues, now), "all_listeners"
+        return self._write_and_announce(
+            self._client_writes, lambda db, news: purge_waiting(db, queues, now, news)
         )
 
     def check_exists(self) -> None:
@@ -409,25 +409,49 @@ class SqliteBroker(Movable):
         return self._session()
 
     def _claim(self, claim: Claim) -> Claimed:
-        return self._write(self._worker_writes, lambda db: claim_ready(db, claim, self.clock()))
+        return self._write_and_announce(
+            self._worker_writes, lambda db, news: self._claim_in(db, claim, news)
+        )
+
+    def _claim_in(self, db: Connection, claim: Claim, news: News) -> Claimed:
+        """Claim in a transaction, and note in it whether the worker has room for more."""
+        claimed = claim_ready(db, claim, self.clock(), news)
+        listener = self._work_listeners.get(claim.worker)
+        idle = claimed.rest is None and len(claimed.deliveries) < claim.limit
+        if listener is not None:
+            listener.note_claim(claim.queues, idle=idle)
+        if idle:
+            news.claimed_all(claim.queues)
+        else:
+            pass_on(db, self._session(), claim.queues, news)
+        return claimed
+
+    def _announce(self, news: News) -> None:
+        announce(self._session(), news, [each.key for each in self._work_listeners.values()])
 
     def _write(self, options: WriteOptions, work: Callable[[Connection], T]) -> T:
         return self._sessions.current().write(options, work)
 
-    def _write_and_notify(
-        self,
-        options: WriteOptions,
-        work: Callable[[Connection], T],
-        listeners: str = "work_listeners",
+    def _write_and_announce(
+        self, options: WriteOptions, work: Callable[[Connection, News], T]
     ) -> T:
-        """Run `work` in a transaction, then notify the rows of the query `listeners`."""
+        """Run `work` in a transaction, then notify those whom its news concern."""
+        session, news = self._session(), News()
 
-        def work_and_look(db: Connection) -> tuple[T, list[tuple[str]]]:
-            return work(db), db.execute(SQL[listeners]).fetchall()
+        def work_and_look(db: Connection) -> T:
+            value = work(db, news)
+            news.find_ids(db, session)
+            return value
 
-        session = self._sessions.current()
-        value, rows = session.write(options, work_and_look)
-        session.notify(rows)
+        value = session.write(options, work_and_look)
+        self._announce(news)
+        return value
+
+    def _write_and_notify(self, options: WriteOptions, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a transaction, then notify all that listen for work."""
+        session = self._session()
+        value = session.write(options, work)
+        session.notify(session.read(SQL["work_listeners"]))
         return value
 
     def _bound_log(self) -> None:

@@ -5,12 +5,14 @@ from itertools import repeat
 from sqlite3 import Connection
 
 from ...model.message import Message
+from .news import News
 from .rows import initial_tokens, is_minimal, minimal_row, task_row
 from .statements import SQL
 
 
-def insert_messages(db: Connection, messages: Sequence[Message], now: float) -> None:
+def insert_messages(db: Connection, messages: Sequence[Message], now: float, news: News) -> None:
     """Store those of `messages` whose ids are new."""
+    news.sent(messages)
     tokens = initial_tokens()
     # Rows are made as they are written: a list of them would keep the garbage collector busy.
     if all(map(is_minimal, messages)):
@@ -19,8 +21,9 @@ def insert_messages(db: Connection, messages: Sequence[Message], now: float) -> 
         db.executemany(SQL["enqueue"], map(task_row, messages, repeat(now), tokens))
 
 
-def insert_or_replace(db: Connection, message: Message, sent: float) -> bool:
+def insert_or_replace(db: Connection, message: Message, sent: float, news: News) -> bool:
     """Store `message`, in place of a finished task of its id; return False if one is kept."""
+    news.sent([message])
     row = task_row(message, sent, next(initial_tokens()))
     if db.execute(SQL["enqueue"], row).rowcount:
         return True

@@ -20,13 +20,16 @@ from .errors import (
     refused,
     translate,
 )
+from .expectations import Expectations
 from .handle import BUSY_MS, Handle
+from .idleworkers import IdleWorkers
 from .location import SqliteLocation, lock_file, prepare
 from .lockholder import describe_holder, describe_other_program, is_held_by_caller
 from .rewriting import rewrite_in_place
 from .schema import ensure_schema, is_current
 from .sharedstate import SharedState
-from .sockets import Notifier, SocketListener
+from .sockets import Notifier, SocketListener, keys_of
+from .statements import SQL
 from .writelock import WriteLock, make_write_lock
 
 T = TypeVar("T")
@@ -57,6 +60,7 @@ class Session(forks.ForkAware):
         self.path: str = location.path
         self.pid: int = os.getpid()
         self._notifier = Notifier()
+        self._elsewhere: dict[int, str] = {}  # addresses by key, of listeners in other folders
         self.listener: SocketListener | None = None  # by which this thread waits for results
         self._version: object = None
         self._disk_failed = False  # so the log may have holes, until it is written again
@@ -64,6 +68,7 @@ class Session(forks.ForkAware):
         self._handle = Handle(self.path)
         with forks.opening:
             self._write_lock, self._state = self._open_shared()
+            self.waits, self.idle = Expectations(self._state), IdleWorkers(self._state)
             forks.register(self)
         try:
             self._ensure_schema()
@@ -153,6 +158,37 @@ class Session(forks.ForkAware):
         """Notify the listeners at `addresses`, which are the rows of a query."""
         if addresses:
             self._notifier.notify([address for (address,) in addresses])
+
+    def notify_key(self, key: int) -> bool:
+        """Notify the listener of that key; return False, and forget it, if there is none."""
+        if self._notifier.notify_key(key) or self._notify_elsewhere(key):
+            return True
+        self.waits.forget({key})
+        return False
+
+    def _notify_elsewhere(self, key: int) -> bool:
+        """Notify a listener whose process has another folder for its sockets."""
+        if key not in self._elsewhere:
+            rows = self.read(SQL["all_listeners"], timeout=SHORT_TIMEOUT)
+            self._elsewhere = keys_of(address for (address,) in rows)
+        address = self._elsewhere.get(key)
+        if address is not None and self._notifier.send(address):
+            return True
+        self._elsewhere.pop(key, None)
+        return False
+
+    def wake(self, queue: str, count: int) -> bool:
+        """Notify up to `count` idle workers of a queue; return whether there was one."""
+        woken = False
+        while count > 0 and (keys := self.idle.pick(queue, count)):
+            for key in keys:
+                if self.notify_key(key):
+                    woken, count = True, count - 1
+        return woken
+
+    def begin_rescue(self, every: float) -> bool:
+        """Return whether to look for dead workers; see `SharedState.begin_look`."""
+        return self._state.begin_look(every)
 
     def changed(self) -> bool:
         """Return whether another connection has written since the last call (6 us)."""

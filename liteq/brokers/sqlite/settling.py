@@ -5,6 +5,7 @@ from sqlite3 import Connection
 
 from ...model.message import Receipt
 from ...model.outcome import Settlement
+from .news import News
 from .rows import attempt_row, end_row, is_minimal_end, minimal_end_row, retry_row
 from .statements import SQL
 from .workflows import cancel_revoked, insert, propagate_ends, replace
@@ -14,7 +15,9 @@ class ClaimLostError(Exception):
     """A receipt of a batch is void, so the transaction is to be rolled back."""
 
 
-def settle_all(db: Connection, settlements: Sequence[Settlement], now: float) -> list[Receipt]:
+def settle_all(
+    db: Connection, settlements: Sequence[Settlement], now: float, news: News
+) -> list[Receipt]:
     """Write all settlements; return an empty list, as `settle_each` does when all claims hold.
 
     Raises ClaimLostError when one of the claims was lost.
@@ -26,17 +29,19 @@ def settle_all(db: Connection, settlements: Sequence[Settlement], now: float) ->
         written += db.executemany(SQL["retry"], map(retry_row, retries)).rowcount
     if written != len(settlements):
         raise ClaimLostError
-    _propagate(db, settlements, now)
+    _propagate(db, settlements, now, news)
     return []
 
 
-def settle_each(db: Connection, settlements: Sequence[Settlement], now: float) -> list[Receipt]:
+def settle_each(
+    db: Connection, settlements: Sequence[Settlement], now: float, news: News
+) -> list[Receipt]:
     """Write the settlements whose claims still hold; return the receipts of the others."""
     written: list[Settlement] = []
     refused: list[Settlement] = []
     for each in settlements:
         (written if _settle_one(db, each) else refused).append(each)
-    _propagate(db, written, now)
+    _propagate(db, written, now, news)
     return [each.receipt for each in refused]
 
 
@@ -57,22 +62,23 @@ def _settle_one(db: Connection, settlement: Settlement) -> bool:
     return db.execute(SQL["retry"], retry_row(settlement)).rowcount > 0
 
 
-def _propagate(db: Connection, written: Sequence[Settlement], now: float) -> None:
+def _propagate(db: Connection, written: Sequence[Settlement], now: float, news: News) -> None:
     """Write what follows from settlements for other tasks."""
+    news.settled(written)
     for each in written:
         if each.graph is not None:
-            _replace(db, each, now)
+            _replace(db, each, now, news)
     tied = [int(each.receipt.key) for each in written if each.tied and each.retry is None]
     if tied:
-        propagate_ends(db, tied, now)
+        propagate_ends(db, tied, now, news)
     if any(each.retry is not None for each in written):
-        cancel_revoked(db, now)
+        cancel_revoked(db, now, news)
 
 
-def _replace(db: Connection, settlement: Settlement, now: float) -> None:
+def _replace(db: Connection, settlement: Settlement, now: float, news: News) -> None:
     """Store the tasks that replace one; it ends when they have ended."""
     assert settlement.graph is not None
     assert settlement.retry is not None
-    insert(db, settlement.graph, now)
+    insert(db, settlement.graph, now, news)
     if settlement.place is not None:
         replace(db, settlement.retry.id, settlement.place)

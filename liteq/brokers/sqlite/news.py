@@ -1,0 +1,123 @@
+"""What a transaction has changed that others wait for, and their notifications."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from random import choice
+from sqlite3 import Connection
+
+from ...model.message import Message
+from ...model.outcome import Settlement
+from .rows import Row
+from .session import SHORT_TIMEOUT, Session
+from .statements import SQL
+
+_queue = attrgetter("queue")
+
+
+class News:
+    """What one transaction has changed."""
+
+    def __init__(self) -> None:
+        self.ready: dict[str, int] = {}  # tasks that can be claimed, by queue
+        self.later: set[str] = set()  # queues of tasks with an eta, which a worker has to know
+        self.keys: list[int] = []  # of tasks that have ended
+        self.ids: list[str] = []  # likewise, and of those that have reported a state
+
+    def sent(self, messages: Sequence[Message]) -> None:
+        """Note that tasks were stored."""
+        if len(messages) == 1:
+            (message,) = messages
+            self.woken(message.queue, later=message.eta is not None)
+            return
+        ready = [message for message in messages if message.eta is None]
+        for queue, count in Counter(map(_queue, ready)).items():
+            self.ready[queue] = self.ready.get(queue, 0) + count
+        if len(ready) < len(messages):
+            self.later.update(message.queue for message in messages if message.eta is not None)
+
+    def woken(self, queue: str, *, later: bool = False) -> None:
+        """Note that one task of a queue can be claimed, or has an eta."""
+        if not isinstance(queue, str):  # another program may have written it
+            return
+        if later:
+            self.later.add(queue)
+        else:
+            self.ready[queue] = self.ready.get(queue, 0) + 1
+
+    def settled(self, settlements: Iterable[Settlement]) -> None:
+        """Note the outcomes of tasks."""
+        for each in settlements:
+            if each.retry is None:
+                self.keys.append(int(each.receipt.key))
+            elif each.graph is None:  # else it waits for what was sent in its place
+                self.sent((each.retry,))
+
+    def claimed_all(self, queues: Sequence[str]) -> None:
+        """Note that nothing ready is left in `queues`."""
+        if self.ready:
+            for queue in set(self.ready).intersection(queues):
+                del self.ready[queue]
+
+    def find_ids(self, db: Connection, session: Session) -> None:
+        """Read the ids of what has ended, if somebody waits for certain tasks.
+
+        To be called at the end of the transaction, where it costs half of what it does after it.
+        """
+        if self.keys and session.waits.any():
+            self.ids += _ids(db.execute(*_query(self.keys)).fetchall())
+            self.keys.clear()
+
+
+def pass_on(db: Connection, session: Session, queues: Sequence[str], news: News) -> None:
+    """Note that tasks are ready which a worker, being full, has left for another that is idle."""
+    if not session.idle.any(queues):
+        return
+    if len(queues) == 1:
+        ready = [queue for queue in queues if db.execute(SQL["is_ready"], (queue,)).fetchall()]
+    else:
+        found = {queue for (queue,) in db.execute(SQL["ready_queues"]).fetchall()}
+        ready = [queue for queue in queues if queue in found]
+    for queue in ready[:1]:
+        news.ready.setdefault(queue, 1)
+
+
+def announce(session: Session, news: News, own: Iterable[int] = ()) -> None:
+    """Notify those whom `news` concern, after the transaction.
+
+    `own`: the keys of the listeners of this process, one of which knows of an eta when no idle
+    worker does.
+    """
+    for queue, count in news.ready.items():
+        session.wake(queue, count)
+    for queue in news.later:
+        if not session.wake(queue, 1):
+            _wake_any(session, own)
+    if news.keys or news.ids:
+        ids = news.ids
+        if news.keys and session.waits.any():  # somebody waits since a moment ago
+            ids = ids + _ids(session.read(*_query(news.keys), SHORT_TIMEOUT))
+        for key in session.waits.waiting(ids):
+            session.notify_key(key)
+
+
+def _wake_any(session: Session, own: Iterable[int]) -> None:
+    """Notify one worker, though it may be full: an eta is to be looked at in time."""
+    keys = session.idle.keys()
+    mine = keys.intersection(own)
+    while keys:
+        key = mine.pop() if mine else choice(tuple(keys))
+        if session.notify_key(key):
+            return
+        keys.discard(key)
+
+
+def _query(keys: Sequence[int]) -> tuple[str, tuple[object, ...]]:
+    if len(keys) == 1:
+        return SQL["id_of"], (keys[0],)
+    return SQL["ids_of"], (json.dumps(keys),)
+
+
+def _ids(rows: Iterable[Row]) -> list[str]:
+    return [id for (id,) in rows if isinstance(id, str)]
