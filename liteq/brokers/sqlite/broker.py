@@ -47,7 +47,7 @@ from .listeners import (
 )
 from .liveness import make_liveness_locks
 from .location import SqliteLocation, check_exists
-from .news import News, announce, pass_on
+from .news import News, announce, announce_sent, pass_on
 from .registry import is_dead, register, unregister
 from .rescue import DeadWorkers, release, take_all_back
 from .rows import WorkerRow, counts_of, record_of
@@ -95,9 +95,10 @@ class SqliteBroker(Movable):
     # sending
 
     def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
-        now = self.clock()
+        now, session = self.clock(), self._session()
         options = _DURABLE if durable else self._client_writes
-        self._write_and_announce(options, lambda db, news: insert_messages(db, messages, now, news))
+        session.write(options, lambda db: insert_messages(db, messages, now))
+        announce_sent(session, messages, self._work_listeners)
         self._bound_log()
 
     def enqueue_or_replace(self, message: Message, sent: float, *, durable: bool = False) -> bool:
@@ -138,7 +139,7 @@ class SqliteBroker(Movable):
             refused, claimed = session.write(self._worker_writes, partial(work, settle_all))
         except ClaimLostError:  # rare, so only now it is worth finding out which one
             refused, claimed = session.write(self._worker_writes, partial(work, settle_each))
-        self._announce(news)
+        announce(session, news, self._work_listeners)
         return Settled(refused, claim_rest(claimed, self._claim))
 
     def release(self, receipts: Sequence[Receipt]) -> None:
@@ -426,9 +427,6 @@ class SqliteBroker(Movable):
             pass_on(db, self._session(), claim.queues, news)
         return claimed
 
-    def _announce(self, news: News) -> None:
-        announce(self._session(), news, [each.key for each in self._work_listeners.values()])
-
     def _write(self, options: WriteOptions, work: Callable[[Connection], T]) -> T:
         return self._sessions.current().write(options, work)
 
@@ -444,7 +442,7 @@ class SqliteBroker(Movable):
             return value
 
         value = session.write(options, work_and_look)
-        self._announce(news)
+        announce(session, news, self._work_listeners)
         return value
 
     def _write_and_notify(self, options: WriteOptions, work: Callable[[Connection], T]) -> T:

@@ -10,7 +10,7 @@ claimed by it, and whoever stores one later sees the mark. Whoever picks a worke
 away, so that the next one picks another; the worker marks itself again by its next claim.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable
 from zlib import crc32
 
 from .sharedstate import IDLE, QUEUE_ROWS, QUEUES, WORKER_SLOTS, WORKERS, SharedState
@@ -24,8 +24,9 @@ class IdleWorkers:
 
     def __init__(self, state: SharedState) -> None:
         self._map, self._cells = state.map, state.cells
-        self._rows: dict[str, int] = {}  # by queue, if the row still has its name
-        self._rows_of: dict[tuple[str, ...], tuple[bytes, list[int]]] = {}
+        self._names = b""  # of the rows; while they are the same, so is what follows
+        self._rows: dict[str, int] = {}  # by queue
+        self._rows_of: dict[tuple[str, ...], list[int]] = {}  # by all queues of a worker
 
     def enter(self, key: int) -> int | None:
         """Return a slot for the listener `key`, marked as idle; None if all are taken.
@@ -72,61 +73,62 @@ class IdleWorkers:
     def pick(self, queue: str, count: int) -> list[int]:
         """Return the keys of up to `count` idle workers of a queue, and take their marks away."""
         found: list[int] = []
+        find = self._map.find
         for row in (self._row(queue), _ANY_QUEUE):
             # Who is in the row of several queues may serve another one: all of them are woken.
             most = WORKER_SLOTS if row == _OTHER_QUEUES else count
-            for slot in self._idle(row):
-                if len(found) >= most:
-                    break
-                self._map[_byte(row, slot)] = 0
-                if key := self._cells[_FIRST_WORKER + slot]:
+            first = start = _byte(row, 0)
+            end = start + WORKER_SLOTS
+            while len(found) < most and (start := find(b"\1", start, end)) >= 0:
+                self._map[start] = 0
+                if key := self._cells[_FIRST_WORKER + start - first]:
                     found.append(key)
         return found
 
-    def any(self, queues: Sequence[str]) -> bool:
+    def any(self, queues: Iterable[str]) -> bool:
         """Return whether a worker of one of `queues` is idle, or has not claimed yet."""
-        rows = {self._row(queue) for queue in queues}
-        return any(next(self._idle(row), None) is not None for row in (_ANY_QUEUE, *rows))
+        return any(map(self._has_idle, {_ANY_QUEUE, *map(self._row, queues)}))
 
-    def _idle(self, row: int) -> Iterator[int]:
-        """Iterate over the slots that are marked in a row."""
+    def _has_idle(self, row: int) -> bool:
         start = _byte(row, 0)
-        end = start + WORKER_SLOTS
-        while (at := self._map.find(b"\1", start, end)) >= 0:
-            yield at - _byte(row, 0)
-            start = at + 1
+        return self._map.find(b"\1", start, start + WORKER_SLOTS) >= 0
 
     def _row(self, queue: str) -> int:
         """Return the row of a queue."""
-        name, row = _name(queue), self._rows.get(queue)
-        if row is None or self._cells[_FIRST_QUEUE + row] != name:
-            names = self._cells[_FIRST_QUEUE : _FIRST_QUEUE + QUEUE_ROWS].tolist()
-            if name not in names:
-                return _OTHER_QUEUES
-            row = self._rows[queue] = names.index(name)
+        names = self._map[QUEUES:IDLE]
+        if names != self._names:  # a row was given to another queue
+            self._names, self._rows, self._rows_of = names, {}, {}
+        row = self._rows.get(queue)
+        if row is None:
+            at = names.find(_name(queue))
+            row = self._rows[queue] = at // 8 if at > 0 and not at % 8 else _OTHER_QUEUES
         return row
 
     def _own_rows(self, queues: tuple[str, ...]) -> list[int]:
         """Return the rows of `queues`; queues without one get one, while there are any."""
-        names = self._map[QUEUES : QUEUES + 8 * QUEUE_ROWS]
-        known = self._rows_of.get(queues)
-        if known is not None and known[0] == names:
-            return known[1]
-        rows = sorted({self._new_row(queue) for queue in queues})
-        self._rows_of = {queues: (self._map[QUEUES : QUEUES + 8 * QUEUE_ROWS], rows)}
+        for queue in queues[:1]:
+            self._row(queue)  # so that what is known is as the names are now
+        rows = self._rows_of.get(queues)
+        if rows is None:
+            own: set[int] = set()
+            for queue in queues:
+                own.add(self._new_row(queue, own))
+            rows = sorted(own)
+            self._rows_of = {queues: rows} if self._map[QUEUES:IDLE] == self._names else {}
         return rows
 
-    def _new_row(self, queue: str) -> int:
+    def _new_row(self, queue: str, taken: Collection[int]) -> int:
         row = self._row(queue)
         if row != _OTHER_QUEUES:
             return row
         rows = range(_ANY_QUEUE + 1, _OTHER_QUEUES)
         free = [row for row in rows if not self._cells[_FIRST_QUEUE + row]]
         # Nobody is idle there: who served that queue gets another row by its next mark.
-        free = free or [row for row in rows if next(self._idle(row), None) is None]
+        free = free or [row for row in rows if row not in taken and not self._has_idle(row)]
         if not free:
             return _OTHER_QUEUES
-        self._cells[_FIRST_QUEUE + free[0]] = _name(queue)
+        start = QUEUES + 8 * free[0]
+        self._map[start : start + 8] = _name(queue)
         return free[0]
 
     def _clear(self, slot: int) -> None:
@@ -141,7 +143,7 @@ def _byte(row: int, slot: int) -> int:
     return IDLE + row * WORKER_SLOTS + slot
 
 
-def _name(queue: str) -> int:
-    """Return what stands for a queue: never 0."""
+def _name(queue: str) -> bytes:
+    """Return what stands for a queue: never zeros."""
     data = queue.encode(errors="replace")
-    return crc32(data) << 32 | len(data) + 1 & 2**32 - 1
+    return (crc32(data) << 32 | len(data) + 1).to_bytes(8, "little")

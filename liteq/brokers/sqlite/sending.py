@@ -10,9 +10,8 @@ from .rows import initial_tokens, is_minimal, minimal_row, task_row
 from .statements import SQL
 
 
-def insert_messages(db: Connection, messages: Sequence[Message], now: float, news: News) -> None:
+def insert_messages(db: Connection, messages: Sequence[Message], now: float) -> None:
     """Store those of `messages` whose ids are new."""
-    news.sent(messages)
     tokens = initial_tokens()
     # Rows are made as they are written: a list of them would keep the garbage collector busy.
     if all(map(is_minimal, messages)):
