@@ -295,6 +295,10 @@ class Broker(ABC):
     def schedules(self, due_by: float | None = None) -> list[Entry]:
         """Return all entries by name, or only those that are due by a moment."""
 
+    def entry(self, name: str) -> Entry | None:
+        """Return the entry of that name; None if there is none that can be used."""
+        return next((entry for entry in self.schedules() if entry.name == name), None)
+
     @abstractmethod
     def next_fire(self) -> float | None:
         """Return when the next entry is due; None if none is."""

@@ -323,15 +323,15 @@ class Supervisor:
         """Write what is known and claim what is free; what cannot be written now is kept."""
         if self._store.active:
             return []
-        busy = bool(self._settlements)
+        settled = len(self._settlements)
         try:
             claimed = self._write_all(claim)
         except BrokerError as exc:
             self._store.failed("write", exc)
             return []
         self._store.succeeded("write")
-        if busy or claimed:  # and not only one more look
-            self._maintenance.busy()
+        if settled or claimed:  # and not only one more look
+            self._maintenance.busy(settled)
         return claimed
 
     def _write_all(self, claim: Claim | None) -> list[Delivery]:

@@ -209,6 +209,10 @@ class MemoryBroker(Broker):
             return entries
         return [each for each in entries if each.due is not None and each.due <= due_by]
 
+    def entry(self, name: str) -> Entry | None:
+        with self._lock:
+            return self._tables.entries.get(name)
+
     def next_fire(self) -> float | None:
         with self._lock:
             dues = [entry.due for entry in self._tables.entries.values() if entry.due is not None]

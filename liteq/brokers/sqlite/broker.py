@@ -277,6 +277,10 @@ class SqliteBroker(Movable):
             rows = self._session().read(SQL["schedules_due"], (due_by,))
         return entries_of(rows).readable(self.url)
 
+    def entry(self, name: str) -> Entry | None:
+        found = entries_of(self._session().read(SQL["schedule_named"], (name,)))
+        return next(iter(found.readable(self.url)), None)
+
     def next_fire(self) -> float | None:
         ((due,),) = self._session().read(SQL["next_fire"])
         return None if due is None else float(due)
@@ -327,6 +331,8 @@ class SqliteBroker(Movable):
         session.check_identity()
         if session.log_size() > (0 if idle else _LARGE_LOG):
             session.checkpoint()
+        else:
+            session.checkpoint_when_quiet()
         if idle:
             cutoff = (self.clock() - _KEEP_WORKERS,)
             session.write(self._worker_writes, lambda db: db.execute(SQL["forget_workers"], cutoff))

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from ...exceptions import BrokerError, BrokerLocked
 from . import forks
+from .checkpoints import QUIET_AT, checkpoint, is_due
 from .errors import (
     REFUSED,
     cannot_open,
@@ -21,7 +22,7 @@ from .errors import (
     translate,
 )
 from .expectations import Expectations
-from .handle import BUSY_MS, Handle
+from .handle import Handle
 from .idleworkers import IdleWorkers
 from .location import SqliteLocation, lock_file, prepare
 from .lockholder import describe_holder, describe_other_program, is_held_by_caller
@@ -36,7 +37,6 @@ T = TypeVar("T")
 
 LOCK_TIMEOUT = 30.0  # seconds that a caller waits for the write lock
 SHORT_TIMEOUT = 1.0  # seconds that a worker waits: it retries anyway, and must react to a Ctrl-C
-_CHECKPOINT_AT = 2 * 2**20  # bytes of log: some 2.5 ms of work for the process that does it
 
 Synchronous = Literal["full", "normal"]
 """Transactions survive a power cut at `full`; at `normal` only that their process is killed."""
@@ -63,6 +63,7 @@ class Session(forks.ForkAware):
         self._elsewhere: dict[int, str] = {}  # addresses by key, of listeners in other folders
         self.listener: SocketListener | None = None  # by which this thread waits for results
         self._version: object = None
+        self._size_before = 0  # of the log, when it was looked at last whether nobody writes
         self._disk_failed = False  # so the log may have holes, until it is written again
         prepare(self.path)
         self._handle = Handle(self.path)
@@ -128,7 +129,8 @@ class Session(forks.ForkAware):
                     db.execute("commit")
                 finally:
                     self._roll_back(db)
-                if self._state.count_commit(db.total_changes - before) > _CHECKPOINT_AT:
+                size = self._state.count_commit(db.total_changes - before)
+                if is_due(size, self._state):
                     self._restart_log(db)
         except REFUSED as exc:
             raise refused(exc, self.path) from exc
@@ -210,6 +212,27 @@ class Session(forks.ForkAware):
             if not busy:
                 self._state.set_log_size(0)
             return not busy
+        finally:
+            self._write_lock.release()
+
+    def checkpoint_when_quiet(self) -> None:
+        """Move the log into the file if it has grown, and not since the last call."""
+        size, before = self._state.log_size(), self._size_before
+        self._size_before = size
+        if size == before and size >= QUIET_AT and not self._disk_failed:
+            self.restart_log()
+
+    def restart_log(self) -> None:
+        """Move the log into the file, so that it is written over from its start; it is kept.
+
+        Nothing is done while another process writes.
+        """
+        try:
+            if self._write_lock.acquire(0.0):
+                self._state.set_holder(self.pid)
+                self._handle.check()
+                with self._handle.in_use:
+                    self._restart_log(self._handle.db())
         finally:
             self._write_lock.release()
 
@@ -302,11 +325,11 @@ class Session(forks.ForkAware):
         """
         self._handle.check_log()
         try:
-            busy = _checkpoint(db)
+            busy = checkpoint(db, self._state)
         except sqlite3.Error as exc:
             busy = True  # the transaction is committed all the same; a later one tries again
-            self._note_disk(exc)
-        self._state.set_log_size(_CHECKPOINT_AT // 2 if busy else 0)
+            self._translate(exc)
+        self._state.set_log_size(self._state.log_size() // 2 if busy else 0)
 
     def _rewrite_log(self) -> None:
         """Write the log once more, as it stands in memory, after an error of the disk.
@@ -362,28 +385,3 @@ class Session(forks.ForkAware):
         if is_unknown_name(exc) and (why := self._upgraded()) is not None:
             return why
         return translate(exc, self.path)
-
-    def _upgraded(self) -> BrokerError | None:
-        """Return an error that says so if a newer liteq has upgraded the tables meanwhile."""
-        try:
-            with self._handle.in_use:
-                is_current(self._handle.db(), self.path)
-        except BrokerError as why:
-            return why
-        except sqlite3.Error:
-            pass  # that of the caller says more
-        return None
-
-    def _note_disk(self, exc: sqlite3.Error) -> None:
-        self._disk_failed = self._disk_failed or is_io_error(exc)
-
-
-def _checkpoint(db: sqlite3.Connection) -> bool:
-    """Move the log into the file; return whether another connection prevented it."""
-    # Without waiting for a reader: all other writers wait for us.
-    db.execute("pragma busy_timeout = 0")
-    try:
-        ((busy, _, _),) = db.execute("pragma wal_checkpoint(restart)").fetchall()
-    finally:
-        db.execute(f"pragma busy_timeout = {BUSY_MS}")
-    return bool(busy)

@@ -67,6 +67,10 @@ class SharedState:
         self._cells[_LOG_SIZE] = size
         return size
 
+    def log_size(self) -> int:
+        """Return the estimated bytes in the log."""
+        return self._cells[_LOG_SIZE]
+
     def set_log_size(self, size: int) -> None:
         """Set the estimate to `size` bytes, after a checkpoint."""
         self._cells[_LOG_SIZE] = size
