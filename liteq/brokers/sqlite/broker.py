@@ -237,8 +237,7 @@ class SqliteBroker(Movable):
             self._client_writes, lambda db, news: revoke(db, ids, keep_until, terminate, now, news)
         )
         if found and terminate:
-            session = self._session()
-            session.notify(session.read(SQL["work_listeners"]))  # one of them runs the task
+            self._session().notify_workers()  # one of them runs the task
         return found
 
     def revive(self, ids: Sequence[str]) -> list[str]:
@@ -455,7 +454,7 @@ class SqliteBroker(Movable):
         """Run `work` in a transaction, then notify all that listen for work."""
         session = self._session()
         value = session.write(options, work)
-        session.notify(session.read(SQL["work_listeners"]))
+        session.notify_workers()
         return value
 
     def _bound_log(self) -> None:

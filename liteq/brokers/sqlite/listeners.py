@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from sqlite3 import Connection
 
+from ...exceptions import BrokerError
 from ..owners import Owner, is_dead, this_process
 from .rows import Row
 from .session import SHORT_TIMEOUT, Session, WriteOptions
@@ -27,7 +28,7 @@ class ResultListener(SocketListener):
     def __init__(self, session: Session) -> None:
         self._session = session
         self._cells: list[tuple[int, int]] = []
-        super().__init__(session.changed, self._closed)
+        super().__init__(session.changed)
 
     def expect(self, ids: Collection[str] | None) -> None:
         with suppress(ValueError):  # the session is closed, and what it had mapped
@@ -36,7 +37,7 @@ class ResultListener(SocketListener):
             if self.fileno() >= 0:
                 self._cells = self._session.waits.add(self.key, ids)
 
-    def _closed(self) -> None:
+    def leave(self) -> None:
         self.expect(())
         _drop_row(self._session, self.address)
 
@@ -48,32 +49,35 @@ class WorkListener(SocketListener):
         self._session = session
         self.slot: int | None = None
         self.queues: tuple[str, ...] = ()  # of its last claim
-        super().__init__(session.changed, self._closed)
+        super().__init__(session.changed)
 
     def clear(self) -> None:
         super().clear()
         # Whoever notified it took its mark away. By the next claim it is known how it is.
-        if self.slot is not None and self.fileno() >= 0:
-            self._session.idle.mark(self.slot, self.queues, idle=True)
+        self._mark(idle=True)
 
     def note_claim(self, queues: tuple[str, ...], *, idle: bool) -> None:
         """Note in a transaction which queues were claimed from, and whether nothing is left."""
         self.queues = queues
+        self._mark(idle=idle)
+
+    def _mark(self, *, idle: bool) -> None:
         if self.slot is not None and self.fileno() >= 0:
-            self._session.idle.mark(self.slot, queues, idle=idle)
+            with suppress(ValueError):  # the session is closed, and what it had mapped
+                self._session.idle.mark(self.slot, self.queues, idle=idle)
 
     def decline(self) -> None:
         if self.slot is None or self.fileno() < 0:
             return
         session = self._session
-        session.idle.mark_full(self.slot)
-        if session.idle.any(self.queues):
-            ready = {name for (name,) in session.read(SQL["ready_queues"], timeout=SHORT_TIMEOUT)}
-            for queue in self.queues if ready else ():
-                if queue in ready and session.wake(queue, 1):
-                    break
+        with suppress(BrokerError, ValueError):  # the store is away, or the session is closed
+            session.idle.mark_full(self.slot)
+            if session.idle.any(self.queues):
+                rows = session.read(SQL["ready_queues"], timeout=SHORT_TIMEOUT)
+                ready = {name for (name,) in rows}.intersection(self.queues)
+                next((queue for queue in ready if session.wake(queue, 1)), None)
 
-    def _closed(self) -> None:
+    def leave(self) -> None:
         with suppress(ValueError):
             if self.slot is not None:
                 self._session.idle.leave(self.slot, self.key)

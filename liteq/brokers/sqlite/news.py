@@ -3,10 +3,12 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from operator import attrgetter
 from random import choice
 from sqlite3 import Connection
 
+from ...exceptions import BrokerError
 from ...model.message import Message
 from ...model.outcome import Settlement
 from .rows import Row
@@ -108,7 +110,8 @@ def announce(session: Session, news: News, own: Mapping[int, SocketListener]) ->
     if news.keys or news.ids:
         ids = news.ids
         if news.keys and session.waits.any():  # somebody waits since a moment ago
-            ids = ids + _ids(session.read(*_query(news.keys), SHORT_TIMEOUT))
+            with suppress(BrokerError):  # what is to be told of is stored all the same
+                ids = ids + _ids(session.read(*_query(news.keys), SHORT_TIMEOUT))
         for key in session.waits.waiting(ids):
             session.notify_key(key)
 

@@ -4,7 +4,7 @@ import os
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -156,10 +156,11 @@ class Session(forks.ForkAware):
                 raise self._translate(exc) from exc
         return self.read(sql, values, timeout)
 
-    def notify(self, addresses: Sequence[tuple[str]]) -> None:
-        """Notify the listeners at `addresses`, which are the rows of a query."""
-        if addresses:
-            self._notifier.notify([address for (address,) in addresses])
+    def notify_workers(self) -> None:
+        """Notify all that listen for work."""
+        with suppress(BrokerError):  # what is to be told of is stored all the same
+            rows = self.read(SQL["work_listeners"], timeout=SHORT_TIMEOUT)
+            self._notifier.notify([address for (address,) in rows])
 
     def notify_key(self, key: int) -> bool:
         """Notify the listener of that key; return False, and forget it, if there is none."""
@@ -171,8 +172,9 @@ class Session(forks.ForkAware):
     def _notify_elsewhere(self, key: int) -> bool:
         """Notify a listener whose process has another folder for its sockets."""
         if key not in self._elsewhere:
-            rows = self.read(SQL["all_listeners"], timeout=SHORT_TIMEOUT)
-            self._elsewhere = keys_of(address for (address,) in rows)
+            with suppress(BrokerError):  # what is to be told of is stored all the same
+                rows = self.read(SQL["all_listeners"], timeout=SHORT_TIMEOUT)
+                self._elsewhere = keys_of(address for (address,) in rows)
         address = self._elsewhere.get(key)
         if address is not None and self._notifier.send(address):
             return True

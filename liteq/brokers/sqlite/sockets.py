@@ -28,18 +28,16 @@ _UNIX = hasattr(socket, "AF_UNIX") and os.name == "posix"
 class SocketListener(forks.ForkAware, Listener):
     """A listener on a datagram socket.
 
-    `changed` returns whether the store was written to since its last call; `on_close` is called
-    when the listener is closed.
+    `changed` returns whether the store was written to since its last call.
     """
 
-    def __init__(self, changed: Callable[[], bool], on_close: Callable[[], None]) -> None:
+    def __init__(self, changed: Callable[[], bool]) -> None:
         self._changed = changed
         self.address: str
         self._socket, self.address = _bind()
         self.key: int = key_of(self.address)
         forks.register(self)
         self._socket.setblocking(False)
-        self._on_close = on_close
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -82,7 +80,10 @@ class SocketListener(forks.ForkAware, Listener):
         forks.unregister(self)
         self._socket.close()
         _unlink(self.address)
-        self._on_close()
+        self.leave()
+
+    def leave(self) -> None:
+        """Tell others that it is closed."""
 
     def after_fork_in_child(self) -> None:
         self._socket.close()  # a forked child must not receive what is sent to its parent
@@ -134,8 +135,8 @@ class Notifier:
                 self._loopback().sendto(b"!", ("127.0.0.1", int(address[4:])))
             else:
                 self._local().sendto(b"!", address)
-        except (FileNotFoundError, ConnectionRefusedError):
-            return False
+        except (FileNotFoundError, ConnectionRefusedError, OverflowError, ValueError):
+            return False  # the last two: such an address was not written by a listener
         except OSError:
             pass  # its buffer is full, so it is notified already
         return True
