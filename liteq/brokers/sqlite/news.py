@@ -22,12 +22,13 @@ _queue = attrgetter("queue")
 class News:
     """What one transaction has changed."""
 
-    __slots__ = "ids", "keys", "later", "ready"
+    __slots__ = "ids", "keys", "later", "ready", "settled"
 
     def __init__(self) -> None:
         self.ready: dict[str, int] = {}  # tasks that can be claimed, by queue
         self.later: set[str] = set()  # queues of tasks with an eta, which a worker has to know
-        self.keys: list[int] = []  # of tasks that have ended
+        self.settled: list[Sequence[Settlement]] = []
+        self.keys: list[int] = []  # of other tasks that have ended
         self.ids: list[str] = []  # likewise, and of those that have reported a state
 
     def sent(self, messages: Sequence[Message]) -> None:
@@ -47,13 +48,10 @@ class News:
         else:
             self.ready[queue] = self.ready.get(queue, 0) + 1
 
-    def settled(self, settlements: Iterable[Settlement]) -> None:
-        """Note the outcomes of tasks."""
-        for each in settlements:
-            if each.retry is None:
-                self.keys.append(int(each.receipt.key))
-            elif each.graph is None:  # else it waits for what was sent in its place
-                self.sent((each.retry,))
+    def retried(self, settlements: Iterable[Settlement]) -> None:
+        """Note the next attempts of tasks."""
+        # One that was replaced waits for what was sent in its place.
+        self.sent([each.retry for each in settlements if each.retry and each.graph is None])
 
     def claimed_all(self, queues: Sequence[str]) -> None:
         """Note that nothing ready is left in `queues`."""
@@ -66,9 +64,21 @@ class News:
 
         To be called at the end of the transaction, where it costs half of what it does after it.
         """
-        if self.keys and session.waits.any():
-            self.ids += _ids(db.execute(*_query(self.keys)).fetchall())
-            self.keys.clear()
+        if (self.keys or self.settled) and session.waits.any():
+            self.ids += _ids(db.execute(*self._query()).fetchall())
+            self.keys, self.settled = [], []
+
+    def find_missing_ids(self, session: Session) -> None:
+        """Do the same after the transaction, if somebody waits only since a moment ago."""
+        if (self.keys or self.settled) and session.waits.any():
+            with suppress(BrokerError):  # what is to be told of is stored all the same
+                self.ids += _ids(session.read(*self._query(), SHORT_TIMEOUT))
+
+    def _query(self) -> tuple[str, tuple[object, ...]]:
+        keys = self.keys + [int(each.receipt.key) for part in self.settled for each in part]
+        if len(keys) == 1:
+            return SQL["id_of"], (keys[0],)
+        return SQL["ids_of"], (json.dumps(keys),)
 
 
 def pass_on(db: Connection, session: Session, queues: Sequence[str], news: News) -> None:
@@ -107,12 +117,9 @@ def announce(session: Session, news: News, own: Mapping[int, SocketListener]) ->
     for queue in news.later:
         if not session.wake(queue, 1):
             _wake_any(session, own)
-    if news.keys or news.ids:
-        ids = news.ids
-        if news.keys and session.waits.any():  # somebody waits since a moment ago
-            with suppress(BrokerError):  # what is to be told of is stored all the same
-                ids = ids + _ids(session.read(*_query(news.keys), SHORT_TIMEOUT))
-        for key in session.waits.waiting(ids):
+    if news.keys or news.settled or news.ids:
+        news.find_missing_ids(session)
+        for key in session.waits.waiting(news.ids):
             session.notify_key(key)
 
 
@@ -125,12 +132,6 @@ def _wake_any(session: Session, own: Mapping[int, SocketListener]) -> None:
         if session.notify_key(key):
             return
         keys.discard(key)
-
-
-def _query(keys: Sequence[int]) -> tuple[str, tuple[object, ...]]:
-    if len(keys) == 1:
-        return SQL["id_of"], (keys[0],)
-    return SQL["ids_of"], (json.dumps(keys),)
 
 
 def _ids(rows: Iterable[Row]) -> list[str]:

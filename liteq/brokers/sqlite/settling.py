@@ -64,7 +64,7 @@ def _settle_one(db: Connection, settlement: Settlement) -> bool:
 
 def _propagate(db: Connection, written: Sequence[Settlement], now: float, news: News) -> None:
     """Write what follows from settlements for other tasks."""
-    news.settled(written)
+    news.settled.append(written)
     for each in written:
         if each.graph is not None:
             _replace(db, each, now, news)
@@ -72,6 +72,7 @@ def _propagate(db: Connection, written: Sequence[Settlement], now: float, news: 
     if tied:
         propagate_ends(db, tied, now, news)
     if any(each.retry is not None for each in written):
+        news.retried(written)
         cancel_revoked(db, now, news)
 
 
