@@ -54,6 +54,13 @@ def costs(contender: LiteqFast, seconds: float) -> Reading:
     return Reading(enqueue=enqueue, run=claim_and_settle)
 
 
+def run_all(contender: LiteqFast, count: int) -> None:
+    """Claim and settle `count` tasks."""
+    run = _runner(contender)
+    for _ in range(0, count, BATCH):
+        run()
+
+
 def _runner(contender: LiteqFast) -> Callable[[], None]:
     """What claims and settles a batch, as a worker's supervisor would."""
     from liteq.brokers.base import Claim

@@ -17,7 +17,8 @@ from .session import SHORT_TIMEOUT, Session, WriteOptions
 from .sockets import SocketListener, keys_of, remove_closed_sockets
 from .statements import SQL
 
-_NOT_DURABLE = WriteOptions("normal", SHORT_TIMEOUT)  # listeners do not survive a power cut
+_NOT_DURABLE = WriteOptions("normal")  # listeners do not survive a power cut
+_SHORT = WriteOptions("normal", SHORT_TIMEOUT)
 _LOOK_EVERY = 10.0  # seconds
 _LOOK_AT = 500  # listeners, and as many files: at worst 10 ms each time
 
@@ -89,7 +90,7 @@ def result_listener(session: Session) -> ResultListener:
     listener = ResultListener(session)
     with ExitStack() as on_error:
         on_error.callback(listener.close)
-        _insert_row(session, listener, None)
+        _insert_row(session, listener, None, _NOT_DURABLE)  # a thousand threads may come at once
         listener.expect(None)
         on_error.pop_all()
     return listener
@@ -100,12 +101,14 @@ def work_listener(session: Session, worker: int) -> WorkListener:
     listener = WorkListener(session)
     with ExitStack() as on_error:
         on_error.callback(listener.close)
-        _insert_row(session, listener, worker)
+        _insert_row(session, listener, worker, _SHORT)
         on_error.pop_all()
     return listener
 
 
-def _insert_row(session: Session, listener: SocketListener, worker: int | None) -> None:
+def _insert_row(
+    session: Session, listener: SocketListener, worker: int | None, options: WriteOptions
+) -> None:
     row = (listener.address, worker, str(this_process()))
 
     def work(db: Connection) -> None:
@@ -113,12 +116,12 @@ def _insert_row(session: Session, listener: SocketListener, worker: int | None) 
         if worker and isinstance(listener, WorkListener):
             listener.slot = session.idle.enter(listener.key)
 
-    session.write(_NOT_DURABLE, work)
+    session.write(options, work)
 
 
 def _drop_row(session: Session, address: str) -> None:
     with suppress(Exception):  # a row that stays is dropped once its process has exited
-        session.write(_NOT_DURABLE, lambda db: db.execute(SQL["unlisten"], (address,)))
+        session.write(_SHORT, lambda db: db.execute(SQL["unlisten"], (address,)))
 
 
 def unlisten_dead(session: Session, options: WriteOptions) -> None:
@@ -129,7 +132,7 @@ def unlisten_dead(session: Session, options: WriteOptions) -> None:
 
 
 def drop_listeners(
-    session: Session, addresses: Sequence[tuple[str]], options: WriteOptions = _NOT_DURABLE
+    session: Session, addresses: Sequence[tuple[str]], options: WriteOptions = _SHORT
 ) -> None:
     """Drop listeners whose process has exited, and what stands of them in shared memory."""
     session.write(options, lambda db: db.executemany(SQL["unlisten"], addresses))
@@ -177,4 +180,4 @@ def _free_slots(session: Session) -> None:
 
     rows = session.read(SQL["work_listeners"], timeout=SHORT_TIMEOUT)
     if session.idle.keys() - keys_in(rows):  # or one has come since: so look in a transaction
-        session.write(_NOT_DURABLE, work)
+        session.write(_SHORT, work)
