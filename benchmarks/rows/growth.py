@@ -29,7 +29,11 @@ def kept(contender: LiteqFast, options: Options) -> Reading:
     ((found,),) = contender.store.execute("SELECT count(*) FROM task WHERE phase = 4")
     if found < count:
         raise Failed(f"{found} results are kept, not {count}")
-    return Reading(task=sum(many.values()) / sum(few.values()))
+    return Reading(
+        enqueue=many["enqueue"] / few["enqueue"],
+        run=many["run"] / few["run"],
+        task=sum(many.values()) / sum(few.values()),
+    )
 
 
 def schedules(contender: LiteqFast, options: Options) -> Reading:
