@@ -262,6 +262,24 @@ def test_the_slots_of_killed_workers_are_given_to_others(broker: SqliteBroker, u
     assert idle.keys() == {alive.listener.key}  # type: ignore[attr-defined]
 
 
+def test_of_many_workers_one_looks_for_dead_ones(url: str, broker: SqliteBroker) -> None:
+    stores = [open_store(url) for _ in range(5)]
+    assert [store.begin_rescue(60.0) for store in stores].count(True) == 1
+    assert not broker.begin_rescue(60.0)
+    assert broker.begin_rescue(0.0)  # as when that time is over
+    for store in stores:
+        store.close()
+
+
+def test_a_look_that_was_noted_for_the_future_keeps_nobody_from_looking(
+    broker: SqliteBroker,
+) -> None:
+    """The monotonic clock starts anew with the machine, and the file stays."""
+    broker._session()._state.cells[4] = 2**62
+    assert broker.begin_rescue(60.0)
+    assert not broker.begin_rescue(60.0)
+
+
 # results
 
 
