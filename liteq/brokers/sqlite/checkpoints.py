@@ -14,7 +14,7 @@ QUIET_AT = 2**19
 """Bytes of log from which on it is moved when nobody writes."""
 
 _MEGABYTE = 2**20
-_LEAST, _MOST = 4 * _MEGABYTE, 16 * _MEGABYTE  # bytes of log at which it is moved in any case
+_LEAST, _MOST = 2 * _MEGABYTE, 16 * _MEGABYTE  # bytes of log at which it is moved in any case
 _FAST, _SLOW = 0.002, 0.010  # seconds of an fsync for which these are right
 _WEIGHT = 0.3  # of the newest fsync in the mean
 
