@@ -9,8 +9,8 @@ from typing import ClassVar
 from .base import BIN, Contender
 
 BATCH = 10_000
-READY = "SELECT count(*) FROM task WHERE phase = 2"
-LEFT = f"SELECT ({READY}) + (SELECT count(*) FROM task WHERE phase = 3)"
+READY = "SELECT count(*) FROM liteq_task WHERE phase = 2"
+LEFT = f"SELECT ({READY}) + (SELECT count(*) FROM liteq_task WHERE phase = 3)"
 
 
 class Liteq(Contender):
@@ -66,7 +66,9 @@ class LiteqSafe(Liteq):
         return int(self.store.execute(READY).fetchone()[0])
 
     def later(self) -> int:
-        return int(self.store.execute("SELECT count(*) FROM task WHERE phase = 1").fetchone()[0])
+        return int(
+            self.store.execute("SELECT count(*) FROM liteq_task WHERE phase = 1").fetchone()[0]
+        )
 
     def left(self) -> int:
         """How many tasks are ready or run."""

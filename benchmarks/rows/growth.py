@@ -26,7 +26,7 @@ def kept(contender: LiteqFast, options: Options) -> Reading:
         run_all(contender, size)
     contender.app.broker.upkeep(idle=True)
     many = costs(contender, options.seconds)
-    ((found,),) = contender.store.execute("SELECT count(*) FROM task WHERE phase = 4")
+    ((found,),) = contender.store.execute("SELECT count(*) FROM liteq_task WHERE phase = 4")
     if found < count:
         raise Failed(f"{found} results are kept, not {count}")
     return Reading(

@@ -30,7 +30,9 @@ def plateau(contender: LiteqFast, options: Options) -> Reading:
             halves[half] = max(halves[half], _size())
         _wait_until(contender, worker, 0)
         took = time.perf_counter() - began
-    failed = contender.store.execute("SELECT count(*) FROM task WHERE phase > 4").fetchone()[0]
+    failed = contender.store.execute("SELECT count(*) FROM liteq_task WHERE phase > 4").fetchone()[
+        0
+    ]
     if failed:
         raise Failed(f"{failed} tasks did not succeed")
     return Reading(growth=halves[1] / halves[0], mb=halves[1] / 1e6, rate=count / took)

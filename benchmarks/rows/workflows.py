@@ -77,7 +77,7 @@ def _sent(contender: Contender) -> float:
 
 def _drained(contender: Any, send: Callable[[], object]) -> float:
     """Send, then start a worker: seconds from the first result to the last."""
-    before = contender.store.execute("SELECT count(*) FROM task").fetchone()[0]
+    before = contender.store.execute("SELECT count(*) FROM liteq_task").fetchone()[0]
     send()
     waiting = contender.left()
     with started(contender) as worker:
@@ -91,7 +91,7 @@ def _drained(contender: Any, send: Callable[[], object]) -> float:
 
 def _check(contender: Any, before: int) -> None:
     """All that is new has ended well, and so has the chord."""
-    done = contender.store.execute("SELECT count(*) FROM task WHERE phase = 4").fetchone()[0]
+    done = contender.store.execute("SELECT count(*) FROM liteq_task WHERE phase = 4").fetchone()[0]
     if done - before < WIDE:
         raise Failed(f"{done - before} of {WIDE} tasks have ended well")
     last = contender.sent[-1]

@@ -86,8 +86,7 @@ class Timetable:
         One that the code of this application declared before, and does no longer, is removed.
         """
         for entry in filter(None, map(self._find, names)):
-            owner = owner_of(entry)
-            if owner is None or self._has_lost(entry):
+            if entry.app is None or self._has_lost(entry):
                 continue
             raise ConfigurationError(
                 f"the schedule {entry.name!r} comes from the code of {entry.app}, and would come "

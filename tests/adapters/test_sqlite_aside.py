@@ -69,7 +69,7 @@ def test_one_transaction_sets_a_bounded_number_of_scheduled_tasks_aside(
 ) -> None:
     spoil(path, f"phase = {Phase.SCHEDULED:d}, eta = 'soon'")
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        set_unreadable_etas_aside(db, 0.0, News())
+        set_unreadable_etas_aside(db, News(), 0.0)
         assert dead(db) == MOST
 
     assert broker.promote() is None

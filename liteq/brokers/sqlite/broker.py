@@ -36,18 +36,19 @@ from ..transfer import Arrival, Movable, TransferBatch
 from . import moving
 from .backup import write_backup
 from .checkup import gather_facts, repair
-from .claiming import Claimed, claim_ready, claim_rest, promote, set_unreadable_etas_aside
+from .claiming import Claimed, claim_rest, promote, set_unreadable_etas_aside
 from .findings import find_faults
 from .listeners import (
     ListenerTidying,
     WorkListener,
+    claim_and_note,
     result_listener,
     unlisten_dead,
     work_listener,
 )
 from .liveness import make_liveness_locks
 from .location import SqliteLocation, check_exists
-from .news import News, announce, announce_sent, pass_on
+from .news import News, announce, announce_sent
 from .registry import is_dead, register, unregister
 from .rescue import DeadWorkers, release, take_all_back
 from .rows import WorkerRow, counts_of, record_of
@@ -55,7 +56,7 @@ from .schedules import entries_of, fire, write_entry
 from .sending import insert_messages, insert_or_replace
 from .session import SHORT_TIMEOUT, Session, WriteOptions
 from .sessions import ThreadSessions
-from .settling import ClaimLostError, settle_all, settle_each
+from .settling import ClaimLostError, report, settle_all, settle_each
 from .statements import SQL, fetch_sql, listing_sql
 from .workflows import insert_new, purge_waiting, revive, revoke
 
@@ -150,18 +151,13 @@ class SqliteBroker(Movable):
 
     def promote(self) -> float | None:
         now = self.clock()
-
         upcoming: float | None
         while True:
             ((upcoming, unreadable),) = self._session().read(SQL["next_eta"], timeout=SHORT_TIMEOUT)
-            if unreadable:
-                self._write_and_announce(
-                    self._worker_writes, lambda db, news: set_unreadable_etas_aside(db, now, news)
-                )
-                continue
-            if upcoming is None or upcoming > now:
+            if not unreadable and (upcoming is None or upcoming > now):
                 return upcoming
-            self._write_and_announce(self._worker_writes, lambda db, news: promote(db, now, news))
+            change = set_unreadable_etas_aside if unreadable else promote
+            self._write_and_announce(self._worker_writes, partial(change, now=now))
 
     def begin_rescue(self, every: float) -> bool:
         return self._session().begin_rescue(every)
@@ -199,13 +195,9 @@ class SqliteBroker(Movable):
         return [found.get(id) for id in ids]
 
     def report(self, id: str, state: str, meta: bytes, serializer: str) -> bool:
-        row = (state, meta, serializer, id)
-
-        def work(db: Connection, news: News) -> bool:
-            news.ids.append(id)
-            return db.execute(SQL["report"], row).rowcount > 0
-
-        return self._write_and_announce(self._worker_writes, work)
+        return self._write_and_announce(
+            self._worker_writes, lambda db, news: report(db, id, state, meta, serializer, news)
+        )
 
     def forget(self, ids: Sequence[str]) -> int:
         rows = [(id,) for id in ids]
@@ -420,17 +412,8 @@ class SqliteBroker(Movable):
         )
 
     def _claim_in(self, db: Connection, claim: Claim, news: News) -> Claimed:
-        """Claim in a transaction, and note in it whether the worker has room for more."""
-        claimed = claim_ready(db, claim, self.clock(), news)
         listener = self._work_listeners.get(claim.worker)
-        idle = claimed.rest is None and len(claimed.deliveries) < claim.limit
-        if listener is not None:
-            listener.note_claim(claim.queues, idle=idle)
-        if idle:
-            news.claimed_all(claim.queues)
-        else:
-            pass_on(db, self._session(), claim.queues, news)
-        return claimed
+        return claim_and_note(db, self._session(), listener, claim, self.clock(), news)
 
     def _write(self, options: WriteOptions, work: Callable[[Connection], T]) -> T:
         return self._sessions.current().write(options, work)
@@ -452,9 +435,8 @@ class SqliteBroker(Movable):
 
     def _write_and_notify(self, options: WriteOptions, work: Callable[[Connection], T]) -> T:
         """Run `work` in a transaction, then notify all that listen for work."""
-        session = self._session()
-        value = session.write(options, work)
-        session.notify_workers()
+        value = self._write(options, work)
+        self._session().notify_workers()
         return value
 
     def _bound_log(self) -> None:

@@ -123,13 +123,13 @@ def readable(db: Connection, rows: Sequence[Row], now: float, news: News) -> lis
     return found
 
 
-def promote(db: Connection, now: float, news: News) -> None:
+def promote(db: Connection, news: News, now: float) -> None:
     """Make the first scheduled tasks that are due ready."""
     for (queue,) in db.execute(SQL["promote"], (now,)).fetchall():
         news.woken(queue)
 
 
-def set_unreadable_etas_aside(db: Connection, now: float, news: News) -> None:
+def set_unreadable_etas_aside(db: Connection, news: News, now: float) -> None:
     """Set up to `MOST` scheduled tasks aside whose eta is no number."""
     keep_until = Policy().kept_until(Phase.DEAD, now)
     values = {"now": now, "keep_until": keep_until, "limit": MOST}

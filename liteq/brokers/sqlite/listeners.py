@@ -11,7 +11,10 @@ from contextlib import ExitStack, suppress
 from sqlite3 import Connection
 
 from ...exceptions import BrokerError
+from ..base import Claim
 from ..owners import Owner, is_dead, this_process
+from .claiming import Claimed, claim_ready
+from .news import News, pass_on
 from .rows import Row
 from .session import SHORT_TIMEOUT, Session, WriteOptions
 from .sockets import SocketListener, keys_of, remove_closed_sockets
@@ -104,6 +107,26 @@ def work_listener(session: Session, worker: int) -> WorkListener:
         _insert_row(session, listener, worker, _SHORT)
         on_error.pop_all()
     return listener
+
+
+def claim_and_note(
+    db: Connection,
+    session: Session,
+    listener: WorkListener | None,
+    claim: Claim,
+    now: float,
+    news: News,
+) -> Claimed:
+    """Claim in a transaction, and note in it whether the worker has room for more."""
+    claimed = claim_ready(db, claim, now, news)
+    idle = claimed.rest is None and len(claimed.deliveries) < claim.limit
+    if listener is not None:
+        listener.note_claim(claim.queues, idle=idle)
+    if idle:
+        news.claimed_all(claim.queues)
+    else:
+        pass_on(db, session, claim.queues, news)
+    return claimed
 
 
 def _insert_row(

@@ -330,7 +330,7 @@ class Session(forks.ForkAware):
             busy = checkpoint(db, self._state)
         except sqlite3.Error as exc:
             busy = True  # the transaction is committed all the same; a later one tries again
-            self._translate(exc)
+            self._note_disk(exc)
         self._state.set_log_size(self._state.log_size() // 2 if busy else 0)
 
     def _rewrite_log(self) -> None:
@@ -387,3 +387,17 @@ class Session(forks.ForkAware):
         if is_unknown_name(exc) and (why := self._upgraded()) is not None:
             return why
         return translate(exc, self.path)
+
+    def _upgraded(self) -> BrokerError | None:
+        """Return an error that says so if a newer liteq has upgraded the tables meanwhile."""
+        try:
+            with self._handle.in_use:
+                is_current(self._handle.db(), self.path)
+        except BrokerError as why:
+            return why
+        except sqlite3.Error:
+            pass  # that of the caller says more
+        return None
+
+    def _note_disk(self, exc: sqlite3.Error) -> None:
+        self._disk_failed = self._disk_failed or is_io_error(exc)

@@ -33,6 +33,12 @@ def settle_all(
     return []
 
 
+def report(db: Connection, id: str, state: str, meta: bytes, serializer: str, news: News) -> bool:
+    """Write the state that a task reports; return False if it does not exist, or has ended."""
+    news.ids.append(id)
+    return db.execute(SQL["report"], (state, meta, serializer, id)).rowcount > 0
+
+
 def settle_each(
     db: Connection, settlements: Sequence[Settlement], now: float, news: News
 ) -> list[Receipt]:

@@ -158,14 +158,14 @@ select seq, attempts + 1, started, ?, worker, ?, ? from liteq_task
 where seq = ? and token = ? and phase = {RUNNING}
 
 -- name: id_of
-select id from task where seq = ?
+select id from liteq_task where seq = ?
 
 -- name: ids_of
 -- The keys are a JSON list.
-select id from task where seq in (select value from json_each(?))
+select id from liteq_task where seq in (select value from json_each(?))
 
 -- name: is_ready
-select 1 from task where phase = {READY} and queue = ? limit 1
+select 1 from liteq_task where phase = {READY} and queue = ? limit 1
 
 -- name: release
 update liteq_task set phase = {READY}, token = token + 1, started = null
@@ -226,7 +226,7 @@ from liteq_task where waits = ? and barrier = ? and phase = {WAITING}
 order by seq
 
 -- name: wake
-update task set phase = ?, woken_by = ?, eta = ? where id = ? and phase = {WAITING}
+update liteq_task set phase = ?, woken_by = ?, eta = ? where id = ? and phase = {WAITING}
 returning queue
 
 -- name: skip
@@ -379,7 +379,7 @@ delete from liteq_schedule where name = ?
 select {entry} from liteq_schedule order by name
 
 -- name: schedule_named
-select {entry} from schedule where name = ?
+select {entry} from liteq_schedule where name = ?
 
 -- name: schedules_due
 select {entry} from liteq_schedule where due <= ? order by name
