@@ -209,6 +209,17 @@ def test_a_task_that_is_woken_by_another_ones_end_wakes_no_more_than_one_worker(
     assert len(notified(idle)) == 1
 
 
+def test_of_idle_workers_any_can_be_woken_and_not_always_the_first(broker: SqliteBroker) -> None:
+    """As for a task that becomes due: one worker may be unable to run it, and leave it again."""
+    idle = workers(broker, 3)
+    woken: set[int] = set()
+    for _ in range(200):
+        broker._session().wake("celery", 1, by_chance=True)
+        (one,) = (each for each in idle if each.listener.wait(0))
+        woken.add(one.number)
+    assert len(woken) == len(idle)
+
+
 KILLED = """
 import sys
 from liteq.brokers import connect

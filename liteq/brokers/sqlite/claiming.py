@@ -125,6 +125,7 @@ def readable(db: Connection, rows: Sequence[Row], now: float, news: News) -> lis
 
 def promote(db: Connection, news: News, now: float) -> None:
     """Make the first scheduled tasks that are due ready."""
+    news.by_chance = True  # some were left for other workers, see `Kind.LEFT`
     for (queue,) in db.execute(SQL["promote"], (now,)).fetchall():
         news.woken(queue)
 

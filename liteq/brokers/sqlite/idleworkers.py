@@ -10,7 +10,8 @@ claimed by it, and whoever stores one later sees the mark. Whoever picks a worke
 away, so that the next one picks another; the worker marks itself again by its next claim.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from random import sample
 from zlib import crc32
 
 from .sharedstate import IDLE, QUEUE_ROWS, QUEUES, WORKER_SLOTS, WORKERS, SharedState
@@ -84,6 +85,26 @@ class IdleWorkers:
                 if key := self._cells[_FIRST_WORKER + start - first]:
                     found.append(key)
         return found
+
+    def pick_any(self, queue: str, count: int) -> list[int]:
+        """Do as `pick`, but by chance: what one worker cannot run, another one gets soon.
+
+        `pick` takes the first, so that those who are busy anyway stay busy, and others rest.
+        """
+        rows = (self._row(queue), _ANY_QUEUE)
+        marked = [at for row in rows for at in self._marked(row)]
+        chosen = marked if rows[0] == _OTHER_QUEUES else sample(marked, min(count, len(marked)))
+        for at in chosen:
+            self._map[at] = 0
+        keys = (self._cells[_FIRST_WORKER + (at - IDLE) % WORKER_SLOTS] for at in chosen)
+        return [key for key in keys if key]
+
+    def _marked(self, row: int) -> Iterator[int]:
+        """Iterate over the bytes of a row that are marked."""
+        at = _byte(row, 0) - 1
+        end = at + 1 + WORKER_SLOTS
+        while (at := self._map.find(b"\1", at + 1, end)) >= 0:
+            yield at
 
     def any(self, queues: Iterable[str]) -> bool:
         """Return whether a worker of one of `queues` is idle, or has not claimed yet."""

@@ -22,11 +22,12 @@ _queue = attrgetter("queue")
 class News:
     """What one transaction has changed."""
 
-    __slots__ = "ids", "keys", "later", "ready", "settled"
+    __slots__ = "by_chance", "ids", "keys", "later", "ready", "settled"
 
     def __init__(self) -> None:
         self.ready: dict[str, int] = {}  # tasks that can be claimed, by queue
         self.later: set[str] = set()  # queues of tasks with an eta, which a worker has to know
+        self.by_chance = False  # any idle worker is to be woken, and not the first
         self.settled: list[Sequence[Settlement]] = []
         self.keys: list[int] = []  # of other tasks that have ended
         self.ids: list[str] = []  # likewise, and of those that have reported a state
@@ -113,7 +114,7 @@ def announce(session: Session, news: News, own: Mapping[int, SocketListener]) ->
     idle.
     """
     for queue, count in news.ready.items():
-        session.wake(queue, count)
+        session.wake(queue, count, by_chance=news.by_chance)
     for queue in news.later:
         if not session.wake(queue, 1):
             _wake_any(session, own)

@@ -181,10 +181,10 @@ class Session(forks.ForkAware):
         self._elsewhere.pop(key, None)
         return False
 
-    def wake(self, queue: str, count: int) -> bool:
+    def wake(self, queue: str, count: int, *, by_chance: bool = False) -> bool:
         """Notify up to `count` idle workers of a queue; return whether there was one."""
-        woken = False
-        while count > 0 and (keys := self.idle.pick(queue, count)):
+        woken, pick = False, self.idle.pick_any if by_chance else self.idle.pick
+        while count > 0 and (keys := pick(queue, count)):
             for key in keys:
                 if self.notify_key(key):
                     woken, count = True, count - 1
