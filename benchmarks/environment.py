@@ -73,7 +73,7 @@ def redis_installed() -> bool:
 
 @contextmanager
 def redis_server(folder: Path) -> Iterator[str]:
-    """A Redis on a free loopback port, as fast as Redis gets: nothing is written to disk."""
+    """Run a Redis on a free loopback port, as fast as Redis gets: nothing is written to disk."""
     port = _free_port()
     command = [
         *("redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)),
@@ -91,7 +91,7 @@ def postgres_installed() -> bool:
 
 @contextmanager
 def postgres_server(folder: Path) -> Iterator[str]:
-    """A Postgres on a free loopback port, as it comes: each commit is on the disk."""
+    """Run a Postgres on a free loopback port, as it comes: each commit is on the disk."""
     port, user = _free_port(), _postgres_user() if os.getuid() == 0 else None
     data = Path(tempfile.mkdtemp(dir=folder, prefix="postgres-"))
     if user is not None:  # it refuses to be run by root
@@ -126,7 +126,7 @@ def _postgres_user() -> str | None:
 
 
 def _install_liteq() -> None:
-    """Build a wheel of the tree and install it, compiled as every wheel is."""
+    """Install a wheel of the tree, compiled as every wheel is."""
     with tempfile.TemporaryDirectory() as folder:
         _pip("liteq", "wheel", "--no-deps", "--wheel-dir", folder, HERE.parent)
         (wheel,) = Path(folder).glob("*.whl")

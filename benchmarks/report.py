@@ -35,11 +35,11 @@ class Table:
         self._rows.append((row, runs))
 
     def all_there(self) -> bool:
-        """Whether no measurement failed."""
+        """Return whether no measurement failed."""
         return all(None not in turns for _, runs in self._rows for turns in runs.values())
 
     def text(self) -> str:
-        """The table in Markdown."""
+        """Return the table in Markdown."""
         head = ["row", "liteq", *self._rivals, "lead", "goal", "met"]
         lines = [head, ["---"] + ["--:"] * (len(head) - 1)]
         lines += [self._cells(row, runs) for row, runs in self._rows]
@@ -48,7 +48,7 @@ class Table:
         return "\n".join([self._machine, "", *(f"| {' | '.join(line)} |" for line in padded)])
 
     def data(self) -> dict[str, Any]:
-        """All figures, for other programs."""
+        """Return all figures, for other programs."""
         return {
             "machine": self._machine,
             "commit": commit(),
@@ -76,7 +76,7 @@ class Table:
 
 
 def figures_of(row: Row, runs: Mapping[str, Turns]) -> Figures:
-    """The median of each contender's turns; None if one of them failed."""
+    """Return the median of each contender's turns; None if one of them failed."""
     return {
         name: None if None in turns else median(each[row.figure] for each in turns if each)
         for name, turns in runs.items()
@@ -84,7 +84,7 @@ def figures_of(row: Row, runs: Mapping[str, Turns]) -> Figures:
 
 
 def lead(row: Row, runs: Mapping[str, Turns]) -> float | None:
-    """How many times better liteq is than the best of the rivals; None without any.
+    """Return how many times better liteq is than the best of the rivals; None without any.
 
     The two are compared turn by turn, and the median counts: a turn on a busy machine is slow for
     both, so this tells more than the figures do.
@@ -102,12 +102,13 @@ def shown(row: Row, value: float | None) -> str:
 
 
 def number(value: float) -> str:
-    """Three digits are all that a benchmark knows."""
+    """Return a figure in three digits, which is all that a benchmark knows."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def machine(folder: Path, versions: Sequence[str]) -> str:
-    """What was measured, and where: versions, cores, the file system of the stores, the load."""
+    """Return what was measured, and where: versions, cores, the file system of the stores, the
+    load."""
     facts = [
         f"Python {platform.python_version()}",
         f"SQLite {sqlite3.sqlite_version}",
@@ -121,7 +122,7 @@ def machine(folder: Path, versions: Sequence[str]) -> str:
 
 
 def commit() -> str:
-    """The commit that is measured; empty outside of a repository."""
+    """Return the commit that is measured; empty outside of a repository."""
     command = ["git", "-C", str(HERE), "describe", "--always", "--dirty"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip()

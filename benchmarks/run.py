@@ -146,7 +146,7 @@ def take_turns(
 
 
 def measured(row: Row, name: str, options: Options, folder: Path) -> Reading | None:
-    """One measurement, in a process of its own and a folder of its own; None if it failed."""
+    """Run one measurement, in a process of its own and a folder of its own; None if it failed."""
     python = python_of(contender(name).queue)
     command = [str(python), str(HERE / "measure.py"), row.measure, name]
     mark = new_mark("BENCH_RUN")

@@ -1,6 +1,5 @@
 """Tasks: a function, its options, and the ways to call it."""
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import copy_context
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, Unpack, cast
@@ -15,7 +14,7 @@ from .exceptions import ImproperlyConfigured, Replaced, Retry, TaskPredicate
 from .execution.attempt import is_retried
 from .execution.context import NO_TASK, Context, current, current_run, enter, leave, leave_pushed
 from .execution.failure import bounded_repr
-from .model.graph import Place
+from .model.graph import Place, position_after_all
 from .result import AsyncResult, EagerResult
 from .result.app import App, get_current_app
 from .result.backend import Backend
@@ -397,7 +396,8 @@ class Task(TaskOptions, Generic[P, R]):
         member = sig.clone()
         member.set_options({"chord": request.chord} if sig.subtask_type is None else {})
         result = member.freeze()
-        self.app.send_canvas(member, result, Place(group=request.group, position=_after_all()))
+        place = Place(group=request.group, position=position_after_all())
+        self.app.send_canvas(member, result, place)
         return result
 
     def autoretry(self, exc: BaseException) -> None:
@@ -445,8 +445,3 @@ def _task_of_current_app(name: str) -> Any:
     # A pickled task belongs to the application of the process that unpickles it. Pickles name this
     # function, so its name stays.
     return get_current_app().tasks[name]
-
-
-def _after_all() -> int:
-    """Return a position in a group after all its members, also those that were added earlier."""
-    return time.time_ns() // 1000

@@ -7,6 +7,9 @@ from liteq import LiteQ
 
 app = LiteQ("bench", broker=os.environ["BENCH_LITEQ_URL"])
 
+if expires := os.environ.get("BENCH_LITEQ_EXPIRES"):
+    app.conf.result_expires = float(expires)
+
 
 @app.task
 def add(x, y):

@@ -31,7 +31,7 @@ def memory(contender: Contender, options: Options) -> Reading:
 
 
 def memory_later(contender: Contender, options: Options) -> Reading:
-    """The same after 150,000 tasks, or as many as are done while patience lasts."""
+    """Return the same after 150,000 tasks, or as many as are done while patience lasts."""
     with started(contender) as worker:
         done, end = 0, time.monotonic() + options.patience
         while done < MANY and time.monotonic() < end:

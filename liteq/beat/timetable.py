@@ -35,10 +35,10 @@ class Timetable:
 
     def __getitem__(self, name: str) -> Entry:
         """Return the entry of that name. Raises KeyError when there is none."""
-        for entry in self:
-            if entry.name == name:
-                return entry
-        raise KeyError(name)
+        entry = self._find(name)
+        if entry is None:
+            raise KeyError(name)
+        return entry
 
     def add(
         self,
@@ -85,8 +85,8 @@ class Timetable:
         Raises ConfigurationError, and removes none, when the code of an application declares one.
         One that the code of this application declared before, and does no longer, is removed.
         """
-        for entry in self:
-            if entry.name not in names or entry.app is None or self._has_lost(entry):
+        for entry in filter(None, map(self._find, names)):
+            if entry.app is None or self._has_lost(entry):
                 continue
             raise ConfigurationError(
                 f"the schedule {entry.name!r} comes from the code of {entry.app}, and would come "
@@ -116,7 +116,7 @@ class Timetable:
         return entry.name not in {each.name for each in entries_of(self._app)}
 
     def _find(self, name: str) -> Entry | None:
-        return next((entry for entry in self if entry.name == name), None)
+        return self._app.broker.entry(name)
 
     def _change(self, name: str, *, paused: bool) -> bool:
         """Pause or resume one entry; return whether it exists."""

@@ -22,6 +22,7 @@ from ..serializers.base import Serializer
 from ..states import Phase
 from ..support.clock import Clock
 from .examination import Examination, Finding
+from .listener import Listener
 
 __all__ = [
     "Attempt",
@@ -109,35 +110,6 @@ class Rescue(NamedTuple):
 DecideRescue = Callable[[str, Sequence[Delivery], bool], Rescue]
 """Takes a dead worker's `info`, the claims it holds (the oldest first), and whether it died with
 its machine, which was restarted since; decides what becomes of each claim. Pure."""
-
-
-class Listener(ABC):
-    """A subscription of one thread to notifications: of work, or of results.
-
-    Notifications are hints: they may be spurious, so check after each, and may be lost, so poll
-    now and then all the same. No method raises an error when the store fails: then there are no
-    notifications.
-    """
-
-    @abstractmethod
-    def fileno(self) -> int:
-        """Return a descriptor for `selectors` that is readable once notified; -1 when closed."""
-
-    @abstractmethod
-    def wait(self, timeout: float) -> bool:
-        """Wait up to `timeout` seconds; return whether it was notified, and clear it."""
-
-    @abstractmethod
-    def clear(self) -> None:
-        """Discard the notifications so far."""
-
-    def missed(self) -> bool:
-        """Return whether there may be news without a notification since the last call. Cheap."""
-        return True
-
-    @abstractmethod
-    def close(self) -> None:
-        """Stop listening. May be called twice."""
 
 
 class Broker(ABC):
@@ -250,6 +222,10 @@ class Broker(ABC):
     def promote(self) -> float | None:
         """Make SCHEDULED tasks that are due READY; return when the next will be, None for never."""
 
+    def begin_rescue(self, every: float) -> bool:
+        """Return whether to call `rescue` now: no worker has begun one for `every` seconds."""
+        return True
+
     @abstractmethod
     def rescue(self, decide: DecideRescue) -> list[Record]:
         """Take back what is claimed by workers that are proven dead; return those tasks.
@@ -333,6 +309,10 @@ class Broker(ABC):
     def schedules(self, due_by: float | None = None) -> list[Entry]:
         """Return all entries by name, or only those that are due by a moment."""
 
+    def entry(self, name: str) -> Entry | None:
+        """Return the entry of that name; None if there is none that can be used."""
+        return next((entry for entry in self.schedules() if entry.name == name), None)
+
     @abstractmethod
     def next_fire(self) -> float | None:
         """Return when the next entry is due; None if none is."""
@@ -369,7 +349,8 @@ class Broker(ABC):
     def work_listener(self, worker: int) -> Listener:
         """Return a listener for `worker`, notified when there may be work or an entry to fire.
 
-        0 is no worker: a process that only fires entries.
+        Of several workers that have room, as many are notified as there are tasks: one that cannot
+        take a task calls `decline`. 0 is no worker: a process that only fires entries.
         """
 
     @abstractmethod

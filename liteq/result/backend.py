@@ -1,13 +1,11 @@
 """The backend: it reads results from the store, and waits for tasks to finish."""
 
-import time
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 from ..brokers.base import Broker
 from ..exceptions import (
-    BrokerUnreachable,
     ChordError,
     SerializationError,
     TaskRevokedError,
@@ -20,13 +18,8 @@ from ..states import PENDING, Phase, public_state
 from ..support.printable import last_line
 from .blocking import assert_can_be_run
 from .embedded import EmbeddedWorkers
-
-_POLL_EVERY = 0.5  # seconds between two polls of the store, in case a notification is lost
-# A wait for ten thousand tasks is notified of each of them. So that it does not keep the store
-# busy, a poll asks only for the first tasks that are missing, and now and then for all of them.
-_FIRST = 200  # tasks that each poll asks for
-_POLL_ALL_PAUSE = 10  # between two polls for all tasks: so many times as long as one takes
-_UNREACHABLE_LIMIT = 30.0  # seconds that a wait tolerates a server that is away: time for a restart
+from .polls import SharedPolls
+from .watch import POLL_EVERY, Watch
 
 
 class Backend:
@@ -36,6 +29,8 @@ class Backend:
         self.broker = broker
         self.embedded: EmbeddedWorkers = EmbeddedWorkers(broker)
         self._codecs = codecs
+        self.thread: threading.local = threading.local()  # what its listener was told to expect
+        self.polls: SharedPolls = SharedPolls(self._finished_ids, self.is_abandoned)
 
     # records
 
@@ -59,65 +54,40 @@ class Backend:
         return self.record(id)
 
     def watch(
-        self, ids: Iterable[str], timeout: float | None = None, interval: float = _POLL_EVERY
+        self,
+        ids: Iterable[str],
+        timeout: float | None = None,
+        interval: float = POLL_EVERY,
+        *,
+        shared: bool = True,
     ) -> Iterator[list[Record]]:
         """Poll the store for the tasks `ids`; yield after each poll those that have finished since
         the last one. Ends when all have, or when `timeout` seconds are over. Without a `timeout`
         it also ends when the workers inside this program have ended, and no other is up.
 
         It polls when its listener is notified, and every `interval` seconds, but at least twice a
-        second. Raises BrokerUnreachable when the server has been away for 30 seconds, and
-        RuntimeError in a child process that still imports the application.
+        second; where many threads wait, unless not `shared`, one does so for all. Raises
+        BrokerUnreachable when the server has been away for 30 seconds, and RuntimeError in a child
+        process that still imports the application.
         """
         assert_can_be_run()
-        missing = dict.fromkeys(ids)
-        deadline = None if timeout is None else time.monotonic() + timeout
-        next_poll_of_all = time.monotonic() + _POLL_EVERY / 10
-        listener = None
-        away_since: float | None = None  # the store cannot be reached
-        abandoned = False
-        while True:
-            found = []
-            try:
-                found += self._take_first(missing)
-                began = time.monotonic()
-                if len(missing) > _FIRST and began >= next_poll_of_all:
-                    found += self._take(missing, list(missing))
-                    next_poll_of_all = began + _POLL_ALL_PAUSE * (time.monotonic() - began)
-                abandoned = deadline is None and self.embedded.nobody_left() is not None
-                away_since = None
-            except BrokerUnreachable:
-                away_since = away_since or time.monotonic()
-                if time.monotonic() - away_since > _UNREACHABLE_LIMIT:
-                    raise
-            yield found
-            left = _POLL_EVERY if deadline is None else deadline - time.monotonic()
-            if not missing or left <= 0 or abandoned:
-                return
-            if listener is None:
-                # Tasks that finished before the listener existed did not notify it: poll once more.
-                listener = self.broker.result_listener()
-            else:
-                listener.wait(min(interval, left, _POLL_EVERY))
+        watch = Watch(self, ids, timeout)
+        shared = shared and interval >= POLL_EVERY
+        try:
+            while True:
+                yield watch.poll()
+                if watch.over:
+                    return
+                watch.wait(min(interval, POLL_EVERY), shared=shared)
+        finally:
+            watch.close()
 
-    def _take_first(self, missing: dict[str, None]) -> list[Record]:
-        """Remove the finished tasks at the beginning of `missing`; return their records.
+    def is_abandoned(self) -> bool:
+        """Return whether nobody runs tasks any more: the workers of this program have ended."""
+        return self.embedded.nobody_left() is not None
 
-        It goes on as long as all tasks that it asked for have finished.
-        """
-        found: list[Record] = []
-        while first := list(islice(missing, _FIRST)):
-            records = self._take(missing, first)
-            found += records
-            if len(records) < len(first):
-                break
-        return found
-
-    def _take(self, missing: dict[str, None], ids: list[str]) -> list[Record]:
-        records = self.finished(ids)
-        for record in records:
-            del missing[record.message.id]
-        return records
+    def _finished_ids(self, ids: Iterable[str]) -> list[str]:
+        return [record.message.id for record in self.finished(ids)]
 
     # decoding
 

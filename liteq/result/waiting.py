@@ -79,7 +79,8 @@ def wait_for(
         return
     backend = wanted[0].backend
     next_check = 0.0
-    for records in backend.watch(missing, timeout, interval):
+    alone = on_interval is None and not before  # else there is something to do after each poll
+    for records in backend.watch(missing, timeout, interval, shared=alone):
         done = _set_records(missing, records)
         if propagate and any(result.known_failure for result in done):
             _throw_first(wanted, before)

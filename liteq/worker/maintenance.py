@@ -10,14 +10,14 @@ from ..exceptions import BrokerError
 from ..support.clock import JumpDetector
 from .plan import Plan
 from .rescue import rescue
+from .sweeping import SweepPace
 from .task_log import logger
 
 # Seconds. Both as often as the supervisor polls, and so in the same turn: each time that an idle
 # worker wakes costs 150 us and more, which four upkeeps a second made 0.15 % of a core.
 _RESCUE_EVERY = _UPKEEP_EVERY = 1.0
 _IDLE_AFTER = 5.0
-_SWEEP_EVERY = 30.0
-_SWEEP_BATCH = 500  # records, so that a sweep holds the write lock for milliseconds only
+_SWEEP_AFTER = 2000  # tasks that were settled: as many may be due by now
 _AFTER_OUTAGE = 1.0  # seconds before a duty is tried again for which the store failed
 _AFTER_ERROR = 30.0  # seconds before a duty is tried again that raised what is no BrokerError
 _FAR = 3600.0  # seconds: the longest sleep until an eta
@@ -41,6 +41,8 @@ class Maintenance:
         self._promoted_at = self._fired_at = 0.0
         now = self._busy_at = time.monotonic()
         self._idle_upkeep_done = False
+        self._settled = 0  # tasks, since the last sweep that they were the reason of
+        self._sweep_pace = SweepPace()
         self._at = {
             self._rescue: now,
             self._promote: now,
@@ -65,10 +67,14 @@ class Maintenance:
         if duty in self._at:
             self._at[duty] = min(self._at[duty], at)
 
-    def busy(self) -> None:
-        """Note that the worker is not idle."""
+    def busy(self, settled: int) -> None:
+        """Note that the worker is not idle, and has settled so many tasks."""
         self._busy_at = time.monotonic()
         self._idle_upkeep_done = False
+        self._settled += settled
+        if self._settled >= _SWEEP_AFTER:
+            self._settled = 0
+            self._hurry(self._sweep, self._busy_at)
 
     def run(self, store: StoreBackoff) -> None:
         """Run the duties that are due, while the store does not fail."""
@@ -114,6 +120,8 @@ class Maintenance:
         return min(max(moment - self._broker.clock(), 0.0), _FAR)
 
     def _rescue(self) -> float:
+        if not self._broker.begin_rescue(0.9 * _RESCUE_EVERY):
+            return _RESCUE_EVERY  # another worker has looked for all
         for record in rescue(self._broker, self._plan.policy, self._plan.serializer):
             message = record.message
             logger.warning("Task %s[%s] rescued from a dead worker", message.task, message.id)
@@ -135,9 +143,9 @@ class Maintenance:
             self._hurry(duty, 0.0)
 
     def _sweep(self) -> float:
-        swept = self._broker.sweep(_SWEEP_BATCH)
-        # More may be waiting: go on soon, but let others write in between.
-        return 0.05 if swept == _SWEEP_BATCH else _SWEEP_EVERY
+        began = time.monotonic()
+        swept = self._broker.sweep(self._sweep_pace.limit)
+        return self._sweep_pace.next_turn(swept, time.monotonic() - began)
 
 
 def _name(duty: Duty) -> str:

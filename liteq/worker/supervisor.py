@@ -64,6 +64,7 @@ class Supervisor:
         self._returned: list[Delivery] = []  # still to be handed out again, or released
         self._reports = StateReports(broker, self._store)
         self._may_claim = True  # there may be something to claim
+        self._notice = False  # a notification came that other workers may not have got
         self._only_idle = False  # what was left over fits only an idle slot: claim for these alone
         self._load_to_terminate = False
         self._poll_at = 0.0
@@ -175,6 +176,9 @@ class Supervisor:
             key.data()
         self._collect()
         claim = self._claim()
+        if self._notice and claim is None and self._may_claim:
+            self._listener.decline()
+        self._notice = False
         if self._settlements or claim:
             self._returned += self._settle(claim)
         self._returned += self._isolation.take()
@@ -201,7 +205,7 @@ class Supervisor:
 
     def _notified(self) -> None:
         self._listener.clear()
-        self._may_claim = True
+        self._may_claim = self._notice = True
         self._note_changes()
 
     def _note_changes(self) -> None:
@@ -333,15 +337,15 @@ class Supervisor:
         """Write what is known and claim what is free; what cannot be written now is kept."""
         if self._store.active:
             return []
-        busy = bool(self._settlements)
+        settled = len(self._settlements)
         try:
             claimed = self._write_all(claim)
         except BrokerError as exc:
             self._store.failed("write", exc)
             return []
         self._store.succeeded("write")
-        if busy or claimed:  # and not only one more look
-            self._maintenance.busy()
+        if settled or claimed:  # and not only one more look
+            self._maintenance.busy(settled)
         return claimed
 
     def _write_all(self, claim: Claim | None) -> list[Delivery]:
@@ -397,6 +401,8 @@ class Supervisor:
         ready, others = self._isolation.admit(fresh)
         batches, left = self._batching.share(ready, self.pool.slots)
         self._only_idle = bool(left)
+        if batches and self.pool.in_loop:
+            self._listener.decline()  # until they are done, nobody hears a notification
         for slot, batch in batches:
             self.pool.submit(slot, batch)
             if self.log.verbose:

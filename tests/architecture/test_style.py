@@ -17,14 +17,15 @@ PROGRAMS = [
 # What a docstring of a function begins with. Add a verb when you need it.
 VERBS = """
     Accept Add Advance Allow Append Ask Assign Be Begin Bring Call Change Charge Check
-    Checkpoint Claim Close Collect Compare Copy Count Create Decide Declare Delete Discard Do
-    Drain Draw Drop Encode End Enqueue Enter Examine Exit Expect Fail Finish Fire Follow Forbid
-    Forget Fork Freeze Give Go Guard Hand Handle Have Hold Ignore Import Install Iterate Join
-    Keep Kill Lay Learn Leave Let Load Lock Log Look Make Mark Move Name Note Notify Open Parse
-    Pass Pause Poll Prepare Print Propagate Put Raise Read Reap Recall Receive Record Refuse
-    Register Release Remove Renew Repair Replace Report Request Rescue Reset Restore Resume
-    Return Revoke Rewrite Run Save Send Serve Set Settle Show Sign Skip Stamp Start Stop Store
-    Switch Take Treat Try Turn Undo Unmap Use Wait Wake Warn Work Write Yield
+    Checkpoint Claim Close Collect Compare Compile Copy Count Create Decide Declare Delete
+    Discard Do Drain Draw Drop Empty Encode End Enqueue Enter Examine Exit Expect Fail Finish
+    Fire Follow Forbid Forget Fork Free Freeze Give Go Guard Hand Handle Have Hold Ignore Import
+    Install Iterate Join Keep Kill Lay Learn Leave Let Load Lock Log Look Make Mark Move Name
+    Note Notify Open Parse Pass Pause Poll Prepare Print Propagate Put Raise Read Reap Recall
+    Receive Record Refuse Register Release Remove Renew Repair Replace Report Request Rescue
+    Reset Restore Resume Return Revoke Rewrite Run Save Send Serve Set Settle Show Sign Skip
+    Stamp Start Stop Store Switch Take Tell Treat Try Turn Undo Unmap Use Wait Wake Warn Work
+    Write Yield
 """
 
 

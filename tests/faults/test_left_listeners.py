@@ -106,7 +106,7 @@ def test_files_of_sockets_are_removed_although_their_store_is_gone(
 
 
 def test_a_listener_that_is_open_stays_whoever_tidies(runtime: Path, tmp_path: Path) -> None:
-    listener = SocketListener(lambda: False, lambda address: None)
+    listener = SocketListener(lambda: False)
     with closing(open_store(tmp_path / "store.db")) as broker:
         broker.upkeep()
         broker._session()._notifier.notify([listener.address])
@@ -116,7 +116,7 @@ def test_a_listener_that_is_open_stays_whoever_tidies(runtime: Path, tmp_path: P
 
 
 def test_a_notifier_that_was_closed_opens_nothing(runtime: Path) -> None:
-    listener = SocketListener(lambda: False, lambda address: None)
+    listener = SocketListener(lambda: False)
     notifier = Notifier()
     notifier.close()  # as a broker closes it while another thread still ends its transaction
     notifier.notify([listener.address])
@@ -129,7 +129,7 @@ def test_a_notifier_that_nobody_closes_is_closed_in_silence(
 ) -> None:
     errors: list[object] = []
     monkeypatch.setattr(sys, "unraisablehook", errors.append)
-    listener = SocketListener(lambda: False, lambda address: None)
+    listener = SocketListener(lambda: False)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         notifier = Notifier()

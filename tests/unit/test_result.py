@@ -279,6 +279,9 @@ class Silent(MemoryBroker):
         self.waits = waits
 
         class Listener:
+            def expect(self, ids: object) -> None:
+                pass
+
             def wait(self, timeout: float) -> bool:
                 waits.append(timeout)
                 return False

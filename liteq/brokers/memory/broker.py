@@ -139,6 +139,7 @@ class MemoryBroker(Broker):
             if record is None or record.phase.final:
                 return False
             self._put(record._replace(reported=state, result=meta, result_serializer=serializer))
+            _notify(each for each in self._result_listeners if each.expects(id))
             return True
 
     def forget(self, ids: Sequence[str]) -> int:
@@ -207,6 +208,10 @@ class MemoryBroker(Broker):
         if due_by is None:
             return entries
         return [each for each in entries if each.due is not None and each.due <= due_by]
+
+    def entry(self, name: str) -> Entry | None:
+        with self._lock:
+            return self._tables.entries.get(name)
 
     def next_fire(self) -> float | None:
         with self._lock:
@@ -323,7 +328,7 @@ class MemoryBroker(Broker):
         tables.tasks[id] = record if record.seq else record._replace(seq=next(self._seqs))
         if record.phase.final:
             tables.ended.append(id)
-            _notify(self._result_listeners)
+            _notify(each for each in self._result_listeners if each.expects(id))
         elif record.phase is not Phase.RUNNING:
             _notify(self._work_listeners)
 

@@ -1,10 +1,23 @@
 """Listeners inside one process."""
 
+from collections.abc import Collection
+
 from ..listeners import LocalListener
 
 
 class MemoryListener(LocalListener):
-    """A listener that the broker notifies of every change."""
+    """A listener that the broker notifies of every change, or of those of some tasks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._expected: frozenset[str] | None = None  # all
+
+    def expect(self, ids: Collection[str] | None) -> None:
+        self._expected = None if ids is None else frozenset(ids)
+
+    def expects(self, id: str) -> bool:
+        """Return whether it is to be notified of the task `id`."""
+        return self._expected is None or id in self._expected
 
     def missed(self) -> bool:
         return False

@@ -240,6 +240,10 @@ class RedisBroker(Movable):
         replies = self._run("schedules", inf if due_by is None else due_by)
         return entries_of(replies, self._signing).readable(self.url)
 
+    def entry(self, name: str) -> Entry | None:
+        found = entries_of(self._run("entry", name), self._signing)
+        return next(iter(found.readable(self.url)), None)
+
     def next_fire(self) -> float | None:
         due = self._run("next_fire")
         return None if due is None or float(due) == inf else float(due)

@@ -11,6 +11,7 @@ from functools import partial
 from math import inf
 from sqlite3 import Connection
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from ...exceptions import BrokerError
 from ...model.entry import Entry, Fired, Firing
@@ -32,20 +33,28 @@ from ..base import (
 )
 from ..stored import StoredSchedules
 from ..transfer import Arrival, Movable, TransferBatch
-from .claiming import Claimed, claim_ready, claim_rest, set_unreadable_etas_aside
-from .listeners import ListenerTidying, listen, unlisten_dead
+from .claiming import Claimed, claim_rest, promote, set_unreadable_etas_aside
+from .listeners import (
+    ListenerTidying,
+    WorkListener,
+    claim_and_note,
+    result_listener,
+    unlisten_dead,
+    work_listener,
+)
 from .liveness import make_liveness_locks
 from .location import SqliteLocation, check_exists
-from .registry import is_dead, register
-from .rescue import DeadWorkers, take_back
+from .news import News, announce, announce_sent
+from .registry import is_dead, register, unregister
+from .rescue import DeadWorkers, release, take_all_back
 from .rows import WorkerRow, counts_of, record_of
-from .schedules import entries_of, fire, write_entry
+from .schedules import delete_entries, entries_of, fire, write_entry
 from .sending import insert_messages, insert_or_replace
 from .session import SHORT_TIMEOUT, Session, WriteOptions
 from .sessions import ThreadSessions
-from .settling import ClaimLostError, Written, settle_all, settle_each
+from .settling import ClaimLostError, report, settle_all, settle_each
 from .statements import SQL, fetch_sql, listing_sql
-from .workflows import cancel_revoked, insert, purge_waiting, revive
+from .workflows import insert_new, purge_waiting, revive, revoke, sweep
 
 T = TypeVar("T")
 
@@ -77,30 +86,33 @@ class SqliteBroker(Movable):
         self._writes = 0
         self._dead_workers = DeadWorkers(location.path)
         self._listener_tidying = ListenerTidying()
+        self._work_listeners: WeakValueDictionary[int, WorkListener] = WeakValueDictionary()
         self._liveness = make_liveness_locks(location.path)
 
     # sending
 
     def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
-        now = self.clock()
+        now, session = self.clock(), self._session()
         options = _DURABLE if durable else self._client_writes
-        self._write_and_notify(options, lambda db: insert_messages(db, messages, now))
+        session.write(options, lambda db: insert_messages(db, messages, now))
+        announce_sent(session, messages, self._work_listeners)
         self._bound_log()
 
     def enqueue_or_replace(self, message: Message, sent: float, *, durable: bool = False) -> bool:
         options = _DURABLE if durable else self._client_writes
-        stored = self._write_and_notify(options, lambda db: insert_or_replace(db, message, sent))
+        stored = self._write_and_announce(
+            options, lambda db, news: insert_or_replace(db, message, sent, news)
+        )
         self._bound_log()
         return stored
 
     def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
         now = self.clock()
 
-        def work(db: Connection) -> None:
-            if not db.execute(SQL["is_known"], (graph.messages[0].id,)).fetchall():
-                insert(db, graph, now)
-
-        self._write_and_notify(_DURABLE if durable else self._client_writes, work)
+        self._write_and_announce(
+            _DURABLE if durable else self._client_writes,
+            lambda db, news: insert_new(db, graph, now, news),
+        )
         self._bound_log()
 
     # working
@@ -110,45 +122,41 @@ class SqliteBroker(Movable):
 
     def settle(self, settlements: Sequence[Settlement], claim: Claim | None = None) -> Settled:
         now = self.clock()
-        listeners: list[tuple[str]] = []
+        session, news = self._session(), News()
 
-        def work(settle: Callable[..., Written], db: Connection) -> tuple[list[Receipt], Claimed]:
-            refused, wakes = settle(db, settlements, now)
-            if settlements:  # a retry may end one too, if it was revoked
-                listeners.extend(db.execute(SQL["result_listeners"]))
-            if wakes:
-                listeners.extend(db.execute(SQL["work_listeners"]))
-            return refused, claim_ready(db, claim, self.clock()) if claim else Claimed([], None)
+        def work(
+            settle: Callable[..., list[Receipt]], db: Connection
+        ) -> tuple[list[Receipt], Claimed]:
+            refused = settle(db, settlements, now, news)
+            claimed = self._claim_in(db, claim, news) if claim else Claimed([], None)
+            news.find_ids(db, session)
+            return refused, claimed
 
-        session = self._session()
         try:
             refused, claimed = session.write(self._worker_writes, partial(work, settle_all))
         except ClaimLostError:  # rare, so only now it is worth finding out which one
-            listeners.clear()
             refused, claimed = session.write(self._worker_writes, partial(work, settle_each))
-        session.notify(listeners)
+        announce(session, news, self._work_listeners)
         return Settled(refused, claim_rest(claimed, self._claim))
 
     def release(self, receipts: Sequence[Receipt]) -> None:
-        def work(db: Connection) -> None:
-            db.executemany(SQL["release"], receipts)
-            cancel_revoked(db, self.clock())
-
-        self._write_and_notify(self._worker_writes, work, "all_listeners")
+        now = self.clock()
+        self._write_and_announce(
+            self._worker_writes, lambda db, news: release(db, receipts, now, news)
+        )
 
     def promote(self) -> float | None:
         now = self.clock()
         upcoming: float | None
         while True:
             ((upcoming, unreadable),) = self._session().read(SQL["next_eta"], timeout=SHORT_TIMEOUT)
-            if unreadable:
-                self._write(self._worker_writes, lambda db: set_unreadable_etas_aside(db, now))
-                continue
-            if upcoming is None or upcoming > now:
+            if not unreadable and (upcoming is None or upcoming > now):
                 return upcoming
-            self._write_and_notify(
-                self._worker_writes, lambda db: db.execute(SQL["promote"], (now,))
-            )
+            change = set_unreadable_etas_aside if unreadable else promote
+            self._write_and_announce(self._worker_writes, partial(change, now=now))
+
+    def begin_rescue(self, every: float) -> bool:
+        return self._session().begin_rescue(every)
 
     def rescue(self, decide: DecideRescue) -> list[Record]:
         session = self._session()
@@ -158,14 +166,10 @@ class SqliteBroker(Movable):
             return []
         now = self.clock()
 
-        def work(db: Connection) -> tuple[list[str], list[tuple[str]]]:
-            ids = [id for worker in dead for id in take_back(db, worker, decide, now)]
-            cancel_revoked(db, now)
-            return ids, db.execute(SQL["all_listeners"]).fetchall()
-
-        ids, listeners = session.write(self._worker_writes, work)
+        ids = self._write_and_announce(
+            self._worker_writes, lambda db, news: take_all_back(db, dead, decide, now, news)
+        )
         unlisten_dead(session, self._worker_writes)
-        session.notify(listeners)
         return [record for record in self.fetch(ids) if record]
 
     def to_terminate(self, worker: int) -> list[ToTerminate]:
@@ -187,11 +191,8 @@ class SqliteBroker(Movable):
         return [found.get(id) for id in ids]
 
     def report(self, id: str, state: str, meta: bytes, serializer: str) -> bool:
-        row = (state, meta, serializer, id)
-        return self._write_and_notify(
-            self._worker_writes,
-            lambda db: db.execute(SQL["report"], row).rowcount > 0,
-            "result_listeners",
+        return self._write_and_announce(
+            self._worker_writes, lambda db, news: report(db, id, state, meta, serializer, news)
         )
 
     def forget(self, ids: Sequence[str]) -> int:
@@ -220,32 +221,19 @@ class SqliteBroker(Movable):
         now = self.clock()
         keep_until = inf if keep is None else now + keep
 
-        def work(db: Connection) -> tuple[list[str], list[tuple[str]]]:
-            values = (keep_until, terminate)
-            once = dict.fromkeys(ids)
-            found = [id for id in once if db.execute(SQL["revoke"], (*values, id)).rowcount]
-            cancel_revoked(db, now)
-            # Workers too: a cancelled task may have woken its errback.
-            return found, db.execute(SQL["all_listeners"]).fetchall() if found else []
-
-        session = self._session()
-        found, listeners = session.write(self._client_writes, work)
-        session.notify(listeners)
+        found = self._write_and_announce(
+            self._client_writes, lambda db, news: revoke(db, ids, keep_until, terminate, now, news)
+        )
+        if found and terminate:
+            self._session().notify_workers()  # one of them runs the task
         return found
 
     def revive(self, ids: Sequence[str]) -> list[str]:
         return self._write_and_notify(self._client_writes, lambda db: revive(db, ids))
 
     def sweep(self, limit: int) -> int:
-        values = (self.clock(), limit)
-
-        def work(db: Connection) -> int:
-            swept = db.execute(SQL["sweep"], values).rowcount
-            if swept:
-                db.execute(SQL["sweep_groups"])
-            return swept
-
-        return self._write(self._worker_writes, work)
+        now = self.clock()
+        return self._write(self._worker_writes, lambda db: sweep(db, now, limit))
 
     # schedules
 
@@ -256,11 +244,7 @@ class SqliteBroker(Movable):
         return self._write_and_notify(self._client_writes, work)
 
     def unschedule(self, names: Sequence[str]) -> list[str]:
-        def work(db: Connection) -> list[str]:
-            once = dict.fromkeys(names)
-            return [name for name in once if db.execute(SQL["unschedule"], (name,)).rowcount]
-
-        return self._write(self._client_writes, work)
+        return self._write(self._client_writes, lambda db: delete_entries(db, names))
 
     def schedules(self, due_by: float | None = None) -> list[Entry]:
         if due_by is None:
@@ -269,6 +253,10 @@ class SqliteBroker(Movable):
             rows = self._session().read(SQL["schedules_due"], (due_by,))
         return entries_of(rows).readable(self.url)
 
+    def entry(self, name: str) -> Entry | None:
+        found = entries_of(self._session().read(SQL["schedule_named"], (name,)))
+        return next(iter(found.readable(self.url)), None)
+
     def next_fire(self) -> float | None:
         ((due,),) = self._session().read(SQL["next_fire"])
         return None if due is None else float(due)
@@ -276,8 +264,8 @@ class SqliteBroker(Movable):
     def fire(self, firings: Sequence[Firing]) -> list[Fired]:
         now = self.clock()
         # A power cut may undo a firing, but only as a whole, and then the entry is due once more.
-        return self._write_and_notify(
-            self._worker_writes, lambda db: [fire(db, each, now) for each in firings]
+        return self._write_and_announce(
+            self._worker_writes, lambda db, news: [fire(db, each, now, news) for each in firings]
         )
 
     # workers
@@ -293,24 +281,22 @@ class SqliteBroker(Movable):
 
     def unregister(self, worker: int) -> None:
         now = self.clock()
-
-        def work(db: Connection) -> None:
-            db.execute(SQL["release_all"], (worker,))
-            cancel_revoked(db, now)
-            db.execute(SQL["stop_worker"], (now, worker))
-
-        self._write_and_notify(self._worker_writes, work, "all_listeners")
+        self._write_and_announce(
+            self._worker_writes, lambda db, news: unregister(db, worker, now, news)
+        )
         self._liveness.release(worker)
 
     # waiting
 
     def work_listener(self, worker: int) -> Listener:
-        return listen(self._session(), worker)
+        listener = work_listener(self._session(), worker)
+        self._work_listeners[worker] = listener
+        return listener
 
     def result_listener(self) -> Listener:
         session = self._session()
         if session.listener is None or session.listener.fileno() < 0:
-            session.listener = listen(session, None)
+            session.listener = result_listener(session)
         return session.listener
 
     # upkeep
@@ -320,6 +306,8 @@ class SqliteBroker(Movable):
         session.check_identity()
         if session.log_size() > (0 if idle else _LARGE_LOG):
             session.checkpoint()
+        else:
+            session.checkpoint_when_quiet()
         if idle:
             cutoff = (self.clock() - _KEEP_WORKERS,)
             session.write(self._worker_writes, lambda db: db.execute(SQL["forget_workers"], cutoff))
@@ -347,8 +335,8 @@ class SqliteBroker(Movable):
 
     def purge(self, queues: Sequence[str] | None) -> int:
         now = self.clock()
-        return self._write_and_notify(
-            self._client_writes, lambda db: purge_waiting(db, queues, now), "all_listeners"
+        return self._write_and_announce(
+            self._client_writes, lambda db, news: purge_waiting(db, queues, now, news)
         )
 
     def check_exists(self) -> None:
@@ -418,25 +406,36 @@ class SqliteBroker(Movable):
         return self._session()
 
     def _claim(self, claim: Claim) -> Claimed:
-        return self._write(self._worker_writes, lambda db: claim_ready(db, claim, self.clock()))
+        return self._write_and_announce(
+            self._worker_writes, lambda db, news: self._claim_in(db, claim, news)
+        )
+
+    def _claim_in(self, db: Connection, claim: Claim, news: News) -> Claimed:
+        listener = self._work_listeners.get(claim.worker)
+        return claim_and_note(db, self._session(), listener, claim, self.clock(), news)
 
     def _write(self, options: WriteOptions, work: Callable[[Connection], T]) -> T:
         return self._sessions.current().write(options, work)
 
-    def _write_and_notify(
-        self,
-        options: WriteOptions,
-        work: Callable[[Connection], T],
-        listeners: str = "work_listeners",
+    def _write_and_announce(
+        self, options: WriteOptions, work: Callable[[Connection, News], T]
     ) -> T:
-        """Run `work` in a transaction, then notify the rows of the query `listeners`."""
+        """Run `work` in a transaction, then notify those whom its news concern."""
+        session, news = self._session(), News()
 
-        def work_and_look(db: Connection) -> tuple[T, list[tuple[str]]]:
-            return work(db), db.execute(SQL[listeners]).fetchall()
+        def work_and_look(db: Connection) -> T:
+            value = work(db, news)
+            news.find_ids(db, session)
+            return value
 
-        session = self._sessions.current()
-        value, rows = session.write(options, work_and_look)
-        session.notify(rows)
+        value = session.write(options, work_and_look)
+        announce(session, news, self._work_listeners)
+        return value
+
+    def _write_and_notify(self, options: WriteOptions, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a transaction, then notify all that listen for work."""
+        value = self._write(options, work)
+        self._session().notify_workers()
         return value
 
     def _bound_log(self) -> None:

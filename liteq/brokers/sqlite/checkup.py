@@ -116,7 +116,7 @@ def repair(session: Session, level: WriteOptions) -> list[str]:
         return [text.format(number) for text, number in done.items() if number]
 
     done = session.write(level, work)
-    session.notify(session.read(SQL["work_listeners"]))
+    session.notify_workers()
     before = session.log_size()
     if before and session.checkpoint():
         done.append(f"moved the log of {before} bytes into the file")

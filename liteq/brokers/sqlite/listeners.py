@@ -1,41 +1,165 @@
-"""The table of listeners, which are notified when tasks are sent or have ended."""
+"""The table of listeners, and what each of them is notified of.
+
+The table says which listeners there are. Whom a change concerns stands in shared memory, so that a
+notification costs the same with a thousand waiters as with one: see expectations.py for results,
+idleworkers.py for work.
+"""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack, suppress
+from sqlite3 import Connection
 
+from ...exceptions import BrokerError
+from ..base import Claim
 from ..owners import Owner, is_dead, this_process
+from .claiming import Claimed, claim_ready
+from .news import News, pass_on
 from .rows import Row
 from .session import SHORT_TIMEOUT, Session, WriteOptions
-from .sockets import SocketListener, remove_closed_sockets
+from .sockets import SocketListener, keys_of, remove_closed_sockets
 from .statements import SQL
 
-_NOT_DURABLE = WriteOptions("normal", SHORT_TIMEOUT)  # listeners do not survive a power cut
+_NOT_DURABLE = WriteOptions("normal")  # listeners do not survive a power cut
+_SHORT = WriteOptions("normal", SHORT_TIMEOUT)
 _LOOK_EVERY = 10.0  # seconds
 _LOOK_AT = 500  # listeners, and as many files: at worst 10 ms each time
 
 
-def listen(session: Session, worker: int | None) -> SocketListener:
-    """Return a new listener: for work if `worker` is given, else for results."""
+class ResultListener(SocketListener):
+    """The listener of a thread that waits for results. It is notified of all until `expect`."""
 
-    def unlisten(address: str) -> None:
-        with suppress(Exception):  # a row that stays is dropped once its process has exited
-            session.write(_NOT_DURABLE, lambda db: db.execute(SQL["unlisten"], (address,)))
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._cells: list[tuple[int, int]] = []
+        super().__init__(session.changed)
 
-    listener = SocketListener(session.changed, unlisten)
-    row = (listener.address, worker, str(this_process()))
+    def expect(self, ids: Collection[str] | None) -> None:
+        with suppress(ValueError):  # the session is closed, and what it had mapped
+            self._session.waits.remove(self._cells)
+            self._cells = []
+            if self.fileno() >= 0:
+                self._cells = self._session.waits.add(self.key, ids)
+
+    def leave(self) -> None:
+        self.expect(())
+        _drop_row(self._session, self.address)
+
+
+class WorkListener(SocketListener):
+    """The listener of a worker, or of a process that only fires entries, which has no slot."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.slot: int | None = None
+        self.queues: tuple[str, ...] = ()  # of its last claim
+        super().__init__(session.changed)
+
+    def clear(self) -> None:
+        super().clear()
+        # Whoever notified it took its mark away. By the next claim it is known how it is.
+        self._mark(idle=True)
+
+    def note_claim(self, queues: tuple[str, ...], *, idle: bool) -> None:
+        """Note in a transaction which queues were claimed from, and whether nothing is left."""
+        self.queues = queues
+        self._mark(idle=idle)
+
+    def _mark(self, *, idle: bool) -> None:
+        if self.slot is not None and self.fileno() >= 0:
+            with suppress(ValueError):  # the session is closed, and what it had mapped
+                self._session.idle.mark(self.slot, self.queues, idle=idle)
+
+    def decline(self) -> None:
+        if self.slot is None or self.fileno() < 0:
+            return
+        session = self._session
+        with suppress(BrokerError, ValueError):  # the store is away, or the session is closed
+            session.idle.mark_full(self.slot)
+            if session.idle.any(self.queues):
+                rows = session.read(SQL["ready_queues"], timeout=SHORT_TIMEOUT)
+                ready = {name for (name,) in rows}.intersection(self.queues)
+                next((queue for queue in ready if session.wake(queue, 1)), None)
+
+    def leave(self) -> None:
+        with suppress(ValueError):
+            if self.slot is not None:
+                self._session.idle.leave(self.slot, self.key)
+        _drop_row(self._session, self.address)
+
+
+def result_listener(session: Session) -> ResultListener:
+    """Return a new listener for results."""
+    listener = ResultListener(session)
     with ExitStack() as on_error:
         on_error.callback(listener.close)
-        session.write(_NOT_DURABLE, lambda db: db.execute(SQL["listen"], row))
+        _insert_row(session, listener, None, _NOT_DURABLE)  # a thousand threads may come at once
+        listener.expect(None)
         on_error.pop_all()
     return listener
+
+
+def work_listener(session: Session, worker: int) -> WorkListener:
+    """Return a new listener for work."""
+    listener = WorkListener(session)
+    with ExitStack() as on_error:
+        on_error.callback(listener.close)
+        _insert_row(session, listener, worker, _SHORT)
+        on_error.pop_all()
+    return listener
+
+
+def claim_and_note(
+    db: Connection,
+    session: Session,
+    listener: WorkListener | None,
+    claim: Claim,
+    now: float,
+    news: News,
+) -> Claimed:
+    """Claim in a transaction, and note in it whether the worker has room for more."""
+    claimed = claim_ready(db, claim, now, news)
+    idle = claimed.rest is None and len(claimed.deliveries) < claim.limit
+    if listener is not None:
+        listener.note_claim(claim.queues, idle=idle)
+    if idle:
+        news.claimed_all(claim.queues)
+    else:
+        pass_on(db, session, claim.queues, news)
+    return claimed
+
+
+def _insert_row(
+    session: Session, listener: SocketListener, worker: int | None, options: WriteOptions
+) -> None:
+    row = (listener.address, worker, str(this_process()))
+
+    def work(db: Connection) -> None:
+        db.execute(SQL["listen"], row)
+        if worker and isinstance(listener, WorkListener):
+            listener.slot = session.idle.enter(listener.key)
+
+    session.write(options, work)
+
+
+def _drop_row(session: Session, address: str) -> None:
+    with suppress(Exception):  # a row that stays is dropped once its process has exited
+        session.write(_SHORT, lambda db: db.execute(SQL["unlisten"], (address,)))
 
 
 def unlisten_dead(session: Session, options: WriteOptions) -> None:
     """Drop the listeners of processes that have exited."""
     dead = dead_listeners(session.read(SQL["listeners"]))
     if dead:
-        session.write(options, lambda db: db.executemany(SQL["unlisten"], dead))
+        drop_listeners(session, dead, options)
+
+
+def drop_listeners(
+    session: Session, addresses: Sequence[tuple[str]], options: WriteOptions = _SHORT
+) -> None:
+    """Drop listeners whose process has exited, and what stands of them in shared memory."""
+    session.write(options, lambda db: db.executemany(SQL["unlisten"], addresses))
+    session.waits.forget(keys_of(address for (address,) in addresses))
 
 
 def dead_listeners(rows: Sequence[Row]) -> list[tuple[str]]:
@@ -63,5 +187,20 @@ class ListenerTidying:
         rows = session.read(SQL["listeners_after"], (self._last, _LOOK_AT), SHORT_TIMEOUT)
         self._last = rows[-1][0] if len(rows) == _LOOK_AT else ""
         if dead := dead_listeners(rows):
-            session.write(_NOT_DURABLE, lambda db: db.executemany(SQL["unlisten"], dead))
+            drop_listeners(session, dead)
+        _free_slots(session)
         remove_closed_sockets(_LOOK_AT)
+
+
+def _free_slots(session: Session) -> None:
+    """Free the slots of workers that have no listener any more."""
+
+    def keys_in(rows: Iterable[Row]) -> set[int]:
+        return set(keys_of(address for (address,) in rows))
+
+    def work(db: Connection) -> None:
+        session.idle.leave_all_but(keys_in(db.execute(SQL["work_listeners"])))
+
+    rows = session.read(SQL["work_listeners"], timeout=SHORT_TIMEOUT)
+    if session.idle.keys() - keys_in(rows):  # or one has come since: so look in a transaction
+        session.write(_SHORT, work)

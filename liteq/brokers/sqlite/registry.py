@@ -5,8 +5,10 @@ from sqlite3 import Connection
 from .. import owners
 from ..owners import Owner, this_process
 from .liveness import LivenessLocks, has_released
+from .news import News
 from .rows import WorkerRow
 from .statements import SQL
+from .workflows import cancel_revoked
 
 
 def register(db: Connection, locks: LivenessLocks, name: str, info: str, now: float) -> int:
@@ -16,6 +18,14 @@ def register(db: Connection, locks: LivenessLocks, name: str, info: str, now: fl
     worker = int(db.execute(SQL["register"], row).lastrowid or 0)
     locks.hold(worker, str(me))  # before others see the row
     return worker
+
+
+def unregister(db: Connection, worker: int, now: float, news: News) -> None:
+    """Remove a worker that stops; what it holds is ready again."""
+    for (queue,) in db.execute(SQL["release_all"], (worker,)).fetchall():
+        news.woken(queue)
+    cancel_revoked(db, now, news)
+    db.execute(SQL["stop_worker"], (now, worker))
 
 
 def is_dead(worker: WorkerRow, path: str) -> bool | None:

@@ -1,16 +1,19 @@
-"""The rescue of tasks from workers whose process has exited."""
+"""Claims that are given back: by workers that live, and from those whose process has exited."""
 
 import time
 from collections.abc import Iterable
 from sqlite3 import Connection
 
+from ...model.message import Receipt
 from ..base import DecideRescue
 from ..owners import Owner, died_with_machine
 from .claiming import readable
+from .news import News
 from .registry import is_dead
 from .rows import WorkerRow
 from .settling import settle_each
 from .statements import SQL
+from .workflows import cancel_revoked
 
 _LEASE = 60.0  # seconds without a beat after which a process that we cannot look at counts as dead
 
@@ -41,14 +44,36 @@ class DeadWorkers:
         return time.monotonic() - since > _LEASE
 
 
-def take_back(db: Connection, worker: WorkerRow, decide: DecideRescue, now: float) -> list[str]:
-    """Take back what the dead `worker` holds, as `decide` says; return the ids of those tasks."""
+def release(db: Connection, receipts: Iterable[Receipt], now: float, news: News) -> None:
+    """Make claimed tasks ready again; those that were revoked end."""
+    _release(db, receipts, news)
+    cancel_revoked(db, now, news)
+
+
+def take_all_back(
+    db: Connection, dead: Iterable[WorkerRow], decide: DecideRescue, now: float, news: News
+) -> list[str]:
+    """Take back what `dead` workers hold, as `decide` says; return the ids of those tasks."""
+    ids = [id for worker in dead for id in _take_back(db, worker, decide, now, news)]
+    cancel_revoked(db, now, news)
+    return ids
+
+
+def _take_back(
+    db: Connection, worker: WorkerRow, decide: DecideRescue, now: float, news: News
+) -> list[str]:
     if not db.execute(SQL["elect"], (now, worker.id)).rowcount:
         return []  # another rescuer was faster
-    held = readable(db, db.execute(SQL["held"], (worker.id,)).fetchall(), now)
+    held = readable(db, db.execute(SQL["held"], (worker.id,)).fetchall(), now, news)
     with_machine = died_with_machine(Owner.parse(worker.owner))
     released, settlements = decide(worker.info, held, with_machine)
-    db.executemany(SQL["release"], released)
-    settle_each(db, settlements, now)
+    _release(db, released, news)
+    settle_each(db, settlements, now, news)
     db.execute(SQL["unlisten_worker"], (worker.id,))
     return [delivery.id for delivery in held]
+
+
+def _release(db: Connection, receipts: Iterable[Receipt], news: News) -> None:
+    for receipt in receipts:
+        for (queue,) in db.execute(SQL["release"], receipt).fetchall():
+            news.woken(queue)

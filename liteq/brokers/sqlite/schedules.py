@@ -10,6 +10,7 @@ from ...model.entry import Entry, Fired, Firing
 from ...model.message import Message
 from ..stored import StoredSchedules
 from ..transfer import unreadable
+from .news import News
 from .rows import Row, task_row
 from .statements import SQL
 
@@ -32,7 +33,7 @@ def write_entry(db: Connection, entry: Entry) -> bool:
     return db.execute(SQL[statement], (*_row(entry), entry.name, version)).rowcount > 0
 
 
-def fire(db: Connection, firing: Firing, now: float) -> Fired:
+def fire(db: Connection, firing: Firing, now: float, news: News) -> Fired:
     """Advance one entry and send its message; return what became of it."""
     entry, message = firing
     step = (entry.moment, entry.due, entry.planned, entry.name, entry.version)
@@ -44,6 +45,7 @@ def fire(db: Connection, firing: Firing, now: float) -> Fired:
         return Fired.HELD
     db.execute(SQL["count_run"], (entry.runs, entry.last, entry.last_id, entry.name))
     db.execute(SQL["enqueue"], task_row(message, now, getrandbits(48)))
+    news.sent([message])
     return Fired.DONE
 
 
@@ -75,3 +77,9 @@ def _row(entry: Entry) -> Row:
     message = (task, payload, serializer, queue, priority, expires, *rest)
     times = (entry.moment, entry.due, entry.planned)
     return (entry.schedule, *message, *times, *tuple(entry)[_APP_TO_UNDECLARED])
+
+
+def delete_entries(db: Connection, names: Iterable[str]) -> list[str]:
+    """Delete entries; return the names of those that existed."""
+    once = dict.fromkeys(names)
+    return [name for name in once if db.execute(SQL["unschedule"], (name,)).rowcount]

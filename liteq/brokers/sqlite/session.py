@@ -4,12 +4,13 @@ import os
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from ...exceptions import BrokerError, BrokerLocked
 from . import forks
+from .checkpoints import QUIET_AT, checkpoint, is_due
 from .errors import (
     REFUSED,
     cannot_open,
@@ -20,20 +21,22 @@ from .errors import (
     refused,
     translate,
 )
-from .handle import BUSY_MS, Handle
+from .expectations import Expectations
+from .handle import Handle
+from .idleworkers import IdleWorkers
 from .location import SqliteLocation, lock_file, prepare
 from .lockholder import describe_holder, describe_other_program, is_held_by_caller
 from .rewriting import rewrite_in_place
 from .schema import ensure_schema, is_current
 from .sharedstate import SharedState
-from .sockets import Notifier, SocketListener
+from .sockets import Notifier, SocketListener, keys_of
+from .statements import SQL
 from .writelock import WriteLock, make_write_lock
 
 T = TypeVar("T")
 
 LOCK_TIMEOUT = 30.0  # seconds that a caller waits for the write lock
 SHORT_TIMEOUT = 1.0  # seconds that a worker waits: it retries anyway, and must react to a Ctrl-C
-_CHECKPOINT_AT = 2 * 2**20  # bytes of log: some 2.5 ms of work for the process that does it
 
 Synchronous = Literal["full", "normal"]
 """Transactions survive a power cut at `full`; at `normal` only that their process is killed."""
@@ -57,13 +60,16 @@ class Session(forks.ForkAware):
         self.path: str = location.path
         self.pid: int = os.getpid()
         self._notifier = Notifier()
+        self._elsewhere: dict[int, str] = {}  # addresses by key, of listeners in other folders
         self.listener: SocketListener | None = None  # by which this thread waits for results
         self._version: object = None
+        self._size_before = 0  # of the log, when it was looked at last whether nobody writes
         self._disk_failed = False  # so the log may have holes, until it is written again
         prepare(self.path)
         self._handle = Handle(self.path)
         with forks.opening:
             self._write_lock, self._state = self._open_shared()
+            self.waits, self.idle = Expectations(self._state), IdleWorkers(self._state)
             forks.register(self)
         try:
             self._ensure_schema()
@@ -123,7 +129,8 @@ class Session(forks.ForkAware):
                     db.execute("commit")
                 finally:
                     self._roll_back(db)
-                if self._state.count_commit(db.total_changes - before) > _CHECKPOINT_AT:
+                size = self._state.count_commit(db.total_changes - before)
+                if is_due(size, self._state):
                     self._restart_log(db)
         except REFUSED as exc:
             raise refused(exc, self.path) from exc
@@ -149,10 +156,43 @@ class Session(forks.ForkAware):
                 raise self._translate(exc) from exc
         return self.read(sql, values, timeout)
 
-    def notify(self, addresses: Sequence[tuple[str]]) -> None:
-        """Notify the listeners at `addresses`, which are the rows of a query."""
-        if addresses:
-            self._notifier.notify([address for (address,) in addresses])
+    def notify_workers(self) -> None:
+        """Notify all that listen for work."""
+        with suppress(BrokerError):  # what is to be told of is stored all the same
+            rows = self.read(SQL["work_listeners"], timeout=SHORT_TIMEOUT)
+            self._notifier.notify([address for (address,) in rows])
+
+    def notify_key(self, key: int) -> bool:
+        """Notify the listener of that key; return False, and forget it, if there is none."""
+        if self._notifier.notify_key(key) or self._notify_elsewhere(key):
+            return True
+        self.waits.forget({key})
+        return False
+
+    def _notify_elsewhere(self, key: int) -> bool:
+        """Notify a listener whose process has another folder for its sockets."""
+        if key not in self._elsewhere:
+            with suppress(BrokerError):  # what is to be told of is stored all the same
+                rows = self.read(SQL["all_listeners"], timeout=SHORT_TIMEOUT)
+                self._elsewhere = keys_of(address for (address,) in rows)
+        address = self._elsewhere.get(key)
+        if address is not None and self._notifier.send(address):
+            return True
+        self._elsewhere.pop(key, None)
+        return False
+
+    def wake(self, queue: str, count: int, *, by_chance: bool = False) -> bool:
+        """Notify up to `count` idle workers of a queue; return whether there was one."""
+        woken, pick = False, self.idle.pick_any if by_chance else self.idle.pick
+        while count > 0 and (keys := pick(queue, count)):
+            for key in keys:
+                if self.notify_key(key):
+                    woken, count = True, count - 1
+        return woken
+
+    def begin_rescue(self, every: float) -> bool:
+        """Return whether to look for dead workers; see `SharedState.begin_look`."""
+        return self._state.begin_look(every)
 
     def changed(self) -> bool:
         """Return whether another connection has written since the last call (6 us)."""
@@ -174,6 +214,27 @@ class Session(forks.ForkAware):
             if not busy:
                 self._state.set_log_size(0)
             return not busy
+        finally:
+            self._write_lock.release()
+
+    def checkpoint_when_quiet(self) -> None:
+        """Move the log into the file if it has grown, and not since the last call."""
+        size, before = self._state.log_size(), self._size_before
+        self._size_before = size
+        if size == before and size >= QUIET_AT and not self._disk_failed:
+            self.restart_log()
+
+    def restart_log(self) -> None:
+        """Move the log into the file, so that it is written over from its start; it is kept.
+
+        Nothing is done while another process writes.
+        """
+        try:
+            if self._write_lock.acquire(0.0):
+                self._state.set_holder(self.pid)
+                self._handle.check()
+                with self._handle.in_use:
+                    self._restart_log(self._handle.db())
         finally:
             self._write_lock.release()
 
@@ -266,11 +327,11 @@ class Session(forks.ForkAware):
         """
         self._handle.check_log()
         try:
-            busy = _checkpoint(db)
+            busy = checkpoint(db, self._state)
         except sqlite3.Error as exc:
             busy = True  # the transaction is committed all the same; a later one tries again
             self._note_disk(exc)
-        self._state.set_log_size(_CHECKPOINT_AT // 2 if busy else 0)
+        self._state.set_log_size(self._state.log_size() // 2 if busy else 0)
 
     def _rewrite_log(self) -> None:
         """Write the log once more, as it stands in memory, after an error of the disk.
@@ -340,14 +401,3 @@ class Session(forks.ForkAware):
 
     def _note_disk(self, exc: sqlite3.Error) -> None:
         self._disk_failed = self._disk_failed or is_io_error(exc)
-
-
-def _checkpoint(db: sqlite3.Connection) -> bool:
-    """Move the log into the file; return whether another connection prevented it."""
-    # Without waiting for a reader: all other writers wait for us.
-    db.execute("pragma busy_timeout = 0")
-    try:
-        ((busy, _, _),) = db.execute("pragma wal_checkpoint(restart)").fetchall()
-    finally:
-        db.execute(f"pragma busy_timeout = {BUSY_MS}")
-    return bool(busy)

@@ -1,21 +1,40 @@
-"""State that all processes share about the log and the write lock, in mapped memory.
+"""State that all processes of a store share, in mapped memory.
 
-It is three numbers in the lock file (`-gate`):
+It stands in the lock file (`-gate`). At its start are five numbers:
 
 * an estimate of the bytes written to the log since the last checkpoint. Only SQLite knows them,
   and it does not tell before 3.51; the size of the log says nothing, because the log is written
   over from its start again. A commit of one row writes some 8 KB, each further row some 200 bytes;
 * the pid of the process that took the write lock last, to be named to those who waited in vain;
-* whether a process waits for the write lock.
+* whether a process waits for the write lock;
+* how long an fsync takes here, in nanoseconds;
+* when a worker last looked for dead ones, in nanoseconds of the monotonic clock.
 
-The first two are changed only by the process that holds the write lock.
+The first two are changed only by the process that holds the write lock. Behind the numbers are the
+locks of liveness.py, and then the tables of expectations.py and idleworkers.py.
+
+Nothing here is needed to be right: what is lost, or overwritten by another program, costs time.
 """
 
 import mmap
 import os
+import time
 
-_SIZE = 24  # bytes: three numbers
-_LOG_SIZE, _HOLDER, _WAKEUP = 0, 1, 2
+_LOG_SIZE, _HOLDER, _WAKEUP, _SYNC_TIME, _RESCUE_LOOK = range(5)
+
+# In bytes from the start of the file. Each part is a whole number of 8 bytes.
+ANY_RESULT = 12_288  # behind the slots of liveness.py
+ANY_RESULT_CELLS = 256
+WORKERS = ANY_RESULT + 8 * ANY_RESULT_CELLS
+WORKER_SLOTS = 512
+QUEUES = WORKERS + 8 * WORKER_SLOTS
+QUEUE_ROWS = 64
+IDLE = QUEUES + 8 * QUEUE_ROWS
+USED = IDLE + QUEUE_ROWS * WORKER_SLOTS
+USED_PARTS = 64
+EXPECTED = USED + USED_PARTS
+EXPECTED_CELLS = 8_192
+_SIZE = EXPECTED + 8 * EXPECTED_CELLS
 
 
 class SharedState:
@@ -28,10 +47,11 @@ class SharedState:
             # Written and not only sized: writing to a mapped hole kills the process when the disk
             # is full.
             os.write(fd, bytes(max(_SIZE - os.lseek(fd, 0, os.SEEK_END), 0)))
-            self._map = mmap.mmap(fd, _SIZE)
+            self.map: mmap.mmap = mmap.mmap(fd, _SIZE)
         finally:
             os.close(fd)
-        self._cells = memoryview(self._map).cast("q")
+        self._cells = memoryview(self.map).cast("q")
+        self.cells: memoryview[int] = memoryview(self.map).cast("Q")
 
     def set_holder(self, pid: int) -> None:
         """Note which process holds the write lock."""
@@ -46,6 +66,10 @@ class SharedState:
         size = self._cells[_LOG_SIZE] + 8_000 + 200 * rows
         self._cells[_LOG_SIZE] = size
         return size
+
+    def log_size(self) -> int:
+        """Return the estimated bytes in the log."""
+        return self._cells[_LOG_SIZE]
 
     def set_log_size(self, size: int) -> None:
         """Set the estimate to `size` bytes, after a checkpoint."""
@@ -62,7 +86,27 @@ class SharedState:
         self._cells[_WAKEUP] = 0
         return True
 
+    def sync_time(self) -> float:
+        """Return how long an fsync takes, in seconds; 0 if that was not measured yet."""
+        return max(self._cells[_SYNC_TIME], 0) / 1e9
+
+    def set_sync_time(self, seconds: float) -> None:
+        """Set how long an fsync takes."""
+        self._cells[_SYNC_TIME] = int(min(max(seconds, 0.0), 1e6) * 1e9)
+
+    def begin_look(self, every: float) -> bool:
+        """Return whether nobody has looked for dead workers for `every` seconds; note that we do.
+
+        A time that is ahead was noted before a restart of the machine, or by another clock.
+        """
+        now = time.monotonic_ns()
+        if 0 <= now - self._cells[_RESCUE_LOOK] < every * 1e9:
+            return False
+        self._cells[_RESCUE_LOOK] = now
+        return True
+
     def close(self) -> None:
         """Unmap the file."""
         self._cells.release()
-        self._map.close()
+        self.cells.release()
+        self.map.close()

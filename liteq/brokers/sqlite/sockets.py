@@ -2,13 +2,17 @@
 
 They are Unix sockets in a folder of the user's own or, where there are none, UDP sockets on the
 loopback address. A datagram only wakes; its content is never read.
+
+A listener has a key: 31 bits that name its socket in the folder or, with one more bit, its port. So
+whoever finds a key in the memory that all processes share knows the address as well, unless the
+listener's process has another folder.
 """
 
+import errno
 import os
 import random
 import socket
 import stat
-import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 
@@ -17,23 +21,23 @@ from ..base import Listener
 from . import forks
 from .runtime import runtime_folder
 
+_PORT = 2**31  # in a key: the rest is a port
 _UNIX = hasattr(socket, "AF_UNIX") and os.name == "posix"
 
 
 class SocketListener(forks.ForkAware, Listener):
     """A listener on a datagram socket.
 
-    `changed` returns whether the store was written to since its last call; `on_close` is called
-    with the address when the listener is closed.
+    `changed` returns whether the store was written to since its last call.
     """
 
-    def __init__(self, changed: Callable[[], bool], on_close: Callable[[str], None]) -> None:
+    def __init__(self, changed: Callable[[], bool]) -> None:
         self._changed = changed
         self.address: str
         self._socket, self.address = _bind()
+        self.key: int = key_of(self.address)
         forks.register(self)
         self._socket.setblocking(False)
-        self._on_close = on_close
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -63,13 +67,23 @@ class SocketListener(forks.ForkAware, Listener):
             while self._socket.recv(16):
                 pass
 
+    def set(self) -> None:
+        with suppress(OSError):  # full: it is notified already; closed: nobody waits any more
+            if self.address.startswith("udp:"):
+                self._socket.sendto(b"!", self._socket.getsockname())
+            else:
+                self._socket.sendto(b"!", self.address)
+
     def close(self) -> None:
         if self._socket.fileno() < 0:
             return
         forks.unregister(self)
         self._socket.close()
         _unlink(self.address)
-        self._on_close(self.address)
+        self.leave()
+
+    def leave(self) -> None:
+        """Tell others that it is closed."""
 
     def after_fork_in_child(self) -> None:
         self._socket.close()  # a forked child must not receive what is sent to its parent
@@ -91,6 +105,7 @@ class Notifier:
     def __init__(self) -> None:
         self._unix: socket.socket | None = None
         self._inet: socket.socket | None = None
+        self._prefix: str | None = None  # of the paths of Unix sockets
         self._closed = False
 
     def notify(self, addresses: Iterable[str]) -> None:
@@ -99,12 +114,32 @@ class Notifier:
         One that is closed, or whose buffer is full, is no error; nor is what no listener has
         written, as any program that can write the store may have.
         """
-        for address in () if self._closed else addresses:
-            with suppress(OSError, AttributeError, TypeError, ValueError, OverflowError):
-                if address.startswith("udp:"):
-                    self._loopback().sendto(b"!", ("127.0.0.1", int(address[4:])))
-                else:
-                    self._local().sendto(b"!", address)
+        for address in addresses:
+            with suppress(AttributeError, TypeError, ValueError, OverflowError):
+                self.send(address)
+
+    def notify_key(self, key: int) -> bool:
+        """Notify the listener of that key; return False if there is none in our folder."""
+        if key & _PORT:
+            return self.send(f"udp:{key - _PORT}")
+        if self._prefix is None:
+            self._prefix = os.path.join(_folder() or "", "")
+        return self.send(f"{self._prefix}{key:08x}")
+
+    def send(self, address: str) -> bool:
+        """Notify a listener; return False if nobody listens there."""
+        if self._closed:
+            return True
+        try:
+            if address.startswith("udp:"):
+                self._loopback().sendto(b"!", ("127.0.0.1", int(address[4:])))
+            else:
+                self._local().sendto(b"!", address)
+        except (FileNotFoundError, ConnectionRefusedError, OverflowError, ValueError):
+            return False  # the last two: such an address was not written by a listener
+        except OSError:
+            pass  # its buffer is full, so it is notified already
+        return True
 
     def _local(self) -> socket.socket:
         if self._unix is None:
@@ -166,11 +201,38 @@ def _bind() -> tuple[socket.socket, str]:
             bound = loopback, f"udp:{loopback.getsockname()[1]}"
         else:
             local = on_error.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-            address = os.path.join(folder, f"{os.getpid()}-{time.monotonic_ns():x}")
-            local.bind(address)
-            bound = local, address
+            bound = local, _bind_in(folder, local)
         on_error.pop_all()
     return bound
+
+
+def _bind_in(folder: str, local: socket.socket) -> str:
+    while True:
+        # Not from `random`, whose state a forked child has from its parent.
+        address = os.path.join(folder, f"{int.from_bytes(os.urandom(4)) % _PORT or 1:08x}")
+        try:
+            local.bind(address)
+        except OSError as exc:
+            if exc.errno != errno.EADDRINUSE:
+                raise
+        else:
+            return address
+
+
+def key_of(address: str) -> int:
+    """Return the key of a listener. Raises ValueError for what is no address of one."""
+    if address.startswith("udp:"):
+        return _PORT | int(address[4:]) & 0xFFFF
+    return int(os.path.basename(address), 16) & _PORT - 1
+
+
+def keys_of(addresses: Iterable[str]) -> dict[int, str]:
+    """Return the addresses by key, without what is no address of a listener."""
+    found: dict[int, str] = {}
+    for address in addresses:
+        with suppress(AttributeError, TypeError, ValueError):
+            found[key_of(address)] = address
+    return found
 
 
 def _unlink(address: str) -> None:

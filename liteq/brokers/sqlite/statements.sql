@@ -154,19 +154,32 @@ insert into liteq_attempt (task, number, started, ended, worker, outcome, error)
 select seq, attempts + 1, started, ?, worker, ?, ? from liteq_task
 where seq = ? and token = ? and phase = {RUNNING}
 
+-- name: id_of
+select id from liteq_task where seq = ?
+
+-- name: ids_of
+-- The keys are a JSON list.
+select id from liteq_task where seq in (select value from json_each(?))
+
+-- name: is_ready
+select 1 from liteq_task where phase = {READY} and queue = ? limit 1
+
 -- name: release
 update liteq_task set phase = {READY}, token = token + 1, started = null
 where seq = ? and token = ? and phase = {RUNNING}
+returning queue
 
 -- name: release_all
 update liteq_task set phase = {READY}, token = token + 1, started = null
 where phase = {RUNNING} and worker = ?
+returning queue
 
 -- name: promote
 -- In batches, so that a million etas at the same second do not hold the write lock for long.
 update liteq_task set phase = {READY} where seq in (
   select seq from liteq_task where phase = {SCHEDULED} and eta <= ? order by eta limit 500
 )
+returning queue
 
 -- name: next_eta
 -- And whether there is one that is no number, which an index has behind all that are.
@@ -210,6 +223,7 @@ order by seq
 
 -- name: wake
 update liteq_task set phase = ?, woken_by = ?, eta = ? where id = ? and phase = {WAITING}
+returning queue
 
 -- name: skip
 update liteq_task set phase = ?, woken_by = ?, finished = ?, keep_until = ?, token = token + 1
@@ -360,6 +374,9 @@ delete from liteq_schedule where name = ?
 
 -- name: schedules
 select {entry} from liteq_schedule order by name
+
+-- name: schedule_named
+select {entry} from liteq_schedule where name = ?
 
 -- name: schedules_due
 select {entry} from liteq_schedule where due <= ? order by name

@@ -82,6 +82,15 @@ class Schedules(Harness):
         assert [each.name for each in self.broker.schedules(now)] == ["now"]
         assert [each.name for each in self.broker.schedules(now + 1)] == ["later", "now"]
 
+    def test_one_entry_is_found_by_its_name(self) -> None:
+        self.broker.schedule([self.entry("a"), self.entry("b", due=None), self.entry("c")])
+
+        found = self.broker.entry("b")
+        assert found in self.broker.schedules()
+        assert found is not None
+        assert found.name == "b"
+        assert self.broker.entry("d") is None
+
     def test_a_new_entry_does_not_replace_one_of_its_name(self) -> None:
         before = self.stored()
 

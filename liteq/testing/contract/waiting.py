@@ -142,11 +142,55 @@ class Waiting(WorkflowHarness):
 
         assert race(3, wait) == [True, True, True]
 
+    def test_a_listener_is_notified_of_the_tasks_that_it_expects(self) -> None:
+        self.send("a", "b", "c")
+        with closing(self.broker.result_listener()) as listener:
+            for delivery, ids in zip(self.claim(), (["a"], ["b", "unknown"], None), strict=True):
+                listener.expect(ids)
+                listener.clear()
+                self.settle(self.success(delivery))
+                assert listener.wait(SOON)
+
+    def test_a_listener_is_notified_of_the_state_that_an_expected_task_reports(self) -> None:
+        self.send("a")
+        self.claim_one()
+        with closing(self.broker.result_listener()) as listener:
+            listener.expect(["a"])
+            listener.clear()
+            self.broker.report("a", "HALFWAY", b"{}", "json")
+            assert listener.wait(SOON)
+
+    def test_a_listener_is_notified_of_an_expected_task_that_is_skipped(self) -> None:
+        self.chain("a", "b")
+        delivery = self.claim_one()
+        with closing(self.broker.result_listener()) as listener:
+            listener.expect(["b"])
+            listener.clear()
+            self.end(delivery, Phase.FAILED)
+            assert listener.wait(SOON)
+        assert self.phase("b") is Phase.SKIPPED
+
+    def test_a_listener_that_expects_very_many_tasks_is_notified_of_each(self) -> None:
+        ids = [str(n) for n in range(1000)]
+        self.send(*ids)
+        (delivery,) = self.claim(limit=1)
+        with closing(self.broker.result_listener()) as listener:
+            listener.expect(ids)
+            listener.clear()
+            self.settle(self.success(delivery))
+            assert listener.wait(SOON)
+
+    def test_a_closed_listener_expects_nothing(self) -> None:
+        listener = self.broker.result_listener()
+        listener.close()
+        listener.expect(["a"])
+        self.finish("a")
+
     # any listener
 
-    def test_every_listening_worker_is_notified(self) -> None:
+    def test_as_many_listening_workers_are_notified_as_there_are_tasks(self) -> None:
         listeners = [self.broker.work_listener(self.broker.register(name, "{}")) for name in "xyz"]
-        self.send("a")
+        self.send("a", "b", "c")
 
         assert [listener.wait(SOON) for listener in listeners] == [True, True, True]
         for listener in listeners:

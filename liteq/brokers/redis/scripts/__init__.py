@@ -20,6 +20,7 @@ _READ_ONLY = frozenset(
     {
         "attempts",
         "dead_workers",
+        "entry",
         "fetch",
         "groups",
         "held",

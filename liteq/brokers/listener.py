@@ -1,0 +1,47 @@
+"""What a worker, or a thread that waits for results, is notified by."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection
+
+
+class Listener(ABC):
+    """A subscription of one thread to notifications: of work, or of results.
+
+    Notifications are hints: they may be spurious, so check after each, and may be lost, so poll
+    now and then all the same. No method raises an error when the store fails: then there are no
+    notifications.
+    """
+
+    @abstractmethod
+    def fileno(self) -> int:
+        """Return a descriptor for `selectors` that is readable once notified; -1 when closed."""
+
+    @abstractmethod
+    def wait(self, timeout: float) -> bool:
+        """Wait up to `timeout` seconds; return whether it was notified, and clear it."""
+
+    @abstractmethod
+    def clear(self) -> None:
+        """Discard the notifications so far."""
+
+    @abstractmethod
+    def set(self) -> None:
+        """Notify it, from any thread."""
+
+    def expect(self, ids: Collection[str] | None) -> None:
+        """Be notified of the tasks `ids` only; None: of all, as at first. For results.
+
+        It may be notified of others all the same. What ended before may not be notified any more,
+        so look at the tasks once after this.
+        """
+
+    def decline(self) -> None:
+        """Have another idle worker notified in place of this one, which has no room. For work."""
+
+    def missed(self) -> bool:
+        """Return whether there may be news without a notification since the last call. Cheap."""
+        return True
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop listening. May be called twice."""

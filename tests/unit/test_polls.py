@@ -1,0 +1,105 @@
+"""One poll for all threads of a process that wait."""
+
+import threading
+import time
+from collections.abc import Iterable
+from contextlib import ExitStack
+
+from liteq.brokers.listeners import LocalListener
+from liteq.exceptions import BrokerUnavailable
+from liteq.result.polls import MANY, SharedPolls
+
+EVERY = 0.01  # seconds
+SOON = 10.0
+
+
+class Store:
+    """Counts who asks for what."""
+
+    def __init__(self) -> None:
+        self.ended: set[str] = set()
+        self.asked_by: set[str] = set()
+        self.broken = False
+        self.abandoned = False
+        self.over = False  # the threads are to end when they go on
+
+    def finished(self, ids: Iterable[str]) -> list[str]:
+        self.asked_by.add(threading.current_thread().name)
+        if self.broken:
+            raise BrokerUnavailable("gone")
+        return [id for id in ids if id in self.ended]
+
+
+class Listener(LocalListener):
+    """A listener that tells how it was used."""
+
+    def __init__(self, entered: threading.Semaphore) -> None:
+        super().__init__()
+        self.entered = entered
+
+    def wait(self, timeout: float) -> bool:
+        self.entered.release()
+        return super().wait(SOON if timeout > EVERY else timeout)
+
+    def expect(self, ids: object) -> None:
+        pass
+
+
+def wait_in_threads(store: Store, count: int, stack: ExitStack) -> dict[str, threading.Event]:
+    """Let so many threads wait for a task each; return what is set when one of them goes on."""
+    polls = SharedPolls(store.finished, lambda: store.abandoned)
+    entered, done = threading.Semaphore(0), {str(n): threading.Event() for n in range(count)}
+
+    def wait(id: str) -> None:
+        listener = Listener(entered)
+        stack.callback(listener.close)
+        while not (id in store.ended or store.over):
+            polls.wait(listener, {id: None}, EVERY, SOON)
+        done[id].set()
+
+    for id in done:
+        threading.Thread(target=wait, args=(id,), name="waiter", daemon=True).start()
+    for _ in done:
+        assert entered.acquire(timeout=SOON)
+    return done
+
+
+def test_a_thread_that_waits_alone_polls_for_itself() -> None:
+    store = Store()
+    with ExitStack() as stack:
+        done = wait_in_threads(store, 1, stack)
+        store.over = True
+        assert done["0"].wait(SOON)
+    assert store.asked_by == set()
+
+
+def test_of_many_that_wait_the_one_whose_task_has_ended_goes_on() -> None:
+    store = Store()
+    with ExitStack() as stack:
+        done = wait_in_threads(store, 2 * MANY, stack)
+        last = str(2 * MANY - 1)
+        store.ended.add(last)
+        assert done[last].wait(SOON)
+        assert store.asked_by == {"liteq-polls"}
+        store.abandoned = store.over = True
+        assert all(each.wait(SOON) for each in done.values())
+
+
+def test_when_the_store_fails_each_finds_out_for_itself() -> None:
+    store = Store()
+    with ExitStack() as stack:
+        done = wait_in_threads(store, 2 * MANY, stack)
+        store.broken = store.over = True
+        assert all(each.wait(SOON) for each in done.values())
+
+
+def test_the_thread_that_polls_ends_when_few_wait() -> None:
+    store = Store()
+    with ExitStack() as stack:
+        done = wait_in_threads(store, 2 * MANY, stack)
+        store.abandoned = store.over = True
+        assert all(each.wait(SOON) for each in done.values())
+    until = time.monotonic() + SOON
+    while any(each.name == "liteq-polls" for each in threading.enumerate()):
+        assert time.monotonic() < until
+        time.sleep(EVERY)
