@@ -9,7 +9,6 @@ from weakref import WeakSet
 
 from ...exceptions import BrokerError, BrokerRefused, BrokerUnavailable, ImproperlyConfigured
 from .location import RedisLocation
-from .scripts import script
 from .wrongkeys import describe, is_about_type, names_in
 
 try:
@@ -26,10 +25,10 @@ except ImportError as _error:
     ) from _error
 
 from .errors import REFUSED, translate
+from .scripting import Argument, Scripting
 
 _Sentinel: Any = Sentinel  # redis-py has no types for these
 _ClusterNode: Any = ClusterNode
-Argument = str | bytes | int | float
 
 _LEAST_LIMIT = 2**16  # bytes; no server has a lower proto-max-bulk-len
 
@@ -43,7 +42,7 @@ class Server:
     def __init__(self, location: RedisLocation) -> None:
         self.location = location
         self._client: Any = None
-        self._script_flags = True  # until the server turns out to be older than Redis 7
+        self._scripting = Scripting(location, self._send)
         self._local = threading.local()  # the thread's connection, and the process that opened it
         self._connections: WeakSet[Any] = WeakSet()  # of all threads
 
@@ -61,7 +60,7 @@ class Server:
         The second time it is told so, as it may have been run the first time. A connection on which
         no reply comes is not replaced, so that no caller waits longer than the timeout says.
         """
-        return self._with_retry(lambda again: self._evaluate(verb, args, again=again), args)
+        return self._with_retry(lambda again: self._scripting.run(verb, args, again=again), args)
 
     def execute(self, *command: Argument) -> Any:
         """Run a plain command and return its reply. Raises BrokerError."""
@@ -76,7 +75,7 @@ class Server:
         if not wanted:
             return self.run(verb, *args)
         reply, replicas = self._with_retry(
-            lambda again: self._evaluate_and_wait(verb, args, again=again), args
+            lambda again: self._run_and_wait(verb, args, again=again), args
         )
         if replicas < wanted:
             raise BrokerUnavailable(
@@ -93,7 +92,7 @@ class Server:
         """
         found: list[list[bytes]] = []
         with suppress(redis_errors.RedisError, OSError):
-            found += self._evaluate("wrong_keys", (0.0, *names_in(args)), again=False)
+            found += self._scripting.run("wrong_keys", (0.0, *names_in(args)), again=False)
         return found
 
     def close(self) -> None:
@@ -177,27 +176,11 @@ class Server:
             self._connections.add(local.connection)
         return local.connection
 
-    def _evaluate(self, verb: str, args: tuple[Argument, ...], *, again: bool) -> Any:
-        found = script(verb, flags=self._script_flags)
-        prefix = self.location.prefix
-        keys: tuple[Argument, ...] = (2, prefix, f"{prefix}:again") if again else (1, prefix)
-        try:
-            return self._send("EVALSHA", found.sha, *keys, *args)
-        except redis_errors.NoScriptError:
-            pass  # the server was restarted, or its scripts were flushed
-        try:
-            return self._send("EVAL", found.text, *keys, *args)
-        except redis_errors.ResponseError as exc:
-            if not (self._script_flags and "compiling script" in str(exc)):
-                raise
-        self._script_flags = False
-        return self._evaluate(verb, args, again=again)
-
-    def _evaluate_and_wait(
+    def _run_and_wait(
         self, verb: str, args: tuple[Argument, ...], *, again: bool
     ) -> tuple[Any, int]:
         # WAIT is about the writes of its own connection, and this thread has one of its own.
-        reply = self._evaluate(verb, args, again=again)
+        reply = self._scripting.run(verb, args, again=again)
         half_timeout = int(self.location.timeout * 500)  # in milliseconds
         return reply, int(self._send("WAIT", self.location.wait_replicas, half_timeout))
 

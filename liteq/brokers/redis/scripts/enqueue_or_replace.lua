@@ -1,4 +1,4 @@
--- uses head, tasks, walk, singles
+-- uses head, singles, tasks, walk
 --
 -- Store a task that is in no workflow, in place of a finished one of its id.
 --

@@ -12,7 +12,7 @@ local function insert_single(seq)
   local place = string.format("%014.0f", seq)
   local phase, score, index, eta = READY, 0, P .. "ready:" .. queue, nil
   for at = first, last, 2 do
-    local field, value = ARGV[at], ARGV[at + 1]
+    local field, value = args[at], args[at + 1]
     if field == "priority" then
       score = -tonumber(value)
     elseif field == "eta" and tonumber(value) > now then
@@ -22,7 +22,7 @@ local function insert_single(seq)
   if eta then score, index = eta, P .. "scheduled" end
   call("ZADD", index, score, place .. id) -- first: if it fails, nothing is stored of the task
   call("HSET", key, "phase", phase, "seq", place, "queue", queue, "message", message,
-    "created", timestamp, unpack(ARGV, first, last))
+    "created", timestamp, unpack(args, first, last))
   change_count(queue, phase, 1)
   to_notify.work = true
 end
