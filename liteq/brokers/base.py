@@ -10,6 +10,7 @@ This module exports all types that a broker needs.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from selectors import EVENT_READ, BaseSelector
 from typing import NamedTuple
 
 from ..exceptions import ConfigurationError, ImproperlyConfigured
@@ -120,7 +121,14 @@ class Listener(ABC):
 
     @abstractmethod
     def fileno(self) -> int:
-        """Return a descriptor for `selectors` that is readable once notified; -1 when closed."""
+        """Return a descriptor for `selectors` that is readable once notified; -1 when closed.
+
+        It may change when `missed`, `wait` or `clear` is called.
+        """
+
+    def watch(self, selector: BaseSelector, data: object) -> None:
+        """Register with `selector`, with this `data`, and stay registered when `fileno` changes."""
+        selector.register(self.fileno(), EVENT_READ, data)
 
     @abstractmethod
     def wait(self, timeout: float) -> bool:
@@ -131,7 +139,10 @@ class Listener(ABC):
         """Discard the notifications so far."""
 
     def missed(self) -> bool:
-        """Return whether there may be news without a notification since the last call. Cheap."""
+        """Return whether there may be news without a notification since the last call.
+
+        Call it once a second or so while waiting: a connection is opened again by this.
+        """
         return True
 
     @abstractmethod

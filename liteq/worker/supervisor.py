@@ -104,7 +104,7 @@ class Supervisor:
             raise
         self._open.append(self._listener)
         self._maintenance = Maintenance(self.broker, self.plan)
-        self._selector.register(self._listener.fileno(), EVENT_READ, self._notified)
+        self._listener.watch(self._selector, self._notified)
         self._selector.register(self._wakeup, EVENT_READ, self._wakeup.clear)
         self.pool.start(self._selector)
         self._heartbeat = Heartbeat(

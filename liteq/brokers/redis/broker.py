@@ -6,6 +6,7 @@ from functools import partial
 from itertools import islice
 from math import inf
 from typing import Any
+from weakref import WeakSet
 
 from ...exceptions import BrokerError
 from ...model.entry import Entry, Fired, Firing
@@ -27,7 +28,7 @@ from ..base import (
     ToTerminate,
     WorkerInfo,
 )
-from ..listeners import LocalListener
+from ..owners import this_process
 from ..stored import StoredSchedules
 from ..transfer import Arrival, Movable, TransferBatch
 from . import unindexed
@@ -56,7 +57,7 @@ from .clock import ServerClock
 from .deliveries import log_unusable, sort_out
 from .indexes import id_pages, ids_in
 from .inputs import read_group
-from .listeners import Subscription
+from .listeners import ChannelListener, ResultListeners
 from .location import RedisLocation
 from .moving import arrivals_args, arrivals_of, batch_args
 from .packer import Packer
@@ -96,9 +97,8 @@ class RedisBroker(Movable):
         self.clock: Clock = ServerClock(self.server) if clock is system_clock else clock
         self._signing: Signing = UNSIGNED
         self._registry = WorkerRegistry(self.server)
-        self._work = Subscription(self.server, f"{location.prefix}:news:work", shows_process=True)
-        self._results = Subscription(self.server, f"{location.prefix}:news:results")
-        self._local = threading.local()  # the thread's listener for results
+        self._work_listeners: WeakSet[ChannelListener] = WeakSet()
+        self._results = ResultListeners(self.server, f"{location.prefix}:news:results")
         self._claiming = threading.Lock()
         self._last_tokens: dict[int, int] = {}  # by worker: the last token that has reached us
         self._unconfirmed: set[Receipt] = set()  # settled, but no reply came
@@ -265,13 +265,16 @@ class RedisBroker(Movable):
     # waiting
 
     def work_listener(self, worker: int) -> Listener:
-        return self._work.listener()
+        # While the connection to the second channel is open, the server knows that this process
+        # exists, see scripts/leases.lua.
+        prefix = self.location.prefix
+        channels = [f"{prefix}:news:work", f"{prefix}:process:{this_process()}"]
+        listener = ChannelListener(self.server, channels)
+        self._work_listeners.add(listener)
+        return listener
 
     def result_listener(self) -> Listener:
-        listener: LocalListener | None = getattr(self._local, "listener", None)
-        if listener is None or listener.fileno() < 0:
-            listener = self._local.listener = self._results.listener()
-        return listener
+        return self._results.of_this_thread()
 
     # upkeep
 
@@ -280,7 +283,8 @@ class RedisBroker(Movable):
             self._run("upkeep", self.clock() - _KEEP_WORKERS)
 
     def close(self) -> None:
-        self._work.close()
+        for listener in tuple(self._work_listeners):
+            listener.close()
         self._results.close()
         self.server.close()
 

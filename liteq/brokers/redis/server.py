@@ -84,6 +84,25 @@ class Server:
             )
         return reply
 
+    def subscribe(self, channels: Sequence[str]) -> Any:
+        """Return a new connection that is subscribed to `channels`.
+
+        It is one to the node of the store. Raises the errors of redis-py, and OSError.
+        """
+        client = self.client
+        if self.location.kind == "cluster":
+            client = client.get_redis_connection(client.get_node_from_key(self.location.prefix))
+        connection = client.connection_pool.make_connection()
+        try:
+            connection.connect()
+            connection.send_command("SUBSCRIBE", *channels)
+            for _ in channels:
+                connection.read_response()
+        except BaseException:
+            connection.disconnect()
+            raise
+        return connection
+
     def find_wrong_keys(self, args: Iterable[object]) -> list[list[bytes]]:
         """Return the keys that another program has written over: what wrong_keys.lua returns.
 
