@@ -150,6 +150,23 @@ class Listener(ABC):
         """Stop listening. May be called twice."""
 
 
+class PendingSettle(ABC):
+    """A `settle` on its way to the store.
+
+    `deadline`: when it has failed, by `time.monotonic`, if no reply has come.
+    """
+
+    deadline: float
+
+    @abstractmethod
+    def fileno(self) -> int:
+        """Return a descriptor for `selectors` that is readable once the reply is there."""
+
+    @abstractmethod
+    def settled(self) -> Settled:
+        """Return what `settle` would; wait for the reply until the deadline. Call it once."""
+
+
 class Broker(ABC):
     """A store of tasks, results, schedules and workers.
 
@@ -239,6 +256,15 @@ class Broker(ABC):
 
         A settlement whose receipt is void, because the claim was lost, is refused and not raised.
         """
+
+    def start_settle(
+        self, settlements: Sequence[Settlement], claim: Claim | None = None
+    ) -> PendingSettle | None:
+        """Start to `settle` without waiting for the store; None where that saves nothing.
+
+        Until the reply is there, the caller claims nothing else for that worker.
+        """
+        return None
 
     @abstractmethod
     def release(self, receipts: Sequence[Receipt]) -> None:

@@ -32,6 +32,7 @@ from .shutdown import Shutdown
 from .state_reports import StateReports
 from .task_log import TaskLog, logger
 from .watchdog import REVOKED, Watchdog
+from .writer import Writer, Written
 
 T = TypeVar("T")
 Closable = Wakeup | BaseSelector | Listener | Heartbeat
@@ -59,7 +60,7 @@ class Supervisor:
         self._wakeup = Wakeup()
         self._selector = DefaultSelector()
         self._open: list[Closable] = [self._wakeup, self._selector]
-        self._settlements: list[Settlement] = []  # still to be written
+        self._writer = Writer(broker, self._store, self._selector, self._replace_refused)
         self._returned: list[Delivery] = []  # still to be handed out again, or released
         self._reports = StateReports(broker, self._store)
         self._may_claim = True  # there may be something to claim
@@ -145,8 +146,7 @@ class Supervisor:
             self.pool.close()
             self._collect()
             # Also while the store is left alone: this is the last chance.
-            if self._settlements:
-                self._write_all(None)
+            self._returned += self._writer.close()
             self._release([*self._returned, *self._isolation.take()])
             self._heartbeat.close()
             self.broker.unregister(self.worker)
@@ -162,7 +162,10 @@ class Supervisor:
             self._open.pop().close()
 
     def _busy(self) -> bool:
-        return any(slot.holding for slot in self.pool.slots) or bool(self._settlements)
+        return self._runs_something() or not self._writer.idle
+
+    def _runs_something(self) -> bool:
+        return any(slot.holding for slot in self.pool.slots)
 
     # one turn
 
@@ -173,9 +176,7 @@ class Supervisor:
         for key, _ in self._selector.select(self._pause(start_in)):
             key.data()
         self._collect()
-        claim = self._claim()
-        if self._settlements or claim:
-            self._returned += self._settle(claim)
+        self._write()
         self._returned += self._isolation.take()
         if self._returned:
             self._release(self._hand_out(self._returned))
@@ -187,12 +188,15 @@ class Supervisor:
         `start_in`: seconds until the pool wants to be tended again.
         """
         now = time.monotonic()
+        reply_by = self._writer.deadline
         if self._store.active:
             waits = [self._store.retry_at - now]
-        elif self._may_claim and self._room():
+        elif reply_by is None and self._may_claim and self._room():
             return 0.0
         else:
             waits = [self._poll_at - now, self._maintenance.due - now]
+        if reply_by is not None:
+            waits.append(reply_by - now)
         waits += [each for each in (start_in, self._watchdog.next_check()) if each is not None]
         if self._shutdown.requested:
             waits.append(_STOPPING_POLL)
@@ -266,7 +270,7 @@ class Supervisor:
             self._returned += interrupted
             events.finished = [each for each in events.finished if each[0] not in interrupted]
         now, policy = self.broker.clock(), self.plan.policy
-        self._settlements += [
+        self._writer.settlements += [
             decide(delivery, outcome, policy, now) for delivery, outcome, _ in events.finished
         ]
         self._batching.note_all(
@@ -313,55 +317,38 @@ class Supervisor:
 
     def _claim(self) -> Claim | None:
         room = self._room() if self._may_claim else 0
-        return Claim(self.worker, self.plan.queues, room) if room else None
+        if not room:
+            return None
+        self._may_claim = False  # from now on: a notification comes perhaps before the reply
+        return Claim(self.worker, self.plan.queues, room)
 
-    def _settle(self, claim: Claim | None) -> list[Delivery]:
+    def _write(self) -> None:
         """Write what is known and claim what is free; what cannot be written now is kept."""
-        if self._store.active:
-            return []
-        busy = bool(self._settlements)
-        try:
-            claimed = self._write_all(claim)
-        except BrokerError as exc:
-            self._store.failed("write", exc)
-            return []
-        self._store.succeeded("write")
-        if busy or claimed:  # and not only one more look
+        if received := self._writer.receive():
+            self._take(received)
+        if self._store.active or self._writer.deadline is not None:
+            return
+        claim = self._claim()
+        if (self._writer.settlements or claim) and not self._start_writing(claim):
+            self._take(self._writer.write(claim))
+
+    def _start_writing(self, claim: Claim | None) -> bool:
+        """Send what is to be written without waiting for the reply, if tasks can end meanwhile."""
+        if self.pool.in_loop or not self._runs_something():
+            return False
+        return self._writer.start(claim)
+
+    def _take(self, written: Written) -> None:
+        self._may_claim |= written.may_claim_more
+        claimed = written.claimed or []
+        if written.settlements or claimed:  # and it was not only one more look
             self._maintenance.busy()
-        return claimed
+        self._returned += self.plan.definitions.apply_all(claimed)
 
-    def _write_all(self, claim: Claim | None) -> list[Delivery]:
-        """Settle and claim in one transaction; return what was claimed. Raises BrokerError."""
-        try:
-            claimed = self._write(self._settlements, claim)
-        except BrokerRefused:  # rare, so only now it is worth finding out which one
-            self._write_each()
-            return []
-        self._settlements = []
-        return claimed
-
-    def _write_each(self) -> None:
-        """Settle one by one: a task whose outcome is refused for good has failed by that."""
-        while self._settlements:
-            settlement = self._settlements[0]
-            try:
-                self._write([settlement], None)
-            except BrokerRefused as exc:
-                logger.error("task number %s failed: %s", settlement.receipt.key, exc)
-                outcome = unstorable_outcome(exc, self.plan.serializer)
-                with suppress(BrokerRefused):  # then nothing can be written of this task
-                    self._write([decide_unstorable(settlement, outcome, self.plan.policy)], None)
-            del self._settlements[0]
-
-    def _write(self, settlements: Sequence[Settlement], claim: Claim | None) -> list[Delivery]:
-        settled = self.broker.settle(settlements, claim)
-        for receipt in settled.refused:
-            logger.warning("claim lost; result dropped: task number %s", receipt.key)
-        if claim is not None and len(settled.claimed) < claim.limit:
-            self._may_claim = False
-        if any(each.retry is not None for each in settlements):
-            self._may_claim = True  # some of them may be ready again
-        return self.plan.definitions.apply_all(settled.claimed)
+    def _replace_refused(self, settlement: Settlement, exc: BrokerRefused) -> Settlement:
+        logger.error("task number %s failed: %s", settlement.receipt.key, exc)
+        outcome = unstorable_outcome(exc, self.plan.serializer)
+        return decide_unstorable(settlement, outcome, self.plan.policy)
 
     def _hand_out(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Give `deliveries` to slots; return those that no slot can take."""
@@ -402,7 +389,7 @@ class Supervisor:
             self.log.taken(delivery)  # another worker settles it
             return
         now = self.broker.clock()
-        self._settlements.append(decide(delivery, outcome, self.plan.policy, now))
+        self._writer.settlements.append(decide(delivery, outcome, self.plan.policy, now))
         self.log.finished(delivery, outcome, slot)
         self.lifecycle.task_ended(delivery, outcome)
 

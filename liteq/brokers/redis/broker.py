@@ -1,7 +1,7 @@
 """The verbs of the port on Redis. Each verb runs one script; `scripts/head.lua` names the keys."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from math import inf
@@ -22,6 +22,7 @@ from ..base import (
     DecideRescue,
     Examination,
     Listener,
+    PendingSettle,
     QueueCount,
     Rescue,
     Settled,
@@ -75,12 +76,27 @@ from .replies import (
 )
 from .rescue import DeadWorker, Proof, dead_workers
 from .schedules import entries_of, entry_args, firing_args
-from .server import Server
+from .server import PendingReply, Server
 from .signing import UNSIGNED, End, Signed, Signing
 from .wrongkeys import OverwrittenQueues
 
 _DUE = 500  # tasks made ready by one script, so that the server is never busy for long
 _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name can still be shown with its results
+
+
+class RedisPendingSettle(PendingSettle):
+    """A settlement that was sent; `finish` reads the reply to it."""
+
+    def __init__(self, reply: PendingReply, finish: Callable[[], Settled]) -> None:
+        self._reply = reply
+        self._finish = finish
+        self.deadline = reply.deadline
+
+    def fileno(self) -> int:
+        return self._reply.fileno()
+
+    def settled(self) -> Settled:
+        return self._finish()
 
 
 class RedisBroker(Movable):
@@ -99,7 +115,7 @@ class RedisBroker(Movable):
         self._registry = WorkerRegistry(self.server)
         self._work_listeners: WeakSet[ChannelListener] = WeakSet()
         self._results = ResultListeners(self.server, f"{location.prefix}:news:results")
-        self._claiming = threading.Lock()
+        self._claiming_locks: dict[int, threading.Lock] = {}  # by worker
         self._last_tokens: dict[int, int] = {}  # by worker: the last token that has reached us
         self._unconfirmed: set[Receipt] = set()  # settled, but no reply came
         self._overwritten = OverwrittenQueues(self.url)
@@ -141,18 +157,27 @@ class RedisBroker(Movable):
     def claim(self, claim: Claim) -> list[Delivery]:
         if claim.limit <= 0 or not claim.queues:
             return []
-        with self._claiming:
+        with self._claiming(claim.worker):
             return self._deliveries(claim, self._run("claim", *self._claim_args(claim)))
 
     def settle(self, settlements: Sequence[Settlement], claim: Claim | None = None) -> Settled:
-        args: Arguments = [len(settlements)]
-        for settlement in settlements:
-            again = settlement.receipt in self._unconfirmed
-            args += settlement_args(self._signing.sign_settlement(settlement), again=again)
+        args = self._settle_args(settlements)
         if claim is None:
-            return self._settle(settlements, args, None)
-        with self._claiming:
-            return self._settle(settlements, args + self._claim_args(claim), claim)
+            return self._settled(settlements, None, lambda: self._run("settle", *args))
+        with self._claiming(claim.worker):
+            args += self._claim_args(claim)
+            return self._settled(settlements, claim, lambda: self._run("settle", *args))
+
+    def start_settle(
+        self, settlements: Sequence[Settlement], claim: Claim | None = None
+    ) -> PendingSettle | None:
+        args = self._settle_args(settlements)
+        if claim is not None:
+            args += self._claim_args(claim)
+        reply = self.server.start("settle", self.clock(), *args)
+        if reply is None:
+            return None
+        return RedisPendingSettle(reply, partial(self._settled, settlements, claim, reply.read))
 
     def release(self, receipts: Sequence[Receipt]) -> None:
         if receipts:
@@ -261,6 +286,7 @@ class RedisBroker(Movable):
     def unregister(self, worker: int) -> None:
         self._run("unregister", worker)
         self._last_tokens.pop(worker, None)
+        self._claiming_locks.pop(worker, None)
 
     # waiting
 
@@ -363,6 +389,11 @@ class RedisBroker(Movable):
         """Run the script of `verb` and return its reply. Raises BrokerError."""
         return self.server.run(verb, self.clock(), *args)
 
+    def _claiming(self, worker: int) -> threading.Lock:
+        """Return the lock that is held while a worker claims: the next claim tells the server what
+        the last one has brought."""
+        return self._claiming_locks.setdefault(worker, threading.Lock())
+
     def _claim_args(self, claim: Claim) -> Arguments:
         return claim_args(claim, self._last_tokens.get(claim.worker, 0))
 
@@ -409,12 +440,20 @@ class RedisBroker(Movable):
             return []
         return [delivery.message.id for delivery in held]
 
-    def _settle(
-        self, settlements: Sequence[Settlement], args: Arguments, claim: Claim | None
+    def _settle_args(self, settlements: Sequence[Settlement]) -> Arguments:
+        args: Arguments = [len(settlements)]
+        for settlement in settlements:
+            again = settlement.receipt in self._unconfirmed
+            args += settlement_args(self._signing.sign_settlement(settlement), again=again)
+        return args
+
+    def _settled(
+        self, settlements: Sequence[Settlement], claim: Claim | None, reply: Callable[[], Any]
     ) -> Settled:
+        """Return what the script replied to settlements and a claim."""
         receipts = {settlement.receipt for settlement in settlements}
         try:
-            refused, replies, unusable, overwritten = self._run("settle", *args)
+            refused, replies, unusable, overwritten = reply()
             claimed = []
             if claim is not None:
                 self._overwritten.note(overwritten, self.server.find_wrong_keys)

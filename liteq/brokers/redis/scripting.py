@@ -35,7 +35,12 @@ class Scripting:
 
     def __init__(self, location: RedisLocation, send: Send) -> None:
         self._url = location.url
-        self._keys = (location.prefix, f"{location.prefix}:again")
+        prefix = location.prefix
+        # The number of keys, and these: of what is sent for the first time, and again.
+        self._keys: tuple[tuple[Argument, ...], ...] = (
+            (1, prefix),
+            (2, prefix, f"{prefix}:again"),
+        )
         self._send = send
         self._flags = True  # until the server turns out to be older than Redis 7
         # From when on functions are called, by the monotonic clock. Never in a cluster, as redis-py
@@ -45,16 +50,27 @@ class Scripting:
 
     def run(self, verb: str, args: tuple[Argument, ...], *, again: bool) -> Any:
         """Run the script of `verb` and return its reply; `again`: it may have been run before."""
-        keys = self._keys[: 2 if again else 1]
         for _ in range(2):  # the library may have to be loaded first
             if not self._has_functions():
                 break
             try:
-                return self._send("FCALL", library().function(verb), len(keys), *keys, *args)
+                return self._send(*self.command(verb, args, again=again))
             except redis_errors.ResponseError as exc:
                 if not self._concerns_functions(exc):
                     raise
-        return self._evaluate(verb, (len(keys), *keys, *args))
+        return self._evaluate(verb, args, again=again)
+
+    def command(
+        self, verb: str, args: tuple[Argument, ...], *, again: bool = False
+    ) -> tuple[Argument, ...]:
+        """Return the command that runs the script of `verb` if the server has it."""
+        if self._has_functions():
+            return ("FCALL", library().function(verb), *self._keys[again], *args)
+        return ("EVALSHA", script(verb, flags=self._flags).sha, *self._keys[again], *args)
+
+    def was_not_run(self, exc: redis_errors.ResponseError) -> bool:
+        """Return whether the server does not have what `command` runs, so that `run` has to."""
+        return isinstance(exc, redis_errors.NoScriptError) or self._concerns_functions(exc)
 
     def _has_functions(self) -> bool:
         return monotonic() >= self._functions_from
@@ -99,16 +115,17 @@ class Scripting:
         self._functions_from = until
         _logger.debug("%s: by EVALSHA instead of functions: %s", self._url, exc)
 
-    def _evaluate(self, verb: str, args: tuple[Argument, ...]) -> Any:
+    def _evaluate(self, verb: str, args: tuple[Argument, ...], *, again: bool) -> Any:
         found = script(verb, flags=self._flags)
+        tail = (*self._keys[again], *args)
         try:
-            return self._send("EVALSHA", found.sha, *args)
+            return self._send("EVALSHA", found.sha, *tail)
         except redis_errors.NoScriptError:
             pass  # the server was restarted, or its scripts were flushed
         try:
-            return self._send("EVAL", found.text, *args)
+            return self._send("EVAL", found.text, *tail)
         except redis_errors.ResponseError as exc:
             if not (self._flags and "compiling script" in str(exc)):
                 raise
         self._flags = False
-        return self._evaluate(verb, args)
+        return self._evaluate(verb, args, again=again)
