@@ -150,21 +150,8 @@ class Listener(ABC):
         """Stop listening. May be called twice."""
 
 
-class PendingSettle(ABC):
-    """A `settle` on its way to the store.
-
-    `deadline`: when it has failed, by `time.monotonic`, if no reply has come.
-    """
-
-    deadline: float
-
-    @abstractmethod
-    def fileno(self) -> int:
-        """Return a descriptor for `selectors` that is readable once the reply is there."""
-
-    @abstractmethod
-    def settled(self) -> Settled:
-        """Return what `settle` would; wait for the reply until the deadline. Call it once."""
+ReadSettled = Callable[[], Settled]
+"""Waits for the reply to a `settle` that was sent, and returns it; raises what `settle` would."""
 
 
 class Broker(ABC):
@@ -259,10 +246,11 @@ class Broker(ABC):
 
     def start_settle(
         self, settlements: Sequence[Settlement], claim: Claim | None = None
-    ) -> PendingSettle | None:
+    ) -> ReadSettled | None:
         """Start to `settle` without waiting for the store; None where that saves nothing.
 
-        Until the reply is there, the caller claims nothing else for that worker.
+        Until what is returned was called, once, nothing else may be settled in this thread, or
+        claimed for that worker.
         """
         return None
 

@@ -60,7 +60,7 @@ class Supervisor:
         self._wakeup = Wakeup()
         self._selector = DefaultSelector()
         self._open: list[Closable] = [self._wakeup, self._selector]
-        self._writer = Writer(broker, self._store, self._selector, self._replace_refused)
+        self._writer = Writer(broker, self._store, self._replace_refused)
         self._returned: list[Delivery] = []  # still to be handed out again, or released
         self._reports = StateReports(broker, self._store)
         self._may_claim = True  # there may be something to claim
@@ -188,15 +188,14 @@ class Supervisor:
         `start_in`: seconds until the pool wants to be tended again.
         """
         now = time.monotonic()
-        reply_by = self._writer.deadline
+        if self._writer.pending:
+            return 0.0  # what has come in is decided while the store works, and then its reply read
         if self._store.active:
             waits = [self._store.retry_at - now]
-        elif reply_by is None and self._may_claim and self._room():
+        elif self._may_claim and self._room():
             return 0.0
         else:
             waits = [self._poll_at - now, self._maintenance.due - now]
-        if reply_by is not None:
-            waits.append(reply_by - now)
         waits += [each for each in (start_in, self._watchdog.next_check()) if each is not None]
         if self._shutdown.requested:
             waits.append(_STOPPING_POLL)
@@ -316,8 +315,8 @@ class Supervisor:
         return self._batching.room(self.pool.slots)
 
     def _claim(self) -> Claim | None:
-        room = self._room() if self._may_claim else 0
-        if not room:
+        room = self._room() - len(self._returned) if self._may_claim else 0
+        if room <= 0:
             return None
         self._may_claim = False  # from now on: a notification comes perhaps before the reply
         return Claim(self.worker, self.plan.queues, room)
@@ -326,7 +325,7 @@ class Supervisor:
         """Write what is known and claim what is free; what cannot be written now is kept."""
         if received := self._writer.receive():
             self._take(received)
-        if self._store.active or self._writer.deadline is not None:
+        if self._store.active:
             return
         claim = self._claim()
         if (self._writer.settlements or claim) and not self._start_writing(claim):

@@ -1,13 +1,11 @@
 """Writing what becomes of tasks, and claiming the next ones in the same transaction."""
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
-from selectors import EVENT_READ, BaseSelector
 from typing import NamedTuple
 
 from ..brokers.backoff import StoreBackoff
-from ..brokers.base import Broker, Claim, PendingSettle, Settled
+from ..brokers.base import Broker, Claim, ReadSettled, Settled
 from ..exceptions import BrokerError, BrokerRefused
 from ..model.message import Delivery
 from ..model.outcome import Settlement
@@ -35,45 +33,37 @@ class Written(NamedTuple):
 
 
 class _Pending(NamedTuple):
-    """What was sent to the store, and the reply to it."""
+    """What was sent to the store, and no reply to it was read yet."""
 
-    reply: PendingSettle
+    read: ReadSettled
     settlements: list[Settlement]
     claim: Claim | None
-    fileno: int  # as the selector has it; -1: it could not be sent
 
 
 class Writer:
     """Writes settlements to `broker`. What cannot be written now is kept, and written later.
 
-    What it sends without waiting for the reply wakes `selector` when that comes. Only one
-    transaction is on its way at a time, so all are written in order.
+    One transaction may be on its way while the worker does other things, so all are in order.
     """
 
     def __init__(
-        self,
-        broker: Broker,
-        store: StoreBackoff,
-        selector: BaseSelector,
-        replace_refused: ReplaceRefused,
+        self, broker: Broker, store: StoreBackoff, replace_refused: ReplaceRefused
     ) -> None:
         self._broker = broker
         self._store = store
-        self._selector = selector
         self._replace_refused = replace_refused
         self.settlements: list[Settlement] = []  # still to be written
         self._pending: _Pending | None = None
-        self._replied = False  # the store, to what is pending
+
+    @property
+    def pending(self) -> bool:
+        """Return whether something was sent of which the reply is to be received."""
+        return self._pending is not None
 
     @property
     def idle(self) -> bool:
-        """Return whether there is nothing to write, and no reply to come."""
+        """Return whether there is nothing to write or to receive."""
         return not self.settlements and self._pending is None
-
-    @property
-    def deadline(self) -> float | None:
-        """Return when no reply will come any more, by `time.monotonic`; None: none is to come."""
-        return None if self._pending is None else self._pending.reply.deadline
 
     def write(self, claim: Claim | None) -> Written:
         """Write all settlements, and claim."""
@@ -81,50 +71,37 @@ class Writer:
         return self._written(settlements, claim, lambda: self._broker.settle(settlements, claim))
 
     def start(self, claim: Claim | None) -> bool:
-        """Send all settlements and `claim`, and do not wait for the reply: `receive` returns it.
+        """Send all settlements and `claim`, and leave it to `receive` to wait for the reply.
 
         Return False where that saves nothing; then nothing was sent.
         """
-        reply = self._broker.start_settle(self.settlements, claim)
-        if reply is None:
+        read = self._broker.start_settle(self.settlements, claim)
+        if read is None:
             return False
-        fileno = reply.fileno()
-        self._replied = fileno < 0
-        if fileno >= 0:
-            self._selector.register(fileno, EVENT_READ, self._note_reply)
-        self._pending = _Pending(reply, self.settlements, claim, fileno)
+        self._pending = _Pending(read, self.settlements, claim)
         self.settlements = []
         return True
 
     def receive(self) -> Written | None:
-        """Return what was sent by `start`; None while its reply is still to come."""
-        pending = self._pending
-        if pending is None or not (self._replied or time.monotonic() >= pending.reply.deadline):
+        """Return what was sent by `start`, once the reply is there; None if nothing was."""
+        pending, self._pending = self._pending, None
+        if pending is None:
             return None
-        return self._receive(pending)
+        self.settlements = pending.settlements + self.settlements  # until they are written
+        return self._written(pending.settlements, pending.claim, pending.read)
 
     def close(self) -> list[Delivery]:
         """Write all that is left; return what was claimed by what was on its way.
 
         Raises BrokerError.
         """
-        received = None if self._pending is None else self._receive(self._pending)
+        received = self.receive()
         if settlements := self.settlements:
             self._settle(settlements, None, lambda: self._broker.settle(settlements))
         return (received and received.claimed) or []
 
-    def _note_reply(self) -> None:
-        self._replied = True
-
-    def _receive(self, pending: _Pending) -> Written:
-        self._pending = None
-        if pending.fileno >= 0:
-            self._selector.unregister(pending.fileno)
-        self.settlements = pending.settlements + self.settlements  # until they are written
-        return self._written(pending.settlements, pending.claim, pending.reply.settled)
-
     def _written(
-        self, settlements: list[Settlement], claim: Claim | None, settle: Callable[[], Settled]
+        self, settlements: list[Settlement], claim: Claim | None, settle: ReadSettled
     ) -> Written:
         try:
             written = self._settle(settlements, claim, settle)
@@ -135,7 +112,7 @@ class Writer:
         return written
 
     def _settle(
-        self, settlements: list[Settlement], claim: Claim | None, settle: Callable[[], Settled]
+        self, settlements: list[Settlement], claim: Claim | None, settle: ReadSettled
     ) -> Written:
         """Write `settlements`, which are the first ones here, by `settle`. Raises BrokerError."""
         try:

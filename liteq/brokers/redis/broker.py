@@ -22,8 +22,8 @@ from ..base import (
     DecideRescue,
     Examination,
     Listener,
-    PendingSettle,
     QueueCount,
+    ReadSettled,
     Rescue,
     Settled,
     ToTerminate,
@@ -76,27 +76,12 @@ from .replies import (
 )
 from .rescue import DeadWorker, Proof, dead_workers
 from .schedules import entries_of, entry_args, firing_args
-from .server import PendingReply, Server
+from .server import Server
 from .signing import UNSIGNED, End, Signed, Signing
 from .wrongkeys import OverwrittenQueues
 
 _DUE = 500  # tasks made ready by one script, so that the server is never busy for long
 _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name can still be shown with its results
-
-
-class RedisPendingSettle(PendingSettle):
-    """A settlement that was sent; `finish` reads the reply to it."""
-
-    def __init__(self, reply: PendingReply, finish: Callable[[], Settled]) -> None:
-        self._reply = reply
-        self._finish = finish
-        self.deadline = reply.deadline
-
-    def fileno(self) -> int:
-        return self._reply.fileno()
-
-    def settled(self) -> Settled:
-        return self._finish()
 
 
 class RedisBroker(Movable):
@@ -170,14 +155,14 @@ class RedisBroker(Movable):
 
     def start_settle(
         self, settlements: Sequence[Settlement], claim: Claim | None = None
-    ) -> PendingSettle | None:
+    ) -> ReadSettled | None:
         args = self._settle_args(settlements)
         if claim is not None:
             args += self._claim_args(claim)
         reply = self.server.start("settle", self.clock(), *args)
         if reply is None:
             return None
-        return RedisPendingSettle(reply, partial(self._settled, settlements, claim, reply.read))
+        return partial(self._settled, settlements, claim, reply)
 
     def release(self, receipts: Sequence[Receipt]) -> None:
         if receipts:

@@ -4,7 +4,6 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from time import monotonic
 from typing import Any
 from weakref import WeakSet
 
@@ -61,24 +60,25 @@ class Server:
         The second time it is told so, as it may have been run the first time. A connection on which
         no reply comes is not replaced, so that no caller waits longer than the timeout says.
         """
-        return self.retried(lambda again: self.scripting.run(verb, args, again=again), args)
+        return self._with_retry(lambda again: self.scripting.run(verb, args, again=again), args)
 
-    def start(self, verb: str, *args: Argument) -> "PendingReply | None":
-        """Send the script of `verb` without waiting for the reply.
+    def start(self, verb: str, *args: Argument) -> Callable[[], Any] | None:
+        """Send the script of `verb`; return what waits for the reply, and returns it as `run` does.
 
-        None for a cluster, where redis-py decides by which connection. A thread waits for one such
-        reply at a time, and may use the server in other ways meanwhile.
+        None for a cluster, where redis-py decides by which connection. A thread may wait for one
+        such reply at a time, and use the server in other ways meanwhile.
         """
         if self.location.kind == "cluster":
             return None
-        if getattr(self._local, "aside_pid", None) != os.getpid():
-            self._local.aside = self._new_connection()
-            self._local.aside_pid = os.getpid()
-        return PendingReply(self, self._local.aside, verb, args)
+        local = self._local
+        if getattr(local, "aside_pid", None) != os.getpid():
+            local.aside, local.aside_pid = self._new_connection(), os.getpid()
+        pending = PendingReply(self, local.aside, verb, args)
+        return lambda: self._with_retry(pending.read, args)
 
     def execute(self, *command: Argument) -> Any:
         """Run a plain command and return its reply. Raises BrokerError."""
-        return self.retried(lambda again: self._send(*command), command)
+        return self._with_retry(lambda again: self._send(*command), command)
 
     def run_replicated(self, verb: str, *args: Argument) -> Any:
         """Run a script like `run`, and wait for as many replicas as the URL asks for.
@@ -88,7 +88,7 @@ class Server:
         wanted = self.location.wait_replicas
         if not wanted:
             return self.run(verb, *args)
-        reply, replicas = self.retried(
+        reply, replicas = self._with_retry(
             lambda again: self._run_and_wait(verb, args, again=again), args
         )
         if replicas < wanted:
@@ -137,7 +137,7 @@ class Server:
         if client is not None:
             client.close()
 
-    def retried(self, work: Callable[[bool], Any], args: Sequence[Argument]) -> Any:
+    def _with_retry(self, work: Callable[[bool], Any], args: Sequence[Argument]) -> Any:
         """Call `work`, which sends `args`, at most twice: with False, then with True."""
         try:
             try:
@@ -223,52 +223,39 @@ class Server:
 
 
 class PendingReply:
-    """The reply to a script that is on its way through `connection`."""
+    """The reply to a script that was sent through `connection`."""
 
     def __init__(
         self, server: Server, connection: Any, verb: str, args: tuple[Argument, ...]
     ) -> None:
-        self._server = server
+        self._scripting = server.scripting
         self._connection = connection
         self._verb = verb
         self._args = args
-        self._failure: Exception | None = None  # of sending
-        self.deadline: float = monotonic() + server.location.timeout
+        self._failure: Exception | None = None  # to send it
         try:
             connection.connect()
-            connection.send_command(*server.scripting.command(verb, args))
+            connection.send_command(*self._scripting.command(verb, args))
         except (redis_errors.RedisError, OSError, *REFUSED) as exc:
             connection.disconnect()
             self._failure = exc
 
-    def fileno(self) -> int:
-        """Return the descriptor of its connection; -1 if it could not be sent."""
-        return -1 if self._failure is not None else int(self._connection._sock.fileno())
-
-    def read(self) -> Any:
-        """Return the reply, as `Server.run` does. Raises BrokerError."""
-        return self._server.retried(self._read_or_run, self._args)
-
-    def _read_or_run(self, again: bool) -> Any:
+    def read(self, again: bool) -> Any:
+        """Wait for the reply; with `again`, run the script once more instead."""
         if again:
-            return self._server.scripting.run(self._verb, self._args, again=True)
+            return self._scripting.run(self._verb, self._args, again=True)
         if self._failure is not None:
             raise self._failure
         try:
-            self._check_deadline()
             return self._connection.read_response()
         except redis_errors.ResponseError as exc:
-            if not self._server.scripting.was_not_run(exc):
+            if not self._scripting.was_not_run(exc):
                 raise
         except BaseException:
             # The reply may still come, and must not be taken for that of the next command.
             self._connection.disconnect()
             raise
-        return self._server.scripting.run(self._verb, self._args, again=False)
-
-    def _check_deadline(self) -> None:
-        if monotonic() >= self.deadline and not self._connection.can_read(0):
-            raise redis_errors.TimeoutError("no reply has come")
+        return self._scripting.run(self._verb, self._args, again=False)
 
 
 def _client(location: RedisLocation) -> Any:
