@@ -9,7 +9,7 @@ This module exports all types that a broker needs.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from selectors import EVENT_READ, BaseSelector
 from typing import NamedTuple
 
@@ -387,6 +387,14 @@ class Broker(ABC):
         """Return this thread's listener, notified when tasks have ended or reported a state."""
 
     # upkeep
+
+    def is_notified_of(self, ids: Collection[str]) -> bool:
+        """Return whether the end of each of these tasks notifies this thread's listener, or did so
+        since it was last cleared: then there is no need to look before the first notification.
+
+        True only for what this thread sent since; False where that is not known.
+        """
+        return False
 
     @abstractmethod
     def upkeep(self, *, idle: bool = False) -> None:

@@ -1,11 +1,11 @@
 """The backend: it reads results from the store, and waits for tasks to finish."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from ..brokers.base import Broker
+from ..brokers.base import Broker, Listener
 from ..exceptions import (
     BrokerUnreachable,
     ChordError,
@@ -73,7 +73,7 @@ class Backend:
         missing = dict.fromkeys(ids)
         deadline = None if timeout is None else time.monotonic() + timeout
         next_poll_of_all = time.monotonic() + _POLL_EVERY / 10
-        listener = None
+        listener = self._wait_for_sent(missing, interval, timeout)
         away_since: float | None = None  # the store cannot be reached
         abandoned = False
         while True:
@@ -99,6 +99,18 @@ class Backend:
                 listener = self.broker.result_listener()
             else:
                 listener.wait(min(interval, left, _POLL_EVERY))
+
+    def _wait_for_sent(
+        self, ids: Collection[str], interval: float, timeout: float | None
+    ) -> Listener | None:
+        """Wait for the first notification if this thread has just sent the tasks `ids`, as a look
+        before that is in vain; return the listener. None for others, and it does not wait."""
+        longest = min(interval, _POLL_EVERY, _POLL_EVERY if timeout is None else timeout)
+        if longest <= 0 or not self.broker.is_notified_of(ids):
+            return None
+        listener = self.broker.result_listener()
+        listener.wait(longest)
+        return listener
 
     def _take_first(self, missing: dict[str, None]) -> list[Record]:
         """Remove the finished tasks at the beginning of `missing`; return their records.

@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from selectors import DefaultSelector
@@ -12,9 +13,14 @@ import pytest
 
 pytest.importorskip("redis")
 
+from liteq import LiteQ
 from liteq.brokers import connect
+from liteq.brokers.base import Claim
 from liteq.brokers.redis import RedisBroker, listeners
 from liteq.brokers.redis.listeners import ChannelListener
+from liteq.model.message import Message
+from liteq.model.outcome import Settlement
+from liteq.states import Phase
 from tests.faults.proxy import Proxy
 from tests.servers import RedisServer, needs_redis, running_server, wait_until
 
@@ -181,3 +187,70 @@ def test_a_listener_that_cannot_be_subscribed_costs_no_more_than_a_wait() -> Non
     with closing(broker), closing(broker.result_listener()) as listener:
         assert not listener.wait(0.0)
         assert listener.fileno() >= 0
+
+
+# what a thread has just sent
+
+
+def message(id: str) -> Message:
+    return Message(id, "add", b"[[1, 2], {}]", "json", "celery")
+
+
+def test_a_listener_is_notified_of_what_its_thread_sent_since_it_was_cleared(
+    broker: RedisBroker, listener: ChannelListener
+) -> None:
+    assert not broker.is_notified_of(["a"])
+    broker.enqueue([message("a"), message("b")])
+    assert broker.is_notified_of(["a", "b"])
+    assert not broker.is_notified_of(["a", "c"])
+
+    worker = broker.register("worker", "{}")
+    (delivery,) = broker.claim(Claim(worker, ("celery",), 1))
+    broker.settle([Settlement(delivery.receipt, Phase.SUCCEEDED, 1.0)])
+    assert listener.wait(SOON)
+
+    assert not broker.is_notified_of(["b"])
+
+
+def test_a_task_that_is_known_may_have_ended_before(
+    broker: RedisBroker, listener: ChannelListener
+) -> None:
+    broker.enqueue([message("a")])
+    listener.clear()
+
+    broker.enqueue([message("a"), message("b")])
+
+    assert not broker.is_notified_of(["a"])
+
+
+def test_a_listener_that_has_lost_its_connection_may_have_missed_what_was_sent(
+    proxy: Proxy, broker: RedisBroker, listener: ChannelListener
+) -> None:
+    broker.enqueue([message("a")])
+    proxy.reset()
+    wait_until(lambda: not broker.is_notified_of(["a"]) or listener.wait(0.1), "the loss")
+
+    assert not broker.is_notified_of(["a"])
+
+
+def test_other_threads_are_not_notified_of_what_one_has_sent(
+    broker: RedisBroker, listener: ChannelListener
+) -> None:
+    broker.enqueue([message("a")])
+    with ThreadPoolExecutor(1) as other:
+        assert not other.submit(broker.is_notified_of, ["a"]).result()
+
+
+def test_results_come_one_after_the_other_to_the_thread_that_sent_the_tasks(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    app = LiteQ("once", broker=server.url, set_as_current=False)
+
+    @app.task(name="add")
+    def add(x: int, y: int) -> int:
+        return x + y
+
+    with app.Worker(pool="threads"):
+        assert add.delay(1, 2).get(timeout=SOON) == 3
+        for n in range(10):
+            assert add.delay(n, 1).get(timeout=SOON) == n + 1

@@ -1,7 +1,7 @@
 """The verbs of the port on Redis. Each verb runs one script; `scripts/head.lua` names the keys."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from math import inf
@@ -122,7 +122,9 @@ class RedisBroker(Movable):
         if is_large(messages):
             send_bulk(self.server, self.clock, message_parts(signed), len(messages))
         else:
-            self.server.run_replicated("enqueue", self.clock(), *messages_args(signed))
+            stored = self.server.run_replicated("enqueue", self.clock(), *messages_args(signed))
+            if stored == len(messages):  # else the end of one may have been notified before
+                self._results.note_sent(messages)
 
     def enqueue_or_replace(self, message: Message, sent: float, *, durable: bool = False) -> bool:
         args = message_args(self._signing.sign_message(message))
@@ -286,6 +288,9 @@ class RedisBroker(Movable):
 
     def result_listener(self) -> Listener:
         return self._results.of_this_thread()
+
+    def is_notified_of(self, ids: Collection[str]) -> bool:
+        return self._results.is_notified_of(ids)
 
     # upkeep
 

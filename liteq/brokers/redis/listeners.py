@@ -9,7 +9,7 @@ unread, since all notifications say the same.
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from selectors import EVENT_READ, BaseSelector
 from ssl import SSLWantReadError
@@ -18,6 +18,7 @@ from weakref import WeakSet
 
 from redis import exceptions as redis_errors
 
+from ...model.message import Message
 from ...support.wakeup import Wakeup
 from ..base import Listener
 from .server import Server
@@ -28,6 +29,7 @@ _LONGEST_PAUSE = 5.0
 _TEND_EVERY = 1.0
 _KEEP_IDLE = 60.0
 _CHUNK = 1 << 16  # bytes
+_MOST_SENT = 1000  # tasks, for which a first look is spared
 _PING, _PONG = b"*1\r\n$4\r\nPING\r\n", b"*2\r\n$4\r\npong\r\n$0\r\n\r\n"  # while subscribed
 
 
@@ -60,6 +62,7 @@ class ChannelListener(Listener):
         self._next_ping = 0.0
         self._next_try, self._pause = 0.0, _RECONNECT_AFTER
         self._used_at = time.monotonic()
+        self._sent: set[str] = set()  # tasks that were sent since it was connected and cleared
         self._connect()
 
     # of a listener
@@ -87,6 +90,7 @@ class ChannelListener(Listener):
         with self._lock:
             self._read(0.0)
             self._unread = False
+            self._sent.clear()
 
     def missed(self) -> bool:
         with self._lock:
@@ -94,6 +98,16 @@ class ChannelListener(Listener):
             if self._socket is None:
                 self._connect()
         return True
+
+    def note_sent(self, ids: Collection[str]) -> None:
+        """Note tasks that its thread has just sent."""
+        if self._socket is not None and len(self._sent) + len(ids) <= _MOST_SENT:
+            self._sent.update(ids)
+
+    def is_notified_of(self, ids: Collection[str]) -> bool:
+        """Return whether it was not cleared, and its connection not lost, since its thread has sent
+        all of these."""
+        return self._socket is not None and self._sent.issuperset(ids)
 
     def close(self) -> None:
         self._closed = True
@@ -136,6 +150,7 @@ class ChannelListener(Listener):
                 if not left and not self._unread:
                     return False
         self._unread = False
+        self._sent.clear()
         return True
 
     def _read(self, timeout: float) -> bool:
@@ -205,6 +220,7 @@ class ChannelListener(Listener):
         sock, self._socket = self._socket, None
         if sock is None:
             return
+        self._sent.clear()
         # Before its descriptor can be that of another connection; and not that of the parent.
         if self._selector is not None and self._pid == os.getpid():
             with suppress(KeyError, ValueError, RuntimeError):
@@ -232,11 +248,25 @@ class ResultListeners:
 
     def of_this_thread(self) -> ChannelListener:
         """Return the listener of the calling thread."""
-        listener: ChannelListener | None = getattr(self._local, "listener", None)
-        if listener is None or listener.fileno() < 0:
+        listener = self._open_one()
+        if listener is None:
             listener = ChannelListener(self._server, [self._channel], self._connected)
             self._local.listener = listener
         return listener
+
+    def note_sent(self, messages: Iterable[Message]) -> None:
+        """Note tasks that the calling thread has just sent."""
+        if listener := self._open_one():
+            listener.note_sent([message.id for message in messages])
+
+    def is_notified_of(self, ids: Collection[str]) -> bool:
+        """Return whether the listener of the calling thread is, see `Broker.is_notified_of`."""
+        listener = self._open_one()
+        return listener is not None and listener.is_notified_of(ids)
+
+    def _open_one(self) -> ChannelListener | None:
+        listener: ChannelListener | None = getattr(self._local, "listener", None)
+        return None if listener is None or listener.fileno() < 0 else listener
 
     def close(self) -> None:
         """Close all listeners."""

@@ -1,14 +1,15 @@
 -- Storing tasks that are in no workflow. They are what is sent most, so this is written to be
 -- short; it does what `insert_task` in sending.lua does.
 
--- Read a message from the arguments and store it at the place `seq`, if its id is new. It is, as
+-- Read a message from the arguments and store it at the place `seq`, if its id is new; return how
+-- many were stored: 1 or 0. It is, as
 -- `message_args` in arguments.py has it: id, queue, message, the number of further fields and
 -- values, and these.
 local function insert_single(seq)
   local id, queue, message, size = next_args(4)
   local first, last = skip_args(tonumber(size))
   local key = P .. "task:" .. id
-  if call("EXISTS", key) == 1 then return end
+  if call("EXISTS", key) == 1 then return 0 end
   local place = string.format("%014.0f", seq)
   local phase, score, index, eta = READY, 0, P .. "ready:" .. queue, nil
   for at = first, last, 2 do
@@ -25,4 +26,5 @@ local function insert_single(seq)
     "created", timestamp, unpack(args, first, last))
   change_count(queue, phase, 1)
   to_notify.work = true
+  return 1
 end
