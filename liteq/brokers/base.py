@@ -10,7 +10,6 @@ This module exports all types that a broker needs.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
-from selectors import EVENT_READ, BaseSelector
 from typing import NamedTuple
 
 from ..exceptions import ConfigurationError, ImproperlyConfigured
@@ -23,6 +22,7 @@ from ..serializers.base import Serializer
 from ..states import Phase
 from ..support.clock import Clock
 from .examination import Examination, Finding
+from .listening import Listener
 
 __all__ = [
     "Attempt",
@@ -110,44 +110,6 @@ class Rescue(NamedTuple):
 DecideRescue = Callable[[str, Sequence[Delivery], bool], Rescue]
 """Takes a dead worker's `info`, the claims it holds (the oldest first), and whether it died with
 its machine, which was restarted since; decides what becomes of each claim. Pure."""
-
-
-class Listener(ABC):
-    """A subscription of one thread to notifications: of work, or of results.
-
-    Notifications are hints: they may be spurious, so check after each, and may be lost, so poll
-    now and then all the same.
-    """
-
-    @abstractmethod
-    def fileno(self) -> int:
-        """Return a descriptor for `selectors` that is readable once notified; -1 when closed.
-
-        It may change when `missed`, `wait` or `clear` is called.
-        """
-
-    def watch(self, selector: BaseSelector, data: object) -> None:
-        """Register with `selector`, with this `data`, and stay registered when `fileno` changes."""
-        selector.register(self.fileno(), EVENT_READ, data)
-
-    @abstractmethod
-    def wait(self, timeout: float) -> bool:
-        """Wait up to `timeout` seconds; return whether it was notified, and clear it."""
-
-    @abstractmethod
-    def clear(self) -> None:
-        """Discard the notifications so far."""
-
-    def missed(self) -> bool:
-        """Return whether there may be news without a notification since the last call.
-
-        Call it once a second or so while waiting: a connection is opened again by this.
-        """
-        return True
-
-    @abstractmethod
-    def close(self) -> None:
-        """Stop listening. May be called twice."""
 
 
 ReadSettled = Callable[[], Settled]

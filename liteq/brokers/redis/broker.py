@@ -24,12 +24,10 @@ from ..base import (
     Listener,
     QueueCount,
     ReadSettled,
-    Rescue,
     Settled,
     ToTerminate,
     WorkerInfo,
 )
-from ..owners import this_process
 from ..stored import StoredSchedules
 from ..transfer import Arrival, Movable, TransferBatch
 from . import unindexed
@@ -41,7 +39,6 @@ from .arguments import (
     graph_args,
     message_args,
     messages_args,
-    rescue_args,
     settlement_args,
 )
 from .bulks import (
@@ -58,7 +55,7 @@ from .clock import ServerClock
 from .deliveries import log_unusable, sort_out
 from .indexes import id_pages, ids_in
 from .inputs import read_group
-from .listeners import ChannelListener, ResultListeners
+from .listeners import ChannelListener, ResultListeners, work_listener
 from .location import RedisLocation
 from .moving import arrivals_args, arrivals_of, batch_args
 from .packer import Packer
@@ -74,7 +71,7 @@ from .replies import (
     text_of,
     texts_of,
 )
-from .rescue import DeadWorker, Proof, dead_workers
+from .rescue import dead_workers, take_back
 from .schedules import entries_of, entry_args, firing_args
 from .server import Server
 from .signing import UNSIGNED, End, Signed, Signing
@@ -184,7 +181,7 @@ class RedisBroker(Movable):
     def rescue(self, decide: DecideRescue) -> list[Record]:
         ids: list[str] = []
         for worker in dead_workers(self.server):
-            ids += self._take_back(worker, decide)
+            ids += take_back(self.server, self.clock, worker, decide)
         return [record for record in self.fetch(ids) if record]
 
     def to_terminate(self, worker: int) -> list[ToTerminate]:
@@ -278,11 +275,7 @@ class RedisBroker(Movable):
     # waiting
 
     def work_listener(self, worker: int) -> Listener:
-        # While the connection to the second channel is open, the server knows that this process
-        # exists, see scripts/leases.lua.
-        prefix = self.location.prefix
-        channels = [f"{prefix}:news:work", f"{prefix}:process:{this_process()}"]
-        listener = ChannelListener(self.server, channels)
+        listener = work_listener(self.server)
         self._work_listeners.add(listener)
         return listener
 
@@ -413,22 +406,6 @@ class RedisBroker(Movable):
         # Only now: until it is noted that they have reached us, they are handed out again.
         self._last_tokens[claim.worker] = max(int(token) for _, token, *_ in replies)
         return good, bool(bad)
-
-    def _take_back(self, worker: DeadWorker, decide: DecideRescue) -> list[str]:
-        """Take back what a dead worker holds, as `decide` says; return the ids of those tasks.
-
-        The claims are read, decided here, and written by a script that looks again whether the
-        worker is dead and holds nothing else. A claim that was settled in between is refused by
-        its token.
-        """
-        info, replies = self._run("held", worker.number)
-        held, unreadable = sort_out(replies, UNSIGNED, self.clock)
-        released, settlements = decide(text_of(info), held, worker.with_machine)
-        rescued = Rescue(released, [*settlements, *unreadable])
-        args = rescue_args([token for _, token, *_ in replies], rescued)
-        if not self._run("rescue", worker.number, int(worker.proof is Proof.EXITED), *args):
-            return []
-        return [delivery.message.id for delivery in held]
 
     def _settle_args(self, settlements: Sequence[Settlement]) -> Arguments:
         args: Arguments = [len(settlements)]

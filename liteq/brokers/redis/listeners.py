@@ -21,6 +21,7 @@ from redis import exceptions as redis_errors
 from ...model.message import Message
 from ...support.wakeup import Wakeup
 from ..base import Listener
+from ..owners import this_process
 from .server import Server
 
 _PING_EVERY = 6.0  # seconds; all times here are
@@ -230,6 +231,16 @@ class ChannelListener(Listener):
     def _register(self) -> None:
         if self._selector is not None and self._socket is not None:
             self._selector.register(self._socket, EVENT_READ, self._data)
+
+
+def work_listener(server: Server) -> ChannelListener:
+    """Return a listener for work.
+
+    While its connection to the second channel is open, the server knows that this process exists,
+    see scripts/leases.lua.
+    """
+    prefix = server.location.prefix
+    return ChannelListener(server, [f"{prefix}:news:work", f"{prefix}:process:{this_process()}"])
 
 
 class ResultListeners:

@@ -12,6 +12,7 @@ local stored = 0
 local usable, why = pcall(function()
   for each = 1, n do stored = stored + insert_single(seq + each) end
 end)
-end_script() -- for those that were stored before one failed
+end_singles() -- for those that were stored before one failed
+end_script()
 if not usable then error(why) end
 return stored

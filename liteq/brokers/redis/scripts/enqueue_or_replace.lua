@@ -18,4 +18,5 @@ if call("EXISTS", key) == 1 then
   delete_task(task)
 end
 insert_single(call("INCR", P .. "seq"))
+end_singles()
 return end_script(1)

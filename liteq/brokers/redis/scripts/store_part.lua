@@ -77,6 +77,7 @@ else
   end_bulk()
 end
 note_failure(store_all)
+end_singles()
 propagate_ends()
 if failed then keep_failure() end
 return end_script({ parts - number, failed or false })

@@ -1,0 +1,47 @@
+"""Listening for work, and for results."""
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from selectors import BaseSelector
+
+
+class Listener(ABC):
+    """A subscription of one thread to notifications: of work, or of results.
+
+    Notifications are hints: they may be spurious, so check after each, and may be lost, so poll
+    now and then all the same.
+    """
+
+    @abstractmethod
+    def fileno(self) -> int:
+        """Return a descriptor for `selectors` that is readable once notified; -1 when closed.
+
+        It may change when `missed`, `wait` or `clear` is called.
+        """
+
+    def watch(self, selector: "BaseSelector", data: object) -> None:
+        """Register with `selector`, with this `data`, and stay registered when `fileno` changes."""
+        from selectors import EVENT_READ  # a program that only sends does not need it
+
+        selector.register(self.fileno(), EVENT_READ, data)
+
+    @abstractmethod
+    def wait(self, timeout: float) -> bool:
+        """Wait up to `timeout` seconds; return whether it was notified, and clear it."""
+
+    @abstractmethod
+    def clear(self) -> None:
+        """Discard the notifications so far."""
+
+    def missed(self) -> bool:
+        """Return whether there may be news without a notification since the last call.
+
+        Call it once a second or so while waiting: a connection is opened again by this.
+        """
+        return True
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop listening. May be called twice."""
