@@ -11,7 +11,7 @@ pytest.importorskip("redis")
 from liteq.brokers import connect
 from liteq.brokers.base import Broker, Claim, ReadSettled
 from liteq.brokers.redis import RedisBroker
-from liteq.exceptions import BrokerUnreachable
+from liteq.exceptions import BrokerUnavailable, BrokerUnreachable
 from liteq.model.message import Delivery, Message
 from liteq.model.outcome import Settlement
 from liteq.states import Phase
@@ -136,6 +136,22 @@ def test_what_the_server_has_forgotten_is_loaded_for_a_settlement_on_its_way(
         if int(server.info("server")["redis_version"].split(".")[0]) >= 7:
             server.command("FUNCTION", "FLUSH")
         assert start(broker, delivery)().refused == []
+
+
+def test_a_settlement_is_sent_to_the_new_master(
+    server: RedisServer, broker: RedisBroker, worker: int
+) -> None:
+    delivery = claim_one(broker, worker)
+    server.command("REPLICAOF", "127.0.0.1", 1)
+    read = start(broker, delivery)
+    with pytest.raises(BrokerUnavailable):
+        read()
+    server.command("REPLICAOF", "NO", "ONE")
+    connections = int(server.info("stats")["total_connections_received"])
+
+    assert start(broker, delivery)().refused == []
+    # A new one, as sentinels would name another server, and that of `info`.
+    assert int(server.info("stats")["total_connections_received"]) >= connections + 2
 
 
 def phase_of(id: str, broker: Broker) -> Phase | None:

@@ -248,6 +248,9 @@ class PendingReply:
             raise self._failure
         try:
             return self._connection.read_response()
+        except redis_errors.ReadOnlyError:
+            self._connection.disconnect()  # another server is the master by now
+            raise
         except redis_errors.ResponseError as exc:
             if not self._scripting.was_not_run(exc):
                 raise
