@@ -3,8 +3,8 @@ does.
 
 Processes of one application may declare different entries: a module that only `liteq beat` loads,
 an old version beside a new one. So an entry is not dropped because one of them does not know it.
-It is marked, which all schedulers are notified of; whoever declares it takes the mark away; and it
-is dropped when the mark has stayed for a while. It fires meanwhile.
+It is marked as undeclared, which all schedulers are notified of; a process that declares it takes
+the mark away; and it is dropped when the mark has stayed for a while. It fires meanwhile.
 """
 
 import logging
@@ -20,13 +20,7 @@ logger: logging.Logger = logging.getLogger("liteq.beat")
 LOOK_EVERY = 5.0  # seconds
 _GRACE = 15.0  # seconds that a mark stays before the entry is dropped: three looks of the others
 _MARK_AGAIN = 300.0  # seconds, once another process has taken the mark away
-_MARK = " (no longer in its code)"  # after the name of the application
 _TRIES = 10  # attempts to write the declared entries, while other processes that start do the same
-
-
-def owner_of(entry: Entry) -> str | None:
-    """Return the application whose code declares the entry, or did; None if it was added."""
-    return None if entry.app is None else entry.app.removesuffix(_MARK)
 
 
 class Declared:
@@ -69,8 +63,8 @@ class Declared:
 
     def _drop(self, others: Sequence[Entry], now: float) -> None:
         """Mark those of `others` that are of this application, or drop them."""
-        ours = [entry for entry in others if owner_of(entry) == self._app]
-        marked = {entry.name for entry in ours if entry.app != self._app}
+        ours = [entry for entry in others if entry.app == self._app]
+        marked = {entry.name for entry in ours if entry.undeclared}
         for name in self._marked.keys() - marked:  # somebody wants it, or has dropped it
             del self._marked[name]
             self._wanted[name] = now
@@ -85,5 +79,5 @@ class Declared:
         again = now - _MARK_AGAIN
         unknown = [each for each in entries if self._wanted.get(each.name, -inf) <= again]
         if unknown:
-            self._broker.schedule([each._replace(app=self._app + _MARK) for each in unknown])
+            self._broker.schedule([each._replace(undeclared=True) for each in unknown])
             self._marked.update((each.name, now) for each in unknown)

@@ -9,7 +9,6 @@ from ..exceptions import ConfigurationError
 from ..model.entry import Entry
 from ..result.app import App
 from ..schedules import BaseSchedule
-from .declared import owner_of
 from .firing import merged, planned, timeline
 from .periodic import FIELDS, call_of, entries_of, entry_of, name_of
 
@@ -65,7 +64,7 @@ class Timetable:
             stored = self._find(name)
             if stored is not None and stored.app is not None:
                 raise ConfigurationError(
-                    f"the schedule {name!r} comes from the code of {owner_of(stored)}: change it "
+                    f"the schedule {name!r} comes from the code of {stored.app}: change it "
                     "there, or choose another name"
                 )
             entry = merged(stored, added, self._app.broker.clock())
@@ -87,13 +86,12 @@ class Timetable:
         One that the code of this application declared before, and does no longer, is removed.
         """
         for entry in self:
-            owner = owner_of(entry)
-            if entry.name not in names or owner is None or self._has_lost(entry):
+            if entry.name not in names or entry.app is None or self._has_lost(entry):
                 continue
             raise ConfigurationError(
-                f"the schedule {entry.name!r} comes from the code of {owner}, and would come again "
-                "with the next worker: take it out there and remove it with that application (-A), "
-                "or pause it"
+                f"the schedule {entry.name!r} comes from the code of {entry.app}, and would come "
+                "again with the next worker: take it out there and remove it with that application "
+                "(-A), or pause it"
             )
         return self._app.broker.unschedule(names)
 
@@ -112,7 +110,7 @@ class Timetable:
 
     def _has_lost(self, entry: Entry) -> bool:
         """Return whether the code of this application declared the entry, and does no longer."""
-        if owner_of(entry) != name_of(self._app):
+        if entry.app != name_of(self._app):
             return False
         self._app.load_tasks()
         return entry.name not in {each.name for each in entries_of(self._app)}

@@ -11,7 +11,8 @@ class Listener(ABC):
     """A subscription of one thread to notifications: of work, or of results.
 
     Notifications are hints: they may be spurious, so check after each, and may be lost, so poll
-    now and then all the same.
+    now and then all the same. No method raises an error when the store fails: then there are no
+    notifications.
     """
 
     @abstractmethod

@@ -143,6 +143,7 @@ def _view(entry: Entry) -> View:
         "runs": entry.runs,
         "paused": entry.paused,
         "app": entry.app,
+        "undeclared": entry.undeclared,
         "misfire": entry.misfire,
         "grace": entry.grace,
         "overlap": entry.overlap,

@@ -137,6 +137,7 @@ _ENTRY = Shape(
     overlap=FLAG,
     jitter=NUMBER,
     expires=TIME,
+    undeclared=FLAG,
 )
 _LONGEST = 1e15  # seconds: more than any time, and less than a float can hold
 _LIMITS = ("time_limit", "soft_time_limit")

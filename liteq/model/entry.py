@@ -33,6 +33,7 @@ class Entry(NamedTuple):
     overlap: bool = True  # False: no new run while the last one has not ended
     jitter: float = 0.0  # most seconds of a random delay
     expires: float | None = None  # seconds after which a run is no longer started
+    undeclared: bool = False  # the code of `app` does not define it any more, or so it seems
 
 
 class Firing(NamedTuple):
@@ -47,4 +48,4 @@ class Fired(Enum):
 
     DONE = "done"
     HELD = "held"  # the entry was replaced, but nothing enqueued: its last run has not ended
-    LOST = "lost"  # nothing was done: the entry had been changed meanwhile
+    STALE = "stale"  # nothing was done: the entry had been changed meanwhile

@@ -51,7 +51,7 @@ class Supervisor:
         self.lifecycle = lifecycle
         self.log: TaskLog = TaskLog()
         self.done: int = 0
-        self._told = 0  # of `done`, to the heartbeat
+        self._reported_done = 0  # the `done` that the last heartbeat has reported
         self._batching = Batching()
         self._isolation = Isolation(pool, plan.policy)
         self._watchdog = Watchdog(pool, plan.limits, self._batching)
@@ -95,6 +95,8 @@ class Supervisor:
             raise
 
     def _enter(self) -> None:
+        self._selector.register(self._wakeup, EVENT_READ, self._wakeup.clear)
+        self.pool.start(self._selector)  # first: processes come up while the store is opened
         info = json.dumps(self.describe())
         self.worker: int = self._wait_for_store(lambda: self.broker.register(self.plan.name, info))
         try:
@@ -106,8 +108,6 @@ class Supervisor:
         self._open.append(self._listener)
         self._maintenance = Maintenance(self.broker, self.plan)
         self._listener.watch(self._selector, self._notified)
-        self._selector.register(self._wakeup, EVENT_READ, self._wakeup.clear)
-        self.pool.start(self._selector)
         self._heartbeat = Heartbeat(
             self.broker, self.worker, self.describe, runs_tasks=self.pool.in_loop
         )
@@ -222,8 +222,8 @@ class Supervisor:
             )
         if not self._store.active and time.monotonic() >= self._maintenance.due:
             self._maintenance.run(self._store)
-        if self.done != self._told and not self._busy():
-            self._told = self.done
+        if self.done != self._reported_done and not self._busy():
+            self._reported_done = self.done
             self._heartbeat.hurry()
         self._watchdog.check(stopping=self._shutdown.requested)
         self._shutdown.enforce_grace()
@@ -272,6 +272,9 @@ class Supervisor:
         self._writer.settlements += [
             decide(delivery, outcome, policy, now) for delivery, outcome, _ in events.finished
         ]
+        self._writer.ids.update(
+            [(each[0].receipt.key, each[0].message.id) for each in events.finished]
+        )
         self._batching.note_all(
             (delivery.message.task, outcome.runtime) for delivery, outcome, _ in events.finished
         )
@@ -345,7 +348,7 @@ class Supervisor:
         self._returned += self.plan.definitions.apply_all(claimed)
 
     def _replace_refused(self, settlement: Settlement, exc: BrokerRefused) -> Settlement:
-        logger.error("task number %s failed: %s", settlement.receipt.key, exc)
+        logger.error("task %s failed: %s", self._writer.ids[settlement.receipt.key], exc)
         outcome = unstorable_outcome(exc, self.plan.serializer)
         return decide_unstorable(settlement, outcome, self.plan.policy)
 
@@ -389,6 +392,7 @@ class Supervisor:
             return
         now = self.broker.clock()
         self._writer.settlements.append(decide(delivery, outcome, self.plan.policy, now))
+        self._writer.ids[delivery.receipt.key] = delivery.message.id
         self.log.finished(delivery, outcome, slot)
         self.lifecycle.task_ended(delivery, outcome)
 

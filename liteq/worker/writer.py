@@ -53,6 +53,7 @@ class Writer:
         self._store = store
         self._replace_refused = replace_refused
         self.settlements: list[Settlement] = []  # still to be written
+        self.ids: dict[int | str, str] = {}  # of their tasks, by the keys of receipts
         self._pending: _Pending | None = None
 
     @property
@@ -120,22 +121,31 @@ class Writer:
         except BrokerRefused:  # rare, so only now it is worth finding out which one
             for _ in settlements:
                 self._settle_first()
+            self._forget_ids(settlements)
             return Written(settlements, claim, None)
+        self._log_refused(settled)
         self.settlements = self.settlements[len(settlements) :]
-        _log_refused(settled)
+        self._forget_ids(settlements)
         return Written(settlements, claim, settled.claimed)
 
     def _settle_first(self) -> None:
         """Settle the first one alone: a task whose outcome is refused for good has failed by it."""
         settlement = self.settlements[0]
         try:
-            _log_refused(self._broker.settle([settlement]))
+            self._log_refused(self._broker.settle([settlement]))
         except BrokerRefused as exc:
             with suppress(BrokerRefused):  # then nothing can be written of this task
-                _log_refused(self._broker.settle([self._replace_refused(settlement, exc)]))
+                self._log_refused(self._broker.settle([self._replace_refused(settlement, exc)]))
         self.settlements = self.settlements[1:]
 
+    def _forget_ids(self, written: list[Settlement]) -> None:
+        if self.settlements:
+            for settlement in written:
+                self.ids.pop(settlement.receipt.key, None)
+        else:
+            self.ids.clear()
 
-def _log_refused(settled: Settled) -> None:
-    for receipt in settled.refused:
-        logger.warning("claim lost; result dropped: task number %s", receipt.key)
+    def _log_refused(self, settled: Settled) -> None:
+        for receipt in settled.refused:
+            id = self.ids.get(receipt.key, receipt.key)
+            logger.warning("claim lost; result dropped: task %s", id)

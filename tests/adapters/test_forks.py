@@ -38,7 +38,7 @@ def ids(folder: Path) -> set[str]:
     """Return the ids in the store, after a check of its integrity."""
     with closing(sqlite3.connect(folder / "store.db")) as database:
         assert database.execute("pragma integrity_check").fetchall() == [("ok",)]
-        return {row[0] for row in database.execute("select id from task")}
+        return {row[0] for row in database.execute("select id from liteq_task")}
 
 
 @pytest.mark.parametrize("last", ["parent", "child"])
@@ -104,7 +104,7 @@ forks.MAX_WAIT = 0.2  # the transaction goes on for longer than a fork waits
 inside, go_on = threading.Event(), threading.Event()
 
 def work(db):
-    row = "insert into task (id, task, payload) values (?, 'add', zeroblob(3000))"
+    row = "insert into liteq_task (id, task, payload) values (?, 'add', zeroblob(3000))"
     db.executemany(row, [(f"{n}",) for n in range(500)])
     inside.set()
     go_on.wait()

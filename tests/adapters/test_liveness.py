@@ -154,4 +154,4 @@ def test_the_lock_decides_where_the_process_cannot_be_seen_and_not_the_lease(
 
 def listeners(path: str) -> list[tuple[str]]:
     with closing(sqlite3.connect(path)) as db:
-        return db.execute("select address from bell").fetchall()
+        return db.execute("select address from liteq_listener").fetchall()

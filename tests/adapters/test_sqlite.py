@@ -48,7 +48,7 @@ def broker(path: Path) -> SqliteBroker:
 def test_a_task_can_be_sent_by_sql(broker: SqliteBroker, path: Path) -> None:
     worker = broker.register("w", "{}")
     with sqlite3.connect(path) as database:
-        database.execute("insert into task (task, payload) values ('add', '[[2, 3], {}]')")
+        database.execute("insert into liteq_task (task, payload) values ('add', '[[2, 3], {}]')")
     database.close()
     (delivery,) = broker.claim(Claim(worker, ("celery",), 10))
 
@@ -65,7 +65,7 @@ def test_a_change_without_a_notification_is_found_by_polling(
     assert not listener.missed()
 
     with sqlite3.connect(path) as database:
-        database.execute("insert into task (task, payload) values ('add', '[[2, 3], {}]')")
+        database.execute("insert into liteq_task (task, payload) values ('add', '[[2, 3], {}]')")
     database.close()
 
     assert listener.missed()
@@ -82,8 +82,8 @@ def test_a_claim_reads_the_index_and_sorts_only_the_heads(
     database = sqlite3.connect(path)
     for statement in claim_sql(queues):
         plan = [row[3] for row in database.execute(f"explain query plan {statement}", values)]
-        assert not [step for step in plan if step.startswith("SCAN task")], plan
-        assert sum("INDEX task_ready (queue=?)" in step for step in plan) == queues, plan
+        assert not [step for step in plan if step.startswith("SCAN liteq_task")], plan
+        assert sum("INDEX liteq_task_ready (queue=?)" in step for step in plan) == queues, plan
     database.close()
 
 
@@ -94,7 +94,7 @@ def test_a_record_with_garbage_in_a_field_says_so(
     broker.enqueue([message("good"), message("bad")])
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         garbage = "'text'" if field == "result" else "x'ff'"
-        database.execute(f"update task set {field} = {garbage} where id = 'bad'")
+        database.execute(f"update liteq_task set {field} = {garbage} where id = 'bad'")
 
     good, bad = broker.fetch(["good", "bad"])
     assert good is not None
@@ -114,7 +114,7 @@ def test_dead_letters_are_listed_by_their_index(
         query = f"explain query plan {listing_sql([Phase.DEAD], newest=newest)}"
         plan = [row[3] for row in database.execute(query, values)]
 
-    assert any("INDEX task_dead" in step for step in plan), plan
+    assert any("INDEX liteq_task_dead" in step for step in plan), plan
 
 
 def test_a_sqlite_that_lacks_what_is_needed_is_refused(
@@ -229,7 +229,7 @@ def test_after_a_fork_both_processes_can_send_and_nothing_is_lost(
 
     assert status == 0
     database = sqlite3.connect(path)
-    assert {row[0] for row in database.execute("select id from task")} == {
+    assert {row[0] for row in database.execute("select id from liteq_task")} == {
         "before",
         "child",
         "parent",
@@ -253,7 +253,7 @@ def test_a_thread_that_ends_leaves_nothing_open(broker: SqliteBroker) -> None:
     gc.collect()
 
     assert len(broker._sessions) == 1
-    assert broker._session().read("select count(*) from bell") == [(0,)]
+    assert broker._session().read("select count(*) from liteq_listener") == [(0,)]
 
 
 def test_writers_get_their_turn(broker: SqliteBroker, path: Path) -> None:
@@ -381,8 +381,8 @@ def test_a_worker_whose_record_cannot_be_read_keeps_no_other_from_being_rescued(
     broker.claim(Claim(dead, ("celery",), 1))
     owner = str(this_process()._replace(boot="an earlier one"))
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        db.execute("update worker set owner = ? where id = ?", (owner, dead))
-        db.execute(f"update worker set owner = {value}, info = {value} where id = {broken}")
+        db.execute("update liteq_worker set owner = ? where id = ?", (owner, dead))
+        db.execute(f"update liteq_worker set owner = {value}, info = {value} where id = {broken}")
 
     assert broker.examine().facts["dead_workers"] == ["dead"]
     assert [each.message.id for each in rescue(broker, Policy(), get("json"))] == ["a"]
@@ -433,8 +433,16 @@ def test_the_default_url_does_not_depend_on_the_working_folder(
 
 
 OF_WORKFLOWS = (
-    *("ended_of", "waiters", "wake", "skip", "drop", "group_is_open", "blame", "close_group"),
-    *("release_groups", "input", "inputs", "inner_groups", "failed_input", "followers", "members"),
+    *("ended_of", "dependents", "wake", "skip", "drop", "group_is_open", "blame", "close_group"),
+    *(
+        "free_members",
+        "input",
+        "inputs",
+        "inner_groups",
+        "failed_input",
+        "dependent_ids",
+        "members",
+    ),
 )
 
 
@@ -447,4 +455,29 @@ def test_dependents_are_found_without_reading_the_whole_table(
         named = {"id": "x"} if ":id" in SQL[name] else ("1",) * SQL[name].count("?")
         plan = [row[3] for row in database.execute(f"explain query plan {SQL[name]}", named)]
 
-    assert not [step for step in plan if step.startswith(("SCAN task", "SCAN t "))], plan
+    assert not [step for step in plan if step.startswith(("SCAN liteq_task", "SCAN t "))], plan
+
+
+DETAILS = ("step", "progress", "output", "limit_use", "event_wait")
+
+
+@pytest.mark.parametrize("table", DETAILS)
+def test_what_is_kept_of_a_task_in_other_tables_is_deleted_with_it(
+    broker: SqliteBroker, table: str
+) -> None:
+    broker.enqueue([message("a"), message("b")])
+    with closing(sqlite3.connect(broker.location.path, isolation_level=None)) as db:
+        columns = db.execute(f"pragma table_info(liteq_{table})").fetchall()
+        wanted = [row[1] for row in columns if row[3] or row[5]]  # not null, or in the key
+        values = ", ".join("seq" if name == "task" else "1" for name in wanted)
+        db.execute(
+            f"insert into liteq_{table} ({', '.join(wanted)}) select {values} from liteq_task"
+        )
+        db.execute("update liteq_task set details = 1, phase = 4, keep_until = 1.0 where id = 'a'")
+
+        broker.sweep(10)
+        left = db.execute(
+            f"select t.id from liteq_{table} d left join liteq_task t on t.seq = d.task"
+        ).fetchall()
+
+    assert left == [("b",)]

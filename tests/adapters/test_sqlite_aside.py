@@ -32,11 +32,11 @@ def broker(path: Path) -> SqliteBroker:
 
 def spoil(path: Path, change: str) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        db.execute(f"update task set {change} where id like 'bad%'")
+        db.execute(f"update liteq_task set {change} where id like 'bad%'")
 
 
 def dead(db: sqlite3.Connection) -> int:
-    ((count,),) = db.execute(f"select count(*) from task where phase = {Phase.DEAD:d}")
+    ((count,),) = db.execute(f"select count(*) from liteq_task where phase = {Phase.DEAD:d}")
     return int(count)
 
 
@@ -52,6 +52,16 @@ def test_one_transaction_sets_a_bounded_number_of_ready_tasks_aside(
     (delivery,) = broker.claim(claim)
     assert delivery.message.id == "good"
     assert len(broker.listing([Phase.DEAD], 2 * MANY)) == MANY
+
+
+def test_each_is_logged_with_its_id(
+    broker: SqliteBroker, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    claim = Claim(broker.register("w", "{}"), ("celery",), 10)
+    spoil(path, "retries = 'many'")
+    broker.claim(claim)
+
+    assert any(text.startswith("task 'bad0' is set aside: ") for text in caplog.messages)
 
 
 def test_a_settlement_claims_behind_all_that_it_sets_aside(

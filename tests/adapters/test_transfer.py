@@ -247,7 +247,7 @@ def test_an_arrival_that_liteq_did_not_write_is_passed_over(stores: Stores, tmp_
             sqlite3.connect(target.url.partition("?")[0][10:], isolation_level=None)
         ) as db:
             rows = [(b"\xff", 1.0, 1.0), ("x", "soon", 1.0), ("x", b"", 1.0)]
-            db.executemany("insert into arrival values (?, ?, ?)", rows)
+            db.executemany("insert into liteq_arrival values (?, ?, ?)", rows)
 
     assert [each.id for each in target.arrived()] == ["a"]
     assert [each.id for each in source.discard(target.arrived())] == ["a"]
@@ -492,7 +492,7 @@ def test_a_row_that_no_other_store_could_keep_stays(
     assert isinstance(target, Movable)
     source.enqueue([message("good"), message("bad"), message("better")])
     with sqlite3.connect(path) as db:
-        db.execute(f"update task set {column} = {value} where id = 'bad'")
+        db.execute(f"update liteq_task set {column} = {value} where id = 'bad'")
     db.close()
 
     batches = move(source, target, size=1)
@@ -519,7 +519,7 @@ def test_a_group_in_a_file_that_no_other_store_could_keep_stays(
     graph = Graph((message("bad"), message("bad-body")), places, (Group("bad-group"),))
     source.enqueue_graph(graph)
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        db.execute(f"update task_group set {column} = x'ff' where id = 'bad-group'")
+        db.execute(f"update liteq_group set {column} = x'ff' where id = 'bad-group'")
 
     left: dict[str, str] = {}
     for batch in source.pack(99):

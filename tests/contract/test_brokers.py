@@ -71,7 +71,7 @@ class TestSqlite(BrokerContract):
         self.kill_worker(broker, worker)
         with closing(sqlite3.connect(self.url.partition("///")[2].partition("?")[0])) as db, db:
             boot = "replace(owner, '|' || ? || '|', '|another boot|')"
-            db.execute(f"update worker set owner = {boot} where id = ?", (BOOT, worker))
+            db.execute(f"update liteq_worker set owner = {boot} where id = ?", (BOOT, worker))
 
     def teardown_method(self) -> None:
         super().teardown_method()

@@ -97,6 +97,7 @@ entries = st.builds(
     overlap=st.booleans(),
     jitter=st.just(0.5),
     expires=st.none() | st.just(9.0),
+    undeclared=st.booleans(),
 )
 names = st.sampled_from(NAMES)
 
@@ -432,7 +433,7 @@ class SqliteStore(Brokers):
     def kill_worker(self, worker: int) -> None:
         owner = this_process()._replace(boot="an earlier one")  # as after the loss of power
         with sqlite3.connect(self.path) as db:
-            db.execute("update worker set owner = ? where id = ?", (str(owner), worker))
+            db.execute("update liteq_worker set owner = ? where id = ?", (str(owner), worker))
         db.close()
 
     def teardown(self) -> None:

@@ -110,10 +110,10 @@ def test_another_programs_database(project: Project, tmp_path: Path) -> None:
 def test_a_store_of_a_newer_liteq(project: Project, tmp_path: Path) -> None:
     project.python("from project import add; add.delay(1, 2)")
     with sqlite3.connect(tmp_path / "project.db") as database:
-        database.execute("pragma user_version = 99")
+        database.execute("update liteq_meta set value = 99 where name = 'schema'")
     database.close()
 
-    assert "has schema 99, this liteq knows 2" in refusal(project, 65, "-A", "project")
+    assert "has schema 99, this liteq knows 3" in refusal(project, 65, "-A", "project")
 
 
 @posix

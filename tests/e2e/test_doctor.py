@@ -36,7 +36,7 @@ def change(project: Project, sql: str, *values: object) -> None:
 
 def held(project: Project) -> list[str]:
     with database(project) as db:
-        return [task for (task,) in db.execute("select task from task where phase = 3")]
+        return [task for (task,) in db.execute("select task from liteq_task where phase = 3")]
 
 
 def doctor(project: Project, *options: str, code: int = 0) -> dict[str, Any]:
@@ -81,13 +81,17 @@ def test_tasks_of_a_dead_worker_are_reported_and_taken_back(project: Project) ->
 @pytest.mark.parametrize(
     ("sql", "finding", "repaired"),
     [
-        ("update task set phase = 3, worker = null", "no worker has them", True),
-        ("update task set phase = 3, worker = 77", "no worker has them", True),
-        ("update task set phase = 1, eta = null", "scheduled without an eta", True),
-        ("update task set phase = 0", "have ended, or are not there", False),
-        ("update task set phase = 42", "1 tasks are in a phase that is unknown here", False),
-        ("update task set phase = 'soon'", "1 tasks are in a phase that is unknown here", False),
-        ("update task set created = created + 86400", "creation time in the future", False),
+        ("update liteq_task set phase = 3, worker = null", "no worker has them", True),
+        ("update liteq_task set phase = 3, worker = 77", "no worker has them", True),
+        ("update liteq_task set phase = 1, eta = null", "scheduled without an eta", True),
+        ("update liteq_task set phase = 0", "have ended, or are not there", False),
+        ("update liteq_task set phase = 42", "1 tasks are in a phase that is unknown here", False),
+        (
+            "update liteq_task set phase = 'soon'",
+            "1 tasks are in a phase that is unknown here",
+            False,
+        ),
+        ("update liteq_task set created = created + 86400", "creation time in the future", False),
     ],
 )
 def test_an_impossible_state_is_reported_and_repaired_where_that_is_safe(
@@ -105,8 +109,8 @@ def test_an_impossible_state_is_reported_and_repaired_where_that_is_safe(
 def test_a_task_that_waits_for_another_one_is_no_finding(project: Project) -> None:
     change(
         project,
-        "insert into task (id, task, payload, phase, waits)"
-        " select 'next', 'project.add', '[[1, 2], {}]', 0, id from task",
+        "insert into liteq_task (id, task, payload, phase, waits)"
+        " select 'next', 'project.add', '[[1, 2], {}]', 0, id from liteq_task",
     )
 
     assert doctor(project)["stuck"] == 0
@@ -126,7 +130,7 @@ def test_listeners_of_processes_that_are_gone_are_dropped(project: Project) -> N
 
 def doctor_listeners(project: Project) -> int:
     with database(project) as db:
-        ((listeners,),) = db.execute("select count(*) from bell")
+        ((listeners,),) = db.execute("select count(*) from liteq_listener")
         return int(listeners)
 
 
@@ -135,7 +139,7 @@ def test_a_damaged_page_is_found_and_nothing_is_written_to_the_file(project: Pro
     project.python(source)
     path = project.folder / "project.db"
     with path.open("r+b") as file:
-        file.seek(40 * 2048)
+        file.seek(100 * 2048)
         file.write(b"\x5a" * 8 * 2048)
     before = path.read_bytes()
 
@@ -209,7 +213,7 @@ def test_a_backup_is_whole_while_others_send(project: Project) -> None:
             project.liteq("backup", f"copy{n}.db", "-A", "project")
             with closing(sqlite3.connect(project.folder / f"copy{n}.db")) as copy:
                 assert copy.execute("pragma integrity_check").fetchall() == [("ok",)]
-                sizes += copy.execute("select count(*) from task").fetchone()
+                sizes += copy.execute("select count(*) from liteq_task").fetchone()
 
     assert sizes == sorted(sizes)
     assert sizes[0] > 0

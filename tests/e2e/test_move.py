@@ -238,7 +238,7 @@ def test_a_schedule_that_cannot_be_read_stays_and_is_named(
         "app.schedules.add('bad', 60, add, (1, 2))"
     )
     with closing(sqlite3.connect(tmp_path / "project.db", isolation_level=None)) as db:
-        db.execute("update schedule set misfire = x'ff' where name = 'bad'")
+        db.execute("update liteq_schedule set misfire = x'ff' where name = 'bad'")
 
     refused = project.liteq("move", FILE, "sqlite:///other.db", "-A", "project", code=1)
     assert "moved no tasks and 1 schedules" in refused
@@ -255,7 +255,7 @@ def test_a_task_in_a_phase_of_another_version_stays(tmp_path: Path) -> None:
     project = Project(tmp_path)
     project.python("from project import add; add.delay(1, 1); add.delay(2, 2)")
     with closing(sqlite3.connect(tmp_path / "project.db")) as db, db:
-        db.execute("update task set phase = 11 where seq = 1")
+        db.execute("update liteq_task set phase = 11 where seq = 1")
     out = project.liteq("move", FILE, "sqlite:///new.db", "-A", "project", code=1)
     assert "moved 1 ready" in out
     assert "its phase is that of another version" in out

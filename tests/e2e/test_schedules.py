@@ -74,7 +74,7 @@ def test_two_workers_fire_each_moment_once(project: Project) -> None:
         wait_for(lambda: len(notes(project)) >= 10, "ten notes")
 
     moments = rows(
-        project, "select json_extract(options, '$.headers.periodic_task_moment') from task"
+        project, "select json_extract(options, '$.headers.periodic_task_moment') from liteq_task"
     )
     assert len(moments) == len(set(moments)) >= 10
 

@@ -19,30 +19,30 @@ _ELSEWHERE = {"owner", "pid", "host"}  # who it was differs from run to run
 # Each of these finds nothing.
 INVARIANTS = {
     "a running task has a worker that is there": """
-        select task.id from task left join worker on worker.id = task.worker
-        where phase = 3 and (worker.id is null or worker.stopped is not null)""",
+        select t.id from liteq_task t left join liteq_worker w on w.id = t.worker
+        where phase = 3 and (w.id is null or w.stopped is not null)""",
     "a task is finished when its phase is final": """
-        select id from task where (phase >= 4) != (finished is not null)""",
+        select id from liteq_task where (phase >= 4) != (finished is not null)""",
     "a task that waits for its time has one": """
-        select id from task where phase = 1 and eta is null""",
+        select id from liteq_task where phase = 1 and eta is null""",
     "what waits has something to wait for": """
-        select id from task where phase = 0 and waits is null""",
+        select id from liteq_task where phase = 0 and waits is null""",
     "what waits, waits for what has not ended": """
-        select task.id from task join task as other on other.id = task.waits
-        where task.phase = 0 and not task.barrier and other.phase >= 4""",
+        select t.id from liteq_task t join liteq_task other on other.id = t.waits
+        where t.phase = 0 and not t.barrier and other.phase >= 4""",
     "what waits for a group waits for one that has not ended": """
-        select id from task where phase = 0 and barrier
-        and waits not in (select member_of from task where phase < 4 and member_of is not null)""",
+        select id from liteq_task where phase = 0 and barrier and waits not in
+        (select member_of from liteq_task where phase < 4 and member_of is not null)""",
     "what was revoked waits no longer": """
-        select id from task where revoked is not null and phase < 3""",
+        select id from liteq_task where revoked is not null and phase < 3""",
     "the attempts of a task are those it has counted": """
-        select id from task
-        where attempts != (select count(*) from attempt where attempt.task = task.seq)""",
+        select id from liteq_task t
+        where attempts != (select count(*) from liteq_attempt a where a.task = t.seq)""",
     "an entry that has fired has sent its task": """
-        select name from schedule
-        where runs > 0 and last_id not in (select id from task)""",
+        select name from liteq_schedule
+        where runs > 0 and last_id not in (select id from liteq_task)""",
     "a task that is forgotten leaves no attempts": """
-        select task from attempt where task not in (select seq from task)""",
+        select task from liteq_attempt where task not in (select seq from liteq_task)""",
 }
 
 Snapshot = frozenset[tuple[object, ...]]
@@ -56,7 +56,7 @@ def snapshot(path: Path) -> Snapshot:
             row[0]
             for row in database.execute(
                 "select name from sqlite_master where sql "
-                "like 'create table%' and name not in ('bell', 'sqlite_sequence')"
+                "like 'create table%' and name not in ('bell', 'liteq_listener', 'sqlite_sequence')"
             )
         ]
         rows = [
@@ -114,7 +114,7 @@ def _unfinished(path: Path) -> list[str]:
     """The tasks that are still to succeed."""
     with closing(sqlite3.connect(path)) as database:
         rows = database.execute("""
-            select id from task
+            select id from liteq_task
             where phase < 4 and acks_late and revoked is null and on_failure = 0""")
         return [id for (id,) in rows]
 

@@ -47,19 +47,23 @@ def seed(broker: Broker, clock: ManualClock, start: str) -> None:
     Path("scene.json").write_text(json.dumps(scene))
     if start == "brimming":
         SharedState("store.db-gate").set_log_size(2**40)
-    elif start == "old":
-        make_old_file()
+    elif start.startswith("schema"):
+        make_old_file(int(start.removeprefix("schema_")))
 
 
-def make_old_file() -> None:
-    """A file of the first version, with a task; nobody closes it."""
+def make_old_file(version: int) -> None:
+    """A file of an earlier version, with a task; nobody closes it."""
     database = sqlite3.connect("store.db", isolation_level=None)
     database.execute("pragma journal_mode = wal")
-    database.executescript((ROOT / "tests/adapters/schema_1.sql").read_text())
+    database.executescript((ROOT / f"tests/adapters/schema_{version}.sql").read_text())
     database.execute(f"pragma application_id = {APPLICATION_ID}")
-    database.execute("pragma user_version = 1")
+    database.execute(f"pragma user_version = {version}")
     values = ("ready-1", "add", "[[1, 1], {}]")
     database.execute("insert into task (id, task, payload) values (?, ?, ?)", values)
+    if version > 1:
+        database.execute("insert into attempt values (1, 1, 1.0, 2.0, 1, 'retry', 'why')")
+        database.execute("update task set attempts = 1")
+        database.execute("insert into task_group (id) values ('all')")
     die()
 
 

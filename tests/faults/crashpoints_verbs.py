@@ -198,7 +198,8 @@ STARTS = {
     "logged": list(VERBS),
     "brimming": ["enqueue", "fire", "finish and claim", "rescue", "cancel", "finish last member"],
     "nothing": ["open", "enqueue", "register"],
-    "old": ["open", "enqueue"],
+    "schema_1": ["open", "enqueue"],
+    "schema_2": ["open", "enqueue"],
 }
 QUIET = {
     "open",

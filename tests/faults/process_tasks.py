@@ -63,7 +63,7 @@ def spin_in_c(path):
 LOST = """
 import sqlite3, sys
 db = sqlite3.connect("project.db")
-for id, phase, lost in db.execute("select id, phase, lost from task order by seq"):
+for id, phase, lost in db.execute("select id, phase, lost from liteq_task order by seq"):
     print(id, phase, lost)
 """
 

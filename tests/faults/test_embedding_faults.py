@@ -23,7 +23,7 @@ def stored(path: Path) -> int:
     """How many tasks are in the store, which is whole."""
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("pragma integrity_check").fetchall() == [("ok",)]
-        ((tasks,),) = db.execute("select count(*) from task").fetchall()
+        ((tasks,),) = db.execute("select count(*) from liteq_task").fetchall()
     return int(tasks)
 
 

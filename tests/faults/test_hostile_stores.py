@@ -127,16 +127,16 @@ def row_of(db: sqlite3.Connection, table: str, **changes: Any) -> dict[str, Any]
 def test_a_row_of_a_task_costs_that_task_only(file: Host) -> None:
     file.app.send_task("project.add", (1, 1), queue="unread")
     with other_program(file) as db:
-        ready = row_of(db, "task", id="ready", queue="other")
-        spoil_copies(db, "task", "id", ready)
+        ready = row_of(db, "liteq_task", id="ready", queue="other")
+        spoil_copies(db, "liteq_task", "id", ready)
         file.check("ready tasks")
 
         due = {"phase": int(Phase.SCHEDULED), "eta": time.time() - 1}
-        spoil_copies(db, "task", "id", {**ready, "id": "scheduled", **due})
+        spoil_copies(db, "liteq_task", "id", {**ready, "id": "scheduled", **due})
         file.check("scheduled tasks")
 
         done = {"phase": int(Phase.SUCCEEDED), "finished": 1.0, "keep_until": 2.0, "result": b"1"}
-        spoil_copies(db, "task", "id", {**ready, "id": "done", **done})
+        spoil_copies(db, "liteq_task", "id", {**ready, "id": "done", **done})
         file.check("finished tasks")
     file.look()
 
@@ -150,17 +150,17 @@ def test_a_row_of_a_workflow_costs_that_workflow_only(file: Host) -> None:
     with other_program(file) as db:
         waiting = [
             dict(zip(columns, row, strict=True))
-            for cursor in [db.execute("select * from task where phase = 0")]
+            for cursor in [db.execute("select * from liteq_task where phase = 0")]
             for columns in [[each[0] for each in cursor.description]]
             for row in cursor.fetchall()
         ]
         for n, row in enumerate(waiting):
             del row["seq"]
-            spoil_copies(db, "task", "id", {**row, "id": f"waiting-{n}"})
-        group = row_of(db, "task_group", id="group")
-        spoil_copies(db, "task_group", "id", group)
-        db.execute("update task_group set outer_group = id")  # a group that is in itself
-        db.execute("update task set queue = 'other' where queue = 'unread'")
+            spoil_copies(db, "liteq_task", "id", {**row, "id": f"waiting-{n}"})
+        group = row_of(db, "liteq_group", id="group")
+        spoil_copies(db, "liteq_group", "id", group)
+        db.execute("update liteq_group set outer_group = id")  # a group that is in itself
+        db.execute("update liteq_task set queue = 'other' where queue = 'unread'")
     file.check("workflows")
     file.look()
 
@@ -168,17 +168,24 @@ def test_a_row_of_a_workflow_costs_that_workflow_only(file: Host) -> None:
 def test_what_a_dead_worker_held_costs_those_tasks_only(file: Host) -> None:
     file.app.send_task("project.add", (1, 1), queue="unread")
     with other_program(file) as db:
-        dead = row_of(db, "worker", id=77, name="dead@host", owner=GONE)
+        dead = row_of(db, "liteq_worker", id=77, name="dead@host", owner=GONE)
         held = row_of(
-            db, "task", id="held", queue="other", phase=int(Phase.RUNNING), worker=77, started=1.0
+            db,
+            "liteq_task",
+            id="held",
+            queue="other",
+            phase=int(Phase.RUNNING),
+            worker=77,
+            started=1.0,
         )
-        spoil_copies(db, "task", "id", held)
+        spoil_copies(db, "liteq_task", "id", held)
         db.execute(
-            f"insert into worker ({', '.join(dead)}) values ({', '.join(':' + n for n in dead)})",
+            f"insert into liteq_worker ({', '.join(dead)}) "
+            f"values ({', '.join(':' + name for name in dead)})",
             dead,
         )
         wait_for(
-            lambda: db.execute("select stopped from worker where id = 77").fetchone()[0],
+            lambda: db.execute("select stopped from liteq_worker where id = 77").fetchone()[0],
             "the rescue",
         )
         file.check("a dead worker's tasks")
@@ -188,7 +195,7 @@ def test_what_a_dead_worker_held_costs_those_tasks_only(file: Host) -> None:
                 with suppress(sqlite3.IntegrityError):
                     wrong = {**dead, field: value}
                     db.execute(
-                        f"insert into worker ({', '.join(wrong)}) "
+                        f"insert into liteq_worker ({', '.join(wrong)}) "
                         f"values ({', '.join(':' + name for name in wrong)})",
                         wrong,
                     )
@@ -199,10 +206,14 @@ def test_what_a_dead_worker_held_costs_those_tasks_only(file: Host) -> None:
 def test_a_row_of_a_schedule_or_a_listener_costs_nothing_else(file: Host) -> None:
     file.app.schedules.add("hourly", 3600, "project.add", (1, 1))
     with other_program(file) as db:
-        due = row_of(db, "schedule", name="entry", due=time.time() - 1, moment=time.time() - 1)
-        spoil_copies(db, "schedule", "name", due)
+        due = row_of(
+            db, "liteq_schedule", name="entry", due=time.time() - 1, moment=time.time() - 1
+        )
+        spoil_copies(db, "liteq_schedule", "name", due)
         file.check("schedules")
-        spoil_copies(db, "bell", "address", row_of(db, "bell", address="/nowhere"))
+        spoil_copies(
+            db, "liteq_listener", "address", row_of(db, "liteq_listener", address="/nowhere")
+        )
         file.check("listeners")
     file.look()
     with file.project.program("-m", "liteq", "status", "-A", "project") as status:

@@ -63,7 +63,7 @@ def sockets(folder: Path) -> int:
 
 
 def rows(broker: SqliteBroker) -> int:
-    ((n,),) = broker._session().read("select count(*) from bell")
+    ((n,),) = broker._session().read("select count(*) from liteq_listener")
     return int(n)
 
 

@@ -142,7 +142,7 @@ def test_names_in_the_log_are_on_one_line_and_harmless(project: Project) -> None
     source = (
         "import sqlite3; from project import app; app.broker.counts()\n"
         "db = sqlite3.connect('project.db', isolation_level=None)\n"
-        "db.execute('insert into task (id, task, payload, serializer) values (?, ?, ?, ?)',"
+        "db.execute('insert into liteq_task (id, task, payload, serializer) values (?, ?, ?, ?)',"
         " ('id\\n[CRITICAL]', 'x\\x1b[31m\\u202ey', b'[[], {}]', 'json'))\n"
     )
     with project.worker() as worker:

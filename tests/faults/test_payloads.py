@@ -222,8 +222,8 @@ def test_a_payload_that_is_none_fails_that_task_only(
 ) -> None:
     with closing(sqlite3.connect(project.folder / "project.db", isolation_level=None)) as db:
         values = ("project.add", payload, serializer)
-        db.execute("insert into task (task, payload, serializer) values (?, ?, ?)", values)
-        ((id,),) = db.execute("select id from task order by seq desc limit 1").fetchall()
+        db.execute("insert into liteq_task (task, payload, serializer) values (?, ?, ?)", values)
+        ((id,),) = db.execute("select id from liteq_task order by seq desc limit 1").fetchall()
 
     state, kind, _ = ask(project, f"app.AsyncResult({id!r})")
     assert (state, kind) != ("PENDING", "TimeoutError")
@@ -301,7 +301,9 @@ app = LiteQ("project", broker="sqlite:///project.db?durability=fast", accept_con
         assert ask(project, "add.delay(1, 1)")[0] == "SUCCESS"
         with closing(sqlite3.connect(tmp_path / "project.db", isolation_level=None)) as db:
             values = ("evil", "project.add", evil, "pickle")
-            db.execute("insert into task (id, task, payload, serializer) values (?,?,?,?)", values)
+            db.execute(
+                "insert into liteq_task (id, task, payload, serializer) values (?,?,?,?)", values
+            )
         state, _, text = ask(project, "app.AsyncResult('evil')")
 
     assert state == "FAILURE"

@@ -203,10 +203,11 @@ def test_a_number_that_another_process_has_now_is_not_taken_for_the_worker(
     project.python(
         "import sqlite3\n"
         "db = sqlite3.connect('project.db')\n"
-        "(owner,) = db.execute('select owner from worker').fetchone()\n"
+        "(owner,) = db.execute('select owner from liteq_worker').fetchone()\n"
         "host, boot, space, pid, start = owner.split('|')\n"
         f"owner = '|'.join((host, boot, space, '{os.getpid()}', start))\n"
-        f"db.execute('update worker set pid = {os.getpid()}, owner = ?', (owner,)); db.commit()"
+        f"pid = {os.getpid()}\n"
+        "db.execute('update liteq_worker set pid = ?, owner = ?', (pid, owner)); db.commit()"
     )
     with project.worker("-c", "1"):
         assert "SUCCESS" in outcome(project, id)

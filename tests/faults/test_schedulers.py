@@ -46,7 +46,7 @@ def sent(project: Project) -> int:
     if not (project.folder / "project.db").exists():
         return 0
     try:
-        ((count,),) = query(project, "select count(*) from task")
+        ((count,),) = query(project, "select count(*) from liteq_task")
     except sqlite3.OperationalError:  # its tables are not there yet
         return 0
     return int(str(count))
@@ -62,7 +62,7 @@ def moments(project: Project, name: str) -> list[float]:
     """Those for which the entry has sent a task, in order."""
     rows = query(
         project,
-        f"""select json_extract(options, '$.headers.periodic_task_moment') from task
+        f"""select json_extract(options, '$.headers.periodic_task_moment') from liteq_task
         where json_extract(options, '$.headers.periodic_task_name') = '{name}' order by 1""",
     )
     return [datetime.fromisoformat(str(moment)).timestamp() for (moment,) in rows]
@@ -70,7 +70,7 @@ def moments(project: Project, name: str) -> list[float]:
 
 def audit(project: Project) -> None:
     check_file(project.folder / "project.db")
-    for name, runs in query(project, "select name, runs from schedule"):
+    for name, runs in query(project, "select name, runs from liteq_schedule"):
         found = moments(project, str(name))
         assert len(found) == runs, f"{name}: {len(found)} tasks, {runs} runs"
         steps = {round((after - before) / EVERY, 3) for before, after in pairwise(found)}

@@ -112,7 +112,7 @@ class Work:
         return self.project.python(
             "import sqlite3; db = sqlite3.connect('project.db')\n"
             "from liteq.states import Phase\n"
-            "for phase, lost in db.execute('select phase, lost from task order by seq'):\n"
+            "for phase, lost in db.execute('select phase, lost from liteq_task order by seq'):\n"
             "    print(Phase(phase).name, lost)"
         )
 

@@ -112,8 +112,8 @@ class Stage:
         check_file(self.path)
         check_tasks(self.path)
         with closing(sqlite3.connect(self.path)) as database:
-            rows = database.execute("select id, phase, lost from task").fetchall()
-            outcomes = database.execute("select distinct outcome from attempt").fetchall()
+            rows = database.execute("select id, phase, lost from liteq_task").fetchall()
+            outcomes = database.execute("select distinct outcome from liteq_attempt").fetchall()
         book = self.folder / "ran"
         ran = Counter(book.read_text().split() if book.exists() else ())
         phases = {id: Phase(phase) for id, phase, _ in rows}

@@ -50,7 +50,7 @@ SOUND = """
 import sqlite3
 db = sqlite3.connect("project.db")
 print(db.execute("pragma integrity_check").fetchall())
-print(*db.execute("select count(*) from task").fetchone())
+print(*db.execute("select count(*) from liteq_task").fetchone())
 """
 
 
@@ -151,7 +151,7 @@ def test_a_disk_that_fails_acknowledges_nothing_and_goes_on_when_it_works(
     acknowledged = {line.split()[1] for line in sender.lines if line.startswith("sent")}
     with closing(sqlite3.connect(project.folder / "project.db")) as db:
         assert db.execute("pragma integrity_check").fetchall() == [("ok",)]
-        assert acknowledged <= {id for (id,) in db.execute("select id from task")}
+        assert acknowledged <= {id for (id,) in db.execute("select id from liteq_task")}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no limits")

@@ -65,7 +65,7 @@ def ids(path: Path) -> set[str]:
     source = (
         "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]);"
         "assert db.execute('pragma integrity_check').fetchall() == [('ok',)];"
-        "print(*(row[0] for row in db.execute('select id from task')))"
+        "print(*(row[0] for row in db.execute('select id from liteq_task')))"
     )
     argv = [sys.executable, "-c", source, str(path)]
     return set(subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split())
@@ -163,7 +163,7 @@ def test_what_is_no_store_is_refused_and_left_as_it_is(
 
 def test_another_programs_database_is_refused_and_left_as_it_is(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
-        db.execute("create table task (id integer)")
+        db.execute("create table liteq_task (id integer)")
         db.commit()
     path.chmod(0o600)
     before = path.read_bytes()

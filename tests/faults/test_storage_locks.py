@@ -205,7 +205,9 @@ def test_a_worker_waits_for_a_lock_loses_nothing_and_hears_ctrl_c(
         wait_for(lambda: _finished(broker) == 1, "the first result")
         _begin(other)
         worker.wait_for_line("the store fails, trying again: .*stayed locked")
-        other.execute("insert into task (task, payload) values ('project.add', '[[1, 1], {}]')")
+        other.execute(
+            "insert into liteq_task (task, payload) values ('project.add', '[[1, 1], {}]')"
+        )
         other.execute("commit")
         worker.wait_for_line("the store works again")
         wait_for(lambda: _finished(broker) == 2, "the second result")
@@ -253,7 +255,7 @@ def test_the_log_shrinks_once_a_long_reader_is_gone(project: Project, broker: Sq
     send(broker)
     with closing(sqlite3.connect(project.folder / "project.db", isolation_level=None)) as reader:
         reader.execute("begin")
-        reader.execute("select count(*) from task").fetchall()
+        reader.execute("select count(*) from liteq_task").fetchall()
         messages = [Message(new_id(), "add", b"x" * 2000, "json", "celery") for _ in range(500)]
         for n in range(40):
             broker.enqueue([each._replace(id=f"{n}-{each.id}") for each in messages])

@@ -152,7 +152,7 @@ def test_signals_under_load_leave_nothing_that_runs(project: Project) -> None:
     send = "from project import *; app.enqueue_many(add.s(n, n) for n in range(20000))"
     phases = (
         "import sqlite3; db = sqlite3.connect('project.db')\n"
-        "print(*db.execute('select phase, max(lost), count(*) from task group by phase'))"
+        "print(*db.execute('select phase, max(lost), count(*) from liteq_task group by phase'))"
     )
     project.python(send)
     pauses = random.Random(1)

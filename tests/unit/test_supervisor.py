@@ -120,6 +120,23 @@ def test_what_cannot_be_settled_at_the_end_is_left_to_a_rescue(
     assert [each.id for each in app.broker.workers()] == [supervisor.worker]
 
 
+def test_a_result_that_is_dropped_is_logged_with_the_id_of_its_task(
+    app: LiteQ, caplog: pytest.LogCaptureFixture
+) -> None:
+    supervisor = supervisor_of(app, "solo")
+
+    @app.task
+    def lose_claim() -> None:
+        app.broker.unregister(supervisor.worker)
+
+    sent = lose_claim.delay()
+    supervisor.turn()
+    supervisor.turn()
+    supervisor.finish()
+
+    assert f"claim lost; result dropped: task {sent.id}" in caplog.messages
+
+
 def test_a_store_works_again_only_when_what_failed_there_succeeds(
     app: LiteQ, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -207,7 +224,8 @@ def test_a_task_with_an_eta_runs_in_time_though_its_notification_was_lost(tmp_pa
     # A message that is written by a program that notifies nobody, as one that is killed does not.
     with closing(sqlite3.connect(tmp_path / "store.db", isolation_level=None)) as db:
         db.execute(
-            "insert into task (id, task, payload, phase, eta) values ('a', 'due', '[[],{}]', 1, ?)",
+            "insert into liteq_task (id, task, payload, phase, eta)"
+            " values ('a', 'due', '[[],{}]', 1, ?)",
             (time.time() + 1.0,),
         )
     result, end = app.AsyncResult("a"), time.monotonic() + 20

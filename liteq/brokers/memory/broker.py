@@ -26,7 +26,7 @@ from .inputs import inputs_of
 from .listeners import MemoryListener
 from .records import eta_of, finished, kept_until, new_record, revived, settled
 from .tables import Revocation, Tables
-from .workflows import MemoryDependents, ended_of, followers_of, is_needed, members_of
+from .workflows import MemoryDependents, dependent_ids, ended_of, is_needed, members_of
 
 _FINAL = tuple(phase for phase in Phase if phase.final)
 
@@ -150,9 +150,9 @@ class MemoryBroker(Broker):
         with self._lock:
             return self._tables.all_attempts(id)
 
-    def followers(self, id: str, *, group: bool = False) -> list[str]:
+    def dependents(self, id: str, *, group: bool = False) -> list[str]:
         with self._lock:
-            return followers_of(self._tables, id, barrier=group)
+            return dependent_ids(self._tables, id, barrier=group)
 
     def members(self, group: str) -> Members:
         with self._lock:
@@ -414,7 +414,7 @@ class MemoryBroker(Broker):
         """Advance one entry and send its message."""
         entry, message = firing
         if not self._is_current(entry):
-            return Fired.LOST
+            return Fired.STALE
         held = message is not None and not entry.overlap and self._last_run_is_unfinished(entry)
         if held:
             stored = self._tables.entries[entry.name]

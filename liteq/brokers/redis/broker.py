@@ -208,7 +208,7 @@ class RedisBroker(Movable):
         (record,) = self.fetch([id])
         return [*earlier, *last_attempt(record, len(earlier))]
 
-    def followers(self, id: str, *, group: bool = False) -> list[str]:
+    def dependents(self, id: str, *, group: bool = False) -> list[str]:
         return self._sorted_ids("barrier" if group else "waiters", id)
 
     def members(self, group: str) -> Members:

@@ -184,7 +184,7 @@ class ChannelListener(Listener):
         raise ConnectionError("the server has closed the connection")
 
     def _check(self) -> None:
-        """Ping the server now and then; give a connection up if the last ping got no reply."""
+        """Send a ping now and then; give a connection up if the last one got no reply."""
         now = time.monotonic()
         if self._socket is None or now < self._next_ping:
             return

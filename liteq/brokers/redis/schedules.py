@@ -14,7 +14,7 @@ from .packing import pack_message, unpack_message
 from .replies import fields_of, moment, text_of
 from .signing import Signing
 
-_SIZE_OF_REST = 7  # values, see `_pack_rest`
+_SIZE_OF_REST = 8  # values, see `_pack_rest`
 
 
 def entry_args(entry: Entry, signing: Signing) -> Arguments:
@@ -52,7 +52,7 @@ def entries_of(replies: Iterable[list[Any]], signing: Signing) -> StoredSchedule
 
 def _entry_of(fields: dict[bytes, bytes], signing: Signing) -> Entry:
     rest = json.loads(fields[b"entry"])[:_SIZE_OF_REST]  # a newer version may have more
-    schedule, app, paused, misfire, grace, jitter, expires = rest
+    schedule, app, paused, misfire, grace, jitter, expires, *undeclared = rest
     name, text, overlap = fields[b"name"].decode(), fields[b"entry"].decode(), fields[b"overlap"]
     stored = unpack_message("", fields[b"message"])
     message = signing.verify_scheduled(stored, name, text, overlap == b"1")
@@ -74,6 +74,7 @@ def _entry_of(fields: dict[bytes, bytes], signing: Signing) -> Entry:
         overlap=overlap == b"1",
         jitter=jitter,
         expires=expires,
+        undeclared=bool(undeclared and undeclared[0]),  # earlier versions do not say
     )
 
 
@@ -83,7 +84,7 @@ def _pack_rest(entry: Entry) -> str:
     This text is signed as it is.
     """
     rest = (entry.app, entry.paused, entry.misfire, entry.grace, entry.jitter, entry.expires)
-    return json.dumps((entry.schedule, *rest))
+    return json.dumps((entry.schedule, *rest, entry.undeclared))
 
 
 def _progress_args(entry: Entry) -> Arguments:

@@ -32,11 +32,7 @@ from ..base import (
 )
 from ..stored import StoredSchedules
 from ..transfer import Arrival, Movable, TransferBatch
-from . import moving
-from .backup import write_backup
-from .checkup import gather_facts, repair
 from .claiming import Claimed, claim_ready, claim_rest, set_unreadable_etas_aside
-from .findings import find_faults
 from .listeners import ListenerTidying, listen, unlisten_dead
 from .liveness import make_liveness_locks
 from .location import SqliteLocation, check_exists
@@ -164,14 +160,14 @@ class SqliteBroker(Movable):
             return []
         now = self.clock()
 
-        def work(db: Connection) -> list[str]:
+        def work(db: Connection) -> tuple[list[str], list[tuple[str]]]:
             ids = [id for worker in dead for id in take_back(db, worker, decide, now)]
             cancel_revoked(db, now)
-            return ids
+            return ids, db.execute(SQL["all_listeners"]).fetchall()
 
-        ids = session.write(self._worker_writes, work)
+        ids, listeners = session.write(self._worker_writes, work)
         unlisten_dead(session, self._worker_writes)
-        session.notify(session.read(SQL["all_listeners"]))
+        session.notify(listeners)
         return [record for record in self.fetch(ids) if record]
 
     def to_terminate(self, worker: int) -> list[ToTerminate]:
@@ -210,8 +206,8 @@ class SqliteBroker(Movable):
         earlier = [Attempt._make(row) for row in self._session().read(SQL["attempts"], (id,))]
         return [*earlier, *last_attempt(self.fetch([id])[0], len(earlier))]
 
-    def followers(self, id: str, *, group: bool = False) -> list[str]:
-        return [name for (name,) in self._session().read(SQL["followers"], (id, group))]
+    def dependents(self, id: str, *, group: bool = False) -> list[str]:
+        return [name for (name,) in self._session().read(SQL["dependent_ids"], (id, group))]
 
     def members(self, group: str) -> Members:
         read = self._session().read
@@ -226,18 +222,17 @@ class SqliteBroker(Movable):
         now = self.clock()
         keep_until = inf if keep is None else now + keep
 
-        def work(db: Connection) -> list[str]:
+        def work(db: Connection) -> tuple[list[str], list[tuple[str]]]:
             values = (keep_until, terminate)
             once = dict.fromkeys(ids)
             found = [id for id in once if db.execute(SQL["revoke"], (*values, id)).rowcount]
             cancel_revoked(db, now)
-            return found
+            # Workers too: a cancelled task may have woken its errback.
+            return found, db.execute(SQL["all_listeners"]).fetchall() if found else []
 
         session = self._session()
-        found = session.write(self._client_writes, work)
-        if found:
-            # Workers too: a cancelled task may have woken its errback.
-            session.notify(session.read(SQL["all_listeners"]))
+        found, listeners = session.write(self._client_writes, work)
+        session.notify(listeners)
         return found
 
     def revive(self, ids: Sequence[str]) -> list[str]:
@@ -364,38 +359,53 @@ class SqliteBroker(Movable):
     # what only some stores offer
 
     def examine(self, *, thorough: bool = False) -> Examination:
+        from .findings import examine
+
         durability = self.location.durability
-        facts = gather_facts(self._existing(), durability, self.clock(), thorough=thorough)
-        return Examination(facts._asdict(), find_faults(facts))
+        return examine(self._existing(), durability, self.clock(), thorough=thorough)
 
     def mend(self) -> list[str]:
+        from .checkup import repair
+
         return repair(self._existing(), self._client_writes)
 
     def compact(self) -> None:
         self._existing().vacuum()
 
     def backup(self, path: str) -> None:
+        from .backup import write_backup
+
         write_backup(self._existing(), path)
 
-    # moving to another store
+    # moving to another store; imported here, as workers and senders never do it
 
     def pack(self, size: int) -> Iterator[TransferBatch]:
+        from . import moving
+
         return moving.pack(partial(self._existing().write, _SNAPSHOT), size)
 
     def pack_schedules(self) -> StoredSchedules:
         return entries_of(self._existing().read(SQL["schedules"]))
 
     def unpack(self, batch: TransferBatch) -> None:
+        from . import moving
+
         now = self.clock()
         self._write_and_notify(_DURABLE, lambda db: moving.store_transfers(db, batch, now))
 
     def arrived(self) -> list[Arrival]:
+        from . import moving
+
         return self._write(_SNAPSHOT, moving.arrived)
 
     def confirm(self, arrivals: Sequence[Arrival]) -> None:
+        from . import moving
+
         self._write(_DURABLE, lambda db: moving.confirm(db, arrivals))
 
     def discard(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
+        from . import moving
+
         return self._write(_DURABLE, lambda db: moving.discard(db, arrivals))
 
     # private

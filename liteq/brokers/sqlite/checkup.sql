@@ -3,35 +3,35 @@
 -- fragment: no_worker
 -- A worker that stops gives back what it holds in the same transaction, so this is never true
 -- unless the tables were changed by hand.
-(worker is null or worker not in (select id from worker where stopped is null))
+(worker is null or worker not in (select id from liteq_worker where stopped is null))
 
 -- name: phases
-select phase, count(*) from task group by phase
+select phase, count(*) from liteq_task group by phase
 
 -- name: ahead
 -- Sent by a clock that is ahead of ours, or that was set back since.
-select count(*) from task where created > ?
+select count(*) from liteq_task where created > ?
 
 -- name: held
-select count(*) from task where phase = {RUNNING} and worker = ?
+select count(*) from liteq_task where phase = {RUNNING} and worker = ?
 
 -- name: strays
-select count(*) from task where phase = {RUNNING} and {no_worker}
+select count(*) from liteq_task where phase = {RUNNING} and {no_worker}
 
 -- name: release_strays
-update task set phase = {READY}, token = token + 1, started = null
+update liteq_task set phase = {READY}, token = token + 1, started = null
 where phase = {RUNNING} and {no_worker}
 
 -- name: timeless
 -- `promote` never finds them.
-select count(*) from task where phase = {SCHEDULED} and eta is null
+select count(*) from liteq_task where phase = {SCHEDULED} and eta is null
 
 -- name: start_timeless
-update task set phase = {READY} where phase = {SCHEDULED} and eta is null
+update liteq_task set phase = {READY} where phase = {SCHEDULED} and eta is null
 
 -- name: stuck
 -- What they wait for has ended, or does not exist.
-select count(*) from task t where phase = {WAITING} and case
-  when barrier then not exists (select 1 from task_group where id = t.waits and closed is null)
-  else not exists (select 1 from task where id = t.waits and phase < {SUCCEEDED})
+select count(*) from liteq_task t where phase = {WAITING} and case
+  when barrier then not exists (select 1 from liteq_group where id = t.waits and closed is null)
+  else not exists (select 1 from liteq_task where id = t.waits and phase < {SUCCEEDED})
 end

@@ -45,6 +45,11 @@ def is_undecodable(exc: sqlite3.Error) -> bool:
     return str(exc).startswith("Could not decode to UTF-8")
 
 
+def is_unknown_name(exc: sqlite3.Error) -> bool:
+    """Return whether a statement names a table or column that the file does not have."""
+    return str(exc).startswith(("no such table", "no such column")) or "has no column" in str(exc)
+
+
 def refused(exc: Exception, path: str) -> BrokerRefused:
     """Return the error to raise when SQLite can never store a value."""
     return BrokerRefused(f"{path} cannot hold this value: {exc}")

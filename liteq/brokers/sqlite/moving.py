@@ -58,15 +58,12 @@ def store_transfers(db: Connection, batch: TransferBatch, now: float) -> None:
     for transfer in batch.transfers:
         _store_transfer(db, transfer, now)
     db.executemany(_SQL["insert_group"], map(_group_row, batch.groups))
-    db.execute(_SQL["create_arrival"])
     db.execute(_SQL["delete_old_arrivals"], (now - KEEP_ARRIVALS,))
     db.executemany(_SQL["insert_arrival"], [(*each, now) for each in batch.arrivals])
 
 
 def arrived(db: Connection) -> list[Arrival]:
     """Return what was stored here and is not confirmed."""
-    if not db.execute(_SQL["has_arrivals"]).fetchall():
-        return []
     found = []
     for row in db.execute(_SQL["arrivals"]).fetchall():
         with suppress(InvalidTaskError):  # it is none that liteq wrote
@@ -76,8 +73,7 @@ def arrived(db: Connection) -> list[Arrival]:
 
 def confirm(db: Connection, arrivals: Iterable[Arrival]) -> None:
     """Forget that these have arrived."""
-    if db.execute(_SQL["has_arrivals"]).fetchall():
-        db.executemany(_SQL["confirm"], arrivals)
+    db.executemany(_SQL["confirm"], arrivals)
 
 
 def discard(db: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:

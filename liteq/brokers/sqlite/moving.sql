@@ -6,22 +6,22 @@
 order by t.seq limit ?
 
 -- name: seq
-select seq from task where id = ?
+select seq from liteq_task where id = ?
 
 -- name: workflow_tasks
 {record} where t.tied or t.waits is not null order by t.seq
 
 -- name: place
-select takes, tied, delay from task where id = ?
+select takes, tied, delay from liteq_task where id = ?
 
 -- name: running_workflow
-select 1 from task where phase = {RUNNING} and (tied or waits is not null) limit 1
+select 1 from liteq_task where phase = {RUNNING} and (tied or waits is not null) limit 1
 
 -- name: groups
-select id, outer_group, position, forgiving, closed, blame, released from task_group
+select id, outer_group, position, forgiving, closed, blame, released from liteq_group
 
 -- name: insert_task
-insert or ignore into task (
+insert or ignore into liteq_task (
   id, task, payload, serializer, queue, priority, eta, expires, retries,
   acks_late, ignore_result, track_started, options,
   phase, lost, worker, created, started, finished, keep_until, result, result_serializer,
@@ -32,47 +32,36 @@ insert or ignore into task (
 )
 
 -- name: insert_attempt
-insert or ignore into attempt (task, number, started, ended, worker, outcome, error)
-select seq, ?, ?, ?, ?, ?, ? from task where id = ?
+insert or ignore into liteq_attempt (task, number, started, ended, worker, outcome, error)
+select seq, ?, ?, ?, ?, ?, ? from liteq_task where id = ?
 
 -- name: insert_group
-insert or ignore into task_group (id, outer_group, position, forgiving, closed, blame, released)
+insert or ignore into liteq_group (id, outer_group, position, forgiving, closed, blame, released)
 values (?, ?, ?, ?, ?, ?, ?)
 
 -- name: worker_of_name
-select id from worker where name = ? and stopped is not null order by id desc limit 1
+select id from liteq_worker where name = ? and stopped is not null order by id desc limit 1
 
 -- name: insert_stopped_worker
-insert into worker (name, owner, pid, host, started, beat, stopped) values (?, '', 0, '', ?, ?, ?)
+insert into liteq_worker (name, owner, pid, host, started, beat, stopped)
+values (?, '', 0, '', ?, ?, ?)
 
 -- name: discard
-delete from task where id = ? and created = ? and phase <> {RUNNING}
+delete from liteq_task where id = ? and created = ? and phase <> {RUNNING}
 
 -- name: discard_group
-delete from task_group where id = ? and not exists (select 1 from task where member_of = ?1)
+delete from liteq_group where id = ? and not exists (select 1 from liteq_task where member_of = ?1)
 
--- What has come from another store, which may still have it. Only the file into which tasks were
--- moved has this table.
-
--- name: create_arrival
-create table if not exists arrival (
-  id text not null,
-  created real,                                  -- of a task; null: it is a group
-  arrived real not null,
-  primary key (id, created)
-)
+-- What has come from another store, which may still have it.
 
 -- name: insert_arrival
-insert or replace into arrival (id, created, arrived) values (?, ?, ?)
+insert or replace into liteq_arrival (id, created, arrived) values (?, ?, ?)
 
 -- name: delete_old_arrivals
-delete from arrival where arrived < ?
-
--- name: has_arrivals
-select 1 from sqlite_master where name = 'arrival'
+delete from liteq_arrival where arrived < ?
 
 -- name: arrivals
-select id, created from arrival
+select id, created from liteq_arrival
 
 -- name: confirm
-delete from arrival where id = ? and created is ?
+delete from liteq_arrival where id = ? and created is ?

@@ -19,7 +19,7 @@ _MESSAGE = slice(2, 15)
 _REST_OF_ENTRY = slice(15, None)
 
 # The last fields of an `Entry`.
-_APP_TO_EXPIRES = slice(Entry._fields.index("app"), None)
+_APP_TO_UNDECLARED = slice(Entry._fields.index("app"), None)
 
 
 def write_entry(db: Connection, entry: Entry) -> bool:
@@ -37,7 +37,7 @@ def fire(db: Connection, firing: Firing, now: float) -> Fired:
     entry, message = firing
     step = (entry.moment, entry.due, entry.planned, entry.name, entry.version)
     if not db.execute(SQL["advance"], step).rowcount:
-        return Fired.LOST
+        return Fired.STALE
     if message is None:
         return Fired.DONE
     if not entry.overlap and db.execute(SQL["unfinished_run"], (entry.name,)).fetchall():
@@ -62,7 +62,8 @@ def _entry_of(row: Row) -> Entry:
     message = Message._make(row[_MESSAGE])
     entry = Entry._make((*row[_NAME_AND_SCHEDULE], message, *row[_REST_OF_ENTRY]))
     check_entry(entry)
-    return entry._replace(paused=bool(entry.paused), overlap=bool(entry.overlap))
+    paused, overlap, undeclared = map(bool, (entry.paused, entry.overlap, entry.undeclared))
+    return entry._replace(paused=paused, overlap=overlap, undeclared=undeclared)
 
 
 def _row(entry: Entry) -> Row:
@@ -73,4 +74,4 @@ def _row(entry: Entry) -> Row:
     _, task, payload, serializer, queue, priority, _, expires, _, *rest = entry.message
     message = (task, payload, serializer, queue, priority, expires, *rest)
     times = (entry.moment, entry.due, entry.planned)
-    return (entry.schedule, *message, *times, *tuple(entry)[_APP_TO_EXPIRES])
+    return (entry.schedule, *message, *times, *tuple(entry)[_APP_TO_UNDECLARED])

@@ -7,13 +7,16 @@ from ...exceptions import BrokerCorrupt, BrokerTooNew, BrokerUnavailable
 from .statements import read, split
 
 APPLICATION_ID = 0x4C495451  # "LITQ" in the file's header
-VERSION = 2
+VERSION = 3
 
 # In one statement, so as of one moment: another process may be creating the tables meanwhile.
 _MARKS = """
-    select user_version, application_id, (select count(*) from sqlite_master)
-    from pragma_user_version, pragma_application_id
+    select application_id, user_version, (select count(*) from sqlite_master),
+      exists (select 1 from sqlite_master where name = 'liteq_meta')
+    from pragma_application_id, pragma_user_version
 """
+_STORED_VERSION = "select cast(value as integer) from liteq_meta where name = 'schema'"
+_STORE_VERSION = "insert or replace into liteq_meta (name, value) values ('schema', ?)"
 
 
 def is_current(connection: Connection, path: str) -> bool:
@@ -43,6 +46,8 @@ def ensure_schema(connection: Connection, path: str) -> None:
         # Read again under the lock: another process may have been faster.
         for statement in _steps(_version(connection, path)):
             connection.execute(statement)
+        connection.execute(_STORE_VERSION, (VERSION,))
+        # The versions before `liteq_meta` look only here, and refuse what is newer.
         connection.execute(f"pragma application_id = {APPLICATION_ID}")
         connection.execute(f"pragma user_version = {VERSION}")
         connection.execute("commit")
@@ -61,13 +66,27 @@ def _steps(version: int) -> list[str]:
 
 
 def _version(connection: Connection, path: str) -> int:
-    ((version, application, tables),) = connection.execute(_MARKS).fetchall()
+    """Return the version of the schema; 0 where there are no tables yet."""
+    ((application, version, tables, has_meta),) = connection.execute(_MARKS).fetchall()
     if tables and application != APPLICATION_ID:
         raise BrokerCorrupt(
             f"{path} is another program's database: choose another file with broker="
         )
+    if has_meta:
+        version = _stored_version(connection, path)
     if version > VERSION:
         raise BrokerTooNew(
-            f"{path} has schema {version}, this liteq knows {VERSION}: upgrade liteq-tasks"
+            f"{path} has schema {version}, this liteq knows {VERSION}: upgrade liteq-tasks, and "
+            f"start this program again"
         )
     return int(version)
+
+
+def _stored_version(connection: Connection, path: str) -> int:
+    for (version,) in connection.execute(_STORED_VERSION).fetchall():
+        if isinstance(version, int) and version > 0:
+            return version
+    raise BrokerCorrupt(
+        f"the table liteq_meta in {path} does not say which schema the store has: see "
+        f"`liteq doctor`, or restore a backup"
+    )

@@ -16,6 +16,7 @@ from .errors import (
     is_busy,
     is_io_error,
     is_undecodable,
+    is_unknown_name,
     refused,
     translate,
 )
@@ -268,7 +269,7 @@ class Session(forks.ForkAware):
             busy = _checkpoint(db)
         except sqlite3.Error as exc:
             busy = True  # the transaction is committed all the same; a later one tries again
-            self._translate(exc)
+            self._note_disk(exc)
         self._state.set_log_size(_CHECKPOINT_AT // 2 if busy else 0)
 
     def _rewrite_log(self) -> None:
@@ -321,8 +322,24 @@ class Session(forks.ForkAware):
 
     def _translate(self, exc: sqlite3.Error) -> BrokerError:
         """Return liteq's error for `exc`, and remember whether the disk failed."""
-        self._disk_failed = self._disk_failed or is_io_error(exc)
+        self._note_disk(exc)
+        if is_unknown_name(exc) and (why := self._upgraded()) is not None:
+            return why
         return translate(exc, self.path)
+
+    def _upgraded(self) -> BrokerError | None:
+        """Return an error that says so if a newer liteq has upgraded the tables meanwhile."""
+        try:
+            with self._handle.in_use:
+                is_current(self._handle.db(), self.path)
+        except BrokerError as why:
+            return why
+        except sqlite3.Error:
+            pass  # that of the caller says more
+        return None
+
+    def _note_disk(self, exc: sqlite3.Error) -> None:
+        self._disk_failed = self._disk_failed or is_io_error(exc)
 
 
 def _checkpoint(db: sqlite3.Connection) -> bool:

@@ -19,19 +19,22 @@ select t.id, t.task, cast(t.payload as blob), t.serializer, t.queue, t.priority,
   t.phase, t.token, t.lost, w.name, t.created, t.started, t.finished, t.keep_until,
   t.result, t.result_serializer, t.traceback, t.reported, t.woken_by,
   t.waits, t.barrier, t.member_of, t.position, t.on_failure, t.seq
-from task t left join worker w on w.id = t.worker
+from liteq_task t left join liteq_worker w on w.id = t.worker
 
 -- fragment: entry
 -- The fields of an `Entry`, in their order, see schedules.py.
 name, schedule, '', task, cast(payload as blob), serializer, queue, priority, null, expires,
   0, acks_late, ignore_result, track_started, options, moment, due, planned, version, app, paused,
-  runs, last, last_id, misfire, grace, overlap, jitter, expires_after
+  runs, last, last_id, misfire, grace, overlap, jitter, expires_after, undeclared
 
 -- fragment: needed
 -- Whether the outcome of a task is still to be handed on to others.
 (
-  exists (select 1 from task w where w.waits = task.id and not w.barrier and w.phase < {SUCCEEDED})
-  or exists (select 1 from task_group g where g.id = task.member_of and not g.released)
+  exists (
+    select 1 from liteq_task w
+    where w.waits = liteq_task.id and not w.barrier and w.phase < {SUCCEEDED}
+  )
+  or exists (select 1 from liteq_group g where g.id = liteq_task.member_of and not g.released)
 )
 
 -- Sending
@@ -39,46 +42,46 @@ name, schedule, '', task, cast(payload as blob), serializer, queue, priority, nu
 -- name: enqueue
 -- `or ignore`: a known id is a message that was sent twice. Nothing but the id can conflict: all
 -- other constraints are `not null`, and a message has no null there.
-insert or ignore into task (
+insert or ignore into liteq_task (
   id, task, payload, serializer, queue, priority, eta, expires, retries,
   acks_late, ignore_result, track_started, options, phase, created, token
 ) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: enqueue_minimal
 -- The same for a message that is ready at once and has no rarely set field, see rows.py.
-insert or ignore into task (
+insert or ignore into liteq_task (
   id, task, payload, serializer, queue, priority, retries,
   acks_late, ignore_result, track_started, phase, created, token
 ) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {READY}, ?, ?)
 
 -- name: enqueue_in_workflow
-insert or ignore into task (
+insert or ignore into liteq_task (
   id, task, payload, serializer, queue, priority, eta, expires, retries,
   acks_late, ignore_result, track_started, options, phase, created, token,
   tied, waits, barrier, on_failure, takes, member_of, position, delay
 ) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: enqueue_group
-insert or ignore into task_group (id, outer_group, position, forgiving) values (?, ?, ?, ?)
+insert or ignore into liteq_group (id, outer_group, position, forgiving) values (?, ?, ?, ?)
 
 -- name: was_sent_at
-select 1 from task where id = ? and created = ?
+select 1 from liteq_task where id = ? and created = ?
 
 -- name: is_known
-select 1 from task where id = ?
+select 1 from liteq_task where id = ?
 
 -- Working
 
 -- name: claimable
 -- The tasks that `claim` is about to claim, as they will be then. (`returning` would make it one
 -- statement, and a sixth slower.)
-select {delivery} from task where phase = {READY} and queue = :q0
+select {delivery} from liteq_task where phase = {READY} and queue = :q0
 order by priority desc, seq limit :limit
 
 -- name: claim
-update task set phase = {RUNNING}, worker = :worker, token = token + 1, started = :now
+update liteq_task set phase = {RUNNING}, worker = :worker, token = token + 1, started = :now
 where seq in (
-  select seq from task where phase = {READY} and queue = :q0
+  select seq from liteq_task where phase = {READY} and queue = :q0
   order by priority desc, seq limit :limit
 )
 
@@ -87,12 +90,12 @@ where seq in (
 -- queue in the index, so it costs the same however many tasks wait in each.
 with recursive first (queue, priority, seq) as (
   select * from (
-    select queue, priority, seq from task where phase = {READY}
+    select queue, priority, seq from liteq_task where phase = {READY}
     order by queue, priority desc, seq limit 1
   )
   union all
-  select t.queue, t.priority, t.seq from first join task t on t.seq = (
-    select seq from task where phase = {READY} and queue > first.queue
+  select t.queue, t.priority, t.seq from first join liteq_task t on t.seq = (
+    select seq from liteq_task where phase = {READY} and queue > first.queue
     order by queue, priority desc, seq limit 1
   )
 )
@@ -101,161 +104,161 @@ select queue from first order by priority desc, seq
 -- name: claimable_of_many
 -- The same for several queues. `heads` is a `head` for each queue, joined by `union all`: each
 -- walks its own end of the index, so that no queue is read further than the limit.
-select {delivery} from task
+select {delivery} from liteq_task
 where seq in (select seq from ({{heads}}) order by priority desc, seq limit :limit)
 order by priority desc, seq limit :limit
 
 -- name: claim_of_many
-update task set phase = {RUNNING}, worker = :worker, token = token + 1, started = :now
+update liteq_task set phase = {RUNNING}, worker = :worker, token = token + 1, started = :now
 where seq in (select seq from ({{heads}}) order by priority desc, seq limit :limit)
 
 -- name: head
 -- The first tasks of queue number `n`.
 select * from (
-  select seq, priority from task where phase = {READY} and queue = :q{{n}}
+  select seq, priority from liteq_task where phase = {READY} and queue = :q{{n}}
   order by priority desc, seq limit :limit
 )
 
 -- name: place
-select takes, waits, barrier, on_failure from task where seq = ?
+select takes, waits, barrier, on_failure from liteq_task where seq = ?
 
 -- name: finish
-update task set phase = ?, result = ?, result_serializer = ?, traceback = ?, reported = ?, lost = ?,
-  finished = ?, keep_until = ?
+update liteq_task set phase = ?, result = ?, result_serializer = ?, traceback = ?, reported = ?,
+  lost = ?, finished = ?, keep_until = ?
 where seq = ? and token = ? and phase = {RUNNING}
 
 -- name: finish_minimal
 -- The same without a traceback and a reported state, see rows.py.
-update task set phase = ?, result = ?, result_serializer = ?, traceback = null, reported = null,
-  lost = ?, finished = ?, keep_until = ?
+update liteq_task set phase = ?, result = ?, result_serializer = ?, traceback = null,
+  reported = null, lost = ?, finished = ?, keep_until = ?
 where seq = ? and token = ? and phase = {RUNNING}
 
 -- name: retry
 -- The next attempt of a task, or the same one once more. `token + 1` makes the old receipt void.
-update task set phase = ?, result = ?, result_serializer = ?, traceback = ?, reported = ?, lost = ?,
-  task = ?, payload = ?, serializer = ?, queue = ?, priority = ?, eta = ?, expires = ?, retries = ?,
-  acks_late = ?, ignore_result = ?, track_started = ?, options = ?,
+update liteq_task set phase = ?, result = ?, result_serializer = ?, traceback = ?, reported = ?,
+  lost = ?, task = ?, payload = ?, serializer = ?, queue = ?, priority = ?, eta = ?, expires = ?,
+  retries = ?, acks_late = ?, ignore_result = ?, track_started = ?, options = ?,
   token = token + 1, attempts = attempts + 1, started = null
 where seq = ? and token = ? and phase = {RUNNING}
 
 -- name: replace
 -- After `retry`: the task now waits for what was sent in its place, if that is more than the task
 -- itself. What it took before is in the messages of those.
-update task set tied = 1, takes = :takes, on_failure = 0, waits = coalesce(:waits, waits),
+update liteq_task set tied = 1, takes = :takes, on_failure = 0, waits = coalesce(:waits, waits),
   barrier = case when :waits is null then barrier else :barrier end
 where id = :id
 
 -- name: barrier_of
-select waits from task where id = ? and barrier and waits is not null
+select waits from liteq_task where id = ? and barrier and waits is not null
 
 -- name: remember
 -- How an attempt ended that is not the last one. It runs before the task is updated.
-insert into attempt (task, number, started, ended, worker, outcome, error)
-select seq, attempts + 1, started, ?, worker, ?, ? from task
+insert into liteq_attempt (task, number, started, ended, worker, outcome, error)
+select seq, attempts + 1, started, ?, worker, ?, ? from liteq_task
 where seq = ? and token = ? and phase = {RUNNING}
 
 -- name: release
-update task set phase = {READY}, token = token + 1, started = null
+update liteq_task set phase = {READY}, token = token + 1, started = null
 where seq = ? and token = ? and phase = {RUNNING}
 
 -- name: release_all
-update task set phase = {READY}, token = token + 1, started = null
+update liteq_task set phase = {READY}, token = token + 1, started = null
 where phase = {RUNNING} and worker = ?
 
 -- name: promote
 -- In batches, so that a million etas at the same second do not hold the write lock for long.
-update task set phase = {READY} where seq in (
-  select seq from task where phase = {SCHEDULED} and eta <= ? order by eta limit 500
+update liteq_task set phase = {READY} where seq in (
+  select seq from liteq_task where phase = {SCHEDULED} and eta <= ? order by eta limit 500
 )
 
 -- name: next_eta
 -- And whether there is one that is no number, which an index has behind all that are.
-select (select min(eta) from task where phase = {SCHEDULED}),
-  (select typeof(max(eta)) in ('text', 'blob') from task where phase = {SCHEDULED})
+select (select min(eta) from liteq_task where phase = {SCHEDULED}),
+  (select typeof(max(eta)) in ('text', 'blob') from liteq_task where phase = {SCHEDULED})
 
 -- name: unreadable_etas
 -- Set tasks aside whose eta is no number: they would wait for ever.
-update task set phase = {DEAD}, finished = :now, keep_until = :keep_until,
+update liteq_task set phase = {DEAD}, finished = :now, keep_until = :keep_until,
   traceback = task || ' was not run: its eta is no number of seconds: ' || quote(eta)
 where seq in (
-  select seq from task where phase = {SCHEDULED} and typeof(eta) in ('text', 'blob')
+  select seq from liteq_task where phase = {SCHEDULED} and typeof(eta) in ('text', 'blob')
   order by eta desc limit :limit
 )
 returning seq, tied
 
 -- name: elect
 -- Exactly one rescuer gets a row here.
-update worker set stopped = ? where id = ? and stopped is null
+update liteq_worker set stopped = ? where id = ? and stopped is null
 
 -- name: held
 -- The claims of a worker, as deliveries.
 select {message}, seq, token, lost, reported, attempts, tied, woken_by
-from task where phase = {RUNNING} and worker = ? order by seq
+from liteq_task where phase = {RUNNING} and worker = ? order by seq
 
 -- name: to_terminate
-select seq, token, id from task
+select seq, token, id from liteq_task
 where worker = ? and revoked is not null and terminate and phase = {RUNNING}
 
 -- Workflows: what follows from the end of a task
 
 -- name: ended_of
 select id, phase, member_of, barrier, waits, keep_until, reported is not null,
-  exists (select 1 from task w where w.waits = task.id and not w.barrier)
-from task where seq in (select value from json_each(?))
+  exists (select 1 from liteq_task w where w.waits = liteq_task.id and not w.barrier)
+from liteq_task where seq in (select value from json_each(?))
 
--- name: waiters
+-- name: dependents
 -- `cast`: whatever another program has written there, these are numbers.
-select id, cast(on_failure as integer), member_of, cast(eta as real), cast(delay as real) from task
-where waits = ? and barrier = ? and phase = {WAITING}
+select id, cast(on_failure as integer), member_of, cast(eta as real), cast(delay as real)
+from liteq_task where waits = ? and barrier = ? and phase = {WAITING}
 order by seq
 
 -- name: wake
-update task set phase = ?, woken_by = ?, eta = ? where id = ? and phase = {WAITING}
+update liteq_task set phase = ?, woken_by = ?, eta = ? where id = ? and phase = {WAITING}
 
 -- name: skip
-update task set phase = ?, woken_by = ?, finished = ?, keep_until = ?, token = token + 1
+update liteq_task set phase = ?, woken_by = ?, finished = ?, keep_until = ?, token = token + 1
 where id = ? and phase = {WAITING}
 
 -- name: drop
-delete from task where id = ? and phase = {WAITING}
+delete from liteq_task where id = ? and phase = {WAITING}
 
 -- name: group_is_open
-select exists (select 1 from task where member_of = :id and phase < {SUCCEEDED})
-  or exists (select 1 from task_group where outer_group = :id and closed is null)
+select exists (select 1 from liteq_task where member_of = :id and phase < {SUCCEEDED})
+  or exists (select 1 from liteq_group where outer_group = :id and closed is null)
 
 -- name: blame
 -- A member that failed; of one that was skipped, the task by which it was.
-select case phase when {SKIPPED} then coalesce(woken_by, id) else id end from task
+select case phase when {SKIPPED} then coalesce(woken_by, id) else id end from liteq_task
 where member_of = :id and phase > {SUCCEEDED}
-union all select blame from task_group
+union all select blame from liteq_group
 where outer_group = :id and blame is not null and not forgiving
 limit 1
 
 -- name: close_group
-update task_group set closed = ?, blame = ? where id = ? and closed is null
+update liteq_group set closed = ?, blame = ? where id = ? and closed is null
 returning outer_group, forgiving
 
--- name: release_groups
+-- name: free_members
 -- Unless a task still waits for the group: its members, and those of groups in it, may be swept.
 with recursive inner (id) as (
   select :id
-  where not exists (select 1 from task where waits = :id and barrier and phase < {SUCCEEDED})
-  union select g.id from task_group g join inner on g.outer_group = inner.id
+  where not exists (select 1 from liteq_task where waits = :id and barrier and phase < {SUCCEEDED})
+  union select g.id from liteq_group g join inner on g.outer_group = inner.id
 )
-update task_group set released = 1 where id in (select id from inner)
+update liteq_group set released = 1 where id in (select id from inner)
 
 -- name: input
-select phase, result_serializer, result, traceback from task where id = ?
+select phase, result_serializer, result, traceback from liteq_task where id = ?
 
 -- name: failed_input
-select phase, result_serializer, result, traceback, woken_by, {message} from task where id = ?
+select phase, result_serializer, result, traceback, woken_by, {message} from liteq_task where id = ?
 
 -- name: inputs
 select cast(position as integer), phase, result_serializer, result, traceback, woken_by
-from task where member_of = ?
+from liteq_task where member_of = ?
 
 -- name: inner_groups
-select cast(position as integer), id from task_group where outer_group = ? order by position
+select cast(position as integer), id from liteq_group where outer_group = ? order by position
 
 -- Results
 
@@ -267,38 +270,38 @@ select cast(position as integer), id from task_group where outer_group = ? order
 {record} where t.id in ({{marks}})
 
 -- name: report
-update task set reported = ?, result = ?, result_serializer = ?
+update liteq_task set reported = ?, result = ?, result_serializer = ?
 where id = ? and phase < {SUCCEEDED}
 
 -- name: forget
-delete from task where id = ? and phase >= {SUCCEEDED} and not (tied and {needed})
+delete from liteq_task where id = ? and phase >= {SUCCEEDED} and not (tied and {needed})
 
 -- name: attempts
 select a.number, a.started, a.ended, w.name, a.outcome, a.error
-from task t join attempt a on a.task = t.seq left join worker w on w.id = a.worker
+from liteq_task t join liteq_attempt a on a.task = t.seq left join liteq_worker w on w.id = a.worker
 where t.id = ? order by a.number
 
--- name: followers
-select id from task where waits = ? and barrier = ? order by seq
+-- name: dependent_ids
+select id from liteq_task where waits = ? and barrier = ? order by seq
 
 -- name: members
-select id from task where member_of = ? order by position, seq
+select id from liteq_task where member_of = ? order by position, seq
 
 -- name: outer_group
-select outer_group from task_group where id = ?
+select outer_group from liteq_group where id = ?
 
 -- name: revoke
-update task set revoked = ?, terminate = ? where id = ? and phase < {SUCCEEDED}
+update liteq_task set revoked = ?, terminate = ? where id = ? and phase < {SUCCEEDED}
 
 -- name: cancel_revoked
 -- Revoked tasks that do not run end here. Runs after every change that may make a task ready.
-update task set phase = {CANCELLED}, token = token + 1, finished = ?,
+update liteq_task set phase = {CANCELLED}, token = token + 1, finished = ?,
   keep_until = nullif(revoked, 9e999)
 where revoked is not null and phase < {RUNNING}
 returning seq, tied
 
 -- name: revive
-update task set phase = {READY}, token = token + 1, retries = 0, lost = 0, eta = null,
+update liteq_task set phase = {READY}, token = token + 1, retries = 0, lost = 0, eta = null,
   expires = null, started = null, finished = null, keep_until = null, revoked = null,
   terminate = 0, result = null, result_serializer = null, traceback = null, reported = null,
   attempts = attempts + (started is not null and phase <> {EXPIRED})
@@ -306,129 +309,134 @@ where id = ? and phase > {SUCCEEDED}
 
 -- name: reopen_groups
 -- Groups that had failed because of a revived task.
-update task_group set closed = null, blame = null, released = 0 where blame = ?
+update liteq_group set closed = null, blame = null, released = 0 where blame = ?
 
 -- name: unskip
 -- Tasks that were skipped because of a revived task wait again.
-update task set phase = {WAITING}, token = token + 1, woken_by = null, finished = null,
+update liteq_task set phase = {WAITING}, token = token + 1, woken_by = null, finished = null,
   keep_until = null
 where woken_by = ? and phase = {SKIPPED}
 
 -- name: remember_last
 -- The attempt that stands in the task itself, before it is revived.
-insert into attempt (task, number, started, ended, worker, outcome, error)
-select seq, attempts + 1, started, finished, worker, ?, traceback from task
+insert into liteq_attempt (task, number, started, ended, worker, outcome, error)
+select seq, attempts + 1, started, finished, worker, ?, traceback from liteq_task
 where id = ? and phase = ? and started is not null
 
 -- name: sweep
-delete from task where seq in (
-  select seq from task where keep_until is not null and keep_until <= ? and not (tied and {needed})
+delete from liteq_task where seq in (
+  select seq from liteq_task
+  where keep_until is not null and keep_until <= ? and not (tied and {needed})
   order by keep_until limit ?
 )
 
 -- name: sweep_groups
 -- Those without a member, in themselves or in a group in them.
-delete from task_group where released and not exists (
+delete from liteq_group where released and not exists (
   with recursive inner (id) as (
-    select task_group.id
-    union select g.id from task_group g join inner on g.outer_group = inner.id
+    select liteq_group.id
+    union select g.id from liteq_group g join inner on g.outer_group = inner.id
   )
-  select 1 from task where member_of in (select id from inner)
+  select 1 from liteq_task where member_of in (select id from inner)
 )
 
 -- Schedules
 
 -- name: schedule
-insert or ignore into schedule (
+insert or ignore into liteq_schedule (
   schedule, task, payload, serializer, queue, priority, expires, acks_late, ignore_result,
   track_started, options, moment, due, planned, app, paused, runs, last, last_id, misfire, grace,
-  overlap, jitter, expires_after, name, version
-) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  overlap, jitter, expires_after, undeclared, name, version
+) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: reschedule
 -- The last two values are the name, and the version that is replaced.
-update schedule set version = version + 1,
+update liteq_schedule set version = version + 1,
   schedule = ?, task = ?, payload = ?, serializer = ?, queue = ?, priority = ?, expires = ?,
   acks_late = ?, ignore_result = ?, track_started = ?, options = ?, moment = ?, due = ?,
   planned = ?, app = ?, paused = ?, runs = ?, last = ?, last_id = ?, misfire = ?, grace = ?,
-  overlap = ?, jitter = ?, expires_after = ?
+  overlap = ?, jitter = ?, expires_after = ?, undeclared = ?
 where name = ? and version = ?
 
 -- name: unschedule
-delete from schedule where name = ?
+delete from liteq_schedule where name = ?
 
 -- name: schedules
-select {entry} from schedule order by name
+select {entry} from liteq_schedule order by name
 
 -- name: schedules_due
-select {entry} from schedule where due <= ? order by name
+select {entry} from liteq_schedule where due <= ? order by name
 
 -- name: next_fire
-select min(due) from schedule where due is not null and typeof(due) in ('real', 'integer')
+select min(due) from liteq_schedule where due is not null and typeof(due) in ('real', 'integer')
 
 -- name: advance
-update schedule set version = version + 1, moment = ?, due = ?, planned = ?
+update liteq_schedule set version = version + 1, moment = ?, due = ?, planned = ?
 where name = ? and version = ?
 
 -- name: count_run
-update schedule set runs = ?, last = ?, last_id = ? where name = ?
+update liteq_schedule set runs = ?, last = ?, last_id = ? where name = ?
 
 -- name: unfinished_run
-select 1 from schedule s join task t on t.id = s.last_id where s.name = ? and t.phase < {SUCCEEDED}
+select 1 from liteq_schedule s join liteq_task t on t.id = s.last_id
+where s.name = ? and t.phase < {SUCCEEDED}
 
 -- Workers
 
 -- name: register
-insert into worker (name, owner, pid, host, started, beat, info) values (?, ?, ?, ?, ?, ?, ?)
+insert into liteq_worker (name, owner, pid, host, started, beat, info) values (?, ?, ?, ?, ?, ?, ?)
 
 -- name: beat
-update worker set beat = ?, info = ? where id = ?
+update liteq_worker set beat = ?, info = ? where id = ?
 
 -- name: stop_worker
-update worker set stopped = ? where id = ?
+update liteq_worker set stopped = ? where id = ?
 
 -- name: workers
-select id, name, pid, host, started, beat, stopped, info, owner from worker
+select id, name, pid, host, started, beat, stopped, info, owner from liteq_worker
 where stopped is null order by id
 
 -- name: forget_workers
-delete from worker where stopped < ?
+delete from liteq_worker where stopped < ?
 
--- Listeners: the table is called `bell`
+-- Listeners
 
 -- name: listen
-insert or replace into bell (address, worker, owner) values (?, ?, ?)
+insert or replace into liteq_listener (address, worker, owner) values (?, ?, ?)
 
 -- name: unlisten
-delete from bell where address = ?
+delete from liteq_listener where address = ?
 
 -- name: unlisten_worker
-delete from bell where worker = ?
+delete from liteq_listener where worker = ?
+
+-- These three fail where a newer version has upgraded the tables: see schema.sql.
 
 -- name: work_listeners
-select address from bell where worker is not null
+select address from liteq_listeners_3 where worker is not null
 
 -- name: result_listeners
-select address from bell where worker is null
+select address from liteq_listeners_3 where worker is null
 
 -- name: all_listeners
-select address from bell
+select address from liteq_listeners_3
 
 -- name: listeners
-select address, owner from bell
+select address, owner from liteq_listener
 
 -- name: listeners_after
-select address, owner from bell where address > ? order by address limit ?
+select address, owner from liteq_listener where address > ? order by address limit ?
 
 -- Tools
 
 -- name: counts
-select queue, phase, count(*) from task group by queue, phase
+select queue, phase, count(*) from liteq_task group by queue, phase
 
 -- name: listing
--- `phases` is `= 6` or `in (1,2)`: only with `=` and a number the index `task_dead` can be used.
--- `:headers` is a JSON list of [name, value] pairs; values are compared as JSON, so that 1 and "1"
--- differ. (`->` needs SQLite 3.38.) A stamp counts like a header, and each item of a list of them.
+-- `phases` is `= 6` or `in (1,2)`: only with `=` and a number the index `liteq_task_dead` can be
+-- used. `:headers` is a JSON list of [name, value] pairs; values are compared as JSON, so that 1
+-- and "1" differ. (`->` needs SQLite 3.38.) A stamp counts like a header, and each item of a list
+-- of them.
 with wanted (header, stamp, value) as materialized (
   select '$.headers.' || json_quote(json_extract(value, '$[0]')),
     '$.stamps.' || json_quote(json_extract(value, '$[0]')), json_extract(value, '$[1]')
@@ -451,12 +459,12 @@ order by t.seq {{order}} limit :limit
 
 -- name: purge
 -- `:queues` is a JSON list of names; null for all queues.
-delete from task where phase in ({SCHEDULED}, {READY}) and not tied
+delete from liteq_task where phase in ({SCHEDULED}, {READY}) and not tied
   and (:queues is null or queue in (select value from json_each(:queues)))
 
 -- name: purge_tied
 -- Others wait for these, so they are not dropped but end as cancelled.
-update task set phase = {CANCELLED}, token = token + 1, finished = :now, keep_until = :now
+update liteq_task set phase = {CANCELLED}, token = token + 1, finished = :now, keep_until = :now
 where phase in ({SCHEDULED}, {READY}) and tied
   and (:queues is null or queue in (select value from json_each(:queues)))
 returning seq
