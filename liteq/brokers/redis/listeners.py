@@ -184,7 +184,7 @@ class ChannelListener(Listener):
         raise ConnectionError("the server has closed the connection")
 
     def _check(self) -> None:
-        """Send a ping now and then; give a connection up if the last one got no reply."""
+        """Write a ping now and then; give a connection up if the last one got no reply."""
         now = time.monotonic()
         if self._socket is None or now < self._next_ping:
             return
@@ -198,7 +198,7 @@ class ChannelListener(Listener):
             self._socket.sendall(_PING)
 
     def _connect(self) -> bool:
-        """Subscribe, unless that has just failed; return whether it succeeded."""
+        """Begin to listen, unless that has just failed; return whether it succeeded."""
         now = time.monotonic()
         if self._closed or now < self._next_try:
             return False
