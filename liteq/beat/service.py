@@ -1,6 +1,7 @@
 """The service that fires periodic tasks and does nothing else: `liteq beat`."""
 
 import logging
+from contextlib import suppress
 from select import select
 
 from ..brokers.backoff import StoreBackoff
@@ -59,6 +60,8 @@ class Beat:
         )
         try:
             while not self._stopping:
+                with suppress(BrokerError):
+                    listener.missed()
                 pause = self._turn()
                 # The listener is notified of every task that is sent, too. So after each turn only
                 # `stop` is waited for, for a moment: at most ten turns a second.

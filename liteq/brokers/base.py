@@ -9,7 +9,7 @@ This module exports all types that a broker needs.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from ..exceptions import ConfigurationError, ImproperlyConfigured
@@ -18,6 +18,7 @@ from ..model.graph import Graph, Group, Members, Place
 from ..model.message import Attempt, Delivery, Input, Message, Receipt, Record
 from ..model.outcome import Settlement
 from ..model.search import EVERYTHING, Search
+from ..model.worker import WorkerInfo
 from ..serializers.base import Serializer
 from ..states import Phase
 from ..support.clock import Clock
@@ -71,19 +72,6 @@ class Settled(NamedTuple):
     claimed: list[Delivery]
 
 
-class WorkerInfo(NamedTuple):
-    """A worker, as others see it."""
-
-    id: int
-    name: str
-    pid: int
-    host: str
-    started: float
-    beat: float  # when it last called `beat`
-    stopped: float | None
-    info: str  # a JSON object: queues, pool, concurrency, registered tasks, counts
-
-
 class QueueCount(NamedTuple):
     """The number of tasks of a queue in a phase."""
 
@@ -110,6 +98,10 @@ class Rescue(NamedTuple):
 DecideRescue = Callable[[str, Sequence[Delivery], bool], Rescue]
 """Takes a dead worker's `info`, the claims it holds (the oldest first), and whether it died with
 its machine, which was restarted since; decides what becomes of each claim. Pure."""
+
+
+ReadSettled = Callable[[], Settled]
+"""Waits for the reply to a `settle` that was sent, and returns it; raises what `settle` would."""
 
 
 class Broker(ABC):
@@ -213,6 +205,16 @@ class Broker(ABC):
         Raises BrokerRefused, and writes and claims nothing, if a result can never be stored: try
         them one by one. After a BrokerUnavailable the same call may be made again.
         """
+
+    def start_settle(
+        self, settlements: Sequence[Settlement], claim: Claim | None = None
+    ) -> ReadSettled | None:
+        """Start to `settle` without waiting for the store; None where that saves nothing.
+
+        Until what is returned was called, once, nothing else may be settled in this thread, or
+        claimed for that worker.
+        """
+        return None
 
     @abstractmethod
     def release(self, receipts: Sequence[Receipt]) -> None:
@@ -356,6 +358,14 @@ class Broker(ABC):
     @abstractmethod
     def result_listener(self) -> Listener:
         """Return this thread's listener, notified when tasks have ended or reported a state."""
+
+    def is_notified_of(self, ids: Collection[str]) -> bool:
+        """Return whether the end of each of these tasks notifies this thread's listener, or did so
+        since it was last cleared: then there is no need to look before the first notification.
+
+        True only for what this thread sent since; False where that is not known.
+        """
+        return False
 
     # upkeep
 

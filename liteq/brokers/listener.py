@@ -2,6 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from selectors import BaseSelector
 
 
 class Listener(ABC):
@@ -14,7 +18,16 @@ class Listener(ABC):
 
     @abstractmethod
     def fileno(self) -> int:
-        """Return a descriptor for `selectors` that is readable once notified; -1 when closed."""
+        """Return a descriptor for `selectors` that is readable once notified; -1 when closed.
+
+        It may change when `missed`, `wait` or `clear` is called.
+        """
+
+    def watch(self, selector: "BaseSelector", data: object) -> None:
+        """Register with `selector`, with this `data`, and stay registered when `fileno` changes."""
+        from selectors import EVENT_READ  # a program that only sends does not need it
+
+        selector.register(self.fileno(), EVENT_READ, data)
 
     @abstractmethod
     def wait(self, timeout: float) -> bool:
@@ -39,7 +52,10 @@ class Listener(ABC):
         """Have another idle worker notified in place of this one, which has no room. For work."""
 
     def missed(self) -> bool:
-        """Return whether there may be news without a notification since the last call. Cheap."""
+        """Return whether there may be news without a notification since the last call.
+
+        Call it once a second or so while waiting: a connection is opened again by this.
+        """
         return True
 
     @abstractmethod

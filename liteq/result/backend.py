@@ -73,12 +73,14 @@ class Backend:
         assert_can_be_run()
         watch = Watch(self, ids, timeout)
         shared = shared and interval >= POLL_EVERY
+        every = min(interval, POLL_EVERY)
         try:
+            watch.wait_for_sent(every)
             while True:
                 yield watch.poll()
                 if watch.over:
                     return
-                watch.wait(min(interval, POLL_EVERY), shared=shared)
+                watch.wait(every, shared=shared)
         finally:
             watch.close()
 

@@ -70,6 +70,13 @@ class Watch:
                 raise
         return found
 
+    def wait_for_sent(self, every: float) -> None:
+        """Wait until notified, or for `every` seconds, if this thread has just sent all the tasks
+        and would be notified of their ends: a poll before that would find nothing."""
+        broker, longest = self._source.broker, min(every, self._left())
+        if longest > 0 and broker.is_notified_of(self._missing):
+            self._expect().wait(longest)
+
     def wait(self, every: float, *, shared: bool) -> None:
         """Wait until the next poll: for `every` seconds, until notified, or until no time is left.
 
@@ -78,9 +85,7 @@ class Watch:
         if self._listener is None or not self._is_expected():
             # Tasks that finished before it was told of them did not notify it, so there is one more
             # poll first. Another wait of this thread may have told it of others meanwhile.
-            self._listener = self._source.broker.result_listener()
-            self._listener.expect(self._missing)
-            self._source.thread.expected = self._missing
+            self._expect()
         elif shared:
             self._source.polls.wait(self._listener, self._missing, every, self._left())
         else:
@@ -91,6 +96,12 @@ class Watch:
         if self._listener is not None and self._is_expected():
             self._listener.expect(())
             self._source.thread.expected = None
+
+    def _expect(self) -> Listener:
+        self._listener = self._source.broker.result_listener()
+        self._listener.expect(self._missing)
+        self._source.thread.expected = self._missing
+        return self._listener
 
     def _is_expected(self) -> bool:
         return getattr(self._source.thread, "expected", None) is self._missing

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from ..brokers.backoff import StoreBackoff
 from ..brokers.base import Broker, Claim, Listener
 from ..exceptions import BrokerError, BrokerRefused
-from ..model.message import Delivery, Receipt
+from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome, Settlement
 from ..pools import Pool
 from ..pools.base import Death
@@ -32,6 +32,7 @@ from .shutdown import Shutdown
 from .state_reports import StateReports
 from .task_log import TaskLog, logger
 from .watchdog import REVOKED, Watchdog
+from .writer import Writer, Written
 
 T = TypeVar("T")
 Closable = Wakeup | BaseSelector | Listener | Heartbeat
@@ -59,8 +60,7 @@ class Supervisor:
         self._wakeup = Wakeup()
         self._selector = DefaultSelector()
         self._open: list[Closable] = [self._wakeup, self._selector]
-        self._settlements: list[Settlement] = []  # still to be written
-        self._ended: list[Delivery] = []  # what they are about, to name it in the log
+        self._writer = Writer(broker, self._store, self._replace_refused)
         self._returned: list[Delivery] = []  # still to be handed out again, or released
         self._reports = StateReports(broker, self._store)
         self._may_claim = True  # there may be something to claim
@@ -108,7 +108,7 @@ class Supervisor:
             raise
         self._open.append(self._listener)
         self._maintenance = Maintenance(self.broker, self.plan)
-        self._selector.register(self._listener.fileno(), EVENT_READ, self._notified)
+        self._listener.watch(self._selector, self._notified)
         self._heartbeat = Heartbeat(
             self.broker, self.worker, self.describe, runs_tasks=self.pool.in_loop
         )
@@ -147,8 +147,7 @@ class Supervisor:
             self.pool.close()
             self._collect()
             # Also while the store is left alone: this is the last chance.
-            if self._settlements:
-                self._write_all(None)
+            self._returned += self._writer.close()
             self._release([*self._returned, *self._isolation.take()])
             self._heartbeat.close()
             self.broker.unregister(self.worker)
@@ -164,7 +163,10 @@ class Supervisor:
             self._open.pop().close()
 
     def _busy(self) -> bool:
-        return any(slot.holding for slot in self.pool.slots) or bool(self._settlements)
+        return self._runs_something() or not self._writer.idle
+
+    def _runs_something(self) -> bool:
+        return any(slot.holding for slot in self.pool.slots)
 
     # one turn
 
@@ -175,12 +177,7 @@ class Supervisor:
         for key, _ in self._selector.select(self._pause(start_in)):
             key.data()
         self._collect()
-        claim = self._claim()
-        if self._notice and claim is None and self._may_claim:
-            self._listener.decline()
-        self._notice = False
-        if self._settlements or claim:
-            self._returned += self._settle(claim)
+        self._write()
         self._returned += self._isolation.take()
         if self._returned:
             self._release(self._hand_out(self._returned))
@@ -192,6 +189,8 @@ class Supervisor:
         `start_in`: seconds until the pool wants to be tended again.
         """
         now = time.monotonic()
+        if self._writer.pending:
+            return 0.0  # what has come in is decided while the store works, and then its reply read
         if self._store.active:
             waits = [self._store.retry_at - now]
         elif self._may_claim and self._room():
@@ -278,12 +277,13 @@ class Supervisor:
             self._returned += interrupted
             events.finished = [each for each in events.finished if each[0] not in interrupted]
         now, policy = self.broker.clock(), self.plan.policy
-        self._settlements += decide_successes(events.succeeded, policy, now)
-        self._settlements += [
+        settlements = decide_successes(events.succeeded, policy, now)
+        settlements += [
             decide(delivery, outcome, policy, now) for delivery, outcome, _ in events.finished
         ]
-        self._ended += [each.delivery for each in events.succeeded]
-        self._ended += [each[0] for each in events.finished]
+        ended = [each.delivery for each in events.succeeded]
+        ended += [each[0] for each in events.finished]
+        self._writer.add(settlements, ended)
         runs = [(delivery.task, runtime) for delivery, _, _, runtime, _ in events.succeeded]
         runs += [(delivery.task, outcome.runtime) for delivery, outcome, _ in events.finished]
         self._batching.note_all(runs)
@@ -330,61 +330,42 @@ class Supervisor:
         return self._batching.room(self.pool.slots)
 
     def _claim(self) -> Claim | None:
-        room = self._room() if self._may_claim else 0
-        return Claim(self.worker, self.plan.queues, room) if room else None
+        room = self._room() - len(self._returned) if self._may_claim else 0
+        if room <= 0:
+            return None
+        self._may_claim = False  # from now on: a notification comes perhaps before the reply
+        return Claim(self.worker, self.plan.queues, room)
 
-    def _settle(self, claim: Claim | None) -> list[Delivery]:
+    def _write(self) -> None:
         """Write what is known and claim what is free; what cannot be written now is kept."""
+        if received := self._writer.receive():
+            self._take(received)
         if self._store.active:
-            return []
-        settled = len(self._settlements)
-        try:
-            claimed = self._write_all(claim)
-        except BrokerError as exc:
-            self._store.failed("write", exc)
-            return []
-        self._store.succeeded("write")
-        if settled or claimed:  # and not only one more look
-            self._maintenance.busy(settled)
-        return claimed
+            return
+        claim = self._claim()
+        if self._notice and claim is None and self._may_claim:
+            self._listener.decline()
+        self._notice = False
+        if (self._writer.settlements or claim) and not self._start_writing(claim):
+            self._take(self._writer.write(claim))
 
-    def _write_all(self, claim: Claim | None) -> list[Delivery]:
-        """Settle and claim in one transaction; return what was claimed. Raises BrokerError."""
-        try:
-            claimed = self._write(self._settlements, claim)
-        except BrokerRefused:  # rare, so only now it is worth finding out which one
-            self._write_each()
-            return []
-        self._settlements = []
-        self._ended.clear()
-        return claimed
+    def _start_writing(self, claim: Claim | None) -> bool:
+        """Send what is to be written without waiting for the reply, if tasks can end meanwhile."""
+        if self.pool.in_loop or not self._runs_something():
+            return False
+        return self._writer.start(claim)
 
-    def _write_each(self) -> None:
-        """Settle one by one: a task whose outcome is refused for good has failed by that."""
-        while self._settlements:
-            settlement = self._settlements[0]
-            try:
-                self._write([settlement], None)
-            except BrokerRefused as exc:
-                logger.error("task %s failed: %s", self._id_of(settlement.receipt), exc)
-                outcome = unstorable_outcome(exc, self.plan.serializer)
-                with suppress(BrokerRefused):  # then nothing can be written of this task
-                    self._write([decide_unstorable(settlement, outcome, self.plan.policy)], None)
-            del self._settlements[0]
-        self._ended.clear()
+    def _take(self, written: Written) -> None:
+        self._may_claim |= written.may_claim_more
+        claimed = written.claimed or []
+        if written.settlements or claimed:  # and it was not only one more look
+            self._maintenance.busy(len(written.settlements))
+        self._returned += self.plan.definitions.apply_all(claimed)
 
-    def _write(self, settlements: Sequence[Settlement], claim: Claim | None) -> list[Delivery]:
-        settled = self.broker.settle(settlements, claim)
-        for receipt in settled.refused:
-            logger.warning("claim lost; result dropped: task %s", self._id_of(receipt))
-        if claim is not None and len(settled.claimed) < claim.limit:
-            self._may_claim = False
-        if any(each.retry is not None for each in settlements):
-            self._may_claim = True  # some of them may be ready again
-        return self.plan.definitions.apply_all(settled.claimed)
-
-    def _id_of(self, receipt: Receipt) -> str:
-        return next(each.id for each in self._ended if each.receipt == receipt)
+    def _replace_refused(self, settlement: Settlement, exc: BrokerRefused) -> Settlement:
+        logger.error("task %s failed: %s", self._writer.id_of(settlement.receipt), exc)
+        outcome = unstorable_outcome(exc, self.plan.serializer)
+        return decide_unstorable(settlement, outcome, self.plan.policy)
 
     def _hand_out(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Give `deliveries` to slots; return those that no slot can take."""
@@ -427,8 +408,7 @@ class Supervisor:
             self.log.taken(delivery)  # another worker settles it
             return
         now = self.broker.clock()
-        self._settlements.append(decide(delivery, outcome, self.plan.policy, now))
-        self._ended.append(delivery)
+        self._writer.add([decide(delivery, outcome, self.plan.policy, now)], [delivery])
         self.log.finished(delivery, outcome, slot)
         self.lifecycle.task_ended(delivery, outcome)
 

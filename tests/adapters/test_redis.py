@@ -17,7 +17,8 @@ from liteq.brokers.owners import Owner, this_process
 from liteq.brokers.redis import RedisBroker
 from liteq.brokers.redis.clock import ServerClock
 from liteq.brokers.redis.indexes import id_pages
-from liteq.brokers.redis.server import Argument, Server
+from liteq.brokers.redis.scripting import Argument
+from liteq.brokers.redis.server import Server
 from liteq.exceptions import BrokerError, BrokerUnavailable
 from liteq.model.message import Delivery, Message, new_id
 from liteq.model.outcome import Policy, Settlement

@@ -10,7 +10,8 @@ pytest.importorskip("redis")
 from liteq.brokers import connect
 from liteq.brokers.base import Claim
 from liteq.brokers.redis import RedisBroker
-from liteq.brokers.redis.server import Argument, Server
+from liteq.brokers.redis.scripting import Argument
+from liteq.brokers.redis.server import Server
 from liteq.brokers.transfer import TransferBatch
 from liteq.exceptions import BrokerError, BrokerUnavailable
 from liteq.model.graph import Graph, Group, Place

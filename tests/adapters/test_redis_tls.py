@@ -3,7 +3,9 @@
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from selectors import DefaultSelector
 from typing import NamedTuple
 
 import pytest
@@ -11,6 +13,8 @@ import pytest
 pytest.importorskip("redis")
 
 from liteq import LiteQ
+from liteq.brokers import connect
+from liteq.brokers.redis import RedisBroker
 from liteq.exceptions import BrokerUnavailable
 from tests.servers import BINARY, free_port, running_server
 
@@ -107,3 +111,22 @@ def test_host_names_are_checked_unless_the_url_turns_that_off(secured: Secured) 
     assert lax.send_task("add", (1, 2)).state == "PENDING"
     strict.close()
     lax.close()
+
+
+def test_a_listener_reads_all_that_came_through_tls(secured: Secured) -> None:
+    own = f"certfile={secured.cert}&keyfile={secured.key}"
+    broker = connect(f"rediss://127.0.0.1:{secured.port}/0?ca_certs={secured.cert}&{own}")
+    assert isinstance(broker, RedisBroker)
+    with closing(broker), closing(broker.work_listener(1)) as listener:
+        while listener.wait(0.0):
+            pass
+        for _ in range(3):  # records that arrive together
+            broker.server.execute("PUBLISH", "{liteq}:news:work", "x" * 50_000)
+
+        assert listener.wait(5.0)
+        with DefaultSelector() as selector:
+            listener.watch(selector, None)
+            listener.clear()
+            assert selector.select(0) == []
+            broker.server.execute("PUBLISH", "{liteq}:news:work", "")
+            assert selector.select(5.0)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,9 +12,12 @@ import pytest
 pytest.importorskip("redis")
 
 from liteq.brokers import Broker, connect
+from liteq.brokers.base import Claim
 from liteq.brokers.redis import RedisBroker
 from liteq.exceptions import BrokerUnavailable
 from liteq.model.message import Message
+from liteq.model.outcome import Settlement
+from liteq.states import Phase
 from liteq.testing import BrokerContract, ManualClock
 from tests import redis_workers
 from tests.e2e.project import TASKS, Project, wait_for
@@ -103,3 +107,35 @@ def test_a_worker_serves_a_cluster(cluster: tuple[list[RedisServer], str], tmp_p
     with project.worker():
         assert "5" in project.python("from project import add; print(add.delay(2, 3).get(20))")
         assert "add" not in project.liteq("doctor", "-A", "project", code=None)
+
+
+def test_stores_with_different_names_are_on_different_nodes_of_a_cluster(
+    cluster: tuple[list[RedisServer], str],
+) -> None:
+    nodes, url = cluster
+    names = {slot_of(nodes[0], name) % len(nodes): name for name in "abcdefgh"}  # see servers.py
+    assert len(names) == len(nodes)
+    for number, name in names.items():
+        broker = connect(f"{url}/?name={name}")
+        with closing(broker):
+            worker = broker.register("worker", "{}")
+            with closing(broker.work_listener(worker)) as listener:
+                while listener.wait(0.0):
+                    pass
+                broker.enqueue([message()])
+                assert listener.wait(5.0)
+            (delivery,) = broker.claim(Claim(worker, ("celery",), 1))
+            done = Settlement(delivery.receipt, Phase.SUCCEEDED, 1.0)
+            assert broker.settle([done]).refused == []
+
+        homes = [stores_on(node) for node in nodes]
+        assert [f"{{liteq:{name}}}" in home for home in homes] == [n == number for n in range(3)]
+
+
+def slot_of(node: RedisServer, name: str) -> int:
+    return int(node.command("CLUSTER", "KEYSLOT", f"{{liteq:{name}}}"))
+
+
+def stores_on(node: RedisServer) -> set[str]:
+    """Return what the keys of the stores on a node begin with."""
+    return {key.decode().partition("}")[0] + "}" for key in node.command("KEYS", "{liteq:*")}

@@ -1,11 +1,12 @@
 """The verbs of the port on Redis. Each verb runs one script; `scripts/head.lua` names the keys."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from math import inf
 from typing import Any
+from weakref import WeakSet
 
 from ...exceptions import BrokerError
 from ...model.entry import Entry, Fired, Firing
@@ -22,12 +23,11 @@ from ..base import (
     Examination,
     Listener,
     QueueCount,
-    Rescue,
+    ReadSettled,
     Settled,
     ToTerminate,
     WorkerInfo,
 )
-from ..listeners import LocalListener
 from ..stored import StoredSchedules
 from ..transfer import Arrival, Movable, TransferBatch
 from . import unindexed
@@ -39,7 +39,6 @@ from .arguments import (
     graph_args,
     message_args,
     messages_args,
-    rescue_args,
     settlement_args,
 )
 from .bulks import (
@@ -56,7 +55,7 @@ from .clock import ServerClock
 from .deliveries import log_unusable, sort_out
 from .indexes import id_pages, ids_in
 from .inputs import read_group
-from .listeners import Subscription
+from .listeners import ChannelListener, ResultListeners, work_listener
 from .location import RedisLocation
 from .moving import arrivals_args, arrivals_of, batch_args
 from .packer import Packer
@@ -72,7 +71,7 @@ from .replies import (
     text_of,
     texts_of,
 )
-from .rescue import DeadWorker, Proof, dead_workers
+from .rescue import dead_workers, take_back
 from .schedules import entries_of, entry_args, firing_args
 from .server import Server
 from .signing import UNSIGNED, End, Signed, Signing
@@ -96,10 +95,9 @@ class RedisBroker(Movable):
         self.clock: Clock = ServerClock(self.server) if clock is system_clock else clock
         self._signing: Signing = UNSIGNED
         self._registry = WorkerRegistry(self.server)
-        self._work = Subscription(self.server, f"{location.prefix}:news:work", shows_process=True)
-        self._results = Subscription(self.server, f"{location.prefix}:news:results")
-        self._local = threading.local()  # the thread's listener for results
-        self._claiming = threading.Lock()
+        self._work_listeners: WeakSet[ChannelListener] = WeakSet()
+        self._results = ResultListeners(self.server, f"{location.prefix}:news:results")
+        self._claiming_locks: dict[int, threading.Lock] = {}  # by worker
         self._last_tokens: dict[int, int] = {}  # by worker: the last token that has reached us
         self._unconfirmed: set[Receipt] = set()  # settled, but no reply came
         self._overwritten = OverwrittenQueues(self.url)
@@ -121,7 +119,9 @@ class RedisBroker(Movable):
         if is_large(messages):
             send_bulk(self.server, self.clock, message_parts(signed), len(messages))
         else:
-            self.server.run_replicated("enqueue", self.clock(), *messages_args(signed))
+            stored = self.server.run_replicated("enqueue", self.clock(), *messages_args(signed))
+            if stored == len(messages):  # else the end of one may have been notified before
+                self._results.note_sent(messages)
 
     def enqueue_or_replace(self, message: Message, sent: float, *, durable: bool = False) -> bool:
         args = message_args(self._signing.sign_message(message))
@@ -141,18 +141,25 @@ class RedisBroker(Movable):
     def claim(self, claim: Claim) -> list[Delivery]:
         if claim.limit <= 0 or not claim.queues:
             return []
-        with self._claiming:
+        with self._claiming(claim.worker):
             return self._deliveries(claim, self._run("claim", *self._claim_args(claim)))
 
     def settle(self, settlements: Sequence[Settlement], claim: Claim | None = None) -> Settled:
-        args: Arguments = [len(settlements)]
-        for settlement in settlements:
-            again = settlement.receipt in self._unconfirmed
-            args += settlement_args(self._signing.sign_settlement(settlement), again=again)
+        args = self._settle_args(settlements)
         if claim is None:
-            return self._settle(settlements, args, None)
-        with self._claiming:
-            return self._settle(settlements, args + self._claim_args(claim), claim)
+            return self._settled(settlements, None, lambda: self._run("settle", *args))
+        with self._claiming(claim.worker):
+            args += self._claim_args(claim)
+            return self._settled(settlements, claim, lambda: self._run("settle", *args))
+
+    def start_settle(
+        self, settlements: Sequence[Settlement], claim: Claim | None = None
+    ) -> ReadSettled | None:
+        args = self._settle_args(settlements)
+        if claim is not None:
+            args += self._claim_args(claim)
+        reply = self.server.start("settle", self.clock(), *args)
+        return None if reply is None else partial(self._settled, settlements, claim, reply)
 
     def release(self, receipts: Sequence[Receipt]) -> None:
         if receipts:
@@ -172,7 +179,7 @@ class RedisBroker(Movable):
     def rescue(self, decide: DecideRescue) -> list[Record]:
         ids: list[str] = []
         for worker in dead_workers(self.server):
-            ids += self._take_back(worker, decide)
+            ids += take_back(self.server, self.clock, worker, decide)
         return [record for record in self.fetch(ids) if record]
 
     def to_terminate(self, worker: int) -> list[ToTerminate]:
@@ -265,17 +272,20 @@ class RedisBroker(Movable):
     def unregister(self, worker: int) -> None:
         self._run("unregister", worker)
         self._last_tokens.pop(worker, None)
+        self._claiming_locks.pop(worker, None)
 
     # waiting
 
     def work_listener(self, worker: int) -> Listener:
-        return self._work.listener()
+        listener = work_listener(self.server)
+        self._work_listeners.add(listener)
+        return listener
 
     def result_listener(self) -> Listener:
-        listener: LocalListener | None = getattr(self._local, "listener", None)
-        if listener is None or listener.fileno() < 0:
-            listener = self._local.listener = self._results.listener()
-        return listener
+        return self._results.of_this_thread()
+
+    def is_notified_of(self, ids: Collection[str]) -> bool:
+        return self._results.is_notified_of(ids)
 
     # upkeep
 
@@ -284,7 +294,8 @@ class RedisBroker(Movable):
             self._run("upkeep", self.clock() - _KEEP_WORKERS)
 
     def close(self) -> None:
-        self._work.close()
+        for listener in tuple(self._work_listeners):
+            listener.close()
         self._results.close()
         self.server.close()
 
@@ -363,6 +374,11 @@ class RedisBroker(Movable):
         """Run the script of `verb` and return its reply. Raises BrokerError."""
         return self.server.run(verb, self.clock(), *args)
 
+    def _claiming(self, worker: int) -> threading.Lock:
+        """Return the lock that is held while a worker claims: the next claim tells the server what
+        the last one has brought."""
+        return self._claiming_locks.setdefault(worker, threading.Lock())
+
     def _claim_args(self, claim: Claim) -> Arguments:
         return claim_args(claim, self._last_tokens.get(claim.worker, 0))
 
@@ -393,28 +409,20 @@ class RedisBroker(Movable):
         self._last_tokens[claim.worker] = max(int(token) for _, token, *_ in replies)
         return good, bool(bad)
 
-    def _take_back(self, worker: DeadWorker, decide: DecideRescue) -> list[str]:
-        """Take back what a dead worker holds, as `decide` says; return the ids of those tasks.
+    def _settle_args(self, settlements: Sequence[Settlement]) -> Arguments:
+        args: Arguments = [len(settlements)]
+        for settlement in settlements:
+            again = settlement.receipt in self._unconfirmed
+            args += settlement_args(self._signing.sign_settlement(settlement), again=again)
+        return args
 
-        The claims are read, decided here, and written by a script that looks again whether the
-        worker is dead and holds nothing else. A claim that was settled in between is refused by
-        its token.
-        """
-        info, replies = self._run("held", worker.number)
-        held, unreadable = sort_out(replies, UNSIGNED, self.clock)
-        released, settlements = decide(text_of(info), held, worker.with_machine)
-        rescued = Rescue(released, [*settlements, *unreadable])
-        args = rescue_args([token for _, token, *_ in replies], rescued)
-        if not self._run("rescue", worker.number, int(worker.proof is Proof.EXITED), *args):
-            return []
-        return [delivery.id for delivery in held]
-
-    def _settle(
-        self, settlements: Sequence[Settlement], args: Arguments, claim: Claim | None
+    def _settled(
+        self, settlements: Sequence[Settlement], claim: Claim | None, reply: Callable[[], Any]
     ) -> Settled:
+        """Return what the script replied to settlements and a claim."""
         receipts = {settlement.receipt for settlement in settlements}
         try:
-            refused, replies, unusable, overwritten = self._run("settle", *args)
+            refused, replies, unusable, overwritten = reply()
             claimed = []
             if claim is not None:
                 self._overwritten.note(overwritten, self.server.find_wrong_keys)

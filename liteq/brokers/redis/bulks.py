@@ -21,7 +21,8 @@ from ..transfer import KEEP_ARRIVALS, TransferBatch
 from .arguments import Arguments, group_args, message_args, place_fields
 from .moving import arrivals_args, as_stored, moved_group_args, transfer_args
 from .replies import text_of
-from .server import Argument, Server
+from .scripting import Argument
+from .server import Server
 from .signing import Signing
 
 _logger = logging.getLogger("liteq.broker")

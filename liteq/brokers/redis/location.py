@@ -22,7 +22,16 @@ SCHEMES = {
 _PORTS = {"sentinel": 26379}
 _NAME = re.compile(r"[\w.-]+")
 _TLS = ("ca_certs", "certfile", "keyfile", "cert_reqs", "check_hostname")
-_OWN = ("name", "db", "timeout", "connect_timeout", "wait_replicas", "sentinel_password", "tls")
+_OWN = (
+    "name",
+    "db",
+    "timeout",
+    "connect_timeout",
+    "wait_replicas",
+    "functions",
+    "sentinel_password",
+    "tls",
+)
 _ALIASES = {"virtual_host": "db", **{f"ssl_{name}": name for name in _TLS}}  # as Celery's URLs say
 _CERT_REQS = ("none", "optional", "required")
 _SOCKETS = ("unix", "redis+socket")
@@ -54,6 +63,7 @@ class RedisLocation(NamedTuple):
     timeout: float = 5.0  # seconds until a reply must have come
     connect_timeout: float = 2.0  # seconds
     wait_replicas: int = 0  # how many must have an enqueued task before `enqueue` returns
+    functions: bool = True  # scripts are loaded as functions where the server has these
 
     @property
     def prefix(self) -> str:
@@ -105,6 +115,7 @@ def locate(url: str) -> RedisLocation:
         timeout=_seconds(options, "timeout", 5.0, shown),
         connect_timeout=_seconds(options, "connect_timeout", 2.0, shown),
         wait_replicas=_number(options.get("wait_replicas", "0"), "wait_replicas", shown),
+        functions=_flag("functions", options.get("functions", "1"), shown),
     )
 
 

@@ -4,9 +4,14 @@ from collections.abc import Iterator
 from enum import Enum, auto
 from typing import NamedTuple
 
+from ...support.clock import Clock
+from ..base import DecideRescue, Rescue
 from ..owners import Owner, died_with_machine, is_dead, this_process
+from .arguments import rescue_args
+from .deliveries import sort_out
 from .replies import text_of
 from .server import Server
+from .signing import UNSIGNED
 
 
 class Proof(Enum):
@@ -32,6 +37,23 @@ def dead_workers(server: Server) -> Iterator[DeadWorker]:
         if proof is not None:
             with_machine = died_with_machine(owner)
             yield DeadWorker(text_of(number), proof, with_machine)
+
+
+def take_back(server: Server, clock: Clock, worker: DeadWorker, decide: DecideRescue) -> list[str]:
+    """Take back what a dead worker holds, as `decide` says; return the ids of those tasks.
+
+    The claims are read, decided here, and written by a script that looks again whether the worker
+    is dead and holds nothing else. A claim that was settled in between is refused by its token.
+    """
+    info, replies = server.run("held", clock(), worker.number)
+    held, unreadable = sort_out(replies, UNSIGNED, clock)
+    released, settlements = decide(text_of(info), held, worker.with_machine)
+    rescued = Rescue(released, [*settlements, *unreadable])
+    args = rescue_args([token for _, token, *_ in replies], rescued)
+    exited = int(worker.proof is Proof.EXITED)
+    if not server.run("rescue", clock(), worker.number, exited, *args):
+        return []
+    return [delivery.message.id for delivery in held]
 
 
 def proof_of_death(owner: Owner | None, *, lease_ended: bool) -> Proof | None:

@@ -9,7 +9,6 @@ from weakref import WeakSet
 
 from ...exceptions import BrokerError, BrokerRefused, BrokerUnavailable, ImproperlyConfigured
 from .location import RedisLocation
-from .scripts import script
 from .wrongkeys import describe, is_about_type, names_in
 
 try:
@@ -26,10 +25,10 @@ except ImportError as _error:
     ) from _error
 
 from .errors import REFUSED, translate
+from .scripting import Argument, Scripting
 
 _Sentinel: Any = Sentinel  # redis-py has no types for these
 _ClusterNode: Any = ClusterNode
-Argument = str | bytes | int | float
 
 _LEAST_LIMIT = 2**16  # bytes; no server has a lower proto-max-bulk-len
 
@@ -43,7 +42,7 @@ class Server:
     def __init__(self, location: RedisLocation) -> None:
         self.location = location
         self._client: Any = None
-        self._script_flags = True  # until the server turns out to be older than Redis 7
+        self.scripting: Scripting = Scripting(location, self._send)
         self._local = threading.local()  # the thread's connection, and the process that opened it
         self._connections: WeakSet[Any] = WeakSet()  # of all threads
 
@@ -62,7 +61,21 @@ class Server:
         connection on which no reply comes is not replaced, so that no caller waits longer than the
         timeout says.
         """
-        return self._with_retry(lambda again: self._evaluate(verb, args, again=again), args)
+        return self._with_retry(lambda again: self.scripting.run(verb, args, again=again), args)
+
+    def start(self, verb: str, *args: Argument) -> Callable[[], Any] | None:
+        """Send the script of `verb`; return what waits for the reply, and returns it as `run` does.
+
+        None for a cluster, where redis-py decides by which connection. A thread may wait for one
+        such reply at a time, and use the server in other ways meanwhile.
+        """
+        if self.location.kind == "cluster":
+            return None
+        local = self._local
+        if getattr(local, "aside_pid", None) != os.getpid():
+            local.aside, local.aside_pid = self._new_connection(), os.getpid()
+        pending = PendingReply(self, local.aside, verb, args)
+        return lambda: self._with_retry(pending.read, args)
 
     def execute(self, *command: Argument) -> Any:
         """Run a plain command and return its reply. Raises BrokerError."""
@@ -77,7 +90,7 @@ class Server:
         if not wanted:
             return self.run(verb, *args)
         reply, replicas = self._with_retry(
-            lambda again: self._evaluate_and_wait(verb, args, again=again), args
+            lambda again: self._run_and_wait(verb, args, again=again), args
         )
         if replicas < wanted:
             raise BrokerUnavailable(
@@ -85,6 +98,25 @@ class Server:
                 f"have it so far"
             )
         return reply
+
+    def subscribe(self, channels: Sequence[str]) -> Any:
+        """Return a new connection that is subscribed to `channels`.
+
+        It is one to the node of the store. Raises the errors of redis-py, and OSError.
+        """
+        client = self.client
+        if self.location.kind == "cluster":
+            client = client.get_redis_connection(client.get_node_from_key(self.location.prefix))
+        connection = client.connection_pool.make_connection()
+        try:
+            connection.connect()
+            connection.send_command("SUBSCRIBE", *channels)
+            for _ in channels:
+                connection.read_response()
+        except BaseException:
+            connection.disconnect()
+            raise
+        return connection
 
     def find_wrong_keys(self, args: Iterable[object]) -> list[list[bytes]]:
         """Return the keys that another program has written over: what wrong_keys.lua returns.
@@ -94,7 +126,7 @@ class Server:
         """
         found: list[list[bytes]] = []
         with suppress(redis_errors.RedisError, OSError):
-            found += self._evaluate("wrong_keys", (0.0, *names_in(args)), again=False)
+            found += self.scripting.run("wrong_keys", (0.0, *names_in(args)), again=False)
         return found
 
     def close(self) -> None:
@@ -173,34 +205,61 @@ class Server:
     def _connection(self) -> Any:
         local = self._local
         if getattr(local, "pid", None) != os.getpid():  # after a fork: never use the parent's
-            local.connection = self.client.connection_pool.make_connection()
+            local.connection = self._new_connection()
             local.pid = os.getpid()
-            self._connections.add(local.connection)
         return local.connection
 
-    def _evaluate(self, verb: str, args: tuple[Argument, ...], *, again: bool) -> Any:
-        found = script(verb, flags=self._script_flags)
-        prefix = self.location.prefix
-        keys: tuple[Argument, ...] = (2, prefix, f"{prefix}:again") if again else (1, prefix)
-        try:
-            return self._send("EVALSHA", found.sha, *keys, *args)
-        except redis_errors.NoScriptError:
-            pass  # the server was restarted, or its scripts were flushed
-        try:
-            return self._send("EVAL", found.text, *keys, *args)
-        except redis_errors.ResponseError as exc:
-            if not (self._script_flags and "compiling script" in str(exc)):
-                raise
-        self._script_flags = False
-        return self._evaluate(verb, args, again=again)
+    def _new_connection(self) -> Any:
+        connection = self.client.connection_pool.make_connection()
+        self._connections.add(connection)
+        return connection
 
-    def _evaluate_and_wait(
+    def _run_and_wait(
         self, verb: str, args: tuple[Argument, ...], *, again: bool
     ) -> tuple[Any, int]:
         # WAIT is about the writes of its own connection, and this thread has one of its own.
-        reply = self._evaluate(verb, args, again=again)
+        reply = self.scripting.run(verb, args, again=again)
         half_timeout = int(self.location.timeout * 500)  # in milliseconds
         return reply, int(self._send("WAIT", self.location.wait_replicas, half_timeout))
+
+
+class PendingReply:
+    """The reply to a script that was sent through `connection`."""
+
+    def __init__(
+        self, server: Server, connection: Any, verb: str, args: tuple[Argument, ...]
+    ) -> None:
+        self._scripting = server.scripting
+        self._connection = connection
+        self._verb = verb
+        self._args = args
+        self._failure: Exception | None = None  # to send it
+        try:
+            connection.connect()
+            connection.send_command(*self._scripting.command(verb, args))
+        except (redis_errors.RedisError, OSError, *REFUSED) as exc:
+            connection.disconnect()
+            self._failure = exc
+
+    def read(self, again: bool) -> Any:
+        """Wait for the reply; with `again`, run the script once more instead."""
+        if again:
+            return self._scripting.run(self._verb, self._args, again=True)
+        if self._failure is not None:
+            raise self._failure
+        try:
+            return self._connection.read_response()
+        except redis_errors.ReadOnlyError:
+            self._connection.disconnect()  # another server is the master by now
+            raise
+        except redis_errors.ResponseError as exc:
+            if not self._scripting.was_not_run(exc):
+                raise
+        except BaseException:
+            # The reply may still come, and must not be taken for that of the next command.
+            self._connection.disconnect()
+            raise
+        return self._scripting.run(self._verb, self._args, again=False)
 
 
 def _client(location: RedisLocation) -> Any:

@@ -1,10 +1,15 @@
 -- Handing ready tasks to workers.
 
+local inputs_left -- that this script may still read from groups: some 10 ms
+local overwritten -- keys of queues that are no sorted sets: another program has written there
+
+local function begin_claiming()
+  inputs_left, overwritten = 1000, {}
+end
+
 -- What a task takes from those it waited for, as `_taken` in deliveries.py reads it: an input is a
 -- list, and that of a group is { "group", id, inputs }. From a group that is too large for one
 -- script it is { "pages", id }, and the client reads it by inputs.lua.
-
-local inputs_left = 1000 -- that this script may still read from groups: some 10 ms
 
 -- Return the place of a task in its workflow.
 local function place_of(key)
@@ -126,8 +131,6 @@ local function readable_delivery(id, token)
   return { id, token, false, false }, call("HGET", P .. "task:" .. id, "queue")
 end
 
-local overwritten = {} -- keys of queues that are no sorted sets: another program has written there
-
 -- Return the reply to a command about the ready tasks of a queue; an empty one if its key is not
 -- what liteq keeps there, so that other queues can be claimed from.
 local function ask_queue(command, queue, ...)
@@ -230,5 +233,5 @@ end
 -- Read a claim from the arguments, as `claim_args` in arguments.py has it, and return deliveries.
 local function read_and_claim()
   local worker, last_token, limit = next_args(3)
-  return claim(worker, tonumber(last_token), tonumber(limit), { unpack(ARGV, last_arg + 1) })
+  return claim(worker, tonumber(last_token), tonumber(limit), { unpack(args, last_arg + 1) })
 end

@@ -14,9 +14,9 @@ for n = 1, #leases, 2 do
   local read, fields = try(call, "HMGET", P .. "worker:" .. worker, "boot", "owner")
   local its_boot, owner = unpack(read and fields or {})
   owner = owner or ""
-  local ended = has_ended(leases[n + 1], owner)
-  if ended or (boot ~= "" and its_boot == boot) then
-    found[#found + 1] = { worker, ended and 1 or 0, owner }
+  local is_over = has_ended(leases[n + 1], owner)
+  if is_over or (boot ~= "" and its_boot == boot) then
+    found[#found + 1] = { worker, is_over and 1 or 0, owner }
   end
 end
 return found

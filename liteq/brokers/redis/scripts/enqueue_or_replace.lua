@@ -1,4 +1,4 @@
--- uses head, tasks, walk, singles
+-- uses head, singles, tasks, walk
 --
 -- Store a task that is in no workflow, in place of a finished one of its id.
 --
@@ -18,4 +18,5 @@ if call("EXISTS", key) == 1 then
   delete_task(task)
 end
 insert_single(call("INCR", P .. "seq"))
+end_singles()
 return end_script(1)

@@ -8,8 +8,8 @@
 --          unknown one (`stored_of` in replies.py)
 
 local found = {}
-for n = 2, #ARGV do
-  local read, fields = try(call, "HGETALL", P .. "task:" .. ARGV[n])
+for n = 2, #args do
+  local read, fields = try(call, "HGETALL", P .. "task:" .. args[n])
   if not read or #fields == 0 then
     found[n - 1] = false
   else

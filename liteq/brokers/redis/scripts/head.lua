@@ -76,28 +76,37 @@
 --   revoked (for how many seconds to keep it), terminate
 --   tied, waits, barrier, on_failure, takes, group, position, delay, woken_by
 
-local P = KEYS[1] .. ":" -- what every key begins with
-local sent_again = KEYS[2] ~= nil
-local call = redis.call
-local timestamp = ARGV[1] -- the text of `now`, to be stored without a loss of digits
-local now = tonumber(timestamp)
+local call -- redis.call, which a library does not have while it is loaded
+local P -- what every key begins with
+local sent_again
+local timestamp -- the text of `now`, to be stored without a loss of digits
+local now
+local args, last_arg -- ARGV, and the index of the last one that was read
+-- Counts are written, and channels are notified, once at the end of a script.
+local count_changes, to_notify -- by `<phase>:<queue>`; by channel: work, results
+
+local function begin_head(keys, argv)
+  call = redis.call
+  P, sent_again = keys[1] .. ":", keys[2] ~= nil
+  args, last_arg = argv, 1
+  timestamp, now = argv[1], tonumber(argv[1])
+  count_changes, to_notify = {}, {}
+end
 
 -- Arguments are read one after the other.
 
-local last_arg = 1 -- the index of the last one that was read
-
 local function more_args()
-  return last_arg < #ARGV
+  return last_arg < #args
 end
 
 local function next_arg()
   last_arg = last_arg + 1
-  return ARGV[last_arg]
+  return args[last_arg]
 end
 
 local function next_args(n)
   last_arg = last_arg + n
-  return unpack(ARGV, last_arg - n + 1, last_arg)
+  return unpack(args, last_arg - n + 1, last_arg)
 end
 
 -- Skip `n` arguments; return the indexes of the first and the last of them.
@@ -142,10 +151,6 @@ local function try(work, ...)
   end
   return false, text
 end
-
--- Counts are written, and channels are notified, once at the end of a script.
-
-local count_changes, to_notify = {}, {} -- by `<phase>:<queue>`; by channel: work, results
 
 local function change_count(queue, phase, n)
   local field = phase .. ":" .. queue

@@ -15,8 +15,8 @@ for n = 1, #leases, 2 do
     "started", "beat", "info", "owner")
   local name, pid, host, started, beat, info, owner = unpack(read and fields or {})
   if name then
-    local ended = has_ended(leases[n + 1], owner) and 1 or 0
-    found[#found + 1] = { worker, name, pid, host, started, beat, info, ended, owner }
+    local is_over = has_ended(leases[n + 1], owner) and 1 or 0
+    found[#found + 1] = { worker, name, pid, host, started, beat, info, is_over, owner }
   end
 end
 return found

@@ -3,8 +3,12 @@
 local LEASE = 8 -- seconds; a worker renews it every 2
 local EXTENSION = 22 -- seconds that are added for a process whose connection is open
 
-local seconds, microseconds = unpack(call("TIME"))
-local server_time = tonumber(seconds) + tonumber(microseconds) / 1e6
+local server_time -- epoch seconds
+
+local function begin_leases()
+  local seconds, microseconds = unpack(call("TIME"))
+  server_time = tonumber(seconds) + tonumber(microseconds) / 1e6
+end
 
 local function renew_lease(worker)
   call("ZADD", P .. "leases", server_time + LEASE, worker)

@@ -1,7 +1,11 @@
 -- Storing tasks and groups that come from another store.
 
 local ATTEMPT_SIZE = 5
-local former_workers = {} -- number by name
+local former_workers -- number by name
+
+local function begin_moving()
+  former_workers = {}
+end
 
 -- Return the number of a worker of the other store, under which its name can be shown.
 local function former_worker(name)
@@ -39,7 +43,7 @@ local function unpack_task(seq)
     skip_args(ATTEMPT_SIZE * attempts)
     return
   end
-  call("HSET", key, "phase", phase, "seq", seq_text(seq), unpack(ARGV, first, last))
+  call("HSET", key, "phase", phase, "seq", seq_text(seq), unpack(args, first, last))
   if worker ~= "" then call("HSET", key, "worker", former_worker(worker)) end
   for _ = 1, attempts do
     local started, ended_at, its_worker, outcome, error = next_args(ATTEMPT_SIZE)

@@ -15,6 +15,6 @@ end
 
 note_heartbeat()
 local name, info = next_args(2)
-local stored = sent_again and last_worker(name, ARGV[last_arg + 1])
+local stored = sent_again and last_worker(name, args[last_arg + 1])
 if stored then return end_script(stored) end
 return end_script(store_worker(call("INCR", P .. "worker_seq"), name, info))

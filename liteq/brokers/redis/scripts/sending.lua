@@ -16,8 +16,8 @@ local function insert_task(seq)
   local task = { id = id, key = key, seq = seq_text(seq), queue = queue, priority = "0" }
   call("HSET", key, "seq", task.seq, "queue", queue, "message", message, "created", timestamp)
   if last >= first then
-    call("HSET", key, unpack(ARGV, first, last))
-    for at = first, last, 2 do task[ARGV[at]] = ARGV[at + 1] end
+    call("HSET", key, unpack(args, first, last))
+    for at = first, last, 2 do task[args[at]] = args[at + 1] end
   end
   if task.waits then
     local kind = task.barrier and "barrier:" or "waiters:"

@@ -29,7 +29,7 @@ end
 local function write_fields(task, settlement)
   call("HDEL", task.key, "result", "serializer", "traceback", "reported", "lost")
   if settlement.last_field >= settlement.first_field then
-    call("HSET", task.key, unpack(ARGV, settlement.first_field, settlement.last_field))
+    call("HSET", task.key, unpack(args, settlement.first_field, settlement.last_field))
   end
 end
 
@@ -69,8 +69,12 @@ end
 -- The short way, which nearly all tasks take: those for which no other task waits. Their moves
 -- from index to index are collected, and made by one command for many before an index is read.
 
-local RUNNING_TEXT = tostring(RUNNING)
-local removals, additions = {}, {} -- by key: members; scores and members
+local RUNNING_TEXT = RUNNING .. ""
+local removals, additions -- by key: members; scores and members
+
+local function begin_settling()
+  removals, additions = {}, {}
+end
 
 local function settle_untied(settlement, keep)
   local key = P .. "task:" .. settlement.id
@@ -83,9 +87,9 @@ local function settle_untied(settlement, keep)
   end
   local first, last = settlement.first_field, settlement.last_field
   if keep then
-    call("HSET", key, "phase", settlement.phase, "keep", keep, unpack(ARGV, first, last))
+    call("HSET", key, "phase", settlement.phase, "keep", keep, unpack(args, first, last))
   else
-    call("HSET", key, "phase", settlement.phase, unpack(ARGV, first, last))
+    call("HSET", key, "phase", settlement.phase, unpack(args, first, last))
   end
   local member = seq .. settlement.id
   local running, ended_index = P .. "running:" .. worker, P .. "ended:" .. settlement.phase
@@ -154,7 +158,7 @@ local function read_and_settle()
   for n = 0, tonumber(next_arg()) - 1 do
     local size = tonumber(next_arg())
     local last = last_arg + size
-    local id = ARGV[last_arg + 1]
+    local id = args[last_arg + 1]
     local used, held = try(settle)
     if not used then
       set_aside(id, held)

@@ -59,7 +59,7 @@ local function note_failure(work)
 end
 
 local function store_all()
-  for _, value in ipairs(cmsgpack.unpack(part)) do ARGV[#ARGV + 1] = value end
+  for _, value in ipairs(cmsgpack.unpack(part)) do args[#args + 1] = value end
   local store_one = STORE[next_arg()]
   while more_args() do
     local size = tonumber(next_arg())
@@ -77,6 +77,7 @@ else
   end_bulk()
 end
 note_failure(store_all)
+end_singles()
 propagate_ends()
 if failed then keep_failure() end
 return end_script({ parts - number, failed or false })

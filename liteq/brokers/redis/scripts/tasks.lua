@@ -1,6 +1,10 @@
 -- Tasks, and how they go from phase to phase.
 
-local ended = {} -- tasks that ended in this script and are tied, see `propagate_ends`
+local ended -- tasks that ended in this script and are tied, see `propagate_ends`
+
+local function begin_tasks()
+  ended = {}
+end
 
 local function number_text(value)
   return string.format("%.17g", value)

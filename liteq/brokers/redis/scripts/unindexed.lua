@@ -13,7 +13,7 @@
 local cursor, mend = next_arg(), next_arg() == "1"
 local missing, garbled, foreign, mended = 0, 0, 0, 0
 
-local function set_aside(id, why)
+local function end_as_dead(id, why)
   local key = P .. "task:" .. id
   call("HSET", key, "phase", DEAD, "finished", timestamp, "traceback", why)
   finish(load_task(id), DEAD, number_text(now + KEEP_DEAD))
@@ -23,7 +23,8 @@ end
 local function put_back(task)
   if task.phase == RUNNING and call("EXISTS", P .. "worker:" .. task.worker) == 0 then
     change_count(task.queue, RUNNING, -1)
-    return set_aside(task.id, "the worker that had it is not there any more, and did not say more")
+    return end_as_dead(task.id,
+      "the worker that had it is not there any more, and did not say more")
   end
   local index, score = index_of(task)
   if try(call, "ZADD", index, score, task.seq .. task.id) then
@@ -51,7 +52,7 @@ local function look_at(id)
     garbled = garbled + 1
     if not mend then return end
     leave_indexes(id)
-    return set_aside(id, "its phase was none: " .. tostring(phase))
+    return end_as_dead(id, "its phase was none: " .. tostring(phase))
   end
   if number < WAITING or number > SKIPPED then
     foreign = foreign + 1

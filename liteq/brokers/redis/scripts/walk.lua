@@ -98,8 +98,13 @@ end
 --   through_group    it was skipped because a group failed
 --   inner            a group in another one, whose end decides how long its members are kept
 
-local ends, propagated = {}, 0 -- what has ended, and how many of these have been propagated
-local groups, last_ended = {}, {} -- groups of which a member has ended, and that member
+local ends, propagated -- what has ended, and how many of these have been propagated
+local groups, last_ended -- groups of which a member has ended, and that member
+
+local function begin_walk()
+  ends, propagated = {}, 0
+  groups, last_ended = {}, {}
+end
 
 local function add_group(group, member)
   if not last_ended[group] then groups[#groups + 1] = group end
