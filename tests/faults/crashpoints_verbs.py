@@ -209,5 +209,5 @@ QUIET = {
     "mend",
     "backup",
     "close",
-}  # verbs that change no row, except in an old file
+}  # verbs that change no row, unless the tables are made or upgraded
 CASES = [(start, verb) for start, verbs in STARTS.items() for verb in verbs]
