@@ -181,6 +181,10 @@ class Movable(Broker):
     and the target confirms what the source had of it: other stores may still have the rest.
     """
 
+    def is_same_store(self, other: "Movable") -> bool:
+        """Return whether `other` is a broker of the same store, so that nothing is to be moved."""
+        return self.address == other.address
+
     @abstractmethod
     def pack(self, size: int) -> Iterator[TransferBatch]:
         """Yield all that does not run, in batches.

@@ -39,7 +39,7 @@ def run(args: Namespace) -> int:
     conf = app_of(args).conf
     source = _store(args.source, conf.secret_key)
     target = _store(args.target, conf.secret_key)
-    if source.address == target.address:
+    if source.is_same_store(target):
         raise ConfigurationError(f"{source.url} is both: give two stores")
     source.check_exists()
     # First, so that tasks held by dead workers are moved as well.

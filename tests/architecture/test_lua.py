@@ -26,6 +26,15 @@ def test_a_script_is_headed_by_what_it_takes_and_returns(path: Path) -> None:
     assert re.findall(r"(?m)^-- (KEYS|ARGV|Returns) +\S", head) == ["KEYS", "ARGV", "Returns"]
 
 
+PARTS = sorted(set(FILES) - set(VERBS))
+
+
+@pytest.mark.parametrize("path", PARTS, ids=lambda path: path.stem)
+def test_a_part_keeps_nothing_from_one_call_to_the_next(path: Path) -> None:
+    # In a library a part is there once for all calls: what a call changes is made by `begin_…`.
+    assert re.findall(r"(?m)^local \w+ = {}", path.read_text()) == []
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_no_line_is_too_long(path: Path) -> None:
     assert max(map(len, path.read_text().splitlines())) <= 100

@@ -54,4 +54,4 @@ def test_every_name_in_a_store_begins_with_liteq() -> None:
 
 def test_the_page_and_the_view_name_the_version_of_the_schema() -> None:
     assert f"the version of the schema, now {VERSION}" in PAGE
-    assert f"create view liteq_listeners_{VERSION} " in read("schema.sql")
+    assert f"create view liteq_schema_{VERSION} " in read("schema.sql")

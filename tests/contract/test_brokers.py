@@ -4,7 +4,9 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,7 @@ from liteq.brokers.memory import MemoryBroker
 from liteq.brokers.owners import this_process
 from liteq.testing import BrokerContract, ManualClock
 from tests import redis_workers
+from tests.shop import make_shop, of_the_shop
 
 BOOT = this_process().boot
 
@@ -77,6 +80,20 @@ class TestSqlite(BrokerContract):
         super().teardown_method()
         for worker in list(self.processes):
             self.kill_worker(self.broker, worker)
+
+
+class TestSharedFile(TestSqlite):
+    """In the file of an application everything works as in one of its own."""
+
+    @pytest.fixture(autouse=True)
+    def _store(self, tmp_path: Path) -> Iterator[None]:
+        path = tmp_path / "shop.db"
+        make_shop(path)
+        before = of_the_shop(path)
+        self.url = f"sqlite:///{path}?durability=fast&shared=1"
+        self.processes = {}
+        yield
+        assert of_the_shop(path) == before
 
 
 class TestRedis(BrokerContract):

@@ -60,7 +60,9 @@ def snapshot(path: Path) -> Snapshot:
             )
         ]
         rows = [
-            (name, dict(row)) for name in names for row in database.execute(f"select * from {name}")
+            (name, dict(row))
+            for name in names
+            for row in database.execute(f'select * from "{name}"')
         ]
         return frozenset(
             (name, *(value for key, value in row.items() if key not in _ELSEWHERE))
@@ -84,7 +86,8 @@ def check_tasks(path: Path) -> None:
 def finish_all(path: Path) -> int:
     """Let a worker run all that there is, much later; answer how many tasks ended right."""
     clock = ManualClock(NOW + KEEP / 2)
-    broker = connect(f"sqlite:///{path}?durability=fast", clock=clock)
+    shared = "&shared=1" if path.with_name("shared").exists() else ""
+    broker = connect(f"sqlite:///{path}?durability=fast{shared}", clock=clock)
     app = LiteQ("project", broker=broker)
 
     @app.task(name="add")

@@ -23,15 +23,20 @@ from liteq.model.message import Receipt
 from liteq.support.clock import ManualClock
 from tests.e2e.project import KILL, ROOT
 from tests.faults.crashpoints_verbs import NOW, VERBS, Scene, set_the_scene
+from tests.shop import make_shop
 
 # Here every commit waits for the disk: this has all the calls that the other levels have.
 URL = "sqlite:///store.db?durability=strict"
+SHARED = Path("shared")  # the folder has it if the file is that of an application
 NOBODY = Scene(1, {})
 
 
 def main(what: str, name: str, how: str = "") -> None:
     clock = ManualClock(NOW)
-    broker = connect(URL, clock=clock)
+    if (what, name) == ("seed", "shared"):
+        SHARED.touch()
+        make_shop(Path("store.db"))
+    broker = connect(URL + ("&shared=1" if SHARED.exists() else ""), clock=clock)
     if what == "seed":
         seed(broker, clock, name)
     else:

@@ -192,12 +192,13 @@ _TABLE = [
 VERBS = {verb.name: verb for verb in _TABLE}
 
 # How the store is found: with a log that nobody has read since the last process was killed;
-# the same, and the next commit folds the log into the file; there is no file at all; or it is of
-# an earlier version.
+# the same, and the next commit folds the log into the file; there is no file at all; there is one
+# of an application; or it is of an earlier schema.
 STARTS = {
     "logged": list(VERBS),
     "brimming": ["enqueue", "fire", "finish and claim", "rescue", "cancel", "finish last member"],
     "nothing": ["open", "enqueue", "register"],
+    "shared": ["open", "enqueue", "register"],
     "schema_1": ["open", "enqueue"],
     "schema_2": ["open", "enqueue"],
 }
@@ -208,5 +209,5 @@ QUIET = {
     "mend",
     "backup",
     "close",
-}  # verbs that change no row, except in an old file
+}  # verbs that change no row, unless the tables are made or upgraded
 CASES = [(start, verb) for start, verbs in STARTS.items() for verb in verbs]

@@ -15,6 +15,7 @@ import pytest
 from liteq import LiteQ, chain
 from liteq.brokers import connect
 from liteq.brokers.base import Claim
+from liteq.brokers.sqlite.location import SqliteLocation
 from liteq.brokers.sqlite.schema import APPLICATION_ID, VERSION, ensure_schema, is_current
 from liteq.exceptions import BrokerTooNew
 from liteq.model.message import Message
@@ -47,7 +48,7 @@ def upgrade(path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("begin immediate")
         db.execute("update liteq_meta set value = ? where name = 'schema'", (VERSION + 1,))
-        db.execute(f"drop view liteq_listeners_{VERSION}")
+        db.execute(f"drop view liteq_schema_{VERSION}")
         db.execute("commit")
 
 
@@ -85,10 +86,12 @@ def test_a_file_of_a_newer_liteq_is_refused_and_left_as_it_is(project: Project) 
 
 
 @pytest.mark.parametrize("step", range(4))
+@pytest.mark.parametrize("shared", [False, True])
 def test_a_file_that_somebody_else_is_just_making_is_not_taken_for_a_strangers(
-    tmp_path: Path, step: int
+    tmp_path: Path, step: int, shared: bool
 ) -> None:
     path = str(tmp_path / "new.db")
+    location = SqliteLocation(path, "safe", shared)
     steps = iter(range(99))
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("pragma journal_mode = wal")
@@ -97,14 +100,14 @@ def test_a_file_that_somebody_else_is_just_making_is_not_taken_for_a_strangers(
             """At one of the statements by which it looks, another makes the tables."""
             if next(steps) == step:
                 with closing(sqlite3.connect(path, isolation_level=None)) as other:
-                    ensure_schema(other, path)
+                    ensure_schema(other, location)
 
         db.set_trace_callback(beside)
-        is_current(db, path)  # whatever it finds, it does not raise
+        is_current(db, location)  # whatever it finds, it does not raise
         db.set_trace_callback(None)
 
-        ensure_schema(db, path)
-        assert is_current(db, path)
+        ensure_schema(db, location)
+        assert is_current(db, location)
 
 
 def test_a_worker_stops_when_a_newer_liteq_has_upgraded_its_file(project: Project) -> None:

@@ -34,6 +34,7 @@ from ..base import (
 from ..stored import StoredSchedules
 from ..transfer import Arrival, Movable, TransferBatch
 from .claiming import Claimed, claim_rest, promote, set_unreadable_etas_aside
+from .existence import check_exists
 from .listeners import (
     ListenerTidying,
     WorkListener,
@@ -43,7 +44,7 @@ from .listeners import (
     work_listener,
 )
 from .liveness import make_liveness_locks
-from .location import SqliteLocation, check_exists
+from .location import SqliteLocation
 from .news import News, announce, announce_sent
 from .registry import is_dead, register, unregister
 from .rescue import DeadWorkers, release, take_all_back
@@ -247,10 +248,8 @@ class SqliteBroker(Movable):
         return self._write(self._client_writes, lambda db: delete_entries(db, names))
 
     def schedules(self, due_by: float | None = None) -> list[Entry]:
-        if due_by is None:
-            rows = self._session().read(SQL["schedules"])
-        else:
-            rows = self._session().read(SQL["schedules_due"], (due_by,))
+        values = () if due_by is None else (due_by,)
+        rows = self._session().read(SQL["schedules_due" if values else "schedules"], values)
         return entries_of(rows).readable(self.url)
 
     def entry(self, name: str) -> Entry | None:
@@ -340,15 +339,14 @@ class SqliteBroker(Movable):
         )
 
     def check_exists(self) -> None:
-        check_exists(self.location.path)
+        check_exists(self.location)
 
     # what only some stores offer
 
     def examine(self, *, thorough: bool = False) -> Examination:
         from .findings import examine
 
-        durability = self.location.durability
-        return examine(self._existing(), durability, self.clock(), thorough=thorough)
+        return examine(self._existing(), self.location, self.clock(), thorough=thorough)
 
     def mend(self) -> list[str]:
         from .checkup import repair
@@ -364,6 +362,9 @@ class SqliteBroker(Movable):
         write_backup(self._existing(), path)
 
     # moving to another store; imported here, as workers and senders never do it
+
+    def is_same_store(self, other: Movable) -> bool:
+        return isinstance(other, SqliteBroker) and other.location.path == self.location.path
 
     def pack(self, size: int) -> Iterator[TransferBatch]:
         from . import moving

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ...exceptions import BrokerCorrupt
 from ...states import Phase
 from .listeners import dead_listeners
-from .location import COMPANIONS, foreign_access
+from .location import COMPANIONS, SqliteLocation, foreign_access
 from .mounts import file_system_of
 from .registry import is_dead
 from .rows import WorkerRow
@@ -28,6 +28,7 @@ class StoreFacts(NamedTuple):
 
     path: str
     durability: str
+    shared: bool
     size: int  # bytes
     log_size: int
     disk_free: int | None
@@ -41,6 +42,7 @@ class StoreFacts(NamedTuple):
     page_size: int
     pages: int
     free_pages: int
+    not_ours: list[str]  # tables of an application, at which nothing looks
     damage: list[str]
     tasks: dict[str, int]  # by phase
     unknown: int  # tasks in a phase that this version does not have
@@ -53,11 +55,16 @@ class StoreFacts(NamedTuple):
     closed_listeners: int
 
 
-def gather_facts(session: Session, durability: str, now: float, *, thorough: bool) -> StoreFacts:
+def gather_facts(
+    session: Session, location: SqliteLocation, now: float, *, thorough: bool
+) -> StoreFacts:
     """Return the facts about the store that `session` has open; `thorough` checks indexes too."""
-    path = session.path
+    path, durability, shared = location
     found = os.stat(path)
-    damage = _damage(session, thorough=thorough)
+    damage: list[str] = []
+    tables = [name for (name,) in _rows(session, damage, _CHECKUP["tables"])]
+    ours = [name for name in tables if name.startswith("liteq_")]
+    _check_pages(session, damage, ours if shared else [], thorough=thorough)
     phases = _rows(session, damage, _CHECKUP["phases"])
     workers = map(WorkerRow._make, _rows(session, damage, SQL["workers"]))
     dead = [worker for worker in workers if is_dead(worker, path)]
@@ -74,6 +81,7 @@ def gather_facts(session: Session, durability: str, now: float, *, thorough: boo
     return StoreFacts(
         path=path,
         durability=durability,
+        shared=shared,
         size=found.st_size,
         log_size=session.log_size(),
         disk_free=_disk_free(path),
@@ -83,10 +91,11 @@ def gather_facts(session: Session, durability: str, now: float, *, thorough: boo
         names=found.st_nlink,
         intrusions=_intrusions(path),
         sqlite=sqlite3.sqlite_version,
-        schema=pragma("user_version"),
+        schema=number(_CHECKUP["schema"]),
         page_size=pragma("page_size"),
         pages=pragma("page_count"),
         free_pages=pragma("freelist_count"),
+        not_ours=[name for name in tables if name not in ours],
         tasks={_phase(phase): tasks for phase, tasks in phases},
         unknown=sum(tasks for phase, tasks in phases if phase not in _PHASES),
         ahead=count("ahead", now + _AHEAD),
@@ -136,12 +145,18 @@ def _rows(
         return []
 
 
-def _damage(session: Session, *, thorough: bool) -> list[str]:
+def _check_pages(session: Session, damage: list[str], tables: list[str], *, thorough: bool) -> None:
+    """Add to `damage` what is wrong with the pages of `tables`, or of all the file if none."""
     check = "integrity_check" if thorough else "quick_check"
-    damage: list[str] = []
-    for (line,) in _rows(session, damage, f"pragma {check}({_LISTED})"):
-        damage += [text for text in str(line).splitlines() if text != "ok"]
-    return damage
+    for what in [_quoted(name) for name in tables] or [str(_LISTED)]:
+        for (line,) in _rows(session, damage, f"pragma {check}({what})"):
+            damage += [text for text in str(line).splitlines() if text != "ok"]
+    del damage[_LISTED:]
+
+
+def _quoted(name: str) -> str:
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"'
 
 
 def _phase(number: int) -> str:

@@ -5,6 +5,13 @@
 -- unless the tables were changed by hand.
 (worker is null or worker not in (select id from liteq_worker where stopped is null))
 
+-- name: schema
+select value from liteq_meta where name = 'schema'
+
+-- name: tables
+select name from sqlite_master where type = 'table' and name not like 'sqlite\_%' escape '\'
+order by name
+
 -- name: phases
 select phase, count(*) from liteq_task group by phase
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from ..base import Examination, Finding
 from .checkup import StoreFacts, gather_facts
+from .location import SqliteLocation
 from .session import Session
 
 _LARGE_LOG = 64 * 2**20  # bytes; the checkpoint is at 2 MB unless a reader prevents it
@@ -12,9 +13,11 @@ _MUCH_EMPTY = 16 * 2**20  # bytes
 _RESET_BUG = "sqlite.org/wal.html#walresetbug"
 
 
-def examine(session: Session, durability: str, now: float, *, thorough: bool) -> Examination:
+def examine(
+    session: Session, location: SqliteLocation, now: float, *, thorough: bool
+) -> Examination:
     """Return the facts about the store that `session` has open, and the findings about them."""
-    facts = gather_facts(session, durability, now, thorough=thorough)
+    facts = gather_facts(session, location, now, thorough=thorough)
     return Examination(facts._asdict(), find_faults(facts))
 
 
@@ -114,20 +117,26 @@ def _space(facts: StoreFacts) -> Iterator[Finding]:
         )
     empty = facts.free_pages * facts.page_size
     if empty > _MUCH_EMPTY and facts.free_pages * 2 > facts.pages:
+        vacuum = "`vacuum` by the application" if facts.shared else "`liteq doctor --vacuum`"
         yield Finding(
             "note",
             f"{empty:,} bytes of the file are empty",
-            "they are used again; `liteq doctor --vacuum` gives them back to the system, while "
-            "no program can send or work",
+            f"they are used again; {vacuum} gives them back to the system, while no program can "
+            f"send or work",
         )
 
 
 def _versions(facts: StoreFacts) -> Iterator[Finding]:
     version = tuple(int(part) for part in facts.sqlite.split("."))
     if not (version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51)):
+        shared = (
+            "liteq never does; let the application set `pragma wal_autocheckpoint = 0` in its "
+            "connections, since workers do it, or use SQLite 3.51.3"
+        )
+        own = "liteq never does; let no other program write to the file with SQLite before 3.51.3"
         yield Finding(
             "note",
             f"SQLite {facts.sqlite} can damage a file in WAL mode when two processes checkpoint it "
             f"at once ({_RESET_BUG})",
-            "liteq never does; let no other program write to the file with SQLite before 3.51.3",
+            shared if facts.shared else own,
         )

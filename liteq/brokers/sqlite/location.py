@@ -17,7 +17,9 @@ COMPANIONS = ("-wal", "-shm", "-gate", "-journal")
 DURABILITIES = ("safe", "strict", "fast")
 
 # What is read and written without `urllib.parse`, which takes 3 ms to import.
-_PLAIN_URL = re.compile(r"sqlite:///([\w./-]+)(?:\?durability=(\w+))?", re.ASCII)
+_PLAIN_URL = re.compile(
+    r"sqlite:///([\w./-]+)(?:\?(?:durability=(\w+)(&shared=1)?|(shared=1)))?", re.ASCII
+)
 _PLAIN_PATH = re.compile(r"[\w./-]+", re.ASCII)
 
 
@@ -26,31 +28,35 @@ class SqliteLocation(NamedTuple):
 
     path: str
     durability: str
+    shared: bool = False  # it is an application's own file, and the store is a guest in it
 
     @property
     def url(self) -> str:
         """Return the URL of this location, in one spelling."""
-        return f"sqlite:///{_quoted(self.path)}?durability={self.durability}"
+        shared = "&shared=1" if self.shared else ""
+        return f"sqlite:///{_quoted(self.path)}?durability={self.durability}{shared}"
 
 
 def locate(url: str) -> SqliteLocation:
     """Read `sqlite:///relative.db`, `sqlite:////absolute.db` or `sqlite:///C:/windows.db`.
 
-    `?durability=` is `safe` (default), `strict` or `fast`. Percent signs are decoded. Raises
-    ConfigurationError for anything else.
+    `?durability=` is `safe` (default), `strict` or `fast`; with `?shared=1` it is the file of an
+    application. Percent signs are decoded. Raises ConfigurationError for anything else.
     """
-    plain = _PLAIN_URL.fullmatch(url)
-    path, durability = (plain[1], plain[2] or "safe") if plain else _read(url)
+    if plain := _PLAIN_URL.fullmatch(url):
+        path, durability, shared = plain[1], plain[2] or "safe", bool(plain[3] or plain[4])
+    else:
+        path, durability, shared = _read(url)
     if durability not in DURABILITIES:
         raise ConfigurationError(
             f"durability={durability!r} in {url!r}: choose one of {', '.join(DURABILITIES)}"
         )
     # realpath: two spellings of one path must share one set of locks.
-    return SqliteLocation(os.path.realpath(path), durability)
+    return SqliteLocation(os.path.realpath(path), durability, shared)
 
 
-def _read(url: str) -> tuple[str, str]:
-    """Return the path and the durability that any `url` names, decoded.
+def _read(url: str) -> tuple[str, str, bool]:
+    """Return the path and the durability that any `url` names, decoded, and whether it is shared.
 
     Raises ConfigurationError if it names no file, or has an unknown option.
     """
@@ -65,11 +71,17 @@ def _read(url: str) -> tuple[str, str]:
         raise ConfigurationError(f"{url!r} has a # in it: write it as %23")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     durability = options.pop("durability", "safe")
+    shared = options.pop("shared", "0")
+    if shared not in ("0", "1"):
+        raise ConfigurationError(
+            f"shared={shared!r} in {url!r}: write shared=1 if it is the file of an application, "
+            f"or leave it out"
+        )
     if options:
         raise ConfigurationError(
-            f"unknown option {next(iter(options))!r} in {url!r}: there is only durability="
+            f"unknown option {next(iter(options))!r} in {url!r}: there are durability= and shared="
         )
-    return unquote(parts.path[1:]), durability
+    return unquote(parts.path[1:]), durability, shared == "1"
 
 
 def _quoted(path: str) -> str:
@@ -94,13 +106,12 @@ def default_url(name: str | None) -> str:
     return f"sqlite:///{os.path.join(_state_folder(), 'liteq', safe)}.db".replace("\\", "/")
 
 
-def check_exists(path: str) -> None:
-    """Raise BrokerUnavailable if there is no store at `path`."""
-    if not os.path.lexists(path):
-        raise BrokerUnavailable(
-            f"there is no such store: {path}. Nothing was ever sent to it, or the URL, perhaps "
-            f"that of -A or -b, names another one than you think"
-        )
+def no_store(path: str) -> BrokerUnavailable:
+    """Return the error to raise when there is no store at `path`, and none is to be made."""
+    return BrokerUnavailable(
+        f"there is no such store: {path}. Nothing was ever sent to it, or the URL, perhaps that of "
+        f"-A or -b, names another one than you think"
+    )
 
 
 def prepare(path: str) -> None:
@@ -178,7 +189,9 @@ def foreign_access(path: str) -> str | None:
         return None
     if sys.platform == "win32" or stat.S_ISLNK(found.st_mode):
         return None  # SQLite follows no link there
-    if found.st_uid in (os.geteuid(), 0) and not found.st_mode & 0o022:
+    mode = found.st_mode
+    by_group = mode & 0o020 and not _is_private(found.st_gid)
+    if found.st_uid in (os.geteuid(), 0) and not (mode & 0o002 or by_group):
         return None
     return f"owner {found.st_uid}, mode {stat.filemode(found.st_mode)}"
 
@@ -218,7 +231,8 @@ def _writers(folder: os.stat_result) -> str | None:
 def _is_private(group: int) -> bool:
     """Return whether nobody but this user and root is in the group.
 
-    Many systems give each user a group of the same name, and make folders that it may write.
+    Many systems give each user a group of the same name, and make folders and files that it may
+    write.
     """
     import grp
     import pwd

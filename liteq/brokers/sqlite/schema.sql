@@ -281,11 +281,10 @@ create table liteq_listener (
   owner text not null
 ) without rowid;
 
--- Whoever sends or settles asks this view for the listeners, in the same transaction. An upgrade
--- drops it, and makes one that is named by the new version: a program that still has the file open
--- then fails before it commits, and finds out why. It costs nothing: SQLite replaces the view by the
--- table when it prepares the statement.
-create view liteq_listeners_3 as select address, worker, owner from liteq_listener;
+-- Each statement that sends or settles names this view, see `this_schema` in statements.sql. An
+-- upgrade drops it, and makes one that is named by the new version: a program that still has the
+-- file open then fails before it writes, and finds out why.
+create view liteq_schema_3 as select 3 as version;
 
 -- What has come from another store by `liteq move`, which may still have it.
 create table liteq_arrival (

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from ...exceptions import BrokerError, BrokerLocked
+from ...exceptions import BrokerError, BrokerLocked, ConfigurationError
 from . import forks
 from .checkpoints import QUIET_AT, checkpoint, is_due
 from .errors import (
@@ -58,6 +58,7 @@ class Session(forks.ForkAware):
 
     def __init__(self, location: SqliteLocation) -> None:
         self.path: str = location.path
+        self._location = location
         self.pid: int = os.getpid()
         self._notifier = Notifier()
         self._elsewhere: dict[int, str] = {}  # addresses by key, of listeners in other folders
@@ -93,12 +94,12 @@ class Session(forks.ForkAware):
         # A store that is up to date is opened without the write lock, so that a program that only
         # reads does not wait for writers.
         with self._translating(), self._handle.in_use:
-            if self._retry_while_busy(lambda: is_current(self._handle.db(), self.path)):
+            if self._retry_while_busy(lambda: is_current(self._handle.db(), self._location)):
                 return
         try:
             self._lock(LOCK_TIMEOUT)
             with self._translating(), self._handle.in_use:
-                self._retry_while_busy(lambda: ensure_schema(self._handle.db(), self.path))
+                self._retry_while_busy(lambda: ensure_schema(self._handle.db(), self._location))
         finally:
             self._write_lock.release()
 
@@ -239,7 +240,15 @@ class Session(forks.ForkAware):
             self._write_lock.release()
 
     def vacuum(self) -> None:
-        """Rewrite the file without its empty pages. No other connection can write meanwhile."""
+        """Rewrite the file without its empty pages. No other connection can write meanwhile.
+
+        Raises ConfigurationError when the file is shared.
+        """
+        if self._location.shared:
+            raise ConfigurationError(
+                f"{self.path} is shared with an application, whose tables would be rewritten too, "
+                f"and might get other rowids: let the application run `vacuum`"
+            )
         try:
             self._lock(LOCK_TIMEOUT)
             self.read("vacuum")
@@ -271,7 +280,9 @@ class Session(forks.ForkAware):
         """Raise BrokerGone when the file was replaced, BrokerTooNew when its tables are newer."""
         self._handle.check()
         with self._translating(), self._handle.in_use:
-            self._retry_while_busy(lambda: is_current(self._handle.db(), self.path), SHORT_TIMEOUT)
+            self._retry_while_busy(
+                lambda: is_current(self._handle.db(), self._location), SHORT_TIMEOUT
+            )
 
     def close(self) -> None:
         """Close all that is open. The session cannot be used again."""
@@ -392,7 +403,7 @@ class Session(forks.ForkAware):
         """Return an error that says so if a newer liteq has upgraded the tables meanwhile."""
         try:
             with self._handle.in_use:
-                is_current(self._handle.db(), self.path)
+                is_current(self._handle.db(), self._location)
         except BrokerError as why:
             return why
         except sqlite3.Error:

@@ -38,6 +38,15 @@ name, schedule, '', task, cast(payload as blob), serializer, queue, priority, nu
   or exists (select 1 from liteq_group g where g.id = liteq_task.member_of and not g.released)
 )
 
+-- fragment: in_schema_3
+-- A value. The view is never read, but it is there in this version of the schema only: without it
+-- the statement cannot be prepared, and SQLite prepares it anew when the schema has changed.
+case when 1 then ? else (select version from liteq_schema_3) end
+
+-- fragment: claimed
+-- Whether a receipt (key, token) is that of the present claim.
+seq = ? and token = {in_schema_3} and phase = {RUNNING}
+
 -- Sending
 
 -- name: enqueue
@@ -46,21 +55,21 @@ name, schedule, '', task, cast(payload as blob), serializer, queue, priority, nu
 insert or ignore into liteq_task (
   id, task, payload, serializer, queue, priority, eta, expires, retries,
   acks_late, ignore_result, track_started, options, phase, created, token
-) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {in_schema_3})
 
 -- name: enqueue_minimal
 -- The same for a message that is ready at once and has no rarely set field, see rows.py.
 insert or ignore into liteq_task (
   id, task, payload, serializer, queue, priority, retries,
   acks_late, ignore_result, track_started, phase, created, token
-) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {READY}, ?, ?)
+) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {READY}, ?, {in_schema_3})
 
 -- name: enqueue_in_workflow
 insert or ignore into liteq_task (
   id, task, payload, serializer, queue, priority, eta, expires, retries,
   acks_late, ignore_result, track_started, options, phase, created, token,
   tied, waits, barrier, on_failure, takes, member_of, position, delay
-) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {in_schema_3}, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: enqueue_group
 insert or ignore into liteq_group (id, outer_group, position, forgiving, options)
@@ -122,13 +131,13 @@ select takes, waits, barrier, on_failure from liteq_task where seq = ?
 -- name: finish
 update liteq_task set phase = ?, result = ?, result_serializer = ?, traceback = ?, reported = ?,
   lost = ?, finished = ?, keep_until = ?
-where seq = ? and token = ? and phase = {RUNNING}
+where {claimed}
 
 -- name: finish_plain
 -- The same without a traceback and a reported state, see rows.py.
 update liteq_task set phase = ?, result = ?, result_serializer = ?, traceback = null,
   reported = null, lost = ?, finished = ?, keep_until = ?
-where seq = ? and token = ? and phase = {RUNNING}
+where {claimed}
 
 -- name: retry
 -- The next attempt of a task, or the same one once more. `token + 1` makes the old receipt void.
@@ -136,7 +145,7 @@ update liteq_task set phase = ?, result = ?, result_serializer = ?, traceback = 
   lost = ?, task = ?, payload = ?, serializer = ?, queue = ?, priority = ?, eta = ?, expires = ?,
   retries = ?, acks_late = ?, ignore_result = ?, track_started = ?, options = ?,
   token = token + 1, attempts = attempts + 1, started = null
-where seq = ? and token = ? and phase = {RUNNING}
+where {claimed}
 
 -- name: replace
 -- After `retry`: the task now waits for what was sent in its place, if that is more than the task
@@ -166,7 +175,7 @@ select 1 from liteq_task where phase = {READY} and queue = ? limit 1
 
 -- name: release
 update liteq_task set phase = {READY}, token = token + 1, started = null
-where seq = ? and token = ? and phase = {RUNNING}
+where {claimed}
 returning queue
 
 -- name: release_all
@@ -198,7 +207,7 @@ returning seq, tied
 
 -- name: elect
 -- Exactly one rescuer gets a row here.
-update liteq_worker set stopped = ? where id = ? and stopped is null
+update liteq_worker set stopped = ? where id = {in_schema_3} and stopped is null
 
 -- name: held
 -- The claims of a worker, as deliveries.
@@ -302,7 +311,7 @@ select id from liteq_task where member_of = ? order by position, seq
 select outer_group from liteq_group where id = ?
 
 -- name: revoke
-update liteq_task set revoked = ?, terminate = ? where id = ? and phase < {SUCCEEDED}
+update liteq_task set revoked = {in_schema_3}, terminate = ? where id = ? and phase < {SUCCEEDED}
 
 -- name: cancel_revoked
 -- Revoked tasks that do not run end here. Runs after every change that may make a task ready.
@@ -358,7 +367,7 @@ insert or ignore into liteq_schedule (
   schedule, task, payload, serializer, queue, priority, expires, acks_late, ignore_result,
   track_started, options, moment, due, planned, app, paused, runs, last, last_id, misfire, grace,
   overlap, jitter, expires_after, undeclared, name, version
-) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {in_schema_3})
 
 -- name: reschedule
 -- The last two values are the name, and the version that is replaced.
@@ -367,7 +376,7 @@ update liteq_schedule set version = version + 1,
   acks_late = ?, ignore_result = ?, track_started = ?, options = ?, moment = ?, due = ?,
   planned = ?, app = ?, paused = ?, runs = ?, last = ?, last_id = ?, misfire = ?, grace = ?,
   overlap = ?, jitter = ?, expires_after = ?, undeclared = ?
-where name = ? and version = ?
+where name = ? and version = {in_schema_3}
 
 -- name: unschedule
 delete from liteq_schedule where name = ?
@@ -386,7 +395,7 @@ select min(due) from liteq_schedule where due is not null and typeof(due) in ('r
 
 -- name: advance
 update liteq_schedule set version = version + 1, moment = ?, due = ?, planned = ?
-where name = ? and version = ?
+where name = ? and version = {in_schema_3}
 
 -- name: count_run
 update liteq_schedule set runs = ?, last = ?, last_id = ? where name = ?
@@ -424,16 +433,11 @@ delete from liteq_listener where address = ?
 -- name: unlisten_worker
 delete from liteq_listener where worker = ?
 
--- These three fail where a newer version has upgraded the tables: see schema.sql.
-
 -- name: work_listeners
-select address from liteq_listeners_3 where worker is not null
-
--- name: result_listeners
-select address from liteq_listeners_3 where worker is null
+select address from liteq_listener where worker is not null
 
 -- name: all_listeners
-select address from liteq_listeners_3
+select address from liteq_listener
 
 -- name: listeners
 select address, owner from liteq_listener

@@ -166,7 +166,7 @@ create table liteq_meta (
   value
 ) without rowid;
 
-create view liteq_listeners_3 as select address, worker, owner from liteq_listener;
+create view liteq_schema_3 as select 3 as version;
 
 -- Before, this was told by an ending of the application's name.
 alter table liteq_schedule add column undeclared integer not null default 0;

@@ -2,9 +2,10 @@
 
 local inputs_left -- that this script may still read from groups: some 10 ms
 local overwritten -- keys of queues that are no sorted sets: another program has written there
+local options_by_group -- those that this script has read
 
 local function begin_claiming()
-  inputs_left, overwritten = 1000, {}
+  inputs_left, overwritten, options_by_group = 1000, {}, {}
 end
 
 -- What a task takes from those it waited for, as `_taken` in deliveries.py reads it: an input is a
@@ -15,8 +16,6 @@ end
 local function place_of(key)
   return call("HMGET", key, "waits", "barrier", "on_failure", "takes", "group", "position")
 end
-
-local options_by_group = {}
 
 -- Return the options that all members of a group have, for a task at `place`; false if there are
 -- none.
