@@ -22,6 +22,7 @@ from .result.backend import Backend
 from .sending.eta import due_at
 from .sending.options import TaskOptions, check_arguments, check_name, check_options, is_linked
 from .sending.overrides import collected, expected_call, is_expected
+from .steps import DurableSteps
 from .support.backoff import Backoff, full_jitter, no_jitter
 from .support.parameters import Parameters
 
@@ -36,7 +37,7 @@ _NO_TASK_TO_UPDATE = (
 )
 
 
-class Task(TaskOptions, Generic[P, R]):
+class Task(TaskOptions, DurableSteps, Generic[P, R]):
     """A unit of work that workers run. There is one instance for each app.
 
     `@app.task` makes one of a function. Or subclass it, define `run`, and pass the class to

@@ -18,6 +18,7 @@ from ..model.graph import Graph, Group, Members, Place
 from ..model.message import Attempt, Delivery, Input, Message, Receipt, Record
 from ..model.outcome import Settlement
 from ..model.search import EVERYTHING, Search
+from ..model.step import Event, Step
 from ..serializers.base import Serializer
 from ..states import Phase
 from ..support.clock import Clock
@@ -31,6 +32,7 @@ __all__ = [
     "DecideRescue",
     "Delivery",
     "Entry",
+    "Event",
     "Examination",
     "Finding",
     "Fired",
@@ -49,6 +51,7 @@ __all__ = [
     "Rescue",
     "Settled",
     "Settlement",
+    "Step",
     "ToTerminate",
     "WorkerInfo",
     "check_trust",
@@ -227,6 +230,11 @@ class Broker(ABC):
         """Write the outcomes of claimed tasks, and claim the next in the same transaction.
 
         A settlement whose receipt is void, because the claim was lost, is refused and not raised.
+        One in the phase RUNNING keeps its claim, and only its steps are written: a step in place of
+        one of its name that the task has.
+
+        A task that is to wait for an event is READY at once if that is stored, and not too old:
+        then its step of that name has the value of the event.
         """
 
     @abstractmethod
@@ -250,6 +258,20 @@ class Broker(ABC):
     def to_terminate(self, worker: int) -> list[ToTerminate]:
         """Return what `worker` is to end: what was revoked with `terminate`, or taken from it."""
 
+    # events
+
+    @abstractmethod
+    def emit(self, event: Event) -> bool:
+        """Store `event`, unless one of its key is kept; return whether it is stored.
+
+        Tasks that wait for it become READY, and their steps of that name have its value. The same
+        call made twice is one.
+        """
+
+    @abstractmethod
+    def event(self, key: str) -> Event | None:
+        """Return the event that was emitted as `key`; None if there is none, or it is too old."""
+
     # results
 
     @abstractmethod
@@ -270,6 +292,13 @@ class Broker(ABC):
     @abstractmethod
     def attempts(self, id: str) -> list[Attempt]:
         """Return all attempts of a task, oldest first; none for an unknown id."""
+
+    @abstractmethod
+    def steps(self, id: str) -> list[Step]:
+        """Return the steps of a task, oldest first; none for an unknown id.
+
+        They are kept for as long as the task, whatever becomes of it.
+        """
 
     @abstractmethod
     def followers(self, id: str, *, group: bool = False) -> list[str]:
@@ -298,7 +327,10 @@ class Broker(ABC):
 
     @abstractmethod
     def sweep(self, limit: int) -> int:
-        """Delete up to `limit` finished tasks that need not be kept longer; return how many."""
+        """Delete up to `limit` finished tasks that need not be kept longer; return how many.
+
+        Events that are too old are deleted as well, up to `limit` of them, and not counted.
+        """
 
     # schedules
 

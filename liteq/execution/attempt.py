@@ -7,13 +7,14 @@ import os
 from typing import Any, NamedTuple
 
 from .. import states
-from ..exceptions import Ignore, Reject, Replaced, Retry
+from ..exceptions import Ignore, Reject, Replaced, Retry, Snooze
 from ..model.outcome import Kind
 from ..signals import task_failure, task_postrun, task_prerun, task_retry, task_success
 from .context import Context, RunnableTask, enter, leave
 from .failure import ExceptionInfo
 from .forked import exit_forked
 from .softlimit import call_within
+from .steps import ClaimLost, Suspended
 
 _STATES = {
     Kind.SUCCEEDED: states.SUCCESS,
@@ -23,8 +24,13 @@ _STATES = {
     Kind.REPLACED: states.IGNORED,
     Kind.REJECTED: states.REJECTED,
     Kind.REQUEUED: states.REJECTED,
+    # It goes on later.
+    Kind.SNOOZED: states.PENDING,
+    Kind.SLEPT: states.PENDING,
+    Kind.AWAITED: states.PENDING,
+    Kind.GATHERED: states.PENDING,
 }
-_UNFINISHED = {states.RETRY, states.IGNORED, states.REJECTED}
+_UNFINISHED = {states.RETRY, states.IGNORED, states.REJECTED, states.PENDING}
 
 
 class Ending(NamedTuple):
@@ -75,6 +81,12 @@ def _run(task: RunnableTask, context: Context) -> Ending:
         return _retried(exc)
     except Replaced as exc:
         return Ending(Kind.REPLACED, exc)
+    except Suspended as exc:
+        return Ending(exc.kind, exc)
+    except Snooze as exc:
+        return Ending(Kind.SNOOZED, exc)
+    except ClaimLost as exc:
+        return Ending(Kind.REQUEUED, exc)  # what is written of it is refused
     except Ignore as exc:
         return Ending(Kind.IGNORED, exc)
     except Reject as exc:
@@ -83,6 +95,9 @@ def _run(task: RunnableTask, context: Context) -> Ending:
         return Ending(Kind.REQUEUED if requeue else Kind.REJECTED, exc)
     except BaseException as exc:  # noqa: BLE001 - SystemExit too: it ends the task, not the worker
         return _failed(task, exc)
+    steps = context.used_steps
+    if steps is not None and steps.suspended is not None:  # and the task has caught it
+        return Ending(steps.suspended.kind, steps.suspended)
     if context.requested_retry is not None:
         return _retried(context.requested_retry)
     return Ending(Kind.SUCCEEDED, value)
@@ -148,6 +163,10 @@ _SIGNALS = {
     Kind.REPLACED: task_postrun,
     Kind.REJECTED: task_postrun,
     Kind.REQUEUED: task_postrun,
+    Kind.SNOOZED: task_postrun,
+    Kind.SLEPT: task_postrun,
+    Kind.AWAITED: task_postrun,
+    Kind.GATHERED: task_postrun,
 }
 
 

@@ -30,6 +30,7 @@ from .outcomes import lost_outcome, unstorable_outcome
 from .plan import Plan
 from .shutdown import Shutdown
 from .state_reports import StateReports
+from .step_requests import StepRequests
 from .task_log import TaskLog, logger
 from .watchdog import REVOKED, Watchdog
 
@@ -62,6 +63,7 @@ class Supervisor:
         self._settlements: list[Settlement] = []  # still to be written
         self._returned: list[Delivery] = []  # still to be handed out again, or released
         self._reports = StateReports(broker, self._store)
+        self._steps = StepRequests(pool)
         self._may_claim = True  # there may be something to claim
         self._only_idle = False  # what was left over fits only an idle slot: claim for these alone
         self._load_to_terminate = False
@@ -266,6 +268,8 @@ class Supervisor:
             self._returned += interrupted
             events.finished = [each for each in events.finished if each[0] not in interrupted]
         now, policy = self.broker.clock(), self.plan.policy
+        if events.steps:
+            self._settlements += self._steps.settlements(events.steps, now)
         self._settlements += [
             decide(delivery, outcome, policy, now) for delivery, outcome, _ in events.finished
         ]
@@ -347,14 +351,20 @@ class Supervisor:
             try:
                 self._write([settlement], None)
             except BrokerRefused as exc:
-                logger.error("task number %s failed: %s", settlement.receipt.key, exc)
-                outcome = unstorable_outcome(exc, self.plan.serializer)
-                with suppress(BrokerRefused):  # then nothing can be written of this task
-                    self._write([decide_unstorable(settlement, outcome, self.plan.policy)], None)
+                if not self._steps.refuse(settlement, exc):
+                    self._write_failure(settlement, exc)
             del self._settlements[0]
+
+    def _write_failure(self, settlement: Settlement, exc: BrokerRefused) -> None:
+        logger.error("task number %s failed: %s", settlement.receipt.key, exc)
+        outcome = unstorable_outcome(exc, self.plan.serializer)
+        with suppress(BrokerRefused):  # then nothing can be written of this task
+            self._write([decide_unstorable(settlement, outcome, self.plan.policy)], None)
 
     def _write(self, settlements: Sequence[Settlement], claim: Claim | None) -> list[Delivery]:
         settled = self.broker.settle(settlements, claim)
+        if self._steps:
+            self._steps.answer(settlements, settled.refused)
         for receipt in settled.refused:
             logger.warning("claim lost; result dropped: task number %s", receipt.key)
         if claim is not None and len(settled.claimed) < claim.limit:

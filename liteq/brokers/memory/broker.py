@@ -18,6 +18,7 @@ from ...model.graph import ALONE, Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record
 from ...model.outcome import Settlement
 from ...model.search import EVERYTHING, Search
+from ...model.step import Event, Step
 from ...states import Phase
 from ...support.clock import Clock, system_clock
 from ..base import Broker, Claim, DecideRescue, QueueCount, Settled, ToTerminate, WorkerInfo
@@ -127,6 +128,25 @@ class MemoryBroker(Broker):
                 if record.message.id in ids
             ]
 
+    # events
+
+    def emit(self, event: Event) -> bool:
+        with self._transaction() as tables:
+            memoryview(event.value)  # raises for what is not bytes
+            known = tables.live_event(event.key, self.clock())
+            if known is not None:
+                return known.id == event.id
+            tables.events[event.key] = event
+            for record in tables.in_phases(Phase.WAITING, Phase.SCHEDULED):
+                if record.event == event.key:
+                    self._take_event(record.message.id, event)
+                    self._put(record._replace(phase=Phase.READY, event=None))
+            return True
+
+    def event(self, key: str) -> Event | None:
+        with self._lock:
+            return self._tables.live_event(key, self.clock())
+
     # results
 
     def fetch(self, ids: Sequence[str]) -> list[Record | None]:
@@ -149,6 +169,10 @@ class MemoryBroker(Broker):
     def attempts(self, id: str) -> list[Attempt]:
         with self._lock:
             return self._tables.all_attempts(id)
+
+    def steps(self, id: str) -> list[Step]:
+        with self._lock:
+            return sorted(self._tables.steps.get(id, {}).values(), key=lambda step: (step.at, step.name))
 
     def followers(self, id: str, *, group: bool = False) -> list[str]:
         with self._lock:
@@ -186,6 +210,10 @@ class MemoryBroker(Broker):
         with self._transaction() as tables:
             over = [r for r in tables.in_phases(*_FINAL) if kept_until(r) <= self.clock()]
             free = [record for record in over if not is_needed(tables, record)]
+            old = sorted(tables.events.values(), key=lambda event: event.keep_until)[:limit]
+            for event in old:
+                if event.keep_until <= self.clock():
+                    del tables.events[event.key]
             return tables.delete(sorted(free, key=kept_until)[:limit])
 
     # schedules
@@ -382,9 +410,22 @@ class MemoryBroker(Broker):
         record = tables.claimed(settlement.receipt)
         if record is None:
             return False
-        del tables.holders[record.message.id]
+        id = record.message.id
+        if settlement.steps is None:
+            tables.steps.pop(id, None)
+        elif settlement.steps:
+            for step in settlement.steps:
+                memoryview(step.value or b"")  # raises for what is not bytes
+            tables.add_steps(id, settlement.steps)
+        if settlement.phase is Phase.RUNNING:
+            return True
+        del tables.holders[id]
         if settlement.retry is not None:
             tables.add_attempt(record, settlement.at, settlement.why, settlement.traceback)
+        event = settlement.event and tables.live_event(settlement.event, self.clock())
+        if event:
+            self._take_event(id, event)
+            settlement = settlement._replace(phase=Phase.READY, event=None)
         record = settled(record, settlement)
         self._put(record)
         if settlement.graph is not None:
@@ -392,6 +433,15 @@ class MemoryBroker(Broker):
         if settlement.place is not None:
             self._dependents().replace(record.message.id, settlement.place)
         return True
+
+    def _take_event(self, id: str, event: Event) -> None:
+        """Give the step of a task that waits for an event the value of that."""
+        for step in self._tables.steps.get(id, {}).values():
+            if step.name == event.key:
+                ended = step._replace(
+                    at=self.clock(), value=event.value, serializer=event.serializer
+                )
+                self._tables.add_steps(id, [ended])
 
     def _stop(self, worker: int) -> None:
         stopped = self._tables.workers[worker]._replace(stopped=self.clock())

@@ -28,14 +28,14 @@ def new_record(message: Message, now: float) -> Record:
 
 def settled(record: Record, settlement: Settlement) -> Record:
     """Return the record of a running task after its settlement."""
-    record = record._replace(
-        phase=settlement.phase,
-        result=settlement.result,
-        result_serializer=settlement.result_serializer,
-        traceback=settlement.traceback,
-        reported=settlement.reported,
-        lost=settlement.lost,
-    )
+    record = record._replace(phase=settlement.phase, lost=settlement.lost, event=settlement.event)
+    if not settlement.keeps_report:
+        record = record._replace(
+            result=settlement.result,
+            result_serializer=settlement.result_serializer,
+            traceback=settlement.traceback,
+            reported=settlement.reported,
+        )
     if settlement.retry is not None:
         return record._replace(message=settlement.retry, started=None)
     return record._replace(finished=settlement.at, keep_until=settlement.keep_until)
