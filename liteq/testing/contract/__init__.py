@@ -19,6 +19,7 @@ from .revoking import Revoking
 from .schedules import Schedules
 from .sending import Sending
 from .settling import Settling
+from .steps import Steps
 from .tools import Tools
 from .waiting import Waiting
 from .workers import Workers
@@ -37,6 +38,7 @@ class BrokerContract(
     Groups,
     Schedules,
     Results,
+    Steps,
     Workers,
     Waiting,
     Tools,
