@@ -25,9 +25,7 @@ class DurableSteps:
         """Return the context of the current run."""
         raise NotImplementedError
 
-    def step(
-        self, name: str, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
-    ) -> R:
+    def step(self, name: str, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call `function` with these arguments, once; return its value as the store keeps it.
 
         Once it has returned, and that is stored, no later run of this task calls it again. If it

@@ -9,8 +9,7 @@ This module exports all types that a broker needs.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from ..exceptions import ConfigurationError, ImproperlyConfigured
 from ..model.entry import Entry, Fired, Firing
@@ -23,6 +22,7 @@ from ..serializers.base import Serializer
 from ..states import Phase
 from ..support.clock import Clock
 from .examination import Examination, Finding
+from .values import Claim, DecideRescue, QueueCount, Rescue, Settled, ToTerminate, WorkerInfo
 
 __all__ = [
     "Attempt",
@@ -56,62 +56,6 @@ __all__ = [
     "WorkerInfo",
     "check_trust",
 ]
-
-
-class Claim(NamedTuple):
-    """A request of `worker` for at most `limit` ready tasks of `queues`."""
-
-    worker: int
-    queues: tuple[str, ...]
-    limit: int
-
-
-class Settled(NamedTuple):
-    """The result of `settle`."""
-
-    refused: list[Receipt]  # of claims that were lost: nothing was written for them
-    claimed: list[Delivery]
-
-
-class WorkerInfo(NamedTuple):
-    """A worker, as others see it."""
-
-    id: int
-    name: str
-    pid: int
-    host: str
-    started: float
-    beat: float  # when it last called `beat`
-    stopped: float | None
-    info: str  # a JSON object: queues, pool, concurrency, registered tasks, counts
-
-
-class QueueCount(NamedTuple):
-    """The number of tasks of a queue in a phase."""
-
-    queue: str
-    phase: Phase
-    tasks: int
-
-
-class ToTerminate(NamedTuple):
-    """A running task that its worker is to end: revoked with `terminate`, or taken from it."""
-
-    receipt: Receipt
-    id: str
-    taken: bool = False  # other workers have the task, as this one was held to be dead
-
-
-class Rescue(NamedTuple):
-    """The decision about the claims that a dead worker held."""
-
-    released: Sequence[Receipt]  # they had not started: ready again, and nothing is charged
-    settlements: Sequence[Settlement]
-
-
-DecideRescue = Callable[[str, Sequence[Delivery], bool], Rescue]
-"""Takes a dead worker's `info`, the claims it holds (the oldest first), and whether it died with
-its machine, which was restarted since; decides what becomes of each claim. Pure."""
 
 
 class Listener(ABC):

@@ -79,20 +79,8 @@ def _run(task: RunnableTask, context: Context) -> Ending:
             value = call_within(context.soft_limit, task.entry, context.args, context.kwargs)
     except Retry as exc:
         return _retried(exc)
-    except Replaced as exc:
-        return Ending(Kind.REPLACED, exc)
-    except Suspended as exc:
-        return Ending(exc.kind, exc)
-    except Snooze as exc:
-        return Ending(Kind.SNOOZED, exc)
-    except ClaimLost as exc:
-        return Ending(Kind.REQUEUED, exc)  # what is written of it is refused
-    except Ignore as exc:
-        return Ending(Kind.IGNORED, exc)
-    except Reject as exc:
-        # Only a message that is not acknowledged yet can go back to its queue.
-        requeue = exc.requeue and context.message is not None and context.message.acks_late
-        return Ending(Kind.REQUEUED if requeue else Kind.REJECTED, exc)
+    except (Ignore, Snooze, Reject, Suspended, ClaimLost) as exc:
+        return Ending(_kind_of(exc, context), exc)
     except BaseException as exc:  # noqa: BLE001 - SystemExit too: it ends the task, not the worker
         return _failed(task, exc)
     steps = context.used_steps
@@ -101,6 +89,25 @@ def _run(task: RunnableTask, context: Context) -> Ending:
     if context.requested_retry is not None:
         return _retried(context.requested_retry)
     return Ending(Kind.SUCCEEDED, value)
+
+
+def _kind_of(exc: BaseException, context: Context) -> Kind:
+    """Return what a task asks for by `exc`."""
+    match exc:
+        case Suspended():
+            return exc.kind
+        case Snooze():
+            return Kind.SNOOZED
+        case Replaced():
+            return Kind.REPLACED
+        case Ignore():
+            return Kind.IGNORED
+        case Reject():
+            # Only a message that is not acknowledged yet can go back to its queue.
+            requeue = exc.requeue and context.message is not None and context.message.acks_late
+            return Kind.REQUEUED if requeue else Kind.REJECTED
+        case _:  # ClaimLost: whatever is written of it is refused
+            return Kind.REQUEUED
 
 
 def is_retried(task: RunnableTask, exc: BaseException) -> bool:

@@ -281,7 +281,9 @@ class Context:
         return self.used_steps
 
     def _find_event(self, key: str) -> tuple[Any] | None:
-        found: tuple[Any] | None = self.running and self.running.app.backend.event_value(key)
+        if self.running is None:
+            return None
+        found: tuple[Any] | None = self.running.app.backend.event_value(key)
         return found
 
     def _limit(self, name: str) -> float | None:

@@ -7,7 +7,7 @@ direct call, and `apply`, remember it only until they have ended, and neither sl
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 from ..exceptions import EventTimeoutError, StepError
 from ..model.message import Delivery
@@ -16,6 +16,8 @@ from ..model.step import Step, StepKind
 
 Until = Callable[[float], float | None]
 """Takes the time now; returns the moment that a sleep or a wait ends. None: never. Epoch seconds"""
+
+Kwargs = Mapping[str, Any]
 
 FindEvent = Callable[[str], tuple[Any] | None]
 """Takes the key of an event; returns its value in a tuple, None if it was not emitted."""
@@ -42,8 +44,11 @@ class Suspended(BaseException):
         return f"it {words.get(self.kind, 'waits for the tasks of')}{name}"
 
 
-class ClaimLost(BaseException):  # noqa: N818 - as `Suspended`, it ends the run, and is no error
-    """The end of a run whose task another worker has by now: nothing of it is written."""
+class ClaimLost(BaseException):
+    """The end of a run whose task another worker has by now: nothing of it is written.
+
+    It is no Exception, for the same reason.
+    """
 
     def __init__(self, step: str) -> None:
         super().__init__(f"the claim was lost: the step {step!r} is not stored")
@@ -97,7 +102,11 @@ class Steps(ABC):
 
     @abstractmethod
     def run(
-        self, name: str, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+        self,
+        name: str,
+        function: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
     ) -> Any:
         """Return what `function` returned, in this run or in an earlier one."""
 
@@ -124,7 +133,11 @@ class StoredSteps(Steps):
         self._found: dict[str, Step] | None = None  # loaded on use
 
     def run(
-        self, name: str, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+        self,
+        name: str,
+        function: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
     ) -> Any:
         step = self._earlier(name, StepKind.STEP)
         if step is None:
@@ -139,7 +152,7 @@ class StoredSteps(Steps):
         step = self._earlier(name, StepKind.SLEEP)
         step = step or Step(name, StepKind.SLEEP.value, now, until(now))
         if not step.ended(now):
-            self._suspend(Kind.SLEPT, step)
+            raise self._suspended(Kind.SLEPT, step)
 
     def wait_for(self, key: str, until: Until) -> Any:
         now = self._store.now()
@@ -149,13 +162,15 @@ class StoredSteps(Steps):
         if earlier is not None and earlier.ended(now):
             raise EventTimeoutError(f"the event {key!r} did not come in time")
         # Also for a time that is over: the store knows whether the event has come.
-        self._suspend(Kind.AWAITED, earlier or Step(key, StepKind.WAIT.value, now, until(now)))
+        step = earlier or Step(key, StepKind.WAIT.value, now, until(now))
+        raise self._suspended(Kind.AWAITED, step)
 
     def gather(self, name: str, calls: Sequence[Any]) -> list[Any]:
         step = self._earlier(name, StepKind.GATHER)
         now = self._store.now()
         if step is None:
-            self._suspend(Kind.GATHERED, Step(name, StepKind.GATHER.value, now), calls)
+            step = Step(name, StepKind.GATHER.value, now)
+            raise self._suspended(Kind.GATHERED, step, calls)
         if step.serializer is None:
             step = self._gathered(step, now)
         value = self._value(step)
@@ -199,8 +214,8 @@ class StoredSteps(Steps):
     def _value(self, step: Step) -> Any:
         return self._store.decoded(step)
 
-    def _suspend(self, kind: Kind, step: Step, calls: Sequence[Any] = ()) -> NoReturn:
-        raise self._noted(Suspended(kind, step, step.until, calls))
+    def _suspended(self, kind: Kind, step: Step, calls: Sequence[Any] = ()) -> Suspended:
+        return self._noted(Suspended(kind, step, step.until, calls))
 
     def _noted(self, suspended: Suspended) -> Suspended:
         self.suspended = suspended
@@ -219,7 +234,11 @@ class LocalSteps(Steps):
         self._find_event = find_event
 
     def run(
-        self, name: str, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+        self,
+        name: str,
+        function: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
     ) -> Any:
         self.begin(name)
         if name not in self._kept:

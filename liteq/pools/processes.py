@@ -368,7 +368,6 @@ class ProcessPool(Pool):
         else:
             raise InvalidTaskError(f"a frame of the kind {shown(kind)}")
 
-
     def _ask_for(self, child: _ChildState, number: Any, key: Any, token: Any, step: Any) -> None:
         """Have a step stored that a child asks for. Raises one of UNREADABLE."""
         if type(number) is not int:

@@ -112,7 +112,13 @@ class Runner:
             self._report_state(message.id, STARTED, {"pid": self._pid, "hostname": self._hostname})
         if task_received.receivers:
             task_received.send(sender=task, request=context)
-        ending = attempt(task, context)
+        return self._outcome(context, task, attempt(task, context), since)
+
+    def _outcome(
+        self, context: Context, task: Task[..., Any], ending: Ending, since: float
+    ) -> Outcome:
+        delivery = context.delivery
+        assert delivery is not None
         match ending.kind:
             case Kind.SUCCEEDED:
                 return self._succeeded(delivery, task, ending.value, since)

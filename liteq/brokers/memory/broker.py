@@ -26,6 +26,8 @@ from ..walk import propagate_ends
 from .inputs import inputs_of
 from .listeners import MemoryListener
 from .records import eta_of, finished, kept_until, new_record, revived, settled
+from .schedules import MemorySchedules
+from .steps import drop_old_events, take_event, woken_already, write_steps
 from .tables import Revocation, Tables
 from .workflows import MemoryDependents, ended_of, followers_of, is_needed, members_of
 
@@ -55,10 +57,9 @@ class MemoryBroker(Broker):
     # sending
 
     def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
-        with self._transaction() as tables:
+        with self._transaction():
             for message in messages:
-                if message.id not in tables.tasks:
-                    self._put(new_record(message, self.clock()))
+                self._send(message)
 
     def enqueue_or_replace(self, message: Message, sent: float, *, durable: bool = False) -> bool:
         with self._transaction() as tables:
@@ -139,7 +140,7 @@ class MemoryBroker(Broker):
             tables.events[event.key] = event
             for record in tables.in_phases(Phase.WAITING, Phase.SCHEDULED):
                 if record.event == event.key:
-                    self._take_event(record.message.id, event)
+                    take_event(tables, record.message.id, event, self.clock())
                     self._put(record._replace(phase=Phase.READY, event=None))
             return True
 
@@ -172,7 +173,9 @@ class MemoryBroker(Broker):
 
     def steps(self, id: str) -> list[Step]:
         with self._lock:
-            return sorted(self._tables.steps.get(id, {}).values(), key=lambda step: (step.at, step.name))
+            return sorted(
+                self._tables.steps.get(id, {}).values(), key=lambda step: (step.at, step.name)
+            )
 
     def followers(self, id: str, *, group: bool = False) -> list[str]:
         with self._lock:
@@ -210,17 +213,17 @@ class MemoryBroker(Broker):
         with self._transaction() as tables:
             over = [r for r in tables.in_phases(*_FINAL) if kept_until(r) <= self.clock()]
             free = [record for record in over if not is_needed(tables, record)]
-            old = sorted(tables.events.values(), key=lambda event: event.keep_until)[:limit]
-            for event in old:
-                if event.keep_until <= self.clock():
-                    del tables.events[event.key]
+            drop_old_events(tables, limit, self.clock())
             return tables.delete(sorted(free, key=kept_until)[:limit])
 
     # schedules
 
     def schedule(self, entries: Sequence[Entry]) -> list[str]:
         with self._transaction():
-            return [each.name for each in entries if not self._write_entry(each)]
+            schedules = self._schedules()
+            refused = [each.name for each in entries if not schedules.write(each)]
+            _notify(self._work_listeners)
+            return refused
 
     def unschedule(self, names: Sequence[str]) -> list[str]:
         with self._transaction() as tables:
@@ -243,7 +246,10 @@ class MemoryBroker(Broker):
 
     def fire(self, firings: Sequence[Firing]) -> list[Fired]:
         with self._transaction():
-            return [self._fire(each) for each in firings]
+            schedules = self._schedules()
+            fired = [schedules.fire(each, self._send) for each in firings]
+            _notify(self._work_listeners)
+            return fired
 
     # workers
 
@@ -367,6 +373,14 @@ class MemoryBroker(Broker):
     def _dependents(self) -> MemoryDependents:
         return MemoryDependents(self._tables, self.clock(), self._put)
 
+    def _schedules(self) -> MemorySchedules:
+        return MemorySchedules(self._tables, self._versions)
+
+    def _send(self, message: Message) -> None:
+        """Store a message, unless its id is known."""
+        if message.id not in self._tables.tasks:
+            self._put(new_record(message, self.clock()))
+
     def _insert(self, graph: Graph) -> None:
         """Store a workflow."""
         records = [new_record(message, self.clock()) for message in graph.messages]
@@ -411,22 +425,13 @@ class MemoryBroker(Broker):
         if record is None:
             return False
         id = record.message.id
-        if settlement.steps is None:
-            tables.steps.pop(id, None)
-        elif settlement.steps:
-            for step in settlement.steps:
-                memoryview(step.value or b"")  # raises for what is not bytes
-            tables.add_steps(id, settlement.steps)
+        write_steps(tables, id, settlement.steps)
         if settlement.phase is Phase.RUNNING:
             return True
         del tables.holders[id]
         if settlement.retry is not None:
             tables.add_attempt(record, settlement.at, settlement.why, settlement.traceback)
-        event = settlement.event and tables.live_event(settlement.event, self.clock())
-        if event:
-            self._take_event(id, event)
-            settlement = settlement._replace(phase=Phase.READY, event=None)
-        record = settled(record, settlement)
+        record = settled(record, woken_already(tables, id, settlement, self.clock()))
         self._put(record)
         if settlement.graph is not None:
             self._insert(settlement.graph)
@@ -434,50 +439,9 @@ class MemoryBroker(Broker):
             self._dependents().replace(record.message.id, settlement.place)
         return True
 
-    def _take_event(self, id: str, event: Event) -> None:
-        """Give the step of a task that waits for an event the value of that."""
-        for step in self._tables.steps.get(id, {}).values():
-            if step.name == event.key:
-                ended = step._replace(
-                    at=self.clock(), value=event.value, serializer=event.serializer
-                )
-                self._tables.add_steps(id, [ended])
-
     def _stop(self, worker: int) -> None:
         stopped = self._tables.workers[worker]._replace(stopped=self.clock())
         self._tables.workers[worker] = stopped
-
-    def _write_entry(self, entry: Entry) -> bool:
-        """Store one entry; return False if the one that it replaces was changed or deleted."""
-        if not self._is_current(entry):
-            return False
-        memoryview(entry.message.payload)  # raises for what is not bytes
-        self._tables.entries[entry.name] = entry._replace(version=next(self._versions))
-        _notify(self._work_listeners)
-        return True
-
-    def _is_current(self, entry: Entry) -> bool:
-        stored = self._tables.entries.get(entry.name)
-        return entry.version == (0 if stored is None else stored.version)
-
-    def _fire(self, firing: Firing) -> Fired:
-        """Advance one entry and send its message."""
-        entry, message = firing
-        if not self._is_current(entry):
-            return Fired.LOST
-        held = message is not None and not entry.overlap and self._last_run_is_unfinished(entry)
-        if held:
-            stored = self._tables.entries[entry.name]
-            entry = entry._replace(runs=stored.runs, last=stored.last, last_id=stored.last_id)
-        elif message is not None and message.id not in self._tables.tasks:
-            self._put(new_record(message, self.clock()))
-        self._write_entry(entry)
-        return Fired.HELD if held else Fired.DONE
-
-    def _last_run_is_unfinished(self, entry: Entry) -> bool:
-        stored = self._tables.entries[entry.name]
-        last = self._tables.tasks.get(stored.last_id or "")
-        return last is not None and not last.phase.final
 
     def _listen(self, listeners: WeakSet[MemoryListener]) -> MemoryListener:
         listener = MemoryListener()

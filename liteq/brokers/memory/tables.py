@@ -1,6 +1,5 @@
 """The tables of the store: plain dicts and lists of values, with a few queries."""
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from ...model.entry import Entry
@@ -79,9 +78,9 @@ class Tables:
         attempt = Attempt(len(earlier) + 1, record.started, ended, record.worker, outcome, error)
         self.attempts[record.message.id] = [*earlier, attempt]
 
-    def add_steps(self, id: str, steps: Iterable[Step]) -> None:
-        """Store steps of a task, each in place of one of its name."""
-        self.steps[id] = {**self.steps.get(id, {}), **{step.name: step for step in steps}}
+    def add_step(self, id: str, step: Step) -> None:
+        """Store a step of a task, in place of one of its name."""
+        self.steps[id] = {**self.steps.get(id, {}), step.name: step}
 
     def live_event(self, key: str, now: float) -> Event | None:
         """Return the event of a key, unless it is too old."""

@@ -13,6 +13,7 @@ from ...model.graph import Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
 from ...model.outcome import Settlement
 from ...model.search import EVERYTHING, Search
+from ...model.step import Event, Step
 from ...serializers.signed import Signer
 from ...states import Phase
 from ...support.clock import Clock, system_clock
@@ -36,6 +37,7 @@ from .arguments import (
     Arguments,
     chunks,
     claim_args,
+    event_args,
     graph_args,
     message_args,
     messages_args,
@@ -76,6 +78,7 @@ from .rescue import DeadWorker, Proof, dead_workers
 from .schedules import entries_of, entry_args, firing_args
 from .server import Server
 from .signing import UNSIGNED, End, Signed, Signing
+from .steps import read_event, read_steps
 from .wrongkeys import OverwrittenQueues
 
 _DUE = 500  # tasks made ready by one script, so that the server is never busy for long
@@ -182,6 +185,16 @@ class RedisBroker(Movable):
             *(ToTerminate(receipt, str(receipt.key), taken=True) for receipt in taken),
         ]
 
+    # events
+
+    def emit(self, event: Event) -> bool:
+        args = event_args(self._signing.sign_event(event))
+        return bool(self.server.run_replicated("emit", self.clock(), *args))
+
+    def event(self, key: str) -> Event | None:
+        name = f"{self.location.prefix}:event:{key}"
+        return read_event(self.server, name, key, self._signing, self.clock())
+
     # results
 
     def fetch(self, ids: Sequence[str]) -> list[Record | None]:
@@ -198,6 +211,9 @@ class RedisBroker(Movable):
         earlier = attempts_of(self._run("attempts", id))
         (record,) = self.fetch([id])
         return [*earlier, *last_attempt(record, len(earlier))]
+
+    def steps(self, id: str) -> list[Step]:
+        return read_steps(self.server, f"{self.location.prefix}:steps:{id}", id, self._signing)
 
     def followers(self, id: str, *, group: bool = False) -> list[str]:
         return self._sorted_ids("barrier" if group else "waiters", id)

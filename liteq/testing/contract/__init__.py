@@ -12,6 +12,7 @@ test is a sentence of the contract. `docs/guides/testing.md` says more.
 """
 
 from .claiming import Claiming
+from .events import Events
 from .groups import Groups
 from .rescuing import Rescuing
 from .results import Results
@@ -39,6 +40,7 @@ class BrokerContract(
     Schedules,
     Results,
     Steps,
+    Events,
     Workers,
     Waiting,
     Tools,

@@ -14,7 +14,7 @@ from ....states import Phase
 
 _USES = re.compile(r"-- uses ([\w, ]+)\n")
 _DENIED_WHEN_FULL = frozenset(
-    {"enqueue", "enqueue_graph", "fire", "schedule", "send_bulk", "stage", "unpack"}
+    {"emit", "enqueue", "enqueue_graph", "fire", "schedule", "send_bulk", "stage", "unpack"}
 )
 _READ_ONLY = frozenset(
     {
