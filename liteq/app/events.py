@@ -9,8 +9,6 @@ from ..result.app import App
 from ..sending.formats import result_serializer
 from ..sending.options import check_name
 
-_FOR_EVER = 1e11  # epoch seconds, some 3000 years from now
-
 
 def emit(app: App, key: str, value: Any) -> bool:
     """Emit an event; return whether it was the first of its key. See `LiteQ.emit`."""
@@ -24,5 +22,5 @@ def emit(app: App, key: str, value: Any) -> bool:
             f"{conf.max_payload_size}: store it elsewhere and emit where it is"
         )
     now = broker.clock()
-    keep_until = now + conf.event_expires if conf.event_expires else _FOR_EVER
+    keep_until = now + conf.event_expires if conf.event_expires else None
     return broker.emit(Event(key, data, serializer.name, now, keep_until, new_id()))

@@ -130,7 +130,7 @@ _STEP = Shape(
     serializer=MAYBE_TEXT,
     failed=FLAG,
 )
-_EVENT = Shape(key=TEXT, value=(bytes,), serializer=TEXT, at=NUMBER, keep_until=NUMBER, id=TEXT)
+_EVENT = Shape(key=TEXT, value=(bytes,), serializer=TEXT, at=NUMBER, keep_until=TIME, id=TEXT)
 _ENTRY = Shape(
     name=TEXT,
     schedule=TEXT,

@@ -115,7 +115,14 @@ def rescue_args(tokens: Sequence[bytes], rescue: Rescue) -> Arguments:
 
 def event_args(event: Event) -> Arguments:
     """Return an event. Read by emit.lua."""
-    return [event.key, event.id, event.value, event.serializer, event.at, event.keep_until]
+    return [
+        event.key,
+        event.id,
+        event.value,
+        event.serializer,
+        event.at,
+        or_empty(event.keep_until),
+    ]
 
 
 def step_args(steps: Iterable[Step] | None) -> Arguments:

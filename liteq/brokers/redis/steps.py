@@ -36,7 +36,7 @@ def read_event(server: Server, key: str, name: str, signing: Signing, now: float
         event = _event_of(name, reply if isinstance(reply, dict) else fields_of(reply))
     except UNREADABLE as exc:
         raise InvalidTaskError(f"the event {name!r} cannot be read: {exc}") from exc
-    return signing.verify_event(event) if event.keep_until > now else None
+    return signing.verify_event(event) if event.lives(now) else None
 
 
 def _event_of(name: str, fields: dict[bytes, bytes]) -> Event:
@@ -45,7 +45,7 @@ def _event_of(name: str, fields: dict[bytes, bytes]) -> Event:
         value=fields[b"value"],
         serializer=fields[b"serializer"].decode(),
         at=float(fields[b"at"]),
-        keep_until=float(fields[b"keep"]),
+        keep_until=moment(fields.get(b"keep")),
         id=fields[b"id"].decode(),
     )
     check_event(event)

@@ -4,18 +4,16 @@
 --
 -- KEYS     the prefix
 -- ARGV     now; key, id of the call, value, serializer, when it was emitted, until when it is kept
---          (`event_args` in arguments.py)
+--          (empty: for ever) (`event_args` in arguments.py)
 -- Returns  1; 0 if an event of that key is kept, which another call has emitted
 
 local name, id, value, serializer, at, keep = next_args(6)
 local key, waiting = P .. "event:" .. name, P .. "awaiting:" .. name
-local stored_keep, stored_id = unpack(call("HMGET", key, "keep", "id"))
-if number_in(stored_keep) and tonumber(stored_keep) > now then
-  return stored_id == id and 1 or 0
-end
+if live_event(name) then return call("HGET", key, "id") == id and 1 or 0 end
 call("DEL", key)
-call("HSET", key, "id", id, "value", value, "serializer", serializer, "at", at, "keep", keep)
-call("ZADD", P .. "events", keep, name)
+call("HSET", key, "id", id, "value", value, "serializer", serializer, "at", at)
+if keep ~= "" then call("HSET", key, "keep", keep) end
+call("ZADD", P .. "events", keep == "" and "+inf" or keep, name)
 
 local function wake(task_id)
   local task = load_task(task_id)

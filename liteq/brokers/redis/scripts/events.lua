@@ -50,12 +50,20 @@ local function stop_awaiting(task)
   call("SREM", P .. "awaiting:" .. event, task.id)
 end
 
+-- Return the value and the serializer of an event; nil if there is none, or it is too old.
+local function live_event(name)
+  local value, serializer, keep =
+    unpack(call("HMGET", P .. "event:" .. name, "value", "serializer", "keep"))
+  keep = number_in(keep)
+  if not value or not serializer or (keep and tonumber(keep) <= now) then return nil end
+  return value, serializer
+end
+
 -- Let a task wait for an event. If that was emitted, and is kept still, the task has its value:
 -- then return true.
 local function await_event(task, name)
-  local value, serializer, keep =
-    unpack(call("HMGET", P .. "event:" .. name, "value", "serializer", "keep"))
-  if value and serializer and number_in(keep) and tonumber(keep) > now then
+  local value, serializer = live_event(name)
+  if value then
     take_event(task.id, name, value, serializer)
     return true
   end
