@@ -168,6 +168,8 @@ class StoredSteps(Steps):
     def gather(self, name: str, calls: Sequence[Any]) -> list[Any]:
         step = self._earlier(name, StepKind.GATHER)
         now = self._store.now()
+        if step is None and not calls:
+            return []
         if step is None:
             step = Step(name, StepKind.GATHER.value, now)
             raise self._suspended(Kind.GATHERED, step, calls)

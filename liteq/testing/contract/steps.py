@@ -1,11 +1,8 @@
 """The contract of durable steps: `settle` with steps, and `steps`."""
 
-from typing import Any
-
 from ...model.graph import Graph, Group, Place
 from ...model.message import Delivery
 from ...model.outcome import Settlement
-from ...model.step import Step
 from ...states import Phase
 from .harness import ids
 from .step_harness import StepsHarness
