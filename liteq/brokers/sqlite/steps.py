@@ -1,0 +1,84 @@
+"""Durable steps of tasks, and events that tasks wait for."""
+
+from sqlite3 import Connection
+
+from ...exceptions import InvalidTaskError
+from ...model.checks import UNREADABLE, check_event, check_step
+from ...model.outcome import Settlement
+from ...model.step import Event, Step
+from .rows import Row
+from .statements import load
+
+_SQL = load("steps.sql")
+
+STEPS, EVENT = _SQL["steps"], _SQL["event"]
+"""Queries for `steps_of` and `event_of`."""
+
+
+def write_steps(db: Connection, settlement: Settlement) -> bool:
+    """Write the steps of a claimed task; return False, and write nothing, if its claim was lost."""
+    key, token = settlement.receipt
+    if settlement.steps is None:
+        db.execute(_SQL["forget_steps"], (key, token))
+        return True
+    rows = [(*step_row(step), key, token) for step in settlement.steps]
+    if db.executemany(_SQL["keep_step"], rows).rowcount != len(rows):
+        return False
+    db.execute(_SQL["mark_details"], (key,))
+    return True
+
+
+def await_event(db: Connection, settlement: Settlement, now: float) -> None:
+    """Make a task ready that was just written as waiting for an event, if that is there already."""
+    key, seq = settlement.event, settlement.receipt.key
+    for _, value, serializer, *_ in db.execute(EVENT, (key, now)).fetchall():
+        db.execute(_SQL["give_event_to"], (value, serializer, now, key, seq))
+        db.execute(_SQL["wake_at_once"], (seq,))
+
+
+def emit(db: Connection, event: Event, now: float) -> bool:
+    """Store an event and wake what waits for it; return False if another one of its key counts."""
+    for row in db.execute(EVENT, (event.key, now)).fetchall():
+        return bool(row[-1] == event.id)
+    db.execute(_SQL["insert_event"], event)
+    values = {"key": event.key, "value": event.value, "serializer": event.serializer, "now": now}
+    db.execute(_SQL["give_event"], values)
+    db.execute(_SQL["wake_by_event"], (event.key,))
+    return True
+
+
+def sweep_events(db: Connection, limit: int, now: float) -> None:
+    """Delete up to `limit` events that are too old."""
+    db.execute(_SQL["sweep_events"], (now, limit))
+
+
+def steps_of(id: str, rows: list[Row]) -> list[Step]:
+    """Return the steps of the task `id`, of rows of `STEPS`. Raises InvalidTaskError."""
+    try:
+        return [_step_of(row) for row in rows]
+    except UNREADABLE as exc:
+        raise InvalidTaskError(f"the steps of the task {id} cannot be read: {exc}") from exc
+
+
+def event_of(key: str, rows: list[Row]) -> Event | None:
+    """Return the event `key`, of rows of `EVENT`; None for no row. Raises InvalidTaskError."""
+    if not rows:
+        return None
+    event = Event._make(rows[0])
+    try:
+        check_event(event)
+    except UNREADABLE as exc:
+        raise InvalidTaskError(f"the event {key!r} cannot be read: {exc}") from exc
+    return event
+
+
+def step_row(step: Step) -> Row:
+    """Return the values of a step, for `keep_step`."""
+    return (step.name, str(step.kind), *step[2:6], int(step.failed))
+
+
+def _step_of(row: Row) -> Step:
+    *fields, failed = row
+    step = Step(*fields, failed=bool(failed))
+    check_step(step)
+    return step
