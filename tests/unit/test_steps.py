@@ -154,7 +154,7 @@ def test_a_name_is_printable_and_not_long(app: LiteQ, till: Till, name: Any) -> 
     for kind in ("step", "sleep", "wait_for"):
         result = bound(app, task).delay(kind)
         drain(app)
-        with pytest.raises(InvalidTaskError, match="cannot be a (step name|event key): give 1 to"):
+        with pytest.raises(InvalidTaskError, match=r"cannot be a (step name|event key): give 1 to"):
             result.get(timeout=1)
     assert till.charged == []
 
@@ -668,7 +668,7 @@ def test_a_second_gather_needs_a_name(app: LiteQ, add: Any) -> None:
 def test_a_task_of_a_chain_that_gathers_keeps_what_it_has_taken(app: LiteQ, add: Any) -> None:
     @app.task(bind=True)
     def middle(self: Any, x: int) -> int:
-        return x + sum(self.gather(add.s(1, 1), add.s(2, 2)))
+        return x + int(sum(self.gather(add.s(1, 1), add.s(2, 2))))
 
     result = chain(add.s(50, 50), middle.s(), add.s(1000)).apply_async()
     drain(app)

@@ -18,6 +18,7 @@ from ...model.graph import Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
 from ...model.outcome import Settlement
 from ...model.search import EVERYTHING, Search
+from ...model.step import Event, Step
 from ...states import Phase
 from ...support.clock import Clock
 from ..base import (
@@ -49,7 +50,8 @@ from .session import SHORT_TIMEOUT, Session, WriteOptions
 from .sessions import ThreadSessions
 from .settling import ClaimLostError, settle_all, settle_each
 from .statements import SQL, fetch_sql, listing_sql
-from .workflows import cancel_revoked, insert, purge_waiting, revive
+from .steps import EVENT, STEPS, emit, event_of, steps_of, sweep_events
+from .workflows import cancel_revoked, insert, members_of, purge_waiting, revive
 
 T = TypeVar("T")
 
@@ -77,6 +79,7 @@ class SqliteBroker(Movable):
         self._worker_writes = WriteOptions(
             "full" if location.durability == "strict" else "normal", SHORT_TIMEOUT
         )
+        self._step_writes = self._client_writes._replace(timeout=SHORT_TIMEOUT)
         self._sessions = ThreadSessions(location)
         self._writes = 0
         self._dead_workers = DeadWorkers(location.path)
@@ -115,6 +118,8 @@ class SqliteBroker(Movable):
     def settle(self, settlements: Sequence[Settlement], claim: Claim | None = None) -> Settled:
         now = self.clock()
         listeners: list[tuple[str]] = []
+        durable = any(each.steps for each in settlements)  # what they did is not to be done again
+        options = self._step_writes if durable else self._worker_writes
 
         def work(
             settle: Callable[..., list[Receipt]], db: Connection
@@ -128,10 +133,10 @@ class SqliteBroker(Movable):
 
         session = self._session()
         try:
-            refused, claimed = session.write(self._worker_writes, partial(work, settle_all))
+            refused, claimed = session.write(options, partial(work, settle_all))
         except ClaimLostError:  # rare, so only now it is worth finding out which one
             listeners.clear()
-            refused, claimed = session.write(self._worker_writes, partial(work, settle_each))
+            refused, claimed = session.write(options, partial(work, settle_each))
         session.notify(listeners)
         return Settled(refused, claim_rest(claimed, self._claim))
 
@@ -178,6 +183,16 @@ class SqliteBroker(Movable):
         rows = self._session().read(SQL["to_terminate"], (worker,), SHORT_TIMEOUT)
         return [ToTerminate(Receipt(seq, token), id) for seq, token, id in rows]
 
+    # events
+
+    def emit(self, event: Event) -> bool:
+        return self._write_and_notify(
+            self._client_writes, partial(emit, event=event, now=self.clock())
+        )
+
+    def event(self, key: str) -> Event | None:
+        return event_of(key, self._session().read(EVENT, (key, self.clock())))
+
     # results
 
     def fetch(self, ids: Sequence[str]) -> list[Record | None]:
@@ -210,15 +225,14 @@ class SqliteBroker(Movable):
         earlier = [Attempt._make(row) for row in self._session().read(SQL["attempts"], (id,))]
         return [*earlier, *last_attempt(self.fetch([id])[0], len(earlier))]
 
+    def steps(self, id: str) -> list[Step]:
+        return steps_of(id, self._session().read(STEPS, (id,)))
+
     def followers(self, id: str, *, group: bool = False) -> list[str]:
         return [name for (name,) in self._session().read(SQL["followers"], (id, group))]
 
     def members(self, group: str) -> Members:
-        read = self._session().read
-        tasks = [id for (id,) in read(SQL["members"], (group,))]
-        inner = [id for _, id in read(SQL["inner_groups"], (group,))]
-        outer = next((id for (id,) in read(SQL["outer_group"], (group,))), None)
-        return Members(tasks, inner, outer)
+        return members_of(self._session().read, group)
 
     def cancel(
         self, ids: Sequence[str], keep: float | None, *, terminate: bool = False
@@ -246,6 +260,7 @@ class SqliteBroker(Movable):
         values = (self.clock(), limit)
 
         def work(db: Connection) -> int:
+            sweep_events(db, limit, values[0])
             swept = db.execute(SQL["sweep"], values).rowcount
             if swept:
                 db.execute(SQL["sweep_groups"])

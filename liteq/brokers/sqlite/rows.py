@@ -174,6 +174,13 @@ def retry_row(settlement: Settlement) -> Row:
     return (*outcome, each.lost, *call, *each.receipt)
 
 
+def suspend_row(settlement: Settlement) -> Row:
+    """Return the values of `suspend`."""
+    assert settlement.retry is not None
+    _, *call = settlement.retry
+    return (settlement.phase, settlement.lost, *call, *settlement.receipt)
+
+
 def attempt_row(settlement: Settlement) -> Row:
     """Return the values of `remember`."""
     return (settlement.at, settlement.why, settlement.traceback, *settlement.receipt)

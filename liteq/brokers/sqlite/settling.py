@@ -5,8 +5,10 @@ from sqlite3 import Connection
 
 from ...model.message import Receipt
 from ...model.outcome import Settlement
-from .rows import attempt_row, end_row, is_minimal_end, minimal_end_row, retry_row
+from ...states import Phase
+from .rows import attempt_row, end_row, is_minimal_end, minimal_end_row, retry_row, suspend_row
 from .statements import SQL
+from .steps import await_events, write_steps
 from .workflows import cancel_revoked, insert, propagate_ends, replace
 
 
@@ -19,12 +21,14 @@ def settle_all(db: Connection, settlements: Sequence[Settlement], now: float) ->
 
     Raises ClaimLostError when one of the claims was lost.
     """
-    retries = [each for each in settlements if each.retry is not None]
-    written = _finish(db, [each for each in settlements if each.retry is None])
+    ending = settlements
+    if any(each.steps or each.steps is None for each in settlements):
+        ending = _write_all_steps(db, settlements)
+    retries = [each for each in ending if each.retry is not None]
+    written = _finish(db, [each for each in ending if each.retry is None])
     if retries:
-        db.executemany(SQL["remember"], map(attempt_row, retries))
-        written += db.executemany(SQL["retry"], map(retry_row, retries)).rowcount
-    if written != len(settlements):
+        written += _retry(db, retries)
+    if written != len(ending):
         raise ClaimLostError
     _propagate(db, settlements, now)
     return []
@@ -40,6 +44,26 @@ def settle_each(db: Connection, settlements: Sequence[Settlement], now: float) -
     return [each.receipt for each in refused]
 
 
+def _write_all_steps(db: Connection, settlements: Sequence[Settlement]) -> Sequence[Settlement]:
+    """Write the steps of all; return the settlements of tasks that do not go on.
+
+    They come before the ends, as a task may end a step and then itself. Raises ClaimLostError.
+    """
+    for each in settlements:
+        if each.steps != () and not write_steps(db, each):
+            raise ClaimLostError
+    return [each for each in settlements if each.phase is not Phase.RUNNING]
+
+
+def _retry(db: Connection, retries: Sequence[Settlement]) -> int:
+    """Write the next attempts of tasks; return how many claims still held."""
+    db.executemany(SQL["remember"], map(attempt_row, retries))
+    fresh = [retry_row(each) for each in retries if not each.keeps_report]
+    later = [suspend_row(each) for each in retries if each.keeps_report]
+    written = db.executemany(SQL["retry"], fresh).rowcount if fresh else 0
+    return written + (db.executemany(SQL["suspend"], later).rowcount if later else 0)
+
+
 def _finish(db: Connection, finals: Sequence[Settlement]) -> int:
     """Write the settlements of tasks that have ended; return how many claims still held."""
     minimal = [minimal_end_row(each) for each in finals if is_minimal_end(each)]
@@ -51,10 +75,13 @@ def _finish(db: Connection, finals: Sequence[Settlement]) -> int:
 
 
 def _settle_one(db: Connection, settlement: Settlement) -> bool:
+    if settlement.steps != () and not write_steps(db, settlement):
+        return False
+    if settlement.phase is Phase.RUNNING:
+        return True
     if settlement.retry is None:
         return db.execute(SQL["finish"], end_row(settlement)).rowcount > 0
-    db.execute(SQL["remember"], attempt_row(settlement))
-    return db.execute(SQL["retry"], retry_row(settlement)).rowcount > 0
+    return _retry(db, [settlement]) > 0
 
 
 def _propagate(db: Connection, written: Sequence[Settlement], now: float) -> None:
@@ -65,7 +92,9 @@ def _propagate(db: Connection, written: Sequence[Settlement], now: float) -> Non
     tied = [int(each.receipt.key) for each in written if each.tied and each.retry is None]
     if tied:
         propagate_ends(db, tied, now)
-    if any(each.retry is not None for each in written):
+    retries = [each for each in written if each.retry is not None]
+    if retries:
+        await_events(db, retries, now)
         cancel_revoked(db, now)
 
 

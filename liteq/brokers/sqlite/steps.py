@@ -1,5 +1,6 @@
 """Durable steps of tasks, and events that tasks wait for."""
 
+from collections.abc import Sequence
 from sqlite3 import Connection
 
 from ...exceptions import InvalidTaskError
@@ -28,12 +29,23 @@ def write_steps(db: Connection, settlement: Settlement) -> bool:
     return True
 
 
-def await_event(db: Connection, settlement: Settlement, now: float) -> None:
-    """Make a task ready that was just written as waiting for an event, if that is there already."""
-    key, seq = settlement.event, settlement.receipt.key
+def await_events(db: Connection, retries: Sequence[Settlement], now: float) -> None:
+    """Let tasks, which are just written as running again later, wait for their events.
+
+    One whose event is there already is made ready. Those without one wait for none any longer.
+    """
+    db.executemany(_SQL["stop_awaiting"], [(each.receipt.key,) for each in retries])
+    for each in retries:
+        if each.event is not None:
+            _await_event(db, each.event, int(each.receipt.key), now)
+
+
+def _await_event(db: Connection, key: str, seq: int, now: float) -> None:
     for _, value, serializer, *_ in db.execute(EVENT, (key, now)).fetchall():
         db.execute(_SQL["give_event_to"], (value, serializer, now, key, seq))
         db.execute(_SQL["wake_at_once"], (seq,))
+        return
+    db.execute(_SQL["await"], (seq, key))
 
 
 def emit(db: Connection, event: Event, now: float) -> bool:
@@ -44,6 +56,7 @@ def emit(db: Connection, event: Event, now: float) -> bool:
     values = {"key": event.key, "value": event.value, "serializer": event.serializer, "now": now}
     db.execute(_SQL["give_event"], values)
     db.execute(_SQL["wake_by_event"], (event.key,))
+    db.execute(_SQL["forget_waits"], (event.key,))
     return True
 
 
@@ -79,6 +92,6 @@ def step_row(step: Step) -> Row:
 
 def _step_of(row: Row) -> Step:
     *fields, failed = row
-    step = Step(*fields, failed=bool(failed))
+    step = Step._make((*fields, bool(failed)))
     check_step(step)
     return step

@@ -29,19 +29,30 @@ values (?, ?, ?, ?, ?, ?)
 -- To the steps of the tasks that wait for it.
 update liteq_step set value = :value, serializer = :serializer, at = :now
 where name = :key and task in (
-  select seq from liteq_task where wake_event = :key and phase in ({WAITING}, {SCHEDULED})
+  select w.task from liteq_event_wait w join liteq_task t on t.seq = w.task
+  where w.key = :key and t.phase in ({WAITING}, {SCHEDULED})
 )
 
 -- name: wake_by_event
-update liteq_task set phase = {READY}, wake_event = null
-where wake_event = ? and phase in ({WAITING}, {SCHEDULED})
+update liteq_task set phase = {READY}
+where seq in (select task from liteq_event_wait where key = ?) and phase in ({WAITING}, {SCHEDULED})
+
+-- name: forget_waits
+delete from liteq_event_wait where key = ?
+
+-- name: await
+-- `details` is set already, by the step.
+insert or replace into liteq_event_wait (task, key) values (?, ?)
+
+-- name: stop_awaiting
+delete from liteq_event_wait where task = ?
 
 -- name: give_event_to
 -- To the step of one task.
 update liteq_step set value = ?, serializer = ?, at = ? where name = ? and task = ?
 
 -- name: wake_at_once
-update liteq_task set phase = {READY}, wake_event = null where seq = ?
+update liteq_task set phase = {READY} where seq = ?
 
 -- name: sweep_events
 delete from liteq_event where key in (
