@@ -8,7 +8,7 @@ import os
 import socket
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count, islice
 from weakref import WeakSet
@@ -24,7 +24,7 @@ from ...support.clock import Clock, system_clock
 from ..base import Broker, Claim, DecideRescue, QueueCount, Settled, ToTerminate, WorkerInfo
 from ..walk import propagate_ends
 from .inputs import inputs_of
-from .listeners import MemoryListener
+from .listeners import MemoryListener, notify
 from .records import eta_of, finished, kept_until, new_record, revived, settled
 from .schedules import MemorySchedules
 from .steps import drop_old_events, take_event, woken_already, write_steps
@@ -195,7 +195,7 @@ class MemoryBroker(Broker):
                 tables.revoked[id] = Revocation(keep, terminate)
                 self._put(tables.tasks[id])
             if found and terminate:
-                _notify(self._work_listeners)
+                notify(self._work_listeners)
             return found
 
     def revive(self, ids: Sequence[str]) -> list[str]:
@@ -222,7 +222,7 @@ class MemoryBroker(Broker):
         with self._transaction():
             schedules = self._schedules()
             refused = [each.name for each in entries if not schedules.write(each)]
-            _notify(self._work_listeners)
+            notify(self._work_listeners)
             return refused
 
     def unschedule(self, names: Sequence[str]) -> list[str]:
@@ -248,7 +248,7 @@ class MemoryBroker(Broker):
         with self._transaction():
             schedules = self._schedules()
             fired = [schedules.fire(each, self._send) for each in firings]
-            _notify(self._work_listeners)
+            notify(self._work_listeners)
             return fired
 
     # workers
@@ -357,9 +357,9 @@ class MemoryBroker(Broker):
         tables.tasks[id] = record if record.seq else record._replace(seq=next(self._seqs))
         if record.phase.final:
             tables.ended.append(id)
-            _notify(self._result_listeners)
+            notify(self._result_listeners)
         elif record.phase is not Phase.RUNNING:
-            _notify(self._work_listeners)
+            notify(self._work_listeners)
 
     def _propagate_ends(self) -> None:
         """Wake, skip or drop what waited for tasks that have ended in this transaction."""
@@ -448,8 +448,3 @@ class MemoryBroker(Broker):
         with self._lock:
             listeners.add(listener)
         return listener
-
-
-def _notify(listeners: Iterable[MemoryListener]) -> None:
-    for listener in listeners:
-        listener.set()

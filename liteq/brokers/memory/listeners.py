@@ -1,5 +1,7 @@
 """Listeners inside one process."""
 
+from collections.abc import Iterable
+
 from ..listeners import LocalListener
 
 
@@ -8,3 +10,9 @@ class MemoryListener(LocalListener):
 
     def missed(self) -> bool:
         return False
+
+
+def notify(listeners: Iterable[MemoryListener]) -> None:
+    """Notify all of `listeners`."""
+    for listener in listeners:
+        listener.set()

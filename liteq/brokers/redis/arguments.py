@@ -113,6 +113,14 @@ def rescue_args(tokens: Sequence[bytes], rescue: Rescue) -> Arguments:
     return args
 
 
+def revive_args(messages: Iterable[Message]) -> Arguments:
+    """Return tasks as they were sent, to be run as if never tried. Read by revive.lua."""
+    args: Arguments = []
+    for message in messages:
+        args += (message.id, pack_message(message._replace(retries=0, eta=None, expires=None)))
+    return args
+
+
 def event_args(event: Event) -> Arguments:
     """Return an event. Read by emit.lua."""
     return [

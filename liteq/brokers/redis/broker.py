@@ -42,6 +42,7 @@ from .arguments import (
     message_args,
     messages_args,
     rescue_args,
+    revive_args,
     settlement_args,
 )
 from .bulks import (
@@ -62,7 +63,6 @@ from .listeners import Subscription
 from .location import RedisLocation
 from .moving import arrivals_args, arrivals_of, batch_args
 from .packer import Packer
-from .packing import pack_message
 from .purging import purge_waiting
 from .registry import WorkerRegistry
 from .replies import (
@@ -78,7 +78,7 @@ from .rescue import DeadWorker, Proof, dead_workers
 from .schedules import entries_of, entry_args, firing_args
 from .server import Server
 from .signing import UNSIGNED, End, Signed, Signing
-from .steps import read_event, read_steps
+from .steps import read_event, read_events, read_steps
 from .wrongkeys import OverwrittenQueues
 
 _DUE = 500  # tasks made ready by one script, so that the server is never busy for long
@@ -192,8 +192,7 @@ class RedisBroker(Movable):
         return bool(self.server.run_replicated("emit", self.clock(), *args))
 
     def event(self, key: str) -> Event | None:
-        name = f"{self.location.prefix}:event:{key}"
-        return read_event(self.server, name, key, self._signing, self.clock())
+        return read_event(self.server, self.location.prefix, key, self._signing, self.clock())
 
     # results
 
@@ -213,7 +212,7 @@ class RedisBroker(Movable):
         return [*earlier, *last_attempt(record, len(earlier))]
 
     def steps(self, id: str) -> list[Step]:
-        return read_steps(self.server, f"{self.location.prefix}:steps:{id}", id, self._signing)
+        return read_steps(self.server, self.location.prefix, id, self._signing)
 
     def followers(self, id: str, *, group: bool = False) -> list[str]:
         return self._sorted_ids("barrier" if group else "waiters", id)
@@ -233,11 +232,8 @@ class RedisBroker(Movable):
     def revive(self, ids: Sequence[str]) -> list[str]:
         revived: list[str] = []
         for part in chunks(list(dict.fromkeys(ids))):
-            args: Arguments = []
-            for found in filter(None, self._stored(part)):
-                fresh = found.record.message._replace(retries=0, eta=None, expires=None)
-                args += (fresh.id, pack_message(fresh))
-            revived += texts_of(self._run("revive", *args))
+            stored = [each.record.message for each in self._stored(part) if each is not None]
+            revived += texts_of(self._run("revive", *revive_args(stored)))
         return revived
 
     def sweep(self, limit: int) -> int:
@@ -341,12 +337,13 @@ class RedisBroker(Movable):
     # moving
 
     def pack(self, size: int) -> Iterator[TransferBatch]:
-        packer = Packer(self.server, self.clock, self._signing, self._queues())
-        yield from packer.single_tasks(size)
-        yield from packer.workflows()
+        return Packer(self.server, self.clock, self._signing, self._queues()).batches(size)
 
     def pack_schedules(self) -> StoredSchedules:
         return entries_of(self._run("schedules", inf), self._signing)
+
+    def pack_events(self) -> list[Event]:
+        return read_events(self.server, self.location.prefix, self._signing, self.clock())
 
     def unpack(self, batch: TransferBatch) -> None:
         if is_large([each.record.message for each in batch.transfers]):
@@ -356,7 +353,7 @@ class RedisBroker(Movable):
             self._run("unpack", *batch_args(batch, self._signing))
 
     def arrived(self) -> list[Arrival]:
-        # What was sent in steps has arrived, whether or not all of it is stored by now.
+        # What was sent in parts has arrived, whether or not all of it is stored by now.
         finish_bulks(self.server, self.clock)
         return arrivals_of(self.server.execute("HKEYS", f"{self.location.prefix}:arrived"))
 

@@ -50,7 +50,7 @@ from .session import SHORT_TIMEOUT, Session, WriteOptions
 from .sessions import ThreadSessions
 from .settling import ClaimLostError, settle_all, settle_each
 from .statements import SQL, fetch_sql, listing_sql
-from .steps import EVENT, STEPS, emit, event_of, steps_of, sweep_events
+from .steps import EVENT, EVENTS, STEPS, emit, event_of, steps_of, sweep
 from .workflows import cancel_revoked, insert, members_of, purge_waiting, revive
 
 T = TypeVar("T")
@@ -257,16 +257,8 @@ class SqliteBroker(Movable):
         return self._write_and_notify(self._client_writes, lambda db: revive(db, ids))
 
     def sweep(self, limit: int) -> int:
-        values = (self.clock(), limit)
-
-        def work(db: Connection) -> int:
-            sweep_events(db, limit, values[0])
-            swept = db.execute(SQL["sweep"], values).rowcount
-            if swept:
-                db.execute(SQL["sweep_groups"])
-            return swept
-
-        return self._write(self._worker_writes, work)
+        now = self.clock()
+        return self._write(self._worker_writes, lambda db: sweep(db, limit, now))
 
     # schedules
 
@@ -398,6 +390,9 @@ class SqliteBroker(Movable):
 
     def pack_schedules(self) -> StoredSchedules:
         return entries_of(self._existing().read(SQL["schedules"]))
+
+    def pack_events(self) -> list[Event]:
+        return moving.pack_events(self._session().read(EVENTS, (self.clock(),)))
 
     def unpack(self, batch: TransferBatch) -> None:
         now = self.clock()

@@ -8,11 +8,11 @@ from ...model.checks import UNREADABLE, check_event, check_step
 from ...model.outcome import Settlement
 from ...model.step import Event, Step
 from .rows import Row
-from .statements import load
+from .statements import SQL, load
 
 _SQL = load("steps.sql")
 
-STEPS, EVENT = _SQL["steps"], _SQL["event"]
+STEPS, EVENT, EVENTS = _SQL["steps"], _SQL["event"], _SQL["events"]
 """Queries for `steps_of` and `event_of`."""
 
 
@@ -48,6 +48,17 @@ def _await_event(db: Connection, key: str, seq: int, now: float) -> None:
     db.execute(_SQL["await"], (seq, key))
 
 
+def insert_steps(
+    db: Connection, id: str, steps: Sequence[Step], event: str | None, now: float
+) -> None:
+    """Store the steps of the new task `id`, and the key of the event that it waits for."""
+    ((seq,),) = db.execute(_SQL["seq"], (id,)).fetchall()
+    db.executemany(_SQL["insert_step"], [(*step_row(step), seq) for step in steps])
+    db.execute(_SQL["mark_details"], (seq,))
+    if event is not None:
+        _await_event(db, event, seq, now)
+
+
 def emit(db: Connection, event: Event, now: float) -> bool:
     """Store an event and wake what waits for it; return False if another one of its key counts."""
     for row in db.execute(EVENT, (event.key, now)).fetchall():
@@ -60,9 +71,13 @@ def emit(db: Connection, event: Event, now: float) -> bool:
     return True
 
 
-def sweep_events(db: Connection, limit: int, now: float) -> None:
-    """Delete up to `limit` events that are too old."""
+def sweep(db: Connection, limit: int, now: float) -> int:
+    """Delete up to `limit` tasks that need not be kept, and events; return how many tasks."""
     db.execute(_SQL["sweep_events"], (now, limit))
+    swept = db.execute(SQL["sweep"], (now, limit)).rowcount
+    if swept:
+        db.execute(SQL["sweep_groups"])
+    return swept
 
 
 def steps_of(id: str, rows: list[Row]) -> list[Step]:

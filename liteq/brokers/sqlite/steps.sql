@@ -13,6 +13,14 @@ delete from liteq_step where task = (
   select seq from liteq_task where seq = ? and token = ? and phase = {RUNNING}
 )
 
+-- name: seq
+select seq from liteq_task where id = ?
+
+-- name: insert_step
+-- Of a task that comes from another store.
+insert into liteq_step (name, kind, at, until, value, serializer, failed, task)
+values (?, ?, ?, ?, ?, ?, ?, ?)
+
 -- name: steps
 select s.name, s.kind, s.at, s.until, s.value, s.serializer, s.failed
 from liteq_task t join liteq_step s on s.task = t.seq where t.id = ? order by s.at, s.name
@@ -20,6 +28,10 @@ from liteq_task t join liteq_step s on s.task = t.seq where t.id = ? order by s.
 -- name: event
 select key, value, serializer, at, keep_until, id from liteq_event
 where key = ? and (keep_until is null or keep_until > ?)
+
+-- name: events
+select key, value, serializer, at, keep_until, id from liteq_event
+where keep_until is null or keep_until > ?
 
 -- name: insert_event
 insert or replace into liteq_event (key, value, serializer, at, keep_until, id)

@@ -30,6 +30,7 @@ _READ_ONLY = frozenset(
         "next_fire",
         "resting",
         "schedules",
+        "steps",
         "wrong_keys",
     }
 )
