@@ -232,6 +232,12 @@ class AsyncResult(ResultBase, Generic[R]):
         record = self._fetch()
         return record and record.message.retries
 
+    def steps(self) -> "list[StepResult]":
+        """Return the durable steps of the task, oldest first."""
+        from .steps import steps_of
+
+        return steps_of(self.backend, self.id)
+
     @property
     def duplicate(self) -> bool:
         """Return whether the call was not sent, as a task of its `task_id` was there already and
