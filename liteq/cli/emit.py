@@ -12,7 +12,7 @@ def configure(parser: ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument("key", metavar="KEY", help="the event, such as approved:17")
     parser.add_argument(
-        "value", nargs="?", type=json_value, metavar="JSON", help="its value: '{\"by\": \"ann\"}'"
+        "value", nargs="?", type=json_value, metavar="JSON", help='its value: \'{"by": "ann"}\''
     )
     add_json(parser)
 

@@ -95,7 +95,9 @@ def _line(workflow: Workflow, record: Record) -> str:
 
 def _step_line(step: View) -> str:
     words = f"{step['kind']} {step['name']}: {step['state']}"
-    return f"{words}, until {step['until']}" if step["state"] == "pending" and step["until"] else words
+    return (
+        f"{words}, until {step['until']}" if step["state"] == "pending" and step["until"] else words
+    )
 
 
 def _progress(workflow: Workflow, record: Record) -> str:
@@ -124,9 +126,7 @@ def _mermaid(workflow: Workflow, steps: Steps) -> Iterator[str]:
             yield f"  {names[id]} {'-.->' if record.on_failure else '-->'} {name}"
 
 
-def _labelled(
-    workflow: Workflow, steps: Steps, line: str
-) -> Iterator[tuple[Record, View, str]]:
+def _labelled(workflow: Workflow, steps: Steps, line: str) -> Iterator[tuple[Record, View, str]]:
     for record in workflow.records:
         view = task_view(record)
         parts = [_plain(view["name"]), _plain(view["id"]), _plain(view["state"])]
