@@ -70,8 +70,9 @@ def kept(receipt: Receipt, id: str) -> Settlement:
 def suspended(receipt: Receipt, id: str, step: Step | None, **fields: Any) -> Settlement:
     """The settlement of a task that goes on later."""
     eta = None if step is None else step.until
-    usual: dict[str, Any] = {"phase": Phase.WAITING if eta is None else Phase.SCHEDULED, "keeps_report": True}
-    usual |= {"retry": message(id, eta=eta), "steps": () if step is None else (CHARGED, step)}
+    usual: dict[str, Any] = {"phase": Phase.WAITING if eta is None else Phase.SCHEDULED}
+    usual |= {"retry": message(id, eta=eta), "keeps_report": True}
+    usual |= {"steps": () if step is None else (CHARGED, step)}
     return Settlement(receipt, at=NOW, **{**usual, **fields})
 
 
