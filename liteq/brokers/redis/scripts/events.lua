@@ -2,9 +2,9 @@
 
 local STEP_FIELDS = { "kind", "at", "until", "value", "serializer", "failed" }
 
--- Read steps from the arguments, as `step_args` in arguments.py has them: their number (-1: those that
--- the task has are to be forgotten), and of each the name, and the number of fields and values, and
--- these. Return them unread, to be stored by `store_steps`; nil for -1.
+-- Read steps from the arguments, as `step_args` in arguments.py has them: their number (-1: those
+-- that the task has are to be forgotten), and of each the name, and the number of fields and
+-- values, and these. Return them unread, to be stored by `store_steps`; nil for -1.
 local function read_steps()
   local count = tonumber(next_arg())
   if count < 0 then return nil end

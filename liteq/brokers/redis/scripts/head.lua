@@ -43,7 +43,8 @@
 --
 -- Of events:
 --
---   event:<key>       hash    id (of the call), value, serializer, at, keep (until when; absent: for ever)
+--   event:<key>       hash    id (of the call), value, serializer, at, keep (until when; absent:
+--                             for ever)
 --   events            zset    their keys, by when they may be deleted
 --   awaiting:<key>    set     tasks that wait for one, or did
 --
