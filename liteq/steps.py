@@ -74,7 +74,9 @@ class DurableSteps:
         Raises EventTimeoutError when the time is over, StepError for a key that this run has
         waited for.
         """
-        return self.request.steps.wait_for(check_name("event key", key), partial(_moment, timeout))
+        return self.request.steps.wait_for(
+            check_name("key of an event", key), partial(_moment, timeout)
+        )
 
     def gather(self, *signatures: Any, name: str = "gather") -> list[Any]:
         """Send tasks and wait for them without a slot of a worker; return their values in order.

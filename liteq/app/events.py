@@ -12,7 +12,7 @@ from ..sending.options import check_name
 
 def emit(app: App, key: str, value: Any) -> bool:
     """Emit an event; return whether it was the first of its key. See `LiteQ.emit`."""
-    key = check_name("event key", key)
+    key = check_name("key of an event", key)
     conf, broker = app.conf, app.broker
     serializer = result_serializer(conf, broker)
     data = serializer.dumps(value)

@@ -154,7 +154,9 @@ def test_a_name_is_printable_and_not_long(app: LiteQ, till: Till, name: Any) -> 
     for kind in ("step", "sleep", "wait_for"):
         result = bound(app, task).delay(kind)
         drain(app)
-        with pytest.raises(InvalidTaskError, match=r"cannot be a (step name|event key): give 1 to"):
+        with pytest.raises(
+            InvalidTaskError, match=r"cannot be a (step name|key of an event): give 1 to"
+        ):
             result.get(timeout=1)
     assert till.charged == []
 
@@ -539,7 +541,9 @@ def test_an_event_is_kept_as_long_as_the_settings_say(app: LiteQ, clock: ManualC
 
 @pytest.mark.parametrize("key", ["", "a\tb", "\x00", "k" * 256, 5, None])
 def test_an_event_has_a_key_that_is_printable_and_not_long(app: LiteQ, key: Any) -> None:
-    with pytest.raises(InvalidTaskError, match="cannot be a event key: give 1 to 255 printable"):
+    with pytest.raises(
+        InvalidTaskError, match="cannot be a key of an event: give 1 to 255 printable"
+    ):
         app.emit(key)
 
 
