@@ -35,7 +35,7 @@ INVARIANTS = {
     "a task has said that it has steps": """
         select task from liteq_step where task not in (select seq from liteq_task where details)""",
     "a task that has slept, waited or gathered has the step, and the one before it": """
-        select task from liteq_step where name != 'charge' and kind != 'wait' and not exists
+        select task from liteq_step where kind in ('sleep', 'gather') and not exists
         (select 1 from liteq_step o where o.task = liteq_step.task and o.name = 'charge')""",
     "a step whose event was emitted has its value": """
         select s.task from liteq_step s join liteq_event e on e.key = s.name
