@@ -20,6 +20,8 @@ def configure(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Emit the event and say whether it was the first of its key."""
     app = app_of(args)
+    if not args.app:  # whatever the application encodes with, its workers read JSON
+        app.conf.result_serializer = "json"
     first = app.emit(args.key, args.value)
     if args.json:
         say_json({"store": app.broker.url, "key": args.key, "first": first})
