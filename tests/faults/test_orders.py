@@ -17,6 +17,7 @@ import pytest
 from liteq import LiteQ
 from liteq.states import Phase
 from tests.e2e.project import KILL, ROOT, Program, Project, children_of, wait_for
+from tests.servers import needs_redis
 
 EXAMPLE = ROOT / "examples/orders"
 
@@ -26,10 +27,10 @@ posix = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 class Shop:
     """The example in a folder of its own, in a hurry."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, url: str | None = None) -> None:
         shutil.copytree(EXAMPLE, folder / "shop")
         self.project = Project(folder / "shop", source="")
-        self.url = f"sqlite:///{folder / 'shop' / 'shop.db'}"
+        self.url = url or f"sqlite:///{folder / 'shop' / 'shop.db'}"
         self.project.env |= {
             "LITEQ_BROKER_URL": self.url,
             "WORLD_SLOW": "0.02",
@@ -126,6 +127,17 @@ def test_an_order_is_charged_once_and_shipped_once_or_not_at_all(tmp_path: Path)
 
     ends = shop.audit()
     assert ends["shipped"] > ends["refused"] > 0
+
+
+@posix
+@needs_redis
+@pytest.mark.timeout(180)  # the claims of a worker that was killed are taken back after seconds
+def test_the_same_holds_on_redis(tmp_path: Path, redis_store: str) -> None:
+    shop = Shop(tmp_path, seed=14, url=redis_store)
+
+    shop.kill_at_random(kills=8)
+
+    shop.audit()
 
 
 @posix
