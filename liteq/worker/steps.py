@@ -2,12 +2,12 @@
 
 import os
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 from ..brokers.backoff import StoreBackoff
 from ..exceptions import (
-    BrokerRefused,
     BrokerUnavailable,
     PayloadTooLarge,
     SerializationError,
@@ -18,12 +18,13 @@ from ..execution.steps import ClaimLost
 from ..model.message import Delivery
 from ..model.step import Step
 from ..pools.base import KeepStep
-from ..result import ResultSet
 from ..result.app import App
 from ..result.base import result_from_tuple
 from ..sending.formats import result_serializer
 from .decide import decide_step
 from .task_log import logger
+
+T = TypeVar("T")
 
 
 class WorkerSteps:
@@ -45,7 +46,7 @@ class WorkerSteps:
         return self._broker.clock()
 
     def load(self, delivery: Delivery) -> list[Step]:
-        return self._broker.steps(delivery.message.id)
+        return self._insist(lambda: self._broker.steps(delivery.message.id))
 
     def keep(self, delivery: Delivery, step: Step) -> None:
         # A process that the task has forked has no stream to the supervisor of its own.
@@ -73,29 +74,43 @@ class WorkerSteps:
         return self._app.backend.step_value(step)
 
     def results_of(self, sent: Sequence[Any]) -> list[Any] | BaseException | None:
-        results = ResultSet([result_from_tuple(each, self._app) for each in sent], app=self._app)
-        ids = [leaf.id for result in results.results for leaf in result.leaves()]
-        for id, record in zip(ids, self._broker.fetch(ids), strict=True):
+        results = [result_from_tuple(each, self._app) for each in sent]
+        leaves = [leaf for result in results for leaf in result.leaves()]
+        ids = [leaf.id for leaf in leaves]
+        for id, record in zip(ids, self._insist(lambda: self._broker.fetch(ids)), strict=True):
             if record is None:
                 return TaskError(f"the result of the task {id} was deleted before it was gathered")
             if not record.phase.final:
                 return None
-        try:
-            return results.get(timeout=0, disable_sync_subtasks=False)
-        except Exception as exc:  # noqa: BLE001 - a task may have failed with any
-            return exc
+        values = [self._insist(partial(_value_of, result)) for result in results]
+        failed = next((leaf for leaf in leaves if leaf.known_failure), None)
+        if failed is None:
+            return values
+        error: BaseException = _value_of(failed)
+        return error
 
     def _write(self, delivery: Delivery, step: Step) -> bool:
-        """Write a step; return False if the claim was lost. Insist while the store is away."""
+        """Write a step; return False if the claim was lost."""
+        settlement = decide_step(delivery, step, self.now())
+        return not self._insist(lambda: self._broker.settle([settlement])).refused
+
+    def _insist(self, work: Callable[[], T]) -> T:
+        """Return what `work` returns; run it again while the store is locked or away.
+
+        As a supervisor does: a task that has steps does not fail because the store did for a while.
+        """
         store = StoreBackoff(logger)
         while True:
             try:
-                settled = self._broker.settle([decide_step(delivery, step, self.now())])
-            except BrokerRefused:
-                raise
+                value = work()
             except BrokerUnavailable as exc:
-                store.failed("step", exc)
+                store.failed("steps", exc)
                 time.sleep(store.pause)
             else:
-                store.succeeded("step")
-                return not settled.refused
+                store.succeeded("steps")
+                return value
+
+
+def _value_of(result: Any) -> Any:
+    """Return the value of a result that is there, or the error; of a group, the list of both."""
+    return result.get(timeout=0, propagate=False, disable_sync_subtasks=False)

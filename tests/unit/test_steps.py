@@ -1,18 +1,22 @@
 """Durable steps, sleeps, events and snoozing, as tasks use them."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import pytest
 
 from liteq import LiteQ, Snooze, Task, chain, group
 from liteq.exceptions import (
+    BrokerLocked,
+    BrokerUnreachable,
     EventTimeoutError,
     InvalidTaskError,
     PayloadTooLarge,
     SerializationError,
+    SoftTimeLimitExceeded,
     StepError,
     TimeoutError,
 )
@@ -700,6 +704,56 @@ def test_gathered_tasks_belong_to_the_task_that_waits_for_them(app: LiteQ) -> No
     drain(app)
 
     assert result.get(timeout=1) == [[result.id, result.id]]
+
+
+def test_the_failure_of_a_gathered_task_by_its_soft_time_limit_is_not_that_of_this_run(
+    app: LiteQ,
+) -> None:
+    @app.task
+    def slow() -> None:
+        raise SoftTimeLimitExceeded(5)
+
+    def task(self: Any) -> str:
+        try:
+            self.gather(slow.s())
+        except SoftTimeLimitExceeded:
+            return "told"
+        return "not told"
+
+    result = bound(app, task).delay()
+    drain(app)
+
+    assert result.get(timeout=1) == "told"
+    assert [step.state for step in result.steps()] == ["failed"]
+
+
+def test_a_store_that_is_away_for_a_while_fails_no_task_with_steps(
+    app: LiteQ, add: Any, till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def task(self: Any) -> Any:
+        failing = iter([BrokerLocked("another process"), BrokerUnreachable("no server")] * 3)
+        for verb in ("steps", "settle", "fetch"):
+            monkeypatch.setattr(app.broker, verb, away(getattr(app.broker, verb), failing))
+        return self.step("charge", till.charge, 1), self.gather(add.s(1, 1))
+
+    def away(verb: Callable[..., Any], failing: Iterator[Exception]) -> Callable[..., Any]:
+        calls = iter([*islice(failing, 2), None])
+
+        def call(*args: Any, **options: Any) -> Any:
+            error = next(calls, None)
+            if error is not None:
+                raise error
+            return verb(*args, **options)
+
+        return call
+
+    result = bound(app, task).delay()
+    drain(app, limit=1)
+    monkeypatch.undo()
+    drain(app)
+
+    assert result.get(timeout=1) == ({"paid": 1}, [2])
+    assert till.charged == [1]
 
 
 def test_a_gathered_task_whose_result_is_gone_is_an_error(app: LiteQ, add: Any) -> None:
