@@ -101,7 +101,7 @@ class MemoryBroker(Broker):
         with self._transaction() as tables:
             for record in tables.in_phases(Phase.SCHEDULED):
                 if eta_of(record) <= self.clock():
-                    self._put(record._replace(phase=Phase.READY))
+                    self._put(record._replace(phase=Phase.READY, event=None))
             return min(map(eta_of, tables.in_phases(Phase.SCHEDULED)), default=None)
 
     def rescue(self, decide: DecideRescue) -> list[Record]:

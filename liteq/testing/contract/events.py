@@ -63,7 +63,7 @@ class Events(StepsHarness):
 
         self.emit("key", b"yes")
 
-        assert self.phase() is Phase.READY
+        assert (self.phase(), self.record().event) == (Phase.READY, None)
         (step,) = self.broker.steps("a")
         assert step == Step("key", "wait", self.clock(), None, b"yes", "json")
         again = self.claim_one()
@@ -104,7 +104,7 @@ class Events(StepsHarness):
         self.clock.advance(5)
         self.broker.promote()
 
-        assert self.phase() is Phase.READY
+        assert (self.phase(), self.record().event) == (Phase.READY, None)
         (step,) = self.broker.steps("a")
         assert (step.until, step.value, step.serializer) == (until, None, None)
         self.emit("key")  # too late: it has begun, or will, without the event

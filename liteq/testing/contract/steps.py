@@ -246,6 +246,7 @@ class Steps(StepsHarness):
 
         assert self.broker.cancel(["a", "b"], 60.0) == ["a", "b"]
         assert [self.phase(id) for id in "ab"] == [Phase.CANCELLED] * 2
+        assert [self.record(id).event for id in "ab"] == [None, None]
         self.emit()
         assert [self.phase(id) for id in "ab"] == [Phase.CANCELLED] * 2
         self.clock.advance(6)
