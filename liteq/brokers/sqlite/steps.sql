@@ -52,6 +52,10 @@ where seq in (select task from liteq_event_wait where key = ?) and phase in ({WA
 -- name: forget_waits
 delete from liteq_event_wait where key = ?
 
+-- name: is_awaited
+-- Whether a task waits for any event at all.
+select 1 from liteq_event_wait limit 1
+
 -- name: await
 -- `details` is set already, by the step.
 insert or replace into liteq_event_wait (task, key) values (?, ?)
