@@ -33,7 +33,7 @@ def make_venv() -> None:
 
 
 def import_path() -> str:
-    """Where the measuring process and its workers import from."""
+    """Return where the measuring process and its workers import from."""
     return os.pathsep.join([str(HERE / "projects"), str(HERE.parent)])
 
 
@@ -43,7 +43,7 @@ def redis_installed() -> bool:
 
 @contextmanager
 def redis_server(folder: Path) -> Iterator[str]:
-    """A Redis on a free loopback port, as fast as Redis gets: nothing is written to disk."""
+    """Start a Redis on a free loopback port, as fast as Redis gets: nothing goes to the disk."""
     port = _free_port()
     command = [
         *("redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)),

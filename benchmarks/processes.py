@@ -22,12 +22,12 @@ class Failed(Exception):
 
 
 def new_mark(name: str) -> str:
-    """A line for the environment that no other process has."""
+    """Return a line for the environment that no other process has."""
     return f"{name}={token_hex(8)}"
 
 
 def marked(mark: str) -> list[int]:
-    """The process ids of all that carry `mark`."""
+    """Return the process ids of all that carry `mark`."""
     wanted = mark.encode()
     return [pid for pid in _pids() if wanted in _read(pid, "environ").split(b"\0")]
 
@@ -66,12 +66,12 @@ def running(
 
 
 def cpu_seconds(mark: str) -> float:
-    """The processor time of all that carry `mark`, so far, in seconds."""
+    """Return the processor time of all that carry `mark`, so far, in seconds."""
     return sum(_cpu_seconds(pid) for pid in marked(mark))
 
 
 def memory_mb(mark: str) -> float:
-    """The memory of all that carry `mark` (PSS: what is shared is shared out), in MB."""
+    """Return the memory of all that carry `mark` (PSS: what is shared is shared out), in MB."""
     return sum(_pss_kb(pid) for pid in marked(mark)) / 1024
 
 

@@ -28,11 +28,11 @@ class Table:
         self._rows.append((row, figures))
 
     def all_there(self) -> bool:
-        """Whether no measurement failed."""
+        """Return whether no measurement failed."""
         return all(None not in figures.values() for _, figures in self._rows)
 
     def text(self) -> str:
-        """The table in Markdown."""
+        """Return the table in Markdown."""
         head = ["row", "liteq", *self._rivals, "lead", "goal", "met"]
         lines = [head, ["---"] + ["--:"] * (len(head) - 1)]
         lines += [self._cells(row, figures) for row, figures in self._rows]
@@ -41,7 +41,7 @@ class Table:
         return "\n".join([self._machine, "", *(f"| {' | '.join(line)} |" for line in padded)])
 
     def data(self, readings: Mapping[tuple[str, str], Reading]) -> dict[str, Any]:
-        """All figures, for `--json`."""
+        """Return all figures, for `--json`."""
         return {
             "machine": self._machine,
             "when": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -60,7 +60,7 @@ class Table:
 
 
 def lead(row: Row, figures: Figures) -> str:
-    """How many times better liteq is than the best of the rivals."""
+    """Return how many times better liteq is than the best of the rivals."""
     ours = figures[row.ours]
     theirs = [value for name, value in figures.items() if name != row.ours and value is not None]
     if ours is None or not theirs:
@@ -73,12 +73,12 @@ def shown(row: Row, value: float | None) -> str:
 
 
 def number(value: float) -> str:
-    """Three digits are all that a benchmark knows."""
+    """Return `value` with three digits, which are all that a benchmark knows."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def machine(folder: Path) -> str:
-    """What was measured, and where: versions, cores, the file system of the stores."""
+    """Return what was measured, and where: versions, cores, the file system of the stores."""
     rivals = [line.partition("#")[0].strip() for line in RIVALS_FILE.read_text().splitlines()]
     facts = [
         f"Python {platform.python_version()}",

@@ -93,7 +93,7 @@ def chosen_rivals(arguments: argparse.Namespace) -> tuple[str, ...]:
 
 
 def repeated(row: Row, name: str, arguments: argparse.Namespace, folder: Path) -> Reading:
-    """The medians of several measurements; empty if one of them failed."""
+    """Return the medians of several measurements; empty if one of them failed."""
     runs = []
     for turn in range(arguments.repeat if row.repeat else 1):
         say(f"{row.key}: {name} ({turn + 1})")
@@ -105,7 +105,7 @@ def repeated(row: Row, name: str, arguments: argparse.Namespace, folder: Path) -
 
 
 def measured(row: Row, name: str, options: Options, folder: Path) -> Reading | None:
-    """One measurement, in a process of its own and a folder of its own; None if it failed."""
+    """Make one measurement, in a process of its own and a folder of its own; None if it failed."""
     command = [str(PYTHON), str(HERE / "measure.py"), row.measure, name]
     mark = new_mark("BENCH_RUN")
     key, _, value = mark.partition("=")

@@ -169,7 +169,7 @@ class Window:
         self.root.title(self.summary(jobs))
 
     def summary(self, jobs: list[Job]) -> str:
-        """All jobs in one line: `58 %: 2 drawing, 1 waiting`."""
+        """Return all jobs in one line: `58 %: 2 drawing, 1 waiting`."""
         if not jobs:
             return "No pictures"
         counts = Counter(SHOWN[job.state][0] for job in jobs)

@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 
 from . import states
 from .execution.attempt import Ending, attempt
-from .execution.context import Context, RunnableTask
+from .execution.context import Context
 from .execution.failure import traceback_text
 from .model.message import Delivery, Message, Receipt
 from .model.outcome import Kind
 from .result import EagerResult
+from .result.app import TaskOfApp
 from .sending.options import as_json
 
 HOSTNAME = "eager"
@@ -26,7 +27,7 @@ class Links(NamedTuple):
 
 
 def run_eagerly(
-    task: RunnableTask,
+    task: TaskOfApp,
     message: Message,
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
@@ -93,7 +94,7 @@ def request_of(id: str, task: str, root_id: str | None, parent_id: str | None) -
 
 
 def _context(
-    task: RunnableTask,
+    task: TaskOfApp,
     message: Message,
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
@@ -127,7 +128,7 @@ def _run_replacement(sig: Any, context: Context) -> Ending:
         return Ending(Kind.FAILED, exc)
 
 
-def _result(task: RunnableTask, context: Context, ending: Ending) -> EagerResult[Any]:
+def _result(task: TaskOfApp, context: Context, ending: Ending) -> EagerResult[Any]:
     rejected = ending.kind in (Kind.REJECTED, Kind.REQUEUED, Kind.SNOOZED)
     failed = rejected or ending.kind is Kind.FAILED
     ignored = ending.kind is Kind.IGNORED

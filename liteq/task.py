@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import copy_context
-from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
+from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, Unpack, cast
 
 from . import exceptions
 from .canvas import Signature, chunks, layout, xmap, xstarmap
@@ -19,8 +19,16 @@ from .model.graph import Place
 from .result import AsyncResult, EagerResult
 from .result.app import App, get_current_app
 from .result.backend import Backend
+from .sending.call_options import CallOptions, RetryOptions, SendOptions, SignatureOptions
 from .sending.eta import due_at
-from .sending.options import TaskOptions, check_arguments, check_name, check_options, is_linked
+from .sending.options import (
+    Options,
+    TaskOptions,
+    check_arguments,
+    check_name,
+    check_options,
+    is_linked,
+)
 from .sending.overrides import collected, expected_call, is_expected
 from .steps import DurableSteps
 from .support.backoff import Backoff, full_jitter, no_jitter
@@ -48,7 +56,7 @@ class Task(TaskOptions, DurableSteps, Generic[P, R]):
     __name__: str  # of the function
     __bound__ = False  # made with `bind=True`: the function takes the task first
     hooks: frozenset[str] = frozenset()  # those that are overridden: only these are called
-    entry: Callable[..., Any]  # what a worker calls
+    run_target: Callable[..., Any]  # what a run of it calls
 
     schedule: Any = None  # of a periodic task: a schedule, or the fields of an entry
     typing = True  # check the arguments when the task is sent
@@ -77,7 +85,7 @@ class Task(TaskOptions, DurableSteps, Generic[P, R]):
         self.app = app
         kind = type(self)
         self.hooks = frozenset(n for n in HOOKS if getattr(kind, n) is not getattr(Task, n))
-        self.entry = self.run if kind.__call__ is Task.__call__ else self
+        self.run_target = self.run if kind.__call__ is Task.__call__ else self
         self._parameters = Parameters(self.run, self.name.rpartition(".")[2])
 
     def check(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
@@ -157,7 +165,7 @@ class Task(TaskOptions, DurableSteps, Generic[P, R]):
         args: Sequence[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
         task_id: str | None = None,
-        **options: Any,
+        **options: Unpack[CallOptions],
     ) -> AsyncResult[R]:
         """Send it with options of this call; return its result.
 
@@ -172,33 +180,38 @@ class Task(TaskOptions, DurableSteps, Generic[P, R]):
         Raises TypeError when the task does not take these arguments, InvalidTaskError when the
         call cannot be sent, BrokerError when the store fails.
         """
+        given = cast("dict[str, Any]", options)  # which is what it is: no copy
         if task_id is not None:
-            options["task_id"] = task_id
+            given["task_id"] = task_id
         app = self.app
         if expected_call.get() is not None and is_expected(self.name):
-            return self._pass_on(args, kwargs, options)
+            return self._pass_on(args, kwargs, given)
         args, kwargs = check_arguments(args, kwargs)
         self.check(args, kwargs)
         if app.conf.task_always_eager:
-            result = self.apply(args, kwargs, **options)
+            result = self.apply(args, kwargs, **given)
             sender = current_run()
-            if sender is not None and options.get("add_to_parent", True):
+            if sender is not None and given.get("add_to_parent", True):
                 sender.children.append(result)
             return result
         if app.has_own_send_task:
-            return self._pass_on(args, kwargs, options)
-        if options and is_linked(options):
-            call = Signature(self, args, kwargs, options, app=app)
+            return self._pass_on(args, kwargs, given)
+        if given and is_linked(given):
+            call = Signature(self, args, kwargs, given, app=app)
             linked: AsyncResult[R] = layout.send_linked(app, call)
             return linked
         if task_id:
-            message, sent = app.producer.send_as(self, args, kwargs, options)
+            message, sent = app.producer.send_as(self, args, kwargs, given)
             return AsyncResult.of_call(message, app, sent=sent)
-        message = app.producer.send(self, args, kwargs, options)
+        message = app.producer.send(self, args, kwargs, given)
         return AsyncResult(message.id, app=app, ignored=message.ignore_result)
 
     def _pass_on(self, args: Any, kwargs: Any, options: dict[str, Any]) -> AsyncResult[R]:
-        """Pass a call on to the application's own `send_task`, or to the workflow it is for."""
+        """Hand over a call that is not sent here; return its result.
+
+        The application has a `send_task` of its own, which sends it. Or the call is one of a
+        workflow, that `collect` waits for: see `sending/overrides.py`.
+        """
         if not self.app.has_own_send_task:
             return AsyncResult(collected(args, kwargs, options), app=self.app)
         result: AsyncResult[R] = self.app.send_task(self.name, args, kwargs, **options)
@@ -210,7 +223,7 @@ class Task(TaskOptions, DurableSteps, Generic[P, R]):
         kwargs: Mapping[str, Any] | None = None,
         *,
         throw: bool | None = None,
-        **options: Any,
+        **options: Unpack[SendOptions],
     ) -> EagerResult[R]:
         """Run it in this process as a worker would, with hooks and retries; return its result.
 
@@ -235,7 +248,7 @@ class Task(TaskOptions, DurableSteps, Generic[P, R]):
         self,
         args: Sequence[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
-        **options: Any,
+        **options: Unpack[SignatureOptions],
     ) -> Signature:
         """Return a signature: a call of this task that is made later."""
         return Signature(self, args, kwargs, app=self.app, **options)
@@ -321,7 +334,7 @@ class Task(TaskOptions, DurableSteps, Generic[P, R]):
         eta: Any = None,
         countdown: float | None = None,
         max_retries: int | None = None,
-        **options: Any,
+        **options: Unpack[RetryOptions],
     ) -> Retry:
         """Run the task again later, with the same id: `raise self.retry(exc=exc)`.
 
@@ -388,7 +401,7 @@ class Task(TaskOptions, DurableSteps, Generic[P, R]):
         raise self.retry(exc=exc, **wanted)
 
     def _changed(
-        self, request: Context, args: Any, kwargs: Any, options: dict[str, Any]
+        self, request: Context, args: Any, kwargs: Any, options: Options
     ) -> Signature | None:
         """Return what is different in the next attempt, as a signature; None for nothing."""
         check_options(options)

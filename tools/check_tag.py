@@ -11,7 +11,7 @@ VERSION = Path(__file__).parents[1] / "liteq" / "version.py"
 
 
 def main(tag: str) -> int:
-    """The exit code: 0 when they agree."""
+    """Compare them; return the exit code, 0 when they agree."""
     version = runpy.run_path(str(VERSION))["__version__"]
     if tag == f"v{version}":
         return 0

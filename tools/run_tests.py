@@ -24,7 +24,7 @@ PASSED, INTERRUPTED, NO_TESTS = 0, 2, 5  # pytest's exit codes
 
 
 def main(options: list[str]) -> int:
-    """The exit code: that of the first step that failed."""
+    """Run both steps; return the exit code of the first one that failed."""
     if any(option.startswith("-m") for option in options):
         print("run_tests.py chooses by marker itself: run `python -m pytest -m ...`")
         return 4

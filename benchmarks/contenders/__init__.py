@@ -23,7 +23,7 @@ ON_REDIS = tuple(name for name in RIVALS if name.endswith("-redis"))
 
 
 def contender(name: str) -> type[Contender]:
-    """The class of contender `name`; importing it imports no queue yet."""
+    """Return the class of contender `name`; importing it imports no queue yet."""
     module, _, attribute = CONTENDERS[name].partition(":")
     cls: type[Contender] = getattr(import_module(f".{module}", __name__), attribute)
     return cls

@@ -26,7 +26,7 @@ class Contender(ABC):
 
     @abstractmethod
     def worker_command(self, processes: int) -> list[str]:
-        """The command that starts a worker with so many processes."""
+        """Return the command that starts a worker with so many processes."""
 
     @abstractmethod
     def enqueue_each(self, count: int) -> None:
@@ -38,15 +38,15 @@ class Contender(ABC):
 
     @abstractmethod
     def waiting(self) -> int:
-        """How many tasks wait to be run. Asked when no worker is up."""
+        """Return how many tasks wait to be run. Asked when no worker is up."""
 
     @abstractmethod
     def finished(self) -> int:
-        """How many results are stored. Cheap, for it is asked while the clock runs."""
+        """Return how many results are stored. Cheap, for it is asked while the clock runs."""
 
     @abstractmethod
     def results(self, first: int = 0) -> Iterator[int]:
-        """The results of all that was sent from task `first` on, in the order of sending."""
+        """Return the results of all that was sent from task `first` on, in the order of sending."""
 
     @abstractmethod
     def add_and_get(self, x: int, y: int) -> int:

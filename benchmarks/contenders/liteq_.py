@@ -69,7 +69,7 @@ class LiteqSafe(Liteq):
         return int(self.store.execute("SELECT count(*) FROM task WHERE phase = 1").fetchone()[0])
 
     def left(self) -> int:
-        """How many tasks are ready or run."""
+        """Return how many tasks are ready or run."""
         return int(self.store.execute(LEFT).fetchone()[0])
 
     def finished(self) -> int:

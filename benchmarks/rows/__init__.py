@@ -347,7 +347,7 @@ ROWS = (
 
 
 def measure(name: str) -> Callable[[Contender, Options], Reading]:
-    """The function that takes measurement `name` ("module:function")."""
+    """Return the function that takes measurement `name` ("module:function")."""
     module, _, function = name.partition(":")
     found: Callable[[Contender, Options], Reading] = getattr(
         import_module(f".{module}", __name__), function

@@ -17,7 +17,7 @@ KEEP = 3_600.0  # seconds that a result is kept
 
 
 def measure(contender: LiteqFast, options: Options) -> Reading:
-    """The cost per task, with `options.backlog` waiting, as a multiple of that with 1,000."""
+    """Return the cost per task with `options.backlog` waiting, as a multiple of that with 1,000."""
     _fill(contender, FEW)
     few = costs(contender, options.seconds)
     _fill(contender, options.backlog - FEW)
@@ -40,7 +40,7 @@ def _fill(contender: LiteqFast, count: int) -> None:
 
 
 def costs(contender: LiteqFast, seconds: float) -> Reading:
-    """Seconds per task to enqueue it, and to claim and settle it; the backlog stays as it is."""
+    """Return the seconds per task to enqueue it, and to claim and settle it; the backlog stays."""
     run = _runner(contender)
     rounds, end = [], time.monotonic() + seconds
     while time.monotonic() < end:
@@ -55,7 +55,7 @@ def costs(contender: LiteqFast, seconds: float) -> Reading:
 
 
 def _runner(contender: LiteqFast) -> Callable[[], None]:
-    """What claims and settles a batch, as a worker's supervisor would."""
+    """Return what claims and settles a batch, as a worker's supervisor would."""
     from liteq.brokers.base import Claim
     from liteq.model.outcome import Settlement
     from liteq.states import Phase

@@ -37,11 +37,11 @@ class Row:
     deadline: float = 60.0  # seconds for one measurement
 
     def met(self, value: float) -> bool:
-        """Whether `value` reaches the goal, if there is one."""
+        """Return whether `value` reaches the goal, if there is one."""
         if self.goal is None:
             return True
         return value >= self.goal if self.sense == "at least" else value <= self.goal
 
     def lead(self, ours: float, theirs: float) -> float:
-        """How many times better `ours` is than `theirs`."""
+        """Return how many times better `ours` is than `theirs`."""
         return ours / theirs if self.sense == "at least" else theirs / ours

@@ -14,7 +14,7 @@ PAUSE = 0.002  # seconds between two tasks of one producer
 
 
 def measure(contender: Contender, options: Options) -> Reading:
-    """The milliseconds of one `delay()`: the 99.9th percentile and the worst."""
+    """Return the milliseconds of one `delay()`: the 99.9th percentile and the worst."""
     count = int(options.seconds / PAUSE)
     spawn = get_context("spawn")  # as separate programs are: nothing is inherited
     gate, answers = spawn.Barrier(PRODUCERS), spawn.Queue()

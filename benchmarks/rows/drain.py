@@ -13,12 +13,12 @@ LOOK = 0.02  # seconds between two looks at the progress
 
 
 def two(contender: Contender, options: Options) -> Reading:
-    """With two processes."""
+    """Drain with two processes."""
     return _drain(contender, 2, options.seconds)
 
 
 def one(contender: Contender, options: Options) -> Reading:
-    """With one process."""
+    """Drain with one process."""
     return _drain(contender, 1, options.seconds)
 
 

@@ -21,7 +21,7 @@ INSERT = "INSERT INTO task (uid, queue, prio, state, payload) VALUES (?, 'defaul
 
 
 def measure(contender: Contender, options: Options) -> Reading:
-    """Commits per second of both, and liteq's share of the raw rate."""
+    """Return the commits per second of both, and liteq's share of the raw rate."""
     raw, seconds = _open(), options.seconds / TURNS
     turns = [(_raw_rate(raw, seconds), _delay_rate(contender, seconds)) for _ in range(TURNS)]
     raw.close()

@@ -12,12 +12,12 @@ LEAST = 0.2  # seconds: a shorter run tells nothing about the rate
 
 
 def each(contender: Contender, options: Options) -> Reading:
-    """`delay()` by `delay()`, each its own commit."""
+    """Send by `delay()`, each its own commit."""
     return Reading(rate=_rate(contender, contender.enqueue_each, options.seconds))
 
 
 def bulk(contender: Contender, options: Options) -> Reading:
-    """By the quickest way that the contender documents."""
+    """Send by the quickest way that the contender documents."""
     return Reading(rate=_rate(contender, contender.enqueue_bulk, options.seconds))
 
 

@@ -17,7 +17,7 @@ FAR = 30 * 86_400.0  # seconds
 
 
 def punctual(contender: LiteqFast, options: Options) -> Reading:
-    """How much later than its eta a task begins, on a worker with nothing else to do, in ms."""
+    """Return how much later than its eta a task begins, on a worker that is idle, in ms."""
     import liteq_project
 
     with started(contender) as worker:
@@ -34,8 +34,8 @@ def punctual(contender: LiteqFast, options: Options) -> Reading:
 
 
 def crowded(contender: LiteqFast, options: Options) -> Reading:
-    """The cost per task with many etas waiting, as a multiple of that with none; and what an idle
-    worker takes then, in percent of a core."""
+    """Return the cost per task with many etas waiting, as a multiple of that with none; and what
+    an idle worker takes then, in percent of a core."""
     few = costs(contender, options.seconds)
     many = min(options.backlog, MANY)
     for start in range(0, many, CHUNK):

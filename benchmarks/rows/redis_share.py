@@ -13,7 +13,7 @@ TURNS = 5  # bare and delay() by turns, so that what else the machine does meets
 
 
 def measure(contender: OnRedis, options: Options) -> Reading:
-    """Round trips per second of both, and liteq's share of the bare rate."""
+    """Return the round trips per second of both, and liteq's share of the bare rate."""
     client = contender.queues
     sha = client.script_load("return 1")
     seconds = options.seconds / TURNS

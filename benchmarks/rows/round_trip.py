@@ -15,12 +15,12 @@ SILENCE = 0.05  # seconds, on average: the processor falls asleep and others use
 
 
 def warm(contender: Contender, options: Options) -> Reading:
-    """One trip after the other; the worker is idle when each begins."""
+    """Make one trip after the other; the worker is idle when each begins."""
     return _trips(contender, 2 * options.seconds, pause=0.0)
 
 
 def cold(contender: Contender, options: Options) -> Reading:
-    """With a silence before each."""
+    """Make trips with a silence before each."""
     return _trips(contender, 4 * options.seconds, pause=SILENCE)
 
 
@@ -38,7 +38,7 @@ def _trips(contender: Contender, seconds: float, pause: float) -> Reading:
 
 
 def _trip(contender: Contender, i: int) -> float:
-    """The milliseconds from `delay()` to the value of `get()`."""
+    """Return the milliseconds from `delay()` to the value of `get()`."""
     begin = time.perf_counter()
     result = contender.add_and_get(i, 1)
     took = time.perf_counter() - begin

@@ -13,7 +13,7 @@ CALM = 2.0  # seconds from the last task until the worker counts as idle
 
 
 def idle(contender: Contender, options: Options) -> Reading:
-    """The share of one core that a worker with two processes takes, in percent."""
+    """Return the share of one core that a worker with two processes takes, in percent."""
     with started(contender) as worker:
         warm_up(contender, worker)
         before, begin = cpu_seconds(worker.mark), time.perf_counter()
@@ -23,7 +23,7 @@ def idle(contender: Contender, options: Options) -> Reading:
 
 
 def memory(contender: Contender, options: Options) -> Reading:
-    """The memory of a worker with two processes, all of its processes together."""
+    """Return the memory of a worker with two processes, all of its processes together."""
     with started(contender) as worker:
         warm_up(contender, worker)
         return Reading(mb=memory_mb(worker.mark))

@@ -15,14 +15,14 @@ CLOCK = "from time import perf_counter as now; begin = now(); {}; print((now() -
 
 
 def importing(contender: Contender, options: Options) -> Reading:
-    """The milliseconds that a program spends on the import, in a fresh interpreter."""
+    """Return the milliseconds that a program spends on the import, in a fresh interpreter."""
     command = [sys.executable, "-c", CLOCK.format(contender.imports)]
     runs = [subprocess.run(command, check=True, capture_output=True) for _ in range(15)]
     return Reading(ms=median(float(run.stdout) for run in runs))
 
 
 def worker(contender: Contender, options: Options) -> Reading:
-    """The milliseconds from the start of the worker's program to the first result stored."""
+    """Return the milliseconds from the start of the worker's program to the first result stored."""
     times = [_first_task(contender) for _ in range(5)]
     if list(contender.results()) != [i + 1 for i in range(5)]:
         raise Failed("a first task gave a wrong result")

@@ -18,8 +18,8 @@ TURNS = 5
 
 
 def chord(contender: Contender, options: Options) -> Reading:
-    """A chord of no-ops, and the same tasks alone, by turns: seconds, and how many times as long
-    the chord takes. And how long sending it takes."""
+    """Run a chord of no-ops, and the same tasks alone, by turns; return seconds, how many times as
+    long the chord takes, and how long sending it takes."""
     alone, joined, sending = [], [], []
     for _ in range(TURNS):
         alone.append(_drained(contender, lambda: contender.enqueue_bulk(WIDE)))
@@ -29,7 +29,7 @@ def chord(contender: Contender, options: Options) -> Reading:
 
 
 def chain(contender: Contender, options: Options) -> Reading:
-    """A chain of no-ops: milliseconds for each step."""
+    """Run a chain of no-ops: milliseconds for each step."""
     from liteq_project import add
 
     from liteq import chain
@@ -46,7 +46,7 @@ def chain(contender: Contender, options: Options) -> Reading:
 
 
 def deep(contender: Contender, options: Options) -> Reading:
-    """Groups that follow groups: seconds, and the memory of the worker."""
+    """Run groups that follow groups: seconds, and the memory of the worker."""
     from liteq_project import length
 
     from liteq import group
@@ -90,7 +90,7 @@ def _drained(contender: Any, send: Callable[[], object]) -> float:
 
 
 def _check(contender: Any, before: int) -> None:
-    """All that is new has ended well, and so has the chord."""
+    """Check that all that is new has ended well, and so has the chord."""
     done = contender.store.execute("SELECT count(*) FROM task WHERE phase = 4").fetchone()[0]
     if done - before < WIDE:
         raise Failed(f"{done - before} of {WIDE} tasks have ended well")

@@ -31,6 +31,7 @@ from ..result.app import (
     unregister_app,
 )
 from ..result.backend import Backend
+from ..sending.call_options import SendOptions
 from ..sending.eta import zone_of
 from ..sending.formats import result_serializer
 from ..sending.options import check_name
@@ -54,6 +55,7 @@ from .twice import in_script, run_as, take_tasks
 # Some methods import what they use when they are called: with all of that at the top, `import
 # liteq` takes 30 ms instead of 22.
 if TYPE_CHECKING:
+    from ..beat.periodic import PeriodicOptions
     from ..schedules import BaseSchedule
     from ..worker import worker
     from ..worker.options import WorkerOptions
@@ -276,7 +278,7 @@ class LiteQ(Tools):
         name: str,
         args: Sequence[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
-        **options: Any,
+        **options: Unpack[SendOptions],
     ) -> "result.AsyncResult[Any]":
         """Send a task by its name, with the options of `apply_async`.
 
@@ -285,7 +287,7 @@ class LiteQ(Tools):
         return self._sender.send(name, args, kwargs, options)
 
     def enqueue_many(
-        self, signatures: Iterable[Signature], **options: Any
+        self, signatures: Iterable[Signature], **options: Unpack[SendOptions]
     ) -> "list[result.AsyncResult[Any]]":
         """Send many calls in one transaction: all or none.
 
@@ -325,8 +327,8 @@ class LiteQ(Tools):
         self,
         schedule: "float | timedelta | BaseSchedule",
         sig: Signature | Task[..., Any],
-        *args: Any,
-        **options: Any,
+        *arguments: Any,
+        **options: "Unpack[PeriodicOptions]",
     ) -> str:
         """Run `sig`, a signature or a task, by `schedule`; return the name of the entry.
 
@@ -336,7 +338,7 @@ class LiteQ(Tools):
         """
         from ..beat.periodic import periodic_call
 
-        name, fields = periodic_call(schedule, sig, *args, **options)
+        name, fields = periodic_call(schedule, sig, *arguments, **options)
         self.periodic_tasks[name] = fields
         return name
 

@@ -8,9 +8,9 @@ Nothing of Django is imported before that.
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, Unpack
 
+from ..sending.call_options import SendOptions
 from ..signals import task_postrun, task_prerun
 from ..support.warning import warn
 from ..task import Task
@@ -32,7 +32,7 @@ class DjangoTask(Task[P, R]):
         self,
         args: Sequence[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
-        **options: Any,
+        **options: Unpack[SendOptions],
     ) -> None:
         """Call `apply_async` once the open transaction is committed; now, if there is none."""
         from django.db import transaction
@@ -44,6 +44,8 @@ def is_used() -> bool:
     """Return whether this is a program of a Django project."""
     if not os.environ.get(_VARIABLE):
         return False
+    from importlib.util import find_spec
+
     if "django" in sys.modules or find_spec("django") is not None:
         return True
     warn(f"{_VARIABLE} is set, but Django is not installed here")

@@ -4,7 +4,7 @@ from typing import Any
 
 from ..config.celery import current_name
 from ..exceptions import ImproperlyConfigured
-from ..support.nearest import nearest
+from ..support.nearest import nearest, suggestion
 
 KEYWORDS = (
     "backend",
@@ -29,6 +29,6 @@ def checked(settings: dict[str, Any]) -> dict[str, Any]:
         near = None if current_name(name) else nearest(name, KEYWORDS, _CLOSE)
         if near is not None:
             raise ImproperlyConfigured(
-                f"LiteQ() takes no {name!r}, and there is no such setting; did you mean {near!r}?"
+                f"LiteQ() takes no {name!r}, and there is no such setting{suggestion(near)}"
             )
     return settings

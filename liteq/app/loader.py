@@ -5,11 +5,11 @@ import os
 import sys
 from collections.abc import Iterator
 from importlib import import_module
-from importlib.util import find_spec
 from types import ModuleType
 
 from ..exceptions import ConfigurationError
 from ..result.app import default_app
+from ..support.plugins import load
 from .base import LiteQ
 from .current import Proxy, app_or_default, found
 
@@ -43,7 +43,7 @@ def find_app(reference: str, workdir: str | None = None) -> LiteQ:
             return value
     module = _imported(module_name, reference)
     if attribute:
-        return _named(module, attribute, reference)
+        return _named(module_name, attribute, reference)
     uses_current_app = False
     for candidate in _candidates(module):
         app = _app_in(candidate)
@@ -61,6 +61,8 @@ def find_app(reference: str, workdir: str | None = None) -> LiteQ:
 def _candidates(module: ModuleType) -> Iterator[ModuleType]:
     yield module
     if hasattr(module, "__path__"):
+        from importlib.util import find_spec
+
         for name in _SUBMODULES:
             full = f"{module.__name__}.{name}"
             if find_spec(full) is not None:
@@ -89,14 +91,15 @@ def _current(reference: str) -> LiteQ:
     return app
 
 
-def _named(module: ModuleType, attribute: str, reference: str) -> LiteQ:
-    value: object = module
-    for part in attribute.split("."):
-        value = found(getattr(value, part, None))
+def _named(module: str, attribute: str, reference: str) -> LiteQ:
+    try:
+        value = found(load(f"{module}:{attribute}"))
+    except AttributeError:
+        value = None
     if isinstance(value, LiteQ):
         return value
     kind = "nothing" if value is None else f"a {type(value).__name__}"
-    raise AppNotFound(f"-A {reference}: {module.__name__} has {kind} of that name, not a LiteQ")
+    raise AppNotFound(f"-A {reference}: {module} has {kind} of that name, not a LiteQ")
 
 
 def _imported(name: str, reference: str) -> ModuleType:

@@ -8,7 +8,6 @@ that would start a worker or use the store: all that is above that line is defin
 
 import sys
 from collections.abc import Mapping
-from importlib.util import find_spec
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -75,6 +74,8 @@ def _code(how: dict[str, str], names: dict[str, Any]) -> CodeType:
         names["__file__"] = how["path"]
         with open(how["path"], "rb") as file:
             return compile(file.read(), how["path"], "exec")
+    from importlib.util import find_spec
+
     spec = find_spec(how["module"])
     if spec is None or spec.loader is None:
         raise ModuleNotFoundError(f"no module {how['module']!r}", name=how["module"])

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..config import Config
 from ..exceptions import ImproperlyConfigured
-from ..support.nearest import did_you_mean, nearest
+from ..support.nearest import did_you_mean, nearest, suggestion
 from ..support.warning import warn
 from ..task import HOOKS, Task
 
@@ -102,8 +102,8 @@ def check_attributes(task: Task[..., Any]) -> None:
             if near := nearest_option(name, value):
                 where = f"task {task.name}" if kind is type(task) else kind.__qualname__
                 warn(
-                    f"{where}: {name!r} is no option of liteq, and only an attribute of the task; "
-                    f"did you mean {near!r}?"
+                    f"{where}: {name!r} is no option of liteq, and only an attribute of the task"
+                    f"{suggestion(near)}"
                 )
 
 

@@ -1,7 +1,5 @@
 """The store of an application, as the settings name it: tasks and results in one place."""
 
-from urllib.parse import urlsplit
-
 from ..brokers import DEFAULT_URL, chosen_url, connect
 from ..brokers.base import Broker
 from ..config import Config
@@ -77,6 +75,8 @@ def _place(url: str) -> object:
     scheme, _, rest = url.partition("://")
     if scheme not in ("redis", "rediss", "valkey", "valkeys"):
         return url
+    from urllib.parse import urlsplit  # takes 3 ms
+
     try:
         parts = urlsplit(f"//{rest}")
         return scheme, parts.hostname, parts.port or _PORT, parts.path.strip("/") or "0"

@@ -7,8 +7,10 @@ is imported once more, with an application of its own, and that one gets the tas
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any
+from types import ModuleType
+from typing import Any, TypeGuard
 
+from ..result.app import App
 from .mainscript import NAME
 from .registry import Registry
 from .tools import Tools
@@ -19,7 +21,7 @@ def in_script(module: str) -> bool:
     return module in ("__main__", NAME)
 
 
-def run_as(app: Any) -> str | None:
+def run_as(app: App) -> str | None:
     """Return the name of the module that `python -m` runs, if `app` is a variable of it.
 
     Others that import it know its tasks by that name. None for all other programs: also for a
@@ -33,7 +35,7 @@ def run_as(app: Any) -> str | None:
     return name
 
 
-def take_tasks(app: Any, registry: Registry) -> None:
+def take_tasks(app: App, registry: Registry) -> None:
     """Add the tasks and schedules that other modules have given to the application they imported,
     which is not `app`, but was made by the same code. `registry`: that of `app`.
     """
@@ -44,7 +46,7 @@ def take_tasks(app: Any, registry: Registry) -> None:
         app.periodic_tasks = other.periodic_tasks | app.periodic_tasks
 
 
-def _other_selves(app: Any) -> Iterator[Any]:
+def _other_selves(app: App) -> Iterator[App]:
     """Yield the applications that the script's code has made when it was imported as a module.
 
     `app`: the one that it has made as a script.
@@ -57,14 +59,18 @@ def _other_selves(app: Any) -> Iterator[Any]:
     for name, module in list(sys.modules.items()):
         if not in_script(name) and _is_file_of(module, path):
             twin = getattr(module, names[0], None)
-            if isinstance(twin, Tools) and twin is not app:
+            if _is_app(twin) and twin is not app:
                 yield twin
 
 
-def _names_of(app: Any, module: Any) -> list[str]:
+def _is_app(value: Any) -> TypeGuard[App]:
+    return isinstance(value, Tools)
+
+
+def _names_of(app: App, module: ModuleType) -> list[str]:
     return [name for name, value in vars(module).items() if value is app]
 
 
-def _is_file_of(module: Any, path: str) -> bool:
+def _is_file_of(module: ModuleType, path: str) -> bool:
     file = getattr(module, "__file__", None)
     return isinstance(file, str) and os.path.abspath(file) == os.path.abspath(path)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from .. import exceptions
 from ..brokers.base import WorkerInfo
-from ..brokers.serving import names_in, served_queues
+from ..brokers.serving import names_in, no_worker_serves, served_queues
 from ..model.message import Attempt, Record
 from ..result.app import App
 from ..serializers.preview import preview_error
@@ -81,7 +81,7 @@ def _unclaimed(record: Record, workers: Iterable[WorkerInfo]) -> str:
     queue, name = record.message.queue, record.message.task
     serving = [worker for worker in workers if queue in names_in(worker, "queues")]
     if not serving:
-        return f"no worker that is up serves the queue {queue!r}"
+        return no_worker_serves(queue)
     able = [worker.name for worker in serving if name in names_in(worker, "tasks")]
     if not able:
         return f"no worker of the queue {queue!r} knows the task {name!r}"

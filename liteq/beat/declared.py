@@ -3,8 +3,8 @@ does.
 
 Processes of one application may declare different entries: a module that only `liteq beat` loads,
 an old version beside a new one. So an entry is not dropped because one of them does not know it.
-It is marked as undeclared, which all schedulers are notified of; whoever declares it takes the mark
-away; and it is dropped when the mark has stayed for a while. It fires meanwhile.
+It is marked as undeclared, which all schedulers are notified of; a process that declares it takes
+the mark away; and it is dropped when the mark has stayed for a while. It fires meanwhile.
 """
 
 import logging

@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from heapq import merge
 from math import inf
 from random import Random
-from typing import Any, NamedTuple
-from uuid import NAMESPACE_OID, uuid5
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..model.entry import Entry, Firing
 from ..model.message import Message
 from ..model.options import options_of
-from ..schedules import BaseSchedule, from_text
+
+if TYPE_CHECKING:
+    from ..schedules import BaseSchedule
 
 ON_TIME = 60.0  # seconds late: the most for `skip` to run, and for the log not to warn
 _SLACK = 1.0  # seconds that the clock may go back before it counts as set back
@@ -37,7 +38,7 @@ class Due(NamedTuple):
 
 def planned(entry: Entry, now: float) -> Entry:
     """Return the entry as if it began now: to fire at its schedule's first moment after `now`."""
-    return _next(entry, from_text(entry.schedule).next_after(utc(now)), now)
+    return _next(entry, _schedule_of(entry).next_after(utc(now)), now)
 
 
 def merged(stored: Entry | None, declared: Entry, now: float) -> Entry | None:
@@ -66,7 +67,7 @@ def fire_times(entry: Entry) -> Iterator[float]:
     """Yield when it will fire, jitter included, if it is never late and is not changed."""
     if entry.due is None or entry.moment is None:
         return
-    schedule = from_text(entry.schedule)
+    schedule = _schedule_of(entry)
     moment: datetime | None = utc(entry.moment)
     while moment is not None:
         seconds = moment.timestamp()
@@ -89,7 +90,7 @@ def timeline(entries: Iterable[Entry]) -> Iterator[tuple[float, str]]:
 def _step(entry: Entry, now: float) -> Due | None:
     if entry.due is None or entry.moment is None:
         return None
-    schedule = from_text(entry.schedule)
+    schedule = _schedule_of(entry)
     if now < entry.due:
         return _set_back(entry, schedule, now)
     moment = _chosen(entry, schedule, now)
@@ -103,7 +104,7 @@ def _step(entry: Entry, now: float) -> Due | None:
     return Due(Firing(after, message), moment, late, missed)
 
 
-def _chosen(entry: Entry, schedule: BaseSchedule, now: float) -> float:
+def _chosen(entry: Entry, schedule: "BaseSchedule", now: float) -> float:
     """Return the moment to fire for: the last one that has come; with `all`, the first."""
     assert entry.moment is not None
     # With `all`, moments before `until` are too late to fire. Otherwise moments after it may have
@@ -114,7 +115,7 @@ def _chosen(entry: Entry, schedule: BaseSchedule, now: float) -> float:
     return schedule.last_until(utc(entry.moment), utc(until)).timestamp()
 
 
-def _missed(entry: Entry, schedule: BaseSchedule, moment: float) -> int:
+def _missed(entry: Entry, schedule: "BaseSchedule", moment: float) -> int:
     """Return how many moments before this one are skipped."""
     assert entry.moment is not None
     each: datetime | None = utc(entry.moment)
@@ -125,7 +126,7 @@ def _missed(entry: Entry, schedule: BaseSchedule, moment: float) -> int:
     return _COUNTED
 
 
-def _set_back(entry: Entry, schedule: BaseSchedule, now: float) -> Due | None:
+def _set_back(entry: Entry, schedule: "BaseSchedule", now: float) -> Due | None:
     """Return the step of an entry that is not due; None unless the clock was set back.
 
     The entry then waits once more for as long as it had to wait when it was planned. So it neither
@@ -171,6 +172,8 @@ def _message(entry: Entry, moment: float, now: float) -> Message:
 
     Its id is derived from the entry and the moment, so two schedulers cannot send it twice.
     """
+    from uuid import NAMESPACE_OID, uuid5  # takes 3 ms, with `platform`
+
     options = options_of(entry.message)
     headers = {"periodic_task_name": entry.name, "periodic_task_moment": utc(moment).isoformat()}
     options = {**options, "headers": {**(options.get("headers") or {}), **headers}}
@@ -180,6 +183,12 @@ def _message(entry: Entry, moment: float, now: float) -> Message:
     if entry.expires is not None:
         fields["expires"] = now + entry.expires
     return entry.message._replace(**fields)
+
+
+def _schedule_of(entry: Entry) -> "BaseSchedule":
+    from ..schedules import from_text  # takes 2 ms, and many workers have no entries
+
+    return from_text(entry.schedule)
 
 
 def utc(seconds: float) -> datetime:

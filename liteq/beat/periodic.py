@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING, Any
 
 from ..canvas import Signature
 from ..canvas.builtins import START
@@ -12,13 +12,31 @@ from ..model.entry import MISFIRES, Entry
 from ..model.message import Message
 from ..model.options import parse_options
 from ..result.app import App
-from ..schedules import BaseSchedule, maybe_schedule, to_text
+from ..sending.call_options import RetryOptions
 from ..sending.options import Named, check_arguments, check_name
 from ..support.nearest import did_you_mean
 from ..support.zones import as_zone
 
+if TYPE_CHECKING:
+    from ..schedules import BaseSchedule
+
 FIELDS = ("grace", "jitter", "misfire", "overlap", "relative", "timezone")
 """The fields of an entry in `beat_schedule` that are not about the call that it makes."""
+
+
+class PeriodicOptions(RetryOptions, total=False):
+    """The keywords of `app.add_periodic_task`: arguments and options of the call, and fields."""
+
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any] | None
+    name: str | None
+    grace: float | timedelta | None
+    jitter: float | timedelta
+    misfire: str
+    overlap: bool
+    relative: bool
+    timezone: str | tzinfo | None
+
 
 _CALL = ("args", "kwargs", "options", "schedule", "task")
 _OF_ONE_CALL = ("countdown", "eta", "task_id")
@@ -46,7 +64,7 @@ def name_of(app: App) -> str:
 
 
 def periodic_call(
-    schedule: float | timedelta | BaseSchedule,
+    schedule: "float | timedelta | BaseSchedule",
     sig: Any,
     args: Sequence[Any] = (),
     kwargs: Mapping[str, Any] | None = None,
@@ -90,6 +108,8 @@ def entry_of(app: App, name: str, fields: Mapping[str, Any]) -> Entry:
 
 
 def _entry(app: App, name: str, fields: Mapping[str, Any]) -> Entry:
+    from ..schedules import maybe_schedule, to_text  # takes 2 ms, and many apps have no schedules
+
     timing = maybe_schedule(fields["schedule"], bool(fields.get("relative")))
     if timing is None or not fields.get("task"):
         raise ValueError("an entry needs a `task` and a `schedule`")

@@ -47,7 +47,7 @@ class Scheduler:
             upcoming = self._next_due()
             if not self._check_all and (upcoming is None or upcoming > self._broker.clock()):
                 return upcoming
-            if all(fired is Fired.LOST for _, fired in self.step()):
+            if all(fired is Fired.STALE for _, fired in self.step()):
                 return self._after_nothing_fired()
         return self._broker.clock()
 
@@ -107,7 +107,7 @@ class Scheduler:
 
     def _log(self, step: Due, fired: Fired) -> None:
         entry, message = step.firing
-        if fired is Fired.LOST:
+        if fired is Fired.STALE:
             return  # the scheduler that fired it logs it
         if step.set_back:
             logger.warning("Scheduler: the clock was set back; %s", _fires_at(entry))

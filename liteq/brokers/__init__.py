@@ -6,13 +6,12 @@ To add one: a folder beside this file with a function `connect(url, name, clock)
 
 import os
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from ..exceptions import ImproperlyConfigured
 from ..support.clock import Clock, system_clock
-from ..support.nearest import nearest
+from ..support.nearest import nearest, suggestion
 from ..support.plugins import entry_point_names, load, load_entry_point
-from ..support.urls import safe_url
+from ..support.urls import safe_url, scheme_of
 from ..support.warning import warn
 from .base import Broker
 
@@ -70,7 +69,7 @@ def connect(
 
 def serves(url: str) -> bool:
     """Return whether there is a broker for the scheme of `url`."""
-    scheme = urlsplit(url).scheme
+    scheme = scheme_of(url)
     return scheme in BROKERS or scheme in entry_point_names(_GROUP)
 
 
@@ -87,11 +86,11 @@ def chosen_url(url: str | None) -> str:
 
 def is_of_celery(url: str) -> bool:
     """Return whether `url` is that of a broker which Celery has and liteq has not."""
-    return urlsplit(url).scheme.partition("+")[0] in _OF_CELERY
+    return scheme_of(url).partition("+")[0] in _OF_CELERY
 
 
 def _factory(url: str) -> Connect:
-    scheme = urlsplit(url).scheme
+    scheme = scheme_of(url)
     factory: Connect | None = (
         load(BROKERS[scheme]) if scheme in BROKERS else load_entry_point(_GROUP, scheme)
     )
@@ -118,7 +117,7 @@ def _factory(url: str) -> Connect:
         )
     if factory is None:
         near = nearest(scheme, BROKERS)
-        hint = f"; did you mean {near}://?" if near else ""
+        hint = suggestion(near and f"{near}://")
         raise ImproperlyConfigured(
             f"no broker serves {safe_url(url)!r}: known are "
             f"{', '.join(f'{name}://' for name in BROKERS)}{hint}"

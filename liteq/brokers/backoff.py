@@ -22,7 +22,7 @@ _PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)  # seconds before a store that failed 
 
 
 class StoreBackoff:
-    """The pauses between attempts to use a store that fails. `logger` is told of outages.
+    """The pauses between attempts to use a store that fails. Outages are logged to `logger`.
 
     An outage ends when every `use` that failed has succeeded: a store whose disk is full can still
     be read.
@@ -83,7 +83,7 @@ class StoreBackoff:
     def insist(self, work: Callable[[], T], wakeup: Wakeup, stopped: Callable[[], bool]) -> T:
         """Return what `work` returns; run it again while the store is locked or away.
 
-        Whoever sets `wakeup` makes it look whether it is `stopped`: then it raises the last error.
+        When `wakeup` is set it looks whether it is `stopped`: then it raises the last error.
         """
         while True:
             try:

@@ -62,7 +62,8 @@ class Listener(ABC):
     """A subscription of one thread to notifications: of work, or of results.
 
     Notifications are hints: they may be spurious, so check after each, and may be lost, so poll
-    now and then all the same.
+    now and then all the same. No method raises an error when the store fails: then there are no
+    notifications.
     """
 
     @abstractmethod
@@ -108,6 +109,10 @@ class Broker(ABC):
     * BrokerRefused: the store can never hold a value as it is. Nothing was done.
 
     The first verb may also raise ConfigurationError, for a store that cannot work where it is.
+
+    A verb names what else it raises, and what these mean for it where a caller has to know. Of
+    what is stored and cannot be read nothing is raised: a task ends because of it, an entry is left
+    out.
     """
 
     url: str
@@ -146,6 +151,9 @@ class Broker(ABC):
 
         Others may see thousands come one by one, but none before all are certain to be stored.
         With `durable` they survive a power cut, whatever the durability of the store.
+
+        Raises BrokerRefused, and stores none, if one of them can never be stored. After a
+        BrokerUnavailable the same call may be made again: what was stored is known.
         """
 
     @abstractmethod
@@ -167,7 +175,10 @@ class Broker(ABC):
 
     @abstractmethod
     def claim(self, claim: Claim) -> list[Delivery]:
-        """Give ready tasks to a worker: by priority (higher first), then in order of sending."""
+        """Give ready tasks to a worker: by priority (higher first), then in order of sending.
+
+        After a BrokerUnavailable some may have been claimed: the next call returns them.
+        """
 
     @abstractmethod
     def settle(self, settlements: Sequence[Settlement], claim: Claim | None = None) -> Settled:
@@ -179,6 +190,9 @@ class Broker(ABC):
 
         A task that is to wait for an event is READY at once if that is stored, and not too old:
         then its step of that name has the value of the event.
+
+        Raises BrokerRefused, and writes and claims nothing, if a result can never be stored: try
+        them one by one. After a BrokerUnavailable the same call may be made again.
         """
 
     @abstractmethod
@@ -196,6 +210,7 @@ class Broker(ABC):
         `decide` says what becomes of the claims of one worker. They are read, decided and written
         in one transaction, or are written only if that worker is still dead and holds them; a
         claim that was lost meanwhile stays as it is. A task that was revoked ends as cancelled.
+        Raises what `decide` raises, and then changes nothing of that worker.
         """
 
     @abstractmethod
@@ -226,7 +241,7 @@ class Broker(ABC):
     def report(self, id: str, state: str, meta: bytes, serializer: str) -> bool:
         """Store the state that an unfinished task reports; return False if there is no such task.
 
-        `meta` is data about it, encoded with `serializer`.
+        `meta` is encoded with `serializer`. Raises BrokerRefused if it can never be stored.
         """
 
     @abstractmethod
@@ -245,7 +260,7 @@ class Broker(ABC):
         """
 
     @abstractmethod
-    def followers(self, id: str, *, group: bool = False) -> list[str]:
+    def dependents(self, id: str, *, group: bool = False) -> list[str]:
         """Return the ids of the tasks that wait, or waited, for a task or a group, oldest first.
 
         Tasks that it waited for itself, or that were replaced, are not among them.
@@ -283,7 +298,8 @@ class Broker(ABC):
         """Store entries of periodic tasks; return the names of those that were refused.
 
         An entry of version 0 is new, and refused if there is one of its name. Any other replaces
-        the one that was read with its version, and is refused if that was changed since.
+        the one that was read with its version, and is refused if that was changed since. Raises
+        BrokerRefused, and stores none, if one of them can never be stored.
         """
 
     @abstractmethod
@@ -302,7 +318,7 @@ class Broker(ABC):
     def fire(self, firings: Sequence[Firing]) -> list[Fired]:
         """Advance entries and send their messages; return what became of each firing.
 
-        It is LOST if its entry was changed since it was read. It is HELD if it has a message, the
+        It is STALE if its entry was changed since it was read. It is HELD if it has a message, the
         entry has no `overlap`, and its last task has not ended: then the entry is advanced, but
         keeps its number of runs and its last run.
         """
@@ -341,7 +357,10 @@ class Broker(ABC):
 
     @abstractmethod
     def upkeep(self, *, idle: bool = False) -> None:
-        """Do what the store needs now and then while a worker runs, and more when it is `idle`."""
+        """Do what the store needs now and then while a worker runs, and more when it is `idle`.
+
+        Raises BrokerGone when the file of the store was deleted or replaced: the worker stops.
+        """
 
     @abstractmethod
     def close(self) -> None:
@@ -373,10 +392,10 @@ class Broker(ABC):
     def check_exists(self) -> None:
         """Raise BrokerUnavailable if there is no store yet, which any other verb would create."""
 
-    # what only some brokers offer: the others raise ConfigurationError
+    # what only some brokers offer: in the others each of these raises ConfigurationError
 
     def examine(self, *, thorough: bool = False) -> Examination:
-        """Return the facts and faults of the store; change nothing. `thorough` takes longer."""
+        """Return the facts and faults (damage, too); change nothing. `thorough` takes longer."""
         raise self._not_offered("be examined")
 
     def mend(self) -> list[str]:

@@ -35,10 +35,15 @@ def unserved_queues(counts: Iterable[QueueCount], workers: Iterable[WorkerInfo])
     return found
 
 
-def nobody_serves(queue: str, tasks: int) -> str:
+def no_worker_serves(queue: str) -> str:
+    """Return the words for a queue that no worker which is up serves."""
+    return f"no worker serves the queue {queue!r}"
+
+
+def tasks_wait_unserved(queue: str, tasks: int) -> str:
     """Return the words for a queue of `unserved_queues`."""
     wait = "waits" if tasks == 1 else "wait"
-    return f"no worker serves queue {queue!r}, in which {counted(tasks, 'task')} {wait}"
+    return f"{no_worker_serves(queue)}, in which {counted(tasks, 'task')} {wait}"
 
 
 def one_with(workers: Iterable[WorkerInfo], task: str, queue: str) -> WorkerInfo | None:

@@ -5,9 +5,8 @@ reason; and what a newer version has added is left alone.
 """
 
 import json
-import logging
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..exceptions import InvalidTaskError, LiteqError
 from ..execution.failure import encode_failure
@@ -18,6 +17,9 @@ from ..model.outcome import Policy, Settlement
 from ..serializers.json import SERIALIZER as JSON
 from ..states import Phase
 
+if TYPE_CHECKING:
+    from logging import Logger
+
 RECEIPT: Shape = Shape(key=WHOLE, token=WHOLE)
 REST_OF_DELIVERY: Shape = Shape(
     lost=WHOLE, reported=MAYBE_TEXT, attempts=WHOLE, tied=FLAG, woken_by=MAYBE_TEXT
@@ -27,8 +29,13 @@ REST_OF_DELIVERY: Shape = Shape(
 _PHASES = frozenset(map(int, Phase))
 _MOST_WARNINGS = 1000  # about schedules that are left out; each is logged once
 
-_logger = logging.getLogger("liteq.broker")
 _warned: set[tuple[str, str, str]] = set()
+
+
+def _logger() -> "Logger":
+    from logging import getLogger  # takes 4 ms, and who only sends logs nothing
+
+    return getLogger("liteq.broker")
 
 
 def phase_of(number: Any) -> Phase:
@@ -52,15 +59,23 @@ def parse_info(info: str) -> Mapping[str, Any]:
 
 
 def dead_settlement(
-    receipt: Receipt, task: str, why: LiteqError, now: float, *, lost: int = 0, tied: bool = True
+    receipt: Receipt,
+    id: object,
+    task: str,
+    why: LiteqError,
+    now: float,
+    *,
+    lost: int = 0,
+    tied: bool = True,
 ) -> Settlement:
     """Return the settlement of a claimed task that is not to be run, because of what is stored.
 
+    `id`: what is stored as the id of the task, which may be anything. `task`: its name.
     It is dead, so that it can be looked at, and revived once its cause is mended. It is logged
     here, as no worker hears of it.
     """
     text = f"{task} was not run: {why}"
-    _logger.error("task %s is set aside: %s", ascii(receipt.key), text)
+    _logger().error("task %s is set aside: %s", ascii(id), text)
     return Settlement(
         receipt,
         Phase.DEAD,
@@ -77,7 +92,9 @@ def dead_settlement(
 def dead_settlement_of(delivery: Delivery, why: LiteqError, now: float) -> Settlement:
     """Return the settlement of a claimed task that can be read, and yet is not to be run."""
     message, receipt, lost = delivery.message, delivery.receipt, delivery.lost
-    settlement = dead_settlement(receipt, message.task, why, now, lost=lost, tied=delivery.tied)
+    settlement = dead_settlement(
+        receipt, message.id, message.task, why, now, lost=lost, tied=delivery.tied
+    )
     return settlement._replace(old_place=delivery.place)
 
 
@@ -108,5 +125,5 @@ class StoredSchedules(NamedTuple):
             warning = (name, url, why)
             if warning not in _warned and len(_warned) < _MOST_WARNINGS:
                 _warned.add(warning)
-                _logger.warning("the schedule %s in %s is left out: %s", ascii(name), url, why)
+                _logger().warning("the schedule %s in %s is left out: %s", ascii(name), url, why)
         return self.entries

@@ -25,7 +25,7 @@ class Ended(NamedTuple):
     awaited: bool = True  # tasks may wait for it, and not only for its group
 
 
-class Waiter(NamedTuple):
+class Dependent(NamedTuple):
     """A task that waits for the end of another task, or of a group."""
 
     id: str
@@ -48,7 +48,7 @@ class Dependents(ABC):
     now: float
 
     @abstractmethod
-    def waiters(self, id: str, *, barrier: bool) -> list[Waiter]:
+    def of(self, id: str, *, barrier: bool) -> list[Dependent]:
         """Return the WAITING tasks that wait for the task `id`, or with `barrier` the group."""
 
     @abstractmethod
@@ -76,12 +76,12 @@ class Dependents(ABC):
         """Mark a group as ended; return None if it was already, or does not exist."""
 
     @abstractmethod
-    def release(self, group: str) -> None:
+    def free_members(self, group: str) -> None:
         """Allow the members to be swept, unless a task still waits for the group."""
 
 
 class _End(NamedTuple):
-    """The end of a task or a group, which is still to be propagated to its waiters."""
+    """The end of a task or a group, which is still to be propagated to its dependents."""
 
     id: str
     barrier: bool  # a group
@@ -121,7 +121,7 @@ class _Walk:
         if task.group is not None:
             self._groups[task.group] = task
         if task.barrier is not None:
-            self._dependents.release(task.barrier)
+            self._dependents.free_members(task.barrier)
 
     def run(self) -> None:
         """Propagate ends until no dependent is left."""
@@ -132,42 +132,42 @@ class _Walk:
                 self._close_if_complete(*self._groups.popitem())
 
     def _propagate(self, end: _End) -> None:
-        for waiter in self._dependents.waiters(end.id, barrier=end.barrier):
-            if waiter.on_failure:
-                through_group = end.through_group and waiter.on_failure > 1
+        for dependent in self._dependents.of(end.id, barrier=end.barrier):
+            if dependent.on_failure:
+                through_group = end.through_group and dependent.on_failure > 1
                 wanted = end.failed and (end.by_itself or through_group)
             else:
                 wanted = not end.failed
             if wanted:
-                self._wake(waiter, end)
-            elif waiter.on_failure:
-                self._drop(waiter.id)
+                self._wake(dependent, end)
+            elif dependent.on_failure:
+                self._drop(dependent.id)
             else:
-                self._skip(waiter, end)
+                self._skip(dependent, end)
         if end.barrier and end.failed and not end.inner:
-            self._dependents.release(end.id)
+            self._dependents.free_members(end.id)
 
-    def _wake(self, waiter: Waiter, end: _End) -> None:
-        eta = waiter.eta if waiter.delay is None else self._dependents.now + waiter.delay
+    def _wake(self, dependent: Dependent, end: _End) -> None:
+        eta = dependent.eta if dependent.delay is None else self._dependents.now + dependent.delay
         phase = phase_for_eta(eta, self._dependents.now)
-        self._dependents.wake(waiter.id, phase, end.cause, eta)
+        self._dependents.wake(dependent.id, phase, end.cause, eta)
 
-    def _skip(self, waiter: Waiter, end: _End) -> None:
+    def _skip(self, dependent: Dependent, end: _End) -> None:
         # What waits for a cancelled task is cancelled too; the body of a chord is skipped.
         cancelled = end.phase is Phase.CANCELLED and not end.barrier
         phase = Phase.CANCELLED if cancelled else Phase.SKIPPED
-        self._dependents.skip(waiter.id, phase, end.cause, end.keep_until)
-        skipped = end._replace(id=waiter.id, barrier=False, phase=phase, by_itself=False)
+        self._dependents.skip(dependent.id, phase, end.cause, end.keep_until)
+        skipped = end._replace(id=dependent.id, barrier=False, phase=phase, by_itself=False)
         self._ends.append(skipped._replace(through_group=end.barrier or end.through_group))
-        if waiter.group is not None:
-            last = Ended(end.cause, phase, waiter.group, None, end.keep_until)
-            self._groups[waiter.group] = last
+        if dependent.group is not None:
+            last = Ended(end.cause, phase, dependent.group, None, end.keep_until)
+            self._groups[dependent.group] = last
 
     def _drop(self, id: str) -> None:
         """Delete a task that waited for a failure that did not come, and what waits for it."""
         doomed = [id]
         for each in doomed:  # it grows: a loop, as thousands may wait one for the other
-            doomed += [waiter.id for waiter in self._dependents.waiters(each, barrier=False)]
+            doomed += [dependent.id for dependent in self._dependents.of(each, barrier=False)]
         for each in reversed(doomed):
             self._dependents.drop(each)
 

@@ -1,10 +1,11 @@
 """Signatures that run one after the other: `chain`, and the operator `|`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from ..result import AsyncResult, ResultBase
 from ..result.app import App
+from ..sending.call_options import CanvasOptions
 from ..sending.options import LINKS
 from .attributes import Part
 from .chord import chord
@@ -27,7 +28,7 @@ class chain(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
 
     tasks: "Part[list[Signature]]" = Part("tasks")
 
-    def __new__(cls, *tasks: Any, app: App | None = None, **options: Any) -> Self:
+    def __new__(cls, *tasks: Any, app: App | None = None, **options: Unpack[CanvasOptions]) -> Self:
         given = signatures(tasks)
         steps: list[Signature] = []
         for each in given:
@@ -37,7 +38,9 @@ class chain(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
         made: Any = chain.of(steps, app) if len(given) == 1 else _joined(steps, app)
         return made.set(**options) if options else made  # type: ignore[no-any-return]
 
-    def __init__(self, *tasks: Any, app: App | None = None, **options: Any) -> None:
+    def __init__(
+        self, *tasks: Any, app: App | None = None, **options: Unpack[CanvasOptions]
+    ) -> None:
         """Do nothing: all is done by `__new__`."""
 
     @classmethod

@@ -1,13 +1,14 @@
 """A group, and a body that runs when all of it has finished: `chord`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from ..exceptions import ChordError, ImproperlyConfigured
 from ..execution.failure import chord_error
 from ..result import AsyncResult, GroupResult, ResultBase
 from ..result.app import App
 from ..result.waiting import leaves_before
+from ..sending.call_options import CanvasOptions
 from ..sending.options import LINKS
 from .attributes import Part
 from .compound import Compound
@@ -37,7 +38,11 @@ class chord(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
     body: "Part[Any]" = Part("body")  # a Signature; None until there is one
 
     def __init__(
-        self, header: Any, body: Any = None, app: App | None = None, **options: Any
+        self,
+        header: Any,
+        body: Any = None,
+        app: App | None = None,
+        **options: Unpack[CanvasOptions],
     ) -> None:
         made = maybe_signature(header)
         super().__init__(
@@ -78,7 +83,7 @@ class chord(Compound[AsyncResult[Any]]):  # noqa: N801 - Celery's name
         self.header = change(self.header)
         self.body = None if self.body is None else change(self.body)
 
-    def __call__(self, body: Any = None, **options: Any) -> AsyncResult[Any]:
+    def __call__(self, body: Any = None, **options: Unpack[CanvasOptions]) -> AsyncResult[Any]:
         """Send it, with `body` if one is given."""
         made = self if body is None else chord(self.header, body, app=self.own_app, **self.options)
         return made.apply_async(**options)

@@ -1,11 +1,12 @@
 """The base of chains, groups and chords: `Compound`."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar, Unpack
 
 from ..execution.context import current_run
 from ..result import GroupResult, ResultBase
 from ..result.app import App
+from ..sending.call_options import CanvasOptions
 from ..sending.options import NO_OPTIONS, Options
 from .again import free_ids, taken
 from .eager import StepContext
@@ -73,7 +74,7 @@ class Compound(Signature, Generic[Out]):
         self,
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
-        **options: Any,
+        **options: Unpack[CanvasOptions],
     ) -> Out:
         """Send it; return the result of what comes last in it, None if it has no tasks.
 
@@ -109,12 +110,11 @@ class Compound(Signature, Generic[Out]):
         kwargs: Mapping[str, Any] | None = None,
         *,
         throw: bool | None = None,
-        root_id: str | None = None,
-        parent_id: str | None = None,
-        **options: Any,
+        **options: Unpack[CanvasOptions],
     ) -> Out:
         """Run all of it in this process, as `Task.apply` does; return the result of what comes
         last."""
+        root_id, parent_id = options.pop("root_id", None), options.pop("parent_id", None)
         ready = self.prepared(args, kwargs, options)
         result = ready.freeze()
         if result is None:

@@ -1,12 +1,13 @@
 """Signatures that run in parallel: `group`."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from ..exceptions import InvalidTaskError
 from ..model.message import new_id
 from ..result import GroupResult
 from ..result.app import App
+from ..sending.call_options import CanvasOptions
 from ..sending.options import LINKS
 from .attributes import Part
 from .compound import Compound
@@ -35,7 +36,9 @@ class group(Compound[GroupResult]):  # noqa: N801 - Celery's name
         """Return whether what follows runs even if members fail."""
         return bool(self.options.get("on_error") == "continue")
 
-    def __init__(self, *tasks: Any, app: App | None = None, **options: Any) -> None:
+    def __init__(
+        self, *tasks: Any, app: App | None = None, **options: Unpack[CanvasOptions]
+    ) -> None:
         super().__init__(
             "celery.group",
             (),

@@ -1,10 +1,11 @@
 """Signatures of one task for many items: `xmap`, `xstarmap`, `chunks`."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 from ..result import GroupResult
 from ..result.app import App
+from ..sending.call_options import ApplyOptions, CanvasOptions
 from .builtins import MAP, STARMAP
 from .group import group
 from .signature import Signature, as_signature
@@ -17,7 +18,11 @@ class _Mapped(Signature):
     builtin: ClassVar[str]  # the name of the task that calls the other one
 
     def __init__(
-        self, task: Any, it: Iterable[Any], app: App | None = None, **options: Any
+        self,
+        task: Any,
+        it: Iterable[Any],
+        app: App | None = None,
+        **options: Unpack[CanvasOptions],
     ) -> None:
         call = as_signature(task)
         super().__init__(
@@ -56,7 +61,12 @@ class chunks(Signature):  # noqa: N801 - Celery's name
     """A group of `xstarmap` tasks, each for `n` items of `it`. In a canvas it is that group."""
 
     def __init__(
-        self, task: Any, it: Iterable[Any], n: int, app: App | None = None, **options: Any
+        self,
+        task: Any,
+        it: Iterable[Any],
+        n: int,
+        app: App | None = None,
+        **options: Unpack[CanvasOptions],
     ) -> None:
         call = as_signature(task)
         super().__init__(
@@ -78,7 +88,7 @@ class chunks(Signature):  # noqa: N801 - Celery's name
     def as_step(self) -> Signature:
         return self.group()
 
-    def __call__(self, **options: Any) -> GroupResult:
+    def __call__(self, **options: Unpack[CanvasOptions]) -> GroupResult:
         """Send the group."""
         return self.apply_async(**options)
 
@@ -86,7 +96,7 @@ class chunks(Signature):  # noqa: N801 - Celery's name
         self,
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
-        **options: Any,
+        **options: Unpack[CanvasOptions],
     ) -> GroupResult:
         """Send the group."""
         return self.group().apply_async(args, kwargs, **options)
@@ -95,7 +105,7 @@ class chunks(Signature):  # noqa: N801 - Celery's name
         self,
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
-        **options: Any,
+        **options: Unpack[ApplyOptions],
     ) -> GroupResult:
         """Run the group in this process."""
         return self.group().apply(args, kwargs, **options)

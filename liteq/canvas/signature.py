@@ -5,12 +5,13 @@ A signature is a dict, so that it can be an argument of a task, be stored, and b
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, Unpack
 
 from ..exceptions import NotRegistered
 from ..model.message import new_id
 from ..result import AsyncResult, ResultBase
 from ..result.app import App, get_current_app
+from ..sending.call_options import ApplyOptions, CanvasOptions, SignatureOptions
 from ..sending.options import LINKS
 from .attributes import Item, Option
 from .eager import StepContext, failed_result, skipped_result
@@ -52,7 +53,7 @@ class Signature(dict[str, Any]):
         subtask_type: str | None = None,
         immutable: bool = False,
         app: App | None = None,
-        **more_options: Any,
+        **more_options: Unpack[CanvasOptions],
     ) -> None:
         if app is not None:
             self.own_app = app
@@ -98,7 +99,10 @@ class Signature(dict[str, Any]):
     # copies and changes
 
     def clone(
-        self, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None, **options: Any
+        self,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        **options: Unpack[SignatureOptions],
     ) -> Self:
         """Return a copy with `args` before its own, and `kwargs` and `options` over them.
 
@@ -130,7 +134,7 @@ class Signature(dict[str, Any]):
             copy.options = dict(options)
         return copy
 
-    def set(self, immutable: bool | None = None, **options: Any) -> Self:
+    def set(self, immutable: bool | None = None, **options: Unpack[CanvasOptions]) -> Self:
         """Set options of the call; return the signature itself."""
         if immutable is not None:
             self.set_immutable(immutable)
@@ -240,7 +244,7 @@ class Signature(dict[str, Any]):
         self,
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
-        **options: Any,
+        **options: Unpack[CanvasOptions],
     ) -> AsyncResult[Any]:
         """Send it, with the options of `Task.apply_async`. A frozen one keeps its id."""
         args, kwargs, merged = self._merged(args, kwargs, options)
@@ -252,11 +256,11 @@ class Signature(dict[str, Any]):
         self,
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
-        **options: Any,
+        **options: Unpack[ApplyOptions],
     ) -> AsyncResult[Any]:
         """Run it in this process, as `Task.apply` does."""
-        args, kwargs, options = self._merged(args, kwargs, options)
-        result: AsyncResult[Any] = self.type.apply(args, kwargs, **options)
+        args, kwargs, merged = self._merged(args, kwargs, options)
+        result: AsyncResult[Any] = self.type.apply(args, kwargs, **merged)
         return result
 
     def __invert__(self) -> Any:

@@ -4,11 +4,12 @@ from argparse import Action, ArgumentTypeError
 from collections.abc import Iterator
 from functools import cache
 
-from ..migration.findings import WORKS, Verdict, differs, missing
-from ..migration.verdicts import of_pool, of_url
+from ..as_celery.migration.findings import WORKS, Verdict, differs, missing
+from ..as_celery.migration.verdicts import of_pool, of_url
 from ..support.nearest import did_you_mean
-from . import COMMANDS, make_parser
 from .celery_flags import ALIASES, ELSEWHERE, Meaningless
+from .commands import COMMANDS
+from .parsing import make_parser
 
 Options = dict[str, Action]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..migration import Finding, State, check, files_below
+from ..as_celery.migration import Finding, State, check, files_below
 from .celery_lines import judge
 from .exits import FAILED, OK, USAGE
 from .options import add_json, add_limit

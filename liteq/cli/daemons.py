@@ -6,7 +6,6 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 from ..app import LiteQ
 from ..exceptions import ConfigurationError
@@ -74,36 +73,37 @@ def pidfile(path: str | None) -> Iterator[None]:
     if not path:
         yield
         return
-    file = Path(path)
     try:
-        _write_pid(file)
+        _write_pid(path)
     except OSError as exc:
         raise ConfigurationError(f"--pidfile {path}: {exc.strerror}") from exc
     try:
         yield
     finally:
         with suppress(OSError):
-            if _pid_in(file) == os.getpid():  # not that of one started by hand meanwhile
-                file.unlink()
+            if _pid_in(path) == os.getpid():  # not that of one started by hand meanwhile
+                os.unlink(path)
 
 
-def _write_pid(file: Path) -> None:
-    pid = _pid_in(file)
+def _write_pid(path: str) -> None:
+    pid = _pid_in(path)
     if pid is not None and pid != os.getpid() and _runs(pid):
         raise ConfigurationError(
-            f"--pidfile {file}: process {pid} runs: stop it first, or remove the file if that is "
+            f"--pidfile {path}: process {pid} runs: stop it first, or remove the file if that is "
             "another program"
         )
     # What a process that was killed has left; it is empty if that was in the midst of writing.
-    file.unlink(missing_ok=True)
-    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+    with suppress(FileNotFoundError):
+        os.unlink(path)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
         opened.write(f"{os.getpid()}\n")
 
 
-def _pid_in(file: Path) -> int | None:
+def _pid_in(path: str) -> int | None:
     """Return the pid in the file; None when it does not exist or holds none."""
     try:
-        return int(file.read_text())
+        with open(path) as file:
+            return int(file.read())
     except (FileNotFoundError, ValueError):
         return None
 

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 
 from ..brokers.base import Broker, Examination, Finding
-from ..brokers.serving import nobody_serves, unserved_queues
+from ..brokers.serving import tasks_wait_unserved, unserved_queues
 from ..sending.formats import result_serializer
 from ..worker.decide import policy_of
 from ..worker.rescue import rescue
@@ -55,7 +55,7 @@ def _examine(broker: Broker, *, thorough: bool) -> Examination:
         return found
     cure = "start a worker with -Q and its name, or purge what was sent there by mistake"
     unserved = unserved_queues(broker.counts(), broker.workers()).items()
-    notes = [Finding("note", nobody_serves(*each), cure) for each in unserved]
+    notes = [Finding("note", tasks_wait_unserved(*each), cure) for each in unserved]
     return found._replace(findings=[*found.findings, *notes])
 
 

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator
 
-from ..brokers.serving import nobody_serves, unserved_queues
+from ..brokers.serving import tasks_wait_unserved, unserved_queues
 from .apps import app_that_exists
 from .exits import OK, UNAVAILABLE
 from .options import add_json, add_limit, names
@@ -48,7 +48,8 @@ def _lines(document: View) -> Iterator[str]:
     yield from _queues(document["queues"])
     for queue in document["unserved"] if document["workers"] else ():
         yield ""
-        yield f"{nobody_serves(queue['name'], queue['tasks'])}: start one with liteq worker -Q ..."
+        words = tasks_wait_unserved(queue["name"], queue["tasks"])
+        yield f"{words}: start one with liteq worker -Q ..."
 
 
 def _workers(workers: list[View]) -> Iterable[str]:

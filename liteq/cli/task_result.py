@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from ..app import LiteQ
 from ..app.why import unserved_queue
+from ..brokers.serving import no_worker_serves
 from ..exceptions import RemoteError, SerializationError
 from ..execution.failure import describe
 from ..model.message import Record
@@ -48,7 +49,7 @@ def show_result(app: LiteQ, id: str, args: Namespace, *, traceback: bool = False
     record = app.backend.record(id)
     if record is not None and wants_to_wait(args):
         if unserved := unserved_queue(app, record):
-            complain(f"no worker that is up serves the queue {unserved!r}: waiting for one")
+            complain(f"{no_worker_serves(unserved)}: waiting for one")
         record = app.backend.wait(id, args.timeout)
     if record is None:
         complain(f"{app.broker.url} knows no task {id}: never sent there, or expired since")

@@ -15,6 +15,7 @@ from ..support.urls import safe_url
 from ..version import __version__
 from ..worker.helpers import end_helpers
 from ..worker.logging import LogPlan
+from ..worker.options import Program
 from ..worker.stdout import logging_stdout
 from ..worker.worker import Worker, node_name, queues_but
 from . import init
@@ -59,20 +60,21 @@ def run(args: Namespace) -> int:
     if not args.app:
         raise ConfigurationError("worker needs -A: the module that holds the application")
     app = app_of(args)
-    _configure(app, args)
+    program = _configure(app, args)
     node = node_name(args.hostname)
     name_files(args, node)
     plan = set_up_logging(app, args)
     worker = _worker(app, args, node, plan)
-    if worker.has_children:
-        # Thousands of objects are made here per second, and none is part of a cycle: searching for
-        # cycles after every 700 took 5 % of the time. (Other pools run tasks in this process.)
-        gc.set_threshold(20_000)
     if args.purge:
         logger.warning("dropped %s", counted(app.broker.purge(worker.queues), "task"))
-    supervisor = worker.prepare()
+    supervisor = worker.prepare(program)
     with pidfile(args.pidfile), stop_signals(supervisor) as stop:
         supervisor.start()
+        if worker.has_children:
+            # Thousands of objects are made here per second, and none is part of a cycle: searching
+            # for cycles after every 700 took 5 % of the time. (Other pools run tasks in this
+            # process.) Not before, as a fork server and its children inherit it.
+            gc.set_threshold(20_000)
         with suppress(OSError):  # standard error is closed: run all the same
             if not args.quiet:
                 print(_banner(app, worker), file=sys.stderr, flush=True)
@@ -101,12 +103,14 @@ def _worker(app: LiteQ, args: Namespace, node: str, plan: LogPlan) -> Worker:
     )
 
 
-def _configure(app: LiteQ, args: Namespace) -> None:
-    """Change the settings that options stand for."""
+def _configure(app: LiteQ, args: Namespace) -> Program:
+    """Change the settings that options stand for; return what child processes need to know."""
     # Child processes import it as well, as it may hold tasks or receivers for another module's app.
     app.conf.include = (*app.conf.include, args.app.partition(":")[0], *args.include)
     limits = {"task_time_limit": args.time_limit, "task_soft_time_limit": args.soft_time_limit}
-    app.conf.update({name: limit for name, limit in limits.items() if limit is not None})
+    settings = {name: limit for name, limit in limits.items() if limit is not None}
+    app.conf.update(settings)
+    return Program(args.as_program, args.config, settings)
 
 
 def _queues(app: LiteQ, args: Namespace) -> Sequence[str] | None:

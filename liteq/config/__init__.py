@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from typing import Any
 
 from ..exceptions import ImproperlyConfigured
+from ..support.nearest import suggestion
 from ..support.warning import warn
 from .celery import MEANINGLESS, current_name, nearest_name
 from .settings import SETTINGS, Setting, Settings
@@ -246,9 +247,7 @@ def _converted(name: str, value: Any, origin: str) -> Any:
 
 def _raise_if_mistaken(name: str, origin: str) -> None:
     if nearest := nearest_name(name):
-        raise ImproperlyConfigured(
-            f"there is no setting {name!r}{origin}; did you mean {nearest!r}?"
-        )
+        raise ImproperlyConfigured(f"there is no setting {name!r}{origin}{suggestion(nearest)}")
     if hasattr(Config, name):
         raise ImproperlyConfigured(
             f"there is no setting {name!r}{origin}, and it cannot be one of your own: app.conf has"
@@ -265,8 +264,7 @@ def _censored(name: str, value: Any) -> Any:
 def _no_setting(name: str) -> str:
     if name in MEANINGLESS:
         return f"the setting {name!r} is not set, and does nothing in liteq: {MEANINGLESS[name]}"
-    nearest = nearest_name(name)
-    return f"there is no setting {name!r}" + (f"; did you mean {nearest!r}?" if nearest else "")
+    return f"there is no setting {name!r}{suggestion(nearest_name(name))}"
 
 
 def _listed(names: list[str]) -> str:

@@ -5,7 +5,6 @@ So an application can name the module with its settings while that module is bei
 
 import os
 import threading
-from importlib.util import find_spec
 from typing import Any
 
 from ..exceptions import ImproperlyConfigured
@@ -102,6 +101,8 @@ class DeferredConfig:
 
 
 def _exists(module: str) -> bool:
+    from importlib.util import find_spec
+
     try:
         return find_spec(module.partition(":")[0]) is not None
     except ModuleNotFoundError:  # not even its package

@@ -1,12 +1,12 @@
 """Sources of settings: modules, classes, objects and mappings, also by their dotted name."""
 
 from collections.abc import Mapping
-from functools import cache, reduce
-from importlib import import_module
+from functools import cache
 from types import ModuleType
 from typing import Any
 
 from ..exceptions import ImproperlyConfigured
+from ..support.plugins import load_module_or_name
 from .celery import current_name, nearest_name
 
 Pairs = list[tuple[str, Any]]
@@ -121,17 +121,11 @@ def _import(name: str) -> Any:
 
     Raises ImproperlyConfigured when there is no such thing.
     """
-    module, colon, path = name.partition(":")
     try:
-        found = import_module(module)
+        return load_module_or_name(name)
     except ModuleNotFoundError as exc:
-        parent, _, attribute = module.rpartition(".")
-        if parent and not colon and exc.name == module:
-            return _import(f"{parent}:{attribute}")
         raise ImproperlyConfigured(
             f"the configuration {name!r} cannot be imported: {exc}. Is its folder on sys.path?"
         ) from exc
-    try:
-        return reduce(getattr, path.split("."), found) if path else found
     except AttributeError as exc:
         raise ImproperlyConfigured(f"there is no configuration {name!r}: {exc}") from exc

@@ -13,9 +13,10 @@ is ended by force: the task has to look.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, Unpack
 
 from ..result import AsyncResult, EagerResult
+from ..sending.call_options import CallOptions
 from ..task import Task
 
 P = ParamSpec("P")
@@ -55,7 +56,7 @@ class AbortableTask(Task[P, R]):
         args: Sequence[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
         task_id: str | None = None,
-        **options: Any,
+        **options: Unpack[CallOptions],
     ) -> AbortableAsyncResult[R]:
         """Send it with options of this call, see `Task.apply_async`; return its result."""
         sent = super().apply_async(args, kwargs, task_id, **options)

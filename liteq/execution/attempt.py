@@ -72,11 +72,11 @@ def _run(task: RunnableTask, context: Context) -> Ending:
     try:
         if "before_start" in task.hooks:
             task.before_start(context.id, context.args, context.kwargs)
-        context.through_call = task.entry is task
+        context.through_call = task.run_target is task
         if context.soft_limit is None:
-            value = task.entry(*context.args, **context.kwargs)
+            value = task.run_target(*context.args, **context.kwargs)
         else:
-            value = call_within(context.soft_limit, task.entry, context.args, context.kwargs)
+            value = call_within(context.soft_limit, task.run_target, context.args, context.kwargs)
     except Retry as exc:
         return _retried(exc)
     except (Ignore, Snooze, Reject, Suspended, ClaimLost) as exc:

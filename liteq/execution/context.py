@@ -23,14 +23,15 @@ ReportState = Callable[[str, str, Any], None]
 class RunnableTask(Protocol):
     """The part of `liteq.Task` that the code which runs a task needs."""
 
-    app: Any  # an `App`, which stands above as well
     name: str
     hooks: frozenset[str]
     autoretry_for: Sequence[type[BaseException]]
     dont_autoretry_for: Sequence[type[BaseException]]
 
     @property
-    def entry(self) -> Any: ...  # what is called
+    def app(self) -> object: ...  # unused here; `result.app.TaskOfApp` says more
+    @property
+    def run_target(self) -> Any: ...  # what a run calls
     def before_start(self, task_id: Any, args: Any, kwargs: Any) -> None: ...
     def autoretry(self, exc: BaseException) -> None: ...
 
@@ -283,7 +284,8 @@ class Context:
     def _find_event(self, key: str) -> tuple[Any] | None:
         if self.running is None:
             return None
-        found: tuple[Any] | None = self.running.app.backend.event_value(key)
+        app: Any = self.running.app
+        found: tuple[Any] | None = app.backend.event_value(key)
         return found
 
     def _limit(self, name: str) -> float | None:

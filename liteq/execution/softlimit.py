@@ -1,8 +1,8 @@
 """Soft time limits: an exception raised inside a function that runs too long."""
 
-import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from ..exceptions import SoftTimeLimitExceeded
@@ -17,6 +17,8 @@ def call_within(
     blocking call. In any other thread the exception comes between two steps of Python code: a
     blocking call is not interrupted.
     """
+    import signal  # takes 0.5 ms; workers have it already
+
     if hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread():
         return _by_alarm(seconds, function, args, kwargs)
     return _by_exception(seconds, function, args, kwargs)
@@ -25,6 +27,8 @@ def call_within(
 def _by_alarm(
     seconds: float, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> Any:
+    import signal
+
     running = True
 
     def interrupt(number: int, frame: object) -> None:
@@ -52,13 +56,16 @@ def _by_exception(
 
     thread = ctypes.c_ulong(threading.get_ident())
     raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+    exception = ctypes.py_object(SoftTimeLimitExceeded)
     lock = threading.Lock()
-    running = True
+    running, interrupted = True, False
 
     def interrupt() -> None:
+        nonlocal interrupted
         with lock:
             if running:
-                raise_in(thread, ctypes.py_object(SoftTimeLimitExceeded))
+                interrupted = True
+                raise_in(thread, exception)
 
     timer = threading.Timer(seconds, interrupt)
     timer.daemon = True
@@ -69,6 +76,12 @@ def _by_exception(
         finally:
             with lock:
                 running = False
-            raise_in(thread, None)  # clears an exception that was set and not raised yet
+            if interrupted:  # perhaps the exception was set, and is not raised yet
+                # It is raised here, not cleared: in Python 3.11 a thread whose exception was
+                # cleared hangs as soon as it is traced, as by a debugger.
+                with suppress(SoftTimeLimitExceeded):
+                    raise_in(thread, exception)
+                    while True:
+                        pass
     finally:
         timer.cancel()

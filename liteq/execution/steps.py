@@ -4,7 +4,6 @@ In a worker, what has ended is in the store, and a run that repeats a name gets 
 direct call, and `apply`, remember it only until they have ended, and neither sleep nor wait.
 """
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -185,6 +184,8 @@ class StoredSteps(Steps):
 
         Their own results may be deleted once this task waits for others.
         """
+        import json  # few tasks gather, and all programs import this module
+
         found = self._store.results_of(json.loads(step.value or b"[]"))
         if found is None:  # one of them was revived since: look again later
             raise self._noted(Suspended(Kind.SNOOZED, None, now + _LOOK_AGAIN))

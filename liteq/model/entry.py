@@ -48,4 +48,4 @@ class Fired(Enum):
 
     DONE = "done"
     HELD = "held"  # the entry was replaced, but nothing enqueued: its last run has not ended
-    LOST = "lost"  # nothing was done: the entry had been changed meanwhile
+    STALE = "stale"  # nothing was done: the entry had been changed meanwhile

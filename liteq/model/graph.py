@@ -1,7 +1,7 @@
 """The graph of a workflow: its tasks, and which of them wait for which.
 
 A task waits for at most one thing: another task, or a group. The members of a group are tasks and
-other groups; the last of them to end releases the tasks that wait for the group.
+other groups; the last of them to end wakes the tasks that wait for the group.
 """
 
 from typing import Any, NamedTuple, Self
@@ -26,7 +26,8 @@ class Place(NamedTuple):
     def tied(self) -> bool:
         """Return whether something follows from the end of the task.
 
-        Others wait for it, or are in a group with it, or a group that it waited for is released.
+        Others wait for it, or are in a group with it, or the members of a group that it waited for
+        may be deleted then.
         """
         return self.followed or self.barrier or self.group is not None
 

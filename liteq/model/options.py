@@ -1,8 +1,7 @@
 """The options of a message, which are JSON text, as a mapping."""
 
-import json
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -25,15 +24,24 @@ def parse_options(message: Message) -> dict[str, Any]:
 
     Raises ValueError when the text is not JSON.
     """
-    options: dict[str, Any] = json.loads(message.options) if message.options else {}
+    if not message.options:
+        return {}
+    options: dict[str, Any] = _loads()(message.options)
     return options
+
+
+@cache
+def _loads() -> Callable[[str], Any]:
+    import json  # takes 2 ms, and most messages have no options
+
+    return json.loads
 
 
 # Small, because it is there in every process, and options may hold large headers. A worker reads
 # those of one message a few times in a row; calls with the same options share one text.
 @lru_cache(maxsize=256)
 def _parsed(text: str) -> Mapping[str, Any]:
-    return MappingProxyType(json.loads(text))
+    return MappingProxyType(_loads()(text))
 
 
 def has_one_of(headers: Mapping[str, Any], message: Message) -> bool:

@@ -55,6 +55,9 @@ class RunnerSpec(NamedTuple):
     # The levels of this program's loggers, to which children send their log records; None: `make`
     # sets up logging in them.
     log_levels: Mapping[str, int] | None = None
+    # In a process that is forked from this one, which has imported the application: makes `preload`
+    # and `make` use that. None: this process must not be forked, so another one imports it anew.
+    adopt: Callable[[], None] | None = None
 
 
 class StateUpdate(NamedTuple):

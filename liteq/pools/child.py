@@ -25,7 +25,7 @@ from ..support.handlers import handle
 from ..support.plugins import load
 from ..support.slots import enter_slot
 from .base import CLAIM_LOST, KEPT, Limits, Run
-from .frames import FrameReader, pack
+from .frames import CHUNK, FrameReader, pack
 from .memory import resident_kib
 from .outcomes import pack as pack_outcome
 from .process_state import ProcessState
@@ -192,7 +192,7 @@ class Child:
                 if not self._readable():
                     self._flush()
                     continue
-                data = self._stream.recv(1 << 18)
+                data = self._stream.recv(CHUNK)
                 if not data:
                     break
                 for kind, value in reader.feed(data):

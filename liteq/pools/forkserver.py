@@ -19,6 +19,7 @@ from logging import Logger, getLogger
 from typing import Any, NamedTuple, NoReturn
 
 from ..support.plugins import load
+from ..support.wakeup import Wakeup
 from .child import START_FAILED, Setup, run_child
 from .frames import pack
 from .scoreboard import Scoreboard, open_scoreboard
@@ -49,8 +50,8 @@ def main(control: socket.socket, setup: Setup) -> None:
     requests: deque[_Request] = deque()
     while True:
         ready = {fd for fd, _ in poll.poll(_RETRY_FORK_AFTER if requests else None)}
-        if wakeup in ready:
-            os.read(wakeup, 512)
+        if wakeup.fileno() in ready:
+            wakeup.clear()
             for pid, code in _reap():
                 children.discard(pid)
                 _send(control, (EXITED, pid, code))
@@ -129,17 +130,16 @@ def _run_child(stream: socket.socket, scoreboard: Scoreboard, setup: Setup, slot
         os._exit(status)  # without exit handlers, which are those of the fork server
 
 
-def _watch_signals() -> int:
-    """Install signal handlers; return a descriptor that is readable when a child has exited."""
-    read_end, write_end = os.pipe()
-    os.set_blocking(write_end, False)
-    signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+def _watch_signals() -> Wakeup:
+    """Install signal handlers; return what is set when a child has exited."""
+    wakeup = Wakeup()
+    wakeup.set_by_signals()
     signal.signal(signal.SIGCHLD, lambda *_: None)
     # A service manager sends TERM to every process of the unit. It is meant for the supervisor;
     # the fork server exits when the supervisor's end of the stream closes.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, lambda *_: None)
-    return read_end
+    return wakeup
 
 
 def _reap() -> list[tuple[int, int]]:

@@ -9,6 +9,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+if sys.platform != "win32":
+    import resource  # here, so that the fork server has it for all children
+
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGALRM", "SIGCHLD", "SIGBREAK")
 
 
@@ -79,8 +82,6 @@ def _handlers() -> list[_Part]:
 def _limits() -> list[_Part]:
     if sys.platform == "win32":
         return []
-    import resource
-
     numbers = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
     return [(partial(resource.getrlimit, n), partial(resource.setrlimit, n)) for n in {*numbers}]
 

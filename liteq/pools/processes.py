@@ -21,6 +21,7 @@ from ..exceptions import InvalidTaskError
 from ..model.checks import UNREADABLE, shown
 from ..model.message import Delivery
 from ..model.outcome import Kind
+from ..support.portable import forks
 from ..support.standardstreams import fill_standard_streams
 from .base import (
     CLAIM_LOST,
@@ -50,7 +51,7 @@ from .child import (
     to_item,
 )
 from .frames import Channel
-from .launchers import Callbacks, Launcher, make_launcher
+from .launchers import Callbacks, Launcher
 from .outcomes import state_of, step_of
 from .outcomes import unpack as unpack_outcomes
 from .records import handle_record
@@ -136,7 +137,7 @@ class ProcessPool(Pool):
             self._code_renewed,
             self._replace_unguarded,
         )
-        self._launcher = make_launcher(setup, callbacks)
+        self._launcher = self._make_launcher(setup, callbacks)
         self._launcher.start(selector)
         for child in self._children:
             self._start_child(child)
@@ -221,6 +222,23 @@ class ProcessPool(Pool):
         return [child.pid for child in self._children if child.pid is not None]
 
     # starts and exits
+
+    def _make_launcher(self, setup: Setup, callbacks: Callbacks) -> Launcher:
+        """Return the fastest launcher that works on this platform."""
+        if forks():
+            from .forklauncher import ForkServerLauncher
+
+            may_fork = self.spec.adopt is not None
+            return ForkServerLauncher(setup, callbacks, self._adopt if may_fork else None)
+        from .spawnlauncher import SpawnLauncher
+
+        return SpawnLauncher(setup, callbacks)
+
+    def _adopt(self) -> None:
+        """Begin a fork server that is a fork of this process."""
+        assert self.spec.adopt is not None
+        self._scoreboard.unmap()
+        self.spec.adopt()
 
     def _start_child(self, child: _ChildState) -> None:
         assert self._launcher is not None
@@ -362,7 +380,7 @@ class ProcessPool(Pool):
             handle_record(value, slot.number)
         elif kind == READY:
             child.ready, slot.up = True, not child.draining
-            child.pid = child.pid or int(value)  # before the fork server has told it
+            child.pid = child.pid or int(value)  # before the fork server has reported it
         elif kind == START_FAILED and isinstance(value, str):
             self._start_error = value
         else:

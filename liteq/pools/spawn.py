@@ -7,7 +7,6 @@ list of processes, and because Windows passes a socket as bytes.
 import base64
 import json
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -15,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
-from ..exceptions import ImproperlyConfigured
 from ..support.childprocess import imported_first, mark_as_child
 from ..support.plugins import load
 
@@ -26,32 +24,22 @@ _PROGRAM = (
     "from liteq.pools.spawn import main; main(call)"
 )
 
-# python3.12, python.exe, pythonw.exe, Python (macOS), pypy3, graalpy
-_INTERPRETER = re.compile(r"(python|pypy|graalpy)[\w.-]*", re.IGNORECASE)
 
+class SpawnedProcess(subprocess.Popen[bytes]):
+    """A process that `spawn` has started."""
 
-def check_interpreter() -> None:
-    """Raise ImproperlyConfigured if `sys.executable` is no Python interpreter.
-
-    A child process would then be a second run of the whole program, which would start its own.
-    """
-    frozen = getattr(sys, "frozen", False) or "__compiled__" in vars(sys.modules["__main__"])
-    program = sys.executable or ""
-    if frozen:
-        what = "this program is frozen into one executable"
-    elif not _INTERPRETER.fullmatch(os.path.basename(program)):
-        what = f"this program runs in {program or 'an unknown executable'}"
-    else:
-        return
-    raise ImproperlyConfigured(
-        f"child processes need a Python interpreter, and {what}: use a pool inside this process, "
-        "app.Worker(pool='threads') or --pool threads"
-    )
+    def wait_or_kill(self, timeout: float) -> None:
+        """Wait until it has exited; kill it if that takes more than `timeout` seconds."""
+        try:
+            self.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            self.wait()
 
 
 def spawn(
     function: str, stream: socket.socket, setup: Mapping[str, Any], *, keep: Sequence[int] = ()
-) -> "subprocess.Popen[bytes]":
+) -> SpawnedProcess:
     """Start a process that calls `function`, a "module:name", with `stream` and `setup`.
 
     `keep`: descriptors that it inherits (not on Windows). `stream` is closed in this process once
@@ -60,7 +48,7 @@ def spawn(
     # On Windows the socket is shared by another way.
     inherited = () if sys.platform == "win32" else (stream.fileno(), *keep)
     program, environment = _interpreter()
-    process = subprocess.Popen(
+    process = SpawnedProcess(
         [program, *_interpreter_flags(), "-c", _PROGRAM],
         stdin=subprocess.PIPE,
         pass_fds=inherited,

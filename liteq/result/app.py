@@ -7,13 +7,14 @@ there for programs that do not pass their application around.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from threading import RLock
-from typing import Any, Protocol
+from typing import Any, Protocol, Unpack, cast
 from weakref import WeakSet
 
 from ..brokers.base import Broker
 from ..config import Config
 from ..execution import context
 from ..model.graph import ALONE, Place
+from ..sending.call_options import SendOptions
 from ..sending.producer import Producer
 from .backend import Backend
 
@@ -33,8 +34,8 @@ class App(Protocol):
     def conf(self) -> Config: ...
     @property
     def tasks(self) -> Mapping[str, Any]: ...
-    @property
-    def periodic_tasks(self) -> Mapping[str, Mapping[str, Any]]: ...
+
+    periodic_tasks: dict[str, dict[str, Any]]  # the fields of entries by their names
 
     @property
     def broker(self) -> Broker: ...
@@ -58,6 +59,7 @@ class App(Protocol):
     def add_function(self, function: Callable[..., Any], /, **options: Any) -> Any: ...
     @property
     def has_own_send_task(self) -> bool: ...  # that a subclass has put in the place of ours
+    def register_task(self, task: Any) -> Any: ...
     def gen_task_name(self, name: str, module: str) -> str: ...
     def load_tasks(self) -> None: ...
 
@@ -66,9 +68,9 @@ class App(Protocol):
         name: str,
         args: Sequence[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
-        **options: Any,
+        **options: Unpack[SendOptions],
     ) -> Any: ...
-    def enqueue_many(self, signatures: Iterable[Any], **options: Any) -> Any: ...
+    def enqueue_many(self, signatures: Iterable[Any], **options: Unpack[SendOptions]) -> Any: ...
     def send_canvas(self, canvas: Any, result: Any, place: Place = ALONE) -> None: ...
     def override_for(self, name: str) -> Callable[..., Any] | None: ...
     def report(self, id: str, state: str, meta: Any) -> None: ...
@@ -76,6 +78,13 @@ class App(Protocol):
 
     def signature(self, task: Any, *args: Any, **kwargs: Any) -> Any: ...
     def AsyncResult(self, id: str, **kwargs: Any) -> Any: ...  # noqa: N802 - Celery's
+
+
+class TaskOfApp(context.RunnableTask, Protocol):
+    """A task that can be run, with its application."""
+
+    @property
+    def app(self) -> App: ...
 
 
 Register = Callable[[App], object]
@@ -135,7 +144,7 @@ def get_current_app() -> App:
 
 def made_app() -> App | None:
     """Return the same, but None where only the default one is left."""
-    running = context.current.get().running
+    running = cast("TaskOfApp | None", context.current.get().running)
     return running.app if running is not None else _app or _default
 
 

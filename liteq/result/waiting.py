@@ -168,7 +168,7 @@ def _timeout_text(
 
 def _whereabouts(result: TaskResult) -> tuple[str, str]:
     """Return in which state a task is that does not end, and why, as far as the store tells."""
-    from ..brokers.serving import served_queues  # only a timeout asks
+    from ..brokers.serving import no_worker_serves, served_queues  # only a timeout asks
 
     broker = result.backend.broker
     record = result.backend.record(result.id)
@@ -178,5 +178,5 @@ def _whereabouts(result: TaskResult) -> tuple[str, str]:
     if record.phase is Phase.RUNNING and record.reported is None:
         return f"running on {record.worker}" if record.worker else "running", ""
     if record.phase is Phase.READY and queue not in served_queues(broker.workers()):
-        return state_of(record), f" (no worker serves queue {queue!r})"
+        return state_of(record), f" ({no_worker_serves(queue)})"
     return state_of(record), ""

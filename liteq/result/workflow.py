@@ -135,7 +135,7 @@ class _Search:
         return found
 
     def _add_neighbours(self, record: Record) -> None:
-        self.tasks += self._broker.followers(record.message.id)
+        self.tasks += self._broker.dependents(record.message.id)
         if record.group is not None:
             self._add_group(record.group)
         if record.waits is not None:
@@ -151,7 +151,7 @@ class _Search:
             if name in self.groups:
                 continue
             members = self.groups[name] = self._broker.members(name)
-            self.tasks += [*members.tasks, *self._broker.followers(name, group=True)]
+            self.tasks += [*members.tasks, *self._broker.dependents(name, group=True)]
             groups += members.groups
             if members.outer is not None:
                 groups.append(members.outer)
@@ -159,10 +159,10 @@ class _Search:
 
 def started_by(broker: Broker, record: Record) -> Sequence[str]:
     """Return the ids of the tasks that the end of `record` started."""
-    ids = broker.followers(record.message.id)
+    ids = broker.dependents(record.message.id)
     group = record.group
     while group is not None:
-        bodies = broker.followers(group, group=True)
+        bodies = broker.dependents(group, group=True)
         found = (each for each in broker.fetch(bodies) if each is not None)
         ids += [each.message.id for each in found if each.woken_by == record.message.id]
         group = None if bodies else broker.members(group).outer

@@ -3,8 +3,8 @@
 A task has them as attributes, a call as keyword arguments of `apply_async`.
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from ..exceptions import InvalidTaskError, SerializationError
@@ -74,8 +74,12 @@ def _set_as_list(value: Any) -> list[Any]:
     raise TypeError(f"{value!r:.100} is not JSON")
 
 
-# Making one costs 2 us.
-_JSON = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=_set_as_list)
+@cache  # making one costs 2 us
+def _encode() -> Callable[[Any], str]:
+    import json  # takes 2 ms, and most calls have no options
+
+    return json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=_set_as_list).encode
+
 
 _LONGEST_NAME = 255  # characters
 
@@ -160,7 +164,7 @@ def as_json(options: Options) -> str | None:
     if not options:
         return None
     try:
-        return _JSON.encode(options)
+        return _encode()(options)
     except (TypeError, ValueError, RecursionError) as exc:
         raise SerializationError(
             f"the options {', '.join(options)} must be JSON, headers too: {exc}"

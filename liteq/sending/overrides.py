@@ -32,6 +32,11 @@ class Expected:
 
 
 expected_call: ContextVar[Expected | None] = ContextVar("liteq_expected_call", default=None)
+"""The call that an override is being asked to pass on, in this thread or coroutine, if any.
+
+The first call of that task is then collected here, by `Task.apply_async` or `app.send_task`, which
+the override is to call in the end. All other calls, which it makes beside, are sent.
+"""
 
 
 def collect(

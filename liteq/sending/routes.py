@@ -6,11 +6,10 @@ list of such routers, of which the first that returns options counts.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from fnmatch import fnmatchcase
-from importlib import import_module
 from typing import Any
 
 from ..exceptions import ImproperlyConfigured
+from ..support.plugins import load
 from .options import Options
 
 
@@ -76,13 +75,14 @@ def _match(pairs: Iterable[tuple[Any, Any]], name: str) -> Any:
 def _fits(pattern: Any, name: str) -> bool:
     if isinstance(pattern, re.Pattern):
         return pattern.match(name) is not None
+    from fnmatch import fnmatchcase
+
     return fnmatchcase(name, pattern)
 
 
 def _import(name: str) -> Any:
-    module, _, attribute = name.replace(":", ".").rpartition(".")
     try:
-        return getattr(import_module(module), attribute)
+        return load(name)
     except (ImportError, AttributeError, ValueError) as exc:
         raise ImproperlyConfigured(
             f"task_routes names {name!r}, which cannot be imported: {exc}"

@@ -13,5 +13,9 @@ def nearest(name: str, known: Iterable[str], closeness: float = 0.6) -> str | No
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
     """Return the end of an error message: `; did you mean 'x'?`, or `otherwise`."""
-    near = nearest(name, known)
+    return suggestion(nearest(name, known), otherwise)
+
+
+def suggestion(near: str | None, otherwise: str = "") -> str:
+    """Return the same for the most similar name, if there is one: see `nearest`."""
     return otherwise if near is None else f"; did you mean {near!r}?"

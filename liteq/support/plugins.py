@@ -1,16 +1,35 @@
-"""Objects that are named by text: in the table of a folder, or by an entry point of a package."""
+"""Objects that are named by text: in a table of a folder, in a setting, by an entry point."""
 
+from functools import reduce
 from importlib import import_module
 from typing import Any
 
 
 def load(where: str) -> Any:
-    """Import and return the object that `where` names, as in "package.module:name".
+    """Import and return the object that `where` names: "package.module:name".
 
-    Raises ImportError or AttributeError when it is not there.
+    The name may be dotted. Without a colon it is what follows the last dot. Raises ImportError or
+    AttributeError when it is not there, ValueError for what is no such text.
     """
-    module, _, name = where.partition(":")
-    return getattr(import_module(module), name)
+    module, colon, path = where.partition(":")
+    if not colon:
+        module, _, path = where.rpartition(".")
+    return reduce(getattr, path.split("."), import_module(module))
+
+
+def load_module_or_name(where: str) -> Any:
+    """Import and return the module `where`; when there is none, the object as `load` does.
+
+    Raises what `load` raises.
+    """
+    if ":" in where:
+        return load(where)
+    try:
+        return import_module(where)
+    except ModuleNotFoundError as exc:
+        if exc.name != where or "." not in where:
+            raise
+        return load(where)
 
 
 def load_entry_point(group: str, name: str) -> Any | None:

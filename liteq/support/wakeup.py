@@ -1,5 +1,6 @@
 """A wake-up call from other threads for a selector or a waiting thread."""
 
+import signal
 import socket
 from contextlib import suppress
 
@@ -22,6 +23,10 @@ class Wakeup:
         """Wake the waiting thread. Never blocks, and may be called from a signal handler."""
         with suppress(OSError):  # full: it is set already; closed: no thread waits any more
             self._in.send(b"!")
+
+    def set_by_signals(self) -> None:
+        """Have every signal that this process handles set it, also while it waits for others."""
+        signal.set_wakeup_fd(self._in.fileno(), warn_on_full_buffer=False)
 
     def wait(self, timeout: float) -> bool:
         """Wait up to `timeout` seconds until it is set; clear it, and return whether it was."""

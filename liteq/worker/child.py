@@ -25,20 +25,42 @@ def load_app(spec: dict[str, Any]) -> LiteQ:
     """
     key = repr(spec["app"])
     if key not in _loaded:
-        folder = spec["app"]["folder"]
-        if folder not in sys.path:
-            sys.path.insert(0, folder)
+        _find_modules_in(spec["app"]["folder"])
         with importing_application():
             app = _loaded[key] = find(spec["app"])
+            if spec["config"]:
+                app.config_from_object(spec["config"])
             app.conf.update(spec["settings"])
             app.set_current()
             app.load_tasks()
         setup_logging(LogPlan(*spec["logging"]))
-        # Made here, in the fork server: children then share what it imports (5 MB each). It opens
-        # nothing, so no connection crosses a fork.
-        Runner(app, hostname="", describe=False, report=_discard)
+        _get_ready(app)
         close_connections()
     return _loaded[key]
+
+
+def adopt_app(app: LiteQ, spec: dict[str, Any]) -> None:
+    """Let `load_app` return `app`, which the process that this one is forked from has loaded.
+
+    It has set up logging as well.
+    """
+    _find_modules_in(spec["app"]["folder"])
+    _loaded[repr(spec["app"])] = app
+    app.set_current()
+    _get_ready(app)
+
+
+def _find_modules_in(folder: str) -> None:
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+
+
+def _get_ready(app: LiteQ) -> None:
+    """Make a runner, in the fork server: children then share what it imports (5 MB each).
+
+    It opens nothing, so no connection crosses a fork.
+    """
+    Runner(app, hostname="", describe=False, report=_discard)
 
 
 def preload(spec: dict[str, Any]) -> dict[str, tuple[Any, ...]]:

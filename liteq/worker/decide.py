@@ -24,7 +24,7 @@ _REPORTED = {SUCCESS: Phase.SUCCEEDED, FAILURE: Phase.FAILED, REVOKED: Phase.CAN
 
 
 class Trace(NamedTuple):
-    """Hold what is known of a dead worker's last moment."""
+    """The facts about a dead worker's last moment."""
 
     started: frozenset[int] | None  # the tokens of what its slots started last; None: unknown
     slots: int | None = None  # how many claims can have been running at once; None: unknown

@@ -1,4 +1,4 @@
-"""Options that a worker's own code gives its tasks, whoever sends them.
+"""Options that a worker's own code gives its tasks, whichever program sends them.
 
 A sender may know a task only by its name, or have an older version of its code. What it put into
 the message counts only where the worker does not know the task, or where the call itself said it.

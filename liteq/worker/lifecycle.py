@@ -39,6 +39,11 @@ class Lifecycle:
         if not worker.has_children:  # tasks run in this very process
             signals.worker_process_init.send(sender=None)
 
+    def received(self) -> bool:
+        """Return whether anybody receives the signals that are sent before it works."""
+        before = (signals.celeryd_init, signals.worker_init, signals.celeryd_after_setup)
+        return any(signal.receivers for signal in before)
+
     def ready(self) -> None:
         """Send `worker_ready`: it claims tasks from now on."""
         signals.worker_ready.send(sender=self._worker)

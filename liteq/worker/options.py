@@ -1,7 +1,8 @@
 """The options of a worker: their types, for editors, and the checks of their values."""
 
-from collections.abc import Sequence
-from typing import Any, TypedDict
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypedDict
 
 from ..config.types import COUNT, FLAG, POOL, QUEUES, TEXT, converted
 from .logging import LogPlan
@@ -19,6 +20,18 @@ class WorkerOptions(TypedDict, total=False):
     beat: bool
     logging: LogPlan | None
 
+
+class Program(NamedTuple):
+    """What the command line of a worker that is a program of its own adds to that."""
+
+    # The process does nothing but work, so child processes may be made of forks of it, if what the
+    # application has done so far allows that.
+    may_fork: bool = False
+    config: str | None = None  # a module of settings, which child processes load as well
+    settings: Mapping[str, Any] = MappingProxyType({})  # of child processes as well; JSON
+
+
+EMBEDDED: Program = Program()
 
 _TYPES = {
     "concurrency": COUNT,

@@ -51,7 +51,7 @@ class Supervisor:
         self.lifecycle = lifecycle
         self.log: TaskLog = TaskLog()
         self.done: int = 0
-        self._told = 0  # of `done`, to the heartbeat
+        self._reported_done = 0  # the `done` that the last heartbeat has reported
         self._batching = Batching()
         self._isolation = Isolation(pool, plan.policy)
         self._watchdog = Watchdog(pool, plan.limits, self._batching)
@@ -61,6 +61,7 @@ class Supervisor:
         self._selector = DefaultSelector()
         self._open: list[Closable] = [self._wakeup, self._selector]
         self._settlements: list[Settlement] = []  # still to be written
+        self._ids: dict[int | str, str] = {}  # of their tasks, by the keys of receipts
         self._returned: list[Delivery] = []  # still to be handed out again, or released
         self._reports = StateReports(broker, self._store)
         self._steps = StepRequests(pool)
@@ -96,6 +97,8 @@ class Supervisor:
             raise
 
     def _enter(self) -> None:
+        self._selector.register(self._wakeup, EVENT_READ, self._wakeup.clear)
+        self.pool.start(self._selector)  # first: processes come up while the store is opened
         info = json.dumps(self.describe())
         self.worker: int = self._wait_for_store(lambda: self.broker.register(self.plan.name, info))
         try:
@@ -107,8 +110,6 @@ class Supervisor:
         self._open.append(self._listener)
         self._maintenance = Maintenance(self.broker, self.plan)
         self._selector.register(self._listener.fileno(), EVENT_READ, self._notified)
-        self._selector.register(self._wakeup, EVENT_READ, self._wakeup.clear)
-        self.pool.start(self._selector)
         self._heartbeat = Heartbeat(
             self.broker, self.worker, self.describe, runs_tasks=self.pool.in_loop
         )
@@ -221,8 +222,8 @@ class Supervisor:
             )
         if not self._store.active and time.monotonic() >= self._maintenance.due:
             self._maintenance.run(self._store)
-        if self.done != self._told and not self._busy():
-            self._told = self.done
+        if self.done != self._reported_done and not self._busy():
+            self._reported_done = self.done
             self._heartbeat.hurry()
         self._watchdog.check(stopping=self._shutdown.requested)
         self._shutdown.enforce_grace()
@@ -270,9 +271,11 @@ class Supervisor:
         now, policy = self.broker.clock(), self.plan.policy
         if events.steps:
             self._settlements += self._steps.settlements(events.steps, now)
+            self._ids.update((d.receipt.key, d.message.id) for d, *_ in events.steps)
         self._settlements += [
             decide(delivery, outcome, policy, now) for delivery, outcome, _ in events.finished
         ]
+        self._ids.update([(each[0].receipt.key, each[0].message.id) for each in events.finished])
         self._batching.note_all(
             (delivery.message.task, outcome.runtime) for delivery, outcome, _ in events.finished
         )
@@ -342,6 +345,7 @@ class Supervisor:
             self._write_each()
             return []
         self._settlements = []
+        self._ids.clear()
         return claimed
 
     def _write_each(self) -> None:
@@ -354,9 +358,10 @@ class Supervisor:
                 if not self._steps.refuse(settlement, exc):
                     self._write_failure(settlement, exc)
             del self._settlements[0]
+        self._ids.clear()
 
     def _write_failure(self, settlement: Settlement, exc: BrokerRefused) -> None:
-        logger.error("task number %s failed: %s", settlement.receipt.key, exc)
+        logger.error("task %s failed: %s", self._ids[settlement.receipt.key], exc)
         outcome = unstorable_outcome(exc, self.plan.serializer)
         with suppress(BrokerRefused):  # then nothing can be written of this task
             self._write([decide_unstorable(settlement, outcome, self.plan.policy)], None)
@@ -366,7 +371,7 @@ class Supervisor:
         if self._steps:
             self._steps.answer(settlements, settled.refused)
         for receipt in settled.refused:
-            logger.warning("claim lost; result dropped: task number %s", receipt.key)
+            logger.warning("claim lost; result dropped: task %s", self._ids[receipt.key])
         if claim is not None and len(settled.claimed) < claim.limit:
             self._may_claim = False
         if any(each.retry is not None for each in settlements):
@@ -413,6 +418,7 @@ class Supervisor:
             return
         now = self.broker.clock()
         self._settlements.append(decide(delivery, outcome, self.plan.policy, now))
+        self._ids[delivery.receipt.key] = delivery.message.id
         self.log.finished(delivery, outcome, slot)
         self.lifecycle.task_ended(delivery, outcome)
 

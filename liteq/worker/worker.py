@@ -4,12 +4,14 @@ import atexit
 import os
 import socket
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 from ..app import LiteQ
+from ..app.django import close_connections
 from ..app.mainscript import only_definitions
 from ..app.reference import refer_to
 from ..beat.periodic import entries_of, name_of
@@ -17,17 +19,19 @@ from ..beat.scheduler import Scheduler
 from ..exceptions import ConfigurationError, ImproperlyConfigured, LiteqError
 from ..pools import RunnerSpec, make_pool
 from ..pools.base import Limits, Run, SendState
+from ..pools.forked import can_fork
+from ..pools.interpreter import check_interpreter
 from ..pools.records import levels as log_levels
-from ..pools.spawn import check_interpreter
 from ..sending.formats import result_serializer
 from ..sending.options import check_name
 from ..support.childprocess import is_child
+from .child import adopt_app
 from .cpus import usable_cpus
 from .decide import policy_of
 from .definitions import Definitions
 from .lifecycle import Lifecycle
 from .logging import LogPlan, enable_loggers
-from .options import checked
+from .options import EMBEDDED, Program, checked
 from .plan import Plan
 from .runner import Runner
 from .stdout import flushing_stdout
@@ -154,7 +158,7 @@ class Worker:
         finally:
             self._thread = None
 
-    def prepare(self) -> Supervisor:
+    def prepare(self, program: Program = EMBEDDED) -> Supervisor:
         """Return the supervisor.
 
         Raises ImproperlyConfigured for invalid settings, and in a child process of a worker.
@@ -170,8 +174,8 @@ class Worker:
             )
         self._lifecycle.starting()
         enable_loggers()  # a module of tasks, or a receiver, may have set up logging
-        pool = make_pool(self.pool_name, self.concurrency, self._runner_spec())
         plan = self._plan()
+        pool = make_pool(self.pool_name, self.concurrency, self._runner_spec(program))
         if not pool.kills and (limited := plan.limits.limited()):
             logger.warning(
                 "the time_limit of %s has no effect: the pool %r cannot end a running task. Use "
@@ -269,8 +273,8 @@ class Worker:
             self._serve(supervisor)
         except Exception as exc:  # noqa: BLE001 - nobody else would tell the host program
             self._error = exc
-            told = isinstance(exc, LiteqError)
-            logger.critical("the worker has ended: %s", exc, exc_info=None if told else exc)
+            explained = isinstance(exc, LiteqError)
+            logger.critical("the worker has ended: %s", exc, exc_info=None if explained else exc)
 
     def _serve(self, supervisor: Supervisor) -> None:
         """Work until stopped; the waits of this program see that a worker runs, and how it ends."""
@@ -305,7 +309,7 @@ class Worker:
 
     # its parts
 
-    def _runner_spec(self) -> RunnerSpec:
+    def _runner_spec(self, program: Program) -> RunnerSpec:
         describe = TaskLog().verbose
 
         def here(report: SendState) -> Run:
@@ -325,14 +329,27 @@ class Worker:
                     "broker_url": self.app.broker.address,
                     "result_backend": None,
                     "include": self.app.conf.include,
+                    **program.settings,
                 },
+                "config": program.config,
                 "logging": tuple(self.logging),
                 "hostname": self.hostname,
                 "describe": describe,
             }
         forwards = self.has_children and self.logging.level is None
         wanted = log_levels() if forwards else None
-        return RunnerSpec(_LOAD, _MAKE, spec, here, self.limits, wanted)
+        adopt = self._adopt(spec) if self.has_children and program.may_fork else None
+        return RunnerSpec(_LOAD, _MAKE, spec, here, self.limits, wanted, adopt)
+
+    def _adopt(self, spec: dict[str, Any]) -> Callable[[], None] | None:
+        """Return `RunnerSpec.adopt`; None if the application has done what forks must not share.
+
+        Receivers of the worker's own signals may have opened anything, and for this process only.
+        """
+        if "main" in spec["app"] or self._lifecycle.received():
+            return None
+        close_connections()
+        return partial(adopt_app, self.app, spec) if can_fork() else None
 
     def _scheduler(self) -> Scheduler:
         return Scheduler(self.app.broker, name_of(self.app), entries_of(self.app))

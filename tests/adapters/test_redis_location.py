@@ -84,7 +84,7 @@ def test_no_secret_is_shown(url: str) -> None:
     ("url", "why"),
     [
         ("redis://:hunter2@host/zero", "is not a number"),
-        ("redis://:hunter2@host?timeot=1", "did you mean timeout="),
+        ("redis://:hunter2@host?timeot=1", "did you mean 'timeout'"),
         ("redis://:hunter2@host?timeout=soon", "give it in seconds"),
         ("redis://:hunter2@host?name=a b", "only letters"),
         ("redis+sentinel://:hunter2@host", "does not name the master"),

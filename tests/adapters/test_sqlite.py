@@ -433,8 +433,16 @@ def test_the_default_url_does_not_depend_on_the_working_folder(
 
 
 OF_WORKFLOWS = (
-    *("ended_of", "waiters", "wake", "skip", "drop", "group_is_open", "blame", "close_group"),
-    *("release_groups", "input", "inputs", "inner_groups", "failed_input", "followers", "members"),
+    *("ended_of", "dependents", "wake", "skip", "drop", "group_is_open", "blame", "close_group"),
+    *(
+        "free_members",
+        "input",
+        "inputs",
+        "inner_groups",
+        "failed_input",
+        "dependent_ids",
+        "members",
+    ),
 )
 
 

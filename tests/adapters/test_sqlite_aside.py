@@ -54,6 +54,16 @@ def test_one_transaction_sets_a_bounded_number_of_ready_tasks_aside(
     assert len(broker.listing([Phase.DEAD], 2 * MANY)) == MANY
 
 
+def test_each_is_logged_with_its_id(
+    broker: SqliteBroker, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    claim = Claim(broker.register("w", "{}"), ("celery",), 10)
+    spoil(path, "retries = 'many'")
+    broker.claim(claim)
+
+    assert any(text.startswith("task 'bad0' is set aside: ") for text in caplog.messages)
+
+
 def test_a_settlement_claims_behind_all_that_it_sets_aside(
     broker: SqliteBroker, path: Path
 ) -> None:

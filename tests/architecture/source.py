@@ -52,7 +52,7 @@ def imports(module: str) -> Iterator[Import]:
             for alias in node.names:
                 yield Import(node.lineno, alias.name, False, node in deferred)
         elif isinstance(node, ast.ImportFrom):
-            source = _source(module, node)
+            source = source_of(module, node)
             for alias in node.names:
                 name = f"{source}.{alias.name}"
                 target = name if name in modules() else source
@@ -66,7 +66,7 @@ def _is_deferred(block: ast.AST) -> bool:
     return isinstance(block, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
 
 
-def _source(module: str, node: ast.ImportFrom) -> str:
+def source_of(module: str, node: ast.ImportFrom) -> str:
     """Return the absolute name of the module in `from ... import`."""
     if not node.level:
         return node.module or ""

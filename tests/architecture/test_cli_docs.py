@@ -7,10 +7,12 @@ import pytest
 
 from liteq.app.jobs import job_of
 from liteq.brokers.base import WorkerInfo
-from liteq.cli import COMMANDS, exits, make_parser
+from liteq.cli import exits
 from liteq.cli.celery_flags import ALIASES, ELSEWHERE, FLAGS
+from liteq.cli.commands import COMMANDS
 from liteq.cli.inspect import VIEWS
 from liteq.cli.jobs import job_view
+from liteq.cli.parsing import make_parser
 from liteq.cli.views import View, task_view, worker_view
 from liteq.model.message import Message, Record
 from liteq.states import Phase

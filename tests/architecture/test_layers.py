@@ -29,18 +29,6 @@ UPWARD = {
     ("liteq.app.base", "cli"): "`app.worker_main()` is Celery's way to run the command line",
 }
 
-# The only modules that may name modules of liteq in strings, and why. All others import.
-NAMES_MODULES = {
-    "liteq.as_celery.counterparts": "the table of Celery's modules: what is asked for is imported",
-    "liteq.brokers": "the table of brokers: only the one that a URL asks for is imported",
-    "liteq.pools": "the table of pools: only the one that is asked for is imported",
-    "liteq.serializers": "the table of serializers: likewise",
-    "liteq.pools.guards": "a function that a new process calls first",
-    "liteq.pools.launchers": "functions that a new process calls first",
-    "liteq.worker.worker": "functions that a child process calls to get the application",
-}
-REFERENCE = re.compile(r"(liteq(?:\.\w+)+)(:\w+)?")
-
 every_module = pytest.mark.parametrize("module", modules())
 
 
@@ -77,32 +65,6 @@ def test_an_import_that_may_go_up_is_needed_and_is_deferred(module: str, other: 
 
 def is_unit(target: str, name: str) -> bool:
     return within(target, f"liteq.{name}")
-
-
-@every_module
-def test_modules_are_imported_and_not_named_in_strings(module: str) -> None:
-    named = list(named_modules(module))
-
-    assert bool(named) == (module in NAMES_MODULES), f"{modules()[module]}: {named}"
-
-
-def named_modules(module: str) -> Iterator[str]:
-    """Yield the strings of `module` that name a module of liteq: `liteq.x.y` or `liteq.x:y`."""
-    top = tree(module)
-    labels = {label for node in ast.walk(top) for label in labels_of(node)}
-    for node in ast.walk(top):
-        if isinstance(node, ast.Constant) and node not in labels:
-            found = REFERENCE.fullmatch(str(node.value))
-            if found and (found[2] or found[1] in modules()):
-                yield found[0]
-
-
-def labels_of(node: ast.AST) -> list[ast.expr]:
-    """Return the arguments of a call that takes the name of a logger, or of entry points."""
-    function = node.func if isinstance(node, ast.Call) else None
-    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", None)
-    labeled = name in ("getLogger", "load_entry_point")
-    return node.args if labeled and isinstance(node, ast.Call) else []
 
 
 @every_module

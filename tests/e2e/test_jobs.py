@@ -47,7 +47,7 @@ def test_what_failed_is_listed_explained_and_tried_again(project: Project) -> No
     listed = project.liteq("jobs", "-A", "project", "-s", "ready", "--ids")
     assert listed.split() == [first]
     why = project.liteq("why", first, "-A", "project")
-    assert why == f"{first}: no worker that is up serves the queue 'celery'\n"
+    assert why == f"{first}: no worker serves the queue 'celery'\n"
     assert jobs(project, "cancel", first)["cancelled"] == [first]
     assert jobs(project, "delete", "--state", "REVOKED,failed")["deleted"] == 2
     assert [job["id"] for job in jobs(project)["jobs"]] == [done["id"]]

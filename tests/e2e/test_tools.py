@@ -164,7 +164,7 @@ class TestStatus:
             document = shell.json("status", "-b", URL)
 
         for output in (status, doctor):
-            assert "no worker serves queue 'nowhere', in which 3 tasks wait" in output
+            assert "no worker serves the queue 'nowhere', in which 3 tasks wait" in output
             assert "'celery'" not in output
         assert document["unserved"] == [{"name": "nowhere", "tasks": 3}]
 
@@ -273,7 +273,7 @@ class TestResult:
 
         told = shell.tool("result", id, "-b", URL, "--timeout", 0.1, code=75).stderr.splitlines()
 
-        assert told[0] == "liteq: no worker that is up serves the queue 'celery': waiting for one"
+        assert told[0] == "liteq: no worker serves the queue 'celery': waiting for one"
         assert id in told[1]
         with connect_worker(shell):
             assert id in shell.error("result", id, "-b", URL, "--timeout", 0.1, code=75)

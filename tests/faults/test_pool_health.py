@@ -33,11 +33,16 @@ def single(monkeypatch: pytest.MonkeyPatch) -> Iterator[Driver]:
     driver.close()
 
 
-# Where children come from, and what happens there. The supervisor has imported it all the same.
+# Where children come from, and what happens there. The supervisor has imported it all the same. (A
+# process with threads is not forked: the fork server is a fresh interpreter then.)
+THREAD = """
+import threading
+threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()
+"""
 FORK_SERVER = "'liteq.pools.forkserver' in sys.modules"
 BROKEN = {
-    "raises before the fork": f"if {FORK_SERVER}: raise RuntimeError('so')",
-    "exits before the fork": f"if {FORK_SERVER}: os._exit(3)",
+    "raises before the fork": f"{THREAD}if {FORK_SERVER}: raise RuntimeError('so')",
+    "exits before the fork": f"{THREAD}if {FORK_SERVER}: os._exit(3)",
     "exits after the fork": "os.register_at_fork(after_in_child=lambda: os._exit(3))",
     "raises in a fresh interpreter": (
         "if 'liteq.pools.child' in sys.modules and 'liteq.cli' not in sys.modules:\n"

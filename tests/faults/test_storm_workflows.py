@@ -88,7 +88,7 @@ sent = [json.loads(line) for path in sys.argv[1:] for line in open(path) if line
 def end(kind, expected, record):
     if record is None:
         return "lost"
-    errbacks = app.broker.fetch(app.broker.followers(record.message.id))
+    errbacks = app.broker.fetch(app.broker.dependents(record.message.id))
     told = " ".join(each.phase.name for each in errbacks if each and each.on_failure)
     if record.phase is not Phase.SUCCEEDED:
         return f"{record.phase.name} {told}".strip()

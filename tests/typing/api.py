@@ -3,9 +3,9 @@
 A call that must be refused carries an ignore; mypy's `warn_unused_ignores` fails when it is not.
 """
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Any, assert_type
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, ParamSpec, TypeVar, Unpack, assert_type
 
 from liteq import (
     AsyncResult,
@@ -18,6 +18,7 @@ from liteq import (
     Task,
     chain,
     chord,
+    chunks,
     current_app,
     current_task,
     group,
@@ -31,7 +32,11 @@ from liteq.contrib.abortable import AbortableAsyncResult, AbortableTask
 from liteq.model.message import Attempt
 from liteq.result import EagerResult, ResultBase
 from liteq.result.app import App
+from liteq.sending.call_options import CallOptions
 from liteq.worker.worker import Worker
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 app = LiteQ("typed")
 as_lower_code_sees_it: App = app
@@ -185,7 +190,74 @@ assert_type(GroupResult.restore("id"), GroupResult | None)
 celery_app: LiteQ = Celery("x", broker="memory://")
 stop: AbortableAsyncResult[int] = Loop().delay(1)
 
+# options of a call: those of Celery that mean nothing here are taken too
+
+add.apply_async((1,), queue="mail", priority=3, expires=60, headers={"a": 1}, durable=True)
+add.apply_async((1,), task_id="id", eta=datetime.now(UTC), link=add.s(1), link_error=[add.s(1)])
+add.apply_async((1,), exchange="", routing_key="mail", compression="gzip", retry_policy={})
+add.apply((1,), throw=True, retries=2)
+add.signature((1,), immutable=True, time_limit=5)
+add.s(1).set(task_id="id", stamped_headers=["a"], immutable=True)
+add.s(1).clone(queue="mail").apply(throw=True)
+app.send_task("other", (1,), queue="mail", task_id="id")
+app.enqueue_many([add.s(1)], countdown=5, durable=True)
+app.add_periodic_task(60, add.s(1), name="x", misfire="all", queue="mail")
+app.add_periodic_task(60, add, (1, 2), {"y": 2}, "x", expires=5)
+group([add.s(1)], on_error="continue").apply_async(queue="mail")
+chain(add.s(1), queue="mail")
+chord([add.s(1)], add.s(1), on_error="continue")(countdown=2)
+chunks(add, [(1, 2)], 10, queue="mail")(queue="mail")
+add.retry((1,), countdown=1, eta=None, queue="mail", headers={"a": 1})
+as_a_dict: dict[str, Any] = {"queue": "mail"}
+add.apply_async((1,), **as_a_dict)
+
+
+class Logged(Task[P, R]):
+    """A class of a user, with an `apply_async` that knows no options of its own."""
+
+    def apply_async(
+        self,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        task_id: str | None = None,
+        **options: Any,
+    ) -> AsyncResult[R]:
+        return super().apply_async(args, kwargs, task_id, **options)
+
+
+class Typed(Task[P, R]):
+    """A class of a user, with liteq's types."""
+
+    def apply_async(
+        self,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        task_id: str | None = None,
+        **options: Unpack[CallOptions],
+    ) -> AsyncResult[R]:
+        return super().apply_async(args, kwargs, task_id, **options)
+
+
 # what must be refused
+
+add.apply_async((1,), countdwn=3)  # type: ignore[call-arg]
+add.apply_async((1,), countdown=[3])  # type: ignore[arg-type]
+add.apply_async((1,), priority="high")  # type: ignore[arg-type]
+add.apply((1,), que="mail")  # type: ignore[call-arg]
+add.retry(countdwn=3)  # type: ignore[call-arg]
+add.signature((1,), countdwn=3)  # type: ignore[call-arg]
+add.s(1).set(countdwn=3)  # type: ignore[call-arg]
+add.s(1).clone(countdwn=3)  # type: ignore[call-arg]
+add.s(1).apply_async(countdwn=3)  # type: ignore[call-arg]
+app.send_task("other", countdwn=3)  # type: ignore[call-arg]
+app.enqueue_many([add.s(1)], countdwn=3)  # type: ignore[call-arg]
+app.add_periodic_task(60, add, countdwn=3)  # type: ignore[call-arg]
+group([add.s(1)], countdwn=3)  # type: ignore[call-arg]
+group([add.s(1)]).apply_async(countdwn=3)  # type: ignore[call-arg]
+chain(add.s(1), countdwn=3)  # type: ignore[call-arg]
+chord([add.s(1)], add.s(1), countdwn=3)  # type: ignore[call-arg]
+as_lower_code_sees_it.send_task("other", countdwn=3)  # type: ignore[call-arg]
+Loop().apply_async((1,), countdwn=3)  # type: ignore[call-arg]
 
 add.delay("one")  # type: ignore[arg-type]
 add.delay()  # type: ignore[call-arg]

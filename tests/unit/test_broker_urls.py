@@ -44,7 +44,7 @@ def test_the_environment_does_not_take_the_place_of_a_url_that_liteq_serves_or_t
     monkeypatch.setenv("LITEQ_BROKER_URL", "memory://")
 
     assert quiet(broker=f"sqlite:///{tmp_path}/x.db").broker.url.startswith("sqlite://")
-    with pytest.raises(ImproperlyConfigured, match="did you mean redis://"):
+    with pytest.raises(ImproperlyConfigured, match="did you mean 'redis://'"):
         connect("redsi://localhost")
 
 

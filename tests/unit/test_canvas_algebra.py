@@ -145,7 +145,7 @@ def test_an_empty_group_with_a_body_is_a_chord_without_members(t: Any) -> None:
 
 
 def test_groups_in_a_group_are_dissolved(t: Any) -> None:
-    inner = group(t("b"), t("c")).clone((1,), x=2)
+    inner = group(t("b"), t("c")).clone((1,), priority=2)
 
     assert shape(group(t("a"), inner, group(), chain())) == g("a", "b", "c")
     assert group(inner).tasks[0].args == (1,)

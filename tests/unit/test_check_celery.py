@@ -4,8 +4,8 @@ from textwrap import dedent
 
 import pytest
 
+from liteq.as_celery.migration import File, Finding, State, check
 from liteq.cli.celery_lines import judge
-from liteq.migration import File, Finding, State, check
 
 MISSING, UNREAD, DIFFERS, WORKS = State
 
@@ -53,7 +53,8 @@ def test_a_missing_name_is_told_with_the_reason_or_the_nearest() -> None:
     source = "from celery import bootsteps\nfrom celery.signals import task_postruns"
 
     assert "the worker cannot be assembled" in why(source, "from celery import bootsteps")
-    assert why(source, "from celery.signals import task_postruns") == "did you mean 'task_postrun'?"
+    cure = "there is no such name; did you mean 'task_postrun'?"
+    assert why(source, "from celery.signals import task_postruns") == cure
     assert "never sent: workers write" in why(
         "from celery.signals import heartbeat_sent", "from celery.signals import heartbeat_sent"
     )

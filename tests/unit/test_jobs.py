@@ -155,7 +155,7 @@ def test_why_says_what_a_job_waits_for_or_how_it_ended(app: LiteQ, clock: Manual
     last = steps.apply_async()
     why = app.jobs.why
 
-    assert why(ready) == "no worker that is up serves the queue 'celery'"
+    assert why(ready) == "no worker serves the queue 'celery'"
     assert why(later) == "it waits for its time, 1970-01-01 00:17:40 UTC"
     assert why(revoked) == "it was revoked"
     assert why(last.id) == f"it waits for the end of the task {last.parent.id}"

@@ -1,11 +1,17 @@
-"""The options of a message: one parsed copy for readers, a new dict for those who change it."""
+"""The options of a message: one parsed copy for readers, a new dict for those who change it.
+
+And those of a call, as type checkers see them.
+"""
 
 from typing import Any, cast
 
 import pytest
 
+from liteq.beat.periodic import FIELDS, PeriodicOptions
 from liteq.model.message import Message
 from liteq.model.options import options_of, parse_options
+from liteq.sending.call_options import CanvasOptions, RetryOptions, SendOptions
+from liteq.sending.options import KNOWN
 
 
 def message(options: str | None = None) -> Message:
@@ -41,3 +47,14 @@ def test_text_that_is_not_json_is_a_value_error() -> None:
     for read in (options_of, parse_options):
         with pytest.raises(ValueError, match="Expecting"):
             read(message("{"))
+
+
+def test_type_checkers_know_the_options_that_are_accepted_and_no_others() -> None:
+    assert SendOptions.__optional_keys__ == KNOWN
+    assert CanvasOptions.__optional_keys__ - KNOWN == {"on_error"}
+
+
+def test_type_checkers_know_the_fields_of_a_periodic_task() -> None:
+    own = PeriodicOptions.__optional_keys__ - RetryOptions.__optional_keys__
+
+    assert own == {*FIELDS, "args", "kwargs", "name"}

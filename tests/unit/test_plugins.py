@@ -6,7 +6,13 @@ import pytest
 
 from liteq.brokers import connect
 from liteq.exceptions import ImproperlyConfigured
-from liteq.support.plugins import entry_point_names, load, load_entry_point
+from liteq.support import plugins
+from liteq.support.plugins import (
+    entry_point_names,
+    load,
+    load_entry_point,
+    load_module_or_name,
+)
 
 
 @pytest.fixture
@@ -28,6 +34,27 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_object_is_found_by_its_module_and_name() -> None:
     assert load("liteq.support.plugins:load") is load
+
+
+@pytest.mark.parametrize(
+    "where", ["liteq.support.wakeup:Wakeup.close", "liteq.support.wakeup:Wakeup"]
+)
+def test_the_name_after_a_colon_may_lead_into_an_object(where: str) -> None:
+    assert load(where).__qualname__ == where.partition(":")[2]
+
+
+def test_without_a_colon_the_name_is_what_follows_the_last_dot() -> None:
+    assert load("liteq.support.plugins.load") is load
+
+
+def test_a_module_goes_before_a_name_of_its_package() -> None:
+    assert load_module_or_name("liteq.support.plugins") is plugins
+    assert load_module_or_name("liteq.support.plugins.load") is load
+    assert load_module_or_name("liteq.support.plugins:load") is load
+    with pytest.raises(ModuleNotFoundError, match="nowhere"):
+        load_module_or_name("nowhere")
+    with pytest.raises(ModuleNotFoundError, match="nowhere"):
+        load_module_or_name("liteq.nowhere.load")
 
 
 def test_what_is_not_there_cannot_be_loaded() -> None:

@@ -246,7 +246,7 @@ def test_the_error_of_an_ignored_task_is_that_of_its_traceback(app: LiteQ, fail:
 
 def test_a_timeout_is_celerys_and_pythons_and_says_what_is_known(app: LiteQ, add: Any) -> None:
     result = add.delay(1)
-    alone = r"is PENDING after 0\.01 seconds \(no worker serves queue 'celery'\)$"
+    alone = r"is PENDING after 0\.01 seconds \(no worker serves the queue 'celery'\)$"
     with pytest.raises(TimeoutError, match=alone):
         result.get(timeout=0.01)
     worker = app.broker.register("w@here", '{"queues": ["celery"]}')

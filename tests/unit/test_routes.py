@@ -88,6 +88,19 @@ def test_a_dotted_name_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     assert queue(["my_routes:ROUTES"], "x") == "mine"
 
 
+def test_the_name_after_a_colon_may_be_dotted(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Router:
+        @staticmethod
+        def route(name: str, *_: Any, **__: Any) -> str:
+            return name.upper()
+
+    module = types.ModuleType("my_routes")
+    module.router = Router  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "my_routes", module)
+
+    assert queue("my_routes:router.route", "x") == "X"
+
+
 @pytest.mark.parametrize("name", ["no_such_module.route", "os.no_such_function", "nodot"])
 def test_a_dotted_name_that_leads_nowhere_is_named(name: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=name):

@@ -1,5 +1,7 @@
 """Soft time limits, in the main thread and in others."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -68,6 +70,41 @@ def test_a_call_that_catches_the_exception_is_not_interrupted_again(
             return "cleaned up"
 
     assert where(lambda: call_within(0.1, careful, (), {})) == "cleaned up"
+
+
+TRACED = """
+import sys, threading
+from liteq.execution.softlimit import call_within
+
+def spin():
+    try:
+        while True:
+            pass
+    except Exception:
+        return "caught"
+
+def work():
+    print(call_within({seconds}, {function}, (), {{}}), flush=True)
+    sys.settrace(lambda *_: None)
+    (lambda: None)()
+    print("traced", flush=True)
+
+thread = threading.Thread(target=work, daemon=True)
+thread.start()
+thread.join(20)
+"""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "function", "answer"), [(5, "lambda: 'done'", "done"), (0.1, "spin", "caught")]
+)
+def test_the_thread_can_be_traced_afterwards_as_by_a_debugger(
+    seconds: float, function: str, answer: str
+) -> None:
+    code = TRACED.format(seconds=seconds, function=function)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=True)
+
+    assert run.stdout.split() == [answer.encode(), b"traced"]
 
 
 def test_in_the_main_thread_a_blocking_call_is_interrupted_too() -> None:

@@ -129,6 +129,23 @@ def test_what_cannot_be_settled_at_the_end_is_left_to_a_rescue(
     assert [each.id for each in app.broker.workers()] == [supervisor.worker]
 
 
+def test_a_result_that_is_dropped_is_logged_with_the_id_of_its_task(
+    app: LiteQ, caplog: pytest.LogCaptureFixture
+) -> None:
+    supervisor = supervisor_of(app, "solo")
+
+    @app.task
+    def lose_claim() -> None:
+        app.broker.unregister(supervisor.worker)
+
+    sent = lose_claim.delay()
+    supervisor.turn()
+    supervisor.turn()
+    supervisor.finish()
+
+    assert f"claim lost; result dropped: task {sent.id}" in caplog.messages
+
+
 def test_a_store_works_again_only_when_what_failed_there_succeeds(
     app: LiteQ, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

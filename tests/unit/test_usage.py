@@ -5,8 +5,9 @@ import sys
 import pytest
 
 from liteq import LiteQ
-from liteq.cli import main, make_parser
+from liteq.cli import main
 from liteq.cli.celery_flags import ELSEWHERE, FLAGS, Flag
+from liteq.cli.parsing import make_parser
 
 WITH_LISTS = {
     "inspect": "WHAT [ID ...]",

@@ -29,7 +29,7 @@ from .records import eta_of, finished, kept_until, new_record, revived, settled
 from .schedules import MemorySchedules
 from .steps import drop_old_events, take_event, woken_already, write_steps
 from .tables import Revocation, Tables
-from .workflows import MemoryDependents, ended_of, followers_of, is_needed, members_of
+from .workflows import MemoryDependents, dependent_ids, ended_of, is_needed, members_of
 
 _FINAL = tuple(phase for phase in Phase if phase.final)
 
@@ -177,9 +177,9 @@ class MemoryBroker(Broker):
                 self._tables.steps.get(id, {}).values(), key=lambda step: (step.at, step.name)
             )
 
-    def followers(self, id: str, *, group: bool = False) -> list[str]:
+    def dependents(self, id: str, *, group: bool = False) -> list[str]:
         with self._lock:
-            return followers_of(self._tables, id, barrier=group)
+            return dependent_ids(self._tables, id, barrier=group)
 
     def members(self, group: str) -> Members:
         with self._lock:

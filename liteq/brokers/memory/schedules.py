@@ -26,7 +26,7 @@ class MemorySchedules:
         """Advance one entry and send its message."""
         entry, message = firing
         if not self._is_current(entry):
-            return Fired.LOST
+            return Fired.STALE
         held = message is not None and not entry.overlap and self._last_run_is_unfinished(entry)
         if held:
             stored = self._tables.entries[entry.name]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from ...model.graph import ALONE, Graph, Members, Place
 from ...model.message import Record
 from ...states import Phase
-from ..walk import Closed, Dependents, Ended, Waiter
+from ..walk import Closed, Dependent, Dependents, Ended
 from .tables import StoredGroup, Tables
 
 
@@ -17,12 +17,12 @@ class MemoryDependents(Dependents):
         self._tables = tables
         self._put = put
 
-    def waiters(self, id: str, *, barrier: bool) -> list[Waiter]:
+    def of(self, id: str, *, barrier: bool) -> list[Dependent]:
         return [
-            Waiter(
+            Dependent(
                 record.message.id, place.on_failure, place.group, record.message.eta, place.delay
             )
-            for record, place in _all_waiters(self._tables, id, barrier=barrier)
+            for record, place in _dependents_of(self._tables, id, barrier=barrier)
             if record.phase is Phase.WAITING and record.event is None
         ]
 
@@ -59,9 +59,9 @@ class MemoryDependents(Dependents):
         self._tables.groups[group] = stored._replace(closed=True, blame=blame)
         return Closed(stored.group.outer, stored.group.forgiving)
 
-    def release(self, group: str) -> None:
-        waiters = _all_waiters(self._tables, group, barrier=True)
-        if all(record.phase.final for record, _ in waiters):
+    def free_members(self, group: str) -> None:
+        dependents = _dependents_of(self._tables, group, barrier=True)
+        if all(record.phase.final for record, _ in dependents):
             self._release(group)
 
     def _release(self, group: str) -> None:
@@ -102,7 +102,7 @@ class MemoryDependents(Dependents):
         self._put(record._replace(waits=place.waits, barrier=place.barrier, on_failure=0))
         self._tables.places[id] = place
         if waited is not None:
-            self.release(waited)
+            self.free_members(waited)
 
     def unskip(self, id: str) -> None:
         """Let tasks wait again that were skipped because of the task `id`, which was revived."""
@@ -132,13 +132,13 @@ def is_needed(tables: Tables, record: Record) -> bool:
     stored = tables.groups.get(record.group or "")
     if stored is not None and not stored.released:
         return True
-    waiters = _all_waiters(tables, record.message.id, barrier=False)
-    return not all(waiter.phase.final for waiter, _ in waiters)
+    dependents = _dependents_of(tables, record.message.id, barrier=False)
+    return not all(dependent.phase.final for dependent, _ in dependents)
 
 
-def followers_of(tables: Tables, id: str, *, barrier: bool) -> list[str]:
+def dependent_ids(tables: Tables, id: str, *, barrier: bool) -> list[str]:
     """Return the ids of all tasks that wait or waited for it, in order of sending."""
-    return [record.message.id for record, _ in _all_waiters(tables, id, barrier=barrier)]
+    return [record.message.id for record, _ in _dependents_of(tables, id, barrier=barrier)]
 
 
 def members_of(tables: Tables, group: str) -> Members:
@@ -150,7 +150,7 @@ def members_of(tables: Tables, group: str) -> Members:
     return Members([task.message.id for task in tasks], [each.group.id for each in inner], outer)
 
 
-def _all_waiters(tables: Tables, id: str, *, barrier: bool) -> Iterator[tuple[Record, Place]]:
+def _dependents_of(tables: Tables, id: str, *, barrier: bool) -> Iterator[tuple[Record, Place]]:
     """Yield the tasks that wait or waited for a task or a group, in order of sending."""
     for name, record in tables.tasks.items():
         place = tables.places.get(name, ALONE)

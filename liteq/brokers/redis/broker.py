@@ -214,7 +214,7 @@ class RedisBroker(Movable):
     def steps(self, id: str) -> list[Step]:
         return read_steps(self.server, self.location.prefix, id, self._signing)
 
-    def followers(self, id: str, *, group: bool = False) -> list[str]:
+    def dependents(self, id: str, *, group: bool = False) -> list[str]:
         return self._sorted_ids("barrier" if group else "waiters", id)
 
     def members(self, group: str) -> Members:

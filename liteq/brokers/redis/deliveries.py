@@ -28,7 +28,7 @@ _INPUT_SIZE = 8  # values of an input, see input_from in scripts/claiming.lua
 
 
 class _Failed(NamedTuple):
-    """Hold what an errback is told of the task that failed."""
+    """The facts about a failed task that its errback gets."""
 
     message: Message
     place: Place
@@ -70,7 +70,8 @@ def sort_out(
         try:
             delivery, taken = _decode(reply, read_group)
         except InvalidTaskError as exc:
-            bad.append(dead_settlement(_receipt_of(reply), "a task", exc, clock()))
+            receipt = _receipt_of(reply)
+            bad.append(dead_settlement(receipt, receipt.key, "a task", exc, clock()))
             continue
         try:
             good.append(_verified(delivery, taken, signing))

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from ...exceptions import ConfigurationError
-from ...support.nearest import nearest
+from ...support.nearest import did_you_mean
 from ...support.urls import safe_url
 
 # By scheme: what kind of server it is.
@@ -114,9 +114,8 @@ def _options(parts: SplitResult, shown: str) -> dict[str, str]:
     known = (*_OWN, *_TLS)
     for name in options:
         if name not in known:
-            near = nearest(name, known)
-            hint = f"did you mean {near}=?" if near else f"known are {', '.join(known)}"
-            raise ConfigurationError(f"unknown option {name!r} in {shown!r}: {hint}")
+            hint = did_you_mean(name, known, f"; known are {', '.join(known)}")
+            raise ConfigurationError(f"unknown option {name!r} in {shown!r}{hint}")
     return options
 
 

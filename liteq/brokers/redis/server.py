@@ -58,8 +58,9 @@ class Server:
         """Run the script of `verb` and return its reply. Raises BrokerError.
 
         A connection that turns out to be broken is replaced once: every script may be sent twice.
-        The second time it is told so, as it may have been run the first time. A connection on which
-        no reply comes is not replaced, so that no caller waits longer than the timeout says.
+        The second time it gets a flag that says so, as it may have been run the first time. A
+        connection on which no reply comes is not replaced, so that no caller waits longer than the
+        timeout says.
         """
         return self._with_retry(lambda again: self._evaluate(verb, args, again=again), args)
 

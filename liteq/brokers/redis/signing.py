@@ -259,7 +259,7 @@ class Signed(Signing):
 
     def _result_subject(self, end: End) -> Subject:
         subject = (end.kind, self._store, end.id, end.serializer, end.reported)
-        # Whoever reports a state knows no more of the task than its id.
+        # A report comes with no more of the task than its id.
         return subject if end.kind == "report" else subject + _membership(end.group, end.position)
 
 

@@ -33,25 +33,21 @@ from ..base import (
 )
 from ..stored import StoredSchedules
 from ..transfer import Arrival, Movable, TransferBatch
-from . import moving
-from .backup import write_backup
-from .checkup import gather_facts, repair
 from .claiming import Claimed, claim_ready, claim_rest, set_unreadable_etas_aside
-from .findings import find_faults
 from .listeners import ListenerTidying, listen, unlisten_dead
 from .liveness import make_liveness_locks
 from .location import SqliteLocation, check_exists
 from .registry import is_dead, register
-from .rescue import DeadWorkers, take_back
+from .rescue import DeadWorkers, leave, take_all_back
 from .rows import WorkerRow, counts_of, record_of
-from .schedules import entries_of, fire, write_entry
+from .schedules import delete_entries, entries_of, fire, write_entry
 from .sending import insert_messages, insert_or_replace
 from .session import SHORT_TIMEOUT, Session, WriteOptions
 from .sessions import ThreadSessions
 from .settling import ClaimLostError, settle_all, settle_each
 from .statements import SQL, fetch_sql, listing_sql
 from .steps import EVENT, EVENTS, STEPS, emit, event_of, steps_of, sweep
-from .workflows import cancel_revoked, insert, members_of, purge_waiting, revive
+from .workflows import cancel_revoked, insert, members_of, purge_waiting, revive, revoke
 
 T = TypeVar("T")
 
@@ -170,8 +166,7 @@ class SqliteBroker(Movable):
         now = self.clock()
 
         def work(db: Connection) -> tuple[list[str], list[tuple[str]]]:
-            ids = [id for worker in dead for id in take_back(db, worker, decide, now)]
-            cancel_revoked(db, now)
+            ids = take_all_back(db, dead, decide, now)
             return ids, db.execute(SQL["all_listeners"]).fetchall()
 
         ids, listeners = session.write(self._worker_writes, work)
@@ -228,8 +223,8 @@ class SqliteBroker(Movable):
     def steps(self, id: str) -> list[Step]:
         return steps_of(id, self._session().read(STEPS, (id,)))
 
-    def followers(self, id: str, *, group: bool = False) -> list[str]:
-        return [name for (name,) in self._session().read(SQL["followers"], (id, group))]
+    def dependents(self, id: str, *, group: bool = False) -> list[str]:
+        return [name for (name,) in self._session().read(SQL["dependent_ids"], (id, group))]
 
     def members(self, group: str) -> Members:
         return members_of(self._session().read, group)
@@ -241,10 +236,7 @@ class SqliteBroker(Movable):
         keep_until = inf if keep is None else now + keep
 
         def work(db: Connection) -> tuple[list[str], list[tuple[str]]]:
-            values = (keep_until, terminate)
-            once = dict.fromkeys(ids)
-            found = [id for id in once if db.execute(SQL["revoke"], (*values, id)).rowcount]
-            cancel_revoked(db, now)
+            found = revoke(db, ids, keep_until, now, terminate=terminate)
             # Workers too: a cancelled task may have woken its errback.
             return found, db.execute(SQL["all_listeners"]).fetchall() if found else []
 
@@ -269,11 +261,7 @@ class SqliteBroker(Movable):
         return self._write_and_notify(self._client_writes, work)
 
     def unschedule(self, names: Sequence[str]) -> list[str]:
-        def work(db: Connection) -> list[str]:
-            once = dict.fromkeys(names)
-            return [name for name in once if db.execute(SQL["unschedule"], (name,)).rowcount]
-
-        return self._write(self._client_writes, work)
+        return self._write(self._client_writes, lambda db: delete_entries(db, names))
 
     def schedules(self, due_by: float | None = None) -> list[Entry]:
         if due_by is None:
@@ -307,12 +295,9 @@ class SqliteBroker(Movable):
     def unregister(self, worker: int) -> None:
         now = self.clock()
 
-        def work(db: Connection) -> None:
-            db.execute(SQL["release_all"], (worker,))
-            cancel_revoked(db, now)
-            db.execute(SQL["stop_worker"], (now, worker))
-
-        self._write_and_notify(self._worker_writes, work, "all_listeners")
+        self._write_and_notify(
+            self._worker_writes, lambda db: leave(db, worker, now), "all_listeners"
+        )
         self._liveness.release(worker)
 
     # waiting
@@ -370,41 +355,58 @@ class SqliteBroker(Movable):
     # what only some stores offer
 
     def examine(self, *, thorough: bool = False) -> Examination:
+        from .findings import examine
+
         durability = self.location.durability
-        facts = gather_facts(self._existing(), durability, self.clock(), thorough=thorough)
-        return Examination(facts._asdict(), find_faults(facts))
+        return examine(self._existing(), durability, self.clock(), thorough=thorough)
 
     def mend(self) -> list[str]:
+        from .checkup import repair
+
         return repair(self._existing(), self._client_writes)
 
     def compact(self) -> None:
         self._existing().vacuum()
 
     def backup(self, path: str) -> None:
+        from .backup import write_backup
+
         write_backup(self._existing(), path)
 
-    # moving to another store
+    # moving to another store; imported here, as workers and senders never do it
 
     def pack(self, size: int) -> Iterator[TransferBatch]:
+        from . import moving
+
         return moving.pack(partial(self._existing().write, _SNAPSHOT), size)
 
     def pack_schedules(self) -> StoredSchedules:
         return entries_of(self._existing().read(SQL["schedules"]))
 
     def pack_events(self) -> list[Event]:
+        from . import moving
+
         return moving.pack_events(self._session().read(EVENTS, (self.clock(),)))
 
     def unpack(self, batch: TransferBatch) -> None:
+        from . import moving
+
         now = self.clock()
         self._write_and_notify(_DURABLE, lambda db: moving.store_transfers(db, batch, now))
 
     def arrived(self) -> list[Arrival]:
+        from . import moving
+
         return self._write(_SNAPSHOT, moving.arrived)
 
     def confirm(self, arrivals: Sequence[Arrival]) -> None:
+        from . import moving
+
         self._write(_DURABLE, lambda db: moving.confirm(db, arrivals))
 
     def discard(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
+        from . import moving
+
         return self._write(_DURABLE, lambda db: moving.discard(db, arrivals))
 
     # private

@@ -114,7 +114,7 @@ def readable(db: Connection, rows: Sequence[Row], now: float) -> list[Delivery]:
         try:
             found.append(delivery_of(row))
         except InvalidTaskError as exc:
-            unreadable.append(dead_settlement(receipt_of(row), _name(row), exc, now))
+            unreadable.append(dead_settlement(receipt_of(row), row[0], _name(row), exc, now))
     if unreadable:
         settle_each(db, unreadable, now)
     return found

@@ -1,14 +1,24 @@
-"""The findings about a store: what its facts mean, and the cure. Pure functions."""
+"""The findings about a store: what its facts mean, and the cure."""
 
 from collections.abc import Iterator
 
-from ..base import Finding
-from .checkup import StoreFacts
+from ..base import Examination, Finding
+from .checkup import StoreFacts, gather_facts
+from .session import Session
 
 _LARGE_LOG = 64 * 2**20  # bytes; the checkpoint is at 2 MB unless a reader prevents it
 _LITTLE_SPACE = 100 * 2**20  # bytes
 _MUCH_EMPTY = 16 * 2**20  # bytes
 _RESET_BUG = "sqlite.org/wal.html#walresetbug"
+
+
+def examine(session: Session, durability: str, now: float, *, thorough: bool) -> Examination:
+    """Return the facts about the store that `session` has open, and the findings about them."""
+    facts = gather_facts(session, durability, now, thorough=thorough)
+    return Examination(facts._asdict(), find_faults(facts))
+
+
+# Pure functions from here on.
 
 
 def find_faults(facts: StoreFacts) -> list[Finding]:

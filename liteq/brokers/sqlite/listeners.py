@@ -48,7 +48,7 @@ def dead_listeners(rows: Sequence[Row]) -> list[tuple[str]]:
 class ListenerTidying:
     """Drops what killed processes have left: their listeners, and the files of their sockets.
 
-    Each costs whoever notifies a system call. It looks at some of them now and then.
+    Each costs a sender of notifications one system call. It looks at some of them now and then.
     """
 
     def __init__(self) -> None:

@@ -1,8 +1,8 @@
 """The files of SQLite's write-ahead log: `-wal`, and `-shm`, the index of it.
 
-They stay the same for as long as any connection is open. If they are deleted nevertheless, whoever
-has them open goes on with files that have no name, and whoever opens the store then makes new ones:
-two logs of one file.
+They stay the same for as long as any connection is open. If they are deleted nevertheless, the
+processes that have them open go on with files that have no name, and the next that opens the store
+makes new ones: two logs of one file.
 """
 
 import os
@@ -33,7 +33,7 @@ class LogFiles:
             self._known = tuple(map(identity, self._paths))
 
     def forget(self) -> None:
-        """The connection was closed: then the last one removes them."""
+        """Forget them: the connection was closed, and the last one to do so removes them."""
         self._known = ()
 
     def lost(self) -> bool:

@@ -11,6 +11,7 @@ from .registry import is_dead
 from .rows import WorkerRow
 from .settling import settle_each
 from .statements import SQL
+from .workflows import cancel_revoked
 
 _LEASE = 60.0  # seconds without a beat after which a process that we cannot look at counts as dead
 
@@ -39,6 +40,22 @@ class DeadWorkers:
             self._beats[worker.id] = (worker.beat, time.monotonic())
             return False
         return time.monotonic() - since > _LEASE
+
+
+def take_all_back(
+    db: Connection, dead: Iterable[WorkerRow], decide: DecideRescue, now: float
+) -> list[str]:
+    """Take back what dead workers hold, as `decide` says; return the ids of those tasks."""
+    ids = [id for worker in dead for id in take_back(db, worker, decide, now)]
+    cancel_revoked(db, now)
+    return ids
+
+
+def leave(db: Connection, worker: int, now: float) -> None:
+    """Give back what a worker that stops holds, and note that it has stopped."""
+    db.execute(SQL["release_all"], (worker,))
+    cancel_revoked(db, now)
+    db.execute(SQL["stop_worker"], (now, worker))
 
 
 def take_back(db: Connection, worker: WorkerRow, decide: DecideRescue, now: float) -> list[str]:

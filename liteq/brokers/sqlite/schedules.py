@@ -22,6 +22,12 @@ _REST_OF_ENTRY = slice(15, None)
 _APP_TO_UNDECLARED = slice(Entry._fields.index("app"), None)
 
 
+def delete_entries(db: Connection, names: Iterable[str]) -> list[str]:
+    """Delete entries; return the names of those that existed."""
+    once = dict.fromkeys(names)
+    return [name for name in once if db.execute(SQL["unschedule"], (name,)).rowcount]
+
+
 def write_entry(db: Connection, entry: Entry) -> bool:
     """Write one entry; return False if the one that it replaces was changed or dropped."""
     if entry.version:
@@ -37,7 +43,7 @@ def fire(db: Connection, firing: Firing, now: float) -> Fired:
     entry, message = firing
     step = (entry.moment, entry.due, entry.planned, entry.name, entry.version)
     if not db.execute(SQL["advance"], step).rowcount:
-        return Fired.LOST
+        return Fired.STALE
     if message is None:
         return Fired.DONE
     if not entry.overlap and db.execute(SQL["unfinished_run"], (entry.name,)).fetchall():

@@ -7,11 +7,12 @@ Each statement is whole in its file, below a line `-- name:`. Braces there mean 
 * `{{heads}}` varies from call to call, and is filled in by a function below and nowhere else.
 """
 
-import pkgutil
+import os
 import re
 from collections.abc import Iterable
 from functools import cache
 from sqlite3 import complete_statement
+from typing import Any
 
 from ...states import Phase
 
@@ -20,8 +21,8 @@ _HEAD = re.compile(r"^-- (name|fragment): (\w+)\n", re.MULTILINE)
 
 def read(name: str) -> str:
     """Return the text of a file beside this one."""
-    data = pkgutil.get_data(__package__, name)
-    assert data is not None, f"{name} is missing from the installation"
+    loader: Any = __spec__.loader  # it may read from a zip archive
+    data: bytes = loader.get_data(os.path.join(os.path.dirname(__file__), name))
     return data.decode()
 
 

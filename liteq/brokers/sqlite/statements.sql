@@ -217,7 +217,7 @@ select id, phase, member_of, barrier, waits, keep_until, reported is not null,
   exists (select 1 from liteq_task w where w.waits = liteq_task.id and not w.barrier)
 from liteq_task where seq in (select value from json_each(?))
 
--- name: waiters
+-- name: dependents
 -- But for those that wait for an event by now: they were woken before.
 -- `cast`: whatever another program has written there, these are numbers.
 select id, cast(on_failure as integer), member_of, cast(eta as real), cast(delay as real)
@@ -251,7 +251,7 @@ limit 1
 update liteq_group set closed = ?, blame = ? where id = ? and closed is null
 returning outer_group, forgiving
 
--- name: release_groups
+-- name: free_members
 -- Unless a task still waits for the group: its members, and those of groups in it, may be swept.
 with recursive inner (id) as (
   select :id
@@ -294,7 +294,7 @@ select a.number, a.started, a.ended, w.name, a.outcome, a.error
 from liteq_task t join liteq_attempt a on a.task = t.seq left join liteq_worker w on w.id = a.worker
 where t.id = ? order by a.number
 
--- name: followers
+-- name: dependent_ids
 select id from liteq_task where waits = ? and barrier = ? order by seq
 
 -- name: members

@@ -12,7 +12,7 @@ from sqlite3 import Connection
 from ...model.graph import Graph, Members, Place
 from ...states import Phase
 from .. import walk
-from ..walk import Closed, Dependents, Ended, Waiter
+from ..walk import Closed, Dependent, Dependents, Ended
 from .rows import Row, initial_tokens, workflow_row
 from .statements import SQL
 
@@ -29,7 +29,7 @@ def replace(db: Connection, id: str, after: Place) -> None:
     waited = db.execute(SQL["barrier_of"], (id,)).fetchall()
     db.execute(SQL["replace"], {**after._asdict(), "id": id})
     for (group,) in waited:
-        db.execute(SQL["release_groups"], {"id": group})
+        db.execute(SQL["free_members"], {"id": group})
 
 
 def propagate_ends(db: Connection, keys: Iterable[int], now: float) -> None:
@@ -57,8 +57,8 @@ class _SqlDependents(Dependents):
         self._db = db
         self.now = now
 
-    def waiters(self, id: str, *, barrier: bool) -> list[Waiter]:
-        return [Waiter(*row) for row in self._rows("waiters", id, barrier)]
+    def of(self, id: str, *, barrier: bool) -> list[Dependent]:
+        return [Dependent(*row) for row in self._rows("dependents", id, barrier)]
 
     def wake(self, id: str, phase: Phase, woken_by: str, eta: float | None) -> None:
         self._db.execute(SQL["wake"], (phase, woken_by, eta, id))
@@ -81,8 +81,8 @@ class _SqlDependents(Dependents):
         rows = self._rows("close_group", self.now, blame, group)
         return next((Closed(outer, bool(forgiving)) for outer, forgiving in rows), None)
 
-    def release(self, group: str) -> None:
-        self._db.execute(SQL["release_groups"], {"id": group})
+    def free_members(self, group: str) -> None:
+        self._db.execute(SQL["free_members"], {"id": group})
 
     def _rows(self, name: str, *values: object) -> list[Row]:
         return self._db.execute(SQL[name], values).fetchall()
@@ -103,6 +103,17 @@ def cancel_revoked(db: Connection, now: float) -> None:
     """End revoked tasks that do not run. To be called after what may have made a task ready."""
     rows = db.execute(SQL["cancel_revoked"], (now,)).fetchall()
     propagate_ends(db, [key for key, tied in rows if tied], now)
+
+
+def revoke(
+    db: Connection, ids: Sequence[str], keep_until: float, now: float, *, terminate: bool
+) -> list[str]:
+    """Mark those of `ids` that have not ended, and end those that do not run; return their ids."""
+    once = dict.fromkeys(ids)
+    values = (keep_until, terminate)
+    found = [id for id in once if db.execute(SQL["revoke"], (*values, id)).rowcount]
+    cancel_revoked(db, now)
+    return found
 
 
 def revive(db: Connection, ids: Sequence[str]) -> list[str]:

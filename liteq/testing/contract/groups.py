@@ -190,8 +190,8 @@ class Groups(WorkflowHarness):
     def test_the_tasks_that_wait_for_a_group_can_be_listed(self) -> None:
         self.chord("a", "b")
 
-        assert self.broker.followers("g", group=True) == ["body"]
-        assert self.broker.followers("g") == []
+        assert self.broker.dependents("g", group=True) == ["body"]
+        assert self.broker.dependents("g") == []
 
     def test_the_members_of_a_group_can_be_listed(self) -> None:
         places = {

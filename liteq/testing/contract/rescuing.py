@@ -44,7 +44,7 @@ class Rescuing(Harness):
         assert self.record("b").lost == 0
 
     def test_no_task_is_set_aside_for_a_death_that_it_shared(self) -> None:
-        """Both ran, and one of them is innocent."""
+        # Both ran, and one of them is innocent.
         self.send("a", "b")
         for _ in range(4):
             tokens = [each.receipt.token for each in self.claim_and_die()]
@@ -93,7 +93,7 @@ class Rescuing(Harness):
         assert (self.phase("a"), self.phase("b")) == (Phase.SUCCEEDED, Phase.SUCCEEDED)
 
     def test_a_task_that_may_run_only_once_is_not_run_again_on_a_guess(self) -> None:
-        """The task may have ended, and the next one started, before that could be written."""
+        # The task may have ended, and the next one started, before that could be written.
         self.send("a", acks_late=False)
         self.claim_and_die()
 
@@ -119,7 +119,7 @@ class Rescuing(Harness):
         assert self.settle(self.success(new)) == []
 
     def test_a_settlement_of_a_dead_worker_counts_until_its_rescue(self) -> None:
-        """Its last settlement was on the way when it died."""
+        # Its last settlement was on the way when it died.
         self.send("a")
         (delivery,) = self.claim_and_die()
 

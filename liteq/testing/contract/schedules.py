@@ -104,7 +104,7 @@ class Schedules(Harness):
         assert self.broker.unschedule(["daily", "unknown", "daily"]) == ["daily"]
         assert self.broker.schedules() == []
         assert self.broker.schedule([read]) == ["daily"]
-        assert self.broker.fire([self.firing(read)]) == [Fired.LOST]
+        assert self.broker.fire([self.firing(read)]) == [Fired.STALE]
 
     def test_an_entry_that_is_added_again_has_a_new_version(self) -> None:
         read = self.stored()
@@ -112,7 +112,7 @@ class Schedules(Harness):
         self.stored()
 
         assert self.broker.schedule([read]) == ["daily"]
-        assert self.broker.fire([self.firing(read)]) == [Fired.LOST]
+        assert self.broker.fire([self.firing(read)]) == [Fired.STALE]
 
     def test_entries_are_written_all_or_none(self) -> None:
         wrong = self.entry("wrong")._replace(message=self.message("", payload=object()))
@@ -160,7 +160,7 @@ class Schedules(Harness):
         read = self.stored()
 
         assert self.broker.fire([self.firing(read, "first")]) == [Fired.DONE]
-        assert self.broker.fire([self.firing(read, "second")]) == [Fired.LOST]
+        assert self.broker.fire([self.firing(read, "second")]) == [Fired.STALE]
         assert self.known("first", "second") == ["first"]
         assert self.entry_of().runs == 1
 
@@ -170,22 +170,22 @@ class Schedules(Harness):
             firings = [self.firing(read, f"{round}-{n}") for n in range(4)]
 
             outcomes = race(4, partial(self.fire_one, firings))
-            assert sorted(each.value for each in outcomes) == ["done", "lost", "lost", "lost"]
+            assert sorted(each.value for each in outcomes) == ["done", "stale", "stale", "stale"]
         assert len(self.broker.listing([Phase.READY], 99)) == 10
 
     def test_several_entries_fire_in_one_go(self) -> None:
-        lost, done = self.stored("lost"), self.stored("done")
-        self.broker.unschedule(["lost"])
+        stale, done = self.stored("stale"), self.stored("done")
+        self.broker.unschedule(["stale"])
 
-        outcomes = self.broker.fire([self.firing(lost, "a"), self.firing(done, "b")])
-        assert outcomes == [Fired.LOST, Fired.DONE]
+        outcomes = self.broker.fire([self.firing(stale, "a"), self.firing(done, "b")])
+        assert outcomes == [Fired.STALE, Fired.DONE]
         assert self.known("a", "b") == ["b"]
 
     def test_an_entry_that_was_changed_meanwhile_does_not_fire(self) -> None:
         read = self.stored()
         self.broker.schedule([read._replace(paused=True, due=None)])
 
-        assert self.broker.fire([self.firing(read)]) == [Fired.LOST]
+        assert self.broker.fire([self.firing(read)]) == [Fired.STALE]
         assert self.known("run") == []
 
     def test_a_moment_can_be_skipped(self) -> None:

@@ -212,7 +212,7 @@ class Settling(Harness):
         assert delivery.message == changed
 
     def test_a_retry_may_change_how_the_task_is_settled(self) -> None:
-        """As when another task runs in its place."""
+        # As when another task runs in its place.
         changes = {"acks_late": False, "ignore_result": True, "track_started": True}
         self.send("a")
         again = self.retry(self.claim_one(), task="other", **changes)

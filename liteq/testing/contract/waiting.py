@@ -25,7 +25,7 @@ class Waiting(WorkflowHarness):
             self.send("a")
 
     def test_workers_are_notified_when_a_task_is_sent_for_later(self) -> None:
-        """The eta may be earlier than the one that the worker waits for to promote."""
+        # The eta may be earlier than the one that the worker waits for to promote.
         with notified(self.broker.work_listener(self.worker)):
             self.send("a", eta=self.clock() + 1)
 
@@ -42,7 +42,7 @@ class Waiting(WorkflowHarness):
             self.broker.release([delivery.receipt])
 
     def test_workers_are_notified_when_a_task_is_to_run_again(self) -> None:
-        """The worker that had it may be full by now while another one is idle."""
+        # The worker that had it may be full by now while another one is idle.
         self.send("a")
         delivery = self.claim_one()
         with notified(self.broker.work_listener(self.worker)):
@@ -75,49 +75,53 @@ class Waiting(WorkflowHarness):
 
     # results
 
-    def test_waiters_are_notified_when_a_task_is_settled(self) -> None:
+    def test_result_listeners_are_notified_when_a_task_is_settled(self) -> None:
         self.send("a")
         delivery = self.claim_one()
         with notified(self.broker.result_listener()):
             self.settle(self.success(delivery))
 
-    def test_waiters_are_notified_when_one_of_a_batch_is_settled_and_another_refused(self) -> None:
+    def test_result_listeners_are_notified_when_one_of_a_batch_is_settled_and_another_refused(
+        self,
+    ) -> None:
         self.send("a", "b")
         a, b = self.claim()
         self.broker.release([b.receipt])
         with notified(self.broker.result_listener()):
             self.settle(self.success(b), self.success(a))
 
-    def test_waiters_are_notified_when_a_task_is_cancelled(self) -> None:
+    def test_result_listeners_are_notified_when_a_task_is_cancelled(self) -> None:
         self.send("a")
         with notified(self.broker.result_listener()):
             self.broker.cancel(["a"], keep=10)
 
-    def test_waiters_are_notified_when_a_purge_ends_a_task(self) -> None:
+    def test_result_listeners_are_notified_when_a_purge_ends_a_task(self) -> None:
         self.chain("a", "b")
         with notified(self.broker.result_listener()):
             self.broker.purge(None)
         assert self.phase("b") is Phase.CANCELLED
 
-    def test_waiters_are_notified_when_a_revoked_task_is_released(self) -> None:
+    def test_result_listeners_are_notified_when_a_revoked_task_is_released(self) -> None:
         delivery = self._claim_revoked()
         with notified(self.broker.result_listener()):
             self.broker.release([delivery.receipt])
         assert self.phase() is Phase.CANCELLED
 
-    def test_waiters_are_notified_when_the_worker_of_a_revoked_task_unregisters(self) -> None:
+    def test_result_listeners_are_notified_when_the_worker_of_a_revoked_task_unregisters(
+        self,
+    ) -> None:
         self._claim_revoked()
         with notified(self.broker.result_listener()):
             self.broker.unregister(self.worker)
         assert self.phase() is Phase.CANCELLED
 
-    def test_waiters_are_notified_when_a_revoked_task_is_to_run_again(self) -> None:
+    def test_result_listeners_are_notified_when_a_revoked_task_is_to_run_again(self) -> None:
         delivery = self._claim_revoked()
         with notified(self.broker.result_listener()):
             self.settle(self.retry(delivery))
         assert self.phase() is Phase.CANCELLED
 
-    def test_waiters_are_notified_when_a_rescue_ends_a_task(self) -> None:
+    def test_result_listeners_are_notified_when_a_rescue_ends_a_task(self) -> None:
         self.send("a")
         self.claim_and_die()
         with notified(self.broker.result_listener()):
@@ -159,7 +163,7 @@ class Waiting(WorkflowHarness):
             assert selector.select(SOON)
 
     def test_a_listener_is_cleared_by_a_wait(self) -> None:
-        """A few waits may return early, as notifications can be spurious; then one must block."""
+        # A few waits may return early, as notifications can be spurious; then one must block.
         with closing(self.broker.work_listener(self.worker)) as listener:
             self.send("a", "b")
 

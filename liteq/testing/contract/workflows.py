@@ -197,11 +197,11 @@ class Workflows(WorkflowHarness):
             }
         )
 
-        assert self.broker.followers("a") == ["b", "errback"]
+        assert self.broker.dependents("a") == ["b", "errback"]
         assert [self.record(id).on_failure for id in ("b", "errback")] == [0, 1]
         self.succeed(self.claim_one())
-        assert self.broker.followers("a") == ["b"]
-        assert self.broker.followers("unknown") == []
+        assert self.broker.dependents("a") == ["b"]
+        assert self.broker.dependents("unknown") == []
 
     # sweeping
 

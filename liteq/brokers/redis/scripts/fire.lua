@@ -5,7 +5,7 @@
 -- KEYS     the prefix
 -- ARGV     now; for each firing: name, version, progress (6 values), and the number of messages
 --          (0 or 1), and that message (`firing_args` in schedules.py)
--- Returns  for each: done; held (its last task has not ended); lost (the entry was changed)
+-- Returns  for each: done; held (its last task has not ended); stale (the entry was changed)
 
 local function is_unfinished(id)
   local phase = id and call("HGET", P .. "task:" .. id, "phase")
@@ -19,7 +19,7 @@ local function fire()
     unpack(call("HMGET", P .. "schedule:" .. name, "version", "overlap", "last_id"))
   if stored_version ~= version then
     if messages > 0 then skip_message() end
-    return "lost"
+    return "stale"
   end
   write_next_run(name, progress)
   to_notify.work = true

@@ -1,7 +1,7 @@
 -- uses head
 --
--- Send a bulk: from now on it is stored, although its parts are still to be read. Whoever sent it
--- reads them, by store_part.lua; if it is killed, a worker does.
+-- Send a bulk: from now on it is stored, although its parts are still to be read. Its sender
+-- reads them, by store_part.lua; if that is killed, a worker does.
 --
 -- KEYS     the prefix
 -- ARGV     now, bulk, the number of its parts, of its tasks; for a workflow the id of its first

@@ -20,8 +20,8 @@ local function insert_task(seq)
     for at = first, last, 2 do task[ARGV[at]] = ARGV[at + 1] end
   end
   if task.waits then
-    local waiters = task.barrier and "barrier:" or "waiters:"
-    call("ZADD", P .. waiters .. task.waits, task.seq, id)
+    local kind = task.barrier and "barrier:" or "waiters:"
+    call("ZADD", P .. kind .. task.waits, task.seq, id)
   end
   if task.group then call("ZADD", P .. "members:" .. task.group, task.position or 0, id) end
   enter_phase(task, task.waits and WAITING or phase_for_eta(task.eta))

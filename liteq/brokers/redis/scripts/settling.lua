@@ -58,7 +58,7 @@ local function replace(task)
   call("HSET", task.key, "waits", waits)
   if barrier == "1" then call("HSET", task.key, "barrier", 1) end
   task.barrier = barrier == "1" and "1" or false
-  if old_group then release_group(old_group) end
+  if old_group then free_members(old_group) end
 end
 
 local function store_next_attempt(task, settlement, next_attempt)

@@ -52,7 +52,7 @@ local STORE = {
   complete_groups = function() let_close(next_arg(), holder) end,
 }
 
--- Run `work`; note its error, since whoever sent the bulk can be told, and go on.
+-- Run `work`; note its error, which the sender of the bulk gets, and go on.
 local function note_failure(work)
   local ok, why = pcall(work)
   if not ok then failed = failed or error_text(why) end

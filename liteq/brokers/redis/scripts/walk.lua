@@ -7,21 +7,21 @@
 -- Whether a group is complete is asked of the set of its open members: a member that ends twice
 -- is taken out of it once.
 
-local function waiters_key(id, barrier)
+local function dependents_key(id, barrier)
   return P .. (barrier and "barrier:" or "waiters:") .. id
 end
 
 local function set_waits(task, waits, barrier)
-  if task.waits then call("ZREM", waiters_key(task.waits, task.barrier), task.id) end
+  if task.waits then call("ZREM", dependents_key(task.waits, task.barrier), task.id) end
   task.waits, task.barrier = waits, barrier
-  if waits then call("ZADD", waiters_key(waits, barrier), task.seq, task.id) end
+  if waits then call("ZADD", dependents_key(waits, barrier), task.seq, task.id) end
 end
 
 -- Return the tasks that wait for a task, or with `barrier` for a group.
-local function waiters(id, barrier)
+local function dependents(id, barrier)
   local found = {}
-  for _, waiter in ipairs(call("ZRANGE", waiters_key(id, barrier), 0, -1)) do
-    local task = load_task(waiter)
+  for _, dependent in ipairs(call("ZRANGE", dependents_key(id, barrier), 0, -1)) do
+    local task = load_task(dependent)
     -- One that waits for an event by now was woken before.
     if task and task.phase == WAITING and call("HEXISTS", task.key, "event") == 0 then
       found[#found + 1] = task
@@ -31,9 +31,9 @@ local function waiters(id, barrier)
 end
 
 -- Return whether a task that waits, or waited, for this one has not ended.
-local function has_unfinished_waiters(id, barrier)
-  for _, waiter in ipairs(call("ZRANGE", waiters_key(id, barrier), 0, -1)) do
-    local phase = call("HGET", P .. "task:" .. waiter, "phase")
+local function has_unfinished_dependents(id, barrier)
+  for _, dependent in ipairs(call("ZRANGE", dependents_key(id, barrier), 0, -1)) do
+    local phase = call("HGET", P .. "task:" .. dependent, "phase")
     if phase and tonumber(phase) < SUCCEEDED then return true end
   end
   return false
@@ -41,16 +41,18 @@ end
 
 -- What is kept, and until when.
 
-local function mark_released(group)
+local function mark_members_free(group)
   if call("EXISTS", P .. "group:" .. group) == 1 then
     call("HSET", P .. "group:" .. group, "released", 1)
   end
-  for _, inner in ipairs(call("ZRANGE", P .. "inner:" .. group, 0, -1)) do mark_released(inner) end
+  for _, inner in ipairs(call("ZRANGE", P .. "inner:" .. group, 0, -1)) do
+    mark_members_free(inner)
+  end
 end
 
 -- Let the members of a group be deleted, unless a task still needs their results.
-local function release_group(group)
-  if not has_unfinished_waiters(group, true) then mark_released(group) end
+local function free_members(group)
+  if not has_unfinished_dependents(group, true) then mark_members_free(group) end
 end
 
 -- Return whether the result of a task is still to be handed on.
@@ -60,7 +62,7 @@ local function is_needed(task)
     and not call("HGET", P .. "group:" .. task.group, "released") then
     return true
   end
-  return has_unfinished_waiters(task.id, false)
+  return has_unfinished_dependents(task.id, false)
 end
 
 local function delete_group_if_empty(group)
@@ -118,7 +120,7 @@ local function begin(task)
     by_itself = not ignored,
   }
   if task.group then add_group(task.group, { id = task.id, keep = task.keep }) end
-  if task.barrier and task.waits then release_group(task.waits) end
+  if task.barrier and task.waits then free_members(task.waits) end
 end
 
 local function wake(task, task_end)
@@ -154,7 +156,7 @@ end
 local function drop(task)
   local doomed, n = { task }, 1
   while n <= #doomed do -- a loop, as thousands may wait one for the other
-    for _, waiter in ipairs(waiters(doomed[n].id, false)) do doomed[#doomed + 1] = waiter end
+    for _, each in ipairs(dependents(doomed[n].id, false)) do doomed[#doomed + 1] = each end
     n = n + 1
   end
   for last = #doomed, 1, -1 do delete_task(doomed[last]) end
@@ -162,24 +164,24 @@ end
 
 -- Wake, skip or drop the tasks that wait for one end.
 local function propagate(task_end)
-  for _, waiter in ipairs(waiters(task_end.id, task_end.barrier)) do
+  for _, dependent in ipairs(dependents(task_end.id, task_end.barrier)) do
     local wanted
-    if waiter.on_failure > 0 then
+    if dependent.on_failure > 0 then
       wanted = task_end.failed
-        and (task_end.by_itself or (task_end.through_group and waiter.on_failure > 1))
+        and (task_end.by_itself or (task_end.through_group and dependent.on_failure > 1))
     else
       wanted = not task_end.failed
     end
     if wanted then
-      wake(waiter, task_end)
-    elseif waiter.on_failure > 0 then
-      drop(waiter)
+      wake(dependent, task_end)
+    elseif dependent.on_failure > 0 then
+      drop(dependent)
     else
-      skip(waiter, task_end)
+      skip(dependent, task_end)
     end
   end
   -- How long the members of an inner group are kept is decided by the end of the outer one.
-  if task_end.barrier and task_end.failed and not task_end.inner then release_group(task_end.id) end
+  if task_end.barrier and task_end.failed and not task_end.inner then free_members(task_end.id) end
 end
 
 -- Return the task by which a group failed, or nil.

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from ..config.celery import current_name
+from ...config.celery import current_name
 from .findings import Use
 from .module import Kind, Module, keywords_of, last_name, run_with
 from .verdicts import UNKNOWN, of_setting, of_setting_read, of_stores

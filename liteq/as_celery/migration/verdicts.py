@@ -11,24 +11,25 @@ from inspect import Parameter, signature
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from ..app.base import LiteQ
-from ..app.control import Control
-from ..app.factory import task_of
-from ..app.inspect import Inspect
-from ..app.keywords import KEYWORDS, checked
-from ..app.options import NAMES, check_option, nearest_option
-from ..app.store import warn_of_other_results
-from ..as_celery import kombu
-from ..as_celery.counterparts import DIFFERENT, SERVED, reason_for
-from ..brokers import connect, is_of_celery, serves
-from ..config import SETTINGS, Config
-from ..config.celery import current_name
-from ..exceptions import LiteqError
-from ..pools import pool_class
-from ..sending.options import MEANINGLESS, check_options
-from ..support.nearest import nearest
-from ..support.warning import warn
-from ..task import Task
+from ...app.base import LiteQ
+from ...app.control import Control
+from ...app.factory import task_of
+from ...app.inspect import Inspect
+from ...app.keywords import KEYWORDS, checked
+from ...app.options import NAMES, check_option, nearest_option
+from ...app.store import warn_of_other_results
+from ...brokers import connect, is_of_celery, serves
+from ...config import SETTINGS, Config
+from ...config.celery import current_name
+from ...exceptions import LiteqError
+from ...pools import pool_class
+from ...sending.options import MEANINGLESS, check_options
+from ...support.nearest import nearest, suggestion
+from ...support.plugins import load
+from ...support.warning import warn
+from ...task import Task
+from .. import kombu
+from ..counterparts import DIFFERENT, SERVED, reason_for
 from .findings import WORKS, Verdict, differs, missing
 
 _FAULTS = (LiteqError, AttributeError, ImportError, TypeError, ValueError)
@@ -55,13 +56,13 @@ class Call(NamedTuple):
 
 def verdict_of(rule: Callable[[], object]) -> Verdict:
     """Run `rule`; return MISSING for an error, DIFFERS for a warning, else WORKS."""
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             rule()
         except _FAULTS as exc:
             return missing(str(exc).removeprefix(_A_TASK))
-    return differs(str(told[0].message).removeprefix(_A_TASK)) if told else WORKS
+    return differs(str(caught[0].message).removeprefix(_A_TASK)) if caught else WORKS
 
 
 # names of modules
@@ -75,10 +76,10 @@ def of_name(name: str) -> Verdict:
     if module not in SERVED:
         return missing(reason_for(name))
     try:
-        value = getattr(import_module(module), attribute)
+        value = load(name)
     except AttributeError:
         near = nearest(attribute, dir(import_module(module)), _CLOSE)
-        return missing(f"did you mean {near!r}?" if near else reason_for(name))
+        return missing(f"there is no such name{suggestion(near)}" if near else reason_for(name))
     except ModuleNotFoundError:  # a package that is not installed here, such as pytest
         return WORKS
     if name in DIFFERENT:
@@ -153,7 +154,7 @@ def of_task_attribute(name: str, *, is_method: bool) -> Verdict | None:
 def _of_near(near: str | None) -> Verdict | None:
     if near is None:
         return None
-    return differs(f"no option of liteq, and only an attribute; did you mean {near!r}?")
+    return differs(f"no option of liteq, and only an attribute{suggestion(near)}")
 
 
 def of_call_options(method: Callable[..., Any], call: Call) -> list[tuple[str, Verdict]]:

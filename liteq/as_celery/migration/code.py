@@ -5,10 +5,10 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..app.base import LiteQ
-from ..as_celery.counterparts import MISSING, ROOTS, SERVED
-from ..canvas import Signature
-from ..task import Task
+from ...app.base import LiteQ
+from ...canvas import Signature
+from ...task import Task
+from ..counterparts import MISSING, ROOTS, SERVED
 from .findings import State, Use, Verdict, differs
 from .module import Function, Kind, Module, keywords_of, last_name
 from .settings import application_settings, is_setting
@@ -118,15 +118,15 @@ def _attribute(module: Module, node: ast.Attribute) -> Iterator[Use]:
     kind = module.kind(node.value)
     if kind in _CLASSES:
         verdict = of_member(*_CLASSES[kind], node.attr)
-        if verdict is not None and _is_told(kind, node.attr):
+        if verdict is not None and _is_reported(kind, node.attr):
             yield Use(node.lineno, f"{_SHOWN[kind]}.{node.attr}", verdict)
 
 
 _SHOWN = {Kind.APP: "app", Kind.CONTROL: "control", Kind.INSPECT: "inspect()", Kind.TASK: "task"}
 
 
-def _is_told(kind: Kind, name: str) -> bool:
-    """Return whether a member is told of by itself: not when what is done with it is."""
+def _is_reported(kind: Kind, name: str) -> bool:
+    """Return whether a member is reported by itself: not when what is done with it is."""
     is_way = kind is Kind.APP and name in ("conf", "control", "task")
     return not is_way and (kind, name) not in _METHODS
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum, auto
 from pathlib import PurePath
 
-from ..as_celery.counterparts import ROOTS, SERVED
+from ..counterparts import ROOTS, SERVED
 
 Kinds = Mapping[str, Mapping[str, "Kind"]]
 """Map the last part of a module's name, and a name in it, to what the project offers there."""
@@ -104,7 +104,7 @@ class Module:
         return self._found[node]
 
     def kind(self, node: ast.AST) -> Kind | None:
-        """Return what `node` stands for; None for anything else, and if it cannot be told."""
+        """Return what `node` stands for; None for anything else, and if that is unknown."""
         if node in self._selves:
             return Kind.TASK
         known = _BY_NAME.get(self.celerys(node) or "")

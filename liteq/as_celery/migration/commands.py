@@ -90,7 +90,7 @@ def _one(parts: list[Line]) -> Iterator[Line]:
 
 
 class Value(NamedTuple):
-    """A key of YAML with its value on one line; the key is only told of a command."""
+    """A key of YAML with its value on one line; the key is only shown with a command."""
 
     number: int
     key: str

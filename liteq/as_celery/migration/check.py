@@ -67,7 +67,7 @@ def _parsed(file: File) -> Module | Finding:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what Python finds odd in the program
             module = Module(file.path, ast.parse(file.content))
-        module.learn({})  # here, where it is told if that is too deep
+        module.learn({})  # here, where a source that is too deep is reported
         return module
     except SyntaxError as error:
         return _unread(file.path, f"{_PYTHON}: {error.msg}", error.lineno or 0)
