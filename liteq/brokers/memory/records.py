@@ -28,7 +28,8 @@ def new_record(message: Message, now: float) -> Record:
 
 def settled(record: Record, settlement: Settlement) -> Record:
     """Return the record of a running task after its settlement."""
-    record = record._replace(phase=settlement.phase, lost=settlement.lost, event=settlement.event)
+    event = settlement.event if settlement.phase < Phase.READY else None
+    record = record._replace(phase=settlement.phase, lost=settlement.lost, event=event)
     if not settlement.keeps_report:
         record = record._replace(
             result=settlement.result,

@@ -49,9 +49,12 @@ def _write_all_steps(db: Connection, settlements: Sequence[Settlement]) -> Seque
 
     They come before the ends, as a task may end a step and then itself. Raises ClaimLostError.
     """
+    ended = set()
     for each in settlements:
-        if each.steps != () and not write_steps(db, each):
+        if each.receipt in ended or (each.steps != () and not write_steps(db, each)):
             raise ClaimLostError
+        if each.phase is not Phase.RUNNING:
+            ended.add(each.receipt)
     return [each for each in settlements if each.phase is not Phase.RUNNING]
 
 

@@ -110,6 +110,15 @@ class Events(StepsHarness):
         self.emit("key")  # too late: it has begun, or will, without the event
         assert self.broker.steps("a") == [step]
 
+    def test_a_wait_for_no_time_at_all_is_over_at_once(self) -> None:
+        self.send("a")
+        delivery = self.claim_one()
+        wait = self.pending("key", "wait", self.clock())
+        self.settle(self.suspend(delivery, wait, phase=Phase.READY))
+
+        assert (self.phase(), self.record().event) == (Phase.READY, None)
+        assert self.broker.steps("a") == [wait]
+
     def test_an_event_may_come_before_the_time_is_over(self) -> None:
         self.await_event("a", "key", timeout=5)
         self.clock.advance(4)

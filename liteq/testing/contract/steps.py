@@ -113,6 +113,16 @@ class Steps(StepsHarness):
         assert self.phase() is Phase.READY
         assert self.broker.steps("a") == [self.step()]
 
+    def test_a_step_after_the_end_of_its_task_in_one_batch_is_refused(self) -> None:
+        self.send("a")
+        delivery = self.claim_one()
+        keeping = Settlement(delivery.receipt, Phase.RUNNING, self.clock(), steps=(self.step(),))
+        sleep = self.suspend(delivery, self.pending("sleep", "sleep", self.clock() + 5))
+
+        assert self.settle(sleep, keeping) == [delivery.receipt]
+        assert self.phase() is Phase.SCHEDULED
+        assert [step.name for step in self.broker.steps("a")] == ["sleep"]
+
     def test_steps_outlive_retries_releases_and_the_death_of_a_worker(self) -> None:
         self.send("a")
         delivery = self.claim_one()
