@@ -15,6 +15,7 @@ from .canvas import (
     xmap,
     xstarmap,
 )
+from .exceptions import Snooze
 from .execution.context import Context
 from .model.message import new_id as uuid
 from .result import AsyncResult, GroupResult, ResultSet
@@ -29,6 +30,7 @@ __all__ = [
     "LiteQ",
     "ResultSet",
     "Signature",
+    "Snooze",
     "Task",
     "__version__",
     "chain",

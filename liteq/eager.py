@@ -40,8 +40,10 @@ def run_eagerly(
     With `throw`, raise the exception of a task that fails. One that is not an Exception, such as
     KeyboardInterrupt, is raised in any case.
     """
+    kept_steps: dict[str, Any] = {}
     while True:
         context = _context(task, message, args, kwargs, links)
+        context.kept_steps = kept_steps
         ending = attempt(task, context)
         if ending.retry is None:
             break
@@ -127,7 +129,7 @@ def _run_replacement(sig: Any, context: Context) -> Ending:
 
 
 def _result(task: TaskOfApp, context: Context, ending: Ending) -> EagerResult[Any]:
-    rejected = ending.kind in (Kind.REJECTED, Kind.REQUEUED)
+    rejected = ending.kind in (Kind.REJECTED, Kind.REQUEUED, Kind.SNOOZED)
     failed = rejected or ending.kind is Kind.FAILED
     ignored = ending.kind is Kind.IGNORED
     return EagerResult(

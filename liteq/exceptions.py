@@ -3,6 +3,7 @@
     LiteqError
       ConfigurationError           the author of the program: a setting, an option, an `-A`
         ImproperlyConfigured       (Celery's name for it)
+        StepError                  a step of a task whose name is taken
       InvalidTaskError             the caller: a message that cannot be sent as it is
         SerializationError         a value that cannot be turned into bytes, or back
           ContentDisallowed        a serializer that `accept_content` does not name
@@ -22,6 +23,7 @@
       TaskError                    the caller who waits for a result
         RemoteError                the task failed with an exception that is not importable here
         TimeoutError               the result was not there in time
+          EventTimeoutError        the event that a task waits for did not come in time
         TaskRevokedError
         ChordError
         MaxRetriesExceededError
@@ -32,7 +34,7 @@
       SoftTimeLimitExceeded        raised inside a task that ran too long
       SecurityError                a signature that is missing or wrong
     TaskPredicate                  not errors: a running task decides how it ends
-      Retry, Ignore (Replaced), Reject
+      Retry, Ignore (Replaced), Reject, Snooze
 
 Facts are attributes, the message is for people, the driver's error is `__cause__`.
 """
@@ -55,6 +57,10 @@ class ConfigurationError(LiteqError):
 
 class ImproperlyConfigured(ConfigurationError):
     """Celery's name for a configuration that cannot work."""
+
+
+class StepError(ConfigurationError):
+    """A step of a task whose name is used twice in a run, or by another kind of step before."""
 
 
 class InvalidTaskError(LiteqError):
@@ -152,6 +158,10 @@ class RemoteError(TaskError):
 
 class TimeoutError(TaskError, builtins.TimeoutError):
     """A result that was not there in time."""
+
+
+class EventTimeoutError(TimeoutError):
+    """An event that did not come in the time for which a task waited for it."""
 
 
 class TaskRevokedError(TaskError):
@@ -273,6 +283,22 @@ class Replaced(Ignore):
 
     def __str__(self) -> str:
         return f"replaced by {self.sig!r}"
+
+
+class Snooze(TaskPredicate):
+    """A request to put the task back for a while, which costs no retry: `raise Snooze(30)`.
+
+    `when`: seconds, a timedelta, or a datetime before which it does not run again.
+    """
+
+    def __init__(self, when: Any) -> None:
+        self.when = when
+        super().__init__(when)
+
+    def __str__(self) -> str:
+        at = "until" if hasattr(self.when, "timestamp") else "for"
+        unit = " s" if isinstance(self.when, int | float) else ""
+        return f"put back {at} {self.when}{unit}"
 
 
 class Reject(TaskPredicate):

@@ -29,6 +29,7 @@ from .sending.options import (
     is_linked,
 )
 from .sending.overrides import collected, expected_call, is_expected
+from .steps import DurableSteps
 from .support.backoff import Backoff, full_jitter, no_jitter
 from .support.parameters import Parameters
 
@@ -43,7 +44,7 @@ _NO_TASK_TO_UPDATE = (
 )
 
 
-class Task(TaskOptions, Generic[P, R]):
+class Task(TaskOptions, DurableSteps, Generic[P, R]):
     """A unit of work that workers run. There is one instance for each app.
 
     `@app.task` makes one of a function. Or subclass it, define `run`, and pass the class to

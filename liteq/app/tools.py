@@ -63,6 +63,18 @@ class Tools(Incomplete):
         """Return a set of `results`."""
         return ResultSet(results, app=self, **options)
 
+    def emit(self: App, key: str, value: Any = None) -> bool:
+        """Emit the event `key`: tasks that wait for it get `value`, and go on.
+
+        Return whether it was the first of its key: the first one counts, also for tasks that wait
+        for it later, and is kept for `event_expires` seconds. Raises InvalidTaskError for a key
+        that is not 1 to 255 printable characters, SerializationError or PayloadTooLarge for a
+        value that cannot be stored, BrokerError when the store fails.
+        """
+        from .events import emit
+
+        return emit(self, key, value)
+
     def bugreport(self: App) -> str:
         """Return the versions, the system and the settings of this process, without secrets."""
         from .bugreport import bug_report

@@ -1,6 +1,6 @@
 """One sentence that says why a task is as it is."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from .. import exceptions
 from ..brokers.base import WorkerInfo
@@ -18,17 +18,16 @@ def why(app: App, id: str) -> str:
     (record,) = app.broker.fetch([id])
     if record is None:
         return f"{app.broker.url} knows no task {id}: never sent there, or deleted since"
-    return _reason(app, record) + _earlier(app.broker.attempts(id))
+    attempts = app.broker.attempts(id)
+    return _reason(app, record, attempts) + _earlier(attempts)
 
 
-def _reason(app: App, record: Record) -> str:
+def _reason(app: App, record: Record, attempts: Sequence[Attempt]) -> str:
     match record.phase:
         case Phase.WAITING:
-            kind = "the group" if record.barrier else "the task"
-            return f"it waits for the end of {kind} {record.waits}"
+            return _awaited(record, attempts)
         case Phase.SCHEDULED:
-            what = "its next attempt" if record.message.retries else "its time"
-            return f"it waits for {what}, {_moment(app, record.message.eta)}"
+            return f"{_scheduled(record, attempts)} {_moment(app, record.message.eta)}"
         case Phase.READY:
             return _unclaimed(record, app.broker.workers())
         case Phase.RUNNING:
@@ -45,6 +44,28 @@ def _reason(app: App, record: Record) -> str:
             return _failed(record)
         case _:
             return "its phase is none that this version of liteq knows"
+
+
+def _awaited(record: Record, attempts: Sequence[Attempt]) -> str:
+    """Return what a task waits for that has no time to begin."""
+    if record.event is not None:
+        return f"it waits for the event {record.event!r}"
+    if record.barrier and attempts and attempts[-1].outcome == "gathered":
+        return f"it waits for the tasks that it has sent, the group {record.waits}"
+    kind = "the group" if record.barrier else "the task"
+    return f"it waits for the end of {kind} {record.waits}"
+
+
+def _scheduled(record: Record, attempts: Sequence[Attempt]) -> str:
+    """Return what a task waits for until its eta."""
+    if record.event is not None:
+        return f"it waits for the event {record.event!r}, until"
+    match attempts[-1].outcome if attempts else "":
+        case "slept":
+            return "it sleeps until"
+        case "snoozed":
+            return "it has put itself back until"
+    return "it waits for its next attempt," if record.message.retries else "it waits for its time,"
 
 
 def unserved_queue(app: App, record: Record) -> str | None:

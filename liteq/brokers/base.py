@@ -9,8 +9,7 @@ This module exports all types that a broker needs.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Sequence
 
 from ..exceptions import ConfigurationError, ImproperlyConfigured
 from ..model.entry import Entry, Fired, Firing
@@ -18,12 +17,22 @@ from ..model.graph import Graph, Group, Members, Place
 from ..model.message import Attempt, Delivery, Input, Message, Receipt, Record
 from ..model.outcome import Settlement
 from ..model.search import EVERYTHING, Search
-from ..model.worker import WorkerInfo
+from ..model.step import Event, Step
 from ..serializers.base import Serializer
 from ..states import Phase
 from ..support.clock import Clock
 from .examination import Examination, Finding
 from .listener import Listener
+from .values import (
+    Claim,
+    DecideRescue,
+    QueueCount,
+    ReadSettled,
+    Rescue,
+    Settled,
+    ToTerminate,
+    WorkerInfo,
+)
 
 __all__ = [
     "Attempt",
@@ -33,6 +42,7 @@ __all__ = [
     "DecideRescue",
     "Delivery",
     "Entry",
+    "Event",
     "Examination",
     "Finding",
     "Fired",
@@ -46,62 +56,17 @@ __all__ = [
     "Phase",
     "Place",
     "QueueCount",
+    "ReadSettled",
     "Receipt",
     "Record",
     "Rescue",
     "Settled",
     "Settlement",
+    "Step",
     "ToTerminate",
     "WorkerInfo",
     "check_trust",
 ]
-
-
-class Claim(NamedTuple):
-    """A request of `worker` for at most `limit` ready tasks of `queues`."""
-
-    worker: int
-    queues: tuple[str, ...]
-    limit: int
-
-
-class Settled(NamedTuple):
-    """The result of `settle`."""
-
-    refused: list[Receipt]  # of claims that were lost: nothing was written for them
-    claimed: list[Delivery]
-
-
-class QueueCount(NamedTuple):
-    """The number of tasks of a queue in a phase."""
-
-    queue: str
-    phase: Phase
-    tasks: int
-
-
-class ToTerminate(NamedTuple):
-    """A running task that its worker is to end: revoked with `terminate`, or taken from it."""
-
-    receipt: Receipt
-    id: str
-    taken: bool = False  # other workers have the task, as this one was held to be dead
-
-
-class Rescue(NamedTuple):
-    """The decision about the claims that a dead worker held."""
-
-    released: Sequence[Receipt]  # they had not started: ready again, and nothing is charged
-    settlements: Sequence[Settlement]
-
-
-DecideRescue = Callable[[str, Sequence[Delivery], bool], Rescue]
-"""Takes a dead worker's `info`, the claims it holds (the oldest first), and whether it died with
-its machine, which was restarted since; decides what becomes of each claim. Pure."""
-
-
-ReadSettled = Callable[[], Settled]
-"""Waits for the reply to a `settle` that was sent, and returns it; raises what `settle` would."""
 
 
 class Broker(ABC):
@@ -202,6 +167,12 @@ class Broker(ABC):
         """Write the outcomes of claimed tasks, and claim the next in the same transaction.
 
         A settlement whose receipt is void, because the claim was lost, is refused and not raised.
+        One in the phase RUNNING keeps its claim, and only its steps are written: a step in place of
+        one of its name that the task has.
+
+        A task that is to wait for an event is READY at once if that is stored, and not too old:
+        then its step of that name has the value of the event.
+
         Raises BrokerRefused, and writes and claims nothing, if a result can never be stored: try
         them one by one. After a BrokerUnavailable the same call may be made again.
         """
@@ -242,6 +213,20 @@ class Broker(ABC):
     def to_terminate(self, worker: int) -> list[ToTerminate]:
         """Return what `worker` is to end: what was revoked with `terminate`, or taken from it."""
 
+    # events
+
+    @abstractmethod
+    def emit(self, event: Event) -> bool:
+        """Store `event`, unless one of its key is kept; return whether it is stored.
+
+        Tasks that wait for it become READY, and their steps of that name have its value. The same
+        call made twice is one.
+        """
+
+    @abstractmethod
+    def event(self, key: str) -> Event | None:
+        """Return the event that was emitted as `key`; None if there is none, or it is too old."""
+
     # results
 
     @abstractmethod
@@ -262,6 +247,13 @@ class Broker(ABC):
     @abstractmethod
     def attempts(self, id: str) -> list[Attempt]:
         """Return all attempts of a task, oldest first; none for an unknown id."""
+
+    @abstractmethod
+    def steps(self, id: str) -> list[Step]:
+        """Return the steps of a task, oldest first; none for an unknown id.
+
+        They are kept for as long as the task, whatever becomes of it.
+        """
 
     @abstractmethod
     def dependents(self, id: str, *, group: bool = False) -> list[str]:
@@ -290,7 +282,10 @@ class Broker(ABC):
 
     @abstractmethod
     def sweep(self, limit: int) -> int:
-        """Delete up to `limit` finished tasks that need not be kept longer; return how many."""
+        """Delete up to `limit` finished tasks that need not be kept longer; return how many.
+
+        Events that are too old are deleted as well, up to `limit` of them, and not counted.
+        """
 
     # schedules
 

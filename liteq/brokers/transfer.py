@@ -15,11 +15,13 @@ from ..model.checks import (
     check_group,
     check_place,
     check_record,
+    check_step,
     check_storable,
 )
 from ..model.graph import Group, Place
 from ..model.message import Attempt, Message, Record
 from ..model.options import with_options_of_member
+from ..model.step import Event, Step
 from .base import Broker
 from .stored import StoredSchedules
 
@@ -38,6 +40,7 @@ class Transfer(NamedTuple):
     record: Record
     place: Place
     attempts: list[Attempt]  # the earlier ones, without the last
+    steps: Sequence[Step] = ()
 
     def with_own_options(self, shared: Mapping[str, str | None]) -> Self:
         """Return this transfer with the options of its group, which are in `shared`, as its own."""
@@ -49,7 +52,7 @@ class Transfer(NamedTuple):
 
         A store may hold what another program wrote.
         """
-        record, place, attempts = self
+        record, place, attempts, steps = self
         check_record(record)
         check_place(place)
         check_storable(Message._fields, record.message)
@@ -58,6 +61,8 @@ class Transfer(NamedTuple):
         for attempt in attempts:
             check_attempt(attempt)
             check_storable(Attempt._fields, attempt)
+        for step in steps:
+            check_step(step)
         return self
 
 
@@ -199,8 +204,12 @@ class Movable(Broker):
         """Return all schedules."""
 
     @abstractmethod
+    def pack_events(self) -> list[Event]:
+        """Return the events that count still, but for those that cannot be read."""
+
+    @abstractmethod
     def unpack(self, batch: TransferBatch) -> None:
-        """Store a batch as it is, except for known ids.
+        """Store a batch as it is, except for known ids, and for events that are known here.
 
         All of it is remembered as arrived, in the same transaction; if the store takes it in
         steps, it is all or nothing that arrives.

@@ -371,6 +371,33 @@ def replacement(app: App, sig: Signature, id: str, shared: Options, own: Options
     return Replacement(_with(messages[at], own), places[at], rest)
 
 
+class Gathering(NamedTuple):
+    """Tasks for which a running task waits, and their results."""
+
+    graph: Graph
+    place: Place  # of the task that waits
+    results: list[Any]
+
+
+def gathering(app: App, calls: Iterable[Signature], shared: Options) -> Gathering:
+    """Return the layout of `calls`, for which the running task is to wait.
+
+    Their messages get the options `shared`. The task that waits runs also when some of them fail.
+    """
+    id = new_id()
+    layout = Layout(app, shared)
+    results = []
+    for n, given in enumerate(calls):
+        call = _prepared(given.own_copy())
+        call.own_app = call.own_app or app
+        free_ids(app, call)
+        results.append(call.freeze())
+        layout.add(call, Place(group=id, position=n))
+    messages, places, groups = layout.graph
+    graph = Graph(messages, places, (*groups, Group(id, forgiving=True)))
+    return Gathering(graph, Place(waits=id, barrier=True), results)
+
+
 def _prepared(call: Signature) -> Signature:
     """Return a copy of `call` in which arguments and options are where they belong."""
     step = call.as_step()

@@ -9,6 +9,7 @@ COMMANDS = {
     "beat": "fire periodic tasks, and do nothing else",
     "status": "show who works and what waits",
     "call": "send a task by name",
+    "emit": "emit an event, for which tasks wait",
     "jobs": "list the tasks that were sent, and retry, cancel or delete them",
     "why": "say why tasks wait, ended as they did, or ran more than once",
     "result": "show the result of a task",

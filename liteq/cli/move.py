@@ -86,6 +86,13 @@ class _Move:
         self._move_schedules()
         while self._move_tasks():  # until there are none: programs may be sending
             pass
+        self._copy_events()
+
+    def _copy_events(self) -> None:
+        """Emit what was emitted in the source. It stays there until it expires."""
+        for event in self._source.pack_events():
+            if not self._distrust(event.serializer):
+                self._target.emit(event)
 
     def _move_tasks(self) -> int:
         """Move all tasks that are there and can be moved; return how many."""
@@ -116,10 +123,10 @@ class _Move:
         self.schedules = len(entries)
 
     def _distrusted(self, transfers: Iterable[Transfer]) -> Iterable[Left]:
-        for record, place, _ in transfers:
+        for record, place, _, steps in transfers:
             why = self._distrust(record.message.serializer)
-            if record.result_serializer is not None:
-                why = why or self._distrust(record.result_serializer)
+            for name in (record.result_serializer, *(step.serializer for step in steps)):
+                why = why or (name and self._distrust(name))
             if why:
                 yield Left(record.message.id, why, place)
 

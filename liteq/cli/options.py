@@ -130,6 +130,11 @@ def json_object(text: str) -> Any:
     return _json(text, dict, "a JSON object such as '{\"x\": 2}'")
 
 
+def json_value(text: str) -> Any:
+    """Parse a JSON value of any kind."""
+    return _json(text, object, "a JSON value such as '\"text\"' or '{\"x\": 2}'")
+
+
 def _json(text: str, kind: type[Any], expected: str) -> Any:
     try:
         value = json.loads(text, parse_constant=_refuse_constant)

@@ -9,7 +9,9 @@ from typing import Any
 from ..brokers.base import QueueCount, WorkerInfo
 from ..brokers.serving import facts_of, names_in
 from ..model.message import Record
+from ..model.step import Step
 from ..result.backend import state_of
+from ..result.steps import state_of_step
 from ..states import Phase
 from .output import moment
 
@@ -37,6 +39,18 @@ def task_view(record: Record) -> View:
         "expires": moment(message.expires),
         "started": moment(record.started),
         "finished": moment(record.finished),
+    }
+
+
+def step_view(step: Step, now: float) -> View:
+    """Return the view of a durable step at the time `now`."""
+    return {
+        "name": step.name,
+        "kind": step.kind,
+        "state": state_of_step(step, now),
+        "at": moment(step.at),
+        "until": moment(step.until),
+        "size": None if step.serializer is None else len(step.value or b""),
     }
 
 

@@ -86,6 +86,9 @@ class Settings:
     result_expires: float | None = _setting(
         DAY, LIFETIME, "Seconds (or a timedelta) that results are kept; None or 0: for ever"
     )
+    event_expires: float | None = _setting(
+        30 * DAY, LIFETIME, "Seconds (or a timedelta) that events are kept; None or 0: for ever"
+    )
     task_ignore_result: bool = _setting(False, FLAG, "Store no results")
     task_store_errors_even_if_ignored: bool = _setting(
         False, FLAG, "Store the errors of tasks whose results are ignored"

@@ -7,13 +7,14 @@ import os
 from typing import Any, NamedTuple
 
 from .. import states
-from ..exceptions import Ignore, Reject, Replaced, Retry
+from ..exceptions import Ignore, Reject, Replaced, Retry, Snooze
 from ..model.outcome import Kind
 from ..signals import task_failure, task_postrun, task_prerun, task_retry, task_success
 from .context import Context, RunnableTask, enter, leave
 from .failure import ExceptionInfo
 from .forked import exit_forked
 from .softlimit import call_within
+from .steps import ClaimLost, Suspended
 
 _STATES = {
     Kind.SUCCEEDED: states.SUCCESS,
@@ -23,8 +24,13 @@ _STATES = {
     Kind.REPLACED: states.IGNORED,
     Kind.REJECTED: states.REJECTED,
     Kind.REQUEUED: states.REJECTED,
+    # It goes on later.
+    Kind.SNOOZED: states.PENDING,
+    Kind.SLEPT: states.PENDING,
+    Kind.AWAITED: states.PENDING,
+    Kind.GATHERED: states.PENDING,
 }
-_UNFINISHED = {states.RETRY, states.IGNORED, states.REJECTED}
+_UNFINISHED = {states.RETRY, states.IGNORED, states.REJECTED, states.PENDING}
 
 
 class Ending(NamedTuple):
@@ -73,19 +79,35 @@ def _run(task: RunnableTask, context: Context) -> Ending:
             value = call_within(context.soft_limit, task.run_target, context.args, context.kwargs)
     except Retry as exc:
         return _retried(exc)
-    except Replaced as exc:
-        return Ending(Kind.REPLACED, exc)
-    except Ignore as exc:
-        return Ending(Kind.IGNORED, exc)
-    except Reject as exc:
-        # Only a message that is not acknowledged yet can go back to its queue.
-        requeue = exc.requeue and context.message is not None and context.message.acks_late
-        return Ending(Kind.REQUEUED if requeue else Kind.REJECTED, exc)
+    except (Ignore, Snooze, Reject, Suspended, ClaimLost) as exc:
+        return Ending(_kind_of(exc, context), exc)
     except BaseException as exc:  # noqa: BLE001 - SystemExit too: it ends the task, not the worker
         return _failed(task, exc)
+    steps = context.used_steps
+    if steps is not None and steps.suspended is not None:  # and the task has caught it
+        return Ending(steps.suspended.kind, steps.suspended)
     if context.requested_retry is not None:
         return _retried(context.requested_retry)
     return Ending(Kind.SUCCEEDED, value)
+
+
+def _kind_of(exc: BaseException, context: Context) -> Kind:
+    """Return what a task asks for by `exc`."""
+    match exc:
+        case Suspended():
+            return exc.kind
+        case Snooze():
+            return Kind.SNOOZED
+        case Replaced():
+            return Kind.REPLACED
+        case Ignore():
+            return Kind.IGNORED
+        case Reject():
+            # Only a message that is not acknowledged yet can go back to its queue.
+            requeue = exc.requeue and context.message is not None and context.message.acks_late
+            return Kind.REQUEUED if requeue else Kind.REJECTED
+        case _:  # ClaimLost: whatever is written of it is refused
+            return Kind.REQUEUED
 
 
 def is_retried(task: RunnableTask, exc: BaseException) -> bool:
@@ -148,6 +170,10 @@ _SIGNALS = {
     Kind.REPLACED: task_postrun,
     Kind.REJECTED: task_postrun,
     Kind.REQUEUED: task_postrun,
+    Kind.SNOOZED: task_postrun,
+    Kind.SLEPT: task_postrun,
+    Kind.AWAITED: task_postrun,
+    Kind.GATHERED: task_postrun,
 }
 
 

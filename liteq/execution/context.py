@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from ..model.message import Delivery, Message
 from ..model.options import options_of_member, parse_options
+from .steps import LocalSteps, Steps, StepStore, StoredSteps
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -52,12 +53,16 @@ class Context:
     delivery: Delivery | None = None
     outer: "Context | None" = None  # of a direct call: the context that it was made in
     soft_limit: float | None = None  # seconds until SoftTimeLimitExceeded
+    step_store: StepStore | None = None  # None: steps are remembered in `kept_steps`
 
     # A run may set these.
     requested_retry: Any = None  # by `retry(throw=False)`
     reported: tuple[str, Any] | None = None  # the state and the meta that it reported last
     exhausted = False  # it called `retry` when no retries were left
     through_call = False  # it was entered by an overridden `__call__`, and is not in `run` yet
+
+    kept_steps: dict[str, Any] | None = None  # of earlier attempts
+    used_steps: Steps | None = None  # None: it has come to no step so far
 
     # Workflows set these.
     chain: Any = None
@@ -268,6 +273,24 @@ class Context:
     def children(self) -> list[Any]:
         """Return the results of the tasks that it sent, a list to append to."""
         return []
+
+    @property
+    def steps(self) -> Steps:
+        """Return the durable steps of this run."""
+        if self.used_steps is None:
+            if self.step_store is not None and self.delivery is not None:
+                self.used_steps = StoredSteps(self.delivery, self.step_store)
+            else:
+                kept = {} if self.kept_steps is None else self.kept_steps
+                self.used_steps = LocalSteps(kept, self._find_event)
+        return self.used_steps
+
+    def _find_event(self, key: str) -> tuple[Any] | None:
+        if self.running is None:
+            return None
+        app: Any = self.running.app
+        found: tuple[Any] | None = app.backend.event_value(key)
+        return found
 
     def _limit(self, name: str) -> float | None:
         limit: float | None = self.options.get(name)

@@ -14,6 +14,7 @@ from .entry import Entry
 from .graph import Graph, Group, Place
 from .message import Attempt, Member, Message, Record
 from .options import options_of, options_of_group
+from .step import Event, Step
 
 UNREADABLE = (
     InvalidTaskError,
@@ -111,6 +112,7 @@ _RECORD = Shape(
     position=WHOLE,
     on_failure=FLAG,
     seq=WHOLE,
+    event=MAYBE_TEXT,
 )
 _ATTEMPT = Shape(
     number=WHOLE,
@@ -120,6 +122,16 @@ _ATTEMPT = Shape(
     outcome=TEXT,
     error=MAYBE_TEXT,
 )
+_STEP = Shape(
+    name=TEXT,
+    kind=TEXT,
+    at=NUMBER,
+    until=TIME,
+    value=MAYBE_BYTES,
+    serializer=MAYBE_TEXT,
+    failed=FLAG,
+)
+_EVENT = Shape(key=TEXT, value=(bytes,), serializer=TEXT, at=NUMBER, keep_until=TIME, id=TEXT)
 _ENTRY = Shape(
     name=TEXT,
     schedule=TEXT,
@@ -225,6 +237,18 @@ def check_record(record: Record) -> None:
 def check_attempt(attempt: Attempt) -> None:
     """Raise InvalidTaskError unless `attempt` is one that liteq could have made."""
     _ATTEMPT.check(attempt)
+
+
+def check_step(step: Step) -> None:
+    """Raise InvalidTaskError unless `step` is one that liteq could have made."""
+    _STEP.check(step)
+    check_storable(Step._fields, step)
+
+
+def check_event(event: Event) -> None:
+    """Raise InvalidTaskError unless `event` is one that liteq could have made."""
+    _EVENT.check(event)
+    check_storable(Event._fields, event)
 
 
 def check_entry(entry: Entry) -> None:

@@ -159,6 +159,7 @@ class Record(NamedTuple):
     position: int = 0
     on_failure: int = 0  # not 0: it is an errback, see `Place`
     seq: int = 0  # its place in the order of sending
+    event: str | None = None  # WAITING, SCHEDULED: the key of the event that wakes it
 
 
 class Attempt(NamedTuple):
@@ -168,7 +169,8 @@ class Attempt(NamedTuple):
     started: float | None
     ended: float | None  # None: still running
     worker: str | None
-    outcome: str  # `retry`, `lost`, `requeued`, `left`; for the last, the phase of the task
+    outcome: str  # `retry`, `lost`, `requeued`, `left`, `replaced`, `snoozed`, `slept`, `awaited`,
+    # `gathered`; for the last, the phase of the task
     error: str | None  # a traceback, or one line
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from ..states import Phase
 from .graph import Graph, Place
 from .message import Message, Receipt
+from .step import Step
 
 
 class Kind(StrEnum):
@@ -20,6 +21,10 @@ class Kind(StrEnum):
     REQUEUED = "requeued"  # rejected, and to be delivered again
     UNKNOWN = "unknown"  # no such task is registered in the child
     LEFT = "left"  # the same, but another worker has registered it
+    SNOOZED = "snoozed"  # the task put itself back for a while
+    SLEPT = "slept"  # it sleeps, and runs again when that is over
+    AWAITED = "awaited"  # it waits for an event
+    GATHERED = "gathered"  # it waits for tasks that are stored along with it
     LOST = "lost"  # the process died
     OVERDUE = "overdue"  # its process was killed for the hard time limit
     TERMINATED = "terminated"  # its process was killed because the task was revoked
@@ -35,21 +40,23 @@ class Outcome(NamedTuple):
     runtime: float = 0.0  # seconds
     note: str = ""  # a bounded line for logs: the value's repr, or the error
     traceback: str | None = None
-    eta: float | None = None  # RETRY, LEFT: epoch seconds of the next attempt
-    message: Message | None = None  # RETRY: the message of the next attempt, if it differs;
-    # REPLACED: the message of the task that ends in its place
+    eta: float | None = None  # RETRY, LEFT, SNOOZED, SLEPT: epoch seconds of the next attempt;
+    # AWAITED: when it goes on without the event
+    message: Message | None = None  # RETRY, GATHERED: the message of the next attempt, if it
+    # differs; REPLACED: the message of the task that ends in its place
     expected: bool = False  # FAILED: with an error that the task `throws`
-    graph: Graph | None = None  # REPLACED: the other tasks
-    place: Place | None = None  # REPLACED: the place of `message`
+    graph: Graph | None = None  # REPLACED: the other tasks; GATHERED: the tasks that it waits for
+    place: Place | None = None  # REPLACED: the place of `message`; GATHERED: that of the task
     exhausted: bool = False  # FAILED: it would be retried, but no retries are left
     reported: str | None = None  # IGNORED: the state that the task set; `result` is its meta
+    step: Step | None = None  # SLEPT, AWAITED, GATHERED: the step that goes on
 
 
 class Settlement(NamedTuple):
     """The changes to one claimed task, which a broker writes in one transaction."""
 
     receipt: Receipt
-    phase: Phase
+    phase: Phase  # RUNNING: the task goes on, and only its `steps` are written
     at: float  # epoch seconds
     result: bytes | None = None
     result_serializer: str | None = None
@@ -63,6 +70,11 @@ class Settlement(NamedTuple):
     place: Place | None = None  # with `retry`, WAITING: its new place in the workflow
     old_place: Place | None = None  # the place that its delivery named
     why: str = ""  # with `retry`: how this attempt ended, for the task's history
+    steps: tuple[Step, ...] | None = ()  # to be stored; None: all it has are forgotten, as other
+    # code runs under its id
+    event: str | None = None  # with `retry`: the key of the event that wakes it; if that was
+    # emitted already, the task is READY and the step of this name has its value
+    keeps_report: bool = False  # with `retry`: the state and the meta that it reported stay
 
 
 class Policy(NamedTuple):

@@ -15,10 +15,17 @@ from typing import Any, NamedTuple
 from ..exceptions import LiteqError
 from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome
+from ..model.step import Step
 from ..support.printable import last_line
 
 SendState = Callable[[str, str, bytes, str], None]
 """A function that sends a state of the running task: its id, state, meta (encoded), serializer."""
+
+KeepStep = Callable[[Delivery, Step], bool]
+"""A function that has a step of a running task stored; it returns once that is certain.
+
+It returns False if the claim was lost, and raises BrokerRefused if the store cannot hold the step.
+"""
 
 Run = Callable[[Delivery], Outcome]
 """A function that runs one delivery to its end. It never raises."""
@@ -40,7 +47,8 @@ class RunnerSpec(NamedTuple):
     # "package.module:function", called with `arguments`: imports the application, and returns what
     # the pool is to tell of it: plain values
     preload: str
-    make: str  # the same, called with `arguments` and a SendState: returns a Run
+    # The same, called with `arguments`, a SendState and a KeepStep: returns a Run
+    make: str
     arguments: dict[str, Any]  # JSON
     make_here: Callable[[SendState], Run]  # `make` for pools that run tasks in this process
     limits: Limits = Limits()
@@ -77,6 +85,20 @@ class Success(NamedTuple):
     def outcome(self) -> Outcome:
         """Return the same as an outcome."""
         return Outcome(Kind.SUCCEEDED, self.result, self.serializer, self.runtime)
+
+
+class StepRequest(NamedTuple):
+    """A step of a running task that is to be stored; the task waits for the answer."""
+
+    delivery: Delivery
+    step: Step
+    slot: int  # its number
+    number: int  # of the request, in its process
+    process: int | None = None
+
+
+KEPT, CLAIM_LOST = "kept", "claim lost"
+"""Answers to a StepRequest. Any other text says why the store refuses the step."""
 
 
 class Death(NamedTuple):
@@ -118,11 +140,12 @@ class PoolEvents:
         self.finished: list[tuple[Delivery, Outcome, int]] = []  # the number of its slot
         self.returned: list[Delivery] = []  # recalled before they were started
         self.updates: list[StateUpdate] = []
+        self.steps: list[StepRequest] = []
         self.deaths: list[Death] = []
         self.renewals: list[Any] = []  # new code is used: what `preload` returned; None: not known
 
     def __bool__(self) -> bool:
-        happened = self.succeeded or self.finished or self.returned or self.updates
+        happened = self.succeeded or self.finished or self.returned or self.updates or self.steps
         return bool(happened or self.deaths or self.renewals)
 
 
@@ -185,6 +208,9 @@ class Pool(ABC):
 
     def kill(self, slot: Slot, kill: Kill) -> None:
         """Kill what runs in `slot` at once, if this pool `kills`. Its `Death` has the reason."""
+
+    def answer(self, request: StepRequest, answer: str) -> None:
+        """Tell a task that its step is stored (KEPT), or why not."""
 
     def terminate(self) -> None:
         """Send SIGTERM to all running tasks, if this pool `kills`; `close` follows soon."""

@@ -15,14 +15,17 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Mapping, Sequence
+from queue import SimpleQueue
 from typing import Any, NotRequired, TypedDict
 
+from ..exceptions import BrokerRefused
 from ..model.message import Delivery
 from ..model.outcome import Outcome
+from ..model.step import Step
 from ..support.handlers import handle
 from ..support.plugins import load
 from ..support.slots import enter_slot
-from .base import Limits, Run
+from .base import CLAIM_LOST, KEPT, Limits, Run
 from .frames import CHUNK, FrameReader, pack
 from .memory import resident_kib
 from .outcomes import pack as pack_outcome
@@ -30,9 +33,9 @@ from .process_state import ProcessState
 from .scoreboard import Handle, Scoreboard, open_scoreboard
 
 # Supervisor to child
-RUN, DRAIN = 0, 1
+RUN, DRAIN, ANSWER = 0, 1, 2
 # Child to supervisor
-READY, OUTCOMES, RETURNED, STATE, START_FAILED, RECORD = 0, 1, 2, 3, 4, 5
+READY, OUTCOMES, RETURNED, STATE, START_FAILED, RECORD, STEP = 0, 1, 2, 3, 4, 5, 6
 
 _FLUSH_EVERY = 0.001  # seconds that an outcome may wait for others to be sent with it
 _RESTORE_EVERY = 0.020  # seconds between two checks of what tasks changed, of 30 us each
@@ -105,12 +108,30 @@ class Child:
         self._sending = threading.RLock()
         self._unsent: deque[bytes] = deque()  # frames
         self._is_sending = False
+        self._keeping = threading.Lock()
+        self._answers: SimpleQueue[tuple[int, str]] = SimpleQueue()  # to requests by number
+        self._requests = 0
         self._limits = limits
         self._tasks_left = limits.tasks or -1  # negative: no limit
 
     def send_state(self, id: str, state: str, meta: bytes, serializer: str) -> None:
         """Send a state that the running task sets."""
         self._send((STATE, (id, state, meta, serializer)))
+
+    def keep_step(self, delivery: Delivery, step: Step) -> bool:
+        """Have a step of a running task stored; return False if its claim was lost.
+
+        Raises BrokerRefused if the store cannot hold it.
+        """
+        with self._keeping:  # threads that the task has started may have steps as well
+            self._requests += 1
+            number, answer = -1, ""
+            self._send((STEP, (self._requests, *delivery.receipt, tuple(step))))
+            while number != self._requests:  # a time limit may have ended the wait for another one
+                number, answer = self._answers.get()
+        if answer not in (KEPT, CLAIM_LOST):
+            raise BrokerRefused(answer)
+        return answer == KEPT
 
     def send_record(self, values: tuple[Any, ...]) -> None:
         """Send a log record for the supervisor's loggers."""
@@ -243,6 +264,8 @@ class Child:
     def _handle(self, kind: int, value: Any) -> None:
         if kind == RUN:
             self._backlog.extend(value)
+        elif kind == ANSWER:
+            self._answers.put(value)
         elif kind == DRAIN:
             self._flush()
             unstarted = [item[0] for item in self._backlog if item is not None]
@@ -257,7 +280,7 @@ def run_child(stream: socket.socket, scoreboard: Scoreboard, setup: Setup, slot:
     enter_slot(slot, whole_process=True)
     child = Child(stream, scoreboard, slot, Limits(*setup["limits"]))
     try:
-        run: Run = load(setup["make"])(setup["spec"], child.send_state)
+        run: Run = load(setup["make"])(setup["spec"], child.send_state, child.keep_step)
         if setup["log_levels"] is not None:
             from .records import send_records  # a worker that is a program of its own has no use
 

@@ -18,12 +18,14 @@ from ..model.checks import (
     check_graph,
     check_message,
     check_place,
+    check_step,
     check_storable,
     shown,
 )
 from ..model.graph import Graph, Place
 from ..model.message import Message
 from ..model.outcome import Kind, Outcome
+from ..model.step import Step
 from .base import StateUpdate
 
 _PLAIN = (tuple, type(None))
@@ -40,6 +42,7 @@ _OUTCOME = Shape(
     place=_PLAIN,
     exhausted=FLAG,
     reported=MAYBE_TEXT,
+    step=_PLAIN,
 )
 _STATE = Shape(id=TEXT, state=TEXT, meta=(bytes,), serializer=TEXT)
 PackedSuccess = tuple[int, bytes | None, str | None, float]
@@ -61,8 +64,12 @@ def pack(ticket: int, outcome: Outcome) -> tuple[Any, ...]:
     values: dict[str, Any] = {}
     if outcome.message is not None:
         values["message"] = tuple(outcome.message)
-        values["graph"] = outcome.graph and outcome.graph.to_tuples()
-        values["place"] = outcome.place and tuple(outcome.place)
+    if outcome.graph is not None:
+        values["graph"] = outcome.graph.to_tuples()
+    if outcome.place is not None:
+        values["place"] = tuple(outcome.place)
+    if outcome.step is not None:
+        values["step"] = tuple(outcome.step)
     return (ticket, kind.value, *outcome._replace(**values)[1:])
 
 
@@ -95,7 +102,7 @@ def _checked(kind: Kind, values: list[Any]) -> Outcome:
     _OUTCOME.check(values)
     if not 0.0 <= values[2] < _LONGEST:
         raise InvalidTaskError(f"its runtime is {shown(values[2])}")
-    *head, message, expected, graph, place, exhausted, reported = values
+    *head, message, expected, graph, place, exhausted, reported, step = values
     if message is not None:
         message = Message._make(message)
         check_message(message)
@@ -108,10 +115,20 @@ def _checked(kind: Kind, values: list[Any]) -> Outcome:
     if place is not None:
         place = Place._make(place)
         check_place(place)
-    return _new(Outcome, (kind, *head, message, expected, graph, place, exhausted, reported))
+    if step is not None:
+        step = step_of(step)
+    rest = (message, expected, graph, place, exhausted, reported, step)
+    return _new(Outcome, (kind, *head, *rest))
 
 
 def state_of(values: Any) -> StateUpdate:
     """Return the state that a task has set. Raises one of UNREADABLE."""
     _STATE.check(values)
     return StateUpdate._make(values)
+
+
+def step_of(values: Any) -> Step:
+    """Return a step of a task. Raises one of UNREADABLE."""
+    step = Step._make(values)
+    check_step(step)
+    return step

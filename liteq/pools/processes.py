@@ -24,6 +24,7 @@ from ..model.outcome import Kind
 from ..support.portable import forks
 from ..support.standardstreams import fill_standard_streams
 from .base import (
+    CLAIM_LOST,
     STOPPED,
     Death,
     Kill,
@@ -33,9 +34,11 @@ from .base import (
     RunnerSpec,
     Running,
     Slot,
+    StepRequest,
     Success,
 )
 from .child import (
+    ANSWER,
     DRAIN,
     OUTCOMES,
     READY,
@@ -44,12 +47,13 @@ from .child import (
     RUN,
     START_FAILED,
     STATE,
+    STEP,
     Setup,
     to_item,
 )
 from .frames import Channel
 from .launchers import Callbacks, Launcher
-from .outcomes import state_of
+from .outcomes import state_of, step_of
 from .outcomes import unpack as unpack_outcomes
 from .records import handle_record
 from .scoreboard import OwnScoreboard
@@ -163,6 +167,11 @@ class ProcessPool(Pool):
         child = self._children[slot.number]
         child.kill = kill
         _kill_group(child.pid)
+
+    def answer(self, request: StepRequest, answer: str) -> None:
+        child = self._children[request.slot]
+        if child.pid == request.process:  # and not another one, which has replaced it
+            self._send(child, (ANSWER, (request.number, answer)))
 
     def terminate(self) -> None:
         self._terminating = True
@@ -372,6 +381,8 @@ class ProcessPool(Pool):
             self._events.returned += map(slot.holding.pop, still)
         elif kind == STATE:
             self._events.updates.append(state_of(value))
+        elif kind == STEP:
+            self._ask_for(child, *value)
         elif kind == RECORD:
             handle_record(value, slot.number)
         elif kind == READY:
@@ -381,6 +392,18 @@ class ProcessPool(Pool):
             self._start_error = value
         else:
             raise InvalidTaskError(f"a frame of the kind {shown(kind)}")
+
+    def _ask_for(self, child: _ChildState, number: Any, key: Any, token: Any, step: Any) -> None:
+        """Have a step stored that a child asks for. Raises one of UNREADABLE."""
+        if type(number) is not int:
+            raise InvalidTaskError(f"a step with the number {shown(number)}")
+        step, receipt, slot = step_of(step), (key, token), child.slot
+        delivery = next((each for each in slot.holding.values() if each.receipt == receipt), None)
+        if delivery is None:
+            self._send(child, (ANSWER, (number, CLAIM_LOST)))  # it was taken from this worker
+        else:
+            request = StepRequest(delivery, step, slot.number, number, child.pid)
+            self._events.steps.append(request)
 
 
 def _exit_reason(code: int | None) -> str:

@@ -11,6 +11,7 @@ from .app import App, get_current_app
 from .backend import Backend, state_of
 from .base import OnInterval, ResultBase
 from .blocking import assert_will_not_block
+from .steps import StepResult, steps_of
 from .waiting import leaves_before, refresh_and_throw, required_before, wait_for
 
 R = TypeVar("R")
@@ -231,6 +232,10 @@ class AsyncResult(ResultBase, Generic[R]):
         """Return how often it was retried."""
         record = self._fetch()
         return record and record.message.retries
+
+    def steps(self) -> list[StepResult]:
+        """Return the durable steps of the task, oldest first."""
+        return steps_of(self.backend, self.id)
 
     @property
     def duplicate(self) -> bool:

@@ -13,6 +13,7 @@ from ..exceptions import (
 )
 from ..execution.failure import chord_error, decode_failure, remote_error, with_traceback
 from ..model.message import Record
+from ..model.step import Step
 from ..serializers import Codecs
 from ..states import PENDING, Phase, public_state
 from ..support.printable import last_line
@@ -121,6 +122,24 @@ class Backend:
         """
         args, kwargs = self._codecs[record.message.serializer].loads(record.message.payload)
         return args, kwargs
+
+    def event_value(self, key: str) -> tuple[Any] | None:
+        """Return the value of the event `key` in a tuple; None if it is not in the store.
+
+        Raises SerializationError when it cannot be decoded here.
+        """
+        event = self.broker.event(key)
+        return event and (self._codecs[event.serializer].loads(event.value),)
+
+    def step_value(self, step: Step) -> Any:
+        """Return the value of a step, the error of one that failed, None if it has none.
+
+        Raises SerializationError when it cannot be decoded here.
+        """
+        if step.value is None or step.serializer is None:
+            return None
+        codec = self._codecs[step.serializer]
+        return decode_failure(step.value, codec) if step.failed else codec.loads(step.value)
 
     def _cause_of_skip(self, record: Record) -> BaseException:
         """Return the error of a task that was skipped: that of the task that failed, or ChordError

@@ -8,7 +8,7 @@ from .. import signals
 from ..app import LiteQ
 from ..app.django import close_connections
 from ..app.reference import find
-from ..pools.base import Run, SendState
+from ..pools.base import KeepStep, Run, SendState
 from ..support.childprocess import importing_application
 from .definitions import Definitions
 from .logging import LogPlan, enable_loggers, setup_logging
@@ -69,7 +69,7 @@ def preload(spec: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
     return Definitions.of_tasks(app.tasks, app.conf).plain()
 
 
-def make_runner(spec: dict[str, Any], report: SendState) -> Run:
+def make_runner(spec: dict[str, Any], report: SendState, keep: KeepStep) -> Run:
     """Return the function that runs deliveries in this child process."""
     app = load_app(spec)
     plan = LogPlan(*spec["logging"])
@@ -79,7 +79,8 @@ def make_runner(spec: dict[str, Any], report: SendState) -> Run:
         log_stdout(plan.stdout_level)
     signals.worker_process_init.send(sender=None)
     enable_loggers()  # a receiver may have set up logging
-    runner = Runner(app, hostname=spec["hostname"], describe=spec["describe"], report=report)
+    hostname, describe = spec["hostname"], spec["describe"]
+    runner = Runner(app, hostname=hostname, describe=describe, report=report, keep=keep)
     return runner.run if plan.stdout_level is None else flushing_stdout(runner.run)
 
 

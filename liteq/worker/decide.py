@@ -9,6 +9,7 @@ from ..config import Config
 from ..model.graph import Graph, Place
 from ..model.message import Delivery, Receipt
 from ..model.outcome import Kind, Outcome, Policy, Settlement
+from ..model.step import Step
 from ..pools.base import Success
 from ..states import FAILURE, IGNORED, REVOKED, SUCCESS, Phase, phase_for_eta
 
@@ -50,6 +51,8 @@ def decide(delivery: Delivery, outcome: Outcome, policy: Policy, now: float) -> 
             return _retry(delivery, outcome, now)
         case Kind.REPLACED:
             return _replaced(delivery, outcome, now)
+        case Kind.SNOOZED | Kind.SLEPT | Kind.AWAITED | Kind.GATHERED:
+            return _suspended(delivery, outcome, now)
         case Kind.REQUEUED | Kind.LEFT:
             return _again(delivery, outcome, now)
         case Kind.LOST:
@@ -65,7 +68,7 @@ def decide_successes(ends: Iterable[Success], policy: Policy, now: float) -> lis
     for each, result, serializer, _, _ in ends:
         receipt = _new(Receipt, (each.key, each.token))
         end = (receipt, Phase.SUCCEEDED, now, result, serializer, None, keep_until)
-        rest = (None, each.lost, None, each.tied, None, None, each.place, "")
+        rest = (None, each.lost, None, each.tied, None, None, each.place, "", (), None, False)
         settlements.append(_new(Settlement, end + rest))
     return settlements
 
@@ -92,6 +95,11 @@ def decide_rescue(
     kept = {each.receipt for each in ended}
     released = [each.receipt for each in held if each.receipt not in kept]
     return Rescue(released, [decide(each, lost(each, rules), rules, now) for each in ended])
+
+
+def decide_step(delivery: Delivery, step: Step, now: float) -> Settlement:
+    """Return what to write when a running task has ended a step, and goes on."""
+    return Settlement(delivery.receipt, Phase.RUNNING, now, steps=(step,))
 
 
 def decide_unstorable(settlement: Settlement, error: Outcome, policy: Policy) -> Settlement:
@@ -140,7 +148,8 @@ def _final(
 ) -> Settlement:
     keep_until = policy.kept_until(phase, now)
     end = (outcome.result, outcome.serializer, outcome.traceback, keep_until)
-    rest = (None, delivery.lost, None, delivery.tied, None, None, delivery.place, "")
+    place = delivery.place
+    rest = (None, delivery.lost, None, delivery.tied, None, None, place, "", (), None, False)
     # As each task ends here: half the time of a call with keywords.
     return _new(Settlement, (delivery.receipt, phase, now, *end, *rest))
 
@@ -184,6 +193,29 @@ def _replaced(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
         place=place,
         why="replaced",
         old_place=delivery.place,
+        steps=None,
+    )
+
+
+def _suspended(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
+    """Let the task run again from its start when what it waits for has come. Nothing is charged."""
+    message = (outcome.message or delivery.message)._replace(eta=outcome.eta)
+    awaits = outcome.kind is Kind.AWAITED and outcome.step is not None
+    unbounded = outcome.eta is None and outcome.kind in (Kind.AWAITED, Kind.GATHERED)
+    return Settlement(
+        receipt=delivery.receipt,
+        phase=Phase.WAITING if unbounded else phase_for_eta(outcome.eta, now),
+        at=now,
+        traceback=outcome.note or None,
+        retry=message,
+        lost=delivery.lost,
+        graph=outcome.graph,
+        place=outcome.place,
+        old_place=delivery.place,
+        why=outcome.kind.value,
+        steps=() if outcome.step is None else (outcome.step,),
+        event=outcome.step.name if awaits and outcome.step else None,
+        keeps_report=True,
     )
 
 

@@ -1,5 +1,6 @@
 """The runner of deliveries: the only code of a worker that meets user data and user code."""
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -11,7 +12,7 @@ from typing import Any
 from ..app import LiteQ
 from ..brokers.base import WorkerInfo
 from ..brokers.serving import one_with
-from ..canvas.layout import replacement
+from ..canvas.layout import gathering, replacement
 from ..exceptions import (
     BrokerError,
     InvalidTaskError,
@@ -24,9 +25,10 @@ from ..exceptions import (
 from ..execution.attempt import Ending, attempt
 from ..execution.context import Context, outside_of_tasks
 from ..execution.failure import as_error, bounded_repr, describe, stored_failure, traceback_text
+from ..execution.steps import Suspended
 from ..model.message import Delivery, Message
 from ..model.outcome import Kind, Outcome
-from ..pools.base import SendState
+from ..pools.base import KeepStep, SendState
 from ..result import ResultBase
 from ..sending.eta import due_at
 from ..sending.formats import argument_codecs, result_codecs, result_serializer
@@ -35,6 +37,7 @@ from ..states import FAILURE, STARTED
 from ..task import Task
 from .definitions import Definitions
 from .inputs import with_inputs, without_inputs
+from .steps import WorkerSteps
 from .timelimits import TimeLimits
 
 _INHERITED = ("parent_id", "headers")
@@ -47,10 +50,19 @@ _MEMBERSHIP = ("group_id", "group_index", "chord")
 class Runner:
     """Runs the tasks of `app` for the worker `hostname`, in any number of threads.
 
-    `describe`: give each success a note for the log; failures always have one.
+    `describe`: give each success a note for the log; failures always have one. `keep`: has the
+    supervisor write the steps of tasks; without it, the runner does.
     """
 
-    def __init__(self, app: LiteQ, *, hostname: str, describe: bool, report: SendState) -> None:
+    def __init__(
+        self,
+        app: LiteQ,
+        *,
+        hostname: str,
+        describe: bool,
+        report: SendState,
+        keep: KeepStep | None = None,
+    ) -> None:
         conf, broker = app.conf, app.broker
         self._app = app
         self._pid = os.getpid()
@@ -69,6 +81,7 @@ class Runner:
         self._producer = app.producer
         self._definitions = Definitions.of_tasks(app.tasks, conf)
         self._tracked = self._definitions.tracked()
+        self._steps = WorkerSteps(app, keep)
         self._soft = TimeLimits.of_tasks("soft_time_limit", app.tasks, conf.task_soft_time_limit)
 
     def run(self, delivery: Delivery) -> Outcome:
@@ -93,12 +106,19 @@ class Runner:
         context.pid = self._pid
         context.running = task
         context.report = self._report_state
+        context.step_store = self._steps
         context.soft_limit = self._soft.of(message)
         if message.task in self._tracked and not message.track_started:
             self._report_state(message.id, STARTED, {"pid": self._pid, "hostname": self._hostname})
         if task_received.receivers:
             task_received.send(sender=task, request=context)
-        ending = attempt(task, context)
+        return self._outcome(context, task, attempt(task, context), since)
+
+    def _outcome(
+        self, context: Context, task: Task[..., Any], ending: Ending, since: float
+    ) -> Outcome:
+        delivery = context.delivery
+        assert delivery is not None
         match ending.kind:
             case Kind.SUCCEEDED:
                 return self._succeeded(delivery, task, ending.value, since)
@@ -106,6 +126,8 @@ class Runner:
                 return self._retried(delivery, task, ending, since)
             case Kind.REPLACED:
                 return self._replaced(context, ending.value, since)
+            case Kind.SNOOZED | Kind.SLEPT | Kind.AWAITED | Kind.GATHERED:
+                return self._suspended(context, task, ending, since)
             case Kind.FAILED | Kind.REJECTED:
                 failed = self._failed(delivery, task, ending.value, since, ending.kind)
                 return failed._replace(exhausted=context.exhausted)
@@ -246,6 +268,43 @@ class Runner:
             message=made.message,
             graph=made.rest,
             place=made.place,
+        )
+
+    def _suspended(
+        self, context: Context, task: Task[..., Any], ending: Ending, since: float
+    ) -> Outcome:
+        """End a run that goes on later, from the start of the task."""
+        outcome = Outcome(ending.kind, note=str(ending.value))
+        suspended = ending.value
+        if not isinstance(suspended, Suspended):  # Snooze
+            eta = _due_at(suspended.when, self._clock())
+            return outcome._replace(eta=eta, runtime=perf_counter() - since)
+        outcome = outcome._replace(eta=suspended.eta, step=suspended.step)
+        if ending.kind is Kind.GATHERED:
+            outcome = self._gathered(context, task, suspended, outcome)
+        return outcome._replace(runtime=perf_counter() - since)
+
+    def _gathered(
+        self, context: Context, task: Task[..., Any], suspended: Suspended, outcome: Outcome
+    ) -> Outcome:
+        """Lay out the tasks for which a task is going to wait."""
+        message, step = context.message, suspended.step
+        assert message is not None
+        assert step is not None
+        assert context.delivery is not None
+        shared = {"root_id": context.root_id, "parent_id": context.id}
+        made = outside_of_tasks(gathering, self._app, suspended.calls, shared)
+        if context.delivery.inputs is not None:
+            # From now on it waits for others, so its arguments keep what it took from there.
+            codec = self._codecs[message.serializer]
+            payload = self._producer.encode(task, context.args, context.kwargs, codec)
+            message = message._replace(payload=payload)
+        sent = json.dumps([each.as_tuple() for each in made.results]).encode()
+        return outcome._replace(
+            message=message,
+            graph=made.graph,
+            place=made.place,
+            step=step._replace(value=self._within_bounds(sent, f"the step {step.name!r}")),
         )
 
     def _left_to_others(self, delivery: Delivery, since: float) -> Outcome | None:

@@ -30,6 +30,7 @@ from .outcomes import lost_outcome, unstorable_outcome
 from .plan import Plan
 from .shutdown import Shutdown
 from .state_reports import StateReports
+from .step_requests import StepRequests
 from .task_log import TaskLog, logger
 from .watchdog import REVOKED, Watchdog
 from .writer import Writer, Written
@@ -60,7 +61,8 @@ class Supervisor:
         self._wakeup = Wakeup()
         self._selector = DefaultSelector()
         self._open: list[Closable] = [self._wakeup, self._selector]
-        self._writer = Writer(broker, self._store, self._replace_refused)
+        self._steps = StepRequests(pool)
+        self._writer = Writer(broker, self._store, self._steps, self._replace_refused)
         self._returned: list[Delivery] = []  # still to be handed out again, or released
         self._reports = StateReports(broker, self._store)
         self._may_claim = True  # there may be something to claim
@@ -277,6 +279,9 @@ class Supervisor:
             self._returned += interrupted
             events.finished = [each for each in events.finished if each[0] not in interrupted]
         now, policy = self.broker.clock(), self.plan.policy
+        if events.steps:
+            steps = self._steps.settlements(events.steps, now)
+            self._writer.add(steps, [each.delivery for each in events.steps])
         settlements = decide_successes(events.succeeded, policy, now)
         settlements += [
             decide(delivery, outcome, policy, now) for delivery, outcome, _ in events.finished

@@ -14,7 +14,7 @@ class SweepPace:
     """How many records to delete in the next turn, `limit`, and after which pause."""
 
     def __init__(self) -> None:
-        self.limit = _FIRST
+        self.limit: int = _FIRST
         self._pause = _LONGEST
 
     def next_turn(self, swept: int, seconds: float) -> float:

@@ -9,6 +9,7 @@ from ..brokers.base import Broker, Claim, ReadSettled, Settled
 from ..exceptions import BrokerError, BrokerRefused
 from ..model.message import Delivery, Receipt
 from ..model.outcome import Settlement
+from .step_requests import StepRequests
 from .task_log import logger
 
 ReplaceRefused = Callable[[Settlement, BrokerRefused], Settlement]
@@ -47,10 +48,15 @@ class Writer:
     """
 
     def __init__(
-        self, broker: Broker, store: StoreBackoff, replace_refused: ReplaceRefused
+        self,
+        broker: Broker,
+        store: StoreBackoff,
+        steps: StepRequests,
+        replace_refused: ReplaceRefused,
     ) -> None:
         self._broker = broker
         self._store = store
+        self._steps = steps
         self._replace_refused = replace_refused
         self.settlements: list[Settlement] = []  # still to be written
         self._ended: list[Delivery] = []  # the tasks of all settlements that are not written
@@ -131,7 +137,7 @@ class Writer:
             for _ in settlements:
                 self._settle_first()
             return Written(settlements, claim, None)
-        self._log_refused(settled)
+        self._note(settlements, settled)
         self._drop_first(len(settlements))
         return Written(settlements, claim, settled.claimed)
 
@@ -139,15 +145,21 @@ class Writer:
         """Settle the first one alone: a task whose outcome is refused for good has failed by it."""
         settlement = self.settlements[0]
         try:
-            self._log_refused(self._broker.settle([settlement]))
+            self._settle_one(settlement)
         except BrokerRefused as exc:
-            with suppress(BrokerRefused):  # then nothing can be written of this task
-                self._log_refused(self._broker.settle([self._replace_refused(settlement, exc)]))
+            if not self._steps.refuse(settlement, exc):
+                with suppress(BrokerRefused):  # then nothing can be written of this task
+                    self._settle_one(self._replace_refused(settlement, exc))
         self._drop_first(1)
 
     def _drop_first(self, number: int) -> None:
         self.settlements, self._ended = self.settlements[number:], self._ended[number:]
 
-    def _log_refused(self, settled: Settled) -> None:
+    def _settle_one(self, settlement: Settlement) -> None:
+        self._note([settlement], self._broker.settle([settlement]))
+
+    def _note(self, settlements: list[Settlement], settled: Settled) -> None:
+        if self._steps:
+            self._steps.answer(settlements, settled.refused)
         for receipt in settled.refused:
             logger.warning("claim lost; result dropped: task %s", self.id_of(receipt))

@@ -19,6 +19,7 @@ from liteq.model.entry import Entry
 from liteq.model.graph import Graph, Group, Place
 from liteq.model.message import Delivery, Message, Record
 from liteq.model.outcome import Settlement
+from liteq.model.step import Event, Step
 from liteq.states import Phase
 from liteq.support.clock import ManualClock
 from tests.servers import RedisServer
@@ -148,6 +149,65 @@ def test_every_task_is_moved_unchanged(stores: Stores, clock: ManualClock) -> No
     assert sorted(target.counts()) == sorted(
         {("celery", phase, 1) for phase in (2, 4, 6, 7)} | {("celery", 1, 2), ("mail", 2, 1)}
     )
+
+
+def waits(delivery: Delivery, now: float, step: Step) -> Settlement:
+    """Return the settlement of a task that is to wait for the event that `step` is named by."""
+    return Settlement(
+        delivery.receipt,
+        Phase.WAITING,
+        now,
+        retry=delivery.message,
+        why="awaited",
+        steps=(Step("charge", "step", now - 1, None, b"paid", "json"), step),
+        event=step.name,
+        keeps_report=True,
+    )
+
+
+def test_steps_are_moved_and_a_task_still_waits_for_its_event(
+    stores: Stores, clock: ManualClock
+) -> None:
+    source, target = stores
+    source.enqueue([message("a"), message("b")])
+    worker = source.register("worker", "{}")
+    a, b = source.claim(Claim(worker, ("celery",), 2))
+    step = Step("approved", "wait", clock())
+    source.settle([waits(a, clock(), step), waits(b, clock(), step._replace(name="other"))])
+    source.emit(Event("early", b"value", "json", clock(), None, "1"))
+    source.emit(Event("old", b"value", "json", clock(), clock() + 1, "2"))
+    source.unregister(worker)
+    clock.advance(5)
+    before, steps = known(source), source.steps("a")
+    assert len(steps) == 2
+
+    move(source, target)
+
+    assert known(target) == before
+    assert (target.steps("a"), source.steps("a")) == (steps, [])
+    assert [event.key for event in source.pack_events()] == ["early"]
+    assert target.emit(Event("approved", b"yes", "json", clock(), None, "3"))
+    assert work(target) == ["a"]
+    assert [step.value for step in target.steps("a")] == [b"paid", b"yes"]
+    target.forget(["a"])
+    assert target.steps("a") == []
+
+
+def test_a_moved_task_whose_event_has_come_in_the_other_store_is_ready(
+    stores: Stores, clock: ManualClock
+) -> None:
+    source, target = stores
+    source.enqueue([message("a")])
+    worker = source.register("worker", "{}")
+    (a,) = source.claim(Claim(worker, ("celery",), 2))
+    source.settle([waits(a, clock(), Step("approved", "wait", clock()))])
+    source.unregister(worker)
+    target.emit(Event("approved", b"yes", "json", clock(), None, "1"))
+
+    move(source, target)
+
+    assert work(target) == ["a"]
+    assert target.steps("a")[-1].value == b"yes"
 
 
 def test_moved_tasks_run_in_the_same_order(stores: Stores, clock: ManualClock) -> None:

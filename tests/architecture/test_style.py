@@ -8,7 +8,7 @@ import pytest
 
 from tests.architecture.source import ROOT, modules
 
-LONGEST = 450  # lines; most files are far below
+LONGEST = 475  # lines; most files are far below
 PROGRAMS = [
     path
     for folder in ("liteq", "tools", "benchmarks", "examples")
@@ -18,14 +18,14 @@ PROGRAMS = [
 VERBS = """
     Accept Add Advance Allow Append Ask Assign Be Begin Bring Call Change Charge Check
     Checkpoint Claim Close Collect Compare Compile Copy Count Create Decide Declare Delete
-    Discard Do Drain Draw Drop Empty Encode End Enqueue Enter Examine Exit Expect Fail Finish
-    Fire Follow Forbid Forget Fork Free Freeze Give Go Guard Hand Handle Have Hold Ignore Import
-    Install Iterate Join Keep Kill Lay Learn Leave Let Load Lock Log Look Make Mark Move Name
-    Note Notify Open Parse Pass Pause Poll Prepare Print Propagate Put Raise Read Reap Recall
-    Receive Record Refuse Register Release Remove Renew Repair Replace Report Request Rescue
-    Reset Restore Resume Return Revoke Rewrite Run Save Send Serve Set Settle Show Sign Skip
-    Stamp Start Stop Store Switch Take Tell Treat Try Turn Undo Unmap Use Wait Wake Warn Work
-    Write Yield
+    Discard Do Drain Draw Drop Emit Empty Encode End Enqueue Enter Examine Exit Expect Fail
+    Finish Fire Follow Forbid Forget Fork Free Freeze Give Go Guard Hand Handle Have Hold Ignore
+    Import Install Iterate Join Keep Kill Lay Learn Leave Let Load Lock Log Look Make Mark Move
+    Name Note Notify Open Parse Pass Pause Poll Prepare Print Propagate Put Raise Read Reap
+    Recall Receive Record Refuse Register Release Remove Renew Repair Replace Report Request
+    Rescue Reset Restore Resume Return Revoke Rewrite Run Save Send Serve Set Settle Show Sign
+    Skip Sleep Stamp Start Stop Store Switch Take Tell Treat Try Turn Undo Unmap Use Wait Wake
+    Warn Work Write Yield
 """
 
 

@@ -10,9 +10,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from liteq.exceptions import BrokerRefused
 from liteq.model.message import Delivery
 from liteq.model.outcome import Kind, Outcome
-from liteq.pools.base import Limits, Run, RunnerSpec, SendState
+from liteq.model.step import Step
+from liteq.pools.base import KeepStep, Limits, Run, RunnerSpec, SendState
 
 NO_LIMITS = Limits()
 
@@ -28,20 +30,33 @@ def load(spec: dict[str, Any]) -> None:
     pass
 
 
-def fail(spec: dict[str, Any], report: SendState | None = None) -> Run:
+def fail(
+    spec: dict[str, Any], report: SendState | None = None, keep: KeepStep | None = None
+) -> Run:
     raise RuntimeError("this application cannot be imported")
 
 
-def make_runner(spec: dict[str, Any], report: SendState) -> Run:
+def make_runner(spec: dict[str, Any], report: SendState, keep: KeepStep | None = None) -> Run:
     def run(delivery: Delivery) -> Outcome:
         message = delivery.message
         name, _, argument = message.task.partition(" ")
+        if name == "keep" and keep is not None:
+            return Outcome(Kind.SUCCEEDED, _keep(argument, delivery, keep), "json")
         return Outcome(Kind.SUCCEEDED, DEEDS[name](argument, message.id, report), "json")
 
     return run
 
 
 make = make_runner
+
+
+def _keep(argument: str, delivery: Delivery, keep: KeepStep) -> bytes:
+    """Have a step stored that is called `argument`; return the answer."""
+    step = Step(argument, "step", 1.5, None, b"value", "json")
+    try:
+        return str(keep(delivery, step)).encode()
+    except BrokerRefused as exc:
+        return str(exc).encode()
 
 
 def _pid(argument: str, id: str, report: SendState) -> bytes:

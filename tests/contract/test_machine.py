@@ -18,6 +18,7 @@ from liteq.model.entry import Entry, Firing
 from liteq.model.graph import Graph, Group, Place
 from liteq.model.message import Attempt, Delivery, Message, Receipt, Record
 from liteq.model.outcome import Settlement
+from liteq.model.step import Event, Step
 from liteq.states import Phase
 from liteq.support.clock import ManualClock
 from liteq.testing.contract.harness import rescuing
@@ -76,6 +77,24 @@ ends = st.builds(
     keep=keeps,
 )
 
+
+class Suspension(NamedTuple):
+    """The suspension of a claim, or with the kind "step" a step after which it goes on."""
+
+    pick: int  # which of all claims so far
+    kind: str
+    name: str
+    seconds: float | None
+
+
+KEYS = ("k1", "k2")
+suspensions = st.builds(
+    Suspension,
+    pick=st.integers(0, 5),
+    kind=st.sampled_from(["step", "sleep", "wait", "wait", "gather", "forget", "snooze"]),
+    name=st.sampled_from(KEYS),
+    seconds=st.sampled_from([None, 0.0, 1.0, 6.0]),
+)
 
 NAMES = ("daily", "hourly")
 entries = st.builds(
@@ -220,6 +239,61 @@ class Brokers(RuleBasedStateMachine):
             why="" if final else "retry",
             tied=delivery.tied,
         )
+
+    @rule(data=st.data(), batch=st.lists(suspensions, min_size=1, max_size=3))
+    def suspend(self, data: st.DataObject, batch: list[Suspension]) -> None:
+        """Let claims go on later, or store steps of them."""
+        chosen = [
+            (each, self.pairs[-1 - each.pick]) for each in batch if each.pick < len(self.pairs)
+        ]
+        self.graphs += len(chosen)
+        named = [(n, each, pair) for n, (each, pair) in enumerate(chosen)]
+        model = self.model.settle([self.suspension(n, e, p.model) for n, e, p in named])
+        real = self.real.settle([self.suspension(n, e, p.real) for n, e, p in named])
+
+        mine, theirs = [p.model for _, p in chosen], [p.real for _, p in chosen]
+        assert refused(model, mine) == refused(real, theirs)
+
+    def suspension(self, n: int, each: Suspension, delivery: Delivery) -> Settlement:
+        now, until = self.clock(), self.after(each.seconds)
+        going_on = Settlement(delivery.receipt, Phase.RUNNING, now, why=each.kind)
+        if each.kind == "step":
+            return going_on._replace(steps=(Step(each.name, "step", now, None, b"v", "json"),))
+        again = delivery.message._replace(eta=until)
+        later = going_on._replace(
+            phase=Phase.SCHEDULED if until is not None and until > now else Phase.READY,
+            retry=again,
+            lost=delivery.lost,
+            keeps_report=True,
+        )
+        step = Step(each.name, each.kind, now, until)
+        match each.kind:
+            case "sleep":
+                return later._replace(steps=(step,))
+            case "wait":
+                phase = Phase.WAITING if until is None else later.phase
+                return later._replace(phase=phase, steps=(step,), event=each.name)
+            case "gather":
+                name = f"g{self.graphs - n}-gathered"
+                places = (Place(group=name), Place(group=name, position=1))
+                members = (task_of(f"{name}-0"), task_of(f"{name}-1"))
+                return later._replace(
+                    phase=Phase.WAITING,
+                    retry=again._replace(eta=None),
+                    steps=(step._replace(value=b"[]"),),
+                    graph=Graph(members, places, (Group(name, forgiving=True),)),
+                    place=Place(waits=name, barrier=True),
+                )
+            case "forget":
+                return later._replace(graph=Graph(), place=Place(), steps=None)
+            case _:
+                return later
+
+    @rule(key=st.sampled_from(KEYS), value=st.binary(max_size=2), keep=keeps, again=st.booleans())
+    def emit(self, key: str, value: bytes, keep: float | None, again: bool) -> None:
+        self.graphs += 1
+        id = "same" if again else str(self.graphs)
+        self.both("emit", Event(key, value, "json", self.clock(), self.after(keep), id))
 
     def note(self, model: Sequence[Delivery], real: Sequence[Delivery]) -> None:
         assert list(map(handed, model)) == list(map(handed, real))
@@ -369,6 +443,14 @@ class Brokers(RuleBasedStateMachine):
         for id in IDS:
             model, real = (comparable(broker.attempts(id)) for broker in (self.model, self.real))
             assert model == real
+
+    @invariant()
+    def they_have_the_same_steps_and_events(self) -> None:
+        names = [each.message.id for each in self.model.listing(list(Phase), 999)]
+        for id in {*IDS, *names}:
+            self.both("steps", id)
+        for key in KEYS:
+            self.both("event", key)
 
     @invariant()
     def they_terminate_the_same_tasks(self) -> None:

@@ -13,8 +13,9 @@ import pytest
 from liteq.exceptions import ImproperlyConfigured
 from liteq.model.message import Delivery, Message, Receipt, new_id
 from liteq.model.outcome import Kind, Outcome
+from liteq.model.step import Step
 from liteq.pools import Pool, PoolBroken, PoolEvents, make_pool
-from liteq.pools.base import Limits, RunnerSpec
+from liteq.pools.base import CLAIM_LOST, KEPT, Kill, Limits, RunnerSpec
 
 from .runners import spec
 
@@ -46,6 +47,7 @@ class Driver:
         self.seen.finished += news.finished
         self.seen.returned += news.returned
         self.seen.updates += news.updates
+        self.seen.steps += news.steps
         self.seen.deaths += news.deaths
 
     def until(self, done: object) -> None:
@@ -111,6 +113,44 @@ def test_a_state_that_a_running_task_sends_arrives(driver: Driver) -> None:
     assert [(update.state, update.meta) for update in driver.seen.updates] == [
         ("PROGRESS", b"half")
     ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "result"), [(KEPT, b"True"), (CLAIM_LOST, b"False"), ("too large", b"too large")]
+)
+def test_a_task_waits_until_its_step_is_stored(
+    processes: Driver, answer: str, result: bytes
+) -> None:
+    task = delivery("keep charge")
+    processes.pool.submit(processes.pool.slots[0], [task, delivery("echo next")])
+    processes.until(lambda: processes.seen.steps)
+    (request,) = processes.seen.steps
+
+    assert (request.delivery, request.step) == (
+        task,
+        Step("charge", "step", 1.5, None, b"value", "json"),
+    )
+    assert processes.pool.running(processes.pool.slots[0]) is not None
+    assert processes.seen.finished == []
+    processes.pool.answer(request, answer)
+    processes.until(lambda: len(processes.seen.finished) == 2)
+    assert results([each for _, each, _ in processes.seen.finished]) == [result, b"next"]
+
+
+def test_a_child_gets_no_answers_to_the_one_before_it(processes: Driver) -> None:
+    slot = processes.pool.slots[0]
+    processes.pool.submit(slot, [delivery("keep first")])
+    processes.until(lambda: processes.seen.steps)
+    processes.pool.kill(slot, Kill(next(iter(slot.holding.values())), Kind.OVERDUE, "slow"))
+    processes.until(lambda: processes.seen.deaths and slot.up)
+    processes.pool.submit(slot, [delivery("keep second")])
+    processes.until(lambda: len(processes.seen.steps) == 2)
+    first, second = processes.seen.steps
+
+    processes.pool.answer(first, CLAIM_LOST)  # too late
+    processes.pool.answer(second, KEPT)
+    processes.until(lambda: processes.seen.finished)
+    assert results([each for _, each, _ in processes.seen.finished]) == [b"True"]
 
 
 def test_an_outcome_does_not_wait_for_the_long_task_behind_it(processes: Driver) -> None:

@@ -17,6 +17,7 @@ from liteq.brokers.memory import MemoryBroker
 from liteq.model.graph import Graph, Group, Place
 from liteq.model.message import Delivery, Receipt
 from liteq.model.outcome import Kind, Outcome, Policy, Settlement
+from liteq.model.step import Event
 from liteq.states import IGNORED, Phase, public_state
 from liteq.testing import BrokerContract, ManualClock
 from liteq.worker.decide import decide
@@ -77,6 +78,10 @@ class Recorder(MemoryBroker):
         with self._noting("cancel", ids):
             return super().cancel(ids, *args, **options)
 
+    def emit(self, event: Event) -> bool:
+        with self._noting("emit", list(phases(self))):
+            return super().emit(event)
+
     @contextmanager
     def _noting(self, verb: str, ids: Sequence[str] = ()) -> Iterator[None]:
         """Note the changes made inside. `ids`: the waiting tasks that the verb itself ends."""
@@ -101,7 +106,7 @@ def noted(verb: str) -> Callable[..., Any]:
     return call
 
 
-SAME = {"listing", "settle", "cancel"}  # looking changes nothing, and two are noted above
+SAME = {"listing", "settle", "cancel", "emit"}  # looking changes nothing; the others are above
 for name in Broker.__abstractmethods__ - SAME:
     setattr(Recorder, name, noted(name))
 

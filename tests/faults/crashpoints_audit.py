@@ -8,6 +8,7 @@ from pathlib import Path
 from liteq import LiteQ
 from liteq.brokers import connect
 from liteq.model.message import Record
+from liteq.model.step import Event
 from liteq.states import Phase
 from liteq.support.clock import ManualClock
 from liteq.testing import drain
@@ -26,7 +27,20 @@ INVARIANTS = {
     "a task that waits for its time has one": """
         select id from liteq_task where phase = 1 and eta is null""",
     "what waits has something to wait for": """
-        select id from liteq_task where phase = 0 and waits is null""",
+        select id from liteq_task
+        where phase = 0 and waits is null and seq not in (select task from liteq_event_wait)""",
+    "what waits for an event waits for one that was not emitted": """
+        select t.id from liteq_task t join liteq_event_wait w on w.task = t.seq
+        join liteq_event e on e.key = w.key where t.phase < 2 and e.keep_until is null""",
+    "a task has said that it has steps": """
+        select task from liteq_step where task not in (select seq from liteq_task where details)""",
+    "a task that has slept, waited or gathered has the step, and the one before it": """
+        select task from liteq_step where kind in ('sleep', 'gather') and not exists
+        (select 1 from liteq_step o where o.task = liteq_step.task and o.name = 'charge')""",
+    "a step whose event was emitted has its value": """
+        select s.task from liteq_step s join liteq_event e on e.key = s.name
+        join liteq_task t on t.seq = s.task
+        where s.kind = 'wait' and s.value is null and e.keep_until is null and t.phase < 5""",
     "what waits, waits for what has not ended": """
         select t.id from liteq_task t join liteq_task other on other.id = t.waits
         where t.phase = 0 and not t.barrier and other.phase >= 4""",
@@ -43,6 +57,8 @@ INVARIANTS = {
         where runs > 0 and last_id not in (select id from liteq_task)""",
     "a task that is forgotten leaves no attempts": """
         select task from liteq_attempt where task not in (select seq from liteq_task)""",
+    "a task that is forgotten waits for no event": """
+        select task from liteq_event_wait where task not in (select seq from liteq_task)""",
 }
 
 Snapshot = frozenset[tuple[object, ...]]
@@ -99,6 +115,8 @@ def finish_all(path: Path) -> int:
         check_tasks(path)
         before = _unfinished(path)
         broker.rescue(rescuing(broker.clock, keep=KEEP))
+        for key in _awaited(path):
+            assert broker.emit(Event(key, b"1", "json", broker.clock(), None, "audit"))
         add.apply_async((41, 1), task_id="next-41")
         drain(app)
         after = _records(app)
@@ -111,6 +129,15 @@ def finish_all(path: Path) -> int:
         return len(right)
     finally:
         broker.close()
+
+
+def _awaited(path: Path) -> list[str]:
+    """The keys of the events that tasks wait for."""
+    with closing(sqlite3.connect(path)) as database:
+        rows = database.execute("""
+            select distinct w.key from liteq_event_wait w join liteq_task t on t.seq = w.task
+            where t.phase < 2""")
+        return [key for (key,) in rows]
 
 
 def _unfinished(path: Path) -> list[str]:

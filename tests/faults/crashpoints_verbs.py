@@ -9,6 +9,7 @@ from liteq.model.entry import Entry, Firing
 from liteq.model.graph import Graph, Group, Place
 from liteq.model.message import Message, Receipt
 from liteq.model.outcome import Settlement
+from liteq.model.step import Event, Step
 from liteq.states import Phase
 from liteq.support.clock import ManualClock
 from liteq.testing.contract.harness import rescuing
@@ -58,6 +59,56 @@ def workflow(name: str) -> Graph:
     return Graph(messages, tuple(places.values()), (Group(f"{name}-all"),))
 
 
+CHARGED = Step("charge", "step", NOW, None, b"1", "json")
+
+
+def kept(receipt: Receipt, id: str) -> Settlement:
+    """What is written of a task that has ended a step, and goes on."""
+    return Settlement(receipt, Phase.RUNNING, NOW, steps=(CHARGED,))
+
+
+def suspended(receipt: Receipt, id: str, step: Step | None, **fields: Any) -> Settlement:
+    """The settlement of a task that goes on later."""
+    eta = None if step is None else step.until
+    usual: dict[str, Any] = {"phase": Phase.WAITING if eta is None else Phase.SCHEDULED}
+    usual |= {"retry": message(id, eta=eta), "keeps_report": True}
+    usual |= {"steps": () if step is None else (CHARGED, step)}
+    return Settlement(receipt, at=NOW, **{**usual, **fields})
+
+
+def asleep(receipt: Receipt, id: str) -> Settlement:
+    """The settlement of a task that sleeps."""
+    return suspended(receipt, id, Step("cool down", "sleep", NOW, NOW + 60), why="slept")
+
+
+def snoozed(receipt: Receipt, id: str) -> Settlement:
+    """The settlement of a task that has put itself back."""
+    later = suspended(receipt, id, None, phase=Phase.SCHEDULED, why="snoozed")
+    return later._replace(retry=message(id, eta=NOW + 30))
+
+
+def waiting(key: str, until: float | None = None) -> Callable[[Receipt, str], Settlement]:
+    """The settlement of a task that waits for an event."""
+    step = Step(key, "wait", NOW, until)
+    return lambda receipt, id: suspended(receipt, id, step, event=key, why="awaited")
+
+
+def gathered(receipt: Receipt, id: str) -> Settlement:
+    """The settlement of a task that waits for others, which it sends."""
+    name = f"{id}-all"
+    members = (message(f"{id}-new-6"), message(f"{id}-new-7"))
+    places = (Place(group=name), Place(group=name, position=1))
+    graph = Graph(members, places, (Group(name, forgiving=True),))
+    step = Step("gather", "gather", NOW, None, b"[]")
+    place = Place(waits=name, barrier=True)
+    return suspended(receipt, id, step, graph=graph, place=place, why="gathered")
+
+
+def event(key: str, id: str = "first", keep_until: float | None = None) -> Event:
+    """An event that is emitted by a call of its own."""
+    return Event(key, b"1", "json", NOW, keep_until, id)
+
+
 def entry(name: str, *, overlap: bool = True, last_id: str | None = None) -> Entry:
     """A periodic task that is due."""
     fields: dict[str, Any] = {"moment": NOW, "due": NOW, "overlap": overlap, "last_id": last_id}
@@ -82,6 +133,9 @@ def set_the_scene(broker: Broker, clock: ManualClock) -> Scene:
     broker.enqueue([message(f"done-{n}") for n in range(3)])
     broker.enqueue([message(f"held-{n}") for n in range(3)])
     broker.enqueue([message("once-0", acks_late=False)])
+    broker.enqueue([message("wait-0"), message("wait-1")])
+    broker.emit(event("early"))
+    broker.emit(event("old", keep_until=NOW - 1))
     broker.enqueue_graph(workflow("old"))
     broker.schedule([entry("free"), entry("held", overlap=False, last_id="held-0")])
     worker = broker.register("worker", "{}")
@@ -96,6 +150,8 @@ def set_the_scene(broker: Broker, clock: ManualClock) -> Scene:
             success(receipts["done-1"], "done-1", keep_until=NOW - 1),
             Settlement(receipts["done-2"], Phase.DEAD, NOW, traceback="poison", keep_until=2 * NOW),
             success(receipts["old-part-2"], "old-part-2"),
+            waiting("approved")(receipts["wait-0"], "wait-0"),
+            waiting("approved", NOW + 60)(receipts["wait-1"], "wait-1"),
         ]
     )
     clock.now = NOW
@@ -158,6 +214,18 @@ _TABLE = [
     Verb("finish ignored link", _settle(ignored, "old-link-0", claim=9, tied=True)),
     Verb("join a group", lambda broker, scene: broker.enqueue_graph(ONE_MORE)),
     Verb("cancel what waits", lambda broker, scene: broker.cancel(["old-link-1"], KEEP)),
+    Verb("keep steps", _settle(kept)),
+    Verb("keep a step and claim", _settle(kept, "held-0", claim=2)),
+    Verb("sleep", _settle(asleep)),
+    Verb("snooze", _settle(snoozed)),
+    Verb("wait for an event", _settle(waiting("other"))),
+    Verb("wait for an event with a timeout", _settle(waiting("other", NOW + 5))),
+    Verb("wait for an event that has come", _settle(waiting("early"), claim=2)),
+    Verb("gather", _settle(gathered, claim=2)),
+    Verb("emit", lambda broker, scene: broker.emit(event("approved"))),
+    Verb("emit what nobody waits for", lambda broker, scene: broker.emit(event("new"))),
+    Verb("emit what is too old", lambda broker, scene: broker.emit(event("old", "second"))),
+    Verb("cancel what waits for an event", lambda broker, scene: broker.cancel(["wait-0"], KEEP)),
     Verb("replace", _settle(replaced, "held-0", "old-part-3", tied=True)),
     Verb("release", lambda broker, scene: broker.release([scene.receipts["held-2"]])),
     Verb("promote", lambda broker, scene: broker.promote()),

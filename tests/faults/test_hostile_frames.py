@@ -20,6 +20,8 @@ def frame(value):
 GARBAGE = [None, -1, 2**70, 1.5, "text", "\\ud800", b"bytes"]
 GARBAGE += [(), (1,), [1], {"a": 1}, [[]], ((1, 2),)]
 GOOD = ["succeeded", b"1", "json", 0.1, "1", None, None, None, False, None, None, False, None]
+GOOD += [None]
+STEP = ("approved", "wait", 1.5, None, None, None, False)
 FEW = [None, 2**70, "text", (1,)]
 MESSAGE = ("an id", "project.add", b"[[1, 2], {}]", "json", "celery", 0, None, None, 0)
 MESSAGE += (True, False, False, None)
@@ -27,10 +29,11 @@ PLACE = (None, False, 0, False, None, 0, False, None)
 OUTCOMES = [
     GOOD,
     GOOD[:5],  # the short form, of nearly all
-    ["retry", b"1", "json", 0.1, "1", "error", 1.5, MESSAGE, False, None, None, False, None],
+    ["retry", b"1", "json", 0.1, "1", "error", 1.5, MESSAGE, False, None, None, False, None, None],
     ["replaced", None, None, 0.1, "1", None, None, MESSAGE, False, ((), (), ()), PLACE, False]
-    + [None],
-    ["ignored", b"1", "json", 0.1, "1", None, None, None, False, None, None, False, "STATE"],
+    + [None, None],
+    ["ignored", b"1", "json", 0.1, "1", None, None, None, False, None, None, False, "STATE", None],
+    ["awaited", None, None, 0.1, "1", None, None, None, False, None, None, False, None, STEP],
 ]
 
 def frames(ticket):
@@ -42,7 +45,7 @@ def frames(ticket):
     yield struct.pack("!Q", 5) + b"(\\xff\\xff\\xff\\x7f"  # a tuple of 16 GB
     yield struct.pack("!Q", 12) + b")\\x02i\\x01\\x00\\x00\\x00(\\xff\\xff\\xff\\x7f"
     yield from map(frame, GARBAGE)
-    for kind in (-1, 0, 1, 2, 3, 4, 99, None, "x"):
+    for kind in (-1, 0, 1, 2, 3, 4, 6, 99, None, "x"):
         yield b"".join(frame((kind, value)) for value in GARBAGE if kind != 0 and kind != 4)
         yield frame((kind, None))
     for outcome in OUTCOMES:
@@ -54,6 +57,13 @@ def frames(ticket):
         for value in FEW[1:]:
             message = (*MESSAGE[:field], value, *MESSAGE[field + 1:])
             yield frame((1, [(ticket, *OUTCOMES[2][:7], message, *OUTCOMES[2][8:])]))
+    for field in range(len(STEP)):
+        for value in FEW[1:]:
+            step = (*STEP[:field], value, *STEP[field + 1:])
+            yield frame((1, [(ticket, *OUTCOMES[5][:13], step)]))
+            yield frame((6, (1, 1, 1, step)))
+    for asked in ((1, "text", None, STEP), (None, 1, 1, STEP), (2**70, 1, 1, STEP), (1, 1, 1), ()):
+        yield frame((6, asked))
     for graph in (((MESSAGE,), (), ()), ((1,), (1,), ()), (((),), (PLACE,), ()), ((), (), (1,))):
         yield frame((1, [(ticket, *OUTCOMES[3][:9], graph, *OUTCOMES[3][10:])]))
     yield frame((1, [(ticket, *GOOD[:-1])]))
@@ -110,7 +120,7 @@ for first in range(0, n, {step}):
     write.delay(first, n)
     if first % 8 == 0:
         assert add.delay(first, 1).get(timeout=20) == first + 1, first
-while [each for each in app.broker.counts() if each.queue == "celery" and each.phase < 4]:
+while [each for each in app.broker.counts() if each.queue == "celery" and each.phase in (2, 3)]:
     assert add.delay(1, 1).get(timeout=20) == 2
 print(n, "frames")
 """,

@@ -3,9 +3,11 @@
 import os
 import pickle
 import random
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +27,7 @@ from tests.faults.powerloss_trace import OPTIONS, FailedSync, Note, Sync, Write,
 from tests.faults.strace import needs_strace
 
 # It says `sent` (`kept` where it asked for that) and `done` of each task when it has been told so
-# itself, and never before.
+# itself, and never before; and `step` when a task goes on after its step.
 PROGRAM = """
 import os, sys
 from liteq import LiteQ
@@ -46,6 +48,12 @@ def again(self, n):
         self.retry(countdown=0, max_retries=1)
     return 2 * n
 
+@app.task(name="stepping", bind=True)
+def stepping(self, n):
+    value = self.step("double", double, n)
+    note("step", self.request)
+    return value
+
 def insist(work):
     while True:
         try:
@@ -60,7 +68,7 @@ worker = app.Worker(pool="threads", concurrency=2)
 insist(worker.start)
 try:
     for n in range(int(sys.argv[2])):
-        results = [insist(lambda: task.delay(n)) for task in (double, again)]
+        results = [insist(lambda: task.delay(n)) for task in (double, again, stepping)]
         for result in results:
             note("sent", result)
         if n % 3 == 0:
@@ -160,6 +168,8 @@ class Recording:
         found = records(path)
         check_tasks(path)
         assert self.notes(moment, "kept") <= found.keys()
+        if self.durability != "fast":  # what a step has done is not done again
+            assert self.notes(moment, "step") <= {id for id in found if has_step(path, id)}
         done = {id for id, record in found.items() if record.phase is Phase.SUCCEEDED}
         sent, finished = self.notes(moment, "sent"), self.notes(moment, "done")
         if chance.random() < 0.05:
@@ -181,6 +191,13 @@ def records(path: Path) -> dict[str, Record]:
         broker.close()
 
 
+def has_step(path: Path, id: str) -> bool:
+    """Whether the store has the step of a task."""
+    with closing(sqlite3.connect(path)) as db:
+        sql = "select 1 from liteq_step s join liteq_task t on t.seq = s.task where t.id = ?"
+        return bool(db.execute(sql, (id,)).fetchall())
+
+
 def run_all(path: Path) -> None:
     """Let a worker run what is left; all that is there ends right."""
     app = LiteQ("program", broker=f"sqlite:///{path}?durability=fast")
@@ -194,6 +211,10 @@ def run_all(path: Path) -> None:
         if not self.request.retries:
             self.retry(countdown=0, max_retries=1)
         return 2 * n
+
+    @app.task(name="stepping", bind=True)
+    def stepping(self: Task[..., int], n: int) -> int:
+        return int(self.step("double", double, n))
 
     try:
         app.broker.rescue(rescuing(app.broker.clock))

@@ -4,7 +4,7 @@ A call that must be refused carries an ignore; mypy's `warn_unused_ignores` fail
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ParamSpec, TypeVar, Unpack, assert_type
 
 from liteq import (
@@ -62,6 +62,14 @@ def look(self: Task[..., Any], path: str) -> bytes:
     self.app.send_task("other").get()
     self.app.control.revoke("id")
     self.update_state(state="PROGRESS", meta={"done": 1})
+    assert_type(self.step("count", len, "abc"), int)
+    self.step("count", len, 5)  # type: ignore[arg-type]
+    self.sleep("cool down", days=3)
+    self.sleep("cool down", timedelta(hours=1))
+    self.sleep("cool down", "soon")  # type: ignore[arg-type]
+    assert_type(self.wait_for("approved:17", timeout=5), Any)
+    assert_type(self.gather(add.s(1), add.s(2)), list[Any])
+    assert_type(self.app.emit("approved:17", {"by": "ann"}), bool)
     raise self.retry(countdown=3)
 
 

@@ -3,18 +3,27 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from selectors import BaseSelector
 
 import pytest
 
 from liteq import LiteQ
-from liteq.brokers.base import Claim
+from liteq.brokers.base import Claim, Settled
 from liteq.brokers.memory import MemoryBroker
-from liteq.exceptions import BrokerError, BrokerUnavailable, ImproperlyConfigured
-from liteq.model.message import Message
-from liteq.model.outcome import Policy
+from liteq.exceptions import (
+    BrokerError,
+    BrokerRefused,
+    BrokerUnavailable,
+    ImproperlyConfigured,
+)
+from liteq.model.message import Delivery, Message
+from liteq.model.outcome import Policy, Settlement
+from liteq.model.step import Step
+from liteq.pools import Pool
+from liteq.pools.base import CLAIM_LOST, KEPT, PoolEvents, Slot, StepRequest
 from liteq.serializers import get
 from liteq.states import Phase
 from liteq.worker.rescue import rescue
@@ -235,3 +244,118 @@ def test_a_task_with_an_eta_runs_in_time_though_its_notification_was_lost(tmp_pa
 
     assert result.successful()
     app.close()
+
+
+class Asking(Pool):
+    """A pool in which one task asks for steps, and that notes the answers."""
+
+    def __init__(self) -> None:
+        self.slots = [Slot(0)]
+        self.events = PoolEvents()
+        self.answers: list[tuple[str, str]] = []
+        self.up = False
+
+    def start(self, selector: BaseSelector) -> None:
+        self.slots[0].up = True
+
+    def submit(self, slot: Slot, deliveries: Sequence[Delivery]) -> None:
+        slot.holding.update(enumerate(deliveries))
+
+    def collect(self) -> PoolEvents:
+        events, self.events = self.events, PoolEvents()
+        return events
+
+    def tend(self) -> float | None:
+        return 0.0
+
+    def close(self) -> None:
+        pass
+
+    def answer(self, request: StepRequest, answer: str) -> None:
+        self.answers.append((request.step.name, answer))
+
+    def ask(self, *names: str, value: object = b"1") -> None:
+        """Ask for steps of the task that it holds."""
+        delivery = self.slots[0].holding[0]
+        for name in names:
+            step = Step(name, "step", 1.0, None, value, "json")  # type: ignore[arg-type]
+            self.events.steps.append(StepRequest(delivery, step, 0, 1))
+
+
+@pytest.fixture
+def asking(app: LiteQ, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Supervisor, Asking]]:
+    """A supervisor of a pool that holds one task."""
+    pool = Asking()
+    monkeypatch.setattr("liteq.worker.worker.make_pool", lambda *_: pool)
+    app.broker.enqueue([Message("a", "task", b"[[],{}]", "json", "celery")])
+    supervisor = supervisor_of(app, "threads")
+    while not pool.slots[0].holding:
+        supervisor.turn()
+    yield supervisor, pool
+    supervisor.finish()
+
+
+def test_steps_are_stored_before_tasks_are_told_so(
+    app: LiteQ, asking: tuple[Supervisor, Asking]
+) -> None:
+    supervisor, pool = asking
+    pool.ask("first", "second")
+    supervisor.turn()
+
+    assert [step.name for step in app.broker.steps("a")] == ["first", "second"]
+    assert pool.answers == [("first", KEPT), ("second", KEPT)]
+
+
+def test_a_task_waits_with_its_step_while_the_store_is_away(
+    app: LiteQ, asking: tuple[Supervisor, Asking], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supervisor, pool = asking
+
+    def fail(*args: object) -> None:
+        raise BrokerUnavailable("the disk is full")
+
+    with monkeypatch.context() as away:
+        away.setattr(app.broker, "settle", fail)
+        pool.ask("charge")
+        supervisor.turn()
+    assert pool.answers == []
+    end = time.monotonic() + 20
+    while not pool.answers and time.monotonic() < end:
+        supervisor.turn()
+
+    assert pool.answers == [("charge", KEPT)]
+    assert len(app.broker.steps("a")) == 1
+
+
+def test_a_step_that_a_store_can_never_hold_is_refused_and_others_are_stored(
+    app: LiteQ, asking: tuple[Supervisor, Asking], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supervisor, pool = asking
+    settle = app.broker.settle
+
+    def picky(settlements: Sequence[Settlement], claim: Claim | None = None) -> Settled:
+        if any(step.name == "huge" for each in settlements for step in each.steps or ()):
+            raise BrokerRefused("it is too large")
+        return settle(settlements, claim)
+
+    monkeypatch.setattr(app.broker, "settle", picky)
+    pool.ask("small", "huge")
+    supervisor.turn()
+
+    assert sorted(pool.answers) == [("huge", "it is too large"), ("small", KEPT)]
+    assert [step.name for step in app.broker.steps("a")] == ["small"]
+    (record,) = app.broker.fetch(["a"])
+    assert record is not None
+    assert record.phase is Phase.RUNNING
+
+
+def test_a_task_whose_claim_was_lost_is_told_so_at_its_next_step(
+    app: LiteQ, asking: tuple[Supervisor, Asking]
+) -> None:
+    supervisor, pool = asking
+    app.broker.release([pool.slots[0].holding[0].receipt])
+    pool.ask("charge")
+    supervisor.turn()
+
+    assert pool.answers == [("charge", CLAIM_LOST)]
+    assert app.broker.steps("a") == []

@@ -11,8 +11,11 @@ from liteq.brokers.base import Claim, ReadSettled, Settled
 from liteq.brokers.memory import MemoryBroker
 from liteq.exceptions import BrokerRefused, BrokerUnavailable
 from liteq.model.message import Delivery, Message
-from liteq.model.outcome import Settlement
+from liteq.model.outcome import Kind, Outcome, Settlement
+from liteq.pools.base import RunnerSpec
+from liteq.pools.solo import SoloPool
 from liteq.states import Phase
+from liteq.worker.step_requests import StepRequests
 from liteq.worker.writer import Writer
 
 
@@ -54,7 +57,9 @@ def worker(broker: Server) -> int:
 @pytest.fixture
 def writer(broker: Server) -> Writer:
     store = StoreBackoff(logging.getLogger("test"))
-    return Writer(broker, store, lambda settlement, exc: fail(settlement))
+    spec = RunnerSpec("", "", {}, lambda report: lambda delivery: Outcome(Kind.SUCCEEDED))
+    steps = StepRequests(SoloPool(1, spec))
+    return Writer(broker, store, steps, lambda settlement, exc: fail(settlement))
 
 
 def fail(settlement: Settlement) -> Settlement:

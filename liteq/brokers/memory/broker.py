@@ -8,7 +8,7 @@ import os
 import socket
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count, islice
 from weakref import WeakSet
@@ -18,13 +18,16 @@ from ...model.graph import ALONE, Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record
 from ...model.outcome import Settlement
 from ...model.search import EVERYTHING, Search
+from ...model.step import Event, Step
 from ...states import Phase
 from ...support.clock import Clock, system_clock
 from ..base import Broker, Claim, DecideRescue, QueueCount, Settled, ToTerminate, WorkerInfo
 from ..walk import propagate_ends
 from .inputs import inputs_of, member_in
-from .listeners import MemoryListener
+from .listeners import MemoryListener, notify
 from .records import eta_of, finished, kept_until, new_record, revived, settled
+from .schedules import MemorySchedules
+from .steps import drop_old_events, take_event, woken_already, write_steps
 from .tables import Revocation, Tables
 from .workflows import MemoryDependents, dependent_ids, ended_of, is_needed, members_of
 
@@ -54,10 +57,9 @@ class MemoryBroker(Broker):
     # sending
 
     def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
-        with self._transaction() as tables:
+        with self._transaction():
             for message in messages:
-                if message.id not in tables.tasks:
-                    self._put(new_record(message, self.clock()))
+                self._send(message)
 
     def enqueue_or_replace(self, message: Message, sent: float, *, durable: bool = False) -> bool:
         with self._transaction() as tables:
@@ -99,7 +101,7 @@ class MemoryBroker(Broker):
         with self._transaction() as tables:
             for record in tables.in_phases(Phase.SCHEDULED):
                 if eta_of(record) <= self.clock():
-                    self._put(record._replace(phase=Phase.READY))
+                    self._put(record._replace(phase=Phase.READY, event=None))
             return min(map(eta_of, tables.in_phases(Phase.SCHEDULED)), default=None)
 
     def rescue(self, decide: DecideRescue) -> list[Record]:
@@ -127,6 +129,25 @@ class MemoryBroker(Broker):
                 if record.message.id in ids
             ]
 
+    # events
+
+    def emit(self, event: Event) -> bool:
+        with self._transaction() as tables:
+            memoryview(event.value)  # raises for what is not bytes
+            known = tables.live_event(event.key, self.clock())
+            if known is not None:
+                return known.id == event.id
+            tables.events[event.key] = event
+            for record in tables.in_phases(Phase.WAITING, Phase.SCHEDULED):
+                if record.event == event.key:
+                    take_event(tables, record.message.id, event, self.clock())
+                    self._put(record._replace(phase=Phase.READY, event=None))
+            return True
+
+    def event(self, key: str) -> Event | None:
+        with self._lock:
+            return self._tables.live_event(key, self.clock())
+
     # results
 
     def fetch(self, ids: Sequence[str]) -> list[Record | None]:
@@ -139,7 +160,7 @@ class MemoryBroker(Broker):
             if record is None or record.phase.final:
                 return False
             self._put(record._replace(reported=state, result=meta, result_serializer=serializer))
-            _notify(each for each in self._result_listeners if each.expects(id))
+            notify(each for each in self._result_listeners if each.expects(id))
             return True
 
     def forget(self, ids: Sequence[str]) -> int:
@@ -150,6 +171,12 @@ class MemoryBroker(Broker):
     def attempts(self, id: str) -> list[Attempt]:
         with self._lock:
             return self._tables.all_attempts(id)
+
+    def steps(self, id: str) -> list[Step]:
+        with self._lock:
+            return sorted(
+                self._tables.steps.get(id, {}).values(), key=lambda step: (step.at, step.name)
+            )
 
     def dependents(self, id: str, *, group: bool = False) -> list[str]:
         with self._lock:
@@ -169,7 +196,7 @@ class MemoryBroker(Broker):
                 tables.revoked[id] = Revocation(keep, terminate)
                 self._put(tables.tasks[id])
             if found and terminate:
-                _notify(self._work_listeners)
+                notify(self._work_listeners)
             return found
 
     def revive(self, ids: Sequence[str]) -> list[str]:
@@ -187,13 +214,17 @@ class MemoryBroker(Broker):
         with self._transaction() as tables:
             over = [r for r in tables.in_phases(*_FINAL) if kept_until(r) <= self.clock()]
             free = [record for record in over if not is_needed(tables, record)]
+            drop_old_events(tables, limit, self.clock())
             return tables.delete(sorted(free, key=kept_until)[:limit])
 
     # schedules
 
     def schedule(self, entries: Sequence[Entry]) -> list[str]:
         with self._transaction():
-            return [each.name for each in entries if not self._write_entry(each)]
+            schedules = self._schedules()
+            refused = [each.name for each in entries if not schedules.write(each)]
+            notify(self._work_listeners)
+            return refused
 
     def unschedule(self, names: Sequence[str]) -> list[str]:
         with self._transaction() as tables:
@@ -220,7 +251,10 @@ class MemoryBroker(Broker):
 
     def fire(self, firings: Sequence[Firing]) -> list[Fired]:
         with self._transaction():
-            return [self._fire(each) for each in firings]
+            schedules = self._schedules()
+            fired = [schedules.fire(each, self._send) for each in firings]
+            notify(self._work_listeners)
+            return fired
 
     # workers
 
@@ -328,9 +362,9 @@ class MemoryBroker(Broker):
         tables.tasks[id] = record if record.seq else record._replace(seq=next(self._seqs))
         if record.phase.final:
             tables.ended.append(id)
-            _notify(each for each in self._result_listeners if each.expects(id))
+            notify(each for each in self._result_listeners if each.expects(id))
         elif record.phase is not Phase.RUNNING:
-            _notify(self._work_listeners)
+            notify(self._work_listeners)
 
     def _propagate_ends(self) -> None:
         """Wake, skip or drop what waited for tasks that have ended in this transaction."""
@@ -343,6 +377,14 @@ class MemoryBroker(Broker):
 
     def _dependents(self) -> MemoryDependents:
         return MemoryDependents(self._tables, self.clock(), self._put)
+
+    def _schedules(self) -> MemorySchedules:
+        return MemorySchedules(self._tables, self._versions)
+
+    def _send(self, message: Message) -> None:
+        """Store a message, unless its id is known."""
+        if message.id not in self._tables.tasks:
+            self._put(new_record(message, self.clock()))
 
     def _insert(self, graph: Graph) -> None:
         """Store a workflow."""
@@ -388,10 +430,14 @@ class MemoryBroker(Broker):
         record = tables.claimed(settlement.receipt)
         if record is None:
             return False
-        del tables.holders[record.message.id]
+        id = record.message.id
+        write_steps(tables, id, settlement.steps)
+        if settlement.phase is Phase.RUNNING:
+            return True
+        del tables.holders[id]
         if settlement.retry is not None:
             tables.add_attempt(record, settlement.at, settlement.why, settlement.traceback)
-        record = settled(record, settlement)
+        record = settled(record, woken_already(tables, id, settlement, self.clock()))
         self._put(record)
         if settlement.graph is not None:
             self._insert(settlement.graph)
@@ -403,45 +449,8 @@ class MemoryBroker(Broker):
         stopped = self._tables.workers[worker]._replace(stopped=self.clock())
         self._tables.workers[worker] = stopped
 
-    def _write_entry(self, entry: Entry) -> bool:
-        """Store one entry; return False if the one that it replaces was changed or deleted."""
-        if not self._is_current(entry):
-            return False
-        memoryview(entry.message.payload)  # raises for what is not bytes
-        self._tables.entries[entry.name] = entry._replace(version=next(self._versions))
-        _notify(self._work_listeners)
-        return True
-
-    def _is_current(self, entry: Entry) -> bool:
-        stored = self._tables.entries.get(entry.name)
-        return entry.version == (0 if stored is None else stored.version)
-
-    def _fire(self, firing: Firing) -> Fired:
-        """Advance one entry and send its message."""
-        entry, message = firing
-        if not self._is_current(entry):
-            return Fired.STALE
-        held = message is not None and not entry.overlap and self._last_run_is_unfinished(entry)
-        if held:
-            stored = self._tables.entries[entry.name]
-            entry = entry._replace(runs=stored.runs, last=stored.last, last_id=stored.last_id)
-        elif message is not None and message.id not in self._tables.tasks:
-            self._put(new_record(message, self.clock()))
-        self._write_entry(entry)
-        return Fired.HELD if held else Fired.DONE
-
-    def _last_run_is_unfinished(self, entry: Entry) -> bool:
-        stored = self._tables.entries[entry.name]
-        last = self._tables.tasks.get(stored.last_id or "")
-        return last is not None and not last.phase.final
-
     def _listen(self, listeners: WeakSet[MemoryListener]) -> MemoryListener:
         listener = MemoryListener()
         with self._lock:
             listeners.add(listener)
         return listener
-
-
-def _notify(listeners: Iterable[MemoryListener]) -> None:
-    for listener in listeners:
-        listener.set()

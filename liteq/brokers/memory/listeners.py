@@ -1,6 +1,6 @@
 """Listeners inside one process."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from ..listeners import LocalListener
 
@@ -21,3 +21,9 @@ class MemoryListener(LocalListener):
 
     def missed(self) -> bool:
         return False
+
+
+def notify(listeners: Iterable[MemoryListener]) -> None:
+    """Notify all of `listeners`."""
+    for listener in listeners:
+        listener.set()

@@ -28,14 +28,15 @@ def new_record(message: Message, now: float) -> Record:
 
 def settled(record: Record, settlement: Settlement) -> Record:
     """Return the record of a running task after its settlement."""
-    record = record._replace(
-        phase=settlement.phase,
-        result=settlement.result,
-        result_serializer=settlement.result_serializer,
-        traceback=settlement.traceback,
-        reported=settlement.reported,
-        lost=settlement.lost,
-    )
+    event = settlement.event if settlement.phase < Phase.READY else None
+    record = record._replace(phase=settlement.phase, lost=settlement.lost, event=event)
+    if not settlement.keeps_report:
+        record = record._replace(
+            result=settlement.result,
+            result_serializer=settlement.result_serializer,
+            traceback=settlement.traceback,
+            reported=settlement.reported,
+        )
     if settlement.retry is not None:
         return record._replace(message=settlement.retry, started=None)
     return record._replace(finished=settlement.at, keep_until=settlement.keep_until)
@@ -44,7 +45,7 @@ def settled(record: Record, settlement: Settlement) -> Record:
 def finished(record: Record, phase: Phase, now: float, keep: float | None) -> Record:
     """Return the record of a task that ends now and is kept for `keep` seconds; None: for ever."""
     keep_until = None if keep is None else now + keep
-    return record._replace(phase=phase, finished=now, keep_until=keep_until)
+    return record._replace(phase=phase, finished=now, keep_until=keep_until, event=None)
 
 
 def revived(record: Record) -> Record:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from ...model.entry import Entry
 from ...model.graph import Group, Place
 from ...model.message import Attempt, Receipt, Record, last_attempt
+from ...model.step import Event, Step
 from ...states import Phase
 from ..base import WorkerInfo
 
@@ -35,6 +36,8 @@ class Tables:
         self.revoked: dict[str, Revocation] = {}
         self.places: dict[str, Place] = {}  # of tasks in workflows
         self.groups: dict[str, StoredGroup] = {}
+        self.steps: dict[str, dict[str, Step]] = {}  # by task and name; replaced, never changed
+        self.events: dict[str, Event] = {}
         self.entries: dict[str, Entry] = {}
         self.workers: dict[int, WorkerInfo] = {}
         self.ended: list[str] = []  # tasks whose end is still to be propagated
@@ -75,9 +78,24 @@ class Tables:
         attempt = Attempt(len(earlier) + 1, record.started, ended, record.worker, outcome, error)
         self.attempts[record.message.id] = [*earlier, attempt]
 
+    def add_step(self, id: str, step: Step) -> None:
+        """Store a step of a task, in place of one of its name."""
+        self.steps[id] = {**self.steps.get(id, {}), step.name: step}
+
+    def live_event(self, key: str, now: float) -> Event | None:
+        """Return the event of a key, unless it is too old."""
+        event = self.events.get(key)
+        return event if event is not None and event.lives(now) else None
+
     def delete(self, records: list[Record]) -> int:
         """Delete tasks with all that belongs to them; return how many."""
         for record in records:
-            for table in (self.tasks, self.attempts, self.revoked, self.places):
+            for table in (
+                self.tasks,
+                self.attempts,
+                self.revoked,
+                self.places,
+                self.steps,
+            ):
                 table.pop(record.message.id, None)
         return len(records)

@@ -9,6 +9,8 @@ from typing import TypeVar
 from ...model.graph import Graph, Group, Place
 from ...model.message import Message
 from ...model.outcome import Settlement
+from ...model.step import Event, Step
+from ...states import Phase
 from ..base import Claim, Rescue
 from .packing import pack_message
 
@@ -73,18 +75,21 @@ def claim_args(claim: Claim, last_token: int) -> Arguments:
 
 def settlement_args(settlement: Settlement, *, again: bool) -> Arguments:
     """Return a settlement; `again`: it was sent before, and no reply came. Read by settling.lua."""
+    id, token = settlement.receipt
+    if settlement.phase is Phase.RUNNING:
+        steps = step_args(settlement.steps)
+        return [5 + len(steps), id, token, int(settlement.phase), int(again), 0, *steps]
     fields: Arguments = []
     for name, value in (
         ("result", settlement.result),
         ("serializer", settlement.result_serializer),
-        ("traceback", settlement.traceback),
+        ("traceback", None if settlement.keeps_report else settlement.traceback),
         ("reported", settlement.reported),
         ("lost", settlement.lost or None),
         ("finished", None if settlement.retry else settlement.at),
     ):
         if value is not None:
             fields += (name, value)
-    id, token = settlement.receipt
     args: Arguments = [id, token, int(settlement.phase), int(again), len(fields), *fields]
     if settlement.retry is None:
         args.append(or_empty(settlement.keep_until))
@@ -106,6 +111,46 @@ def rescue_args(tokens: Sequence[bytes], rescue: Rescue) -> Arguments:
     for settlement in rescue.settlements:
         unsigned = settlement._replace(result=None, result_serializer=None)
         args += settlement_args(unsigned, again=False)
+    return args
+
+
+def revive_args(messages: Iterable[Message]) -> Arguments:
+    """Return tasks as they were sent, to be run as if never tried. Read by revive.lua."""
+    args: Arguments = []
+    for message in messages:
+        args += (message.id, pack_message(message._replace(retries=0, eta=None, expires=None)))
+    return args
+
+
+def event_args(event: Event) -> Arguments:
+    """Return an event. Read by emit.lua."""
+    return [
+        event.key,
+        event.id,
+        event.value,
+        event.serializer,
+        event.at,
+        or_empty(event.keep_until),
+    ]
+
+
+def step_args(steps: Iterable[Step] | None) -> Arguments:
+    """Return the number of steps, and these; -1 for None. Read by scripts/events.lua."""
+    if steps is None:
+        return [-1]
+    args: Arguments = [0]
+    for n, step in enumerate(steps, 1):
+        _, kind, at, until, value, serializer, failed = step
+        fields = field_args(
+            kind=str(kind),
+            at=at,
+            until=until,
+            value=value,
+            serializer=serializer,
+            failed=failed or None,
+        )
+        args[0] = n
+        args += (step.name, len(fields), *fields)
     return args
 
 
@@ -141,6 +186,8 @@ def place_fields(place: Place) -> Arguments:
 def _next_attempt_args(settlement: Settlement, message: Message) -> Arguments:
     args: Arguments = [pack_message(message), message.queue, message.priority]
     args += (or_empty(message.eta), settlement.at, settlement.why, settlement.traceback or "")
+    args += step_args(settlement.steps)
+    args += (settlement.event or "", int(settlement.keeps_report))
     args.append(int(settlement.graph is not None))
     if settlement.graph is not None:
         place = settlement.place or Place()

@@ -14,6 +14,7 @@ from ...model.graph import Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
 from ...model.outcome import Settlement
 from ...model.search import EVERYTHING, Search
+from ...model.step import Event, Step
 from ...serializers.signed import Signer
 from ...states import Phase
 from ...support.clock import Clock, system_clock
@@ -36,9 +37,11 @@ from .arguments import (
     Arguments,
     chunks,
     claim_args,
+    event_args,
     graph_args,
     message_args,
     messages_args,
+    revive_args,
     settlement_args,
 )
 from .bulks import (
@@ -59,7 +62,6 @@ from .listeners import ChannelListener, ResultListeners, work_listener
 from .location import RedisLocation
 from .moving import arrivals_args, arrivals_of, batch_args
 from .packer import Packer
-from .packing import pack_message
 from .purging import purge_waiting
 from .registry import WorkerRegistry
 from .replies import (
@@ -75,6 +77,7 @@ from .rescue import dead_workers, take_back
 from .schedules import entries_of, entry_args, firing_args
 from .server import Server
 from .signing import UNSIGNED, End, Signed, Signing
+from .steps import read_event, read_events, read_steps
 from .wrongkeys import OverwrittenQueues
 
 _DUE = 500  # tasks made ready by one script, so that the server is never busy for long
@@ -189,6 +192,15 @@ class RedisBroker(Movable):
             *(ToTerminate(receipt, str(receipt.key), taken=True) for receipt in taken),
         ]
 
+    # events
+
+    def emit(self, event: Event) -> bool:
+        args = event_args(self._signing.sign_event(event))
+        return bool(self.server.run_replicated("emit", self.clock(), *args))
+
+    def event(self, key: str) -> Event | None:
+        return read_event(self.server, self.location.prefix, key, self._signing, self.clock())
+
     # results
 
     def fetch(self, ids: Sequence[str]) -> list[Record | None]:
@@ -205,6 +217,9 @@ class RedisBroker(Movable):
         earlier = attempts_of(self._run("attempts", id))
         (record,) = self.fetch([id])
         return [*earlier, *last_attempt(record, len(earlier))]
+
+    def steps(self, id: str) -> list[Step]:
+        return read_steps(self.server, self.location.prefix, id, self._signing)
 
     def dependents(self, id: str, *, group: bool = False) -> list[str]:
         return self._sorted_ids("barrier" if group else "waiters", id)
@@ -224,11 +239,8 @@ class RedisBroker(Movable):
     def revive(self, ids: Sequence[str]) -> list[str]:
         revived: list[str] = []
         for part in chunks(list(dict.fromkeys(ids))):
-            args: Arguments = []
-            for found in filter(None, self._stored(part)):
-                fresh = found.record.message._replace(retries=0, eta=None, expires=None)
-                args += (fresh.id, pack_message(fresh))
-            revived += texts_of(self._run("revive", *args))
+            stored = [each.record.message for each in self._stored(part) if each is not None]
+            revived += texts_of(self._run("revive", *revive_args(stored)))
         return revived
 
     def sweep(self, limit: int) -> int:
@@ -340,12 +352,13 @@ class RedisBroker(Movable):
     # moving
 
     def pack(self, size: int) -> Iterator[TransferBatch]:
-        packer = Packer(self.server, self.clock, self._signing, self._queues())
-        yield from packer.single_tasks(size)
-        yield from packer.workflows()
+        return Packer(self.server, self.clock, self._signing, self._queues()).batches(size)
 
     def pack_schedules(self) -> StoredSchedules:
         return entries_of(self._run("schedules", inf), self._signing)
+
+    def pack_events(self) -> list[Event]:
+        return read_events(self.server, self.location.prefix, self._signing, self.clock())
 
     def unpack(self, batch: TransferBatch) -> None:
         if is_large([each.record.message for each in batch.transfers]):
@@ -355,7 +368,7 @@ class RedisBroker(Movable):
             self._run("unpack", *batch_args(batch, self._signing))
 
     def arrived(self) -> list[Arrival]:
-        # What was sent in steps has arrived, whether or not all of it is stored by now.
+        # What was sent in parts has arrived, whether or not all of it is stored by now.
         finish_bulks(self.server, self.clock)
         return arrivals_of(self.server.execute("HKEYS", f"{self.location.prefix}:arrived"))
 

@@ -16,22 +16,28 @@ from ..transfer import (
     TransferBatch,
     unreadable,
 )
-from .arguments import Arguments, field_args, group_args, or_empty, place_fields
+from .arguments import Arguments, field_args, group_args, or_empty, place_fields, step_args
 from .packing import pack_message
 from .replies import attempts_of, fields_of, moment, read_text, stored_of, text_of
 from .signing import Signing, end_of
+from .steps import steps_of
 
 
 def transfer_of(
-    id: str, reply: list[bytes], attempts: list[bytes], signing: Signing
+    id: str,
+    reply: list[bytes],
+    attempts: list[bytes],
+    steps: list[bytes],
+    signing: Signing,
 ) -> Transfer | Left:
-    """Return a task with all that is known of it, from fetch.lua."""
+    """Return a task with all that is known of it, from fetch.lua, attempts.lua and steps.lua."""
     try:
         stored = stored_of(id, reply)
         if stored.record.phase != int(fields_of(reply)[b"phase"]):
             raise InvalidTaskError("its phase is that of another version")
         record = signing.verify_record(*stored)
-        return Transfer(record, stored.place, attempts_of(attempts)).checked()
+        found = [signing.verify_step(id, step) for step in steps_of(steps)]
+        return Transfer(record, stored.place, attempts_of(attempts), found).checked()
     except SecurityError as exc:
         return Left(id, str(exc), _place_in(reply))
     except UNREADABLE as exc:
@@ -75,7 +81,7 @@ def arrivals_of(fields: Iterable[bytes]) -> list[Arrival]:
 
 def transfer_args(transfer: Transfer, signing: Signing) -> Arguments:
     """Return a task of another store. Read by scripts/moving.lua."""
-    record, place, attempts = transfer
+    record, place, attempts, steps = transfer
     message = signing.sign_message(record.message, place)
     result = signing.sign_result(record.result, end_of(record), tied=place.tied)
     fields = field_args(
@@ -100,6 +106,8 @@ def transfer_args(transfer: Transfer, signing: Signing) -> Arguments:
     args += (record.worker or "", len(attempts))
     for attempt in attempts:
         args += _attempt_args(attempt)
+    args += step_args([signing.sign_step(message.id, step) for step in steps])
+    args.append(record.event or "")
     return args
 
 

@@ -29,6 +29,11 @@ class Packer:
         self._signing = signing
         self._queues = queues
 
+    def batches(self, size: int) -> Iterator[TransferBatch]:
+        """Yield all that can be moved: single tasks, `size` at a time, and then all workflows."""
+        yield from self.single_tasks(size)
+        yield from self.workflows()
+
     def single_tasks(self, size: int) -> Iterator[TransferBatch]:
         """Yield the tasks that are in no workflow, `size` at a time, oldest first."""
         for ids in id_pages(self._server, _NOT_RUNNING, self._queues, size):
@@ -53,11 +58,12 @@ class Packer:
             yield batch_of(found, groups)
 
     def _transfers(self, ids: Sequence[str]) -> Iterator[Transfer | Left]:
-        for id, reply in zip(ids, self._run("fetch", *ids), strict=True):
+        replies = zip(ids, self._run("fetch", *ids), self._run("steps", *ids), strict=True)
+        for id, reply, steps in replies:
             if reply is not None:
                 tried = b"attempts" in fields_of(reply)
                 attempts = self._run("attempts", id) if tried else []
-                yield transfer_of(id, reply, attempts, self._signing)
+                yield transfer_of(id, reply, attempts, steps, self._signing)
 
     def _groups(self, ids: Collection[str]) -> dict[str, MovedGroup | None]:
         """Return these groups and those that they are in; None for one that cannot be read."""

@@ -85,6 +85,7 @@ def _record(id: str, fields: dict[bytes, bytes]) -> Record:
         position=int(get(b"position", 0)),
         on_failure=int(get(b"on_failure", 0)),
         seq=int(get(b"seq", 0)),
+        event=read_text(get(b"event")) if int(fields[b"phase"]) < Phase.READY else None,
     )
 
 

@@ -13,6 +13,7 @@ from ...execution.failure import encode_failure
 from ...model.graph import ALONE, Graph, Place
 from ...model.message import Member, Message, Record
 from ...model.outcome import Settlement
+from ...model.step import Event, Step, StepKind
 from ...serializers.json import SERIALIZER as JSON
 from ...serializers.signed import Signer, Subject
 from ...states import Phase
@@ -81,6 +82,25 @@ class Signing(ABC):
         """Return a stored result as it was written. Raises SecurityError."""
 
     @abstractmethod
+    def sign_step(self, id: str, step: Step) -> Step:
+        """Return a step of the task `id` as it is stored. The value of a WAIT is that of an event.
+
+        When a sleep or a wait is over is not signed, as etas are not.
+        """
+
+    @abstractmethod
+    def verify_step(self, id: str, step: Step) -> Step:
+        """Return a stored step as it was written. Raises SecurityError."""
+
+    @abstractmethod
+    def sign_event(self, event: Event) -> Event:
+        """Return an event as it is stored."""
+
+    @abstractmethod
+    def verify_event(self, event: Event) -> Event:
+        """Return a stored event as it was emitted. Raises SecurityError."""
+
+    @abstractmethod
     def require(self, fits: bool, why: str) -> None:
         """Raise SecurityError with `why` unless it `fits`."""
 
@@ -112,6 +132,9 @@ class Signing(ABC):
         if signed.graph is not None:
             signed = signed._replace(graph=self.sign_graph(signed.graph))
             place = place.replaced(signed.place or ALONE)
+        if signed.steps:
+            id = str(signed.receipt.key)
+            signed = signed._replace(steps=tuple(self.sign_step(id, s) for s in signed.steps))
         if signed.retry is not None:
             signed = signed._replace(retry=self.sign_message(signed.retry, place))
         return signed
@@ -140,6 +163,18 @@ class Unsigned(Signing):
 
     def verify_result(self, data: bytes | None, end: End) -> bytes | None:
         return data
+
+    def sign_step(self, id: str, step: Step) -> Step:
+        return step
+
+    def verify_step(self, id: str, step: Step) -> Step:
+        return step
+
+    def sign_event(self, event: Event) -> Event:
+        return event
+
+    def verify_event(self, event: Event) -> Event:
+        return event
 
     def require(self, fits: bool, why: str) -> None:
         """Accept anything."""
@@ -199,6 +234,27 @@ class Signed(Signing):
         result = self._signer.verified(data, self._result_subject(end))
         return None if end.serializer is None else result
 
+    def sign_step(self, id: str, step: Step) -> Step:
+        if step.value is None:
+            return step
+        return step._replace(value=self._signer.sign(step.value, self._step_subject(id, step)))
+
+    def verify_step(self, id: str, step: Step) -> Step:
+        if step.value is None:
+            # A step that calls a function has a value; so nobody can say that it was called.
+            unfinished = step.serializer is None and step.kind in (StepKind.SLEEP, StepKind.WAIT)
+            self.require(unfinished, f"the step {step.name!r} has no value")
+            return step
+        return step._replace(value=self._signer.verified(step.value, self._step_subject(id, step)))
+
+    def sign_event(self, event: Event) -> Event:
+        subject = self._event_subject(event.key, event.serializer)
+        return event._replace(value=self._signer.sign(event.value, subject))
+
+    def verify_event(self, event: Event) -> Event:
+        subject = self._event_subject(event.key, event.serializer)
+        return event._replace(value=self._signer.verified(event.value, subject))
+
     def require(self, fits: bool, why: str) -> None:
         if not fits:
             raise SecurityError(why)
@@ -209,6 +265,14 @@ class Signed(Signing):
             return subject
         after = (place.waits, place.barrier, place.on_failure, place.takes)
         return (*subject, *after, *_membership(place.group, place.position))
+
+    def _step_subject(self, id: str, step: Step) -> Subject:
+        if step.kind == StepKind.WAIT:
+            return self._event_subject(step.name, step.serializer)
+        return ("step", self._store, id, step.name, str(step.kind), step.serializer, step.failed)
+
+    def _event_subject(self, key: str, serializer: str | None) -> Subject:
+        return ("event", self._store, key, serializer)
 
     def _entry_subject(self, message: Message, entry: Subject) -> Subject:
         return ("schedule", self._store, *entry, *_call(message))

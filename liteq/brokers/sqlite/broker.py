@@ -19,6 +19,7 @@ from ...model.graph import Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
 from ...model.outcome import Settlement
 from ...model.search import EVERYTHING, Search
+from ...model.step import Event, Step
 from ...states import Phase
 from ...support.clock import Clock
 from ..base import (
@@ -55,7 +56,8 @@ from .session import SHORT_TIMEOUT, Session, WriteOptions
 from .sessions import ThreadSessions
 from .settling import ClaimLostError, report, settle_all, settle_each
 from .statements import SQL, fetch_sql, listing_sql
-from .workflows import insert_new, purge_waiting, revive, revoke, sweep
+from .steps import EVENT, EVENTS, STEPS, emit, event_of, steps_of, sweep
+from .workflows import insert_new, members_of, purge_waiting, revive, revoke
 
 T = TypeVar("T")
 
@@ -83,6 +85,7 @@ class SqliteBroker(Movable):
         self._worker_writes = WriteOptions(
             "full" if location.durability == "strict" else "normal", SHORT_TIMEOUT
         )
+        self._step_writes = self._client_writes._replace(timeout=SHORT_TIMEOUT)
         self._sessions = ThreadSessions(location)
         self._writes = 0
         self._dead_workers = DeadWorkers(location.path)
@@ -124,6 +127,8 @@ class SqliteBroker(Movable):
     def settle(self, settlements: Sequence[Settlement], claim: Claim | None = None) -> Settled:
         now = self.clock()
         session, news = self._session(), News()
+        durable = any(each.steps for each in settlements)  # what they did is not to be done again
+        options = self._step_writes if durable else self._worker_writes
 
         def work(
             settle: Callable[..., list[Receipt]], db: Connection
@@ -134,9 +139,9 @@ class SqliteBroker(Movable):
             return refused, claimed
 
         try:
-            refused, claimed = session.write(self._worker_writes, partial(work, settle_all))
+            refused, claimed = session.write(options, partial(work, settle_all))
         except ClaimLostError:  # rare, so only now it is worth finding out which one
-            refused, claimed = session.write(self._worker_writes, partial(work, settle_each))
+            refused, claimed = session.write(options, partial(work, settle_each))
         announce(session, news, self._work_listeners)
         return Settled(refused, claim_rest(claimed, self._claim))
 
@@ -177,6 +182,17 @@ class SqliteBroker(Movable):
         rows = self._session().read(SQL["to_terminate"], (worker,), SHORT_TIMEOUT)
         return [ToTerminate(Receipt(seq, token), id) for seq, token, id in rows]
 
+    # events
+
+    def emit(self, event: Event) -> bool:
+        now = self.clock()
+        return self._write_and_announce(
+            self._client_writes, lambda db, news: emit(db, event, now, news)
+        )
+
+    def event(self, key: str) -> Event | None:
+        return event_of(key, self._session().read(EVENT, (key, self.clock())))
+
     # results
 
     def fetch(self, ids: Sequence[str]) -> list[Record | None]:
@@ -206,15 +222,14 @@ class SqliteBroker(Movable):
         earlier = [Attempt._make(row) for row in self._session().read(SQL["attempts"], (id,))]
         return [*earlier, *last_attempt(self.fetch([id])[0], len(earlier))]
 
+    def steps(self, id: str) -> list[Step]:
+        return steps_of(id, self._session().read(STEPS, (id,)))
+
     def dependents(self, id: str, *, group: bool = False) -> list[str]:
         return [name for (name,) in self._session().read(SQL["dependent_ids"], (id, group))]
 
     def members(self, group: str) -> Members:
-        read = self._session().read
-        tasks = [id for (id,) in read(SQL["members"], (group,))]
-        inner = [id for _, id in read(SQL["inner_groups"], (group,))]
-        outer = next((id for (id,) in read(SQL["outer_group"], (group,))), None)
-        return Members(tasks, inner, outer)
+        return members_of(self._session().read, group)
 
     def cancel(
         self, ids: Sequence[str], keep: float | None, *, terminate: bool = False
@@ -234,7 +249,7 @@ class SqliteBroker(Movable):
 
     def sweep(self, limit: int) -> int:
         now = self.clock()
-        return self._write(self._worker_writes, lambda db: sweep(db, now, limit))
+        return self._write(self._worker_writes, lambda db: sweep(db, limit, now))
 
     # schedules
 
@@ -373,6 +388,11 @@ class SqliteBroker(Movable):
 
     def pack_schedules(self) -> StoredSchedules:
         return entries_of(self._existing().read(SQL["schedules"]))
+
+    def pack_events(self) -> list[Event]:
+        from . import moving
+
+        return moving.pack_events(self._session().read(EVENTS, (self.clock(),)))
 
     def unpack(self, batch: TransferBatch) -> None:
         from . import moving

@@ -9,6 +9,7 @@ from typing import Any
 from ...exceptions import InvalidTaskError
 from ...model.graph import Group
 from ...model.message import Attempt
+from ...model.step import Event
 from ..transfer import (
     KEEP_ARRIVALS,
     Arrival,
@@ -21,6 +22,7 @@ from ..transfer import (
 )
 from .rows import Row, phase_in, place_of, read_record
 from .statements import SQL, load
+from .steps import STEPS, event_of, insert_steps, steps_of
 
 _SQL = load("moving.sql")
 
@@ -51,6 +53,15 @@ def _workflows(db: Connection) -> TransferBatch:
         return TransferBatch([], [])
     groups = {row[0]: _moved_group_of(row) for row in db.execute(_SQL["groups"]).fetchall()}
     return _batch(db, db.execute(_SQL["workflow_tasks"]).fetchall(), groups)
+
+
+def pack_events(rows: Iterable[Row]) -> list[Event]:
+    """Return the events of rows of `EVENTS`, but for those that cannot be read."""
+    found: list[Event] = []
+    for row in rows:
+        with suppress(InvalidTaskError):
+            found += filter(None, [event_of(str(row[0]), [row])])
+    return found
 
 
 def store_transfers(db: Connection, batch: TransferBatch, now: float) -> None:
@@ -119,12 +130,12 @@ def _transfer(db: Connection, row: Row) -> Transfer:
     ((takes, tied, delay),) = db.execute(_SQL["place"], (id,)).fetchall()
     place = place_of(row)._replace(takes=bool(takes), followed=bool(tied), delay=delay)
     attempts = [Attempt._make(row) for row in db.execute(SQL["attempts"], (id,)).fetchall()]
-    return Transfer(record, place, attempts)
+    return Transfer(record, place, attempts, steps_of(id, db.execute(STEPS, (id,)).fetchall()))
 
 
 def _store_transfer(db: Connection, transfer: Transfer, now: float) -> None:
     """Store one task, unless its id is known."""
-    record, place, attempts = transfer
+    record, place, attempts, steps = transfer
     worker = _worker_of(db, record.worker, now)
     times = (record.created, record.started, record.finished, record.keep_until)
     row = (
@@ -143,6 +154,8 @@ def _store_transfer(db: Connection, transfer: Transfer, now: float) -> None:
         by = _worker_of(db, each.worker, now)
         values = (each.number, each.started, each.ended, by, each.outcome, each.error)
         db.execute(_SQL["insert_attempt"], (*values, record.message.id))
+    if steps:
+        insert_steps(db, record.message.id, steps, record.event, now)
 
 
 def _worker_of(db: Connection, name: str | None, now: float) -> int | None:

@@ -27,7 +27,7 @@ class News:
     def __init__(self) -> None:
         self.ready: dict[str, int] = {}  # tasks that can be claimed, by queue
         self.later: set[str] = set()  # queues of tasks with an eta, which a worker has to know
-        self.by_chance = False  # any idle worker is to be woken, and not the first
+        self.by_chance: bool = False  # any idle worker is to be woken, and not the first
         self.settled: list[Sequence[Settlement]] = []
         self.keys: list[int] = []  # of other tasks that have ended
         self.ids: list[str] = []  # likewise, and of those that have reported a state

@@ -156,8 +156,9 @@ def plain_end_rows(settlements: Iterable[Settlement]) -> tuple[list[Row], list[S
     from whose end nothing follows; and the settlements of all others."""
     rows, others = [], []
     for each in settlements:
-        receipt, phase, at, result, serializer, error, kept, retry, lost, reported, tied, *_ = each
-        if error is None and retry is None and reported is None and not tied:
+        receipt, phase, at, result, serializer, error, kept, *rest = each
+        retry, lost, reported, tied, _, _, _, _, steps, *_ = rest
+        if error is None and retry is None and reported is None and not tied and steps == ():
             value = result and bytearray(result)
             rows.append((int(phase), value, serializer, lost, at, kept, *receipt))
         else:
@@ -179,6 +180,13 @@ def retry_row(settlement: Settlement) -> Row:
     outcome = (each.phase, each.result, each.result_serializer, each.traceback, each.reported)
     _, *call = message  # its id stays
     return (*outcome, each.lost, *call, *each.receipt)
+
+
+def suspend_row(settlement: Settlement) -> Row:
+    """Return the values of `suspend`."""
+    assert settlement.retry is not None
+    _, *call = settlement.retry
+    return (settlement.phase, settlement.lost, *call, *settlement.receipt)
 
 
 def attempt_row(settlement: Settlement) -> Row:

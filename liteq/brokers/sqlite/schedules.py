@@ -23,6 +23,12 @@ _REST_OF_ENTRY = slice(15, None)
 _APP_TO_UNDECLARED = slice(Entry._fields.index("app"), None)
 
 
+def delete_entries(db: Connection, names: Iterable[str]) -> list[str]:
+    """Delete entries; return the names of those that existed."""
+    once = dict.fromkeys(names)
+    return [name for name in once if db.execute(SQL["unschedule"], (name,)).rowcount]
+
+
 def write_entry(db: Connection, entry: Entry) -> bool:
     """Write one entry; return False if the one that it replaces was changed or dropped."""
     if entry.version:
@@ -77,9 +83,3 @@ def _row(entry: Entry) -> Row:
     message = (task, payload, serializer, queue, priority, expires, *rest)
     times = (entry.moment, entry.due, entry.planned)
     return (entry.schedule, *message, *times, *tuple(entry)[_APP_TO_UNDECLARED])
-
-
-def delete_entries(db: Connection, names: Iterable[str]) -> list[str]:
-    """Delete entries; return the names of those that existed."""
-    once = dict.fromkeys(names)
-    return [name for name in once if db.execute(SQL["unschedule"], (name,)).rowcount]

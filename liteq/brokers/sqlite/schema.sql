@@ -92,14 +92,17 @@ create table liteq_attempt (
   primary key (task, number)
 ) without rowid;
 
--- What a durable task has done already: `self.step(name, ...)` is not run again, but answers this.
+-- What a task has done already, or waits for: `self.step(name, ...)` is not run again, but answers
+-- this.
 create table liteq_step (
   task integer not null,                         -- its seq
   name text not null,
-  number integer not null,                       -- in the order of their ends, from 1
-  at real not null,                              -- when it ended
-  value blob,
-  serializer text,
+  kind text not null default 'step',             -- step, sleep, wait (for the event `name`), gather
+  at real not null,                              -- when it ended; until then, when it began
+  until real,                                    -- sleep, wait: when it ends at the latest
+  value blob,                                    -- gather, while it goes on: the results, as JSON
+  serializer text,                               -- null: it has no value, or none yet
+  failed integer not null default 0,             -- gather: 1, the value is an error
   primary key (task, name)
 ) without rowid;
 
@@ -133,7 +136,8 @@ create table liteq_limit_use (
 ) without rowid;
 create index liteq_limit_used on liteq_limit_use (key, waits, priority desc, task);
 
--- The events that tasks wait for. The phase of such a task is 1: its `eta` is when it gives up.
+-- The events that tasks wait for. The phase of such a task is 1 if it has an `eta`, when it gives
+-- up, and 0 if it has none. A row of a task in another phase means nothing.
 create table liteq_event_wait (
   task integer not null,                         -- its seq
   key text not null,
@@ -187,10 +191,11 @@ create table liteq_limit (
 -- Events, by `app.emit`. The first with a key stays.
 create table liteq_event (
   key text primary key,
-  value blob,
-  serializer text,
+  value blob not null,
+  serializer text not null,
   at real not null,
-  keep_until real                                -- when it may be swept; null: never
+  keep_until real,                               -- when it counts no longer; null: never
+  id text not null                               -- of the call that has emitted it
 ) without rowid;
 create index liteq_event_kept on liteq_event (keep_until) where keep_until is not null;
 

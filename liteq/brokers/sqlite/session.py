@@ -70,7 +70,8 @@ class Session(forks.ForkAware):
         self._handle = Handle(self.path)
         with forks.opening:
             self._write_lock, self._state = self._open_shared()
-            self.waits, self.idle = Expectations(self._state), IdleWorkers(self._state)
+            self.waits: Expectations = Expectations(self._state)
+            self.idle: IdleWorkers = IdleWorkers(self._state)
             forks.register(self)
         try:
             self._ensure_schema()

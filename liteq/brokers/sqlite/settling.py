@@ -5,9 +5,11 @@ from sqlite3 import Connection
 
 from ...model.message import Receipt
 from ...model.outcome import Settlement
+from ...states import Phase
 from .news import News
-from .rows import attempt_row, end_row, plain_end_rows, retry_row
+from .rows import attempt_row, end_row, plain_end_rows, retry_row, suspend_row
 from .statements import SQL
+from .steps import await_events, write_steps
 from .workflows import cancel_revoked, insert, propagate_ends, replace
 
 
@@ -25,11 +27,14 @@ def settle_all(
     if not settlements:
         return []
     plain, others = plain_end_rows(settlements)
+    ending: Sequence[Settlement] = others
+    if any(each.steps != () for each in others):
+        ending = _write_all_steps(db, others)
     written = db.executemany(SQL["finish_plain"], plain).rowcount if plain else 0
-    if others:
-        written += _finish(db, [each for each in others if each.retry is None])
-        written += _retry(db, [each for each in others if each.retry is not None])
-    if written != len(settlements):
+    if ending:
+        written += _finish(db, [each for each in ending if each.retry is None])
+        written += _retry(db, [each for each in ending if each.retry is not None])
+    if written != len(plain) + len(ending):
         raise ClaimLostError
     news.settled.append(settlements)
     _propagate(db, others, now, news)
@@ -55,6 +60,20 @@ def report(db: Connection, id: str, state: str, meta: bytes, serializer: str, ne
     return db.execute(SQL["report"], (state, meta, serializer, id)).rowcount > 0
 
 
+def _write_all_steps(db: Connection, settlements: Sequence[Settlement]) -> Sequence[Settlement]:
+    """Write the steps of all; return the settlements of tasks that do not go on.
+
+    They come before the ends, as a task may end a step and then itself. Raises ClaimLostError.
+    """
+    ended = set()
+    for each in settlements:
+        if each.receipt in ended or (each.steps != () and not write_steps(db, each)):
+            raise ClaimLostError
+        if each.phase is not Phase.RUNNING:
+            ended.add(each.receipt)
+    return [each for each in settlements if each.phase is not Phase.RUNNING]
+
+
 def _finish(db: Connection, finals: Sequence[Settlement]) -> int:
     """Write the settlements of tasks that have ended; return how many claims still held."""
     return db.executemany(SQL["finish"], map(end_row, finals)).rowcount if finals else 0
@@ -65,14 +84,20 @@ def _retry(db: Connection, retries: Sequence[Settlement]) -> int:
     if not retries:
         return 0
     db.executemany(SQL["remember"], map(attempt_row, retries))
-    return db.executemany(SQL["retry"], map(retry_row, retries)).rowcount
+    fresh = [retry_row(each) for each in retries if not each.keeps_report]
+    later = [suspend_row(each) for each in retries if each.keeps_report]
+    written = db.executemany(SQL["retry"], fresh).rowcount if fresh else 0
+    return written + (db.executemany(SQL["suspend"], later).rowcount if later else 0)
 
 
 def _settle_one(db: Connection, settlement: Settlement) -> bool:
+    if settlement.steps != () and not write_steps(db, settlement):
+        return False
+    if settlement.phase is Phase.RUNNING:
+        return True
     if settlement.retry is None:
         return db.execute(SQL["finish"], end_row(settlement)).rowcount > 0
-    db.execute(SQL["remember"], attempt_row(settlement))
-    return db.execute(SQL["retry"], retry_row(settlement)).rowcount > 0
+    return _retry(db, [settlement]) > 0
 
 
 def _propagate(db: Connection, written: Sequence[Settlement], now: float, news: News) -> None:
@@ -83,8 +108,10 @@ def _propagate(db: Connection, written: Sequence[Settlement], now: float, news: 
     tied = [int(each.receipt.key) for each in written if each.tied and each.retry is None]
     if tied:
         propagate_ends(db, tied, now, news)
-    if any(each.retry is not None for each in written):
-        news.retried(written)
+    retries = [each for each in written if each.retry is not None]
+    if retries:
+        news.retried(retries)
+        await_events(db, retries, now, news)
         cancel_revoked(db, now, news)
 
 

@@ -19,7 +19,10 @@ select t.id, t.task, cast(t.payload as blob), t.serializer, t.queue, t.priority,
   t.retries, t.acks_late, t.ignore_result, t.track_started, t.options,
   t.phase, t.token, t.lost, w.name, t.created, t.started, t.finished, t.keep_until,
   t.result, t.result_serializer, t.traceback, t.reported, t.woken_by,
-  t.waits, t.barrier, t.member_of, t.position, t.on_failure, t.seq
+  t.waits, t.barrier, t.member_of, t.position, t.on_failure, t.seq,
+  case when t.details and t.phase < {READY}
+    then (select e.key from liteq_event_wait e where e.task = t.seq)
+  end
 from liteq_task t left join liteq_worker w on w.id = t.worker
 
 -- fragment: entry
@@ -147,6 +150,14 @@ update liteq_task set phase = ?, result = ?, result_serializer = ?, traceback = 
   token = token + 1, attempts = attempts + 1, started = null
 where {claimed}
 
+-- name: suspend
+-- The same for a task that goes on later: what it has reported stays.
+update liteq_task set phase = ?,
+  lost = ?, task = ?, payload = ?, serializer = ?, queue = ?, priority = ?, eta = ?, expires = ?,
+  retries = ?, acks_late = ?, ignore_result = ?, track_started = ?, options = ?,
+  token = token + 1, attempts = attempts + 1, started = null
+where seq = ? and token = ? and phase = {RUNNING}
+
 -- name: replace
 -- After `retry`: the task now waits for what was sent in its place, if that is more than the task
 -- itself. What it took before is in the messages of those.
@@ -225,9 +236,11 @@ select id, phase, member_of, barrier, waits, keep_until, reported is not null,
 from liteq_task where seq in (select value from json_each(?))
 
 -- name: dependents
+-- But for those that wait for an event by now: they were woken before.
 -- `cast`: whatever another program has written there, these are numbers.
 select id, cast(on_failure as integer), member_of, cast(eta as real), cast(delay as real)
 from liteq_task where waits = ? and barrier = ? and phase = {WAITING}
+  and not (details and exists (select 1 from liteq_event_wait e where e.task = liteq_task.seq))
 order by seq
 
 -- name: wake

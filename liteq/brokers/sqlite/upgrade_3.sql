@@ -52,10 +52,12 @@ alter table liteq_task add column details integer not null default 0;
 create table liteq_step (
   task integer not null,
   name text not null,
-  number integer not null,
+  kind text not null default 'step',
   at real not null,
+  until real,
   value blob,
   serializer text,
+  failed integer not null default 0,
   primary key (task, name)
 ) without rowid;
 
@@ -110,10 +112,11 @@ create table liteq_limit (
 
 create table liteq_event (
   key text primary key,
-  value blob,
-  serializer text,
+  value blob not null,
+  serializer text not null,
   at real not null,
-  keep_until real
+  keep_until real,
+  id text not null
 ) without rowid;
 create index liteq_event_kept on liteq_event (keep_until) where keep_until is not null;
 

@@ -5,11 +5,11 @@ for a group is woken exactly once.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
 from sqlite3 import Connection
 
-from ...model.graph import Graph, Place
+from ...model.graph import Graph, Members, Place
 from ...states import Phase
 from .. import walk
 from ..walk import Closed, Dependent, Dependents, Ended
@@ -108,6 +108,14 @@ class _SqlDependents(Dependents):
         return self._db.execute(SQL[name], values).fetchall()
 
 
+def members_of(read: Callable[[str, Row], list[Row]], group: str) -> Members:
+    """Return the members of a group; `read` runs a query."""
+    tasks = [id for (id,) in read(SQL["members"], (group,))]
+    inner = [id for _, id in read(SQL["inner_groups"], (group,))]
+    outer = next((id for (id,) in read(SQL["outer_group"], (group,))), None)
+    return Members(tasks, inner, outer)
+
+
 # what users do to tasks that did not run, or did not succeed
 
 
@@ -153,11 +161,3 @@ def purge_waiting(db: Connection, queues: Sequence[str] | None, now: float, news
     news.keys += [key for (key,) in tied]
     propagate_ends(db, [key for (key,) in tied], now, news)
     return dropped + len(tied)
-
-
-def sweep(db: Connection, now: float, limit: int) -> int:
-    """Delete up to `limit` tasks that need not be kept longer, and groups without any of theirs."""
-    swept = db.execute(SQL["sweep"], (now, limit)).rowcount
-    if swept:
-        db.execute(SQL["sweep_groups"])
-    return swept

@@ -12,6 +12,7 @@ test is a sentence of the contract. `docs/guides/testing.md` says more.
 """
 
 from .claiming import Claiming
+from .events import Events
 from .groups import Groups
 from .rescuing import Rescuing
 from .results import Results
@@ -19,6 +20,7 @@ from .revoking import Revoking
 from .schedules import Schedules
 from .sending import Sending
 from .settling import Settling
+from .steps import Steps
 from .tools import Tools
 from .waiting import Waiting
 from .workers import Workers
@@ -37,6 +39,8 @@ class BrokerContract(
     Groups,
     Schedules,
     Results,
+    Steps,
+    Events,
     Workers,
     Waiting,
     Tools,

@@ -20,7 +20,7 @@ from ....states import Phase
 _USES = re.compile(r"-- uses ([\w, ]+)\n")
 _COMMENTS = re.compile(r"(?m)^ *--.*\n")  # half of the text
 _DENIED_WHEN_FULL = frozenset(
-    {"enqueue", "enqueue_graph", "fire", "schedule", "send_bulk", "stage", "unpack"}
+    {"emit", "enqueue", "enqueue_graph", "fire", "schedule", "send_bulk", "stage", "unpack"}
 )
 _READ_ONLY = frozenset(
     {
@@ -37,6 +37,7 @@ _READ_ONLY = frozenset(
         "next_fire",
         "resting",
         "schedules",
+        "steps",
         "wrong_keys",
     }
 )
@@ -47,6 +48,7 @@ _PARTS = (
     "singles",
     "tasks",
     "sending",
+    "events",
     "walk",
     "moving",
     "leases",

@@ -8,6 +8,8 @@
 --
 --   task:<id>         hash    a task; its fields are below
 --   attempts:<id>     list    how earlier starts ended, five values each, see `add_attempt`
+--   steps:<id>        hash    its durable steps, see events.lua: of each `<name>\n<field>` for the
+--                             fields kind, at, until, value, serializer, failed
 --   seq               number  the last place in the order of sending that was given to a task
 --   token             number  the last token of a claim, or version of an entry
 --   counts            hash    how many tasks there are, by `<phase>:<queue>`
@@ -38,6 +40,13 @@
 --   failed:<group>    zset    its members that failed, in the order of sending
 --   skipped:<id>      set     tasks that were skipped because of this one
 --   blamed:<id>       set     groups that failed because of this one
+--
+-- Of events:
+--
+--   event:<key>       hash    id (of the call), value, serializer, at, keep (until when; absent:
+--                             for ever)
+--   events            zset    their keys, by when they may be deleted
+--   awaiting:<key>    set     tasks that wait for one, or did
 --
 -- Of workers:
 --
@@ -74,6 +83,7 @@
 --   created, started, finished, keep (until when)
 --   result, serializer, traceback, reported
 --   revoked (for how many seconds to keep it), terminate
+--   event (the key of the one that it waits for)
 --   tied, waits, barrier, on_failure, takes, group, position, delay, woken_by
 
 local call -- redis.call, which a library does not have while it is loaded

@@ -33,7 +33,7 @@ end
 -- Read a task from the arguments and store it at the place `seq`, if it is new. It is, as
 -- `transfer_args` in moving.py has it: id, phase, the number of fields and values, and these, the
 -- name of its worker (or empty), the number of earlier attempts, and of each: started, ended,
--- worker's name, outcome, error.
+-- worker's name, outcome, error; its steps, see events.lua; the event that it waits for (or empty).
 local function unpack_task(seq)
   local id, phase, size = next_args(3)
   local first, last = skip_args(tonumber(size))
@@ -41,6 +41,8 @@ local function unpack_task(seq)
   local key = P .. "task:" .. id
   if call("EXISTS", key) == 1 then
     skip_args(ATTEMPT_SIZE * attempts)
+    read_steps()
+    next_arg()
     return
   end
   call("HSET", key, "phase", phase, "seq", seq_text(seq), unpack(args, first, last))
@@ -50,10 +52,13 @@ local function unpack_task(seq)
     call("RPUSH", P .. "attempts:" .. id, started, ended_at, former_worker(its_worker), outcome,
       error)
   end
+  local steps, event = read_steps(), next_arg()
+  if #steps > 0 then store_steps(id, steps) end
   local task = load_task(id)
   link_to_workflow(task)
   task.tied = nil -- if it has ended, then what followed from that has been moved as well
-  enter_phase(task, task.phase)
+  local has_come = event ~= "" and await_event(task, event)
+  enter_phase(task, has_come and READY or task.phase)
 end
 
 -- Read an arrival from the arguments: id, and when it was sent (empty: it is a group). Remember it,

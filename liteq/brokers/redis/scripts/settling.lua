@@ -5,8 +5,10 @@
 --   values, and these
 --   for a final phase: until when the task is kept (empty: for ever)
 --   for another phase, the next attempt: message, queue, priority, eta (or empty); when and how
---   this attempt ended, the error; whether other tasks run in its place, and if so their graph,
---   and what the task waits for: id, whether it is a group, takes
+--   this attempt ended, the error; its steps, see events.lua; the event that it waits for (or
+--   empty); whether what it reported stays; whether other tasks run in its place, or it waits for
+--   others, and if so their graph, and what the task waits for: id, whether it is a group, takes
+--   for RUNNING, a task that goes on: its steps
 
 local function read_settlement()
   local id, token, phase, again, size = next_args(5)
@@ -18,16 +20,23 @@ local function read_settlement()
 end
 
 local function read_next_attempt()
-  local message, queue, priority, eta, at, why, error, replaced = next_args(8)
+  local message, queue, priority, eta, at, why, error = next_args(7)
+  local steps = read_steps()
+  local event, keeps_report, replaced = next_args(3)
   return {
     message = message, queue = queue, priority = priority, eta = eta ~= "" and eta or nil,
-    at = at, why = why, error = error, replaced = replaced == "1",
+    at = at, why = why, error = error, steps = steps, event = event ~= "" and event or nil,
+    keeps_report = keeps_report == "1", replaced = replaced == "1",
   }
 end
 
 -- Write the fields of a settlement in place of those that an earlier run left.
-local function write_fields(task, settlement)
-  call("HDEL", task.key, "result", "serializer", "traceback", "reported", "lost")
+local function write_fields(task, settlement, keeps_report)
+  if keeps_report then
+    call("HDEL", task.key, "lost")
+  else
+    call("HDEL", task.key, "result", "serializer", "traceback", "reported", "lost")
+  end
   if settlement.last_field >= settlement.first_field then
     call("HSET", task.key, unpack(args, settlement.first_field, settlement.last_field))
   end
@@ -55,7 +64,9 @@ end
 local function store_next_attempt(task, settlement, next_attempt)
   add_attempt(task, next_attempt.at, next_attempt.why, next_attempt.error)
   leave_phase(task)
-  write_fields(task, settlement)
+  write_fields(task, settlement, next_attempt.keeps_report)
+  store_steps(task.id, next_attempt.steps)
+  stop_awaiting(task)
   call("HDEL", task.key, "started", "eta", "priority")
   task.queue, task.priority = next_attempt.queue, next_attempt.priority
   task.eta = next_attempt.eta
@@ -63,7 +74,8 @@ local function store_next_attempt(task, settlement, next_attempt)
     "priority", task.priority)
   if task.eta then call("HSET", task.key, "eta", task.eta) end
   if next_attempt.replaced then replace(task) end
-  enter_phase(task, settlement.phase)
+  local has_come = next_attempt.event and await_event(task, next_attempt.event)
+  enter_phase(task, has_come and READY or settlement.phase)
 end
 
 -- The short way, which nearly all tasks take: those for which no other task waits. Their moves
@@ -112,11 +124,13 @@ end
 -- Read a settlement and write it; return whether the claim was held.
 local function settle()
   local settlement = read_settlement()
-  local keep, next_attempt
+  local keep, next_attempt, steps
   if settlement.phase >= SUCCEEDED then
     keep = next_arg()
     if keep == "" then keep = nil end
     if settle_untied(settlement, keep) then return true end
+  elseif settlement.phase == RUNNING then
+    steps = read_steps()
   else
     next_attempt = read_next_attempt()
   end
@@ -125,7 +139,9 @@ local function settle()
   if not same_claim or task.phase ~= RUNNING then
     return settlement.again and same_claim -- it was written the first time
   end
-  if next_attempt then
+  if steps then
+    store_steps(task.id, steps)
+  elseif next_attempt then
     store_next_attempt(task, settlement, next_attempt)
   else
     leave_phase(task)

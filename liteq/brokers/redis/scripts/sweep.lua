@@ -1,6 +1,7 @@
 -- uses head, tasks, walk
 --
--- Delete finished tasks that need not be kept any longer, those first whose time ended first.
+-- Delete finished tasks that need not be kept any longer, those first whose time ended first; and
+-- events that are too old.
 --
 -- KEYS     the prefix
 -- ARGV     now, limit
@@ -31,6 +32,10 @@ local function find_expired(phase)
   end
 end
 
+for _, name in ipairs(call("ZRANGEBYSCORE", P .. "events", "-inf", timestamp, "LIMIT", 0, limit)) do
+  call("DEL", P .. "event:" .. name)
+  call("ZREM", P .. "events", name)
+end
 for phase = SUCCEEDED, SKIPPED do find_expired(phase) end
 table.sort(expired, function(a, b)
   if a.keep ~= b.keep then return a.keep < b.keep end

@@ -22,7 +22,10 @@ local function dependents(id, barrier)
   local found = {}
   for _, dependent in ipairs(call("ZRANGE", dependents_key(id, barrier), 0, -1)) do
     local task = load_task(dependent)
-    if task and task.phase == WAITING then found[#found + 1] = task end
+    -- One that waits for an event by now was woken before.
+    if task and task.phase == WAITING and call("HEXISTS", task.key, "event") == 0 then
+      found[#found + 1] = task
+    end
   end
   return found
 end
@@ -76,7 +79,9 @@ end
 
 local function delete_task(task)
   leave_phase(task)
-  call("DEL", task.key, P .. "attempts:" .. task.id)
+  local event = call("HGET", task.key, "event")
+  if event then call("SREM", P .. "awaiting:" .. event, task.id) end
+  call("DEL", task.key, P .. "attempts:" .. task.id, P .. "steps:" .. task.id)
   if task.tied or task.waits then
     call("DEL", P .. "skipped:" .. task.id, P .. "blamed:" .. task.id)
     set_waits(task, nil)

@@ -1,0 +1,26 @@
+"""Events: what tasks wait for, and programs emit."""
+
+from typing import Any
+
+from ..exceptions import PayloadTooLarge
+from ..model.message import new_id
+from ..model.step import Event
+from ..result.app import App
+from ..sending.formats import result_serializer
+from ..sending.options import check_name
+
+
+def emit(app: App, key: str, value: Any) -> bool:
+    """Emit an event; return whether it was the first of its key. See `LiteQ.emit`."""
+    key = check_name("key of an event", key)
+    conf, broker = app.conf, app.broker
+    serializer = result_serializer(conf, broker)
+    data = serializer.dumps(value)
+    if len(data) > conf.max_payload_size:
+        raise PayloadTooLarge(
+            f"the value of the event {key!r} is {len(data)} bytes, and max_payload_size is "
+            f"{conf.max_payload_size}: store it elsewhere and emit where it is"
+        )
+    now = broker.clock()
+    keep_until = now + conf.event_expires if conf.event_expires else None
+    return broker.emit(Event(key, data, serializer.name, now, keep_until, new_id()))

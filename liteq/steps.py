@@ -1,0 +1,105 @@
+"""Durable steps, as tasks call them: `step`, `sleep`, `wait_for`, `gather`."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+
+from .execution.context import Context
+from .sending.eta import When, due_at
+from .sending.options import check_name
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class DurableSteps:
+    """The methods of a bound task that give its steps names.
+
+    A task that runs again, after a retry, a crash or a sleep, begins at its start. What a step did
+    is not done again: its value comes from the store. Code outside of steps does run again.
+    """
+
+    @property
+    def request(self) -> Context:
+        """Return the context of the current run."""
+        raise NotImplementedError
+
+    def step(self, name: str, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call `function` with these arguments, once; return its value as the store keeps it.
+
+        Once it has returned, and that is stored, no later run of this task calls it again. If it
+        raises, nothing is stored, and a later run does. `name`: unique in the task.
+
+        Raises StepError for a name that this run has had, SerializationError for a value that
+        cannot be encoded, and PayloadTooLarge for one beyond `max_payload_size`: nothing is
+        stored then.
+        """
+        value: R = self.request.steps.run(check_name("step name", name), function, args, kwargs)
+        return value
+
+    def sleep(
+        self,
+        name: str,
+        until: datetime | timedelta | float | None = None,
+        /,
+        *,
+        days: float = 0,
+        hours: float = 0,
+        minutes: float = 0,
+        seconds: float = 0,
+    ) -> None:
+        """Sleep without a slot of a worker: the run ends here, and the task runs again later.
+
+        `until`: a datetime (without a zone it is local time), a timedelta, or seconds; or give
+        the units. The moment is kept under `name`: a retry does not sleep anew. In a direct call
+        and in `apply` it does nothing.
+
+        Raises StepError for a name that this run has had, InvalidTaskError for what is no time.
+        """
+        length: Any = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+        if until is not None:
+            if length:
+                raise TypeError("sleep() takes a time, or days, hours, minutes and seconds")
+            length = until
+        self.request.steps.sleep(check_name("step name", name), partial(_moment, length))
+
+    def wait_for(self, key: str, timeout: timedelta | float | None = None) -> Any:
+        """Wait without a slot of a worker until the event `key` is emitted; return its value.
+
+        If it was emitted already, and is kept still, it is there at once. `timeout`: seconds, or a
+        timedelta, from the first run that waits for it; None waits for as long as it takes. A
+        direct call and `apply` do not wait.
+
+        Raises EventTimeoutError when the time is over, StepError for a key that this run has
+        waited for.
+        """
+        return self.request.steps.wait_for(
+            check_name("key of an event", key), partial(_moment, timeout)
+        )
+
+    def gather(self, *signatures: Any, name: str = "gather") -> list[Any]:
+        """Send tasks and wait for them without a slot of a worker; return their values in order.
+
+        They are sent once, however often this task runs: their sending and this wait are one
+        transaction. `name`: of the step; needed where a task gathers more than once.
+
+        Raises the error of the first that failed, once all have ended, and StepError for a name
+        that this run has had.
+        """
+        calls = [as_call(each) for each in signatures]
+        return self.request.steps.gather(check_name("step name", name), calls)
+
+
+def as_call(value: Any) -> Any:
+    """Return `value` if it is a signature. Raises TypeError."""
+    if hasattr(value, "freeze"):
+        return value
+    raise TypeError(f"gather() takes signatures, as task.s(...) makes them, not {value!r:.99}")
+
+
+def _moment(when: When, now: float) -> float | None:
+    """Return when a sleep or a wait that begins at `now` ends; None: never."""
+    if isinstance(when, datetime):
+        return due_at(None, when, now)
+    return due_at(when, None, now)
