@@ -221,7 +221,7 @@ class StoredSteps(Steps):
         return self._noted(Suspended(kind, step, step.until, calls))
 
     def _noted(self, suspended: Suspended) -> Suspended:
-        self.suspended = suspended
+        self.suspended: Suspended | None = suspended
         return suspended
 
 
