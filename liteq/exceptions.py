@@ -8,6 +8,8 @@
         SerializationError         a value that cannot be turned into bytes, or back
           ContentDisallowed        a serializer that `accept_content` does not name
         PayloadTooLarge
+      TransactionError             the caller: a connection that cannot be used as it is
+      ClaimLost                    nobody: another worker has the task by now
       NotRegistered                no task of that name here
       AlreadyRegistered            (Celery's; never raised)
       BrokerError                  the operator: the store
@@ -80,6 +82,14 @@ class ContentDisallowed(SerializationError):
 
 class PayloadTooLarge(InvalidTaskError):
     """Arguments or a result larger than `max_payload_size`."""
+
+
+class TransactionError(LiteqError):
+    """A connection, or a transaction on it, in which tasks cannot be sent or completed."""
+
+
+class ClaimLost(LiteqError):
+    """A run whose task another worker has by now: what it would have written is rolled back."""
 
 
 class NotRegistered(LiteqError, KeyError):
