@@ -55,7 +55,6 @@ _OF_THE_MESSAGE = (
 MEANINGLESS = (
     "add_to_parent",
     "compression",
-    "connection",
     "delivery_mode",
     "exchange",
     "mandatory",
