@@ -9,7 +9,6 @@
           ContentDisallowed        a serializer that `accept_content` does not name
         PayloadTooLarge
       TransactionError             the caller: a connection that cannot be used as it is
-      ClaimLost                    nobody: another worker has the task by now
       NotRegistered                no task of that name here
       AlreadyRegistered            (Celery's; never raised)
       BrokerError                  the operator: the store
@@ -37,6 +36,7 @@
       SecurityError                a signature that is missing or wrong
     TaskPredicate                  not errors: a running task decides how it ends
       Retry, Ignore (Replaced), Reject, Snooze
+    ClaimLost                      not an error: another worker has the task, and this run ends
 
 Facts are attributes, the message is for people, the driver's error is `__cause__`.
 """
@@ -86,10 +86,6 @@ class PayloadTooLarge(InvalidTaskError):
 
 class TransactionError(LiteqError):
     """A connection, or a transaction on it, in which tasks cannot be sent or completed."""
-
-
-class ClaimLost(LiteqError):
-    """A run whose task another worker has by now: what it would have written is rolled back."""
 
 
 class NotRegistered(LiteqError, KeyError):
@@ -318,3 +314,10 @@ class Reject(TaskPredicate):
         self.reason = reason
         self.requeue = requeue
         super().__init__(reason, requeue)
+
+
+class ClaimLost(BaseException):
+    """The end of a run whose task another worker has by now: nothing of it is written.
+
+    It is no Exception, so that the `except Exception` of a task lets it through.
+    """
