@@ -33,14 +33,18 @@ def marked(sql: str, style: str, values: tuple[Any, ...]) -> tuple[str, Any]:
     return text, values
 
 
-def execute(connection: Any, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-    """Run one statement on `connection`; return its rows, none if it has none."""
+def execute(
+    connection: Any, sql: str, *values: Any, most: int | None = None
+) -> list[tuple[Any, ...]]:
+    """Run one statement on `connection`; return its rows, at most so many, none if it has none."""
     cursor = connection.cursor()
     try:
         if is_sqlite(connection):
             cursor.row_factory = None
         cursor.execute(*marked(sql, paramstyle_of(connection), values))
-        return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
+        if not cursor.description:
+            return []
+        return [tuple(row) for row in (cursor.fetchmany(most) if most else cursor.fetchall())]
     finally:
         cursor.close()
 

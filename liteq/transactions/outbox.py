@@ -30,11 +30,12 @@ _LOCK = "delete from liteq_outbox where id is null"
 _WAITING = "select id, body from liteq_outbox where app = ? and failed is null order by id"
 _DELETE = "delete from liteq_outbox where id = ?"
 _SET_ASIDE = "update liteq_outbox set failed = ? where id = ?"
-_BATCH = 200  # rows that are relayed before others get their turn
 
 
 class Outbox:
     """A database with an outbox, to which `connect` opens a connection."""
+
+    batch = 200  # rows that are relayed before others get their turn
 
     def __init__(self, app: App, connect: Connect) -> None:
         self.app = app
@@ -54,6 +55,7 @@ class Outbox:
     def opened(self) -> Any:
         """Return a new connection; the table is there. Raises what the driver does."""
         connection = self._connected()
+        self._kind = self._kind or _kind_of(connection)
         execute(connection, _CREATE)
         connection.commit()
         return connection
@@ -67,13 +69,18 @@ class Outbox:
             )
         return connection
 
+    @property
+    def cheap(self) -> bool:
+        """Return whether a connection costs next to nothing, so that none is kept."""
+        return self._kind is not None and self._kind[0] == "sqlite3"
+
     def relay(self, connection: Any) -> int:
         """Relay what is waiting, on a connection with no transaction; return how many rows it was.
 
         A row that can never be relayed is set aside, with the reason. Raises BrokerError when the
         store fails, and what the driver does.
         """
-        rows = execute(connection, _WAITING, self.name)[:_BATCH]
+        rows = execute(connection, _WAITING, self.name, most=self.batch)
         connection.commit()
         for id, text in rows:
             try:
