@@ -1,6 +1,8 @@
 """Statements on a connection of Python's DBAPI, whichever way it marks parameters."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ..exceptions import TransactionError
@@ -37,16 +39,35 @@ def execute(
     connection: Any, sql: str, *values: Any, most: int | None = None
 ) -> list[tuple[Any, ...]]:
     """Run one statement on `connection`; return its rows, at most so many, none if it has none."""
+    with _as_ours(connection):
+        return _execute(connection, sql, values, most)
+
+
+def _execute(
+    connection: Any, sql: str, values: tuple[Any, ...], most: int | None
+) -> list[tuple[Any, ...]]:
     cursor = connection.cursor()
     try:
-        if is_sqlite(connection):
-            cursor.row_factory = None
         cursor.execute(*marked(sql, paramstyle_of(connection), values))
         if not cursor.description:
             return []
         return [tuple(row) for row in (cursor.fetchmany(most) if most else cursor.fetchall())]
     finally:
         cursor.close()
+
+
+@contextmanager
+def _as_ours(connection: Any) -> Iterator[None]:
+    """Get rows and texts as they are, whatever the application makes of its own."""
+    if not is_sqlite(connection):
+        yield
+        return
+    theirs = connection.row_factory, connection.text_factory
+    connection.row_factory, connection.text_factory = None, str
+    try:
+        yield
+    finally:
+        connection.row_factory, connection.text_factory = theirs
 
 
 def sqlite_file(connection: Any) -> str:

@@ -13,7 +13,7 @@ from .errors import REFUSED, is_busy, refused
 from .location import SqliteLocation
 from .lockholder import describe_other_program
 from .logfiles import identity
-from .session import LOCK_TIMEOUT, WriteOptions
+from .session import LOCK_TIMEOUT, Session, WriteOptions
 from .sessions import LentSession, ThreadSessions
 
 T = TypeVar("T")
@@ -21,6 +21,17 @@ T = TypeVar("T")
 _FILES = "select file from pragma_database_list where name = 'main'"
 # A statement that changes no row: SQLite takes the lock of a writer all the same.
 _LOCK = "delete from liteq_meta where name is null"
+
+
+@contextmanager
+def as_ours(db: sqlite3.Connection) -> Iterator[None]:
+    """Get rows and texts as they are, whatever the application makes of its own."""
+    theirs = db.row_factory, db.text_factory
+    db.row_factory, db.text_factory = None, str
+    try:
+        yield
+    finally:
+        db.row_factory, db.text_factory = theirs
 
 
 class SqliteHost(Host):
@@ -32,7 +43,8 @@ class SqliteHost(Host):
     def guest(self, connection: object) -> Guest | None:
         if not isinstance(connection, sqlite3.Connection):
             return None
-        ((file,),) = connection.cursor().execute(_FILES)
+        with as_ours(connection):
+            ((file,),) = connection.execute(_FILES)
         path = self.location.path
         if not file or identity(file) != identity(path) or not os.path.exists(path):
             return None
@@ -48,7 +60,9 @@ class GuestSession(LentSession, Guest):
     def __init__(self, sessions: ThreadSessions, db: sqlite3.Connection) -> None:
         # Not that of `Session`: there is nothing to open.
         self.sessions = sessions
-        self._own = sessions.current()
+        outer = sessions.current()
+        self._outer = outer if isinstance(outer, GuestSession) else None  # whose block it is in
+        self._own: Session = outer if self._outer is None else self._outer._own
         self.path = self._own.path
         self.pid = os.getpid()
         self.listener = None
@@ -62,6 +76,11 @@ class GuestSession(LentSession, Guest):
 
     def enter(self, *, hold: bool) -> None:
         self._before = self._db.total_changes
+        if self._outer is not None and self._outer._db is not self._db:
+            raise TransactionError(
+                f"{self.path} is in a transaction of this thread by another connection, which would "
+                f"have to end first: use that connection here, too"
+            )
         if self._db.in_transaction:
             self._upgrade()
         else:
@@ -104,7 +123,7 @@ class GuestSession(LentSession, Guest):
         rows = self._changed_rows()
         if self._holds:
             self._own.unlock_after_guest(rows)
-        else:  # others may hold the lock: what is counted is an estimate anyway
+        elif self._outer is None:  # others may hold the lock: it is an estimate anyway
             self._own.count_guest(rows)
 
     def _changed_rows(self) -> int:
@@ -136,7 +155,7 @@ class GuestSession(LentSession, Guest):
                 f"not commit or roll back inside the block (`executescript` commits, too)"
             )
         try:
-            with self._as_ours(), self._savepoint():
+            with as_ours(self._db), self._savepoint():
                 return work(self._db)
         except sqlite3.Error as exc:
             raise self._own.translate(exc) from exc
@@ -150,24 +169,13 @@ class GuestSession(LentSession, Guest):
         timeout: float = LOCK_TIMEOUT,
     ) -> list[tuple[Any, ...]]:
         try:
-            with self._as_ours():
+            with as_ours(self._db):
                 return self._db.execute(sql, values).fetchall()
         except sqlite3.Error as exc:
             raise self._own.translate(exc) from exc
 
     def notify(self, addresses: Sequence[tuple[str]]) -> None:
         self._addresses += addresses
-
-    @contextmanager
-    def _as_ours(self) -> Iterator[None]:
-        """Get rows as they are, whatever the application makes of its own."""
-        db = self._db
-        theirs = db.row_factory, db.text_factory
-        db.row_factory, db.text_factory = None, str
-        try:
-            yield
-        finally:
-            db.row_factory, db.text_factory = theirs
 
     @contextmanager
     def _savepoint(self) -> Iterator[None]:
