@@ -78,8 +78,8 @@ class GuestSession(LentSession, Guest):
         self._before = self._db.total_changes
         if self._outer is not None and self._outer._db is not self._db:
             raise TransactionError(
-                f"{self.path} is in a transaction of this thread by another connection, which would "
-                f"have to end first: use that connection here, too"
+                f"{self.path} is in a transaction of this thread by another connection, which must "
+                f"end first: use that connection here, too"
             )
         if self._db.in_transaction:
             self._upgrade()
