@@ -50,6 +50,7 @@ def test_the_rows_the_success_and_the_value_come_together(shop: Shop, worker: An
     result = order.delay(1)
 
     assert result.get(timeout=20) == {"order": 1}
+    worker.stop()
     assert shop.orders() == [1, 100 + Phase.SUCCEEDED]  # the success was there at once
 
 
