@@ -196,7 +196,7 @@ class Task(TaskOptions, DurableSteps, InTransactions, Generic[P, R]):
         if task_id is not None:
             given["task_id"] = task_id
         app = self.app
-        if options and (block := joining(app, options)):
+        if options and (block := joining(app, given)):
             with block:
                 return self.apply_async(args, kwargs, **options)
         if expected_call.get() is not None and is_expected(self.name):

@@ -58,7 +58,7 @@ def _execute(
 
 @contextmanager
 def _as_ours(connection: Any) -> Iterator[None]:
-    """Get rows and texts as they are, whatever the application makes of its own."""
+    """Read rows and texts as they are, whatever the application makes of its own."""
     if not is_sqlite(connection):
         yield
         return

@@ -8,8 +8,8 @@ if TYPE_CHECKING:  # few programs need it
     from .block import Transaction
 
 
-def joining(app: App, options: dict[str, Any]) -> "Transaction | None":
-    """Take `connection` out of the options of a call; return the block to send it in, if any."""
+def joining(app: App, options: Any) -> "Transaction | None":
+    """Take `connection` out of `options`, a dict; return the block to send the call in, if any."""
     connection = options.pop("connection", None)
     if connection is None:
         return None

@@ -25,7 +25,7 @@ _LOCK = "delete from liteq_meta where name is null"
 
 @contextmanager
 def as_ours(db: sqlite3.Connection) -> Iterator[None]:
-    """Get rows and texts as they are, whatever the application makes of its own."""
+    """Read rows and texts as they are, whatever the application makes of its own."""
     theirs = db.row_factory, db.text_factory
     db.row_factory, db.text_factory = None, str
     try:
