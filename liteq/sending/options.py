@@ -61,6 +61,9 @@ MEANINGLESS = (
     "producer",
     "router",
 )
+# What says in which transaction a call is sent. It is taken out where the call is made, so that it
+# is unknown to what comes later: a retry, or a part of a canvas.
+OF_THE_CALL = ("connection",)
 # Signatures that run after the task: they become messages of their own.
 LINKS = ("link", "link_error")
 
