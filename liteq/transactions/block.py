@@ -198,7 +198,7 @@ class Transaction:
 
             run = current_run()
             whose = self.place if run is None else f"{run.task}[{run.id}], {self.place}"
-            getLogger("liteq.transaction").warning(
+            getLogger("liteq.transactions").warning(
                 "a transaction of %s has kept all other writers of its database waiting for "
                 "%.1f s: do what takes long before it, or after",
                 whose,

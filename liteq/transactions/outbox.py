@@ -192,4 +192,4 @@ def _log_set_aside(id: str, exc: Exception) -> None:
 def _log() -> Any:
     from logging import getLogger  # takes 10 ms, so programs that only send do without it
 
-    return getLogger("liteq.transaction")
+    return getLogger("liteq.transactions")

@@ -138,7 +138,7 @@ def test_a_row_that_cannot_be_read_is_set_aside(
     connection.commit()
 
     with (
-        caplog.at_level(logging.ERROR, "liteq.transaction"),
+        caplog.at_level(logging.ERROR, "liteq.transactions"),
         app.Worker(pool="threads", concurrency=1),
     ):
         assert result.get(timeout=20) == "receipt 1"

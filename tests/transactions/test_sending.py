@@ -366,7 +366,7 @@ def test_code_that_outlives_a_block_is_not_in_it(shop: Shop, connection: Connect
 def test_a_transaction_that_keeps_others_waiting_is_named(
     shop: Shop, connection: Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.WARNING, "liteq.transaction"), shop.app.transaction(connection):
+    with caplog.at_level(logging.WARNING, "liteq.transactions"), shop.app.transaction(connection):
         shop.receipt.delay(1)
         deadline = time.monotonic() + 1.01
         while time.monotonic() < deadline:
