@@ -1,5 +1,6 @@
 """Blocks in which tasks are sent as part of a transaction of the application."""
 
+import os
 from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Protocol
@@ -23,6 +24,7 @@ class Block(Protocol):
     """A block, which code in it finds by its context; that may outlive it."""
 
     is_open: bool
+    pid: int
     place: str  # where it began, for people
 
     @property
@@ -37,7 +39,11 @@ _blocks: ContextVar[tuple[Block, ...]] = ContextVar("liteq_blocks", default=())
 
 def open_blocks() -> list[Block]:
     """Return the blocks that this code is in, the innermost one first."""
-    return [block for block in reversed(_blocks.get()) if block.is_open]
+    blocks = _blocks.get()
+    if not blocks:
+        return []
+    pid = os.getpid()  # a forked child is in no block
+    return [block for block in reversed(blocks) if block.is_open and block.pid == pid]
 
 
 def outlet_of(broker: Broker) -> Outlet:

@@ -1,5 +1,6 @@
 """The block of a transaction of the application: tasks that are sent in it are part of it."""
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -36,6 +37,7 @@ class Transaction:
         self._app = app
         self.connection = connection
         self.is_open = False
+        self.pid: int = os.getpid()
         self.place: str = _place()
         self._caller: Caller
         self._dbapi: Any = None
@@ -124,10 +126,10 @@ class Transaction:
 
     def _give_up(self) -> None:
         """Undo what was begun of a block that could not be entered."""
-        if self._guest is not None:
-            self._guest.leave()
         if self._owns and self._dbapi is not None:
             _quietly(self._caller.rollback)
+        if self._guest is not None:
+            self._guest.leave()
 
     def __exit__(
         self,

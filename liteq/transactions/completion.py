@@ -6,6 +6,7 @@ from ..exceptions import ClaimLost, TransactionError
 from ..execution.context import Context
 from ..result.app import App
 from .block import Transaction
+from .first import check_first
 
 
 class Completion(Transaction):
@@ -20,8 +21,7 @@ class Completion(Transaction):
 
     def _enter(self) -> None:
         request = self._request
-        if request.completed is not None:
-            raise TransactionError("a task can have one block of once() or commit()")
+        check_first(request)
         super()._enter()
         if not self._owns:
             raise TransactionError(

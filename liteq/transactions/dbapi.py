@@ -72,5 +72,6 @@ def _as_ours(connection: Any) -> Iterator[None]:
 
 def sqlite_file(connection: Any) -> str:
     """Return the file that a connection of sqlite3 is to; empty for one in memory."""
-    ((file,),) = execute(connection, "select file from pragma_database_list where name = 'main'")
-    return str(file)
+    # Not a query, which would open a transaction for reading.
+    rows = execute(connection, "pragma database_list")
+    return next(str(file) for _, name, file in rows if name == "main")

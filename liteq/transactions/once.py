@@ -15,6 +15,7 @@ from ..serializers import get
 from .block import Transaction
 from .callers import is_sqlite
 from .dbapi import execute
+from .first import check_first
 
 _CREATE = (
     "create table if not exists liteq_done (task varchar(255) primary key, "
@@ -39,8 +40,7 @@ class Once(Transaction):
         self.result: Any = None
 
     def _enter(self) -> None:
-        if self._request.completed is not None:
-            raise TransactionError("a task can have one block of once() or commit()")
+        check_first(self._request)
         super()._enter()
         if self._request.id is None:  # a direct call
             return

@@ -99,6 +99,8 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 TASKS_OF_AN_ORDER = 4
 
+pytest_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
 
 class Scene:
     """A folder with a sender and a relay, and what they have left in it."""
@@ -261,6 +263,43 @@ def kill_relay(scene: Scene, most: int) -> None:
         assert scene.orders("shop.db") == scene.tasks() == [1, 2], str(fault)
 
 
+KILLED_AFTER_ITS_COMMIT = """
+import os, signal, sqlite3
+from contextlib import closing
+from liteq import LiteQ
+
+app = LiteQ("project", broker="sqlite:///project.db")
+
+@app.task(bind=True)
+def last_words(self):
+    with closing(sqlite3.connect("project.db", timeout=30)) as db:
+        with self.commit(db) as tx:
+            tx.result = os.getpid()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+@app.task
+def after(pid):
+    return pid
+"""
+
+
+@pytest_linux
+def test_nothing_is_charged_for_a_kill_after_the_commit(tmp_path: Path) -> None:
+    project = Project(tmp_path, KILLED_AFTER_ITS_COMMIT)
+    with project.worker() as worker:
+        out = project.python(
+            "from project import *\n"
+            "result = (last_words.s() | after.s()).delay()\n"
+            "print(result.get(timeout=30) == result.parent.get(timeout=30))\n"
+            "record, = app.broker.fetch([result.parent.id])\n"
+            "print(record.phase.name, record.lost, len(app.broker.attempts(result.parent.id)))"
+        )
+        assert out.splitlines() == ["True", "SUCCEEDED 0 1"]
+        project.python("from project import *; after.delay(1).get(timeout=30)")  # it goes on
+        assert "lost its process" not in worker.output
+        assert "claim lost" not in worker.output
+
+
 # counting
 
 COUNTING = """
@@ -296,11 +335,11 @@ def once(self):
     return "not used"
 """
 
-pytest_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 KINDS = ["commit", "once", "once on redis"]
 
 
 @pytest_linux
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_count_is_right_after_random_kills(
     tmp_path: Path, kind: str, request: pytest.FixtureRequest

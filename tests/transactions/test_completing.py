@@ -199,6 +199,13 @@ def test_a_connection_that_cannot_be_used_fails_the_task(
     insert(shop.connection, 2)  # nothing is locked
 
 
+def test_it_needs_a_task(shop: Shop, connection: Connection) -> None:
+    for block in (shop.receipt.commit(connection), shop.receipt.once(connection)):
+        with pytest.raises(TransactionError, match="no task runs here"), block:
+            insert(connection, 1)
+    assert shop.orders() == []
+
+
 def test_without_a_worker_it_is_a_transaction(shop: Shop, connection: Connection) -> None:
     @task(shop)
     def order(self: Any, id: int, *, fails: bool = False) -> str:

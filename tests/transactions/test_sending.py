@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import sqlite3
 import threading
 import time
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from liteq import LiteQ, chain, chord, group
-from liteq.exceptions import BrokerRefused, TransactionError
+from liteq.exceptions import BrokerLocked, BrokerRefused, TransactionError
 from liteq.model.message import Message
 from liteq.states import Phase
 
@@ -179,6 +180,35 @@ def test_whoever_began_a_transaction_ends_it(shop: Shop, connection: Connection)
         shop.receipt.delay(1)
     connection.commit()
     assert (shop.orders(), len(shop.sent())) == ([1], 1)
+
+
+def test_a_transaction_that_has_read_nothing_so_far_can_write(
+    shop: Shop, connection: Connection
+) -> None:
+    connection.execute("begin")
+    insert(shop.connection, 1)
+    block = shop.app.transaction(connection)
+    insert(shop.connection, 2)
+    with block:
+        shop.receipt.delay(1)
+    connection.commit()
+    assert (shop.orders(), len(shop.sent())) == ([1, 2], 1)
+
+
+def test_a_transaction_that_waits_for_another_one_is_told_for_which(
+    shop: Shop, connection: Connection
+) -> None:
+    connection.execute("pragma busy_timeout = 1")
+    connection.execute("begin")
+    shop.connection.execute("begin immediate")
+    locked = pytest.raises(BrokerLocked, match="is locked: held by")
+    with locked, shop.app.transaction(connection):
+        pass
+    shop.connection.execute("rollback")
+    with shop.app.transaction(connection):
+        shop.receipt.delay(1)
+    connection.commit()
+    assert len(shop.sent()) == 1
 
 
 def test_blocks_may_be_nested(shop: Shop, connection: Connection) -> None:
@@ -357,6 +387,21 @@ def test_code_that_outlives_a_block_is_not_in_it(shop: Shop, connection: Connect
         await task
 
     asyncio.run(main())
+    assert len(shop.sent()) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # it has no other threads
+def test_a_forked_child_is_not_in_the_block(shop: Shop, connection: Connection) -> None:
+    connection.execute("begin")  # it does not hold the lock that the child would wait for
+    with shop.app.transaction(connection):
+        pid = os.fork()
+        if pid == 0:
+            os._exit(int(shop.app.broker.counts() != []))
+        _, status = os.waitpid(pid, 0)
+        assert os.waitstatus_to_exitcode(status) == 0
+        shop.receipt.delay(1)
+    connection.commit()
     assert len(shop.sent()) == 1
 
 

@@ -18,7 +18,7 @@ from .sessions import LentSession, ThreadSessions
 
 T = TypeVar("T")
 
-_FILES = "select file from pragma_database_list where name = 'main'"
+_FILES = "pragma database_list"  # not a query, which would open a transaction for reading
 # A statement that changes no row: SQLite takes the lock of a writer all the same.
 _LOCK = "delete from liteq_meta where name is null"
 
@@ -44,7 +44,8 @@ class SqliteHost(Host):
         if not isinstance(connection, sqlite3.Connection):
             return None
         with as_ours(connection):
-            ((file,),) = connection.execute(_FILES)
+            rows = connection.execute(_FILES).fetchall()
+        file = next(file for _, name, file in rows if name == "main")
         path = self.location.path
         if not file or identity(file) != identity(path) or not os.path.exists(path):
             return None
@@ -113,7 +114,7 @@ class GuestSession(LentSession, Guest):
                     f"immediate`, or as `with app.transaction(connection):`"
                 ) from exc
             holder = describe_other_program(self.path)
-            raise self._own.locked_error(LOCK_TIMEOUT, holder) from exc
+            raise self._own.locked_error(0.0, holder) from exc
 
     def leave(self) -> None:
         if not self._entered:
@@ -140,13 +141,15 @@ class GuestSession(LentSession, Guest):
 
     @property
     def entered(self) -> bool:
-        """Return whether it is in use. Raises TransactionError in another thread or process."""
-        if self._entered and (self._thread != get_ident() or self.pid != os.getpid()):
+        """Return whether it is in use. Raises TransactionError in another thread."""
+        if not self._entered or self.pid != os.getpid():  # a forked child is not in the block
+            return False
+        if self._thread != get_ident():
             raise TransactionError(
                 f"the transaction on {self.path} belongs to another thread: send there, or outside "
                 f"of its block"
             )
-        return self._entered
+        return True
 
     def write(self, options: WriteOptions, work: Callable[[sqlite3.Connection], T]) -> T:
         if not self._db.in_transaction:
