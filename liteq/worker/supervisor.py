@@ -285,7 +285,9 @@ class Supervisor:
             self._writer.add(steps, [each.delivery for each in events.steps])
         settlements = decide_successes(events.succeeded, policy, now)
         unsettled = [each for each in events.finished if not each[1].settled]
-        settlements += [decide(delivery, outcome, policy, now) for delivery, outcome, _ in unsettled]
+        settlements += [
+            decide(delivery, outcome, policy, now) for delivery, outcome, _ in unsettled
+        ]
         ended = [each.delivery for each in events.succeeded]
         ended += [each[0] for each in unsettled]
         self._writer.add(settlements, ended)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from liteq import LiteQ
-from liteq.brokers.base import Phase
+from liteq.brokers.base import Claim, Phase
 
 Connection = sqlite3.Connection
 
@@ -32,6 +32,30 @@ class Shop:
         """Return the ids of the tasks that are in the store."""
         found = self.app.broker.listing(EVERY_PHASE, 1000)
         return [record.message.id for record in found]
+
+
+class IdleWorker:
+    """A worker that has found nothing to do, and waits to be notified."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._broker = shop.app.broker
+        self._worker = self._broker.register("idle", "{}")
+        self._listener = self._broker.work_listener(self._worker)
+        self.rest()
+
+    def rest(self) -> None:
+        """Take what there is, and be idle."""
+        while self._broker.claim(Claim(self._worker, ("celery",), 100)):
+            pass
+        self._listener.clear()
+
+    def wait(self, seconds: float) -> bool:
+        """Return whether it is notified in so many seconds."""
+        return self._listener.wait(seconds)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._listener.close()
 
 
 def _receipt(id: int) -> str:

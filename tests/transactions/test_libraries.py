@@ -12,7 +12,7 @@ import pytest
 
 from liteq.exceptions import TransactionError
 
-from .shop import Shop
+from .shop import IdleWorker, Shop
 
 sqlalchemy = pytest.importorskip("sqlalchemy")
 orm = pytest.importorskip("sqlalchemy.orm")
@@ -45,13 +45,13 @@ def insert(given: Any) -> None:
 
 
 def test_the_block_begins_and_commits(shop: Shop, given: Any) -> None:
-    with closing(shop.app.broker.work_listener(0)) as listener:
-        listener.clear()
+    with closing(IdleWorker(shop)) as worker:
+        worker.rest()
         with shop.app.transaction(given):
             insert(given)
             shop.receipt.delay(1)
             assert shop.orders() == []
-        assert listener.wait(5.0)
+        assert worker.wait(5.0)
     assert (shop.orders(), len(shop.sent())) == ([1], 1)
 
 
@@ -70,9 +70,9 @@ def test_the_block_rolls_back(shop: Shop, given: Any) -> None:
 @pytest.mark.parametrize("first", ["select", "insert"])
 def test_an_open_transaction_is_ended_by_its_owner(shop: Shop, given: Any, first: str) -> None:
     """SQLAlchemy begins one at any statement, but what it begins on SQLite is nothing so far."""
-    with closing(shop.app.broker.work_listener(0)) as listener:
+    with closing(IdleWorker(shop)) as worker:
         for end in ("rollback", "commit"):
-            listener.clear()
+            worker.rest()
             given.execute(sqlalchemy.text("select 1"))
             if first == "insert":
                 insert(given)
@@ -80,10 +80,10 @@ def test_an_open_transaction_is_ended_by_its_owner(shop: Shop, given: Any, first
                 if first != "insert":
                     insert(given)
                 shop.receipt.delay(1)
-            assert not listener.wait(0.0)
+            assert not worker.wait(0.0)
             assert (shop.orders(), shop.sent()) == ([], [])
             getattr(given, end)()
-            assert listener.wait(5.0 if end == "commit" else 0.0) == (end == "commit")
+            assert worker.wait(5.0 if end == "commit" else 0.0) == (end == "commit")
     assert (shop.orders(), len(shop.sent())) == ([1], 1)
 
 
@@ -174,6 +174,7 @@ import django
 django.setup()
 from django.db import connection, transaction
 from liteq import LiteQ
+from liteq.brokers.base import Claim
 from liteq.exceptions import TransactionError
 
 app = LiteQ("shop", broker=f"sqlite:///{path}")
@@ -201,7 +202,10 @@ except KeyError:
     pass
 assert count() == (1, 1), count()
 
-listener = app.broker.work_listener(0)
+worker = app.broker.register("idle", "{}")
+listener = app.broker.work_listener(worker)
+while app.broker.claim(Claim(worker, ("celery",), 100)):
+    pass
 listener.clear()
 with transaction.atomic():
     insert(3)

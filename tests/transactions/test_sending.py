@@ -17,7 +17,7 @@ from liteq.exceptions import BrokerLocked, BrokerRefused, TransactionError
 from liteq.model.message import Message
 from liteq.states import Phase
 
-from .shop import Connection, Shop, insert
+from .shop import Connection, IdleWorker, Shop, insert
 
 
 def message(id: str, queue: str = "celery") -> Message:
@@ -101,19 +101,18 @@ def test_other_changes_of_the_store_are_part_of_it_too(shop: Shop, connection: C
 
 
 def test_a_worker_is_notified_after_the_commit(shop: Shop, connection: Connection) -> None:
-    listener = shop.app.broker.work_listener(0)
-    with closing(listener):
-        listener.clear()
+    with closing(IdleWorker(shop)) as worker:
+        worker.rest()
         with shop.app.transaction(connection):
             shop.receipt.delay(1)
-            assert not listener.wait(0.0)
-        assert listener.wait(5.0)
+            assert not worker.wait(0.0)
+        assert worker.wait(5.0)
 
-        listener.clear()
+        worker.rest()
         with pytest.raises(RuntimeError), shop.app.transaction(connection):
             shop.receipt.delay(2)
             fails()
-        assert not listener.wait(0.0)
+        assert not worker.wait(0.0)
 
 
 @pytest.mark.parametrize("isolation", [None, "", "IMMEDIATE", "EXCLUSIVE"])
@@ -212,15 +211,14 @@ def test_a_transaction_that_waits_for_another_one_is_told_for_which(
 
 
 def test_blocks_may_be_nested(shop: Shop, connection: Connection) -> None:
-    listener = shop.app.broker.work_listener(0)
-    with closing(listener):
-        listener.clear()
+    with closing(IdleWorker(shop)) as worker:
+        worker.rest()
         with shop.app.transaction(connection):
             with shop.app.transaction(connection):
                 shop.receipt.delay(1)
             shop.receipt.delay(2)
-            assert not listener.wait(0.0)
-        assert listener.wait(5.0)
+            assert not worker.wait(0.0)
+        assert worker.wait(5.0)
     assert len(shop.sent()) == 2
 
 

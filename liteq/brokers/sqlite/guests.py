@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import get_ident
 from typing import Any, NoReturn, TypeVar
@@ -58,6 +58,8 @@ class GuestSession(LentSession, Guest):
     It is entered in one thread. What only makes sense on a connection of liteq's own is refused.
     """
 
+    put_off: list[Callable[[Session], object]]
+
     def __init__(self, sessions: ThreadSessions, db: sqlite3.Connection) -> None:
         # Not that of `Session`: there is nothing to open.
         self.sessions = sessions
@@ -71,7 +73,8 @@ class GuestSession(LentSession, Guest):
         self._thread = get_ident()
         self._entered = self._holds = False
         self._before = 0  # changed rows on the connection
-        self._addresses: list[tuple[str]] = []
+        self.put_off = []
+        self.idle, self.waits = self._own.idle, self._own.waits
 
     # the transaction
 
@@ -134,8 +137,9 @@ class GuestSession(LentSession, Guest):
             return 0
 
     def announce(self) -> None:
-        addresses, self._addresses = self._addresses, []
-        self._own.notify(addresses)
+        calls, self.put_off = self.put_off, []
+        for call in calls:
+            call(self._own)
 
     # what a session does
 
@@ -177,8 +181,8 @@ class GuestSession(LentSession, Guest):
         except sqlite3.Error as exc:
             raise self._own.translate(exc) from exc
 
-    def notify(self, addresses: Sequence[tuple[str]]) -> None:
-        self._addresses += addresses
+    def notify_workers(self) -> None:
+        self.put_off.append(Session.notify_workers)
 
     @contextmanager
     def _savepoint(self) -> Iterator[None]:
@@ -200,6 +204,15 @@ class GuestSession(LentSession, Guest):
 
     def checkpoint(self) -> bool:
         return False
+
+    def checkpoint_when_quiet(self) -> None:
+        pass
+
+    def restart_log(self) -> None:
+        pass
+
+    def begin_rescue(self, every: float) -> bool:
+        return self._own.begin_rescue(every)
 
     def check_identity(self) -> None:
         self._own.check_identity()

@@ -303,6 +303,9 @@ class Session(forks.ForkAware):
 
     # for transactions on a connection of the application, see guests.py
 
+    put_off: list[Callable[["Session"], object]] | None = None
+    """What is to be done after the commit, by a session of liteq's own; None: it is done at once"""
+
     def lock_for_guest(self) -> None:
         """Take the write lock for a transaction on another connection."""
         if self._disk_failed:
@@ -322,7 +325,7 @@ class Session(forks.ForkAware):
     def unlock_after_guest(self, rows: int) -> None:
         """Release the write lock after a transaction that has changed so many rows."""
         try:
-            if rows and self._state.count_commit(rows) > _CHECKPOINT_AT:
+            if rows and is_due(self._state.count_commit(rows), self._state):
                 with self._translating(), self._handle.in_use:
                     self._restart_log(self._handle.db())
         finally:
