@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from typing import Protocol
 
 from ..brokers.base import Broker
+from ..exceptions import TransactionError
 from ..model.graph import Graph
 from ..model.message import Message
 
@@ -44,6 +45,15 @@ def open_blocks() -> list[Block]:
         return []
     pid = os.getpid()  # a forked child is in no block
     return [block for block in reversed(blocks) if block.is_open and block.pid == pid]
+
+
+def refuse_in_block(what: str) -> None:
+    """Raise TransactionError in a block, where `what` would wait for the end of the block."""
+    if blocks := open_blocks():
+        raise TransactionError(
+            f"{what} inside the transaction of {blocks[0].place}: it is stored in another "
+            f"transaction, which would wait for this one. Do it before the block, or after it"
+        )
 
 
 def outlet_of(broker: Broker) -> Outlet:

@@ -160,6 +160,37 @@ def test_a_claim_that_was_lost_rolls_all_back(
     assert result.state in {"PENDING", "STARTED"}
 
 
+def test_a_durable_step_would_wait_for_it(shop: Shop, worker: Any) -> None:
+    @task(shop)
+    def order(self: Any) -> int:
+        with opened(shop) as connection, self.commit(connection) as tx:
+            steps: list[Callable[[], Any]] = [
+                lambda: self.step("charge", int),
+                lambda: self.sleep("a while", 1),
+                lambda: self.wait_for("approved"),
+                lambda: self.gather(shop.receipt.s(1)),
+            ]
+            for step in steps:
+                with pytest.raises(TransactionError, match="a durable step inside"):
+                    step()
+            tx.result = 1
+        return 1
+
+    assert order.delay().get(timeout=20) == 1
+
+
+def test_steps_may_come_before_it(shop: Shop, worker: Any) -> None:
+    @task(shop)
+    def order(self: Any) -> None:
+        charged = self.step("charge", lambda: 7)
+        with opened(shop) as connection, self.commit(connection) as tx:
+            insert(connection, charged)
+            tx.result = charged
+
+    assert order.delay().get(timeout=20) == 7
+    assert shop.orders() == [7]
+
+
 def test_it_can_be_done_once_in_a_run(shop: Shop, worker: Any) -> None:
     @task(shop)
     def order(self: Any) -> None:

@@ -100,6 +100,15 @@ def test_other_changes_of_the_store_are_part_of_it_too(shop: Shop, connection: C
     assert shop.app.AsyncResult(result.id).state == "PENDING"
 
 
+def test_an_event_is_part_of_it(shop: Shop, connection: Connection) -> None:
+    with pytest.raises(RuntimeError), shop.app.transaction(connection):
+        assert shop.app.emit("approved:1", "no")
+        fails()
+    with shop.app.transaction(connection):
+        assert shop.app.emit("approved:1", "yes")
+    assert not shop.app.emit("approved:1", "too late")
+
+
 def test_a_worker_is_notified_after_the_commit(shop: Shop, connection: Connection) -> None:
     with closing(IdleWorker(shop)) as worker:
         worker.rest()
