@@ -27,7 +27,7 @@ class Finished(BaseException):
     """
 
     def __init__(self, value: Any) -> None:
-        self.value = value
+        self.value: Any = value
         super().__init__(value)
 
 
@@ -80,7 +80,7 @@ class Context:
 
     # A run may set these.
     completed: tuple[Any] | None = None  # the value of the task, whatever it returns
-    settled = False  # its success is in the store already
+    settled: bool = False  # its success is in the store already
     requested_retry: Any = None  # by `retry(throw=False)`
     reported: tuple[str, Any] | None = None  # the state and the meta that it reported last
     exhausted = False  # it called `retry` when no retries were left

@@ -30,13 +30,13 @@ class Transaction:
     it ends it.
     """
 
-    must_join = False  # an open transaction is asked for
-    must_send = True  # that tasks cannot be sent in it is an error at once
+    must_join: bool = False  # an open transaction is asked for
+    must_send: bool = True  # that tasks cannot be sent in it is an error at once
 
     def __init__(self, app: App, connection: Any) -> None:
         self._app = app
-        self.connection = connection
-        self.is_open = False
+        self.connection: Any = connection
+        self.is_open: bool = False
         self.pid: int = os.getpid()
         self.place: str = _place()
         self._caller: Caller
@@ -211,7 +211,7 @@ class Transaction:
 class Joined(Transaction):
     """The same for one call, in a transaction that must be open."""
 
-    must_join = True
+    must_join: bool = True
 
 
 def _on(block: Any, dbapi: Any) -> bool:

@@ -26,10 +26,10 @@ Call = Callable[[], object]
 class Caller(ABC):
     """A connection, as the application has it in hand."""
 
-    keeps_connection = False  # its connection of the DBAPI is the same after the commit
+    keeps_connection: bool = False  # its connection of the DBAPI is the same after the commit
 
     def __init__(self, given: Any) -> None:
-        self.given = given
+        self.given: Any = given
 
     @property
     @abstractmethod
@@ -60,7 +60,7 @@ class Caller(ABC):
 class _Sqlite(Caller):
     """A `sqlite3.Connection`."""
 
-    keeps_connection = True
+    keeps_connection: bool = True
 
     @property
     def dbapi(self) -> Any:

@@ -12,7 +12,7 @@ from .first import check_first
 class Completion(Transaction):
     """A transaction that ends the task that runs; `result` is the task's value."""
 
-    must_send = False
+    must_send: bool = False
 
     def __init__(self, app: App, connection: Any, request: Context) -> None:
         super().__init__(app, connection)

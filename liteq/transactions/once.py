@@ -32,7 +32,7 @@ _SWEEP_CHANCE = 0.01
 class Once(Transaction):
     """A transaction that a task makes once; `result` is its value, as JSON can tell it."""
 
-    must_send = False
+    must_send: bool = False
 
     def __init__(self, app: App, connection: Any, request: Context) -> None:
         super().__init__(app, connection)

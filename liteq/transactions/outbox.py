@@ -35,11 +35,11 @@ _SET_ASIDE = "update liteq_outbox set failed = ? where id = ?"
 class Outbox:
     """A database with an outbox, to which `connect` opens a connection."""
 
-    batch = 200  # rows that are relayed before others get their turn
+    batch: int = 200  # rows that are relayed before others get their turn
 
     def __init__(self, app: App, connect: Connect) -> None:
-        self.app = app
-        self.name = app.main or ""  # one table may serve several applications
+        self.app: App = app
+        self.name: str = app.main or ""  # one table may serve several applications
         self.connect: Connect = connect
         self._kind: tuple[str, str] | None = None  # of its connections, once it is known
 

@@ -72,7 +72,7 @@ class _Source:
         self._connection: Any = None
         self._pause = _RELAY_EVERY
         self._failing = False
-        self.due = 0.0  # `time.monotonic`
+        self.due: float = 0.0  # `time.monotonic`
 
     def relay(self) -> None:
         """Relay what is there; put errors off."""

@@ -10,11 +10,14 @@ from typing import Any, NoReturn, TypeVar
 from ...exceptions import TransactionError
 from ..guests import Guest, Host
 from .errors import REFUSED, is_busy, refused
+from .expectations import Expectations
+from .idleworkers import IdleWorkers
 from .location import SqliteLocation
 from .lockholder import describe_other_program
 from .logfiles import identity
 from .session import LOCK_TIMEOUT, Session, WriteOptions
 from .sessions import LentSession, ThreadSessions
+from .sockets import SocketListener
 
 T = TypeVar("T")
 
@@ -62,19 +65,20 @@ class GuestSession(LentSession, Guest):
 
     def __init__(self, sessions: ThreadSessions, db: sqlite3.Connection) -> None:
         # Not that of `Session`: there is nothing to open.
-        self.sessions = sessions
+        self.sessions: ThreadSessions = sessions
         outer = sessions.current()
         self._outer = outer if isinstance(outer, GuestSession) else None  # whose block it is in
         self._own: Session = outer if self._outer is None else self._outer._own
-        self.path = self._own.path
-        self.pid = os.getpid()
-        self.listener = None
+        self.path: str = self._own.path
+        self.pid: int = os.getpid()
+        self.listener: SocketListener | None = None
         self._db = db
         self._thread = get_ident()
         self._entered = self._holds = False
         self._before = 0  # changed rows on the connection
         self.put_off = []
-        self.idle, self.waits = self._own.idle, self._own.waits
+        self.idle: IdleWorkers = self._own.idle
+        self.waits: Expectations = self._own.waits
 
     # the transaction
 
