@@ -183,6 +183,7 @@ def test_rows_are_there_if_and_only_if_tasks_are_at_a_kill_before_any_statement(
             break
     assert until > 20
     assert scene.tasks() == [1, 2]
+    print(f"crash points: {until - 1}")
 
 
 def test_the_same_with_an_outbox_once_it_is_relayed(scene: Scene) -> None:
@@ -196,6 +197,7 @@ def test_the_same_with_an_outbox_once_it_is_relayed(scene: Scene) -> None:
             break
     assert until > 20
     assert scene.tasks() == [1, 2]
+    print(f"crash points: {until - 1}")
 
 
 def test_a_relay_may_be_killed_before_any_statement(scene: Scene) -> None:
@@ -209,6 +211,7 @@ def test_a_relay_may_be_killed_before_any_statement(scene: Scene) -> None:
         if said == "done\n":
             break
     assert until > 6
+    print(f"crash points: {until - 1}")
 
 
 @needs_strace
@@ -236,6 +239,7 @@ def kill_sender(scene: Scene, where: str, most: int) -> None:
             scene.run("relay.py", "0")
         file = "store.db" if where == "same" else "shop.db"
         assert scene.orders(file) == scene.tasks(), str(fault)
+    print(f"crash points: {min(most, len(points))}")
 
 
 @needs_strace
@@ -261,6 +265,7 @@ def kill_relay(scene: Scene, most: int) -> None:
         assert scene.run("relay.py", "0", fault=fault) == ""
         scene.run("relay.py", "0")
         assert scene.orders("shop.db") == scene.tasks() == [1, 2], str(fault)
+    print(f"crash points: {min(most, len(points))}")
 
 
 KILLED_AFTER_ITS_COMMIT = """
