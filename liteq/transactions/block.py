@@ -67,6 +67,7 @@ class Transaction:
     def __enter__(self) -> Self:
         if self.is_open:
             raise TransactionError("this block is open already: make another one")
+        self._outlet, self._guest, self._hint, self._after = None, None, None, []
         try:
             self._enter()
         except LiteqError:

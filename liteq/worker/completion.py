@@ -5,6 +5,7 @@ from typing import Any
 
 from ..app import LiteQ
 from ..brokers.base import Broker
+from ..brokers.guests import Host
 from ..exceptions import BrokerError, ClaimLost
 from ..execution.context import Context
 from ..model.message import Delivery
@@ -53,6 +54,8 @@ def has_succeeded(broker: Broker, delivery: Delivery) -> bool:
 
     False where the store does not answer: it refuses what is written of such a run anyway.
     """
+    if not isinstance(broker, Host):  # tasks cannot write that themselves
+        return False
     try:
         (record,) = broker.fetch([delivery.message.id])
     except BrokerError:

@@ -45,6 +45,18 @@ def test_a_task_and_a_row_are_there_together(shop: Shop, connection: Connection)
     assert not connection.in_transaction
 
 
+def test_a_block_may_be_entered_again(shop: Shop, connection: Connection) -> None:
+    block = shop.app.transaction(connection)
+    for n in range(3):
+        with block:
+            insert(connection, n)
+            shop.receipt.delay(n)
+            with pytest.raises(TransactionError, match="open already"):
+                block.__enter__()
+
+    assert (shop.orders(), len(shop.sent())) == ([0, 1, 2], 3)
+
+
 def test_neither_is_there_after_an_exception(shop: Shop, connection: Connection) -> None:
     with pytest.raises(RuntimeError, match="better"), shop.app.transaction(connection):
         insert(connection, 1)
