@@ -221,8 +221,9 @@ returning seq, tied
 update liteq_worker set stopped = ? where id = {in_schema_3} and stopped is null
 
 -- name: held
--- The claims of a worker, as deliveries.
-select {delivery} from liteq_task where phase = {RUNNING} and worker = ? order by seq
+-- The claims of a worker, as deliveries, in the order of claiming.
+select {delivery} from liteq_task where phase = {RUNNING} and worker = ?
+order by started, priority desc, seq
 
 -- name: to_terminate
 select seq, token, id from liteq_task
