@@ -93,7 +93,7 @@ class Rescuing(Harness):
         assert (self.phase("a"), self.phase("b")) == (Phase.SUCCEEDED, Phase.SUCCEEDED)
 
     def test_the_claims_of_a_dead_worker_are_decided_in_the_order_of_claiming(self) -> None:
-        """Where nothing tells which had started, the oldest claims are taken to have run."""
+        # Where nothing tells which had started, the oldest claims are taken to have run.
         self.send("later", eta=self.clock() + 1)
         self.send("low")
         self.send("high", priority=1)
