@@ -553,25 +553,32 @@ TestSqliteMachine = SqliteStore.TestCase
 TestRedisMachine = pytest.mark.usefixtures("redis_for_machine")(RedisStore.TestCase)
 
 
+@pytest.mark.parametrize("left", [False, True])
 @pytest.mark.parametrize("with_machine", [False, True])
 @pytest.mark.parametrize("store", [SqliteStore, RedisStore])
 def test_workers_die_the_same_death_in_both_brokers(
-    store: type[Brokers], with_machine: bool, request: pytest.FixtureRequest
+    store: type[Brokers], with_machine: bool, left: bool, request: pytest.FixtureRequest
 ) -> None:
-    """A task is charged for the death of its process, and not for that of the machine."""
+    """A task is charged for the death of its process, and not for that of the machine.
+
+    What a worker claims after it has left is not rescued.
+    """
     if store is RedisStore:
         request.getfixturevalue("redis_for_machine")
     machine = store()
     try:
         machine.a_worker()
+        (worker,) = machine.workers
+        if left:
+            machine.both("unregister", worker)
         machine.enqueue([task_of("late"), task_of("early")._replace(acks_late=False)])
-        machine.claim_and_die(machine.workers[0], 2, with_machine=with_machine)
+        machine.claim_and_die(worker, 2, with_machine=with_machine)
         machine.rescue(max_lost=3, keep=None, started=None)
         machine.they_have_the_same_records()
         machine.they_have_the_same_attempts()
         (late,) = machine.model.fetch(["late"])
         assert late is not None
-        assert late.lost == (0 if with_machine else 1)
+        assert late.lost == (0 if with_machine or left else 1)
     finally:
         machine.teardown()
 
