@@ -330,7 +330,7 @@ update liteq_task set revoked = {in_schema_3}, terminate = ? where id = ? and ph
 -- name: cancel_revoked
 -- Revoked tasks that do not run end here. Runs after every change that may make a task ready.
 update liteq_task set phase = {CANCELLED}, token = token + 1, finished = ?,
-  keep_until = nullif(revoked, 9e999)
+  keep_until = nullif(? + revoked, 9e999)
 where revoked is not null and phase < {RUNNING}
 returning seq, tied
 
