@@ -16,7 +16,7 @@ def kill(broker: Broker, worker: int) -> None:
 
 def miss_heartbeats(broker: Broker, worker: int) -> None:
     """Let no heartbeat of `worker` have come for long, while others sent theirs."""
-    _execute(broker, "ZADD", "{liteq}:leases", 1, worker)
+    _execute(broker, "ZADD", "{liteq}:leases", "XX", 1, worker)  # one that left has no lease
     _execute(broker, "SET", "{liteq}:beat", time.time())
 
 

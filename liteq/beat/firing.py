@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from heapq import merge
 from math import inf
-from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..model.entry import Entry, Firing
 from ..model.message import Message
 from ..model.options import options_of
+from ..support.randomness import fraction_of
 
 if TYPE_CHECKING:
     from ..schedules import BaseSchedule
@@ -157,7 +157,7 @@ def _next(entry: Entry, moment: datetime | None, now: float) -> Entry:
 
 def jitter_of(entry: Entry, moment: float) -> float:
     """Return the jitter of `moment` in seconds: random, but the same in every process."""
-    return Random(f"{entry.name} {moment!r}").random() * entry.jitter
+    return fraction_of(f"{entry.name} {moment!r}") * entry.jitter
 
 
 def grace_of(entry: Entry) -> float:

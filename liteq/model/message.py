@@ -6,10 +6,10 @@ Its arguments are bytes. Neither a broker nor a worker's supervisor ever decodes
 import time
 from collections.abc import Iterator
 from itertools import count
-from random import getrandbits
 from typing import Any, NamedTuple, Self
 
 from ..states import Phase
+from ..support.randomness import getrandbits
 
 
 class Message(NamedTuple):

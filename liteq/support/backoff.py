@@ -1,8 +1,9 @@
 """Waits before the next attempt. Pure: the randomness is passed in."""
 
-import random
 from collections.abc import Callable
 from typing import NamedTuple
+
+from .randomness import uniform
 
 Jitter = Callable[[float], float]
 """A function from the seconds that are planned to the seconds to wait."""
@@ -12,7 +13,7 @@ _MOST_DOUBLINGS = 64  # `longest` is reached long before, and a larger power tak
 
 def full_jitter(seconds: float) -> float:
     """Return a random wait of 0 to `seconds`, so that tasks that failed together spread out."""
-    return random.uniform(0.0, seconds)
+    return uniform(0.0, seconds)
 
 
 def no_jitter(seconds: float) -> float:

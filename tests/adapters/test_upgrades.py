@@ -1,7 +1,9 @@
 """Files of earlier versions are upgraded, with all that is in them."""
 
 import sqlite3
+import time
 from contextlib import closing
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -70,3 +72,23 @@ def test_tasks_of_an_old_file_are_run(old: Path) -> None:
     assert [(each.message.id, each.phase) for each in rescued] == [("running", Phase.READY)]
     assert [each.message.id for each in claimed] == ["running", "first", "second"]
     broker.close()
+
+
+@pytest.mark.parametrize("old", [2], indirect=True)
+@pytest.mark.parametrize("kept_for", [1000.0, inf])
+def test_a_task_that_was_revoked_while_it_ran_is_kept_as_long_as_before(
+    old: Path, kept_for: float
+) -> None:
+    until = time.time() + kept_for
+    with closing(sqlite3.connect(old)) as db, db:
+        db.execute("update task set revoked = ? where id = 'running'", (until,))
+    broker = connect(f"sqlite:///{old}")
+    (ended,) = broker.rescue(rescuing(broker.clock))
+    broker.close()
+
+    assert ended.phase is Phase.CANCELLED
+    if kept_for == inf:
+        assert ended.keep_until is None
+    else:
+        assert ended.keep_until is not None
+        assert until - 1 < ended.keep_until  # the upgrade counts in whole seconds

@@ -19,6 +19,7 @@ LEVEL = dict(ROWS)
 HOME = {
     "argparse": "liteq.cli",
     "multiprocessing": "liteq.pools",
+    "random": "liteq.support.randomness",
     "redis": "liteq.brokers.redis",
     "sqlite3": "liteq.brokers.sqlite",
 }

@@ -167,8 +167,8 @@ class Brokers(RuleBasedStateMachine):
         """Return the URL of an empty store."""
         raise NotImplementedError
 
-    def kill_worker(self, worker: int) -> None:
-        """Make the real store believe that the process of `worker` has died."""
+    def kill_worker(self, worker: int, *, with_machine: bool) -> None:
+        """Make the real store believe that the process of `worker` has died, or its machine."""
         raise NotImplementedError
 
     def teardown(self) -> None:
@@ -407,11 +407,17 @@ class Brokers(RuleBasedStateMachine):
         """Unregister a worker. It may go on claiming, as its number may be used by mistake."""
         self.both("unregister", data.draw(st.sampled_from(self.workers)))
 
-    @rule(data=st.data())
-    def kill(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), limit=limits, with_machine=st.booleans())
+    def kill(self, data: st.DataObject, limit: int, with_machine: bool) -> None:
+        """Kill a worker that has just claimed: seldom does one hold tasks by chance."""
         worker = data.draw(st.sampled_from(self.workers))
-        self.model.mark_dead(worker)
-        self.kill_worker(worker)
+        self.claim_and_die(worker, limit, with_machine=with_machine)
+
+    def claim_and_die(self, worker: int, limit: int, *, with_machine: bool) -> None:
+        claim = Claim(worker, QUEUES, limit)
+        self.note(self.model.claim(claim), self.real.claim(claim))
+        self.model.mark_dead(worker, with_machine=with_machine)
+        self.kill_worker(worker, with_machine=with_machine)
         # A dead worker neither claims nor beats. Its claims may still be settled.
         self.workers.remove(worker)
         if not self.workers:
@@ -514,8 +520,9 @@ class SqliteStore(Brokers):
         self.path = Path(self.folder.name, "store.db")
         return f"sqlite:///{self.path}?durability=fast"
 
-    def kill_worker(self, worker: int) -> None:
-        owner = this_process()._replace(boot="an earlier one")  # as after the loss of power
+    def kill_worker(self, worker: int, *, with_machine: bool) -> None:
+        exited = this_process()._replace(start="1")  # its pid is ours by now
+        owner = exited._replace(boot="an earlier one") if with_machine else exited
         with sqlite3.connect(self.path) as db:
             db.execute("update liteq_worker set owner = ? where id = ?", (str(owner), worker))
         db.close()
@@ -532,8 +539,9 @@ class RedisStore(Brokers):
         self.server.command("FLUSHALL")
         return self.server.url
 
-    def kill_worker(self, worker: int) -> None:
-        redis_workers.kill(self.real, worker)
+    def kill_worker(self, worker: int, *, with_machine: bool) -> None:
+        die = redis_workers.restart_machine if with_machine else redis_workers.kill
+        die(self.real, worker)
 
 
 @pytest.fixture
@@ -543,6 +551,37 @@ def redis_for_machine(shared_redis: RedisServer) -> None:
 
 TestSqliteMachine = SqliteStore.TestCase
 TestRedisMachine = pytest.mark.usefixtures("redis_for_machine")(RedisStore.TestCase)
+
+
+@pytest.mark.parametrize("left", [False, True])
+@pytest.mark.parametrize("with_machine", [False, True])
+@pytest.mark.parametrize("store", [SqliteStore, RedisStore])
+def test_workers_die_the_same_death_in_both_brokers(
+    store: type[Brokers], with_machine: bool, left: bool, request: pytest.FixtureRequest
+) -> None:
+    """A task is charged for the death of its process, and not for that of the machine.
+
+    What a worker claims after it has left is not rescued.
+    """
+    if store is RedisStore:
+        request.getfixturevalue("redis_for_machine")
+    machine = store()
+    try:
+        machine.a_worker()
+        (worker,) = machine.workers
+        if left:
+            machine.both("unregister", worker)
+        machine.enqueue([task_of("late"), task_of("early")._replace(acks_late=False)])
+        machine.claim_and_die(worker, 2, with_machine=with_machine)
+        machine.rescue(max_lost=3, keep=None, started=None)
+        machine.they_have_the_same_records()
+        machine.they_have_the_same_attempts()
+        (late,) = machine.model.fetch(["late"])
+        assert late is not None
+        assert late.lost == (0 if with_machine or left else 1)
+    finally:
+        machine.teardown()
+
 
 # They take many steps, and after a failure many more to find the shortest way to it.
 pytestmark = pytest.mark.timeout(600)

@@ -218,9 +218,9 @@ class Recorded(Brokers):
     def new_store(self) -> str:
         return "memory://"
 
-    def kill_worker(self, worker: int) -> None:
+    def kill_worker(self, worker: int, *, with_machine: bool) -> None:
         assert isinstance(self.real, MemoryBroker)
-        self.real.mark_dead(worker)
+        self.real.mark_dead(worker, with_machine=with_machine)
 
 
 REPORTED = (None, IGNORED, "PROGRESS", "SUCCESS", "FAILURE", "REVOKED")

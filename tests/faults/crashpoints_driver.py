@@ -9,7 +9,6 @@ act VERB twice    do it once more when the store fails the first time
 
 import json
 import os
-import random
 import sqlite3
 import sys
 from pathlib import Path
@@ -20,6 +19,7 @@ from liteq.brokers.sqlite.schema import APPLICATION_ID
 from liteq.brokers.sqlite.sharedstate import SharedState
 from liteq.exceptions import BrokerError
 from liteq.model.message import Receipt
+from liteq.support import randomness
 from liteq.support.clock import ManualClock
 from tests.e2e.project import KILL, ROOT
 from tests.faults.crashpoints_verbs import NOW, VERBS, Scene, set_the_scene
@@ -47,7 +47,7 @@ def main(what: str, name: str, how: str = "") -> None:
 def seed(broker: Broker, clock: ManualClock, start: str) -> None:
     scene = NOBODY
     if start in {"logged", "brimming"}:
-        random.seed(0)
+        randomness.seed(0)
         scene = set_the_scene(broker, clock)
     Path("scene.json").write_text(json.dumps(scene))
     if start == "brimming":
@@ -83,7 +83,7 @@ def act(broker: Broker, name: str, how: str) -> None:
         die()
 
     for _ in range(2 if how == "twice" else 1):
-        random.seed(1)  # the tokens are the same each time, and so is what is written
+        randomness.seed(1)  # the tokens are the same each time, and so is what is written
         try:
             VERBS[name].act(broker, scene)
             break

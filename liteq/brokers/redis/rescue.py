@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from enum import Enum, auto
+from operator import attrgetter
 from typing import NamedTuple
 
 from ...support.clock import Clock
@@ -47,6 +48,7 @@ def take_back(server: Server, clock: Clock, worker: DeadWorker, decide: DecideRe
     """
     info, replies = server.run("held", clock(), worker.number)
     held, unreadable = sort_out(replies, UNSIGNED, clock)
+    held.sort(key=attrgetter("token"))  # in the order of claiming
     released, settlements = decide(text_of(info), held, worker.with_machine)
     rescued = Rescue(released, [*settlements, *unreadable])
     args = rescue_args([token for _, token, *_ in replies], rescued)

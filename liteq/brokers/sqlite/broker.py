@@ -236,10 +236,10 @@ class SqliteBroker(SqliteHost, Movable):
         self, ids: Sequence[str], keep: float | None, *, terminate: bool = False
     ) -> list[str]:
         now = self.clock()
-        keep_until = inf if keep is None else now + keep
+        kept = inf if keep is None else keep
 
         found = self._write_and_announce(
-            self._client_writes, lambda db, news: revoke(db, ids, keep_until, terminate, now, news)
+            self._client_writes, lambda db, news: revoke(db, ids, kept, terminate, now, news)
         )
         if found and terminate:
             self._session().notify_workers()  # one of them runs the task

@@ -11,9 +11,9 @@ away, so that the next one picks another; the worker marks itself again by its n
 """
 
 from collections.abc import Collection, Iterable, Iterator
-from random import sample
 from zlib import crc32
 
+from ...support.randomness import sample
 from .sharedstate import IDLE, QUEUE_ROWS, QUEUES, WORKER_SLOTS, WORKERS, SharedState
 
 _FIRST_WORKER, _FIRST_QUEUE = WORKERS // 8, QUEUES // 8  # cells

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from operator import attrgetter
-from random import choice
 from sqlite3 import Connection
 
 from ...exceptions import BrokerError
 from ...model.message import Message
 from ...model.outcome import Settlement
+from ...support.randomness import choice
 from .rows import Row
 from .session import SHORT_TIMEOUT, Session
 from .sockets import SocketListener

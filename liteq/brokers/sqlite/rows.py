@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
-from random import getrandbits
 from typing import Any, NamedTuple
 
 from ...exceptions import InvalidTaskError
@@ -11,6 +10,7 @@ from ...model.graph import Place
 from ...model.message import Delivery, Message, Receipt, Record
 from ...model.outcome import Settlement
 from ...states import Phase, phase_for_eta
+from ...support.randomness import getrandbits
 from ..base import QueueCount, WorkerInfo
 from ..stored import RECEIPT, REST_OF_DELIVERY, phase_of, unreadable_record
 

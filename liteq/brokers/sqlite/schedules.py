@@ -1,13 +1,13 @@
 """Entries of periodic tasks, beside the tasks that they send."""
 
 from collections.abc import Iterable
-from random import getrandbits
 from sqlite3 import Connection
 
 from ...exceptions import InvalidTaskError
 from ...model.checks import check_entry
 from ...model.entry import Entry, Fired, Firing
 from ...model.message import Message
+from ...support.randomness import getrandbits
 from ..stored import StoredSchedules
 from ..transfer import unreadable
 from .news import News

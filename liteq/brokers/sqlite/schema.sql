@@ -40,7 +40,7 @@ create table liteq_task (
   woken_by text,                                 -- the task whose end woke it; phase 9: that failed
   lost integer not null default 0,               -- processes that died while running it
   attempts integer not null default 0,           -- earlier starts, see `liteq_attempt`
-  revoked real,                                  -- not to be run again; until when it is kept then
+  revoked real,                                  -- not to be run again; seconds to keep it then
   terminate integer not null default 0,          -- revoked, and its worker is to end it
   details integer not null default 0,            -- 1: tables below have rows of this task, which
                                                  -- are to be deleted with it

@@ -1,7 +1,6 @@
 """The session of one thread: the only place where transactions begin and end."""
 
 import os
-import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -9,6 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from ...exceptions import BrokerError, BrokerLocked, ConfigurationError
+from ...support.randomness import uniform
 from . import forks
 from .checkpoints import QUIET_AT, checkpoint, is_due
 from .errors import (
@@ -414,7 +414,7 @@ class Session(forks.ForkAware):
             self._handle.in_use.release()
             try:
                 # Random, so that two processes never stay in step.
-                time.sleep(random.uniform(0.0002, 0.002))
+                time.sleep(uniform(0.0002, 0.002))
             finally:
                 self._handle.in_use.acquire()
 

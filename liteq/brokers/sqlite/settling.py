@@ -80,9 +80,14 @@ def _finish(db: Connection, finals: Sequence[Settlement]) -> int:
 
 
 def _retry(db: Connection, retries: Sequence[Settlement]) -> int:
-    """Write the settlements of tasks that run again; return how many claims still held."""
+    """Write the settlements of tasks that run again; return how many claims still held.
+
+    Raises ClaimLostError when one claim is settled twice: it ended by the first of these.
+    """
     if not retries:
         return 0
+    if len({each.receipt for each in retries}) < len(retries):
+        raise ClaimLostError
     db.executemany(SQL["remember"], map(attempt_row, retries))
     fresh = [retry_row(each) for each in retries if not each.keeps_report]
     later = [suspend_row(each) for each in retries if each.keeps_report]

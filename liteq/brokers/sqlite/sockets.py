@@ -10,13 +10,13 @@ listener's process has another folder.
 
 import errno
 import os
-import random
 import socket
 import stat
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 
 from ...support.portable import portable
+from ...support.randomness import sample
 from ..base import Listener
 from . import forks
 from .runtime import runtime_folder
@@ -172,7 +172,7 @@ def remove_closed_sockets(at_most: int) -> None:
         return
     names = os.listdir(folder)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
-        for name in random.sample(names, min(at_most, len(names))):
+        for name in sample(names, min(at_most, len(names))):
             path = os.path.join(folder, name)
             with suppress(OSError):
                 if stat.S_ISSOCK(os.lstat(path).st_mode) and _is_closed(probe, path):
@@ -208,7 +208,7 @@ def _bind() -> tuple[socket.socket, str]:
 
 def _bind_in(folder: str, local: socket.socket) -> str:
     while True:
-        # Not from `random`, whose state a forked child has from its parent.
+        # From the system, which gives no two processes the same.
         address = os.path.join(folder, f"{int.from_bytes(os.urandom(4)) % _PORT or 1:08x}")
         try:
             local.bind(address)

@@ -221,8 +221,9 @@ returning seq, tied
 update liteq_worker set stopped = ? where id = {in_schema_3} and stopped is null
 
 -- name: held
--- The claims of a worker, as deliveries.
-select {delivery} from liteq_task where phase = {RUNNING} and worker = ? order by seq
+-- The claims of a worker, as deliveries, in the order of claiming.
+select {delivery} from liteq_task where phase = {RUNNING} and worker = ?
+order by started, priority desc, seq
 
 -- name: to_terminate
 select seq, token, id from liteq_task
@@ -329,7 +330,7 @@ update liteq_task set revoked = {in_schema_3}, terminate = ? where id = ? and ph
 -- name: cancel_revoked
 -- Revoked tasks that do not run end here. Runs after every change that may make a task ready.
 update liteq_task set phase = {CANCELLED}, token = token + 1, finished = ?,
-  keep_until = nullif(revoked, 9e999)
+  keep_until = nullif(? + revoked, 9e999)
 where revoked is not null and phase < {RUNNING}
 returning seq, tied
 

@@ -21,6 +21,10 @@ alter table worker rename to liteq_worker;
 alter table bell rename to liteq_listener;
 alter table arrival rename to liteq_arrival;
 
+-- Until when to keep them was written here, and now it is for how long, once they have ended.
+update liteq_task set revoked = max(revoked - strftime('%s', 'now'), 0.0)
+where revoked is not null;
+
 -- An index cannot be renamed.
 drop index task_ready;
 drop index task_scheduled;

@@ -1,12 +1,12 @@
 """The queue of the processes that wait for the write lock, in order of arrival."""
 
 import os
-import random
 import select
 import sys
 import time
 from contextlib import suppress
 
+from ...support.randomness import uniform
 from .runtime import runtime_folder
 
 
@@ -21,7 +21,7 @@ class WaitQueue:
 
     def wait(self, seconds: float) -> None:
         """Wait until the lock is worth trying, for `seconds` at most."""
-        time.sleep(min(random.uniform(0.0001, 0.0004), seconds))
+        time.sleep(min(uniform(0.0001, 0.0004), seconds))
 
     def wake_next(self) -> None:
         """Wake the first process in the queue."""

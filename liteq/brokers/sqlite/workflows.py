@@ -121,16 +121,19 @@ def members_of(read: Callable[[str, Row], list[Row]], group: str) -> Members:
 
 def cancel_revoked(db: Connection, now: float, news: News) -> None:
     """End revoked tasks that do not run. To be called after what may have made a task ready."""
-    rows = db.execute(SQL["cancel_revoked"], (now,)).fetchall()
+    rows = db.execute(SQL["cancel_revoked"], (now, now)).fetchall()
     news.keys += [key for key, _ in rows]
     propagate_ends(db, [key for key, tied in rows if tied], now, news)
 
 
 def revoke(
-    db: Connection, ids: Sequence[str], keep_until: float, terminate: bool, now: float, news: News
+    db: Connection, ids: Sequence[str], keep: float, terminate: bool, now: float, news: News
 ) -> list[str]:
-    """Revoke unfinished tasks; return their ids. Those that do not run end."""
-    values = (keep_until, terminate)
+    """Revoke unfinished tasks; return their ids. Those that do not run end.
+
+    `keep`: seconds that each is kept from its end on; infinity: for ever.
+    """
+    values = (keep, terminate)
     found = [id for id in dict.fromkeys(ids) if db.execute(SQL["revoke"], (*values, id)).rowcount]
     cancel_revoked(db, now, news)
     return found

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from ...brokers.base import Rescue
+from ...brokers.base import Claim, Rescue
 from ...model.message import Delivery, Receipt
 from ...states import Phase
-from .harness import Harness, rescuing
+from .harness import Harness, ids, rescuing
 from .races import race
 
 
@@ -91,6 +91,30 @@ class Rescuing(Harness):
 
         assert asked == [("{}", [each.receipt for each in held], False)]
         assert (self.phase("a"), self.phase("b")) == (Phase.SUCCEEDED, Phase.SUCCEEDED)
+
+    def test_the_claims_of_a_dead_worker_are_decided_in_the_order_of_claiming(self) -> None:
+        # Where nothing tells which had started, the oldest claims are taken to have run.
+        self.send("later", eta=self.clock() + 1)
+        self.send("low")
+        self.send("high", priority=1)
+        self.send("next")
+        worker = self.register_killable(self.broker)
+        claim = Claim(worker, ("celery",), 2)
+        held = self.broker.claim(claim)
+        self.clock.advance(1)
+        self.broker.promote()
+        held += self.broker.claim(claim)
+        self.kill_worker(self.broker, worker)
+        asked: list[Receipt] = []
+
+        def decide(info: str, deliveries: Sequence[Delivery], restarted: bool) -> Rescue:
+            asked.extend(each.receipt for each in deliveries)
+            return Rescue(asked, [])
+
+        self.broker.rescue(decide)
+
+        assert ids(held) == ["high", "low", "later", "next"]
+        assert asked == [each.receipt for each in held]
 
     def test_a_task_that_may_run_only_once_is_not_run_again_on_a_guess(self) -> None:
         # The task may have ended, and the next one started, before that could be written.

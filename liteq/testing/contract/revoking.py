@@ -59,6 +59,18 @@ class Revoking(Harness):
 
         assert self.phase() is Phase.CANCELLED
 
+    def test_a_revoked_task_is_kept_from_its_end_on_however_long_it_ran(self) -> None:
+        self.send("a", "b")
+        a, b = self.claim()
+        self.broker.cancel(["a"], keep=10)
+        self.broker.cancel(["b"], keep=None)
+        self.clock.advance(1000)
+        self.settle(self.retry(a), self.retry(b))
+
+        assert [self.phase(id) for id in "ab"] == [Phase.CANCELLED] * 2
+        kept = [self.record(id).keep_until for id in "ab"]
+        assert kept == [self.clock() + 10, None]
+
     def test_a_task_that_ends_cancelled_is_kept_as_long_as_was_asked(self) -> None:
         self.send("a")
         delivery = self.claim_one()

@@ -83,6 +83,15 @@ class Settling(Harness):
         assert refused == [a.receipt]
         assert [self.phase(id) for id in "ab"] == [Phase.SUCCEEDED] * 2
 
+    def test_a_retry_that_is_in_a_batch_twice_is_refused_once(self) -> None:
+        self.send("a", "b")
+        first, other = self.claim()
+        again, report_kept = self.retry(first), self.retry(first)._replace(keeps_report=True)
+
+        assert self.settle(again, report_kept, again, self.retry(other)) == [first.receipt] * 2
+        assert [self.record(id).message.retries for id in "ab"] == [1, 1]
+        assert [len(self.broker.attempts(id)) for id in "ab"] == [1, 1]
+
     def test_a_stale_receipt_is_refused_and_nothing_is_written(self) -> None:
         self.send("a")
         old = self.claim_one()
