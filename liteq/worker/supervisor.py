@@ -393,6 +393,7 @@ class Supervisor:
         self._only_idle = bool(left)
         if batches and self.pool.in_loop:
             self._listener.decline()  # until they are done, nobody hears a notification
+            self._may_claim = True  # then, or none would come again
         for slot, batch in batches:
             self.pool.submit(slot, batch)
             if self.log.verbose:

@@ -3,9 +3,9 @@
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from selectors import DefaultSelector
 
@@ -22,7 +22,14 @@ from liteq.model.message import Message
 from liteq.model.outcome import Settlement
 from liteq.states import Phase
 from tests.faults.proxy import Proxy
-from tests.servers import RedisServer, needs_redis, running_server, wait_until
+from tests.servers import (
+    RedisServer,
+    needs_redis,
+    running_cluster,
+    running_sentinels,
+    running_server,
+    wait_until,
+)
 
 pytestmark = needs_redis
 CHANNEL = "{liteq}:news:results"
@@ -254,3 +261,40 @@ def test_results_come_one_after_the_other_to_the_thread_that_sent_the_tasks(
         assert add.delay(1, 2).get(timeout=SOON) == 3
         for n in range(10):
             assert add.delay(n, 1).get(timeout=SOON) == n + 1
+
+
+@pytest.mark.parametrize("kind", ["server", "sentinels", "cluster"])
+def test_a_process_may_open_any_number_of_connections_one_after_the_other(
+    kind: str, tmp_path: Path
+) -> None:
+    with ExitStack() as stack:
+        if kind == "server":
+            url = stack.enter_context(running_server(tmp_path)).url
+        elif kind == "sentinels":
+            *_, url = stack.enter_context(running_sentinels(tmp_path))
+        else:
+            _, url = stack.enter_context(running_cluster(tmp_path))
+        broker = stack.enter_context(closing(connect(url)))
+
+        def use(n: int) -> None:  # in a thread of its own, as for each request to a web server
+            broker.counts()
+            with closing(broker.result_listener()) as listener:
+                assert isinstance(listener, ChannelListener)
+                assert listener._socket is not None
+
+        failed: list[BaseException] = []
+        for n in range(120):  # redis-py 8 allows 100 unless told otherwise
+            thread = threading.Thread(target=_noting(failed, use), args=(n,))
+            thread.start()
+            thread.join()
+        assert failed == []
+
+
+def _noting(failed: list[BaseException], work: Callable[[int], None]) -> Callable[[int], None]:
+    def run(n: int) -> None:
+        try:
+            work(n)
+        except BaseException as exc:
+            failed.append(exc)
+
+    return run

@@ -88,3 +88,19 @@ def meet(folder, name):
             f"print([each.get(timeout=40) for each in results])"
         )
     assert out.strip() == "[4, 4, 4, 4]"
+
+
+@pytest.mark.parametrize("pool", ["processes", "threads", "solo"])
+def test_a_worker_is_notified_of_each_of_many_short_tasks(project: Project, pool: str) -> None:
+    project.write(
+        "alone.py",
+        "from project import add, app\n"
+        "from liteq.worker import supervisor\n"
+        "if __name__ == '__main__':\n"
+        "    supervisor._POLL_EVERY = 3600.0\n"  # it is notified, or never looks again
+        f"    with app.Worker(pool={pool!r}, concurrency=1):\n"
+        "        print(sum(add.delay(n, 1).get(timeout=20) for n in range(40)))\n",
+    )
+    assert project.python("import alone, runpy; runpy.run_path('alone.py', {}, '__main__')") == (
+        f"{sum(range(1, 41))}\n"
+    )

@@ -271,6 +271,9 @@ def _client(location: RedisLocation) -> Any:
         "socket_connect_timeout": location.connect_timeout,
         "socket_keepalive": True,
         "protocol": 2,
+        # Each thread has its own. Those that `make_connection` makes count for redis-py 8, whose
+        # limit is 100, for as long as the process lives: even when they are closed.
+        "max_connections": 2**31,
         # No retries by redis-py: `Server` knows which commands may be sent twice.
         "retry": Retry(NoBackoff(), 0),
     }

@@ -90,6 +90,13 @@ class Expectations:
             return set()
         return {key for key in self._cells[_ANY : _ANY + ANY_RESULT_CELLS] if key}
 
+    def keys(self) -> set[int]:
+        """Return the keys of all listeners that wait, as the table says."""
+        cells = self._cells
+        found = cells[_FIRST : _FIRST + EXPECTED_CELLS].tolist()
+        found += cells[_ANY : _ANY + ANY_RESULT_CELLS].tolist()
+        return {cell & _KEY for cell in found if cell}
+
     def forget(self, keys: Collection[int]) -> None:
         """Empty all cells of listeners that are gone."""
         for first, count in ((_FIRST, EXPECTED_CELLS), (_ANY, ANY_RESULT_CELLS)):
@@ -113,14 +120,21 @@ class Expectations:
     def _is_used(self, part: int) -> bool:
         """Return whether a part of the table has cells in use; note it if not.
 
-        The note is withdrawn before the look, as a waiter writes its cell before the note.
+        The note is withdrawn before a second look, as a waiter writes its cell before the note. Not
+        before the first one: whoever looked meanwhile would find nobody, and if we were killed
+        there, so would all.
         """
-        start = EXPECTED + part * len(_EMPTY_PART)
+        if self._has_cells(part):
+            return True
         self._map[USED + part] = 0
-        if self._map[start : start + len(_EMPTY_PART)] == _EMPTY_PART:
+        if not self._has_cells(part):
             return False
         self._map[USED + part] = 1
         return True
+
+    def _has_cells(self, part: int) -> bool:
+        start = EXPECTED + part * len(_EMPTY_PART)
+        return self._map[start : start + len(_EMPTY_PART)] != _EMPTY_PART
 
 
 @lru_cache(256)

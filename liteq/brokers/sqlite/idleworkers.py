@@ -11,6 +11,7 @@ away, so that the next one picks another; the worker marks itself again by its n
 """
 
 from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from zlib import crc32
 
 from ...support.randomness import sample
@@ -48,11 +49,21 @@ class IdleWorkers:
             self._clear(slot)
             self._cells[_FIRST_WORKER + slot] = 0
 
+    def holds(self, slot: int | None, key: int) -> bool:
+        """Return whether the listener `key` has that slot."""
+        return slot is not None and self._cells[_FIRST_WORKER + slot] == key
+
     def leave_all_but(self, keys: Collection[int]) -> None:
         """Give back the slots of all listeners but `keys`. To be called in a transaction."""
         for slot, key in enumerate(self._slots()):
             if key and key not in keys:
                 self.leave(slot, key)
+        for at in self._strays():
+            self._map[at] = 0
+
+    def is_left_to(self, keys: AbstractSet[int]) -> bool:
+        """Return whether only the listeners `keys` have slots and marks."""
+        return self.keys() <= keys and not any(self._strays())
 
     def keys(self) -> set[int]:
         """Return the keys of the listeners that have a slot."""
@@ -105,6 +116,14 @@ class IdleWorkers:
         end = at + 1 + WORKER_SLOTS
         while (at := self._map.find(b"\1", at + 1, end)) >= 0:
             yield at
+
+    def _strays(self) -> Iterator[int]:
+        """Iterate over the bytes that are marked, and of no worker's slot."""
+        slots = self._slots()
+        for row in range(QUEUE_ROWS):
+            for at in self._marked(row):
+                if not slots[(at - IDLE) % WORKER_SLOTS]:
+                    yield at
 
     def any(self, queues: Iterable[str]) -> bool:
         """Return whether a worker of one of `queues` is idle, or has not claimed yet."""

@@ -36,6 +36,7 @@ class ResultListener(SocketListener):
 
     def expect(self, ids: Collection[str] | None) -> None:
         with suppress(ValueError):  # the session is closed, and what it had mapped
+            self._session.check_shared()
             self._session.waits.remove(self._cells)
             self._cells = []
             if self.fileno() >= 0:
@@ -47,11 +48,12 @@ class ResultListener(SocketListener):
 
 
 class WorkListener(SocketListener):
-    """The listener of a worker, or of a process that only fires entries, which has no slot."""
+    """The listener of `worker`, or (0) of a process that only fires entries, which has no slot."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, worker: int) -> None:
         self._session = session
-        self.slot: int | None = None
+        self.worker = worker
+        self.slot: int | None = None  # or all of them were taken
         self.queues: tuple[str, ...] = ()  # of its last claim
         super().__init__(session.changed)
 
@@ -59,6 +61,16 @@ class WorkListener(SocketListener):
         super().clear()
         # Whoever notified it took its mark away. By the next claim it is known how it is.
         self._mark(idle=True)
+
+    def missed(self) -> bool:
+        changed = super().missed()
+        if self.worker and not self._session.idle.holds(self.slot, self.key):
+            self._session.write(_SHORT, lambda db: self.enter())
+        return changed
+
+    def enter(self) -> None:
+        """Take a slot, in a transaction; another one if the table was replaced or overwritten."""
+        self.slot = self._session.idle.enter(self.key) if self.worker else None
 
     def note_claim(self, queues: tuple[str, ...], *, idle: bool) -> None:
         """Note in a transaction which queues were claimed from, and whether nothing is left."""
@@ -101,7 +113,7 @@ def result_listener(session: Session) -> ResultListener:
 
 def work_listener(session: Session, worker: int) -> WorkListener:
     """Return a new listener for work."""
-    listener = WorkListener(session)
+    listener = WorkListener(session, worker)
     with ExitStack() as on_error:
         on_error.callback(listener.close)
         _insert_row(session, listener, worker, _SHORT)
@@ -136,8 +148,8 @@ def _insert_row(
 
     def work(db: Connection) -> None:
         db.execute(SQL["listen"], row)
-        if worker and isinstance(listener, WorkListener):
-            listener.slot = session.idle.enter(listener.key)
+        if isinstance(listener, WorkListener):
+            listener.enter()
 
     session.write(options, work)
 
@@ -188,19 +200,32 @@ class ListenerTidying:
         self._last = rows[-1][0] if len(rows) == _LOOK_AT else ""
         if dead := dead_listeners(rows):
             drop_listeners(session, dead)
-        _free_slots(session)
+        if session.begin_look_at_tables(_LOOK_EVERY):
+            _forget_strangers(session)
+            _free_slots(session)
         remove_closed_sockets(_LOOK_AT)
+
+
+def _forget_strangers(session: Session) -> None:
+    """Forget the waits of those that are no listeners: of an earlier file, or written by others."""
+    if keys := session.waits.keys():  # first: a listener has its row before it waits
+        rows = session.read(SQL["all_listeners"], timeout=SHORT_TIMEOUT)
+        if strangers := keys - _keys_in(rows):
+            session.waits.forget(strangers)
+
+
+def _keys_in(rows: Iterable[Row]) -> set[int]:
+    return set(keys_of(address for (address,) in rows))
 
 
 def _free_slots(session: Session) -> None:
     """Free the slots of workers that have no listener any more."""
 
-    def keys_in(rows: Iterable[Row]) -> set[int]:
-        return set(keys_of(address for (address,) in rows))
-
     def work(db: Connection) -> None:
-        session.idle.leave_all_but(keys_in(db.execute(SQL["work_listeners"])))
+        session.idle.leave_all_but(_keys_in(db.execute(SQL["work_listeners"])))
 
     rows = session.read(SQL["work_listeners"], timeout=SHORT_TIMEOUT)
-    if session.idle.keys() - keys_in(rows):  # or one has come since: so look in a transaction
+    if not session.idle.is_left_to(
+        _keys_in(rows)
+    ):  # or one has come since: so look in a transaction
         session.write(_SHORT, work)

@@ -129,6 +129,7 @@ def announce(session: Session, news: News, own: Mapping[int, SocketListener]) ->
         news.find_missing_ids(session)
         for key in session.waits.waiting(news.ids):
             session.notify_key(key)
+    session.forget_gone()
 
 
 def _wake_any(session: Session, own: Mapping[int, SocketListener]) -> None:

@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from math import inf
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from ...exceptions import BrokerError, BrokerLocked, ConfigurationError
@@ -35,6 +36,7 @@ from .writelock import WriteLock, make_write_lock
 
 T = TypeVar("T")
 
+_LOOK_EVERY = 1.0  # seconds between two looks whether the lock file is still there
 LOCK_TIMEOUT = 30.0  # seconds that a caller waits for the write lock
 SHORT_TIMEOUT = 1.0  # seconds that a worker waits: it retries anyway, and must react to a Ctrl-C
 
@@ -62,16 +64,16 @@ class Session(forks.ForkAware):
         self.pid: int = os.getpid()
         self._notifier = Notifier()
         self._elsewhere: dict[int, str] = {}  # addresses by key, of listeners in other folders
+        self._gone: set[int] = set()  # keys of listeners that are gone
         self.listener: SocketListener | None = None  # by which this thread waits for results
         self._version: object = None
         self._size_before = 0  # of the log, when it was looked at last whether nobody writes
+        self._shared_look_at: float = time.monotonic() + _LOOK_EVERY
         self._disk_failed = False  # so the log may have holes, until it is written again
         prepare(self.path)
         self._handle = Handle(self.path)
         with forks.opening:
-            self._write_lock, self._state = self._open_shared()
-            self.waits: Expectations = Expectations(self._state)
-            self.idle: IdleWorkers = IdleWorkers(self._state)
+            self._share(*self._open_shared())
             forks.register(self)
         try:
             self._ensure_schema()
@@ -109,6 +111,7 @@ class Session(forks.ForkAware):
 
         It is run a second time when it meets text that cannot be decoded, see `Handle.be_lenient`.
         """
+        self.check_shared()
         try:
             return self._transaction(options, work)
         except sqlite3.Error as exc:
@@ -165,11 +168,19 @@ class Session(forks.ForkAware):
             self._notifier.notify([address for (address,) in rows])
 
     def notify_key(self, key: int) -> bool:
-        """Notify the listener of that key; return False, and forget it, if there is none."""
+        """Notify the listener of that key; return False if there is none: see `forget_gone`."""
+        if key in self._gone:
+            return False
         if self._notifier.notify_key(key) or self._notify_elsewhere(key):
             return True
-        self.waits.forget({key})
+        self._gone.add(key)
         return False
+
+    def forget_gone(self) -> None:
+        """Forget what those wait for that were to be notified, and are gone (1 ms, if any are)."""
+        if self._gone:
+            self.waits.forget(self._gone)
+            self._gone = set()
 
     def _notify_elsewhere(self, key: int) -> bool:
         """Notify a listener whose process has another folder for its sockets."""
@@ -190,14 +201,42 @@ class Session(forks.ForkAware):
             for key in keys:
                 if self.notify_key(key):
                     woken, count = True, count - 1
+        self.forget_gone()
         return woken
 
     def begin_rescue(self, every: float) -> bool:
         """Return whether to look for dead workers; see `SharedState.begin_look`."""
         return self._state.begin_look(every)
 
+    def begin_look_at_tables(self, every: float) -> bool:
+        """Return whether to look; see `SharedState.begin_look_at_tables`."""
+        return self._state.begin_look_at_tables(every)
+
+    def check_shared(self) -> None:
+        """Open the lock file again, now and then, if it was deleted or replaced.
+
+        Or those who have the old one and those who have the new one would not notify each other.
+        To be called between transactions.
+        """
+        if time.monotonic() < self._shared_look_at:
+            return
+        self._shared_look_at = time.monotonic() + _LOOK_EVERY
+        if not self._state.is_replaced() or not os.path.exists(self.path):
+            return
+        with suppress(BrokerError), forks.opening:  # it cannot be opened: we keep what we have
+            before = self._write_lock, self._state
+            self._share(*self._open_shared())
+            for each in before:
+                each.close()
+
+    def _share(self, lock: WriteLock, state: SharedState) -> None:
+        self._write_lock, self._state = lock, state
+        self.waits: Expectations = Expectations(state)
+        self.idle: IdleWorkers = IdleWorkers(state)
+
     def changed(self) -> bool:
         """Return whether another connection has written since the last call (6 us)."""
+        self.check_shared()
         ((version,),) = self.read("pragma data_version", timeout=SHORT_TIMEOUT)
         changed, self._version = version != self._version, version
         return bool(changed)
@@ -287,6 +326,7 @@ class Session(forks.ForkAware):
 
     def close(self) -> None:
         """Close all that is open. The session cannot be used again."""
+        self._shared_look_at = inf
         if self.listener is not None:
             self.listener.close()  # before the connection, because it writes
         self._handle.close()

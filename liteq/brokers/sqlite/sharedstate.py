@@ -1,6 +1,6 @@
 """State that all processes of a store share, in mapped memory.
 
-It stands in the lock file (`-gate`). At its start are five numbers:
+It stands in the lock file (`-gate`). At its start are six numbers:
 
 * an estimate of the bytes written to the log since the last checkpoint. Only SQLite knows them,
   and it does not tell before 3.51; the size of the log says nothing, because the log is written
@@ -8,7 +8,8 @@ It stands in the lock file (`-gate`). At its start are five numbers:
 * the pid of the process that took the write lock last, to be named to those who waited in vain;
 * whether a process waits for the write lock;
 * how long an fsync takes here, in nanoseconds;
-* when a worker last looked for dead ones, in nanoseconds of the monotonic clock.
+* when a worker last looked for dead ones, in nanoseconds of the monotonic clock;
+* when a worker last looked for what dead ones have left in the tables, likewise.
 
 The first two are changed only by the process that holds the write lock. Behind the numbers are the
 locks of liveness.py, and then the tables of expectations.py and idleworkers.py.
@@ -16,11 +17,16 @@ locks of liveness.py, and then the tables of expectations.py and idleworkers.py.
 Nothing here is needed to be right: what is lost, or overwritten by another program, costs time.
 """
 
+import errno
 import mmap
 import os
 import time
 
-_LOG_SIZE, _HOLDER, _WAKEUP, _SYNC_TIME, _RESCUE_LOOK = range(5)
+from .logfiles import Identity, identity
+
+_LOG_SIZE, _HOLDER, _WAKEUP, _SYNC_TIME, _RESCUE_LOOK, _TABLES_LOOK = range(6)
+_MOST_LOG = 2**40  # bytes: more was written by another program
+_CANNOT_ALLOCATE = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)  # this file system
 
 # In bytes from the start of the file. Each part is a whole number of 8 bytes.
 ANY_RESULT = 12_288  # behind the slots of liveness.py
@@ -44,14 +50,19 @@ class SharedState:
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
         fd = os.open(path, flags, 0o600)
         try:
-            # Written and not only sized: writing to a mapped hole kills the process when the disk
-            # is full.
-            os.write(fd, bytes(max(_SIZE - os.lseek(fd, 0, os.SEEK_END), 0)))
+            _allocate(fd)
             self.map: mmap.mmap = mmap.mmap(fd, _SIZE)
+            found = os.fstat(fd)
         finally:
             os.close(fd)
+        self._path = path
+        self._identity: Identity = found.st_dev, found.st_ino
         self._cells = memoryview(self.map).cast("q")
         self.cells: memoryview[int] = memoryview(self.map).cast("Q")
+
+    def is_replaced(self) -> bool:
+        """Return whether the file at the path is another one by now, or none (1 us)."""
+        return identity(self._path) != self._identity
 
     def set_holder(self, pid: int) -> None:
         """Note which process holds the write lock."""
@@ -63,7 +74,7 @@ class SharedState:
 
     def count_commit(self, rows: int) -> int:
         """Add a commit that changed `rows` rows; return the estimated bytes in the log."""
-        size = self._cells[_LOG_SIZE] + 8_000 + 200 * rows
+        size = min(max(self._cells[_LOG_SIZE], 0), _MOST_LOG) + 8_000 + 200 * rows
         self._cells[_LOG_SIZE] = size
         return size
 
@@ -95,14 +106,19 @@ class SharedState:
         self._cells[_SYNC_TIME] = int(min(max(seconds, 0.0), 1e6) * 1e9)
 
     def begin_look(self, every: float) -> bool:
-        """Return whether nobody has looked for dead workers for `every` seconds; note that we do.
+        """Return whether nobody looked for dead workers for `every` seconds; note that we do."""
+        return self._begin(_RESCUE_LOOK, every)
 
-        A time that is ahead was noted before a restart of the machine, or by another clock.
-        """
+    def begin_look_at_tables(self, every: float) -> bool:
+        """Do the same for what dead workers and waiters have left in the tables."""
+        return self._begin(_TABLES_LOOK, every)
+
+    def _begin(self, cell: int, every: float) -> bool:
+        # A time that is ahead was noted before a restart of the machine, or by another clock.
         now = time.monotonic_ns()
-        if 0 <= now - self._cells[_RESCUE_LOOK] < every * 1e9:
+        if 0 <= now - self._cells[cell] < every * 1e9:
             return False
-        self._cells[_RESCUE_LOOK] = now
+        self._cells[cell] = now
         return True
 
     def close(self) -> None:
@@ -110,3 +126,22 @@ class SharedState:
         self._cells.release()
         self.cells.release()
         self.map.close()
+
+
+def _allocate(fd: int) -> None:
+    """Give the file its size, and a place on the disk for all of it. Raises OSError.
+
+    To write to a mapped hole kills the process when the disk is full. A file has holes if another
+    program has made it, or a lock of liveness.py was written to one that is empty.
+    """
+    missing = _SIZE - os.lseek(fd, 0, os.SEEK_END)
+    while missing > 0:
+        missing -= os.write(fd, bytes(missing))  # less than that if the disk is nearly full
+    if os.name == "posix" and hasattr(os, "posix_fallocate"):
+        if os.fstat(fd).st_blocks * 512 >= _SIZE:
+            return
+        try:
+            os.posix_fallocate(fd, 0, _SIZE)
+        except OSError as exc:
+            if exc.errno not in _CANNOT_ALLOCATE:
+                raise
