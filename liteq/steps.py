@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
+from .exceptions import InvalidTaskError
 from .execution.context import Context
 from .execution.steps import Steps
 from .sending.blocks import refuse_in_block
-from .sending.eta import When, due_at
+from .sending.eta import moment
 from .sending.options import check_name
 
 P = ParamSpec("P")
@@ -42,7 +43,13 @@ class DurableSteps:
         cannot be encoded, and PayloadTooLarge for one beyond `max_payload_size`: nothing is
         stored then.
         """
-        value: R = self._steps.run(check_name("step name", name), function, args, kwargs)
+        name = _step_name(name, "self.step('charge', function, ...)")
+        if not callable(function):
+            raise TypeError(
+                f"the step {name!r} takes a function, which it calls, not {function!r:.99}: "
+                f"self.step({name!r}, function, ...) with the arguments of the function"
+            )
+        value: R = self._steps.run(name, function, args, kwargs)
         return value
 
     def sleep(
@@ -51,10 +58,10 @@ class DurableSteps:
         until: datetime | timedelta | float | None = None,
         /,
         *,
-        days: float = 0,
-        hours: float = 0,
-        minutes: float = 0,
-        seconds: float = 0,
+        days: float | None = None,
+        hours: float | None = None,
+        minutes: float | None = None,
+        seconds: float | None = None,
     ) -> None:
         """Sleep without a slot of a worker: the run ends here, and the task runs again later.
 
@@ -64,12 +71,16 @@ class DurableSteps:
 
         Raises StepError for a name that this run has had, InvalidTaskError for what is no time.
         """
-        length: Any = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-        if until is not None:
-            if length:
-                raise TypeError("sleep() takes a time, or days, hours, minutes and seconds")
-            length = until
-        self._steps.sleep(check_name("step name", name), partial(_moment, length))
+        name = _step_name(name, "self.sleep('cool down', seconds=5)")
+        units = {"days": days, "hours": hours, "minutes": minutes, "seconds": seconds}
+        given = {unit: number for unit, number in units.items() if number is not None}
+        if (until is None) is (not given):
+            raise TypeError(
+                "sleep() takes a time, or days, hours, minutes and seconds: "
+                f"self.sleep({name!r}, seconds=5)"
+            )
+        when = timedelta(**given) if until is None else until
+        self._steps.sleep(name, partial(moment, "the time to sleep", when))
 
     def wait_for(self, key: str, timeout: timedelta | float | None = None) -> Any:
         """Wait without a slot of a worker until the event `key` is emitted; return its value.
@@ -81,7 +92,9 @@ class DurableSteps:
         Raises EventTimeoutError when the time is over, StepError for a key that this run has
         waited for.
         """
-        return self._steps.wait_for(check_name("key of an event", key), partial(_moment, timeout))
+        return self._steps.wait_for(
+            check_name("key of an event", key), partial(moment, "timeout", timeout)
+        )
 
     def gather(self, *signatures: Any, name: str = "gather") -> list[Any]:
         """Send tasks and wait for them without a slot of a worker; return their values in order.
@@ -100,11 +113,17 @@ def as_call(value: Any) -> Any:
     """Return `value` if it is a signature. Raises TypeError."""
     if hasattr(value, "freeze"):
         return value
-    raise TypeError(f"gather() takes signatures, as task.s(...) makes them, not {value!r:.99}")
+    hint = ": put a * before it" if isinstance(value, list | tuple) else ""
+    raise TypeError(
+        f"gather() takes signatures, as task.s(...) makes them, not {value!r:.99}{hint}"
+    )
 
 
-def _moment(when: When, now: float) -> float | None:
-    """Return when a sleep or a wait that begins at `now` ends; None: never."""
-    if isinstance(when, datetime):
-        return due_at(None, when, now)
-    return due_at(when, None, now)
+def _step_name(name: Any, example: str) -> str:
+    """Return `name` if it can be one of a step. Raises InvalidTaskError."""
+    try:
+        return check_name("step name", name)
+    except InvalidTaskError as exc:
+        if isinstance(name, str):
+            raise
+        raise InvalidTaskError(f"{exc}; it comes first, as in {example}") from None

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..exceptions import PayloadTooLarge
+from ..exceptions import PayloadTooLarge, SerializationError
 from ..model.message import new_id
 from ..model.step import Event
 from ..result.app import App
@@ -15,7 +15,10 @@ def emit(app: App, key: str, value: Any) -> bool:
     key = check_name("key of an event", key)
     conf, broker = app.conf, app.broker
     serializer = result_serializer(conf, broker)
-    data = serializer.dumps(value)
+    try:
+        data = serializer.dumps(value)
+    except SerializationError as exc:
+        raise SerializationError(f"the value of the event {key!r}: {exc}") from None
     if len(data) > conf.max_payload_size:
         raise PayloadTooLarge(
             f"the value of the event {key!r} is {len(data)} bytes, and max_payload_size is "

@@ -37,7 +37,9 @@ def task_of(
             f"task {name}: base is {base!r:.200}, but must be a class derived from liteq.Task"
         )
     if getattr(getattr(function, "__code__", None), "co_flags", 0) & _COROUTINE:
-        raise ImproperlyConfigured(f"task {name}: `async def` is not supported yet")
+        raise ImproperlyConfigured(
+            f"task {name}: `async def` is not supported: write `def`, and call asyncio.run() in it"
+        )
     function = _with_models(app, function, name, options)
     for option in options:
         check_option(name, option)

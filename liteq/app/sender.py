@@ -59,14 +59,24 @@ class Sender:
     def send_many(
         self, signatures: Iterable[Signature], options: Options
     ) -> list[AsyncResult[Any]]:
-        """Send many calls in one transaction; return their results in the same order."""
+        """Send many calls in one transaction; return their results in the same order.
+
+        Raises TypeError for what is no signature.
+        """
         options = dict(options)
         if block := joining(self._app, options):
             with block:
                 return self.send_many(signatures, options)
-        if self._app.conf.task_always_eager:
-            return [each.apply_async(**options) for each in signatures]
         calls = list(signatures)
+        for each in calls:
+            if not isinstance(each, dict):
+                raise TypeError(
+                    "enqueue_many() takes signatures, as task.s(...) makes them, not a "
+                    f"{type(each).__name__}: {each!r:.99}; for tuples of arguments of one task "
+                    "there is task.delay_many()"
+                )
+        if self._app.conf.task_always_eager:
+            return [each.apply_async(**options) for each in calls]
         if any(map(layout.is_several, calls)) or self._has_override(calls):
             return layout.send_copies(self._app, calls, options)
         producer = self._app.producer

@@ -12,6 +12,9 @@ from ..states import Phase
 from ..support.printable import last_line
 from ..support.zones import title_of, wall_time
 
+_EARLY = {"retry": "was to be retried", "lost": "lost its process", "requeued": "was given back"}
+"""How an attempt ended that did not come as far as the task wanted, by its outcome."""
+
 
 def why(app: App, id: str) -> str:
     """Return why the task `id` waits, ended as it did, or ran more than once."""
@@ -27,7 +30,7 @@ def _reason(app: App, record: Record, attempts: Sequence[Attempt]) -> str:
         case Phase.WAITING:
             return _awaited(record, attempts)
         case Phase.SCHEDULED:
-            return f"{_scheduled(record, attempts)} {_moment(app, record.message.eta)}"
+            return _scheduled(app, record, attempts)
         case Phase.READY:
             return _unclaimed(record, app.broker.workers())
         case Phase.RUNNING:
@@ -56,8 +59,17 @@ def _awaited(record: Record, attempts: Sequence[Attempt]) -> str:
     return f"it waits for the end of {kind} {record.waits}"
 
 
-def _scheduled(record: Record, attempts: Sequence[Attempt]) -> str:
-    """Return what a task waits for until its eta."""
+def _scheduled(app: App, record: Record, attempts: Sequence[Attempt]) -> str:
+    """Return what a task waits for until its eta; if that is over, also why it has not begun."""
+    eta = record.message.eta
+    waits = f"{_waits_for(record, attempts)} {_moment(app, eta)}"
+    if eta is None or eta > app.broker.clock():
+        return waits
+    return f"{waits}, which is over: {_unclaimed(record, app.broker.workers())}"
+
+
+def _waits_for(record: Record, attempts: Sequence[Attempt]) -> str:
+    """Return what a task waits for, up to the moment that follows."""
     if record.event is not None:
         return f"it waits for the event {record.event!r}, until"
     match attempts[-1].outcome if attempts else "":
@@ -121,15 +133,17 @@ def _is_own(error: str) -> bool:
 
 def _earlier(attempts: Iterable[Attempt]) -> str:
     """Return how its earlier attempts ended, if it had any."""
-    ended = [each for each in attempts if each.outcome in ("retry", "lost", "requeued")]
+    suspended = ("snoozed", "slept", "awaited", "gathered")
+    before = [each for each in attempts if each.outcome in (*_EARLY, *suspended)]
+    ended = [each for each in before if each.outcome in _EARLY]
     if not ended:
         return ""
     last = ended[-1]
-    words = {"retry": "was to be retried", "lost": "lost its process", "requeued": "was given back"}
     error = last_line(last.error)
-    times = "once before" if len(ended) == 1 else f"{len(ended)} times before"
+    times = "once before" if len(before) == 1 else f"{len(before)} times before"
+    which = "the previous attempt" if last is before[-1] else "an earlier attempt"
     reason = f" ({error})" if error else ""
-    return f"; it was started {times}: the previous attempt {words[last.outcome]}{reason}"
+    return f"; it was started {times}: {which} {_EARLY[last.outcome]}{reason}"
 
 
 def _moment(app: App, seconds: float | None) -> str:

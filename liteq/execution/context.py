@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
+from ..exceptions import StepError
 from ..model.message import Delivery, Message
 from ..model.options import options_of_member, parse_options
 from .steps import LocalSteps, Steps, StepStore, StoredSteps
@@ -301,7 +302,12 @@ class Context:
 
     @property
     def steps(self) -> Steps:
-        """Return the durable steps of this run."""
+        """Return the durable steps of this run. Raises StepError where no task runs."""
+        if self.running is None:
+            raise StepError(
+                "no task runs here, so this can be no step of one: call it on the `self` of a task "
+                "with bind=True, in its code, and not in a thread that the task has started"
+            )
         if self.used_steps is None:
             if self.step_store is not None and self.delivery is not None:
                 self.used_steps = StoredSteps(self.delivery, self.step_store)
@@ -311,9 +317,7 @@ class Context:
         return self.used_steps
 
     def _find_event(self, key: str) -> tuple[Any] | None:
-        if self.running is None:
-            return None
-        app: Any = self.running.app
+        app: Any = self.running.app  # type: ignore[union-attr]  # see `steps`
         found: tuple[Any] | None = app.backend.event_value(key)
         return found
 

@@ -13,6 +13,7 @@ from typing import Any
 
 _REFERRED = 0x80  # set in the code of a value that a later one refers to
 _SHORT = 64  # bytes; nearly all texts are shorter
+_REPEATS = 1000
 _LARGE_INTEGER = ord("l")
 
 _size_at = Struct("<i").unpack_from
@@ -30,9 +31,10 @@ def _short(size: str) -> bytes:
 # None, True and False, the head and the end of a dict, which declare nothing; integers and
 # references; floats; the heads of tuples of up to 255 values, which do no harm; texts and bytes
 # that are short. What the loop below does one by one, a match does for all that follow each other:
-# 0.3 us for an outcome, instead of 1 us.
+# 0.3 us for an outcome, instead of 1 us. The number of repeats bounds the memory that matching
+# takes; a possessive `*+` would as well, but before Python 3.11.5 it ends in the wrong place.
 _small_values = re.compile(
-    b"(?:%b|%b.{4}|%b.{8}|%b.|%b(?:%b)|%b(?:%b))*+"
+    b"(?:%b|%b.{4}|%b.{8}|%b.|%b(?:%b)|%b(?:%b)){0,%d}"
     % (
         _codes(b"NTF0{"),
         _codes(b"ir"),
@@ -42,6 +44,7 @@ _small_values = re.compile(
         _short("<B"),
         _codes(b"sutaA"),
         _short("<I"),
+        _REPEATS,
     ),
     re.DOTALL,
 ).match
@@ -60,7 +63,9 @@ def _is_complete(data: memoryview) -> bool:
     while True:
         small = _small_values(data, at)
         assert small is not None  # it matches nothing as well
-        at = small.end()
+        begin, at = at, small.end()
+        if at - begin >= _REPEATS:  # there may be more, as each takes a byte at least
+            continue
         if at >= end - 4:  # too short for the head of another value
             return at == end
         code = data[at] & ~_REFERRED

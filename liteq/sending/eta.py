@@ -23,6 +23,17 @@ def due_at(countdown: When, eta: When, now: float) -> float | None:
     return None if eta is None else _timestamp("eta", eta)
 
 
+def moment(what: str, when: Any, now: float) -> float | None:
+    """Return the moment that `when` means, in epoch seconds; None means never.
+
+    `when`: seconds or a timedelta from `now`, or a datetime. Raises InvalidTaskError when it is
+    none of them; the error calls it `what`.
+    """
+    if when is None:
+        return None
+    return _timestamp(what, when) if isinstance(when, datetime) else now + _seconds(what, when)
+
+
 def expires_at(expires: When, now: float) -> float | None:
     """Return when a task expires, in epoch seconds; None means never.
 

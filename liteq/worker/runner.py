@@ -30,7 +30,7 @@ from ..model.message import Delivery, Message
 from ..model.outcome import Kind, Outcome
 from ..pools.base import KeepStep, SendState
 from ..result import ResultBase
-from ..sending.eta import due_at
+from ..sending.eta import due_at, moment
 from ..sending.formats import argument_codecs, result_codecs, result_serializer
 from ..signals import task_received, task_rejected, task_unknown
 from ..states import FAILURE, STARTED
@@ -290,7 +290,7 @@ class Runner:
         outcome = Outcome(ending.kind, note=str(ending.value))
         suspended = ending.value
         if not isinstance(suspended, Suspended):  # Snooze
-            eta = _due_at(suspended.when, self._clock())
+            eta = moment("the time of Snooze", suspended.when, self._clock())
             return outcome._replace(eta=eta, runtime=perf_counter() - since)
         outcome = outcome._replace(eta=suspended.eta, step=suspended.step)
         if ending.kind is Kind.GATHERED:

@@ -394,6 +394,17 @@ def test_many_calls_have_options_of_their_own_and_together(app: LiteQ) -> None:
     assert {r.message.priority for r in app.broker.fetch([r.id for r in results]) if r} == {3}
 
 
+@pytest.mark.parametrize("eager", [False, True])
+def test_many_calls_that_are_no_signatures_are_refused(app: LiteQ, eager: bool) -> None:
+    job = app.task(name="job")(lambda x: None)
+    app.conf.task_always_eager = eager
+
+    for wrong in ((1,), job, job.delay):
+        with pytest.raises(TypeError, match=r"takes signatures.*task\.delay_many\(\)"):
+            app.enqueue_many([job.s(1), wrong])  # type: ignore[list-item]
+    assert app.broker.counts() == []
+
+
 def test_of_many_calls_all_are_sent_or_none(app: LiteQ) -> None:
     job = app.task(name="job")(lambda x: None)
     app.conf.max_payload_size = 100

@@ -171,6 +171,25 @@ def test_why_says_what_a_job_waits_for_or_how_it_ended(app: LiteQ, clock: Manual
     assert why("unknown") == "memory:// knows no task unknown: never sent there, or deleted since"
 
 
+def test_why_says_what_keeps_a_task_whose_time_is_over(app: LiteQ, clock: ManualClock) -> None:
+    def nap(self: Any) -> None:
+        if not self.request.retries:
+            raise self.retry(countdown=0)
+        self.sleep("nap", seconds=60)
+        self.wait_for("key")
+
+    make_task(app, nap, name="nap", bind=True)
+    id = app.send_task("nap").id
+    drain(app)
+    until = "it sleeps until 1970-01-01 00:17:40 UTC"
+    earlier = "; it was started 2 times before: an earlier attempt was to be retried"
+    assert app.jobs.why(id).startswith(until + earlier)
+
+    clock.advance(60)
+    unserved = "no worker serves the queue 'celery'"
+    assert app.jobs.why(id).startswith(f"{until}, which is over: {unserved}{earlier}")
+
+
 def test_many_are_changed_in_batches(app: LiteQ, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "_BATCH", 2)
     sent = [send(app, "add", n) for n in range(5)]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -124,12 +125,12 @@ def test_a_step_may_return_nothing(app: LiteQ, till: Till) -> None:
 
 
 def test_the_name_of_a_step_is_used_once_in_a_run(app: LiteQ, till: Till) -> None:
-    def task(self: Any, second: str) -> None:
+    def task(self: Any, second: str, args: Any) -> None:
         self.step("charge", till.charge, 1)
-        getattr(self, second)("charge", *([till.charge, 2] if second == "step" else []))
+        getattr(self, second)("charge", *([till.charge, 2] if second == "step" else args))
 
-    for second in ("step", "sleep", "wait_for"):
-        result = bound(app, task).delay(second)
+    for second, args in (("step", ()), ("sleep", (5,)), ("wait_for", ())):
+        result = bound(app, task).delay(second, args)
         drain(app)
         with pytest.raises(StepError, match="'charge' is in this run already: give each"):
             result.get(timeout=1)
@@ -163,6 +164,18 @@ def test_a_name_is_printable_and_not_long(app: LiteQ, till: Till, name: Any) -> 
         ):
             result.get(timeout=1)
     assert till.charged == []
+
+
+def test_a_step_without_a_name_is_told_where_the_name_belongs(app: LiteQ, till: Till) -> None:
+    with pytest.raises(InvalidTaskError, match=r"it comes first, as in self\.step\('charge', fun"):
+        bound(app, lambda self: self.step(till.charge, 1))()
+    with pytest.raises(InvalidTaskError, match=r"it comes first, as in self\.sleep\('cool down'"):
+        bound(app, lambda self: self.sleep(5), name="sleeper")()
+
+
+def test_a_step_is_given_a_function_and_not_what_it_returned(app: LiteQ, till: Till) -> None:
+    with pytest.raises(TypeError, match=r"self\.step\('charge', function, \.\.\.\)"):
+        bound(app, lambda self: self.step("charge", till.charge(1)))()
 
 
 def test_a_value_that_cannot_be_encoded_is_an_error_at_once_and_not_stored(app: LiteQ) -> None:
@@ -283,7 +296,7 @@ def test_a_sleep_is_as_long_as_it_says(
     assert record(app, result.id).message.eta == 1_000_000_000.0 + seconds
 
 
-@pytest.mark.parametrize("args", [(), (0,), (-5,), (datetime(2000, 1, 1, tzinfo=UTC),)])
+@pytest.mark.parametrize("args", [(0,), (-5,), (datetime(2000, 1, 1, tzinfo=UTC),)])
 def test_a_sleep_that_is_over_already_does_not_end_the_run(
     app: LiteQ, till: Till, args: Any
 ) -> None:
@@ -309,6 +322,16 @@ def test_a_sleep_is_given_a_time_or_units(app: LiteQ, till: Till) -> None:
 
     with pytest.raises(TypeError, match="a time, or days, hours, minutes and seconds"):
         result.get(timeout=1)
+
+
+def test_a_sleep_says_how_long(app: LiteQ, till: Till) -> None:
+    with pytest.raises(TypeError, match=r"self\.sleep\('nap', seconds=5\)"):
+        bound(app, lambda self: self.sleep("nap"))()
+
+
+def test_what_is_no_timeout_is_called_that(app: LiteQ) -> None:
+    with pytest.raises(InvalidTaskError, match="timeout is '5': give a number of seconds"):
+        bound(app, lambda self: self.wait_for("key", timeout="5"))()
 
 
 def test_a_retry_does_not_sleep_anew(app: LiteQ, clock: ManualClock) -> None:
@@ -552,7 +575,7 @@ def test_an_event_has_a_key_that_is_printable_and_not_long(app: LiteQ, key: Any)
 
 
 def test_an_event_whose_value_cannot_be_stored_is_not_emitted(app: LiteQ) -> None:
-    with pytest.raises(SerializationError):
+    with pytest.raises(SerializationError, match="the value of the event 'key': "):
         app.emit("key", lambda: 1)
     app.conf.max_payload_size = 100
     with pytest.raises(PayloadTooLarge, match=r"the value of the event 'key' is \d+ bytes"):
@@ -663,6 +686,11 @@ def test_what_is_no_signature_cannot_be_gathered(app: LiteQ, add: Any) -> None:
         TypeError, match=r"takes signatures, as task\.s\(\.\.\.\) makes them, not 5"
     ):
         result.get(timeout=1)
+
+
+def test_a_list_of_signatures_is_gathered_with_a_star(app: LiteQ, add: Any) -> None:
+    with pytest.raises(TypeError, match=r"put a \* before it"):
+        bound(app, lambda self: self.gather([add.s(1, 1)]))()
 
 
 def test_a_second_gather_needs_a_name(app: LiteQ, add: Any) -> None:
@@ -820,7 +848,7 @@ def test_a_snooze_for_what_is_no_time_fails_the_task(app: LiteQ) -> None:
     result = bound(app, task).delay()
     drain(app)
 
-    with pytest.raises(InvalidTaskError, match="countdown is 'soon'"):
+    with pytest.raises(InvalidTaskError, match="the time of Snooze is 'soon'"):
         result.get(timeout=1)
 
 
@@ -865,6 +893,33 @@ def test_a_direct_call_in_a_task_has_steps_of_its_own(app: LiteQ, till: Till) ->
     assert result.get(timeout=1) == {"paid": 1}
     assert till.charged == [2, 1]
     assert len(app.broker.steps(result.id)) == 1
+
+
+def test_a_step_where_no_task_runs_is_refused(app: LiteQ, till: Till) -> None:
+    """It could not be stored, and would be taken for one of whatever runs there next."""
+    task = bound(app, lambda self: None)
+
+    for call in (
+        lambda: task.step("charge", till.charge, 1),
+        lambda: task.sleep("nap", seconds=1),
+        lambda: task.wait_for("key"),
+        lambda: task.gather(task.s()),
+    ):
+        with pytest.raises(StepError, match="no task runs here"):
+            call()
+    assert till.charged == []
+
+
+def test_a_step_in_a_thread_of_a_task_is_refused(app: LiteQ, till: Till) -> None:
+    def task(self: Any) -> str:
+        with ThreadPoolExecutor(1) as threads:
+            return repr(threads.submit(self.step, "charge", till.charge, 1).exception())
+
+    result = bound(app, task).delay()
+    drain(app)
+
+    assert "not in a thread that the task has started" in result.get(timeout=1)
+    assert till.charged == []
 
 
 def test_nothing_waits_for_an_event_in_a_direct_call(app: LiteQ) -> None:
