@@ -32,6 +32,8 @@ from .sending.overrides import collected, expected_call, is_expected
 from .steps import DurableSteps
 from .support.backoff import Backoff, full_jitter, no_jitter
 from .support.parameters import Parameters
+from .transactions.joining import joining
+from .transactions.tasks import InTransactions
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -44,7 +46,7 @@ _NO_TASK_TO_UPDATE = (
 )
 
 
-class Task(TaskOptions, DurableSteps, Generic[P, R]):
+class Task(TaskOptions, DurableSteps, InTransactions, Generic[P, R]):
     """A unit of work that workers run. There is one instance for each app.
 
     `@app.task` makes one of a function. Or subclass it, define `run`, and pass the class to
@@ -184,7 +186,8 @@ class Task(TaskOptions, DurableSteps, Generic[P, R]):
         `soft_time_limit` (seconds): instead of the task's own. `task_id`: its id; a finished task
         of that id is replaced, any other is kept, and the result is a `duplicate`. `headers`: a
         dict, read as `self.request.headers`. `durable`: return only when the task would survive a
-        power cut. `shadow`: another name for the log.
+        power cut. `shadow`: another name for the log. `connection`: send it in the transaction
+        that is open on this connection to a database, see `app.transaction`.
 
         Raises TypeError when the task does not take these arguments, InvalidTaskError when the
         call cannot be sent, BrokerError when the store fails.
@@ -193,6 +196,9 @@ class Task(TaskOptions, DurableSteps, Generic[P, R]):
         if task_id is not None:
             given["task_id"] = task_id
         app = self.app
+        if options and (block := joining(app, given)):
+            with block:
+                return self.apply_async(args, kwargs, **options)
         if expected_call.get() is not None and is_expected(self.name):
             return self._pass_on(args, kwargs, given)
         args, kwargs = check_arguments(args, kwargs)
@@ -247,6 +253,7 @@ class Task(TaskOptions, DurableSteps, Generic[P, R]):
             options.pop("group_index", None),
             options.pop("chord", None),
         )
+        options.pop("connection", None)
         check_options(options)
         message = self.app.producer.envelope(self, b"", "", options)
         if throw is None:

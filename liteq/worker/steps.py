@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 from ..brokers.backoff import StoreBackoff
 from ..exceptions import (
     BrokerUnavailable,
+    ClaimLost,
     PayloadTooLarge,
     SerializationError,
     TaskError,
 )
 from ..execution.failure import stored_failure
-from ..execution.steps import ClaimLost
 from ..model.message import Delivery
 from ..model.step import Step
 from ..pools.base import KeepStep
@@ -53,7 +53,7 @@ class WorkerSteps:
         asks = self._ask is not None and os.getpid() == self._pid
         kept = self._ask(delivery, step) if asks and self._ask else self._write(delivery, step)
         if not kept:
-            raise ClaimLost(step.name)
+            raise ClaimLost(f"the claim was lost: the step {step.name!r} is not stored")
 
     def encoded(self, value: Any, what: str) -> tuple[bytes, str]:
         try:

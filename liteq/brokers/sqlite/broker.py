@@ -36,6 +36,7 @@ from ..stored import StoredSchedules
 from ..transfer import Arrival, Movable, TransferBatch
 from .claiming import Claimed, claim_rest, promote, set_unreadable_etas_aside
 from .existence import check_exists
+from .guests import SqliteHost
 from .listeners import (
     ListenerTidying,
     WorkListener,
@@ -69,7 +70,7 @@ _DURABLE = WriteOptions("full")
 _SNAPSHOT = WriteOptions("normal")  # reads several tables as of one moment
 
 
-class SqliteBroker(Movable):
+class SqliteBroker(SqliteHost, Movable):
     """A store in one SQLite file."""
 
     trusted = True
