@@ -5,13 +5,13 @@ again: then its value is the result of the task, and the block is not entered.
 """
 
 import time
-from random import random
 from typing import Any
 
 from ..exceptions import TransactionError
 from ..execution.context import Context, Finished
 from ..result.app import App
 from ..serializers import get
+from ..support.randomness import uniform
 from .block import Transaction
 from .callers import is_sqlite
 from .dbapi import execute
@@ -63,7 +63,7 @@ class Once(Transaction):
         data = _json.dumps(self.result)
         if self._request.id is not None:
             now = time.time()
-            if random() < _SWEEP_CHANCE:
+            if uniform(0.0, 1.0) < _SWEEP_CHANCE:
                 execute(self._dbapi, _SWEEP, now - _KEEP)
             execute(self._dbapi, _INSERT, self._request.id, now, data.decode())
         # The same value as a later run would get.
