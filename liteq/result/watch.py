@@ -82,14 +82,16 @@ class Watch:
 
         With `shared` another thread may poll in place of this one.
         """
-        if self._listener is None or not self._is_expected():
+        listener = self._listener
+        if listener is None or listener.fileno() < 0 or not self._is_expected():
             # Tasks that finished before it was told of them did not notify it, so there is one more
-            # poll first. Another wait of this thread may have told it of others meanwhile.
+            # poll first. Another wait of this thread may have told it of others meanwhile, or
+            # another thread has closed it with the application.
             self._expect()
         elif shared:
-            self._source.polls.wait(self._listener, self._missing, every, self._left())
+            self._source.polls.wait(listener, self._missing, every, self._left())
         else:
-            self._listener.wait(min(every, self._left()))
+            listener.wait(min(every, self._left()))
 
     def close(self) -> None:
         """Let the listener expect nothing, unless another wait uses it."""

@@ -7,11 +7,13 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from liteq import LiteQ
 from liteq.brokers import connect, owners
 from liteq.brokers.base import Claim
 from liteq.brokers.owners import Owner, is_dead, this_process
@@ -24,7 +26,9 @@ from liteq.model.outcome import Policy
 from liteq.model.search import EVERYTHING
 from liteq.serializers import get
 from liteq.states import Phase
+from liteq.testing import drain
 from liteq.worker.rescue import rescue
+from tests.servers import wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -480,3 +484,22 @@ def test_what_is_kept_of_a_task_in_other_tables_is_deleted_with_it(
         ).fetchall()
 
     assert left == [("b",)]
+
+
+def test_a_thread_that_waits_while_another_one_closes_the_application_gets_its_result(
+    path: Path,
+) -> None:
+    app = LiteQ("closing", broker_url=f"sqlite:///{path}?durability=fast")
+
+    @app.task
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    result = add.delay(1, 2)
+    with ThreadPoolExecutor(1) as pool, closing(connect(app.broker.url)) as other:
+        waiting = pool.submit(result.get, timeout=20.0)
+        assert isinstance(other, SqliteBroker)
+        wait_until(other._session().waits.any, "the wait")
+        app.close()
+        drain(app)
+        assert waiting.result() == 3

@@ -47,6 +47,14 @@ class SocketListener(forks.ForkAware, Listener):
 
     def wait(self, timeout: float) -> bool:
         try:
+            return self._wait(timeout)
+        except OSError:
+            if self._socket.fileno() >= 0:
+                raise
+            return True  # another thread has closed it: look again
+
+    def _wait(self, timeout: float) -> bool:
+        try:
             if self._socket.recv(16):
                 self.clear()
                 return True
