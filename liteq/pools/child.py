@@ -103,6 +103,7 @@ class Child:
         self._turn.acquire()
         self._watched = threading.Event()  # the second thread looks at the stream
         self._look_every = _LOOK_EVERY
+        self._asked = threading.Event()  # a task waits for an answer
         self._backlog: deque[Item | None] = deque()  # None: exit
         self._outcomes: list[tuple[Any, ...]] = []
         self._sending = threading.RLock()
@@ -126,6 +127,9 @@ class Child:
         with self._keeping:  # threads that the task has started may have steps as well
             self._requests += 1
             number, answer = -1, ""
+            # The second thread reads it: here a time limit might come between what was received
+            # and its being kept.
+            self._asked.set()
             self._send((STEP, (self._requests, *delivery.receipt, tuple(step))))
             while number != self._requests:  # a time limit may have ended the wait for another one
                 number, answer = self._answers.get()
@@ -225,11 +229,14 @@ class Child:
             self._handle(kind, value)
 
     def _watch(self) -> None:
-        """Look at the stream while tasks run: often at first, seldom in a long one."""
+        """Look at the stream while tasks run: often at first, seldom in a long one.
+
+        Where a task waits for an answer, wait for it.
+        """
         idle, started = 0, 0
         while True:
             self._watched.wait()
-            time.sleep(self._look_every)
+            self._asked.wait(self._look_every)
             if self._turn.acquire(blocking=False):
                 self._look()
                 self._turn.release()
@@ -242,10 +249,10 @@ class Child:
                 self._sleep()
 
     def _look(self) -> None:
-        """Send the outcomes that wait, receive what is there."""
+        """Send the outcomes that wait, receive what is there, and an answer that is to come."""
         try:
             self._flush()
-            while self._selector.select(0):
+            while self._selector.select(_LOOK_SELDOM if self._asked.is_set() else 0):
                 self._receive()
         except OSError:
             os._exit(1)  # the supervisor is gone
@@ -265,6 +272,7 @@ class Child:
         if kind == RUN:
             self._backlog.extend(value)
         elif kind == ANSWER:
+            self._asked.clear()  # before the task goes on, and may ask again
             self._answers.put(value)
         elif kind == DRAIN:
             self._flush()

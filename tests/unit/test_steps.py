@@ -1,5 +1,6 @@
 """Durable steps, sleeps, events and snoozing, as tasks use them."""
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -920,6 +921,21 @@ def test_a_step_in_a_thread_of_a_task_is_refused(app: LiteQ, till: Till) -> None
 
     assert "not in a thread that the task has started" in result.get(timeout=1)
     assert till.charged == []
+
+
+def test_threads_with_the_context_of_a_task_have_its_steps(app: LiteQ) -> None:
+    def task(self: Any) -> list[int]:
+        async def all_of_them() -> list[int]:
+            calls = (asyncio.to_thread(self.step, f"double {n}", (2).__mul__, n) for n in range(3))
+            return await asyncio.gather(*calls)
+
+        return asyncio.run(all_of_them())
+
+    result = bound(app, task).delay()
+    drain(app)
+
+    assert result.get(timeout=1) == [0, 2, 4]
+    assert len(app.broker.steps(result.id)) == 3
 
 
 def test_nothing_waits_for_an_event_in_a_direct_call(app: LiteQ) -> None:
