@@ -50,9 +50,8 @@ class WorkerSteps:
 
     def keep(self, delivery: Delivery, step: Step) -> None:
         # A process that the task has forked has no stream to the supervisor of its own.
-        asks = self._ask is not None and os.getpid() == self._pid
-        kept = self._ask(delivery, step) if asks and self._ask else self._write(delivery, step)
-        if not kept:
+        keep = self._ask if os.getpid() == self._pid else None
+        if not (keep or self._write)(delivery, step):
             raise ClaimLost(step.name)
 
     def encoded(self, value: Any, what: str) -> tuple[bytes, str]:
