@@ -12,8 +12,8 @@ import pytest
 from liteq.brokers import connect
 from liteq.brokers.base import Claim, Listener, Rescue
 from liteq.brokers.sqlite import SqliteBroker
-from liteq.brokers.sqlite.expectations import MOST
 from liteq.brokers.sqlite.sharedstate import ANY_RESULT, ANY_RESULT_CELLS, QUEUE_ROWS
+from liteq.brokers.sqlite.waits import MOST
 from liteq.model.message import Delivery, Message
 from liteq.model.outcome import Settlement
 from liteq.states import Phase
@@ -214,7 +214,7 @@ def test_of_idle_workers_any_can_be_woken_and_not_always_the_first(broker: Sqlit
     idle = workers(broker, 3)
     woken: set[int] = set()
     for _ in range(200):
-        broker._session().wake("celery", 1, by_chance=True)
+        broker._session().wake("celery", 1, at_random=True)
         (one,) = (each for each in idle if each.listener.wait(0))
         woken.add(one.number)
     assert len(woken) == len(idle)

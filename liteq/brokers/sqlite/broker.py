@@ -28,9 +28,9 @@ from ..base import (
     ToTerminate,
     WorkerInfo,
 )
+from .changes import Changes, notify, notify_of_sent
 from .claiming import Claimed, claim_rest, promote, set_unreadable_etas_aside
 from .listeners import result_listener, unlisten_dead, work_listener
-from .news import News, announce, announce_sent
 from .registry import is_dead, register, unregister
 from .rescue import release, take_all_back
 from .rows import WorkerRow, counts_of, record_of
@@ -60,13 +60,13 @@ class SqliteBroker(SqliteTransfers):
         now, session = self.clock(), self._session()
         options = DURABLE if durable else self._client_writes
         session.write(options, lambda db: insert_messages(db, messages, now))
-        announce_sent(session, messages, self._work_listeners)
+        notify_of_sent(session, messages, self._work_listeners)
         self._bound_log()
 
     def enqueue_or_replace(self, message: Message, sent: float, *, durable: bool = False) -> bool:
         options = DURABLE if durable else self._client_writes
-        stored = self._write_and_announce(
-            options, lambda db, news: insert_or_replace(db, message, sent, news)
+        stored = self._write_and_notify(
+            options, lambda db, changes: insert_or_replace(db, message, sent, changes)
         )
         self._bound_log()
         return stored
@@ -74,9 +74,9 @@ class SqliteBroker(SqliteTransfers):
     def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
         now = self.clock()
 
-        self._write_and_announce(
+        self._write_and_notify(
             DURABLE if durable else self._client_writes,
-            lambda db, news: insert_new(db, graph, now, news),
+            lambda db, changes: insert_new(db, graph, now, changes),
         )
         self._bound_log()
 
@@ -87,29 +87,29 @@ class SqliteBroker(SqliteTransfers):
 
     def settle(self, settlements: Sequence[Settlement], claim: Claim | None = None) -> Settled:
         now = self.clock()
-        session, news = self._session(), News()
+        session, changes = self._session(), Changes()
         durable = any(each.steps for each in settlements)  # what they did is not to be done again
         options = self._step_writes if durable else self._worker_writes
 
         def work(
             settle: Callable[..., list[Receipt]], db: Connection
         ) -> tuple[list[Receipt], Claimed]:
-            refused = settle(db, settlements, now, news)
-            claimed = self._claim_in(db, claim, news) if claim else Claimed([], None)
-            news.find_ids(db, session)
+            refused = settle(db, settlements, now, changes)
+            claimed = self._claim_in(db, claim, changes) if claim else Claimed([], None)
+            changes.find_ids(db, session)
             return refused, claimed
 
         try:
             refused, claimed = session.write(options, partial(work, settle_all))
         except ClaimLostError:  # rare, so only now it is worth finding out which one
             refused, claimed = session.write(options, partial(work, settle_each))
-        announce(session, news, self._work_listeners)
+        notify(session, changes, self._work_listeners)
         return Settled(refused, claim_rest(claimed, self._claim))
 
     def release(self, receipts: Sequence[Receipt]) -> None:
         now = self.clock()
-        self._write_and_announce(
-            self._worker_writes, lambda db, news: release(db, receipts, now, news)
+        self._write_and_notify(
+            self._worker_writes, lambda db, changes: release(db, receipts, now, changes)
         )
 
     def promote(self) -> float | None:
@@ -120,7 +120,7 @@ class SqliteBroker(SqliteTransfers):
             if not unreadable and (upcoming is None or upcoming > now):
                 return upcoming
             change = set_unreadable_etas_aside if unreadable else promote
-            self._write_and_announce(self._worker_writes, partial(change, now=now))
+            self._write_and_notify(self._worker_writes, partial(change, now=now))
 
     def begin_rescue(self, every: float) -> bool:
         return self._session().begin_rescue(every)
@@ -133,8 +133,8 @@ class SqliteBroker(SqliteTransfers):
             return []
         now = self.clock()
 
-        ids = self._write_and_announce(
-            self._worker_writes, lambda db, news: take_all_back(db, dead, decide, now, news)
+        ids = self._write_and_notify(
+            self._worker_writes, lambda db, changes: take_all_back(db, dead, decide, now, changes)
         )
         unlisten_dead(session, self._worker_writes)
         return [record for record in self.fetch(ids) if record]
@@ -147,8 +147,8 @@ class SqliteBroker(SqliteTransfers):
 
     def emit(self, event: Event) -> bool:
         now = self.clock()
-        return self._write_and_announce(
-            self._client_writes, lambda db, news: emit(db, event, now, news)
+        return self._write_and_notify(
+            self._client_writes, lambda db, changes: emit(db, event, now, changes)
         )
 
     def event(self, key: str) -> Event | None:
@@ -169,8 +169,9 @@ class SqliteBroker(SqliteTransfers):
         return [found.get(id) for id in ids]
 
     def report(self, id: str, state: str, meta: bytes, serializer: str) -> bool:
-        return self._write_and_announce(
-            self._worker_writes, lambda db, news: report(db, id, state, meta, serializer, news)
+        return self._write_and_notify(
+            self._worker_writes,
+            lambda db, changes: report(db, id, state, meta, serializer, changes),
         )
 
     def forget(self, ids: Sequence[str]) -> int:
@@ -198,15 +199,16 @@ class SqliteBroker(SqliteTransfers):
         now = self.clock()
         keep_until = inf if keep is None else now + keep
 
-        found = self._write_and_announce(
-            self._client_writes, lambda db, news: revoke(db, ids, keep_until, terminate, now, news)
+        found = self._write_and_notify(
+            self._client_writes,
+            lambda db, changes: revoke(db, ids, keep_until, terminate, now, changes),
         )
         if found and terminate:
             self._session().notify_workers()  # one of them runs the task
         return found
 
     def revive(self, ids: Sequence[str]) -> list[str]:
-        return self._write_and_notify(self._client_writes, lambda db: revive(db, ids))
+        return self._write_and_notify_all(self._client_writes, lambda db: revive(db, ids))
 
     def sweep(self, limit: int) -> int:
         now = self.clock()
@@ -218,7 +220,7 @@ class SqliteBroker(SqliteTransfers):
         def work(db: Connection) -> list[str]:
             return [each.name for each in entries if not write_entry(db, each)]
 
-        return self._write_and_notify(self._client_writes, work)
+        return self._write_and_notify_all(self._client_writes, work)
 
     def unschedule(self, names: Sequence[str]) -> list[str]:
         return self._write(self._client_writes, lambda db: delete_entries(db, names))
@@ -239,8 +241,9 @@ class SqliteBroker(SqliteTransfers):
     def fire(self, firings: Sequence[Firing]) -> list[Fired]:
         now = self.clock()
         # A power cut may undo a firing, but only as a whole, and then the entry is due once more.
-        return self._write_and_announce(
-            self._worker_writes, lambda db, news: [fire(db, each, now, news) for each in firings]
+        return self._write_and_notify(
+            self._worker_writes,
+            lambda db, changes: [fire(db, each, now, changes) for each in firings],
         )
 
     # workers
@@ -256,8 +259,8 @@ class SqliteBroker(SqliteTransfers):
 
     def unregister(self, worker: int) -> None:
         now = self.clock()
-        self._write_and_announce(
-            self._worker_writes, lambda db, news: unregister(db, worker, now, news)
+        self._write_and_notify(
+            self._worker_writes, lambda db, changes: unregister(db, worker, now, changes)
         )
         self._liveness.release(worker)
 
@@ -310,8 +313,8 @@ class SqliteBroker(SqliteTransfers):
 
     def purge(self, queues: Sequence[str] | None) -> int:
         now = self.clock()
-        return self._write_and_announce(
-            self._client_writes, lambda db, news: purge_waiting(db, queues, now, news)
+        return self._write_and_notify(
+            self._client_writes, lambda db, changes: purge_waiting(db, queues, now, changes)
         )
 
     # what only some stores offer

@@ -21,7 +21,6 @@ from .errors import (
     refused,
     translate,
 )
-from .expectations import Expectations
 from .handle import Handle
 from .idleworkers import IdleWorkers
 from .location import SqliteLocation, lock_file, prepare
@@ -31,6 +30,7 @@ from .schema import ensure_schema, is_current
 from .sharedstate import SharedState
 from .sockets import Notifier, SocketListener, keys_of
 from .statements import SQL
+from .waits import Waits
 from .writelock import WriteLock, make_write_lock
 
 T = TypeVar("T")
@@ -70,7 +70,7 @@ class Session(forks.ForkAware):
         self._handle = Handle(self.path)
         with forks.opening:
             self._write_lock, self._state = self._open_shared()
-            self.waits: Expectations = Expectations(self._state)
+            self.waits: Waits = Waits(self._state)
             self.idle: IdleWorkers = IdleWorkers(self._state)
             forks.register(self)
         try:
@@ -183,9 +183,9 @@ class Session(forks.ForkAware):
         self._elsewhere.pop(key, None)
         return False
 
-    def wake(self, queue: str, count: int, *, by_chance: bool = False) -> bool:
+    def wake(self, queue: str, count: int, *, at_random: bool = False) -> bool:
         """Notify up to `count` idle workers of a queue; return whether there was one."""
-        woken, pick = False, self.idle.pick_any if by_chance else self.idle.pick
+        woken, pick = False, self.idle.pick_at_random if at_random else self.idle.pick
         while count > 0 and (keys := pick(queue, count)):
             for key in keys:
                 if self.notify_key(key):

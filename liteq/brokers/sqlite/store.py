@@ -10,12 +10,12 @@ from ...exceptions import BrokerError
 from ...support.clock import Clock
 from ..base import Claim
 from ..transfer import Movable
+from .changes import Changes, notify
 from .claiming import Claimed
 from .existence import check_exists
 from .listeners import ListenerTidying, WorkListener, claim_and_note
 from .liveness import make_liveness_locks
 from .location import SqliteLocation
-from .news import News, announce
 from .rescue import DeadWorkers
 from .session import SHORT_TIMEOUT, Session, WriteOptions
 from .sessions import ThreadSessions
@@ -61,33 +61,33 @@ class SqliteStore(Movable):
         return self._session()
 
     def _claim(self, claim: Claim) -> Claimed:
-        return self._write_and_announce(
-            self._worker_writes, lambda db, news: self._claim_in(db, claim, news)
+        return self._write_and_notify(
+            self._worker_writes, lambda db, changes: self._claim_in(db, claim, changes)
         )
 
-    def _claim_in(self, db: Connection, claim: Claim, news: News) -> Claimed:
+    def _claim_in(self, db: Connection, claim: Claim, changes: Changes) -> Claimed:
         listener = self._work_listeners.get(claim.worker)
-        return claim_and_note(db, self._session(), listener, claim, self.clock(), news)
+        return claim_and_note(db, self._session(), listener, claim, self.clock(), changes)
 
     def _write(self, options: WriteOptions, work: Callable[[Connection], T]) -> T:
         return self._sessions.current().write(options, work)
 
-    def _write_and_announce(
-        self, options: WriteOptions, work: Callable[[Connection, News], T]
+    def _write_and_notify(
+        self, options: WriteOptions, work: Callable[[Connection, Changes], T]
     ) -> T:
-        """Run `work` in a transaction, then notify those whom its news concern."""
-        session, news = self._session(), News()
+        """Run `work` in a transaction, then notify those whom its changes concern."""
+        session, changes = self._session(), Changes()
 
         def work_and_look(db: Connection) -> T:
-            value = work(db, news)
-            news.find_ids(db, session)
+            value = work(db, changes)
+            changes.find_ids(db, session)
             return value
 
         value = session.write(options, work_and_look)
-        announce(session, news, self._work_listeners)
+        notify(session, changes, self._work_listeners)
         return value
 
-    def _write_and_notify(self, options: WriteOptions, work: Callable[[Connection], T]) -> T:
+    def _write_and_notify_all(self, options: WriteOptions, work: Callable[[Connection], T]) -> T:
         """Run `work` in a transaction, then notify all that listen for work."""
         value = self._write(options, work)
         self._session().notify_workers()

@@ -41,7 +41,7 @@ class SqliteTransfers(SqliteStore):
         from . import moving
 
         now = self.clock()
-        self._write_and_notify(DURABLE, lambda db: moving.store_transfers(db, batch, now))
+        self._write_and_notify_all(DURABLE, lambda db: moving.store_transfers(db, batch, now))
 
     def arrived(self) -> list[Arrival]:
         from . import moving
