@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from ..brokers.backoff import StoreBackoff
 from ..exceptions import (
     BrokerUnavailable,
-    PayloadTooLarge,
     SerializationError,
     TaskError,
 )
@@ -20,7 +19,7 @@ from ..model.step import Step
 from ..pools.base import KeepStep
 from ..result.app import App
 from ..result.base import result_from_tuple
-from ..sending.formats import result_serializer
+from ..sending.formats import result_serializer, too_large
 from .decide import decide_step
 from .task_log import logger
 
@@ -60,10 +59,7 @@ class WorkerSteps:
         except SerializationError as exc:
             raise SerializationError(f"{what} is a {type(value).__name__}: {exc}") from None
         if len(data) > self._limit:
-            raise PayloadTooLarge(
-                f"{what} is {len(data)} bytes, and max_payload_size is {self._limit}: store it "
-                "elsewhere and return where it is"
-            )
+            raise too_large(f"{what} is", data, self._limit)
         return data, self._serializer.name
 
     def encoded_error(self, error: BaseException) -> tuple[bytes, str]:
