@@ -220,17 +220,14 @@ class Session(forks.ForkAware):
             self._write_lock.release()
 
     def checkpoint_when_quiet(self) -> None:
-        """Move the log into the file if it has grown, and not since the last call."""
+        """Move the log into the file if it has grown, and not since the last call.
+
+        It is kept, and written over from its start. Nothing is done while another process writes.
+        """
         size, before = self._state.log_size(), self._size_before
         self._size_before = size
-        if size == before and size >= QUIET_AT and not self._disk_failed:
-            self.restart_log()
-
-    def restart_log(self) -> None:
-        """Move the log into the file, so that it is written over from its start; it is kept.
-
-        Nothing is done while another process writes.
-        """
+        if size != before or size < QUIET_AT or self._disk_failed:
+            return
         try:
             if self._write_lock.acquire(0.0):
                 self._state.set_holder(self.pid)
