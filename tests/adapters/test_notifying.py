@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -361,17 +362,16 @@ def test_a_waiter_whose_sockets_are_in_another_folder_is_notified(
         pytest.skip("sockets are files on POSIX only")
     (worker,) = workers(broker, 1)
     send(broker, "a")
-    with subprocess.Popen(["mktemp", "-d", "/tmp/lqXXXX"], stdout=subprocess.PIPE) as made:
-        assert made.stdout is not None
-        folder = made.stdout.read().decode().strip()
-    with monkeypatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", folder)
-        store = open_store(url)
-        listener = store.result_listener()
-    listener.expect(["a"])
-    broker.settle([success(broker, each) for each in worker.claim()])
-    assert listener.wait(SOON)
-    store.close()
+    # That of the test may be too long for the path of a socket.
+    with TemporaryDirectory(prefix="lq", dir="/tmp") as folder:
+        with monkeypatch.context() as patch:
+            patch.setenv("XDG_RUNTIME_DIR", folder)
+            store = open_store(url)
+            listener = store.result_listener()
+        with closing(store):
+            listener.expect(["a"])
+            broker.settle([success(broker, each) for each in worker.claim()])
+            assert listener.wait(SOON)
 
 
 def test_garbage_in_the_shared_memory_costs_notifications_and_nothing_else(
