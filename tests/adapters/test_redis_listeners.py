@@ -22,24 +22,11 @@ from liteq.model.message import Message
 from liteq.model.outcome import Settlement
 from liteq.states import Phase
 from tests.faults.proxy import Proxy
-from tests.servers import RedisServer, needs_redis, running_server, wait_until
+from tests.servers import RedisServer, needs_redis, wait_until
 
 pytestmark = needs_redis
 CHANNEL = "{liteq}:news:results"
 SOON = 5.0  # seconds
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[RedisServer]:
-    with running_server(tmp_path) as server:
-        yield server
-
-
-@pytest.fixture
-def proxy(server: RedisServer) -> Iterator[Proxy]:
-    proxy = Proxy(server.port)
-    with closing(proxy):
-        yield proxy
 
 
 @pytest.fixture
