@@ -14,7 +14,7 @@ debian = [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
     && apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y $(1) >/dev/null
 
 # What `make coverage` runs.
-MEASURED := tests/unit tests/contract tests/adapters tests/e2e
+MEASURED := tests/unit tests/contract tests/adapters tests/transactions tests/e2e
 
 # What it leaves out: in a forked process coverage has locks and a handler of SIGTERM of its own, and
 # these tests are about just that.

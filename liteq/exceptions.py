@@ -8,6 +8,7 @@
         SerializationError         a value that cannot be turned into bytes, or back
           ContentDisallowed        a serializer that `accept_content` does not name
         PayloadTooLarge
+      TransactionError             the caller: a connection that cannot be used as it is
       NotRegistered                no task of that name here
       AlreadyRegistered            (Celery's; never raised)
       BrokerError                  the operator: the store
@@ -35,6 +36,7 @@
       SecurityError                a signature that is missing or wrong
     TaskPredicate                  not errors: a running task decides how it ends
       Retry, Ignore (Replaced), Reject, Snooze
+    ClaimLost                      not an error: another worker has the task, and this run ends
 
 Facts are attributes, the message is for people, the driver's error is `__cause__`.
 """
@@ -80,6 +82,10 @@ class ContentDisallowed(SerializationError):
 
 class PayloadTooLarge(InvalidTaskError):
     """Arguments, a result, or the value of a step or an event, larger than `max_payload_size`."""
+
+
+class TransactionError(LiteqError):
+    """A connection, or a transaction on it, in which tasks cannot be sent or completed."""
 
 
 class NotRegistered(LiteqError, KeyError):
@@ -308,3 +314,10 @@ class Reject(TaskPredicate):
         self.reason = reason
         self.requeue = requeue
         super().__init__(reason, requeue)
+
+
+class ClaimLost(BaseException):
+    """The end of a run whose task another worker has by now: nothing of it is written.
+
+    It is no Exception, so that the `except Exception` of a task lets it through.
+    """

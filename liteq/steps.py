@@ -6,6 +6,8 @@ from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from .execution.context import Context
+from .execution.steps import Steps
+from .sending.blocks import refuse_in_block
 from .sending.eta import When, due_at
 from .sending.options import check_name
 
@@ -25,6 +27,11 @@ class DurableSteps:
         """Return the context of the current run."""
         raise NotImplementedError
 
+    @property
+    def _steps(self) -> Steps:
+        refuse_in_block("a durable step")
+        return self.request.steps
+
     def step(self, name: str, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call `function` with these arguments, once; return its value as the store keeps it.
 
@@ -35,7 +42,7 @@ class DurableSteps:
         cannot be encoded, and PayloadTooLarge for one beyond `max_payload_size`: nothing is
         stored then.
         """
-        value: R = self.request.steps.run(check_name("step name", name), function, args, kwargs)
+        value: R = self._steps.run(check_name("step name", name), function, args, kwargs)
         return value
 
     def sleep(
@@ -62,7 +69,7 @@ class DurableSteps:
             if length:
                 raise TypeError("sleep() takes a time, or days, hours, minutes and seconds")
             length = until
-        self.request.steps.sleep(check_name("step name", name), partial(_moment, length))
+        self._steps.sleep(check_name("step name", name), partial(_moment, length))
 
     def wait_for(self, key: str, timeout: timedelta | float | None = None) -> Any:
         """Wait without a slot of a worker until the event `key` is emitted; return its value.
@@ -74,9 +81,7 @@ class DurableSteps:
         Raises EventTimeoutError when the time is over, StepError for a key that this run has
         waited for.
         """
-        return self.request.steps.wait_for(
-            check_name("key of an event", key), partial(_moment, timeout)
-        )
+        return self._steps.wait_for(check_name("key of an event", key), partial(_moment, timeout))
 
     def gather(self, *signatures: Any, name: str = "gather") -> list[Any]:
         """Send tasks and wait for them without a slot of a worker; return their values in order.
@@ -88,7 +93,7 @@ class DurableSteps:
         that this run has had.
         """
         calls = [as_call(each) for each in signatures]
-        return self.request.steps.gather(check_name("step name", name), calls)
+        return self._steps.gather(check_name("step name", name), calls)
 
 
 def as_call(value: Any) -> Any:

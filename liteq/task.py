@@ -1,20 +1,18 @@
 """Tasks: a function, its options, and the ways to call it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextvars import copy_context
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, Unpack, cast
 
 from . import exceptions
 from .canvas import Signature, chunks, layout, xmap, xstarmap
 from .canvas.signature import as_link
-from .canvas.stamping import with_stamps
+from .canvas.tasks import InWorkflows
 from .canvas.values import as_list
 from .eager import Links, run_eagerly
-from .exceptions import ImproperlyConfigured, Replaced, Retry, TaskPredicate
+from .exceptions import Retry, TaskPredicate
 from .execution.attempt import is_retried
 from .execution.context import NO_TASK, Context, current, current_run, enter, leave, leave_pushed
 from .execution.failure import bounded_repr
-from .model.graph import Place, position_after_all
 from .result import AsyncResult, EagerResult
 from .result.app import App, get_current_app
 from .result.backend import Backend
@@ -32,6 +30,8 @@ from .sending.overrides import collected, expected_call, is_expected
 from .steps import DurableSteps
 from .support.backoff import Backoff, full_jitter, no_jitter
 from .support.parameters import Parameters
+from .transactions.joining import joining
+from .transactions.tasks import InTransactions
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -44,7 +44,7 @@ _NO_TASK_TO_UPDATE = (
 )
 
 
-class Task(TaskOptions, DurableSteps, Generic[P, R]):
+class Task(TaskOptions, DurableSteps, InWorkflows, InTransactions, Generic[P, R]):
     """A unit of work that workers run. There is one instance for each app.
 
     `@app.task` makes one of a function. Or subclass it, define `run`, and pass the class to
@@ -128,9 +128,6 @@ class Task(TaskOptions, DurableSteps, Generic[P, R]):
     ) -> None:
         """Run in the worker when the task succeeded or failed, with its value or exception."""
 
-    def on_replace(self, sig: Signature) -> None:
-        """Run by `replace`, with the signature that replaces this task."""
-
     # calling it
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -184,7 +181,8 @@ class Task(TaskOptions, DurableSteps, Generic[P, R]):
         `soft_time_limit` (seconds): instead of the task's own. `task_id`: its id; a finished task
         of that id is replaced, any other is kept, and the result is a `duplicate`. `headers`: a
         dict, read as `self.request.headers`. `durable`: return only when the task would survive a
-        power cut. `shadow`: another name for the log.
+        power cut. `shadow`: another name for the log. `connection`: send it in the transaction
+        that is open on this connection to a database, see `app.transaction`.
 
         Raises TypeError when the task does not take these arguments, InvalidTaskError when the
         call cannot be sent, BrokerError when the store fails.
@@ -193,6 +191,9 @@ class Task(TaskOptions, DurableSteps, Generic[P, R]):
         if task_id is not None:
             given["task_id"] = task_id
         app = self.app
+        if options and (block := joining(app, given)):
+            with block:
+                return self.apply_async(args, kwargs, **options)
         if expected_call.get() is not None and is_expected(self.name):
             return self._pass_on(args, kwargs, given)
         args, kwargs = check_arguments(args, kwargs)
@@ -247,6 +248,7 @@ class Task(TaskOptions, DurableSteps, Generic[P, R]):
             options.pop("group_index", None),
             options.pop("chord", None),
         )
+        options.pop("connection", None)
         check_options(options)
         message = self.app.producer.envelope(self, b"", "", options)
         if throw is None:
@@ -371,35 +373,6 @@ class Task(TaskOptions, DurableSteps, Generic[P, R]):
             raise retry
         request.requested_retry = retry
         return retry
-
-    def replace(self, sig: Signature) -> Replaced:
-        """Let `sig` do this task's work, under this task's id: `raise self.replace(sig)`.
-
-        The callbacks of the task, and what comes after it, get the value of `sig`: of a group the
-        list of values. Its tasks have the stamps of this task too. Raises ImproperlyConfigured
-        when `sig` is an empty chain.
-        """
-        if not any(True for _ in sig.leaves()) and sig.subtask_type == "chain":
-            raise ImproperlyConfigured("Cannot replace with an empty chain")
-        self.on_replace(sig)
-        stamps = self.request.stamps
-        raise Replaced(with_stamps(sig, stamps) if stamps else sig, copy_context())
-
-    def add_to_chord(self, sig: Signature) -> Any:
-        """Add `sig` to the group of which this task is a member, while it runs; return its result.
-
-        In the list that the body of the chord gets, its value is after those of the others. Raises
-        ValueError when this task is not in the header of a chord.
-        """
-        request = self.request
-        if request.chord is None or request.group is None or request.is_eager:
-            raise ValueError(f"{self.name} runs in no chord's header to which more could be added")
-        member = sig.clone()
-        member.set_options({"chord": request.chord} if sig.subtask_type is None else {})
-        result = member.freeze()
-        place = Place(group=request.group, position=position_after_all())
-        self.app.send_canvas(member, result, place)
-        return result
 
     def autoretry(self, exc: BaseException) -> None:
         """Raise Retry because of `exc`; raise `exc` itself when no retries are left."""

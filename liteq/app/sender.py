@@ -12,6 +12,7 @@ from ..sending.options import NO_OPTIONS, Named, Options, check_arguments, is_li
 from ..sending.overrides import collected, expected_call, is_expected
 from ..sending.producer import Call
 from ..task import Task
+from ..transactions.joining import joining
 from .registry import Registry
 
 _APPLY_ASYNC = Task.apply_async  # kept, as another one may be put in its place
@@ -35,6 +36,10 @@ class Sender:
         options: Options,
     ) -> AsyncResult[Any]:
         """Send the task `name`, with its own options if it is known here."""
+        options = dict(options)
+        if block := joining(self._app, options):
+            with block:
+                return self.send(name, args, kwargs, options)
         if expected_call.get() is not None and is_expected(name):
             return AsyncResult(collected(args, kwargs, options), app=self._app)
         args, kwargs = check_arguments(args, kwargs)
@@ -55,6 +60,10 @@ class Sender:
         self, signatures: Iterable[Signature], options: Options
     ) -> list[AsyncResult[Any]]:
         """Send many calls in one transaction; return their results in the same order."""
+        options = dict(options)
+        if block := joining(self._app, options):
+            with block:
+                return self.send_many(signatures, options)
         if self._app.conf.task_always_eager:
             return [each.apply_async(**options) for each in signatures]
         calls = list(signatures)

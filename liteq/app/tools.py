@@ -1,8 +1,8 @@
 """The tools of an application, which look at its store and change what is in it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from ..result import ResultSet
 from ..result.app import App
@@ -11,9 +11,13 @@ from .absent import OF_APP, Incomplete
 
 if TYPE_CHECKING:
     from ..beat.timetable import Timetable
+    from ..transactions.block import Transaction
+    from ..transactions.outbox import Outbox
     from .control import Control
     from .dead_letters import DeadLetters
     from .jobs import Jobs
+
+C = TypeVar("C", bound=Callable[[], Any])
 
 
 class Tools(Incomplete):
@@ -74,6 +78,39 @@ class Tools(Incomplete):
         from .events import emit
 
         return emit(self, key, value)
+
+    # transactions of the application
+
+    def transaction(self: App, connection: Any) -> "Transaction":
+        """Return a block in which tasks are sent as part of a transaction on `connection`.
+
+        `with app.transaction(connection): ...`: they exist if and only if it is committed. If the
+        connection is in no transaction, the block begins one, and commits it at its end; else
+        whoever began that ends it. `connection`: a `sqlite3.Connection` or another one of Python's
+        DBAPI, a Session or Connection of SQLAlchemy, or the `connection` of django.db. Raises
+        TransactionError when it is entered and `connection` cannot be used, BrokerLocked when the
+        store stays locked.
+        """
+        from ..transactions.block import Transaction
+
+        return Transaction(self, connection)
+
+    @cached_property
+    def outboxes(self) -> "list[Outbox]":
+        """Return the registered outboxes."""
+        return []
+
+    def outbox(self: App, connect: C) -> C:
+        """Register a database in whose transactions tasks are sent, though the store is elsewhere.
+
+        `connect` opens a connection of the DBAPI to it: `@app.outbox` above a function. What is
+        sent in a transaction there is kept in the table `liteq_outbox` of that database, and
+        relayed to the store after the commit. Returns `connect`.
+        """
+        from ..transactions.outbox import Outbox
+
+        self.outboxes.append(Outbox(self, connect))
+        return connect
 
     def bugreport(self: App) -> str:
         """Return the versions, the system and the settings of this process, without secrets."""

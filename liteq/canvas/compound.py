@@ -8,6 +8,7 @@ from ..result import GroupResult, ResultBase
 from ..result.app import App
 from ..sending.call_options import CanvasOptions
 from ..sending.options import NO_OPTIONS, Options
+from ..transactions.joining import joining
 from .again import free_ids, taken
 from .eager import StepContext
 from .signature import Signature, maybe_signature
@@ -83,8 +84,11 @@ class Compound(Signature, Generic[Out]):
         sent again, it is another run. If there is a task of the given `task_id` that has not
         finished, nothing is sent, and the result is a `duplicate`.
         """
-        ready = self.prepared(args, kwargs, options)
         app = self.app
+        if options and (block := joining(app, options)):
+            with block:
+                return self.apply_async(args, kwargs, **options)
+        ready = self.prepared(args, kwargs, options)
         if not app.conf.task_always_eager:
             if (id := options.get("task_id")) and taken(app, [id]):
                 known: Out = _duplicate(ready.freeze())

@@ -7,14 +7,14 @@ import os
 from typing import Any, NamedTuple
 
 from .. import states
-from ..exceptions import Ignore, Reject, Replaced, Retry, Snooze
+from ..exceptions import ClaimLost, Ignore, Reject, Replaced, Retry, Snooze
 from ..model.outcome import Kind
 from ..signals import task_failure, task_postrun, task_prerun, task_retry, task_success
-from .context import Context, RunnableTask, enter, leave
+from .context import Context, Finished, RunnableTask, enter, leave
 from .failure import ExceptionInfo
 from .forked import exit_forked
 from .softlimit import call_within
-from .steps import ClaimLost, Suspended
+from .steps import Suspended
 
 _STATES = {
     Kind.SUCCEEDED: states.SUCCESS,
@@ -57,6 +57,8 @@ def attempt(task: RunnableTask, context: Context) -> Ending:
         if task_prerun.receivers:
             task_prerun.send(sender=task, task=task, **_arguments(context))
         ending = _run(task, context)
+        if context.completed is not None:
+            ending = _completed(task, context, ending)
         if context.pid is not None and os.getpid() != context.pid:
             exit_forked(None if ending.kind is Kind.SUCCEEDED else ending.value)
         if task.hooks:
@@ -81,6 +83,8 @@ def _run(task: RunnableTask, context: Context) -> Ending:
         return _retried(exc)
     except (Ignore, Snooze, Reject, Suspended, ClaimLost) as exc:
         return Ending(_kind_of(exc, context), exc)
+    except Finished as exc:
+        return Ending(Kind.SUCCEEDED, exc.value)
     except BaseException as exc:  # noqa: BLE001 - SystemExit too: it ends the task, not the worker
         return _failed(task, exc)
     steps = context.used_steps
@@ -108,6 +112,23 @@ def _kind_of(exc: BaseException, context: Context) -> Kind:
             return Kind.REQUEUED if requeue else Kind.REJECTED
         case _:  # ClaimLost: whatever is written of it is refused
             return Kind.REQUEUED
+
+
+def _completed(task: RunnableTask, context: Context, ending: Ending) -> Ending:
+    """Return how a task ends that has completed its work in a transaction of its own."""
+    assert context.completed is not None
+    if ending.kind is not Kind.SUCCEEDED and not context.settled:
+        return ending  # it runs again, and finds that its work is done
+    if ending.kind is not Kind.SUCCEEDED:
+        from logging import getLogger
+
+        getLogger("liteq.task").error(
+            "%s[%s] has succeeded already, so what it raised after commit() changes nothing: %r",
+            task.name,
+            context.id,
+            ending.value,
+        )
+    return Ending(Kind.SUCCEEDED, *context.completed)
 
 
 def is_retried(task: RunnableTask, exc: BaseException) -> bool:

@@ -20,6 +20,27 @@ ReportState = Callable[[str, str, Any], None]
 """Takes the state that a running task reports of itself: its id, the state, and the meta."""
 
 
+class Finished(BaseException):
+    """The end of a run whose work an earlier run has done; `value` is the task's value.
+
+    It is no Exception, so that the `except Exception` of a task lets it through.
+    """
+
+    def __init__(self, value: Any) -> None:
+        self.value: Any = value
+        super().__init__(value)
+
+
+class Settle(Protocol):
+    """What writes the end of a running task in the transaction that is open on a connection."""
+
+    def holds(self, context: "Context") -> bool:
+        """Return whether this worker still has the task."""
+
+    def succeed(self, context: "Context", value: Any) -> None:
+        """Write that the task has succeeded with `value`, and what follows. Raises ClaimLost."""
+
+
 class RunnableTask(Protocol):
     """The part of `liteq.Task` that the code which runs a task needs."""
 
@@ -55,7 +76,11 @@ class Context:
     soft_limit: float | None = None  # seconds until SoftTimeLimitExceeded
     step_store: StepStore | None = None  # None: steps are remembered in `kept_steps`
 
+    settle: Settle | None = None  # None: what becomes of it is stored nowhere
+
     # A run may set these.
+    completed: tuple[Any] | None = None  # the value of the task, whatever it returns
+    settled: bool = False  # its success is in the store already
     requested_retry: Any = None  # by `retry(throw=False)`
     reported: tuple[str, Any] | None = None  # the state and the meta that it reported last
     exhausted = False  # it called `retry` when no retries were left

@@ -44,16 +44,6 @@ class Suspended(BaseException):
         return f"it {words.get(self.kind, 'waits for the tasks of')}{name}"
 
 
-class ClaimLost(BaseException):
-    """The end of a run whose task another worker has by now: nothing of it is written.
-
-    It is no Exception, for the same reason.
-    """
-
-    def __init__(self, step: str) -> None:
-        super().__init__(f"the claim was lost: the step {step!r} is not stored")
-
-
 class StepStore(Protocol):
     """The store of steps, as the process that runs tasks sees it."""
 

@@ -50,6 +50,7 @@ class Outcome(NamedTuple):
     exhausted: bool = False  # FAILED: it would be retried, but no retries are left
     reported: str | None = None  # IGNORED: the state that the task set; `result` is its meta
     step: Step | None = None  # SLEPT, AWAITED, GATHERED: the step that goes on
+    settled: bool = False  # SUCCEEDED: the store has it already, by the task's own transaction
 
 
 class Settlement(NamedTuple):

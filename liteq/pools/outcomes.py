@@ -43,6 +43,7 @@ _OUTCOME = Shape(
     exhausted=FLAG,
     reported=MAYBE_TEXT,
     step=_PLAIN,
+    settled=FLAG,
 )
 _STATE = Shape(id=TEXT, state=TEXT, meta=(bytes,), serializer=TEXT)
 PackedSuccess = tuple[int, bytes | None, str | None, float]
@@ -102,7 +103,7 @@ def _checked(kind: Kind, values: list[Any]) -> Outcome:
     _OUTCOME.check(values)
     if not 0.0 <= values[2] < _LONGEST:
         raise InvalidTaskError(f"its runtime is {shown(values[2])}")
-    *head, message, expected, graph, place, exhausted, reported, step = values
+    *head, message, expected, graph, place, exhausted, reported, step, settled = values
     if message is not None:
         message = Message._make(message)
         check_message(message)
@@ -117,7 +118,7 @@ def _checked(kind: Kind, values: list[Any]) -> Outcome:
         check_place(place)
     if step is not None:
         step = step_of(step)
-    rest = (message, expected, graph, place, exhausted, reported, step)
+    rest = (message, expected, graph, place, exhausted, reported, step, settled)
     return _new(Outcome, (kind, *head, *rest))
 
 

@@ -53,6 +53,9 @@ class App(Protocol):
     def schedules(self) -> Any: ...
 
     @property
+    def outboxes(self) -> list[Any]: ...  # see transactions/outbox.py
+
+    @property
     def timezone(self) -> tzinfo: ...
     def now(self) -> datetime: ...
 

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from ..exceptions import TransactionError
 from ..execution.context import current_run
+from ..sending.blocks import open_blocks
 from ..support.childprocess import is_importing_application
 
 _NESTED = (
@@ -17,6 +19,11 @@ _IMPORTING = (
     "get() in a module that a child process of a worker imports: the child runs tasks only after "
     "that, and would wait for ever. Send the task and wait for it where children do not come by: "
     'call it in a function, or below `if __name__ == "__main__":`'
+)
+
+_IN_TRANSACTION = (
+    "get() inside the transaction of {}: what is sent in it runs after the commit, and other tasks "
+    "end after it if they need the same database. Wait after the block"
 )
 
 _may_join: ContextVar[bool] = ContextVar("liteq_may_join", default=False)
@@ -50,6 +57,11 @@ def assert_will_not_block() -> None:
 
 
 def assert_can_be_run() -> None:
-    """Raise RuntimeError in a child process that still imports the application."""
+    """Raise RuntimeError in a child process that still imports the application.
+
+    Raises TransactionError in a block of `app.transaction`.
+    """
     if is_importing_application():
         raise RuntimeError(_IMPORTING)
+    if blocks := open_blocks():
+        raise TransactionError(_IN_TRANSACTION.format(blocks[0].place))

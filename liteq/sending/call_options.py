@@ -24,7 +24,6 @@ class RetryOptions(TypedDict, total=False):
     argsrepr: str | None
     chord: Any  # a Signature, or its id
     compression: str | None
-    connection: Any
     correlation_id: str | None
     delivery_mode: Any
     durable: bool
@@ -60,6 +59,7 @@ class RetryOptions(TypedDict, total=False):
 class CallOptions(RetryOptions, total=False):
     """The options of `Task.apply_async` besides `task_id`, which it names itself."""
 
+    connection: Any  # of a database, in whose open transaction it is sent
     countdown: When
     eta: When
 

@@ -55,13 +55,15 @@ _OF_THE_MESSAGE = (
 MEANINGLESS = (
     "add_to_parent",
     "compression",
-    "connection",
     "delivery_mode",
     "exchange",
     "mandatory",
     "producer",
     "router",
 )
+# What says in which transaction a call is sent. It is taken out where the call is made, so that it
+# is unknown to what comes later: a retry, or a part of a canvas.
+OF_THE_CALL = ("connection",)
 # Signatures that run after the task: they become messages of their own.
 LINKS = ("link", "link_error")
 

@@ -20,6 +20,7 @@ from ..model.graph import ALONE, Graph
 from ..model.message import Message, new_id, new_ids
 from ..serializers import Serializer, get
 from ..signals import after_task_publish, before_task_publish
+from .blocks import open_blocks, outlet_of
 from .commonfields import Common, CommonFields
 from .eta import check_limits, due_at, expires_at
 from .formats import argument_serializer, result_serializer, too_large
@@ -75,7 +76,7 @@ class Producer:
         message = self.message(task, args, kwargs, options)
         # The store tells two calls by their moments, also if the clock is coarse or stands still.
         sent = self._broker.clock() + next(self._numbers) % 1000 * 1e-6
-        enqueue = partial(self._broker.enqueue_or_replace, sent=sent)
+        enqueue = partial(outlet_of(self._broker).enqueue_or_replace, sent=sent)
         try:
             stored = enqueue(message, durable=bool(options.get("durable")))
         except BrokerUnavailable as exc:
@@ -90,10 +91,11 @@ class Producer:
 
         Raises BrokerError when the store fails.
         """
+        outlet = outlet_of(self._broker)
         try:
-            self._broker.enqueue(messages, durable=bool(options.get("durable")))
+            outlet.enqueue(messages, durable=bool(options.get("durable")))
         except BrokerUnavailable as exc:
-            self._enqueue_again(self._broker.enqueue, messages, options, exc)
+            self._enqueue_again(outlet.enqueue, messages, options, exc)
         if after_task_publish.receivers:
             for message in messages:
                 send_after_publish(message)
@@ -103,10 +105,11 @@ class Producer:
         if not graph.groups and all(place == ALONE for place in graph.places):
             self.publish(graph.messages, options)
             return
+        outlet = outlet_of(self._broker)
         try:
-            self._broker.enqueue_graph(graph, durable=bool(options.get("durable")))
+            outlet.enqueue_graph(graph, durable=bool(options.get("durable")))
         except BrokerUnavailable as exc:
-            self._enqueue_again(self._broker.enqueue_graph, graph, options, exc)
+            self._enqueue_again(outlet.enqueue_graph, graph, options, exc)
         if after_task_publish.receivers:
             for message in graph.messages:
                 send_after_publish(message)
@@ -317,8 +320,9 @@ class Producer:
 
         Raises `exc`, or the error of the last attempt, when there are no retries (left).
         """
-        # A caller that waited for the lock of the store has waited for long enough.
-        waited = isinstance(exc, BrokerLocked)
+        # A caller that waited for the lock of the store has waited for long enough, and one in a
+        # transaction cannot wait.
+        waited = isinstance(exc, BrokerLocked) or bool(open_blocks())
         if waited or not options.get("retry", self._conf.task_publish_retry):
             raise exc
         policy = {**self._conf.task_publish_retry_policy, **(options.get("retry_policy") or {})}

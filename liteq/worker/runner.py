@@ -35,6 +35,7 @@ from ..sending.formats import argument_codecs, result_codecs, result_serializer,
 from ..signals import task_received, task_rejected, task_unknown
 from ..states import FAILURE, STARTED
 from ..task import Task
+from .completion import TaskCompletion
 from .definitions import Definitions
 from .inputs import with_inputs, without_inputs
 from .steps import WorkerSteps
@@ -82,6 +83,7 @@ class Runner:
         self._definitions = Definitions.of_tasks(app.tasks, conf)
         self._tracked = self._definitions.tracked()
         self._steps = WorkerSteps(app, keep)
+        self._completion = TaskCompletion(app, self._encoded_if_wanted)
         self._soft = TimeLimits.of_tasks("soft_time_limit", app.tasks, conf.task_soft_time_limit)
 
     def run(self, delivery: Delivery) -> Outcome:
@@ -107,6 +109,7 @@ class Runner:
         context.running = task
         context.report = self._report_state
         context.step_store = self._steps
+        context.settle = self._completion
         context.soft_limit = self._soft.of(message)
         if message.task in self._tracked and not message.track_started:
             self._report_state(message.id, STARTED, {"pid": self._pid, "hostname": self._hostname})
@@ -121,7 +124,8 @@ class Runner:
         assert delivery is not None
         match ending.kind:
             case Kind.SUCCEEDED:
-                return self._succeeded(delivery, task, ending.value, since)
+                settled = context.settled
+                return self._succeeded(delivery, task, ending.value, since, settled=settled)
             case Kind.RETRY:
                 return self._retried(delivery, task, ending, since)
             case Kind.REPLACED:
@@ -159,23 +163,32 @@ class Runner:
     # outcomes
 
     def _succeeded(
-        self, delivery: Delivery, task: Task[..., Any], value: Any, since: float
+        self,
+        delivery: Delivery,
+        task: Task[..., Any],
+        value: Any,
+        since: float,
+        *,
+        settled: bool = False,
     ) -> Outcome:
         data = None
         # Tasks that wait for it take its result, even if it is ignored otherwise.
-        if delivery.tied or not delivery.ignore_result:
+        if not settled and (delivery.tied or not delivery.ignore_result):
             try:
                 data = self._encoded(task, value)
             except (ResultNotSerializable, PayloadTooLarge) as exc:
                 return self._failed(delivery, task, exc, since)
         note = bounded_repr(value, task.resultrepr_maxsize) if self._describe else ""
-        return Outcome(
-            Kind.SUCCEEDED,
-            data,
-            None if data is None else self._serializer.name,
-            perf_counter() - since,
-            note,
-        )
+        name = None if data is None else self._serializer.name
+        outcome = Outcome(Kind.SUCCEEDED, data, name, perf_counter() - since, note)
+        return outcome._replace(settled=True) if settled else outcome
+
+    def _encoded_if_wanted(self, context: Context, value: Any) -> tuple[bytes | None, str | None]:
+        delivery = context.delivery
+        assert delivery is not None
+        if delivery.message.ignore_result and not delivery.tied:
+            return None, None
+        return self._encoded(self._tasks[delivery.message.task], value), self._serializer.name
 
     def _encoded(self, task: Task[..., Any], value: Any) -> bytes:
         if isinstance(value, ResultBase):

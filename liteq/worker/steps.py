@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 from ..brokers.backoff import StoreBackoff
 from ..exceptions import (
     BrokerUnavailable,
+    ClaimLost,
     SerializationError,
     TaskError,
 )
 from ..execution.failure import stored_failure
-from ..execution.steps import ClaimLost
 from ..model.message import Delivery
 from ..model.step import Step
 from ..pools.base import KeepStep
@@ -51,7 +51,7 @@ class WorkerSteps:
         # A process that the task has forked has no stream to the supervisor of its own.
         keep = self._ask if os.getpid() == self._pid else None
         if not (keep or self._write)(delivery, step):
-            raise ClaimLost(step.name)
+            raise ClaimLost(f"the claim was lost: the step {step.name!r} is not stored")
 
     def encoded(self, value: Any, what: str) -> tuple[bytes, str]:
         try:

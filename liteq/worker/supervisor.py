@@ -20,6 +20,7 @@ from ..pools import Pool
 from ..pools.base import Death, PoolEvents
 from ..support.wakeup import Wakeup
 from .batching import Batching
+from .completion import has_succeeded
 from .decide import decide, decide_successes, decide_unstorable
 from .definitions import Definitions
 from .heartbeat import Heartbeat
@@ -295,11 +296,12 @@ class Supervisor:
             steps = self._steps.settlements(events.steps, now)
             self._writer.add(steps, [each.delivery for each in events.steps])
         settlements = decide_successes(events.succeeded, policy, now)
+        unsettled = [each for each in events.finished if not each[1].settled]
         settlements += [
-            decide(delivery, outcome, policy, now) for delivery, outcome, _ in events.finished
+            decide(delivery, outcome, policy, now) for delivery, outcome, _ in unsettled
         ]
         ended = [each.delivery for each in events.succeeded]
-        ended += [each[0] for each in events.finished]
+        ended += [each[0] for each in unsettled]
         self._writer.add(settlements, ended)
         runs = [(delivery.task, runtime) for delivery, _, _, runtime, _ in events.succeeded]
         runs += [(delivery.task, outcome.runtime) for delivery, outcome, _ in events.finished]
@@ -326,6 +328,8 @@ class Supervisor:
                 self._returned.append(delivery)
                 return
             kind = Kind.LOST  # it may not run again, so this was its end
+        if has_succeeded(self.broker, delivery):
+            return  # by a transaction of its own, and was killed before it could tell
         plan = self.plan
         outcome = lost_outcome(
             delivery, plan.policy, plan.serializer, death.reason, kind, death.ran

@@ -32,6 +32,7 @@ from .definitions import Definitions
 from .lifecycle import Lifecycle
 from .logging import LogPlan, enable_loggers
 from .options import EMBEDDED, Program, checked
+from .outboxes import relaying
 from .plan import Plan
 from .runner import Runner
 from .stdout import flushing_stdout
@@ -281,7 +282,8 @@ class Worker:
         self.app.backend.embedded.started(supervisor.worker)
         why = _STOPPED
         try:
-            supervisor.serve()
+            with relaying(self.app.outboxes):
+                supervisor.serve()
         except Exception as exc:
             why = f"has ended: {exc}"
             raise

@@ -22,7 +22,7 @@ VERBS = """
     Finish Fire Follow Forbid Forget Fork Free Freeze Give Go Guard Hand Handle Have Hold Ignore
     Import Install Iterate Join Keep Kill Lay Learn Leave Let Load Lock Log Look Make Mark Move
     Name Note Notify Open Parse Pass Pause Poll Prepare Print Propagate Put Raise Read Reap
-    Recall Receive Record Refuse Register Release Remove Renew Repair Replace Report Request
+    Recall Receive Record Refuse Register Relay Release Remove Renew Repair Replace Report Request
     Rescue Reset Restore Resume Return Revoke Rewrite Run Save Send Serve Set Settle Show Sign
     Skip Sleep Stamp Start Stop Store Switch Take Tell Treat Try Turn Undo Unmap Use Wait Wake
     Warn Work Write Yield

@@ -5,6 +5,7 @@ A call that must be refused carries an ignore; mypy's `warn_unused_ignores` fail
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from sqlite3 import Connection
 from typing import Any, ParamSpec, TypeVar, Unpack, assert_type
 
 from liteq import (
@@ -246,6 +247,23 @@ add.apply_async((1,), countdown=[3])  # type: ignore[arg-type]
 add.apply_async((1,), priority="high")  # type: ignore[arg-type]
 add.apply((1,), que="mail")  # type: ignore[call-arg]
 add.retry(countdwn=3)  # type: ignore[call-arg]
+
+
+def open_database() -> Connection:
+    return Connection("app.db")
+
+
+database = open_database()
+with app.transaction(database) as block:
+    block.execute("select 1")
+    add.apply_async((1,), connection=database)
+    with look.commit(database) as ending:
+        ending.result = 1
+    with look.once(database) as once:
+        once.result = 1
+connect = app.outbox(open_database)
+assert_type(connect(), Connection)
+
 add.signature((1,), countdwn=3)  # type: ignore[call-arg]
 add.s(1).set(countdwn=3)  # type: ignore[call-arg]
 add.s(1).clone(countdwn=3)  # type: ignore[call-arg]

@@ -11,7 +11,7 @@ from liteq.beat.periodic import FIELDS, PeriodicOptions
 from liteq.model.message import Message
 from liteq.model.options import options_of, parse_options
 from liteq.sending.call_options import CanvasOptions, RetryOptions, SendOptions
-from liteq.sending.options import KNOWN
+from liteq.sending.options import KNOWN, OF_THE_CALL
 
 
 def message(options: str | None = None) -> Message:
@@ -50,8 +50,8 @@ def test_text_that_is_not_json_is_a_value_error() -> None:
 
 
 def test_type_checkers_know_the_options_that_are_accepted_and_no_others() -> None:
-    assert SendOptions.__optional_keys__ == KNOWN
-    assert CanvasOptions.__optional_keys__ - KNOWN == {"on_error"}
+    assert SendOptions.__optional_keys__ == {*KNOWN, *OF_THE_CALL}
+    assert CanvasOptions.__optional_keys__ - {*KNOWN, *OF_THE_CALL} == {"on_error"}
 
 
 def test_type_checkers_know_the_fields_of_a_periodic_task() -> None:

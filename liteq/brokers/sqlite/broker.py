@@ -30,6 +30,7 @@ from ..base import (
 )
 from .changes import Changes, notify, notify_of_sent
 from .claiming import Claimed, claim_rest, promote, set_unreadable_etas_aside
+from .guests import SqliteHost
 from .listeners import result_listener, unlisten_dead, work_listener
 from .registry import is_dead, register, unregister
 from .rescue import release, take_all_back
@@ -48,7 +49,7 @@ _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name stays readable in re
 _FETCH = 500  # ids in one query
 
 
-class SqliteBroker(SqliteTransfers):
+class SqliteBroker(SqliteHost, SqliteTransfers):
     """A store in one SQLite file."""
 
     trusted = True

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from operator import attrgetter
 from random import choice
 from sqlite3 import Connection
@@ -99,6 +100,9 @@ def notify_of_sent(
     session: Session, messages: Sequence[Message], own: Mapping[int, SocketListener]
 ) -> None:
     """Notify idle workers of `messages`, as `notify` does."""
+    if session.put_off is not None:
+        session.put_off.append(partial(notify_of_sent, messages=messages, own=own))
+        return
     if len(messages) == 1 and messages[0].eta is None:  # as most are: it takes 1 us less
         session.wake(messages[0].queue, 1)
         return
@@ -111,8 +115,11 @@ def notify(session: Session, changes: Changes, own: Mapping[int, SocketListener]
     """Notify those whom `changes` concern, after the transaction.
 
     `own`: the listeners for work of this process, one of which is told of an eta when no worker is
-    idle.
+    idle. In a transaction of the application it is put off until that is committed.
     """
+    if session.put_off is not None:
+        session.put_off.append(partial(notify, changes=changes, own=own))
+        return
     for queue, count in changes.ready.items():
         session.wake(queue, count, at_random=changes.at_random)
     for queue in changes.later:

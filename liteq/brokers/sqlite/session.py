@@ -113,7 +113,7 @@ class Session(forks.ForkAware):
             return self._transaction(options, work)
         except sqlite3.Error as exc:
             if not (is_undecodable(exc) and self._handle.be_lenient()):
-                raise self._translate(exc) from exc
+                raise self.translate(exc) from exc
         return self.write(options, work)
 
     def _transaction(self, options: WriteOptions, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -155,7 +155,7 @@ class Session(forks.ForkAware):
                 )
         except sqlite3.Error as exc:
             if not (is_undecodable(exc) and self._handle.be_lenient()):
-                raise self._translate(exc) from exc
+                raise self.translate(exc) from exc
         return self.read(sql, values, timeout)
 
     def notify_workers(self) -> None:
@@ -298,11 +298,47 @@ class Session(forks.ForkAware):
         self._write_lock.close()
         self._notifier.close()
 
+    # for transactions on a connection of the application, see guests.py
+
+    put_off: list[Callable[["Session"], object]] | None = None
+    """What is to be done after the commit, by a session of liteq's own; None: it is done at once"""
+
+    def lock_for_guest(self) -> None:
+        """Take the write lock for a transaction on another connection."""
+        if self._disk_failed:
+            self.checkpoint()
+        self._handle.check()
+        try:
+            self._lock(LOCK_TIMEOUT)
+        except BaseException:
+            self._write_lock.release()
+            raise
+
+    def begin_guest(self, begin: Callable[[], object]) -> None:
+        """Call `begin` until SQLite's own lock is free."""
+        with self._handle.in_use:
+            self._retry_while_busy(begin)
+
+    def unlock_after_guest(self, rows: int) -> None:
+        """Release the write lock after a transaction that has changed so many rows."""
+        try:
+            if rows and is_due(self._state.count_commit(rows), self._state):
+                with self._translating(), self._handle.in_use:
+                    self._restart_log(self._handle.db())
+        finally:
+            self._write_lock.release()
+
+    def count_guest(self, rows: int) -> None:
+        """Count what a transaction has written without the write lock, unless others hold that."""
+        if rows and self._write_lock.acquire(0):
+            self._state.count_commit(rows)
+            self._write_lock.release()
+
     # one transaction
 
     def _lock(self, timeout: float) -> None:
         if not self._write_lock.acquire(timeout):
-            raise self._locked_error(timeout, describe_holder(self._state.holder(), self.path))
+            raise self.locked_error(timeout, describe_holder(self._state.holder(), self.path))
         self._state.set_holder(self.pid)
 
     def _begin(self, options: WriteOptions) -> sqlite3.Connection:
@@ -371,7 +407,7 @@ class Session(forks.ForkAware):
                 deadline = deadline or now + timeout
                 if in_vain or now > deadline:
                     waited = 0.0 if in_vain else timeout
-                    raise self._locked_error(waited, describe_other_program(self.path)) from exc
+                    raise self.locked_error(waited, describe_other_program(self.path)) from exc
             self._handle.in_use.release()
             try:
                 # Random, so that two processes never stay in step.
@@ -379,7 +415,8 @@ class Session(forks.ForkAware):
             finally:
                 self._handle.in_use.acquire()
 
-    def _locked_error(self, timeout: float, holder: str) -> BrokerLocked:
+    def locked_error(self, timeout: float, holder: str) -> BrokerLocked:
+        """Return the error of a caller that has waited for `timeout` seconds for the lock."""
         how = f"stayed locked for {timeout:g} s" if timeout else "is locked"
         return BrokerLocked(f"{self.path} {how}: {holder}")
 
@@ -388,9 +425,9 @@ class Session(forks.ForkAware):
         try:
             yield
         except sqlite3.Error as exc:
-            raise self._translate(exc) from exc
+            raise self.translate(exc) from exc
 
-    def _translate(self, exc: sqlite3.Error) -> BrokerError:
+    def translate(self, exc: sqlite3.Error) -> BrokerError:
         """Return liteq's error for `exc`, and remember whether the disk failed."""
         self._note_disk(exc)
         if is_unknown_name(exc) and (why := self._upgraded()) is not None:

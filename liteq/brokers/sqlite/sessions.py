@@ -5,9 +5,25 @@ import os
 import sys
 import threading
 import weakref
+from contextvars import ContextVar
 
 from .location import SqliteLocation
 from .session import Session
+
+
+class LentSession(Session):
+    """A session on a connection of the application, see guests.py."""
+
+    sessions: "ThreadSessions"
+
+    @property
+    def entered(self) -> bool:
+        """Return whether it is in use."""
+        raise NotImplementedError
+
+
+_lent: ContextVar[tuple[LentSession, ...]] = ContextVar("liteq_lent_sessions", default=())
+"""The lent sessions that are in use here."""
 
 
 class ThreadSessions:
@@ -23,7 +39,14 @@ class ThreadSessions:
         return len(self._open)
 
     def current(self) -> Session:
-        """Return the session of the calling thread; open one if it has none."""
+        """Return the session of the calling thread; open one if it has none.
+
+        In a block of `app.transaction` it is the one that writes in that transaction.
+        """
+        if lent := _lent.get():
+            for guest in reversed(lent):
+                if guest.sessions is self and guest.entered:
+                    return guest
         held: _Holder | None = getattr(self._local, "holder", None)
         if held is not None and held.session.pid == os.getpid():
             return held.session
@@ -34,6 +57,14 @@ class ThreadSessions:
         self._open.add(session)
         self._local.holder = _Holder(session, self._open)
         return session
+
+    def lend(self, guest: LentSession) -> None:
+        """Let `guest` be the session of this context."""
+        _lent.set((*_lent.get(), guest))
+
+    def take_back(self, guest: LentSession) -> None:
+        """Undo `lend`."""
+        _lent.set(tuple(each for each in _lent.get() if each is not guest))
 
     def close(self) -> None:
         """Close the sessions of all threads."""

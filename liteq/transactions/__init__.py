@@ -1,0 +1,1 @@
+"""Tasks in transactions of the application: sent in them, and completed in them."""
