@@ -81,7 +81,7 @@ class ContentDisallowed(SerializationError):
 
 
 class PayloadTooLarge(InvalidTaskError):
-    """Arguments or a result larger than `max_payload_size`."""
+    """Arguments, a result, or the value of a step or an event, larger than `max_payload_size`."""
 
 
 class TransactionError(LiteqError):

@@ -1,20 +1,18 @@
 """Tasks: a function, its options, and the ways to call it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextvars import copy_context
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, Unpack, cast
 
 from . import exceptions
 from .canvas import Signature, chunks, layout, xmap, xstarmap
 from .canvas.signature import as_link
-from .canvas.stamping import with_stamps
+from .canvas.tasks import InWorkflows
 from .canvas.values import as_list
 from .eager import Links, run_eagerly
-from .exceptions import ImproperlyConfigured, Replaced, Retry, TaskPredicate
+from .exceptions import Retry, TaskPredicate
 from .execution.attempt import is_retried
 from .execution.context import NO_TASK, Context, current, current_run, enter, leave, leave_pushed
 from .execution.failure import bounded_repr
-from .model.graph import Place, position_after_all
 from .result import AsyncResult, EagerResult
 from .result.app import App, get_current_app
 from .result.backend import Backend
@@ -46,7 +44,7 @@ _NO_TASK_TO_UPDATE = (
 )
 
 
-class Task(TaskOptions, DurableSteps, InTransactions, Generic[P, R]):
+class Task(TaskOptions, DurableSteps, InWorkflows, InTransactions, Generic[P, R]):
     """A unit of work that workers run. There is one instance for each app.
 
     `@app.task` makes one of a function. Or subclass it, define `run`, and pass the class to
@@ -129,9 +127,6 @@ class Task(TaskOptions, DurableSteps, InTransactions, Generic[P, R]):
         self, status: str, retval: Any, task_id: str, args: Any, kwargs: Any, einfo: Any
     ) -> None:
         """Run in the worker when the task succeeded or failed, with its value or exception."""
-
-    def on_replace(self, sig: Signature) -> None:
-        """Run by `replace`, with the signature that replaces this task."""
 
     # calling it
 
@@ -378,35 +373,6 @@ class Task(TaskOptions, DurableSteps, InTransactions, Generic[P, R]):
             raise retry
         request.requested_retry = retry
         return retry
-
-    def replace(self, sig: Signature) -> Replaced:
-        """Let `sig` do this task's work, under this task's id: `raise self.replace(sig)`.
-
-        The callbacks of the task, and what comes after it, get the value of `sig`: of a group the
-        list of values. Its tasks have the stamps of this task too. Raises ImproperlyConfigured
-        when `sig` is an empty chain.
-        """
-        if not any(True for _ in sig.leaves()) and sig.subtask_type == "chain":
-            raise ImproperlyConfigured("Cannot replace with an empty chain")
-        self.on_replace(sig)
-        stamps = self.request.stamps
-        raise Replaced(with_stamps(sig, stamps) if stamps else sig, copy_context())
-
-    def add_to_chord(self, sig: Signature) -> Any:
-        """Add `sig` to the group of which this task is a member, while it runs; return its result.
-
-        In the list that the body of the chord gets, its value is after those of the others. Raises
-        ValueError when this task is not in the header of a chord.
-        """
-        request = self.request
-        if request.chord is None or request.group is None or request.is_eager:
-            raise ValueError(f"{self.name} runs in no chord's header to which more could be added")
-        member = sig.clone()
-        member.set_options({"chord": request.chord} if sig.subtask_type is None else {})
-        result = member.freeze()
-        place = Place(group=request.group, position=position_after_all())
-        self.app.send_canvas(member, result, place)
-        return result
 
     def autoretry(self, exc: BaseException) -> None:
         """Raise Retry because of `exc`; raise `exc` itself when no retries are left."""

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from ..exceptions import PayloadTooLarge, SerializationError
+from ..exceptions import SerializationError
 from ..model.message import new_id
 from ..model.step import Event
 from ..result.app import App
-from ..sending.formats import result_serializer
+from ..sending.formats import result_serializer, too_large
 from ..sending.options import check_name
 
 
@@ -20,10 +20,8 @@ def emit(app: App, key: str, value: Any) -> bool:
     except SerializationError as exc:
         raise SerializationError(f"the value of the event {key!r}: {exc}") from None
     if len(data) > conf.max_payload_size:
-        raise PayloadTooLarge(
-            f"the value of the event {key!r} is {len(data)} bytes, and max_payload_size is "
-            f"{conf.max_payload_size}: store it elsewhere and emit where it is"
-        )
+        what = f"the value of the event {key!r} is"
+        raise too_large(what, data, conf.max_payload_size, send="emit")
     now = broker.clock()
     keep_until = now + conf.event_expires if conf.event_expires else None
     return broker.emit(Event(key, data, serializer.name, now, keep_until, new_id()))

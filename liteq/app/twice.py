@@ -39,14 +39,14 @@ def take_tasks(app: App, registry: Registry) -> None:
     """Add the tasks and schedules that other modules have given to the application they imported,
     which is not `app`, but was made by the same code. `registry`: that of `app`.
     """
-    for other in _other_selves(app):
+    for other in _imported_apps(app):
         for name, task in other.tasks.items():
             if name not in registry:
                 app.register_task(task)
         app.periodic_tasks = other.periodic_tasks | app.periodic_tasks
 
 
-def _other_selves(app: App) -> Iterator[App]:
+def _imported_apps(app: App) -> Iterator[App]:
     """Yield the applications that the script's code has made when it was imported as a module.
 
     `app`: the one that it has made as a script.
@@ -58,9 +58,9 @@ def _other_selves(app: App) -> Iterator[App]:
         return
     for name, module in list(sys.modules.items()):
         if not in_script(name) and _is_file_of(module, path):
-            twin = getattr(module, names[0], None)
-            if _is_app(twin) and twin is not app:
-                yield twin
+            other = getattr(module, names[0], None)
+            if _is_app(other) and other is not app:
+                yield other
 
 
 def _is_app(value: Any) -> TypeGuard[App]:

@@ -28,7 +28,7 @@ class Guest(ABC):
         """Use the connection no longer. May be called twice."""
 
     @abstractmethod
-    def announce(self) -> None:
+    def notify(self) -> None:
         """Notify those whom it concerns of what was written, after the commit."""
 
 

@@ -16,6 +16,7 @@ from ..model.step import Step, StepKind
 Until = Callable[[float], float | None]
 """Takes the time now; returns the moment that a sleep or a wait ends. None: never. Epoch seconds"""
 
+Function = Callable[..., Any]
 Kwargs = Mapping[str, Any]
 
 FindEvent = Callable[[str], tuple[Any] | None]
@@ -90,13 +91,7 @@ class Steps(ABC):
         self._used.add(name)
 
     @abstractmethod
-    def run(
-        self,
-        name: str,
-        function: Callable[..., Any],
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
-    ) -> Any:
+    def run(self, name: str, function: Function, args: Sequence[Any], kwargs: Kwargs) -> Any:
         """Return what `function` returned, in this run or in an earlier one."""
 
     @abstractmethod
@@ -121,13 +116,7 @@ class StoredSteps(Steps):
         self._store = store
         self._found: dict[str, Step] | None = None  # loaded on use
 
-    def run(
-        self,
-        name: str,
-        function: Callable[..., Any],
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
-    ) -> Any:
+    def run(self, name: str, function: Function, args: Sequence[Any], kwargs: Kwargs) -> Any:
         step = self._earlier(name, StepKind.STEP)
         if step is None:
             value = function(*args, **kwargs)
@@ -179,8 +168,7 @@ class StoredSteps(Steps):
         found = self._store.results_of(json.loads(step.value or b"[]"))
         if found is None:  # one of them was revived since: look again later
             raise self._noted(Suspended(Kind.SNOOZED, None, now + _LOOK_AGAIN))
-        failed = isinstance(found, BaseException)
-        if isinstance(found, BaseException):
+        if failed := isinstance(found, BaseException):
             data, serializer = self._store.encoded_error(found)
         else:
             data, serializer = self._store.encoded(found, f"what the step {step.name!r} gathered")
@@ -226,13 +214,7 @@ class LocalSteps(Steps):
         self._kept = kept
         self._find_event = find_event
 
-    def run(
-        self,
-        name: str,
-        function: Callable[..., Any],
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
-    ) -> Any:
+    def run(self, name: str, function: Function, args: Sequence[Any], kwargs: Kwargs) -> Any:
         self.begin(name)
         if name not in self._kept:
             self._kept[name] = function(*args, **kwargs)

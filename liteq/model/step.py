@@ -42,6 +42,6 @@ class Event(NamedTuple):
     keep_until: float | None  # when it may be deleted, and counts no longer; None: never
     id: str  # of this call of `emit`, by which it is known if it is made once more
 
-    def lives(self, now: float) -> bool:
+    def is_kept(self, now: float) -> bool:
         """Return whether the event still counts, at `now` in epoch seconds."""
         return self.keep_until is None or self.keep_until > now

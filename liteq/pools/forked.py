@@ -72,9 +72,7 @@ def can_fork() -> bool:
 
 def _is_socket(descriptor: str) -> bool:
     number = int(descriptor)
-    if (
-        number < 3
-    ):  # the standard streams, which every child has; the journal of systemd is a socket
+    if number < 3:  # the standard streams, which every child has: systemd's journal is a socket
         return False
     try:
         return stat.S_ISSOCK(os.fstat(number).st_mode)

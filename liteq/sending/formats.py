@@ -2,7 +2,7 @@
 
 from ..brokers.base import Broker, check_trust
 from ..config import Config
-from ..exceptions import ContentDisallowed, ImproperlyConfigured
+from ..exceptions import ContentDisallowed, ImproperlyConfigured, PayloadTooLarge
 from ..serializers import Codecs, Serializer, get, usable
 
 Accept = tuple[str, ...] | None
@@ -45,6 +45,17 @@ def result_serializer(conf: Config, broker: Broker) -> Serializer:
         )
     check_trust(serializer, broker)
     return serializer
+
+
+def too_large(what: str, data: bytes, limit: int, *, send: str = "return") -> PayloadTooLarge:
+    """Return the error for `data` beyond `max_payload_size`, which is `limit`.
+
+    `what`: what the data is, with a verb; `send`: what to do with a reference instead.
+    """
+    return PayloadTooLarge(
+        f"{what} {len(data)} bytes, and max_payload_size is {limit}: store that elsewhere and "
+        f"{send} where it is"
+    )
 
 
 def argument_codecs(conf: Config, broker: Broker) -> Codecs:

@@ -12,7 +12,6 @@ from ..exceptions import (
     BrokerLocked,
     BrokerUnavailable,
     InvalidTaskError,
-    PayloadTooLarge,
     QueueNotFound,
     SerializationError,
 )
@@ -24,7 +23,7 @@ from ..signals import after_task_publish, before_task_publish
 from .blocks import open_blocks, outlet_of
 from .commonfields import Common, CommonFields
 from .eta import check_limits, due_at, expires_at
-from .formats import argument_serializer, result_serializer
+from .formats import argument_serializer, result_serializer, too_large
 from .options import (
     NO_OPTIONS,
     Options,
@@ -270,10 +269,7 @@ class Producer:
             raise _encoding_error(serializer, task, args, kwargs, exc) from exc
         limit = self._conf.max_payload_size
         if len(payload) > limit:
-            raise PayloadTooLarge(
-                f"the arguments of {task.name} are {len(payload)} bytes, and max_payload_size is "
-                f"{limit}: store them elsewhere and send where they are"
-            )
+            raise too_large(f"the arguments of {task.name} are", payload, limit, send="send")
         return payload
 
     def _queue(self, task: TaskOptions, options: Options) -> str:

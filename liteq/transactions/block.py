@@ -97,8 +97,8 @@ class Transaction:
         guest = guest_of(self._app.broker, self._dbapi)
         if guest is not None:
             guest.enter(hold=self._owns)
-            self._guest, self._hint = guest, guest.announce
-            self._after.append(guest.announce)
+            self._guest, self._hint = guest, guest.notify
+            self._after.append(guest.notify)
         else:
             self._enter_elsewhere()
         self._since = time.monotonic()

@@ -200,7 +200,7 @@ def _replaced(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
 def _suspended(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
     """Let the task run again from its start when what it waits for has come. Nothing is charged."""
     message = (outcome.message or delivery.message)._replace(eta=outcome.eta)
-    awaits = outcome.kind is Kind.AWAITED and outcome.step is not None
+    step, awaits = outcome.step, outcome.kind is Kind.AWAITED
     unbounded = outcome.eta is None and outcome.kind in (Kind.AWAITED, Kind.GATHERED)
     return Settlement(
         receipt=delivery.receipt,
@@ -213,8 +213,8 @@ def _suspended(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
         place=outcome.place,
         old_place=delivery.place,
         why=outcome.kind.value,
-        steps=() if outcome.step is None else (outcome.step,),
-        event=outcome.step.name if awaits and outcome.step else None,
+        steps=() if step is None else (step,),
+        event=step.name if awaits and step is not None else None,
         keeps_report=True,
     )
 

@@ -31,7 +31,7 @@ from ..model.outcome import Kind, Outcome
 from ..pools.base import KeepStep, SendState
 from ..result import ResultBase
 from ..sending.eta import due_at, moment
-from ..sending.formats import argument_codecs, result_codecs, result_serializer
+from ..sending.formats import argument_codecs, result_codecs, result_serializer, too_large
 from ..signals import task_received, task_rejected, task_unknown
 from ..states import FAILURE, STARTED
 from ..task import Task
@@ -202,10 +202,7 @@ class Runner:
 
     def _within_bounds(self, data: bytes, what: str) -> bytes:
         if len(data) > self._limit:
-            raise PayloadTooLarge(
-                f"{what} is {len(data)} bytes, and max_payload_size is {self._limit}: "
-                "store it elsewhere and return where it is"
-            )
+            raise too_large(f"{what} is", data, self._limit)
         return data
 
     def _failed(

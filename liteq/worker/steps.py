@@ -10,7 +10,6 @@ from ..brokers.backoff import StoreBackoff
 from ..exceptions import (
     BrokerUnavailable,
     ClaimLost,
-    PayloadTooLarge,
     SerializationError,
     TaskError,
 )
@@ -20,7 +19,7 @@ from ..model.step import Step
 from ..pools.base import KeepStep
 from ..result.app import App
 from ..result.base import result_from_tuple
-from ..sending.formats import result_serializer
+from ..sending.formats import result_serializer, too_large
 from .decide import decide_step
 from .task_log import logger
 
@@ -50,9 +49,8 @@ class WorkerSteps:
 
     def keep(self, delivery: Delivery, step: Step) -> None:
         # A process that the task has forked has no stream to the supervisor of its own.
-        asks = self._ask is not None and os.getpid() == self._pid
-        kept = self._ask(delivery, step) if asks and self._ask else self._write(delivery, step)
-        if not kept:
+        keep = self._ask if os.getpid() == self._pid else None
+        if not (keep or self._write)(delivery, step):
             raise ClaimLost(f"the claim was lost: the step {step.name!r} is not stored")
 
     def encoded(self, value: Any, what: str) -> tuple[bytes, str]:
@@ -61,10 +59,7 @@ class WorkerSteps:
         except SerializationError as exc:
             raise SerializationError(f"{what} is a {type(value).__name__}: {exc}") from None
         if len(data) > self._limit:
-            raise PayloadTooLarge(
-                f"{what} is {len(data)} bytes, and max_payload_size is {self._limit}: store it "
-                "elsewhere and return where it is"
-            )
+            raise too_large(f"{what} is", data, self._limit)
         return data, self._serializer.name
 
     def encoded_error(self, error: BaseException) -> tuple[bytes, str]:

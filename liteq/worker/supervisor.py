@@ -17,7 +17,7 @@ from ..exceptions import BrokerError, BrokerRefused
 from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome, Settlement
 from ..pools import Pool
-from ..pools.base import Death
+from ..pools.base import Death, PoolEvents
 from ..support.wakeup import Wakeup
 from .batching import Batching
 from .completion import has_succeeded
@@ -279,6 +279,18 @@ class Supervisor:
         if interrupted := self._shutdown.interrupted(events.finished):
             self._returned += interrupted
             events.finished = [each for each in events.finished if each[0] not in interrupted]
+        self._settle_ended(events)
+        self._returned += events.returned
+        self._reports.add(events.updates)
+        self._reports.write()
+        for description in events.renewals:
+            self._code_renewed(description)
+        for death in events.deaths:
+            self._child_died(death)
+        self._log_ended(events)
+
+    def _settle_ended(self, events: PoolEvents) -> None:
+        """Decide what is written of tasks that have ended, or have ended a step."""
         now, policy = self.broker.clock(), self.plan.policy
         if events.steps:
             steps = self._steps.settlements(events.steps, now)
@@ -295,13 +307,8 @@ class Supervisor:
         runs += [(delivery.task, outcome.runtime) for delivery, outcome, _ in events.finished]
         self._batching.note_all(runs)
         self.done += len(events.succeeded) + len(events.finished)
-        self._returned += events.returned
-        self._reports.add(events.updates)
-        self._reports.write()
-        for description in events.renewals:
-            self._code_renewed(description)
-        for death in events.deaths:
-            self._child_died(death)
+
+    def _log_ended(self, events: PoolEvents) -> None:
         verbose = self.log.verbose
         if verbose:
             for each in events.succeeded:

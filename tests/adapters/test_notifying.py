@@ -6,14 +6,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from liteq.brokers import connect
 from liteq.brokers.base import Claim, Listener, Rescue
 from liteq.brokers.sqlite import SqliteBroker
-from liteq.brokers.sqlite.expectations import MOST
 from liteq.brokers.sqlite.sharedstate import ANY_RESULT, ANY_RESULT_CELLS, QUEUE_ROWS
+from liteq.brokers.sqlite.waits import MOST
 from liteq.model.message import Delivery, Message
 from liteq.model.outcome import Settlement
 from liteq.states import Phase
@@ -214,7 +215,7 @@ def test_of_idle_workers_any_can_be_woken_and_not_always_the_first(broker: Sqlit
     idle = workers(broker, 3)
     woken: set[int] = set()
     for _ in range(200):
-        broker._session().wake("celery", 1, by_chance=True)
+        broker._session().wake("celery", 1, at_random=True)
         (one,) = (each for each in idle if each.listener.wait(0))
         woken.add(one.number)
     assert len(woken) == len(idle)
@@ -361,17 +362,16 @@ def test_a_waiter_whose_sockets_are_in_another_folder_is_notified(
         pytest.skip("sockets are files on POSIX only")
     (worker,) = workers(broker, 1)
     send(broker, "a")
-    with subprocess.Popen(["mktemp", "-d", "/tmp/lqXXXX"], stdout=subprocess.PIPE) as made:
-        assert made.stdout is not None
-        folder = made.stdout.read().decode().strip()
-    with monkeypatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", folder)
-        store = open_store(url)
-        listener = store.result_listener()
-    listener.expect(["a"])
-    broker.settle([success(broker, each) for each in worker.claim()])
-    assert listener.wait(SOON)
-    store.close()
+    # That of the test may be too long for the path of a socket.
+    with TemporaryDirectory(prefix="lq", dir="/tmp") as folder:
+        with monkeypatch.context() as patch:
+            patch.setenv("XDG_RUNTIME_DIR", folder)
+            store = open_store(url)
+            listener = store.result_listener()
+        with closing(store):
+            listener.expect(["a"])
+            broker.settle([success(broker, each) for each in worker.claim()])
+            assert listener.wait(SOON)
 
 
 def test_garbage_in_the_shared_memory_costs_notifications_and_nothing_else(

@@ -37,19 +37,6 @@ SOON = 5.0  # seconds
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[RedisServer]:
-    with running_server(tmp_path) as server:
-        yield server
-
-
-@pytest.fixture
-def proxy(server: RedisServer) -> Iterator[Proxy]:
-    proxy = Proxy(server.port)
-    with closing(proxy):
-        yield proxy
-
-
-@pytest.fixture
 def broker(proxy: Proxy) -> Iterator[RedisBroker]:
     """A broker behind the proxy."""
     broker = connect(f"redis://127.0.0.1:{proxy.port}/0?timeout=1&connect_timeout=1")

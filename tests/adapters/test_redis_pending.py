@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
@@ -16,22 +15,9 @@ from liteq.model.message import Delivery, Message
 from liteq.model.outcome import Settlement
 from liteq.states import Phase
 from tests.faults.proxy import Proxy
-from tests.servers import RedisServer, needs_redis, running_server, wait_until
+from tests.servers import RedisServer, needs_redis, wait_until
 
 pytestmark = needs_redis
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[RedisServer]:
-    with running_server(tmp_path) as server:
-        yield server
-
-
-@pytest.fixture
-def proxy(server: RedisServer) -> Iterator[Proxy]:
-    proxy = Proxy(server.port)
-    with closing(proxy):
-        yield proxy
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from liteq.brokers.base import Claim, Listener
 from liteq.brokers.sqlite import SqliteBroker
 from liteq.brokers.sqlite import listeners as listeners_module
 from liteq.brokers.sqlite import session as session_module
-from liteq.brokers.sqlite.expectations import Expectations
 from liteq.brokers.sqlite.sharedstate import SharedState
+from liteq.brokers.sqlite.waits import Waits
 from liteq.model.message import Delivery, Message
 from liteq.model.outcome import Settlement
 from liteq.states import Phase
@@ -213,11 +213,11 @@ def test_a_lock_file_with_holes_gets_a_place_on_the_disk_for_all_of_it(tmp_path:
 
 def test_a_look_at_the_table_never_hides_those_that_wait(tmp_path: Path) -> None:
     state = SharedState(str(tmp_path / "gate"))
-    table = Expectations(state)
+    table = Waits(state)
     table.add(7, ["a"])
     seen: list[bool] = []
 
-    class Watched(Expectations):
+    class Watched(Waits):
         def _has_cells(self, part: int) -> bool:
             seen.append(table.any())  # another process looks at this moment
             return super()._has_cells(part)

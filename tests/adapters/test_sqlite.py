@@ -136,7 +136,7 @@ def test_a_sqlite_that_lacks_what_is_needed_is_refused(
 def test_the_log_stays_small_where_no_worker_ever_runs(
     broker: SqliteBroker, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("liteq.brokers.sqlite.broker._LARGE_LOG", 2**20)
+    monkeypatch.setattr("liteq.brokers.sqlite.store.LARGE_LOG", 2**20)
     for _ in range(20):
         for _ in range(64):
             broker.enqueue([message() for _ in range(20)])

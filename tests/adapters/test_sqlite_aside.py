@@ -9,8 +9,8 @@ import pytest
 from liteq.brokers import connect
 from liteq.brokers.base import Claim
 from liteq.brokers.sqlite import SqliteBroker
+from liteq.brokers.sqlite.changes import Changes
 from liteq.brokers.sqlite.claiming import MOST, Claimed, claim_ready, set_unreadable_etas_aside
-from liteq.brokers.sqlite.news import News
 from liteq.model.message import Message
 from liteq.states import Phase
 
@@ -47,7 +47,7 @@ def test_one_transaction_sets_a_bounded_number_of_ready_tasks_aside(
     claim = Claim(broker.register("w", "{}"), ("celery",), 10)
     spoil(path, "retries = 'many'")
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        assert claim_ready(db, claim, 0.0, News()) == Claimed([], claim)
+        assert claim_ready(db, claim, 0.0, Changes()) == Claimed([], claim)
         assert MOST <= dead(db) < 2 * MOST
 
     (delivery,) = broker.claim(claim)
@@ -79,7 +79,7 @@ def test_one_transaction_sets_a_bounded_number_of_scheduled_tasks_aside(
 ) -> None:
     spoil(path, f"phase = {Phase.SCHEDULED:d}, eta = 'soon'")
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        set_unreadable_etas_aside(db, News(), 0.0)
+        set_unreadable_etas_aside(db, Changes(), 0.0)
         assert dead(db) == MOST
 
     assert broker.promote() is None

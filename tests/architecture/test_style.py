@@ -8,7 +8,7 @@ import pytest
 
 from tests.architecture.source import ROOT, modules
 
-LONGEST = 475  # lines; most files are far below
+LONGEST = 450  # lines; most files are far below
 PROGRAMS = [
     path
     for folder in ("liteq", "tools", "benchmarks", "examples")

@@ -1,6 +1,5 @@
 """Many calls of one task in one transaction, on each store."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,18 +7,6 @@ import pytest
 from liteq import LiteQ, Task
 from liteq.exceptions import PayloadTooLarge
 from liteq.testing import drain
-from tests.servers import needs_redis
-
-STORES = ["memory", "sqlite", pytest.param("redis", marks=needs_redis)]
-
-
-@pytest.fixture(params=STORES)
-def app(request: pytest.FixtureRequest) -> Iterator[LiteQ]:
-    urls = {"sqlite": "store", "redis": "redis_store"}
-    kind = request.param
-    url = request.getfixturevalue(urls[kind]) if kind in urls else "memory://"
-    with LiteQ("project", broker=url) as app:
-        yield app
 
 
 @pytest.fixture

@@ -1,24 +1,11 @@
 """Ids that are used again: in another canvas, in a copy of a signature, in many calls at once."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from liteq import LiteQ, chain, chord, group
 from liteq.testing import drain
-from tests.servers import needs_redis
-
-STORES = ["memory", "sqlite", pytest.param("redis", marks=needs_redis)]
-
-
-@pytest.fixture(params=STORES)
-def app(request: pytest.FixtureRequest) -> Iterator[LiteQ]:
-    urls = {"sqlite": "store", "redis": "redis_store"}
-    kind = request.param
-    url = request.getfixturevalue(urls[kind]) if kind in urls else "memory://"
-    with LiteQ("project", broker=url) as app:
-        yield app
 
 
 @pytest.fixture

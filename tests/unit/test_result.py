@@ -279,6 +279,9 @@ class Silent(MemoryBroker):
         self.waits = waits
 
         class Listener:
+            def fileno(self) -> int:
+                return 0
+
             def expect(self, ids: object) -> None:
                 pass
 

@@ -927,7 +927,8 @@ def test_threads_with_the_context_of_a_task_have_its_steps(app: LiteQ) -> None:
     def task(self: Any) -> list[int]:
         async def all_of_them() -> list[int]:
             calls = (asyncio.to_thread(self.step, f"double {n}", (2).__mul__, n) for n in range(3))
-            return await asyncio.gather(*calls)
+            values: list[int] = await asyncio.gather(*calls)
+            return values
 
         return asyncio.run(all_of_them())
 

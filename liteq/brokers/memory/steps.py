@@ -37,6 +37,6 @@ def woken_already(tables: Tables, id: str, settlement: Settlement, now: float) -
 
 def drop_old_events(tables: Tables, limit: int, now: float) -> None:
     """Delete up to `limit` events that are too old."""
-    old = [event for event in tables.events.values() if not event.lives(now)]
+    old = [event for event in tables.events.values() if not event.is_kept(now)]
     for event in sorted(old, key=lambda event: event.keep_until or now)[:limit]:
         del tables.events[event.key]

@@ -85,7 +85,7 @@ class Tables:
     def live_event(self, key: str, now: float) -> Event | None:
         """Return the event of a key, unless it is too old."""
         event = self.events.get(key)
-        return event if event is not None and event.lives(now) else None
+        return event if event is not None and event.is_kept(now) else None
 
     def delete(self, records: list[Record]) -> int:
         """Delete tasks with all that belongs to them; return how many."""

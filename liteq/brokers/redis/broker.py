@@ -1,23 +1,20 @@
-"""The verbs of the port on Redis. Each verb runs one script; `scripts/head.lua` names the keys."""
+"""The broker: every verb of the port on Redis. Each runs one script; scripts/head.lua has the keys.
 
-import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+What several verbs need is in store.py; the verbs of moving are in transfers.py.
+"""
+
+from collections.abc import Collection, Sequence
 from functools import partial
 from itertools import islice
 from math import inf
-from typing import Any
-from weakref import WeakSet
 
-from ...exceptions import BrokerError
 from ...model.entry import Entry, Fired, Firing
 from ...model.graph import Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
 from ...model.outcome import Settlement
 from ...model.search import EVERYTHING, Search
 from ...model.step import Event, Step
-from ...serializers.signed import Signer
 from ...states import Phase
-from ...support.clock import Clock, system_clock
 from ..base import (
     Claim,
     DecideRescue,
@@ -29,89 +26,37 @@ from ..base import (
     ToTerminate,
     WorkerInfo,
 )
-from ..stored import StoredSchedules
-from ..transfer import Arrival, Movable, TransferBatch
 from . import unindexed
 from .arguments import (
     PAGE,
-    Arguments,
     chunks,
-    claim_args,
     event_args,
     graph_args,
     message_args,
     messages_args,
     revive_args,
-    settlement_args,
 )
-from .bulks import (
-    finish_bulks,
-    graph_parts,
-    is_large,
-    message_parts,
-    send_bulk,
-    store_part,
-    transfer_parts,
-)
+from .bulks import graph_parts, is_large, message_parts, send_bulk, store_part
 from .checkup import find_faults, gather_facts, warn_of_risks
-from .clock import ServerClock
-from .deliveries import log_unusable, sort_out
-from .indexes import id_pages, ids_in
-from .inputs import read_group
-from .listeners import ChannelListener, ResultListeners, work_listener
-from .location import RedisLocation
-from .moving import arrivals_args, arrivals_of, batch_args
-from .packer import Packer
+from .indexes import id_pages
+from .listeners import work_listener
 from .purging import purge_waiting
-from .registry import WorkerRegistry
-from .replies import (
-    Stored,
-    attempts_of,
-    counts_of,
-    receipts_of,
-    stored_or_error,
-    text_of,
-    texts_of,
-)
+from .replies import attempts_of, counts_of, receipts_of, text_of, texts_of
 from .rescue import dead_workers, take_back
 from .schedules import entries_of, entry_args, firing_args
-from .server import Server
-from .signing import UNSIGNED, End, Signed, Signing
-from .steps import read_event, read_events, read_steps
-from .wrongkeys import OverwrittenQueues
+from .signing import End
+from .steps import read_event, read_steps
+from .transfers import RedisTransfers
 
 _DUE = 500  # tasks made ready by one script, so that the server is never busy for long
 _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name can still be shown with its results
 
 
-class RedisBroker(Movable):
+class RedisBroker(RedisTransfers):
     """A store on a Redis server."""
 
     default_serializer = "json"  # others may be able to write to the server
     beat_every: float = 2.0  # seconds; see LEASE in scripts/leases.lua
-
-    def __init__(self, location: RedisLocation, clock: Clock) -> None:
-        self.location = location
-        self.url: str = location.url
-        self.server: Server = Server(location)
-        # Users' times are the server's, unless a test hands in a clock of its own.
-        self.clock: Clock = ServerClock(self.server) if clock is system_clock else clock
-        self._signing: Signing = UNSIGNED
-        self._registry = WorkerRegistry(self.server)
-        self._work_listeners: WeakSet[ChannelListener] = WeakSet()
-        self._results = ResultListeners(self.server, f"{location.prefix}:news:results")
-        self._claiming_locks: dict[int, threading.Lock] = {}  # by worker
-        self._last_tokens: dict[int, int] = {}  # by worker: the last token that has reached us
-        self._unconfirmed: set[Receipt] = set()  # settled, but no reply came
-        self._overwritten = OverwrittenQueues(self.url)
-
-    @property
-    def address(self) -> str:
-        return self.location.address
-
-    def sign(self, key: str | bytes) -> None:
-        self._signing = Signed(Signer(key), self.location.identity)
-        self.trusted = True
 
     # sending
 
@@ -334,6 +279,8 @@ class RedisBroker(Movable):
     def purge(self, queues: Sequence[str] | None) -> int:
         return purge_waiting(self._run, self.counts(), queues)
 
+    # what only some stores offer
+
     def examine(self, *, thorough: bool = False) -> Examination:
         counts = self.counts()
         facts = gather_facts(self.server, counts)
@@ -346,117 +293,7 @@ class RedisBroker(Movable):
         mended = self._unindexed(mend=True).mended
         return [f"put back, or set aside, {mended} tasks that were in no index"] if mended else []
 
+    # private
+
     def _unindexed(self, *, mend: bool = False) -> unindexed.Unindexed:
         return unindexed.look_for(self.server, self.clock(), mend=mend)
-
-    # moving
-
-    def pack(self, size: int) -> Iterator[TransferBatch]:
-        return Packer(self.server, self.clock, self._signing, self._queues()).batches(size)
-
-    def pack_schedules(self) -> StoredSchedules:
-        return entries_of(self._run("schedules", inf), self._signing)
-
-    def pack_events(self) -> list[Event]:
-        return read_events(self.server, self.location.prefix, self._signing, self.clock())
-
-    def unpack(self, batch: TransferBatch) -> None:
-        if is_large([each.record.message for each in batch.transfers]):
-            parts = transfer_parts(batch, self._signing)
-            send_bulk(self.server, self.clock, parts, len(batch.transfers))
-        else:
-            self._run("unpack", *batch_args(batch, self._signing))
-
-    def arrived(self) -> list[Arrival]:
-        # What was sent in parts has arrived, whether or not all of it is stored by now.
-        finish_bulks(self.server, self.clock)
-        return arrivals_of(self.server.execute("HKEYS", f"{self.location.prefix}:arrived"))
-
-    def confirm(self, arrivals: Sequence[Arrival]) -> None:
-        for part in chunks(arrivals):
-            self._run("confirm", *arrivals_args(part))
-
-    def discard(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
-        # Groups last: one is deleted once none of its members is left.
-        parts = chunks(sorted(arrivals, key=lambda each: each.created is None))
-        return [part[n] for part in parts for n in self._run("discard", *arrivals_args(part))]
-
-    # inside
-
-    def _run(self, verb: str, *args: Any) -> Any:
-        """Run the script of `verb` and return its reply. Raises BrokerError."""
-        return self.server.run(verb, self.clock(), *args)
-
-    def _claiming(self, worker: int) -> threading.Lock:
-        """Return the lock that is held while a worker claims: the next claim tells the server what
-        the last one has brought."""
-        return self._claiming_locks.setdefault(worker, threading.Lock())
-
-    def _claim_args(self, claim: Claim) -> Arguments:
-        return claim_args(claim, self._last_tokens.get(claim.worker, 0))
-
-    def _deliveries(self, claim: Claim, replies: list[Any]) -> list[Delivery]:
-        """Return what was claimed. What cannot be read, or is not genuine, is set aside."""
-        claimed, others = self._take(claim, replies)
-        while others and len(claimed) < claim.limit:
-            # Behind what was set aside others may be ready.
-            more = claim._replace(limit=claim.limit - len(claimed))
-            try:
-                found, others = self._take(more, self._run("claim", *self._claim_args(more)))
-            except BrokerError:
-                if not claimed:
-                    raise
-                break  # what it has claimed is handed out again, by the next claim
-            claimed += found
-        return claimed
-
-    def _take(self, claim: Claim, replies: list[Any]) -> tuple[list[Delivery], bool]:
-        """Return the deliveries that can be run, and whether others were set aside."""
-        if not replies:
-            return [], False
-        read = partial(read_group, self.server, self.clock)
-        good, bad = sort_out(replies, self._signing, self.clock, read)
-        if bad:
-            self.settle(bad)
-        # Only now: until it is noted that they have reached us, they are handed out again.
-        self._last_tokens[claim.worker] = max(int(token) for _, token, *_ in replies)
-        return good, bool(bad)
-
-    def _settle_args(self, settlements: Sequence[Settlement]) -> Arguments:
-        args: Arguments = [len(settlements)]
-        for settlement in settlements:
-            again = settlement.receipt in self._unconfirmed
-            args += settlement_args(self._signing.sign_settlement(settlement), again=again)
-        return args
-
-    def _settled(
-        self, settlements: Sequence[Settlement], claim: Claim | None, reply: Callable[[], Any]
-    ) -> Settled:
-        """Return what the script replied to settlements and a claim."""
-        receipts = {settlement.receipt for settlement in settlements}
-        try:
-            refused, replies, unusable, overwritten = reply()
-            claimed = []
-            if claim is not None:
-                self._overwritten.note(overwritten, self.server.find_wrong_keys)
-                claimed = self._deliveries(claim, replies)
-        except BaseException:
-            # Perhaps it was written, and only the reply, or what was claimed, could not be read.
-            self._unconfirmed |= receipts
-            raise
-        self._unconfirmed -= receipts
-        log_unusable(settlements[n].receipt for n in unusable)
-        return Settled([settlements[n].receipt for n in refused], claimed)
-
-    def _stored(self, ids: Sequence[str]) -> list[Stored | None]:
-        """Return tasks as they are stored: not verified."""
-        found: list[Stored | None] = []
-        for part in chunks(ids):
-            found += map(stored_or_error, part, self._run("fetch", *part))
-        return found
-
-    def _sorted_ids(self, key: str, id: str) -> list[str]:
-        return ids_in(self.server, f"{self.location.prefix}:{key}:{id}")
-
-    def _queues(self) -> list[str]:
-        return [count.queue for count in self.counts()]

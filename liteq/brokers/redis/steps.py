@@ -38,7 +38,7 @@ def read_event(server: Server, prefix: str, key: str, signing: Signing, now: flo
         event = _event_of(key, reply if isinstance(reply, dict) else fields_of(reply))
     except UNREADABLE as exc:
         raise InvalidTaskError(f"the event {key!r} cannot be read: {exc}") from exc
-    return signing.verify_event(event) if event.lives(now) else None
+    return signing.verify_event(event) if event.is_kept(now) else None
 
 
 def _event_of(name: str, fields: dict[bytes, bytes]) -> Event:

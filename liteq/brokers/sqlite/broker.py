@@ -1,19 +1,16 @@
 """The broker: every verb of the port on SQLite, in the order of the port.
 
 A verb runs one transaction, or one query, in the session of the calling thread. The SQL is in the
-`.sql` files, and what takes more than a few statements in the module of its subject.
+`.sql` files, and what takes more than a few statements in the module of its subject. How a verb
+writes is in store.py; the verbs of moving are in transfers.py.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from functools import partial
 from math import inf
 from sqlite3 import Connection
-from typing import TypeVar
-from weakref import WeakValueDictionary
 
-from ...exceptions import BrokerError
 from ...model.entry import Entry, Fired, Firing
 from ...model.graph import Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
@@ -21,7 +18,6 @@ from ...model.outcome import Settlement
 from ...model.search import EVERYTHING, Search
 from ...model.step import Event, Step
 from ...states import Phase
-from ...support.clock import Clock
 from ..base import (
     Claim,
     DecideRescue,
@@ -32,81 +28,46 @@ from ..base import (
     ToTerminate,
     WorkerInfo,
 )
-from ..stored import StoredSchedules
-from ..transfer import Arrival, Movable, TransferBatch
+from .changes import Changes, notify, notify_of_sent
 from .claiming import Claimed, claim_rest, promote, set_unreadable_etas_aside
-from .existence import check_exists
 from .guests import SqliteHost
-from .listeners import (
-    ListenerTidying,
-    WorkListener,
-    claim_and_note,
-    result_listener,
-    unlisten_dead,
-    work_listener,
-)
-from .liveness import make_liveness_locks
-from .location import SqliteLocation
-from .news import News, announce, announce_sent
+from .listeners import result_listener, unlisten_dead, work_listener
+from .notifying import SHORT_TIMEOUT
 from .registry import is_dead, register, unregister
-from .rescue import DeadWorkers, release, take_all_back
+from .rescue import release, take_all_back
 from .rows import WorkerRow, counts_of, record_of
 from .schedules import delete_entries, entries_of, fire, write_entry
 from .sending import insert_messages, insert_or_replace
-from .session import SHORT_TIMEOUT, Session, WriteOptions
-from .sessions import ThreadSessions
 from .settling import ClaimLostError, report, settle_all, settle_each
 from .statements import SQL, fetch_sql, listing_sql
-from .steps import EVENT, EVENTS, STEPS, emit, event_of, steps_of, sweep
+from .steps import EVENT, STEPS, emit, event_of, steps_of, sweep
+from .store import DURABLE, LARGE_LOG
+from .transfers import SqliteTransfers
 from .workflows import insert_new, members_of, purge_waiting, revive, revoke
 
-T = TypeVar("T")
-
-_LARGE_LOG = 64 * 2**20  # bytes: `Session` keeps it smaller, unless payloads are large
-_CHECK_LOG_EVERY = 64  # writes
 _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name stays readable in results
 _FETCH = 500  # ids in one query
-_DURABLE = WriteOptions("full")
-_SNAPSHOT = WriteOptions("normal")  # reads several tables as of one moment
 
 
-class SqliteBroker(SqliteHost, Movable):
+class SqliteBroker(SqliteHost, SqliteTransfers):
     """A store in one SQLite file."""
 
     trusted = True
     default_serializer = "pickle"  # only this user can write the file
 
-    def __init__(self, location: SqliteLocation, clock: Clock) -> None:
-        self.location = location
-        self.url: str = location.url
-        self.clock = clock
-        # After a power cut, what a worker wrote may be undone together with what follows from it,
-        # and is then run again; only `strict` promises more.
-        self._client_writes = WriteOptions("normal" if location.durability == "fast" else "full")
-        self._worker_writes = WriteOptions(
-            "full" if location.durability == "strict" else "normal", SHORT_TIMEOUT
-        )
-        self._step_writes = self._client_writes._replace(timeout=SHORT_TIMEOUT)
-        self._sessions = ThreadSessions(location)
-        self._writes = 0
-        self._dead_workers = DeadWorkers(location.path)
-        self._listener_tidying = ListenerTidying()
-        self._work_listeners: WeakValueDictionary[int, WorkListener] = WeakValueDictionary()
-        self._liveness = make_liveness_locks(location.path)
-
     # sending
 
     def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
         now, session = self.clock(), self._session()
-        options = _DURABLE if durable else self._client_writes
+        options = DURABLE if durable else self._client_writes
         session.write(options, lambda db: insert_messages(db, messages, now))
-        announce_sent(session, messages, self._work_listeners)
+        notify_of_sent(session, messages, self._work_listeners)
         self._bound_log()
 
     def enqueue_or_replace(self, message: Message, sent: float, *, durable: bool = False) -> bool:
-        options = _DURABLE if durable else self._client_writes
-        stored = self._write_and_announce(
-            options, lambda db, news: insert_or_replace(db, message, sent, news)
+        options = DURABLE if durable else self._client_writes
+        stored = self._write_and_notify(
+            options, lambda db, changes: insert_or_replace(db, message, sent, changes)
         )
         self._bound_log()
         return stored
@@ -114,9 +75,9 @@ class SqliteBroker(SqliteHost, Movable):
     def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
         now = self.clock()
 
-        self._write_and_announce(
-            _DURABLE if durable else self._client_writes,
-            lambda db, news: insert_new(db, graph, now, news),
+        self._write_and_notify(
+            DURABLE if durable else self._client_writes,
+            lambda db, changes: insert_new(db, graph, now, changes),
         )
         self._bound_log()
 
@@ -127,29 +88,29 @@ class SqliteBroker(SqliteHost, Movable):
 
     def settle(self, settlements: Sequence[Settlement], claim: Claim | None = None) -> Settled:
         now = self.clock()
-        session, news = self._session(), News()
+        session, changes = self._session(), Changes()
         durable = any(each.steps for each in settlements)  # what they did is not to be done again
         options = self._step_writes if durable else self._worker_writes
 
         def work(
             settle: Callable[..., list[Receipt]], db: Connection
         ) -> tuple[list[Receipt], Claimed]:
-            refused = settle(db, settlements, now, news)
-            claimed = self._claim_in(db, claim, news) if claim else Claimed([], None)
-            news.find_ids(db, session)
+            refused = settle(db, settlements, now, changes)
+            claimed = self._claim_in(db, claim, changes) if claim else Claimed([], None)
+            changes.find_ids(db, session)
             return refused, claimed
 
         try:
             refused, claimed = session.write(options, partial(work, settle_all))
         except ClaimLostError:  # rare, so only now it is worth finding out which one
             refused, claimed = session.write(options, partial(work, settle_each))
-        announce(session, news, self._work_listeners)
+        notify(session, changes, self._work_listeners)
         return Settled(refused, claim_rest(claimed, self._claim))
 
     def release(self, receipts: Sequence[Receipt]) -> None:
         now = self.clock()
-        self._write_and_announce(
-            self._worker_writes, lambda db, news: release(db, receipts, now, news)
+        self._write_and_notify(
+            self._worker_writes, lambda db, changes: release(db, receipts, now, changes)
         )
 
     def promote(self) -> float | None:
@@ -160,7 +121,7 @@ class SqliteBroker(SqliteHost, Movable):
             if not unreadable and (upcoming is None or upcoming > now):
                 return upcoming
             change = set_unreadable_etas_aside if unreadable else promote
-            self._write_and_announce(self._worker_writes, partial(change, now=now))
+            self._write_and_notify(self._worker_writes, partial(change, now=now))
 
     def begin_rescue(self, every: float) -> bool:
         return self._session().begin_rescue(every)
@@ -173,8 +134,8 @@ class SqliteBroker(SqliteHost, Movable):
             return []
         now = self.clock()
 
-        ids = self._write_and_announce(
-            self._worker_writes, lambda db, news: take_all_back(db, dead, decide, now, news)
+        ids = self._write_and_notify(
+            self._worker_writes, lambda db, changes: take_all_back(db, dead, decide, now, changes)
         )
         unlisten_dead(session, self._worker_writes)
         return [record for record in self.fetch(ids) if record]
@@ -187,8 +148,8 @@ class SqliteBroker(SqliteHost, Movable):
 
     def emit(self, event: Event) -> bool:
         now = self.clock()
-        return self._write_and_announce(
-            self._client_writes, lambda db, news: emit(db, event, now, news)
+        return self._write_and_notify(
+            self._client_writes, lambda db, changes: emit(db, event, now, changes)
         )
 
     def event(self, key: str) -> Event | None:
@@ -209,8 +170,9 @@ class SqliteBroker(SqliteHost, Movable):
         return [found.get(id) for id in ids]
 
     def report(self, id: str, state: str, meta: bytes, serializer: str) -> bool:
-        return self._write_and_announce(
-            self._worker_writes, lambda db, news: report(db, id, state, meta, serializer, news)
+        return self._write_and_notify(
+            self._worker_writes,
+            lambda db, changes: report(db, id, state, meta, serializer, changes),
         )
 
     def forget(self, ids: Sequence[str]) -> int:
@@ -238,15 +200,16 @@ class SqliteBroker(SqliteHost, Movable):
         now = self.clock()
         kept = inf if keep is None else keep
 
-        found = self._write_and_announce(
-            self._client_writes, lambda db, news: revoke(db, ids, kept, terminate, now, news)
+        found = self._write_and_notify(
+            self._client_writes,
+            lambda db, changes: revoke(db, ids, kept, terminate, now, changes),
         )
         if found and terminate:
             self._session().notify_workers()  # one of them runs the task
         return found
 
     def revive(self, ids: Sequence[str]) -> list[str]:
-        return self._write_and_notify(self._client_writes, lambda db: revive(db, ids))
+        return self._write_and_notify_all(self._client_writes, lambda db: revive(db, ids))
 
     def sweep(self, limit: int) -> int:
         now = self.clock()
@@ -258,7 +221,7 @@ class SqliteBroker(SqliteHost, Movable):
         def work(db: Connection) -> list[str]:
             return [each.name for each in entries if not write_entry(db, each)]
 
-        return self._write_and_notify(self._client_writes, work)
+        return self._write_and_notify_all(self._client_writes, work)
 
     def unschedule(self, names: Sequence[str]) -> list[str]:
         return self._write(self._client_writes, lambda db: delete_entries(db, names))
@@ -279,8 +242,9 @@ class SqliteBroker(SqliteHost, Movable):
     def fire(self, firings: Sequence[Firing]) -> list[Fired]:
         now = self.clock()
         # A power cut may undo a firing, but only as a whole, and then the entry is due once more.
-        return self._write_and_announce(
-            self._worker_writes, lambda db, news: [fire(db, each, now, news) for each in firings]
+        return self._write_and_notify(
+            self._worker_writes,
+            lambda db, changes: [fire(db, each, now, changes) for each in firings],
         )
 
     # workers
@@ -296,8 +260,8 @@ class SqliteBroker(SqliteHost, Movable):
 
     def unregister(self, worker: int) -> None:
         now = self.clock()
-        self._write_and_announce(
-            self._worker_writes, lambda db, news: unregister(db, worker, now, news)
+        self._write_and_notify(
+            self._worker_writes, lambda db, changes: unregister(db, worker, now, changes)
         )
         self._liveness.release(worker)
 
@@ -319,7 +283,7 @@ class SqliteBroker(SqliteHost, Movable):
     def upkeep(self, *, idle: bool = False) -> None:
         session = self._session()
         session.check_identity()
-        if session.log_size() > (0 if idle else _LARGE_LOG):
+        if session.log_size() > (0 if idle else LARGE_LOG):
             session.checkpoint()
         else:
             session.checkpoint_when_quiet()
@@ -350,12 +314,9 @@ class SqliteBroker(SqliteHost, Movable):
 
     def purge(self, queues: Sequence[str] | None) -> int:
         now = self.clock()
-        return self._write_and_announce(
-            self._client_writes, lambda db, news: purge_waiting(db, queues, now, news)
+        return self._write_and_notify(
+            self._client_writes, lambda db, changes: purge_waiting(db, queues, now, changes)
         )
-
-    def check_exists(self) -> None:
-        check_exists(self.location)
 
     # what only some stores offer
 
@@ -376,93 +337,3 @@ class SqliteBroker(SqliteHost, Movable):
         from .backup import write_backup
 
         write_backup(self._existing(), path)
-
-    # moving to another store; imported here, as workers and senders never do it
-
-    def is_same_store(self, other: Movable) -> bool:
-        return isinstance(other, SqliteBroker) and other.location.path == self.location.path
-
-    def pack(self, size: int) -> Iterator[TransferBatch]:
-        from . import moving
-
-        return moving.pack(partial(self._existing().write, _SNAPSHOT), size)
-
-    def pack_schedules(self) -> StoredSchedules:
-        return entries_of(self._existing().read(SQL["schedules"]))
-
-    def pack_events(self) -> list[Event]:
-        from . import moving
-
-        return moving.pack_events(self._session().read(EVENTS, (self.clock(),)))
-
-    def unpack(self, batch: TransferBatch) -> None:
-        from . import moving
-
-        now = self.clock()
-        self._write_and_notify(_DURABLE, lambda db: moving.store_transfers(db, batch, now))
-
-    def arrived(self) -> list[Arrival]:
-        from . import moving
-
-        return self._write(_SNAPSHOT, moving.arrived)
-
-    def confirm(self, arrivals: Sequence[Arrival]) -> None:
-        from . import moving
-
-        self._write(_DURABLE, lambda db: moving.confirm(db, arrivals))
-
-    def discard(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
-        from . import moving
-
-        return self._write(_DURABLE, lambda db: moving.discard(db, arrivals))
-
-    # private
-
-    def _session(self) -> Session:
-        """Return the session of the calling thread."""
-        return self._sessions.current()
-
-    def _existing(self) -> Session:
-        """Return the session. Raises BrokerUnavailable if there is no store: tools create none."""
-        self.check_exists()
-        return self._session()
-
-    def _claim(self, claim: Claim) -> Claimed:
-        return self._write_and_announce(
-            self._worker_writes, lambda db, news: self._claim_in(db, claim, news)
-        )
-
-    def _claim_in(self, db: Connection, claim: Claim, news: News) -> Claimed:
-        listener = self._work_listeners.get(claim.worker)
-        return claim_and_note(db, self._session(), listener, claim, self.clock(), news)
-
-    def _write(self, options: WriteOptions, work: Callable[[Connection], T]) -> T:
-        return self._sessions.current().write(options, work)
-
-    def _write_and_announce(
-        self, options: WriteOptions, work: Callable[[Connection, News], T]
-    ) -> T:
-        """Run `work` in a transaction, then notify those whom its news concern."""
-        session, news = self._session(), News()
-
-        def work_and_look(db: Connection) -> T:
-            value = work(db, news)
-            news.find_ids(db, session)
-            return value
-
-        value = session.write(options, work_and_look)
-        announce(session, news, self._work_listeners)
-        return value
-
-    def _write_and_notify(self, options: WriteOptions, work: Callable[[Connection], T]) -> T:
-        """Run `work` in a transaction, then notify all that listen for work."""
-        value = self._write(options, work)
-        self._session().notify_workers()
-        return value
-
-    def _bound_log(self) -> None:
-        """Checkpoint a large log: where no worker runs, it would grow for ever."""
-        self._writes += 1
-        if self._writes % _CHECK_LOG_EVERY == 0 and self._session().log_size() > _LARGE_LOG:
-            with suppress(BrokerError):  # the messages are stored all the same
-                self._session().checkpoint()

@@ -14,8 +14,8 @@ from ...model.outcome import Policy
 from ...states import Phase
 from ..base import Claim
 from ..stored import dead_settlement, dead_settlement_of
+from .changes import Changes
 from .inputs import options_of_group, with_inputs
-from .news import News
 from .rows import Row, delivery_of, group_in, receipt_of
 from .settling import settle_each
 from .statements import SQL, claim_sql
@@ -36,7 +36,7 @@ class Claimed(NamedTuple):
     rest: Claim | None  # to be claimed in another one: behind those set aside others may be ready
 
 
-def claim_ready(db: Connection, claim: Claim, now: float, news: News) -> Claimed:
+def claim_ready(db: Connection, claim: Claim, now: float, changes: Changes) -> Claimed:
     """Claim ready tasks, and return them."""
     if claim.limit <= 0 or not claim.queues:
         return Claimed([], None)
@@ -49,7 +49,7 @@ def claim_ready(db: Connection, claim: Claim, now: float, news: News) -> Claimed
     claimed: list[Delivery] = []
     aside, rest = 0, None
     while rows := db.execute(sql, values).fetchall():
-        found = _in_order(readable(db, rows, now, news))
+        found = _in_order(readable(db, rows, now, changes))
         claimed += found
         if len(found) == len(rows):
             break
@@ -62,7 +62,7 @@ def claim_ready(db: Connection, claim: Claim, now: float, news: News) -> Claimed
     if len(claimed) < claim.limit and _MOST_QUEUES == len(queues) < len(claim.queues):
         rest = claim._replace(limit=claim.limit - len(claimed))
     if any(map(_woken_by, claimed)):
-        claimed = _with_inputs(db, claimed, now, news)
+        claimed = _with_inputs(db, claimed, now, changes)
     return Claimed(claimed, rest)
 
 
@@ -99,7 +99,7 @@ def _ready_queues(db: Connection, claim: Claim) -> Sequence[str]:
 
 
 def _with_inputs(
-    db: Connection, claimed: Iterable[Delivery], now: float, news: News
+    db: Connection, claimed: Iterable[Delivery], now: float, changes: Changes
 ) -> list[Delivery]:
     """Return what was claimed, in its order, with inputs; set aside what has unreadable ones.
 
@@ -113,11 +113,11 @@ def _with_inputs(
             why = InvalidTaskError(f"what it takes from other tasks cannot be read: {exc}")
             unreadable.append(dead_settlement_of(delivery, why, now))
     if unreadable:
-        settle_each(db, unreadable, now, news)
+        settle_each(db, unreadable, now, changes)
     return found
 
 
-def readable(db: Connection, rows: Sequence[Row], now: float, news: News) -> list[Delivery]:
+def readable(db: Connection, rows: Sequence[Row], now: float, changes: Changes) -> list[Delivery]:
     """Return the deliveries of claimed rows; set those aside that cannot be read."""
     groups = set(map(group_in, rows))
     options = {id: options_of_group(db, id) for id in groups if id is not None}
@@ -130,24 +130,24 @@ def readable(db: Connection, rows: Sequence[Row], now: float, news: News) -> lis
         except InvalidTaskError as exc:
             unreadable.append(dead_settlement(receipt_of(row), row[0], _name(row), exc, now))
     if unreadable:
-        settle_each(db, unreadable, now, news)
+        settle_each(db, unreadable, now, changes)
     return found
 
 
-def promote(db: Connection, news: News, now: float) -> None:
+def promote(db: Connection, changes: Changes, now: float) -> None:
     """Make the first scheduled tasks that are due ready."""
-    news.by_chance = True  # some were left for other workers, see `Kind.LEFT`
+    changes.at_random = True  # some were left for other workers, see `Kind.LEFT`
     for (queue,) in db.execute(SQL["promote"], (now,)).fetchall():
-        news.woken(queue)
+        changes.woken(queue)
 
 
-def set_unreadable_etas_aside(db: Connection, news: News, now: float) -> None:
+def set_unreadable_etas_aside(db: Connection, changes: Changes, now: float) -> None:
     """Set up to `MOST` scheduled tasks aside whose eta is no number."""
     keep_until = Policy().kept_until(Phase.DEAD, now)
     values = {"now": now, "keep_until": keep_until, "limit": MOST}
     rows = db.execute(SQL["unreadable_etas"], values).fetchall()
-    news.keys += [key for key, _ in rows]
-    propagate_ends(db, [key for key, tied in rows if tied], now, news)
+    changes.keys += [key for key, _ in rows]
+    propagate_ends(db, [key for key, tied in rows if tied], now, changes)
 
 
 def _name(row: Row) -> str:

@@ -10,7 +10,6 @@ from typing import Any, NoReturn, TypeVar
 from ...exceptions import TransactionError
 from ..guests import Guest, Host
 from .errors import REFUSED, is_busy, refused
-from .expectations import Expectations
 from .idleworkers import IdleWorkers
 from .location import SqliteLocation
 from .lockholder import describe_other_program
@@ -18,6 +17,7 @@ from .logfiles import identity
 from .session import LOCK_TIMEOUT, Session, WriteOptions
 from .sessions import LentSession, ThreadSessions
 from .sockets import SocketListener
+from .waits import Waits
 
 T = TypeVar("T")
 
@@ -78,7 +78,7 @@ class GuestSession(LentSession, Guest):
         self._before = 0  # changed rows on the connection
         self.put_off = []
         self.idle: IdleWorkers = self._own.idle
-        self.waits: Expectations = self._own.waits
+        self.waits: Waits = self._own.waits
 
     # the transaction
 
@@ -140,7 +140,7 @@ class GuestSession(LentSession, Guest):
         except sqlite3.Error:  # it was closed
             return 0
 
-    def announce(self) -> None:
+    def notify(self) -> None:
         calls, self.put_off = self.put_off, []
         for call in calls:
             call(self._own)

@@ -97,8 +97,8 @@ class IdleWorkers:
                     found.append(key)
         return found
 
-    def pick_any(self, queue: str, count: int) -> list[int]:
-        """Do as `pick`, but by chance: what one worker cannot run, another one gets soon.
+    def pick_at_random(self, queue: str, count: int) -> list[int]:
+        """Do as `pick`, but at random: what one worker cannot run, another one gets soon.
 
         `pick` takes the first, so that those who are busy anyway stay busy, and others rest.
         """

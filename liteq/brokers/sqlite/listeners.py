@@ -1,7 +1,7 @@
 """The table of listeners, and what each of them is notified of.
 
 The table says which listeners there are. Whom a change concerns stands in shared memory, so that a
-notification costs the same with a thousand waiters as with one: see expectations.py for results,
+notification costs the same with a thousand waiters as with one: see waits.py for results,
 idleworkers.py for work.
 """
 
@@ -13,10 +13,11 @@ from sqlite3 import Connection
 from ...exceptions import BrokerError
 from ..base import Claim
 from ..owners import Owner, is_dead, this_process
+from .changes import Changes, pass_on
 from .claiming import Claimed, claim_ready
-from .news import News, pass_on
+from .notifying import SHORT_TIMEOUT
 from .rows import Row
-from .session import SHORT_TIMEOUT, Session, WriteOptions
+from .session import Session, WriteOptions
 from .sockets import SocketListener, keys_of, remove_closed_sockets
 from .statements import SQL
 
@@ -127,17 +128,17 @@ def claim_and_note(
     listener: WorkListener | None,
     claim: Claim,
     now: float,
-    news: News,
+    changes: Changes,
 ) -> Claimed:
     """Claim in a transaction, and note in it whether the worker has room for more."""
-    claimed = claim_ready(db, claim, now, news)
+    claimed = claim_ready(db, claim, now, changes)
     idle = claimed.rest is None and len(claimed.deliveries) < claim.limit
     if listener is not None:
         listener.note_claim(claim.queues, idle=idle)
     if idle:
-        news.claimed_all(claim.queues)
+        changes.claimed_all(claim.queues)
     else:
-        pass_on(db, session, claim.queues, news)
+        pass_on(db, session, claim.queues, changes)
     return claimed
 
 

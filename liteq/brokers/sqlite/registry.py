@@ -4,8 +4,8 @@ from sqlite3 import Connection
 
 from .. import owners
 from ..owners import Owner, this_process
+from .changes import Changes
 from .liveness import LivenessLocks, has_released
-from .news import News
 from .rows import WorkerRow
 from .statements import SQL
 from .workflows import cancel_revoked
@@ -20,11 +20,11 @@ def register(db: Connection, locks: LivenessLocks, name: str, info: str, now: fl
     return worker
 
 
-def unregister(db: Connection, worker: int, now: float, news: News) -> None:
+def unregister(db: Connection, worker: int, now: float, changes: Changes) -> None:
     """Remove a worker that stops; what it holds is ready again."""
     for (queue,) in db.execute(SQL["release_all"], (worker,)).fetchall():
-        news.woken(queue)
-    cancel_revoked(db, now, news)
+        changes.woken(queue)
+    cancel_revoked(db, now, changes)
     db.execute(SQL["stop_worker"], (now, worker))
 
 

@@ -7,8 +7,8 @@ from sqlite3 import Connection
 from ...model.message import Receipt
 from ..base import DecideRescue
 from ..owners import Owner, died_with_machine
+from .changes import Changes
 from .claiming import readable
-from .news import News
 from .registry import is_dead
 from .rows import WorkerRow
 from .settling import settle_each
@@ -44,36 +44,36 @@ class DeadWorkers:
         return time.monotonic() - since > _LEASE
 
 
-def release(db: Connection, receipts: Iterable[Receipt], now: float, news: News) -> None:
+def release(db: Connection, receipts: Iterable[Receipt], now: float, changes: Changes) -> None:
     """Make claimed tasks ready again; those that were revoked end."""
-    _release(db, receipts, news)
-    cancel_revoked(db, now, news)
+    _release(db, receipts, changes)
+    cancel_revoked(db, now, changes)
 
 
 def take_all_back(
-    db: Connection, dead: Iterable[WorkerRow], decide: DecideRescue, now: float, news: News
+    db: Connection, dead: Iterable[WorkerRow], decide: DecideRescue, now: float, changes: Changes
 ) -> list[str]:
     """Take back what `dead` workers hold, as `decide` says; return the ids of those tasks."""
-    ids = [id for worker in dead for id in _take_back(db, worker, decide, now, news)]
-    cancel_revoked(db, now, news)
+    ids = [id for worker in dead for id in _take_back(db, worker, decide, now, changes)]
+    cancel_revoked(db, now, changes)
     return ids
 
 
 def _take_back(
-    db: Connection, worker: WorkerRow, decide: DecideRescue, now: float, news: News
+    db: Connection, worker: WorkerRow, decide: DecideRescue, now: float, changes: Changes
 ) -> list[str]:
     if not db.execute(SQL["elect"], (now, worker.id)).rowcount:
         return []  # another rescuer was faster
-    held = readable(db, db.execute(SQL["held"], (worker.id,)).fetchall(), now, news)
+    held = readable(db, db.execute(SQL["held"], (worker.id,)).fetchall(), now, changes)
     with_machine = died_with_machine(Owner.parse(worker.owner))
     released, settlements = decide(worker.info, held, with_machine)
-    _release(db, released, news)
-    settle_each(db, settlements, now, news)
+    _release(db, released, changes)
+    settle_each(db, settlements, now, changes)
     db.execute(SQL["unlisten_worker"], (worker.id,))
     return [delivery.id for delivery in held]
 
 
-def _release(db: Connection, receipts: Iterable[Receipt], news: News) -> None:
+def _release(db: Connection, receipts: Iterable[Receipt], changes: Changes) -> None:
     for receipt in receipts:
         for (queue,) in db.execute(SQL["release"], receipt).fetchall():
-            news.woken(queue)
+            changes.woken(queue)

@@ -10,7 +10,7 @@ from ...model.message import Message
 from ...support.randomness import getrandbits
 from ..stored import StoredSchedules
 from ..transfer import unreadable
-from .news import News
+from .changes import Changes
 from .rows import Row, task_row
 from .statements import SQL
 
@@ -39,7 +39,7 @@ def write_entry(db: Connection, entry: Entry) -> bool:
     return db.execute(SQL[statement], (*_row(entry), entry.name, version)).rowcount > 0
 
 
-def fire(db: Connection, firing: Firing, now: float, news: News) -> Fired:
+def fire(db: Connection, firing: Firing, now: float, changes: Changes) -> Fired:
     """Advance one entry and send its message; return what became of it."""
     entry, message = firing
     step = (entry.moment, entry.due, entry.planned, entry.name, entry.version)
@@ -51,7 +51,7 @@ def fire(db: Connection, firing: Firing, now: float, news: News) -> Fired:
         return Fired.HELD
     db.execute(SQL["count_run"], (entry.runs, entry.last, entry.last_id, entry.name))
     db.execute(SQL["enqueue"], task_row(message, now, getrandbits(48)))
-    news.sent([message])
+    changes.sent([message])
     return Fired.DONE
 
 

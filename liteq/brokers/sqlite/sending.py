@@ -5,7 +5,7 @@ from itertools import repeat
 from sqlite3 import Connection
 
 from ...model.message import Message
-from .news import News
+from .changes import Changes
 from .rows import initial_tokens, is_minimal, minimal_row, task_row
 from .statements import SQL
 
@@ -20,9 +20,9 @@ def insert_messages(db: Connection, messages: Sequence[Message], now: float) -> 
         db.executemany(SQL["enqueue"], map(task_row, messages, repeat(now), tokens))
 
 
-def insert_or_replace(db: Connection, message: Message, sent: float, news: News) -> bool:
+def insert_or_replace(db: Connection, message: Message, sent: float, changes: Changes) -> bool:
     """Store `message`, in place of a finished task of its id; return False if one is kept."""
-    news.sent([message])
+    changes.sent([message])
     row = task_row(message, sent, next(initial_tokens()))
     if db.execute(SQL["enqueue"], row).rowcount:
         return True

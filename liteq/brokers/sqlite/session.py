@@ -22,23 +22,22 @@ from .errors import (
     refused,
     translate,
 )
-from .expectations import Expectations
 from .handle import Handle
 from .idleworkers import IdleWorkers
 from .location import SqliteLocation, lock_file, prepare
 from .lockholder import describe_holder, describe_other_program, is_held_by_caller
+from .notifying import SHORT_TIMEOUT, Notifying
 from .rewriting import rewrite_in_place
 from .schema import ensure_schema, is_current
 from .sharedstate import SharedState
-from .sockets import Notifier, SocketListener, keys_of
-from .statements import SQL
+from .sockets import Notifier, SocketListener
+from .waits import Waits
 from .writelock import WriteLock, make_write_lock
 
 T = TypeVar("T")
 
 _LOOK_EVERY = 1.0  # seconds between two looks whether the lock file is still there
 LOCK_TIMEOUT = 30.0  # seconds that a caller waits for the write lock
-SHORT_TIMEOUT = 1.0  # seconds that a worker waits: it retries anyway, and must react to a Ctrl-C
 
 Synchronous = Literal["full", "normal"]
 """Transactions survive a power cut at `full`; at `normal` only that their process is killed."""
@@ -51,7 +50,7 @@ class WriteOptions(NamedTuple):
     timeout: float = LOCK_TIMEOUT  # seconds to wait for the write lock
 
 
-class Session(forks.ForkAware):
+class Session(forks.ForkAware, Notifying):
     """A connection with a write lock. It belongs to one thread of one process.
 
     Its methods raise the errors that errors.py makes of SQLite's, BrokerLocked when the lock was
@@ -161,49 +160,6 @@ class Session(forks.ForkAware):
                 raise self.translate(exc) from exc
         return self.read(sql, values, timeout)
 
-    def notify_workers(self) -> None:
-        """Notify all that listen for work."""
-        with suppress(BrokerError):  # what is to be told of is stored all the same
-            rows = self.read(SQL["work_listeners"], timeout=SHORT_TIMEOUT)
-            self._notifier.notify([address for (address,) in rows])
-
-    def notify_key(self, key: int) -> bool:
-        """Notify the listener of that key; return False if there is none: see `forget_gone`."""
-        if key in self._gone:
-            return False
-        if self._notifier.notify_key(key) or self._notify_elsewhere(key):
-            return True
-        self._gone.add(key)
-        return False
-
-    def forget_gone(self) -> None:
-        """Forget what those wait for that were to be notified, and are gone (1 ms, if any are)."""
-        if self._gone:
-            self.waits.forget(self._gone)
-            self._gone = set()
-
-    def _notify_elsewhere(self, key: int) -> bool:
-        """Notify a listener whose process has another folder for its sockets."""
-        if key not in self._elsewhere:
-            with suppress(BrokerError):  # what is to be told of is stored all the same
-                rows = self.read(SQL["all_listeners"], timeout=SHORT_TIMEOUT)
-                self._elsewhere = keys_of(address for (address,) in rows)
-        address = self._elsewhere.get(key)
-        if address is not None and self._notifier.send(address):
-            return True
-        self._elsewhere.pop(key, None)
-        return False
-
-    def wake(self, queue: str, count: int, *, by_chance: bool = False) -> bool:
-        """Notify up to `count` idle workers of a queue; return whether there was one."""
-        woken, pick = False, self.idle.pick_any if by_chance else self.idle.pick
-        while count > 0 and (keys := pick(queue, count)):
-            for key in keys:
-                if self.notify_key(key):
-                    woken, count = True, count - 1
-        self.forget_gone()
-        return woken
-
     def begin_rescue(self, every: float) -> bool:
         """Return whether to look for dead workers; see `SharedState.begin_look`."""
         return self._state.begin_look(every)
@@ -231,7 +187,7 @@ class Session(forks.ForkAware):
 
     def _share(self, lock: WriteLock, state: SharedState) -> None:
         self._write_lock, self._state = lock, state
-        self.waits: Expectations = Expectations(state)
+        self.waits: Waits = Waits(state)
         self.idle: IdleWorkers = IdleWorkers(state)
 
     def changed(self) -> bool:
@@ -259,17 +215,14 @@ class Session(forks.ForkAware):
             self._write_lock.release()
 
     def checkpoint_when_quiet(self) -> None:
-        """Move the log into the file if it has grown, and not since the last call."""
+        """Move the log into the file if it has grown, and not since the last call.
+
+        It is kept, and written over from its start. Nothing is done while another process writes.
+        """
         size, before = self._state.log_size(), self._size_before
         self._size_before = size
-        if size == before and size >= QUIET_AT and not self._disk_failed:
-            self.restart_log()
-
-    def restart_log(self) -> None:
-        """Move the log into the file, so that it is written over from its start; it is kept.
-
-        Nothing is done while another process writes.
-        """
+        if size != before or size < QUIET_AT or self._disk_failed:
+            return
         try:
             if self._write_lock.acquire(0.0):
                 self._state.set_holder(self.pid)

@@ -6,7 +6,7 @@ from sqlite3 import Connection
 from ...model.message import Receipt
 from ...model.outcome import Settlement
 from ...states import Phase
-from .news import News
+from .changes import Changes
 from .rows import attempt_row, end_row, plain_end_rows, retry_row, suspend_row
 from .statements import SQL
 from .steps import await_events, write_steps
@@ -18,7 +18,7 @@ class ClaimLostError(Exception):
 
 
 def settle_all(
-    db: Connection, settlements: Sequence[Settlement], now: float, news: News
+    db: Connection, settlements: Sequence[Settlement], now: float, changes: Changes
 ) -> list[Receipt]:
     """Write all settlements; return an empty list, as `settle_each` does when all claims hold.
 
@@ -36,27 +36,29 @@ def settle_all(
         written += _retry(db, [each for each in ending if each.retry is not None])
     if written != len(plain) + len(ending):
         raise ClaimLostError
-    news.settled.append(settlements)
-    _propagate(db, others, now, news)
+    changes.settled.append(settlements)
+    _propagate(db, others, now, changes)
     return []
 
 
 def settle_each(
-    db: Connection, settlements: Sequence[Settlement], now: float, news: News
+    db: Connection, settlements: Sequence[Settlement], now: float, changes: Changes
 ) -> list[Receipt]:
     """Write the settlements whose claims still hold; return the receipts of the others."""
     written: list[Settlement] = []
     refused: list[Settlement] = []
     for each in settlements:
         (written if _settle_one(db, each) else refused).append(each)
-    news.settled.append(written)
-    _propagate(db, written, now, news)
+    changes.settled.append(written)
+    _propagate(db, written, now, changes)
     return [each.receipt for each in refused]
 
 
-def report(db: Connection, id: str, state: str, meta: bytes, serializer: str, news: News) -> bool:
+def report(
+    db: Connection, id: str, state: str, meta: bytes, serializer: str, changes: Changes
+) -> bool:
     """Write the state that a task reports; return False if it does not exist, or has ended."""
-    news.ids.append(id)
+    changes.ids.append(id)
     return db.execute(SQL["report"], (state, meta, serializer, id)).rowcount > 0
 
 
@@ -105,25 +107,25 @@ def _settle_one(db: Connection, settlement: Settlement) -> bool:
     return _retry(db, [settlement]) > 0
 
 
-def _propagate(db: Connection, written: Sequence[Settlement], now: float, news: News) -> None:
+def _propagate(db: Connection, written: Sequence[Settlement], now: float, changes: Changes) -> None:
     """Write what follows from settlements for other tasks."""
     for each in written:
         if each.graph is not None:
-            _replace(db, each, now, news)
+            _replace(db, each, now, changes)
     tied = [int(each.receipt.key) for each in written if each.tied and each.retry is None]
     if tied:
-        propagate_ends(db, tied, now, news)
+        propagate_ends(db, tied, now, changes)
     retries = [each for each in written if each.retry is not None]
     if retries:
-        news.retried(retries)
-        await_events(db, retries, now, news)
-        cancel_revoked(db, now, news)
+        changes.retried(retries)
+        await_events(db, retries, now, changes)
+        cancel_revoked(db, now, changes)
 
 
-def _replace(db: Connection, settlement: Settlement, now: float, news: News) -> None:
+def _replace(db: Connection, settlement: Settlement, now: float, changes: Changes) -> None:
     """Store the tasks that replace one; it ends when they have ended."""
     assert settlement.graph is not None
     assert settlement.retry is not None
-    insert(db, settlement.graph, now, news)
+    insert(db, settlement.graph, now, changes)
     if settlement.place is not None:
         replace(db, settlement.retry.id, settlement.place)

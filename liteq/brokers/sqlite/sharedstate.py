@@ -12,7 +12,7 @@ It stands in the lock file (`-gate`). At its start are six numbers:
 * when a worker last looked for what dead ones have left in the tables, likewise.
 
 The first two are changed only by the process that holds the write lock. Behind the numbers are the
-locks of liveness.py, and then the tables of expectations.py and idleworkers.py.
+locks of liveness.py, and then the tables of waits.py and idleworkers.py.
 
 Nothing here is needed to be right: what is lost, or overwritten by another program, costs time.
 """
@@ -38,9 +38,9 @@ QUEUE_ROWS = 64
 IDLE = QUEUES + 8 * QUEUE_ROWS
 USED = IDLE + QUEUE_ROWS * WORKER_SLOTS
 USED_PARTS = 64
-EXPECTED = USED + USED_PARTS
-EXPECTED_CELLS = 8_192
-_SIZE = EXPECTED + 8 * EXPECTED_CELLS
+WAITS = USED + USED_PARTS
+WAIT_CELLS = 8_192
+_SIZE = WAITS + 8 * WAIT_CELLS
 
 
 class SharedState:

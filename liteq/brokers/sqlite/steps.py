@@ -7,7 +7,7 @@ from ...exceptions import InvalidTaskError
 from ...model.checks import UNREADABLE, check_event, check_step
 from ...model.outcome import Settlement
 from ...model.step import Event, Step
-from .news import News
+from .changes import Changes
 from .rows import Row
 from .statements import SQL, load
 
@@ -30,7 +30,9 @@ def write_steps(db: Connection, settlement: Settlement) -> bool:
     return True
 
 
-def await_events(db: Connection, retries: Sequence[Settlement], now: float, news: News) -> None:
+def await_events(
+    db: Connection, retries: Sequence[Settlement], now: float, changes: Changes
+) -> None:
     """Let tasks, which are just written as running again later, wait for their events.
 
     One whose event is there already is made ready. Those without one wait for none any longer.
@@ -39,14 +41,14 @@ def await_events(db: Connection, retries: Sequence[Settlement], now: float, news
         db.executemany(_SQL["stop_awaiting"], [(each.receipt.key,) for each in retries])
     for each in retries:
         if each.event is not None:
-            _await_event(db, each.event, int(each.receipt.key), now, news)
+            _await_event(db, each.event, int(each.receipt.key), now, changes)
 
 
-def _await_event(db: Connection, key: str, seq: int, now: float, news: News) -> None:
+def _await_event(db: Connection, key: str, seq: int, now: float, changes: Changes) -> None:
     for _, value, serializer, *_ in db.execute(EVENT, (key, now)).fetchall():
         db.execute(_SQL["give_event_to"], (value, serializer, now, key, seq))
         for (queue,) in db.execute(_SQL["wake_at_once"], (seq,)).fetchall():
-            news.woken(queue)
+            changes.woken(queue)
         return
     db.execute(_SQL["await"], (seq, key))
 
@@ -59,10 +61,10 @@ def insert_steps(
     db.executemany(_SQL["insert_step"], [(*step_row(step), seq) for step in steps])
     db.execute(_SQL["mark_details"], (seq,))
     if event is not None:
-        _await_event(db, event, seq, now, News())  # all workers are notified of what has come
+        _await_event(db, event, seq, now, Changes())  # all workers are notified of what has come
 
 
-def emit(db: Connection, event: Event, now: float, news: News) -> bool:
+def emit(db: Connection, event: Event, now: float, changes: Changes) -> bool:
     """Store an event and wake what waits for it; return False if another one of its key counts."""
     for row in db.execute(EVENT, (event.key, now)).fetchall():
         return bool(row[-1] == event.id)
@@ -70,7 +72,7 @@ def emit(db: Connection, event: Event, now: float, news: News) -> bool:
     values = {"key": event.key, "value": event.value, "serializer": event.serializer, "now": now}
     db.execute(_SQL["give_event"], values)
     for (queue,) in db.execute(_SQL["wake_by_event"], (event.key,)).fetchall():
-        news.woken(queue)
+        changes.woken(queue)
     db.execute(_SQL["forget_waits"], (event.key,))
     return True
 

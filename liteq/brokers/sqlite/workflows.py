@@ -13,26 +13,26 @@ from ...model.graph import Graph, Members, Place
 from ...states import Phase
 from .. import walk
 from ..walk import Closed, Dependent, Dependents, Ended
-from .news import News
+from .changes import Changes
 from .rows import Row, initial_tokens, workflow_row
 from .statements import SQL
 
 _GROUP, _BARRIER, _AWAITED = 2, 3, 7  # values in a row of `ended_of`
 
 
-def insert(db: Connection, graph: Graph, now: float, news: News) -> None:
+def insert(db: Connection, graph: Graph, now: float, changes: Changes) -> None:
     """Store a whole workflow."""
     places = zip(graph.messages, graph.places, strict=True)
-    news.sent([message for message, place in places if place.waits is None])
+    changes.sent([message for message, place in places if place.waits is None])
     rows = map(workflow_row, graph.messages, graph.places, initial_tokens(), repeat(now))
     db.executemany(SQL["enqueue_in_workflow"], rows)
     db.executemany(SQL["enqueue_group"], graph.groups)
 
 
-def insert_new(db: Connection, graph: Graph, now: float, news: News) -> None:
+def insert_new(db: Connection, graph: Graph, now: float, changes: Changes) -> None:
     """Store a whole workflow; nothing if the id of its first message is known."""
     if not db.execute(SQL["is_known"], (graph.messages[0].id,)).fetchall():
-        insert(db, graph, now, news)
+        insert(db, graph, now, changes)
 
 
 def replace(db: Connection, id: str, after: Place) -> None:
@@ -43,7 +43,7 @@ def replace(db: Connection, id: str, after: Place) -> None:
         db.execute(SQL["free_members"], {"id": group})
 
 
-def propagate_ends(db: Connection, keys: Iterable[int], now: float, news: News) -> None:
+def propagate_ends(db: Connection, keys: Iterable[int], now: float, changes: Changes) -> None:
     """Wake, skip or drop what waited for the tasks `keys`, which have just ended."""
     rows = db.execute(SQL["ended_of"], (json.dumps(list(keys)),)).fetchall()
     # Of the members of a group that nothing else waits for, one tells that it may be complete.
@@ -64,27 +64,27 @@ def propagate_ends(db: Connection, keys: Iterable[int], now: float, news: News) 
             *of_groups.values(),
         )
     ]
-    walk.propagate_ends(_SqlDependents(db, now, news), ended)
+    walk.propagate_ends(_SqlDependents(db, now, changes), ended)
 
 
 class _SqlDependents(Dependents):
     """The dependents of ended tasks, in SQL."""
 
-    def __init__(self, db: Connection, now: float, news: News) -> None:
+    def __init__(self, db: Connection, now: float, changes: Changes) -> None:
         self._db = db
         self.now = now
-        self._news = news
+        self._changes = changes
 
     def of(self, id: str, *, barrier: bool) -> list[Dependent]:
         return [Dependent(*row) for row in self._rows("dependents", id, barrier)]
 
     def wake(self, id: str, phase: Phase, woken_by: str, eta: float | None) -> None:
         for (queue,) in self._rows("wake", phase, woken_by, eta, id):
-            self._news.woken(queue, later=eta is not None)
+            self._changes.woken(queue, later=eta is not None)
 
     def skip(self, id: str, phase: Phase, blame: str, keep_until: float | None) -> None:
         self._db.execute(SQL["skip"], (phase, blame, self.now, keep_until, id))
-        self._news.ids.append(id)
+        self._changes.ids.append(id)
 
     def drop(self, id: str) -> None:
         self._db.execute(SQL["drop"], (id,))
@@ -119,15 +119,15 @@ def members_of(read: Callable[[str, Row], list[Row]], group: str) -> Members:
 # what users do to tasks that did not run, or did not succeed
 
 
-def cancel_revoked(db: Connection, now: float, news: News) -> None:
+def cancel_revoked(db: Connection, now: float, changes: Changes) -> None:
     """End revoked tasks that do not run. To be called after what may have made a task ready."""
     rows = db.execute(SQL["cancel_revoked"], (now, now)).fetchall()
-    news.keys += [key for key, _ in rows]
-    propagate_ends(db, [key for key, tied in rows if tied], now, news)
+    changes.keys += [key for key, _ in rows]
+    propagate_ends(db, [key for key, tied in rows if tied], now, changes)
 
 
 def revoke(
-    db: Connection, ids: Sequence[str], keep: float, terminate: bool, now: float, news: News
+    db: Connection, ids: Sequence[str], keep: float, terminate: bool, now: float, changes: Changes
 ) -> list[str]:
     """Revoke unfinished tasks; return their ids. Those that do not run end.
 
@@ -135,7 +135,7 @@ def revoke(
     """
     values = (keep, terminate)
     found = [id for id in dict.fromkeys(ids) if db.execute(SQL["revoke"], (*values, id)).rowcount]
-    cancel_revoked(db, now, news)
+    cancel_revoked(db, now, changes)
     return found
 
 
@@ -153,7 +153,9 @@ def revive(db: Connection, ids: Sequence[str]) -> list[str]:
     return revived
 
 
-def purge_waiting(db: Connection, queues: Sequence[str] | None, now: float, news: News) -> int:
+def purge_waiting(
+    db: Connection, queues: Sequence[str] | None, now: float, changes: Changes
+) -> int:
     """Drop the tasks of `queues` (None: of all) that wait to be run; return how many.
 
     Those that others wait for are not dropped, but end as cancelled.
@@ -161,6 +163,6 @@ def purge_waiting(db: Connection, queues: Sequence[str] | None, now: float, news
     values = {"queues": None if queues is None else json.dumps(list(queues)), "now": now}
     tied = db.execute(SQL["purge_tied"], values).fetchall()
     dropped = db.execute(SQL["purge"], values).rowcount
-    news.keys += [key for (key,) in tied]
-    propagate_ends(db, [key for (key,) in tied], now, news)
+    changes.keys += [key for (key,) in tied]
+    propagate_ends(db, [key for (key,) in tied], now, changes)
     return dropped + len(tied)

@@ -32,7 +32,8 @@
 --
 --   waiters:<id>      zset    tasks that wait for a task, by seq
 --   barrier:<group>   zset    tasks that wait for a group
---   group:<group>     hash    outer, position, forgiving, closed, blame, released
+--   group:<group>     hash    outer, position, forgiving, options, closed, blame,
+--                             released
 --   members:<group>   zset    its tasks, by position
 --   inner:<group>     zset    the groups in it, by position
 --   open:<group>      set     its members that have not ended: `t<id>` and `g<group>`; and
@@ -125,9 +126,14 @@ local function skip_args(n)
   return last_arg - n + 1, last_arg
 end
 
+-- Return a place in the order of sending as 14 digits, so that members of indexes sort by it.
+local function seq_text(seq)
+  return string.format("%014.0f", seq)
+end
+
 -- Return the id in a member of an index, which is `<seq><id>`.
 local function id_of(member)
-  return member:sub(15) -- seq has 14 digits
+  return member:sub(15) -- behind the digits of `seq_text`
 end
 
 -- Run one command for many values, in chunks: `unpack` fails at some 8,000 values.

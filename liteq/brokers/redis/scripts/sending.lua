@@ -1,10 +1,5 @@
 -- Storing new tasks.
 
--- Return a place in the order of sending as 14 digits, so that members of indexes sort by it.
-local function seq_text(seq)
-  return string.format("%014.0f", seq)
-end
-
 -- Read a message from the arguments and store it at the place `seq`, if its id is new. It is, as
 -- `message_args` in arguments.py has it: id, queue, message, the number of further fields and
 -- values, and these.
@@ -19,10 +14,7 @@ local function insert_task(seq)
     call("HSET", key, unpack(args, first, last))
     for at = first, last, 2 do task[args[at]] = args[at + 1] end
   end
-  if task.waits then
-    local kind = task.barrier and "barrier:" or "waiters:"
-    call("ZADD", P .. kind .. task.waits, task.seq, id)
-  end
+  if task.waits then call("ZADD", dependents_key(task.waits, task.barrier), task.seq, id) end
   if task.group then call("ZADD", P .. "members:" .. task.group, task.position or 0, id) end
   enter_phase(task, task.waits and WAITING or phase_for_eta(task.eta))
 end

@@ -26,15 +26,13 @@ local function end_singles()
 end
 
 -- Read a message from the arguments and store it at the place `seq`, if its id is new; return how
--- many were stored: 1 or 0. It is, as
--- `message_args` in arguments.py has it: id, queue, message, the number of further fields and
--- values, and these.
+-- many were stored: 1 or 0. It is as for `insert_task` in sending.lua.
 local function insert_single(seq)
   local id, queue, message, size = next_args(4)
   local first, last = skip_args(tonumber(size))
   local key = P .. "task:" .. id
   if call("EXISTS", key) == 1 then return 0 end
-  local place = string.format("%014.0f", seq)
+  local place = seq_text(seq)
   local phase, score, index, eta = READY, 0, P .. "ready:" .. queue, nil
   for at = first, last, 2 do
     local field, value = args[at], args[at + 1]

@@ -6,6 +6,11 @@ local function begin_tasks()
   ended = {}
 end
 
+-- Return the key of what waits for a task, or with `barrier` for a group.
+local function dependents_key(id, barrier)
+  return P .. (barrier and "barrier:" or "waiters:") .. id
+end
+
 local function number_text(value)
   return string.format("%.17g", value)
 end

@@ -7,10 +7,6 @@
 -- Whether a group is complete is asked of the set of its open members: a member that ends twice
 -- is taken out of it once.
 
-local function dependents_key(id, barrier)
-  return P .. (barrier and "barrier:" or "waiters:") .. id
-end
-
 local function set_waits(task, waits, barrier)
   if task.waits then call("ZREM", dependents_key(task.waits, task.barrier), task.id) end
   task.waits, task.barrier = waits, barrier

@@ -1,4 +1,4 @@
-"""What a transaction has changed that others wait for, and their notifications."""
+"""What a transaction has changed that others wait for, and whom to notify of it."""
 
 import json
 from collections import Counter
@@ -12,23 +12,24 @@ from ...exceptions import BrokerError
 from ...model.message import Message
 from ...model.outcome import Settlement
 from ...support.randomness import choice
+from .notifying import SHORT_TIMEOUT
 from .rows import Row
-from .session import SHORT_TIMEOUT, Session
+from .session import Session
 from .sockets import SocketListener
 from .statements import SQL
 
 _queue = attrgetter("queue")
 
 
-class News:
+class Changes:
     """What one transaction has changed."""
 
-    __slots__ = "by_chance", "ids", "keys", "later", "ready", "settled"
+    __slots__ = "at_random", "ids", "keys", "later", "ready", "settled"
 
     def __init__(self) -> None:
         self.ready: dict[str, int] = {}  # tasks that can be claimed, by queue
         self.later: set[str] = set()  # queues of tasks with an eta, which a worker has to know
-        self.by_chance: bool = False  # any idle worker is to be woken, and not the first
+        self.at_random: bool = False  # of the idle workers, wake some at random and not the first
         self.settled: list[Sequence[Settlement]] = []
         self.keys: list[int] = []  # of other tasks that have ended
         self.ids: list[str] = []  # likewise, and of those that have reported a state
@@ -83,7 +84,7 @@ class News:
         return SQL["ids_of"], (json.dumps(keys),)
 
 
-def pass_on(db: Connection, session: Session, queues: Sequence[str], news: News) -> None:
+def pass_on(db: Connection, session: Session, queues: Sequence[str], changes: Changes) -> None:
     """Note that tasks are ready which a worker, being full, has left for another that is idle."""
     if not session.idle.any(queues):
         return
@@ -93,41 +94,41 @@ def pass_on(db: Connection, session: Session, queues: Sequence[str], news: News)
         found = {queue for (queue,) in db.execute(SQL["ready_queues"]).fetchall()}
         ready = [queue for queue in queues if queue in found]
     for queue in ready[:1]:
-        news.ready.setdefault(queue, 1)
+        changes.ready.setdefault(queue, 1)
 
 
-def announce_sent(
+def notify_of_sent(
     session: Session, messages: Sequence[Message], own: Mapping[int, SocketListener]
 ) -> None:
-    """Notify idle workers of `messages`, as `announce` does."""
+    """Notify idle workers of `messages`, as `notify` does."""
     if session.put_off is not None:
-        session.put_off.append(partial(announce_sent, messages=messages, own=own))
+        session.put_off.append(partial(notify_of_sent, messages=messages, own=own))
         return
     if len(messages) == 1 and messages[0].eta is None:  # as most are: it takes 1 us less
         session.wake(messages[0].queue, 1)
         return
-    news = News()
-    news.sent(messages)
-    announce(session, news, own)
+    changes = Changes()
+    changes.sent(messages)
+    notify(session, changes, own)
 
 
-def announce(session: Session, news: News, own: Mapping[int, SocketListener]) -> None:
-    """Notify those whom `news` concern, after the transaction.
+def notify(session: Session, changes: Changes, own: Mapping[int, SocketListener]) -> None:
+    """Notify those whom `changes` concern, after the transaction.
 
     `own`: the listeners for work of this process, one of which is told of an eta when no worker is
     idle. In a transaction of the application it is put off until that is committed.
     """
     if session.put_off is not None:
-        session.put_off.append(partial(announce, news=news, own=own))
+        session.put_off.append(partial(notify, changes=changes, own=own))
         return
-    for queue, count in news.ready.items():
-        session.wake(queue, count, by_chance=news.by_chance)
-    for queue in news.later:
+    for queue, count in changes.ready.items():
+        session.wake(queue, count, at_random=changes.at_random)
+    for queue in changes.later:
         if not session.wake(queue, 1):
             _wake_any(session, own)
-    if news.keys or news.settled or news.ids:
-        news.find_missing_ids(session)
-        for key in session.waits.waiting(news.ids):
+    if changes.keys or changes.settled or changes.ids:
+        changes.find_missing_ids(session)
+        for key in session.waits.waiting(changes.ids):
             session.notify_key(key)
     session.forget_gone()
 

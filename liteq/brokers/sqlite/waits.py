@@ -15,10 +15,10 @@ from zlib import crc32
 from .sharedstate import (
     ANY_RESULT,
     ANY_RESULT_CELLS,
-    EXPECTED,
-    EXPECTED_CELLS,
     USED,
     USED_PARTS,
+    WAIT_CELLS,
+    WAITS,
     SharedState,
 )
 
@@ -26,15 +26,15 @@ MOST = 128
 """Tasks that a listener expects one by one; one that waits for more is notified of all ends."""
 
 _PROBES = 4  # cells in which a task may be
-_FIRST, _ANY = EXPECTED // 8, ANY_RESULT // 8  # cells
-_CELLS_OF_PART = EXPECTED_CELLS // USED_PARTS
+_FIRST, _ANY = WAITS // 8, ANY_RESULT // 8  # cells
+_CELLS_OF_PART = WAIT_CELLS // USED_PARTS
 _KEY = 2**32 - 1  # mask
 _NOBODY = bytes(USED_PARTS)
 _NO_CELLS = bytes(8 * ANY_RESULT_CELLS)
 _EMPTY_PART = bytes(8 * _CELLS_OF_PART)
 
 
-class Expectations:
+class Waits:
     """The table, as one thread uses it. Keys are those of listeners, see sockets.py."""
 
     def __init__(self, state: SharedState) -> None:
@@ -72,7 +72,7 @@ class Expectations:
         return any(self._is_used(part) for part, flag in enumerate(used) if flag)
 
     def waiting(self, ids: Iterable[str]) -> set[int]:
-        """Return the keys of the listeners to be notified that the tasks `ids` have news."""
+        """Return the keys of the listeners that are to be notified of the tasks `ids`."""
         keys = self.waiting_for_any()
         cells = self._cells
         for id in ids:
@@ -93,13 +93,13 @@ class Expectations:
     def keys(self) -> set[int]:
         """Return the keys of all listeners that wait, as the table says."""
         cells = self._cells
-        found = cells[_FIRST : _FIRST + EXPECTED_CELLS].tolist()
+        found = cells[_FIRST : _FIRST + WAIT_CELLS].tolist()
         found += cells[_ANY : _ANY + ANY_RESULT_CELLS].tolist()
         return {cell & _KEY for cell in found if cell}
 
     def forget(self, keys: Collection[int]) -> None:
         """Empty all cells of listeners that are gone."""
-        for first, count in ((_FIRST, EXPECTED_CELLS), (_ANY, ANY_RESULT_CELLS)):
+        for first, count in ((_FIRST, WAIT_CELLS), (_ANY, ANY_RESULT_CELLS)):
             for at, cell in enumerate(self._cells[first : first + count].tolist(), first):
                 if cell and cell & _KEY in keys and self._cells[at] == cell:
                     self._cells[at] = 0
@@ -133,7 +133,7 @@ class Expectations:
         return True
 
     def _has_cells(self, part: int) -> bool:
-        start = EXPECTED + part * len(_EMPTY_PART)
+        start = WAITS + part * len(_EMPTY_PART)
         return self._map[start : start + len(_EMPTY_PART)] != _EMPTY_PART
 
 
@@ -144,4 +144,4 @@ def _tag(id: str) -> int:
 
 
 def _first(tag: int) -> int:
-    return _FIRST + tag % (EXPECTED_CELLS - _PROBES)
+    return _FIRST + tag % (WAIT_CELLS - _PROBES)
