@@ -924,8 +924,8 @@ def test_a_step_in_a_thread_of_a_task_is_refused(app: LiteQ, till: Till) -> None
 
 
 def test_threads_with_the_context_of_a_task_have_its_steps(app: LiteQ) -> None:
-    def task(self: Any) -> list[int]:
-        async def all_of_them() -> list[int]:
+    def task(self: Any) -> Any:
+        async def all_of_them() -> Any:
             calls = (asyncio.to_thread(self.step, f"double {n}", (2).__mul__, n) for n in range(3))
             values: list[int] = await asyncio.gather(*calls)
             return values
