@@ -69,7 +69,10 @@ class Dependents(ABC):
 
     @abstractmethod
     def blame(self, group: str) -> str | None:
-        """Return the id of the task by which the group failed; None if it did not fail."""
+        """Return the id of the task by which the group failed; None if it did not fail.
+
+        Of several, the one that was sent first; groups in it come behind all tasks.
+        """
 
     @abstractmethod
     def close(self, group: str, blame: str | None) -> Closed | None:

@@ -260,12 +260,13 @@ select exists (select 1 from liteq_task where member_of = :id and phase < {SUCCE
   or exists (select 1 from liteq_group where outer_group = :id and closed is null)
 
 -- name: blame
--- A member that failed; of one that was skipped, the task by which it was.
-select case phase when {SKIPPED} then coalesce(woken_by, id) else id end from liteq_task
-where member_of = :id and phase > {SUCCEEDED}
-union all select blame from liteq_group
+-- The first member that failed, tasks before groups; of one that was skipped, the task by which it
+-- was.
+select case phase when {SKIPPED} then coalesce(woken_by, id) else id end, 0 as kind, seq as place
+from liteq_task where member_of = :id and phase > {SUCCEEDED}
+union all select blame, 1, position from liteq_group
 where outer_group = :id and blame is not null and not forgiving
-limit 1
+order by kind, place limit 1
 
 -- name: close_group
 update liteq_group set closed = ?, blame = ? where id = ? and closed is null

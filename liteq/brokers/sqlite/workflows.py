@@ -95,7 +95,7 @@ class _SqlDependents(Dependents):
 
     def blame(self, group: str) -> str | None:
         rows = self._db.execute(SQL["blame"], {"id": group}).fetchall()
-        return next((id for (id,) in rows), None)
+        return next((id for id, *_ in rows), None)
 
     def close(self, group: str, blame: str | None) -> Closed | None:
         rows = self._rows("close_group", self.now, blame, group)

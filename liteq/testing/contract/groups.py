@@ -83,6 +83,14 @@ class Groups(WorkflowHarness):
         assert (errback.inputs.result, errback.inputs.blame) == (b"error", "a")
         assert errback.inputs.message == tuple(body.message)
 
+    def test_of_several_members_that_failed_the_first_fails_the_body(self) -> None:
+        self.chord("a", "b", "c")
+        a, b, c = self.claim()
+        self.succeed(a)
+        self.settle(self.ended(c, Phase.FAILED), self.ended(b, Phase.DEAD))
+
+        assert self.record("body").woken_by == "b"
+
     def test_a_revoked_member_fails_the_body(self) -> None:
         self.chord("a", "b")
         self.broker.cancel(["a"], keep=10)
