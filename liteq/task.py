@@ -5,6 +5,7 @@ from contextvars import copy_context
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, Unpack, cast
 
 from . import exceptions
+from .asynccalls import AsyncCalls
 from .canvas import Signature, chunks, layout, xmap, xstarmap
 from .canvas.signature import as_link
 from .canvas.stamping import with_stamps
@@ -22,7 +23,6 @@ from .sending.call_options import CallOptions, RetryOptions, SendOptions, Signat
 from .sending.eta import due_at
 from .sending.options import (
     Options,
-    TaskOptions,
     check_arguments,
     check_name,
     check_options,
@@ -46,7 +46,7 @@ _NO_TASK_TO_UPDATE = (
 )
 
 
-class Task(TaskOptions, DurableSteps, InTransactions, Generic[P, R]):
+class Task(AsyncCalls[P, R], DurableSteps, InTransactions, Generic[P, R]):
     """A unit of work that workers run. There is one instance for each app.
 
     `@app.task` makes one of a function. Or subclass it, define `run`, and pass the class to

@@ -4,6 +4,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
+from functools import partial
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -17,6 +18,7 @@ from typing import (
 )
 
 from .. import result
+from ..asynccalls import run_sending
 from ..brokers.base import Broker
 from ..canvas import Signature, layout, signature
 from ..canvas.builtins import add_to
@@ -295,6 +297,29 @@ class LiteQ(Tools):
         Returns the results in the same order. Raises what `apply_async` raises.
         """
         return self._sender.send_many(signatures, options)
+
+    async def asend_task(
+        self,
+        name: str,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        **options: Unpack[SendOptions],
+    ) -> "result.AsyncResult[Any]":
+        """Send a task by its name, in a coroutine: see `send_task`."""
+        sent: result.AsyncResult[Any] = await run_sending(
+            self, partial(self.send_task, name, args, kwargs, **options)
+        )
+        return sent
+
+    async def aenqueue_many(
+        self, signatures: Iterable[Signature], **options: Unpack[SendOptions]
+    ) -> "list[result.AsyncResult[Any]]":
+        """Send many calls in one transaction, in a coroutine: see `enqueue_many`."""
+        calls = list(signatures)  # here, as a generator is the caller's own code
+        sent: list[result.AsyncResult[Any]] = await run_sending(
+            self, partial(self.enqueue_many, calls, **options)
+        )
+        return sent
 
     def send_calls(
         self, task: Task[..., Any], calls: Iterable[Sequence[Any]]
