@@ -1,6 +1,6 @@
 """Tasks: a function, its options, and the ways to call it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextvars import copy_context
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, Unpack, cast
 
@@ -31,12 +31,14 @@ from .sending.options import (
 from .sending.overrides import collected, expected_call, is_expected
 from .steps import DurableSteps
 from .support.backoff import Backoff, full_jitter, no_jitter
+from .support.coroutines import COROUTINE
 from .support.parameters import Parameters
 from .transactions.joining import joining
 from .transactions.tasks import InTransactions
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 HOOKS = ("before_start", "on_success", "on_failure", "on_retry", "after_return")
 
@@ -145,17 +147,34 @@ class Task(AsyncCalls[P, R], DurableSteps, InTransactions, Generic[P, R]):
         if from_worker:  # not a call of its own: the worker called an overridden `__call__`
             request.through_call = False
             return self.run(*args, **kwargs)
-        token = enter(Context.of_direct_call(self, args, kwargs))
+        context = Context.of_direct_call(self, args, kwargs)
+        token = enter(context)
         try:
-            return self.run(*args, **kwargs)
-        except TaskPredicate:
-            raise
+            value: Any = self.run(*args, **kwargs)
         except Exception as exc:
-            if is_retried(self, exc):
-                self.autoretry(exc)
+            self._failed_directly(exc)
             raise
         finally:
             leave(token)
+        if value.__class__ is COROUTINE:
+            value = self._awaited(value, context)
+        return value  # type: ignore[no-any-return]
+
+    async def _awaited(self, work: Coroutine[Any, Any, T], context: Context) -> T:
+        """Return what the coroutine of a direct call returns; it runs when it is awaited."""
+        token = enter(context)
+        try:
+            return await work
+        except Exception as exc:
+            self._failed_directly(exc)
+            raise
+        finally:
+            leave(token)
+
+    def _failed_directly(self, exc: Exception) -> None:
+        """Pass the error of a direct call to `retry`, if the options say so, which raises it."""
+        if not isinstance(exc, TaskPredicate) and is_retried(self, exc):
+            self.autoretry(exc)
 
     def delay(self, *args: P.args, **kwargs: P.kwargs) -> AsyncResult[R]:
         """Send it with these arguments; return its result. See `apply_async`."""

@@ -2,13 +2,12 @@
 
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 from functools import partial
 from typing import (
     TYPE_CHECKING,
     Any,
-    Concatenate,
     Literal,
     ParamSpec,
     Self,
@@ -61,6 +60,7 @@ if TYPE_CHECKING:
     from ..schedules import BaseSchedule
     from ..worker import worker
     from ..worker.options import WorkerOptions
+    from .asynctask import AsyncTask, MakeBoundTask, MakeTask
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -161,15 +161,13 @@ class LiteQ(Tools):
     # tasks
 
     @overload
+    def task(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> "AsyncTask[P, R]": ...
+    @overload
     def task(self, function: Callable[P, R], /) -> Task[P, R]: ...
     @overload
-    def task(
-        self, /, *, bind: Literal[True], **options: Any
-    ) -> Callable[[Callable[Concatenate[Any, P], R]], Task[P, R]]: ...
+    def task(self, /, *, bind: Literal[True], **options: Any) -> "MakeBoundTask": ...
     @overload
-    def task(
-        self, /, *, bind: Literal[False] = False, **options: Any
-    ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+    def task(self, /, *, bind: Literal[False] = False, **options: Any) -> "MakeTask": ...
     def task(self, function: Any = None, /, **options: Any) -> Any:
         """Make a function a task: `@app.task`, or `@app.task(queue="mail", max_retries=5)`.
 
