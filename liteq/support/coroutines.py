@@ -38,7 +38,7 @@ class _Loop:
         self.runner: Runner = Runner()
 
     def close(self) -> None:
-        """Cancel what is left in the loop, close its asynchronous generators, and the loop."""
+        """End what is left in the loop, its asynchronous generators too, and close it."""
         if self.pid == os.getpid():  # in a forked process it is the parent's
             with suppress(Exception):  # what ends with it may do anything
                 self.runner.close()
@@ -139,7 +139,7 @@ class _SoftLimit:
         self._struck = False
 
     def strike(self, task: Any) -> None:
-        """Cancel `task`, which runs the coroutine."""
+        """End the wait of `task`, which runs the coroutine: cancel it."""
         self._struck = True
         task.cancel()
 
