@@ -7,12 +7,15 @@ from typing import Any, Generic, ParamSpec, TypeVar, Unpack, cast
 from .result import AsyncResult
 from .result.app import App
 from .result.dispatch import Dispatch
+from .sending.blocks import open_blocks
 from .sending.call_options import CallOptions
 from .sending.options import TaskOptions, check_arguments, is_linked
 from .sending.overrides import expected_call
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_NOT_PLAIN = frozenset({"connection", "countdown", "eta", "expires"})
 
 
 class AsyncCalls(TaskOptions, Generic[P, R]):
@@ -59,7 +62,8 @@ class AsyncCalls(TaskOptions, Generic[P, R]):
         app = self.app
         if task_id is not None or not self._is_sent_plainly(options):
             send = partial(self.apply_async, args, kwargs, task_id=task_id, **options)
-            result: AsyncResult[R] = await run_sending(app, send)
+            joins = options.get("connection") is not None
+            result: AsyncResult[R] = await run_sending(app, send, in_transaction=joins)
             return result
         args, kwargs = check_arguments(args, kwargs)
         self.check(args, kwargs)
@@ -68,21 +72,30 @@ class AsyncCalls(TaskOptions, Generic[P, R]):
         return AsyncResult(message.id, app=app, ignored=message.ignore_result)
 
     def _is_sent_plainly(self, options: Mapping[str, Any]) -> bool:
-        """Return whether a call is one message, which nobody has an own way to send."""
+        """Return whether a call is one message, which nobody has an own way to send, and for which
+        the store is not asked for the time."""
         app = self.app
         return not (
             app.conf.task_always_eager
+            or open_blocks()
+            or self.expires is not None
+            or not _NOT_PLAIN.isdisjoint(options)
             or expected_call.get() is not None
             or (options and (is_linked(options) or options.get("task_id")))
             or app.override_for(self.name) is not None
         )
 
 
-async def run_sending(app: App, send: Callable[[], Any]) -> Any:
+async def run_sending(
+    app: App, send: Callable[[], Any], *, in_transaction: bool = False
+) -> Any:
     """Return what `send` returns, which sends something, in a thread that may wait.
 
-    An eager application runs the task, in a thread of its own.
+    An eager application runs the task, in a thread of its own. What is sent in the transaction of a
+    connection is sent here: another thread may not use that.
     """
+    if open_blocks() or in_transaction:
+        return send()
     if app.conf.task_always_eager:
         from asyncio import to_thread  # 50 ms, which programs without coroutines do not pay
 

@@ -305,7 +305,9 @@ class LiteQ(Tools):
     ) -> "result.AsyncResult[Any]":
         """Send a task by its name, in a coroutine: see `send_task`."""
         sent: result.AsyncResult[Any] = await run_sending(
-            self, partial(self.send_task, name, args, kwargs, **options)
+            self,
+            partial(self.send_task, name, args, kwargs, **options),
+            in_transaction=options.get("connection") is not None,
         )
         return sent
 
@@ -315,7 +317,9 @@ class LiteQ(Tools):
         """Send many calls in one transaction, in a coroutine: see `enqueue_many`."""
         calls = list(signatures)  # here, as a generator is the caller's own code
         sent: list[result.AsyncResult[Any]] = await run_sending(
-            self, partial(self.enqueue_many, calls, **options)
+            self,
+            partial(self.enqueue_many, calls, **options),
+            in_transaction=options.get("connection") is not None,
         )
         return sent
 

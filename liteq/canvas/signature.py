@@ -273,7 +273,9 @@ class Signature(dict[str, Any]):
     async def _asend(self, args: Any, kwargs: Any, options: Any) -> Any:
         task = self.app.tasks.get(self.task)
         if task is None or type(self).apply_async is not Signature.apply_async:
-            return await run_sending(self.app, partial(self.apply_async, args, kwargs, **options))
+            send = partial(self.apply_async, args, kwargs, **options)
+            joins = {**self.options, **options}.get("connection") is not None
+            return await run_sending(self.app, send, in_transaction=joins)
         args, kwargs, merged = self._merged(args, kwargs, options)
         result = await task.aapply_async(args, kwargs, **merged)
         self._mark_links_sent()

@@ -35,7 +35,7 @@ class CoroutineWait:
         self.context: Context = copy_context()
         self.ids = ids
         self.patient = patient
-        self.abandoned = False
+        self.abandoned: bool = False
         self._found: list[Finished] = []
         self._error: BaseException | None = None
         self._future: Future[None] | None = None

@@ -53,7 +53,7 @@ class Watch:
         self._next_poll_of_all = time.monotonic() + POLL_EVERY / 10
         self._listener: Listener | None = None
         self._away_since: float | None = None  # the store cannot be reached
-        self.abandoned = False  # no worker is left that could run the tasks
+        self.abandoned: bool = False  # no worker is left that could run the tasks
         self._all_again = False
 
     def add(self, ids: Collection[str]) -> None:

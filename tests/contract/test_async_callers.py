@@ -208,6 +208,36 @@ def test_a_time_that_is_over_is_told_with_the_reason(app: LiteQ, add: Task[..., 
     run(main())
 
 
+def test_a_wait_without_a_timeout_ends_with_the_last_worker(
+    app: LiteQ, add: Task[..., Any]
+) -> None:
+    async def main() -> None:
+        async with worker(app):
+            await add.adelay(1).aget()
+            waiting = asyncio.create_task((await add.aapply_async((1,), countdown=3600)).aget())
+        with pytest.raises(TimeoutError, match="no worker is up"):
+            await waiting
+
+    run(main())
+
+
+def test_an_iteration_may_be_left_early(app: LiteQ, add: Task[..., Any]) -> None:
+    async def main() -> None:
+        async with worker(app):
+            results = await group(add.s(n) for n in range(20)).adelay()
+            async for result in results.as_completed():
+                assert result.known
+                break
+            never = await add.aapply_async((1,), queue="no worker serves")
+            async with asyncio.timeout(SOON):
+                async for result in ResultSet([never, await add.adelay(1)]).as_completed():
+                    assert result.get() == 1
+                    break
+            assert len(await results) == 20
+
+    run(main())
+
+
 def test_a_task_that_a_coroutine_sends_inside_a_task_has_its_parent(app: LiteQ) -> None:
     seen: list[Any] = []
 

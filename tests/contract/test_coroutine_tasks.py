@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ POOLS = ["processes", "threads", "solo"]
 SOON = 20.0
 
 Run = Callable[..., Any]
+
+
+_kept: list[Any] = []
 
 
 def make_tasks(app: LiteQ) -> None:  # noqa: C901 - they are many, not complex
@@ -98,6 +102,18 @@ def make_tasks(app: LiteQ) -> None:  # noqa: C901 - they are many, not complex
         self.sleep("a while", seconds=0.01)
         return [first, second, third, *self.gather(double.s(1), double.s(2))]
 
+    @app.task(name="leaves_open")
+    async def leaves_open(path: str) -> None:
+        async def lines() -> AsyncIterator[int]:
+            try:
+                yield 1
+                yield 2
+            finally:
+                await asyncio.to_thread(Path(path).touch)
+
+        _kept.append(lines())
+        await anext(_kept[-1])
+
     @app.task(name="loop")
     async def loop() -> int:
         return id(asyncio.get_running_loop())
@@ -132,7 +148,8 @@ def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
         return result.get(timeout=SOON), result
 
     run.app = app  # type: ignore[attr-defined]
-    with app.Worker(pool=request.param, concurrency=1):
+    with app.Worker(pool=request.param, concurrency=1) as worker:
+        run.worker = worker  # type: ignore[attr-defined]
         yield run
     app.close()
     monkeypatch.undo()
@@ -168,6 +185,18 @@ def test_coroutines_run_in_each_pool(run: Any) -> None:
     assert chord([double.s(n) for n in range(4)], total.s()).delay().get(timeout=SOON) == 12
     assert group(double.s(n) for n in range(3)).delay().get(timeout=SOON) == [0, 2, 4]
     assert double.map([1, 2, 3]).delay().get(timeout=SOON) == [2, 4, 6]
+
+
+def test_what_is_open_in_the_loop_of_a_slot_is_closed_with_it(run: Any, tmp_path: Path) -> None:
+    path = tmp_path / "closed"
+    run("leaves_open", str(path))
+    run.worker.reload()  # replaces child processes; those of a worker that stops are killed
+    if run.worker.pool_name != "processes":
+        run.worker.stop()
+    deadline = time.monotonic() + SOON
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 @pytest.fixture
