@@ -86,9 +86,7 @@ class AsyncCalls(TaskOptions, Generic[P, R]):
         )
 
 
-async def run_sending(
-    app: App, send: Callable[[], Any], *, in_transaction: bool = False
-) -> Any:
+async def run_sending(app: App, send: Callable[[], Any], *, in_transaction: bool = False) -> Any:
     """Return what `send` returns, which sends something, in a thread that may wait.
 
     An eager application runs the task, in a thread of its own. What is sent in the transaction of a

@@ -533,3 +533,31 @@ def test_the_loop_goes_on_while_another_program_locks_the_store(tmp_path: Path) 
                 assert (await waiting, await result) == (0, 1)
 
             run(main())
+
+
+def test_a_call_in_a_transaction_of_the_application_is_a_part_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "shop.db"
+    with closing(sqlite3.connect(path)) as made:
+        made.execute("pragma journal_mode=wal")
+    with LiteQ("project", broker=f"sqlite:///{path}?shared=1") as app:
+        add = app.task(name="add")(lambda x: x)
+
+        async def main() -> None:
+            connection = sqlite3.connect(path)
+            with closing(connection), suppress(ZeroDivisionError), app.transaction(connection):
+                lost = await add.adelay(0)
+                raise ZeroDivisionError
+            assert not lost.exists()
+            connection = sqlite3.connect(path)
+            with closing(connection), app.transaction(connection):
+                kept = [await add.adelay(1), await add.s(2).adelay()]
+                kept += await app.aenqueue_many([add.s(3)])
+            assert all(each.exists() for each in kept)
+            connection = sqlite3.connect(path)
+            with closing(connection):
+                connection.execute("begin immediate")
+                joined = await add.aapply_async((4,), connection=connection)
+                connection.rollback()
+            assert not joined.exists()
+
+        run(main())
