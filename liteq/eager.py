@@ -12,6 +12,7 @@ from .model.outcome import Kind
 from .result import EagerResult
 from .result.app import TaskOfApp
 from .sending.options import as_json
+from .support.coroutines import value_of
 
 HOSTNAME = "eager"
 
@@ -73,7 +74,7 @@ def call_errbacks(errbacks: Sequence[Any], request: Context, exc: BaseException)
     for errback in errbacks:
         try:
             if not errback.immutable and errback.type.wants_request(errback.args, errback.kwargs):
-                errback(request, exc, exc.__traceback__)
+                value_of(errback(request, exc, exc.__traceback__))
             else:
                 errback.apply((request.id,), **_origin(request))
         except Exception:

@@ -11,6 +11,7 @@ from .execution.steps import Steps
 from .sending.blocks import refuse_in_block
 from .sending.eta import moment
 from .sending.options import check_name
+from .support.coroutines import is_async
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,7 +38,8 @@ class DurableSteps:
         """Call `function` with these arguments, once; return its value as the store keeps it.
 
         Once it has returned, and that is stored, no later run of this task calls it again. If it
-        raises, nothing is stored, and a later run does. `name`: unique in the task.
+        raises, nothing is stored, and a later run does. `name`: unique in the task. The step of an
+        `async def` function is awaited: `await self.step("charge", charge, 17)`.
 
         Raises StepError for a name that this run has had, SerializationError for a value that
         cannot be encoded, and PayloadTooLarge for one beyond `max_payload_size`: nothing is
@@ -49,7 +51,9 @@ class DurableSteps:
                 f"the step {name!r} takes a function, which it calls, not {function!r:.99}: "
                 f"self.step({name!r}, function, ...) with the arguments of the function"
             )
-        value: R = self._steps.run(name, function, args, kwargs)
+        steps = self._steps
+        run: Callable[..., Any] = steps.run_async if is_async(function) else steps.run
+        value: R = run(name, function, args, kwargs)
         return value
 
     def sleep(

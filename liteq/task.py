@@ -1,9 +1,10 @@
 """Tasks: a function, its options, and the ways to call it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, Unpack, cast
 
 from . import exceptions
+from .asynccalls import AsyncCalls
 from .canvas import Signature, chunks, layout, xmap, xstarmap
 from .canvas.signature import as_link
 from .canvas.tasks import InWorkflows
@@ -20,7 +21,6 @@ from .sending.call_options import CallOptions, RetryOptions, SendOptions, Signat
 from .sending.eta import due_at
 from .sending.options import (
     Options,
-    TaskOptions,
     check_arguments,
     check_name,
     check_options,
@@ -29,12 +29,14 @@ from .sending.options import (
 from .sending.overrides import collected, expected_call, is_expected
 from .steps import DurableSteps
 from .support.backoff import Backoff, full_jitter, no_jitter
+from .support.coroutines import COROUTINE
 from .support.parameters import Parameters
 from .transactions.joining import joining
 from .transactions.tasks import InTransactions
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 HOOKS = ("before_start", "on_success", "on_failure", "on_retry", "after_return")
 
@@ -44,7 +46,7 @@ _NO_TASK_TO_UPDATE = (
 )
 
 
-class Task(TaskOptions, DurableSteps, InWorkflows, InTransactions, Generic[P, R]):
+class Task(AsyncCalls[P, R], DurableSteps, InWorkflows, InTransactions, Generic[P, R]):
     """A unit of work that workers run. There is one instance for each app.
 
     `@app.task` makes one of a function. Or subclass it, define `run`, and pass the class to
@@ -140,17 +142,34 @@ class Task(TaskOptions, DurableSteps, InWorkflows, InTransactions, Generic[P, R]
         if from_worker:  # not a call of its own: the worker called an overridden `__call__`
             request.through_call = False
             return self.run(*args, **kwargs)
-        token = enter(Context.of_direct_call(self, args, kwargs))
+        context = Context.of_direct_call(self, args, kwargs)
+        token = enter(context)
         try:
-            return self.run(*args, **kwargs)
-        except TaskPredicate:
-            raise
+            value: Any = self.run(*args, **kwargs)
         except Exception as exc:
-            if is_retried(self, exc):
-                self.autoretry(exc)
+            self._failed_directly(exc)
             raise
         finally:
             leave(token)
+        if value.__class__ is COROUTINE:
+            value = self._awaited(value, context)
+        return value  # type: ignore[no-any-return]
+
+    async def _awaited(self, work: Coroutine[Any, Any, T], context: Context) -> T:
+        """Return what the coroutine of a direct call returns; it runs when it is awaited."""
+        token = enter(context)
+        try:
+            return await work
+        except Exception as exc:
+            self._failed_directly(exc)
+            raise
+        finally:
+            leave(token)
+
+    def _failed_directly(self, exc: Exception) -> None:
+        """Pass the error of a direct call to `retry`, if the options say so, which raises it."""
+        if not isinstance(exc, TaskPredicate) and is_retried(self, exc):
+            self.autoretry(exc)
 
     def delay(self, *args: P.args, **kwargs: P.kwargs) -> AsyncResult[R]:
         """Send it with these arguments; return its result. See `apply_async`."""

@@ -2,12 +2,12 @@
 
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
+from functools import partial
 from typing import (
     TYPE_CHECKING,
     Any,
-    Concatenate,
     Literal,
     ParamSpec,
     Self,
@@ -17,6 +17,7 @@ from typing import (
 )
 
 from .. import result
+from ..asynccalls import run_sending
 from ..brokers.base import Broker
 from ..canvas import Signature, layout, signature
 from ..canvas.builtins import add_to
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from ..schedules import BaseSchedule
     from ..worker import worker
     from ..worker.options import WorkerOptions
+    from .asynctask import AsyncTask, MakeBoundTask, MakeTask
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -159,15 +161,13 @@ class LiteQ(Tools):
     # tasks
 
     @overload
+    def task(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> "AsyncTask[P, R]": ...
+    @overload
     def task(self, function: Callable[P, R], /) -> Task[P, R]: ...
     @overload
-    def task(
-        self, /, *, bind: Literal[True], **options: Any
-    ) -> Callable[[Callable[Concatenate[Any, P], R]], Task[P, R]]: ...
+    def task(self, /, *, bind: Literal[True], **options: Any) -> "MakeBoundTask": ...
     @overload
-    def task(
-        self, /, *, bind: Literal[False] = False, **options: Any
-    ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+    def task(self, /, *, bind: Literal[False] = False, **options: Any) -> "MakeTask": ...
     def task(self, function: Any = None, /, **options: Any) -> Any:
         """Make a function a task: `@app.task`, or `@app.task(queue="mail", max_retries=5)`.
 
@@ -295,6 +295,33 @@ class LiteQ(Tools):
         Returns the results in the same order. Raises what `apply_async` raises.
         """
         return self._sender.send_many(signatures, options)
+
+    async def asend_task(
+        self,
+        name: str,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        **options: Unpack[SendOptions],
+    ) -> "result.AsyncResult[Any]":
+        """Send a task by its name, in a coroutine: see `send_task`."""
+        sent: result.AsyncResult[Any] = await run_sending(
+            self,
+            partial(self.send_task, name, args, kwargs, **options),
+            in_transaction=options.get("connection") is not None,
+        )
+        return sent
+
+    async def aenqueue_many(
+        self, signatures: Iterable[Signature], **options: Unpack[SendOptions]
+    ) -> "list[result.AsyncResult[Any]]":
+        """Send many calls in one transaction, in a coroutine: see `enqueue_many`."""
+        calls = list(signatures)  # here, as a generator is the caller's own code
+        sent: list[result.AsyncResult[Any]] = await run_sending(
+            self,
+            partial(self.enqueue_many, calls, **options),
+            in_transaction=options.get("connection") is not None,
+        )
+        return sent
 
     def send_calls(
         self, task: Task[..., Any], calls: Iterable[Sequence[Any]]

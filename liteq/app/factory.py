@@ -12,7 +12,7 @@ from . import django
 from .django import DjangoTask
 from .options import PYDANTIC, check_option
 
-_COROUTINE = 0x80  # a flag of code objects
+_ASYNC_GENERATOR = 0x200  # a flag of code objects
 
 
 def task_of(
@@ -36,9 +36,10 @@ def task_of(
         raise ImproperlyConfigured(
             f"task {name}: base is {base!r:.200}, but must be a class derived from liteq.Task"
         )
-    if getattr(getattr(function, "__code__", None), "co_flags", 0) & _COROUTINE:
+    if getattr(getattr(function, "__code__", None), "co_flags", 0) & _ASYNC_GENERATOR:
         raise ImproperlyConfigured(
-            f"task {name}: `async def` is not supported: write `def`, and call asyncio.run() in it"
+            f"task {name}: an `async def` with `yield` has no value: collect what it yields in a "
+            "list, and return that"
         )
     function = _with_models(app, function, name, options)
     for option in options:

@@ -8,6 +8,7 @@ from types import NoneType, SimpleNamespace, UnionType
 from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from ..exceptions import ImproperlyConfigured
+from ..support.coroutines import COROUTINE
 from ..support.warning import warn
 
 Function = Callable[..., Any]
@@ -53,7 +54,7 @@ def with_models(
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        taken, returned = models()
+        taken = models().taken
         bound = signature.bind(*args, **kwargs)
         for parameter, value in bound.arguments.items():
             model = taken.get(parameter)
@@ -62,9 +63,16 @@ def with_models(
                     value, strict=strict, context=context
                 )
         value = function(*bound.args, **bound.kwargs)
+        return awaited(value) if value.__class__ is COROUTINE else dumped(value)
+
+    def dumped(value: Any) -> Any:
+        returned = models().returned
         if returned is not None and isinstance(value, returned.kind):
             return value.model_dump(**dump_kwargs)
         return value
+
+    async def awaited(work: Any) -> Any:
+        return dumped(await work)
 
     call.__signature__ = signature  # type: ignore[attr-defined] # by which arguments are checked
     return call

@@ -1,26 +1,27 @@
 """Tasks of reusable modules, which know no application: `shared_task`."""
 
-from collections.abc import Callable
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
 
 from ..result.app import get_current_app, share_task
 from ..task import Task
 from .current import Proxy
+
+if TYPE_CHECKING:
+    from .asynctask import AsyncTask, MakeBoundTask, MakeTask
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 @overload
+def shared_task(function: Callable[P, Coroutine[Any, Any, R]], /) -> "AsyncTask[P, R]": ...
+@overload
 def shared_task(function: Callable[P, R], /) -> Task[P, R]: ...
 @overload
-def shared_task(
-    *, bind: Literal[True], **options: Any
-) -> Callable[[Callable[Concatenate[Any, P], R]], Task[P, R]]: ...
+def shared_task(*, bind: Literal[True], **options: Any) -> "MakeBoundTask": ...
 @overload
-def shared_task(
-    *, bind: Literal[False] = False, **options: Any
-) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+def shared_task(*, bind: Literal[False] = False, **options: Any) -> "MakeTask": ...
 def shared_task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a function a task of every application, those that exist and those to come.
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from ..result.app import App
 from ..result.group_result import ACCUMULATE
+from ..support.coroutines import value_of
 from .signature import as_signature
 
 PREFIX = "celery."
@@ -25,12 +26,12 @@ def add_to(app: App) -> None:
 
 def _map(task: Any, it: Any) -> list[Any]:
     call = as_signature(task)
-    return [call(item) for item in it]
+    return [value_of(call(item)) for item in it]
 
 
 def _starmap(task: Any, it: Any) -> list[Any]:
     call = as_signature(task)
-    return [call(*items) for items in it]
+    return [value_of(call(*items)) for items in it]
 
 
 def _accumulate(value: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any, Generic, Self, TypeVar, Unpack
 from ..execution.context import current_run
 from ..result import GroupResult, ResultBase
 from ..result.app import App
+from ..result.dispatch import Dispatch
 from ..sending.call_options import CanvasOptions
 from ..sending.options import NO_OPTIONS, Options
 from ..transactions.joining import joining
@@ -70,6 +71,19 @@ class Compound(Signature, Generic[Out]):
     def delay(self, *args: Any, **kwargs: Any) -> Out:  # type: ignore[override]
         """Send it, with `args` and `kwargs` for what runs first."""
         return self.apply_async(args, kwargs)
+
+    def adelay(self, *args: Any, **kwargs: Any) -> Dispatch[Out, Any]:  # type: ignore[override]
+        """Send it in a coroutine: `result = await chain(...).adelay()`."""
+        return self.aapply_async(args, kwargs)
+
+    def aapply_async(  # type: ignore[override]
+        self,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        **options: Unpack[CanvasOptions],
+    ) -> Dispatch[Out, Any]:
+        """Send it in a coroutine, with the options of `apply_async`."""
+        return Dispatch(self._asend(args, kwargs, options))
 
     def apply_async(  # type: ignore[override]
         self,

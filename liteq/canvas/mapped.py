@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Unpack
 
 from ..result import GroupResult
 from ..result.app import App
+from ..result.dispatch import Dispatch
 from ..sending.call_options import ApplyOptions, CanvasOptions
 from .builtins import MAP, STARMAP
 from .group import group
@@ -113,6 +114,12 @@ class chunks(Signature):  # noqa: N801 - Celery's name
     def delay(self, *args: Any, **kwargs: Any) -> GroupResult:  # type: ignore[override]
         """Send the group."""
         return self.apply_async(args, kwargs)
+
+    def adelay(  # type: ignore[override]
+        self, *args: Any, **kwargs: Any
+    ) -> Dispatch[GroupResult, list[Any]]:
+        """Send the group, in a coroutine."""
+        return Dispatch(self._asend(args, kwargs, {}))
 
     def freeze(self, *args: Any, **kwargs: Any) -> Any:
         """Raise TypeError: freeze its `group()`, which keeps the ids."""

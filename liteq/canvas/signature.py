@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, Self, Unpack
 
+from ..asynccalls import run_sending
 from ..exceptions import NotRegistered
 from ..model.message import new_id
 from ..result import AsyncResult, ResultBase
 from ..result.app import App, get_current_app
+from ..result.dispatch import Dispatch
 from ..sending.call_options import ApplyOptions, CanvasOptions, SignatureOptions
 from ..sending.options import LINKS
 from .attributes import Item, Option
@@ -252,6 +254,30 @@ class Signature(dict[str, Any]):
         """Send it, with the options of `Task.apply_async`. A frozen one keeps its id."""
         args, kwargs, merged = self._merged(args, kwargs, options)
         result: AsyncResult[Any] = self._sender()(args, kwargs, **merged)
+        self._mark_links_sent()
+        return result
+
+    def adelay(self, *args: Any, **kwargs: Any) -> Dispatch[AsyncResult[Any], Any]:
+        """Send it in a coroutine: `result = await add.s(1).adelay(2)`."""
+        return self.aapply_async(args, kwargs)
+
+    def aapply_async(
+        self,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        **options: Unpack[CanvasOptions],
+    ) -> Dispatch[AsyncResult[Any], Any]:
+        """Send it in a coroutine, with the options of `apply_async`."""
+        return Dispatch(self._asend(args, kwargs, options))
+
+    async def _asend(self, args: Any, kwargs: Any, options: Any) -> Any:
+        task = self.app.tasks.get(self.task)
+        if task is None or type(self).apply_async is not Signature.apply_async:
+            send = partial(self.apply_async, args, kwargs, **options)
+            joins = {**self.options, **options}.get("connection") is not None
+            return await run_sending(self.app, send, in_transaction=joins)
+        args, kwargs, merged = self._merged(args, kwargs, options)
+        result = await task.aapply_async(args, kwargs, **merged)
         self._mark_links_sent()
         return result
 

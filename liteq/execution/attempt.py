@@ -10,6 +10,7 @@ from .. import states
 from ..exceptions import ClaimLost, Ignore, Reject, Replaced, Retry, Snooze
 from ..model.outcome import Kind
 from ..signals import task_failure, task_postrun, task_prerun, task_retry, task_success
+from ..support.coroutines import COROUTINE, run_coroutine
 from .context import Context, Finished, RunnableTask, enter, leave
 from .failure import ExceptionInfo
 from .forked import exit_forked
@@ -79,6 +80,8 @@ def _run(task: RunnableTask, context: Context) -> Ending:
             value = task.run_target(*context.args, **context.kwargs)
         else:
             value = call_within(context.soft_limit, task.run_target, context.args, context.kwargs)
+        if value.__class__ is COROUTINE:
+            value = run_coroutine(value, context.soft_limit)
     except Retry as exc:
         return _retried(exc)
     except (Ignore, Snooze, Reject, Suspended, ClaimLost) as exc:

@@ -5,7 +5,7 @@ direct call, and `apply`, remember it only until they have ended, and neither sl
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
 from ..exceptions import EventTimeoutError, StepError
@@ -95,6 +95,16 @@ class Steps(ABC):
         """Return what `function` returned, in this run or in an earlier one."""
 
     @abstractmethod
+    async def run_async(
+        self,
+        name: str,
+        function: Callable[..., Coroutine[Any, Any, Any]],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        """Return what the coroutine of `function` returned; else as `run`."""
+
+    @abstractmethod
     def sleep(self, name: str, until: Until) -> None:
         """Return if the time is over. Raises Suspended if it is not."""
 
@@ -119,11 +129,28 @@ class StoredSteps(Steps):
     def run(self, name: str, function: Function, args: Sequence[Any], kwargs: Kwargs) -> Any:
         step = self._earlier(name, StepKind.STEP)
         if step is None:
-            value = function(*args, **kwargs)
-            data, serializer = self._store.encoded(value, f"what the step {name!r} returned")
-            step = Step(name, StepKind.STEP.value, self._store.now(), None, data, serializer)
+            step = self._done(name, function(*args, **kwargs))
             self._keep(step)
         return self._value(step)
+
+    async def run_async(
+        self,
+        name: str,
+        function: Callable[..., Coroutine[Any, Any, Any]],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        from asyncio import to_thread  # 50 ms, which tasks without coroutines do not pay
+
+        step = self._earlier(name, StepKind.STEP)
+        if step is None:
+            step = self._done(name, await function(*args, **kwargs))
+            await to_thread(self._keep, step)  # other coroutines of the task go on meanwhile
+        return self._value(step)
+
+    def _done(self, name: str, value: Any) -> Step:
+        data, serializer = self._store.encoded(value, f"what the step {name!r} returned")
+        return Step(name, StepKind.STEP.value, self._store.now(), None, data, serializer)
 
     def sleep(self, name: str, until: Until) -> None:
         now = self._store.now()
@@ -218,6 +245,18 @@ class LocalSteps(Steps):
         self.begin(name)
         if name not in self._kept:
             self._kept[name] = function(*args, **kwargs)
+        return self._kept[name]
+
+    async def run_async(
+        self,
+        name: str,
+        function: Callable[..., Coroutine[Any, Any, Any]],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        self.begin(name)
+        if name not in self._kept:
+            self._kept[name] = await function(*args, **kwargs)
         return self._kept[name]
 
     def sleep(self, name: str, until: Until) -> None:

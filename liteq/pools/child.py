@@ -22,6 +22,7 @@ from ..exceptions import BrokerRefused
 from ..model.message import Delivery
 from ..model.outcome import Outcome
 from ..model.step import Step
+from ..support.coroutines import close_loop
 from ..support.handlers import handle
 from ..support.plugins import load
 from ..support.slots import enter_slot
@@ -301,6 +302,7 @@ def run_child(stream: socket.socket, scoreboard: Scoreboard, setup: Setup, slot:
     except (BrokenPipeError, ConnectionError):
         os._exit(1)  # the supervisor exited first
     finally:
+        close_loop()
         sys.stdout.flush()
         sys.stderr.flush()
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from selectors import BaseSelector
 
 from ..model.message import Delivery
+from ..support.coroutines import close_loop
 from .base import Pool, PoolEvents, RunnerSpec, Slot, StateUpdate
 from .scoreboard import OwnScoreboard
 
@@ -41,6 +42,7 @@ class SoloPool(Pool):
 
     def close(self) -> None:
         self._scoreboard.remove()
+        close_loop()
 
     def _send_state(self, id: str, state: str, meta: bytes, serializer: str) -> None:
         self._events.updates.append(StateUpdate(id, state, meta, serializer))

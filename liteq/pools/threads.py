@@ -10,6 +10,7 @@ from selectors import EVENT_READ, BaseSelector
 
 from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome
+from ..support.coroutines import close_loop
 from ..support.slots import enter_slot
 from ..support.wakeup import Wakeup
 from .base import STOPPED, Death, Pool, PoolEvents, Run, RunnerSpec, Running, Slot, StateUpdate
@@ -101,6 +102,12 @@ class ThreadPool(Pool):
 
     def _work(self, slot: Slot, run: Run) -> None:
         enter_slot(slot.number, whole_process=False)
+        try:
+            self._serve(slot, run)
+        finally:
+            close_loop()
+
+    def _serve(self, slot: Slot, run: Run) -> None:
         queue = self._queues[slot.number]
         while (item := queue.get()) is not None:
             ticket, delivery = item

@@ -1,6 +1,6 @@
 """The result of one task: `AsyncResult`."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Generic, Self, TypeVar
 
@@ -8,6 +8,8 @@ from .. import states
 from ..model.message import Attempt, Message, Record
 from ..states import Phase
 from .app import App, get_current_app
+from .awaiting import arrivals
+from .awaiting import refresh_and_throw as refresh_and_throw_in_thread
 from .backend import Backend, state_of
 from .base import OnInterval, ResultBase
 from .blocking import assert_will_not_block
@@ -98,6 +100,32 @@ class AsyncResult(ResultBase, Generic[R]):
         return self.maybe_throw(propagate, callback)
 
     wait = get
+
+    async def aget(
+        self,
+        timeout: float | None = None,
+        propagate: bool = True,
+        follow_parents: bool = True,
+        disable_sync_subtasks: bool = True,
+    ) -> R:
+        """Wait for the task to finish and return its value, in a coroutine; as `get` does.
+
+        `await result` is the same, without a timeout. No thread is held meanwhile.
+        """
+        if self.ignored:
+            return None  # type: ignore[return-value]
+        before = required_before([self]) if propagate and follow_parents else []
+        if self._record is None:
+            if disable_sync_subtasks:
+                assert_will_not_block()
+            async for _ in arrivals([self], before, timeout=timeout, propagate=propagate):
+                pass
+        elif self.known_skipped:
+            await refresh_and_throw_in_thread(before)
+        return self.maybe_throw(propagate)
+
+    def __await__(self) -> Generator[Any, Any, R]:
+        return self.aget().__await__()
 
     def _wait(
         self,
@@ -351,9 +379,10 @@ class AsyncResult(ResultBase, Generic[R]):
         """Read the store again when next asked."""
         self._record = self._value = None
 
-    def set_record(self, record: Record) -> None:
-        """Take the record of the finished task, and call the callbacks of `then`."""
-        self._record = record
+    def set_record(self, record: Record, value: tuple[Any] | None = None) -> None:
+        """Take the record of the finished task, and its value if that is decoded already; call
+        the callbacks of `then`."""
+        self._record, self._value = record, value
         callbacks, self._callbacks = self._callbacks, None
         for callback, on_error in callbacks or ():
             _call(callback, on_error, self)

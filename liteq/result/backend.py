@@ -19,6 +19,7 @@ from ..states import PENDING, Phase, public_state
 from ..support.printable import last_line
 from .blocking import assert_can_be_run
 from .embedded import EmbeddedWorkers
+from .poller import Poller
 from .polls import SharedPolls
 from .watch import POLL_EVERY, Watch
 
@@ -32,6 +33,7 @@ class Backend:
         self._codecs = codecs
         self.thread: threading.local = threading.local()  # what its listener was told to expect
         self.polls: SharedPolls = SharedPolls(self._finished_ids, self.is_abandoned)
+        self.poller: Poller = Poller(self)  # for coroutines
 
     # records
 

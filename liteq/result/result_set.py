@@ -1,9 +1,10 @@
 """A set of results that are waited for together: `ResultSet`."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any
 
 from .app import App, get_current_app
+from .awaiting import arrivals
 from .backend import Backend
 from .base import OnInterval, ResultBase
 from .blocking import assert_will_not_block
@@ -95,6 +96,44 @@ class ResultSet(ResultBase):
 
     join = get
     join_native = get
+
+    async def aget(
+        self,
+        timeout: float | None = None,
+        propagate: bool = True,
+        disable_sync_subtasks: bool = True,
+    ) -> list[Any]:
+        """Wait for all results and return their values, in a coroutine; as `get` does.
+
+        `await results` is the same, without a timeout. No thread is held meanwhile.
+        """
+        async for _ in self.as_completed(timeout, propagate, disable_sync_subtasks):
+            pass
+        values = [value_of(result, propagate) for result in self.results]
+        self._call_callbacks()
+        return values
+
+    def __await__(self) -> Generator[Any, Any, list[Any]]:
+        return self.aget().__await__()
+
+    async def as_completed(
+        self,
+        timeout: float | None = None,
+        propagate: bool = False,
+        disable_sync_subtasks: bool = True,
+    ) -> AsyncIterator[Any]:
+        """Yield the results of the single tasks as they finish, in a coroutine; as
+        `iter_completed` does."""
+        wanted = list(self.leaves())
+        known = [leaf for leaf in wanted if leaf.known]
+        if disable_sync_subtasks and len(known) < len(wanted):
+            assert_will_not_block()
+        before = required_before([self, *self.results, *wanted]) if propagate else []
+        for leaf in known:
+            yield leaf
+        async for done in arrivals(wanted, before, timeout=timeout, propagate=propagate):
+            for leaf in done:
+                yield leaf
 
     def iter_completed(
         self,

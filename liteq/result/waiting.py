@@ -31,12 +31,12 @@ class TaskResult(Protocol):
     def state(self) -> str: ...
     def exists(self) -> bool: ...
     def maybe_throw(self) -> Any: ...
-    def set_record(self, record: Record) -> None: ...
+    def set_record(self, record: Record, value: tuple[Any] | None = None) -> None: ...
 
 
 def refresh(results: Iterable[TaskResult]) -> None:
     """Read the store once for all those `results` that are not known to have finished."""
-    unknown = _by_id(results)
+    unknown = by_id(results)
     if unknown:
         backend = next(iter(unknown.values()))[0].backend
         _set_records(unknown, backend.finished(list(unknown)))
@@ -74,7 +74,7 @@ def wait_for(
     """
     if propagate:
         _throw_first(wanted, before)
-    missing = _by_id(wanted)
+    missing = by_id(wanted)
     if not missing:
         return
     backend = wanted[0].backend
@@ -95,7 +95,7 @@ def wait_for(
             next_check = began + max(_CHECK_EVERY, _CHECK_PAUSE * (time.monotonic() - began))
         if on_interval is not None:
             on_interval()
-    raise TimeoutError(_timeout_text(missing, timeout, backend.embedded.nobody_left()))
+    raise TimeoutError(timeout_text(missing, timeout, backend.embedded.nobody_left()))
 
 
 def _throw_first(wanted: Sequence[TaskResult], before: Sequence[TaskResult]) -> None:
@@ -133,7 +133,8 @@ def _find_before(result: ResultBase, found: dict[str, Any], seen: set[int], forg
             found[leaf.id] = leaf
 
 
-def _by_id(results: Iterable[TaskResult]) -> dict[str, list[TaskResult]]:
+def by_id(results: Iterable[TaskResult]) -> dict[str, list[TaskResult]]:
+    """Return those `results` that are not known to have finished, by the ids of their tasks."""
     unknown: dict[str, list[TaskResult]] = {}
     for result in results:
         if not result.known:
@@ -153,9 +154,10 @@ def _set_records(
     return done
 
 
-def _timeout_text(
+def timeout_text(
     missing: dict[str, list[TaskResult]], timeout: float | None, ended: str | None
 ) -> str:
+    """Return what did not end in time, and why, as far as the store tells."""
     within, after = "", ""
     if timeout is not None:
         within, after = f" within {timeout} seconds", f" after {timeout} seconds"

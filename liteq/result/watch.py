@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 from math import inf
 from typing import Protocol
@@ -18,7 +18,7 @@ POLL_EVERY = 0.5
 # A wait for ten thousand tasks is notified of each of them. So that it does not keep the store
 # busy, a poll asks only for the first tasks that are missing, and now and then for all of them.
 _FIRST = 200  # tasks that each poll asks for
-_POLL_ALL_PAUSE = 10  # between two polls for all tasks: so many times as long as one takes
+_POLL_ALL_PAUSE = 10.0  # between two polls for all tasks: so many times as long as one takes
 _UNREACHABLE_LIMIT = 30.0  # seconds that a wait tolerates a server that is away: time for a restart
 
 
@@ -34,21 +34,50 @@ class Source(Protocol):
 
 
 class Watch:
-    """A wait for the tasks `ids`, for `timeout` seconds at most."""
+    """A wait for the tasks `ids`, for `timeout` seconds at most.
 
-    def __init__(self, source: Source, ids: Iterable[str], timeout: float | None) -> None:
+    `pause`: between two polls for all tasks, as many times as long as such a poll takes.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        ids: Iterable[str],
+        timeout: float | None,
+        pause: float = _POLL_ALL_PAUSE,
+    ) -> None:
         self._source = source
+        self._pause = pause
         self._missing = dict.fromkeys(ids)
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._next_poll_of_all = time.monotonic() + POLL_EVERY / 10
         self._listener: Listener | None = None
         self._away_since: float | None = None  # the store cannot be reached
-        self._abandoned = False
+        self.abandoned: bool = False  # no worker is left that could run the tasks
+        self._all_again = False
+
+    def add(self, ids: Collection[str]) -> None:
+        """Wait for more tasks, which the next poll asks for."""
+        if ids:
+            self._missing = dict.fromkeys((*self._missing, *ids))
+            self._all_again = True
+
+    def discard(self, ids: Iterable[str]) -> None:
+        """Wait no more for these tasks."""
+        for id in ids:
+            self._missing.pop(id, None)
+
+    def listen(self) -> Listener:
+        """Have this thread's listener notified of the tasks; return it. Raises BrokerError."""
+        listener = self._listener
+        if listener is not None and self._is_expected() and listener.fileno() >= 0:
+            return listener
+        return self._expect()  # also when the broker was closed meanwhile
 
     @property
     def over(self) -> bool:
         """Return whether there is nothing to wait for, or no time left."""
-        return not self._missing or self._left() <= 0 or self._abandoned
+        return not self._missing or self._left() <= 0 or self.abandoned
 
     def poll(self) -> list[Record]:
         """Return the records of the tasks that have finished since the last poll.
@@ -59,14 +88,17 @@ class Watch:
         try:
             found += self._take_first()
             began = time.monotonic()
-            if len(self._missing) > _FIRST and began >= self._next_poll_of_all:
+            due = self._all_again or began >= self._next_poll_of_all
+            if len(self._missing) > _FIRST and due:
                 found += self._take(list(self._missing))
-                self._next_poll_of_all = began + _POLL_ALL_PAUSE * (time.monotonic() - began)
-            self._abandoned = self._deadline is None and self._source.is_abandoned()
+                self._next_poll_of_all = began + self._pause * (time.monotonic() - began)
+                self._all_again = self._all_again and not self._is_expected()
+            self.abandoned = self._deadline is None and self._source.is_abandoned()
             self._away_since = None
         except BrokerUnreachable:
             self._away_since = self._away_since or time.monotonic()
             if time.monotonic() - self._away_since > _UNREACHABLE_LIMIT:
+                self._away_since = None
                 raise
         return found
 

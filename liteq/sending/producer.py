@@ -24,6 +24,7 @@ from .blocks import open_blocks, outlet_of
 from .commonfields import Common, CommonFields
 from .eta import check_limits, due_at, expires_at
 from .formats import argument_serializer, result_serializer, too_large
+from .groupcommit import GroupCommits
 from .options import (
     NO_OPTIONS,
     Options,
@@ -54,6 +55,7 @@ class Producer:
         self._broker = broker
         self._numbers = count()  # of calls with an id of their own
         self._common = CommonFields(conf, self._make_common)
+        self._commits = GroupCommits(self._store)  # for coroutines
 
     def send(self, task: TaskOptions, args: Args, kwargs: Kwargs, options: Options) -> Message:
         """Send one call; return its message.
@@ -91,14 +93,31 @@ class Producer:
 
         Raises BrokerError when the store fails.
         """
+        self._store(messages, options)
+        if after_task_publish.receivers:
+            for message in messages:
+                send_after_publish(message)
+
+    def _store(self, messages: Sequence[Message], options: Options) -> None:
         outlet = outlet_of(self._broker)
         try:
             outlet.enqueue(messages, durable=bool(options.get("durable")))
         except BrokerUnavailable as exc:
             self._enqueue_again(outlet.enqueue, messages, options, exc)
+
+    async def publish_grouped(self, messages: Sequence[Message], options: Options) -> None:
+        """Store `messages` in one transaction, perhaps with those of other coroutines.
+
+        A thread does so; otherwise as `publish`.
+        """
+        await self._commits.publish(messages, options)
         if after_task_publish.receivers:
             for message in messages:
                 send_after_publish(message)
+
+    async def run_in_thread(self, send: Callable[[], T]) -> T:
+        """Return what `send` returns in the thread that sends for coroutines."""
+        return await self._commits.call(send)
 
     def publish_graph(self, graph: Graph, options: Options = NO_OPTIONS) -> None:
         """Store a workflow in one transaction; otherwise as `publish`."""

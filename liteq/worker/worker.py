@@ -262,6 +262,28 @@ class Worker:
     ) -> None:
         self.stop()
 
+    async def __aenter__(self) -> Self:
+        # 50 ms, which programs without coroutines do not pay
+        from asyncio import CancelledError, create_task, shield, to_thread
+
+        starting = create_task(to_thread(self.start))
+        try:
+            return await shield(starting)
+        except CancelledError:
+            await starting  # a thread cannot be cancelled
+            await to_thread(self.stop)
+            raise
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        from asyncio import to_thread
+
+        await to_thread(self.stop)
+
     def _work(self, supervisor: Supervisor) -> None:
         try:
             supervisor.start()

@@ -84,6 +84,31 @@ def halve(self: Task[..., Any], n: float) -> float:
     return n / 2
 
 
+@app.task
+async def fetch(url: str) -> bytes:
+    return url.encode()
+
+
+@app.task(queue="web")
+async def fetch_later(url: str) -> bytes:
+    return url.encode()
+
+
+@app.task(bind=True)
+async def fetch_bound(self: Task[..., Any], url: str) -> bytes:
+    assert_type(await self.step("get", awaitable, 1), str)
+    return url.encode()
+
+
+@shared_task
+async def shared_fetch(url: str) -> bytes:
+    return url.encode()
+
+
+async def awaitable(n: int) -> str:
+    return str(n)
+
+
 class Loop(AbortableTask[[int], int]):
     def run(self, turns: int) -> int:
         return turns
@@ -110,6 +135,36 @@ assert_type(add.delay_many([(1,), (2, 3)]), list[AsyncResult[int]])
 assert_type(app.enqueue_many([add.s(1), add.s(2)]), list[AsyncResult[Any]])
 assert_type(app.register_task(Shout), Task[[str], str])
 assert_type(app.register_task(Shout()).delay("x"), AsyncResult[str])
+
+# in coroutines; the result of an `async def` task is what its coroutine returns
+
+
+async def in_a_coroutine() -> None:
+    assert_type(await add.adelay(1), AsyncResult[int])
+    assert_type(await add.adelay(1, y=2).aget(timeout=5), int)
+    assert_type(await add.aapply_async((1,), countdown=3), AsyncResult[int])
+    assert_type(await add.delay(1), int)
+    assert_type(await add.delay(1).aget(timeout=5), int)
+    assert_type(await add.adelay_many([(1,), (2, 3)]), list[AsyncResult[int]])
+    assert_type(await app.aenqueue_many([add.s(1)], queue="mail"), list[AsyncResult[Any]])
+    assert_type(await app.asend_task("other", (1,)), AsyncResult[Any])
+    assert_type(await group(add.s(n) for n in range(3)).adelay(), GroupResult)
+    assert_type(await chain(add.s(1), add.s(2)).adelay(), AsyncResult[Any])
+    assert_type(await group([add.s(1)]).delay(), list[Any])
+    async for each in group([add.s(1)]).delay().as_completed(timeout=5):
+        each.get()
+    async with app.Worker(concurrency=2) as worker:
+        assert_type(worker, Worker)
+    assert_type(fetch.delay("/").get(), bytes)
+    assert_type(await fetch("/"), bytes)
+    assert_type(await fetch.adelay("/").aget(), bytes)
+    assert_type(await fetch_later.adelay("/").aget(), bytes)
+    assert_type(await fetch_bound.adelay("/"), AsyncResult[bytes])
+    assert_type(await shared_fetch("/"), bytes)
+    await add.adelay("one")  # type: ignore[arg-type]
+    await fetch.adelay(5)  # type: ignore[arg-type]
+    await add.aapply_async((1,), countdwn=3)  # type: ignore[call-arg]
+
 
 # what an app is used for beside
 

@@ -2,6 +2,7 @@
 
 import sys
 import types
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -242,10 +243,11 @@ def test_an_option_of_celery_that_does_nothing_here_warns_why(app: LiteQ) -> Non
         app.task(name="job", rate_limit="10/m")(lambda: None)
 
 
-def test_coroutines_are_refused(app: LiteQ) -> None:
-    async def job() -> None: ...
+def test_asynchronous_generators_are_refused(app: LiteQ) -> None:
+    async def job() -> AsyncIterator[int]:
+        yield 1
 
-    with pytest.raises(ImproperlyConfigured, match="async def"):
+    with pytest.raises(ImproperlyConfigured, match="collect what it yields in a list"):
         app.task(job)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from liteq import LiteQ
+from liteq import LiteQ, Task
 from liteq.brokers.base import Claim
 from liteq.testing import ManualClock, MemoryBroker
 from tests.e2e.project import wait_for
@@ -217,7 +217,7 @@ def test_a_worker_shows_what_it_is_doing() -> None:
 
 def test_stats_are_those_of_now_soon_after_the_work(store: str) -> None:
     with LiteQ("x", broker=store, set_as_current=False) as app:
-        task = app.task(name="abs")(abs)
+        task: Task[..., Any] = app.task(name="abs")(abs)
         with app.Worker(pool="threads", concurrency=1):
             began = time.monotonic()
             assert task.delay(-3).get(timeout=10) == 3

@@ -35,7 +35,7 @@ def test_a_direct_call_calls_the_function(app: LiteQ) -> None:
 
     assert look(5) == (5, True, (5,), None)
     with pytest.raises(TypeError):
-        look()  # type: ignore[call-arg]
+        look()
 
 
 def test_arguments_are_checked_when_it_is_sent(app: LiteQ) -> None:
@@ -54,7 +54,7 @@ def test_arguments_are_checked_when_it_is_sent(app: LiteQ) -> None:
 def test_without_typing_it_is_the_worker_that_fails(app: LiteQ) -> None:
     add = app.task(name="add", typing=False)(lambda x, y: x + y)
 
-    result = add.delay(1)  # type: ignore[call-arg]
+    result = add.delay(1)
     drain(app)
 
     assert isinstance(result.get(timeout=0, propagate=False), TypeError)
@@ -168,7 +168,7 @@ def hooked(app: LiteQ, function: Callable[..., Any]) -> list[Any]:
     task = app.task(name="t", base=Hooked, bind=True, default_retry_delay=0)(function)
     task.apply_async((1,), {"y": 2}, task_id="id")
     drain(app)
-    calls: list[Any] = task.calls  # type: ignore[attr-defined]
+    calls: list[Any] = task.calls
     return calls
 
 
@@ -560,7 +560,7 @@ def test_always_eager_may_be_set_at_any_time(app: LiteQ) -> None:
     assert [r.get() for r in app.enqueue_many([add.s(1, 2)])] == [3]
     assert [r.get() for r in add.delay_many([(1, 2), [3, 4]])] == [3, 7]
     with pytest.raises(TypeError):
-        add.delay(1)  # type: ignore[call-arg]
+        add.delay(1)
     app.conf.task_always_eager = False
     assert add.delay(1, 2).state == "PENDING"
 
