@@ -6,18 +6,30 @@ a program that sends tasks would draw other numbers than without them.
 """
 
 import os
+from collections.abc import Callable, Sequence
 from random import Random
+from typing import TypeVar
+
+T = TypeVar("T")
 
 _generator = Random()
 
-choice = _generator.choice
-getrandbits = _generator.getrandbits
-sample = _generator.sample
-seed = _generator.seed
-uniform = _generator.uniform
+getrandbits: Callable[[int], int] = _generator.getrandbits
+seed: Callable[..., None] = _generator.seed
+uniform: Callable[[float, float], float] = _generator.uniform
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=seed)  # else it draws what its parent draws
+
+
+def choice(items: Sequence[T]) -> T:
+    """Return one of `items`."""
+    return _generator.choice(items)
+
+
+def sample(items: Sequence[T], count: int) -> list[T]:
+    """Return `count` of `items`, none of them twice."""
+    return _generator.sample(items, count)
 
 
 def fraction_of(text: str) -> float:
