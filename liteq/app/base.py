@@ -4,7 +4,6 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
-from functools import partial
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -17,7 +16,6 @@ from typing import (
 )
 
 from .. import result
-from ..asynccalls import run_sending
 from ..brokers.base import Broker
 from ..canvas import Signature, layout, signature
 from ..canvas.builtins import add_to
@@ -40,6 +38,7 @@ from ..sending.producer import Producer
 from ..signals import Signal, import_modules
 from ..task import Task
 from . import django
+from .asyncsends import AsyncSends
 from .discovery import Discovery, Packages, import_named
 from .duplicates import keeps
 from .factory import task_class, task_of
@@ -66,7 +65,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class LiteQ(Tools):
+class LiteQ(AsyncSends, Tools):
     """A task queue: `app = LiteQ("project")`.
 
     `main`: its name. It replaces `__main__` in the names of tasks, and names the file of the
@@ -295,33 +294,6 @@ class LiteQ(Tools):
         Returns the results in the same order. Raises what `apply_async` raises.
         """
         return self._sender.send_many(signatures, options)
-
-    async def asend_task(
-        self,
-        name: str,
-        args: Sequence[Any] | None = None,
-        kwargs: Mapping[str, Any] | None = None,
-        **options: Unpack[SendOptions],
-    ) -> "result.AsyncResult[Any]":
-        """Send a task by its name, in a coroutine: see `send_task`."""
-        sent: result.AsyncResult[Any] = await run_sending(
-            self,
-            partial(self.send_task, name, args, kwargs, **options),
-            in_transaction=options.get("connection") is not None,
-        )
-        return sent
-
-    async def aenqueue_many(
-        self, signatures: Iterable[Signature], **options: Unpack[SendOptions]
-    ) -> "list[result.AsyncResult[Any]]":
-        """Send many calls in one transaction, in a coroutine: see `enqueue_many`."""
-        calls = list(signatures)  # here, as a generator is the caller's own code
-        sent: list[result.AsyncResult[Any]] = await run_sending(
-            self,
-            partial(self.enqueue_many, calls, **options),
-            in_transaction=options.get("connection") is not None,
-        )
-        return sent
 
     def send_calls(
         self, task: Task[..., Any], calls: Iterable[Sequence[Any]]

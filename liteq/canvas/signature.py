@@ -7,21 +7,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, Self, Unpack
 
-from ..asynccalls import run_sending
 from ..exceptions import NotRegistered
 from ..model.message import new_id
 from ..result import AsyncResult, ResultBase
 from ..result.app import App, get_current_app
-from ..result.dispatch import Dispatch
 from ..sending.call_options import ApplyOptions, CanvasOptions, SignatureOptions
 from ..sending.options import LINKS
+from .asyncsending import AsyncSending
 from .attributes import Item, Option
 from .eager import StepContext, failed_result, skipped_result
 from .stamping import StampingVisitor, only_stamps, stamp_links, stamps_of
 from .values import as_list, unshared
 
 
-class Signature(dict[str, Any]):
+class Signature(AsyncSending):
     """The task, arguments and options of a call that is made later, perhaps in another process.
 
     `task`: a task, its name, or a dict that was a signature. Arguments of the call go before
@@ -257,29 +256,7 @@ class Signature(dict[str, Any]):
         self._mark_links_sent()
         return result
 
-    def adelay(self, *args: Any, **kwargs: Any) -> Dispatch[AsyncResult[Any], Any]:
-        """Send it in a coroutine: `result = await add.s(1).adelay(2)`."""
-        return self.aapply_async(args, kwargs)
-
-    def aapply_async(
-        self,
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-        **options: Unpack[CanvasOptions],
-    ) -> Dispatch[AsyncResult[Any], Any]:
-        """Send it in a coroutine, with the options of `apply_async`."""
-        return Dispatch(self._asend(args, kwargs, options))
-
-    async def _asend(self, args: Any, kwargs: Any, options: Any) -> Any:
-        task = self.app.tasks.get(self.task)
-        if task is None or type(self).apply_async is not Signature.apply_async:
-            send = partial(self.apply_async, args, kwargs, **options)
-            joins = {**self.options, **options}.get("connection") is not None
-            return await run_sending(self.app, send, in_transaction=joins)
-        args, kwargs, merged = self._merged(args, kwargs, options)
-        result = await task.aapply_async(args, kwargs, **merged)
-        self._mark_links_sent()
-        return result
+    _plain_apply_async = apply_async  # to tell whether a subclass has its own
 
     def apply(
         self,
