@@ -232,9 +232,10 @@ where worker = ? and revoked is not null and terminate and phase = {RUNNING}
 -- Workflows: what follows from the end of a task
 
 -- name: ended_of
-select id, phase, member_of, barrier, waits, keep_until, reported is not null,
-  exists (select 1 from liteq_task w where w.waits = liteq_task.id and not w.barrier)
-from liteq_task where seq in (select value from json_each(?))
+-- In the order of the keys, a JSON list: what waits for a group is woken by the last of them.
+select t.id, phase, member_of, barrier, waits, keep_until, reported is not null,
+  exists (select 1 from liteq_task w where w.waits = t.id and not w.barrier)
+from json_each(?) k cross join liteq_task t on t.seq = k.value order by k.key
 
 -- name: dependents
 -- But for those that wait for an event by now: they were woken before.

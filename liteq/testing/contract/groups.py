@@ -83,6 +83,13 @@ class Groups(WorkflowHarness):
         assert (errback.inputs.result, errback.inputs.blame) == (b"error", "a")
         assert errback.inputs.message == tuple(body.message)
 
+    def test_of_members_that_end_in_one_batch_the_last_wakes_the_body(self) -> None:
+        self.chord("a", "b", "c")
+        a, b, c = self.claim()
+        self.succeed(b, c, a)
+
+        assert self.claim_one().woken_by == "a"
+
     def test_of_several_members_that_failed_the_first_fails_the_body(self) -> None:
         self.chord("a", "b", "c")
         a, b, c = self.claim()
