@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 
 from liteq.brokers.listeners import LocalListener
@@ -30,16 +30,41 @@ class Store:
         return [id for id in ids if id in self.ended]
 
 
+class Waiting:
+    """Tells when so many threads wait at the same time, and so that another one polls for them.
+
+    (The first ones wait by themselves, for a moment, until there are enough.)
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._lock = threading.Lock()
+        self._inside = 0
+        self.all_wait = threading.Event()
+
+    def wait(self, timeout: float, wait: Callable[[float], bool]) -> bool:
+        if timeout <= EVERY and self._count > MANY:
+            return wait(timeout)
+        with self._lock:
+            self._inside += 1
+            if self._inside == self._count:
+                self.all_wait.set()
+        try:
+            return wait(SOON if timeout > EVERY else timeout)
+        finally:
+            with self._lock:
+                self._inside -= 1
+
+
 class Listener(LocalListener):
     """A listener that tells how it was used."""
 
-    def __init__(self, entered: threading.Semaphore) -> None:
+    def __init__(self, waiting: Waiting) -> None:
         super().__init__()
-        self.entered = entered
+        self.waiting = waiting
 
     def wait(self, timeout: float) -> bool:
-        self.entered.release()
-        return super().wait(SOON if timeout > EVERY else timeout)
+        return self.waiting.wait(timeout, super().wait)
 
     def expect(self, ids: object) -> None:
         pass
@@ -48,10 +73,10 @@ class Listener(LocalListener):
 def wait_in_threads(store: Store, count: int, stack: ExitStack) -> dict[str, threading.Event]:
     """Let so many threads wait for a task each; return what is set when one of them goes on."""
     polls = SharedPolls(store.finished, lambda: store.abandoned)
-    entered, done = threading.Semaphore(0), {str(n): threading.Event() for n in range(count)}
+    waiting, done = Waiting(count), {str(n): threading.Event() for n in range(count)}
 
     def wait(id: str) -> None:
-        listener = Listener(entered)
+        listener = Listener(waiting)
         stack.callback(listener.close)
         while not (id in store.ended or store.over):
             polls.wait(listener, {id: None}, EVERY, SOON)
@@ -59,8 +84,7 @@ def wait_in_threads(store: Store, count: int, stack: ExitStack) -> dict[str, thr
 
     for id in done:
         threading.Thread(target=wait, args=(id,), name="waiter", daemon=True).start()
-    for _ in done:
-        assert entered.acquire(timeout=SOON)
+    assert waiting.all_wait.wait(SOON)
     return done
 
 
