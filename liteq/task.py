@@ -4,9 +4,9 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, Unpack, cast
 
 from . import exceptions
-from .asynccalls import AsyncCalls
 from .canvas import Signature, chunks, layout, xmap, xstarmap
 from .canvas.signature import as_link
+from .canvas.steps import DurableSteps
 from .canvas.tasks import InWorkflows
 from .canvas.values import as_list
 from .eager import Links, run_eagerly
@@ -16,6 +16,7 @@ from .execution.context import NO_TASK, Context, current, current_run, enter, le
 from .execution.failure import bounded_repr
 from .result import AsyncResult, EagerResult
 from .result.app import App, get_current_app
+from .result.asynccalls import AsyncCalls
 from .result.backend import Backend
 from .sending.call_options import CallOptions, RetryOptions, SendOptions, SignatureOptions
 from .sending.eta import due_at
@@ -27,7 +28,6 @@ from .sending.options import (
     is_linked,
 )
 from .sending.overrides import collected, expected_call, is_expected
-from .steps import DurableSteps
 from .support.backoff import Backoff, full_jitter, no_jitter
 from .support.coroutines import COROUTINE
 from .support.parameters import Parameters

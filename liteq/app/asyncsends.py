@@ -1,13 +1,13 @@
-"""How coroutines send tasks by name, and many at once."""
+"""Send tasks by name, and many at once, from coroutines."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Unpack, cast
 
-from ..asynccalls import run_sending
 from ..canvas import Signature
 from ..result import AsyncResult
 from ..result.app import App
+from ..result.asynccalls import run_sending
 from ..sending.call_options import SendOptions
 
 

@@ -1,4 +1,4 @@
-"""How type checkers see what `@app.task` makes: of an `async def` function another type.
+"""Tell type checkers what `@app.task` makes: of an `async def` function another type.
 
 At run time both are a `Task`, and nothing is an instance of these.
 """
@@ -23,7 +23,7 @@ class AsyncTask(Task[P, R]):
 
 
 class MakeTask(Protocol):
-    """What `@app.task(...)` makes a task of a function with."""
+    """Make a task of a function, as what `@app.task(...)` returns does."""
 
     @overload
     def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncTask[P, R]: ...

@@ -13,7 +13,7 @@ from ..support.printable import last_line
 from ..support.zones import title_of, wall_time
 
 _EARLY = {"retry": "was to be retried", "lost": "lost its process", "requeued": "was given back"}
-"""How an attempt ended that did not come as far as the task wanted, by its outcome."""
+"""Say how an attempt ended that did not come as far as the task wanted, by its outcome."""
 
 
 def why(app: App, id: str) -> str:

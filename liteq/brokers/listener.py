@@ -1,4 +1,4 @@
-"""What a worker, or a thread that waits for results, is notified by."""
+"""Notify a worker, or a thread that waits for results."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection

@@ -1,12 +1,12 @@
-"""How coroutines send a signature."""
+"""Send a signature from a coroutine."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, Unpack
 
-from ..asynccalls import run_sending
 from ..result import AsyncResult
 from ..result.app import App
+from ..result.asynccalls import run_sending
 from ..result.dispatch import Dispatch
 from ..sending.call_options import CanvasOptions
 

@@ -1,4 +1,4 @@
-"""What the verbs of the broker share: transactions, and the steps of which they consist."""
+"""Share what the verbs need: transactions, and the steps of which they consist."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""How the server runs the script of a verb: as a function where it has these, else by EVALSHA.
+"""Let the server run the script of a verb: as a function where it has these, else by EVALSHA.
 
 A function takes the server two thirds of the time, as EVALSHA defines all that a script stands on
 anew each time: 25 us against 37 us for a settlement.

@@ -44,7 +44,7 @@ class Signing(ABC):
     """Conversion between the values of the port and what is stored of them."""
 
     shares_options = True
-    """Whether options that all members of a group have are stored with the group alone."""
+    """Tell whether options that all members of a group have are stored with the group alone."""
 
     @abstractmethod
     def sign_message(self, message: Message, place: Place = ALONE) -> Message:

@@ -1,4 +1,4 @@
-"""What the verbs of the broker share: running scripts, and what claims and settlements reply."""
+"""Share what the verbs need: running scripts, and what claims and settlements reply."""
 
 import threading
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""How a session notifies those who listen."""
+"""Notify those who listen, on behalf of a session."""
 
 from abc import ABC, abstractmethod
 from contextlib import suppress

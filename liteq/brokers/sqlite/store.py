@@ -1,4 +1,4 @@
-"""What the verbs of the broker share: sessions, and transactions that notify whom they concern."""
+"""Share what the verbs need: sessions, and transactions that notify whom they concern."""
 
 from collections.abc import Callable
 from contextlib import suppress

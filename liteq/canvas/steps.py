@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
-from .exceptions import InvalidTaskError
-from .execution.context import Context
-from .execution.steps import Steps
-from .sending.blocks import refuse_in_block
-from .sending.eta import moment
-from .sending.options import check_name
-from .support.coroutines import is_async
+from ..exceptions import InvalidTaskError
+from ..execution.context import Context
+from ..execution.steps import Steps
+from ..sending.blocks import refuse_in_block
+from ..sending.eta import moment
+from ..sending.options import check_name
+from ..support.coroutines import is_async
 
 P = ParamSpec("P")
 R = TypeVar("R")

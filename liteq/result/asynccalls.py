@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack, cast
 
-from .result import AsyncResult
-from .result.app import App
-from .result.dispatch import Dispatch
-from .sending.blocks import open_blocks
-from .sending.call_options import CallOptions
-from .sending.options import TaskOptions, check_arguments, is_linked
-from .sending.overrides import expected_call
+from ..sending.blocks import open_blocks
+from ..sending.call_options import CallOptions
+from ..sending.options import TaskOptions, check_arguments, is_linked
+from ..sending.overrides import expected_call
+from .app import App
+from .async_result import AsyncResult
+from .dispatch import Dispatch
 
 P = ParamSpec("P")
 R = TypeVar("R")
