@@ -29,6 +29,7 @@ from .lifecycle import Lifecycle
 from .maintenance import Maintenance
 from .outcomes import lost_outcome, unstorable_outcome
 from .plan import Plan
+from .releases import Releases
 from .shutdown import Shutdown
 from .state_reports import StateReports
 from .step_requests import StepRequests
@@ -65,6 +66,7 @@ class Supervisor:
         self._steps = StepRequests(pool)
         self._writer = Writer(broker, self._store, self._steps, self._replace_refused)
         self._returned: list[Delivery] = []  # still to be handed out again, or released
+        self._releases = Releases(broker, self._store)
         self._reports = StateReports(broker, self._store)
         self._may_claim = True  # there may be something to claim
         self._notice = False  # a notification came that other workers may not have got
@@ -151,7 +153,8 @@ class Supervisor:
             self._collect()
             # Also while the store is left alone: this is the last chance.
             self._returned += self._writer.close()
-            self._release([*self._returned, *self._isolation.take()])
+            self._releases.add([*self._returned, *self._isolation.take()])
+            self._releases.write()
             self._heartbeat.close()
             self.broker.unregister(self.worker)
         except BrokerError as exc:
@@ -183,7 +186,10 @@ class Supervisor:
         self._write()
         self._returned += self._isolation.take()
         if self._returned:
-            self._release(self._hand_out(self._returned))
+            self._releases.add(self._hand_out(self._returned))
+            self._returned = []
+        if not self._store.active:
+            self._releases.write()
         self._tend()  # last: what waits for a slot, or for its result, comes first
 
     def _pause(self, start_in: float | None) -> float:
@@ -196,7 +202,7 @@ class Supervisor:
             return 0.0  # what has come in is decided while the store works, and then its reply read
         if self._store.active:
             waits = [self._store.retry_at - now]
-        elif self._may_claim and self._room():
+        elif self._releases.waiting or (self._may_claim and self._room()):
             return 0.0
         else:
             waits = [self._poll_at - now, self._maintenance.due - now]
@@ -428,14 +434,6 @@ class Supervisor:
         self._writer.add([decide(delivery, outcome, self.plan.policy, now)], [delivery])
         self.log.finished(delivery, outcome, slot)
         self.lifecycle.task_ended(delivery, outcome)
-
-    def _release(self, deliveries: Sequence[Delivery]) -> None:
-        """Release what no slot here can take: another worker may have one that is idle."""
-        self._returned = []
-        if deliveries:
-            receipts = [each.receipt for each in deliveries]
-            if not self._store.attempt("write", lambda: self.broker.release(receipts)):
-                self._returned = list(deliveries)
 
     def describe(self) -> dict[str, object]:
         """Return what the store shows of this worker."""

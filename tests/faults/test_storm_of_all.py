@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -34,7 +34,7 @@ TASKS = (
 def note_run(task):
     """Write down that a task begins, in one write that is never torn."""
     with open("runs", "ab", buffering=0) as runs:
-        runs.write(f"{task.request.id}\\n".encode())
+        runs.write(f"{task.request.id} in {os.getpid()} at {time.time():.3f}\\n".encode())
 
 @app.task(bind=True, acks_late=False)
 def once(self, x, y):
@@ -225,10 +225,13 @@ class StormOfAll(Storm):
         ends: Ends = json.loads(program.output.splitlines()[-1])
         return ends
 
-    def runs_of_once(self) -> Counter[str]:
-        """How often each at-most-once task has begun."""
-        path = self.project.folder / "runs"
-        return Counter(path.read_text().split() if path.exists() else ())
+    def runs_of_once(self) -> dict[str, list[str]]:
+        """Return where and when each at-most-once task has begun, by id."""
+        path, runs = self.project.folder / "runs", defaultdict(list)
+        for line in path.read_text().splitlines() if path.exists() else ():
+            id, where = line.split(maxsplit=1)
+            runs[id].append(where)
+        return runs
 
 
 class RedisStormOfAll(StormOfAll):
@@ -268,8 +271,8 @@ def survive(storm: StormOfAll, seconds: float) -> None:
     ends = storm.aftermath()
 
     assert not storm.strange(ends), (ends, storm.killed)
-    twice = {id: n for id, n in storm.runs_of_once().items() if n > 1}
-    assert not twice, "tasks that may run only once have run more often"
+    twice = {id: runs for id, runs in storm.runs_of_once().items() if len(runs) > 1}
+    assert not twice, f"may run only once, and began more often: {twice}"
     assert not orphans(storm), "processes are left"
     if seconds > 60:
         assert ends.keys() >= ENDS.keys() - {"poison", "left"}

@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from selectors import BaseSelector
@@ -19,7 +19,7 @@ from liteq.exceptions import (
     BrokerUnavailable,
     ImproperlyConfigured,
 )
-from liteq.model.message import Delivery, Message
+from liteq.model.message import Delivery, Message, Receipt
 from liteq.model.outcome import Policy, Settlement
 from liteq.model.step import Step
 from liteq.pools import Pool
@@ -127,6 +127,54 @@ def test_what_cannot_be_settled_at_the_end_is_left_to_a_rescue(
     assert record is not None
     assert record.phase is Phase.RUNNING
     assert [each.id for each in app.broker.workers()] == [supervisor.worker]
+
+
+def test_a_task_whose_release_was_not_answered_is_not_run_here(
+    app: LiteQ, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store may have released it, and another worker begun it: perhaps it may run only once."""
+    held, begun, go = threading.Event(), threading.Event(), threading.Event()
+
+    @app.task
+    def hold() -> None:
+        held.set()
+        go.wait(20)
+
+    @app.task(acks_late=False)
+    def mark() -> None:
+        begun.set()
+
+    def release_and_fail(receipts: Sequence[Receipt]) -> None:
+        release(receipts)
+        raise BrokerUnavailable("the connection was cut before the reply came")
+
+    release = app.broker.release
+    hold.delay()
+    result = mark.delay()
+    supervisor = supervisor_of(app, "threads")
+    supervisor._returned = app.broker.claim(Claim(supervisor.worker, ("celery",), 2))
+    with monkeypatch.context() as patch:
+        patch.setattr(app.broker, "release", release_and_fail)
+        supervisor.turn()  # its only slot is taken
+    other = app.broker.register("other", "{}")
+    (elsewhere,) = app.broker.claim(Claim(other, ("celery",), 1))
+    assert held.wait(20)
+    go.set()
+    wait_until(supervisor, lambda: supervisor.done == 1 and not supervisor._releases.waiting)
+    supervisor.finish()
+
+    assert elsewhere.id == result.id
+    assert not begun.is_set()
+    (record,) = app.broker.fetch([result.id])
+    assert record is not None
+    assert (record.phase, record.worker) == (Phase.RUNNING, "other")
+
+
+def wait_until(supervisor: Supervisor, reached: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not reached():
+        assert time.monotonic() < end
+        supervisor.turn()
 
 
 def test_a_result_that_is_dropped_is_logged_with_the_id_of_its_task(
