@@ -22,14 +22,14 @@ from ..base import Claim, DecideRescue, QueueCount, Settled, ToTerminate, Worker
 from .listeners import MemoryListener, notify
 from .records import eta_of, finished, kept_until, new_record, revived
 from .steps import drop_old_events, take_event
-from .store import MemoryStore
+from .running import MemoryRunning
 from .tables import Revocation
 from .workflows import dependent_ids, is_needed, members_of
 
 _FINAL = tuple(phase for phase in Phase if phase.final)
 
 
-class MemoryBroker(MemoryStore):
+class MemoryBroker(MemoryRunning):
     """A store in this process, shared by its threads."""
 
     url = "memory://"

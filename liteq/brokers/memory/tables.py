@@ -5,6 +5,7 @@ from typing import NamedTuple
 from ...model.entry import Entry
 from ...model.graph import Group, Place
 from ...model.message import Attempt, Receipt, Record, last_attempt
+from ...model.progress import Progress
 from ...model.step import Event, Step
 from ...states import Phase
 from ..base import WorkerInfo
@@ -15,6 +16,14 @@ class Revocation(NamedTuple):
 
     keep: float | None  # seconds that it is kept once it has ended as cancelled; None: for ever
     terminate: bool  # its worker is to end it
+
+
+class StoredProgress(NamedTuple):
+    """How far a run has come."""
+
+    token: int  # of its claim
+    attempt: int  # its number, from 1
+    progress: Progress
 
 
 class StoredGroup(NamedTuple):
@@ -38,6 +47,7 @@ class Tables:
         self.groups: dict[str, StoredGroup] = {}
         self.steps: dict[str, dict[str, Step]] = {}  # by task and name; replaced, never changed
         self.events: dict[str, Event] = {}
+        self.progress: dict[str, StoredProgress] = {}  # by task
         self.entries: dict[str, Entry] = {}
         self.workers: dict[int, WorkerInfo] = {}
         self.ended: list[str] = []  # tasks whose end is still to be propagated
@@ -96,6 +106,7 @@ class Tables:
                 self.revoked,
                 self.places,
                 self.steps,
+                self.progress,
             ):
                 table.pop(record.message.id, None)
         return len(records)

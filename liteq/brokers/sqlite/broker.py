@@ -36,6 +36,7 @@ from .notifying import SHORT_TIMEOUT
 from .registry import is_dead, register, unregister
 from .rescue import release, take_all_back
 from .rows import WorkerRow, counts_of, record_of
+from .running import SqliteRunning
 from .schedules import delete_entries, entries_of, fire, write_entry
 from .sending import insert_messages, insert_or_replace
 from .settling import ClaimLostError, report, settle_all, settle_each
@@ -49,7 +50,7 @@ _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name stays readable in re
 _FETCH = 500  # ids in one query
 
 
-class SqliteBroker(SqliteHost, SqliteTransfers):
+class SqliteBroker(SqliteHost, SqliteTransfers, SqliteRunning):
     """A store in one SQLite file."""
 
     trusted = True

@@ -17,6 +17,7 @@ from .groups import Groups
 from .rescuing import Rescuing
 from .results import Results
 from .revoking import Revoking
+from .running import Running
 from .schedules import Schedules
 from .sending import Sending
 from .settling import Settling
@@ -41,6 +42,7 @@ class BrokerContract(
     Results,
     Steps,
     Events,
+    Running,
     Workers,
     Waiting,
     Tools,

@@ -35,9 +35,11 @@ _READ_ONLY = frozenset(
         "members_between",
         "members_of_score",
         "next_fire",
+        "progress",
         "resting",
         "schedules",
         "steps",
+        "to_end",
         "wrong_keys",
     }
 )

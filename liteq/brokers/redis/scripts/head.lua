@@ -85,6 +85,8 @@
 --   result, serializer, traceback, reported
 --   revoked (for how many seconds to keep it), terminate
 --   event (the key of the one that it waits for)
+--   progress (how far the last run has come: the token of its claim, its number, and a value, see
+--     report_progress.lua)
 --   tied, waits, barrier, on_failure, takes, group, position, delay, woken_by
 
 local call -- redis.call, which a library does not have while it is loaded
