@@ -7,9 +7,24 @@ import os
 from typing import Any, NamedTuple
 
 from .. import states
-from ..exceptions import ClaimLost, Ignore, Reject, Replaced, Retry, Snooze
+from ..exceptions import (
+    ClaimLost,
+    Ignore,
+    Reject,
+    Replaced,
+    Retry,
+    Snooze,
+    TaskRevokedError,
+)
 from ..model.outcome import Kind
-from ..signals import task_failure, task_postrun, task_prerun, task_retry, task_success
+from ..signals import (
+    task_failure,
+    task_postrun,
+    task_prerun,
+    task_retry,
+    task_revoked,
+    task_success,
+)
 from ..support.coroutines import COROUTINE, run_coroutine
 from .context import Context, Finished, RunnableTask, enter, leave
 from .failure import ExceptionInfo
@@ -25,6 +40,7 @@ _STATES = {
     Kind.REPLACED: states.IGNORED,
     Kind.REJECTED: states.REJECTED,
     Kind.REQUEUED: states.REJECTED,
+    Kind.TERMINATED: states.REVOKED,
     # It goes on later.
     Kind.SNOOZED: states.PENDING,
     Kind.SLEPT: states.PENDING,
@@ -68,6 +84,8 @@ def attempt(task: RunnableTask, context: Context) -> Ending:
             _send_signals(task, context, ending)
     finally:
         leave(token)
+        if context.reporter is not None:
+            context.reporter.end()
     return ending
 
 
@@ -89,7 +107,7 @@ def _run(task: RunnableTask, context: Context) -> Ending:
     except Finished as exc:
         return Ending(Kind.SUCCEEDED, exc.value)
     except BaseException as exc:  # noqa: BLE001 - SystemExit too: it ends the task, not the worker
-        return _failed(task, exc)
+        return _failed(task, context, exc)
     steps = context.used_steps
     if steps is not None and steps.suspended is not None:  # and the task has caught it
         return Ending(steps.suspended.kind, steps.suspended)
@@ -140,7 +158,10 @@ def is_retried(task: RunnableTask, exc: BaseException) -> bool:
     return retriable and not isinstance(exc, tuple(task.dont_autoretry_for))
 
 
-def _failed(task: RunnableTask, exc: BaseException) -> Ending:
+def _failed(task: RunnableTask, context: Context, exc: BaseException) -> Ending:
+    reporter = context.reporter
+    if isinstance(exc, TaskRevokedError) and reporter is not None and reporter.to_end:
+        return Ending(Kind.TERMINATED, exc)  # it has asked whether it is to end, and does so
     if not is_retried(task, exc):
         return Ending(Kind.FAILED, exc)
     try:
@@ -189,6 +210,7 @@ _SIGNALS = {
     Kind.SUCCEEDED: task_success,
     Kind.FAILED: task_failure,
     Kind.RETRY: task_retry,
+    Kind.TERMINATED: task_revoked,
     # These have no signal of their own, only `task_postrun`.
     Kind.IGNORED: task_postrun,
     Kind.REPLACED: task_postrun,
@@ -214,6 +236,10 @@ def _send_signals(task: RunnableTask, context: Context, ending: Ending) -> None:
             )
         case Kind.RETRY:
             task_retry.send(sender=task, request=context, reason=ending.retry, einfo=einfo)
+        case Kind.TERMINATED:
+            task_revoked.send(
+                sender=task, request=context, terminated=True, signum=None, expired=False
+            )
     task_postrun.send(sender=task, task=task, retval=ending.value, state=ending.state, **call)
 
 

@@ -41,6 +41,7 @@ from .child import (
     ANSWER,
     DRAIN,
     OUTCOMES,
+    PROGRESS,
     READY,
     RECORD,
     RETURNED,
@@ -53,7 +54,7 @@ from .child import (
 )
 from .frames import Channel
 from .launchers import Callbacks, Launcher
-from .outcomes import state_of, step_of
+from .outcomes import progress_of, state_of, step_of
 from .outcomes import unpack as unpack_outcomes
 from .records import handle_record
 from .scoreboard import OwnScoreboard
@@ -379,17 +380,27 @@ class ProcessPool(Pool):
             slot.recalled = False
             still = [ticket for ticket in value if ticket in slot.holding]
             self._events.returned += map(slot.holding.pop, still)
-        elif kind == STATE:
-            self._events.updates.append(state_of(value))
-        elif kind == STEP:
-            self._ask_for(child, *value)
-        elif kind == RECORD:
-            handle_record(value, slot.number)
         elif kind == READY:
             child.ready, slot.up = True, not child.draining
             child.pid = child.pid or int(value)  # before the fork server has reported it
         elif kind == START_FAILED and isinstance(value, str):
             self._start_error = value
+        else:
+            self._take_report(child, kind, value)
+
+    def _take_report(self, child: _ChildState, kind: int, value: Any) -> None:
+        """Take in what a running task reports. Raises one of UNREADABLE."""
+        slot = child.slot
+        if kind == STATE:
+            self._events.updates.append(state_of(value))
+        elif kind == PROGRESS:
+            held = {each.receipt for each in slot.holding.values()}
+            reports = map(progress_of, value)
+            self._events.progress += [each for each in reports if each.receipt in held]
+        elif kind == STEP:
+            self._ask_for(child, *value)
+        elif kind == RECORD:
+            handle_record(value, slot.number)
         else:
             raise InvalidTaskError(f"a frame of the kind {shown(kind)}")
 

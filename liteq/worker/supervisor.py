@@ -229,7 +229,6 @@ class Supervisor:
         if self._redefined is not None:
             self._define(self._redefined)
             self._redefined = None
-        self._reports.write()  # what could not be written while the store was away
         if not self._store.active and time.monotonic() >= self._poll_at:
             self._poll_at = time.monotonic() + _POLL_EVERY
             self._store.attempt("poll", self._poll)
@@ -288,6 +287,7 @@ class Supervisor:
         self._settle_ended(events)
         self._returned += events.returned
         self._reports.add(events.updates)
+        self._reports.add_progress(events.progress)
         self._reports.write()
         for description in events.renewals:
             self._code_renewed(description)
@@ -362,6 +362,7 @@ class Supervisor:
         """Write what is known and claim what is free; what cannot be written now is kept."""
         if received := self._writer.receive():
             self._take(received)
+        self._reports.write()  # what has waited for the store, before the ends of its tasks
         if self._store.active:
             return
         claim = self._claim()

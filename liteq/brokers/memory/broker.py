@@ -21,8 +21,8 @@ from ...states import Phase
 from ..base import Claim, DecideRescue, QueueCount, Settled, ToTerminate, WorkerInfo
 from .listeners import MemoryListener, notify
 from .records import eta_of, finished, kept_until, new_record, revived
-from .steps import drop_old_events, take_event
 from .running import MemoryRunning
+from .steps import drop_old_events, take_event
 from .tables import Revocation
 from .workflows import dependent_ids, is_needed, members_of
 

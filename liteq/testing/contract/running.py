@@ -30,7 +30,9 @@ class Running(Harness):
         first = self.come(delivery, 1)
         assert self.broker.progress(["a"]) == [first]
 
-        last = self.come(delivery, 2.5, total=10, rate=0.25, text="ünïcode: 'quotes' \"and\" {} %s\n")
+        last = self.come(
+            delivery, 2.5, total=10, rate=0.25, text="ünïcode: 'quotes' \"and\" {} %s\n"
+        )
         assert self.broker.progress(["a"]) == [last]
 
     def test_the_largest_and_the_smallest_progress_can_be_stored(self) -> None:
