@@ -11,6 +11,8 @@ from ..exceptions import RemoteError, SerializationError
 from ..execution.failure import describe
 from ..model.message import Record
 from ..result.backend import state_of
+from ..result.waiting import SHOW_EVERY, shown
+from ..result.watch import POLL_EVERY
 from ..serializers import get
 from ..states import EXCEPTION_STATES, SUCCESS
 from .exits import DATA, FAILED, OK, TIMEOUT
@@ -50,7 +52,7 @@ def show_result(app: LiteQ, id: str, args: Namespace, *, traceback: bool = False
     if record is not None and wants_to_wait(args):
         if unserved := unserved_queue(app, record):
             complain(f"{no_worker_serves(unserved)}: waiting for one")
-        record = app.backend.wait(id, args.timeout)
+        record = _wait(app, id, args.timeout)
     if record is None:
         complain(f"{app.broker.url} knows no task {id}: never sent there, or expired since")
         return FAILED
@@ -62,6 +64,17 @@ def show_result(app: LiteQ, id: str, args: Namespace, *, traceback: bool = False
         say(result.state if text is None else f"{result.state}: {clip(text, args.limit)}")
         say(*(record.traceback or "").splitlines() if traceback else ())
     return _code(record, result, args)
+
+
+def _wait(app: LiteQ, id: str, timeout: float | None) -> Record | None:
+    """Wait for a task; on a terminal, show how far it has come. Return its record."""
+    with shown(app.AsyncResult(id), progress=True) as turn:
+        for records in app.backend.watch([id], timeout, SHOW_EVERY if turn else POLL_EVERY):
+            if records:
+                return records[0]
+            if turn is not None:
+                turn()
+    return app.backend.record(id)
 
 
 def _read(app: LiteQ, record: Record) -> _Result:

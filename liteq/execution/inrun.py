@@ -5,7 +5,7 @@ from .pulse import pulses_here
 from .reporter import Reporter
 
 _WHICH_RUN = (
-    "no task runs in this thread, and this process may run several, so it is not known which one is "
+    "no task runs in this thread, and this process may run several: it is not known which one is "
     "meant: let the task take `progress = self.progress` before it starts the thread, which then "
     "calls that"
 )

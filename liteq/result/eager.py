@@ -5,10 +5,12 @@ from typing import Any, TypeVar
 
 from .. import states
 from ..model.message import Message, Record
+from ..model.progress import Progress
 from ..states import Phase
 from .app import App
 from .async_result import AsyncResult
 from .base import ResultBase
+from .status import EndedObservation, Observation, Status
 
 R = TypeVar("R")
 
@@ -25,7 +27,7 @@ class EagerResult(AsyncResult[R]):
     After a step that raised Ignore it is REVOKED.
     """
 
-    __slots__ = ("_children",)
+    __slots__ = ("_children", "_progress")
 
     _record: Record
 
@@ -41,12 +43,14 @@ class EagerResult(AsyncResult[R]):
         reported: str | None = None,
         skipped: bool = False,
         children: Sequence[ResultBase] = (),
+        progress: Progress | None = None,
     ) -> None:
         super().__init__(id, app=app)
         phase = Phase.SKIPPED if skipped else _PHASES.get(state, Phase.SUCCEEDED)
         self._record = _record(id, phase, traceback, name or "", reported)
         self._value = (ret_value,)
         self._children = list(children)
+        self._progress = progress
 
     @property
     def allows_next(self) -> bool:
@@ -66,6 +70,15 @@ class EagerResult(AsyncResult[R]):
         """Return the results of what the task sent, of its callbacks, and of the next step of its
         chain."""
         return self._children
+
+    @property
+    def progress(self) -> Progress | None:
+        """Return how far it had come when it ended, if it has said so."""
+        return self._progress
+
+    def observation(self) -> Observation:
+        """Return what tells how it has ended."""
+        return EndedObservation(Status(self.state, self.phase, self._progress))
 
     def forget(self) -> None:
         """Do nothing: the store does not have it."""
