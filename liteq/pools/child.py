@@ -24,6 +24,7 @@ from ..model.message import Delivery
 from ..model.outcome import Outcome
 from ..model.progress import ProgressReport
 from ..model.step import Step
+from ..signals import worker_process_shutdown
 from ..support.coroutines import close_loop
 from ..support.handlers import handle
 from ..support.plugins import load
@@ -161,7 +162,7 @@ class Child:
         The process exits when the supervisor closes its end of the stream.
         """
         state = ProcessState()
-        self._send((READY, os.getpid()))
+        self._send((READY, (os.getpid(), bool(worker_process_shutdown.receivers))))
         threading.Thread(target=self._watch, name="liteq-watch", daemon=True).start()
         backlog, scoreboard, slot = self._backlog, self._scoreboard, self._slot
         flushed = restored = time.monotonic()
@@ -310,6 +311,7 @@ def run_child(stream: socket.socket, scoreboard: Scoreboard, setup: Setup, slot:
         return
     try:
         child.serve(run)
+        worker_process_shutdown.send(sender=None, pid=os.getpid(), exitcode=0)
     except (BrokenPipeError, ConnectionError):
         os._exit(1)  # the supervisor exited first
     finally:

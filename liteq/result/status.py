@@ -39,7 +39,7 @@ class Observation(Protocol):
     """The tasks whose changes are changes of it."""
 
     mark: object
-    """What differs after each change that a Status does not show, as of the last look."""
+    """What the last look has found: it differs if anything has changed."""
 
     def look(self) -> Status: ...  # raises BrokerError
 
@@ -70,8 +70,9 @@ class TaskObservation:
         (id,) = self.ids
         (progress,) = self._backend.broker.progress([id])  # first: it is final if the task is
         record = self._backend.record(id)
-        self.mark = None if record is None or record.phase.final else record.result
-        return Status(state_of(record), None if record is None else record.phase, progress)
+        status = Status(state_of(record), None if record is None else record.phase, progress)
+        self.mark = status, None if record is None else record.result  # the meta that it reported
+        return status
 
 
 class GroupObservation:
@@ -98,7 +99,9 @@ class GroupObservation:
         done: float = len(self.ids) - len(self._missing)
         for part in _parts(running):
             done += sum(_fraction(progress) for progress in broker.progress(part))
-        return Status(self._state(bool(running)), None, self._progress(done))
+        state = self._state(bool(running))
+        self.mark = state, done
+        return Status(state, None, self._progress(done))
 
     def _note(self, record: Record) -> None:
         if record.phase.final:

@@ -9,7 +9,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
 
 from ..exceptions import TimeoutError
 from ..support.loopanswers import answer
@@ -17,7 +16,10 @@ from .backend import Backend
 from .blocking import assert_can_be_run, assert_will_not_block
 from .status import Observation, Status
 
-_PAUSE = 10  # a look at a large group is followed by a pause of so many times its duration
+# Seconds between two looks at a group, of which any task may be the reason; and at least so many
+# times as long as a look takes.
+_SHORTEST, _PAUSE = 0.1, 10
+_NOTHING = object()
 
 
 class Watching:
@@ -123,7 +125,7 @@ class Looking:
         self._why_abandoned = why_abandoned
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._news: deque[Status | BaseException] = deque(maxlen=1)
-        self._last: tuple[Any, ...] | None = None
+        self._last: object = _NOTHING
         self._next_look = 0.0
         self.due: float | None = None
 
@@ -147,10 +149,10 @@ class Looking:
             return False
         status = self._observation.look()
         if len(self.ids) > 1:
-            self._next_look = began + (1 + _PAUSE) * (time.monotonic() - began)
-        seen = (status, self._observation.mark)
-        if seen != self._last:
-            self._last = seen
+            took = time.monotonic() - began
+            self._next_look = began + max(_SHORTEST, (1 + _PAUSE) * took)
+        if self._observation.mark != self._last:
+            self._last = self._observation.mark
             self._tell(status)
         return status.ready
 

@@ -35,7 +35,7 @@ from ..result import ResultBase
 from ..sending.eta import due_at, moment
 from ..sending.formats import argument_codecs, result_codecs, result_serializer, too_large
 from ..signals import task_received, task_rejected, task_unknown
-from ..states import FAILURE, STARTED
+from ..states import FAILURE
 from ..task import Task
 from .completion import TaskCompletion
 from .definitions import Definitions
@@ -86,7 +86,6 @@ class Runner:
         self._others_read = -inf
         self._producer = app.producer
         self._definitions = Definitions.of_tasks(app.tasks, conf)
-        self._tracked = self._definitions.tracked()
         self._steps = WorkerSteps(app, keep)
         self._progress = progress
         self._pulse = Pulse(self._send_progress, broker.to_end, broker.clock, many=many)
@@ -121,8 +120,6 @@ class Runner:
         if not self._pulse.many:
             self._pulse.running = context
         context.soft_limit = self._soft.of(message)
-        if message.task in self._tracked and not message.track_started:
-            self._report_state(message.id, STARTED, {"pid": self._pid, "hostname": self._hostname})
         if task_received.receivers:
             task_received.send(sender=task, request=context)
         ending = attempt(task, context)
