@@ -25,6 +25,7 @@ from .decide import decide, decide_successes, decide_unstorable
 from .definitions import Definitions
 from .heartbeat import Heartbeat
 from .isolation import Isolation
+from .late import LateEnds
 from .lifecycle import Lifecycle
 from .maintenance import Maintenance
 from .outcomes import lost_outcome, unstorable_outcome
@@ -64,7 +65,8 @@ class Supervisor:
         self._selector = DefaultSelector()
         self._open: list[Closable] = [self._wakeup, self._selector]
         self._steps = StepRequests(pool)
-        self._writer = Writer(broker, self._store, self._steps, self._replace_refused)
+        self._late = LateEnds(broker)
+        self._writer = Writer(broker, self._store, self._steps, self._late, self._replace_refused)
         self._returned: list[Delivery] = []  # still to be handed out again, or released
         self._releases = Releases(broker, self._store)
         self._reports = StateReports(broker, self._store)
@@ -105,6 +107,7 @@ class Supervisor:
         self.pool.start(self._selector)  # first: processes come up while the store is opened
         info = json.dumps(self.describe())
         self.worker: int = self._wait_for_store(lambda: self.broker.register(self.plan.name, info))
+        self._late.worker = self.worker
         try:
             self._listener = self._wait_for_store(lambda: self.broker.work_listener(self.worker))
         except BaseException:

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from ...model.message import Receipt
+from ...model.message import Attempt, Receipt
 from ...model.progress import Progress, ProgressReport
 from ...states import Phase
-from ..running import SUSPENDED
+from ..running import LATE, SUSPENDED, LateEnd
 from .listeners import notify
 from .store import MemoryStore
 from .tables import StoredProgress
@@ -38,6 +38,14 @@ class MemoryRunning(MemoryStore):
         counts = suspended and stored.attempt == len(earlier) and record.phase < Phase.RUNNING
         return stored.progress if counts else None
 
+    def keep_late(self, worker: int, late: Sequence[LateEnd]) -> None:
+        with self._transaction() as tables:
+            for end in late:
+                if end.id in tables.tasks and end.id == end.receipt.key:
+                    name = tables.workers[worker].name
+                    known = tables.attempts.get(end.id, [])
+                    tables.attempts[end.id] = _with_late(known, name, end)
+
     def to_end(self, receipts: Sequence[Receipt]) -> list[Receipt]:
         with self._lock:
             tables = self._tables
@@ -46,3 +54,15 @@ class MemoryRunning(MemoryStore):
                 for each in receipts
                 if tables.claimed(each) is None or str(each.key) in tables.revoked
             ]
+
+
+def _with_late(known: list[Attempt], worker: str, end: LateEnd) -> list[Attempt]:
+    """Return attempts with one that ended late."""
+    late = Attempt(len(known) + 1, None, end.at, worker, LATE, end.what)
+    for at, each in reversed(list(enumerate(known))):
+        if each._replace(number=late.number, started=None) == late:
+            return known  # it is there
+        if (each.worker, each.outcome) == (worker, "lost"):
+            ended = late._replace(number=each.number, started=each.started)
+            return [*known[:at], ended, *known[at + 1 :]]
+    return [*known, late]

@@ -6,7 +6,7 @@ from typing import Any
 from ...exceptions import SecurityError
 from ...model.message import Receipt
 from ...model.progress import Progress, ProgressReport, of_json, to_json
-from ..running import SUSPENDED
+from ..running import SUSPENDED, LateEnd
 from .arguments import Arguments, chunks
 from .store import RedisStore
 
@@ -38,6 +38,13 @@ class RedisRunning(RedisStore):
             return of_json(self._signing.verify_progress(value, id, int(token)))
         except SecurityError:
             return None
+
+    def keep_late(self, worker: int, late: Sequence[LateEnd]) -> None:
+        for part in chunks(late):
+            args: Arguments = [worker]
+            for (_, token), id, at, what in part:
+                args += (id, token, at, what)
+            self._run("keep_late", *args)
 
     def to_end(self, receipts: Sequence[Receipt]) -> list[Receipt]:
         found: list[Receipt] = []

@@ -4,11 +4,12 @@ import json
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from sqlite3 import Connection
+from typing import Any
 
 from ...exceptions import BrokerError
 from ...model.message import Receipt
 from ...model.progress import Progress, ProgressReport, of_json, to_json
-from ..running import SUSPENDED
+from ..running import LATE, SUSPENDED, LateEnd
 from .notifying import SHORT_TIMEOUT
 from .session import Session
 from .statements import SQL, load
@@ -42,11 +43,32 @@ class SqliteRunning(SqliteStore):
         found = dict(self._session().read(_SQL["progress"], values))
         return [of_json(found[id]) if id in found else None for id in ids]
 
+    def keep_late(self, worker: int, late: Sequence[LateEnd]) -> None:
+        by = {"worker": worker, "late": LATE}
+        rows = [
+            {"key": key, "token": token, "id": id, "at": at, "what": what, **by}
+            for (key, token), id, at, what in late
+        ]
+
+        def work(db: Connection) -> None:
+            for row in rows:
+                _keep_late(db, row)
+
+        self._write(self._worker_writes, work)
+
     def to_end(self, receipts: Sequence[Receipt]) -> list[Receipt]:
         values = {"receipts": json.dumps(receipts)}
         rows = self._session().read(_SQL["claims_that_go_on"], values)
         go_on = {Receipt(*row) for row in rows}
         return [each for each in receipts if each not in go_on]
+
+
+def _keep_late(db: Connection, row: dict[str, Any]) -> None:
+    if db.execute(_SQL["is_kept_late"], row).fetchall():
+        return
+    known = db.execute(_SQL["end_late"], row).rowcount
+    if not known and db.execute(_SQL["add_late"], row).rowcount:
+        db.execute(_SQL["count_late"], row)
 
 
 def _notify(session: Session, receipts: Iterable[Receipt]) -> None:

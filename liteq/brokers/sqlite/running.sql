@@ -23,3 +23,23 @@ where t.started is not null and p.token = t.token
 select t.seq, t.token from json_each(:receipts) r
 join liteq_task t on t.seq = json_extract(r.value, '$[0]')
 where t.token = json_extract(r.value, '$[1]') and t.phase = {RUNNING} and t.revoked is null
+
+-- name: is_kept_late
+select 1 from liteq_attempt a join liteq_task t on t.seq = a.task
+where t.seq = :key and t.id = :id and a.worker = :worker and a.ended = :at and a.outcome = :late
+
+-- name: end_late
+update liteq_attempt set ended = :at, outcome = :late, error = :what
+where task = (select seq from liteq_task where seq = :key and id = :id and token >= :token)
+  and number = (
+    select max(number) from liteq_attempt
+    where task = :key and worker = :worker and outcome = 'lost'
+  )
+
+-- name: add_late
+insert into liteq_attempt (task, number, started, ended, worker, outcome, error)
+select seq, attempts + 1, null, :at, :worker, :late, :what from liteq_task
+where seq = :key and id = :id and token >= :token
+
+-- name: count_late
+update liteq_task set attempts = attempts + 1 where seq = :key

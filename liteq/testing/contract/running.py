@@ -3,7 +3,7 @@
 from typing import Any
 
 from ...brokers.base import Claim
-from ...brokers.running import SUSPENDED
+from ...brokers.running import SUSPENDED, LateEnd
 from ...model.message import Delivery, Receipt
 from ...model.progress import LONGEST_TEXT, Progress, ProgressReport
 from ...states import Phase
@@ -181,6 +181,59 @@ class Running(Harness):
         with notified(listener):
             self.come(a, 1)
 
+    # late
+
+    def test_what_comes_late_is_kept_with_the_attempt_that_was_lost(self) -> None:
+        lost, worker = self._lose("a")
+        (before,) = self.broker.attempts("a")
+        assert (before.number, before.outcome) == (1, "lost")
+        self.clock.advance(5)
+        late = LateEnd(lost.receipt, "a", self.clock(), "it succeeded: 'ünïcode'")
+        self.broker.keep_late(worker, [late])
+        self.broker.keep_late(worker, [])
+
+        (after,) = self.broker.attempts("a")
+        assert after == before._replace(ended=self.clock(), outcome="late", error=late.what)
+        assert self.phase() is Phase.READY
+        self.settle(self.success(self.claim_one(), b"right"))
+        assert [each.outcome for each in self.broker.attempts("a")] == ["late", "succeeded"]
+        assert self.record().result == b"right"
+
+    def test_what_comes_late_is_added_where_no_attempt_was_lost(self) -> None:
+        self.send("a")
+        lost = self.claim_one().receipt
+        self.broker.release([lost])
+        again = self.claim_one()
+        self.settle(self.success(again))
+        before = self.record()
+        late = LateEnd(lost, "a", self.clock(), "it failed")
+        for _ in range(2):
+            self.broker.keep_late(self.worker, [late])
+            first, last = self.broker.attempts("a")
+            assert (first.number, first.started, first.ended) == (1, None, self.clock())
+            assert (first.worker, first.outcome, first.error) == ("worker", "late", "it failed")
+            assert (last.number, last.outcome) == (2, "succeeded")
+        assert self.record() == before
+
+    def test_what_comes_late_of_a_task_that_was_set_aside_is_kept(self) -> None:
+        lost, worker = self._lose("a", max_lost=1)
+        self.broker.keep_late(worker, [LateEnd(lost.receipt, "a", self.clock(), "it succeeded")])
+
+        assert self.phase() is Phase.DEAD
+        assert [each.outcome for each in self.broker.attempts("a")] == ["late", "dead"]
+
+    def test_what_comes_late_of_a_task_that_is_gone_is_ignored(self) -> None:
+        self.send("a", "b")
+        a, b = self.claim()
+        self.settle(self.success(a), self.success(b))
+        self.broker.forget(["a"])
+        late = [LateEnd(each.receipt, each.id, self.clock(), "it succeeded") for each in (a, b)]
+        self.broker.keep_late(self.worker, [late[0]._replace(id="unknown"), *late])
+
+        assert self.broker.attempts("a") == []
+        assert [each.outcome for each in self.broker.attempts("b")] == ["late", "succeeded"]
+        assert self.known("a", "b", "unknown") == ["b"]
+
     # what is to end
 
     def test_a_revoked_claim_is_to_end_and_another_one_is_not(self) -> None:
@@ -215,6 +268,15 @@ class Running(Harness):
         assert self.broker.to_end([delivery.receipt]) == [delivery.receipt]
 
     # helpers
+
+    def _lose(self, id: str, max_lost: int = 3) -> tuple[Delivery, int]:
+        """Claim a task with a worker that is then held to be dead; return these."""
+        self.send(id)
+        worker = self.register_killable(self.broker)
+        (lost,) = self.broker.claim(Claim(worker, ("celery",), 1))
+        self.kill_worker(self.broker, worker)
+        self.rescue(max_lost=max_lost)
+        return lost, worker
 
     def done(self, done: float, **fields: Any) -> Progress:
         """Return a progress that is made now."""
