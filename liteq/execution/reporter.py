@@ -7,7 +7,7 @@ four times a second, see `pulse.py`. A direct call, and `apply`, tell nobody.
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from operator import length_hint
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex, TypeVar, overload
 
 from ..support.movingrate import MovingRate
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from .pulse import Pulse
 
 T = TypeVar("T")
+
+Number = SupportsFloat | SupportsIndex
+"""Stand for a number of any kind."""
 
 _LARGEST = 2**53  # as in model/progress.py
 _NUMBERS = (int, float)
@@ -60,14 +63,14 @@ class Reporter:
 
     @overload
     def __call__(
-        self, done: Iterable[T], total: float | str | None = None, text: str = ""
+        self, done: Iterable[T], total: Number | str | None = None, text: str = ""
     ) -> Iterator[T]: ...
     @overload
     def __call__(
-        self, done: AsyncIterable[T], total: float | str | None = None, text: str = ""
+        self, done: AsyncIterable[T], total: Number | str | None = None, text: str = ""
     ) -> AsyncIterator[T]: ...
     @overload
-    def __call__(self, done: float, total: float | None = None, text: str = "") -> None: ...
+    def __call__(self, done: Number, total: Number | None = None, text: str = "") -> None: ...
     def __call__(self, done: Any, total: Any = None, text: str = "") -> Any:
         """Say that so much is `done`, of `total`; or go through `done`, and say so at each item.
 
