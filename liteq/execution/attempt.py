@@ -69,8 +69,10 @@ def attempt(task: RunnableTask, context: Context) -> Ending:
     A hook or a receiver that fails is logged, and changes nothing. Only `before_start` counts as
     part of the task.
     """
-    token = enter(context)
+    token, pulse = enter(context), context.pulse
     try:
+        if pulse is not None:
+            pulse.runs.add(context)
         if task_prerun.receivers:
             task_prerun.send(sender=task, task=task, **_arguments(context))
         ending = _run(task, context)
@@ -84,6 +86,8 @@ def attempt(task: RunnableTask, context: Context) -> Ending:
             _send_signals(task, context, ending)
     finally:
         leave(token)
+        if pulse is not None:
+            pulse.runs.discard(context)
         if context.reporter is not None:
             context.reporter.end()
     return ending

@@ -23,7 +23,8 @@ class InRun:
         task where a process runs one at a time; raises RuntimeError in other pools, where the task
         has to hand over its `self.progress`.
         """
-        return current.get().reporter or reporter_of(current.get())
+        context = current.get()
+        return context.reporter or _reporter_of(context, self)
 
     def is_revoked(self) -> bool:
         """Return whether the task was revoked while it runs, or its worker has lost it.
@@ -32,22 +33,26 @@ class InRun:
         The store is read at the first call, and then four times a second. False in a direct call
         and with `apply`. In threads it is as with `progress`.
         """
-        run = current_run()
-        return reporter_of(NO_TASK if run is None else run).is_to_end()
+        return _reporter_of(current_run() or NO_TASK, self).is_to_end()
 
 
-def reporter_of(context: Context) -> Reporter:
-    """Return the reporter of a run; of NO_TASK, that of the one task that this process runs.
+def _reporter_of(context: Context, task: object) -> Reporter:
+    """Return the reporter of a run; of NO_TASK, that of the run of `task` in this process.
 
     Raises RuntimeError where it may run several, and it is not known which one is meant.
     """
     if context is NO_TASK:
-        found = pulses_here()
-        context = next((each.running for each in found if each.running is not None), context)
-        if context is NO_TASK:
-            if any(each.many for each in found):
-                raise RuntimeError(_WHICH_RUN)
+        runs = [
+            (run, pulse.many)
+            for pulse in pulses_here()
+            for run in tuple(pulse.runs)
+            if run.running is task
+        ]
+        if not runs:
             return Reporter()
+        (context, many), *_ = runs
+        if many:
+            raise RuntimeError(_WHICH_RUN)
     if context.reporter is None:
         delivery = context.delivery
         context.reporter = Reporter(context.pulse, delivery and delivery.receipt)

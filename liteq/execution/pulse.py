@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from ..exceptions import BrokerError
@@ -16,6 +16,7 @@ from ..exceptions import BrokerError
 if TYPE_CHECKING:
     from ..model.message import Receipt
     from ..model.progress import ProgressReport
+    from .context import Context
     from .reporter import Reporter
 
 # Seconds between two beats: with what is sent at the end, a task reports five times a second.
@@ -43,8 +44,6 @@ class Pulse:
     `clock`: epoch seconds. `many`: the process may run several tasks at once.
     """
 
-    running: Any = None  # the context of the one task that runs; None: there is none, or `many`
-
     def __init__(
         self,
         send: SendProgress,
@@ -54,6 +53,7 @@ class Pulse:
         many: bool = False,
     ) -> None:
         self.many = many
+        self.runs: set[Context] = set()  # that go on in this process
         self._send = send
         self._find_to_end = find_to_end
         self._clock = clock

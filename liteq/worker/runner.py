@@ -117,14 +117,10 @@ class Runner:
         context.step_store = self._steps
         context.settle = self._completion
         context.pulse = self._pulse
-        if not self._pulse.many:
-            self._pulse.running = context
         context.soft_limit = self._soft.of(message)
         if task_received.receivers:
             task_received.send(sender=task, request=context)
-        ending = attempt(task, context)
-        self._pulse.running = None  # it holds the arguments
-        return self._outcome(context, task, ending, since)
+        return self._outcome(context, task, attempt(task, context), since)
 
     def _outcome(
         self, context: Context, task: Task[..., Any], ending: Ending, since: float
