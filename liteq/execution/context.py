@@ -16,7 +16,7 @@ from .steps import LocalSteps, Steps, StepStore, StoredSteps
 
 if TYPE_CHECKING:
     from .pulse import Pulse
-    from .reporter import Reporter
+    from .reporter import Reporter, SayProgress
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -95,6 +95,7 @@ class Context:
     kept_steps: dict[str, Any] | None = None  # of earlier attempts
     used_steps: Steps | None = None  # None: it has come to no step so far
     reporter: "Reporter | None" = None  # None: it has said and asked nothing so far
+    say_progress: "SayProgress | None" = None  # that of the reporter
 
     # Workflows set these.
     chain: Any = None

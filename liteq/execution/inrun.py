@@ -2,7 +2,7 @@
 
 from .context import NO_TASK, Context, current, current_run
 from .pulse import pulses_here
-from .reporter import Reporter
+from .reporter import Reporter, SayProgress
 
 _WHICH_RUN = (
     "no task runs in this thread, and this process may run several: it is not known which one is "
@@ -15,8 +15,8 @@ class InRun:
     """The part of a task that its running code uses."""
 
     @property
-    def progress(self) -> Reporter:
-        """Return what says how far the run has come: see `Reporter.__call__`.
+    def progress(self) -> SayProgress:
+        """Return what says how far the run has come: see `SayProgress`.
 
         `self.progress(3, 10, "writing")`, or `for row in self.progress(rows, "reading"):`. In a
         direct call nobody is told. In a thread that a task has started it is the progress of that
@@ -24,7 +24,7 @@ class InRun:
         has to hand over its `self.progress`.
         """
         context = current.get()
-        return context.reporter or _reporter_of(context, self)
+        return context.say_progress or _reporter_of(context, self).say
 
     def is_revoked(self) -> bool:
         """Return whether the task was revoked while it runs, or its worker has lost it.
@@ -56,4 +56,5 @@ def _reporter_of(context: Context, task: object) -> Reporter:
     if context.reporter is None:
         delivery = context.delivery
         context.reporter = Reporter(context.pulse, delivery and delivery.receipt)
+        context.say_progress = context.reporter.say
     return context.reporter

@@ -7,7 +7,15 @@ four times a second, see `pulse.py`. A direct call, and `apply`, tell nobody.
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from operator import length_hint
-from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex, TypeVar, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Protocol,
+    SupportsFloat,
+    SupportsIndex,
+    TypeVar,
+    overload,
+)
 
 from ..support.movingrate import MovingRate
 
@@ -22,7 +30,6 @@ Number = SupportsFloat | SupportsIndex
 """Stand for a number of any kind."""
 
 _LARGEST = 2**53  # as in model/progress.py
-_NUMBERS = (int, float)
 _NOTHING: Any = object()
 
 
@@ -41,25 +48,8 @@ class _Loop:
 _Said = tuple[float, float | None, str]  # done, total, text
 
 
-class Reporter:
-    """The progress of one run: `self.progress` in the code of a task.
-
-    `pulse`: sends what is said, and looks whether the claim `receipt` is to end; None: nobody does.
-    It may be used in any thread, until the run has ended.
-    """
-
-    def __init__(self, pulse: "Pulse | None" = None, receipt: "Receipt | None" = None) -> None:
-        self._pulse = pulse
-        self.receipt = receipt
-        self._followed = pulse is None  # there is nothing to be told to the pulse
-        self._shown: _Loop | _Said | None = None
-        self._total: float | None = None  # that was said last, and so need not be checked again
-        self._text = ""  # likewise
-        self._loop: object = None  # the loop of the last sample
-        self._rate = MovingRate()
-        self._sent: Progress | None = None
-        self.asks: bool = False
-        self.to_end: bool = False  # it was found to be
+class SayProgress(Protocol):
+    """A function that says how far a run has come: `self.progress` in the code of a task."""
 
     @overload
     def __call__(
@@ -75,14 +65,43 @@ class Reporter:
         """Say that so much is `done`, of `total`; or go through `done`, and say so at each item.
 
         `self.progress(3, 10, "writing")`, or `for row in self.progress(rows, "reading"):`. `total`
-        is `len(rows)` unless it is given; None, where that is not known. Of what is said last
-        becomes `result.progress`. Raises TypeError for what is no number or nothing to go through,
-        and ValueError for one that is not finite, or beyond 2**53.
+        is `len(rows)` unless it is given; None, where that is not known. What is said last becomes
+        `result.progress`. Raises TypeError for what is no number and nothing to go through, and
+        ValueError for one that is not finite, or beyond 2**53.
         """
-        # As cheap as can be: a task may say so for each of a million rows.
-        if type(done) not in _NUMBERS:
+
+
+class Reporter:
+    """What one run says and asks.
+
+    `pulse`: sends what is said, and looks whether the claim `receipt` is to end; None: nobody does.
+    It may be used in any thread, until the run has ended.
+    """
+
+    __slots__ = (
+        *("receipt", "asks", "to_end", "_pulse", "_followed", "_shown", "_total", "_text"),
+        *("_loop", "_rate", "_sent"),
+    )
+
+    def __init__(self, pulse: "Pulse | None" = None, receipt: "Receipt | None" = None) -> None:
+        self.receipt = receipt
+        self.asks: bool = False
+        self.to_end: bool = False  # it was found to be
+        self._pulse = pulse
+        self._followed = pulse is None  # there is nothing to be told to the pulse
+        self._shown: _Loop | _Said | None = None
+        self._total: float | None = None  # that was said last, and so need not be checked again
+        self._text = ""  # likewise
+        self._loop: object = None  # the loop of the last sample
+        self._rate = MovingRate()
+        self._sent: Progress | None = None
+
+    def say(self, done: Any, total: Any = None, text: str = "") -> Any:
+        """Say how far the run has come: see `SayProgress`."""
+        # As cheap as can be, 0.17 us: a task may say so for each of a million rows.
+        if type(done) is not int and type(done) is not float:
             return self._say_other(done, total, text)
-        if not -_LARGEST <= done <= _LARGEST:
+        if not -9007199254740992 <= done <= 9007199254740992:  # 2**53; a name would cost 10 ns
             _number(done, "done")
         if total is not self._total:
             self._total = None if total is None else _number(total, "total")
@@ -101,7 +120,7 @@ class Reporter:
             return self._go_through_async(done, _total(done, total), text)
         if hasattr(done, "__iter__") or hasattr(done, "__getitem__"):
             return self._go_through(done, _total(done, total), text)
-        self(_number(done, "done"), total, text)
+        self.say(_number(done, "done"), total, text)
         return None
 
     def _go_through(self, rows: Iterable[T], total: float | None, text: str) -> Iterator[T]:

@@ -256,11 +256,11 @@ def test_what_was_said_last_is_written_before_the_end_also_after_an_outage(
         failures: list[str] = []
 
         def failing(verb: Any) -> Any:
-            def call(*args: Any, **options: Any) -> Any:
-                if len(failures) < 5:
+            def call(what: Any, *claim: Any) -> Any:
+                if what and len(failures) < 3:  # and not only a claim
                     failures.append(verb.__name__)
                     raise BrokerLocked("it is locked")
-                return verb(*args, **options)
+                return verb(what, *claim)
 
             return call
 
@@ -270,7 +270,7 @@ def test_what_was_said_last_is_written_before_the_end_also_after_an_outage(
             monkeypatch.setattr(broker, "settle", failing(settle))
             result = walk.delay(7)
             result.get(timeout=20)
-        assert len(failures) == 5
+        assert failures == ["report_progress"] * 3
         assert result.progress is not None
         assert result.progress[:2] == (7, 7)
 

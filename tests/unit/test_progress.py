@@ -142,13 +142,13 @@ def test_a_rate_keeps_few_points() -> None:
 
 def test_a_number_is_said_with_its_total_and_a_text() -> None:
     sent = Sent()
-    sent.reporter(3)
+    sent.reporter.say(3)
     assert sent.said() == (3, None, "")
-    sent.reporter(3, 10, "writing")
+    sent.reporter.say(3, 10, "writing")
     assert sent.said() == (3, 10, "writing")
-    sent.reporter(Decimal("2.5"), Fraction(5), text="x")
+    sent.reporter.say(Decimal("2.5"), Fraction(5), text="x")
     assert sent.said() == (2.5, 5.0, "x")
-    sent.reporter(True, 2)
+    sent.reporter.say(True, 2)
     assert sent.said() == (1, 2, "")
 
 
@@ -170,13 +170,13 @@ def test_a_number_is_said_with_its_total_and_a_text() -> None:
 def test_what_is_no_progress_is_refused_at_once(call: Any, error: type[Exception]) -> None:
     sent = Sent()
     with pytest.raises(error, match="progress"):
-        sent.reporter(*call)
+        sent.reporter.say(*call)
     assert sent.said() is None
 
 
 def test_a_loop_says_at_each_item_how_many_were_done_before() -> None:
     sent = Sent()
-    for at, row in enumerate(sent.reporter(["a", "b", "c"], "reading")):
+    for at, row in enumerate(sent.reporter.say(["a", "b", "c"], "reading")):
         assert row == "abc"[at]
         assert sent.said() == (at, 3, "reading")
     assert sent.said() == (3, 3, "reading")
@@ -186,7 +186,7 @@ def test_a_loop_over_what_has_no_length_knows_its_total_at_the_end() -> None:
     sent = Sent()
     rows = iter_some(3)
     assert next(rows) == 0
-    for _ in sent.reporter(rows):
+    for _ in sent.reporter.say(rows):
         assert sent.said() in ((0, None, ""), (1, None, ""))
     assert sent.said() == (2, 2, "")
 
@@ -197,38 +197,38 @@ def iter_some(count: int) -> Iterator[int]:
 
 def test_a_total_that_is_given_counts() -> None:
     sent = Sent()
-    for _ in sent.reporter(iter_some(2), 5, "x"):
+    for _ in sent.reporter.say(iter_some(2), 5, "x"):
         pass
     assert sent.said() == (2, 5, "x")
-    for _ in sent.reporter([1], total=4):
+    for _ in sent.reporter.say([1], total=4):
         pass
     assert sent.said() == (1, 4, "")
 
 
 def test_nothing_to_go_through_is_all_done() -> None:
     sent = Sent()
-    assert list(sent.reporter([], "reading")) == []
+    assert list(sent.reporter.say([], "reading")) == []
     assert sent.said() == (0, 0, "reading")
 
 
 def test_a_loop_that_was_left_stays_where_it_was() -> None:
     sent = Sent()
-    for row in sent.reporter([1, 2, 3]):
+    for row in sent.reporter.say([1, 2, 3]):
         if row == 2:
             break
     assert sent.said() == (1, 3, "")
     with suppress(RuntimeError):
-        for _ in sent.reporter([1, 2], "again"):
+        for _ in sent.reporter.say([1, 2], "again"):
             raise RuntimeError
     assert sent.said() == (0, 2, "again")
 
 
 def test_of_loops_in_one_another_the_one_shows_that_has_handed_out_an_item_last() -> None:
     sent = Sent()
-    for _ in sent.reporter("ab", "outer"):
+    for _ in sent.reporter.say("ab", "outer"):
         assert sent.said() is not None
         assert sent.said()[2] == "outer"  # type: ignore[index]
-        for _ in sent.reporter("xyz", "inner"):
+        for _ in sent.reporter.say("xyz", "inner"):
             assert sent.said()[2] == "inner"  # type: ignore[index]
     assert sent.said() == (2, 2, "outer")
 
@@ -242,7 +242,7 @@ def test_a_loop_goes_through_asynchronous_items_too() -> None:
             yield row
 
     async def go() -> list[Any]:
-        return [(row, sent.said()) async for row in sent.reporter(rows(), "reading")]
+        return [(row, sent.said()) async for row in sent.reporter.say(rows(), "reading")]
 
     assert asyncio.run(go()) == [("a", (0, None, "reading")), ("b", (1, None, "reading"))]
     assert sent.said() == (2, 2, "reading")
@@ -250,7 +250,7 @@ def test_a_loop_goes_through_asynchronous_items_too() -> None:
 
 def test_a_text_is_cut_and_made_storable() -> None:
     sent = Sent()
-    sent.reporter(1, text="\ud800" + "x" * 5000)
+    sent.reporter.say(1, text="\ud800" + "x" * 5000)
     progress = sent.reporter.current(0.0)
     assert progress is not None
     check_progress(progress)
@@ -264,21 +264,21 @@ def test_only_what_has_changed_is_sent_and_the_last_always() -> None:
     sent = Sent()
     reporter = sent.reporter
     assert reporter.news(1.0) is None
-    reporter(1, 2)
+    reporter.say(1, 2)
     first = reporter.news(2.0)
     assert first is not None
     assert (first.receipt, first.progress[:2], first.progress.at) == (RECEIPT, (1, 2), 2.0)
     assert reporter.news(3.0) is None
-    reporter(1, 2)
+    reporter.say(1, 2)
     assert reporter.news(3.0) is None
-    reporter(1, 2, "x")
+    reporter.say(1, 2, "x")
     assert reporter.news(3.0) is not None
     for n in range(1000):
-        reporter(n, 1000)
+        reporter.say(n, 1000)
     reporter.end()
     assert sent.sent()[-1] == (999, 1000, "")
     reporter.end()
-    reporter(1000, 1000)
+    reporter.say(1000, 1000)
     assert sent.sent()[-1] == (999, 1000, ""), "nothing is sent after the end"
 
 
@@ -299,7 +299,7 @@ def test_the_pulse_sends_while_a_run_says_nothing_more() -> None:
         arrived.set()
 
     reporter = Reporter(Pulse(send, lambda receipts: [], lambda: 7.0), RECEIPT)
-    reporter(3, 10)
+    reporter.say(3, 10)
     assert arrived.wait(10)
     reporter.end()
     assert [each.progress[:2] for each in sent] == [(3, 10)]
@@ -307,7 +307,7 @@ def test_the_pulse_sends_while_a_run_says_nothing_more() -> None:
 
 def test_the_rate_of_a_loop_counts_from_its_beginning() -> None:
     sent = Sent()
-    rows = sent.reporter(range(10))
+    rows = sent.reporter.say(range(10))
     next(rows), next(rows)
     found = sent.reporter.current(0.0)
     assert found is not None
@@ -319,7 +319,7 @@ def test_the_rate_of_a_loop_counts_from_its_beginning() -> None:
 def test_a_forked_helper_says_how_far_it_has_come_by_itself() -> None:
     read, write = os.pipe()
     pulse = Pulse(lambda reports: None, lambda receipts: [], lambda: 7.0)
-    Reporter(pulse, Receipt("b", 2))(1)  # its thread runs, and is not inherited
+    Reporter(pulse, Receipt("b", 2)).say(1)  # its thread runs, and is not inherited
 
     def send(reports: Any) -> None:
         os.write(write, b"!")
@@ -328,7 +328,7 @@ def test_a_forked_helper_says_how_far_it_has_come_by_itself() -> None:
     pid = os.fork()
     if pid == 0:
         try:
-            reporter(1, 2)
+            reporter.say(1, 2)
             reporter.end()
         finally:
             os._exit(0)
