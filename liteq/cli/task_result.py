@@ -6,18 +6,22 @@ from typing import Any, NamedTuple
 
 from ..app import LiteQ
 from ..app.why import unserved_queue
+from ..brokers.running import LATE
 from ..brokers.serving import no_worker_serves
 from ..exceptions import RemoteError, SerializationError
 from ..execution.failure import describe
-from ..model.message import Record
+from ..model.message import Attempt, Record
+from ..model.progress import Progress
 from ..result.backend import state_of
+from ..result.bar import line_of
 from ..result.waiting import SHOW_EVERY, shown
 from ..result.watch import POLL_EVERY
 from ..serializers import get
 from ..states import EXCEPTION_STATES, SUCCESS
+from ..support.printable import last_line
 from .exits import DATA, FAILED, OK, TIMEOUT
 from .options import add_json, add_limit, seconds
-from .output import clip, complain, say, say_json
+from .output import clip, complain, moment, say, say_json
 from .views import View, task_view
 
 _LIMIT = 10_000  # characters of a value that are shown
@@ -57,12 +61,18 @@ def show_result(app: LiteQ, id: str, args: Namespace, *, traceback: bool = False
         complain(f"{app.broker.url} knows no task {id}: never sent there, or expired since")
         return FAILED
     result = _read(app, record)
+    (progress,) = app.broker.progress([id])
+    late = [each for each in app.broker.attempts(id) if each.outcome == LATE]
     if args.json:
-        say_json(_view(record, result))
+        say_json({**_view(record, result), **_more(progress, late)})
     else:
         text = _repr(result)
         say(result.state if text is None else f"{result.state}: {clip(text, args.limit)}")
         say(*(record.traceback or "").splitlines() if traceback else ())
+        if progress is not None and result.state != SUCCESS:
+            say(line_of(progress))
+        for each in late:
+            say(f"late, from {each.worker}: {clip(last_line(each.error), args.limit)}")
     return _code(record, result, args)
 
 
@@ -107,6 +117,16 @@ def _view(record: Record, result: _Result) -> View:
         "repr": _repr(result),
         "error": error and {"type": type(error).__name__, "message": _text(error)},
         "traceback": record.traceback,
+    }
+
+
+def _more(progress: Progress | None, late: list[Attempt]) -> View:
+    return {
+        "progress": progress and progress._asdict() | {"at": moment(progress.at)},
+        "late": [
+            {"worker": each.worker, "ended": moment(each.ended), "what": each.error}
+            for each in late
+        ],
     }
 
 

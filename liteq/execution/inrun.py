@@ -1,8 +1,11 @@
 """What the code of a task calls while it runs: `self.progress` and `self.is_revoked()`."""
 
+from typing import TYPE_CHECKING
+
 from .context import NO_TASK, Context, current, current_run
-from .pulse import pulses_here
-from .reporter import Reporter, SayProgress
+
+if TYPE_CHECKING:
+    from .reporter import Reporter, SayProgress
 
 _WHICH_RUN = (
     "no task runs in this thread, and this process may run several: it is not known which one is "
@@ -15,7 +18,7 @@ class InRun:
     """The part of a task that its running code uses."""
 
     @property
-    def progress(self) -> SayProgress:
+    def progress(self) -> "SayProgress":
         """Return what says how far the run has come: see `SayProgress`.
 
         `self.progress(3, 10, "writing")`, or `for row in self.progress(rows, "reading"):`. In a
@@ -36,11 +39,14 @@ class InRun:
         return _reporter_of(current_run() or NO_TASK, self).is_to_end()
 
 
-def _reporter_of(context: Context, task: object) -> Reporter:
+def _reporter_of(context: Context, task: object) -> "Reporter":
     """Return the reporter of a run; of NO_TASK, that of the run of `task` in this process.
 
     Raises RuntimeError where it may run several, and it is not known which one is meant.
     """
+    from .pulse import pulses_here  # few tasks say or ask anything
+    from .reporter import Reporter
+
     if context is NO_TASK:
         runs = [
             (run, pulse.many)

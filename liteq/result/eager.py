@@ -1,16 +1,18 @@
 """The result of a task that ran in the process that called it: `EagerResult`."""
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import states
 from ..model.message import Message, Record
-from ..model.progress import Progress
 from ..states import Phase
 from .app import App
 from .async_result import AsyncResult
 from .base import ResultBase
-from .status import EndedObservation, Observation, Status
+
+if TYPE_CHECKING:
+    from ..model.progress import Progress
+    from .status import Observation
 
 R = TypeVar("R")
 
@@ -43,7 +45,7 @@ class EagerResult(AsyncResult[R]):
         reported: str | None = None,
         skipped: bool = False,
         children: Sequence[ResultBase] = (),
-        progress: Progress | None = None,
+        progress: "Progress | None" = None,
     ) -> None:
         super().__init__(id, app=app)
         phase = Phase.SKIPPED if skipped else _PHASES.get(state, Phase.SUCCEEDED)
@@ -72,12 +74,14 @@ class EagerResult(AsyncResult[R]):
         return self._children
 
     @property
-    def progress(self) -> Progress | None:
+    def progress(self) -> "Progress | None":
         """Return how far it had come when it ended, if it has said so."""
         return self._progress
 
-    def observation(self) -> Observation:
+    def observation(self) -> "Observation":
         """Return what tells how it has ended."""
+        from .status import EndedObservation, Status
+
         return EndedObservation(Status(self.state, self.phase, self._progress))
 
     def forget(self) -> None:

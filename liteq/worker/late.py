@@ -4,7 +4,6 @@ from ..brokers.base import Broker
 from ..brokers.running import LateEnd
 from ..exceptions import BrokerError
 from ..model.outcome import Settlement
-from ..serializers.preview import preview, preview_error
 from ..states import Phase
 from ..support.printable import last_line, one_line
 from .task_log import logger
@@ -36,6 +35,8 @@ class LateEnds:
 
 def what_came(settlement: Settlement) -> str:
     """Return in words, or as a traceback, what a settlement says."""
+    from ..serializers.preview import preview, preview_error  # seldom needed
+
     data = settlement.result, settlement.result_serializer
     match settlement.phase:
         case Phase.SUCCEEDED:

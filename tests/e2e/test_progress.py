@@ -1,6 +1,7 @@
 """Bars on a terminal, children that end in order, and progress where the worker has trouble."""
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -295,3 +296,33 @@ def test_progress_of_a_lost_claim_is_dropped(store: str) -> None:
         assert result.progress is not None
         assert result.progress.text == "run 2"
         assert [each.outcome for each in result.attempts()] == ["late", "succeeded"]
+
+
+def test_liteq_result_shows_how_far_a_task_has_come_and_what_came_late(project: Project) -> None:
+    project.python("""
+from liteq.brokers.base import Claim
+from liteq.brokers.running import LateEnd
+from liteq.model.progress import Progress, ProgressReport
+from project import app, walk
+walk.apply_async((9,), task_id="the-id")
+broker = app.broker
+worker = broker.register("w@here", "{}")
+(lost,) = broker.claim(Claim(worker, ("celery",), 1))
+broker.release([lost.receipt])
+broker.keep_late(worker, [LateEnd(lost.receipt, "the-id", 1e9, "it succeeded: 9")])
+(held,) = broker.claim(Claim(worker, ("celery",), 1))
+progress = Progress(3, 9, 0.5, "walking", 1e9)
+broker.report_progress([ProgressReport(held.receipt, progress)])
+""")
+    shown = project.liteq("result", "the-id", "-A", "project").splitlines()
+    assert shown == [
+        "STARTED",
+        "walking  33% |##########                    | 3/9, 0.5/s, 0:12 left",
+        "late, from w@here: it succeeded: 9",
+    ]
+    found = json.loads(project.liteq("result", "the-id", "-A", "project", "--json"))
+    at = "2001-09-09T01:46:40.000+00:00"
+    assert found["progress"] == {"done": 3, "total": 9, "rate": 0.5, "text": "walking", "at": at}
+    assert found["late"] == [{"worker": "w@here", "ended": at, "what": "it succeeded: 9"}]
+    why = project.liteq("why", "the-id", "-A", "project")
+    assert "the previous attempt ended when its worker had lost it (it succeeded: 9)" in why
