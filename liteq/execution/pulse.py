@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakSet
 
 from ..exceptions import BrokerError
@@ -16,8 +16,6 @@ from ..exceptions import BrokerError
 if TYPE_CHECKING:
     from ..model.message import Receipt
     from ..model.progress import ProgressReport
-    from .context import Context
-    from .reporter import Reporter
 
 # Seconds between two beats: with what is sent at the end, a task reports five times a second.
 _EVERY = 0.25
@@ -38,6 +36,16 @@ def pulses_here() -> "list[Pulse]":
     return list(_pulses)
 
 
+class Follower(Protocol):
+    """A run that is followed: a `Reporter` is one."""
+
+    receipt: "Receipt | None"
+    asks: bool
+    to_end: bool
+
+    def news(self, at: float) -> "ProgressReport | None": ...
+
+
 class Pulse:
     """The thread, which runs while tasks say how far they have come, or ask whether to end.
 
@@ -53,7 +61,7 @@ class Pulse:
         many: bool = False,
     ) -> None:
         self.many = many
-        self.runs: set[Context] = set()  # that go on in this process
+        self.runs: set[Any] = set()  # contexts of what goes on in this process
         self._send = send
         self._find_to_end = find_to_end
         self._clock = clock
@@ -63,10 +71,10 @@ class Pulse:
     def _reset(self) -> None:
         self._pid = os.getpid()
         self._lock = threading.RLock()  # a handler of signals may come while its thread holds it
-        self._reporters: list[Reporter] = []
+        self._reporters: list[Follower] = []
         self._thread: threading.Thread | None = None
 
-    def add(self, reporter: "Reporter") -> None:
+    def add(self, reporter: Follower) -> None:
         """Follow what a run says and asks, until `end`."""
         if self._pid != os.getpid():  # a helper that the task has forked
             self._reset()
@@ -76,7 +84,7 @@ class Pulse:
                 self._thread = threading.Thread(target=self._run, name="liteq-pulse", daemon=True)
                 self._thread.start()
 
-    def end(self, reporter: "Reporter") -> None:
+    def end(self, reporter: Follower) -> None:
         """Send what a run has said last."""
         if self._pid != os.getpid():
             self._reset()
@@ -85,7 +93,7 @@ class Pulse:
                 self._reporters.remove(reporter)
             self._send_news([reporter])
 
-    def look(self, reporters: Sequence["Reporter"]) -> None:
+    def look(self, reporters: Sequence[Follower]) -> None:
         """Look now whether these runs are to end. It is not known while the store is away."""
         by_receipt = {each.receipt: each for each in reporters if each.receipt is not None}
         try:
@@ -111,7 +119,7 @@ class Pulse:
             if asking:
                 self.look(asking)
 
-    def _send_news(self, reporters: Sequence["Reporter"]) -> None:
+    def _send_news(self, reporters: Sequence[Follower]) -> None:
         at = self._clock() if reporters else 0.0
         news = [each for each in (reporter.news(at) for reporter in reporters) if each]
         if news:

@@ -13,8 +13,8 @@ local worker = next_arg()
 local function end_late(key, at, what)
   local found = call("LRANGE", key, 0, -1)
   for n = #found - 4, 1, -5 do
-    local ended, by, outcome = found[n + 1], found[n + 2], found[n + 3]
-    if by == worker and outcome == "late" and ended == at then return true end
+    local ended_at, by, outcome = found[n + 1], found[n + 2], found[n + 3]
+    if by == worker and outcome == "late" and ended_at == at then return true end
     if by == worker and outcome == "lost" then
       for offset, value in ipairs({ at, worker, "late", what }) do
         call("LSET", key, n + offset - 1, value)
