@@ -14,6 +14,7 @@ Histogram = Mapping[int, int]
 
 _LAST = 64  # bucket; three days and more
 _FIRST_BOUND = -14  # as a power of two, in seconds: 61 us
+_LONGEST = 2.0 ** ((_LAST - 1) / 2 + _FIRST_BOUND)  # seconds: where the last bucket begins
 
 
 class Stat(NamedTuple):
@@ -59,7 +60,9 @@ def bucket_of(seconds: float) -> int:
     """Return the bucket of a duration. There are two for each doubling, from 61 us to 3 days."""
     if not seconds > 2.0**_FIRST_BOUND:
         return 0
-    return min(floor(2 * (log2(seconds) - _FIRST_BOUND)) + 1, _LAST)
+    if seconds >= _LONGEST:
+        return _LAST
+    return floor(2 * (log2(seconds) - _FIRST_BOUND)) + 1
 
 
 def upper_bound(bucket: int) -> float:

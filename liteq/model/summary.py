@@ -57,7 +57,9 @@ def starts(minutes: float, now: float) -> range:
     return range(min(first, last), last + 1, seconds)
 
 
-def summaries(stats: Iterable[Stat], by: str, periods: Sequence[int], seconds: int) -> list[Summary]:
+def summaries(
+    stats: Iterable[Stat], by: str, periods: Sequence[int], seconds: int
+) -> list[Summary]:
     """Return statistics summed up by one of `BY`, what ended most first.
 
     `periods`: when those of `seconds` began that are told apart.
