@@ -379,6 +379,13 @@ class Broker(Statistics, ABC):
     # what tools ask
 
     @abstractmethod
+    def revision(self) -> object:
+        """Return what is not equal to an earlier one if others have changed the store since.
+
+        Compare those of one thread, which changes nothing itself. Reports may not count.
+        """
+
+    @abstractmethod
     def counts(self) -> list[QueueCount]:
         """Return the numbers of tasks, by queue and phase."""
 

@@ -288,6 +288,9 @@ class MemoryBroker(MemoryStatistics):
 
     # what tools ask
 
+    def revision(self) -> object:
+        return self._revision
+
     def counts(self) -> list[QueueCount]:
         with self._lock:
             found = Counter((r.message.queue, r.phase) for r in self._tables.tasks.values())

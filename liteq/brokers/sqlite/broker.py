@@ -298,6 +298,9 @@ class SqliteBroker(SqliteHost, SqliteTransfers, SqliteStatistics):
 
     # what tools ask
 
+    def revision(self) -> object:
+        return self._session().read("pragma data_version")
+
     def counts(self) -> list[QueueCount]:
         return counts_of(self._session().read(SQL["counts"]))
 
