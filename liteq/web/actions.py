@@ -13,6 +13,8 @@ from .visit import Visit
 Action = Callable[[Visit], str]
 """Does something; returns what was done, in words."""
 
+_MOST_DEAD = 100_000  # jobs that one action looks through
+
 _ASK_FIRST = {  # what cannot be undone, or is done to all jobs that fit
     "delete": "Delete",
     "terminate": "Cancel, and end those that run",
@@ -102,7 +104,43 @@ def _run_again(visit: Visit) -> str:
     return f"sent again as {ids[0]}" if len(ids) == 1 else f"{counted(len(ids), 'job')} sent again"
 
 
+def _run_schedule(visit: Visit) -> str:
+    name = visit.request.posted("name")
+    result = visit.app.schedules.run(name)
+    return f"{name} was sent as {result.id}"
+
+
+def _pause_schedule(visit: Visit) -> str:
+    names = visit.app.schedules.pause(visit.request.posted("name"))
+    return f"{', '.join(names)} paused" if names else "there is no such schedule"
+
+
+def _resume_schedule(visit: Visit) -> str:
+    names = visit.app.schedules.resume(visit.request.posted("name"))
+    return f"{', '.join(names)} resumed" if names else "there is no such schedule"
+
+
+def _dead_ids(visit: Visit) -> list[str]:
+    """Return the ids of the dead jobs with the posted task and error."""
+    task, error = visit.request.posted("task"), visit.request.posted("error")
+    jobs = visit.app.jobs.list(state="dead", task=task, limit=_MOST_DEAD)
+    return [job.id for job in jobs if (job.error or "") == error]
+
+
+def _retry_dead(visit: Visit) -> str:
+    return f"{counted(len(visit.app.jobs.retry(_dead_ids(visit))), 'job')} ready again"
+
+
+def _delete_dead(visit: Visit) -> str:
+    return f"{counted(visit.app.jobs.delete(_dead_ids(visit)), 'job')} deleted"
+
+
 ACTIONS: dict[str, Action] = {
+    "run-schedule": _run_schedule,
+    "pause-schedule": _pause_schedule,
+    "resume-schedule": _resume_schedule,
+    "retry-dead": _retry_dead,
+    "delete-dead": _delete_dead,
     "retry": _retry,
     "cancel": _cancel,
     "terminate": _terminate,

@@ -7,6 +7,7 @@ from .html import Html, el
 from .words import number
 
 _WIDTH, _HEIGHT = 600, 120
+_SMALL = (120, 24)
 GROUPS: Mapping[str, Sequence[str]] = {
     "succeeded": ("succeeded",),
     "again": ("retry", "lost"),
@@ -30,6 +31,29 @@ def columns(periods: Sequence[Period], title: str) -> Html:
         preserveAspectRatio="none",
         role="img",
         class_="chart",
+    )
+
+
+def sparkline(periods: Sequence[Period]) -> Html | None:
+    """Return a small chart of how many tasks ended in each period; None without any."""
+    numbers = [sum(each.ended.values()) for each in periods]
+    highest = max(numbers, default=0)
+    if not highest:
+        return None
+    step = _SMALL[0] / max(len(numbers), 1)
+    points = " ".join(
+        f"{n * step:.1f},{_SMALL[1] - each / highest * (_SMALL[1] - 2):.1f}"
+        for n, each in enumerate(numbers)
+    )
+    return el(
+        "svg",
+        el("title", f"{number(sum(numbers))} in all, at most {number(highest)} in one period"),
+        el("polyline", points=points),
+        viewBox=f"0 0 {_SMALL[0]} {_SMALL[1]}",
+        width=_SMALL[0],
+        height=_SMALL[1],
+        role="img",
+        class_="spark",
     )
 
 

@@ -13,6 +13,13 @@ _SCREENS = {
     "/": "overview",
     "/jobs": "jobs",
     "/job": "job",
+    "/queues": "queues",
+    "/workers": "workers",
+    "/schedules": "schedules",
+    "/workflows": "workflows",
+    "/workflow": "workflow",
+    "/dead": "dead",
+    "/performance": "performance",
 }
 
 
