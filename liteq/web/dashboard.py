@@ -97,8 +97,7 @@ class Dashboard:
             return html_response(whole(visit, done))
         _logger.info("%s from %s: %s", name, request.client or "?", done)
         back = request.posted("back")
-        local = back.startswith(f"{request.mount}/") and not back.startswith("//")
-        to = back if local and back.isprintable() else visit.url("/")
+        to = back if _is_local(back, request.mount) else visit.url("/")
         return redirect(to).having(cookie(SAID_COOKIE, _encoded(done), request, 30))
 
     def _failed(self, request: Request, access: Access | None, status: int, words: str) -> Response:
@@ -107,6 +106,12 @@ class Dashboard:
         visit = Visit(self._app, self._title, request, access, form_token(request))
         title = HTTPStatus(status).phrase
         return html_response(whole(visit, Page(title, error_body(words))), status)
+
+
+def _is_local(address: str, mount: str) -> bool:
+    """Return whether `address` is that of a page here. Browsers take a backslash for a slash."""
+    local = address.startswith(f"{mount}/") and not address.startswith("//")
+    return local and address.isprintable() and "\\" not in address
 
 
 def _encoded(said: str) -> str:
