@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 from ..app import LiteQ
 from ..exceptions import BrokerError
 from .values import Response
 
 _EVERY = 0.25  # seconds between two looks, and so between two updates of a page at least
+_FIRST_LOOK = 2.0  # seconds that a page waits for it, should the store be slow
 _SILENCE = 15.0  # seconds after which a sign of life is sent, so that a closed page is noticed
 
 
@@ -21,6 +23,7 @@ class Pulse:
         self._watchers = 0
         self._closed = False
         self._thread: threading.Thread | None = None
+        self._looking = threading.Event()  # it has looked once, so what follows is a change
 
     def stream(self) -> Response:
         """Return the response that lasts, and tells each change: server-sent events.
@@ -39,8 +42,8 @@ class Pulse:
     def _events(self) -> Iterator[bytes]:
         self._enter()
         try:
-            yield b"retry: 2000\n\n"
             known = self._changes
+            yield b"retry: 2000\n\n"
             while not self._closed:
                 before, known = known, self._wait_for_more_than(known)
                 yield b"data: changed\n\n" if known != before else b": alive\n\n"
@@ -59,22 +62,22 @@ class Pulse:
         with self._changed:
             self._watchers += 1
             if self._thread is None:
+                self._looking.clear()
                 self._thread = threading.Thread(target=self._look, name="liteq-web", daemon=True)
                 self._thread.start()
+        self._looking.wait(_FIRST_LOOK)
 
     def _look(self) -> None:
         last: object = None
         while True:
+            known = last
+            with suppress(BrokerError):  # pages say so when they are loaded
+                last = self._app.broker.revision()
+            self._looking.set()
             with self._changed:
+                if known is not None and last != known:
+                    self._changes += 1
+                    self._changed.notify_all()
                 if self._changed.wait_for(lambda: self._closed or not self._watchers, _EVERY):
                     self._thread = None
                     return
-            try:
-                revision = self._app.broker.revision()
-            except BrokerError:
-                continue  # pages say so when they are loaded
-            known, last = last, revision
-            if known is not None and revision != known:
-                with self._changed:
-                    self._changes += 1
-                    self._changed.notify_all()

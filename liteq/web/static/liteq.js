@@ -92,6 +92,7 @@ function follow() {
   const open = () => {
     if (source || document.hidden) return;
     source = new EventSource(main.dataset.live);
+    source.onopen = () => { pending = true; update(); }; // what came while nobody listened
     source.onmessage = () => { pending = true; update(); };
   };
   const close = () => { source?.close(); source = null; };
