@@ -61,7 +61,7 @@ def _question(name: str, visit: Visit) -> Page:
         method="post",
         action=visit.url(f"/act/{name}"),
     )
-    return Page("Are you sure?", body)
+    return Page("Are you sure?", body, live=False)
 
 
 def _chosen_words(visit: Visit) -> str:

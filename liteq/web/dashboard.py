@@ -105,7 +105,7 @@ class Dashboard:
             return html_response(str(error_body(words)), status)
         visit = Visit(self._app, self._title, request, access, form_token(request))
         title = HTTPStatus(status).phrase
-        return html_response(whole(visit, Page(title, error_body(words))), status)
+        return html_response(whole(visit, Page(title, error_body(words), live=False)), status)
 
 
 def _is_local(address: str, mount: str) -> bool:

@@ -37,13 +37,13 @@ def flowchart(visit: Visit, workflow: Workflow) -> Html:
     width, height = len(layers) * _ACROSS - 30, rows * _DOWN
     picture = el(
         "svg",
-        el("title", f"The workflow: {len(workflow.records)} tasks in {len(layers)} layers"),
         edges,
         nodes,
         viewBox=f"0 0 {width} {height}",
         width=width,
         height=height,
-        role="img",
+        role="group",
+        aria_label=f"The workflow: {len(workflow.records)} tasks in {len(layers)} layers",
         class_="flow",
     )
     return el("div", picture, class_="wide", tabindex=0, role="region", aria_label="Picture")

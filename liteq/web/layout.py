@@ -24,6 +24,7 @@ class Page(NamedTuple):
     title: str
     body: Part
     screen: str = ""  # the path of the screen in the navigation that it belongs to
+    live: bool = True  # it can be loaded again, and so follows the store
 
 
 def whole(visit: Visit, page: Page, said: str = "") -> str:
@@ -49,7 +50,7 @@ def whole(visit: Visit, page: Page, said: str = "") -> str:
             page.body,
             id="content",
             tabindex=-1,
-            data_live=visit.url("/live"),
+            data_live=visit.url("/live") if page.live else None,
         ),
     )
     return "<!DOCTYPE html>\n" + el("html", head, body, lang="en")

@@ -22,67 +22,94 @@ function age(seconds) {
 // A box in the head of a list of jobs that chooses all of the page.
 function addChooser() {
   const head = document.querySelector("#jobs thead th:first-child");
-  if (!head) return;
+  if (!head || head.querySelector("[data-ours]")) return;
   const box = document.createElement("input");
   box.type = "checkbox";
+  box.dataset.ours = "";
   box.setAttribute("aria-label", "Choose all on this page");
   box.addEventListener("change", () => {
     for (const each of document.querySelectorAll("#jobs tbody input[name=id]")) each.checked = box.checked;
   });
-  head.replaceChildren(box);
+  head.append(box);
 }
 
-// Live pages. The page is loaded again behind the scenes, and its content put in place, unless
-// somebody is in the middle of something there.
+// Live pages. The page is loaded again behind the scenes, and what differs is put in place. All
+// other elements stay as they are, with the focus, what was typed and chosen, and a click half done.
 let pending = false, loading = false, last = 0;
 
-function isBusy() {
-  const main = document.querySelector("main");
-  const active = document.activeElement;
-  const types = active && main.contains(active) && active.matches("input:not([type=checkbox]), select, textarea");
-  const chosen = main.querySelector("input[type=checkbox]:checked");
-  const selected = String(getSelection()).length > 0;
-  return types || chosen || selected;
-}
-
 async function update() {
-  if (loading || document.hidden || isBusy()) return;
+  if (loading || document.hidden) return;
   const wait = last + EVERY - Date.now();
   if (wait > 0) { setTimeout(update, wait); return; }
   pending = false;
   loading = true;
   last = Date.now();
   try {
-    const response = await fetch(location.href, { headers: { "X-Liteq": "live" } });
-    if (response.ok && !isBusy()) replace(new DOMParser().parseFromString(await response.text(), "text/html"));
+    const response = await fetch(location.href);
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    const fresh = page.querySelector("main");
+    if (response.ok && fresh) {
+      fresh.querySelector(".said")?.remove();
+      merge(document.querySelector("main"), fresh);
+      document.title = page.title;
+      prepare();
+    }
   } catch {
-    pending = true; // the next change, or the end of the silence, tries again
+    // The server is away. When it is back, the stream opens again, and the page is updated.
   } finally {
     loading = false;
   }
   if (pending) update();
 }
 
-function replace(page) {
-  const old = document.querySelector("main"), fresh = page.querySelector("main");
-  if (!fresh) return;
-  const said = old.querySelector(".said");
-  if (said) fresh.prepend(said);
-  const open = [...old.querySelectorAll("details[open][id]")].map((each) => each.id);
-  const focus = path(document.activeElement, old);
-  old.replaceChildren(...fresh.childNodes);
-  for (const id of open) document.getElementById(id)?.setAttribute("open", "");
-  if (focus) old.querySelector(focus)?.focus({ preventScroll: true });
-  document.title = page.title;
-  prepare();
+// What tells an element from its neighbours: rows are named by their first cell.
+function keyOf(node) {
+  if (node.nodeType !== Node.ELEMENT_NODE) return node.nodeName;
+  const row = node.tagName === "TR" ? node.querySelector("th")?.textContent : "";
+  const named = (name) => node.getAttribute(name) ?? ""; // `form.id` may be an input of that name
+  return `${node.nodeName} ${named("id")} ${row} ${named("class")}`;
 }
 
-// A selector that finds the same element in the new content.
-function path(element, root) {
-  if (!element || !root.contains(element) || element === root) return null;
-  if (element.id) return `#${CSS.escape(element.id)}`;
-  if (element.matches("a[href]")) return `a[href="${CSS.escape(element.getAttribute("href"))}"]`;
-  return null;
+function merge(old, fresh) {
+  const known = new Map();
+  for (const child of old.childNodes) {
+    const key = keyOf(child);
+    known.set(key, [...(known.get(key) ?? []), child]);
+  }
+  let at = old.firstChild;
+  for (const child of [...fresh.childNodes]) {
+    const found = known.get(keyOf(child))?.shift();
+    if (found) {
+      mergeOne(found, child);
+      if (found === at) at = at.nextSibling; else old.insertBefore(found, at);
+    } else {
+      old.insertBefore(child, at);
+    }
+  }
+  for (const children of known.values()) for (const child of children) if (!isOurs(child)) child.remove();
+}
+
+function mergeOne(old, fresh) {
+  if (old.nodeType !== Node.ELEMENT_NODE) {
+    if (old.data !== fresh.data) old.data = fresh.data;
+    return;
+  }
+  if (old.isEqualNode(fresh) || old.matches("textarea, select")) return;
+  const kept = ["open", "checked", "value", "title"]; // what visitors, or this script, change
+  for (const { name } of [...old.attributes]) {
+    if (!fresh.hasAttribute(name) && !kept.includes(name)) old.removeAttribute(name);
+  }
+  for (const { name, value } of fresh.attributes) {
+    if (old.getAttribute(name) !== value && !(kept.includes(name) && old.matches("details, input[type=checkbox], input[type=search], input[type=text]"))) {
+      old.setAttribute(name, value);
+    }
+  }
+  merge(old, fresh);
+}
+
+// What this script has added, or what was just done, is not in the page that was loaded.
+function isOurs(node) {
+  return node.nodeType === Node.ELEMENT_NODE && node.matches("[data-ours], .said");
 }
 
 function follow() {
@@ -100,8 +127,6 @@ function follow() {
     if (document.hidden) { close(); } else { open(); pending = true; update(); }
   });
   addEventListener("pagehide", close);
-  document.addEventListener("focusout", () => { if (pending) setTimeout(update, EVERY); });
-  document.addEventListener("change", () => { if (pending) setTimeout(update, EVERY); });
   open();
 }
 
