@@ -35,7 +35,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(address, _Handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a visitor who went away; all else is printed with its traceback."""
+        """Treat a visitor who went away as no error; print all else with its traceback."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
 
@@ -69,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_POST = do_GET  # noqa: N815
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: what visitors do is in the log of the dashboard."""
+        """Do nothing: what visitors do is in the log of the dashboard."""
 
     def _serve(self) -> None:
         request = self._request()
