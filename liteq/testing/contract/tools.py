@@ -1,5 +1,7 @@
 """The contract of `counts`, `listing` and `purge`, which tools use."""
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from ...brokers.base import Claim
@@ -23,6 +25,23 @@ class Tools(Harness):
             ("y", Phase.SCHEDULED, 1),
             ("y", Phase.READY, 1),
         ]
+
+    def test_a_revision_differs_once_others_have_changed_the_store(self) -> None:
+        self.send("a")
+        with ThreadPoolExecutor(1) as other:
+            revision = partial(other.submit, self.broker.revision)
+            first = revision().result()
+            assert revision().result() == first
+            self.send("b")
+            second = revision().result()
+            self.claim(limit=1)
+            third = revision().result()
+            self.settle(self.success(self.claim_one()))
+            last = revision().result()
+
+        assert first != second != third != last
+        assert first != third
+        assert second != last
 
     def test_a_listing_is_oldest_first_and_keeps_to_its_limit(self) -> None:
         self.send("b", priority=1)
