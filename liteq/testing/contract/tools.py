@@ -1,7 +1,6 @@
 """The contract of `counts`, `listing` and `purge`, which tools use."""
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 from ...brokers.base import Claim
@@ -29,19 +28,17 @@ class Tools(Harness):
     def test_a_revision_differs_once_others_have_changed_the_store(self) -> None:
         self.send("a")
         with ThreadPoolExecutor(1) as other:
-            revision = partial(other.submit, self.broker.revision)
-            first = revision().result()
-            assert revision().result() == first
+            first, again = (other.submit(self.broker.revision).result() for _ in range(2))
             self.send("b")
-            second = revision().result()
-            self.claim(limit=1)
-            third = revision().result()
-            self.settle(self.success(self.claim_one()))
-            last = revision().result()
+            sent = other.submit(self.broker.revision).result()
+            (delivery,) = self.claim(limit=1)
+            claimed = other.submit(self.broker.revision).result()
+            self.settle(self.success(delivery))
+            settled = other.submit(self.broker.revision).result()
 
-        assert first != second != third != last
-        assert first != third
-        assert second != last
+        assert first == again
+        different = [first, sent, claimed, settled]
+        assert all(a != b for n, a in enumerate(different) for b in different[:n])
 
     def test_a_listing_is_oldest_first_and_keeps_to_its_limit(self) -> None:
         self.send("b", priority=1)
