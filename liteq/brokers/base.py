@@ -23,6 +23,7 @@ from ..states import Phase
 from ..support.clock import Clock
 from .examination import Examination, Finding
 from .listener import Listener
+from .ordering import Ordering
 from .values import (
     Claim,
     DecideRescue,
@@ -69,7 +70,7 @@ __all__ = [
 ]
 
 
-class Broker(ABC):
+class Broker(Ordering, ABC):
     """A store of tasks, results, schedules and workers.
 
     One broker may be used by all threads of a process, and across a fork. It opens its store on
