@@ -14,9 +14,7 @@ KEEP_ANSWERS = 60.0
 MOST = 100
 """Orders that a worker reads at once."""
 
-_ORDER = Shape(
-    call=TEXT, worker=WHOLE, name=TEXT, arguments=TEXT, sent=NUMBER, expires=NUMBER
-)
+_ORDER = Shape(call=TEXT, worker=WHOLE, name=TEXT, arguments=TEXT, sent=NUMBER, expires=NUMBER)
 
 
 class Ordering(ABC):
