@@ -16,14 +16,14 @@ ALIASES: dict[str, list[str]] = {"report": ["inspect", "report"]}
 
 ELSEWHERE: dict[str, str] = {
     "amqp": "there is no AMQP broker: see `liteq status` and `liteq inspect`",
-    "control": "the store does what workers are told in Celery: `liteq revoke [--terminate]`, "
-    "`liteq schedule pause`; a worker's queues, slots and time limits are its options",
     "events": "there is no stream of events: see `liteq status` and `liteq inspect active`",
     "flower": "there is no dashboard yet: `liteq status`, `liteq jobs` and `liteq inspect` show "
     "what Flower does, and --json is for programs",
     "graph bindings": "there are no boot steps: `liteq graph ID` shows a workflow",
     "graph workers": "there are no nodes and threads to draw: `liteq inspect stats` lists workers",
-    "inspect clock": "there is no logical clock: times are those of the store",
+    "control disable_events": "there are no event messages; `liteq status` reads the store",
+    "control election": "workers do not talk to each other",
+    "control enable_events": "there are no event messages; `liteq status` reads the store",
     "inspect hello": "workers do not greet each other: `liteq inspect ping`",
     "inspect memdump": "look into a process with py-spy or memray",
     "inspect memsample": "look into a process with py-spy or memray",
@@ -106,8 +106,10 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
     ),
     "status": (_REPLIES,),
     "inspect": (
-        _REPLIES,
         Flag(("-l", "--list"), "`liteq inspect --help` lists what it shows", refused=True),
+    ),
+    "control": (
+        Flag(("-l", "--list"), "`liteq control --help` lists what workers do", refused=True),
     ),
     "shell": (
         Flag(("--eventlet",), "there are no green threads"),

@@ -109,11 +109,12 @@ class ProcessPool(Resizable):
             self._start_child(child)
 
     def submit(self, slot: Slot, deliveries: Sequence[Delivery]) -> None:
-        items = []
+        items, outgoing = [], self.outgoing
         for delivery in deliveries:
             self._tickets += 1
             slot.holding[self._tickets] = delivery
-            items.append(to_item(self._tickets, delivery))
+            sent = delivery if outgoing is None else outgoing(delivery)
+            items.append(to_item(self._tickets, sent))
         self._send(self._children[slot.number], (RUN, items))
 
     def recall(self, slot: Slot) -> None:

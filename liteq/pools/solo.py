@@ -32,7 +32,8 @@ class SoloPool(Pool):
     def submit(self, slot: Slot, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
             self._scoreboard.write(0, 1, delivery.token)
-            self._events.finished.append((delivery, self._run(delivery), 0))
+            sent = delivery if self.outgoing is None else self.outgoing(delivery)
+            self._events.finished.append((delivery, self._run(sent), 0))
 
     def collect(self) -> PoolEvents:
         events, self._events = self._events, PoolEvents()

@@ -17,7 +17,6 @@ from .base import STOPPED, Death, PoolEvents, Run, RunnerSpec, Running, Slot, St
 from .resizing import Resizable
 from .scoreboard import OwnScoreboard
 
-
 Queue = SimpleQueue[tuple[int, Delivery] | None]
 """What a thread is to run; None: it is to end."""
 
@@ -60,7 +59,8 @@ class ThreadPool(Resizable):
         for delivery in deliveries:
             self._tickets += 1
             slot.holding[self._tickets] = delivery
-            self._queues[slot.number].put((self._tickets, delivery))
+            sent = delivery if self.outgoing is None else self.outgoing(delivery)
+            self._queues[slot.number].put((self._tickets, sent))
 
     def recall(self, slot: Slot) -> None:
         # The thread takes from the same queue: it runs the deliveries that it takes first.

@@ -22,6 +22,7 @@ class Batching:
     def __init__(self) -> None:
         self._means: dict[str, float] = {}
         self._typical = BUDGET  # mean of all tasks: until something is known, one at a time
+        self.totals: dict[str, int] = {}  # runs that have ended, by task name
 
     def note_all(self, runs: Iterable[tuple[str, float]]) -> None:
         """Note runs that ended together: name and seconds of each."""
@@ -35,6 +36,7 @@ class Batching:
                 total[1] += seconds
         for name, (count, seconds) in totals.items():
             self.note(name, seconds / count, int(count))
+            self.totals[name] = self.totals.get(name, 0) + int(count)
 
     def note(self, name: str, seconds: float, count: int = 1) -> None:
         """Note `count` runs of `name` that took `seconds` on average."""

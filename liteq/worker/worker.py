@@ -26,6 +26,7 @@ from ..sending.formats import result_serializer
 from ..sending.options import check_name
 from ..support.childprocess import is_child
 from .child import adopt_app
+from .control import State
 from .cpus import usable_cpus
 from .decide import policy_of
 from .definitions import Definitions
@@ -184,7 +185,8 @@ class Worker:
                 limited,
                 self.pool_name,
             )
-        self._supervisor = Supervisor(self.app.broker, pool, plan, self._lifecycle)
+        state = State(self.app, self)
+        self._supervisor = Supervisor(self.app.broker, pool, plan, self._lifecycle, state)
         return self._supervisor
 
     # in a thread of its own

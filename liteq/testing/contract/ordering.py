@@ -1,6 +1,7 @@
 """The contract of orders to workers, and their answers; and of `oldest`."""
 
 import json
+from typing import Any
 
 from ...model.order import LONGEST_ARGUMENTS, Answer, Order
 from .harness import Harness
@@ -10,7 +11,7 @@ from .races import race
 class Orders(Harness):
     """An order reaches its worker, and no other one; its first answer counts."""
 
-    def order(self, call: str = "call", worker: int | None = None, **fields: object) -> Order:
+    def order(self, call: str = "call", worker: int | None = None, **fields: Any) -> Order:
         """Return an order to `worker`, or to `self.worker`, that is good for ten seconds."""
         now = self.clock()
         order = Order(call, worker or self.worker, "ping", "{}", now, now + 10)
