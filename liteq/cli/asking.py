@@ -74,6 +74,11 @@ def code_of(replies: Replies, otherwise: int) -> int:
     return otherwise if replies.answers else UNAVAILABLE
 
 
+def usage_of(verb: str, command: Command) -> str:
+    """Return how a command is typed."""
+    return " ".join(filter(None, (verb, command.name, command.signature)))
+
+
 def parsed(command: Command, words: Sequence[str]) -> dict[str, Any]:
     """Return the arguments of a command, given as words. Raises ValueError for wrong ones."""
     rest = words[len(command.args) :]

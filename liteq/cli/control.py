@@ -7,7 +7,7 @@ from typing import Any
 from ..worker.commands import COMMANDS
 from ..worker.control import CONTROL
 from .apps import app_that_exists
-from .asking import add_asking, answer_views, answers_of, code_of, own_command, parsed
+from .asking import add_asking, answer_views, answers_of, code_of, own_command, parsed, usage_of
 from .exits import FAILED, OK, misused, no_action
 from .options import add_json, add_optional_list
 from .output import say, say_json
@@ -35,7 +35,7 @@ def run(args: Namespace) -> int:
     try:
         arguments = parsed(command, args.arguments)
     except ValueError as exc:
-        return misused(f"control {command.name} {command.signature}: {exc}")
+        return misused(f"{usage_of('control', command)}: {exc}")
     replies = answers_of(app, command, arguments, args)
     document = answer_views(replies, _view)
     if args.json:

@@ -26,6 +26,7 @@ from .asking import (
     for_people,
     own_command,
     parsed,
+    usage_of,
 )
 from .exits import FAILED, OK, misused, no_action
 from .options import add_json, add_limit, add_optional_list
@@ -67,7 +68,7 @@ def _ask(args: Namespace, command: Command, view: Callable[[Any], View]) -> int:
     try:
         arguments = parsed(command, args.ids)
     except ValueError as exc:
-        return misused(f"inspect {command.name} {command.signature}: {exc}")
+        return misused(f"{usage_of('inspect', command)}: {exc}")
     local = _LOCAL.get(args.what)
     app = app_that_exists(args) if local is None else app_of(args)
     replies = answers_of(app, command, arguments, args)

@@ -16,8 +16,9 @@ from ..version import __version__
 from ..worker.helpers import end_helpers
 from ..worker.logging import LogPlan
 from ..worker.options import Program
+from ..worker.queues import queues_but
 from ..worker.stdout import logging_stdout
-from ..worker.worker import Worker, node_name, queues_but
+from ..worker.worker import Worker, node_name
 from . import init
 from .apps import app_of
 from .daemons import add_daemon_options, name_files, open_standard_streams, pidfile, set_up_logging

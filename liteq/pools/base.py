@@ -181,6 +181,9 @@ class Pool(ABC):
     kills = False
     """True for a pool that can kill a running task; a thread cannot be killed."""
 
+    resizes = False
+    """True for a pool that can be resized."""
+
     outgoing: Callable[[Delivery], Delivery] | None = None
     """Changes a delivery on its way to a slot; `slots` and events have it as it was submitted."""
 

@@ -12,6 +12,8 @@ MOST_SLOTS = 1024
 class Resizable(Pool):
     """A pool that can be resized. It numbers its slots, and a number may be given again."""
 
+    resizes = True
+
     def __init__(self, size: int, spec: RunnerSpec) -> None:
         super().__init__(size, spec)
         self.room: int = max(size, MOST_SLOTS)  # also of those that leave

@@ -150,7 +150,8 @@ def _seconds(name: str, value: Any) -> float | None:
 
 def _known_task(target: Controlled, given: Any) -> str:
     name = check_name("task name", given)
-    if name not in target.supervisor.plan.definitions.by_task:
+    # One may have been defined since the worker began, and another one come with new code.
+    if name not in target.app.tasks and name not in target.supervisor.plan.definitions.by_task:
         raise InvalidTaskError(target.app.tasks.unknown(name))
     return name
 

@@ -5,9 +5,8 @@ from collections.abc import Callable
 
 from ..brokers.backoff import StoreBackoff
 from ..brokers.base import Broker
-from ..model.order import Answer, Order
+from ..model.order import Answer
 from .obeying import Obeying
-from .task_log import logger
 
 
 class Orders:

@@ -11,6 +11,7 @@ from liteq.cli.parsing import make_parser
 
 WITH_LISTS = {
     "inspect": "WHAT [ID ...]",
+    "control": "WHAT [ARGUMENT ...]",
     "schedule": "[WHAT NAME ...]",
     "dead": "[WHAT ID ...]",
     "jobs": "[WHAT ID ...]",
@@ -66,10 +67,27 @@ def test_an_unknown_action_is_told_with_the_nearest_one(
     assert capsys.readouterr().err.startswith(f"liteq: {text}")
 
 
-def test_an_unknown_view_is_told_with_the_nearest_one(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["inspect", "registerd"])
-    assert "'registerd'; did you mean 'registered'?\n" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("argv", "text"),
+    [
+        (["inspect", "registerd"], "there is no inspect registerd; did you mean 'registered'?"),
+        (["control", "pool_grw"], "there is no control pool_grw; did you mean 'pool_grow'?"),
+        (["control", "ping"], "there is no control ping: give one of pool_grow, "),
+        (["control", "pool_grow", "x"], "control pool_grow [N=1]: n cannot be 'x'"),
+        (["control", "pool_grow", "1", "2"], "control pool_grow [N=1]: one argument too many: '2'"),
+        (["inspect", "ping", "x"], "inspect ping: one argument too many: 'x'"),
+    ],
+)
+def test_what_workers_cannot_be_told_is_told_in_one_line(
+    argv: list[str], text: str, store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with LiteQ("x", broker=store, set_as_current=False) as app:
+        app.send_task("x")
+
+    assert main([*argv, "-b", store]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"liteq: {text}")
+    assert err.count("\n") == 1
 
 
 def test_an_option_that_is_refused_is_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,8 +123,8 @@ def test_all_of_celerys_log_levels_are_known() -> None:
         (["flower"], f"there is no command 'flower': {ELSEWHERE['flower']}"),
         (["multi", "start", "w1"], f"there is no command 'multi': {ELSEWHERE['multi']}"),
         (
-            ["-A", "project", "inspect", "clock", "--json"],
-            f"there is no command 'inspect clock': {ELSEWHERE['inspect clock']}",
+            ["-A", "project", "inspect", "hello", "--json"],
+            f"there is no command 'inspect hello': {ELSEWHERE['inspect hello']}",
         ),
         (
             ["graph", "bindings"],
