@@ -47,29 +47,6 @@ class Flag(NamedTuple):
     refused: bool = False
 
 
-_DAEMON = (
-    Flag(
-        ("-D", "--detach"),
-        "run it as a service, such as systemd's, or with `nohup liteq ... &`",
-        refused=True,
-    ),
-    Flag(
-        ("--uid",),
-        "start it as that user, with `User=` of systemd or `su`",
-        value=True,
-        refused=True,
-    ),
-    Flag(("--gid",), "start it in that group, with `Group=` of systemd", value=True, refused=True),
-    Flag(
-        ("--umask",), "set it before, with `UMask=` of systemd or `umask`", value=True, refused=True
-    ),
-    Flag(
-        ("--executable",),
-        "start it with that Python: `PYTHON -m liteq ...`",
-        value=True,
-        refused=True,
-    ),
-)
 _SCHEDULER = Flag(("--scheduler",), "every worker has the same scheduler", True)
 _SCHEDULE_FILE = Flag(
     ("-s", "--schedule", "--schedule-filename"), "the store has the schedule", True
@@ -86,7 +63,6 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
         Flag(("--skip-checks",), "Django's checks are not run"),
     ),
     "worker": (
-        *_DAEMON,
         _SCHEDULE_FILE,
         _SCHEDULER,
         Flag(("-O", "--optimization"), "slots get tasks by how long they take", True),
@@ -99,7 +75,7 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
         Flag(("--without-heartbeat",), _HEARTBEAT),
         Flag(("--heartbeat-interval",), _HEARTBEAT, True),
     ),
-    "beat": (*_DAEMON, _SCHEDULE_FILE, _SCHEDULER._replace(names=("-S", "--scheduler"))),
+    "beat": (_SCHEDULE_FILE, _SCHEDULER._replace(names=("-S", "--scheduler"))),
     "call": (
         Flag(("--exchange",), "there are no exchanges: give --queue", True),
         Flag(("--routing-key",), "there are no exchanges: give --queue", True),

@@ -441,7 +441,7 @@ def test_command_lines_are_judged_by_the_options_of_liteq() -> None:
         "celery worker --without-gossip": DIFFERS,
         "celery --app": WORKS,
         "celery beat": WORKS,
-        "celery beat --detach": MISSING,
+        "celery beat --detach": WORKS,
         "celery flower": MISSING,
         "celery worker --loglvel": MISSING,
         "celery worker -c": MISSING,

@@ -92,9 +92,53 @@ def test_what_workers_cannot_be_told_is_told_in_one_line(
 
 def test_an_option_that_is_refused_is_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit:
-        main(["worker", "--detach"])
+        main(["inspect", "--list"])
     assert exit.value.code == 2
-    assert capsys.readouterr().err.startswith("liteq: there is no --detach: run it as a service")
+    assert capsys.readouterr().err.startswith("liteq: there is no --list: `liteq inspect --help`")
+
+
+OF_CELERYS_WORKER = """
+    -n=w --hostname=w -D --detach -S=f --statedb=f -l=info --loglevel=info -O=fair
+    --optimization=fair --prefetch-multiplier=1 --disable-prefetch -c=2 --concurrency=2 -P=solo
+    --pool=solo -E --task-events --events --time-limit=5 --soft-time-limit=5
+    --max-tasks-per-child=5 --max-memory-per-child=5 --scheduler=s -s=f --schedule=f
+    --schedule-filename=f --purge --discard -Q=a,b --queues=a,b -X=a --exclude-queues=a -I=m
+    --include=m --without-gossip --without-mingle --without-heartbeat --heartbeat-interval=2
+    --autoscale=10,2 -B --beat -f=f --logfile=f --pidfile=f --uid=1 --gid=1 --umask=022
+    --executable=python
+"""
+
+
+@pytest.mark.parametrize("flag", OF_CELERYS_WORKER.split())
+def test_each_option_of_celery_s_worker_is_one_here_or_warned_of_once(
+    flag: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser, _ = make_parser(["worker"])
+    name, _, value = flag.partition("=")
+    parser.parse_args(["worker", name, *([value] if value else [])])
+
+    warned = capsys.readouterr().err
+    meaningless = [each for each in FLAGS["worker"] if name in each.names]
+    assert not any(each.refused for each in meaningless)
+    expected = [f"liteq: warning: {name} has no meaning here: {each.why}" for each in meaningless]
+    assert warned.splitlines() == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "bounds"), [("10,2", (10, 2)), ("10", (10, 1)), ("10,0", (10, 1)), ("3,3", (3, 3))]
+)
+def test_the_bounds_of_autoscale(text: str, bounds: tuple[int, int]) -> None:
+    parser, _ = make_parser(["worker"])
+
+    assert parser.parse_args(["worker", "--autoscale", text]).autoscale == bounds
+
+
+@pytest.mark.parametrize("text", ["2,10", "0,0", "x", "10,x", "10,2,1", ""])
+def test_bounds_of_autoscale_that_cannot_be(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    parser, _ = make_parser(["worker"])
+    with pytest.raises(SystemExit):
+        parser.parse_args(["worker", "--autoscale", text])
+    assert "--autoscale" in capsys.readouterr().err
 
 
 def test_a_prompt_that_is_not_installed_is_told_in_one_line(
