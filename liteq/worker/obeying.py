@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
-from ..exceptions import InvalidTaskError, LiteqError
+from ..exceptions import ConfigurationError, InvalidTaskError, LiteqError
 from ..model.order import Answer, Order
 from ..support.nearest import did_you_mean
 from ..support.printable import one_line
@@ -42,6 +42,7 @@ class Obeying:
     def begin(self, order: Order) -> None:
         """Run the command of an order; its answer is among `answers`, now or later."""
         try:
+            self._check_allowed()
             arguments = _arguments_of(order)
             if (command := Panel.data.get(order.name)) is not None:
                 self._run_aside(order, command, arguments)
@@ -55,6 +56,10 @@ class Obeying:
             self.changed = True
             logger.info("order: %s %s", command.name, one_line(order.arguments))
         self._answer(order, _run(command, self._target, arguments))
+
+    def _check_allowed(self) -> None:
+        if not self._target.app.conf.worker_enable_remote_control:
+            raise ConfigurationError("this worker takes no orders: worker_enable_remote_control")
 
     def _run_aside(self, order: Order, command: Command, arguments: Mapping[str, Any]) -> None:
         if self._programs is None:

@@ -173,6 +173,16 @@ def test_without_workers_nobody_answers(app: LiteQ) -> None:
     assert app.control.shutdown(reply=True) == []
 
 
+def test_a_worker_may_be_set_to_take_no_orders(app: LiteQ, workers: list[Worker]) -> None:
+    app.conf.update(worker_enable_remote_control=False)
+
+    found = answers(app, "pool_grow", destination="w1@h")
+
+    assert found == {"w1@h": {"error": "this worker takes no orders: worker_enable_remote_control"}}
+    app.conf.update(worker_enable_remote_control=True)
+    assert size(app) == 2
+
+
 def test_a_pattern_chooses_workers(app: LiteQ, workers: list[Worker]) -> None:
     assert set(answers(app, "ping", pattern="w[2-9]@*")) == {"w2@h"}
     assert set(answers(app, "ping", pattern=r"w\d@h$", matcher="pcre")) == {"w1@h", "w2@h"}
