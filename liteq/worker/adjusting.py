@@ -36,9 +36,9 @@ class Adjustable(ABC):
     _shutdown: Shutdown
     _watchdog: Watchdog
     _wakeup: Wakeup
-    _may_claim: bool
 
     def __init__(self) -> None:
+        self._may_claim = True  # there may be something to claim
         self._renewing = False
         self._redefined: Definitions | None = None
         self._hard: dict[str, float | None] = {}  # time limits that were ordered, by task

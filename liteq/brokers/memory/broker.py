@@ -22,6 +22,7 @@ from ..base import Claim, DecideRescue, QueueCount, Settled, ToTerminate, Worker
 from .listeners import MemoryListener, notify
 from .orders import MemoryOrders, drop_old_orders
 from .records import eta_of, finished, kept_until, new_record, revived
+from .statistics import MemoryStatistics
 from .steps import drop_old_events, take_event
 from .tables import Revocation
 from .workflows import dependent_ids, is_needed, members_of
@@ -29,7 +30,7 @@ from .workflows import dependent_ids, is_needed, members_of
 _FINAL = tuple(phase for phase in Phase if phase.final)
 
 
-class MemoryBroker(MemoryOrders):
+class MemoryBroker(MemoryOrders, MemoryStatistics):
     """A store in this process, shared by its threads."""
 
     url = "memory://"

@@ -46,6 +46,7 @@ from .replies import attempts_of, counts_of, receipts_of, text_of, texts_of
 from .rescue import dead_workers, take_back
 from .schedules import entries_of, entry_args, firing_args
 from .signing import End
+from .statistics import RedisStatistics
 from .steps import read_event, read_steps
 from .transfers import RedisTransfers
 
@@ -53,7 +54,7 @@ _DUE = 500  # tasks made ready by one script, so that the server is never busy f
 _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name can still be shown with its results
 
 
-class RedisBroker(RedisOrders, RedisTransfers):
+class RedisBroker(RedisOrders, RedisTransfers, RedisStatistics):
     """A store on a Redis server."""
 
     default_serializer = "json"  # others may be able to write to the server

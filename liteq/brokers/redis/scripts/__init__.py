@@ -50,7 +50,9 @@ _READ_ONLY = frozenset(
         "orders",
         "resting",
         "schedules",
+        "statistics",
         "steps",
+        "waited",
         "wrong_keys",
     }
 )
