@@ -17,7 +17,7 @@ def check_limits(app: Any, task: str) -> Any:
 
 
 def set_rate_limit(app: Any, task: str, rate: str | float | None) -> None:
-    """Limit how often a task may run; None or 0: as often as there are slots.
+    """Set how often a task may run; None or 0: as often as there are slots.
 
     Raises ConfigurationError where the application has no limits.
     """
