@@ -189,7 +189,8 @@ class ProcessPool(Resizable):
         self._scoreboard.remove()
 
     def pids(self) -> list[int]:
-        return [child.pid for child in self._children.values() if child.pid is not None]
+        children = list(self._children.values())  # at once: another thread may ask
+        return [child.pid for child in children if child.pid is not None]
 
     # starts and exits
 

@@ -113,6 +113,11 @@ class Adjustable(ABC):
         """Return the number of slots, without those that leave."""
         return sum(not slot.leaving for slot in self.pool.slots)
 
+    @property
+    def most_slots(self) -> int:
+        """Return how many tasks may run at once before the store is told of other slots."""
+        return max(len(self.pool.slots), 0 if self.scale is None else self.scale.most)
+
     def resize(self, size: int) -> None:
         """Have `size` slots. Raises LiteqError when the pool cannot have so many."""
         if self._shutdown.requested:

@@ -399,6 +399,7 @@ class Supervisor(Adjustable):
         return {
             **self.plan.info,
             "done": self.done,
+            "slots": self.most_slots,
             "processes": self.pool.pids(),
             "board": self.pool.scoreboard,  # as it is called in the store
         }

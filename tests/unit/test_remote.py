@@ -79,6 +79,37 @@ def test_slots_that_were_added_run_tasks(app: LiteQ, workers: list[Worker]) -> N
     assert sorted(each.get(timeout=20) for each in results) == [0, 1, 2]
 
 
+def test_the_store_knows_how_many_tasks_may_run_while_slots_leave(
+    app: LiteQ, workers: list[Worker]
+) -> None:
+    """Whoever rescues them elsewhere has to know, see `Trace.slots`."""
+    begun, go = threading.Semaphore(0), threading.Event()
+
+    @app.task(name="hold")
+    def hold() -> None:
+        begun.release()
+        go.wait(20)
+
+    def slots() -> tuple[int, int]:
+        info = json.loads(app.broker.workers()[0].info)
+        return info["concurrency"], info["slots"]
+
+    answers(app, "shutdown", destination="w2@h")
+    answers(app, "pool_grow", destination="w1@h")
+    results = [hold.delay() for _ in range(3)]
+    for _ in results:
+        assert begun.acquire(timeout=20)
+    assert slots() == (3, 3)
+
+    answers(app, "pool_shrink", destination="w1@h", arguments={"n": 2})
+    assert slots() == (1, 3)
+    answers(app, "autoscale", destination="w1@h", arguments={"max": 9, "min": 1})
+    assert slots() == (1, 9)
+    go.set()
+    for each in results:
+        each.get(timeout=20)
+
+
 @pytest.mark.parametrize(
     ("command", "arguments", "error"),
     [
