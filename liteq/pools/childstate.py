@@ -14,8 +14,8 @@ class ChildState:
         self.channel: Channel | None = None
         self.pid: int | None = None
         self.start_at: float | None = None  # `time.monotonic`; None: it is started already
-        self.failed_starts = 0  # children in a row that exited before they were ready
-        self.crashes = 0  # children in a row that exited by themselves with no task finished
+        self.failed_starts: int = 0  # children in a row that exited before they were ready
+        self.crashes: int = 0  # children in a row that exited by themselves with no task finished
         self.reset()
 
     def reset(self) -> None:

@@ -1,7 +1,6 @@
 """Commands for workers: `app.control.broadcast` has them run. `control_command` defines more."""
 
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, TypeVar, overload
 
 from ..app.absent import Incomplete
@@ -19,7 +18,7 @@ class State(Incomplete):
     A command of a program runs in a thread of the worker's process, one at a time.
     """
 
-    absent = MappingProxyType(dict.fromkeys(("consumer", "tset"), _NO_CONSUMER))
+    absent: ClassVar[Mapping[str, str]] = dict.fromkeys(("consumer", "tset"), _NO_CONSUMER)
 
     def __init__(self, app: Any, worker: Any) -> None:
         self.app = app

@@ -33,7 +33,7 @@ class Obeying:
         self._wake = wake
         self._programs: SimpleQueue[tuple[Order, Command, Mapping[str, Any]]] | None = None
         self.answers: deque[Answer] = deque()
-        self.changed = False  # a command ran that may have changed the worker
+        self.changed: bool = False  # a command ran that may have changed the worker
 
     def take_answers(self) -> list[Answer]:
         """Return the answers that are ready."""
