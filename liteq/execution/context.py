@@ -82,6 +82,7 @@ class Context:
     # A run may set these.
     completed: tuple[Any] | None = None  # the value of the task, whatever it returns
     settled: bool = False  # its success is in the store already
+    uncommitted: str | None = None  # where `completed` was to come from, by a commit of others
     requested_retry: Any = None  # by `retry(throw=False)`
     reported: tuple[str, Any] | None = None  # the state and the meta that it reported last
     exhausted = False  # it called `retry` when no retries were left

@@ -21,6 +21,9 @@ from .dbapi import execute, sqlite_file
 Connect = Callable[[], Any]
 """Opens a connection of the DBAPI to a database with an outbox."""
 
+CatchUp = Callable[[], object]
+"""Is called before something is written; see `Caller.catch_up`."""
+
 _CREATE = (
     "create table if not exists liteq_outbox (id varchar(255) primary key, app varchar(255) "
     "not null, at double precision not null, body text not null, failed text)"
@@ -28,6 +31,7 @@ _CREATE = (
 _INSERT = "insert into liteq_outbox (id, app, at, body) values (?, ?, ?, ?)"
 _LOCK = "delete from liteq_outbox where id is null"
 _WAITING = "select id, body from liteq_outbox where app = ? and failed is null order by id"
+_IS_THERE = "select 1 from liteq_outbox where id = ?"
 _DELETE = "delete from liteq_outbox where id = ?"
 _SET_ASIDE = "update liteq_outbox set failed = ? where id = ?"
 
@@ -97,9 +101,10 @@ class Outbox:
 class OutboxOutlet:
     """What tasks are sent to in a transaction on `connection`: its outbox."""
 
-    def __init__(self, outbox: Outbox, connection: Any) -> None:
+    def __init__(self, outbox: Outbox, connection: Any, catch_up: CatchUp) -> None:
         self._outbox = outbox
         self._connection = connection
+        self._catch_up = catch_up
         self._rows: list[tuple[str, calls.Call]] = []
 
     def prepare(self) -> None:
@@ -125,6 +130,7 @@ class OutboxOutlet:
         id, outbox = new_id(), self._outbox
         row = (id, outbox.name, outbox.app.broker.clock(), calls.encoded(call))
         try:
+            self._catch_up()
             execute(self._connection, _INSERT, *row)
         except Exception as exc:
             raise TransactionError(f"the outbox does not take the task: {exc}") from exc
@@ -138,6 +144,8 @@ class OutboxOutlet:
         rows, self._rows = self._rows, []
         try:
             for id, call in rows:
+                if not execute(self._connection, _IS_THERE, id):
+                    continue  # a savepoint was rolled back, or a worker has been faster
                 call.make(self._outbox.app.broker)
                 execute(self._connection, _DELETE, id)
                 self._connection.commit()

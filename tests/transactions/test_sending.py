@@ -344,7 +344,7 @@ def test_what_is_no_connection_is_refused(shop: Shop, thing: Any) -> None:
 def test_a_transaction_that_was_ended_inside_its_block_takes_no_more(
     shop: Shop, connection: Connection
 ) -> None:
-    ended = pytest.raises(TransactionError, match="do not commit or roll back inside")
+    ended = pytest.raises(TransactionError, match="do not commit, roll back or close inside")
     with ended, shop.app.transaction(connection):
         shop.receipt.delay(1)
         connection.commit()

@@ -19,11 +19,13 @@ from .errors import (
     is_io_error,
     is_undecodable,
     is_unknown_name,
+    occupied,
     refused,
     translate,
 )
 from .handle import Handle
 from .idleworkers import IdleWorkers
+from .lending import Lending
 from .location import SqliteLocation, lock_file, prepare
 from .lockholder import describe_holder, describe_other_program, is_held_by_caller
 from .notifying import SHORT_TIMEOUT, Notifying
@@ -50,7 +52,7 @@ class WriteOptions(NamedTuple):
     timeout: float = LOCK_TIMEOUT  # seconds to wait for the write lock
 
 
-class Session(forks.ForkAware, Notifying):
+class Session(forks.ForkAware, Lending, Notifying):
     """A connection with a write lock. It belongs to one thread of one process.
 
     Its methods raise the errors that errors.py makes of SQLite's, BrokerLocked when the lock was
@@ -110,6 +112,8 @@ class Session(forks.ForkAware, Notifying):
 
         It is run a second time when it meets text that cannot be decoded, see `Handle.be_lenient`.
         """
+        if self.is_lent:
+            raise occupied(self.path)
         self.check_shared()
         try:
             return self._transaction(options, work)
@@ -293,42 +297,6 @@ class Session(forks.ForkAware, Notifying):
         # Closing the file of the lock leaves the lock to the parent. The handle closes itself.
         self._write_lock.close()
         self._notifier.close()
-
-    # for transactions on a connection of the application, see guests.py
-
-    put_off: list[Callable[["Session"], object]] | None = None
-    """What is to be done after the commit, by a session of liteq's own; None: it is done at once"""
-
-    def lock_for_guest(self) -> None:
-        """Take the write lock for a transaction on another connection."""
-        if self._disk_failed:
-            self.checkpoint()
-        self._handle.check()
-        try:
-            self._lock(LOCK_TIMEOUT)
-        except BaseException:
-            self._write_lock.release()
-            raise
-
-    def begin_guest(self, begin: Callable[[], object]) -> None:
-        """Call `begin` until SQLite's own lock is free."""
-        with self._handle.in_use:
-            self._retry_while_busy(begin)
-
-    def unlock_after_guest(self, rows: int) -> None:
-        """Release the write lock after a transaction that has changed so many rows."""
-        try:
-            if rows and is_due(self._state.count_commit(rows), self._state):
-                with self._translating(), self._handle.in_use:
-                    self._restart_log(self._handle.db())
-        finally:
-            self._write_lock.release()
-
-    def count_guest(self, rows: int) -> None:
-        """Count what a transaction has written without the write lock, unless others hold that."""
-        if rows and self._write_lock.acquire(0):
-            self._state.count_commit(rows)
-            self._write_lock.release()
 
     # one transaction
 
