@@ -28,6 +28,7 @@ _CREATE = (
     "create table if not exists liteq_outbox (id varchar(255) primary key, app varchar(255) "
     "not null, at double precision not null, body text not null, failed text)"
 )
+_LOOK = "select 1 from liteq_outbox where id is null"
 _INSERT = "insert into liteq_outbox (id, app, at, body) values (?, ?, ?, ?)"
 _LOCK = "delete from liteq_outbox where id is null"
 _WAITING = "select id, body from liteq_outbox where app = ? and failed is null order by id"
@@ -59,9 +60,12 @@ class Outbox:
     def opened(self) -> Any:
         """Return a new connection; the table is there. Raises what the driver does."""
         connection = self._connected()
-        self._kind = self._kind or _kind_of(connection)
-        execute(connection, _CREATE)
-        connection.commit()
+        if is_sqlite(connection):
+            execute(connection, _CREATE)
+            connection.commit()
+        elif not _has_table(connection):
+            _make_table(connection)
+        self._kind = self._kind or _kind_of(connection)  # now: others take it that there is a table
         return connection
 
     def _connected(self) -> Any:
@@ -168,6 +172,27 @@ class OutboxOutlet:
             _log().warning("tasks stay in the outbox for now: %s", exc)
 
 
+def _has_table(connection: Any) -> bool:
+    try:
+        execute(connection, _LOOK)
+    except Exception:  # noqa: BLE001 - of whichever driver; if it is another one, making it fails, too
+        connection.rollback()
+        return False
+    connection.commit()
+    return True
+
+
+def _make_table(connection: Any) -> None:
+    """Make the table, of a database in which perhaps only others may, or do so now."""
+    try:
+        execute(connection, _CREATE)
+        connection.commit()
+    except Exception:
+        connection.rollback()
+        if not _has_table(connection):
+            raise
+
+
 def outbox_for(app: App, connection: Any) -> Outbox | None:
     """Return the registered outbox in the database of `connection`; None if there is none."""
     return next((each for each in app.outboxes if each.fits(connection)), None)
@@ -175,7 +200,8 @@ def outbox_for(app: App, connection: Any) -> Outbox | None:
 
 def no_outbox(broker: Broker, connection: Any) -> str:
     """Return why tasks cannot be sent in transactions of `connection`, and what helps."""
-    where = f"a database of {type(connection).__module__}"
+    driver, name = _kind_of(connection)
+    where = f"the database {name!r} of {driver}" if name else f"a database of {driver}"
     if is_sqlite(connection):
         where = sqlite_file(connection) or "a database in memory"
     return (
@@ -190,7 +216,8 @@ def _kind_of(connection: Any) -> tuple[str, str]:
     if is_sqlite(connection):
         file = sqlite_file(connection)
         return "sqlite3", os.path.realpath(file) if file else f"memory {id(connection)}"
-    return type(connection).__module__.partition(".")[0], ""
+    name = getattr(getattr(connection, "info", None), "dbname", "")  # PostgreSQL's drivers tell it
+    return type(connection).__module__.partition(".")[0], str(name)
 
 
 def _log_set_aside(id: str, exc: Exception) -> None:

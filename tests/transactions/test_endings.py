@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +124,7 @@ def test_once_in_an_open_transaction_of_sqlalchemy_counts_if_that_is_committed(
         with orm.Session(engine) if kind == "session" else engine.connect() as given:
             first = "insert into orders (id) values (2)" if end == "savepoint" else "select 1"
             given.execute(sqlalchemy.text(first))  # begins one
-            nested = given.begin_nested() if end == "savepoint" else suppress()
+            nested = given.begin_nested() if end == "savepoint" else nullcontext()
             with nested, self.once(given) as tx:
                 given.execute(sqlalchemy.text("insert into orders (id) values (1)"))
                 tx.result = "done"

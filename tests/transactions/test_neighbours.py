@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
@@ -19,20 +19,17 @@ def test_another_application_on_the_same_file_sends_in_the_block_too(
 ) -> None:
     url = f"sqlite:///{shop.path}?durability=fast"
     with LiteQ("other", broker=url, set_as_current=False) as other:
+        results: list[Any] = []
         for fails in (True, False):
-            try:
-                with shop.app.transaction(connection):
-                    results = [
-                        other.send_task("t"),
-                        other.send_task("t", task_id="order-1"),
-                        shop.receipt.delay(1),
-                    ]
-                    assert all(result.exists() for result in results)
-                    assert shop.orders() == []
-                    if fails:
-                        raise KeyError
-            except KeyError:
-                assert shop.sent() == []
+            with suppress(ZeroDivisionError), shop.app.transaction(connection):
+                results = [
+                    other.send_task("t"),
+                    other.send_task("t", task_id="order-1"),
+                    shop.receipt.delay(1),
+                ]
+                assert all(result.exists() for result in results)
+                assert 1 / (not fails)
+            assert len(shop.sent()) == 3 * (not fails)
         assert sorted(shop.sent()) == sorted(result.id for result in results)
 
         with shop.app.transaction(connection), other.transaction(connection):
@@ -45,17 +42,18 @@ def test_another_coroutine_is_told_that_it_would_wait_for_ever(shop: Shop) -> No
     """The first one holds the lock of the file, and goes on only if the second one awaits."""
 
     async def order(id: int) -> None:
-        with closing(sqlite3.connect(shop.path, timeout=30)) as connection:
-            with shop.app.transaction(connection):
-                insert(connection, id)
-                await asyncio.sleep(0.01)
-                shop.receipt.delay(id)
+        connection = sqlite3.connect(shop.path, timeout=30)
+        with closing(connection), shop.app.transaction(connection):
+            insert(connection, id)
+            await asyncio.sleep(0.01)
+            shop.receipt.delay(id)
 
     async def send() -> None:
         shop.receipt.delay(3)
 
     async def all_of_them() -> list[Any]:
-        return await asyncio.gather(order(1), order(2), send(), return_exceptions=True)
+        calls = (order(1), order(2), send())
+        return list(await asyncio.gather(*calls, return_exceptions=True))
 
     since = time.monotonic()
     first, *others = asyncio.run(all_of_them())
