@@ -16,6 +16,8 @@ class Guest(ABC):
     transaction, and nobody is notified of it.
     """
 
+    rolled_back: bool = False  # all of the transaction, by the database, because of an error
+
     @abstractmethod
     def enter(self, *, hold: bool, catch_up: Callable[[], object]) -> None:
         """Begin a transaction on the connection, unless one is open: then take part in that.

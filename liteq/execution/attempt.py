@@ -140,6 +140,7 @@ def _completed(task: RunnableTask, context: Context, ending: Ending) -> Ending:
             task.name,
             context.id,
             ending.value,
+            exc_info=ending.value,
         )
     return Ending(Kind.SUCCEEDED, *context.completed)
 

@@ -171,6 +171,7 @@ class Transaction:
 
     def _commit(self) -> None:
         try:
+            self._check_still_there()
             self._caller.commit()
         except Exception as exc:
             _quietly(self._caller.rollback)
@@ -182,6 +183,13 @@ class Transaction:
         except BaseException:
             _quietly(self._caller.rollback)
             raise
+
+    def _check_still_there(self) -> None:
+        if self._guest is not None and self._guest.rolled_back:
+            raise TransactionError(
+                f"the transaction of {self.place} was rolled back by the database, because of an "
+                f"error inside of it: nothing of it is kept"
+            )
 
     def _follow_up(self, *, failed: bool) -> None:
         """Notify and relay, once the transaction is committed."""

@@ -94,6 +94,7 @@ class GuestSession(LentSession, Guest):
 
     def enter(self, *, hold: bool, catch_up: Callable[[], object]) -> None:
         self._catch_up = catch_up
+        self.rolled_back = False
         self._before = self._db.total_changes
         if self._outer is not None and self._outer._db is not self._db:
             raise TransactionError(
@@ -213,9 +214,11 @@ class GuestSession(LentSession, Guest):
         try:
             yield
         except BaseException:
-            if self._db.in_transaction:  # some errors roll all of it back
+            if self._db.in_transaction:
                 self._db.execute("rollback to liteq")
                 self._db.execute("release liteq")
+            else:  # some errors roll all of it back
+                self.rolled_back: bool = True
             raise
         self._db.execute("release liteq")
 
