@@ -294,10 +294,14 @@ class Replaced(Ignore):
 class Snooze(TaskPredicate):
     """A request to put the task back for a while, which costs no retry: `raise Snooze(30)`.
 
-    `when`: seconds, a timedelta, or a datetime before which it does not run again.
+    `when`: seconds, a timedelta, or a datetime before which it does not run again; it takes a
+    tenth of a second in any case. Raises TypeError when it is none of them.
     """
 
     def __init__(self, when: Any) -> None:
+        is_number = isinstance(when, int | float) and not isinstance(when, bool)
+        if not (is_number or hasattr(when, "total_seconds") or hasattr(when, "timestamp")):
+            raise TypeError(f"Snooze takes seconds, a timedelta or a datetime, not {when!r:.99}")
         self.when = when
         super().__init__(when)
 

@@ -18,6 +18,7 @@ from ..exceptions import (
 from ..execution.context import Context, current_run
 from ..model.graph import ALONE, Graph
 from ..model.message import Message, new_id, new_ids
+from ..model.options import notes_of
 from ..serializers import Serializer, get
 from ..signals import after_task_publish, before_task_publish
 from .blocks import open_blocks, outlet_of
@@ -260,7 +261,7 @@ class Producer:
         return message._replace(
             payload=self.encode(task, args, kwargs, serializer),
             serializer=serializer.name,
-            options=as_json(stored_options(options)),
+            options=as_json({**stored_options(options), **notes_of(message)}),
             **changed,
         )
 
