@@ -25,6 +25,13 @@ def is_current(connection: Connection, location: SqliteLocation) -> bool:
     return _version(connection, location) == VERSION and _mode(connection) == "wal"
 
 
+def check_acceptable(connection: Connection, location: SqliteLocation) -> None:
+    """Raise what `ensure_schema` raises for a file that it does not take; change nothing."""
+    _version(connection, location)
+    if location.shared and not _is_empty(connection):
+        _check_wal(connection, location.path)
+
+
 def ensure_schema(connection: Connection, location: SqliteLocation) -> None:
     """Bring the file of `location` to the schema of this version.
 

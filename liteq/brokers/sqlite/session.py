@@ -30,7 +30,7 @@ from .location import SqliteLocation, lock_file, prepare
 from .lockholder import describe_holder, describe_other_program, is_held_by_caller
 from .notifying import SHORT_TIMEOUT, Notifying
 from .rewriting import rewrite_in_place
-from .schema import ensure_schema, is_current
+from .schema import check_acceptable, ensure_schema, is_current
 from .sharedstate import SharedState
 from .sockets import Notifier, SocketListener
 from .waits import Waits
@@ -73,6 +73,8 @@ class Session(forks.ForkAware, Lending, Notifying):
         self._disk_failed = False  # so the log may have holes, until it is written again
         prepare(self.path)
         self._handle = Handle(self.path)
+        if not os.path.exists(lock_file(self.path)):
+            self._check_acceptable()
         with forks.opening:
             self._share(*self._open_shared())
             forks.register(self)
@@ -93,6 +95,15 @@ class Session(forks.ForkAware, Lending, Notifying):
                 raise
         except OSError as exc:
             raise cannot_open(exc, path) from exc
+
+    def _check_acceptable(self) -> None:
+        """Refuse a file that cannot be a store before there is a file of ours beside it."""
+        try:
+            with self._translating(), self._handle.in_use:
+                self._retry_while_busy(lambda: check_acceptable(self._handle.db(), self._location))
+        except BaseException:
+            self._handle.close()
+            raise
 
     def _ensure_schema(self) -> None:
         # A store that is up to date is opened without the write lock, so that a program that only
