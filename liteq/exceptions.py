@@ -19,6 +19,7 @@
         BrokerCorrupt              the file is not, or no longer, a liteq store
           BrokerGone               it was deleted or replaced while it was in use
         BrokerTooNew               written by a newer liteq
+        BrokerTooOld               of an older liteq, and whoever only looks does not upgrade it
         BrokerInsecure             other users can write the file
         BrokerRefused              it can never store this value as it is
       TaskError                    the caller who waits for a result
@@ -132,6 +133,10 @@ class BrokerGone(BrokerCorrupt):
 
 class BrokerTooNew(BrokerError):
     """A store that was written by a newer liteq than this one."""
+
+
+class BrokerTooOld(BrokerError):
+    """A store of an older liteq than this one, which a command that only looks leaves as it is."""
 
 
 class BrokerInsecure(BrokerError):

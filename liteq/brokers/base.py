@@ -399,7 +399,10 @@ class Broker(ABC):
         """
 
     def check_exists(self) -> None:
-        """Raise BrokerUnavailable if there is no store yet, which any other verb would create."""
+        """Raise BrokerUnavailable if there is no store yet, which any other verb would create.
+
+        Raises BrokerTooOld for one of an earlier liteq, which any other verb would upgrade.
+        """
 
     # what only some brokers offer: in the others each of these raises ConfigurationError
 

@@ -245,7 +245,7 @@ class GuestSession(LentSession, Guest):
     def vacuum(self) -> None:
         self._refuse()
 
-    def copy_to(self, target: sqlite3.Connection, pages: int) -> None:
+    def copy_to(self, target: sqlite3.Connection) -> None:
         self._refuse()
 
     def close(self) -> None:

@@ -264,18 +264,12 @@ class Session(forks.ForkAware, Lending, Notifying):
             self._write_lock.release()
         self.checkpoint()
 
-    def copy_to(self, target: sqlite3.Connection, pages: int) -> None:
-        """Copy the file as it is at this moment into `target`, `pages` at a time."""
+    def copy_to(self, target: sqlite3.Connection) -> None:
+        """Copy the file as it is at this moment into `target`."""
+        from .backup import copy_file
+
         with self._handle.in_use:
-            db = self._handle.db()
-            # In a transaction, or the copy would start again at every commit of another process.
-            db.execute("begin")
-            try:
-                db.execute("select 1 from sqlite_master").fetchall()
-                # With `progress` Python checks for a Ctrl-C between two steps.
-                db.backup(target, pages=pages, sleep=0, progress=lambda *steps: None)
-            finally:
-                self._roll_back(db)
+            copy_file(self._handle.db(), target)
 
     def log_size(self) -> int:
         """Return the size of the write-ahead log in bytes."""
