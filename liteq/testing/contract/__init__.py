@@ -14,6 +14,7 @@ test is a sentence of the contract. `docs/guides/testing.md` says more.
 from .claiming import Claiming
 from .events import Events
 from .groups import Groups
+from .guests import Guests
 from .rescuing import Rescuing
 from .results import Results
 from .revoking import Revoking
@@ -44,5 +45,6 @@ class BrokerContract(
     Workers,
     Waiting,
     Tools,
+    Guests,
 ):
     """The tests that every broker must pass. A subclass makes the broker."""
