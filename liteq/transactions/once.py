@@ -9,6 +9,7 @@ from typing import Any
 
 from ..exceptions import ClaimLost, TransactionError
 from ..execution.context import Context, Finished
+from ..model.checks import UNREADABLE
 from ..result.app import App
 from ..serializers import get
 from ..support.randomness import uniform
@@ -48,7 +49,7 @@ class Once(Completing):
                 f"the table liteq_done cannot be read ({exc}). If it is not there: {_CREATE}"
             ) from exc
         if found:
-            raise _finished(found)
+            raise _finished(self._request.id, found)
 
     def _prepared(self, id: str) -> list[tuple[Any, ...]]:
         """Return the row of an earlier run, if any; the table is there."""
@@ -86,7 +87,7 @@ class Once(Completing):
             self._caller.rollback()
             found = execute(self._dbapi, _FIND, id)
             if found:
-                return _finished(found)
+                return _finished(id, found)
         return ClaimLost(f"{self._request.task}[{id}] was done by another run: this one is over")
 
     def _complete(self) -> None:
@@ -96,8 +97,15 @@ class Once(Completing):
             self._request.uncommitted = None
 
 
-def _finished(found: list[tuple[Any, ...]]) -> Finished:
-    return Finished(_json.loads(found[0][0].encode()))
+def _finished(id: str, found: list[tuple[Any, ...]]) -> Finished:
+    """Return how a task ends of which a row was found. Raises TransactionError."""
+    try:
+        return Finished(_json.loads(found[0][0].encode()))
+    except UNREADABLE as exc:
+        raise TransactionError(
+            f"the row of the task {id} in liteq_done cannot be read: {exc}. It was done before; "
+            f"what came of it was changed by hand"
+        ) from exc
 
 
 def _is_duplicate(exc: Exception) -> bool:

@@ -31,7 +31,10 @@ _CREATE = (
 _LOOK = "select 1 from liteq_outbox where id is null"
 _INSERT = "insert into liteq_outbox (id, app, at, body) values (?, ?, ?, ?)"
 _LOCK = "delete from liteq_outbox where id is null"
-_WAITING = "select id, body from liteq_outbox where app = ? and failed is null order by id"
+_WAITING = (
+    "select id, body from liteq_outbox "
+    "where app = ? and failed is null and id is not null order by id"
+)
 _IS_THERE = "select 1 from liteq_outbox where id = ?"
 _DELETE = "delete from liteq_outbox where id = ?"
 _SET_ASIDE = "update liteq_outbox set failed = ? where id = ?"
@@ -95,7 +98,7 @@ class Outbox:
                 calls.decoded(text).make(self.app.broker)
             except (InvalidTaskError, BrokerRefused) as exc:
                 _log_set_aside(id, exc)
-                execute(connection, _SET_ASIDE, str(exc), id)
+                execute(connection, _SET_ASIDE, _ascii(exc), id)
             else:
                 execute(connection, _DELETE, id)
             connection.commit()
@@ -218,6 +221,11 @@ def _kind_of(connection: Any) -> tuple[str, str]:
         return "sqlite3", os.path.realpath(file) if file else f"memory {id(connection)}"
     name = getattr(getattr(connection, "info", None), "dbname", "")  # PostgreSQL's drivers tell it
     return type(connection).__module__.partition(".")[0], str(name)
+
+
+def _ascii(exc: Exception) -> str:
+    """Return the text of an error as any column takes it."""
+    return str(exc).encode("ascii", "backslashreplace").decode()
 
 
 def _log_set_aside(id: str, exc: Exception) -> None:
