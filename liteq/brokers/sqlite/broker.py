@@ -11,6 +11,7 @@ from functools import partial
 from math import inf
 from sqlite3 import Connection
 
+from ...exceptions import BrokerTooOld
 from ...model.entry import Entry, Fired, Firing
 from ...model.graph import Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
@@ -344,6 +345,10 @@ class SqliteBroker(SqliteHost, SqliteOrders, SqliteTransfers, SqliteStatistics):
         self._existing().vacuum()
 
     def backup(self, path: str) -> None:
-        from .backup import write_backup
+        from .backup import copy_as_it_is, write_backup
 
-        write_backup(self._existing(), path)
+        try:
+            copy = self._existing().copy_to
+        except BrokerTooOld:  # a backup is wanted before an upgrade, above all
+            copy = partial(copy_as_it_is, self.location.path)
+        write_backup(copy, path)
