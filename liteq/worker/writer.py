@@ -52,13 +52,12 @@ class Writer:
         broker: Broker,
         store: StoreBackoff,
         steps: StepRequests,
-        late: LateEnds,
         replace_refused: ReplaceRefused,
     ) -> None:
         self._broker = broker
         self._store = store
         self._steps = steps
-        self._late = late
+        self.late: LateEnds = LateEnds(broker)
         self._replace_refused = replace_refused
         self.settlements: list[Settlement] = []  # still to be written
         self._ended: list[Delivery] = []  # the tasks of all settlements that are not written
@@ -165,4 +164,4 @@ class Writer:
             self._steps.answer(settlements, settled.refused)
         for each in settlements if settled.refused else ():
             if each.receipt in settled.refused:
-                self._late.keep(self.id_of(each.receipt), each)
+                self.late.keep(self.id_of(each.receipt), each)

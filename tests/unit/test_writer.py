@@ -15,7 +15,6 @@ from liteq.model.outcome import Kind, Outcome, Settlement
 from liteq.pools.base import RunnerSpec
 from liteq.pools.solo import SoloPool
 from liteq.states import Phase
-from liteq.worker.late import LateEnds
 from liteq.worker.step_requests import StepRequests
 from liteq.worker.writer import Writer
 
@@ -60,7 +59,7 @@ def writer(broker: Server) -> Writer:
     store = StoreBackoff(logging.getLogger("test"))
     spec = RunnerSpec("", "", {}, lambda report, progress: lambda delivery: Outcome(Kind.SUCCEEDED))
     steps = StepRequests(SoloPool(1, spec))
-    return Writer(broker, store, steps, LateEnds(broker), lambda settlement, exc: fail(settlement))
+    return Writer(broker, store, steps, lambda settlement, exc: fail(settlement))
 
 
 def fail(settlement: Settlement) -> Settlement:

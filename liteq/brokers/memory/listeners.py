@@ -12,6 +12,7 @@ class MemoryListener(LocalListener):
         super().__init__()
         self._expected: frozenset[str] | None = None  # all
         self._progress: frozenset[str] = frozenset()
+        self._ordered = True
 
     def expect(self, ids: Collection[str] | None, progress: Collection[str] = ()) -> None:
         self._expected = None if ids is None else frozenset(ids)
@@ -27,6 +28,14 @@ class MemoryListener(LocalListener):
 
     def missed(self) -> bool:
         return False
+
+    def note_order(self) -> None:
+        """Note that there are orders."""
+        self._ordered = True
+
+    def ordered(self) -> bool:
+        ordered, self._ordered = self._ordered, False
+        return ordered
 
 
 def notify(listeners: Iterable[MemoryListener]) -> None:
