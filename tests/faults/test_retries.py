@@ -197,7 +197,8 @@ def test_while_it_waits_the_state_is_retry_with_the_reason(project: Project) -> 
         "import time\nfrom project import *\n"
         "result = again.apply_async(kwargs={'options': \"{'queue': 'nobody'}\"})\n"
         "end = time.monotonic() + 20\n"
-        "while result.state == 'PENDING' and time.monotonic() < end: time.sleep(0.01)\n"
+        "begun = ('PENDING', 'STARTED')\n"
+        "while result.state in begun and time.monotonic() < end: time.sleep(0.01)\n"
         "print(result.state, repr(result.result), result.queue, len(result.attempts()))"
     )
 
