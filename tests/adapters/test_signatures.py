@@ -15,6 +15,7 @@ from liteq.brokers.base import Claim
 from liteq.exceptions import ImproperlyConfigured, SecurityError
 from liteq.model.message import Record
 from liteq.model.outcome import Kind
+from liteq.model.progress import Progress, ProgressReport
 from liteq.states import Phase
 from liteq.testing.contract.harness import rescuing
 from tests import redis_workers
@@ -179,6 +180,20 @@ def test_a_progress_report_is_not_taken_for_a_result(signed: Store, reported: st
         signed.plant("a", reported=reported)
 
     assert is_refused(signed.record("a"))
+
+
+def test_the_progress_of_another_run_or_of_nobody_is_none(signed: Store) -> None:
+    signed.broker.enqueue([message("a"), message("b")])
+    a, b = signed.claim()
+    progress = Progress(3, 10, at=1.5)
+    signed.broker.report_progress([ProgressReport(each.receipt, progress) for each in (a, b)])
+    assert signed.broker.progress(["a", "b"]) == [progress, progress]
+
+    _, attempt, value = signed.peek("b", "progress").split(b" ", 2)
+    of_a = f"{a.token} {attempt.decode()} ".encode()
+    for forged in (of_a + value, of_a + b'{"done": 10}', b"nonsense", of_a):
+        signed.plant("a", progress=forged)
+        assert signed.broker.progress(["a", "b"]) == [None, progress]
 
 
 def test_a_report_is_not_taken_for_one_of_another_state(signed: Store) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from liteq import AsyncResult, LiteQ, current_task, group
+from liteq.brokers.base import Claim
 from liteq.exceptions import TaskRevokedError, TimeoutError
-from liteq.model.progress import Progress
+from liteq.model.progress import Progress, ProgressReport
 from liteq.result import GroupResult
 from liteq.result import observers as observers_module
 from liteq.result import poller as poller_module
@@ -360,6 +361,23 @@ def test_coroutines_watch_too_without_threads_of_their_own(app: LiteQ, tmp_path:
             assert seen[-1].state == "SUCCESS"
             assert seen[-1].progress is not None
             assert seen[-1].progress.done == 5
+
+
+def test_who_waits_for_the_end_of_a_task_is_not_woken_by_its_progress(app: LiteQ) -> None:
+    broker, id = app.broker, app.tasks["walk"].delay(1).id
+    (delivery,) = broker.claim(Claim(broker.register("w", "{}"), ("celery",), 1))
+    listener = broker.result_listener()
+    for expected, progress, woken in (
+        ([id], (), False),
+        ([id], (id,), True),
+        ([id], (), False),
+        (None, (), False),
+    ):
+        listener.expect(expected, progress)
+        while listener.wait(0.05):
+            pass  # by what it was told just now
+        broker.report_progress([ProgressReport(delivery.receipt, Progress(1))])
+        assert listener.wait(SOON if woken else 0.05) is woken
 
 
 def test_a_group_adds_up_its_tasks(app: LiteQ, tmp_path: Path) -> None:
