@@ -14,6 +14,7 @@ from collections.abc import Collection, Sequence
 from ..exceptions import ConfigurationError, ImproperlyConfigured
 from ..model.entry import Entry, Fired, Firing
 from ..model.graph import Graph, Group, Members, Place
+from ..model.limit import LimitRule, LimitState
 from ..model.message import Attempt, Delivery, Input, Message, Receipt, Record
 from ..model.outcome import Settlement
 from ..model.search import EVERYTHING, Search
@@ -50,6 +51,8 @@ __all__ = [
     "Graph",
     "Group",
     "Input",
+    "LimitRule",
+    "LimitState",
     "Listener",
     "Members",
     "Message",
@@ -131,6 +134,10 @@ class Broker(ABC):
     def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
         """Store all `messages`, or none. Known ids are left as they are.
 
+        A task with limits (`model.limit`) that is READY, here or by any other verb, is WAITING
+        instead until all of them let it pass. It is under them from then on until it has ended, or
+        runs later; then it asks once more.
+
         Others may see thousands come one by one, but none before all are certain to be stored.
         With `durable` they survive a power cut, whatever the durability of the store.
 
@@ -193,7 +200,9 @@ class Broker(ABC):
 
     @abstractmethod
     def promote(self) -> float | None:
-        """Make SCHEDULED tasks that are due READY; return when the next will be, None for never."""
+        """Make SCHEDULED tasks that are due READY, and let tasks pass rates whose moment has come;
+        return when the next will be, None for never.
+        """
 
     def begin_rescue(self, every: float) -> bool:
         """Return whether to call `rescue` now: no worker has begun one for `every` seconds."""
@@ -286,6 +295,27 @@ class Broker(ABC):
 
         Events that are too old are deleted as well, up to `limit` of them, and not counted.
         """
+
+    # limits
+
+    @abstractmethod
+    def set_limit(self, key: str, rule: LimitRule, *, fixed: bool) -> None:
+        """Set the numbers of a limit; of all that have this name, if `{}` is in it.
+
+        With `fixed` they stay; otherwise they are those of the code once more, which each task that
+        is sent brings along. Tasks that have passed and not started wait once more.
+        """
+
+    @abstractmethod
+    def hold_limit(self, key: str, until: float | None) -> None:
+        """Let no task pass a limit before a moment; None: end that.
+
+        Tasks that have passed and not started wait once more.
+        """
+
+    @abstractmethod
+    def limits(self) -> list[LimitState]:
+        """Return all limits that are in use, or were set or held, by their keys."""
 
     # schedules
 

@@ -12,7 +12,7 @@ from ..exceptions import InvalidTaskError, LiteqError
 from ..execution.failure import encode_failure
 from ..model.checks import FLAG, MAYBE_TEXT, UNREADABLE, WHOLE, Shape, shown
 from ..model.entry import Entry
-from ..model.message import Delivery, Message, Receipt, Record
+from ..model.message import LIMITED, RATED, Delivery, Message, Receipt, Record
 from ..model.outcome import Policy, Settlement
 from ..serializers.json import SERIALIZER as JSON
 from ..states import Phase
@@ -27,6 +27,7 @@ REST_OF_DELIVERY: Shape = Shape(
 """The fields of a `Delivery` behind its message and its receipt, without its inputs."""
 
 _PHASES = frozenset(map(int, Phase))
+_PERHAPS = 1 | LIMITED | RATED  # what follows from the end of a task is looked for
 _MOST_WARNINGS = 1000  # about schedules that are left out; each is logged once
 
 _warned: set[tuple[str, str, str]] = set()
@@ -66,7 +67,7 @@ def dead_settlement(
     now: float,
     *,
     lost: int = 0,
-    tied: bool = True,
+    tied: int = _PERHAPS,
 ) -> Settlement:
     """Return the settlement of a claimed task that is not to be run, because of what is stored.
 

@@ -113,6 +113,8 @@ _RECORD = Shape(
     on_failure=FLAG,
     seq=WHOLE,
     event=MAYBE_TEXT,
+    limit=MAYBE_TEXT,
+    since=TIME,
 )
 _ATTEMPT = Shape(
     number=WHOLE,

@@ -46,6 +46,10 @@ Member = tuple[str, int, str | None]
 group, which count for all of its tasks: they have none of that in their own."""
 
 
+LIMITED, RATED = 2, 4
+"""Bits of `tied`: the store has asked the limits of the task, and one of them is a rate."""
+
+
 class _DeliveryFields(NamedTuple):
     """The fields of a `Delivery`: those of its message, of its receipt, and its own."""
 
@@ -67,7 +71,7 @@ class _DeliveryFields(NamedTuple):
     lost: int  # how many processes died while running it
     reported: str | None  # the state that an earlier attempt set by `update_state`
     attempts: int  # how often it was started before, however that ended
-    tied: bool  # it has dependents, or is in a group
+    tied: int  # 1: it has dependents, or is in a group; see LIMITED and RATED
     woken_by: str | None  # the task whose end it waited for
     member: Member | None  # of a group
     inputs: Any  # the results that it takes: an Input, a list of them, or lists of lists
@@ -90,7 +94,7 @@ class Delivery(_DeliveryFields):
         lost: int = 0,
         reported: str | None = None,
         attempts: int = 0,
-        tied: bool = False,
+        tied: int = False,
         woken_by: str | None = None,
         member: Member | None = None,
         inputs: Any = None,
@@ -160,6 +164,8 @@ class Record(NamedTuple):
     on_failure: int = 0  # not 0: it is an errback, see `Place`
     seq: int = 0  # its place in the order of sending
     event: str | None = None  # WAITING, SCHEDULED: the key of the event that wakes it
+    limit: str | None = None  # WAITING: the key of the limit in whose line it stands
+    since: float | None = None  # when it began to wait for its limits
 
 
 class Attempt(NamedTuple):

@@ -66,7 +66,7 @@ class Settlement(NamedTuple):
     retry: Message | None = None  # READY, SCHEDULED, WAITING: the message of the next attempt
     lost: int = 0  # how many processes have died while running it
     reported: str | None = None  # SUCCEEDED: it was ignored, with this state; RETRY keeps nothing
-    tied: bool = False  # it has dependents, or is in a group
+    tied: int = False  # as its delivery has it
     graph: Graph | None = None  # with `retry`: the workflow to store along with it
     place: Place | None = None  # with `retry`, WAITING: its new place in the workflow
     old_place: Place | None = None  # the place that its delivery named

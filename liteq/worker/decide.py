@@ -113,7 +113,7 @@ def decide_unstorable(settlement: Settlement, error: Outcome, policy: Policy) ->
         traceback=error.traceback,
         keep_until=policy.kept_until(Phase.FAILED, settlement.at),
         lost=settlement.lost,
-        tied=True,  # perhaps; what follows from its end is looked for
+        tied=settlement.tied | 1,  # perhaps; what follows from its end is looked for
         old_place=settlement.old_place,
     )
 

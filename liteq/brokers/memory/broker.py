@@ -13,6 +13,7 @@ from itertools import islice
 
 from ...model.entry import Entry, Fired, Firing
 from ...model.graph import ALONE, Graph, Members
+from ...model.limit import LimitRule, LimitState
 from ...model.message import Attempt, Delivery, Message, Receipt, Record
 from ...model.outcome import Settlement
 from ...model.search import EVERYTHING, Search
@@ -85,7 +86,10 @@ class MemoryBroker(MemoryStore):
             for record in tables.in_phases(Phase.SCHEDULED):
                 if eta_of(record) <= self.clock():
                     self._put(record._replace(phase=Phase.READY, event=None))
-            return min(map(eta_of, tables.in_phases(Phase.SCHEDULED)), default=None)
+            self._propagate_ends()
+            look = self._limits().look_at_due()
+            etas = [*map(eta_of, tables.in_phases(Phase.SCHEDULED))]
+            return min(etas if look is None else [*etas, look], default=None)
 
     def rescue(self, decide: DecideRescue) -> list[Record]:
         with self._transaction() as tables:
@@ -198,7 +202,22 @@ class MemoryBroker(MemoryStore):
             over = [r for r in tables.in_phases(*_FINAL) if kept_until(r) <= self.clock()]
             free = [record for record in over if not is_needed(tables, record)]
             drop_old_events(tables, limit, self.clock())
+            self._limits().drop_unused(list(tables.limits), limit)
             return tables.delete(sorted(free, key=kept_until)[:limit])
+
+    # limits
+
+    def set_limit(self, key: str, rule: LimitRule, *, fixed: bool) -> None:
+        with self._transaction():
+            self._limits().set_limit(key, rule, fixed=fixed)
+
+    def hold_limit(self, key: str, until: float | None) -> None:
+        with self._transaction():
+            self._limits().hold(key, until)
+
+    def limits(self) -> list[LimitState]:
+        with self._lock:
+            return self._limits().states()
 
     # schedules
 
@@ -310,8 +329,11 @@ class MemoryBroker(MemoryStore):
 
     def purge(self, queues: Sequence[str] | None) -> int:
         with self._transaction() as tables:
-            waiting = tables.in_phases(Phase.SCHEDULED, Phase.READY)
+            waiting = tables.in_phases(Phase.WAITING, Phase.SCHEDULED, Phase.READY)
+            waiting = [r for r in waiting if r.phase is not Phase.WAITING or r.limit is not None]
             found = [r for r in waiting if queues is None or r.message.queue in queues]
+            for record in found:
+                self._limits().leave(record.message.id)
             tied = [each for each in found if tables.places.get(each.message.id, ALONE).tied]
             for record in tied:
                 self._put(finished(record, Phase.CANCELLED, self.clock(), keep=0))

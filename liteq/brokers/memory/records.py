@@ -45,7 +45,8 @@ def settled(record: Record, settlement: Settlement) -> Record:
 def finished(record: Record, phase: Phase, now: float, keep: float | None) -> Record:
     """Return the record of a task that ends now and is kept for `keep` seconds; None: for ever."""
     keep_until = None if keep is None else now + keep
-    return record._replace(phase=phase, finished=now, keep_until=keep_until, event=None)
+    record = record._replace(limit=None, since=None, event=None)
+    return record._replace(phase=phase, finished=now, keep_until=keep_until)
 
 
 def revived(record: Record) -> Record:

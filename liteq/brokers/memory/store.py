@@ -14,6 +14,7 @@ from ...support.clock import Clock, system_clock
 from ..base import Broker
 from ..walk import propagate_ends
 from .inputs import inputs_of, member_in
+from .limits import MemoryLimits, mark_of
 from .listeners import MemoryListener, notify
 from .records import finished, new_record, settled
 from .schedules import MemorySchedules
@@ -58,9 +59,14 @@ class MemoryStore(Broker):
         if id in tables.revoked and record.phase < Phase.RUNNING:
             keep = tables.revoked[id].keep
             record = finished(record, Phase.CANCELLED, self.clock(), keep)
+        record = record if record.seq else record._replace(seq=next(self._seqs))
+        if record.phase is Phase.READY:
+            record = self._limits().asking(record)
+        elif record.phase is not Phase.RUNNING and record.limit is None:
+            self._limits().leave(id)
         for value in (record.message.payload, record.result or b""):
             memoryview(value)  # raises for what is not bytes: other stores would refuse it too
-        tables.tasks[id] = record if record.seq else record._replace(seq=next(self._seqs))
+        tables.tasks[id] = record
         if record.phase.final:
             tables.ended.append(id)
             notify(each for each in self._result_listeners if each.expects(id))
@@ -75,9 +81,13 @@ class MemoryStore(Broker):
             tables.ended.clear()
             propagate_ends(self._dependents(), [ended_of(record) for record in records])
             tables.ended.clear()  # the walk propagates the ends that it causes itself
+        self._limits().admit_all()
 
     def _dependents(self) -> MemoryDependents:
         return MemoryDependents(self._tables, self.clock(), self._put)
+
+    def _limits(self) -> MemoryLimits:
+        return MemoryLimits(self._tables, self.clock(), self._put)
 
     def _schedules(self) -> MemorySchedules:
         return MemorySchedules(self._tables, self._versions)
@@ -114,7 +124,7 @@ class MemoryStore(Broker):
             record.lost,
             record.reported,
             len(tables.attempts.get(id, ())),
-            tables.places.get(id, ALONE).tied,
+            tables.places.get(id, ALONE).tied | mark_of(record),
             record.woken_by,
             member_in(tables, record),
             inputs_of(tables, id),
@@ -123,6 +133,7 @@ class MemoryStore(Broker):
     def _take_back(self, record: Record) -> None:
         """Make a running task ready again."""
         del self._tables.holders[record.message.id]
+        self._limits().not_begun(record.message.id)
         self._put(record._replace(phase=Phase.READY, started=None))
 
     def _settle(self, settlement: Settlement) -> bool:
@@ -136,6 +147,7 @@ class MemoryStore(Broker):
         if settlement.phase is Phase.RUNNING:
             return True
         del tables.holders[id]
+        self._limits().leave(id)
         if settlement.retry is not None:
             tables.add_attempt(record, settlement.at, settlement.why, settlement.traceback)
         record = settled(record, woken_already(tables, id, settlement, self.clock()))

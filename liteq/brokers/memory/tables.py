@@ -1,9 +1,11 @@
 """The tables of the store: plain dicts and lists of values, with a few queries."""
 
+from enum import Enum
 from typing import NamedTuple
 
 from ...model.entry import Entry
 from ...model.graph import Group, Place
+from ...model.limit import LimitRule
 from ...model.message import Attempt, Receipt, Record, last_attempt
 from ...model.step import Event, Step
 from ...states import Phase
@@ -26,6 +28,35 @@ class StoredGroup(NamedTuple):
     released: bool = False  # the results of its members are not needed any more
 
 
+class UseState(Enum):
+    """The state of a limit that a task is under."""
+
+    PASSED = 0
+    COUNTED = 1  # and its start is counted
+    STANDS = 2  # in the line
+    WAITS = 3  # in the line of another limit
+
+
+class StoredUse(NamedTuple):
+    """A limit that a task is under."""
+
+    state: UseState
+    cost: int
+    since: float
+    denied: float | None = None
+
+
+class StoredLimit(NamedTuple):
+    """A limit with its state."""
+
+    name: str
+    rule: LimitRule = LimitRule()
+    fixed: bool = False
+    free: float | None = None
+    held: float | None = None
+    look: float | None = None
+
+
 class Tables:
     """All that the store holds. All of it are values, so a copy of the tables is a snapshot."""
 
@@ -40,6 +71,9 @@ class Tables:
         self.events: dict[str, Event] = {}
         self.entries: dict[str, Entry] = {}
         self.workers: dict[int, WorkerInfo] = {}
+        self.limits: dict[str, StoredLimit] = {}
+        self.uses: dict[str, dict[str, StoredUse]] = {}  # by task and key; replaced as steps are
+        self.looks: set[str] = set()  # limits whose lines are to be looked at in this transaction
         self.ended: list[str] = []  # tasks whose end is still to be propagated
 
     def copy(self) -> "Tables":
@@ -96,6 +130,7 @@ class Tables:
                 self.revoked,
                 self.places,
                 self.steps,
+                self.uses,
             ):
                 table.pop(record.message.id, None)
         return len(records)

@@ -23,7 +23,7 @@ class MemoryDependents(Dependents):
                 record.message.id, place.on_failure, place.group, record.message.eta, place.delay
             )
             for record, place in _dependents_of(self._tables, id, barrier=barrier)
-            if record.phase is Phase.WAITING and record.event is None
+            if record.phase is Phase.WAITING and record.event is record.limit is None
         ]
 
     def wake(self, id: str, phase: Phase, woken_by: str, eta: float | None) -> None:

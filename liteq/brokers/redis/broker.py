@@ -10,6 +10,7 @@ from math import inf
 
 from ...model.entry import Entry, Fired, Firing
 from ...model.graph import Graph, Members
+from ...model.limit import LimitRule, LimitState
 from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
 from ...model.outcome import Settlement
 from ...model.search import EVERYTHING, Search
@@ -190,6 +191,17 @@ class RedisBroker(RedisTransfers):
 
     def sweep(self, limit: int) -> int:
         return int(self._run("sweep", limit))
+
+    # limits
+
+    def set_limit(self, key: str, rule: LimitRule, *, fixed: bool) -> None:
+        raise NotImplementedError
+
+    def hold_limit(self, key: str, until: float | None) -> None:
+        raise NotImplementedError
+
+    def limits(self) -> list[LimitState]:
+        return []
 
     # schedules
 

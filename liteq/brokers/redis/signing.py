@@ -128,7 +128,8 @@ class Signing(ABC):
         signed, place = settlement, settlement.old_place or ALONE
         outcome = (signed.phase, signed.reported, signed.result_serializer)
         end = End(str(signed.receipt.key), *outcome, place.group, place.position)
-        signed = signed._replace(result=self.sign_result(signed.result, end, tied=signed.tied))
+        tied = bool(signed.tied & 1)
+        signed = signed._replace(result=self.sign_result(signed.result, end, tied=tied))
         if signed.graph is not None:
             signed = signed._replace(graph=self.sign_graph(signed.graph))
             place = place.replaced(signed.place or ALONE)

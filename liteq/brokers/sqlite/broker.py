@@ -13,6 +13,7 @@ from sqlite3 import Connection
 
 from ...model.entry import Entry, Fired, Firing
 from ...model.graph import Graph, Members
+from ...model.limit import LimitRule, LimitState
 from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
 from ...model.outcome import Settlement
 from ...model.search import EVERYTHING, Search
@@ -31,6 +32,7 @@ from ..base import (
 from .changes import Changes, notify, notify_of_sent
 from .claiming import Claimed, claim_rest, promote, set_unreadable_etas_aside
 from .guests import SqliteHost
+from .limits import admit_all, hold_limit, limits_of, set_limit
 from .listeners import result_listener, unlisten_dead, work_listener
 from .notifying import SHORT_TIMEOUT
 from .registry import is_dead, register, unregister
@@ -60,8 +62,11 @@ class SqliteBroker(SqliteHost, SqliteTransfers):
     def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
         now, session = self.clock(), self._session()
         options = DURABLE if durable else self._client_writes
-        session.write(options, lambda db: insert_messages(db, messages, now))
-        notify_of_sent(session, messages, self._work_listeners)
+        changes = session.write(options, lambda db: insert_messages(db, messages, now))
+        if changes is None:
+            notify_of_sent(session, messages, self._work_listeners)
+        else:
+            notify(session, changes, self._work_listeners)
         self._bound_log()
 
     def enqueue_or_replace(self, message: Message, sent: float, *, durable: bool = False) -> bool:
@@ -96,7 +101,9 @@ class SqliteBroker(SqliteHost, SqliteTransfers):
             settle: Callable[..., list[Receipt]], db: Connection
         ) -> tuple[list[Receipt], Claimed]:
             refused = settle(db, settlements, now, changes)
+            admit_all(db, changes, now)  # before the claim, which may claim what has passed
             claimed = self._claim_in(db, claim, changes) if claim else Claimed([], None)
+            admit_all(db, changes, now)
             changes.find_ids(db, session)
             return refused, claimed
 
@@ -115,11 +122,13 @@ class SqliteBroker(SqliteHost, SqliteTransfers):
 
     def promote(self) -> float | None:
         now = self.clock()
-        upcoming: float | None
         while True:
-            ((upcoming, unreadable),) = self._session().read(SQL["next_eta"], timeout=SHORT_TIMEOUT)
-            if not unreadable and (upcoming is None or upcoming > now):
-                return upcoming
+            ((eta, unreadable, look),) = self._session().read(
+                SQL["next_eta"], timeout=SHORT_TIMEOUT
+            )
+            upcoming: list[float] = [each for each in (eta, look) if each is not None]
+            if not unreadable and (not upcoming or min(upcoming) > now):
+                return min(upcoming, default=None)
             change = set_unreadable_etas_aside if unreadable else promote
             self._write_and_notify(self._worker_writes, partial(change, now=now))
 
@@ -209,16 +218,34 @@ class SqliteBroker(SqliteHost, SqliteTransfers):
         return found
 
     def revive(self, ids: Sequence[str]) -> list[str]:
-        return self._write_and_notify_all(self._client_writes, lambda db: revive(db, ids))
+        return self._write_and_notify_all(
+            self._client_writes, lambda db, changes: revive(db, ids, changes)
+        )
 
     def sweep(self, limit: int) -> int:
         now = self.clock()
         return self._write(self._worker_writes, lambda db: sweep(db, limit, now))
 
+    # limits
+
+    def set_limit(self, key: str, rule: LimitRule, *, fixed: bool) -> None:
+        self._write_and_notify(
+            self._client_writes,
+            lambda db, changes: set_limit(db, key, rule, fixed=fixed, changes=changes),
+        )
+
+    def hold_limit(self, key: str, until: float | None) -> None:
+        self._write_and_notify(
+            self._client_writes, lambda db, changes: hold_limit(db, key, until, changes)
+        )
+
+    def limits(self) -> list[LimitState]:
+        return limits_of(self._session().read)
+
     # schedules
 
     def schedule(self, entries: Sequence[Entry]) -> list[str]:
-        def work(db: Connection) -> list[str]:
+        def work(db: Connection, changes: Changes) -> list[str]:
             return [each.name for each in entries if not write_entry(db, each)]
 
         return self._write_and_notify_all(self._client_writes, work)

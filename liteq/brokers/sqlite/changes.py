@@ -24,7 +24,17 @@ _queue = attrgetter("queue")
 class Changes:
     """What one transaction has changed."""
 
-    __slots__ = "at_random", "ids", "keys", "later", "ready", "settled"
+    __slots__ = (
+        "asking",
+        "at_random",
+        "ids",
+        "keys",
+        "later",
+        "limits",
+        "looks",
+        "ready",
+        "settled",
+    )
 
     def __init__(self) -> None:
         self.ready: dict[str, int] = {}  # tasks that can be claimed, by queue
@@ -33,6 +43,9 @@ class Changes:
         self.settled: list[Sequence[Settlement]] = []
         self.keys: list[int] = []  # of other tasks that have ended
         self.ids: list[str] = []  # likewise, and of those that have reported a state
+        self.asking: list[int] = []  # tasks that are ready, and have limits
+        self.limits: set[str] = set()  # keys of limits whose lines are to be looked at now
+        self.looks: bool = False  # one is to be looked at earlier than before
 
     def sent(self, messages: Sequence[Message]) -> None:
         """Note that tasks were stored."""
@@ -126,6 +139,8 @@ def notify(session: Session, changes: Changes, own: Mapping[int, SocketListener]
     for queue in changes.later:
         if not session.wake(queue, 1):
             _wake_any(session, own)
+    if changes.looks:
+        _wake_any(session, own)
     if changes.keys or changes.settled or changes.ids:
         changes.find_missing_ids(session)
         for key in session.waits.waiting(changes.ids):

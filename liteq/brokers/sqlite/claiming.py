@@ -16,6 +16,7 @@ from ..base import Claim
 from ..stored import dead_settlement, dead_settlement_of
 from .changes import Changes
 from .inputs import options_of_group, with_inputs
+from .limits import look_at_due, note_woken
 from .rows import Row, delivery_of, group_in, receipt_of
 from .settling import settle_each
 from .statements import SQL, claim_sql
@@ -135,10 +136,12 @@ def readable(db: Connection, rows: Sequence[Row], now: float, changes: Changes) 
 
 
 def promote(db: Connection, changes: Changes, now: float) -> None:
-    """Make the first scheduled tasks that are due ready."""
+    """Make the first scheduled tasks that are due ready; look at the lines that are due."""
     changes.at_random = True  # some were left for other workers, see `Kind.LEFT`
-    for (queue,) in db.execute(SQL["promote"], (now,)).fetchall():
+    for queue, seq, tied in db.execute(SQL["promote"], (now,)).fetchall():
         changes.woken(queue)
+        note_woken(tied, seq, changes)
+    look_at_due(db, changes, now)
 
 
 def set_unreadable_etas_aside(db: Connection, changes: Changes, now: float) -> None:
@@ -147,7 +150,7 @@ def set_unreadable_etas_aside(db: Connection, changes: Changes, now: float) -> N
     values = {"now": now, "keep_until": keep_until, "limit": MOST}
     rows = db.execute(SQL["unreadable_etas"], values).fetchall()
     changes.keys += [key for key, _ in rows]
-    propagate_ends(db, [key for key, tied in rows if tied], now, changes)
+    propagate_ends(db, [key for key, tied in rows if tied & 1], now, changes)
 
 
 def _name(row: Row) -> str:

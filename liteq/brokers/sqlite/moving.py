@@ -10,6 +10,7 @@ from ...exceptions import InvalidTaskError
 from ...model.graph import Group
 from ...model.message import Attempt
 from ...model.step import Event
+from ...states import Phase
 from ..transfer import (
     KEEP_ARRIVALS,
     Arrival,
@@ -20,6 +21,8 @@ from ..transfer import (
     batch_of,
     unreadable,
 )
+from .changes import Changes
+from .limits import leave_discarded, note_new
 from .rows import Row, phase_in, place_of, read_record
 from .statements import SQL, load
 from .steps import STEPS, event_of, insert_steps, steps_of
@@ -64,10 +67,10 @@ def pack_events(rows: Iterable[Row]) -> list[Event]:
     return found
 
 
-def store_transfers(db: Connection, batch: TransferBatch, now: float) -> None:
+def store_transfers(db: Connection, changes: Changes, batch: TransferBatch, now: float) -> None:
     """Store `batch` as it is, except for known ids, and that it has arrived."""
     for transfer in batch.transfers:
-        _store_transfer(db, transfer, now)
+        _store_transfer(db, transfer, now, changes)
     db.executemany(_SQL["insert_group"], map(_group_row, batch.groups))
     db.execute(_SQL["delete_old_arrivals"], (now - KEEP_ARRIVALS,))
     db.executemany(_SQL["insert_arrival"], [(*each, now) for each in batch.arrivals])
@@ -87,9 +90,11 @@ def confirm(db: Connection, arrivals: Iterable[Arrival]) -> None:
     db.executemany(_SQL["confirm"], arrivals)
 
 
-def discard(db: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:
+def discard(db: Connection, arrivals: Sequence[Arrival], changes: Changes) -> list[Arrival]:
     """Delete what has arrived in another store, except for tasks that run by now; return it."""
     tasks = [each for each in arrivals if each.created is not None]
+    for each in tasks:
+        leave_discarded(db, *each, changes)
     deleted = [each for each in tasks if db.execute(_SQL["discard"], each).rowcount]
     # Now no task of theirs is left, unless it runs.
     groups = [each for each in arrivals if each.created is None]
@@ -133,14 +138,14 @@ def _transfer(db: Connection, row: Row) -> Transfer:
     return Transfer(record, place, attempts, steps_of(id, db.execute(STEPS, (id,)).fetchall()))
 
 
-def _store_transfer(db: Connection, transfer: Transfer, now: float) -> None:
+def _store_transfer(db: Connection, transfer: Transfer, now: float, changes: Changes) -> None:
     """Store one task, unless its id is known."""
     record, place, attempts, steps = transfer
     worker = _worker_of(db, record.worker, now)
     times = (record.created, record.started, record.finished, record.keep_until)
     row = (
         *record.message,
-        record.phase,
+        Phase.READY if record.limit is not None else record.phase,
         record.lost,
         worker,
         *times,
@@ -156,6 +161,7 @@ def _store_transfer(db: Connection, transfer: Transfer, now: float) -> None:
         db.execute(_SQL["insert_attempt"], (*values, record.message.id))
     if steps:
         insert_steps(db, record.message.id, steps, record.event, now)
+    note_new(db, [record.message], changes)
 
 
 def _worker_of(db: Connection, name: str | None, now: float) -> int | None:

@@ -2,20 +2,20 @@
 
 -- name: single_tasks
 -- Tasks that belong to no workflow.
-{record} where t.seq > ? and t.phase <> {RUNNING} and not t.tied and t.waits is null
+{record} where t.seq > ? and t.phase <> {RUNNING} and not t.tied & 1 and t.waits is null
 order by t.seq limit ?
 
 -- name: seq
 select seq from liteq_task where id = ?
 
 -- name: workflow_tasks
-{record} where t.tied or t.waits is not null order by t.seq
+{record} where t.tied & 1 or t.waits is not null order by t.seq
 
 -- name: place
-select takes, tied, delay from liteq_task where id = ?
+select takes, tied & 1, delay from liteq_task where id = ?
 
 -- name: running_workflow
-select 1 from liteq_task where phase = {RUNNING} and (tied or waits is not null) limit 1
+select 1 from liteq_task where phase = {RUNNING} and (tied & 1 or waits is not null) limit 1
 
 -- name: groups
 select id, outer_group, position, forgiving, options, closed, blame, released from liteq_group

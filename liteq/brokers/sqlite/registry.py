@@ -5,6 +5,7 @@ from sqlite3 import Connection
 from .. import owners
 from ..owners import Owner, this_process
 from .changes import Changes
+from .limits import not_begun
 from .liveness import LivenessLocks, has_released
 from .rows import WorkerRow
 from .statements import SQL
@@ -22,8 +23,9 @@ def register(db: Connection, locks: LivenessLocks, name: str, info: str, now: fl
 
 def unregister(db: Connection, worker: int, now: float, changes: Changes) -> None:
     """Remove a worker that stops; what it holds is ready again."""
-    for (queue,) in db.execute(SQL["release_all"], (worker,)).fetchall():
+    for queue, seq, tied in db.execute(SQL["release_all"], (worker,)).fetchall():
         changes.woken(queue)
+        not_begun(db, seq, tied)
     cancel_revoked(db, now, changes)
     db.execute(SQL["stop_worker"], (now, worker))
 

@@ -9,6 +9,7 @@ from ..base import DecideRescue
 from ..owners import Owner, died_with_machine
 from .changes import Changes
 from .claiming import readable
+from .limits import not_begun
 from .registry import is_dead
 from .rows import WorkerRow
 from .settling import settle_each
@@ -75,5 +76,6 @@ def _take_back(
 
 def _release(db: Connection, receipts: Iterable[Receipt], changes: Changes) -> None:
     for receipt in receipts:
-        for (queue,) in db.execute(SQL["release"], receipt).fetchall():
+        for queue, seq, tied in db.execute(SQL["release"], receipt).fetchall():
             changes.woken(queue)
+            not_begun(db, seq, tied)

@@ -11,6 +11,7 @@ from ...support.randomness import getrandbits
 from ..stored import StoredSchedules
 from ..transfer import unreadable
 from .changes import Changes
+from .limits import note_new
 from .rows import Row, task_row
 from .statements import SQL
 
@@ -52,6 +53,7 @@ def fire(db: Connection, firing: Firing, now: float, changes: Changes) -> Fired:
     db.execute(SQL["count_run"], (entry.runs, entry.last, entry.last_id, entry.name))
     db.execute(SQL["enqueue"], task_row(message, now, getrandbits(48)))
     changes.sent([message])
+    note_new(db, [message], changes)
     return Fired.DONE
 
 

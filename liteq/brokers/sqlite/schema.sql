@@ -131,10 +131,15 @@ create table liteq_limit_use (
   task integer not null,                         -- its seq
   key text not null,
   priority integer not null,                     -- of the task
-  waits integer not null default 0,              -- 1: it is not let pass yet, and its phase is 0
+  state integer not null,                        -- 0: it has passed; 1: and its start is
+                                                 -- counted in `free`; 2: it stands in the
+                                                 -- line; 3: it waits in another line
+  cost integer not null default 1,               -- as how many tasks it counts
+  since real not null,                           -- when it began to wait
+  denied real,                                   -- when limits first denied it by turns
   primary key (task, key)
 ) without rowid;
-create index liteq_limit_used on liteq_limit_use (key, waits, priority desc, task);
+create index liteq_limit_used on liteq_limit_use (key, state, priority desc, task, cost);
 
 -- The events that tasks wait for. The phase of such a task is 1 if it has an `eta`, when it gives
 -- up, and 0 if it has none. A row of a task in another phase means nothing.
@@ -181,12 +186,18 @@ create table liteq_unique (
 -- How often a key may pass, and how many tasks of it may run at once.
 create table liteq_limit (
   key text primary key,
+  name text not null,                            -- the key with {} for each argument
   running integer,                               -- at once; null: any number
   rate real,                                     -- a second; null: any number
-  burst integer,                                 -- that may pass ahead of the rate
-  free real,                                     -- when the next one may pass, by the rate
-  held real                                      -- none passes before this time
+  burst integer,                                 -- that may start at once, with a rate
+  fixed integer not null default 0,              -- 1: the numbers were set at run time
+  free real,                                     -- when `burst` can start at once again
+  held real,                                     -- none passes before this time
+  look real,                                     -- when its line is to be looked at
+  keep_until real                                -- nothing uses it: when it may be deleted
 ) without rowid;
+create index liteq_limit_due on liteq_limit (look) where look is not null;
+create index liteq_limit_kept on liteq_limit (keep_until) where keep_until is not null;
 
 -- Events, by `app.emit`. The first with a key stays.
 create table liteq_event (

@@ -7,6 +7,7 @@ from ...model.message import Receipt
 from ...model.outcome import Settlement
 from ...states import Phase
 from .changes import Changes
+from .limits import count_all_starts, leave_settled, note_retried
 from .rows import attempt_row, end_row, plain_end_rows, retry_row, suspend_row
 from .statements import SQL
 from .steps import await_events, write_steps
@@ -30,6 +31,7 @@ def settle_all(
     ending: Sequence[Settlement] = others
     if any(each.steps != () for each in others):
         ending = _write_all_steps(db, others)
+    count_all_starts(db, others, now)
     written = db.executemany(SQL["finish_plain"], plain).rowcount if plain else 0
     if ending:
         written += _finish(db, [each for each in ending if each.retry is None])
@@ -45,6 +47,7 @@ def settle_each(
     db: Connection, settlements: Sequence[Settlement], now: float, changes: Changes
 ) -> list[Receipt]:
     """Write the settlements whose claims still hold; return the receipts of the others."""
+    count_all_starts(db, settlements, now)
     written: list[Settlement] = []
     refused: list[Settlement] = []
     for each in settlements:
@@ -112,12 +115,14 @@ def _propagate(db: Connection, written: Sequence[Settlement], now: float, change
     for each in written:
         if each.graph is not None:
             _replace(db, each, now, changes)
-    tied = [int(each.receipt.key) for each in written if each.tied and each.retry is None]
+    leave_settled(db, written, changes)
+    tied = [int(each.receipt.key) for each in written if each.tied & 1 and each.retry is None]
     if tied:
         propagate_ends(db, tied, now, changes)
     retries = [each for each in written if each.retry is not None]
     if retries:
         changes.retried(retries)
+        note_retried(db, retries, changes)
         await_events(db, retries, now, changes)
         cancel_revoked(db, now, changes)
 

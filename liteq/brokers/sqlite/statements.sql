@@ -22,6 +22,12 @@ select t.id, t.task, cast(t.payload as blob), t.serializer, t.queue, t.priority,
   t.waits, t.barrier, t.member_of, t.position, t.on_failure, t.seq,
   case when t.details and t.phase < {READY}
     then (select e.key from liteq_event_wait e where e.task = t.seq)
+  end,
+  case when t.tied & 2 and t.phase = {WAITING}
+    then (select min(u.key) from liteq_limit_use u where u.task = t.seq and u.state = 2)
+  end,
+  case when t.tied & 2 and t.phase = {WAITING}
+    then (select min(u.since) from liteq_limit_use u where u.task = t.seq)
   end
 from liteq_task t left join liteq_worker w on w.id = t.worker
 
@@ -161,7 +167,7 @@ where seq = ? and token = ? and phase = {RUNNING}
 -- name: replace
 -- After `retry`: the task now waits for what was sent in its place, if that is more than the task
 -- itself. What it took before is in the messages of those.
-update liteq_task set tied = 1, takes = :takes, on_failure = 0, waits = coalesce(:waits, waits),
+update liteq_task set tied = tied | 1, takes = :takes, on_failure = 0, waits = coalesce(:waits, waits),
   barrier = case when :waits is null then barrier else :barrier end
 where id = :id
 
@@ -185,26 +191,29 @@ select id from liteq_task where seq in (select value from json_each(?))
 select 1 from liteq_task where phase = {READY} and queue = ? limit 1
 
 -- name: release
+-- `tied & 7`: it is a number, whatever another program has written there.
 update liteq_task set phase = {READY}, token = token + 1, started = null
 where {claimed}
-returning queue
+returning queue, seq, tied & 7
 
 -- name: release_all
 update liteq_task set phase = {READY}, token = token + 1, started = null
 where phase = {RUNNING} and worker = ?
-returning queue
+returning queue, seq, tied & 7
 
 -- name: promote
 -- In batches, so that a million etas at the same second do not hold the write lock for long.
 update liteq_task set phase = {READY} where seq in (
   select seq from liteq_task where phase = {SCHEDULED} and eta <= ? order by eta limit 500
 )
-returning queue
+returning queue, seq, tied & 7
 
 -- name: next_eta
--- And whether there is one that is no number, which an index has behind all that are.
+-- And whether there is one that is no number, which an index has behind all that are; and when the
+-- line of a limit is to be looked at.
 select (select min(eta) from liteq_task where phase = {SCHEDULED}),
-  (select typeof(max(eta)) in ('text', 'blob') from liteq_task where phase = {SCHEDULED})
+  (select typeof(max(eta)) in ('text', 'blob') from liteq_task where phase = {SCHEDULED}),
+  (select min(look) from liteq_limit where look is not null)
 
 -- name: unreadable_etas
 -- Set tasks aside whose eta is no number: they would wait for ever.
@@ -214,7 +223,7 @@ where seq in (
   select seq from liteq_task where phase = {SCHEDULED} and typeof(eta) in ('text', 'blob')
   order by eta desc limit :limit
 )
-returning seq, tied
+returning seq, tied & 7
 
 -- name: elect
 -- Exactly one rescuer gets a row here.
@@ -238,16 +247,17 @@ select t.id, phase, member_of, barrier, waits, keep_until, reported is not null,
 from json_each(?) k cross join liteq_task t on t.seq = k.value order by k.key
 
 -- name: dependents
--- But for those that wait for an event by now: they were woken before.
+-- But for those that wait for an event or a limit by now: they were woken before.
 -- `cast`: whatever another program has written there, these are numbers.
 select id, cast(on_failure as integer), member_of, cast(eta as real), cast(delay as real)
 from liteq_task where waits = ? and barrier = ? and phase = {WAITING}
   and not (details and exists (select 1 from liteq_event_wait e where e.task = liteq_task.seq))
+  and not (tied & 2 and exists (select 1 from liteq_limit_use u where u.task = liteq_task.seq))
 order by seq
 
 -- name: wake
 update liteq_task set phase = ?, woken_by = ?, eta = ? where id = ? and phase = {WAITING}
-returning queue
+returning queue, seq, tied & 7
 
 -- name: skip
 update liteq_task set phase = ?, woken_by = ?, finished = ?, keep_until = ?, token = token + 1
@@ -334,7 +344,7 @@ update liteq_task set revoked = {in_schema_3}, terminate = ? where id = ? and ph
 update liteq_task set phase = {CANCELLED}, token = token + 1, finished = ?,
   keep_until = nullif(? + revoked, 9e999)
 where revoked is not null and phase < {RUNNING}
-returning seq, tied
+returning seq, tied & 7
 
 -- name: revive
 update liteq_task set phase = {READY}, token = token + 1, retries = 0, lost = 0, eta = null,
@@ -342,6 +352,7 @@ update liteq_task set phase = {READY}, token = token + 1, retries = 0, lost = 0,
   terminate = 0, result = null, result_serializer = null, traceback = null, reported = null,
   attempts = attempts + (started is not null and phase <> {EXPIRED})
 where id = ? and phase > {SUCCEEDED}
+returning seq, tied & 7
 
 -- name: reopen_groups
 -- Groups that had failed because of a revived task.
@@ -491,14 +502,19 @@ where t.phase {{phases}}
       and wanted.value in (select value from json_each(t.options, stamp))))
 order by t.seq {{order}} limit :limit
 
+-- fragment: waits_for_a_worker
+-- Or for the limits that it has.
+(phase in ({SCHEDULED}, {READY}) or phase = {WAITING} and tied & 2
+  and seq in (select task from liteq_limit_use))
+
 -- name: purge
 -- `:queues` is a JSON list of names; null for all queues.
-delete from liteq_task where phase in ({SCHEDULED}, {READY}) and not tied
+delete from liteq_task where {waits_for_a_worker} and not tied & 1
   and (:queues is null or queue in (select value from json_each(:queues)))
 
 -- name: purge_tied
 -- Others wait for these, so they are not dropped but end as cancelled.
 update liteq_task set phase = {CANCELLED}, token = token + 1, finished = :now, keep_until = :now
-where phase in ({SCHEDULED}, {READY}) and tied
+where {waits_for_a_worker} and tied & 1
   and (:queues is null or queue in (select value from json_each(:queues)))
-returning seq
+returning seq, tied & 7

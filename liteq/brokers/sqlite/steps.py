@@ -8,6 +8,8 @@ from ...model.checks import UNREADABLE, check_event, check_step
 from ...model.outcome import Settlement
 from ...model.step import Event, Step
 from .changes import Changes
+from .limits import note_woken
+from .limits import sweep as sweep_limits
 from .rows import Row
 from .statements import SQL, load
 
@@ -47,8 +49,9 @@ def await_events(
 def _await_event(db: Connection, key: str, seq: int, now: float, changes: Changes) -> None:
     for _, value, serializer, *_ in db.execute(EVENT, (key, now)).fetchall():
         db.execute(_SQL["give_event_to"], (value, serializer, now, key, seq))
-        for (queue,) in db.execute(_SQL["wake_at_once"], (seq,)).fetchall():
+        for queue, woken, tied in db.execute(_SQL["wake_at_once"], (seq,)).fetchall():
             changes.woken(queue)
+            note_woken(tied, woken, changes)
         return
     db.execute(_SQL["await"], (seq, key))
 
@@ -71,8 +74,9 @@ def emit(db: Connection, event: Event, now: float, changes: Changes) -> bool:
     db.execute(_SQL["insert_event"], event)
     values = {"key": event.key, "value": event.value, "serializer": event.serializer, "now": now}
     db.execute(_SQL["give_event"], values)
-    for (queue,) in db.execute(_SQL["wake_by_event"], (event.key,)).fetchall():
+    for queue, woken, tied in db.execute(_SQL["wake_by_event"], (event.key,)).fetchall():
         changes.woken(queue)
+        note_woken(tied, woken, changes)
     db.execute(_SQL["forget_waits"], (event.key,))
     return True
 
@@ -80,6 +84,7 @@ def emit(db: Connection, event: Event, now: float, changes: Changes) -> bool:
 def sweep(db: Connection, limit: int, now: float) -> int:
     """Delete up to `limit` tasks that need not be kept, and events; return how many tasks."""
     db.execute(_SQL["sweep_events"], (now, limit))
+    sweep_limits(db, limit, now)
     swept = db.execute(SQL["sweep"], (now, limit)).rowcount
     if swept:
         db.execute(SQL["sweep_groups"])

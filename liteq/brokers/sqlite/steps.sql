@@ -48,7 +48,7 @@ where name = :key and task in (
 -- name: wake_by_event
 update liteq_task set phase = {READY}
 where seq in (select task from liteq_event_wait where key = ?) and phase in ({WAITING}, {SCHEDULED})
-returning queue
+returning queue, seq, tied & 7
 
 -- name: forget_waits
 delete from liteq_event_wait where key = ?
@@ -69,7 +69,7 @@ delete from liteq_event_wait where task = ?
 update liteq_step set value = ?, serializer = ?, at = ? where name = ? and task = ?
 
 -- name: wake_at_once
-update liteq_task set phase = {READY} where seq = ? returning queue
+update liteq_task set phase = {READY} where seq = ? returning queue, seq, tied & 7
 
 -- name: sweep_events
 delete from liteq_event where key in (

@@ -13,6 +13,7 @@ from ..transfer import Movable
 from .changes import Changes, notify
 from .claiming import Claimed
 from .existence import check_exists
+from .limits import admit_all
 from .listeners import ListenerTidying, WorkListener, claim_and_note
 from .liveness import make_liveness_locks
 from .location import SqliteLocation
@@ -81,6 +82,7 @@ class SqliteStore(Movable):
 
         def work_and_look(db: Connection) -> T:
             value = work(db, changes)
+            admit_all(db, changes, self.clock())
             changes.find_ids(db, session)
             return value
 
@@ -88,9 +90,18 @@ class SqliteStore(Movable):
         notify(session, changes, self._work_listeners)
         return value
 
-    def _write_and_notify_all(self, options: WriteOptions, work: Callable[[Connection], T]) -> T:
+    def _write_and_notify_all(
+        self, options: WriteOptions, work: Callable[[Connection, Changes], T]
+    ) -> T:
         """Run `work` in a transaction, then notify all that listen for work."""
-        value = self._write(options, work)
+        changes = Changes()
+
+        def work_and_admit(db: Connection) -> T:
+            value = work(db, changes)
+            admit_all(db, changes, self.clock())
+            return value
+
+        value = self._write(options, work_and_admit)
         self._session().notify_workers()
         return value
 

@@ -41,7 +41,7 @@ class SqliteTransfers(SqliteStore):
         from . import moving
 
         now = self.clock()
-        self._write_and_notify_all(DURABLE, lambda db: moving.store_transfers(db, batch, now))
+        self._write_and_notify_all(DURABLE, partial(moving.store_transfers, batch=batch, now=now))
 
     def arrived(self) -> list[Arrival]:
         from . import moving
@@ -56,4 +56,6 @@ class SqliteTransfers(SqliteStore):
     def discard(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
         from . import moving
 
-        return self._write(DURABLE, lambda db: moving.discard(db, arrivals))
+        return self._write_and_notify(
+            DURABLE, lambda db, changes: moving.discard(db, arrivals, changes)
+        )

@@ -86,10 +86,13 @@ create table liteq_limit_use (
   task integer not null,
   key text not null,
   priority integer not null,
-  waits integer not null default 0,
+  state integer not null,
+  cost integer not null default 1,
+  since real not null,
+  denied real,
   primary key (task, key)
 ) without rowid;
-create index liteq_limit_used on liteq_limit_use (key, waits, priority desc, task);
+create index liteq_limit_used on liteq_limit_use (key, state, priority desc, task, cost);
 
 create table liteq_event_wait (
   task integer not null,
@@ -107,12 +110,18 @@ create table liteq_unique (
 
 create table liteq_limit (
   key text primary key,
+  name text not null,
   running integer,
   rate real,
   burst integer,
+  fixed integer not null default 0,
   free real,
-  held real
+  held real,
+  look real,
+  keep_until real
 ) without rowid;
+create index liteq_limit_due on liteq_limit (look) where look is not null;
+create index liteq_limit_kept on liteq_limit (keep_until) where keep_until is not null;
 
 create table liteq_event (
   key text primary key,

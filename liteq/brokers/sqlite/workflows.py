@@ -14,6 +14,7 @@ from ...states import Phase
 from .. import walk
 from ..walk import Closed, Dependent, Dependents, Ended
 from .changes import Changes
+from .limits import leave_ended, leave_purged, note_new, note_woken
 from .rows import Row, initial_tokens, workflow_row
 from .statements import SQL
 
@@ -27,6 +28,7 @@ def insert(db: Connection, graph: Graph, now: float, changes: Changes) -> None:
     rows = map(workflow_row, graph.messages, graph.places, initial_tokens(), repeat(now))
     db.executemany(SQL["enqueue_in_workflow"], rows)
     db.executemany(SQL["enqueue_group"], graph.groups)
+    note_new(db, graph.messages, changes)
 
 
 def insert_new(db: Connection, graph: Graph, now: float, changes: Changes) -> None:
@@ -79,8 +81,9 @@ class _SqlDependents(Dependents):
         return [Dependent(*row) for row in self._rows("dependents", id, barrier)]
 
     def wake(self, id: str, phase: Phase, woken_by: str, eta: float | None) -> None:
-        for (queue,) in self._rows("wake", phase, woken_by, eta, id):
+        for queue, seq, tied in self._rows("wake", phase, woken_by, eta, id):
             self._changes.woken(queue, later=eta is not None)
+            note_woken(tied, seq, self._changes)
 
     def skip(self, id: str, phase: Phase, blame: str, keep_until: float | None) -> None:
         self._db.execute(SQL["skip"], (phase, blame, self.now, keep_until, id))
@@ -123,7 +126,8 @@ def cancel_revoked(db: Connection, now: float, changes: Changes) -> None:
     """End revoked tasks that do not run. To be called after what may have made a task ready."""
     rows = db.execute(SQL["cancel_revoked"], (now, now)).fetchall()
     changes.keys += [key for key, _ in rows]
-    propagate_ends(db, [key for key, tied in rows if tied], now, changes)
+    leave_ended(db, rows, changes)
+    propagate_ends(db, [key for key, tied in rows if tied & 1], now, changes)
 
 
 def revoke(
@@ -139,14 +143,18 @@ def revoke(
     return found
 
 
-def revive(db: Connection, ids: Sequence[str]) -> list[str]:
+def revive(db: Connection, ids: Sequence[str], changes: Changes) -> list[str]:
     """Make those of `ids` that did not succeed ready again; return their ids."""
     once = dict.fromkeys(ids)
     for phase in Phase:
         if phase > Phase.SUCCEEDED and phase is not Phase.EXPIRED:  # which is no attempt
             rows = [(phase.name.lower(), id, phase) for id in once]
             db.executemany(SQL["remember_last"], rows)
-    revived = [id for id in once if db.execute(SQL["revive"], (id,)).rowcount]
+    revived = []
+    for id in once:
+        for seq, tied in db.execute(SQL["revive"], (id,)).fetchall():
+            revived.append(id)
+            note_woken(tied, seq, changes)
     for id in revived:
         db.execute(SQL["reopen_groups"], (id,))
         db.execute(SQL["unskip"], (id,))
@@ -160,9 +168,12 @@ def purge_waiting(
 
     Those that others wait for are not dropped, but end as cancelled.
     """
-    values = {"queues": None if queues is None else json.dumps(list(queues)), "now": now}
+    names = None if queues is None else json.dumps(list(queues))
+    values = {"queues": names, "now": now}
+    leave_purged(db, names, changes)
     tied = db.execute(SQL["purge_tied"], values).fetchall()
     dropped = db.execute(SQL["purge"], values).rowcount
-    changes.keys += [key for (key,) in tied]
-    propagate_ends(db, [key for (key,) in tied], now, changes)
+    changes.keys += [key for key, _ in tied]
+    leave_ended(db, tied, changes)
+    propagate_ends(db, [key for key, _ in tied], now, changes)
     return dropped + len(tied)

@@ -14,6 +14,7 @@ test is a sentence of the contract. `docs/guides/testing.md` says more.
 from .claiming import Claiming
 from .events import Events
 from .groups import Groups
+from .limits import Limits
 from .rescuing import Rescuing
 from .results import Results
 from .revoking import Revoking
@@ -41,6 +42,7 @@ class BrokerContract(
     Results,
     Steps,
     Events,
+    Limits,
     Workers,
     Waiting,
     Tools,
