@@ -11,12 +11,15 @@ from typing import Any, NamedTuple, cast
 
 from ..exceptions import InvalidTaskError
 from .keytemplate import KeyTemplate, check_key, parse
+from .message import LIMITED, RATED, Message
+from .options import options_of
 
 OPTION = "limits"
 """The name, among the options of a message, of the list of its uses."""
 MARK = f'"{OPTION}"'
 """A part of the options' text, if there are uses among them."""
 
+_UNREADABLE = (InvalidTaskError, ValueError, TypeError, RecursionError)
 LARGEST = 2**31 - 1
 """The most of a number of tasks."""
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -227,6 +230,20 @@ def _use_of(plain: Any) -> LimitUse:
     _check_number(cost, "cost", what)
     name = check_key(plain.get("name", key), "the name of one of its limits")
     return LimitUse(key, name, cast(int, cost), checked_rule(rule, what))
+
+
+def uses_in(message: Message) -> tuple[LimitUse, ...]:
+    """Return the limits of a message; none if they cannot be read: then it fails when it is run."""
+    try:
+        return uses_of(options_of(message))
+    except _UNREADABLE:
+        return ()
+
+
+def mark_of(message: Message) -> int:
+    """Return the bits of `Delivery.tied` that say whether a task has limits."""
+    uses = uses_in(message) if has_uses(message.options) else ()
+    return (LIMITED | RATED if is_rated(uses) else LIMITED) if uses else 0
 
 
 def has_uses(options: str | None) -> bool:

@@ -2,10 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
-from ...exceptions import InvalidTaskError
-from ...model.limit import LimitRule, LimitState, LimitUse, is_rated, uses_of
-from ...model.message import LIMITED, RATED, Record
-from ...model.options import options_of
+from ...model.limit import LimitRule, LimitState, LimitUse, uses_in
+from ...model.message import Record
 from ...states import Phase
 from ..admission import LimitRow, Lines, Other, Standing, admit, count_starts
 from .tables import StoredLimit, StoredUse, Tables, UseState
@@ -26,7 +24,7 @@ class MemoryLimits(Lines):
     def asking(self, record: Record) -> Record:
         """Return the record of a task that is READY, as one that waits if it has limits."""
         tables, id = self._tables, record.message.id
-        uses = uses_in(record)
+        uses = uses_in(record.message)
         if not uses or id in tables.uses:
             return record
         for use in uses:
@@ -119,11 +117,10 @@ class MemoryLimits(Lines):
 
     def _state(self, key: str) -> LimitState:
         name, rule, fixed, free, held, _ = self._tables.limits[key]
-        standing = self._uses(key, UseState.STANDS)
-        return LimitState(
-            *(key, name, rule, fixed, held, free, self.taken(key), len(standing)),
-            min((use.since for _, use in standing), default=None),
-        )
+        standing = [each.task for each in self.line(key, len(self._tables.uses))]
+        since = self._tables.tasks[str(standing[0])].since if standing else None
+        passed = self.taken(key)
+        return LimitState(key, name, rule, fixed, held, free, passed, len(standing), since)
 
     # what `Lines` asks and does
 
@@ -224,17 +221,3 @@ class MemoryLimits(Lines):
             for id, uses in self._tables.uses.items()
             if key in uses and uses[key].state in states
         ]
-
-
-def mark_of(record: Record) -> int:
-    """Return the bits of `tied` that say whether a task has limits."""
-    uses = uses_in(record)
-    return (LIMITED | RATED if is_rated(uses) else LIMITED) if uses else 0
-
-
-def uses_in(record: Record) -> tuple[LimitUse, ...]:
-    """Return the limits of a task; none if they cannot be read: then it fails when it is run."""
-    try:
-        return uses_of(options_of(record.message))
-    except (InvalidTaskError, ValueError):
-        return ()

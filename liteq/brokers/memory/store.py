@@ -7,6 +7,7 @@ from itertools import count
 from weakref import WeakSet
 
 from ...model.graph import ALONE, Graph
+from ...model.limit import mark_of
 from ...model.message import Delivery, Message, Receipt, Record
 from ...model.outcome import Settlement
 from ...states import Phase
@@ -14,7 +15,7 @@ from ...support.clock import Clock, system_clock
 from ..base import Broker
 from ..walk import propagate_ends
 from .inputs import inputs_of, member_in
-from .limits import MemoryLimits, mark_of
+from .limits import MemoryLimits
 from .listeners import MemoryListener, notify
 from .records import finished, new_record, settled
 from .schedules import MemorySchedules
@@ -124,7 +125,7 @@ class MemoryStore(Broker):
             record.lost,
             record.reported,
             len(tables.attempts.get(id, ())),
-            tables.places.get(id, ALONE).tied | mark_of(record),
+            tables.places.get(id, ALONE).tied | mark_of(record.message),
             record.woken_by,
             member_in(tables, record),
             inputs_of(tables, id),

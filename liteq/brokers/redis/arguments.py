@@ -12,6 +12,7 @@ from ...model.outcome import Settlement
 from ...model.step import Event, Step
 from ...states import Phase
 from ..base import Claim, Rescue
+from .limits import limit_fields, limits_text
 from .packing import pack_message
 
 T = TypeVar("T")
@@ -33,6 +34,8 @@ def message_args(message: Message, more: Arguments | None = None) -> Arguments:
         fields += ("priority", message.priority)
     if message.eta is not None:
         fields += ("eta", message.eta)
+    if message.options is not None:
+        fields += limit_fields(message)
     return [message.id, message.queue, pack_message(message), len(fields), *fields]
 
 
@@ -185,7 +188,8 @@ def place_fields(place: Place) -> Arguments:
 
 def _next_attempt_args(settlement: Settlement, message: Message) -> Arguments:
     args: Arguments = [pack_message(message), message.queue, message.priority]
-    args += (or_empty(message.eta), settlement.at, settlement.why, settlement.traceback or "")
+    args += (or_empty(message.eta), limits_text(message), or_empty(message.expires))
+    args += (settlement.at, settlement.why, settlement.traceback or "")
     args += step_args(settlement.steps)
     args += (settlement.event or "", int(settlement.keeps_report))
     args.append(int(settlement.graph is not None))

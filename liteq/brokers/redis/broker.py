@@ -10,7 +10,7 @@ from math import inf
 
 from ...model.entry import Entry, Fired, Firing
 from ...model.graph import Graph, Members
-from ...model.limit import LimitRule, LimitState
+from ...model.limit import LimitRule, LimitState, has_uses
 from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
 from ...model.outcome import Settlement
 from ...model.search import EVERYTHING, Search
@@ -35,13 +35,15 @@ from .arguments import (
     graph_args,
     message_args,
     messages_args,
+    or_empty,
     revive_args,
 )
 from .bulks import graph_parts, is_large, message_parts, send_bulk, store_part
 from .checkup import find_faults, gather_facts, warn_of_risks
-from .indexes import id_pages
+from .indexes import SEQ, id_pages
+from .limits import limits_of, rule_args
 from .listeners import work_listener
-from .purging import purge_waiting
+from .purging import purge_limited, purge_waiting
 from .replies import attempts_of, counts_of, receipts_of, text_of, texts_of
 from .rescue import dead_workers, take_back
 from .schedules import entries_of, entry_args, firing_args
@@ -68,7 +70,9 @@ class RedisBroker(RedisTransfers):
         if is_large(messages):
             send_bulk(self.server, self.clock, message_parts(signed), len(messages))
         else:
-            stored = self.server.run_replicated("enqueue", self.clock(), *messages_args(signed))
+            limited = any(has_uses(each.options) for each in messages)
+            verb = "enqueue_limited" if limited else "enqueue"
+            stored = self.server.run_replicated(verb, self.clock(), *messages_args(signed))
             if stored == len(messages):  # else the end of one may have been notified before
                 self._results.note_sent(messages)
 
@@ -195,13 +199,16 @@ class RedisBroker(RedisTransfers):
     # limits
 
     def set_limit(self, key: str, rule: LimitRule, *, fixed: bool) -> None:
-        raise NotImplementedError
+        args = (self.clock(), key, *rule_args(rule), int(fixed))
+        self.server.run_replicated("set_limit", *args)
 
     def hold_limit(self, key: str, until: float | None) -> None:
-        raise NotImplementedError
+        self.server.run_replicated("hold_limit", self.clock(), key, or_empty(until))
 
     def limits(self) -> list[LimitState]:
-        return []
+        keys = sorted(texts_of(self.server.execute("ZRANGE", self._key("limits"), 0, -1)))
+        parts = ((part, self._run("limits", *part)) for part in chunks(keys))
+        return [limit for part, replies in parts for limit in limits_of(part, replies)]
 
     # schedules
 
@@ -289,7 +296,8 @@ class RedisBroker(RedisTransfers):
         return self._registry.live_workers()
 
     def purge(self, queues: Sequence[str] | None) -> int:
-        return purge_waiting(self._run, self.counts(), queues)
+        dropped = purge_limited(self._run, self._blocked(queues))
+        return dropped + purge_waiting(self._run, self.counts(), queues)
 
     # what only some stores offer
 
@@ -306,6 +314,25 @@ class RedisBroker(RedisTransfers):
         return [f"put back, or set aside, {mended} tasks that were in no index"] if mended else []
 
     # private
+
+    def _key(self, name: str) -> str:
+        return f"{self.location.prefix}:{name}"
+
+    def _blocked(self, queues: Sequence[str] | None) -> list[str]:
+        """Return the ids of the tasks of `queues` that wait for limits."""
+        found: dict[str, None] = {}
+        for key in texts_of(self.server.execute("ZRANGE", self._key("limits"), 0, -1)):
+            line = texts_of(self.server.execute("ZRANGE", self._key(f"line:{key}"), 0, -1))
+            found.update((member[SEQ:], None) for member in line)
+        if queues is None:
+            return list(found)
+        records = (self.fetch(part) for part in chunks(list(found)))
+        return [
+            each.message.id
+            for part in records
+            for each in part
+            if each is not None and each.message.queue in queues
+        ]
 
     def _unindexed(self, *, mend: bool = False) -> unindexed.Unindexed:
         return unindexed.look_for(self.server, self.clock(), mend=mend)

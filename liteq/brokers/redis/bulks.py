@@ -14,7 +14,8 @@ from contextlib import suppress
 
 from ...exceptions import BrokerError, BrokerFull, BrokerUnavailable
 from ...model.graph import Graph
-from ...model.message import Message, new_id
+from ...model.limit import has_uses
+from ...model.message import Message, Record, new_id
 from ...states import Phase
 from ...support.clock import Clock
 from ..transfer import KEEP_ARRIVALS, TransferBatch
@@ -39,7 +40,16 @@ def is_large(messages: Sequence[Message]) -> bool:
 
 def message_parts(messages: Iterable[Message]) -> Iterator[bytes]:
     """Yield the parts of a bulk of messages. Read by scripts/store_part.lua, as all parts."""
-    yield from _parts("singles", ([n, *message_args(each)] for n, each in enumerate(messages, 1)))
+    numbered = list(enumerate(messages, 1))
+    for kind, has_limits in (("singles", False), ("tasks", True)):
+        yield from _parts(
+            kind,
+            (
+                [n, *message_args(each)]
+                for n, each in numbered
+                if has_uses(each.options) is has_limits
+            ),
+        )
 
 
 def graph_parts(graph: Graph) -> Iterator[bytes]:
@@ -69,12 +79,16 @@ def transfer_parts(batch: TransferBatch, signing: Signing) -> Iterator[bytes]:
             (
                 [n, *transfer_args(transfer, signing)]
                 for n, transfer in numbered
-                if (transfer.record.phase in (Phase.SCHEDULED, Phase.READY)) is can_run
+                if can_run is _can_run(transfer.record)
             ),
         )
     keep: Arguments = [int(KEEP_ARRIVALS)]
     yield from _parts("arrivals", ([*keep, *arrivals_args([each])] for each in batch.arrivals))
     yield from _parts("complete_groups", ([moved.group.id] for moved in batch.groups))
+
+
+def _can_run(record: Record) -> bool:
+    return record.phase in (Phase.SCHEDULED, Phase.READY) or record.limit is not None
 
 
 def send_bulk(

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias, Union
 from ...exceptions import InvalidTaskError, SecurityError
 from ...model.checks import UNREADABLE, check_member
 from ...model.graph import ALONE, Place
+from ...model.limit import mark_of
 from ...model.message import Delivery, Input, Member, Message, Receipt
 from ...model.options import with_options_of_member
 from ...model.outcome import Settlement
@@ -109,8 +110,9 @@ def _delivery(
         raise InvalidTaskError("its fields, or what it takes from other tasks, cannot be read")
     name = id.decode()
     receipt, message = Receipt(name, int(token)), unpack_message(name, data)
+    mark = 0 if message.options is None else mark_of(message)
     if details is None:
-        return Delivery(message, receipt), None
+        return Delivery(message, receipt, tied=mark), None
     lost, reported, attempts, tied, woken_by, inputs, values, options = details
     place = None if values is None else _place(values)
     delivery = Delivery(
@@ -119,7 +121,7 @@ def _delivery(
         int(lost or 0),
         read_text(reported),
         int(attempts or 0),
-        bool(tied),
+        int(bool(tied)) | mark,
         read_text(woken_by),
         _member(place, options),
         place=place,

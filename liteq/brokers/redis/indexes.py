@@ -16,7 +16,7 @@ from .replies import text_of, texts_of
 from .server import Server
 
 _STEP = 5000  # members that one script looks at, so that the server is never busy for long
-_SEQ = 14  # digits before the id in a member of an index
+SEQ = 14  # digits before the id in a member of an index
 
 
 class _Part(NamedTuple):
@@ -49,19 +49,19 @@ def id_pages(
     `up_to`: the last place in the order of sending. A task may have left its phase by the time its
     id is yielded.
     """
-    begin = b"" if search.beyond is None else b"%0*d" % (_SEQ, search.beyond)
+    begin = b"" if search.beyond is None else b"%0*d" % (SEQ, search.beyond)
     if begin and not search.newest:
         begin += b"\xff"  # behind the member of that place, as members begin with it
     sources = _sources(server, phases, queues, _Part(size, search.newest, begin))
     members: Iterator[bytes] = merge(*sources, reverse=search.newest)
     if up_to is not None:
-        last_seq = b"%0*d" % (_SEQ, up_to)
-        members = takewhile(lambda member: member[:_SEQ] <= last_seq, members)
+        last_seq = b"%0*d" % (SEQ, up_to)
+        members = takewhile(lambda member: member[:SEQ] <= last_seq, members)
     page: list[str] = []
     last = b""
     for member in members:
         if member != last:  # it may have gone from one phase to another meanwhile
-            page.append(text_of(member[_SEQ:]))
+            page.append(text_of(member[SEQ:]))
         last = member
         if len(page) == size:
             yield page

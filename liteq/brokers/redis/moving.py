@@ -7,6 +7,7 @@ from ...exceptions import InvalidTaskError, SecurityError
 from ...model.checks import UNREADABLE
 from ...model.graph import Group, Place
 from ...model.message import Attempt
+from ...states import Phase
 from ..transfer import (
     KEEP_ARRIVALS,
     Arrival,
@@ -17,6 +18,7 @@ from ..transfer import (
     unreadable,
 )
 from .arguments import Arguments, field_args, group_args, or_empty, place_fields, step_args
+from .limits import limit_fields
 from .packing import pack_message
 from .replies import attempts_of, fields_of, moment, read_text, stored_of, text_of
 from .signing import Signing, end_of
@@ -101,8 +103,10 @@ def transfer_args(transfer: Transfer, signing: Signing) -> Arguments:
         reported=record.reported,
         woken_by=record.woken_by,
     )
-    fields += place_fields(place)
-    args: Arguments = [message.id, int(record.phase), len(fields), *fields]
+    fields += [*place_fields(place), *limit_fields(message)]
+    # A task that waits for limits asks those of this store.
+    phase = Phase.READY if record.limit is not None else record.phase
+    args: Arguments = [message.id, int(phase), len(fields), *fields]
     args += (record.worker or "", len(attempts))
     for attempt in attempts:
         args += _attempt_args(attempt)

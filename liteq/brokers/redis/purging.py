@@ -5,8 +5,14 @@ from typing import Any
 
 from ...states import Phase
 from ..base import QueueCount
+from .arguments import chunks
 
 _STEP = 1000  # tasks looked at by one script
+
+
+def purge_limited(run: Callable[..., Any], ids: Sequence[str]) -> int:
+    """Delete those of the tasks `ids` that wait for limits; return how many."""
+    return sum(int(run("purge_limited", *part)) for part in chunks(ids))
 
 
 def purge_waiting(

@@ -64,6 +64,7 @@ def stored_of(id: str, reply: list[bytes]) -> Stored:
 
 def _record(id: str, fields: dict[bytes, bytes]) -> Record:
     get = fields.get
+    limit = read_text(get(b"stands")) if int(fields[b"phase"]) == Phase.WAITING else None
     return Record(
         message=unpack_message(id, fields[b"message"]),
         phase=phase_of(int(fields[b"phase"])),
@@ -86,6 +87,8 @@ def _record(id: str, fields: dict[bytes, bytes]) -> Record:
         on_failure=int(get(b"on_failure", 0)),
         seq=int(get(b"seq", 0)),
         event=read_text(get(b"event")) if int(fields[b"phase"]) < Phase.READY else None,
+        limit=limit,
+        since=None if limit is None else moment(get(b"since")),
     )
 
 

@@ -4,10 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from sqlite3 import Connection
 from typing import Any
 
-from ...model.checks import UNREADABLE
-from ...model.limit import LimitRule, LimitState, LimitUse, has_uses, is_rated, uses_of
+from ...model.limit import LimitRule, LimitState, LimitUse, has_uses, mark_of, uses_in
 from ...model.message import LIMITED, RATED, Message
-from ...model.options import options_of
 from ...model.outcome import Settlement
 from ...states import Phase
 from ..admission import LimitRow, Lines, Other, Standing, admit, count_starts
@@ -49,17 +47,7 @@ def note_woken(tied: Any, seq: int, changes: Changes) -> None:
 
 
 def _mark(db: Connection, seq: int, message: Message) -> None:
-    uses = _uses(message)
-    mark = (LIMITED | RATED if is_rated(uses) else LIMITED) if uses else 0
-    db.execute(_SQL["mark"], {"seq": seq, "mark": mark})
-
-
-def _uses(message: Message) -> Sequence[LimitUse]:
-    """Return the limits of a task; none if they cannot be read: then it fails when it is run."""
-    try:
-        return uses_of(options_of(message))
-    except UNREADABLE:
-        return ()
+    db.execute(_SQL["mark"], {"seq": seq, "mark": mark_of(message)})
 
 
 # tasks go
@@ -140,7 +128,8 @@ def _ask(db: Connection, seq: int, changes: Changes, now: float) -> None:
 
 
 def _uses_in(options: Any) -> Sequence[LimitUse]:
-    return _uses(Message("", "", b"", "", "", options=options)) if has_uses(options) else ()
+    is_text = isinstance(options, str)
+    return uses_in(Message("", "", b"", "", "", options=options)) if is_text else ()
 
 
 def _define(db: Connection, use: LimitUse) -> None:

@@ -143,7 +143,8 @@ update liteq_limit_use set state = case key when ? then 2 else 3 end where task 
 select key, name, running, rate, burst, fixed, held, free,
   (select coalesce(sum(cost), 0) from liteq_limit_use u where u.key = l.key and state < 2),
   (select count(*) from liteq_limit_use u where u.key = l.key and state = 2),
-  (select min(since) from liteq_limit_use u where u.key = l.key and state = 2)
+  (select since from liteq_limit_use u where u.key = l.key and state = 2
+    order by priority desc, task limit 1)
 from liteq_limit l order by key
 
 -- Tasks that are deleted by many, and what is doubtful

@@ -20,7 +20,19 @@ from ....states import Phase
 _USES = re.compile(r"-- uses ([\w, ]+)\n")
 _COMMENTS = re.compile(r"(?m)^ *--.*\n")  # half of the text
 _DENIED_WHEN_FULL = frozenset(
-    {"emit", "enqueue", "enqueue_graph", "fire", "schedule", "send_bulk", "stage", "unpack"}
+    {
+        "emit",
+        "enqueue",
+        "enqueue_graph",
+        "enqueue_limited",
+        "fire",
+        "hold_limit",
+        "schedule",
+        "send_bulk",
+        "set_limit",
+        "stage",
+        "unpack",
+    }
 )
 _READ_ONLY = frozenset(
     {
@@ -32,6 +44,7 @@ _READ_ONLY = frozenset(
         "held",
         "inputs",
         "leased_workers",
+        "limits",
         "members_between",
         "members_of_score",
         "next_fire",
@@ -47,6 +60,7 @@ _PARTS = (
     "head",
     "singles",
     "tasks",
+    "limiting",
     "sending",
     "events",
     "walk",

@@ -1,4 +1,4 @@
--- uses head, tasks, events
+-- uses head, tasks, limiting, events
 --
 -- Emit an event, and make the tasks ready that wait for it.
 --

@@ -1,10 +1,10 @@
--- uses head, singles, tasks, walk
+-- uses head, tasks, limiting, sending, walk
 --
 -- Store a task that is in no workflow, in place of a finished one of its id.
 --
 -- KEYS     the prefix
 -- ARGV     when it was sent, by which it is known if this is run twice; its id; the message, see
---          singles.lua
+--          sending.lua
 -- Returns  1; 0 if a task of that id is kept: it has not ended, or its result is still to be
 --          handed on
 
@@ -17,6 +17,5 @@ if call("EXISTS", key) == 1 then
   if not task or task.phase < SUCCEEDED or is_needed(task) then return 0 end
   delete_task(task)
 end
-insert_single(call("INCR", P .. "seq"))
-end_singles()
+insert_task(call("INCR", P .. "seq"))
 return end_script(1)

@@ -1,4 +1,4 @@
--- uses head, tasks, sending, leases, entries
+-- uses head, tasks, limiting, sending, leases, entries
 --
 -- Take entries of periodic tasks one run on, and store the tasks that they send.
 --

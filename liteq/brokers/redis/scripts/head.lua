@@ -49,6 +49,17 @@
 --   events            zset    their keys, by when they may be deleted
 --   awaiting:<key>    set     tasks that wait for one, or did
 --
+-- Of limits, see limiting.lua:
+--
+--   limit:<key>       hash    name, running, rate, burst, fixed (its numbers were set at run time),
+--                             free, held, look (when its line is to be looked at)
+--   limits            zset    their keys, by when they may be deleted (inf: they are in use, or set)
+--   looks             zset    those whose line is to be looked at, by when
+--   line:<key>        zset    tasks that stand in its line, as in an index, by -priority
+--   elsewhere:<key>   set     tasks that have this limit, and stand in the line of another one
+--   ahead:<key>       hash    tasks that have passed it, with their costs
+--   counted:<key>     hash    those of these whose start is counted in `free`
+--
 -- Of workers:
 --
 --   worker:<n>        hash    name, owner, boot, pid, host, started, beat, stopped, info,
@@ -85,6 +96,8 @@
 --   result, serializer, traceback, reported
 --   revoked (for how many seconds to keep it), terminate
 --   event (the key of the one that it waits for)
+--   limits, expires; since (when it began to ask them), denied (when they first denied it by
+--   turns), stands (in which line), everywhere (it stands in all)
 --   tied, waits, barrier, on_failure, takes, group, position, delay, woken_by
 
 local call -- redis.call, which a library does not have while it is loaded
@@ -95,13 +108,15 @@ local now
 local args, last_arg -- ARGV, and the index of the last one that was read
 -- Counts are written, and channels are notified, once at the end of a script.
 local count_changes, to_notify -- by `<phase>:<queue>`; by channel: work, results
+local looks -- by key: limits whose lines are to be looked at
+local admit_all -- see limiting.lua
 
 local function begin_head(keys, argv)
   call = redis.call
   P, sent_again = keys[1] .. ":", keys[2] ~= nil
   args, last_arg = argv, 1
   timestamp, now = argv[1], tonumber(argv[1])
-  count_changes, to_notify = {}, {}
+  count_changes, to_notify, looks = {}, {}, {}
 end
 
 -- Arguments are read one after the other.
@@ -174,6 +189,7 @@ local function change_count(queue, phase, n)
 end
 
 local function end_script(reply)
+  if next(looks) then admit_all() end
   for field, n in pairs(count_changes) do
     if n ~= 0 then
       local counted, left = try(call, "HINCRBY", P .. "counts", field, n)

@@ -1,4 +1,4 @@
--- uses head, tasks, walk
+-- uses head, tasks, limiting, walk
 --
 -- Delete tasks that are ready or scheduled, one batch at a time. Those that others depend on end
 -- as cancelled instead.
@@ -20,13 +20,7 @@ local function delete_member(member)
   local task = load_task(id_of(member))
   if not task then return end
   deleted[task.phase] = deleted[task.phase] + 1
-  if task.tied then
-    leave_phase(task)
-    call("HSET", task.key, "finished", timestamp)
-    finish(task, CANCELLED, timestamp)
-  else
-    delete_task(task)
-  end
+  drop_waiting(task)
 end
 
 for queue in pairs(queues) do

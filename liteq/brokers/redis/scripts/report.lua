@@ -1,4 +1,4 @@
--- uses head, tasks
+-- uses head, tasks, limiting
 --
 -- Store the state that an unfinished task sets for itself.
 --

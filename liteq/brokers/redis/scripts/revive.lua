@@ -1,4 +1,4 @@
--- uses head, tasks, walk
+-- uses head, tasks, limiting, walk
 --
 -- Make tasks ready again that ended without success, as if they had never been tried.
 --
@@ -20,7 +20,7 @@ while more_args() do
     if started and outcome then add_attempt(task, finished or "", outcome, traceback or "") end
     leave_phase(task)
     call("HDEL", task.key, "eta", "started", "finished", "keep", "revoked", "terminate", "lost",
-      "result", "serializer", "traceback", "reported")
+      "result", "serializer", "traceback", "reported", "expires")
     call("HSET", task.key, "message", message)
     task.eta, task.keep, task.revoked = nil, nil, nil
     enter_phase(task, READY)

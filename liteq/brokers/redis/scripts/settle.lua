@@ -1,4 +1,4 @@
--- uses head, tasks, sending, walk, leases, claiming, events, settling
+-- uses head, tasks, limiting, sending, walk, leases, claiming, events, settling
 --
 -- Settle claimed tasks, and claim the next ones.
 --
@@ -11,6 +11,7 @@
 
 local refused, unusable = read_and_settle()
 propagate_ends()
+admit_all() -- before the claim, which may claim what has passed
 local claimed = {}
 if more_args() then claimed = read_and_claim() end
 return end_script({ refused, claimed, unusable, overwritten })

@@ -4,7 +4,8 @@
 --   id, token, phase, whether it is sent again (the reply was lost), the number of fields and
 --   values, and these
 --   for a final phase: until when the task is kept (empty: for ever)
---   for another phase, the next attempt: message, queue, priority, eta (or empty); when and how
+--   for another phase, the next attempt: message, queue, priority, eta, limits, when it expires
+--   (these three or empty); when and how
 --   this attempt ended, the error; its steps, see events.lua; the event that it waits for (or
 --   empty); whether what it reported stays; whether other tasks run in its place, or it waits for
 --   others, and if so their graph, and what the task waits for: id, whether it is a group, takes
@@ -20,12 +21,12 @@ local function read_settlement()
 end
 
 local function read_next_attempt()
-  local message, queue, priority, eta, at, why, error = next_args(7)
+  local message, queue, priority, eta, limits, expires, at, why, error = next_args(9)
   local steps = read_steps()
   local event, keeps_report, replaced = next_args(3)
   return {
     message = message, queue = queue, priority = priority, eta = eta ~= "" and eta or nil,
-    at = at, why = why, error = error, steps = steps, event = event ~= "" and event or nil,
+    limits = limits ~= "" and limits or nil, expires = expires, at = at, why = why, error = error, steps = steps, event = event ~= "" and event or nil,
     keeps_report = keeps_report == "1", replaced = replaced == "1",
   }
 end
@@ -67,7 +68,12 @@ local function store_next_attempt(task, settlement, next_attempt)
   write_fields(task, settlement, next_attempt.keeps_report)
   store_steps(task.id, next_attempt.steps)
   stop_awaiting(task)
-  call("HDEL", task.key, "started", "eta", "priority")
+  if task.limits then leave_limits(task) end
+  task.limits, task.uses = next_attempt.limits, nil
+  call("HDEL", task.key, "started", "eta", "priority", "limits", "expires")
+  if task.limits then
+    call("HSET", task.key, "limits", task.limits, "expires", next_attempt.expires)
+  end
   task.queue, task.priority = next_attempt.queue, next_attempt.priority
   task.eta = next_attempt.eta
   call("HSET", task.key, "message", next_attempt.message, "queue", task.queue,
@@ -90,10 +96,12 @@ end
 
 local function settle_untied(settlement, keep)
   local key = P .. "task:" .. settlement.id
-  local phase, token, tied, seq, queue, worker, serializer, traceback, reported, lost =
-    unpack(call("HMGET", key, "phase", "token", "tied", "seq", "queue", "worker", "serializer",
+  local phase, token, tied, limits, seq, queue, worker, serializer, traceback, reported, lost =
+    unpack(call("HMGET", key, "phase", "token", "tied", "limits", "seq", "queue", "worker", "serializer",
     "traceback", "reported", "lost"))
-  if phase ~= RUNNING_TEXT or token ~= settlement.token or tied then return false end
+  if phase ~= RUNNING_TEXT or token ~= settlement.token or tied or limits then
+    return false
+  end
   if serializer or traceback or reported or lost then
     call("HDEL", key, "result", "serializer", "traceback", "reported", "lost")
   end
@@ -157,6 +165,8 @@ local function set_aside(id, why)
   if call("TYPE", key).ok ~= "hash" then return end
   local seq, worker, queue = unpack(call("HMGET", key, "seq", "worker", "queue"))
   local member = (seq or "") .. id
+  local task = load_task(id)
+  if task and task.limits then try(leave_limits, task) end
   if worker then call("ZREM", P .. "running:" .. worker, member) end
   change_count(queue or "", RUNNING, -1)
   change_count(queue or "", DEAD, 1)

@@ -1,7 +1,7 @@
--- uses head, tasks, walk
+-- uses head, tasks, limiting, walk
 --
--- Delete finished tasks that need not be kept any longer, those first whose time ended first; and
--- events that are too old.
+-- Delete finished tasks that need not be kept any longer, those first whose time ended first;
+-- events that are too old; and limits that nothing uses and that say nothing any more.
 --
 -- KEYS     the prefix
 -- ARGV     now, limit
@@ -35,6 +35,10 @@ end
 for _, name in ipairs(call("ZRANGEBYSCORE", P .. "events", "-inf", timestamp, "LIMIT", 0, limit)) do
   call("DEL", P .. "event:" .. name)
   call("ZREM", P .. "events", name)
+end
+for _, name in ipairs(call("ZRANGEBYSCORE", P .. "limits", "-inf", timestamp, "LIMIT", 0, limit)) do
+  call("DEL", P .. "limit:" .. name)
+  call("ZREM", P .. "limits", name)
 end
 for phase = SUCCEEDED, SKIPPED do find_expired(phase) end
 table.sort(expired, function(a, b)

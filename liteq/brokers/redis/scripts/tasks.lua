@@ -2,6 +2,9 @@
 
 local ended -- tasks that ended in this script and are tied, see `propagate_ends`
 
+-- What a change of the phase means for the limits of a task, see limiting.lua.
+local count_start_of, leave_limits, stand_in_line, note_not_begun
+
 local function begin_tasks()
   ended = {}
 end
@@ -21,10 +24,10 @@ local function load_task(id)
   local key = P .. "task:" .. id
   local read, fields = try(call, "HMGET", key, "phase", "seq", "queue", "priority", "eta",
     "worker", "token", "group", "revoked", "tied", "keep", "waits", "barrier", "on_failure",
-    "woken_by", "attempts")
+    "woken_by", "attempts", "limits")
   if not read then return nil end
   local phase, seq, queue, priority, eta, worker, token, group, revoked, tied, keep, waits, barrier,
-    on_failure, woken_by, attempts = unpack(fields)
+    on_failure, woken_by, attempts, limits = unpack(fields)
   if not number_in(phase) then return nil end
   if revoked ~= "" then revoked = number_in(revoked) end
   return {
@@ -33,6 +36,7 @@ local function load_task(id)
     token = token, group = group, revoked = revoked, tied = tied, keep = number_in(keep),
     waits = waits, barrier = barrier, on_failure = tonumber(number_in(on_failure) or "0"),
     woken_by = woken_by, attempts = tonumber(number_in(attempts) or "0"),
+    limits = limits,
   }
 end
 
@@ -47,6 +51,9 @@ end
 
 -- Take a task out of the index of its phase. Call it before changing what the index depends on.
 local function leave_phase(task)
+  if task.limits and task.phase == RUNNING and not task.has_passed then
+    try(count_start_of, task)
+  end
   call("ZREM", index_of(task), task.seq .. task.id)
   change_count(task.queue, task.phase, -1)
 end
@@ -66,6 +73,21 @@ local function update_group(task)
 end
 
 local KEEP_DEAD = 30 * 86400 -- seconds, as `Policy` has it
+
+-- Return the phase that a task with limits enters: WAITING instead of READY, until these let it.
+local function phase_by_limits(task, phase)
+  if task.has_passed and phase <= READY then return phase end
+  try(leave_limits, task)
+  if phase ~= READY then return phase end
+  local asked, why = try(stand_in_line, task)
+  if asked then return WAITING end
+  -- Another program has written over a key of theirs.
+  task.keep = number_text(now + KEEP_DEAD)
+  call("HSET", task.key, "finished", timestamp, "keep", task.keep,
+    "traceback", "it was not run: its limits cannot be asked: " .. why)
+  return DEAD
+end
+
 local finish
 
 -- Put a task into `phase`; a revoked one, which is not to run, ends as cancelled instead.
@@ -76,6 +98,7 @@ local function enter_phase(task, phase)
     call("HSET", task.key, "finished", timestamp)
     if task.keep then call("HSET", task.key, "keep", task.keep) end
   end
+  if task.limits then phase = phase_by_limits(task, phase) end
   task.phase = phase
   local key, score = index_of(task)
   local added = redis.pcall("ZADD", key, score, task.seq .. task.id)
@@ -106,7 +129,9 @@ end
 
 -- Give a claimed task back: it is ready again, and was not started.
 local function unclaim(task)
+  task.has_passed = true
   leave_phase(task)
+  if task.limits then note_not_begun(task) end
   call("HDEL", task.key, "started")
   enter_phase(task, READY)
 end

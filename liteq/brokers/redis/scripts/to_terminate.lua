@@ -1,4 +1,4 @@
--- uses head, tasks
+-- uses head, tasks, limiting
 --
 -- Return the claims that a worker is to end: of tasks that were revoked with `terminate`, and those
 -- that were taken from it when its lease had ended.

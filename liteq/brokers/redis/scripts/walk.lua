@@ -18,9 +18,10 @@ local function dependents(id, barrier)
   local found = {}
   for _, dependent in ipairs(call("ZRANGE", dependents_key(id, barrier), 0, -1)) do
     local task = load_task(dependent)
-    -- One that waits for an event by now was woken before.
-    if task and task.phase == WAITING and call("HEXISTS", task.key, "event") == 0 then
-      found[#found + 1] = task
+    -- One that waits for an event or a limit by now was woken before.
+    if task and task.phase == WAITING then
+      local event, stands = unpack(call("HMGET", task.key, "event", "stands"))
+      if not event and not stands then found[#found + 1] = task end
     end
   end
   return found
@@ -75,6 +76,7 @@ end
 
 local function delete_task(task)
   leave_phase(task)
+  if task.limits then leave_limits(task) end
   local event = call("HGET", task.key, "event")
   if event then call("SREM", P .. "awaiting:" .. event, task.id) end
   call("DEL", task.key, P .. "attempts:" .. task.id, P .. "steps:" .. task.id)
@@ -89,6 +91,14 @@ local function delete_task(task)
     call("ZREM", P .. "failed:" .. task.group, "t" .. task.id)
     delete_group_if_empty(task.group)
   end
+end
+
+-- Delete a task that waits to be run; one that others depend on ends as cancelled instead.
+local function drop_waiting(task)
+  if not task.tied then return delete_task(task) end
+  leave_phase(task)
+  call("HSET", task.key, "finished", timestamp)
+  finish(task, CANCELLED, timestamp)
 end
 
 -- The walk.
