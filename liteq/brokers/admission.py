@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 MOST = 100
 """Tasks of one line that are looked at in one transaction."""
+_FEW = 2  # as many are read at first: nearly always there is no room for more
 PATIENCE = 60.0
 """Seconds after which a task that limits have denied by turns keeps the room that it is given."""
 LOOK_AGAIN = 0.1
@@ -219,19 +220,22 @@ class _Admission:
 
     def _go_along(self, key: str, room: _Room) -> float | None:
         """Let those in a line pass who can; return when to look again, as `set_look` has it."""
-        kept, left = 0, 0  # room that its head keeps; how many have gone
-        standing = self._lines.line(key, MOST)
-        for each in standing:
-            expired = each.expires is not None and each.expires <= self._lines.now
-            if not expired and not room.takes(each.cost, kept):
-                return room.next_look(each.cost)
-            if expired:
-                self._let_out(key, each)
-            elif not self._passes_or_moves(key, room, each, is_head=not kept):
-                kept = kept or each.cost
-                continue
-            left += 1
-        return self._lines.now if left and len(standing) == MOST else None
+        for most in (_FEW, MOST):
+            kept, left = 0, 0  # room that its head keeps; how many have gone
+            standing = self._lines.line(key, most)
+            for each in standing:
+                expired = each.expires is not None and each.expires <= self._lines.now
+                if not expired and not room.takes(each.cost, kept):
+                    return room.next_look(each.cost)
+                if expired:
+                    self._let_out(key, each)
+                elif not self._passes_or_moves(key, room, each, is_head=not kept):
+                    kept = kept or each.cost
+                    continue
+                left += 1
+            if len(standing) < most:
+                return None
+        return self._lines.now if left else None
 
     def _let_out(self, key: str, standing: Standing) -> None:
         """Let a task pass that has expired: a worker ends it, and does not run it."""

@@ -176,6 +176,7 @@ def _retry(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
         retry=attempt,
         lost=delivery.lost,
         why="retry",
+        tied=delivery.tied,
         old_place=delivery.place,
     )
 
@@ -192,6 +193,7 @@ def _replaced(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
         graph=outcome.graph or Graph(),
         place=place,
         why="replaced",
+        tied=delivery.tied,
         old_place=delivery.place,
         steps=None,
     )
@@ -211,6 +213,7 @@ def _suspended(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
         lost=delivery.lost,
         graph=outcome.graph,
         place=outcome.place,
+        tied=delivery.tied,
         old_place=delivery.place,
         why=outcome.kind.value,
         steps=() if step is None else (step,),
@@ -230,6 +233,7 @@ def _again(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
         retry=message if outcome.eta is None else message._replace(eta=outcome.eta),
         lost=delivery.lost,
         why=outcome.kind.value,
+        tied=delivery.tied,
         old_place=delivery.place,
     )
 

@@ -1,5 +1,6 @@
 """Verbs in any order: the SQLite and the Redis broker do what the memory broker does."""
 
+import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from liteq.brokers.memory import MemoryBroker
 from liteq.brokers.owners import this_process
 from liteq.model.entry import Entry, Firing
 from liteq.model.graph import Graph, Group, Place
+from liteq.model.limit import LimitRule
 from liteq.model.message import Attempt, Delivery, Message, Receipt, Record
 from liteq.model.outcome import Settlement
 from liteq.model.step import Event, Step
@@ -33,6 +35,30 @@ keeps = st.sampled_from([None, 0.0, 5.0])
 limits = st.integers(0, 3)
 # Seconds from now. Time passes in the same steps, so that times are met exactly.
 offsets = st.sampled_from([None, -1.0, 0.0, 1.0, 6.0])
+LIMITS = ("l1", "l2:7", "r1")
+# The rate is one that computers add up without an error.
+uses = st.lists(
+    st.builds(
+        lambda key, more, rate, burst, cost: {
+            "key": key,
+            **({"name": "l2:{}"} if key == "l2:7" else {}),
+            **({"rate": rate, "burst": burst} if key == "r1" else {"running": more}),
+            "cost": min(cost, burst, more),
+        },
+        st.sampled_from(LIMITS),
+        st.integers(1, 2),
+        st.sampled_from([0.125, 0.5]),
+        st.integers(1, 2),
+        st.integers(1, 2),
+    ),
+    max_size=3,
+)
+
+
+def as_options(limits: list[dict[str, Any]]) -> str:
+    return json.dumps({"limits": limits})
+
+
 messages = st.builds(
     Message,
     id=st.sampled_from(IDS),
@@ -47,7 +73,7 @@ messages = st.builds(
     acks_late=st.booleans(),
     ignore_result=st.booleans(),
     track_started=st.booleans(),
-    options=st.none() | st.just("{}"),
+    options=st.none() | st.just("{}") | st.builds(as_options, uses),
 )
 
 
@@ -194,6 +220,8 @@ class Brokers(RuleBasedStateMachine):
     @rule(message=messages, ago=st.sampled_from([0.0, 0.5]))
     def enqueue_or_replace(self, message: Message, ago: float) -> None:
         message = message._replace(eta=self.after(message.eta))
+        if ago:  # it is a moment before the clock's only here, and a limit would be asked then
+            message = message._replace(options=None)
         self.both("enqueue_or_replace", message, self.clock() - ago)
 
     @rule(n=st.integers(0, 3), shape=shapes)
@@ -256,7 +284,9 @@ class Brokers(RuleBasedStateMachine):
 
     def suspension(self, n: int, each: Suspension, delivery: Delivery) -> Settlement:
         now, until = self.clock(), self.after(each.seconds)
-        going_on = Settlement(delivery.receipt, Phase.RUNNING, now, why=each.kind)
+        going_on = Settlement(
+            delivery.receipt, Phase.RUNNING, now, why=each.kind, tied=delivery.tied
+        )
         if each.kind == "step":
             return going_on._replace(steps=(Step(each.name, "step", now, None, b"v", "json"),))
         again = delivery.message._replace(eta=until)
@@ -361,6 +391,22 @@ class Brokers(RuleBasedStateMachine):
         model, real = self.model.fire(chosen[0]), self.real.fire(chosen[1])
         assert model == real
 
+    # limits
+
+    @rule(
+        key=st.sampled_from([*LIMITS, "l2:{}", "unused"]),
+        running=st.none() | st.integers(1, 3),
+        rate=st.sampled_from([None, None, 0.25]),
+        fixed=st.booleans(),
+    )
+    def set_limit(self, key: str, running: int | None, rate: float | None, fixed: bool) -> None:
+        rule = LimitRule(running, rate, None if rate is None else 2)
+        self.both("set_limit", key, rule, fixed=fixed)
+
+    @rule(key=st.sampled_from(LIMITS), seconds=st.sampled_from([None, 5.0]))
+    def hold_limit(self, key: str, seconds: float | None) -> None:
+        self.both("hold_limit", key, self.after(seconds))
+
     # results
 
     @rule(ids=ids)
@@ -425,7 +471,7 @@ class Brokers(RuleBasedStateMachine):
 
     # time
 
-    @rule(seconds=st.sampled_from([1.0, 5.0, 6.0, -1.0]))
+    @rule(seconds=st.sampled_from([1.0, 5.0, 6.0, 64.0, -1.0]))
     def time_passes(self, seconds: float) -> None:
         self.clock.advance(seconds)
 
@@ -457,6 +503,10 @@ class Brokers(RuleBasedStateMachine):
             self.both("steps", id)
         for key in KEYS:
             self.both("event", key)
+
+    @invariant()
+    def they_have_the_same_limits(self) -> None:
+        self.both("limits")
 
     @invariant()
     def they_terminate_the_same_tasks(self) -> None:

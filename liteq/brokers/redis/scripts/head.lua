@@ -53,7 +53,7 @@
 --
 --   limit:<key>       hash    name, running, rate, burst, fixed (its numbers were set at run time),
 --                             free, held, look (when its line is to be looked at)
---   limits            zset    their keys, by when they may be deleted (inf: they are in use, or set)
+--   limits            zset    their keys, by when they may be deleted (inf: in use, or set)
 --   looks             zset    those whose line is to be looked at, by when
 --   line:<key>        zset    tasks that stand in its line, as in an index, by -priority
 --   elsewhere:<key>   set     tasks that have this limit, and stand in the line of another one
@@ -109,14 +109,14 @@ local args, last_arg -- ARGV, and the index of the last one that was read
 -- Counts are written, and channels are notified, once at the end of a script.
 local count_changes, to_notify -- by `<phase>:<queue>`; by channel: work, results
 local looks -- by key: limits whose lines are to be looked at
-local admit_all -- see limiting.lua
+local admit_all -- lets tasks pass by these; it is in limiting.lua
 
 local function begin_head(keys, argv)
   call = redis.call
   P, sent_again = keys[1] .. ":", keys[2] ~= nil
   args, last_arg = argv, 1
   timestamp, now = argv[1], tonumber(argv[1])
-  count_changes, to_notify, looks = {}, {}, {}
+  count_changes, to_notify, looks, admit_all = {}, {}, {}, nil
 end
 
 -- Arguments are read one after the other.

@@ -6,16 +6,13 @@
 -- Of each limit of a task its id is in one of `ahead`, `counted`, `line` and `elsewhere`, from when
 -- it asks until it has ended or runs later.
 
-local MOST = 100 -- tasks of one line that are looked at by one script
+local MOST_AT_ONCE = 100 -- tasks of one line that are looked at by one script
+local FEW = 2 -- as many are read at first
 local PATIENCE = 60 -- seconds
 local LOOK_AGAIN = 0.1 -- seconds
 local CLOSE = 1e-6 -- seconds
 
 local rooms -- by key, see `room_of`
-
-local function begin_limiting()
-  rooms = {}
-end
 
 -- Return the limits of a task: of each key, name, cost, running, rate, burst; they are lines of the
 -- field `limits`, as `limits_text` in arguments.py has them.
@@ -143,12 +140,12 @@ local function held_until(room)
   return held and held > now and held or nil
 end
 
-local function takes(room, cost, kept)
+local function has_room(room, cost, kept)
   if held_until(room) or not has_slots(room, cost, kept) then return false end
   return earliest(room, cost, kept) <= now + CLOSE
 end
 
-local function next_look(room, cost)
+local function next_moment(room, cost)
   if held_until(room) then return held_until(room) end
   if not has_slots(room, cost, 0) then return nil end
   local at = earliest(room, cost, 0)
@@ -258,7 +255,7 @@ local function let_pass(task, counted)
 end
 
 -- Return whether another limit has room for a task, beside what its line's head keeps.
-local function other_takes(other, task)
+local function other_has_room(other, task)
   local kept, head = 0, standing_in(other.key, 1)[1]
   if head and is_impatient(head) then
     local before, mine = -tonumber(head.priority), -tonumber(task.priority)
@@ -266,7 +263,7 @@ local function other_takes(other, task)
       kept = cost_in(head, other.key)
     end
   end
-  return takes(room_of(other.key), other.cost, kept)
+  return has_room(room_of(other.key), other.cost, kept)
 end
 
 -- Let a task pass for which there is room here, if its other limits have room as well. Else it goes
@@ -274,7 +271,7 @@ end
 local function passes_or_moves(key, room, task, is_head)
   local others, full = others_of(task, key), nil
   for _, other in ipairs(others) do
-    if not other_takes(other, task) then
+    if not other_has_room(other, task) then
       full = other
       break
     end
@@ -299,21 +296,25 @@ end
 
 -- Let those in a line pass who can; return when to look again, nil for when a task ends.
 local function go_along(key, room)
-  local kept, left = 0, 0
-  local standing = standing_in(key, MOST)
-  for _, task in ipairs(standing) do
-    local cost, expired = cost_in(task, key), task.expires and task.expires <= now
-    if not expired and not takes(room, cost, kept) then return next_look(room, cost) end
-    if expired then
-      let_pass(task, false)
-      left = left + 1
-    elseif passes_or_moves(key, room, task, kept == 0) then
-      left = left + 1
-    elseif kept == 0 then
-      kept = cost
+  local left
+  for _, most in ipairs({ FEW, MOST_AT_ONCE }) do
+    local kept, standing = 0, standing_in(key, most)
+    left = 0
+    for _, task in ipairs(standing) do
+      local cost, expired = cost_in(task, key), task.expires and task.expires <= now
+      if not expired and not has_room(room, cost, kept) then return next_moment(room, cost) end
+      if expired then
+        let_pass(task, false)
+        left = left + 1
+      elseif passes_or_moves(key, room, task, kept == 0) then
+        left = left + 1
+      elseif kept == 0 then
+        kept = cost
+      end
     end
+    if #standing < most then return nil end
   end
-  return left > 0 and #standing == MOST and now or nil
+  return left > 0 and now or nil
 end
 
 local function is_used(key)
@@ -343,21 +344,21 @@ local function set_look(key, look)
   end
 end
 
-local function look_at(key)
+local function look_at_line(key)
   set_look(key, go_along(key, room_of(key)))
 end
 
 -- What tasks.lua calls.
 
 -- Let the tasks pass that can, of the limits that are to be looked at.
-function admit_all()
+local function admit_limits()
   while next(looks) do
     local key
     for each in pairs(looks) do
       if not key or each < key then key = each end -- in one order, as it may matter
     end
     looks[key] = nil
-    try(look_at, key)
+    try(look_at_line, key)
   end
   rooms = {}
 end
@@ -368,6 +369,10 @@ function count_start_of(task)
     local limit = load_limit(use.key)
     if limit then count_starts(use.key, limit) end
   end
+end
+
+local function begin_limiting()
+  rooms, admit_all = {}, admit_limits
 end
 
 -- Let the tasks that have passed a limit and not started wait for it once more.

@@ -4,8 +4,8 @@
 --
 -- KEYS     the prefix
 -- ARGV     now, keys...
--- Returns  of each: the fields and values; the costs of the tasks that have passed it; how many stand
---          in its line; since when the first one waits (or nil); false for an unknown one
+-- Returns  of each: the fields and values; the costs of the tasks that have passed it; how many
+--          stand in its line; since when the first one waits (or nil); false for an unknown one
 --          (`limits_of` in limits.py)
 
 local function limit_of(key)

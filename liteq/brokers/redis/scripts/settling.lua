@@ -26,7 +26,8 @@ local function read_next_attempt()
   local event, keeps_report, replaced = next_args(3)
   return {
     message = message, queue = queue, priority = priority, eta = eta ~= "" and eta or nil,
-    limits = limits ~= "" and limits or nil, expires = expires, at = at, why = why, error = error, steps = steps, event = event ~= "" and event or nil,
+    limits = limits ~= "" and limits or nil, expires = expires,
+    at = at, why = why, error = error, steps = steps, event = event ~= "" and event or nil,
     keeps_report = keeps_report == "1", replaced = replaced == "1",
   }
 end
@@ -97,8 +98,8 @@ end
 local function settle_untied(settlement, keep)
   local key = P .. "task:" .. settlement.id
   local phase, token, tied, limits, seq, queue, worker, serializer, traceback, reported, lost =
-    unpack(call("HMGET", key, "phase", "token", "tied", "limits", "seq", "queue", "worker", "serializer",
-    "traceback", "reported", "lost"))
+    unpack(call("HMGET", key, "phase", "token", "tied", "limits", "seq", "queue", "worker",
+    "serializer", "traceback", "reported", "lost"))
   if phase ~= RUNNING_TEXT or token ~= settlement.token or tied or limits then
     return false
   end
