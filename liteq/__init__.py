@@ -17,6 +17,7 @@ from .canvas import (
 )
 from .exceptions import Snooze
 from .execution.context import Context
+from .model.limit import Limit
 from .model.message import new_id as uuid
 from .result import AsyncResult, GroupResult, ResultSet
 from .task import Task
@@ -27,6 +28,7 @@ __all__ = [
     "Celery",
     "Context",
     "GroupResult",
+    "Limit",
     "LiteQ",
     "ResultSet",
     "Signature",

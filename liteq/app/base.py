@@ -44,7 +44,7 @@ from .duplicates import keeps
 from .factory import task_class, task_of
 from .keywords import checked
 from .mainscript import only_definitions
-from .options import apply_settings, check_attributes
+from .options import apply_settings, check_attributes, declare_limits
 from .reference import calling_module, refer_to
 from .registry import Registry
 from .sender import Sender
@@ -212,6 +212,7 @@ class LiteQ(AsyncSends, Tools):
         check_attributes(instance)
         instance.app = self
         instance.bind(self)
+        declare_limits(instance)
         self._registry.add(instance)
         if self._finalized:
             apply_settings(instance, self.conf)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from ..canvas.builtins import PREFIX
 from ..config import Config
 from ..exceptions import ImproperlyConfigured
 from ..support.nearest import did_you_mean, nearest, suggestion
@@ -17,10 +18,12 @@ OPTIONS = (
     "dont_autoretry_for",
     "expires",
     "ignore_result",
+    "limits",
     "max_retries",
     "on_replace",
     "priority",
     "queue",
+    "rate_limit",
     "resultrepr_maxsize",
     "retry_backoff",
     "retry_backoff_max",
@@ -64,7 +67,6 @@ _MEANINGLESS = {
     "delivery_mode": _QUEUES_ONLY,
     "exchange": _QUEUES_ONLY,
     "lazy": "tasks are made where they are defined",
-    "rate_limit": "there are no rate limits yet",
     "reject_on_worker_lost": "a task whose process died runs again, unless acks_late=False",
     "routing_key": _QUEUES_ONLY,
     "send_events": "there are no events",
@@ -149,6 +151,12 @@ def _nearest_of(known: tuple[str, ...], name: str) -> str | None:
     return nearest(name, known, _CLOSE)
 
 
+def declare_limits(task: Task[..., Any]) -> None:
+    """Note the limits of `task` with its application. Raises ImproperlyConfigured for wrong ones."""
+    if task.limits or task.rate_limit:
+        task.app.limits.declare(task)
+
+
 def apply_settings(task: Task[..., Any], conf: Config) -> None:
     """Set the options of `task` that `task_retry_policy` and `task_annotations` give it.
 
@@ -157,6 +165,9 @@ def apply_settings(task: Task[..., Any], conf: Config) -> None:
     _apply_retry_policy(task, conf.task_retry_policy)
     _annotate(task, conf.task_annotations)
     _make_tuples(task)
+    if task.rate_limit is None and not task.name.startswith(PREFIX):
+        task.rate_limit = conf.task_default_rate_limit
+    declare_limits(task)
 
 
 def _apply_retry_policy(task: Task[..., Any], policy: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .control import Control
     from .dead_letters import DeadLetters
     from .jobs import Jobs
+    from .limits import Limits
 
 C = TypeVar("C", bound=Callable[[], Any])
 
@@ -48,6 +49,13 @@ class Tools(Incomplete):
         from .jobs import Jobs
 
         return Jobs(self)
+
+    @cached_property
+    def limits(self: App) -> "Limits":
+        """Return the limits of tasks, to be listed, set and held."""
+        from .limits import Limits
+
+        return Limits(self)
 
     @cached_property
     def dead_letters(self: App) -> "DeadLetters":

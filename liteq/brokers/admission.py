@@ -220,6 +220,7 @@ class _Admission:
 
     def _go_along(self, key: str, room: _Room) -> float | None:
         """Let those in a line pass who can; return when to look again, as `set_look` has it."""
+        left = 0
         for most in (_FEW, MOST):
             kept, left = 0, 0  # room that its head keeps; how many have gone
             standing = self._lines.line(key, most)

@@ -238,7 +238,7 @@ class Layout:
         if task is not None and check:
             task.check((None, *args) if place.takes else args, kwargs)
         message: Message = self._app.producer.message(
-            task or Named(call.task), args, kwargs, options, lineage=lineage
+            task or Named(call.task), args, kwargs, options, lineage=lineage, takes=place.takes
         )
         return message
 

@@ -66,6 +66,9 @@ class Members:
         """Return whether `calls`, the members at `place`, differ in their arguments only."""
         if self._others or self._app.conf.task_routes is not None:
             return False
+        tasks = map(self._tasks.get, {call["task"] for call in calls})
+        if any(task is not None and (task.limits or task.rate_limit) for task in tasks):
+            return False
         return all(
             type(call) is Signature
             and call["options"].keys() == _ONLY_ID

@@ -85,7 +85,9 @@ _REASONS = {
     "a task whose process died runs again, within task_max_lost, if task_acks_late is set": """
         task_reject_on_worker_lost
     """,
-    "liteq has no rate limits yet": "task_default_rate_limit worker_disable_rate_limits",
+    "limits are those of the store, for all workers: see app.limits": """
+        worker_disable_rate_limits
+    """,
     "a finished task cannot be delivered again": "worker_deduplicate_successful_tasks",
     "a worker claims what it can run, and the store keeps the rest": """
         worker_disable_prefetch worker_enable_prefetch_count_reduction worker_eta_task_limit

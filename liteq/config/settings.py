@@ -17,6 +17,7 @@ from .types import (
     NAMES,
     POOL,
     QUEUES,
+    RATE,
     RULES,
     SECONDS,
     TEXT,
@@ -115,6 +116,9 @@ class Settings:
     )
     task_retry_policy: dict[str, Any] = _setting(
         {}, MAPPING, "Retry options of tasks that do not set them: {'autoretry_for': (OSError,)}"
+    )
+    task_default_rate_limit: float | str | None = _setting(
+        None, RATE, "How many tasks of each name start in a time, unless they say: '60/m'"
     )
     task_annotations: Any = _setting(
         None, RULES, "Task options by task name: {'tasks.add': {'time_limit': 5}}"

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from ..exceptions import ImproperlyConfigured
+from ..exceptions import ImproperlyConfigured, InvalidTaskError
+from ..model.limit import parse_rate
 from ..support.urls import safe_url
 from ..support.zones import as_zone
 
@@ -91,6 +92,14 @@ def _lifetime(value: Any) -> float | None:
     return None if value is None else _seconds(value) or None
 
 
+def _rate(value: Any) -> float | str:
+    try:
+        parse_rate(value, "the default")
+    except InvalidTaskError:
+        raise ValueError from None
+    return value  # type: ignore[no-any-return] # as it is written
+
+
 def _names(value: Any) -> tuple[str, ...]:
     # A string alone is one name: the comma of a tuple of one is easily forgotten.
     names: Iterable[Any] = (value,) if isinstance(value, str) else value
@@ -154,6 +163,7 @@ COUNT = SettingType("an integer of at least 1", _count)
 SECONDS = SettingType("a number of seconds or a timedelta, 0 or more", _seconds)
 LIMIT = SettingType("a number of seconds or a timedelta, more than 0", _limit)
 LIFETIME = SettingType("a number of seconds, a timedelta, or None for ever", _lifetime)
+RATE = SettingType("a rate such as '60/m', or a number of tasks a second", _rate)
 NAMES = SettingType("a list of names", _names)
 QUEUES = SettingType("a list of queue names", _queues)
 MAPPING = SettingType("a dict", _mapping)

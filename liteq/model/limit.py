@@ -179,9 +179,12 @@ def checked_rule(rule: LimitRule, what: str) -> LimitRule:
             _check_number(number, name, what)
     if burst is not None and rate is None:
         raise InvalidTaskError(f"{what}: burst={burst} says nothing without a rate")
-    if rate is not None and burst is None:
-        burst = max(1, round(rate * _AHEAD))
-    return LimitRule(running, rate, burst)
+    return LimitRule(running, rate, default_burst(rate) if burst is None else burst)
+
+
+def default_burst(rate: float | None) -> int | None:
+    """Return how many tasks of a rate start at once where nothing else is said."""
+    return None if rate is None else max(1, round(rate * _AHEAD))
 
 
 def checked_cost(cost: Any, rule: LimitRule, what: str) -> int:

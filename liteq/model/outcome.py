@@ -21,6 +21,7 @@ class Kind(StrEnum):
     REQUEUED = "requeued"  # rejected, and to be delivered again
     UNKNOWN = "unknown"  # no such task is registered in the child
     LEFT = "left"  # the same, but another worker has registered it
+    LIMITED = "limited"  # the store has not asked its limits, which only a worker knows
     SNOOZED = "snoozed"  # the task put itself back for a while
     SLEPT = "slept"  # it sleeps, and runs again when that is over
     AWAITED = "awaited"  # it waits for an event
@@ -42,7 +43,7 @@ class Outcome(NamedTuple):
     traceback: str | None = None
     eta: float | None = None  # RETRY, LEFT, SNOOZED, SLEPT: epoch seconds of the next attempt;
     # AWAITED: when it goes on without the event
-    message: Message | None = None  # RETRY, GATHERED: the message of the next attempt, if it
+    message: Message | None = None  # RETRY, GATHERED, LIMITED: that of the next attempt, if it
     # differs; REPLACED: the message of the task that ends in its place
     expected: bool = False  # FAILED: with an error that the task `throws`
     graph: Graph | None = None  # REPLACED: the other tasks; GATHERED: the tasks that it waits for

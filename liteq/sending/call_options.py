@@ -7,6 +7,7 @@ what is done with them. The two are held together by tests.
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypedDict
 
+from ..model.limit import Limit
 from .eta import When
 
 
@@ -25,6 +26,7 @@ class RetryOptions(TypedDict, total=False):
     chord: Any  # a Signature, or its id
     compression: str | None
     correlation_id: str | None
+    cost: int | Mapping[str, int] | None  # as how many tasks it counts, also by limit
     delivery_mode: Any
     durable: bool
     exchange: Any
@@ -35,6 +37,7 @@ class RetryOptions(TypedDict, total=False):
     ignore_result: bool | None
     kwargsrepr: str | None
     link: Any  # a Signature or a task, or a list of them
+    limits: Sequence[Limit | Mapping[str, Any]] | None
     link_error: Any
     mandatory: bool
     parent_id: str | None

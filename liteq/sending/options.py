@@ -10,6 +10,7 @@ from typing import Any
 from ..exceptions import InvalidTaskError, SerializationError
 from ..support.nearest import did_you_mean
 from .eta import When
+from .limits import LimitOptions
 
 Options = Mapping[str, Any]
 
@@ -21,6 +22,7 @@ STORED = frozenset(
         "argsrepr",
         "chord",
         "correlation_id",
+        "cost",
         "group_id",
         "group_index",
         "headers",
@@ -42,6 +44,7 @@ _OF_THE_MESSAGE = (
     "durable",
     "eta",
     "expires",
+    "limits",
     "priority",
     "queue",
     "retries",
@@ -91,7 +94,7 @@ def is_linked(options: Options) -> bool:
     return bool(options.get("link") or options.get("link_error"))
 
 
-class TaskOptions:
+class TaskOptions(LimitOptions):
     """The options of a task that its messages get. None leaves an option to the settings."""
 
     name: str = ""

@@ -25,6 +25,7 @@ from .commonfields import Common, CommonFields
 from .eta import check_limits, due_at, expires_at
 from .formats import argument_serializer, result_serializer, too_large
 from .groupcommit import GroupCommits
+from .limits import LIMITING, NOT_KNOWN_YET, with_limits
 from .options import (
     NO_OPTIONS,
     Options,
@@ -141,17 +142,20 @@ class Producer:
         options: Options = NO_OPTIONS,
         *,
         lineage: bool = True,
+        takes: bool = False,
     ) -> Message:
         """Return the message of one call, after receivers of `before_task_publish` have seen it.
 
         `lineage`: with the ids of the task that sends it; those of a member are with its group.
+        `takes`: the result of another task comes before its arguments.
         Raises InvalidTaskError when the call cannot be sent.
         """
-        if lineage and not options and not self._each_differs():
+        plain = not options and not task.limits and not task.rate_limit
+        if lineage and plain and not self._each_differs():
             serializer, fields = self._common.of(task)
             payload = self.encode(task, args, kwargs, serializer)
             return _new(Message, (new_id(), task.name, payload, *fields))
-        message = self.template(task, args, kwargs, options, lineage=lineage)
+        message = self.template(task, args, kwargs, options, lineage=lineage, takes=takes)
         if before_task_publish.receivers:
             message, args, kwargs = send_before_publish(message, args, kwargs)
             payload = self.encode(task, args, kwargs, get(message.serializer))
@@ -164,7 +168,7 @@ class Producer:
         known: dict[str, Common] = {}  # by task: looking it up once saves 0.6 us a call
         made = []
         for task, args, kwargs, options in calls:
-            if options or each_differs:
+            if options or each_differs or task.limits or task.rate_limit:
                 made.append(self.message(task, args, kwargs, options))
                 continue
             name = task.name
@@ -191,6 +195,7 @@ class Producer:
         options: Options = NO_OPTIONS,
         *,
         lineage: bool = True,
+        takes: bool = False,
     ) -> Message:
         """Return the message of one call, before receivers of signals have seen it.
 
@@ -204,7 +209,11 @@ class Producer:
             options = _with_route(conf.task_routes, task, args, kwargs, options)
         serializer = self._serializer(task, options)
         payload = self.encode(task, args, kwargs, serializer)
-        return self.envelope(task, payload, serializer.name, options, lineage=lineage)
+        message = self.envelope(task, payload, serializer.name, options, lineage=lineage)
+        if task.limits or task.rate_limit or LIMITING.intersection(options):
+            known = (NOT_KNOWN_YET, *args) if takes else args
+            return with_limits(message, task, known, kwargs, options)
+        return message
 
     def envelope(
         self,
@@ -257,12 +266,13 @@ class Producer:
             changed["ignore_result"] = bool(options["ignore_result"])
         if options.get("time_limit") is not None or options.get("soft_time_limit") is not None:
             check_limits(options.get("time_limit"), options.get("soft_time_limit"))
-        return message._replace(
+        message = message._replace(
             payload=self.encode(task, args, kwargs, serializer),
             serializer=serializer.name,
             options=as_json(stored_options(options)),
             **changed,
         )
+        return with_limits(message, task, args, kwargs, options)
 
     # the parts of a message
 

@@ -53,7 +53,7 @@ def decide(delivery: Delivery, outcome: Outcome, policy: Policy, now: float) -> 
             return _replaced(delivery, outcome, now)
         case Kind.SNOOZED | Kind.SLEPT | Kind.AWAITED | Kind.GATHERED:
             return _suspended(delivery, outcome, now)
-        case Kind.REQUEUED | Kind.LEFT:
+        case Kind.REQUEUED | Kind.LEFT | Kind.LIMITED:
             return _again(delivery, outcome, now)
         case Kind.LOST:
             return _lost(delivery, outcome, policy, now)
@@ -224,7 +224,7 @@ def _suspended(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
 
 def _again(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
     """Run the same message once more, at the `eta` of the outcome if it has one."""
-    message = delivery.message
+    message = outcome.message or delivery.message
     return Settlement(
         receipt=delivery.receipt,
         phase=phase_for_eta(outcome.eta, now),

@@ -26,7 +26,7 @@ from ..execution.attempt import Ending, attempt
 from ..execution.context import Context, outside_of_tasks
 from ..execution.failure import as_error, bounded_repr, describe, stored_failure, traceback_text
 from ..execution.steps import Suspended
-from ..model.message import Delivery, Message
+from ..model.message import LIMITED, Delivery, Message
 from ..model.outcome import Kind, Outcome
 from ..pools.base import KeepStep, SendState
 from ..result import ResultBase
@@ -38,6 +38,7 @@ from ..task import Task
 from .completion import TaskCompletion
 from .definitions import Definitions
 from .inputs import with_inputs, without_inputs
+from .limits import asking_limits
 from .steps import WorkerSteps
 from .timelimits import TimeLimits
 
@@ -103,6 +104,10 @@ class Runner:
         args, kwargs = self._arguments(message)
         if delivery.inputs is not None:
             args = with_inputs(task, delivery, args, kwargs, self._codecs, self._result_codecs)
+        if (message.options or task.limits or task.rate_limit) and not delivery.tied & LIMITED:
+            asking = asking_limits(task, delivery, args, kwargs)
+            if asking is not None:
+                return asking
         context = Context(delivery, args, kwargs, self._hostname)
         context.in_worker = True
         context.pid = self._pid
@@ -173,7 +178,7 @@ class Runner:
     ) -> Outcome:
         data = None
         # Tasks that wait for it take its result, even if it is ignored otherwise.
-        if not settled and (delivery.tied or not delivery.ignore_result):
+        if not settled and (delivery.tied & 1 or not delivery.ignore_result):
             try:
                 data = self._encoded(task, value)
             except (ResultNotSerializable, PayloadTooLarge) as exc:
@@ -186,7 +191,7 @@ class Runner:
     def _encoded_if_wanted(self, context: Context, value: Any) -> tuple[bytes | None, str | None]:
         delivery = context.delivery
         assert delivery is not None
-        if delivery.message.ignore_result and not delivery.tied:
+        if delivery.message.ignore_result and not delivery.tied & 1:
             return None, None
         return self._encoded(self._tasks[delivery.message.task], value), self._serializer.name
 
@@ -217,7 +222,7 @@ class Runner:
         if stores is None:
             stores = self._stores_errors
         data = name = None
-        if stores or delivery.tied or not delivery.ignore_result:
+        if stores or delivery.tied & 1 or not delivery.ignore_result:
             data, name = stored_failure(exc, self._serializer)
         return Outcome(
             kind,

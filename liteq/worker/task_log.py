@@ -49,9 +49,14 @@ class TaskLog:
                 error("Task %s terminated: %s", name, note)
             case Kind.EXPIRED:
                 info("Discarding revoked task: %s (expired)", name)
-            case (Kind.IGNORED | Kind.REJECTED | Kind.REQUEUED | Kind.REPLACED | Kind.LEFT) | (
-                Kind.SNOOZED | Kind.SLEPT | Kind.AWAITED | Kind.GATHERED
-            ):
+            case (
+                Kind.IGNORED
+                | Kind.REJECTED
+                | Kind.REQUEUED
+                | Kind.REPLACED
+                | Kind.LEFT
+                | Kind.LIMITED
+            ) | (Kind.LIMITED | Kind.SNOOZED | Kind.SLEPT | Kind.AWAITED | Kind.GATHERED):
                 info("Task %s %s: %s", name, outcome.kind, note)
             case _:
                 assert_never(outcome.kind)
