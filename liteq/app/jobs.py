@@ -168,6 +168,7 @@ def job_of(record: Record) -> Job:
         error=_error(record),
         traceback=record.traceback,
         seq=record.seq,
+        limit=record.limit,
     )
 
 

@@ -152,7 +152,7 @@ def _nearest_of(known: tuple[str, ...], name: str) -> str | None:
 
 
 def declare_limits(task: Task[..., Any]) -> None:
-    """Note the limits of `task` with its application. Raises ImproperlyConfigured for wrong ones."""
+    """Note the limits of `task` with its app. Raises ImproperlyConfigured for wrong ones."""
     if task.limits or task.rate_limit:
         task.app.limits.declare(task)
 

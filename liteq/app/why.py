@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from .. import exceptions
 from ..brokers.base import WorkerInfo
 from ..brokers.serving import names_in, no_worker_serves, served_queues
+from ..model.limit import rate_text
 from ..model.message import Attempt, Record
 from ..result.app import App
 from ..serializers.preview import preview_error
@@ -28,7 +29,7 @@ def why(app: App, id: str) -> str:
 def _reason(app: App, record: Record, attempts: Sequence[Attempt]) -> str:
     match record.phase:
         case Phase.WAITING:
-            return _awaited(record, attempts)
+            return _awaited(app, record, attempts)
         case Phase.SCHEDULED:
             return _scheduled(app, record, attempts)
         case Phase.READY:
@@ -49,14 +50,31 @@ def _reason(app: App, record: Record, attempts: Sequence[Attempt]) -> str:
             return "its phase is none that this version of liteq knows"
 
 
-def _awaited(record: Record, attempts: Sequence[Attempt]) -> str:
+def _awaited(app: App, record: Record, attempts: Sequence[Attempt]) -> str:
     """Return what a task waits for that has no time to begin."""
     if record.event is not None:
         return f"it waits for the event {record.event!r}"
+    if record.limit is not None:
+        return _limited(app, record)
     if record.barrier and attempts and attempts[-1].outcome == "gathered":
         return f"it waits for the tasks that it has sent, the group {record.waits}"
     kind = "the group" if record.barrier else "the task"
     return f"it waits for the end of {kind} {record.waits}"
+
+
+def _limited(app: App, record: Record) -> str:
+    """Return for which limit a task waits, and what that says."""
+    waits = f"it waits for the limit {record.limit!r}, since {_moment(app, record.since)}"
+    limit = next((each for each in app.broker.limits() if each.key == record.limit), None)
+    if limit is None:
+        return waits
+    if limit.held is not None and limit.held > app.broker.clock():
+        return f"{waits}, which is held until {_moment(app, limit.held)}"
+    running, rate, _ = limit.rule
+    numbers = [f"{running} at once"] if running is not None else []
+    numbers += [rate_text(rate)] if rate is not None else []
+    said = f" ({', '.join(numbers)})" if numbers else ""
+    return f"{waits}{said}: {limit.passed} have passed it, and {limit.waiting} wait"
 
 
 def _scheduled(app: App, record: Record, attempts: Sequence[Attempt]) -> str:

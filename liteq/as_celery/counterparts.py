@@ -187,6 +187,7 @@ DIFFERENT: dict[str, str] = {
     "celery.signals.user_preload_options": (
         "never sent: the command line has no user-defined options"
     ),
+    "celery.Task.rate_limit": "all workers share it, where Celery's have one each",
     "celery.signals.worker_process_shutdown": (
         "never sent: child processes are killed without further notice, so that none can delay the "
         "end"

@@ -23,6 +23,7 @@ from ..serializers.base import Serializer
 from ..states import Phase
 from ..support.clock import Clock
 from .examination import Examination, Finding
+from .limits import Limits
 from .listener import Listener
 from .statistics import Statistics
 from .values import (
@@ -73,7 +74,7 @@ __all__ = [
 ]
 
 
-class Broker(Statistics, ABC):
+class Broker(Statistics, Limits, ABC):
     """A store of tasks, results, schedules and workers.
 
     One broker may be used by all threads of a process, and across a fork. It opens its store on
@@ -134,10 +135,6 @@ class Broker(Statistics, ABC):
     @abstractmethod
     def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
         """Store all `messages`, or none. Known ids are left as they are.
-
-        A task with limits (`model.limit`) that is READY, here or by any other verb, is WAITING
-        instead until all of them let it pass. It is under them from then on until it has ended, or
-        runs later; then it asks once more.
 
         Others may see thousands come one by one, but none before all are certain to be stored.
         With `durable` they survive a power cut, whatever the durability of the store.
@@ -201,8 +198,8 @@ class Broker(Statistics, ABC):
 
     @abstractmethod
     def promote(self) -> float | None:
-        """Make SCHEDULED tasks that are due READY, and let tasks pass rates whose moment has come;
-        return when the next will be, None for never.
+        """Make SCHEDULED tasks that are due READY, and those that wait for a rate which lets them
+        pass by now; return when the next will be, None for never.
         """
 
     def begin_rescue(self, every: float) -> bool:
@@ -296,27 +293,6 @@ class Broker(Statistics, ABC):
 
         Events that are too old are deleted as well, up to `limit` of them, and not counted.
         """
-
-    # limits
-
-    @abstractmethod
-    def set_limit(self, key: str, rule: LimitRule, *, fixed: bool) -> None:
-        """Set the numbers of a limit; of all that have this name, if `{}` is in it.
-
-        With `fixed` they stay; otherwise they are those of the code once more, which each task that
-        is sent brings along. Tasks that have passed and not started wait once more.
-        """
-
-    @abstractmethod
-    def hold_limit(self, key: str, until: float | None) -> None:
-        """Let no task pass a limit before a moment; None: end that.
-
-        Tasks that have passed and not started wait once more.
-        """
-
-    @abstractmethod
-    def limits(self) -> list[LimitState]:
-        """Return all limits that are in use, or were set or held, by their keys."""
 
     # schedules
 

@@ -20,6 +20,7 @@ COMMANDS = {
     "shell": "open a Python prompt with the application and its tasks",
     "purge": "drop the tasks that wait to be run",
     "revoke": "cancel tasks by id, name or header",
+    "limits": "show, set and hold how many tasks of a key may run, or start in a time",
     "schedule": "show, add, pause and remove periodic tasks",
     "dead": "look at tasks that were set aside, and try them again",
     "doctor": "look for what is wrong with the store, and repair it",

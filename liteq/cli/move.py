@@ -83,10 +83,24 @@ class _Move:
     def run(self) -> None:
         # What a move that was interrupted has brought may have ended there, and be forgotten.
         self._target.confirm(self._source.discard(self._target.arrived()))
+        self._copy_limits()  # before the tasks, which ask them there
         self._move_schedules()
         while self._move_tasks():  # until there are none: programs may be sending
             pass
         self._copy_events()
+
+    def _copy_limits(self) -> None:
+        """Set and hold in the target the limits that are set and held in the source.
+
+        What has started there counts here: a rate is held until it would be free.
+        """
+        now = self._target.clock()
+        for limit in self._source.limits():
+            if limit.fixed:
+                self._target.set_limit(limit.key, limit.rule, fixed=True)
+            until = max(limit.held or 0.0, limit.free or 0.0)
+            if until > now:
+                self._target.hold_limit(limit.key, until)
 
     def _copy_events(self) -> None:
         """Emit what was emitted in the source. It stays there until it expires."""

@@ -38,6 +38,7 @@ class Job(NamedTuple):
     error: str | None  # the last line of the traceback
     traceback: str | None
     seq: int  # its place in the order of sending
+    limit: str | None = None  # the key of the limit for which it waits
 
     @property
     def runtime(self) -> float | None:

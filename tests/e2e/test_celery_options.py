@@ -23,7 +23,7 @@ from liteq import LiteQ
 app = LiteQ("warned", broker="sqlite:///warned.db")
 app.config_from_object({"worker_direct": True})
 
-@app.task(rate_limit="10/m")
+@app.task(send_events=True)
 def slow(x):
     return x
 """
@@ -100,9 +100,9 @@ def test_each_warning_is_shown_once_and_at_a_line_of_the_program(project: Projec
         worker.wait_for_line("new code loaded")
 
     told = [line for line in worker.lines if "Warning:" in line]
-    assert len([line for line in told if "'rate_limit'" in line]) == 1
+    assert len([line for line in told if "'send_events'" in line]) == 1
     assert len([line for line in told if "'worker_direct'" in line]) == 1
-    assert all("project.py:" in line for line in told if "rate_limit" in line)
+    assert all("project.py:" in line for line in told if "send_events" in line)
     assert not any("liteq/" in line.partition(" ")[0] for line in told)
 
 

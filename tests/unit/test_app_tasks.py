@@ -239,8 +239,8 @@ def test_an_option_that_the_base_class_has_is_taken(app: LiteQ) -> None:
 
 
 def test_an_option_of_celery_that_does_nothing_here_warns_why(app: LiteQ) -> None:
-    with pytest.warns(UserWarning, match="'rate_limit' does nothing in liteq: there are no rate"):
-        app.task(name="job", rate_limit="10/m")(lambda: None)
+    with pytest.warns(UserWarning, match="'send_events' does nothing in liteq: there are no event"):
+        app.task(name="job", send_events=True)(lambda: None)
 
 
 def test_asynchronous_generators_are_refused(app: LiteQ) -> None:

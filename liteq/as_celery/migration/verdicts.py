@@ -135,6 +135,8 @@ def of_function(*, is_async: bool) -> Verdict:
 
 def of_task_option(name: str) -> Verdict:
     """Return the verdict on an option of a task: `@app.task(name=...)`."""
+    if why := DIFFERENT.get(f"celery.Task.{name}"):
+        return differs(why)
     if name == "name" or name in NAMES:
         return WORKS
     verdict = verdict_of(lambda: check_option(_NAME, name))
@@ -143,7 +145,7 @@ def of_task_option(name: str) -> Verdict:
 
 def of_task_attribute(name: str, *, is_method: bool) -> Verdict | None:
     """Return the verdict on an attribute of a class of tasks; None for the program's own."""
-    if hasattr(Task, name):
+    if hasattr(Task, name) and f"celery.Task.{name}" not in DIFFERENT:
         return WORKS
     if is_method:
         return _of_near(nearest_option(name, of_task_attribute))  # as any function

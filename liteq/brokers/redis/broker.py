@@ -41,7 +41,7 @@ from .arguments import (
 from .bulks import graph_parts, is_large, message_parts, send_bulk, store_part
 from .checkup import find_faults, gather_facts, warn_of_risks
 from .indexes import SEQ, id_pages
-from .limits import limits_of, rule_args
+from .limits import findings_of_lines, limits_of, rule_args
 from .listeners import work_listener
 from .purging import purge_limited, purge_waiting
 from .replies import attempts_of, counts_of, receipts_of, text_of, texts_of
@@ -207,8 +207,7 @@ class RedisBroker(RedisTransfers, RedisStatistics):
         self.server.run_replicated("hold_limit", self.clock(), key, or_empty(until))
 
     def limits(self) -> list[LimitState]:
-        keys = sorted(texts_of(self.server.execute("ZRANGE", self._key("limits"), 0, -1)))
-        parts = ((part, self._run("limits", *part)) for part in chunks(keys))
+        parts = ((part, self._run("limits", *part)) for part in chunks(self._limit_keys()))
         return [limit for part, replies in parts for limit in limits_of(part, replies)]
 
     # schedules
@@ -313,11 +312,14 @@ class RedisBroker(RedisTransfers, RedisStatistics):
         faults = find_faults(facts)
         if thorough or unindexed.differ(self.server, counts):
             faults = [*unindexed.findings(self._unindexed()), *faults]
+        faults = [*findings_of_lines(*self._left_lines()), *faults]
         return Examination(facts._asdict(), faults)
 
     def mend(self) -> list[str]:
         mended = self._unindexed(mend=True).mended
-        return [f"put back, or set aside, {mended} tasks that were in no index"] if mended else []
+        left = self._left_lines(mend=True)
+        done = [f"put back, or set aside, {mended} tasks that were in no index"] if mended else []
+        return [*done, f"let {sum(left)} tasks pass that waited for limits"] if any(left) else done
 
     # private
 
@@ -327,7 +329,7 @@ class RedisBroker(RedisTransfers, RedisStatistics):
     def _blocked(self, queues: Sequence[str] | None) -> list[str]:
         """Return the ids of the tasks of `queues` that wait for limits."""
         found: dict[str, None] = {}
-        for key in texts_of(self.server.execute("ZRANGE", self._key("limits"), 0, -1)):
+        for key in self._limit_keys():
             line = texts_of(self.server.execute("ZRANGE", self._key(f"line:{key}"), 0, -1))
             found.update((member[SEQ:], None) for member in line)
         if queues is None:
@@ -339,6 +341,14 @@ class RedisBroker(RedisTransfers, RedisStatistics):
             for each in part
             if each is not None and each.message.queue in queues
         ]
+
+    def _left_lines(self, *, mend: bool = False) -> list[int]:
+        parts = chunks(self._limit_keys())
+        replies = [self._run("left_lines", int(mend), *part) for part in parts]
+        return [sum(numbers) for numbers in zip(*replies, strict=True)] or [0, 0]
+
+    def _limit_keys(self) -> list[str]:
+        return sorted(texts_of(self.server.execute("ZRANGE", self._key("limits"), 0, -1)))
 
     def _unindexed(self, *, mend: bool = False) -> unindexed.Unindexed:
         return unindexed.look_for(self.server, self.clock(), mend=mend)

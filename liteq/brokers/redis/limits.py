@@ -1,11 +1,12 @@
 """Limits of tasks: arguments and replies of their scripts, of which limiting.lua does the work."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ...model.checks import UNREADABLE
 from ...model.limit import LimitRule, LimitState, has_uses, uses_in
 from ...model.message import Message
+from ..examination import Finding
 from .replies import fields_of, moment, read_text
 
 Arguments = list[str | bytes | int | float]
@@ -46,6 +47,17 @@ def limits_of(keys: Iterable[str], replies: Iterable[Any]) -> list[LimitState]:
             except UNREADABLE:
                 continue
     return found
+
+
+def findings_of_lines(standing: int, leaked: int) -> Iterator[Finding]:
+    """Yield what is wrong, by the reply of left_lines.lua."""
+    if standing or leaked:
+        yield Finding(
+            "error",
+            f"{standing} tasks wait for limits, and nobody lets them pass; {leaked} places are "
+            f"taken by tasks that have ended",
+            "another program has deleted a key, or has written there; --repair lets them pass",
+        )
 
 
 def _limit_of(

@@ -359,7 +359,7 @@ class SqliteBroker(SqliteHost, SqliteTransfers, SqliteStatistics):
     def mend(self) -> list[str]:
         from .checkup import repair
 
-        return repair(self._existing(), self._client_writes)
+        return repair(self._existing(), self._client_writes, self.clock())
 
     def compact(self) -> None:
         self._existing().vacuum()

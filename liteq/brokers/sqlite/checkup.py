@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from ...exceptions import BrokerCorrupt
 from ...states import Phase
+from .limits import mend as mend_limits
 from .listeners import dead_listeners
 from .location import COMPANIONS, SqliteLocation, foreign_access
 from .mounts import file_system_of
@@ -52,6 +53,8 @@ class StoreFacts(NamedTuple):
     strays: int  # running tasks without a worker
     timeless: int  # scheduled tasks without a time
     stuck: int  # tasks that wait for what has ended or does not exist
+    unadmitted: int  # tasks that wait for limits, and nobody lets them pass
+    leaked: int  # limits taken by tasks that have ended
     closed_listeners: int
 
 
@@ -104,12 +107,14 @@ def gather_facts(
         strays=count("strays"),
         timeless=count("timeless"),
         stuck=count("stuck"),
+        unadmitted=number(_CHECKUP["unasked"], now) + count("left_lines"),
+        leaked=count("leaked_uses"),
         closed_listeners=len(dead_listeners(_rows(session, damage, SQL["listeners"]))),
         damage=damage,
     )
 
 
-def repair(session: Session, level: WriteOptions) -> list[str]:
+def repair(session: Session, level: WriteOptions, now: float) -> list[str]:
     """Repair what is safe to repair; return what was done, in words."""
 
     def work(db: sqlite3.Connection) -> list[str]:
@@ -117,9 +122,11 @@ def repair(session: Session, level: WriteOptions) -> list[str]:
         db.executemany(SQL["unlisten"], dead)
         strays = db.execute(_CHECKUP["release_strays"]).rowcount
         timeless = db.execute(_CHECKUP["start_timeless"]).rowcount
+        limited = mend_limits(db, _CHECKUP, now)
         done = {
             "gave back {} running tasks that no worker has": strays,
             "made {} scheduled tasks without a time ready": timeless,
+            "let {} tasks ask their limits once more": limited,
             "dropped {} listeners of processes that are gone": len(dead),
         }
         return [text.format(number) for text, number in done.items() if number]

@@ -78,6 +78,13 @@ def _tasks(facts: StoreFacts) -> Iterator[Finding]:
             f"{facts.stuck} tasks wait for others that have ended, or are not there",
             "the tables were changed by hand: revoke them, and send them again",
         )
+    if facts.unadmitted or facts.leaked:
+        yield Finding(
+            "error",
+            f"{facts.unadmitted} tasks wait for limits, and nobody lets them pass; {facts.leaked} "
+            f"places are taken by tasks that have ended",
+            "the tables were changed by hand; --repair lets them ask once more",
+        )
     if facts.unknown:
         yield Finding(
             "warning",

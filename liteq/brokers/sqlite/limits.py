@@ -1,6 +1,6 @@
 """Limits of tasks: who waits for one, and who passes. What ../admission.py asks, in SQL."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from sqlite3 import Connection
 from typing import Any
 
@@ -227,6 +227,24 @@ def look_at_due(db: Connection, changes: Changes, now: float) -> None:
 def sweep(db: Connection, limit: int, now: float) -> None:
     """Delete up to `limit` limits that nothing uses and that say nothing any more."""
     db.execute(_SQL["sweep"], (now, limit))
+
+
+def mend(db: Connection, statements: Mapping[str, str], now: float) -> int:
+    """Let tasks ask once more that nobody would let pass; return how many.
+
+    `statements`: those of checkup.sql.
+    """
+    changes = Changes()
+    before: int = sum(n for (n,) in db.execute(statements["left_lines"]).fetchall())
+    changes.limits.update(key for (key,) in db.execute(statements["forget_leaked"]).fetchall())
+    leaked = len(changes.limits)
+    for (seq,) in db.execute(statements["ask_again"], (now,)).fetchall():
+        leave(db, seq, changes)
+        changes.asking.append(seq)
+    asked = len(changes.asking)
+    changes.limits.update(key for (key,) in db.execute(statements["lines"]).fetchall())
+    admit_all(db, changes, now)
+    return before + leaked + asked
 
 
 # what users set

@@ -116,7 +116,7 @@ def _propagate(db: Connection, written: Sequence[Settlement], now: float, change
         if each.graph is not None:
             _replace(db, each, now, changes)
     leave_settled(db, written, changes)
-    tied = [int(each.receipt.key) for each in written if each.tied & 1 and each.retry is None]
+    tied = [int(each.receipt.key) for each in written if each.tied & 1 and each.phase.final]
     if tied:
         propagate_ends(db, tied, now, changes)
     retries = [each for each in written if each.retry is not None]

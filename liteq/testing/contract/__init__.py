@@ -15,6 +15,7 @@ from .claiming import Claiming
 from .events import Events
 from .groups import Groups
 from .limits import Limits
+from .rates import Rates
 from .rescuing import Rescuing
 from .results import Results
 from .revoking import Revoking
@@ -44,6 +45,7 @@ class BrokerContract(
     Steps,
     Events,
     Limits,
+    Rates,
     Workers,
     Waiting,
     Tools,

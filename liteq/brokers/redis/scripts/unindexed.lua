@@ -44,6 +44,15 @@ local function leave_indexes(id)
   end
 end
 
+-- Return whether a task stands in the line of a limit, and is not there.
+local function lacks_line(task)
+  if task.phase ~= WAITING or not task.limits then return false end
+  local stands = call("HGET", task.key, "stands")
+  if not stands then return false end
+  local read, score = try(call, "ZSCORE", P .. "line:" .. stands, task.seq .. task.id)
+  return not (read and score)
+end
+
 local function look_at(id)
   local read, phase = try(call, "HGET", P .. "task:" .. id, "phase")
   if not read then return end -- it is no hash: another finding
@@ -61,7 +70,16 @@ local function look_at(id)
   local task = load_task(id)
   local index = index_of(task)
   local readable, score = try(call, "ZSCORE", index, task.seq .. id)
-  if readable and score then return end
+  if readable and score then
+    if not lacks_line(task) then return end
+    missing = missing + 1
+    if mend then
+      leave_phase(task)
+      enter_phase(task, READY) -- which lets it ask once more
+      mended = mended + 1
+    end
+    return
+  end
   missing = missing + 1
   if mend then put_back(task) end
 end

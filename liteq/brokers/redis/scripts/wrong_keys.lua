@@ -8,12 +8,14 @@
 
 local FIXED = {
   arrived = "hash", beat = "number", bulks = "list", counts = "hash", leases = "zset",
+  limits = "zset", looks = "zset",
   scheduled = "zset", schedules = "zset", seq = "number", token = "number", waiting = "zset",
   worker_seq = "number", workers = "zset",
 }
 local BY_NAME = {
-  attempts = "list", barrier = "zset", blamed = "set", bulk = "hash", condemned = "set",
-  failed = "zset", group = "hash", inner = "zset", lost = "list", members = "zset", open = "set",
+  ahead = "hash", attempts = "list", barrier = "zset", blamed = "set", bulk = "hash",
+  condemned = "set", counted = "hash", elsewhere = "set", failed = "zset", group = "hash",
+  inner = "zset", limit = "hash", line = "zset", lost = "list", members = "zset", open = "set",
   ready = "zset", running = "zset", schedule = "hash", skipped = "set", task = "hash",
   waiters = "zset", worker = "hash",
 }
@@ -39,6 +41,9 @@ if usable.counts then
   for n, field in ipairs(call("HKEYS", P .. "counts")) do
     if n <= MOST then names[field:match(":(.*)") or ""] = true end
   end
+end
+if usable.limits then
+  for _, key in ipairs(call("ZRANGE", P .. "limits", 0, MOST - 1)) do names[key] = true end
 end
 if usable.workers then
   for _, worker in ipairs(call("ZRANGE", P .. "workers", -MOST, -1)) do names[worker] = true end
