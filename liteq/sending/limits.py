@@ -49,7 +49,9 @@ class TaskLimits:
         if self._arguments is None:
             return self._constant if cost is None else self._uses([], cost)
         values = self._arguments.values(args, kwargs)
-        return None if NOT_KNOWN_YET in values else self._uses(values, cost)
+        if any(each is NOT_KNOWN_YET for each in values):
+            return None
+        return self._uses(values, cost)
 
     def _uses(self, values: Sequence[Any], cost: Any) -> list[dict[str, Any]]:
         costs = self._costs(cost)

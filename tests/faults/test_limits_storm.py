@@ -1,6 +1,6 @@
 """Limits under random kills, on both stores: what ran is audited from the tasks' own log.
 
-No more run at once than may, no more start in any window than may, and no limit is stuck afterwards.
+No more run at once than may, no more start in any window than may, and none is stuck afterwards.
 """
 
 import sys
