@@ -14,7 +14,6 @@ from collections.abc import Collection, Sequence
 from ..exceptions import ConfigurationError, ImproperlyConfigured
 from ..model.entry import Entry, Fired, Firing
 from ..model.graph import Graph, Group, Members, Place
-from ..model.limit import LimitRule, LimitState
 from ..model.message import Attempt, Delivery, Input, Message, Receipt, Record
 from ..model.outcome import Settlement
 from ..model.search import EVERYTHING, Search
@@ -25,6 +24,7 @@ from ..support.clock import Clock
 from .examination import Examination, Finding
 from .limits import Limits
 from .listener import Listener
+from .ordering import Ordering
 from .statistics import Statistics
 from .values import (
     Claim,
@@ -53,8 +53,6 @@ __all__ = [
     "Graph",
     "Group",
     "Input",
-    "LimitRule",
-    "LimitState",
     "Listener",
     "Members",
     "Message",
@@ -74,7 +72,7 @@ __all__ = [
 ]
 
 
-class Broker(Statistics, Limits, ABC):
+class Broker(Ordering, Statistics, Limits, ABC):
     """A store of tasks, results, schedules and workers.
 
     One broker may be used by all threads of a process, and across a fork. It opens its store on
@@ -198,9 +196,7 @@ class Broker(Statistics, Limits, ABC):
 
     @abstractmethod
     def promote(self) -> float | None:
-        """Make SCHEDULED tasks that are due READY, and those that wait for a rate which lets them
-        pass by now; return when the next will be, None for never.
-        """
+        """Make SCHEDULED tasks that are due READY; return when the next will be, None for never."""
 
     def begin_rescue(self, every: float) -> bool:
         """Return whether to call `rescue` now: no worker has begun one for `every` seconds."""
@@ -413,7 +409,10 @@ class Broker(Statistics, Limits, ABC):
         """
 
     def check_exists(self) -> None:
-        """Raise BrokerUnavailable if there is no store yet, which any other verb would create."""
+        """Raise BrokerUnavailable if there is no store yet, which any other verb would create.
+
+        Raises BrokerTooOld for one of an earlier liteq, which any other verb would upgrade.
+        """
 
     # what only some brokers offer: in the others each of these raises ConfigurationError
 

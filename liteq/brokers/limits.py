@@ -1,8 +1,8 @@
 """The verbs of limits: what users set about how many tasks of a key may run, or start in a time.
 
 That tasks wait for their limits is part of all other verbs: a task that is to be READY is WAITING
-instead, until all of its limits let it pass. It is under them from then on, until it has ended or
-runs later; then it asks once more. See admission.py.
+instead, until all of its limits let it pass; `promote` looks at those that wait for a rate. It is
+under them from then on, until it has ended or runs later; then it asks once more. See admission.py.
 """
 
 from abc import ABC, abstractmethod

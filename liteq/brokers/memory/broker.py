@@ -21,6 +21,7 @@ from ...model.step import Event, Step
 from ...states import Phase
 from ..base import Claim, DecideRescue, QueueCount, Settled, ToTerminate, WorkerInfo
 from .listeners import MemoryListener, notify
+from .orders import MemoryOrders, drop_old_orders
 from .records import eta_of, finished, kept_until, new_record, revived
 from .statistics import MemoryStatistics
 from .steps import drop_old_events, take_event
@@ -30,7 +31,7 @@ from .workflows import dependent_ids, is_needed, members_of
 _FINAL = tuple(phase for phase in Phase if phase.final)
 
 
-class MemoryBroker(MemoryStatistics):
+class MemoryBroker(MemoryOrders, MemoryStatistics):
     """A store in this process, shared by its threads."""
 
     url = "memory://"
@@ -203,6 +204,7 @@ class MemoryBroker(MemoryStatistics):
             free = [record for record in over if not is_needed(tables, record)]
             drop_old_events(tables, limit, self.clock())
             self._limits().drop_unused(list(tables.limits), limit)
+            drop_old_orders(tables, self.clock())
             return tables.delete(sorted(free, key=kept_until)[:limit])
 
     # limits

@@ -7,6 +7,7 @@ from ...model.entry import Entry
 from ...model.graph import Group, Place
 from ...model.limit import LimitRule
 from ...model.message import Attempt, Receipt, Record, last_attempt
+from ...model.order import Answer, Order
 from ...model.stat import Stat
 from ...model.step import Event, Step
 from ...states import Phase
@@ -75,6 +76,8 @@ class Tables:
         self.limits: dict[str, StoredLimit] = {}
         self.uses: dict[str, dict[str, StoredUse]] = {}  # by task and key; replaced as steps are
         self.looks: set[str] = set()  # limits whose lines are to be looked at in this transaction
+        self.orders: dict[tuple[str, int], Order] = {}  # by call and worker
+        self.answers: dict[tuple[str, int], Answer] = {}
         self.stats: dict[tuple[int, int, str, str, str], Stat] = {}
         self.ended: list[str] = []  # tasks whose end is still to be propagated
 

@@ -14,7 +14,9 @@ test is a sentence of the contract. `docs/guides/testing.md` says more.
 from .claiming import Claiming
 from .events import Events
 from .groups import Groups
+from .guests import Guests
 from .limits import Limits
+from .ordering import Orders
 from .rates import Rates
 from .rescuing import Rescuing
 from .results import Results
@@ -47,8 +49,10 @@ class BrokerContract(
     Limits,
     Rates,
     Workers,
+    Orders,
     Waiting,
     Tools,
     StatisticsTests,
+    Guests,
 ):
     """The tests that every broker must pass. A subclass makes the broker."""

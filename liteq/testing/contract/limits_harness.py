@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from ...brokers.base import LimitState
+from ...model.limit import LimitState
 from ...model.message import Delivery, Message
 from ...model.outcome import Settlement
 from ...states import Phase

@@ -1,6 +1,7 @@
 """The contract of rates, of several limits of one task, and of what users set about limits."""
 
-from ...brokers.base import Claim, LimitRule, LimitState
+from ...brokers.base import Claim
+from ...model.limit import LimitRule, LimitState
 from .harness import ids
 from .limits_harness import ONE, SLOW, LimitsHarness
 

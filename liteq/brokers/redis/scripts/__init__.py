@@ -27,6 +27,7 @@ _DENIED_WHEN_FULL = frozenset(
         "enqueue_limited",
         "fire",
         "hold_limit",
+        "order",
         "schedule",
         "send_bulk",
         "set_limit",
@@ -36,6 +37,7 @@ _DENIED_WHEN_FULL = frozenset(
 )
 _READ_ONLY = frozenset(
     {
+        "answers",
         "attempts",
         "dead_workers",
         "entry",
@@ -48,6 +50,8 @@ _READ_ONLY = frozenset(
         "members_between",
         "members_of_score",
         "next_fire",
+        "oldest",
+        "orders",
         "resting",
         "schedules",
         "statistics",

@@ -13,9 +13,10 @@ local FIXED = {
   worker_seq = "number", workers = "zset",
 }
 local BY_NAME = {
-  ahead = "hash", attempts = "list", barrier = "zset", blamed = "set", bulk = "hash",
-  condemned = "set", counted = "hash", elsewhere = "set", failed = "zset", group = "hash",
-  inner = "zset", limit = "hash", line = "zset", lost = "list", members = "zset", open = "set",
+  ahead = "hash", answers = "hash", attempts = "list", barrier = "zset", blamed = "set",
+  bulk = "hash", condemned = "set", counted = "hash", elsewhere = "set", failed = "zset",
+  group = "hash", inner = "zset", limit = "hash", line = "zset", lost = "list",
+  members = "zset", open = "set", orders = "hash",
   ready = "zset", running = "zset", schedule = "hash", skipped = "set", task = "hash",
   waiters = "zset", worker = "hash",
 }
