@@ -28,7 +28,25 @@ INVARIANTS = {
         select id from liteq_task where phase = 1 and eta is null""",
     "what waits has something to wait for": """
         select id from liteq_task
-        where phase = 0 and waits is null and seq not in (select task from liteq_event_wait)""",
+        where phase = 0 and waits is null and seq not in (select task from liteq_event_wait)
+        and seq not in (select task from liteq_limit_use where state = 2)""",
+    "a task has passed all of its limits, or none": """
+        select task from liteq_limit_use group by task
+        having max(state) > 1 and min(state) < 2 or max(state) > 1 and not sum(state = 2)""",
+    "a task that has passed its limits may run, and no other": """
+        select id from liteq_limit_use u join liteq_task t on t.seq = u.task
+        where (state < 2) != (phase in (2, 3)) or (state > 1) != (phase = 0)""",
+    "no more tasks have passed a limit than may run": """
+        select l.key from liteq_limit l
+        where running < (select count(*) from liteq_limit_use u where u.key = l.key and state < 2)
+        and not exists (select 1 from liteq_limit_use u where u.key = l.key and cost > 1)""",
+    "somebody looks at each line": """
+        select u.key from liteq_limit_use u join liteq_limit l on l.key = u.key
+        where state = 2 and look is null
+        and u.key not in (select key from liteq_limit_use where state < 2)""",
+    "what is under limits is marked": """
+        select task from liteq_limit_use where task not in
+        (select seq from liteq_task where details and tied & 2)""",
     "what waits for an event waits for one that was not emitted": """
         select t.id from liteq_task t join liteq_event_wait w on w.task = t.seq
         join liteq_event e on e.key = w.key where t.phase < 2 and e.keep_until is null""",

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from liteq.brokers.base import Broker, Claim
 from liteq.model.entry import Entry, Firing
 from liteq.model.graph import Graph, Group, Place
-from liteq.model.message import Message, Receipt
+from liteq.model.limit import LimitRule
+from liteq.model.message import LIMITED, RATED, Message, Receipt
 from liteq.model.order import Answer, Order
 from liteq.model.outcome import Settlement
 from liteq.model.stat import MINUTE, Stat, start_of
@@ -33,6 +34,12 @@ def message(id: str, **fields: Any) -> Message:
     """A call of `add(n, 1)`; `n` is the number at the end of `id`."""
     n = int(id.rpartition("-")[2])
     return Message(id, "add", json.dumps([[n, 1], {}]).encode(), "json", "celery", **fields)
+
+
+def limited(id: str, *, rate: float | None = None) -> Message:
+    """The same under a limit."""
+    limit = {"key": "one", "running": 1} if rate is None else {"key": "rate", "rate": rate}
+    return message(id, options=json.dumps({"limits": [limit]}))
 
 
 def success(receipt: Receipt, id: str, keep_until: float = NOW + KEEP) -> Settlement:
@@ -142,6 +149,8 @@ def set_the_scene(broker: Broker, clock: ManualClock) -> Scene:
     broker.enqueue([message(f"held-{n}") for n in range(3)])
     broker.enqueue([message("once-0", acks_late=False)])
     broker.enqueue([message("wait-0"), message("wait-1")])
+    broker.enqueue([limited(f"limited-{n}") for n in range(3)])
+    broker.enqueue([limited(f"rated-{n}", rate=0.01) for n in range(2)])
     broker.emit(event("early"))
     broker.emit(event("old", keep_until=NOW - 1))
     broker.enqueue_graph(workflow("old"))
@@ -161,6 +170,7 @@ def set_the_scene(broker: Broker, clock: ManualClock) -> Scene:
             success(receipts["old-part-2"], "old-part-2"),
             waiting("approved")(receipts["wait-0"], "wait-0"),
             waiting("approved", NOW + 60)(receipts["wait-1"], "wait-1"),
+            success(receipts["rated-0"], "rated-0")._replace(tied=LIMITED | RATED),
         ]
     )
     clock.now = NOW
@@ -193,7 +203,7 @@ def replaced(receipt: Receipt, id: str) -> Settlement:
 
 
 def _settle(
-    make: Callable[[Receipt, str], Settlement], *ids: str, claim: int = 0, tied: bool = False
+    make: Callable[[Receipt, str], Settlement], *ids: str, claim: int = 0, tied: int = False
 ) -> Any:
     def act(broker: Broker, scene: Scene) -> object:
         held = ids or ("held-0", "held-1")
@@ -216,6 +226,24 @@ _TABLE = [
     Verb("finish and claim", _settle(success, claim=2)),
     Verb("retry at once", _settle(lambda receipt, id: again(receipt, id, None))),
     Verb("retry later", _settle(lambda receipt, id: again(receipt, id, NOW + 5), claim=2)),
+    Verb(
+        "enqueue with limits",
+        lambda broker, scene: broker.enqueue([limited("new-0"), limited("new-1")]),
+    ),
+    Verb("finish with a limit", _settle(success, "limited-0", claim=2, tied=LIMITED)),
+    Verb(
+        "retry with a limit",
+        _settle(lambda receipt, id: again(receipt, id, NOW + 5), "limited-0", tied=LIMITED),
+    ),
+    Verb(
+        "set a limit",
+        lambda broker, scene: broker.set_limit("one", LimitRule(running=2), fixed=True),
+    ),
+    Verb("hold a limit", lambda broker, scene: broker.hold_limit("one", NOW + 60)),
+    Verb(
+        "cancel what waits for a limit",
+        lambda broker, scene: broker.cancel(["limited-1", "limited-0"], KEEP),
+    ),
     Verb("enqueue workflow", lambda broker, scene: broker.enqueue_graph(workflow("new"))),
     Verb("finish link", _settle(success, "old-link-0", claim=9, tied=True)),
     Verb("finish last member", _settle(success, "old-part-3", claim=9, tied=True)),
