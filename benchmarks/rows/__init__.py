@@ -242,6 +242,18 @@ ROWS = (
         deadline=1_200.0,
     ),
     Row(
+        key="blocked",
+        title="cost per task beside 100,000 blocked by a limit, of that beside none",
+        measure="blocked:measure",
+        figure="task",
+        unit="x",
+        sense="at most",
+        goal=1.1,
+        rivals=(),
+        repeat=False,
+        deadline=300.0,
+    ),
+    Row(
         key="waiters",
         title="a trip beside 1,000 threads in `get()`, of that beside none, CPU",
         measure="listening:waiters",
