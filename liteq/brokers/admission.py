@@ -2,7 +2,7 @@
 
 It is for stores that allow several reads and writes within one transaction; Redis does the same in
 Lua, where the data is. How much room a limit has is asked each time, of the tasks that have passed
-it: nothing is counted down, so nothing can be counted twice. The decision 0033 has the reasons.
+it: nothing is counted down, so nothing can be counted twice. The decision 0034 has the reasons.
 """
 
 from abc import ABC, abstractmethod
