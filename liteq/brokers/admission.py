@@ -227,7 +227,8 @@ class _Admission:
             for each in standing:
                 expired = each.expires is not None and each.expires <= self._lines.now
                 if not expired and not room.takes(each.cost, kept):
-                    return room.next_look(each.cost)
+                    # What is kept is free when that task has passed, and it is looked at then.
+                    return None if room.takes(each.cost) else room.next_look(each.cost)
                 if expired:
                     self._let_out(key, each)
                 elif not self._passes_or_moves(key, room, each, is_head=not kept):
@@ -256,6 +257,7 @@ class _Admission:
             room.take(standing.cost)
             for other in others:
                 self._room(other.key).take(other.cost)
+            self._todo.update(other.key for other in others if other.stands)
             return True
         if any(other.stands for other in others):
             return False

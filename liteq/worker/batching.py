@@ -1,13 +1,14 @@
 """Batch sizes: how many deliveries a slot is given at once, by how long tasks take.
 
 A slot gets more than one delivery only when they are known to be short. A task that is new, that
-has lost a process before, or that may run only once, is handed out alone.
+has lost a process before, that may run only once, or that is to start at its time because of a
+rate, is handed out alone.
 """
 
 from collections.abc import Iterable, Sequence
 from math import ceil
 
-from ..model.message import Delivery
+from ..model.message import RATED, Delivery
 from ..pools import Slot
 from .runs import Runs
 
@@ -66,7 +67,7 @@ class Batching:
         return [(plan.slot, plan.deliveries) for plan in plans if plan.deliveries], left
 
     def _mean(self, delivery: Delivery) -> float:
-        if delivery.lost or not delivery.acks_late:
+        if delivery.lost or not delivery.acks_late or delivery.tied & RATED:
             return BUDGET
         return self._means.get(delivery.task, BUDGET)
 

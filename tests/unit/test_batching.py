@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from liteq.model.message import Delivery, Message, Receipt
+from liteq.model.message import LIMITED, RATED, Delivery, Message, Receipt
 from liteq.pools import Slot
 from liteq.worker.batching import MOST, Batching
 
@@ -83,3 +83,12 @@ def test_a_new_task_travels_alone(pace: Batching) -> None:
 
     assert [len(batch) for _, batch in plans] == [1, 1]
     assert len(left) == 1
+
+
+def test_a_task_of_a_rate_is_handed_out_alone_and_to_an_idle_slot(pace: Batching) -> None:
+    rated = [each._replace(tied=LIMITED | RATED) for each in deliveries(3)]
+
+    batches, left = pace.share(rated, slots(0, 5, 0))
+
+    assert [(slot.number, len(batch)) for slot, batch in batches] == [(0, 1), (2, 1)]
+    assert left == rated[2:]

@@ -279,7 +279,10 @@ local function passes_or_moves(key, room, task, is_head)
   if not full then
     let_pass(task, true)
     take(room, cost_in(task, key))
-    for _, other in ipairs(others) do take(room_of(other.key), other.cost) end
+    for _, other in ipairs(others) do
+      take(room_of(other.key), other.cost)
+      if task.everywhere then looks[other.key] = true end
+    end
     return true
   end
   if task.everywhere then return false end
@@ -302,7 +305,11 @@ local function go_along(key, room)
     left = 0
     for _, task in ipairs(standing) do
       local cost, expired = cost_in(task, key), task.expires and task.expires <= now
-      if not expired and not has_room(room, cost, kept) then return next_moment(room, cost) end
+      if not expired and not has_room(room, cost, kept) then
+        -- What is kept is free when that task has passed, and it is looked at then.
+        if has_room(room, cost, 0) then return nil end
+        return next_moment(room, cost)
+      end
       if expired then
         let_pass(task, false)
         left = left + 1
