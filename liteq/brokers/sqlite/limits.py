@@ -1,6 +1,7 @@
 """Limits of tasks: who waits for one, and who passes. What ../admission.py asks, in SQL."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import isfinite
 from sqlite3 import Connection
 from typing import Any
 
@@ -151,7 +152,7 @@ class SqliteLines(Lines):
     def row(self, key: str) -> LimitRow | None:
         for running, rate, burst, fixed, free, held in self._rows("row", key):
             return LimitRow(
-                *(_whole(running), _number(rate), _whole(burst)),
+                *(_whole(running), _number(rate) or None, _whole(burst)),
                 *(bool(fixed), _number(free), _number(held)),
             )
         return None
@@ -169,8 +170,8 @@ class SqliteLines(Lines):
 
     def line(self, key: str, limit: int) -> list[Standing]:
         return [
-            Standing(task, (-priority, task), cost, denied, _number(expires))
-            for task, priority, cost, denied, expires in self._rows("line", key, limit)
+            Standing(task, (-priority, seq), cost, _number(denied), _number(expires))
+            for task, seq, priority, cost, denied, expires in self._rows("line", key, limit)
         ]
 
     def others(self, task: int | str, key: str) -> list[Other]:
@@ -209,7 +210,7 @@ class SqliteLines(Lines):
 
 def _number(value: Any) -> float | None:
     """Return a stored number; None for what another program has written in its place."""
-    return value if isinstance(value, int | float) else None
+    return value if isinstance(value, int | float) and isfinite(value) else None
 
 
 def _whole(value: Any) -> int | None:
@@ -277,7 +278,10 @@ def _recall(db: Connection, key: str, changes: Changes) -> None:
 def limits_of(read: Callable[[str], list[Row]]) -> list[LimitState]:
     """Return all limits; `read` runs a query."""
     found = []
-    for key, name, running, rate, burst, fixed, *rest in read(_SQL["limits"]):
+    for row in read(_SQL["limits"]):
+        key, name, running, rate, burst, fixed, held, free, passed, waiting, since = row
         rule = LimitRule(_whole(running), _number(rate), _whole(burst))
-        found.append(LimitState(key, name, rule, bool(fixed), *rest))
+        times = _number(held), _number(free)
+        state = LimitState(key, name, rule, bool(fixed), *times, passed, waiting, _number(since))
+        found.append(state)
     return found

@@ -32,7 +32,7 @@ insert or replace into liteq_limit_use (task, key, priority, state, cost, since)
 values (?, ?, ?, ?, ?, ?)
 
 -- name: keys_of
-select key from liteq_limit_use where task = ?
+select cast(key as text) from liteq_limit_use where task = ?
 
 -- name: rates_of
 -- The keys of the rates that a task has passed.
@@ -52,7 +52,7 @@ update liteq_limit_use set state = 0 where task = ? and state = 1
 select running, rate, burst, fixed, free, held from liteq_limit where key = ?
 
 -- name: started
-select cast(t.started as real), u.cost, u.task
+select cast(t.started as real), cast(u.cost as integer), u.task
 from liteq_limit_use u join liteq_task t on t.seq = u.task
 where u.key = ? and u.state = 0 and t.started is not null order by t.started, u.task
 
@@ -60,18 +60,21 @@ where u.key = ? and u.state = 0 and t.started is not null order by t.started, u.
 update liteq_limit_use set state = 1 where task = ? and key = ?
 
 -- name: taken
-select coalesce(sum(cost), 0) from liteq_limit_use where key = ? and state < 2
+select cast(coalesce(sum(cost), 0) as integer) from liteq_limit_use where key = ? and state < 2
 
 -- name: ahead
-select coalesce(sum(cost), 0) from liteq_limit_use where key = ? and state = 0
+select cast(coalesce(sum(cost), 0) as integer) from liteq_limit_use where key = ? and state = 0
 
 -- name: line
-select u.task, u.priority, u.cost, u.denied, t.expires
+-- `cast`: whatever another program has written there, these are numbers.
+select u.task, cast(u.task as integer), cast(u.priority as integer), cast(u.cost as integer),
+  u.denied, t.expires
 from liteq_limit_use u left join liteq_task t on t.seq = u.task
 where u.key = ? and u.state = 2 order by u.priority desc, u.task limit ?
 
 -- name: others
-select key, cost, state = 2 from liteq_limit_use where task = ? and key <> ? order by key
+select cast(key as text), cast(cost as integer), state = 2 from liteq_limit_use
+where task = ? and key <> ? order by key
 
 -- name: make_ready
 update liteq_task set phase = {READY} where seq = ? and phase = {WAITING} returning queue
@@ -107,7 +110,7 @@ delete from liteq_limit where key = ? and keep_until <= ?
 -- Now and then
 
 -- name: due
-select key from liteq_limit where look <= ? order by look, key limit 100
+select cast(key as text) from liteq_limit where look <= ? order by look, key limit 100
 
 -- name: sweep
 delete from liteq_limit where key in (
@@ -140,8 +143,9 @@ where u.key = ? and u.state < 2 and t.phase = {READY}
 update liteq_limit_use set state = case key when ? then 2 else 3 end where task = ?
 
 -- name: limits
-select key, name, running, rate, burst, fixed, held, free,
-  (select coalesce(sum(cost), 0) from liteq_limit_use u where u.key = l.key and state < 2),
+select cast(key as text), cast(name as text), running, rate, burst, fixed, held, free,
+  (select cast(coalesce(sum(cost), 0) as integer) from liteq_limit_use u
+    where u.key = l.key and state < 2),
   (select count(*) from liteq_limit_use u where u.key = l.key and state = 2),
   (select since from liteq_limit_use u where u.key = l.key and state = 2
     order by priority desc, task limit 1)
@@ -150,7 +154,7 @@ from liteq_limit l order by key
 -- Tasks that are deleted by many, and what is doubtful
 
 -- name: keys_of_purged
-select distinct u.key from liteq_limit_use u join liteq_task t on t.seq = u.task
+select distinct cast(u.key as text) from liteq_limit_use u join liteq_task t on t.seq = u.task
 where t.phase in ({WAITING}, {SCHEDULED}, {READY})
   and (:queues is null or t.queue in (select value from json_each(:queues)))
 

@@ -213,7 +213,8 @@ returning queue, seq, tied & 7
 -- line of a limit is to be looked at.
 select (select min(eta) from liteq_task where phase = {SCHEDULED}),
   (select typeof(max(eta)) in ('text', 'blob') from liteq_task where phase = {SCHEDULED}),
-  (select min(look) from liteq_limit where look is not null)
+  (select min(look) from liteq_limit
+    where look is not null and typeof(look) in ('real', 'integer'))
 
 -- name: unreadable_etas
 -- Set tasks aside whose eta is no number: they would wait for ever.

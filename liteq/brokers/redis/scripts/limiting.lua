@@ -229,10 +229,10 @@ end
 -- Note that a task is under no limit any more.
 local function forget_uses(task)
   for _, use in ipairs(uses_of(task)) do
-    call("ZREM", P .. "line:" .. use.key, member_of(task))
-    call("SREM", P .. "elsewhere:" .. use.key, task.id)
-    call("HDEL", P .. "ahead:" .. use.key, task.id)
-    call("HDEL", P .. "counted:" .. use.key, task.id)
+    try(call, "ZREM", P .. "line:" .. use.key, member_of(task))
+    try(call, "SREM", P .. "elsewhere:" .. use.key, task.id)
+    try(call, "HDEL", P .. "ahead:" .. use.key, task.id)
+    try(call, "HDEL", P .. "counted:" .. use.key, task.id)
     looks[use.key] = true
   end
   call("HDEL", task.key, "since", "denied", "stands", "everywhere")
@@ -373,8 +373,8 @@ end
 -- Note that a task which has run ends, or runs later: its start counts.
 function count_start_of(task)
   for _, use in ipairs(uses_of(task)) do
-    local limit = load_limit(use.key)
-    if limit then count_starts(use.key, limit) end
+    local read, limit = try(load_limit, use.key)
+    if read and limit then try(count_starts, use.key, limit) end
   end
 end
 
