@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from ..model.message import Delivery
-from ..model.outcome import Outcome, Policy
+from ..model.outcome import Kind, Outcome, Policy
 from ..pools.base import PoolEvents
 from ..support.clock import Clock
 from .batching import Batching
@@ -49,7 +49,11 @@ class Decisions:
         ended += [delivery for delivery, _, each in ends if each is not None]
         writer.add(settlements, ended)
         runs = successful_runs(events.succeeded)
-        runs += [run_of(delivery, each, outcome.runtime) for delivery, outcome, each in ends]
+        runs += [
+            run_of(delivery, each, outcome.runtime)
+            for delivery, outcome, each in ends
+            if outcome.kind is not Kind.LIMITED  # it has not run
+        ]
         batching.note_all(runs)
         statistics.note(runs)
         return len(events.succeeded) + len(ends)

@@ -75,10 +75,10 @@ update liteq_task as t set phase = {READY} where {unasked} returning seq
 delete from liteq_limit_use as u where exists (
   select 1 from (select 1) left join liteq_task t on t.seq = u.task where {leaked}
 )
-returning key
+returning cast(key as text)
 
 -- name: lines
-select distinct key from liteq_limit_use where state = 2
+select distinct cast(key as text) from liteq_limit_use where state = 2
 
 -- name: unasked
 -- Tasks with limits that are ready without having passed them, or wait in no line.

@@ -6,7 +6,7 @@ from sqlite3 import Connection
 from typing import Any
 
 from ...model.limit import LimitRule, LimitState, LimitUse, has_uses, mark_of, uses_in
-from ...model.message import LIMITED, RATED, Message
+from ...model.message import LIMITED, Message
 from ...model.outcome import Settlement
 from ...states import Phase
 from ..admission import LimitRow, Lines, Other, Standing, admit, count_starts
@@ -56,11 +56,12 @@ def _mark(db: Connection, seq: int, message: Message) -> None:
 
 def count_all_starts(db: Connection, settlements: Iterable[Settlement], now: float) -> None:
     """Count the starts of tasks before their settlements are written."""
-    lines = SqliteLines(db, now, Changes())
-    for each in settlements:
-        if each.tied & RATED and each.phase is not Phase.RUNNING:
-            for (key,) in db.execute(_SQL["rates_of"], (each.receipt.key,)).fetchall():
-                count_starts(lines, key)
+    limited = [
+        each for each in settlements if each.tied & LIMITED and each.phase is not Phase.RUNNING
+    ]
+    for each in limited:  # any limit may have been given a rate at run time
+        for (key,) in db.execute(_SQL["rates_of"], (each.receipt.key,)).fetchall():
+            count_starts(SqliteLines(db, now, Changes()), key)
 
 
 def leave(db: Connection, seq: int, changes: Changes) -> None:
@@ -85,7 +86,7 @@ def leave_ended(db: Connection, rows: Iterable[tuple[int, Any]], changes: Change
 
 def not_begun(db: Connection, seq: int, tied: Any) -> None:
     """Note that a task was claimed and is ready again: it has passed, and has not started."""
-    if isinstance(tied, int) and tied & RATED:
+    if isinstance(tied, int) and tied & LIMITED:
         db.execute(_SQL["not_begun"], (seq,))
 
 

@@ -36,7 +36,7 @@ select cast(key as text) from liteq_limit_use where task = ?
 
 -- name: rates_of
 -- The keys of the rates that a task has passed.
-select u.key from liteq_limit_use u join liteq_limit l on l.key = u.key
+select cast(u.key as text) from liteq_limit_use u join liteq_limit l on l.key = u.key
 where u.task = ? and u.state < 2 and l.rate is not null
 
 -- name: leave
@@ -128,7 +128,7 @@ on conflict (key) do update set running = :running, rate = :rate, burst = :burst
 
 -- name: set_of_name
 update liteq_limit set running = :running, rate = :rate, burst = :burst
-where name = :key and key <> :key and not fixed returning key
+where name = :key and key <> :key and not fixed returning cast(key as text)
 
 -- name: hold
 insert into liteq_limit (key, name, held) values (:key, :key, :held)
@@ -159,5 +159,5 @@ where t.phase in ({WAITING}, {SCHEDULED}, {READY})
   and (:queues is null or t.queue in (select value from json_each(:queues)))
 
 -- name: keys_of_arrival
-select u.key from liteq_limit_use u join liteq_task t on t.seq = u.task
+select cast(u.key as text) from liteq_limit_use u join liteq_task t on t.seq = u.task
 where t.id = ? and t.created = ? and t.phase <> {RUNNING}

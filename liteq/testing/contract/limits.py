@@ -375,3 +375,11 @@ class Limits(LimitsHarness):
         self.broker.promote()
 
         assert self.blocked() == {"later": "k"}
+
+    def test_thousands_can_be_sent_at_once_and_pass_one_after_the_other(self) -> None:
+        self.send_limited(*(f"t{n:04}" for n in range(1200)), limits=[{"key": "k", "running": 3}])
+
+        assert self.ready() == ["t0000", "t0001", "t0002"]
+        assert self.limit().waiting == 1197
+        self.settle(*map(self.success, self.claim()))
+        assert self.ready() == ["t0003", "t0004", "t0005"]

@@ -317,3 +317,16 @@ class Rates(LimitsHarness):
 
         assert ids(self.broker.claim(Claim(other, ("celery",), 1))) == ["b"]
         listener.close()
+
+    def test_a_limit_that_is_given_a_rate_at_run_time_counts_what_starts_from_then_on(self) -> None:
+        self.send_limited("a", "b", "c", limits=[{"key": "k", "running": 9}])
+        self.broker.set_limit("k", LimitRule(running=9, rate=0.1, burst=1), fixed=True)
+        (a,) = self.claim()
+        self.settle(self.success(a))
+
+        assert self.claim() == []
+        self.clock.advance(10.0)
+        self.broker.promote()
+        (b,) = self.claim()
+        self.broker.release([b.receipt])
+        assert self.ready() == ["b"]
