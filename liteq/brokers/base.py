@@ -380,6 +380,13 @@ class Broker(Ordering, Statistics, ABC):
     # what tools ask
 
     @abstractmethod
+    def revision(self) -> object:
+        """Return what is not equal to an earlier one if others have changed the store since.
+
+        Compare those of one thread, which changes nothing itself. Reports may not count.
+        """
+
+    @abstractmethod
     def counts(self) -> list[QueueCount]:
         """Return the numbers of tasks, by queue and phase."""
 
@@ -401,7 +408,10 @@ class Broker(Ordering, Statistics, ABC):
         """
 
     def check_exists(self) -> None:
-        """Raise BrokerUnavailable if there is no store yet, which any other verb would create."""
+        """Raise BrokerUnavailable if there is no store yet, which any other verb would create.
+
+        Raises BrokerTooOld for one of an earlier liteq, which any other verb would upgrade.
+        """
 
     # what only some brokers offer: in the others each of these raises ConfigurationError
 

@@ -17,8 +17,7 @@ ALIASES: dict[str, list[str]] = {"report": ["inspect", "report"]}
 ELSEWHERE: dict[str, str] = {
     "amqp": "there is no AMQP broker: see `liteq status` and `liteq inspect`",
     "events": "there is no stream of events: see `liteq status` and `liteq inspect active`",
-    "flower": "there is no dashboard yet: `liteq status`, `liteq jobs` and `liteq inspect` show "
-    "what Flower does, and --json is for programs",
+    "flower": "the dashboard is `liteq web`",
     "graph bindings": "there are no boot steps: `liteq graph ID` shows a workflow",
     "graph workers": "there are no nodes and threads to draw: `liteq inspect stats` lists workers",
     "control disable_events": "there are no event messages; `liteq status` reads the store",

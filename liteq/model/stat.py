@@ -96,13 +96,13 @@ def scaled(histogram: Histogram, number: int) -> dict[int, int]:
 def quantile(histogram: Histogram, share: float) -> float | None:
     """Return the seconds that `share` (0 to 1) of the durations do not exceed; None without any.
 
-    It is right to some fifteen percent, as a bucket tells no more.
+    It is right to some twenty percent, as a bucket tells no more.
     """
     wanted, seen = share * sum(histogram.values()), 0
     for bucket in sorted(histogram):
         n = histogram[bucket]
         if n and seen + n >= wanted:
             low = upper_bound(bucket - 1) if bucket else 0.0
-            return low + (upper_bound(bucket) - low) * max(wanted - seen, 0.0) / n
+            return low + (upper_bound(bucket) - low) * max(wanted - seen, 0.0) / (n + 1)
         seen += n
     return None

@@ -12,7 +12,7 @@ BY = ("task", "queue", "all")
 class Durations(NamedTuple):
     """How long something took, in seconds; None where nothing is known.
 
-    The quantiles are right to some fifteen percent.
+    The quantiles are right to some twenty percent.
     """
 
     mean: float | None

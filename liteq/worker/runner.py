@@ -27,6 +27,7 @@ from ..execution.context import Context, outside_of_tasks
 from ..execution.failure import as_error, bounded_repr, describe, stored_failure, traceback_text
 from ..execution.steps import Suspended
 from ..model.message import Delivery, Message
+from ..model.options import with_notes
 from ..model.outcome import Kind, Outcome
 from ..pools.base import KeepStep, SendState
 from ..result import ResultBase
@@ -44,6 +45,7 @@ from .timelimits import TimeLimits, unwrap
 _INHERITED = ("parent_id", "headers")
 _SHORTEST_LEFT = 0.5  # seconds until a task that is unknown here may be claimed once more
 _LEFT_LONGER = 1.5  # times as long at each next attempt, up to 29 seconds
+_SHORTEST_SNOOZE = 0.1  # seconds
 _READ_EVERY = 1.0  # seconds between two looks at which other workers are up
 _MEMBERSHIP = ("group_id", "group_index", "chord")
 
@@ -287,7 +289,11 @@ class Runner:
         outcome = Outcome(ending.kind, note=str(ending.value))
         suspended = ending.value
         if not isinstance(suspended, Suspended):  # Snooze
-            eta = moment("the time of Snooze", suspended.when, self._clock())
+            now = self._clock()
+            # One that is over, or that is a mistake, must not keep the worker busy with this alone.
+            eta = max(
+                moment("the time of Snooze", suspended.when, now) or now, now + _SHORTEST_SNOOZE
+            )
             return outcome._replace(eta=eta, runtime=perf_counter() - since)
         outcome = outcome._replace(eta=suspended.eta, step=suspended.step)
         if ending.kind is Kind.GATHERED:
@@ -309,6 +315,8 @@ class Runner:
             codec = self._codecs[message.serializer]
             payload = self._producer.encode(task, context.args, context.kwargs, codec)
             message = message._replace(payload=payload)
+        # From now on others wake it, too.
+        message = with_notes(message, parent_id=context.parent_id, gathered=True)
         sent = json.dumps([each.as_tuple() for each in made.results]).encode()
         return outcome._replace(
             message=message,

@@ -22,6 +22,7 @@ from ..pools.base import Limits, Run, SendState
 from ..pools.forked import can_fork
 from ..pools.interpreter import check_interpreter
 from ..pools.records import levels as log_levels
+from ..sending.blocks import refuse_in_block
 from ..sending.formats import result_serializer
 from ..sending.options import check_name
 from ..support.childprocess import is_child
@@ -174,6 +175,7 @@ class Worker:
         """
         if self._in_child():
             raise ImproperlyConfigured("a child process of a worker cannot be a worker")
+        refuse_in_block("a worker that starts")
         self.app.load_tasks()
         if not self.app.tasks.names():
             logger.warning(

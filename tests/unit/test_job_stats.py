@@ -61,13 +61,18 @@ def test_what_is_longer_than_all_buckets_is_in_the_last_one() -> None:
 
 
 @pytest.mark.parametrize("share", [0.5, 0.95])
-def test_a_quantile_is_right_to_some_fifteen_percent(share: float) -> None:
+def test_a_quantile_is_right_to_some_twenty_percent(share: float) -> None:
     durations = [0.001 * 1.01**n for n in range(1000)]
     exact = sorted(durations)[int(share * 1000)]
 
     found = quantile(histogram_of(durations), share)
 
     assert found == pytest.approx(exact, rel=0.2)
+
+
+@pytest.mark.parametrize("seconds", [0.07, 0.09, 0.1, 0.12, 1.0, 100.0])
+def test_a_quantile_of_one_duration_is_as_right(seconds: float) -> None:
+    assert quantile({bucket_of(seconds): 1}, 0.95) == pytest.approx(seconds, rel=0.2)
 
 
 def test_nothing_has_no_quantile() -> None:

@@ -290,6 +290,9 @@ class MemoryBroker(MemoryOrders, MemoryStatistics):
 
     # what tools ask
 
+    def revision(self) -> object:
+        return self._revision
+
     def counts(self) -> list[QueueCount]:
         with self._lock:
             found = Counter((r.message.queue, r.phase) for r in self._tables.tasks.values())

@@ -260,6 +260,11 @@ class RedisBroker(RedisOrders, RedisTransfers, RedisStatistics):
 
     # what tools ask
 
+    def revision(self) -> object:
+        prefix, execute = self.location.prefix, self.server.execute
+        numbers = execute("MGET", *(f"{prefix}:{name}" for name in ("seq", "token", "beat")))
+        return [*numbers, sorted(self.counts())]
+
     def counts(self) -> list[QueueCount]:
         return counts_of(self.server.execute("HGETALL", f"{self.location.prefix}:counts"))
 

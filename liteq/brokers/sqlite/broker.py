@@ -11,6 +11,7 @@ from functools import partial
 from math import inf
 from sqlite3 import Connection
 
+from ...exceptions import BrokerTooOld
 from ...model.entry import Entry, Fired, Firing
 from ...model.graph import Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
@@ -304,6 +305,9 @@ class SqliteBroker(SqliteHost, SqliteOrders, SqliteTransfers, SqliteStatistics):
 
     # what tools ask
 
+    def revision(self) -> object:
+        return self._session().read("pragma data_version")
+
     def counts(self) -> list[QueueCount]:
         return counts_of(self._session().read(SQL["counts"]))
 
@@ -341,6 +345,10 @@ class SqliteBroker(SqliteHost, SqliteOrders, SqliteTransfers, SqliteStatistics):
         self._existing().vacuum()
 
     def backup(self, path: str) -> None:
-        from .backup import write_backup
+        from .backup import copy_as_it_is, write_backup
 
-        write_backup(self._existing(), path)
+        try:
+            copy = self._existing().copy_to
+        except BrokerTooOld:  # a backup is wanted before an upgrade, above all
+            copy = partial(copy_as_it_is, self.location.path)
+        write_backup(copy, path)

@@ -15,6 +15,7 @@ from .claiming import Claiming
 from .events import Events
 from .groups import Groups
 from .ordering import Orders
+from .guests import Guests
 from .rescuing import Rescuing
 from .results import Results
 from .revoking import Revoking
@@ -48,5 +49,6 @@ class BrokerContract(
     Waiting,
     Tools,
     StatisticsTests,
+    Guests,
 ):
     """The tests that every broker must pass. A subclass makes the broker."""
