@@ -40,7 +40,7 @@ from .completion import TaskCompletion
 from .definitions import Definitions
 from .inputs import with_inputs, without_inputs
 from .steps import WorkerSteps
-from .timelimits import TimeLimits
+from .timelimits import TimeLimits, unwrap
 
 _INHERITED = ("parent_id", "headers")
 _SHORTEST_LEFT = 0.5  # seconds until a task that is unknown here may be claimed once more
@@ -92,12 +92,12 @@ class Runner:
         """Run one delivery to its end. Never raises."""
         since = perf_counter()
         try:
-            delivery = self._definitions.apply(delivery)
-            return self._run(delivery, since)
+            delivery, soft = unwrap(delivery, self._soft)
+            return self._run(self._definitions.apply(delivery), soft, since)
         except BaseException as exc:  # noqa: BLE001 - a limit can strike anywhere, in our code too
             return self._failed(delivery, None, exc, since)
 
-    def _run(self, delivery: Delivery, since: float) -> Outcome:
+    def _run(self, delivery: Delivery, soft: TimeLimits, since: float) -> Outcome:
         message = delivery.message
         task = self._tasks.get(message.task)
         if task is None:
@@ -112,7 +112,7 @@ class Runner:
         context.report = self._report_state
         context.step_store = self._steps
         context.settle = self._completion
-        context.soft_limit = self._soft.of(message)
+        context.soft_limit = soft.of(message)
         if message.task in self._tracked and not message.track_started:
             self._report_state(message.id, STARTED, {"pid": self._pid, "hostname": self._hostname})
         if task_received.receivers:

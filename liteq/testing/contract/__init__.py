@@ -14,6 +14,7 @@ test is a sentence of the contract. `docs/guides/testing.md` says more.
 from .claiming import Claiming
 from .events import Events
 from .groups import Groups
+from .ordering import Orders
 from .guests import Guests
 from .rescuing import Rescuing
 from .results import Results
@@ -44,6 +45,7 @@ class BrokerContract(
     Steps,
     Events,
     Workers,
+    Orders,
     Waiting,
     Tools,
     StatisticsTests,
