@@ -14,8 +14,8 @@ test is a sentence of the contract. `docs/guides/testing.md` says more.
 from .claiming import Claiming
 from .events import Events
 from .groups import Groups
-from .ordering import Orders
 from .guests import Guests
+from .ordering import Orders
 from .rescuing import Rescuing
 from .results import Results
 from .revoking import Revoking
