@@ -311,11 +311,14 @@ def test_nothing_is_charged_for_a_kill_after_the_commit(tmp_path: Path) -> None:
 
 COUNTING = """
 import os, random, signal, sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from liteq import LiteQ
 
+with suppress(ImportError):
+    import psycopg  # here, so that not each of the processes that follow imports it
+
 def connect():
-    OTHER
+    return OTHER
 
 # So many deaths would set tasks aside that had no part in them.
 app = LiteQ("project", broker="STORE", task_max_lost=100_000, result_serializer="json")
@@ -368,12 +371,12 @@ def test_2000_increments_are_2000_after_random_kills(
 
 
 def count_to(number: int, folder: Path, kind: str, request: pytest.FixtureRequest) -> None:
-    url, other = "sqlite:///project.db", 'return sqlite3.connect("other.db", timeout=30)'
+    url, other = "sqlite:///project.db", 'sqlite3.connect("other.db", timeout=30)'
     if kind == "once on redis":
         url = request.getfixturevalue("redis_store")
     if kind == "once on postgres":
         server = request.getfixturevalue("postgres")
-        other = f"import psycopg; return psycopg.connect({server.dsn!r})"
+        other = f"psycopg.connect({server.dsn!r})"
     project = Project(folder, COUNTING.replace("STORE", url).replace("OTHER", other))
     name = kind.partition(" ")[0]
     with closing(counter_of(kind, folder, request)) as db:
