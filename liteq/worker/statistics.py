@@ -72,7 +72,7 @@ class WorkerStatistics:
     def _tally(self, queue: str, task: str, outcome: str) -> _Tally:
         name = (queue, task, outcome)
         if name not in self._tallies:
-            if len(self._tallies) >= _MOST_NAMES or not (queue + task).isprintable():
+            if len(self._tallies) >= _MOST_NAMES or not (_is_name(queue) and _is_name(task)):
                 name = (_OTHERS, _OTHERS, outcome)
             self._tallies.setdefault(name, _Tally())
         return self._tallies[name]
@@ -85,6 +85,11 @@ class WorkerStatistics:
             _stat(start, name, tally, [next(waits) for _ in tally.sample])
             for name, tally in tallies
         ]
+
+
+def _is_name(value: object) -> bool:
+    """Return whether a value of a claimed row, which any program may have written, is a name."""
+    return isinstance(value, str) and value.isprintable()
 
 
 def _stat(start: int, name: _Name, tally: _Tally, sample: list[float | None]) -> Stat:

@@ -154,11 +154,11 @@ def test_what_a_failing_store_did_not_take_is_written_later_and_once(
 def test_thousands_of_names_and_hostile_ones_are_counted_together(app: LiteQ) -> None:
     counted = WorkerStatistics(app.broker)
     counted.note([runs(1.0, task=f"t{n}") for n in range(5000)])
-    counted.note([runs(1.0, task="a\nb")])
+    counted.note([runs(1.0, task="a\nb"), runs(1.0, task=b"\xff")])  # type: ignore[arg-type]
     counted.write()
 
     found = app.jobs.stats()
-    assert sum(each.number for each in found) == 5001
+    assert sum(each.number for each in found) == 5002
     assert len(found) == 1001
     assert found[0].name == "(others)"
 
