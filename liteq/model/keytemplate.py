@@ -55,7 +55,7 @@ class KeyTemplate(NamedTuple):
                 return value.isoformat()
         kind = type(value)
         has_text: bool = kind.__str__ is not object.__str__  # type: ignore[comparison-overlap]
-        if not has_text or isinstance(value, bytes | bytearray | _CONTAINERS):
+        if not has_text or isinstance(value, _NO_TEXTS):
             raise InvalidTaskError(
                 f"{{{name}}} in the key {self.text!r} is a {kind.__name__}, and such values are "
                 f"not compared: name a parameter that is a text, a number or an id"
@@ -63,7 +63,7 @@ class KeyTemplate(NamedTuple):
         return str(value)
 
 
-_CONTAINERS = (list, tuple, dict, set, frozenset)
+_NO_TEXTS = (bytes, bytearray, list, tuple, dict, set, frozenset)
 
 
 def check_key(key: Any, what: str = "a key") -> str:
