@@ -23,6 +23,7 @@ from ..states import Phase
 from ..support.clock import Clock
 from .examination import Examination, Finding
 from .listener import Listener
+from .uniquekeys import NO_ANSWERS, Answers
 from .values import (
     Claim,
     DecideRescue,
@@ -35,6 +36,8 @@ from .values import (
 )
 
 __all__ = [
+    "NO_ANSWERS",
+    "Answers",
     "Attempt",
     "Broker",
     "Claim",
@@ -128,13 +131,17 @@ class Broker(ABC):
     # sending
 
     @abstractmethod
-    def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
+    def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> Answers:
         """Store all `messages`, or none. Known ids are left as they are.
+
+        One whose unique key another task has is not stored, and that task may get its arguments,
+        see uniquekeys.py. Returns the ids of those tasks by the ids of these messages.
 
         Others may see thousands come one by one, but none before all are certain to be stored.
         With `durable` they survive a power cut, whatever the durability of the store.
 
-        Raises BrokerRefused, and stores none, if one of them can never be stored. After a
+        Raises DuplicateTask, and stores none, if one says so of its key. Raises BrokerRefused, and
+        stores none, if one of them can never be stored. After a
         BrokerUnavailable the same call may be made again: what was stored is known.
         """
 
@@ -143,14 +150,17 @@ class Broker(ABC):
         """Store `message` as sent at the moment `sent`; a finished task of its id is replaced.
 
         Return False, and store nothing, if a task of that id is kept: it has not ended, or others
-        need its result. The same call made twice is one. Otherwise as `enqueue`.
+        need its result. Return False as well if another task has its unique key: then it is stored,
+        to end as that one does. The same call made twice is one. Otherwise as `enqueue`.
         """
 
     @abstractmethod
-    def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
+    def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> Answers:
         """Store a whole workflow, or nothing; nothing if the id of its first message is known.
 
-        What is said of `enqueue` holds here; what waits for a task misses no end of one.
+        What is said of `enqueue` holds here; what waits for a task misses no end of one. All tasks
+        keep their ids. One that asks for its unique key when it could run, and does not get it,
+        is not run: it ends as the task does that has the key, with the same result.
         """
 
     # working
@@ -319,8 +329,9 @@ class Broker(ABC):
         """Advance entries and send their messages; return what became of each firing.
 
         It is STALE if its entry was changed since it was read. It is HELD if it has a message, the
-        entry has no `overlap`, and its last task has not ended: then the entry is advanced, but
-        keeps its number of runs and its last run.
+        entry has no `overlap`, and its last task has not ended; or if another task has the unique
+        key of the message: then the entry is advanced, but keeps its number of runs and its last
+        run.
         """
 
     # workers

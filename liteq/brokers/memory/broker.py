@@ -17,8 +17,18 @@ from ...model.message import Attempt, Delivery, Message, Receipt, Record
 from ...model.outcome import Settlement
 from ...model.search import EVERYTHING, Search
 from ...model.step import Event, Step
+from ...model.unique import has_key
 from ...states import Phase
-from ..base import Claim, DecideRescue, QueueCount, Settled, ToTerminate, WorkerInfo
+from ..base import (
+    NO_ANSWERS,
+    Answers,
+    Claim,
+    DecideRescue,
+    QueueCount,
+    Settled,
+    ToTerminate,
+    WorkerInfo,
+)
 from .listeners import MemoryListener, notify
 from .records import eta_of, finished, kept_until, new_record, revived
 from .steps import drop_old_events, take_event
@@ -39,27 +49,32 @@ class MemoryBroker(MemoryStore):
 
     # sending
 
-    def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
+    def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> Answers:
         with self._transaction():
-            for message in messages:
-                self._send(message)
+            answers = {each.id: self._send(each, by_caller=True) for each in messages}
+            return {id: answer for id, answer in answers.items() if answer is not None}
 
     def enqueue_or_replace(self, message: Message, sent: float, *, durable: bool = False) -> bool:
         with self._transaction() as tables:
             known = tables.tasks.get(message.id)
             if known is not None:
                 if known.created == sent:
-                    return True
+                    return not self._keys().held_back(message.id)
                 if not known.phase.final or is_needed(tables, known):
                     return False
                 tables.delete([known])
+            if has_key(message):
+                tables.places[message.id] = ALONE._replace(followed=True)
             self._put(new_record(message, sent))
-            return True
+            return self._keys().ask(message.id, by_caller=True) is None
 
-    def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
+    def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> Answers:
         with self._transaction() as tables:
-            if graph.messages[0].id not in tables.tasks:
-                self._insert(graph)
+            if graph.messages[0].id in tables.tasks:
+                return NO_ANSWERS
+            asking, keys = self._insert(graph), self._keys()
+            answers = {id: keys.ask(id, by_caller=True) for id in asking}
+            return {id: answer for id, answer in answers.items() if answer is not None}
 
     # working
 
@@ -190,6 +205,7 @@ class MemoryBroker(MemoryStore):
                 tables.attempts[id] = tables.all_attempts(id)
                 tables.revoked.pop(id, None)
                 self._put(revived(tables.tasks[id]))
+                self._keys().ask(id)
                 self._dependents().unskip(id)
             return failed
 

@@ -22,17 +22,17 @@ class MemorySchedules:
         self._tables.entries[entry.name] = entry._replace(version=next(self._versions))
         return True
 
-    def fire(self, firing: Firing, send: Callable[[Message], None]) -> Fired:
-        """Advance one entry and send its message."""
+    def fire(self, firing: Firing, send: Callable[[Message], str | None]) -> Fired:
+        """Advance one entry and send its message: `send` returns who has its key, if any."""
         entry, message = firing
         if not self._is_current(entry):
             return Fired.STALE
         held = message is not None and not entry.overlap and self._last_run_is_unfinished(entry)
+        if message is not None and not held:
+            held = send(message) is not None
         if held:
             stored = self._tables.entries[entry.name]
             entry = entry._replace(runs=stored.runs, last=stored.last, last_id=stored.last_id)
-        elif message is not None:
-            send(message)
         self.write(entry)
         return Fired.HELD if held else Fired.DONE
 

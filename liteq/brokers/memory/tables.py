@@ -26,6 +26,17 @@ class StoredGroup(NamedTuple):
     released: bool = False  # the results of its members are not needed any more
 
 
+class KeyUse(NamedTuple):
+    """The unique key of a task, since it has asked for it."""
+
+    key: str | None  # None: it does not run, and has no key
+    until: str = ""  # STARTED, FINISHED: how long it has the key; see model/unique.py
+    keep_until: float | None = None  # or until this time, whatever becomes of it
+    behind: str | None = None  # the task for whose end it waits, or waited
+    follows: bool = False  # it ends as that one does
+    newest: str | None = None  # the id of the message whose arguments it was given
+
+
 class Tables:
     """All that the store holds. All of it are values, so a copy of the tables is a snapshot."""
 
@@ -36,6 +47,7 @@ class Tables:
         self.revoked: dict[str, Revocation] = {}
         self.places: dict[str, Place] = {}  # of tasks in workflows
         self.groups: dict[str, StoredGroup] = {}
+        self.keys: dict[str, KeyUse] = {}  # by task, in the order of asking
         self.steps: dict[str, dict[str, Step]] = {}  # by task and name; replaced, never changed
         self.events: dict[str, Event] = {}
         self.entries: dict[str, Entry] = {}
@@ -96,6 +108,7 @@ class Tables:
                 self.revoked,
                 self.places,
                 self.steps,
+                self.keys,
             ):
                 table.pop(record.message.id, None)
         return len(records)

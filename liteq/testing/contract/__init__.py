@@ -22,6 +22,8 @@ from .sending import Sending
 from .settling import Settling
 from .steps import Steps
 from .tools import Tools
+from .unique import Unique
+from .unique_workflows import UniqueWorkflows
 from .waiting import Waiting
 from .workers import Workers
 from .workflows import Workflows
@@ -41,6 +43,8 @@ class BrokerContract(
     Results,
     Steps,
     Events,
+    Unique,
+    UniqueWorkflows,
     Workers,
     Waiting,
     Tools,
