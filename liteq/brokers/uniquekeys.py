@@ -4,7 +4,7 @@ It is for stores that read in Python who has a key; Redis does the same in Lua, 
 Whether a key is free is asked of the tasks each time, so that none can be left behind.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from types import MappingProxyType
 from typing import NamedTuple
@@ -131,6 +131,19 @@ def kept_until(key: UniqueKey, now: float, eta: float | None) -> float | None:
         return None
     due = now if eta is None or key.then != THROTTLE else max(eta, now)
     return due + key.seconds
+
+
+def waits_for(awaited_by: Callable[[str], Iterable[str]], id: str, other: str) -> bool:
+    """Return whether the task `id` waits for `other`, through however many tasks; also if these
+    are too many to look at. `awaited_by` returns for which unfinished ones a task waits."""
+    found, pending = {id}, [id]
+    while pending:
+        if other in found or len(found) > MOST_AWAITED:
+            return True
+        new = set(awaited_by(pending.pop())) - found
+        found |= new
+        pending += new
+    return False
 
 
 def refusal(message: Message, key: UniqueKey, holder: str) -> DuplicateTask:

@@ -59,7 +59,7 @@ class MemoryBroker(MemoryStore):
             known = tables.tasks.get(message.id)
             if known is not None:
                 if known.created == sent:
-                    return not self._keys().held_back(message.id)
+                    return not self._keys().follows(message.id)
                 if not known.phase.final or is_needed(tables, known):
                     return False
                 tables.delete([known])

@@ -7,7 +7,7 @@ from ...model.message import Message, Record
 from ...model.unique import UniqueKey, key_of, with_arguments_of
 from ...states import Phase, phase_for_eta
 from .. import uniquekeys
-from ..uniquekeys import MOST_AWAITED, Action, Decision, Holder
+from ..uniquekeys import Action, Decision, Holder
 from .records import new_record
 from .tables import KeyUse, Tables
 
@@ -72,9 +72,14 @@ class MemoryKeys:
             self._put(record._replace(phase=phase_for_eta(record.message.eta, self._now)))
 
     def held_back(self, id: str) -> bool:
-        """Return whether a task waits, or has waited, for another one of its key."""
+        """Return whether a task waits for another one of its key, or has, to end as that one."""
         use = self._tables.keys.get(id)
         return use is not None and use.behind is not None
+
+    def follows(self, id: str) -> bool:
+        """Return whether a task does not run, but ends as another one of its key."""
+        use = self._tables.keys.get(id)
+        return use is not None and use.follows
 
     def _decide(self, message: Message, key: UniqueKey, *, gives: bool) -> Decision:
         holders = [
@@ -146,16 +151,7 @@ class MemoryKeys:
             self._let_go(waiting, use)
 
     def _waits_for(self, id: str, other: str) -> bool:
-        """Return whether the task `id` waits for `other`, through however many; also if these are
-        too many to look at."""
-        found, pending = {id}, [id]
-        while pending:
-            if other in found or len(found) > MOST_AWAITED:
-                return True
-            new = set(self._awaited_by(pending.pop())) - found
-            found |= new
-            pending += new
-        return False
+        return uniquekeys.waits_for(self._awaited_by, id, other)
 
     def _awaited_by(self, id: str) -> list[str]:
         """Return the unfinished tasks for which a task waits."""

@@ -19,6 +19,8 @@ from ...model.search import EVERYTHING, Search
 from ...model.step import Event, Step
 from ...states import Phase
 from ..base import (
+    NO_ANSWERS,
+    Answers,
     Claim,
     DecideRescue,
     Examination,
@@ -57,12 +59,16 @@ class SqliteBroker(SqliteHost, SqliteTransfers):
 
     # sending
 
-    def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
+    def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> Answers:
         now, session = self.clock(), self._session()
         options = DURABLE if durable else self._client_writes
-        session.write(options, lambda db: insert_messages(db, messages, now))
-        notify_of_sent(session, messages, self._work_listeners)
+        keyed = session.write(options, lambda db: insert_messages(db, messages, now))
+        if keyed is None:
+            notify_of_sent(session, messages, self._work_listeners)
+        else:
+            notify(session, keyed.changes, self._work_listeners)
         self._bound_log()
+        return NO_ANSWERS if keyed is None else keyed.answers
 
     def enqueue_or_replace(self, message: Message, sent: float, *, durable: bool = False) -> bool:
         options = DURABLE if durable else self._client_writes
@@ -72,14 +78,15 @@ class SqliteBroker(SqliteHost, SqliteTransfers):
         self._bound_log()
         return stored
 
-    def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
+    def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> Answers:
         now = self.clock()
 
-        self._write_and_notify(
+        answers = self._write_and_notify(
             DURABLE if durable else self._client_writes,
             lambda db, changes: insert_new(db, graph, now, changes),
         )
         self._bound_log()
+        return answers
 
     # working
 
@@ -209,7 +216,8 @@ class SqliteBroker(SqliteHost, SqliteTransfers):
         return found
 
     def revive(self, ids: Sequence[str]) -> list[str]:
-        return self._write_and_notify_all(self._client_writes, lambda db: revive(db, ids))
+        now = self.clock()
+        return self._write_and_notify_all(self._client_writes, lambda db: revive(db, ids, now))
 
     def sweep(self, limit: int) -> int:
         now = self.clock()

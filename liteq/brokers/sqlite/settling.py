@@ -10,6 +10,7 @@ from .changes import Changes
 from .rows import attempt_row, end_row, plain_end_rows, retry_row, suspend_row
 from .statements import SQL
 from .steps import await_events, write_steps
+from .uniquekeys import ask_all
 from .workflows import cancel_revoked, insert, propagate_ends, replace
 
 
@@ -126,6 +127,8 @@ def _replace(db: Connection, settlement: Settlement, now: float, changes: Change
     """Store the tasks that replace one; it ends when they have ended."""
     assert settlement.graph is not None
     assert settlement.retry is not None
-    insert(db, settlement.graph, now, changes)
+    asking = insert(db, settlement.graph, now, changes)
     if settlement.place is not None:
         replace(db, settlement.retry.id, settlement.place)
+    if asking:
+        ask_all(db, asking, now, changes)

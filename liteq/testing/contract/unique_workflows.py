@@ -183,7 +183,10 @@ class UniqueWorkflows(UniqueHarness):
     # later steps
 
     def test_a_step_asks_for_its_key_when_it_can_run(self) -> None:
-        steps = (self.keyed("a"), Place(followed=True)), (self.message("b"), Place(waits="a"))
+        steps = (
+            (self.keyed("a"), Place(followed=True)),
+            (self.message("b"), Place(waits="a", followed=True)),
+        )
         last = self.keyed("c"), Place(waits="b", takes=True)
         self.broker.enqueue_graph(self.graph(*steps, last))
         assert self.answer("x") == "a"
