@@ -1,7 +1,8 @@
 """Verbs in any order: the SQLite and the Redis broker do what the memory broker does."""
 
+import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -14,11 +15,13 @@ from liteq.brokers import connect
 from liteq.brokers.base import Claim, Settled
 from liteq.brokers.memory import MemoryBroker
 from liteq.brokers.owners import this_process
+from liteq.exceptions import DuplicateTask
 from liteq.model.entry import Entry, Firing
 from liteq.model.graph import Graph, Group, Place
 from liteq.model.message import Attempt, Delivery, Message, Receipt, Record
 from liteq.model.outcome import Settlement
 from liteq.model.step import Event, Step
+from liteq.model.unique import UniqueKey, same_as, same_end
 from liteq.states import Phase
 from liteq.support.clock import ManualClock
 from liteq.testing.contract.harness import rescuing
@@ -27,6 +30,22 @@ from tests.servers import RedisServer
 
 IDS = "abcdef"  # few, so that they collide
 QUEUES = ("x", "y")
+
+KEYED = [
+    json.dumps({"unique": UniqueKey(f"task {key}", until, then, latest).plain()})
+    for key in ("k1", "k2")
+    for until, then, latest in (
+        ("finished", "skip", None),
+        ("finished", "replace", None),
+        ("finished", "coalesce", None),
+        ("finished", "raise", None),
+        ("started", "skip", None),
+        ("started", "coalesce", 6.0),
+        (5.0, "skip", None),
+        (5.0, "throttle", None),
+    )
+]
+"""Options with unique keys."""
 
 ids = st.lists(st.sampled_from([*IDS, "unknown"]), max_size=4)
 keeps = st.sampled_from([None, 0.0, 5.0])
@@ -47,7 +66,7 @@ messages = st.builds(
     acks_late=st.booleans(),
     ignore_result=st.booleans(),
     track_started=st.booleans(),
-    options=st.none() | st.just("{}"),
+    options=st.sampled_from([None, "{}", *KEYED]),
 )
 
 
@@ -121,8 +140,15 @@ entries = st.builds(
 names = st.sampled_from(NAMES)
 
 
-def task_of(id: str) -> Message:
-    return Message(id, "task", b"", "json", "x")
+def task_of(id: str, options: str | None = None) -> Message:
+    return Message(id, "task", b"", "json", "x", options=options)
+
+
+def keyed(graph: Graph, options: str | None) -> Graph:
+    """Return a workflow of which all tasks but the errbacks have `options`."""
+    pairs = zip(graph.messages, graph.places, strict=True)
+    messages = (m if place.on_failure else m._replace(options=options) for m, place in pairs)
+    return graph._replace(messages=tuple(messages))
 
 
 def chain(name: str, n: int) -> Graph:
@@ -161,6 +187,7 @@ class Brokers(RuleBasedStateMachine):
         self.pairs: list[Pair] = []  # all claims so far: old receipts are tried as well
         self.workers: list[int] = []
         self.graphs = 0
+        self.options: str | None = None
         self.read: list[list[Entry]] = [[], []]  # entries of each broker, at any time so far
 
     def new_store(self) -> str:
@@ -178,7 +205,7 @@ class Brokers(RuleBasedStateMachine):
     def both(self, verb: str, *args: Any, **options: Any) -> Any:
         """Call both brokers; return the result, which must be the same."""
         verbs = getattr(self.model, verb), getattr(self.real, verb)
-        model, real = (call(*args, **options) for call in verbs)
+        model, real = (outcome_of(call, *args, **options) for call in verbs)
         assert model == real
         return model
 
@@ -196,11 +223,11 @@ class Brokers(RuleBasedStateMachine):
         message = message._replace(eta=self.after(message.eta))
         self.both("enqueue_or_replace", message, self.clock() - ago)
 
-    @rule(n=st.integers(0, 3), shape=shapes)
-    def enqueue_graph(self, n: int, shape: str) -> None:
+    @rule(n=st.integers(0, 3), shape=shapes, options=st.none() | st.sampled_from(KEYED))
+    def enqueue_graph(self, n: int, shape: str, options: str | None) -> None:
         """Store a workflow with new ids, so that it is never known in part."""
         self.graphs += 1
-        self.both("enqueue_graph", SHAPES[shape](f"g{self.graphs}", n))
+        self.both("enqueue_graph", keyed(SHAPES[shape](f"g{self.graphs}", n), options))
 
     # working
 
@@ -240,9 +267,14 @@ class Brokers(RuleBasedStateMachine):
             tied=delivery.tied,
         )
 
-    @rule(data=st.data(), batch=st.lists(suspensions, min_size=1, max_size=3))
-    def suspend(self, data: st.DataObject, batch: list[Suspension]) -> None:
-        """Let claims go on later, or store steps of them."""
+    @rule(
+        data=st.data(),
+        batch=st.lists(suspensions, min_size=1, max_size=3),
+        options=st.none() | st.sampled_from(KEYED),
+    )
+    def suspend(self, data: st.DataObject, batch: list[Suspension], options: str | None) -> None:
+        """Let claims go on later, or store steps of them. `options`: of the tasks they send."""
+        self.options = options
         chosen = [
             (each, self.pairs[-1 - each.pick]) for each in batch if each.pick < len(self.pairs)
         ]
@@ -276,7 +308,10 @@ class Brokers(RuleBasedStateMachine):
             case "gather":
                 name = f"g{self.graphs - n}-gathered"
                 places = (Place(group=name), Place(group=name, position=1))
-                members = (task_of(f"{name}-0"), task_of(f"{name}-1"))
+                members = (
+                    task_of(f"{name}-0", self.options),
+                    task_of(f"{name}-1", self.options),
+                )
                 return later._replace(
                     phase=Phase.WAITING,
                     retry=again._replace(eta=None),
@@ -478,6 +513,14 @@ class Brokers(RuleBasedStateMachine):
         self.both("workers")
 
 
+def outcome_of(call: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """Return what `call` returns; or the key and the task because of which it is refused."""
+    try:
+        return call(*args, **options)
+    except DuplicateTask as exc:
+        return exc.key, exc.task_id
+
+
 NO_RECEIPT = Receipt("", 0)
 
 
@@ -506,6 +549,9 @@ def handed(delivery: Delivery) -> Delivery:
 def taken(inputs: Any) -> Any:
     if isinstance(inputs, list):
         return [taken(each) for each in inputs]
+    end = same_end(inputs)
+    if end is not None:
+        return same_as(taken(end))
     return inputs and inputs._replace(traceback=inputs.traceback and "…")
 
 

@@ -51,8 +51,8 @@ class MemoryBroker(MemoryStore):
 
     def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> Answers:
         with self._transaction():
-            answers = {each.id: self._send(each, by_caller=True) for each in messages}
-            return {id: answer for id, answer in answers.items() if answer is not None}
+            answers = [(each.id, self._send(each, by_caller=True)) for each in messages]
+            return {id: answer for id, answer in answers if answer is not None}
 
     def enqueue_or_replace(self, message: Message, sent: float, *, durable: bool = False) -> bool:
         with self._transaction() as tables:
@@ -66,7 +66,7 @@ class MemoryBroker(MemoryStore):
             if has_key(message):
                 tables.places[message.id] = ALONE._replace(followed=True)
             self._put(new_record(message, sent))
-            return self._keys().ask(message.id, by_caller=True) is None
+            return self._keys(sent).ask(message.id, by_caller=True) is None
 
     def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> Answers:
         with self._transaction() as tables:

@@ -82,8 +82,8 @@ class MemoryStore(Broker):
     def _dependents(self) -> MemoryDependents:
         return MemoryDependents(self._tables, self.clock(), self._put, self._keys())
 
-    def _keys(self) -> MemoryKeys:
-        return MemoryKeys(self._tables, self.clock(), self._put)
+    def _keys(self, now: float | None = None) -> MemoryKeys:
+        return MemoryKeys(self._tables, self.clock() if now is None else now, self._put)
 
     def _schedules(self) -> MemorySchedules:
         return MemorySchedules(self._tables, self._versions)

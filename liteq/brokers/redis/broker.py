@@ -14,8 +14,11 @@ from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_a
 from ...model.outcome import Settlement
 from ...model.search import EVERYTHING, Search
 from ...model.step import Event, Step
+from ...model.unique import has_key
 from ...states import Phase
 from ..base import (
+    NO_ANSWERS,
+    Answers,
     Claim,
     DecideRescue,
     Examination,
@@ -47,6 +50,7 @@ from .schedules import entries_of, entry_args, firing_args
 from .signing import End
 from .steps import read_event, read_steps
 from .transfers import RedisTransfers
+from .uniquekeys import KeyedSends
 
 _DUE = 500  # tasks made ready by one script, so that the server is never busy for long
 _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name can still be shown with its results
@@ -60,9 +64,11 @@ class RedisBroker(RedisTransfers):
 
     # sending
 
-    def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
+    def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> Answers:
         if not messages:
-            return
+            return NO_ANSWERS
+        if any(map(has_key, messages)):
+            return self._keyed_sends().enqueue(messages)
         signed = map(self._signing.sign_message, messages)
         if is_large(messages):
             send_bulk(self.server, self.clock, message_parts(signed), len(messages))
@@ -70,12 +76,17 @@ class RedisBroker(RedisTransfers):
             stored = self.server.run_replicated("enqueue", self.clock(), *messages_args(signed))
             if stored == len(messages):  # else the end of one may have been notified before
                 self._results.note_sent(messages)
+        return NO_ANSWERS
 
     def enqueue_or_replace(self, message: Message, sent: float, *, durable: bool = False) -> bool:
+        if has_key(message):
+            return self._keyed_sends().enqueue_or_replace(message, sent)
         args = message_args(self._signing.sign_message(message))
         return bool(self.server.run_replicated("enqueue_or_replace", sent, message.id, *args))
 
-    def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
+    def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> Answers:
+        if any(map(has_key, graph.messages)):
+            return self._keyed_sends().enqueue_graph(graph)
         first, tasks = graph.messages[0].id, len(graph.messages)
         signed = self._signing.sign_graph(graph)
         if is_large(graph.messages):
@@ -83,6 +94,7 @@ class RedisBroker(RedisTransfers):
         else:
             args = graph_args(signed)
             self.server.run_replicated("enqueue_graph", self.clock(), first, *args)
+        return NO_ANSWERS
 
     # working
 
@@ -294,6 +306,9 @@ class RedisBroker(RedisTransfers):
         return [f"put back, or set aside, {mended} tasks that were in no index"] if mended else []
 
     # private
+
+    def _keyed_sends(self) -> KeyedSends:
+        return KeyedSends(self.server, self.clock, self._signing)
 
     def _unindexed(self, *, mend: bool = False) -> unindexed.Unindexed:
         return unindexed.look_for(self.server, self.clock(), mend=mend)

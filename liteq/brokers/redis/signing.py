@@ -14,6 +14,7 @@ from ...model.graph import ALONE, Graph, Place
 from ...model.message import Member, Message, Record
 from ...model.outcome import Settlement
 from ...model.step import Event, Step, StepKind
+from ...model.unique import key_of, with_arguments_of
 from ...serializers.json import SERIALIZER as JSON
 from ...serializers.signed import Signer, Subject
 from ...states import Phase
@@ -38,6 +39,15 @@ class End(NamedTuple):
         if self.phase is Phase.SUCCEEDED:
             return "value" if self.reported is None else "ignored"
         return "error" if self.reported is None else "report"
+
+
+class Given(NamedTuple):
+    """The arguments that a task was given while it waited: those of a later call of its key."""
+
+    message: Message  # the later call
+    place: Place  # its place, if it was a member of a group
+    eta: float | None  # of the task, since then
+    expires: float | None
 
 
 class Signing(ABC):
@@ -104,16 +114,31 @@ class Signing(ABC):
     def require(self, fits: bool, why: str) -> None:
         """Raise SecurityError with `why` unless it `fits`."""
 
-    def verify_record(self, record: Record, place: Place) -> Record:
-        """Return a stored record as it was written. Raises SecurityError."""
+    def verify_record(self, record: Record, place: Place, given: Given | None = None) -> Record:
+        """Return a stored record as it was written, with the arguments that it was given since.
+
+        Raises SecurityError.
+        """
         message = self.verify_message(record.message, place)
+        if given is not None:
+            message = self.with_given(message, given)
         result = self.verify_result(record.result, end_of(record))
         return record._replace(message=message, result=result)
 
-    def record_or_error(self, record: Record, place: Place) -> Record:
+    def with_given(self, message: Message, given: Given) -> Message:
+        """Return a message that is verified with the arguments that it was given.
+
+        Raises SecurityError unless they are those of a call that has the same key.
+        """
+        later = self.verify_message(given.message, given.place)
+        keys = [key and key.key for key in map(key_of, (message, later))]
+        self.require(keys[0] == keys[1] is not None, f"{later.id} does not have its unique key")
+        return with_arguments_of(message, later._replace(expires=given.expires), given.eta)
+
+    def record_or_error(self, record: Record, place: Place, given: Given | None = None) -> Record:
         """Return a stored record as it was written; if it is not genuine, with an error in it."""
         try:
-            return self.verify_record(record, place)
+            return self.verify_record(record, place, given)
         except SecurityError as exc:
             return _with_error(record, exc)
 
@@ -179,8 +204,10 @@ class Unsigned(Signing):
     def require(self, fits: bool, why: str) -> None:
         """Accept anything."""
 
-    def verify_record(self, record: Record, place: Place) -> Record:
-        return record
+    def verify_record(self, record: Record, place: Place, given: Given | None = None) -> Record:
+        if given is None:
+            return record
+        return record._replace(message=self.with_given(record.message, given))
 
     def sign_graph(self, graph: Graph) -> Graph:
         return graph

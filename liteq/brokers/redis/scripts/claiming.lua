@@ -95,28 +95,47 @@ function input_from_group(group)
   return { "group", group, inputs }
 end
 
+-- Return what a task gets that is to end as another one: the input, and of that task message, id,
+-- place, and the options of its group, by which it is known that both have the same unique key.
+local function input_to_follow(id)
+  local key = P .. "task:" .. id
+  local input = input_from(end_with_error(id))
+  local place = place_of(key)
+  return { "same", input, call("HGET", key, "message"), id, place, options_of_group(place) }
+end
+
 local function inputs_of(key)
-  local waits, takes, on_failure, barrier =
-    unpack(call("HMGET", key, "waits", "takes", "on_failure", "barrier"))
+  local waits, takes, on_failure, barrier, follows, behind =
+    unpack(call("HMGET", key, "waits", "takes", "on_failure", "barrier", "follows", "behind"))
+  if follows and behind then return input_to_follow(behind) end
   if not waits or not (takes or on_failure) then return false end
   if barrier then return input_from_group(waits) end
   if on_failure then return input_from_failed(waits) end
   return input_from(read_end(waits))
 end
 
+-- Return the arguments that a task was given while it waited: message, id, group and position of
+-- the call that has brought them, eta and expires; false for none.
+local function given_to(key)
+  local given = call("HMGET", key, "given", "given_id", "given_group", "given_position", "eta",
+    "expires")
+  return given[1] and given
+end
+
 -- Return a delivery as `sort_out` in deliveries.py reads it, and the task's queue; nil for a task
 -- that was deleted. Most tasks run for the first time and alone: they have no details.
 local function delivery_of(id, token)
   local key = P .. "task:" .. id
-  local message, queue, lost, reported, attempts, tied, woken_by, waits = unpack(call("HMGET",
-    key, "message", "queue", "lost", "reported", "attempts", "tied", "woken_by", "waits"))
+  local message, queue, lost, reported, attempts, tied, woken_by, waits, unique =
+    unpack(call("HMGET", key, "message", "queue", "lost", "reported", "attempts", "tied",
+    "woken_by", "waits", "unique"))
   if not message then return nil end
   local details = false
   if lost or reported or attempts or tied or waits then
     local place = (tied or waits) and place_of(key)
     details = {
       lost, reported, attempts, tied, woken_by, woken_by and inputs_of(key), place,
-      options_of_group(place),
+      options_of_group(place), unique and given_to(key),
     }
   end
   return { id, token, message, details }, queue

@@ -1,4 +1,4 @@
--- uses head, singles, tasks, walk
+-- uses head, singles, tasks, unique, walk
 --
 -- Store a task that is in no workflow, in place of a finished one of its id.
 --

@@ -1,11 +1,12 @@
--- uses head, tasks, sending, leases, entries
+-- uses head, tasks, unique, sending, leases, entries
 --
 -- Take entries of periodic tasks one run on, and store the tasks that they send.
 --
 -- KEYS     the prefix
 -- ARGV     now; for each firing: name, version, progress (6 values), and the number of messages
 --          (0 or 1), and that message (`firing_args` in schedules.py)
--- Returns  for each: done; held (its last task has not ended); stale (the entry was changed)
+-- Returns  for each: done; held (its last task has not ended, or another one has its unique key);
+--          stale (the entry was changed)
 
 local function is_unfinished(id)
   local phase = id and call("HGET", P .. "task:" .. id, "phase")
@@ -27,8 +28,15 @@ local function fire()
     skip_message()
     return "held"
   end
+  if messages > 0 then
+    insert_tasks(messages)
+    ask_all()
+    if #answers > 0 then
+      answers = {}
+      return "held"
+    end
+  end
   write_last_run(name, progress)
-  if messages > 0 then insert_tasks(messages) end
   return "done"
 end
 

@@ -49,6 +49,13 @@
 --   events            zset    their keys, by when they may be deleted
 --   awaiting:<key>    set     tasks that wait for one, or did
 --
+-- Of unique keys, see unique.lua:
+--
+--   unique:<key>      zset    tasks that have the key, or had it, in the order of asking
+--   behind:<id>       zset    tasks that have to wait for the end of one, by seq
+--   answers:<bulk>    hash    of a bulk, for a minute: the tasks that do not run, and who has their
+--                             keys
+--
 -- Of workers:
 --
 --   worker:<n>        hash    name, owner, boot, pid, host, started, beat, stopped, info,
@@ -86,6 +93,10 @@
 --   revoked (for how many seconds to keep it), terminate
 --   event (the key of the one that it waits for)
 --   tied, waits, barrier, on_failure, takes, group, position, delay, woken_by
+--   unique (its key), unique_until, unique_then, unique_latest, expires (only with a key)
+--   unique_keep (until when it has the key whatever becomes of it)
+--   behind (the task for whose end it waits), follows (it ends as that one)
+--   given (the message whose arguments it has been given), given_id, given_group, given_position
 
 local call -- redis.call, which a library does not have while it is loaded
 local P -- what every key begins with

@@ -1,4 +1,4 @@
--- uses head, tasks, walk
+-- uses head, tasks, unique, walk
 --
 -- Make tasks ready again that ended without success, as if they had never been tried.
 --
@@ -24,6 +24,10 @@ while more_args() do
     call("HSET", task.key, "message", message)
     task.eta, task.keep, task.revoked = nil, nil, nil
     enter_phase(task, READY)
+    if task.unique then
+      call("HDEL", task.key, "behind", "follows", "expires")
+      ask(task)
+    end
     undo_skips(id)
     found[#found + 1] = id
   end

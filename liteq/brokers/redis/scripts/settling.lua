@@ -10,6 +10,8 @@
 --   others, and if so their graph, and what the task waits for: id, whether it is a group, takes
 --   for RUNNING, a task that goes on: its steps
 
+local rescuing -- messages are written as they were read
+
 local function read_settlement()
   local id, token, phase, again, size = next_args(5)
   local first, last = skip_args(tonumber(size))
@@ -68,6 +70,10 @@ local function store_next_attempt(task, settlement, next_attempt)
   store_steps(task.id, next_attempt.steps)
   stop_awaiting(task)
   call("HDEL", task.key, "started", "eta", "priority")
+  -- A worker has put the arguments that it was given into its message; a rescuer has not.
+  if task.unique and not rescuing then
+    call("HDEL", task.key, "given", "given_id", "given_group", "given_position")
+  end
   task.queue, task.priority = next_attempt.queue, next_attempt.priority
   task.eta = next_attempt.eta
   call("HSET", task.key, "message", next_attempt.message, "queue", task.queue,
@@ -76,6 +82,7 @@ local function store_next_attempt(task, settlement, next_attempt)
   if next_attempt.replaced then replace(task) end
   local has_come = next_attempt.event and await_event(task, next_attempt.event)
   enter_phase(task, has_come and READY or settlement.phase)
+  if next_attempt.replaced then ask_all() end
 end
 
 -- The short way, which nearly all tasks take: those for which no other task waits. Their moves
@@ -85,7 +92,7 @@ local RUNNING_TEXT = RUNNING .. ""
 local removals, additions -- by key: members; scores and members
 
 local function begin_settling()
-  removals, additions = {}, {}
+  removals, additions, rescuing = {}, {}, false
 end
 
 local function settle_untied(settlement, keep)

@@ -1,4 +1,4 @@
--- uses head, singles, tasks, sending, walk, events, moving
+-- uses head, singles, tasks, unique, sending, walk, events, moving
 --
 -- Read the next part of a bulk that was sent, and store what is in it.
 --
@@ -8,6 +8,9 @@
 -- What can run is in the last parts, behind all that waits for it. Groups come first, and are kept
 -- open until all their members are there. What has arrived from another store is remembered once
 -- all of it is stored: if something could not be, nothing has arrived, and it stays there.
+--
+-- Of tasks with unique keys it is noted for a minute which do not run, and which tasks have their
+-- keys.
 --
 -- KEYS     the prefix
 -- ARGV     now, bulk
@@ -76,8 +79,12 @@ if number < parts then
 else
   end_bulk()
 end
+by_caller = true
 note_failure(store_all)
 end_singles()
+ask_all()
+call_in_chunks("HSET", P .. "answers:" .. bulk, answers)
+if #answers > 0 then call("EXPIRE", P .. "answers:" .. bulk, 60) end
 propagate_ends()
 if failed then keep_failure() end
 return end_script({ parts - number, failed or false })
