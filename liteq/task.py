@@ -28,6 +28,7 @@ from .sending.options import (
     is_linked,
 )
 from .sending.overrides import collected, expected_call, is_expected
+from .sending.unique import check_kept, without_keys
 from .support.backoff import Backoff, full_jitter, no_jitter
 from .support.coroutines import COROUTINE
 from .support.parameters import Parameters
@@ -201,10 +202,13 @@ class Task(AsyncCalls[P, R], DurableSteps, InWorkflows, InTransactions, Generic[
         of that id is replaced, any other is kept, and the result is a `duplicate`. `headers`: a
         dict, read as `self.request.headers`. `durable`: return only when the task would survive a
         power cut. `shadow`: another name for the log. `connection`: send it in the transaction
-        that is open on this connection to a database, see `app.transaction`.
+        that is open on this connection to a database, see `app.transaction`. `unique`: a
+        `liteq.Unique` instead of the task's own; if another task has the key, the result is of
+        that one, and a `duplicate`. `debounce`: seconds in which no further call may come before
+        it runs, at most `debounce_max` after the first; `throttle`: seconds in which one runs.
 
         Raises TypeError when the task does not take these arguments, InvalidTaskError when the
-        call cannot be sent, BrokerError when the store fails.
+        call cannot be sent (DuplicateTask: for its `unique` key), BrokerError when the store fails.
         """
         given = cast("dict[str, Any]", options)  # which is what it is: no copy
         if task_id is not None:
@@ -232,7 +236,9 @@ class Task(AsyncCalls[P, R], DurableSteps, InWorkflows, InTransactions, Generic[
         if task_id:
             message, sent = app.producer.send_as(self, args, kwargs, given)
             return AsyncResult.of_call(message, app, sent=sent)
-        message = app.producer.send(self, args, kwargs, given)
+        message, sent = app.producer.send(self, args, kwargs, given)
+        if not sent:
+            return AsyncResult.of_call(message, app, sent=False)
         return AsyncResult(message.id, app=app, ignored=message.ignore_result)
 
     def _pass_on(self, args: Any, kwargs: Any, options: dict[str, Any]) -> AsyncResult[R]:
@@ -269,7 +275,7 @@ class Task(AsyncCalls[P, R], DurableSteps, InWorkflows, InTransactions, Generic[
         )
         options.pop("connection", None)
         check_options(options)
-        message = self.app.producer.envelope(self, b"", "", options)
+        message = self.app.producer.envelope(self, b"", "", without_keys(options))
         if throw is None:
             throw = self.app.conf.task_eager_propagates
         return run_eagerly(self, message, args, kwargs, throw, links)
@@ -407,6 +413,7 @@ class Task(AsyncCalls[P, R], DurableSteps, InWorkflows, InTransactions, Generic[
     ) -> Signature | None:
         """Return what is different in the next attempt, as a signature; None for nothing."""
         check_options(options)
+        check_kept(options)
         if args is None and kwargs is None and not options:
             return None
         merged = self._parameters.merge(request.args, request.kwargs, args, kwargs)

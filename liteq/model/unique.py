@@ -7,7 +7,7 @@ A `Unique` is what the code of an application says (`liteq/sending/unique.py`). 
 from typing import Any, NamedTuple
 
 from .keytemplate import LONGEST_KEY
-from .message import Input, Message
+from .message import Delivery, Input, Message
 from .options import options_of
 
 OPTION = "unique"
@@ -45,7 +45,7 @@ class UniqueKey(NamedTuple):
         return {name: each for name, each in pairs if each != usual.get(name)}
 
 
-def has_key(message: Message) -> bool:
+def has_key(message: Message | Delivery) -> bool:
     """Return whether `message` may have a key; if not, `key_of` returns None."""
     return message.options is not None and _MARK in message.options
 
@@ -103,9 +103,9 @@ def with_arguments_of(message: Message, given: Message, eta: float | None) -> Me
 # A task of a workflow whose key was taken does not run: it ends as the one does that has the key.
 
 
-def same_as(end: Input) -> tuple[str, Input, None]:
-    """Return the inputs of a delivery that is to end as `end`."""
-    return _SAME, end, None
+def same_as(end: Input) -> tuple[str, tuple[Any, ...], None]:
+    """Return the inputs of a delivery that is to end as `end`: plain tuples, for the stream."""
+    return _SAME, tuple(end), None
 
 
 def same_end(inputs: Any) -> Input | None:

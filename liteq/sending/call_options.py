@@ -5,6 +5,7 @@ what is done with them. The two are held together by tests.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Protocol, TypedDict
 
 from .eta import When
@@ -61,7 +62,11 @@ class CallOptions(RetryOptions, total=False):
 
     connection: Any  # of a database, in whose open transaction it is sent
     countdown: When
+    debounce: float | timedelta | None  # seconds
+    debounce_max: float | timedelta | None
     eta: When
+    throttle: float | timedelta | None
+    unique: Any  # a Unique, True, False or a key
 
 
 class SendOptions(CallOptions, total=False):

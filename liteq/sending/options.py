@@ -34,11 +34,14 @@ STORED = frozenset(
         "soft_time_limit",
         "stamped_headers",
         "time_limit",
+        "unique",
     )
 )
 
 _OF_THE_MESSAGE = (
     "countdown",
+    "debounce",
+    "debounce_max",
     "durable",
     "eta",
     "expires",
@@ -50,6 +53,7 @@ _OF_THE_MESSAGE = (
     "routing_key",
     "serializer",
     "task_id",
+    "throttle",
 )
 # Accepted because Celery has them, without effect: liteq has no exchanges and connections.
 MEANINGLESS = (
@@ -102,6 +106,7 @@ class TaskOptions:
     ignore_result: bool | None = None
     track_started: bool | None = None
     acks_late: bool | None = None
+    unique: Any = None  # see `unique.py`
     time_limit: float | None = None
     soft_time_limit: float | None = None
 

@@ -10,6 +10,7 @@ from ..model.graph import Graph, Place
 from ..model.message import Delivery, Receipt
 from ..model.outcome import Kind, Outcome, Policy, Settlement
 from ..model.step import Step
+from ..model.unique import has_key, key_of
 from ..pools.base import Success
 from ..states import FAILURE, IGNORED, REVOKED, SUCCESS, Phase, phase_for_eta
 
@@ -67,7 +68,8 @@ def decide_successes(ends: Iterable[Success], policy: Policy, now: float) -> lis
     settlements = []
     for each, result, serializer, _, _ in ends:
         receipt = _new(Receipt, (each.key, each.token))
-        end = (receipt, Phase.SUCCEEDED, now, result, serializer, None, keep_until)
+        kept = _with_window(each, keep_until, now) if each.tied else keep_until
+        end = (receipt, Phase.SUCCEEDED, now, result, serializer, None, kept)
         rest = (None, each.lost, None, each.tied, None, None, each.place, "", (), None, False)
         settlements.append(_new(Settlement, end + rest))
     return settlements
@@ -146,12 +148,20 @@ def _may_have_run(held: Sequence[Delivery], trace: Trace) -> set[Receipt]:
 def _final(
     delivery: Delivery, outcome: Outcome, policy: Policy, now: float, phase: Phase
 ) -> Settlement:
-    keep_until = policy.kept_until(phase, now)
+    keep_until = _with_window(delivery, policy.kept_until(phase, now), now)
     end = (outcome.result, outcome.serializer, outcome.traceback, keep_until)
     place = delivery.place
     rest = (None, delivery.lost, None, delivery.tied, None, None, place, "", (), None, False)
     # As each task ends here: half the time of a call with keywords.
     return _new(Settlement, (delivery.receipt, phase, now, *end, *rest))
+
+
+def _with_window(delivery: Delivery, keep_until: float | None, now: float) -> float | None:
+    """Return until when to keep a task that has ended: at least for as long as it has a key."""
+    if keep_until is None or not has_key(delivery):
+        return keep_until
+    key = key_of(delivery.message)
+    return keep_until if key is None or key.seconds is None else max(keep_until, now + key.seconds)
 
 
 def _ignored(delivery: Delivery, outcome: Outcome, policy: Policy, now: float) -> Settlement:

@@ -26,18 +26,19 @@ from ..execution.attempt import Ending, attempt
 from ..execution.context import Context, outside_of_tasks
 from ..execution.failure import as_error, bounded_repr, describe, stored_failure, traceback_text
 from ..execution.steps import Suspended
-from ..model.message import Delivery, Message
+from ..model.message import Delivery, Input, Message
 from ..model.outcome import Kind, Outcome
+from ..model.unique import same_end
 from ..pools.base import KeepStep, SendState
 from ..result import ResultBase
 from ..sending.eta import due_at, moment
 from ..sending.formats import argument_codecs, result_codecs, result_serializer, too_large
 from ..signals import task_received, task_rejected, task_unknown
-from ..states import FAILURE, STARTED
+from ..states import FAILURE, STARTED, Phase
 from ..task import Task
 from .completion import TaskCompletion
 from .definitions import Definitions
-from .inputs import with_inputs, without_inputs
+from .inputs import failure_of, with_inputs, without_inputs
 from .steps import WorkerSteps
 from .timelimits import TimeLimits
 
@@ -97,6 +98,8 @@ class Runner:
 
     def _run(self, delivery: Delivery, since: float) -> Outcome:
         message = delivery.message
+        if delivery.inputs is not None and (end := same_end(delivery.inputs)) is not None:
+            return self._same(delivery, end, since)
         task = self._tasks.get(message.task)
         if task is None:
             return self._left_to_others(delivery, since) or self._unknown(message, since)
@@ -229,6 +232,15 @@ class Runner:
             expected=task is not None and isinstance(exc, tuple(task.throws)),
         )
 
+    def _same(self, delivery: Delivery, end: Input, since: float) -> Outcome:
+        """End a task that does not run as the one has ended that has its unique key."""
+        if end.phase == Phase.SUCCEEDED:
+            note = f"as {delivery.woken_by}, which has its unique key"
+            runtime = perf_counter() - since
+            return Outcome(Kind.SUCCEEDED, end.result, end.serializer, runtime, note)
+        outcome = self._failed(delivery, None, failure_of(end, self._result_codecs), since)
+        return outcome._replace(traceback=end.traceback or outcome.traceback)
+
     def _retried(
         self, delivery: Delivery, task: Task[..., Any], ending: Ending, since: float
     ) -> Outcome:
@@ -267,6 +279,7 @@ class Runner:
         shared["root_id"] = context.root_id
         shared["replaced_task_nesting"] = context.replaced_task_nesting + 1
         own = {name: options[name] for name in _MEMBERSHIP if name in options}
+        own["unique"] = options.get("unique")
         # A user's own `apply_async` is called, and may read variables that the task has set.
         made = replaced.variables.run(
             outside_of_tasks, replacement, self._app, sig, message.id, shared, own

@@ -19,7 +19,7 @@ from ...states import Phase
 from ...support.clock import Clock
 from ..stored import dead_settlement, dead_settlement_of
 from .packing import unpack_message
-from .replies import given_of, read_text
+from .replies import given_of, moment, read_text
 from .signing import End, Given, Signing
 
 ReadGroup = Callable[[str], list[Any]]
@@ -144,12 +144,14 @@ def _delivery(
         _member(place, options),
         place=place,
     )
-    return delivery, _taken(inputs, place or ALONE, read_group), _given(*rest)
-
-
-def _given(values: list[bytes | None] | None = None) -> Given | None:
-    """Return the arguments that a task was given, from `given_to` in scripts/claiming.lua."""
-    return None if values is None else given_of(*values)
+    taken = _taken(inputs, place or ALONE, read_group)
+    given = rest[0] if rest else None
+    if given is None:
+        return delivery, taken, None
+    # From `given_to` in scripts/claiming.lua.
+    eta, expires, *call = given
+    message = message._replace(eta=moment(eta), expires=moment(expires))
+    return delivery.with_message(message), taken, given_of(*call)
 
 
 def _place(values: list[bytes | None]) -> Place:
@@ -240,7 +242,7 @@ def _key(message: Message) -> str | None:
     return key and key.key
 
 
-def _inputs(taken: _Taken, place: Place, signing: Signing) -> Any:
+def _inputs(taken: _Ended | _EndedGroup | None, place: Place, signing: Signing) -> Any:
     """Return what a task at `place` takes: an `Input`, for a group a list of them, or None."""
     if taken is None:
         signing.require(

@@ -61,30 +61,29 @@ def stored_of(id: str, reply: list[bytes]) -> Stored:
         followed=b"tied" in fields,
         delay=float(fields[b"delay"]) if b"delay" in fields else None,
     )
-    names = (b"given", b"given_id", b"given_group", b"given_position", b"eta", b"expires")
+    names = (b"given", b"given_id", b"given_group", b"given_position")
     given = given_of(*map(fields.get, names)) if b"given" in fields else None
     return Stored(record, place, given)
 
 
 def given_of(
-    data: bytes | None,
-    id: bytes | None,
-    group: bytes | None,
-    position: bytes | None,
-    eta: bytes | None,
-    expires: bytes | None,
+    data: bytes | None, id: bytes | None, group: bytes | None, position: bytes | None
 ) -> Given | None:
     """Return the arguments that a task was given; None for none. Raises one of UNREADABLE."""
     if data is None or id is None:
         return None
     place = Place(group=read_text(group), position=int(position or 0))
-    return Given(unpack_message(id.decode(), data), place, moment(eta), moment(expires))
+    return Given(unpack_message(id.decode(), data), place)
 
 
 def _record(id: str, fields: dict[bytes, bytes]) -> Record:
     get = fields.get
+    message = unpack_message(id, fields[b"message"])
+    if b"unique" in fields:  # a later call may have changed these
+        eta, expires = moment(get(b"eta")), moment(get(b"expires"))
+        message = message._replace(eta=eta, expires=expires)
     return Record(
-        message=unpack_message(id, fields[b"message"]),
+        message=message,
         phase=phase_of(int(fields[b"phase"])),
         token=int(get(b"token", 0)),
         lost=int(get(b"lost", 0)),

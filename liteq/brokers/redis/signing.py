@@ -46,8 +46,6 @@ class Given(NamedTuple):
 
     message: Message  # the later call
     place: Place  # its place, if it was a member of a group
-    eta: float | None  # of the task, since then
-    expires: float | None
 
 
 class Signing(ABC):
@@ -133,7 +131,7 @@ class Signing(ABC):
         later = self.verify_message(given.message, given.place)
         keys = [key and key.key for key in map(key_of, (message, later))]
         self.require(keys[0] == keys[1] is not None, f"{later.id} does not have its unique key")
-        return with_arguments_of(message, later._replace(expires=given.expires), given.eta)
+        return with_arguments_of(message, later._replace(expires=message.expires), message.eta)
 
     def record_or_error(self, record: Record, place: Place, given: Given | None = None) -> Record:
         """Return a stored record as it was written; if it is not genuine, with an error in it."""

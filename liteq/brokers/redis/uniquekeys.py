@@ -68,17 +68,16 @@ class KeyedSends:
 
         A key that is taken between this and the storing is not seen: that message is not run.
         """
+        if all((key := key_of(each)) is None or key.then != RAISE for each in messages):
+            return
         taken: dict[str, str] = {}
         for part in chunks(messages):
             keys = [(message, key) for message in part if (key := key_of(message)) is not None]
-            if all(key.then != RAISE for _, key in keys):
-                holders = [None] * len(keys)
-            else:
-                wanted = [key.key for _, key in keys]
-                holders = self._server.run("key_holders", self._clock(), *wanted)
+            wanted = [key.key for _, key in keys]
+            holders = self._server.run("key_holders", self._clock(), *wanted)
             for (message, key), found in zip(keys, holders, strict=True):
                 holder = taken.get(key.key) if found is None else text_of(found)
-                if key.then == RAISE and holder not in (None, message.id):
+                if key.then == RAISE and holder is not None and holder != message.id:
                     raise _refusal(message, holder)
                 taken.setdefault(key.key, holder or message.id)
 
@@ -89,8 +88,7 @@ class KeyedSends:
         return {text_of(id): text_of(holder) for id, holder in fields.items()}
 
 
-def _refusal(message: Message, holder: str | None) -> DuplicateTask:
+def _refusal(message: Message, holder: str) -> DuplicateTask:
     key = key_of(message)
     assert key is not None
-    assert holder is not None
     return refusal(message, key, holder)

@@ -1,6 +1,7 @@
 """The contract of unique keys: of the tasks of one key, the store keeps as many as they say."""
 
 from functools import partial
+from typing import Any
 
 from ...states import Phase
 from .harness import ids
@@ -30,12 +31,14 @@ class Unique(UniqueHarness):
         messages = [self.keyed("a"), self.message("b"), self.keyed("c"), self.keyed("d", "other")]
 
         assert self.broker.enqueue(messages) == {"c": "a"}
+        assert self.known("a", "b", "c", "d") == ["a", "b", "d"]
         assert ids(self.claim()) == ["a", "b", "d"]
 
     def test_of_thousands_the_first_of_each_key_is_stored(self) -> None:
         messages = [self.keyed(f"t{n:04}", f"key {n % 700}") for n in range(1400)]
         answers = self.broker.enqueue(messages)
 
+        assert sum(count.tasks for count in self.broker.counts()) == 700
         assert answers == {f"t{n:04}": f"t{n - 700:04}" for n in range(700, 1400)}
         assert ids(self.claim(2000)) == [f"t{n:04}" for n in range(700)]
 
@@ -188,14 +191,17 @@ class Unique(UniqueHarness):
     # replace
 
     def test_a_waiting_task_is_given_newer_arguments(self) -> None:
-        first = self.keyed("a", then="replace", priority=3)
-        self.broker.enqueue([first])
+        self.answer("a", then="replace", priority=3)
         self.send("between", priority=3)
-        fields = {"payload": b"newer", "serializer": "pickle", "expires": self.clock() + 99}
+        fields: dict[str, Any] = {
+            "payload": b"newer",
+            "serializer": "pickle",
+            "expires": self.clock() + 99,
+        }
         assert self.answer("b", then="replace", queue="other", **fields) == "a"
 
         record = self.record()
-        assert record.message == first._replace(**fields)
+        assert record.message == self.keyed("a", then="replace", priority=3, **fields)
         assert record.created == self.clock()
         delivery, other = self.claim()
         assert delivery.message == record.message

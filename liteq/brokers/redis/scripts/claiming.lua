@@ -114,12 +114,11 @@ local function inputs_of(key)
   return input_from(read_end(waits))
 end
 
--- Return the arguments that a task was given while it waited: message, id, group and position of
--- the call that has brought them, eta and expires; false for none.
+-- Return what a task with a unique key was given while it waited: eta, expires, and new arguments,
+-- if any: message, id, group and position of the call that has brought them.
 local function given_to(key)
-  local given = call("HMGET", key, "given", "given_id", "given_group", "given_position", "eta",
-    "expires")
-  return given[1] and given
+  return call("HMGET", key, "eta", "expires", "given", "given_id", "given_group",
+    "given_position")
 end
 
 -- Return a delivery as `sort_out` in deliveries.py reads it, and the task's queue; nil for a task

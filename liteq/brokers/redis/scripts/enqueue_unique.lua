@@ -34,7 +34,7 @@ local before = last_arg
 local refused, holder = find_refused()
 if refused then return { refused, holder, {} } end
 last_arg = before
-by_caller = true
+by_caller, keeps_ids = true, first ~= ""
 insert_graph()
 ask_all()
 return end_script({ false, false, answers })

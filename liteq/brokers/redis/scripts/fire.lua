@@ -40,6 +40,7 @@ local function fire()
   return "done"
 end
 
+keeps_ids = false
 local fired = {}
 while more_args() do fired[#fired + 1] = fire() end
 return end_script(fired)

@@ -30,6 +30,6 @@ last_arg = before
 local old = call("EXISTS", key) == 1 and load_task(id)
 if old then delete_task(old) end
 by_caller = true
-insert_task(call("INCR", P .. "seq"), true)
+insert_task(call("INCR", P .. "seq"))
 ask_all()
 return end_script({ #answers > 0 and 0 or 1, false })

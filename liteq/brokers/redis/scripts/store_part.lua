@@ -20,8 +20,8 @@ local bulk = next_arg()
 local key = P .. "bulk:" .. bulk
 local holder = "b" .. bulk -- of its groups
 
-local read, fields = try(call, "HMGET", key, "seq", "next", "parts", "failed")
-local seq, number, parts, failed = unpack(read and fields or {})
+local read, fields = try(call, "HMGET", key, "seq", "next", "parts", "failed", "first")
+local seq, number, parts, failed, first = unpack(read and fields or {})
 seq, number, parts =
   tonumber(number_in(seq)), tonumber(number_in(number)), tonumber(number_in(parts))
 local part = seq and number and parts and call("HGET", key, number)
@@ -79,7 +79,7 @@ if number < parts then
 else
   end_bulk()
 end
-by_caller = true
+by_caller, keeps_ids = true, first ~= ""
 note_failure(store_all)
 end_singles()
 ask_all()

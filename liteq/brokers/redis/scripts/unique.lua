@@ -5,10 +5,11 @@
 
 local asking -- tasks that this script has stored, and that can run: they are to ask for their keys
 local by_caller -- what asks was sent by a caller: it may hand over its arguments
+local keeps_ids -- who sends tasks wants each under its own id
 local answers -- ids of what asked and does not run, and of the tasks that have their keys, by turns
 
 local function begin_unique()
-  asking, by_caller, answers = {}, false, {}
+  asking, by_caller, keeps_ids, answers = {}, false, true, {}
 end
 
 local MOST_AWAITED = 1000 -- tasks that are looked at to find out whether one waits for another
@@ -244,10 +245,9 @@ local function ask_all()
   asking = {}
 end
 
--- Return whether a task that is to be stored need not be, as another task has its key: it is a
--- single one, of which nobody waits for its own id. `task`: with the fields that are sent.
+-- Return whether a single task that is to be stored need not be, as another task has its key.
+-- `task`: with the fields that are sent.
 local function is_answered(task, message)
-  if task.tied or task.waits or task.group then return false end
   local action, holder, eta = decide(key_rule(task), task.id, task.eta)
   if action == "store" then return false end
   if action == "give" then give(holder, task.id, message, task.expires, {}, eta) end
