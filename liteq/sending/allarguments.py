@@ -63,6 +63,8 @@ def _text(value: Any) -> str:
             return _text(value.value)
         case None | bool():
             return str(value)
+        case bytearray():
+            return _text(bytes(value))
         case int() | float() | str() | bytes():
             return _plain_repr(value)
         case list() | tuple():
