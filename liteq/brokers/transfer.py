@@ -22,6 +22,8 @@ from ..model.graph import Group, Place
 from ..model.message import Attempt, Message, Record
 from ..model.options import with_options_of_member
 from ..model.step import Event, Step
+from ..model.unique import has_key
+from ..states import Phase, phase_for_eta
 from .base import Broker
 from .stored import StoredSchedules
 
@@ -46,6 +48,20 @@ class Transfer(NamedTuple):
         """Return this transfer with the options of its group, which are in `shared`, as its own."""
         message = with_options_of_member(self.record.message, self.place.member(shared))
         return self._replace(record=self.record._replace(message=message))
+
+    @property
+    def is_held_back(self) -> bool:
+        """Return whether the task waits for another one that has its unique key."""
+        record = self.record
+        waits = record.phase is Phase.WAITING and has_key(record.message)
+        # One that has run waits for something else, and one that was not woken for its turn.
+        fresh = not self.attempts and record.event is None
+        return waits and fresh and (record.waits is None or record.woken_by is not None)
+
+    def as_asking(self, now: float) -> Self:
+        """Return this transfer as one of a task that could run."""
+        phase = phase_for_eta(self.record.message.eta, now)
+        return self._replace(record=self.record._replace(phase=phase))
 
     def checked(self) -> Self:
         """Return this transfer. Raises InvalidTaskError when another store could not keep it.
@@ -128,6 +144,15 @@ class TransferBatch(NamedTuple):
         transfers = [each.with_own_options(shared) for each in self.transfers]
         groups = [each._replace(group=each.group._replace(options=None)) for each in self.groups]
         return self._replace(transfers=transfers, groups=groups)
+
+    def with_keys_asked(self, now: float) -> Self:
+        """Return the batch with the tasks that waited for others of their unique keys as such that
+        could run, and behind those: where they arrive they ask for their keys once more."""
+        held = [each.as_asking(now) for each in self.transfers if each.is_held_back]
+        if not held:
+            return self
+        others = [each for each in self.transfers if not each.is_held_back]
+        return self._replace(transfers=[*others, *held])
 
     def leaving(self, left: Sequence[Left]) -> Self:
         """Return the batch without `left`, and without all that is in a workflow with these.

@@ -59,13 +59,7 @@ def _text_of(value: Any, task: TaskOptions, name: str) -> str:
 def _text(value: Any) -> str:
     """Return `value` as a text. Raises TypeError, which names the type that has none."""
     match value:
-        case Enum():
-            return _text(value.value)
-        case None | bool():
-            return str(value)
-        case bytearray():
-            return _text(bytes(value))
-        case int() | float() | str() | bytes():
+        case None | bool() | int() | float() | str() | bytes() | bytearray():
             return _plain_repr(value)
         case list() | tuple():
             return f"[{_joined(map(_text, value))}]"
@@ -76,6 +70,8 @@ def _text(value: Any) -> str:
             return f"{{{_joined(sorted(pairs))}}}"
     if isinstance(value, _BY_TEXT):
         return f"{type(value).__name__}({value})"
+    if isinstance(value, Enum):
+        return _text(value.value)
     if hasattr(type(value), "__dataclass_fields__"):
         return _text({name: getattr(value, name) for name in type(value).__dataclass_fields__})
     if hasattr(type(value), "model_dump"):  # a model of pydantic
@@ -85,6 +81,12 @@ def _text(value: Any) -> str:
 
 def _plain_repr(value: Any) -> str:
     """Return the repr of a value of a builtin type, also if it is of a class derived from it."""
+    if isinstance(value, Enum):  # of one of these types, too
+        return _text(value.value)
+    if value is None or isinstance(value, bool):
+        return str(value)
+    if isinstance(value, bytearray):
+        return repr(bytes(value))
     kind = next(kind for kind in (int, float, str, bytes) if isinstance(value, kind))
     return str(kind.__repr__(value))
 

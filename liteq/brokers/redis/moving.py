@@ -7,6 +7,7 @@ from ...exceptions import InvalidTaskError, SecurityError
 from ...model.checks import UNREADABLE
 from ...model.graph import Group, Place
 from ...model.message import Attempt
+from ...model.unique import key_of
 from ..transfer import (
     KEEP_ARRIVALS,
     Arrival,
@@ -16,7 +17,16 @@ from ..transfer import (
     TransferBatch,
     unreadable,
 )
-from .arguments import Arguments, field_args, group_args, or_empty, place_fields, step_args
+from ..uniquekeys import kept_until
+from .arguments import (
+    Arguments,
+    field_args,
+    group_args,
+    key_fields,
+    or_empty,
+    place_fields,
+    step_args,
+)
 from .packing import pack_message
 from .replies import attempts_of, fields_of, moment, read_text, stored_of, text_of
 from .signing import Signing, end_of
@@ -102,6 +112,10 @@ def transfer_args(transfer: Transfer, signing: Signing) -> Arguments:
         woken_by=record.woken_by,
     )
     fields += place_fields(place)
+    key = key_of(record.message)
+    if key is not None:
+        kept = kept_until(key, record.created, message.eta)
+        fields += [*key_fields(message), *field_args(unique_keep=kept)]
     args: Arguments = [message.id, int(record.phase), len(fields), *fields]
     args += (record.worker or "", len(attempts))
     for attempt in attempts:

@@ -28,6 +28,7 @@ class RedisTransfers(RedisStore):
         return read_events(self.server, self.location.prefix, self._signing, self.clock())
 
     def unpack(self, batch: TransferBatch) -> None:
+        batch = batch.with_keys_asked(self.clock())
         if is_large([each.record.message for each in batch.transfers]):
             parts = transfer_parts(batch, self._signing)
             send_bulk(self.server, self.clock, parts, len(batch.transfers))

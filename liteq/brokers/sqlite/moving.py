@@ -23,6 +23,7 @@ from ..transfer import (
 from .rows import Row, phase_in, place_of, read_record
 from .statements import SQL, load
 from .steps import STEPS, event_of, insert_steps, steps_of
+from .uniquekeys import bring_keys
 
 _SQL = load("moving.sql")
 
@@ -66,9 +67,9 @@ def pack_events(rows: Iterable[Row]) -> list[Event]:
 
 def store_transfers(db: Connection, batch: TransferBatch, now: float) -> None:
     """Store `batch` as it is, except for known ids, and that it has arrived."""
-    for transfer in batch.transfers:
-        _store_transfer(db, transfer, now)
+    stored = [each for each in batch.transfers if _store_transfer(db, each, now)]
     db.executemany(_SQL["insert_group"], map(_group_row, batch.groups))
+    bring_keys(db, [(each.record, bool(each.attempts)) for each in stored], now)
     db.execute(_SQL["delete_old_arrivals"], (now - KEEP_ARRIVALS,))
     db.executemany(_SQL["insert_arrival"], [(*each, now) for each in batch.arrivals])
 
@@ -133,8 +134,8 @@ def _transfer(db: Connection, row: Row) -> Transfer:
     return Transfer(record, place, attempts, steps_of(id, db.execute(STEPS, (id,)).fetchall()))
 
 
-def _store_transfer(db: Connection, transfer: Transfer, now: float) -> None:
-    """Store one task, unless its id is known."""
+def _store_transfer(db: Connection, transfer: Transfer, now: float) -> bool:
+    """Store one task; return False if its id is known."""
     record, place, attempts, steps = transfer
     worker = _worker_of(db, record.worker, now)
     times = (record.created, record.started, record.finished, record.keep_until)
@@ -149,13 +150,14 @@ def _store_transfer(db: Connection, transfer: Transfer, now: float) -> None:
         *(place.takes, place.on_failure, place.tied, place.delay, len(attempts)),
     )
     if not db.execute(_SQL["insert_task"], row).rowcount:
-        return
+        return False
     for each in attempts:
         by = _worker_of(db, each.worker, now)
         values = (each.number, each.started, each.ended, by, each.outcome, each.error)
         db.execute(_SQL["insert_attempt"], (*values, record.message.id))
     if steps:
         insert_steps(db, record.message.id, steps, record.event, now)
+    return True
 
 
 def _worker_of(db: Connection, name: str | None, now: float) -> int | None:

@@ -5,7 +5,7 @@ from sqlite3 import Connection
 
 from ...exceptions import InvalidTaskError
 from ...model.checks import check_message
-from ...model.message import Message
+from ...model.message import Message, Record
 from ...model.unique import UniqueKey, key_of
 from ...states import Phase, phase_for_eta
 from .. import uniquekeys
@@ -96,6 +96,25 @@ def ask(
     if decision.holder is not None and decision.holder.phase.final:
         release(db, answer, now, changes)
     return answer
+
+
+def bring_keys(db: Connection, stored: Iterable[tuple[Record, bool]], now: float) -> None:
+    """Let tasks of another store have their keys here, or ask for them. Of each: whether it has run
+    before."""
+    asking = []
+    for record, has_run in stored:
+        message = record.message
+        key = key_of(message)
+        if key is None:
+            continue
+        tie(db, [message.id])
+        if record.phase in (Phase.SCHEDULED, Phase.READY) and not has_run:
+            asking.append(message.id)
+        elif has_run or record.phase.final:
+            kept = uniquekeys.kept_until(key, record.created, message.eta)
+            until = uniquekeys.until_of(key)
+            db.execute(_SQL["keep"], (key.key, until, kept, None, message.id))
+    ask_all(db, asking, now, Changes())  # all workers are notified
 
 
 def release(db: Connection, id: str, now: float, changes: Changes) -> None:

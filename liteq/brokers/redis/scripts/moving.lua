@@ -59,6 +59,7 @@ local function unpack_task(seq)
   task.tied = nil -- if it has ended, then what followed from that has been moved as well
   local has_come = event ~= "" and await_event(task, event)
   enter_phase(task, has_come and READY or task.phase)
+  if task.unique then bring_key(task) end
 end
 
 -- Read an arrival from the arguments: id, and when it was sent (empty: it is a group). Remember it,

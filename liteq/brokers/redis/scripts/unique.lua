@@ -102,11 +102,16 @@ local function decide(rule, id, eta)
   return "answer", held[1]
 end
 
--- Note that a task has its key, or waits for the one that has it, and that it is to run at `eta`.
-local function keep_key(task, rule, holder, eta)
-  local key = P .. "unique:" .. rule.key
+-- Enter a task as the newest one that has its key.
+local function add_to_key(task)
+  local key = P .. "unique:" .. task.unique
   local last = call("ZREVRANGE", key, 0, 0, "WITHSCORES")[2]
   call("ZADD", key, tonumber(last or "0") + 1, task.id)
+end
+
+-- Note that a task has its key, or waits for the one that has it, and that it is to run at `eta`.
+local function keep_key(task, rule, holder, eta)
+  add_to_key(task)
   call("HDEL", task.key, "unique_keep", "behind", "follows")
   if rule.seconds then
     local from = now
@@ -254,6 +259,16 @@ local function is_answered(task, message)
   answers[#answers + 1] = task.id
   answers[#answers + 1] = holder.id
   return true
+end
+
+-- Let a task of another store have its key here, or ask for it, see `ask_all`.
+local function bring_key(task)
+  call("HSET", task.key, "tied", 1)
+  if task.attempts == 0 and (task.phase == READY or task.phase == SCHEDULED) then
+    asking[#asking + 1] = task
+  elseif task.attempts > 0 or task.phase >= SUCCEEDED then
+    add_to_key(task)
+  end
 end
 
 -- Forget that a task which is deleted has, or waits for, a key.

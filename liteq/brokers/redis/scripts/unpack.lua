@@ -13,4 +13,5 @@ local keep = next_arg()
 for _ = 1, tonumber(next_arg()) do unpack_task(call("INCR", P .. "seq")) end
 for _ = 1, tonumber(next_arg()) do unpack_group() end
 while more_args() do remember_arrival(keep) end
+ask_all()
 return end_script(1)
