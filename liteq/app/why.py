@@ -6,6 +6,7 @@ from .. import exceptions
 from ..brokers.base import WorkerInfo
 from ..brokers.serving import names_in, no_worker_serves, served_queues
 from ..model.message import Attempt, Record
+from ..model.unique import is_held_back, key_of, own_part
 from ..result.app import App
 from ..serializers.preview import preview_error
 from ..states import Phase
@@ -55,6 +56,10 @@ def _awaited(record: Record, attempts: Sequence[Attempt]) -> str:
         return f"it waits for the event {record.event!r}"
     if record.barrier and attempts and attempts[-1].outcome == "gathered":
         return f"it waits for the tasks that it has sent, the group {record.waits}"
+    key = key_of(record.message)
+    if key is not None and is_held_back(record, has_run=bool(attempts)):
+        own = own_part(record.message.task, key.key)
+        return f"it waits for the end of the task that has its unique key {own!r}"
     kind = "the group" if record.barrier else "the task"
     return f"it waits for the end of {kind} {record.waits}"
 

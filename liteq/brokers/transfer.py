@@ -22,8 +22,8 @@ from ..model.graph import Group, Place
 from ..model.message import Attempt, Message, Record
 from ..model.options import with_options_of_member
 from ..model.step import Event, Step
-from ..model.unique import has_key
-from ..states import Phase, phase_for_eta
+from ..model.unique import is_held_back
+from ..states import phase_for_eta
 from .base import Broker
 from .stored import StoredSchedules
 
@@ -52,11 +52,7 @@ class Transfer(NamedTuple):
     @property
     def is_held_back(self) -> bool:
         """Return whether the task waits for another one that has its unique key."""
-        record = self.record
-        waits = record.phase is Phase.WAITING and has_key(record.message)
-        # One that has run waits for something else, and one that was not woken for its turn.
-        fresh = not self.attempts and record.event is None
-        return waits and fresh and (record.waits is None or record.woken_by is not None)
+        return is_held_back(self.record, has_run=bool(self.attempts))
 
     def as_asking(self, now: float) -> Self:
         """Return this transfer as one of a task that could run."""

@@ -6,8 +6,9 @@ A `Unique` is what the code of an application says (`liteq/sending/unique.py`). 
 
 from typing import Any, NamedTuple
 
+from ..states import Phase
 from .keytemplate import LONGEST_KEY
-from .message import Delivery, Input, Message
+from .message import Delivery, Input, Message, Record
 from .options import options_of
 
 OPTION = "unique"
@@ -80,6 +81,14 @@ def _is_whole(key: UniqueKey) -> bool:
 
 def _is_time(value: Any) -> bool:
     return type(value) in (int, float) and 0 <= value <= _LONGEST_TIME
+
+
+def is_held_back(record: Record, *, has_run: bool) -> bool:
+    """Return whether a task waits for another one that has its key."""
+    waits = record.phase is Phase.WAITING and has_key(record.message)
+    # One that has run waits for something else, and one that was not woken for its turn.
+    fresh = not has_run and record.event is None
+    return waits and fresh and (record.waits is None or record.woken_by is not None)
 
 
 def stored_key(task: str, key: str) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from liteq import LiteQ, Unique
+from liteq import LiteQ, Unique, group
+from liteq.app.why import why
 from liteq.testing import drain
 
 
@@ -78,6 +79,14 @@ def test_by_sql_a_key_is_asked_for(sync: Any, path: Path, key: Any) -> None:
     with pytest.raises(sqlite3.IntegrityError, match="needs a key"):
         execute(path, INSERT, "[[7], {}]", key)
     assert execute(path, "select count(*) from liteq_task") == [(0,)]
+
+
+def test_what_waits_for_a_task_of_its_key_is_not_stuck(app: LiteQ, sync: Any) -> None:
+    sync.delay(7)
+    result = group(sync.s(7), sync.s(8)).delay().results[0]
+
+    assert app.broker.examine().facts["stuck"] == 0
+    assert why(app, result.id) == "it waits for the end of the task that has its unique key '7'"
 
 
 def test_nothing_is_left_of_a_key_when_its_task_is_gone(app: LiteQ, sync: Any, path: Path) -> None:

@@ -39,6 +39,12 @@ update liteq_task set phase = {READY} where phase = {SCHEDULED} and eta is null
 -- name: stuck
 -- What they wait for has ended, or does not exist.
 select count(*) from liteq_task t where phase = {WAITING} and case
+  when exists (select 1 from liteq_event_wait w where w.task = t.seq) then 0
+  when exists (select 1 from liteq_unique u where u.task = t.seq and u.behind is not null)
+    then not exists (
+      select 1 from liteq_unique u join liteq_task h on h.id = u.behind
+      where u.task = t.seq and h.phase < {SUCCEEDED}
+    )
   when barrier then not exists (select 1 from liteq_group where id = t.waits and closed is null)
   else not exists (select 1 from liteq_task where id = t.waits and phase < {SUCCEEDED})
 end
