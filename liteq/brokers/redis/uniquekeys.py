@@ -71,7 +71,8 @@ class KeyedSends:
         if all((key := key_of(each)) is None or key.then != RAISE for each in messages):
             return
         taken: dict[str, str] = {}
-        for part in chunks(messages):
+        first = {message.id: message for message in reversed(messages)}
+        for part in chunks(list(reversed(first.values()))):
             keys = [(message, key) for message in part if (key := key_of(message)) is not None]
             wanted = [key.key for _, key in keys]
             holders = self._server.run("key_holders", self._clock(), *wanted)

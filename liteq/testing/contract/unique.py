@@ -50,6 +50,11 @@ class Unique(UniqueHarness):
         assert self.answer("a") is None
         assert self.claim() == []
 
+    def test_of_one_id_twice_in_a_batch_the_second_is_not_refused(self) -> None:
+        self.broker.enqueue([self.keyed("a", then="raise"), self.keyed("a", then="raise")])
+
+        assert ids(self.claim()) == ["a"]
+
     def test_of_many_senders_of_one_key_one_wins(self) -> None:
         def send(n: int) -> str:
             message = self.keyed(f"t{n}")

@@ -14,13 +14,15 @@ if first ~= "" and call("EXISTS", P .. "task:" .. first) == 1 then return { fals
 
 -- Return the id of a message that says it is to be refused, and of the task that has its key.
 local function find_refused()
-  local taken = {}
+  local taken, seen = {}, {}
   for _ = 1, tonumber(next_arg()) do
     local id, _, _, size = next_args(4)
     local from, to = skip_args(tonumber(size))
     local task = { id = id }
     for at = from, to, 2 do task[args[at]] = args[at + 1] end
-    if task.unique and not task.waits and call("EXISTS", P .. "task:" .. id) == 0 then
+    local is_new = not seen[id] and call("EXISTS", P .. "task:" .. id) == 0
+    seen[id] = true
+    if task.unique and not task.waits and is_new then
       local rule = key_rule(task)
       local held = not taken[rule.key] and holders_of(rule, id)[1]
       local holder = taken[rule.key] or (held and held.id)
