@@ -23,6 +23,9 @@ from ..states import Phase
 from ..support.clock import Clock
 from .examination import Examination, Finding
 from .listener import Listener
+from .ordering import Ordering
+from .sending import Sending
+from .statistics import Statistics
 from .uniquekeys import NO_ANSWERS, Answers
 from .values import (
     Claim,
@@ -72,7 +75,7 @@ __all__ = [
 ]
 
 
-class Broker(ABC):
+class Broker(Sending, Ordering, Statistics, ABC):
     """A store of tasks, results, schedules and workers.
 
     One broker may be used by all threads of a process, and across a fork. It opens its store on
@@ -126,41 +129,6 @@ class Broker(ABC):
 
         A store that is trusted anyway ignores this. With it, what was not signed by `key` is set
         aside as DEAD by `claim`, and read as failed with a SecurityError by `fetch`.
-        """
-
-    # sending
-
-    @abstractmethod
-    def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> Answers:
-        """Store all `messages`, or none. Known ids are left as they are.
-
-        One whose unique key another task has is not stored, and that task may get its arguments,
-        see uniquekeys.py. Returns the ids of those tasks by the ids of these messages.
-
-        Others may see thousands come one by one, but none before all are certain to be stored.
-        With `durable` they survive a power cut, whatever the durability of the store.
-
-        Raises DuplicateTask, and stores none, if one says so of its key. Raises BrokerRefused, and
-        stores none, if one of them can never be stored. After a
-        BrokerUnavailable the same call may be made again: what was stored is known.
-        """
-
-    @abstractmethod
-    def enqueue_or_replace(self, message: Message, sent: float, *, durable: bool = False) -> bool:
-        """Store `message` as sent at the moment `sent`; a finished task of its id is replaced.
-
-        Return False, and store nothing, if a task of that id is kept: it has not ended, or others
-        need its result. Return False as well if another task has its unique key: then it is stored,
-        to end as that one does. The same call made twice is one. Otherwise as `enqueue`.
-        """
-
-    @abstractmethod
-    def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> Answers:
-        """Store a whole workflow, or nothing; nothing if the id of its first message is known.
-
-        What is said of `enqueue` holds here; what waits for a task misses no end of one. All tasks
-        keep their ids. One that asks for its unique key when it could run, and does not get it,
-        is not run: it ends as the task does that has the key, with the same result.
         """
 
     # working
@@ -389,6 +357,13 @@ class Broker(ABC):
     # what tools ask
 
     @abstractmethod
+    def revision(self) -> object:
+        """Return what is not equal to an earlier one if others have changed the store since.
+
+        Compare those of one thread, which changes nothing itself. Reports may not count.
+        """
+
+    @abstractmethod
     def counts(self) -> list[QueueCount]:
         """Return the numbers of tasks, by queue and phase."""
 
@@ -410,7 +385,10 @@ class Broker(ABC):
         """
 
     def check_exists(self) -> None:
-        """Raise BrokerUnavailable if there is no store yet, which any other verb would create."""
+        """Raise BrokerUnavailable if there is no store yet, which any other verb would create.
+
+        Raises BrokerTooOld for one of an earlier liteq, which any other verb would upgrade.
+        """
 
     # what only some brokers offer: in the others each of these raises ConfigurationError
 

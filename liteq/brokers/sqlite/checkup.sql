@@ -37,9 +37,12 @@ select count(*) from liteq_task where phase = {SCHEDULED} and eta is null
 update liteq_task set phase = {READY} where phase = {SCHEDULED} and eta is null
 
 -- name: stuck
--- What they wait for has ended, or does not exist.
-select count(*) from liteq_task t where phase = {WAITING} and case
-  when exists (select 1 from liteq_event_wait w where w.task = t.seq) then 0
+-- What they wait for has ended, or does not exist: another task, or a group. Tasks that wait for an
+-- event, or for a limit, are waiting as well.
+select count(*) from liteq_task t where phase = {WAITING}
+and not exists (select 1 from liteq_event_wait where task = t.seq)
+and not exists (select 1 from liteq_limit_use where task = t.seq)
+and case
   when exists (select 1 from liteq_unique u where u.task = t.seq and u.behind is not null)
     then not exists (
       select 1 from liteq_unique u join liteq_task h on h.id = u.behind

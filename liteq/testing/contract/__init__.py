@@ -14,12 +14,15 @@ test is a sentence of the contract. `docs/guides/testing.md` says more.
 from .claiming import Claiming
 from .events import Events
 from .groups import Groups
+from .guests import Guests
+from .ordering import Orders
 from .rescuing import Rescuing
 from .results import Results
 from .revoking import Revoking
 from .schedules import Schedules
 from .sending import Sending
 from .settling import Settling
+from .statistics import StatisticsTests
 from .steps import Steps
 from .tools import Tools
 from .unique import Unique
@@ -46,7 +49,10 @@ class BrokerContract(
     Unique,
     UniqueWorkflows,
     Workers,
+    Orders,
     Waiting,
     Tools,
+    StatisticsTests,
+    Guests,
 ):
     """The tests that every broker must pass. A subclass makes the broker."""

@@ -26,6 +26,7 @@ _DENIED_WHEN_FULL = frozenset(
         "enqueue_graph",
         "enqueue_unique",
         "fire",
+        "order",
         "schedule",
         "send_bulk",
         "stage",
@@ -34,6 +35,7 @@ _DENIED_WHEN_FULL = frozenset(
 )
 _READ_ONLY = frozenset(
     {
+        "answers",
         "attempts",
         "dead_workers",
         "entry",
@@ -45,9 +47,13 @@ _READ_ONLY = frozenset(
         "members_between",
         "members_of_score",
         "next_fire",
+        "oldest",
+        "orders",
         "resting",
         "schedules",
+        "statistics",
         "steps",
+        "waited",
         "wrong_keys",
     }
 )
