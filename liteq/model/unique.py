@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from ..states import Phase
 from .keytemplate import LONGEST_KEY
 from .message import Delivery, Input, Message, Record
-from .options import options_of
+from .options import options_of, with_notes
 
 OPTION = "unique"
 """The name, among the options of a message, of its key."""
@@ -101,9 +101,13 @@ def own_part(task: str, stored: str) -> str:
     return stored.removeprefix(f"{task} ")
 
 
-def with_arguments_of(message: Message, given: Message, eta: float | None) -> Message:
+def with_arguments_of(
+    message: Message, given: Message, eta: float | None, *, takes: bool
+) -> Message:
     """Return `message`, which waits, with the arguments of the later call `given`, and when it is
-    to run by that."""
+    to run by that. `takes`: it has waited for another task, whose result it does not take now."""
+    if takes:
+        message = with_notes(message, immutable=True)
     return message._replace(
         payload=given.payload, serializer=given.serializer, expires=given.expires, eta=eta
     )

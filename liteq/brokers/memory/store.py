@@ -67,7 +67,6 @@ class MemoryStore(Broker):
         tables.tasks[id] = record if record.seq else record._replace(seq=next(self._seqs))
         if record.phase.final:
             tables.ended.append(id)
-            self._keys().release(id)
             notify(each for each in self._result_listeners if each.expects(id))
         elif record.phase is not Phase.RUNNING:
             notify(self._work_listeners)
@@ -78,6 +77,8 @@ class MemoryStore(Broker):
         while tables.ended:
             records = [tables.tasks[id] for id in tables.ended if id in tables.tasks]
             tables.ended.clear()
+            for record in records:
+                self._keys().release(record.message.id)
             propagate_ends(self._dependents(), [ended_of(record) for record in records])
             tables.ended.clear()  # the walk propagates the ends that it causes itself
 

@@ -133,9 +133,8 @@ class MemoryKeys:
             return
         tables = self._tables
         record, place = tables.tasks[holder.id], tables.places.get(holder.id, ALONE)
-        given = with_arguments_of(record.message, message, decision.eta)
+        given = with_arguments_of(record.message, message, decision.eta, takes=place.takes)
         tables.keys[holder.id] = tables.keys[holder.id]._replace(newest=message.id)
-        tables.places[holder.id] = place._replace(takes=False)
         phase = record.phase
         if phase in (Phase.SCHEDULED, Phase.READY):
             phase = phase_for_eta(decision.eta, self._now)

@@ -42,6 +42,7 @@ class MemoryDependents(Dependents):
     def skip(self, id: str, phase: Phase, blame: str, keep_until: float | None) -> None:
         skipped = self._tables.tasks[id]._replace(phase=phase, woken_by=blame)
         self._put(skipped._replace(finished=self.now, keep_until=keep_until))
+        self._keys.release(id)
 
     def drop(self, id: str) -> None:
         self._tables.delete([self._tables.tasks[id]])

@@ -224,8 +224,8 @@ def _verified(delivery: Delivery, taken: _Taken, given: Given | None, signing: S
         inputs: Any = _end_to_have(taken, message, signing)
     else:
         inputs = _inputs(taken, place, signing)
-    if given is not None:  # instead of those that it was sent with, and would have taken
-        message, inputs = signing.with_given(message, given), None
+    if given is not None:
+        message = signing.with_given(message, given, place)
     return delivery.with_message(message)._replace(member=member, inputs=inputs)
 
 

@@ -127,19 +127,20 @@ class Signing(ABC):
         """
         message = self.verify_message(record.message, place)
         if given is not None:
-            message = self.with_given(message, given)
+            message = self.with_given(message, given, place)
         result = self.verify_result(record.result, end_of(record))
         return record._replace(message=message, result=result)
 
-    def with_given(self, message: Message, given: Given) -> Message:
-        """Return a message that is verified with the arguments that it was given.
+    def with_given(self, message: Message, given: Given, place: Place) -> Message:
+        """Return a message in its place, which is verified, with the arguments that it was given.
 
         Raises SecurityError unless they are those of a call that has the same key.
         """
         later = self.verify_message(given.message, given.place)
         keys = [key and key.key for key in map(key_of, (message, later))]
         self.require(keys[0] == keys[1] is not None, f"{later.id} does not have its unique key")
-        return with_arguments_of(message, later._replace(expires=message.expires), message.eta)
+        later = later._replace(expires=message.expires)
+        return with_arguments_of(message, later, message.eta, takes=place.takes)
 
     def record_or_error(self, record: Record, place: Place, given: Given | None = None) -> Record:
         """Return a stored record as it was written; if it is not genuine, with an error in it."""
@@ -219,7 +220,7 @@ class Unsigned(Signing):
     def verify_record(self, record: Record, place: Place, given: Given | None = None) -> Record:
         if given is None:
             return record
-        return record._replace(message=self.with_given(record.message, given))
+        return record._replace(message=self.with_given(record.message, given, place))
 
     def sign_graph(self, graph: Graph) -> Graph:
         return graph

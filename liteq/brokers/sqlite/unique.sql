@@ -31,9 +31,12 @@ update liteq_task set phase = ?, eta = ? where id = ?
 -- name: asking
 select {message}, phase from liteq_task where id = ?
 
+-- name: to_be_given
+select {message}, takes from liteq_task where id = ?
+
 -- name: give
--- The newest arguments to a task that waits: it takes no others.
-update liteq_task set payload = ?, serializer = ?, expires = ?, eta = ?, takes = 0,
+-- The newest arguments to a task that waits.
+update liteq_task set payload = ?, serializer = ?, expires = ?, eta = ?, options = ?,
   phase = case when phase in ({SCHEDULED}, {READY}) then ? else phase end
 where id = ?
 returning queue, phase

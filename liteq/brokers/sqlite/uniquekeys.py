@@ -6,7 +6,7 @@ from sqlite3 import Connection
 from ...exceptions import InvalidTaskError
 from ...model.checks import check_message
 from ...model.message import Message, Record
-from ...model.unique import UniqueKey, key_of
+from ...model.unique import UniqueKey, key_of, with_arguments_of
 from ...states import Phase, phase_for_eta
 from .. import uniquekeys
 from ..uniquekeys import Action, Answers, Decision, Holder
@@ -197,13 +197,27 @@ def _answer(
     if decision.action is Action.REFUSE and by_caller:
         raise uniquekeys.refusal(message, key, holder.id)
     if decision.action is Action.GIVE and holder.newest != message.id:
-        phase = phase_for_eta(decision.eta, now)
-        values = (message.payload, message.serializer, message.expires, decision.eta, phase)
-        for queue, after in db.execute(_SQL["give"], (*values, holder.id)).fetchall():
-            if after in (Phase.SCHEDULED, Phase.READY):
-                changes.woken(queue, later=after == Phase.SCHEDULED)
-        db.execute(_SQL["note_newest"], (message.id, holder.id))
+        _give(db, message, holder.id, decision.eta, now, changes)
     return holder.id
+
+
+def _give(
+    db: Connection,
+    message: Message,
+    holder: str,
+    eta: float | None,
+    now: float,
+    changes: Changes,
+) -> None:
+    """Give the arguments of a call to a task that waits, which is to run at `eta`."""
+    ((*fields, takes),) = db.execute(_SQL["to_be_given"], (holder,)).fetchall()
+    given = with_arguments_of(Message._make(fields), message, eta, takes=bool(takes))
+    values = (given.payload, given.serializer, given.expires, eta, given.options)
+    phase = phase_for_eta(eta, now)
+    for queue, after in db.execute(_SQL["give"], (*values, phase, holder)).fetchall():
+        if after in (Phase.SCHEDULED, Phase.READY):
+            changes.woken(queue, later=after == Phase.SCHEDULED)
+    db.execute(_SQL["note_newest"], (message.id, holder))
 
 
 def _waits_for(db: Connection, id: str, other: str) -> bool:

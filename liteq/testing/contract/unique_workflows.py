@@ -3,6 +3,7 @@
 from ...model.entry import Entry, Fired, Firing
 from ...model.graph import Graph, Group, Place
 from ...model.message import Delivery, Message
+from ...model.options import options_of
 from ...model.unique import same_end
 from ...states import Phase
 from .harness import ids
@@ -114,6 +115,15 @@ class UniqueWorkflows(UniqueHarness):
         self.end(self.claim_one(), Phase.SUCCEEDED)
 
         assert self.broker.sweep(10) == 1
+
+    def test_members_that_are_revoked_with_the_task_that_has_their_key_end_at_once(self) -> None:
+        self.answer("a")
+        self.broker.enqueue_graph(self.graph((self.keyed("x"), MEMBER), (self.keyed("y"), SECOND)))
+        assert sorted(self.broker.cancel(["a", "x"], 60)) == ["a", "x"]
+
+        assert self.phases("a", "x", "y") == [Phase.CANCELLED, Phase.CANCELLED, Phase.READY]
+        assert self.record("x").woken_by is None
+        assert self.same(self.claim_one())[0] == Phase.CANCELLED
 
     def test_a_member_does_not_keep_its_key_from_others(self) -> None:
         self.answer("a")
@@ -243,6 +253,22 @@ class UniqueWorkflows(UniqueHarness):
         assert self.phase("step") is Phase.SCHEDULED
         assert self.answer("b") == "step"
 
+    def test_a_step_that_is_given_arguments_takes_no_others(self) -> None:
+        places = Place(followed=True), Place(waits="first", takes=True)
+        messages = self.message("first"), self.keyed("step", then="replace")
+        self.broker.enqueue_graph(Graph(messages, places))
+        self.succeed(self.claim_one())
+        assert self.answer("a", then="replace", payload=b"whole") == "step"
+        step = self.claim_one()
+        assert step.message.payload == b"whole"
+        assert options_of(step.message)["immutable"] is True
+
+        self.settle(self.retry(step))
+        again = self.claim_one()
+        assert again.message == self.record("step").message
+        assert again.message.payload == b"whole"
+        assert options_of(again.message)["immutable"] is True
+
     def test_a_step_that_is_skipped_had_no_key(self) -> None:
         places = Place(followed=True), Place(waits="first")
         self.broker.enqueue_graph(Graph((self.message("first"), self.keyed("step")), places))
@@ -365,6 +391,18 @@ class UniqueWorkflows(UniqueHarness):
                 follower = self.claim_one()
                 assert self.same(follower) == (Phase.SUCCEEDED, other.encode())
                 self.end(follower, Phase.SUCCEEDED)
+
+    def test_a_revived_task_with_newer_arguments_may_end_as_another_one(self) -> None:
+        self.answer("dead", then="replace")
+        self.answer("newer", then="replace", payload=b"newer")
+        self.end(self.claim_one(), Phase.FAILED)
+        self.answer("other")
+        self.broker.revive(["dead"])
+        self.succeed(self.claim_one())
+        follower = self.claim_one()
+
+        assert follower.message.payload == b"newer"
+        assert self.same(follower) == (Phase.SUCCEEDED, b"other")
 
     def test_a_revived_follower_asks_for_its_key_anew(self) -> None:
         self.answer("a")
