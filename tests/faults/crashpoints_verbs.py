@@ -12,6 +12,7 @@ from liteq.model.order import Answer, Order
 from liteq.model.outcome import Settlement
 from liteq.model.stat import MINUTE, Stat, start_of
 from liteq.model.step import Event, Step
+from liteq.model.unique import UniqueKey
 from liteq.states import Phase
 from liteq.support.clock import ManualClock
 from liteq.testing.contract.harness import rescuing
@@ -123,6 +124,16 @@ def entry(name: str, *, overlap: bool = True, last_id: str | None = None) -> Ent
     return Entry(name, '{"every": 60}', message("new-7")._replace(id=""), **fields)
 
 
+def keyed(id: str, key: str, then: str = "skip") -> Message:
+    """A call with a unique key."""
+    options = {"unique": UniqueKey(f"add {key}", then=then).plain()}
+    return message(id, options=json.dumps(options))
+
+
+def _enqueue(*messages: Message) -> Any:
+    return lambda broker, scene: broker.enqueue(messages)
+
+
 def _fire(*names: str) -> Any:
     def act(broker: Broker, scene: Scene) -> object:
         after: dict[str, Any] = {"moment": NOW + 60, "due": NOW + 60, "runs": 1, "last_id": "new-7"}
@@ -132,6 +143,7 @@ def _fire(*names: str) -> Any:
     return act
 
 
+ONE_OF_A_KEY = Graph((keyed("more-3", "taken"),), (Place(followed=True),))
 ONE_MORE = Graph((message("more-7"),), (Place(group="old-all", position=2),))
 
 
@@ -142,6 +154,7 @@ def set_the_scene(broker: Broker, clock: ManualClock) -> Scene:
     broker.enqueue([message(f"held-{n}") for n in range(3)])
     broker.enqueue([message("once-0", acks_late=False)])
     broker.enqueue([message("wait-0"), message("wait-1")])
+    broker.enqueue([keyed("key-1", "taken")])
     broker.emit(event("early"))
     broker.emit(event("old", keep_until=NOW - 1))
     broker.enqueue_graph(workflow("old"))
@@ -152,6 +165,8 @@ def set_the_scene(broker: Broker, clock: ManualClock) -> Scene:
     held = broker.claim(Claim(worker, QUEUES, 100))
     broker.enqueue([message(f"ready-{n}") for n in range(4)])
     broker.enqueue([message("due-0", eta=NOW - 10), message("later-0", eta=NOW + 1000)])
+    broker.enqueue([keyed("after-3", "taken", "coalesce"), keyed("given-1", "other")])
+    broker.enqueue_graph(Graph((keyed("same-3", "taken"),), (Place(followed=True),)))
     receipts = {each.message.id: each.receipt for each in held}
     broker.settle(
         [
@@ -235,6 +250,13 @@ _TABLE = [
     Verb("emit what nobody waits for", lambda broker, scene: broker.emit(event("new"))),
     Verb("emit what is too old", lambda broker, scene: broker.emit(event("old", "second"))),
     Verb("cancel what waits for an event", lambda broker, scene: broker.cancel(["wait-0"], KEEP)),
+    Verb("enqueue with a key", _enqueue(keyed("new-0", "free"))),
+    Verb("give arguments", _enqueue(keyed("new-2", "other", "replace"))),
+    Verb("wait for the end of a key", _enqueue(keyed("new-3", "taken", "coalesce"))),
+    Verb("follow the task of a key", lambda broker, scene: broker.enqueue_graph(ONE_OF_A_KEY)),
+    Verb("finish the task of a key", _settle(success, "key-1", claim=9, tied=True)),
+    Verb("fail the task of a key", _settle(failure, "key-1", tied=True)),
+    Verb("cancel what waits for a key", lambda broker, scene: broker.cancel(["same-3"], KEEP)),
     Verb("replace", _settle(replaced, "held-0", "old-part-3", tied=True)),
     Verb("release", lambda broker, scene: broker.release([scene.receipts["held-2"]])),
     Verb("promote", lambda broker, scene: broker.promote()),
