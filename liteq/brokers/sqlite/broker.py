@@ -33,6 +33,8 @@ from .claiming import Claimed, claim_rest, promote, set_unreadable_etas_aside
 from .guests import SqliteHost
 from .listeners import result_listener, unlisten_dead, work_listener
 from .notifying import SHORT_TIMEOUT
+from .passing import tidy
+from .pausing import SqlitePausing
 from .registry import is_dead, register, unregister
 from .rescue import release, take_all_back
 from .rows import WorkerRow, counts_of, record_of
@@ -49,7 +51,7 @@ _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name stays readable in re
 _FETCH = 500  # ids in one query
 
 
-class SqliteBroker(SqliteHost, SqliteTransfers):
+class SqliteBroker(SqliteHost, SqlitePausing, SqliteTransfers):
     """A store in one SQLite file."""
 
     trusted = True
@@ -252,9 +254,12 @@ class SqliteBroker(SqliteHost, SqliteTransfers):
     def register(self, name: str, info: str) -> int:
         now, locks, session = self.clock(), self._liveness, self._session()
         locks.open()
-        return session.write(self._worker_writes, lambda db: register(db, locks, name, info, now))
+        worker = session.write(self._worker_writes, lambda db: register(db, locks, name, info, now))
+        self._knowledge.note(worker, info)
+        return worker
 
     def beat(self, worker: int, info: str) -> None:
+        self._knowledge.note(worker, info)
         row = (self.clock(), info, worker)
         self._write(self._worker_writes, lambda db: db.execute(SQL["beat"], row))
 
@@ -264,6 +269,7 @@ class SqliteBroker(SqliteHost, SqliteTransfers):
             self._worker_writes, lambda db, changes: unregister(db, worker, now, changes)
         )
         self._liveness.release(worker)
+        self._knowledge.forget(worker)
 
     # waiting
 
@@ -288,8 +294,7 @@ class SqliteBroker(SqliteHost, SqliteTransfers):
         else:
             session.checkpoint_when_quiet()
         if idle:
-            cutoff = (self.clock() - _KEEP_WORKERS,)
-            session.write(self._worker_writes, lambda db: db.execute(SQL["forget_workers"], cutoff))
+            session.write(self._worker_writes, partial(_tidy, now=self.clock()))
         self._listener_tidying.run(session)
 
     def close(self) -> None:
@@ -337,3 +342,9 @@ class SqliteBroker(SqliteHost, SqliteTransfers):
         from .backup import write_backup
 
         write_backup(self._existing(), path)
+
+
+def _tidy(db: Connection, now: float) -> None:
+    """Delete what is of no use any more."""
+    db.execute(SQL["forget_workers"], (now - _KEEP_WORKERS,))
+    tidy(db, now)

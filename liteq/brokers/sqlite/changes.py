@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from operator import attrgetter
@@ -15,6 +15,7 @@ from ...support.randomness import choice
 from .notifying import SHORT_TIMEOUT
 from .rows import Row
 from .session import Session
+from .sharedstate import WORKER_SLOTS
 from .sockets import SocketListener
 from .statements import SQL
 
@@ -24,10 +25,12 @@ _queue = attrgetter("queue")
 class Changes:
     """What one transaction has changed."""
 
-    __slots__ = "at_random", "ids", "keys", "later", "ready", "settled"
+    __slots__ = "at_random", "ids", "keys", "later", "left", "ready", "settled", "tell"
 
     def __init__(self) -> None:
         self.ready: dict[str, int] = {}  # tasks that can be claimed, by queue
+        self.left: set[tuple[str, str]] = set()  # by a worker that does not know them: queue, name
+        self.tell: Callable[[], object] | None = None  # logs that, after the transaction
         self.later: set[str] = set()  # queues of tasks with an eta, which a worker has to know
         self.at_random: bool = False  # of the idle workers, wake some at random and not the first
         self.settled: list[Sequence[Settlement]] = []
@@ -123,6 +126,10 @@ def notify(session: Session, changes: Changes, own: Mapping[int, SocketListener]
         return
     for queue, count in changes.ready.items():
         session.wake(queue, count, at_random=changes.at_random)
+    if changes.tell is not None:
+        changes.tell()
+    for queue in {queue for queue, _ in changes.left}:
+        session.wake(queue, WORKER_SLOTS)  # one of them may know these tasks
     for queue in changes.later:
         if not session.wake(queue, 1):
             _wake_any(session, own)

@@ -14,8 +14,9 @@ from ...exceptions import BrokerError
 from ..base import Claim
 from ..owners import Owner, is_dead, this_process
 from .changes import Changes, pass_on
-from .claiming import Claimed, claim_ready
+from .claiming import Claimed
 from .notifying import SHORT_TIMEOUT
+from .passing import Rules, claim_open
 from .rows import Row
 from .session import Session, WriteOptions
 from .sockets import SocketListener, keys_of, remove_closed_sockets
@@ -127,11 +128,19 @@ def claim_and_note(
     session: Session,
     listener: WorkListener | None,
     claim: Claim,
+    rules: Rules,
     now: float,
     changes: Changes,
 ) -> Claimed:
     """Claim in a transaction, and note in it whether the worker has room for more."""
-    claimed = claim_ready(db, claim, now, changes)
+    queues = rules.open_queues(claim.queues)
+    if not queues:  # a resume notifies all, also those that are not marked as idle
+        if listener is not None:
+            listener.note_claim(claim.queues, idle=False)
+        return Claimed([], None)
+    if queues != claim.queues:
+        claim = claim._replace(queues=queues)
+    claimed = claim_open(db, claim, rules, now, changes)
     idle = claimed.rest is None and len(claimed.deliveries) < claim.limit
     if listener is not None:
         listener.note_claim(claim.queues, idle=idle)

@@ -21,6 +21,16 @@ Row = tuple[Any, ...]
 _new = tuple.__new__
 
 
+BREAK = "\n"
+"""What stands between the queue and the name of a task that was left, see passing.py. In the names
+of queues there is none."""
+
+
+def queue_of(stored: str) -> str:
+    """Return the queue of a task, from what stands in the table."""
+    return stored.partition(BREAK)[0]
+
+
 # Tasks, as they are read. The positions are those of the fragments `message`, `delivery` and
 # `record` in statements.sql.
 
@@ -90,6 +100,8 @@ def phase_in(row: Row) -> object:
 def read_record(row: Row) -> Record:
     """Return the record of a row of `fetch`. Raises InvalidTaskError when it cannot be read."""
     message, phase = _new(Message, row[_MESSAGE]), phase_of(row[_PHASE])
+    if isinstance(message.queue, str) and BREAK in message.queue:
+        message = message._replace(queue=queue_of(message.queue))
     rest = (*row[_TOKEN_TO_WAITS], bool(row[_BARRIER]), *row[_GROUP_TO_SEQ])
     record = Record._make((message, phase, *rest))
     check_record(record)
@@ -196,11 +208,12 @@ def attempt_row(settlement: Settlement) -> Row:
 
 def counts_of(rows: Iterable[Row]) -> list[QueueCount]:
     """Return counts; of other phases, which a newer version or another program may have, none."""
-    return [
-        QueueCount(queue, Phase(phase), n)
-        for queue, phase, n in rows
-        if isinstance(queue, str) and phase in _PHASES
-    ]
+    found: dict[tuple[str, int], int] = {}
+    for stored, phase, n in rows:
+        if isinstance(stored, str) and phase in _PHASES:
+            key = queue_of(stored), phase
+            found[key] = found.get(key, 0) + n
+    return [QueueCount(queue, Phase(phase), n) for (queue, phase), n in found.items()]
 
 
 class WorkerRow(NamedTuple):

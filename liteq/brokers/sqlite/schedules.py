@@ -12,6 +12,7 @@ from ..stored import StoredSchedules
 from ..transfer import unreadable
 from .changes import Changes
 from .rows import Row, task_row
+from .passing import PAUSING
 from .statements import SQL
 
 # Positions in a row of the fragment `entry` in statements.sql.
@@ -47,6 +48,8 @@ def fire(db: Connection, firing: Firing, now: float, changes: Changes) -> Fired:
         return Fired.STALE
     if message is None:
         return Fired.DONE
+    if db.execute(PAUSING["skips"], (message.queue, message.task)).fetchall():
+        return Fired.PAUSED
     if not entry.overlap and db.execute(SQL["unfinished_run"], (entry.name,)).fetchall():
         return Fired.HELD
     db.execute(SQL["count_run"], (entry.runs, entry.last, entry.last_id, entry.name))

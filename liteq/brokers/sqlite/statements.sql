@@ -46,6 +46,10 @@ name, schedule, '', task, cast(payload as blob), serializer, queue, priority, nu
 -- the statement cannot be prepared, and SQLite prepares it anew when the schema has changed.
 case when 1 then ? else (select version from liteq_schema_3) end
 
+-- fragment: queue_of
+-- The queue of a task, also of one that was left, see passing.py.
+substr(queue, 1, instr(queue || char(10), char(10)) - 1)
+
 -- fragment: claimed
 -- Whether a receipt (key, token) is that of the present claim.
 seq = ? and token = {in_schema_3} and phase = {RUNNING}
@@ -338,6 +342,7 @@ returning seq, tied
 
 -- name: revive
 update liteq_task set phase = {READY}, token = token + 1, retries = 0, lost = 0, eta = null,
+  queue = {queue_of},
   expires = null, started = null, finished = null, keep_until = null, revoked = null,
   terminate = 0, result = null, result_serializer = null, traceback = null, reported = null,
   attempts = attempts + (started is not null and phase <> {EXPIRED})
@@ -479,7 +484,7 @@ with wanted (header, stamp, value) as materialized (
 {record}
 where t.phase {{phases}}
   and (:task is null or t.task = :task)
-  and (:queue is null or t.queue = :queue)
+  and (:queue is null or :queue in (t.queue, {queue_of}))
   and (:worker is null or w.name = :worker)
   and (:since is null or t.created >= :since)
   and (:beyond is null or t.seq {{after}} :beyond)
@@ -494,11 +499,11 @@ order by t.seq {{order}} limit :limit
 -- name: purge
 -- `:queues` is a JSON list of names; null for all queues.
 delete from liteq_task where phase in ({SCHEDULED}, {READY}) and not tied
-  and (:queues is null or queue in (select value from json_each(:queues)))
+  and (:queues is null or {queue_of} in (select value from json_each(:queues)))
 
 -- name: purge_tied
 -- Others wait for these, so they are not dropped but end as cancelled.
 update liteq_task set phase = {CANCELLED}, token = token + 1, finished = :now, keep_until = :now
 where phase in ({SCHEDULED}, {READY}) and tied
-  and (:queues is null or queue in (select value from json_each(:queues)))
+  and (:queues is null or {queue_of} in (select value from json_each(:queues)))
 returning seq

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from sqlite3 import Connection
 from typing import TypeVar
 from weakref import WeakValueDictionary
@@ -9,6 +10,7 @@ from weakref import WeakValueDictionary
 from ...exceptions import BrokerError
 from ...support.clock import Clock
 from ..base import Claim
+from ..knowledge import Knowledge
 from ..transfer import Movable
 from .changes import Changes, notify
 from .claiming import Claimed
@@ -17,6 +19,7 @@ from .listeners import ListenerTidying, WorkListener, claim_and_note
 from .liveness import make_liveness_locks
 from .location import SqliteLocation
 from .notifying import SHORT_TIMEOUT
+from .passing import Rules
 from .rescue import DeadWorkers
 from .session import Session, WriteOptions
 from .sessions import ThreadSessions
@@ -47,6 +50,7 @@ class SqliteStore(Movable):
         self._dead_workers = DeadWorkers(location.path)
         self._listener_tidying = ListenerTidying()
         self._work_listeners: WeakValueDictionary[int, WorkListener] = WeakValueDictionary()
+        self._knowledge = Knowledge()
         self._liveness = make_liveness_locks(location.path)
 
     def check_exists(self) -> None:
@@ -68,7 +72,13 @@ class SqliteStore(Movable):
 
     def _claim_in(self, db: Connection, claim: Claim, changes: Changes) -> Claimed:
         listener = self._work_listeners.get(claim.worker)
-        return claim_and_note(db, self._session(), listener, claim, self.clock(), changes)
+        rules = Rules.read(db, self._knowledge.of(claim.worker))
+        session, now = self._session(), self.clock()
+        claimed = claim_and_note(db, session, listener, claim, rules, now, changes)
+        if changes.left:
+            names = {task for _, task in changes.left}
+            changes.tell = partial(self._knowledge.log_left, claim.worker, names)
+        return claimed
 
     def _write(self, options: WriteOptions, work: Callable[[Connection], T]) -> T:
         return self._sessions.current().write(options, work)

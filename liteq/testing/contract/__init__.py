@@ -14,6 +14,7 @@ test is a sentence of the contract. `docs/guides/testing.md` says more.
 from .claiming import Claiming
 from .events import Events
 from .groups import Groups
+from .pausing import Pausing
 from .rescuing import Rescuing
 from .results import Results
 from .revoking import Revoking
@@ -35,6 +36,7 @@ class BrokerContract(
     Settling,
     Rescuing,
     Revoking,
+    Pausing,
     Workflows,
     Groups,
     Schedules,
