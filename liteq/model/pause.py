@@ -56,6 +56,15 @@ class LeftTasks(NamedTuple):
     since: float  # when a worker did so first; epoch seconds
 
 
+def stored_pause(kind: str, name: str, since: object, schedules: object) -> Pause:
+    """Return a pause that was read. Other programs may have written when, and what schedules do."""
+    try:
+        when = float(since) if isinstance(since, str | int | float) else 0.0
+    except ValueError:
+        when = 0.0
+    return Pause(kind, name, when, SKIP if schedules == SKIP else KEEP)
+
+
 def pause_of(pauses: Iterable[Pause], queue: str, task: str) -> Pause | None:
     """Return the pause that tasks of that queue and that name wait for; None if none does."""
     found = [each for each in pauses if each.concerns(queue, task)]

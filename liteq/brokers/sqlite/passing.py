@@ -15,9 +15,9 @@ from typing import NamedTuple, Self
 from ...model.message import Delivery
 from ...model.pause import PauseKind
 from ..base import Claim
+from ..pausing import BREAK, queue_of
 from .changes import Changes
 from .claiming import MOST, Claimed, claim_ready
-from .rows import BREAK, queue_of
 from .statements import SQL, load
 
 PAUSING = load("pausing.sql")

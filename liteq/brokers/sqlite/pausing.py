@@ -2,7 +2,7 @@
 
 from sqlite3 import Connection
 
-from ...model.pause import SCHEDULES, LeftTasks, Pause
+from ...model.pause import LeftTasks, Pause, stored_pause
 from .passing import PAUSING
 from .store import SqliteStore
 
@@ -26,7 +26,7 @@ class SqlitePausing(SqliteStore):
 
     def pauses(self) -> list[Pause]:
         rows = self._session().read(PAUSING["pauses"])
-        return [Pause(kind, name, float(since), schedules) for kind, name, since, schedules in rows]
+        return [stored_pause(str(kind), str(name), *rest) for kind, name, *rest in rows]
 
     def left(self) -> list[LeftTasks]:
         rows = self._session().read(PAUSING["left"])

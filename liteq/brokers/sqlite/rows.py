@@ -12,6 +12,7 @@ from ...model.outcome import Settlement
 from ...states import Phase, phase_for_eta
 from ...support.randomness import getrandbits
 from ..base import QueueCount, WorkerInfo
+from ..pausing import BREAK, queue_of
 from ..stored import RECEIPT, REST_OF_DELIVERY, phase_of, unreadable_record
 
 Row = tuple[Any, ...]
@@ -19,16 +20,6 @@ Row = tuple[Any, ...]
 # `__new__` of a tuple takes its values as they are, in half the time of a named tuple's own. Only
 # for the rows of a claim, where it counts more than anywhere else.
 _new = tuple.__new__
-
-
-BREAK = "\n"
-"""What stands between the queue and the name of a task that was left, see passing.py. In the names
-of queues there is none."""
-
-
-def queue_of(stored: str) -> str:
-    """Return the queue of a task, from what stands in the table."""
-    return stored.partition(BREAK)[0]
 
 
 # Tasks, as they are read. The positions are those of the fragments `message`, `delivery` and

@@ -20,7 +20,7 @@ from ....states import Phase
 _USES = re.compile(r"-- uses ([\w, ]+)\n")
 _COMMENTS = re.compile(r"(?m)^ *--.*\n")  # half of the text
 _DENIED_WHEN_FULL = frozenset(
-    {"emit", "enqueue", "enqueue_graph", "fire", "schedule", "send_bulk", "stage", "unpack"}
+    {"emit", "enqueue", "enqueue_graph", "fire", "schedule", "pause", "send_bulk", "stage", "unpack"}
 )
 _READ_ONLY = frozenset(
     {
@@ -32,6 +32,7 @@ _READ_ONLY = frozenset(
         "held",
         "inputs",
         "leased_workers",
+        "left",
         "members_between",
         "members_of_score",
         "next_fire",
@@ -55,6 +56,7 @@ _PARTS = (
     "entries",
     "workers",
     "claiming",
+    "passing",
     "settling",
 )
 

@@ -8,12 +8,13 @@
 
 local FIXED = {
   arrived = "hash", beat = "number", bulks = "list", counts = "hash", leases = "zset",
+  left = "hash", paused = "hash",
   scheduled = "zset", schedules = "zset", seq = "number", token = "number", waiting = "zset",
   worker_seq = "number", workers = "zset",
 }
 local BY_NAME = {
   attempts = "list", barrier = "zset", blamed = "set", bulk = "hash", condemned = "set",
-  failed = "zset", group = "hash", inner = "zset", lost = "list", members = "zset", open = "set",
+  failed = "zset", group = "hash", inner = "zset", knows = "set", lost = "list", members = "zset", open = "set",
   ready = "zset", running = "zset", schedule = "hash", skipped = "set", task = "hash",
   waiters = "zset", worker = "hash",
 }
