@@ -14,6 +14,7 @@ from ..model.message import Record
 from ..result.app import App
 from ..states import Phase
 from .absent import OF_INSPECT, Incomplete
+from .registry import own_tasks
 
 SILENT = 15.0  # seconds without a heartbeat (three are missing) after which a ping fails
 _AT_MOST = 1000  # tasks in one reply, the oldest ones
@@ -59,7 +60,7 @@ class Inspect(Incomplete):
         """
 
         def described(worker: WorkerInfo) -> list[str]:
-            return [self._described(name, taskinfoitems) for name in names_in(worker, "tasks")]
+            return [self._described(name, taskinfoitems) for name in own_tasks(names_in(worker, "tasks"))]
 
         return self._replies(described)
 

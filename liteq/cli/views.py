@@ -6,6 +6,7 @@ User data is never decoded for them: of arguments only the size is shown.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..app.registry import own_tasks
 from ..brokers.base import QueueCount, WorkerInfo
 from ..brokers.serving import facts_of, names_in
 from ..model.message import Record
@@ -75,7 +76,7 @@ def worker_view(worker: WorkerInfo, now: float) -> View:
 
 def worker_tasks(worker: WorkerInfo) -> list[str]:
     """Return the names of the tasks that `worker` can run."""
-    return names_in(worker, "tasks")
+    return own_tasks(names_in(worker, "tasks"))
 
 
 def queue_views(counts: Iterable[QueueCount]) -> list[View]:

@@ -182,6 +182,9 @@ class Supervisor:
         start_in = self.pool.tend()
         for key, _ in self._selector.select(self._pause(start_in)):
             key.data()
+        if self._redefined is not None:  # before a claim, which leaves what is not known yet
+            self._redefined, definitions = None, self._redefined
+            self._define(definitions)
         self._collect()
         self._write()
         self._returned += self._isolation.take()
@@ -226,9 +229,6 @@ class Supervisor:
     def _tend(self) -> None:
         if self._renewing:
             self._renew()
-        if self._redefined is not None:
-            self._define(self._redefined)
-            self._redefined = None
         self._reports.write()  # what could not be written while the store was away
         if not self._store.active and time.monotonic() >= self._poll_at:
             self._poll_at = time.monotonic() + _POLL_EVERY
@@ -266,7 +266,9 @@ class Supervisor:
     def _define(self, definitions: Definitions) -> None:
         before = self.plan.definitions
         self.plan = self.plan.with_definitions(definitions)
-        self._heartbeat.hurry()
+        self._may_claim = True  # what was left before
+        if not self._store.attempt("beat", self._heartbeat.beat):
+            self._heartbeat.hurry()
         self._watchdog.set_limits(self.plan.limits)
         logger.info("new code loaded: %s", self.plan.definitions.changes(before))
 
