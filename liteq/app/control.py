@@ -9,11 +9,12 @@ from ..result.app import App
 from ..states import Phase
 from .absent import OF_CONTROL, Incomplete
 from .inspect import Inspect
+from .pausing import Pausing
 
 _UNFINISHED = [phase for phase in Phase if not phase.final]
 
 
-class Control(Incomplete):
+class Control(Pausing, Incomplete):
     """Changes the tasks in the store of `app`. No worker has to be running for that."""
 
     absent: ClassVar[Mapping[str, str]] = OF_CONTROL

@@ -60,7 +60,10 @@ class Inspect(Incomplete):
         """
 
         def described(worker: WorkerInfo) -> list[str]:
-            return [self._described(name, taskinfoitems) for name in own_tasks(names_in(worker, "tasks"))]
+            return [
+                self._described(name, taskinfoitems)
+                for name in own_tasks(names_in(worker, "tasks"))
+            ]
 
         return self._replies(described)
 

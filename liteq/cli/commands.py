@@ -16,6 +16,8 @@ COMMANDS = {
     "graph": "show a workflow: its tasks, their states, what waits for what",
     "inspect": "show running, waiting and registered tasks",
     "shell": "open a Python prompt with the application and its tasks",
+    "pause": "have workers begin nothing of a queue, a task or the store",
+    "resume": "let workers begin what was paused",
     "purge": "drop the tasks that wait to be run",
     "revoke": "cancel tasks by id, name or header",
     "schedule": "show, add, pause and remove periodic tasks",

@@ -20,7 +20,7 @@ from .output import clip, local, moment, say, say_json, show, table
 from .views import View
 
 _COLUMNS = ("ID", "TASK", "STATE", "QUEUE", "SENT", "SECONDS", "ARGUMENTS", "RESULT OR ERROR")
-_TIMES = ("sent", "eta", "expires", "started", "finished")
+_TIMES = ("sent", "eta", "expires", "started", "finished", "paused")
 _WIDTH = 60  # characters of arguments, and of a result, in the table
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -175,7 +175,7 @@ def _row(job: Job, zone: tzinfo) -> tuple[object, ...]:
     end = job.error if job.error is not None else job.result
     when = local(job.sent, zone)
     return (
-        job.id, job.task, job.state, job.queue, when, runtime,
+        job.id, job.task, job.state if job.paused is None else f"{job.state}, paused", job.queue, when, runtime,
         clip(job.args, _WIDTH), end and clip(end, _WIDTH),
     )  # fmt: skip
 

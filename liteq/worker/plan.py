@@ -25,4 +25,6 @@ class Plan(NamedTuple):
     def with_definitions(self, definitions: Definitions) -> "Plan":
         """Return the plan for code that was loaded anew."""
         limits = definitions.time_limits(self.limits.default)
-        return self._replace(info={**self.info, **definitions.info()}, definitions=definitions, limits=limits)
+        return self._replace(
+            info={**self.info, **definitions.info()}, definitions=definitions, limits=limits
+        )

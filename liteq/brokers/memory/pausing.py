@@ -33,9 +33,7 @@ class MemoryPausing(MemoryStore):
         with self._lock:
             ready = [(r.message.queue, r.message.task) for r in self._tables.in_phases(Phase.READY)]
             found = sorted(self._tables.left.items())
-        return [
-            LeftTasks(*key, ready.count(key), since) for key, since in found if key in ready
-        ]
+        return [LeftTasks(*key, ready.count(key), since) for key, since in found if key in ready]
 
     def _open(self, ready: Iterable[Record], claim: Claim) -> Iterator[Record]:
         """Yield those of `ready` that the worker of `claim` may have; note which it leaves."""

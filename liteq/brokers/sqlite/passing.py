@@ -86,9 +86,7 @@ class Rules(NamedTuple):
         return self.known is None or self.known.issuperset(names)
 
 
-def claim_open(
-    db: Connection, claim: Claim, rules: Rules, now: float, changes: Changes
-) -> Claimed:
+def claim_open(db: Connection, claim: Claim, rules: Rules, now: float, changes: Changes) -> Claimed:
     """Claim ready tasks that the worker may have. Of the queues of `claim` none is paused."""
     left = rules.open_left(claim.queues) if rules.left else []
     wider = claim
@@ -149,6 +147,4 @@ def _taken_up(db: Connection, handed: Sequence[Delivery]) -> list[Delivery]:
     if not apart:
         return list(handed)
     db.executemany(PAUSING["take_up"], [(queue, key) for key, queue in apart.items()])
-    return [
-        each._replace(queue=apart[each.key]) if each.key in apart else each for each in handed
-    ]
+    return [each._replace(queue=apart[each.key]) if each.key in apart else each for each in handed]

@@ -11,8 +11,8 @@ from ...support.randomness import getrandbits
 from ..stored import StoredSchedules
 from ..transfer import unreadable
 from .changes import Changes
-from .rows import Row, task_row
 from .passing import PAUSING
+from .rows import Row, task_row
 from .statements import SQL
 
 # Positions in a row of the fragment `entry` in statements.sql.

@@ -20,7 +20,17 @@ from ....states import Phase
 _USES = re.compile(r"-- uses ([\w, ]+)\n")
 _COMMENTS = re.compile(r"(?m)^ *--.*\n")  # half of the text
 _DENIED_WHEN_FULL = frozenset(
-    {"emit", "enqueue", "enqueue_graph", "fire", "schedule", "pause", "send_bulk", "stage", "unpack"}
+    {
+        "emit",
+        "enqueue",
+        "enqueue_graph",
+        "fire",
+        "schedule",
+        "pause",
+        "send_bulk",
+        "stage",
+        "unpack",
+    }
 )
 _READ_ONLY = frozenset(
     {
