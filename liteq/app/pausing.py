@@ -26,7 +26,7 @@ class Pausing:
         if schedules not in SCHEDULES:
             raise ValueError(f"schedules is {schedules!r:.100}: give 'keep' or 'skip'")
         kind, name = _named(queue, task)
-        return self._app.broker.pause(Pause(kind, name, self._app.now(), schedules))
+        return self._app.broker.pause(Pause(kind, name, self._app.broker.clock(), schedules))
 
     def resume(self, queue: str | None = None, *, task: str | None = None) -> bool:
         """Let workers begin again what `pause` with the same arguments has paused.
@@ -45,9 +45,7 @@ class Pausing:
 def _named(queue: str | None, task: str | None) -> tuple[PauseKind, str]:
     """Return the kind and the name of what is meant."""
     if queue is not None and task is not None:
-        raise ValueError(
-            "give a queue or a task, not both: each can be paused by a call of its own"
-        )
+        raise ValueError("give a queue or a task, and not both: each by a call of its own")
     if queue is None and task is None:
         return PauseKind.STORE, ""
     kind = PauseKind.TASK if queue is None else PauseKind.QUEUE

@@ -60,8 +60,8 @@ class Knowledge:
             if (worker, name) not in self._logged and len(self._logged) < _MOST_LOGGED:
                 self._logged.add((worker, name))
                 _logger().warning(
-                    "no task %r is registered in this worker: such tasks are left to one that knows "
-                    "them. If the code is new, restart or reload this worker",
+                    "unregistered task %r: it is left to a worker that has it. If its code is new, "
+                    "restart this worker, or send it SIGHUP",
                     name,
                 )
 

@@ -13,8 +13,8 @@ from .knowledge import known_tasks
 from .stored import parse_info
 
 UNKNOWN_FOR = 60.0
-"""Seconds that a task waits for a worker that knows it, before tools say that there is none: so long
-may it take to bring new code to all workers."""
+"""Seconds that a task waits for a worker that knows it, before tools say that there is none: it may
+take so long to bring new code to all workers."""
 
 
 def facts_of(worker: WorkerInfo) -> Mapping[str, Any]:

@@ -174,8 +174,9 @@ def _row(job: Job, zone: tzinfo) -> tuple[object, ...]:
     runtime = None if job.runtime is None else f"{job.runtime:.3g}"
     end = job.error if job.error is not None else job.result
     when = local(job.sent, zone)
+    state = job.state if job.paused is None else f"{job.state}, paused"
     return (
-        job.id, job.task, job.state if job.paused is None else f"{job.state}, paused", job.queue, when, runtime,
+        job.id, job.task, state, job.queue, when, runtime,
         clip(job.args, _WIDTH), end and clip(end, _WIDTH),
     )  # fmt: skip
 

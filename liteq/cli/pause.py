@@ -42,7 +42,7 @@ def run(args: Namespace) -> int:
     if args.json:
         say_json({"store": app.broker.url, "paused": list(map(pause_view, paused))})
     else:
-        say(*(is_paused(each, app.timezone) for each in paused) or ["nothing is paused"])
+        say(*[is_paused(each, app.timezone) for each in paused] or ["nothing is paused"])
     return OK
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 KEEP, SKIP = "keep", "skip"
 SCHEDULES = (KEEP, SKIP)
-"""What periodic entries do that send what is paused: send it all the same, or pass that run over."""
+"""What periodic entries do that send what is paused: send it, or pass that run over."""
 
 
 class PauseKind(StrEnum):

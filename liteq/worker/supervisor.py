@@ -183,7 +183,7 @@ class Supervisor:
         for key, _ in self._selector.select(self._pause(start_in)):
             key.data()
         if self._redefined is not None:  # before a claim, which leaves what is not known yet
-            self._redefined, definitions = None, self._redefined
+            definitions, self._redefined = self._redefined, None
             self._define(definitions)
         self._collect()
         self._write()

@@ -10,8 +10,9 @@ class RedisPausing(RedisStore):
     """The part of the broker that has the verbs of pauses."""
 
     def pause(self, pause: Pause) -> bool:
-        kind, *rest = pause
-        return bool(self.server.run_replicated("pause", self.clock(), str(kind), *rest))
+        kind, name, since, schedules = pause
+        args = (str(kind), name, since, schedules)
+        return bool(self.server.run_replicated("pause", self.clock(), *args))
 
     def resume(self, kind: str, name: str) -> bool:
         return bool(self.server.run_replicated("resume", self.clock(), str(kind), name))

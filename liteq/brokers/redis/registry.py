@@ -66,7 +66,7 @@ class WorkerRegistry:
 
 
 def _knowledge(info: str) -> tuple[str, ...]:
-    """Return what a worker is to be handed, as `store_knowledge` in scripts/workers.lua reads it."""
+    """Return what a worker is to be handed. Read by `store_knowledge` in scripts/workers.lua."""
     known = known_tasks(info)
     return ("all",) if known is None else ("known", *sorted(known))
 

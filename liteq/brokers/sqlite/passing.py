@@ -1,9 +1,9 @@
 """Claims that pass tasks over: those that are paused, or that the worker does not know.
 
 Of a queue that is paused nothing is claimed. A task that is paused by its name, or is not known to
-the worker that meets it, is put out of the way of all claims at once: into a queue of its own, named
-after its queue and its name. From there it is claimed by who may have it. So no claim passes the
-same task over twice, however many of them there are.
+the worker that meets it, is put out of the way of all claims at once: into a queue of its own, that
+is named after its queue and its name. From there it is claimed by who may have it. So no claim
+passes a task over that another one has passed over, however many of them there are.
 """
 
 import json

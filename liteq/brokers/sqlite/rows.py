@@ -26,7 +26,7 @@ _new = tuple.__new__
 # `record` in statements.sql.
 
 _MESSAGE = slice(0, 13)
-_PRIORITY, _EXPIRES, _RETRIES, _OPTIONS = 5, 7, 8, 12
+_QUEUE, _PRIORITY, _EXPIRES, _RETRIES, _OPTIONS = 4, 5, 7, 8, 12
 _RECEIPT = slice(13, 15)
 _CLAIM_TOKEN, _LOST = 14, 15
 _REST = slice(15, 20)
@@ -91,7 +91,7 @@ def phase_in(row: Row) -> object:
 def read_record(row: Row) -> Record:
     """Return the record of a row of `fetch`. Raises InvalidTaskError when it cannot be read."""
     message, phase = _new(Message, row[_MESSAGE]), phase_of(row[_PHASE])
-    if isinstance(message.queue, str) and BREAK in message.queue:
+    if type(row[_QUEUE]) is str and BREAK in row[_QUEUE]:
         message = message._replace(queue=queue_of(message.queue))
     rest = (*row[_TOKEN_TO_WAITS], bool(row[_BARRIER]), *row[_GROUP_TO_SEQ])
     record = Record._make((message, phase, *rest))

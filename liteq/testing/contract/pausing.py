@@ -301,10 +301,11 @@ class Pausing(Harness):
             self.broker.schedule([Entry("entry", '{"every": 60}', message, self.clock())])
         (entry,) = self.broker.schedules()
         after = entry._replace(moment=self.clock() + 60, due=self.clock() + 60)
-        message = None if id is None else entry.message._replace(id=id)
-        if message is not None:
-            after = after._replace(runs=entry.runs + 1, last=self.clock(), last_id=id)
-        (fired,) = self.broker.fire([Firing(after, message)])
+        if id is None:
+            (fired,) = self.broker.fire([Firing(after, None)])
+            return fired
+        after = after._replace(runs=entry.runs + 1, last=self.clock(), last_id=id)
+        (fired,) = self.broker.fire([Firing(after, entry.message._replace(id=id))])
         return fired
 
     # tasks that a worker does not know
