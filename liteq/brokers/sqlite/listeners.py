@@ -16,7 +16,7 @@ from ..owners import Owner, is_dead, this_process
 from .changes import Changes, pass_on
 from .claiming import Claimed
 from .notifying import SHORT_TIMEOUT
-from .passing import Rules, claim_open
+from .passing import Names, claim_open
 from .rows import Row
 from .session import Session, WriteOptions
 from .sockets import SocketListener, keys_of, remove_closed_sockets
@@ -128,22 +128,20 @@ def claim_and_note(
     session: Session,
     listener: WorkListener | None,
     claim: Claim,
-    rules: Rules,
+    known: Names,
     now: float,
     changes: Changes,
 ) -> Claimed:
-    """Claim in a transaction, and note in it whether the worker has room for more."""
-    queues = rules.open_queues(claim.queues)
-    if not queues:  # a resume notifies all, also those that are not marked as idle
-        if listener is not None:
-            listener.note_claim(claim.queues, idle=False)
-        return Claimed([], None)
-    if queues != claim.queues:
-        claim = claim._replace(queues=queues)
-    claimed = claim_open(db, claim, rules, now, changes)
+    """Claim in a transaction, and note in it whether the worker has room for more.
+
+    `known`: the names of the tasks that the worker knows.
+    """
+    wanted = claim.queues
+    claim, claimed = claim_open(db, claim, known, now, changes)
     idle = claimed.rest is None and len(claimed.deliveries) < claim.limit
     if listener is not None:
-        listener.note_claim(claim.queues, idle=idle)
+        # If all of them are paused: a resume notifies also those that are not marked as idle.
+        listener.note_claim(claim.queues or wanted, idle=idle and bool(claim.queues))
     if idle:
         changes.claimed_all(claim.queues)
     else:

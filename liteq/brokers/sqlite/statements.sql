@@ -94,10 +94,15 @@ select 1 from liteq_task where id = ?
 -- What it returns is in no order.
 update liteq_task set phase = {RUNNING}, worker = :worker, token = token + 1, started = :now
 where seq in (
-  select seq from liteq_task where phase = {READY} and queue = :q0
+  select seq from liteq_task where phase = {READY} and queue = :q0 and {{open}}
   order by priority desc, seq limit :limit
 )
 returning {delivery}
+
+-- name: open
+-- That nothing is paused, and nothing was left, so that a claim needs no rules. (Asked by a statement
+-- of its own it takes 2 us a claim, here a tenth of that.)
+not exists (select 1 from liteq_pause) and not exists (select 1 from liteq_left)
 
 -- name: ready_queues
 -- All queues that have a ready task, the one with the most urgent first. It goes from queue to
@@ -119,7 +124,9 @@ select queue from first order by priority desc, seq
 -- The same for several queues. `heads` is a `head` for each queue, joined by `union all`: each
 -- walks its own end of the index, so that no queue is read further than the limit.
 update liteq_task set phase = {RUNNING}, worker = :worker, token = token + 1, started = :now
-where seq in (select seq from ({{heads}}) order by priority desc, seq limit :limit)
+where seq in (
+  select seq from ({{heads}}) where {{open}} order by priority desc, seq limit :limit
+)
 returning {delivery}
 
 -- name: head

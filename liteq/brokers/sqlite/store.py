@@ -19,7 +19,6 @@ from .listeners import ListenerTidying, WorkListener, claim_and_note
 from .liveness import make_liveness_locks
 from .location import SqliteLocation
 from .notifying import SHORT_TIMEOUT
-from .passing import Rules
 from .rescue import DeadWorkers
 from .session import Session, WriteOptions
 from .sessions import ThreadSessions
@@ -72,12 +71,11 @@ class SqliteStore(Movable):
 
     def _claim_in(self, db: Connection, claim: Claim, changes: Changes) -> Claimed:
         listener = self._work_listeners.get(claim.worker)
-        rules = Rules.read(db, self._knowledge.of(claim.worker))
+        known = self._knowledge.of(claim.worker)
         session, now = self._session(), self.clock()
-        claimed = claim_and_note(db, session, listener, claim, rules, now, changes)
+        claimed = claim_and_note(db, session, listener, claim, known, now, changes)
         if changes.left:
-            names = {task for _, task in changes.left}
-            changes.tell = partial(self._knowledge.log_left, claim.worker, names)
+            changes.log_left = partial(self._knowledge.log_left, claim.worker)
         return claimed
 
     def _write(self, options: WriteOptions, work: Callable[[Connection], T]) -> T:
