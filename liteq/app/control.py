@@ -8,12 +8,13 @@ from ..model.search import Search
 from ..states import Phase
 from .absent import OF_CONTROL
 from .inspect import Inspect
+from .pausing import Pausing
 from .remote import Remote
 
 _UNFINISHED = [phase for phase in Phase if not phase.final]
 
 
-class Control(Remote):
+class Control(Pausing, Remote):
     """Changes the tasks in the store, for which no worker has to be up; and has workers do things.
 
     What workers are asked for is in `Remote`.

@@ -7,6 +7,7 @@ from typing import Any, TypedDict, Unpack
 from ..brokers.batches import id_batches
 from ..model.job import Job, phases_of
 from ..model.message import Message, Record, new_id
+from ..model.pause import Pause, pause_of
 from ..model.search import Search
 from ..model.summary import Summary
 from ..result.app import App
@@ -52,12 +53,13 @@ class Jobs:
         """
         last = self._known(before) if isinstance(before, str) else before
         beyond = None if last is None else last.seq
-        return [job_of(record) for record in self._records(filters, limit, beyond)]
+        pauses = self._app.broker.pauses()
+        return [job_of(record, pauses) for record in self._records(filters, limit, beyond)]
 
     def get(self, id: str) -> Job | None:
         """Return the job `id`; None when the store does not know it."""
         (record,) = self._app.broker.fetch([id])
-        return record and job_of(record)
+        return record and job_of(record, self._app.broker.pauses())
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return how many jobs there are, by queue and state."""
@@ -145,8 +147,8 @@ class Jobs:
         return id_batches(self._app.broker, wanted, _search(filters))
 
 
-def job_of(record: Record) -> Job:
-    """Return the job of a record."""
+def job_of(record: Record, pauses: Sequence[Pause] = ()) -> Job:
+    """Return the job of a record; `pauses`: those of its store."""
     message = record.message
     succeeded = record.phase is Phase.SUCCEEDED
     return Job(
@@ -168,6 +170,7 @@ def job_of(record: Record) -> Job:
         error=_error(record),
         traceback=record.traceback,
         seq=record.seq,
+        paused=_paused(record, pauses),
     )
 
 
@@ -183,6 +186,14 @@ def sent_again(record: Record) -> Message:
             "`retry` runs it again there, if it has failed"
         )
     return message._replace(id=new_id(), eta=None, expires=None, retries=0)
+
+
+def _paused(record: Record, pauses: Sequence[Pause]) -> float | None:
+    """Return since when a task that waits is paused."""
+    if not pauses or record.phase >= Phase.RUNNING:
+        return None
+    pause = pause_of(pauses, record.message.queue, record.message.task)
+    return pause and pause.since
 
 
 def _error(record: Record) -> str | None:

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from .. import exceptions
-from ..brokers.base import WorkerInfo
-from ..brokers.serving import names_in, no_worker_serves, served_queues
+from ..brokers.serving import served_queues, takers, why_unclaimed
 from ..model.message import Attempt, Record
 from ..model.unique import is_held_back, key_of, own_part
 from ..result.app import App
@@ -33,7 +32,7 @@ def _reason(app: App, record: Record, attempts: Sequence[Attempt]) -> str:
         case Phase.SCHEDULED:
             return _scheduled(app, record, attempts)
         case Phase.READY:
-            return _unclaimed(record, app.broker.workers())
+            return _unclaimed(app, record)
         case Phase.RUNNING:
             return f"{record.worker} has claimed it, {_moment(app, record.started)}"
         case Phase.SUCCEEDED:
@@ -70,7 +69,7 @@ def _scheduled(app: App, record: Record, attempts: Sequence[Attempt]) -> str:
     waits = f"{_waits_for(record, attempts)} {_moment(app, eta)}"
     if eta is None or eta > app.broker.clock():
         return waits
-    return f"{waits}, which is over: {_unclaimed(record, app.broker.workers())}"
+    return f"{waits}, which is over: {_unclaimed(app, record)}"
 
 
 def _waits_for(record: Record, attempts: Sequence[Attempt]) -> str:
@@ -93,15 +92,13 @@ def unserved_queue(app: App, record: Record) -> str | None:
     return None if queue in served_queues(app.broker.workers()) else queue
 
 
-def _unclaimed(record: Record, workers: Iterable[WorkerInfo]) -> str:
+def _unclaimed(app: App, record: Record) -> str:
     """Return why no worker has claimed a task that is ready."""
     queue, name = record.message.queue, record.message.task
-    serving = [worker for worker in workers if queue in names_in(worker, "queues")]
-    if not serving:
-        return no_worker_serves(queue)
-    able = [worker.name for worker in serving if name in names_in(worker, "tasks")]
-    if not able:
-        return f"no worker of the queue {queue!r} knows the task {name!r}"
+    why = why_unclaimed(app.broker, queue, name, app.timezone)
+    if why is not None:
+        return why
+    able = [worker.name for worker in takers(app.broker.workers(), queue, name)]
     return f"it waits in the queue {queue!r} for a free slot of {', '.join(able)}"
 
 

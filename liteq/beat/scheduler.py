@@ -119,7 +119,12 @@ class Scheduler:
                 "Scheduler: %s is %.0f s late for %s and has missed %s (misfire=%s)",
                 *(entry.name, step.late, since, count, entry.misfire),
             )
-        if fired is Fired.HELD:
+        if fired is Fired.PAUSED:
+            logger.info(
+                "Scheduler: %s is passed over: its task, its queue or the store is paused",
+                entry.name,
+            )
+        elif fired is Fired.HELD:
             logger.warning("Scheduler: %s still runs: passed over", entry.name)
         elif message is None:
             logger.warning("Scheduler: %s is too late: passed over", entry.name)

@@ -24,6 +24,7 @@ from ..support.clock import Clock
 from .examination import Examination, Finding
 from .listener import Listener
 from .ordering import Ordering
+from .pausing import Pausing
 from .sending import Sending
 from .statistics import Statistics
 from .uniquekeys import NO_ANSWERS, Answers
@@ -75,7 +76,7 @@ __all__ = [
 ]
 
 
-class Broker(Sending, Ordering, Statistics, ABC):
+class Broker(Sending, Ordering, Pausing, Statistics, ABC):
     """A store of tasks, results, schedules and workers.
 
     One broker may be used by all threads of a process, and across a fork. It opens its store on
@@ -296,10 +297,10 @@ class Broker(Sending, Ordering, Statistics, ABC):
     def fire(self, firings: Sequence[Firing]) -> list[Fired]:
         """Advance entries and send their messages; return what became of each firing.
 
-        It is STALE if its entry was changed since it was read. It is HELD if it has a message, the
-        entry has no `overlap`, and its last task has not ended; or if another task has the unique
-        key of the message: then the entry is advanced, but keeps its number of runs and its last
-        run.
+        It is STALE if its entry was changed since it was read. It is PAUSED if it has a message
+        whose queue or task is paused with `schedules` "skip"; HELD if it has one, the entry has no
+        `overlap`, and its last task has not ended, or if another task has the unique key of the
+        message. Then the entry is advanced, but keeps its number of runs and its last run.
         """
 
     # workers
@@ -308,7 +309,7 @@ class Broker(Sending, Ordering, Statistics, ABC):
     def register(self, name: str, info: str) -> int:
         """Register this process as a worker; return its number, which is never 0.
 
-        `info` is a JSON object for other programs.
+        `info` is a JSON object for other programs; see `Pausing` for what a claim heeds of it.
         """
 
     @abstractmethod

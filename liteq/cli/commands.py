@@ -19,6 +19,8 @@ COMMANDS = {
     "inspect": "show running, waiting and registered tasks",
     "control": "have workers do something: grow, shrink, stop, serve other queues",
     "shell": "open a Python prompt with the application and its tasks",
+    "pause": "have workers begin nothing of a queue, a task or the store",
+    "resume": "let workers begin what was paused",
     "purge": "drop the tasks that wait to be run",
     "revoke": "cancel tasks by id, name or header",
     "schedule": "show, add, pause and remove periodic tasks",

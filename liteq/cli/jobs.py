@@ -21,7 +21,7 @@ from .output import clip, local, moment, say, say_json, show, table
 from .views import View
 
 _COLUMNS = ("ID", "TASK", "STATE", "QUEUE", "SENT", "SECONDS", "ARGUMENTS", "RESULT OR ERROR")
-_TIMES = ("sent", "eta", "expires", "started", "finished")
+_TIMES = ("sent", "eta", "expires", "started", "finished", "paused")
 _WIDTH = 60  # characters of arguments, and of a result, in the table
 
 
@@ -190,8 +190,9 @@ def _row(job: Job, zone: tzinfo) -> tuple[object, ...]:
     runtime = None if job.runtime is None else f"{job.runtime:.3g}"
     end = job.error if job.error is not None else job.result
     when = local(job.sent, zone)
+    state = job.state if job.paused is None else f"{job.state}, paused"
     return (
-        job.id, job.task, job.state, job.queue, when, runtime,
+        job.id, job.task, state, job.queue, when, runtime,
         clip(job.args, _WIDTH), end and clip(end, _WIDTH),
     )  # fmt: skip
 

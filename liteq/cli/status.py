@@ -3,12 +3,19 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator
 
-from ..brokers.serving import tasks_wait_unserved, unserved_queues
+from ..brokers.serving import (
+    is_paused,
+    no_worker_knows,
+    tasks_wait_unserved,
+    unknown_everywhere,
+    unserved_queues,
+)
+from ..support.printable import counted
 from .apps import app_that_exists
 from .exits import OK, UNAVAILABLE
 from .options import add_json, add_limit, names
-from .output import show, table
-from .views import PHASES, View, bounded, queue_views, worker_view
+from .output import moment, show, table
+from .views import PHASES, View, bounded, pause_view, queue_views, worker_view
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -22,7 +29,8 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Print workers and queues; return UNAVAILABLE, as Celery does, when no worker is alive."""
-    broker = app_that_exists(args).broker
+    app = app_that_exists(args)
+    broker, zone = app.broker, app.timezone
     now, workers, counts = broker.clock(), broker.workers(), broker.counts()
     unserved = unserved_queues(counts, workers)
     document: View = {
@@ -34,9 +42,14 @@ def run(args: Namespace) -> int:
         ],
         "queues": queue_views(counts),
         "unserved": [{"name": name, "tasks": tasks} for name, tasks in unserved.items()],
+        "paused": list(map(pause_view, pauses := broker.pauses())),
+        "unknown": [
+            {**each._asdict(), "since": moment(each.since)} for each in unknown_everywhere(broker)
+        ],
     }
     shown = bounded(document, args.limit)
-    show(shown, _lines(shown), as_json=args.json)
+    paused = (is_paused(pause, zone) for pause in pauses[: args.limit])
+    show(shown, [*_lines(shown), *_below(paused)], as_json=args.json)
     return OK if document["workers"] else UNAVAILABLE
 
 
@@ -50,6 +63,20 @@ def _lines(document: View) -> Iterator[str]:
         yield ""
         words = tasks_wait_unserved(queue["name"], queue["tasks"])
         yield f"{words}: start one with liteq worker -Q ..."
+    for left in document["unknown"] if document["workers"] else ():
+        yield ""
+        yield (
+            f"{no_worker_knows(left['task'])}: {counted(left['tasks'], 'task')} in the queue "
+            f"{left['queue']!r} {'waits' if left['tasks'] == 1 else 'wait'} for one that does"
+        )
+
+
+def _below(lines: Iterable[str]) -> Iterator[str]:
+    """Yield lines that stand apart from what is above, if there are any."""
+    for n, line in enumerate(lines):
+        if n == 0:
+            yield ""
+        yield line
 
 
 def _workers(workers: list[View]) -> Iterable[str]:

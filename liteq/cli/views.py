@@ -6,9 +6,11 @@ User data is never decoded for them: of arguments only the size is shown.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..app.registry import own_tasks
 from ..brokers.base import QueueCount, WorkerInfo
 from ..brokers.serving import facts_of, names_in
 from ..model.message import Record
+from ..model.pause import Pause
 from ..model.step import Step
 from ..result.backend import state_of
 from ..result.steps import state_of_step
@@ -75,7 +77,7 @@ def worker_view(worker: WorkerInfo, now: float) -> View:
 
 def worker_tasks(worker: WorkerInfo) -> list[str]:
     """Return the names of the tasks that `worker` can run."""
-    return names_in(worker, "tasks")
+    return own_tasks(names_in(worker, "tasks"))
 
 
 def queue_views(counts: Iterable[QueueCount]) -> list[View]:
@@ -85,6 +87,11 @@ def queue_views(counts: Iterable[QueueCount]) -> list[View]:
         nothing = {"name": queue, **dict.fromkeys(PHASES, 0)}
         queues.setdefault(queue, nothing)[phase.name.lower()] = count
     return [queues[name] for name in sorted(queues)]
+
+
+def pause_view(pause: Pause) -> View:
+    """Return the view of a pause."""
+    return {**pause._asdict(), "since": moment(pause.since)}
 
 
 def bounded(document: View, limit: int) -> View:

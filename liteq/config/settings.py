@@ -164,6 +164,11 @@ class Settings:
         None, COUNT, "Tasks that run at a time; None: one for each CPU that may be used"
     )
     worker_pool: str = _setting("processes", POOL, "Where tasks run: processes, threads or solo")
+    worker_claim_unknown: bool = _setting(
+        False,
+        FLAG,
+        "Claim tasks that are not registered here as well, which are then set aside as dead",
+    )
     worker_max_tasks_per_child: int | None = _setting(
         None, COUNT, "Tasks after which a process is replaced"
     )

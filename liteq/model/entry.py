@@ -48,4 +48,5 @@ class Fired(Enum):
 
     DONE = "done"
     HELD = "held"  # the entry was replaced, but nothing enqueued: its last run has not ended
+    PAUSED = "paused"  # likewise: its queue or its task is paused, and passes runs over
     STALE = "stale"  # nothing was done: the entry had been changed meanwhile

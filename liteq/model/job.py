@@ -38,6 +38,7 @@ class Job(NamedTuple):
     error: str | None  # the last line of the traceback
     traceback: str | None
     seq: int  # its place in the order of sending
+    paused: float | None = None  # of one that waits: since when its queue, task or store is paused
 
     @property
     def runtime(self) -> float | None:

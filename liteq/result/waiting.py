@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC
 from typing import Any, Protocol
 
 from ..exceptions import TimeoutError
@@ -171,15 +172,15 @@ def timeout_text(
 
 def _whereabouts(result: TaskResult) -> tuple[str, str]:
     """Return in which state a task is that does not end, and why, as far as the store tells."""
-    from ..brokers.serving import no_worker_serves, served_queues  # only a timeout asks
+    from ..brokers.serving import why_unclaimed  # only a timeout asks
 
     broker = result.backend.broker
     record = result.backend.record(result.id)
     if record is None:
         return state_of(None), " (the store does not know it)"
-    queue = record.message.queue
     if record.phase is Phase.RUNNING and record.reported is None:
         return f"running on {record.worker}" if record.worker else "running", ""
-    if record.phase is Phase.READY and queue not in served_queues(broker.workers()):
-        return state_of(record), f" ({no_worker_serves(queue)})"
-    return state_of(record), ""
+    why = None
+    if record.phase is Phase.READY:
+        why = why_unclaimed(broker, record.message.queue, record.message.task, UTC)
+    return state_of(record), f" ({why})" if why else ""

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
+from ..brokers.backoff import StoreBackoff
 from ..brokers.base import Broker, Listener
 from ..exceptions import LiteqError
 from ..pools import Pool
@@ -34,6 +35,7 @@ class Adjustable(ABC):
     _listener: Listener
     _heartbeat: Heartbeat
     _shutdown: Shutdown
+    _store: StoreBackoff
     _watchdog: Watchdog
     _wakeup: Wakeup
 
@@ -85,8 +87,8 @@ class Adjustable(ABC):
             else:
                 logger.warning("this pool cannot load new code: restart the worker")
         if self._redefined is not None:
-            self._define(self._redefined)
-            self._redefined = None
+            definitions, self._redefined = self._redefined, None
+            self._define(definitions)
 
     def _code_renewed(self, description: Any) -> None:
         try:
@@ -102,7 +104,9 @@ class Adjustable(ABC):
     def _define(self, definitions: Definitions) -> None:
         before = self.plan.definitions
         self.plan = self.plan.with_definitions(definitions)
-        self._heartbeat.hurry()
+        self._may_claim = True  # what was left before
+        if not self._store.attempt("beat", self._heartbeat.beat):
+            self._heartbeat.hurry()
         self._watchdog.set_limits(with_limits(self.plan.limits, self._hard))
         logger.info("new code loaded: %s", self.plan.definitions.changes(before))
 

@@ -67,6 +67,11 @@ class Definitions(NamedTuple):
         """Return the names in order, without those of the tasks that every app has."""
         return sorted(name for name in self.by_task if not name.startswith(PREFIX))
 
+    def info(self) -> dict[str, object]:
+        """Return what a worker stores about its tasks: `tasks`, all that it knows, is what it is
+        handed, and `at_most_once` what is not run again when it has died."""
+        return {"tasks": sorted(self.by_task), "at_most_once": self.at_most_once()}
+
     def time_limits(self, default: float | None) -> TimeLimits:
         """Return the hard time limits; `default` is that of tasks which are not known here."""
         limits = {name: each.time_limit for name, each in self.by_task.items()}

@@ -71,9 +71,13 @@ class Heartbeat:
             if self._runs_tasks or time.monotonic() - self._turned_at < _HUNG_AFTER:
                 self._beat()
 
+    def beat(self) -> None:
+        """Send one at once. Raises BrokerError."""
+        self._broker.beat(self._worker, json.dumps(self._describe()))
+
     def _beat(self) -> None:
         try:
-            self._broker.beat(self._worker, json.dumps(self._describe()))
+            self.beat()
         except BrokerError:
             pass  # the loop notices when the store fails, and logs it
         except Exception:  # noqa: BLE001 - whatever it is, the next one may be sent

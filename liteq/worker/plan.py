@@ -24,6 +24,7 @@ class Plan(NamedTuple):
 
     def with_definitions(self, definitions: Definitions) -> "Plan":
         """Return the plan for code that was loaded anew."""
-        tasks = {"tasks": definitions.names(), "at_most_once": definitions.at_most_once()}
         limits = definitions.time_limits(self.limits.default)
-        return self._replace(info={**self.info, **tasks}, definitions=definitions, limits=limits)
+        return self._replace(
+            info={**self.info, **definitions.info()}, definitions=definitions, limits=limits
+        )

@@ -182,6 +182,8 @@ class Supervisor(Adjustable):
         start_in = self.pool.tend()
         for key, _ in self._selector.select(self._pause(start_in)):
             key.data()
+        if self._renewing or self._redefined is not None:
+            self._load_new_code()  # before a claim, which leaves what is not known yet
         self._collect()
         self._write()
         self._returned += self._isolation.take()
@@ -226,8 +228,6 @@ class Supervisor(Adjustable):
         self._maintenance.notified()
 
     def _tend(self) -> None:
-        if self._renewing or self._redefined is not None:
-            self._load_new_code()
         self._reports.write()  # what could not be written while the store was away
         if not self._store.active and time.monotonic() >= self._poll_at:
             self._poll_at = time.monotonic() + _POLL_EVERY

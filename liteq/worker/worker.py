@@ -196,6 +196,7 @@ class Worker:
             )
         state = State(self.app, self)
         self._supervisor = Supervisor(self.app.broker, pool, plan, self._lifecycle, state)
+        self.app.tasks.watchers.add(self)
         if self.scale is not None:
             if pool.resizes:
                 self._supervisor.scale = self.scale
@@ -253,6 +254,11 @@ class Worker:
         self._thread = None
         return warm
 
+    def tasks_changed(self) -> None:
+        """Serve a task that was just defined in this process, if this is where tasks run."""
+        if self._supervisor is not None and not self.has_children:
+            self._supervisor.redefine(self._definitions())
+
     def reload(self) -> None:
         """Serve the tasks that were defined since it was started, as after SIGHUP.
 
@@ -265,7 +271,7 @@ class Worker:
         if self.has_children:
             self._supervisor.renew()
         else:
-            self._supervisor.redefine(self._definitions())
+            self.tasks_changed()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -395,7 +401,8 @@ class Worker:
         return Scheduler(self.app.broker, name_of(self.app), entries_of(self.app))
 
     def _definitions(self) -> Definitions:
-        return Definitions.of_tasks(self.app.tasks, self.app.conf)
+        # A copy, as another thread may define tasks meanwhile.
+        return Definitions.of_tasks(dict(self.app.tasks), self.app.conf)
 
     def _plan(self) -> Plan:
         conf = self.app.conf
@@ -404,8 +411,8 @@ class Worker:
             "queues": self.queues,
             "pool": self.pool_name,
             "concurrency": self.concurrency,
-            "tasks": definitions.names(),
-            "at_most_once": definitions.at_most_once(),
+            "claims": "all" if conf.worker_claim_unknown else "known",
+            **definitions.info(),
         }
         return Plan(
             name=self.hostname,

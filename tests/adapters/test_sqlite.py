@@ -78,13 +78,15 @@ def test_a_change_without_a_notification_is_found_by_polling(
 
 
 @pytest.mark.parametrize("queues", [1, 2, 5])
+@pytest.mark.parametrize("if_open", [True, False])
 def test_a_claim_reads_the_index_and_sorts_only_the_heads(
-    broker: SqliteBroker, path: Path, queues: int
+    broker: SqliteBroker, path: Path, queues: int, if_open: bool
 ) -> None:
     broker.enqueue([message()])
     values = {"worker": 1, "now": 0.0, "limit": 5, **{f"q{n}": "celery" for n in range(queues)}}
     database = sqlite3.connect(path)
-    plan = [row[3] for row in database.execute(f"explain query plan {claim_sql(queues)}", values)]
+    sql = claim_sql(queues, if_open=if_open)
+    plan = [row[3] for row in database.execute(f"explain query plan {sql}", values)]
     assert not [step for step in plan if step.startswith("SCAN liteq_task")], plan
     assert sum("INDEX liteq_task_ready (queue=?)" in step for step in plan) == queues, plan
     database.close()

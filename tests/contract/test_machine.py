@@ -20,16 +20,20 @@ from liteq.model.entry import Entry, Firing
 from liteq.model.graph import Graph, Group, Place
 from liteq.model.message import Attempt, Delivery, Message, Receipt, Record
 from liteq.model.outcome import Settlement
+from liteq.model.pause import SCHEDULES, Pause, PauseKind
 from liteq.model.step import Event, Step
 from liteq.model.unique import UniqueKey, same_as, same_end
 from liteq.states import Phase
 from liteq.support.clock import ManualClock
 from liteq.testing.contract.harness import rescuing
+from liteq.testing.contract.pausing import knowing
 from tests import redis_workers
 from tests.servers import RedisServer
 
 IDS = "abcdef"  # few, so that they collide
 QUEUES = ("x", "y")
+TASKS = ("task", "other")
+INFOS = ("{}", knowing("task"), knowing(*TASKS), knowing("other"))
 
 KEYED = [
     json.dumps({"unique": UniqueKey(f"task {key}", until, then, latest).plain()})
@@ -55,7 +59,7 @@ offsets = st.sampled_from([None, -1.0, 0.0, 1.0, 6.0])
 messages = st.builds(
     Message,
     id=st.sampled_from(IDS),
-    task=st.just("task"),
+    task=st.sampled_from(TASKS),
     payload=st.binary(max_size=3),
     serializer=st.just("json"),
     queue=st.sampled_from(QUEUES),
@@ -138,6 +142,13 @@ entries = st.builds(
     undeclared=st.booleans(),
 )
 names = st.sampled_from(NAMES)
+pauses = st.sampled_from(
+    [
+        (PauseKind.STORE, ""),
+        *((PauseKind.QUEUE, queue) for queue in QUEUES),
+        *((PauseKind.TASK, task) for task in TASKS),
+    ]
+)
 
 
 def task_of(id: str, options: str | None = None) -> Message:
@@ -396,6 +407,20 @@ class Brokers(RuleBasedStateMachine):
         model, real = self.model.fire(chosen[0]), self.real.fire(chosen[1])
         assert model == real
 
+    # pauses
+
+    @rule(named=pauses, schedules=st.sampled_from(SCHEDULES))
+    def pause(self, named: tuple[PauseKind, str], schedules: str) -> None:
+        self.both("pause", Pause(*named, self.clock(), schedules))
+
+    @rule(named=pauses)
+    def resume(self, named: tuple[PauseKind, str]) -> None:
+        self.both("resume", *named)
+
+    @rule(idle=st.booleans())
+    def upkeep(self, idle: bool) -> None:
+        self.both("upkeep", idle=idle)
+
     # results
 
     @rule(ids=ids)
@@ -429,13 +454,13 @@ class Brokers(RuleBasedStateMachine):
     def a_worker(self) -> None:
         self.register()
 
-    @rule()
-    def register(self) -> None:
-        self.workers.append(self.both("register", f"worker-{len(self.workers)}", "{}"))
+    @rule(info=st.sampled_from(INFOS))
+    def register(self, info: str = "{}") -> None:
+        self.workers.append(self.both("register", f"worker-{len(self.workers)}", info))
 
-    @rule(data=st.data())
-    def beat(self, data: st.DataObject) -> None:
-        self.both("beat", data.draw(st.sampled_from(self.workers)), '{"done": 1}')
+    @rule(data=st.data(), info=st.sampled_from(['{"done": 1}', *INFOS]))
+    def beat(self, data: st.DataObject, info: str) -> None:
+        self.both("beat", data.draw(st.sampled_from(self.workers)), info)
 
     @rule(data=st.data())
     def unregister(self, data: st.DataObject) -> None:
@@ -509,6 +534,10 @@ class Brokers(RuleBasedStateMachine):
         ]
 
     @invariant()
+    def they_have_the_same_pauses(self) -> None:
+        self.both("pauses")
+
+    @invariant()
     def they_list_the_same_workers(self) -> None:
         self.both("workers")
 
@@ -535,8 +564,9 @@ def comparable(attempts: list[Attempt]) -> list[Attempt]:
 
 def seen(record: Record) -> Record:
     """Return `record` without its token, its place and the text of its error, which differ by
-    broker."""
-    return record._replace(token=0, seq=0, traceback=record.traceback and "…")
+    broker; and without the worker of one that does not run, which may have given it back."""
+    worker = record.worker if record.phase >= Phase.RUNNING else None
+    return record._replace(token=0, seq=0, traceback=record.traceback and "…", worker=worker)
 
 
 def handed(delivery: Delivery) -> Delivery:

@@ -2,13 +2,12 @@
 
 import json
 import os
-import signal
 import sys
 from pathlib import Path
 
 import pytest
 
-from .project import INT, KILL, TASKS, TERM, Project, alive, children_of, has_lines, wait_for
+from .project import INT, KILL, TERM, Project, alive, children_of, has_lines, wait_for
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -107,37 +106,6 @@ def test_progress_is_seen_while_the_task_runs(project: Project, tmp_path: Path) 
         out = project.python(source)
 
     assert out.startswith("{'done': 3}\nw1@")
-
-
-def test_an_unknown_task_is_set_aside_and_the_waiting_caller_gets_its_error(
-    project: Project,
-) -> None:
-    with project.worker() as worker:
-        out = project.python(
-            "from project import app\n"
-            "r = app.send_task('project.nothing')\n"
-            "print(repr(r.get(timeout=20, propagate=False)), r.state)"
-        )
-        worker.wait_for_line("project.nothing")
-
-    assert "project.nothing" in out
-    assert "FAILURE" in out
-
-
-def test_a_task_that_only_newer_code_has_is_run_by_the_worker_that_has_it(
-    project: Project,
-) -> None:
-    with project.worker("-c", "1") as old:
-        project.python("from project import add; add.delay(1, 1).get(timeout=25)")  # it has loaded
-        project.write("project.py", f"{TASKS}\n@app.task\ndef fresh(): return 'fresh'\n")
-        with project.worker("-n", "new") as new:
-            os.kill(new.pid, signal.SIGSTOP)
-            project.python("from project import fresh; fresh.apply_async(task_id='x')")
-            old.wait_for_line("left: it is not registered here, but with new@")
-            os.kill(new.pid, signal.SIGCONT)
-            out = project.python("from project import app; print(app.AsyncResult('x').get(60))")
-
-    assert out == "fresh\n"
 
 
 def test_print_in_a_task_goes_to_the_logfile(project: Project, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from ..base import (
 )
 from .listeners import MemoryListener, notify
 from .orders import MemoryOrders, drop_old_orders
+from .pausing import MemoryPausing
 from .records import eta_of, finished, kept_until, new_record, revived
 from .statistics import MemoryStatistics
 from .steps import drop_old_events, take_event
@@ -40,7 +41,7 @@ from .workflows import dependent_ids, is_needed, members_of
 _FINAL = tuple(phase for phase in Phase if phase.final)
 
 
-class MemoryBroker(MemoryOrders, MemoryStatistics):
+class MemoryBroker(MemoryOrders, MemoryPausing, MemoryStatistics):
     """A store in this process, shared by its threads."""
 
     url = "memory://"
@@ -83,7 +84,8 @@ class MemoryBroker(MemoryOrders, MemoryStatistics):
         with self._transaction() as tables:
             ready = [r for r in tables.in_phases(Phase.READY) if r.message.queue in claim.queues]
             ready.sort(key=lambda r: -r.message.priority)  # stable: of equals, first sent first
-            return [self._deliver(each, claim.worker) for each in ready[: max(claim.limit, 0)]]
+            handed = islice(self._open(ready, claim), max(claim.limit, 0))
+            return [self._deliver(each, claim.worker) for each in handed]
 
     def settle(self, settlements: Sequence[Settlement], claim: Claim | None = None) -> Settled:
         with self._transaction():
@@ -264,18 +266,21 @@ class MemoryBroker(MemoryOrders, MemoryStatistics):
             id, pid, now = len(tables.workers) + 1, os.getpid(), self.clock()
             host = socket.gethostname()
             tables.workers[id] = WorkerInfo(id, name, pid, host, now, now, None, info)
+            self._knowledge.note(id, info)
             return id
 
     def beat(self, worker: int, info: str) -> None:
         with self._transaction() as tables:
             known = tables.workers[worker]
             tables.workers[worker] = known._replace(beat=self.clock(), info=info)
+            self._knowledge.note(worker, info)
 
     def unregister(self, worker: int) -> None:
         with self._transaction() as tables:
             for record in tables.claimed_by(worker):
                 self._take_back(record)
             self._stop(worker)
+            self._knowledge.forget(worker)
 
     def mark_dead(self, worker: int, *, with_machine: bool = False) -> None:
         """Treat a worker as if its process had been killed, or its machine. For tests."""

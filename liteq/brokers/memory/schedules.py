@@ -27,13 +27,22 @@ class MemorySchedules:
         entry, message = firing
         if not self._is_current(entry):
             return Fired.STALE
-        held = message is not None and not entry.overlap and self._last_run_is_unfinished(entry)
-        if message is not None and not held:
-            held = send(message) is not None
-        if held:
+        outcome = self._outcome(firing)
+        if outcome is Fired.DONE and message is not None and send(message) is not None:
+            outcome = Fired.HELD
+        if outcome is not Fired.DONE:
             stored = self._tables.entries[entry.name]
             entry = entry._replace(runs=stored.runs, last=stored.last, last_id=stored.last_id)
         self.write(entry)
+        return outcome
+
+    def _outcome(self, firing: Firing) -> Fired:
+        entry, message = firing
+        if message is None:
+            return Fired.DONE
+        if self._tables.pass_over(message.queue, message.task):
+            return Fired.PAUSED
+        held = not entry.overlap and self._last_run_is_unfinished(entry)
         return Fired.HELD if held else Fired.DONE
 
     def _is_current(self, entry: Entry) -> bool:

@@ -13,6 +13,7 @@ from ...model.unique import key_of
 from ...states import Phase
 from ...support.clock import Clock, system_clock
 from ..base import Broker
+from ..knowledge import Knowledge
 from ..walk import propagate_ends
 from .inputs import inputs_of, member_in
 from .listeners import MemoryListener, notify
@@ -33,6 +34,7 @@ class MemoryStore(Broker):
         self._tables = Tables()
         self._dead: dict[int, bool] = {}  # workers, see `mark_dead`
         self._tokens = count(1)  # of all tasks, so that no receipt fits a second claim
+        self._knowledge = Knowledge()
         self._seqs = count(1)  # of all tasks
         self._versions = count(1)  # of all entries, so that no version ever comes again
         self._local = threading.local()

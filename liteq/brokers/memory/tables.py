@@ -6,6 +6,7 @@ from ...model.entry import Entry
 from ...model.graph import Group, Place
 from ...model.message import Attempt, Receipt, Record, last_attempt
 from ...model.order import Answer, Order
+from ...model.pause import SKIP, Pause, pause_of
 from ...model.stat import Stat
 from ...model.step import Event, Step
 from ...states import Phase
@@ -57,6 +58,8 @@ class Tables:
         self.orders: dict[tuple[str, int], Order] = {}  # by call and worker
         self.answers: dict[tuple[str, int], Answer] = {}
         self.stats: dict[tuple[int, int, str, str, str], Stat] = {}
+        self.pauses: dict[tuple[str, str], Pause] = {}  # by kind and name
+        self.left: dict[tuple[str, str], float] = {}  # since when, by queue and task
         self.ended: list[str] = []  # tasks whose end is still to be propagated
 
     def copy(self) -> "Tables":
@@ -98,6 +101,11 @@ class Tables:
     def add_step(self, id: str, step: Step) -> None:
         """Store a step of a task, in place of one of its name."""
         self.steps[id] = {**self.steps.get(id, {}), step.name: step}
+
+    def pass_over(self, queue: str, task: str) -> bool:
+        """Return whether periodic entries do not send that task meanwhile, as it is paused."""
+        pauses = [each for each in self.pauses.values() if each.schedules == SKIP]
+        return pause_of(pauses, queue, task) is not None
 
     def live_event(self, key: str, now: float) -> Event | None:
         """Return the event of a key, unless it is too old."""

@@ -29,6 +29,7 @@ from ..base import (
     ToTerminate,
     WorkerInfo,
 )
+from ..pausing import queue_of
 from . import unindexed
 from .arguments import (
     PAGE,
@@ -44,8 +45,9 @@ from .checkup import find_faults, gather_facts, warn_of_risks
 from .indexes import id_pages
 from .listeners import work_listener
 from .orders import RedisOrders
+from .pausing import RedisPausing
 from .purging import purge_waiting
-from .replies import attempts_of, counts_of, receipts_of, text_of, texts_of
+from .replies import attempts_of, receipts_of, text_of, texts_of
 from .rescue import dead_workers, take_back
 from .schedules import entries_of, entry_args, firing_args
 from .signing import End
@@ -58,7 +60,7 @@ _DUE = 500  # tasks made ready by one script, so that the server is never busy f
 _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name can still be shown with its results
 
 
-class RedisBroker(RedisOrders, RedisTransfers, RedisStatistics):
+class RedisBroker(RedisOrders, RedisPausing, RedisTransfers, RedisStatistics):
     """A store on a Redis server."""
 
     default_serializer = "json"  # others may be able to write to the server
@@ -234,14 +236,17 @@ class RedisBroker(RedisOrders, RedisTransfers, RedisStatistics):
 
     def register(self, name: str, info: str) -> int:
         worker = self._registry.register(self.clock(), name, info)
+        self._knowledge.note(worker, info)
         warn_of_risks(self.server)
         return worker
 
     def beat(self, worker: int, info: str) -> None:
         self._registry.beat(self.clock(), worker, info)
+        self._knowledge.note(worker, info)
 
     def unregister(self, worker: int) -> None:
         self._run("unregister", worker)
+        self._knowledge.forget(worker)
         self._last_tokens.pop(worker, None)
         self._claiming_locks.pop(worker, None)
 
@@ -278,7 +283,11 @@ class RedisBroker(RedisOrders, RedisTransfers, RedisStatistics):
         return [*numbers, sorted(self.counts())]
 
     def counts(self) -> list[QueueCount]:
-        return counts_of(self.server.execute("HGETALL", f"{self.location.prefix}:counts"))
+        found: dict[tuple[str, Phase], int] = {}
+        for stored, phase, tasks in self._index_counts():
+            key = queue_of(stored), phase
+            found[key] = found.get(key, 0) + tasks
+        return [QueueCount(*key, tasks) for key, tasks in found.items()]
 
     def listing(
         self, phases: Sequence[Phase], limit: int, search: Search = EVERYTHING
@@ -296,12 +305,12 @@ class RedisBroker(RedisOrders, RedisTransfers, RedisStatistics):
         return self._registry.live_workers()
 
     def purge(self, queues: Sequence[str] | None) -> int:
-        return purge_waiting(self._run, self.counts(), queues)
+        return purge_waiting(self._run, self._index_counts(), queues)
 
     # what only some stores offer
 
     def examine(self, *, thorough: bool = False) -> Examination:
-        counts = self.counts()
+        counts = self._index_counts()
         facts = gather_facts(self.server, counts)
         faults = find_faults(facts)
         if thorough or unindexed.differ(self.server, counts):

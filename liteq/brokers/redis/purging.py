@@ -5,6 +5,7 @@ from typing import Any
 
 from ...states import Phase
 from ..base import QueueCount
+from ..pausing import queue_of
 
 _STEP = 1000  # tasks looked at by one script
 
@@ -21,7 +22,7 @@ def purge_waiting(
         count
         for count in counts
         if count.phase in (Phase.SCHEDULED, Phase.READY)
-        and (queues is None or count.queue in queues)
+        and (queues is None or queue_of(count.queue) in queues)
     ]
     names = dict.fromkeys(count.queue for count in waiting)
     ready = sum(count.tasks for count in waiting if count.phase is Phase.READY)

@@ -31,7 +31,7 @@ def firing_args(firing: Firing, signing: Signing) -> Arguments:
     args: Arguments = [entry.name, entry.version, *_progress_args(entry)]
     if message is None:
         return [*args, 0]
-    return [*args, 1, *message_args(signing.sign_message(message))]
+    return [*args, 1, message.task, *message_args(signing.sign_message(message))]
 
 
 def entries_of(replies: Iterable[list[Any]], signing: Signing) -> StoredSchedules:

@@ -11,7 +11,8 @@ from ...model.message import Delivery, Receipt
 from ...model.outcome import Settlement
 from ...serializers.signed import Signer
 from ...support.clock import Clock, system_clock
-from ..base import Claim, Settled
+from ..base import Claim, QueueCount, Settled
+from ..knowledge import Knowledge
 from ..transfer import Movable
 from .arguments import Arguments, chunks, claim_args, settlement_args
 from .clock import ServerClock
@@ -21,7 +22,7 @@ from .inputs import read_group
 from .listeners import ChannelListener, ResultListeners
 from .location import RedisLocation
 from .registry import WorkerRegistry
-from .replies import Stored, stored_or_error
+from .replies import Stored, counts_of, stored_or_error
 from .server import Server
 from .signing import UNSIGNED, Signed, Signing
 from .wrongkeys import OverwrittenQueues
@@ -43,6 +44,7 @@ class RedisStore(Movable):
         self._claiming_locks: dict[int, threading.Lock] = {}  # by worker
         self._last_tokens: dict[int, int] = {}  # by worker: the last token that has reached us
         self._unconfirmed: set[Receipt] = set()  # settled, but no reply came
+        self._knowledge = Knowledge()
         self._overwritten = OverwrittenQueues(self.url)
 
     @property
@@ -81,16 +83,25 @@ class RedisStore(Movable):
         return claimed
 
     def _take(self, claim: Claim, replies: list[Any]) -> tuple[list[Delivery], bool]:
-        """Return the deliveries that can be run, and whether others were set aside."""
+        """Return the deliveries that can be run, and whether more may be ready: behind those that
+        were set aside, or that the worker leaves to others."""
+        more = bool(replies) and replies[-1] == 1  # see passing.lua
+        if more:
+            replies = replies[:-1]
         if not replies:
-            return [], False
+            return [], more
         read = partial(read_group, self.server, self.clock)
         good, bad = sort_out(replies, self._signing, self.clock, read)
         if bad:
             self.settle(bad)
+        good, unknown = self._knowledge.parted(claim.worker, good)
+        if unknown:
+            receipts = (each.receipt for each in unknown)
+            self._run("leave", claim.worker, *(part for each in receipts for part in each))
+            self._knowledge.log_left(claim.worker, (each.task for each in unknown))
         # Only now: until it is noted that they have reached us, they are handed out again.
         self._last_tokens[claim.worker] = max(int(token) for _, token, *_ in replies)
-        return good, bool(bad)
+        return good, bool(bad or unknown) or more
 
     def _settle_args(self, settlements: Sequence[Settlement]) -> Arguments:
         args: Arguments = [len(settlements)]
@@ -129,4 +140,9 @@ class RedisStore(Movable):
         return ids_in(self.server, f"{self.location.prefix}:{key}:{id}")
 
     def _queues(self) -> list[str]:
-        return [count.queue for count in self.counts()]
+        """Return the queues that tasks are kept in, see `pausing.BREAK`."""
+        return [count.queue for count in self._index_counts()]
+
+    def _index_counts(self) -> list[QueueCount]:
+        """Return the numbers of tasks by phase, and by the queue that they are kept in."""
+        return counts_of(self.server.execute("HGETALL", f"{self.location.prefix}:counts"))

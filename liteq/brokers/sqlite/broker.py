@@ -37,6 +37,8 @@ from .guests import SqliteHost
 from .listeners import result_listener, unlisten_dead, work_listener
 from .notifying import SHORT_TIMEOUT
 from .orders import SqliteOrders, sweep_orders
+from .passing import tidy
+from .pausing import SqlitePausing
 from .registry import is_dead, register, unregister
 from .rescue import release, take_all_back
 from .rows import WorkerRow, counts_of, record_of
@@ -54,7 +56,7 @@ _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name stays readable in re
 _FETCH = 500  # ids in one query
 
 
-class SqliteBroker(SqliteHost, SqliteOrders, SqliteTransfers, SqliteStatistics):
+class SqliteBroker(SqliteHost, SqliteOrders, SqlitePausing, SqliteTransfers, SqliteStatistics):
     """A store in one SQLite file."""
 
     trusted = True
@@ -268,9 +270,12 @@ class SqliteBroker(SqliteHost, SqliteOrders, SqliteTransfers, SqliteStatistics):
     def register(self, name: str, info: str) -> int:
         now, locks, session = self.clock(), self._liveness, self._session()
         locks.open()
-        return session.write(self._worker_writes, lambda db: register(db, locks, name, info, now))
+        worker = session.write(self._worker_writes, lambda db: register(db, locks, name, info, now))
+        self._knowledge.note(worker, info)
+        return worker
 
     def beat(self, worker: int, info: str) -> None:
+        self._knowledge.note(worker, info)
         row = (self.clock(), info, worker)
         self._write(self._worker_writes, lambda db: db.execute(SQL["beat"], row))
 
@@ -280,6 +285,7 @@ class SqliteBroker(SqliteHost, SqliteOrders, SqliteTransfers, SqliteStatistics):
             self._worker_writes, lambda db, changes: unregister(db, worker, now, changes)
         )
         self._liveness.release(worker)
+        self._knowledge.forget(worker)
 
     # waiting
 
@@ -304,8 +310,7 @@ class SqliteBroker(SqliteHost, SqliteOrders, SqliteTransfers, SqliteStatistics):
         else:
             session.checkpoint_when_quiet()
         if idle:
-            cutoff = (self.clock() - _KEEP_WORKERS,)
-            session.write(self._worker_writes, lambda db: db.execute(SQL["forget_workers"], cutoff))
+            session.write(self._worker_writes, partial(_tidy, now=self.clock()))
         self._listener_tidying.run(session)
 
     def close(self) -> None:
@@ -360,3 +365,9 @@ class SqliteBroker(SqliteHost, SqliteOrders, SqliteTransfers, SqliteStatistics):
         except BrokerTooOld:  # a backup is wanted before an upgrade, above all
             copy = partial(copy_as_it_is, self.location.path)
         write_backup(copy, path)
+
+
+def _tidy(db: Connection, now: float) -> None:
+    """Delete what is of no use any more."""
+    db.execute(SQL["forget_workers"], (now - _KEEP_WORKERS,))
+    tidy(db, now)

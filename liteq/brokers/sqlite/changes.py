@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from operator import attrgetter
@@ -15,6 +15,7 @@ from ...support.randomness import choice
 from .notifying import SHORT_TIMEOUT
 from .rows import Row
 from .session import Session
+from .sharedstate import WORKER_SLOTS
 from .sockets import SocketListener
 from .statements import SQL
 
@@ -24,10 +25,12 @@ _queue = attrgetter("queue")
 class Changes:
     """What one transaction has changed."""
 
-    __slots__ = "at_random", "ids", "keys", "later", "ready", "settled"
+    __slots__ = "at_random", "ids", "keys", "later", "left", "log_left", "ready", "settled"
 
     def __init__(self) -> None:
         self.ready: dict[str, int] = {}  # tasks that can be claimed, by queue
+        self.left: set[tuple[str, str]] = set()  # by a worker that does not know them: queue, name
+        self.log_left: Callable[[set[str]], object] | None = None  # takes the names
         self.later: set[str] = set()  # queues of tasks with an eta, which a worker has to know
         self.at_random: bool = False  # of the idle workers, wake some at random and not the first
         self.settled: list[Sequence[Settlement]] = []
@@ -123,6 +126,8 @@ def notify(session: Session, changes: Changes, own: Mapping[int, SocketListener]
         return
     for queue, count in changes.ready.items():
         session.wake(queue, count, at_random=changes.at_random)
+    if changes.left:
+        _notify_of_left(session, changes)
     for queue in changes.later:
         if not session.wake(queue, 1):
             _wake_any(session, own)
@@ -131,6 +136,14 @@ def notify(session: Session, changes: Changes, own: Mapping[int, SocketListener]
         for key in session.waits.waiting(changes.ids):
             session.notify_key(key)
     session.forget_gone()
+
+
+def _notify_of_left(session: Session, changes: Changes) -> None:
+    """Log that a worker has left tasks, and notify all idle ones: one of them may know these."""
+    if changes.log_left is not None:
+        changes.log_left({task for _, task in changes.left})
+    for queue in {queue for queue, _ in changes.left}:
+        session.wake(queue, WORKER_SLOTS)
 
 
 def _wake_any(session: Session, own: Mapping[int, SocketListener]) -> None:

@@ -36,8 +36,10 @@ class Claimed(NamedTuple):
     rest: Claim | None  # to be claimed in another one: behind those set aside others may be ready
 
 
-def claim_ready(db: Connection, claim: Claim, now: float, changes: Changes) -> Claimed:
-    """Claim ready tasks, and return them."""
+def claim_ready(
+    db: Connection, claim: Claim, now: float, changes: Changes, *, if_open: bool = False
+) -> Claimed:
+    """Claim ready tasks, and return them; `if_open`: none if there are rules for claims."""
     if claim.limit <= 0 or not claim.queues:
         return Claimed([], None)
     queues = claim.queues if len(claim.queues) <= _MOST_QUEUES else _ready_queues(db, claim)
@@ -45,7 +47,7 @@ def claim_ready(db: Connection, claim: Claim, now: float, changes: Changes) -> C
         return Claimed([], None)
     values: dict[str, object] = {f"q{n}": name for n, name in enumerate(queues)}
     values.update(worker=claim.worker, limit=claim.limit, now=now)
-    sql = claim_sql(len(queues))
+    sql = claim_sql(len(queues), if_open=if_open)
     claimed: list[Delivery] = []
     aside, rest = 0, None
     while rows := db.execute(sql, values).fetchall():

@@ -14,8 +14,9 @@ from ...exceptions import BrokerError
 from ..base import Claim
 from ..owners import Owner, is_dead, this_process
 from .changes import Changes, pass_on
-from .claiming import Claimed, claim_ready
+from .claiming import Claimed
 from .notifying import SHORT_TIMEOUT
+from .passing import Names, claim_open
 from .rows import Row
 from .session import Session, WriteOptions
 from .sockets import SocketListener, keys_of, remove_closed_sockets
@@ -127,14 +128,20 @@ def claim_and_note(
     session: Session,
     listener: WorkListener | None,
     claim: Claim,
+    known: Names,
     now: float,
     changes: Changes,
 ) -> Claimed:
-    """Claim in a transaction, and note in it whether the worker has room for more."""
-    claimed = claim_ready(db, claim, now, changes)
+    """Claim in a transaction, and note in it whether the worker has room for more.
+
+    `known`: the names of the tasks that the worker knows.
+    """
+    wanted = claim.queues
+    claim, claimed = claim_open(db, claim, known, now, changes)
     idle = claimed.rest is None and len(claimed.deliveries) < claim.limit
     if listener is not None:
-        listener.note_claim(claim.queues, idle=idle)
+        # If all of them are paused: a resume notifies also those that are not marked as idle.
+        listener.note_claim(claim.queues or wanted, idle=idle and bool(claim.queues))
     if idle:
         changes.claimed_all(claim.queues)
     else:

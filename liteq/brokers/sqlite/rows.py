@@ -12,6 +12,7 @@ from ...model.outcome import Settlement
 from ...states import Phase, phase_for_eta
 from ...support.randomness import getrandbits
 from ..base import QueueCount, WorkerInfo
+from ..pausing import BREAK, queue_of
 from ..stored import RECEIPT, REST_OF_DELIVERY, phase_of, unreadable_record
 
 Row = tuple[Any, ...]
@@ -25,7 +26,7 @@ _new = tuple.__new__
 # `record` in statements.sql.
 
 _MESSAGE = slice(0, 13)
-_PRIORITY, _EXPIRES, _RETRIES, _OPTIONS = 5, 7, 8, 12
+_QUEUE, _PRIORITY, _EXPIRES, _RETRIES, _OPTIONS = 4, 5, 7, 8, 12
 _RECEIPT = slice(13, 15)
 _CLAIM_TOKEN, _LOST = 14, 15
 _REST = slice(15, 20)
@@ -90,6 +91,8 @@ def phase_in(row: Row) -> object:
 def read_record(row: Row) -> Record:
     """Return the record of a row of `fetch`. Raises InvalidTaskError when it cannot be read."""
     message, phase = _new(Message, row[_MESSAGE]), phase_of(row[_PHASE])
+    if type(row[_QUEUE]) is str and BREAK in row[_QUEUE]:
+        message = message._replace(queue=queue_of(message.queue))
     rest = (*row[_TOKEN_TO_WAITS], bool(row[_BARRIER]), *row[_GROUP_TO_SEQ])
     record = Record._make((message, phase, *rest))
     check_record(record)
@@ -196,11 +199,12 @@ def attempt_row(settlement: Settlement) -> Row:
 
 def counts_of(rows: Iterable[Row]) -> list[QueueCount]:
     """Return counts; of other phases, which a newer version or another program may have, none."""
-    return [
-        QueueCount(queue, Phase(phase), n)
-        for queue, phase, n in rows
-        if isinstance(queue, str) and phase in _PHASES
-    ]
+    found: dict[tuple[str, int], int] = {}
+    for stored, phase, n in rows:
+        if isinstance(stored, str) and phase in _PHASES:
+            key = queue_of(stored), phase
+            found[key] = found.get(key, 0) + n
+    return [QueueCount(queue, Phase(phase), n) for (queue, phase), n in found.items()]
 
 
 class WorkerRow(NamedTuple):

@@ -12,6 +12,7 @@ from ...support.randomness import getrandbits
 from ..stored import StoredSchedules
 from ..transfer import unreadable
 from .changes import Changes
+from .passing import PAUSING
 from .rows import Row, task_row
 from .statements import SQL
 from .uniquekeys import send
@@ -49,6 +50,8 @@ def fire(db: Connection, firing: Firing, now: float, changes: Changes) -> Fired:
         return Fired.STALE
     if message is None:
         return Fired.DONE
+    if db.execute(PAUSING["skips"], (message.queue, message.task)).fetchall():
+        return Fired.PAUSED
     if not entry.overlap and db.execute(SQL["unfinished_run"], (entry.name,)).fetchall():
         return Fired.HELD
     key = key_of(message)

@@ -247,11 +247,24 @@ create table liteq_event (
 ) without rowid;
 create index liteq_event_kept on liteq_event (keep_until) where keep_until is not null;
 
--- Queues about which something is set, at present only that no worker takes from them.
-create table liteq_queue (
-  name text primary key,
-  paused real,                                   -- since when; null: it is not
-  schedules text                                 -- skip: entries that send to it do not, meanwhile
+-- What no worker takes for now.
+create table liteq_pause (
+  kind text not null,                            -- queue, task (all of a name), store (all tasks)
+  name text not null,                            -- of the queue or the task; of the store empty
+  since real not null,
+  schedules text not null default 'keep',        -- skip: entries that send it do not, meanwhile
+  primary key (kind, name)
+) without rowid;
+
+-- Ready tasks that a claim has passed over, because its worker does not know them, or they were
+-- paused by their name. In `liteq_task` their queue is that queue, a line break, and their name, so
+-- that no claim has to pass them over again. Which of them there are is known from there: a row may
+-- stand here for longer.
+create table liteq_left (
+  queue text not null,
+  task text not null,                            -- the name
+  since real not null,
+  primary key (queue, task)
 ) without rowid;
 
 -- How tasks ended, for each minute; later for each hour. It outlives the tasks.

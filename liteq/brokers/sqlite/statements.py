@@ -58,12 +58,16 @@ SQL = load("statements.sql")
 
 
 @cache
-def claim_sql(queues: int) -> str:
-    """Return `claim` for that many queues, which are bound as `:q0`, `:q1`, …"""
+def claim_sql(queues: int, *, if_open: bool) -> str:
+    """Return `claim` for that many queues, which are bound as `:q0`, `:q1`, …
+
+    `if_open`: it claims nothing if there are rules for claims, see passing.py.
+    """
+    condition = SQL["open"] if if_open else "true"
     if queues == 1:
-        return SQL["claim"]
+        return SQL["claim"].format(open=condition)
     heads = " union all ".join(SQL["head"].format(n=n) for n in range(queues))
-    return SQL["claim_of_many"].format(heads=heads)
+    return SQL["claim_of_many"].format(heads=heads, open=condition)
 
 
 def fetch_sql(ids: int) -> str:

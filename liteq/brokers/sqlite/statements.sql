@@ -50,6 +50,10 @@ name, schedule, '', task, cast(payload as blob), serializer, queue, priority, nu
 -- the statement cannot be prepared, and SQLite prepares it anew when the schema has changed.
 case when 1 then ? else (select version from liteq_schema_3) end
 
+-- fragment: queue_of
+-- The queue of a task, also of one that was left, see passing.py.
+substr(queue, 1, instr(queue || char(10), char(10)) - 1)
+
 -- fragment: claimed
 -- Whether a receipt (key, token) is that of the present claim.
 seq = ? and token = {in_schema_3} and phase = {RUNNING}
@@ -94,10 +98,15 @@ select 1 from liteq_task where id = ?
 -- What it returns is in no order.
 update liteq_task set phase = {RUNNING}, worker = :worker, token = token + 1, started = :now
 where seq in (
-  select seq from liteq_task where phase = {READY} and queue = :q0
+  select seq from liteq_task where phase = {READY} and queue = :q0 and {{open}}
   order by priority desc, seq limit :limit
 )
 returning {delivery}
+
+-- name: open
+-- That nothing is paused, and nothing was left, so that a claim needs no rules. (Asked by a statement
+-- of its own it takes 2 us a claim, here a tenth of that.)
+not exists (select 1 from liteq_pause) and not exists (select 1 from liteq_left)
 
 -- name: ready_queues
 -- All queues that have a ready task, the one with the most urgent first. It goes from queue to
@@ -119,7 +128,9 @@ select queue from first order by priority desc, seq
 -- The same for several queues. `heads` is a `head` for each queue, joined by `union all`: each
 -- walks its own end of the index, so that no queue is read further than the limit.
 update liteq_task set phase = {RUNNING}, worker = :worker, token = token + 1, started = :now
-where seq in (select seq from ({{heads}}) order by priority desc, seq limit :limit)
+where seq in (
+  select seq from ({{heads}}) where {{open}} order by priority desc, seq limit :limit
+)
 returning {delivery}
 
 -- name: head
@@ -349,6 +360,7 @@ returning seq, tied
 
 -- name: revive
 update liteq_task set phase = {READY}, token = token + 1, retries = 0, lost = 0, eta = null,
+  queue = {queue_of},
   expires = null, started = null, finished = null, keep_until = null, revoked = null,
   terminate = 0, result = null, result_serializer = null, traceback = null, reported = null,
   attempts = attempts + (started is not null and phase <> {EXPIRED})
@@ -491,7 +503,7 @@ with wanted (header, stamp, value) as materialized (
 {record}
 where t.phase {{phases}}
   and (:task is null or t.task = :task)
-  and (:queue is null or t.queue = :queue)
+  and (:queue is null or :queue in (t.queue, {queue_of}))
   and (:worker is null or w.name = :worker)
   and (:since is null or t.created >= :since)
   and (:beyond is null or t.seq {{after}} :beyond)
@@ -506,11 +518,11 @@ order by t.seq {{order}} limit :limit
 -- name: purge
 -- `:queues` is a JSON list of names; null for all queues.
 delete from liteq_task where phase in ({SCHEDULED}, {READY}) and not tied
-  and (:queues is null or queue in (select value from json_each(:queues)))
+  and (:queues is null or {queue_of} in (select value from json_each(:queues)))
 
 -- name: purge_tied
 -- Others wait for these, so they are not dropped but end as cancelled.
 update liteq_task set phase = {CANCELLED}, token = token + 1, finished = :now, keep_until = :now
 where phase in ({SCHEDULED}, {READY}) and tied
-  and (:queues is null or queue in (select value from json_each(:queues)))
+  and (:queues is null or {queue_of} in (select value from json_each(:queues)))
 returning seq

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from sqlite3 import Connection
 from typing import TypeVar
 from weakref import WeakValueDictionary
@@ -9,6 +10,7 @@ from weakref import WeakValueDictionary
 from ...exceptions import BrokerError
 from ...support.clock import Clock
 from ..base import Claim
+from ..knowledge import Knowledge
 from ..transfer import Movable
 from .changes import Changes, notify
 from .claiming import Claimed
@@ -47,6 +49,7 @@ class SqliteStore(Movable):
         self._dead_workers = DeadWorkers(location.path)
         self._listener_tidying = ListenerTidying()
         self._work_listeners: WeakValueDictionary[int, WorkListener] = WeakValueDictionary()
+        self._knowledge = Knowledge()
         self._liveness = make_liveness_locks(location.path)
 
     def check_exists(self) -> None:
@@ -68,7 +71,12 @@ class SqliteStore(Movable):
 
     def _claim_in(self, db: Connection, claim: Claim, changes: Changes) -> Claimed:
         listener = self._work_listeners.get(claim.worker)
-        return claim_and_note(db, self._session(), listener, claim, self.clock(), changes)
+        known = self._knowledge.of(claim.worker)
+        session, now = self._session(), self.clock()
+        claimed = claim_and_note(db, session, listener, claim, known, now, changes)
+        if changes.left:
+            changes.log_left = partial(self._knowledge.log_left, claim.worker)
+        return claimed
 
     def _write(self, options: WriteOptions, work: Callable[[Connection], T]) -> T:
         return self._sessions.current().write(options, work)

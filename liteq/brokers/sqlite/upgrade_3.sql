@@ -168,10 +168,19 @@ create table liteq_event (
 ) without rowid;
 create index liteq_event_kept on liteq_event (keep_until) where keep_until is not null;
 
-create table liteq_queue (
-  name text primary key,
-  paused real,
-  schedules text
+create table liteq_pause (
+  kind text not null,
+  name text not null,
+  since real not null,
+  schedules text not null default 'keep',
+  primary key (kind, name)
+) without rowid;
+
+create table liteq_left (
+  queue text not null,
+  task text not null,
+  since real not null,
+  primary key (queue, task)
 ) without rowid;
 
 create table liteq_stat (

@@ -16,6 +16,7 @@ from .events import Events
 from .groups import Groups
 from .guests import Guests
 from .ordering import Orders
+from .pausing import Pausing
 from .rescuing import Rescuing
 from .results import Results
 from .revoking import Revoking
@@ -40,6 +41,7 @@ class BrokerContract(
     Settling,
     Rescuing,
     Revoking,
+    Pausing,
     Workflows,
     Groups,
     Schedules,

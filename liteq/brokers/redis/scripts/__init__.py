@@ -27,6 +27,7 @@ _DENIED_WHEN_FULL = frozenset(
         "enqueue_unique",
         "fire",
         "order",
+        "pause",
         "schedule",
         "send_bulk",
         "stage",
@@ -44,6 +45,7 @@ _READ_ONLY = frozenset(
         "held",
         "inputs",
         "leased_workers",
+        "left",
         "members_between",
         "members_of_score",
         "next_fire",
@@ -72,6 +74,7 @@ _PARTS = (
     "entries",
     "workers",
     "claiming",
+    "passing",
     "settling",
 )
 

@@ -1,4 +1,4 @@
--- uses head, leases, claiming
+-- uses head, leases, claiming, passing
 --
 -- Hand ready tasks to a worker.
 --

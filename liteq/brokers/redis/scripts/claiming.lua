@@ -2,10 +2,11 @@
 
 local inputs_left -- that this script may still read from groups: some 10 ms
 local overwritten -- keys of queues that are no sorted sets: another program has written there
+local more_ready -- whether more may be ready than a claim has taken
 local options_by_group -- those that this script has read
 
 local function begin_claiming()
-  inputs_left, overwritten, options_by_group = 1000, {}, {}
+  inputs_left, overwritten, options_by_group, more_ready = 1000, {}, {}, false
 end
 
 -- What a task takes from those it waited for, as `_taken` in deliveries.py reads it: an input is a
@@ -185,6 +186,8 @@ local function take_ready(queues, limit)
   return found
 end
 
+local take_open -- see passing.lua
+
 -- Return the deliveries of the worker's last claim if the reply to it was lost: `last_token` is
 -- the last token that has reached the worker. So a claim that is sent again returns the same tasks.
 -- Each token is compared: the last task of a claim may be gone, so that its token never arrives.
@@ -223,7 +226,7 @@ local function claim(worker, last_token, limit, queues)
   local found = deliver_again(worker, last_token)
   if #found > 0 or limit < 1 then return found end
   check_keys_of_claim(worker)
-  local members = take_ready(queues, limit)
+  local members = take_open(worker, queues, limit)
   if #members == 0 then return found end
   local before_first = reserve_tokens(#members)
   local running = {} -- scores and members
@@ -247,8 +250,11 @@ local function claim(worker, last_token, limit, queues)
   return found
 end
 
--- Read a claim from the arguments, as `claim_args` in arguments.py has it, and return deliveries.
+-- Read a claim from the arguments, as `claim_args` in arguments.py has it, and return deliveries; and
+-- a 1 if more may be ready.
 local function read_and_claim()
   local worker, last_token, limit = next_args(3)
-  return claim(worker, tonumber(last_token), tonumber(limit), { unpack(args, last_arg + 1) })
+  local found = claim(worker, tonumber(last_token), tonumber(limit), { unpack(args, last_arg + 1) })
+  if more_ready then found[#found + 1] = 1 end
+  return found
 end

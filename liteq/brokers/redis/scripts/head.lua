@@ -56,6 +56,14 @@
 --   answers:<bulk>    hash    of a bulk, for a minute: the tasks that do not run, and who has their
 --                             keys
 --
+-- Of what claims pass over, see passing.lua:
+--
+--   paused            hash    since when, and what schedules do, by `<kind>:<name>`
+--   left              hash    since when, by the name of a queue that some of them are in, which is
+--                             `<queue>\n<task>`. In the hash of such a task this is its queue; the
+--                             one in its message stays.
+--   knows:<worker>    set     the names of the tasks that a worker is handed; absent: all
+--
 -- Of workers:
 --
 --   worker:<n>        hash    name, owner, boot, pid, host, started, beat, stopped, info,

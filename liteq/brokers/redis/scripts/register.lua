@@ -3,7 +3,7 @@
 -- Store a new worker, and give it a lease.
 --
 -- KEYS     the prefix
--- ARGV     now, name, info, owner, boot, pid, host
+-- ARGV     now, name, info, owner, boot, pid, host; what it knows, see workers.lua
 -- Returns  the worker's number
 
 -- Return the number of the last worker if it has this name and process; else nil.
@@ -17,4 +17,6 @@ note_heartbeat()
 local name, info = next_args(2)
 local stored = sent_again and last_worker(name, args[last_arg + 1])
 if stored then return end_script(stored) end
-return end_script(store_worker(call("INCR", P .. "worker_seq"), name, info))
+local worker = store_worker(call("INCR", P .. "worker_seq"), name, info)
+store_knowledge(worker)
+return end_script(worker)

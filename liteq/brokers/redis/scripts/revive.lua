@@ -21,7 +21,8 @@ while more_args() do
     leave_phase(task)
     call("HDEL", task.key, "eta", "started", "finished", "keep", "revoked", "terminate", "lost",
       "result", "serializer", "traceback", "reported")
-    call("HSET", task.key, "message", message)
+    task.queue = task.queue:match("^[^\n]*") -- if it was left: see passing.lua
+    call("HSET", task.key, "message", message, "queue", task.queue)
     task.eta, task.keep, task.revoked = nil, nil, nil
     enter_phase(task, READY)
     if task.unique then

@@ -13,7 +13,8 @@ for _, member in ipairs(call("ZRANGE", P .. "running:" .. worker, 0, -1)) do
   if task and task.phase == RUNNING and task.worker == worker then unclaim(task) end
 end
 propagate_ends() -- a revoked task has ended by this
-call("DEL", P .. "running:" .. worker, P .. "condemned:" .. worker, P .. "lost:" .. worker)
+call("DEL", P .. "running:" .. worker, P .. "condemned:" .. worker, P .. "lost:" .. worker,
+  P .. "knows:" .. worker)
 if call("EXISTS", key) == 1 then
   call("HDEL", key, "handed")
   call("HSET", key, "stopped", timestamp)

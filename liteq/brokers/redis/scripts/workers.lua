@@ -10,6 +10,18 @@ local function store_worker(worker, name, info)
   return worker
 end
 
+-- Read from the arguments which tasks a worker is to be handed, and store that: `all`; or `known`, and
+-- the names; or `same`, as before.
+local function store_knowledge(worker)
+  local which, key = next_arg(), P .. "knows:" .. worker
+  if which == "same" then return end
+  call("DEL", key)
+  if which == "all" then return end
+  local names = { "" } -- so that there is a key, even of a worker that knows none
+  while more_args() do names[#names + 1] = next_arg() end
+  call_in_chunks("SADD", key, names)
+end
+
 -- Store when the last heartbeat came. If none came for a while, or the server's clock was set back,
 -- all leases are renewed, so that the first worker to come back does not take the others for dead.
 local function note_heartbeat()

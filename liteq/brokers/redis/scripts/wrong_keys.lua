@@ -8,14 +8,15 @@
 
 local FIXED = {
   arrived = "hash", beat = "number", bulks = "list", counts = "hash", leases = "zset",
+  left = "hash", paused = "hash",
   scheduled = "zset", schedules = "zset", seq = "number", token = "number", waiting = "zset",
   worker_seq = "number", workers = "zset",
 }
 local BY_NAME = {
   answers = "hash", attempts = "list", barrier = "zset", blamed = "set", bulk = "hash",
   condemned = "set",
-  failed = "zset", group = "hash", inner = "zset", lost = "list", members = "zset", open = "set",
-  orders = "hash",
+  failed = "zset", group = "hash", inner = "zset", knows = "set", lost = "list", members = "zset",
+  open = "set", orders = "hash",
   ready = "zset", running = "zset", schedule = "hash", skipped = "set", task = "hash",
   waiters = "zset", worker = "hash",
 }

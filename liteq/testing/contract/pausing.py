@@ -1,0 +1,418 @@
+"""The contract of `pause`, `resume`, `pauses`, and of what `claim` leaves for other workers."""
+
+import json
+from collections.abc import Sequence
+
+from ...brokers.base import Claim
+from ...model.entry import Entry, Fired, Firing
+from ...model.message import Delivery
+from ...model.pause import KEEP, SKIP, LeftTasks, Pause, PauseKind
+from ...states import Phase
+from .harness import Harness, ids
+
+_MANY = 1200  # more than one transaction, or script, takes out of the way
+
+
+class Pausing(Harness):
+    """What is paused stays READY; what a worker does not know waits for one that does."""
+
+    def pause(self, kind: PauseKind, name: str = "", schedules: str = KEEP) -> bool:
+        """Pause now; return whether that was not so already."""
+        return self.broker.pause(Pause(kind, name, self.clock(), schedules))
+
+    def worker_that_knows(self, *tasks: str) -> int:
+        """Return a new worker that is to be handed only tasks of these names."""
+        return self.broker.register("knowing", knowing(*tasks))
+
+    def claim_by(
+        self, worker: int, limit: int = 10, queues: Sequence[str] = ("celery",)
+    ) -> list[Delivery]:
+        """Claim with `worker`."""
+        return self.broker.claim(Claim(worker, tuple(queues), limit))
+
+    # queues
+
+    def test_nothing_of_a_paused_queue_is_handed_out_until_it_is_resumed(self) -> None:
+        self.send("a", queue="mail")
+        self.pause(PauseKind.QUEUE, "mail")
+        self.send("b", queue="mail")
+
+        assert self.claim(queues=["mail"]) == []
+        assert self.phase("a") is Phase.READY
+        assert self.broker.resume(PauseKind.QUEUE, "mail")
+        assert ids(self.claim(queues=["mail"])) == ["a", "b"]
+
+    def test_other_queues_are_handed_out_meanwhile(self) -> None:
+        self.send("a", queue="mail", priority=9)
+        self.send("b", queue="other")
+        self.pause(PauseKind.QUEUE, "mail")
+
+        assert ids(self.claim(queues=["mail", "other"])) == ["b"]
+
+    def test_of_a_thousand_queues_the_paused_ones_are_left_out(self) -> None:
+        queues = [f"q{n:03}" for n in range(1000)]
+        for n in (3, 500, 999):
+            self.send(f"a{n}", queue=f"q{n:03}", priority=n)
+        self.pause(PauseKind.QUEUE, "q999")
+
+        assert ids(self.claim(limit=1, queues=queues)) == ["a500"]
+        assert ids(self.claim(limit=9, queues=queues)) == ["a3"]
+
+    def test_a_claim_that_is_made_while_settling_heeds_pauses(self) -> None:
+        self.send("a", "b")
+        (a,) = self.claim(limit=1)
+        self.pause(PauseKind.QUEUE, "celery")
+
+        settled = self.broker.settle([self.success(a)], self.claim_request())
+        assert settled.claimed == []
+        assert self.phase("a") is Phase.SUCCEEDED
+        assert self.phase("b") is Phase.READY
+
+    def test_what_runs_ends_normally(self) -> None:
+        self.send("a")
+        delivery = self.claim_one()
+        self.pause(PauseKind.STORE)
+
+        assert self.settle(self.success(delivery)) == []
+        assert self.phase() is Phase.SUCCEEDED
+
+    def test_a_retry_and_what_was_given_back_wait_as_well(self) -> None:
+        self.send("a", "b")
+        a, b = self.claim()
+        self.pause(PauseKind.QUEUE, "celery")
+        self.settle(self.retry(a))
+        self.broker.release([b.receipt])
+
+        assert self.claim() == []
+        self.broker.resume(PauseKind.QUEUE, "celery")
+        assert ids(self.claim()) == ["a", "b"]
+
+    # names and all
+
+    def test_nothing_of_a_paused_name_is_handed_out_until_it_is_resumed(self) -> None:
+        self.send("a", task="send")
+        self.send("b", task="other")
+        self.pause(PauseKind.TASK, "send")
+        self.send("c", task="send", priority=5)
+
+        assert ids(self.claim()) == ["b"]
+        assert self.claim() == []
+        assert [self.phase(id) for id in "ac"] == [Phase.READY] * 2
+        self.broker.resume(PauseKind.TASK, "send")
+        assert ids(self.claim()) == ["c", "a"]
+
+    def test_a_name_is_paused_in_all_queues(self) -> None:
+        self.send("a", task="send", queue="x")
+        self.send("b", task="send", queue="y")
+        self.pause(PauseKind.TASK, "send")
+
+        assert self.claim(queues=["x", "y"]) == []
+        self.broker.resume(PauseKind.TASK, "send")
+        assert ids(self.claim(queues=["y"])) == ["b"]
+        assert ids(self.claim(queues=["x"])) == ["a"]
+
+    def test_tasks_behind_many_of_a_paused_name_are_handed_out(self) -> None:
+        self.send(*(f"s{n}" for n in range(_MANY)), task="send")
+        self.send("last", task="other")
+        self.pause(PauseKind.TASK, "send")
+
+        assert ids(self.claim(limit=1)) == ["last"]
+        self.broker.resume(PauseKind.TASK, "send")
+        assert ids(self.claim(limit=2 * _MANY)) == [f"s{n}" for n in range(_MANY)]
+
+    def test_the_order_holds_for_what_was_passed_over(self) -> None:
+        self.send("a", task="send")
+        self.send("b", task="other")
+        self.send("c", task="send", priority=1)
+        self.pause(PauseKind.TASK, "send")
+        self.claim(limit=1)
+        self.broker.resume(PauseKind.TASK, "send")
+        self.send("d", task="other", priority=1)
+        self.send("e", task="send")
+
+        assert ids(self.claim(limit=2)) == ["c", "d"]
+        assert ids(self.claim()) == ["a", "e"]
+
+    def test_the_whole_store_can_be_paused(self) -> None:
+        self.send("a")
+        self.pause(PauseKind.STORE)
+
+        assert self.claim() == []
+        self.broker.resume(PauseKind.STORE, "")
+        assert ids(self.claim()) == ["a"]
+
+    def test_pauses_are_independent_of_one_another(self) -> None:
+        self.send("a", task="send", queue="mail")
+        for kind, name in ((PauseKind.STORE, ""), (PauseKind.QUEUE, "mail")):
+            self.pause(kind, name)
+        self.pause(PauseKind.TASK, "send")
+
+        assert self.broker.resume(PauseKind.STORE, "")
+        assert self.claim(queues=["mail"]) == []
+        assert self.broker.resume(PauseKind.TASK, "send")
+        assert self.claim(queues=["mail"]) == []
+        assert self.broker.resume(PauseKind.QUEUE, "mail")
+        assert ids(self.claim(queues=["mail"])) == ["a"]
+
+    # what is stored
+
+    def test_pauses_are_listed_with_their_time(self) -> None:
+        assert self.broker.pauses() == []
+        assert self.pause(PauseKind.TASK, "send", SKIP)
+        self.clock.advance(5)
+        assert self.pause(PauseKind.QUEUE, "mail")
+
+        assert self.broker.pauses() == [
+            Pause("queue", "mail", self.clock(), KEEP),
+            Pause("task", "send", self.clock() - 5, SKIP),
+        ]
+
+    def test_a_second_pause_keeps_the_time_and_changes_what_schedules_do(self) -> None:
+        self.pause(PauseKind.QUEUE, "mail")
+        self.clock.advance(5)
+
+        assert not self.pause(PauseKind.QUEUE, "mail", SKIP)
+        assert self.broker.pauses() == [Pause("queue", "mail", self.clock() - 5, SKIP)]
+
+    def test_what_is_not_paused_cannot_be_resumed(self) -> None:
+        self.pause(PauseKind.QUEUE, "mail")
+
+        assert not self.broker.resume(PauseKind.TASK, "mail")
+        assert not self.broker.resume(PauseKind.QUEUE, "other")
+        assert self.broker.resume(PauseKind.QUEUE, "mail")
+        assert not self.broker.resume(PauseKind.QUEUE, "mail")
+
+    def test_a_pause_outlives_the_worker_and_the_connection(self) -> None:
+        self.send("a")
+        self.pause(PauseKind.QUEUE, "celery")
+        self.broker.unregister(self.worker)
+        self.broker.close()
+
+        worker = self.broker.register("another", "{}")
+        assert self.claim_by(worker) == []
+
+    # what else is done to tasks that are paused, or were passed over
+
+    def test_a_paused_task_can_be_cancelled(self) -> None:
+        self.passed_over("a", "b")
+
+        assert self.broker.cancel(["a"], keep=60) == ["a"]
+        assert self.phase("a") is Phase.CANCELLED
+        assert self.record("a").message.queue == "celery"
+        self.broker.resume(PauseKind.TASK, "send")
+        assert ids(self.claim()) == ["b"]
+
+    def test_a_cancelled_task_that_is_revived_is_handed_out(self) -> None:
+        self.passed_over("a")
+        self.broker.cancel(["a"], keep=60)
+        self.broker.resume(PauseKind.TASK, "send")
+        self.claim()
+        self.broker.revive(["a"])
+
+        assert ids(self.claim()) == ["a"]
+
+    def test_paused_tasks_are_purged(self) -> None:
+        self.passed_over("a", "b")
+        self.send("c", queue="other", task="send")
+
+        assert self.broker.purge(["celery"]) == 2
+        assert self.known("a", "b", "c") == ["c"]
+        assert self.broker.purge(None) == 1
+        self.broker.resume(PauseKind.TASK, "send")
+        assert self.claim(queues=["celery", "other"]) == []
+
+    def test_paused_tasks_are_counted_and_listed_in_their_queue(self) -> None:
+        self.passed_over("a", "b")
+        self.send("c", task="send")
+
+        assert [tuple(each) for each in self.broker.counts()] == [("celery", Phase.READY, 3)]
+        listed = self.broker.listing([Phase.READY], 10)
+        assert [each.message.id for each in listed] == ["a", "b", "c"]
+        assert {each.message.queue for each in listed} == {"celery"}
+        assert self.record("a") == self.record("c")._replace(
+            message=self.record("a").message, seq=self.record("a").seq, token=self.record("a").token
+        )
+
+    def test_what_was_passed_over_is_as_it_was_sent_when_it_is_handed_out(self) -> None:
+        self.passed_over("a", options='{"headers": {}}', priority=3)
+        sent = self.message("a", task="send", options='{"headers": {}}', priority=3)
+        self.broker.resume(PauseKind.TASK, "send")
+        delivery = self.claim_one()
+
+        assert (delivery.message, delivery.attempts, delivery.lost) == (sent, 0, 0)
+        assert self.record("a").message == sent
+        self.broker.release([delivery.receipt])
+        assert ids(self.claim()) == ["a"]
+
+    def test_upkeep_leaves_paused_tasks_alone(self) -> None:
+        self.passed_over("a")
+        self.broker.upkeep(idle=True)
+        self.broker.resume(PauseKind.TASK, "send")
+        self.broker.upkeep(idle=True)
+
+        assert ids(self.claim()) == ["a"]
+
+    def passed_over(self, *ids: str, **fields: object) -> None:
+        """Send tasks of a paused name, and let a claim pass over them."""
+        self.pause(PauseKind.TASK, "send")
+        self.send(*ids, task="send", **fields)
+        assert self.claim() == []
+
+    # periodic entries
+
+    def test_an_entry_goes_on_sending_to_a_paused_queue(self) -> None:
+        self.pause(PauseKind.QUEUE, "celery")
+
+        assert self.fire("a") is Fired.DONE
+        assert self.phase("a") is Phase.READY
+
+    def test_an_entry_passes_a_run_over_whose_queue_is_paused_and_skips(self) -> None:
+        self.pause(PauseKind.QUEUE, "celery", SKIP)
+
+        assert self.fire("a") is Fired.PAUSED
+        assert self.known("a") == []
+        (entry,) = self.broker.schedules()
+        assert (entry.moment, entry.runs, entry.last_id) == (self.clock() + 60, 0, None)
+        self.broker.resume(PauseKind.QUEUE, "celery")
+        assert self.fire("b") is Fired.DONE
+
+    def test_an_entry_passes_a_run_over_whose_task_or_store_is_paused_and_skips(self) -> None:
+        self.pause(PauseKind.TASK, "task", SKIP)
+        assert self.fire("a") is Fired.PAUSED
+
+        self.broker.resume(PauseKind.TASK, "task")
+        self.pause(PauseKind.STORE, "", SKIP)
+        assert self.fire("b") is Fired.PAUSED
+
+        self.broker.resume(PauseKind.STORE, "")
+        self.pause(PauseKind.TASK, "another", SKIP)
+        self.pause(PauseKind.QUEUE, "another", SKIP)
+        assert self.fire("c") is Fired.DONE
+
+    def test_an_entry_that_sends_nothing_is_advanced_while_its_queue_is_paused(self) -> None:
+        self.pause(PauseKind.QUEUE, "celery", SKIP)
+
+        assert self.fire(None) is Fired.DONE
+
+    def fire(self, id: str | None) -> Fired:
+        """Fire the one entry of the store for a message `id`; return what became of it."""
+        if not self.broker.schedules():
+            message = self.message("")
+            self.broker.schedule([Entry("entry", '{"every": 60}', message, self.clock())])
+        (entry,) = self.broker.schedules()
+        after = entry._replace(moment=self.clock() + 60, due=self.clock() + 60)
+        if id is None:
+            (fired,) = self.broker.fire([Firing(after, None)])
+            return fired
+        after = after._replace(runs=entry.runs + 1, last=self.clock(), last_id=id)
+        (fired,) = self.broker.fire([Firing(after, entry.message._replace(id=id))])
+        return fired
+
+    # tasks that a worker does not know
+
+    def test_a_worker_is_handed_only_tasks_that_it_knows(self) -> None:
+        self.send("a", task="new")
+        self.send("b", task="old")
+        self.send("c", task="new", priority=5)
+
+        assert ids(self.claim_by(self.worker_that_knows("old", "older"))) == ["b"]
+        assert ids(self.claim_by(self.worker_that_knows("new"))) == ["c", "a"]
+
+    def test_a_worker_that_does_not_say_what_it_knows_is_handed_all(self) -> None:
+        self.send("a", task="new")
+        lists = '{"tasks": ["old"]}'
+
+        assert ids(self.claim_by(self.broker.register("any", lists))) == ["a"]
+
+    def test_what_a_worker_leaves_is_ready_and_nothing_is_charged(self) -> None:
+        self.send("a", task="new")
+        before = self.record()
+        self.claim_by(self.worker_that_knows("old"))
+
+        assert self.record() == before._replace(token=self.record().token)
+        assert self.broker.attempts("a") == []
+
+    def test_tasks_behind_many_unknown_ones_are_handed_out(self) -> None:
+        self.send(*(f"n{n}" for n in range(_MANY)), task="new")
+        self.send("last", task="old")
+        worker = self.worker_that_knows("old")
+
+        assert ids(self.claim_by(worker, limit=1)) == ["last"]
+        assert self.claim_by(worker, limit=1) == []
+        knows = self.worker_that_knows("new", "old")
+        assert ids(self.claim_by(knows, limit=2 * _MANY)) == [f"n{n}" for n in range(_MANY)]
+
+    def test_a_claim_that_is_made_while_settling_leaves_unknown_tasks(self) -> None:
+        self.send("a", task="old")
+        self.send("b", task="new")
+        self.send("c", task="old")
+        worker = self.worker_that_knows("old")
+        (a,) = self.claim_by(worker, limit=1)
+
+        settled = self.broker.settle([self.success(a)], Claim(worker, ("celery",), 1))
+        assert ids(settled.claimed) == ["c"]
+
+    def test_a_worker_is_handed_what_it_knows_by_its_last_heartbeat(self) -> None:
+        self.send("a", task="new")
+        worker = self.worker_that_knows("old")
+        assert self.claim_by(worker) == []
+        self.broker.beat(worker, knowing("new"))
+
+        assert ids(self.claim_by(worker)) == ["a"]
+        self.send("b", task="old")
+        assert self.claim_by(worker) == []
+
+    def test_a_left_task_that_runs_again_is_left_again(self) -> None:
+        self.send("a", task="new")
+        old, new = self.worker_that_knows("old"), self.worker_that_knows("new")
+        self.claim_by(old)
+        (a,) = self.claim_by(new)
+        self.settle(self.retry(a))
+
+        assert self.claim_by(old) == []
+        assert ids(self.claim_by(new)) == ["a"]
+
+    def test_only_a_worker_of_its_queue_is_handed_a_left_task(self) -> None:
+        self.send("a", task="new", queue="x")
+        self.claim_by(self.worker_that_knows("old"), queues=["x", "y"])
+        new = self.worker_that_knows("new")
+
+        assert self.claim_by(new, queues=["y"]) == []
+        assert ids(self.claim_by(new, queues=["y", "x"])) == ["a"]
+
+    def test_a_left_task_is_not_handed_out_while_it_is_paused(self) -> None:
+        self.send("a", task="new")
+        self.claim_by(self.worker_that_knows("old"))
+        new = self.worker_that_knows("new")
+        self.pause(PauseKind.TASK, "new")
+        self.pause(PauseKind.QUEUE, "celery")
+
+        assert self.claim_by(new) == []
+        self.broker.resume(PauseKind.TASK, "new")
+        assert self.claim_by(new) == []
+        self.broker.resume(PauseKind.QUEUE, "celery")
+        assert ids(self.claim_by(new)) == ["a"]
+
+    def test_what_workers_have_left_is_told_until_it_is_gone(self) -> None:
+        assert self.broker.left() == []
+        self.send("a", "b", task="new")
+        self.send("c", task="newer", queue="x")
+        old = self.worker_that_knows("old")
+        self.claim_by(old)
+        self.clock.advance(5)
+        self.claim_by(old, queues=["x", "celery"])
+
+        assert self.broker.left() == [
+            LeftTasks("celery", "new", 2, self.clock() - 5),
+            LeftTasks("x", "newer", 1, self.clock()),
+        ]
+        self.broker.cancel(["a"], keep=None)
+        self.claim_by(self.worker_that_knows("newer"), queues=["x"])
+        assert self.broker.left() == [LeftTasks("celery", "new", 1, self.clock() - 5)]
+        self.broker.purge(None)
+        assert self.broker.left() == []
+
+
+def knowing(*tasks: str) -> str:
+    """Return the `info` of a worker that is handed only tasks of these names."""
+    return json.dumps({"claims": "known", "tasks": tasks})
