@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import product
 from pathlib import Path
 from threading import RLock
 from typing import Any, NamedTuple
+from unittest import SkipTest
 
 import pytest
 from hypothesis import settings
@@ -189,7 +190,8 @@ def test_the_table_has_what_the_contract_does_and_nothing_else(seen: set[Transit
     for name in dir(Contract):
         if name.startswith("test_"):
             bench = Contract()
-            getattr(bench, name)()
+            with suppress(SkipTest):  # what this broker does not offer
+                getattr(bench, name)()
             bench.teardown_method()
 
     # What becomes of a run, or of a dead worker's claims, is the worker's decision: here the

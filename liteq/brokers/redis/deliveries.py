@@ -36,6 +36,7 @@ class _Failed(NamedTuple):
     place: Place
     blame: str | None
     member: Member | None
+    given: Given | None = None  # arguments, while it waited
 
 
 class _Ended(NamedTuple):
@@ -145,13 +146,17 @@ def _delivery(
         place=place,
     )
     taken = _taken(inputs, place or ALONE, read_group)
-    given = rest[0] if rest else None
-    if given is None:
+    if not rest or rest[0] is None:
         return delivery, taken, None
-    # From `given_to` in scripts/claiming.lua.
-    eta, expires, *call = given
-    message = message._replace(eta=moment(eta), expires=moment(expires))
-    return delivery.with_message(message), taken, given_of(*call)
+    message, given = _given(message, rest[0])
+    return delivery.with_message(message), taken, given
+
+
+def _given(message: Message, values: list[bytes | None]) -> tuple[Message, Given | None]:
+    """Return a message with the times that it has by now, and the arguments that it was given, from
+    `given_to` in scripts/claiming.lua."""
+    eta, expires, *call = values
+    return message._replace(eta=moment(eta), expires=moment(expires)), given_of(*call)
 
 
 def _place(values: list[bytes | None]) -> Place:
@@ -182,10 +187,13 @@ def _taken(reply: list[Any] | None, place: Place, read_group: ReadGroup) -> _Tak
     ended = _ended(reply[:_INPUT_SIZE])
     if not place.on_failure:
         return ended
-    blame, data, id, values, options = reply[_INPUT_SIZE:]
+    blame, data, id, values, options, *rest = reply[_INPUT_SIZE:]
     message, failed_at = unpack_message(id.decode(), data), _place(values)
+    given = None
+    if rest and rest[0] is not None:
+        message, given = _given(message, rest[0])
     member = _member(failed_at, options)
-    return ended._replace(failed=_Failed(message, failed_at, read_text(blame), member))
+    return ended._replace(failed=_Failed(message, failed_at, read_text(blame), member, given))
 
 
 def _ended_group(reply: list[Any], read_group: ReadGroup) -> _EndedGroup:
@@ -257,6 +265,8 @@ def _inputs(taken: _Ended | _EndedGroup | None, place: Place, signing: Signing) 
         return input
     signing.require(failed.message.id == place.waits, f"it is an errback of {place.waits}")
     message = signing.verify_message(failed.message, failed.place)
+    if failed.given is not None:
+        message = signing.with_given(message, failed.given, failed.place)
     message = with_options_of_member(message, signing.verify_member(failed.member))
     return input._replace(blame=failed.blame, message=tuple(message))
 

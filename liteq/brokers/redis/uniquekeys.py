@@ -58,7 +58,7 @@ class KeyedSends:
         reply = self._server.run_replicated("enqueue_unique", self._clock(), first, *args)
         refused, holder, answers = reply
         if refused is not None:
-            messages = {message.id: message for message in graph.messages}
+            messages = {message.id: message for message in reversed(graph.messages)}
             raise _refusal(messages[refused.decode()], text_of(holder))
         texts = texts_of(answers)
         return dict(zip(texts[::2], texts[1::2], strict=True))

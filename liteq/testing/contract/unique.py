@@ -394,7 +394,7 @@ class Unique(UniqueHarness):
                 assert self.broker.enqueue_or_replace(again, self.clock())
                 delivery = self.claim_one()
                 assert delivery.message == again
-                self.end(delivery, Phase.SUCCEEDED)
+                self.end(delivery, phase)
                 self.clock.advance(1)
                 self.answer("other")
                 assert not self.broker.enqueue_or_replace(again, self.clock())

@@ -116,6 +116,17 @@ class UniqueWorkflows(UniqueHarness):
 
         assert self.broker.sweep(10) == 1
 
+    def test_an_errback_is_told_of_the_arguments_that_the_task_was_given(self) -> None:
+        errback = self.message("errback"), Place(waits="x", on_failure=1)
+        x = self.keyed("x", then="replace"), Place(followed=True)
+        self.broker.enqueue_graph(self.graph(x, errback))
+        assert self.answer("a", then="replace", payload=b"newer", expires=self.clock() + 9) == "x"
+        self.end(self.claim_one(), Phase.FAILED)
+
+        failed = Message(*self.claim_one().inputs.message)
+        assert failed == self.record("x").message
+        assert failed.payload == b"newer"
+
     def test_members_that_are_revoked_with_the_task_that_has_their_key_end_at_once(self) -> None:
         self.answer("a")
         self.broker.enqueue_graph(self.graph((self.keyed("x"), MEMBER), (self.keyed("y"), SECOND)))

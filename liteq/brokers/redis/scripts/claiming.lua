@@ -59,15 +59,24 @@ local function input_from(task_end)
   }
 end
 
+-- Return what a task with a unique key was given while it waited: eta, expires, and new arguments,
+-- if any: message, id, group and position of the call that has brought them.
+local function given_to(key)
+  return call("HMGET", key, "eta", "expires", "given", "given_id", "given_group",
+    "given_position")
+end
+
 -- Return what an errback takes: the input, and of the task that failed its cause, message, id,
--- place, and the options of its group.
+-- place, the options of its group, and what it was given.
 local function input_from_failed(id)
   local input = input_from(end_with_error(id))
   if not input then return false end
   local key = P .. "task:" .. id
-  input[9], input[10] = unpack(call("HMGET", key, "woken_by", "message"))
+  local woken_by, message, unique = unpack(call("HMGET", key, "woken_by", "message", "unique"))
+  input[9], input[10] = woken_by, message
   input[11], input[12] = id, place_of(key)
   input[13] = options_of_group(input[12])
+  input[14] = unique and given_to(key)
   return input
 end
 
@@ -113,13 +122,6 @@ local function inputs_of(key)
   if barrier then return input_from_group(waits) end
   if on_failure then return input_from_failed(waits) end
   return input_from(read_end(waits))
-end
-
--- Return what a task with a unique key was given while it waited: eta, expires, and new arguments,
--- if any: message, id, group and position of the call that has brought them.
-local function given_to(key)
-  return call("HMGET", key, "eta", "expires", "given", "given_id", "given_group",
-    "given_position")
 end
 
 -- Return a delivery as `sort_out` in deliveries.py reads it, and the task's queue; nil for a task
