@@ -1,6 +1,7 @@
 """Tasks that run in the process that calls them: `apply`, and all with `task_always_eager`."""
 
 from collections.abc import Mapping, Sequence
+from time import time
 from typing import Any, NamedTuple
 
 from . import states
@@ -142,4 +143,5 @@ def _result(task: TaskOfApp, context: Context, ending: Ending) -> EagerResult[An
         task.app,
         reported=states.IGNORED if ignored else None,
         children=context.children,
+        progress=None if context.reporter is None else context.reporter.current(time()),
     )

@@ -14,6 +14,7 @@ from .exceptions import Retry, TaskPredicate
 from .execution.attempt import is_retried
 from .execution.context import NO_TASK, Context, current, current_run, enter, leave, leave_pushed
 from .execution.failure import bounded_repr
+from .execution.inrun import InRun
 from .result import AsyncResult, EagerResult
 from .result.app import App, get_current_app
 from .result.asynccalls import AsyncCalls
@@ -47,7 +48,7 @@ _NO_TASK_TO_UPDATE = (
 )
 
 
-class Task(AsyncCalls[P, R], DurableSteps, InWorkflows, InTransactions, Generic[P, R]):
+class Task(AsyncCalls[P, R], DurableSteps, InWorkflows, InTransactions, InRun, Generic[P, R]):
     """A unit of work that workers run. There is one instance for each app.
 
     `@app.task` makes one of a function. Or subclass it, define `run`, and pass the class to

@@ -12,7 +12,12 @@ from ..states import Phase
 from ..support.printable import last_line
 from ..support.zones import title_of, wall_time
 
-_EARLY = {"retry": "was to be retried", "lost": "lost its process", "requeued": "was given back"}
+_EARLY = {
+    "retry": "was to be retried",
+    "lost": "lost its process",
+    "late": "ended when its worker had lost it",
+    "requeued": "was given back",
+}
 """Say how an attempt ended that did not come as far as the task wanted, by its outcome."""
 
 

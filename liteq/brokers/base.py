@@ -25,6 +25,7 @@ from .examination import Examination, Finding
 from .listener import Listener
 from .ordering import Ordering
 from .pausing import Pausing
+from .running import Running
 from .sending import Sending
 from .statistics import Statistics
 from .uniquekeys import NO_ANSWERS, Answers
@@ -76,7 +77,7 @@ __all__ = [
 ]
 
 
-class Broker(Sending, Ordering, Pausing, Statistics, ABC):
+class Broker(Sending, Ordering, Pausing, Running, Statistics, ABC):
     """A store of tasks, results, schedules and workers.
 
     One broker may be used by all threads of a process, and across a fork. It opens its store on

@@ -14,6 +14,10 @@ from ..model.message import Delivery, Message
 from ..model.options import options_of_member, parse_options
 from .steps import LocalSteps, Steps, StepStore, StoredSteps
 
+if TYPE_CHECKING:
+    from .pulse import Pulse
+    from .reporter import Reporter, SayProgress
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -77,6 +81,7 @@ class Context:
     soft_limit: float | None = None  # seconds until SoftTimeLimitExceeded
     step_store: StepStore | None = None  # None: steps are remembered in `kept_steps`
 
+    pulse: "Pulse | None" = None  # None: nobody is told how far it has come
     settle: Settle | None = None  # None: what becomes of it is stored nowhere
 
     # A run may set these.
@@ -90,6 +95,8 @@ class Context:
 
     kept_steps: dict[str, Any] | None = None  # of earlier attempts
     used_steps: Steps | None = None  # None: it has come to no step so far
+    reporter: "Reporter | None" = None  # None: it has said and asked nothing so far
+    say_progress: "SayProgress | None" = None  # that of the reporter
 
     # Workflows set these.
     chain: Any = None

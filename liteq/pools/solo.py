@@ -26,7 +26,7 @@ class SoloPool(Pool):
         self.scoreboard: str | None = self._scoreboard.name
 
     def start(self, selector: BaseSelector) -> None:
-        self._run = self.spec.make_here(self._send_state)
+        self._run = self.spec.make_here(self._send_state, None)
         self.slots[0].up = True
 
     def submit(self, slot: Slot, deliveries: Sequence[Delivery]) -> None:

@@ -10,6 +10,7 @@ from selectors import EVENT_READ, BaseSelector
 
 from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome
+from ..model.progress import ProgressReport
 from ..support.coroutines import close_loop
 from ..support.slots import enter_slot
 from ..support.wakeup import Wakeup
@@ -33,6 +34,7 @@ class ThreadPool(Resizable):
         # Appending to a deque is atomic, so the threads need no lock between them.
         self._outcomes: deque[tuple[Slot, int, Outcome]] = deque()
         self._updates: deque[StateUpdate] = deque()
+        self._progress: deque[ProgressReport] = deque()
         self._events = PoolEvents()
         self._selector: BaseSelector | None = None
         self._tickets = 0
@@ -40,7 +42,7 @@ class ThreadPool(Resizable):
     def start(self, selector: BaseSelector) -> None:
         self._selector = selector
         selector.register(self._wakeup, EVENT_READ, self._wakeup.clear)
-        self._run = self.spec.make_here(self._send_state)
+        self._run = self.spec.make_here(self._send_state, self._send_progress)
         for slot in self.slots:
             self._open(slot)
 
@@ -86,6 +88,8 @@ class ThreadPool(Resizable):
             del self._queues[slot.number]
         while self._updates:
             events.updates.append(self._updates.popleft())
+        while self._progress:
+            events.progress.append(self._progress.popleft())
         return events
 
     def tend(self) -> float | None:
@@ -130,6 +134,10 @@ class ThreadPool(Resizable):
                 return  # the pool was closed just now, and `delivery` goes back to the store
             self._outcomes.append((slot, ticket, run(delivery)))
             self._wakeup.set()
+
+    def _send_progress(self, reports: Sequence[ProgressReport]) -> None:
+        self._progress.extend(reports)
+        self._wakeup.set()
 
     def _send_state(self, id: str, state: str, meta: bytes, serializer: str) -> None:
         self._updates.append(StateUpdate(id, state, meta, serializer))

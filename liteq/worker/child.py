@@ -8,7 +8,7 @@ from .. import signals
 from ..app import LiteQ
 from ..app.django import close_connections
 from ..app.reference import find
-from ..pools.base import KeepStep, Run, SendState
+from ..pools.base import KeepStep, Run, SendProgress, SendState
 from ..support.childprocess import importing_application
 from .definitions import Definitions
 from .logging import LogPlan, enable_loggers, setup_logging
@@ -69,7 +69,9 @@ def preload(spec: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
     return Definitions.of_tasks(app.tasks, app.conf).plain()
 
 
-def make_runner(spec: dict[str, Any], report: SendState, keep: KeepStep) -> Run:
+def make_runner(
+    spec: dict[str, Any], report: SendState, keep: KeepStep, progress: SendProgress
+) -> Run:
     """Return the function that runs deliveries in this child process."""
     app = load_app(spec)
     plan = LogPlan(*spec["logging"])
@@ -80,7 +82,9 @@ def make_runner(spec: dict[str, Any], report: SendState, keep: KeepStep) -> Run:
     signals.worker_process_init.send(sender=None)
     enable_loggers()  # a receiver may have set up logging
     hostname, describe = spec["hostname"], spec["describe"]
-    runner = Runner(app, hostname=hostname, describe=describe, report=report, keep=keep)
+    runner = Runner(
+        app, hostname=hostname, describe=describe, report=report, keep=keep, progress=progress
+    )
     return runner.run if plan.stdout_level is None else flushing_stdout(runner.run)
 
 

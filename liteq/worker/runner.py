@@ -25,17 +25,19 @@ from ..exceptions import (
 from ..execution.attempt import Ending, attempt
 from ..execution.context import Context, outside_of_tasks
 from ..execution.failure import as_error, bounded_repr, describe, stored_failure, traceback_text
+from ..execution.pulse import Pulse
 from ..execution.steps import Suspended
 from ..model.message import Delivery, Input, Message
 from ..model.options import with_notes
 from ..model.outcome import Kind, Outcome
+from ..model.progress import ProgressReport
 from ..model.unique import same_end
-from ..pools.base import KeepStep, SendState
+from ..pools.base import KeepStep, SendProgress, SendState
 from ..result import ResultBase
 from ..sending.eta import due_at, moment
 from ..sending.formats import argument_codecs, result_codecs, result_serializer, too_large
 from ..signals import task_received, task_rejected, task_unknown
-from ..states import FAILURE, STARTED, Phase
+from ..states import FAILURE, Phase
 from ..task import Task
 from .completion import TaskCompletion
 from .definitions import Definitions
@@ -54,8 +56,9 @@ _MEMBERSHIP = ("group_id", "group_index", "chord")
 class Runner:
     """Runs the tasks of `app` for the worker `hostname`, in any number of threads.
 
-    `describe`: give each success a note for the log; failures always have one. `keep`: has the
-    supervisor write the steps of tasks; without it, the runner does.
+    `describe`: give each success a note for the log; failures always have one. `keep` and
+    `progress`: have the supervisor write the steps and the progress of tasks; without them, the
+    runner does. `many`: this process may run several tasks at once.
     """
 
     def __init__(
@@ -66,6 +69,8 @@ class Runner:
         describe: bool,
         report: SendState,
         keep: KeepStep | None = None,
+        progress: SendProgress | None = None,
+        many: bool = False,
     ) -> None:
         conf, broker = app.conf, app.broker
         self._app = app
@@ -84,8 +89,9 @@ class Runner:
         self._others_read = -inf
         self._producer = app.producer
         self._definitions = Definitions.of_tasks(app.tasks, conf)
-        self._tracked = self._definitions.tracked()
         self._steps = WorkerSteps(app, keep)
+        self._progress = progress
+        self._pulse = Pulse(self._send_progress, broker.to_end, broker.clock, many=many)
         self._completion = TaskCompletion(app, self._encoded_if_wanted)
         self._soft = TimeLimits.of_tasks("soft_time_limit", app.tasks, conf.task_soft_time_limit)
 
@@ -115,9 +121,8 @@ class Runner:
         context.report = self._report_state
         context.step_store = self._steps
         context.settle = self._completion
+        context.pulse = self._pulse
         context.soft_limit = soft.of(message)
-        if message.task in self._tracked and not message.track_started:
-            self._report_state(message.id, STARTED, {"pid": self._pid, "hostname": self._hostname})
         if task_received.receivers:
             task_received.send(sender=task, request=context)
         return self._outcome(context, task, attempt(task, context), since)
@@ -389,6 +394,13 @@ class Runner:
         serializer = self._serializer
         data = self._within_bounds(serializer.dumps(meta), f"the state of {id}")
         self._report(id, state, data, serializer.name)
+
+    def _send_progress(self, reports: Sequence[ProgressReport]) -> None:
+        if self._progress is not None and os.getpid() == self._pid:
+            self._progress(reports)
+            return
+        with suppress(BrokerError):  # the store is away: the next report may be stored
+            self._app.broker.report_progress(reports)
 
 
 def _due_at(when: float | datetime | None, now: float) -> float | None:

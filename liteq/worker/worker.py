@@ -18,7 +18,7 @@ from ..beat.periodic import entries_of, name_of
 from ..beat.scheduler import Scheduler
 from ..exceptions import ImproperlyConfigured, LiteqError
 from ..pools import RunnerSpec, make_pool
-from ..pools.base import Limits, Run, SendState
+from ..pools.base import Limits, Run, SendProgress, SendState
 from ..pools.forked import can_fork
 from ..pools.interpreter import check_interpreter
 from ..pools.records import levels as log_levels
@@ -358,8 +358,15 @@ class Worker:
     def _runner_spec(self, program: Program) -> RunnerSpec:
         describe = TaskLog().verbose
 
-        def here(report: SendState) -> Run:
-            runner = Runner(self.app, hostname=self.hostname, describe=describe, report=report)
+        def here(report: SendState, progress: SendProgress | None) -> Run:
+            runner = Runner(
+                self.app,
+                hostname=self.hostname,
+                describe=describe,
+                report=report,
+                progress=progress,
+                many=self.pool_name != "solo",
+            )
             return runner.run if self.logging.stdout_level is None else flushing_stdout(runner.run)
 
         spec: dict[str, Any] = {}

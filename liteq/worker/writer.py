@@ -9,8 +9,8 @@ from ..brokers.base import Broker, Claim, ReadSettled, Settled
 from ..exceptions import BrokerError, BrokerRefused
 from ..model.message import Delivery, Receipt
 from ..model.outcome import Settlement
+from .late import LateEnds
 from .step_requests import StepRequests
-from .task_log import logger
 
 ReplaceRefused = Callable[[Settlement, BrokerRefused], Settlement]
 """Returns what is written in place of a settlement that the store refuses for good."""
@@ -57,6 +57,7 @@ class Writer:
         self._broker = broker
         self._store = store
         self._steps = steps
+        self.late: LateEnds = LateEnds(broker)
         self._replace_refused = replace_refused
         self.settlements: list[Settlement] = []  # still to be written
         self._ended: list[Delivery] = []  # the tasks of all settlements that are not written
@@ -161,5 +162,6 @@ class Writer:
     def _note(self, settlements: list[Settlement], settled: Settled) -> None:
         if self._steps:
             self._steps.answer(settlements, settled.refused)
-        for receipt in settled.refused:
-            logger.warning("claim lost; result dropped: task %s", self.id_of(receipt))
+        for each in settlements if settled.refused else ():
+            if each.receipt in settled.refused:
+                self.late.keep(self.id_of(each.receipt), each)

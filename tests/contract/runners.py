@@ -1,7 +1,6 @@
 """A runner without an application, for tests of pools: the name of a task is what it does."""
 
 import ctypes
-import functools
 import os
 import signal
 import subprocess
@@ -13,8 +12,9 @@ from typing import Any
 from liteq.exceptions import BrokerRefused
 from liteq.model.message import Delivery
 from liteq.model.outcome import Kind, Outcome
+from liteq.model.progress import Progress, ProgressReport
 from liteq.model.step import Step
-from liteq.pools.base import KeepStep, Limits, Run, RunnerSpec, SendState
+from liteq.pools.base import KeepStep, Limits, Run, RunnerSpec, SendProgress, SendState
 
 NO_LIMITS = Limits()
 
@@ -22,7 +22,10 @@ NO_LIMITS = Limits()
 def spec(*, limits: Limits = NO_LIMITS, make: str = "make") -> RunnerSpec:
     module = "tests.contract.runners"
     preload = f"{module}:{'fail' if make == 'fail' else 'load'}"
-    here = functools.partial(make_runner, {})
+
+    def here(report: SendState, progress: SendProgress | None) -> Run:
+        return make_runner({}, report, None, progress)
+
     return RunnerSpec(preload, f"{module}:{make}", {}, here, limits)
 
 
@@ -30,18 +33,23 @@ def load(spec: dict[str, Any]) -> None:
     pass
 
 
-def fail(
-    spec: dict[str, Any], report: SendState | None = None, keep: KeepStep | None = None
-) -> Run:
+def fail(spec: dict[str, Any], *streams: object) -> Run:
     raise RuntimeError("this application cannot be imported")
 
 
-def make_runner(spec: dict[str, Any], report: SendState, keep: KeepStep | None = None) -> Run:
+def make_runner(
+    spec: dict[str, Any],
+    report: SendState,
+    keep: KeepStep | None = None,
+    progress: SendProgress | None = None,
+) -> Run:
     def run(delivery: Delivery) -> Outcome:
         message = delivery.message
         name, _, argument = message.task.partition(" ")
         if name == "keep" and keep is not None:
             return Outcome(Kind.SUCCEEDED, _keep(argument, delivery, keep), "json")
+        if name == "come" and progress is not None:
+            progress([ProgressReport(delivery.receipt, Progress(int(argument)))])
         return Outcome(Kind.SUCCEEDED, DEEDS[name](argument, message.id, report), "json")
 
     return run
@@ -140,6 +148,7 @@ DEEDS = {
     "hurry": _hurry,
     "pid": _pid,
     "echo": _echo,
+    "come": _echo,
     "large": _large,
     "nap": _nap,
     "await": _await,

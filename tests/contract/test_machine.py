@@ -21,6 +21,7 @@ from liteq.model.graph import Graph, Group, Place
 from liteq.model.message import Attempt, Delivery, Message, Receipt, Record
 from liteq.model.outcome import Settlement
 from liteq.model.pause import SCHEDULES, Pause, PauseKind
+from liteq.model.progress import Progress, ProgressReport
 from liteq.model.step import Event, Step
 from liteq.model.unique import UniqueKey, same_as, same_end
 from liteq.states import Phase
@@ -351,6 +352,19 @@ class Brokers(RuleBasedStateMachine):
         self.model.release([each.model.receipt for each in pairs])
         self.real.release([each.real.receipt for each in pairs])
 
+    @rule(picks=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 9)), max_size=3))
+    def come_further(self, picks: list[tuple[int, int]]) -> None:
+        """Report how far claims have come, and ask whether they are to end; some are lost."""
+        found = [(self.pairs[-1 - pick], done) for pick, done in picks if pick < len(self.pairs)]
+        progress = [Progress(done, at=self.clock()) for _, done in found]
+        asked = []
+        for broker, side in ((self.model, 0), (self.real, 1)):
+            receipts = [pair[side].receipt for pair, _ in found]
+            broker.report_progress([*map(ProgressReport, receipts, progress)])
+            ending = broker.to_end(receipts)
+            asked.append([receipt in ending for receipt in receipts])
+        assert asked[0] == asked[1]
+
     @rule()
     def promote(self) -> None:
         self.both("promote")
@@ -517,6 +531,10 @@ class Brokers(RuleBasedStateMachine):
             self.both("steps", id)
         for key in KEYS:
             self.both("event", key)
+
+    @invariant()
+    def they_have_come_as_far(self) -> None:
+        assert self.model.progress(IDS) == self.real.progress(IDS)
 
     @invariant()
     def they_terminate_the_same_tasks(self) -> None:

@@ -44,6 +44,9 @@ INVARIANTS = {
         join liteq_event e on e.key = w.key where t.phase < 2 and e.keep_until is null""",
     "a task has said that it has steps": """
         select task from liteq_step where task not in (select seq from liteq_task where details)""",
+    "a task has said that it has come somewhere": """
+        select task from liteq_progress
+        where task not in (select seq from liteq_task where details)""",
     "a task that has slept, waited or gathered has the step, and the one before it": """
         select task from liteq_step where kind in ('sleep', 'gather') and not exists
         (select 1 from liteq_step o where o.task = liteq_step.task and o.name = 'charge')""",

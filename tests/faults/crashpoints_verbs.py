@@ -5,11 +5,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from liteq.brokers.base import Broker, Claim
+from liteq.brokers.running import LateEnd
 from liteq.model.entry import Entry, Firing
 from liteq.model.graph import Graph, Group, Place
 from liteq.model.message import Message, Receipt
 from liteq.model.order import Answer, Order
 from liteq.model.outcome import Settlement
+from liteq.model.progress import Progress, ProgressReport
 from liteq.model.stat import MINUTE, Stat, start_of
 from liteq.model.step import Event, Step
 from liteq.model.unique import UniqueKey
@@ -144,6 +146,7 @@ def _fire(*names: str) -> Any:
 
 
 ONE_OF_A_KEY = Graph((keyed("more-3", "taken"),), (Place(followed=True),))
+LATE = [LateEnd(Receipt(1, 0), "done-0", NOW, "it succeeded")]
 ONE_MORE = Graph((message("more-7"),), (Place(group="old-all", position=2),))
 
 
@@ -273,6 +276,16 @@ _TABLE = [
         "rescue and set aside", lambda broker, scene: broker.rescue(rescuing(broker.clock, 1, KEEP))
     ),
     Verb("report", lambda broker, scene: broker.report("held-0", "PROGRESS", b"7", "json")),
+    Verb(
+        "report progress",
+        lambda broker, scene: broker.report_progress(
+            [
+                ProgressReport(scene.receipts[id], Progress(3, 10, at=NOW))
+                for id in ("held-0", "held-1", "done-0")
+            ]
+        ),
+    ),
+    Verb("keep what comes late", lambda broker, scene: broker.keep_late(scene.worker, LATE)),
     Verb("forget", lambda broker, scene: broker.forget(["done-0", "done-2", "ready-0"])),
     Verb("cancel", lambda broker, scene: broker.cancel(["ready-0", "later-0", "held-0"], KEEP)),
     Verb("terminate", lambda broker, scene: broker.cancel(["held-0"], KEEP, terminate=True)),

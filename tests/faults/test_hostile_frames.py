@@ -22,6 +22,7 @@ GARBAGE += [(), (1,), [1], {"a": 1}, [[]], ((1, 2),)]
 GOOD = ["succeeded", b"1", "json", 0.1, "1", None, None, None, False, None, None, False, None]
 GOOD += [None]
 STEP = ("approved", "wait", 1.5, None, None, None, False)
+RUN = (1, 1, 3, 10, 0.5, "reading", 1.5)
 FEW = [None, 2**70, "text", (1,)]
 MESSAGE = ("an id", "project.add", b"[[1, 2], {}]", "json", "celery", 0, None, None, 0)
 MESSAGE += (True, False, False, None)
@@ -80,7 +81,14 @@ def frames(ticket):
     yield frame((1, [(ticket, *OUTCOMES[2][:7], no_text, *OUTCOMES[2][8:])]))
     yield frame((2, [10**9]))
     yield frame((3, ("id", "\\ud800", b"", "json")))
+    yield frame((8, [RUN]))
+    for field in range(len(RUN)):
+        for value in FEW:
+            yield frame((8, [(*RUN[:field], value, *RUN[field + 1:])]))
+    yield frame((8, [(1, 1, float("nan"), None, None, "", 1.5)]))
+    yield frame((8, [(1, 1, 1, 2**60, None, "x" * 2000, 1.5)]))
     yield frame((0, os.getppid()))
+    yield frame((0, ()))
 
 @app.task(acks_late=False)
 def write(first, step):

@@ -33,6 +33,7 @@ from .listeners import MemoryListener, notify
 from .orders import MemoryOrders, drop_old_orders
 from .pausing import MemoryPausing
 from .records import eta_of, finished, kept_until, new_record, revived
+from .running import MemoryRunning
 from .statistics import MemoryStatistics
 from .steps import drop_old_events, take_event
 from .tables import Revocation
@@ -41,7 +42,7 @@ from .workflows import dependent_ids, is_needed, members_of
 _FINAL = tuple(phase for phase in Phase if phase.final)
 
 
-class MemoryBroker(MemoryOrders, MemoryPausing, MemoryStatistics):
+class MemoryBroker(MemoryOrders, MemoryPausing, MemoryRunning, MemoryStatistics):
     """A store in this process, shared by its threads."""
 
     url = "memory://"

@@ -7,6 +7,7 @@ from ...model.graph import Group, Place
 from ...model.message import Attempt, Receipt, Record, last_attempt
 from ...model.order import Answer, Order
 from ...model.pause import SKIP, Pause, pause_of
+from ...model.progress import Progress
 from ...model.stat import Stat
 from ...model.step import Event, Step
 from ...states import Phase
@@ -18,6 +19,14 @@ class Revocation(NamedTuple):
 
     keep: float | None  # seconds that it is kept once it has ended as cancelled; None: for ever
     terminate: bool  # its worker is to end it
+
+
+class StoredProgress(NamedTuple):
+    """How far a run has come."""
+
+    token: int  # of its claim
+    attempt: int  # its number, from 1
+    progress: Progress
 
 
 class StoredGroup(NamedTuple):
@@ -53,6 +62,7 @@ class Tables:
         self.keys: dict[str, KeyUse] = {}  # by task, in the order of asking
         self.steps: dict[str, dict[str, Step]] = {}  # by task and name; replaced, never changed
         self.events: dict[str, Event] = {}
+        self.progress: dict[str, StoredProgress] = {}  # by task
         self.entries: dict[str, Entry] = {}
         self.workers: dict[int, WorkerInfo] = {}
         self.orders: dict[tuple[str, int], Order] = {}  # by call and worker
@@ -122,6 +132,7 @@ class Tables:
                 self.places,
                 self.steps,
                 self.keys,
+                self.progress,
             ):
                 table.pop(record.message.id, None)
         return len(records)

@@ -49,6 +49,7 @@ from .pausing import RedisPausing
 from .purging import purge_waiting
 from .replies import attempts_of, receipts_of, text_of, texts_of
 from .rescue import dead_workers, take_back
+from .running import RedisRunning
 from .schedules import entries_of, entry_args, firing_args
 from .signing import End
 from .statistics import RedisStatistics
@@ -60,7 +61,7 @@ _DUE = 500  # tasks made ready by one script, so that the server is never busy f
 _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name can still be shown with its results
 
 
-class RedisBroker(RedisOrders, RedisPausing, RedisTransfers, RedisStatistics):
+class RedisBroker(RedisOrders, RedisPausing, RedisTransfers, RedisRunning, RedisStatistics):
     """A store on a Redis server."""
 
     default_serializer = "json"  # others may be able to write to the server

@@ -90,6 +90,14 @@ class Signing(ABC):
         """Return a stored result as it was written. Raises SecurityError."""
 
     @abstractmethod
+    def sign_progress(self, data: bytes, id: str, token: int) -> bytes:
+        """Return how far a run has come as it is stored; `token`: of the claim of the task `id`."""
+
+    @abstractmethod
+    def verify_progress(self, data: bytes, id: str, token: int) -> bytes:
+        """Return what is stored of that as it was reported. Raises SecurityError."""
+
+    @abstractmethod
     def sign_step(self, id: str, step: Step) -> Step:
         """Return a step of the task `id` as it is stored. The value of a WAIT is that of an event.
 
@@ -196,6 +204,12 @@ class Unsigned(Signing):
     def verify_result(self, data: bytes | None, end: End) -> bytes | None:
         return data
 
+    def sign_progress(self, data: bytes, id: str, token: int) -> bytes:
+        return data
+
+    def verify_progress(self, data: bytes, id: str, token: int) -> bytes:
+        return data
+
     def sign_step(self, id: str, step: Step) -> Step:
         return step
 
@@ -273,6 +287,12 @@ class Signed(Signing):
             return None
         result = self._signer.verified(data, self._result_subject(end))
         return None if end.serializer is None else result
+
+    def sign_progress(self, data: bytes, id: str, token: int) -> bytes:
+        return self._signer.sign(data, ("progress", self._store, id, token))
+
+    def verify_progress(self, data: bytes, id: str, token: int) -> bytes:
+        return self._signer.verified(data, ("progress", self._store, id, token))
 
     def sign_step(self, id: str, step: Step) -> Step:
         if step.value is None:

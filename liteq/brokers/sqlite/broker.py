@@ -42,6 +42,7 @@ from .pausing import SqlitePausing
 from .registry import is_dead, register, unregister
 from .rescue import release, take_all_back
 from .rows import WorkerRow, counts_of, record_of
+from .running import SqliteRunning
 from .schedules import delete_entries, entries_of, fire, write_entry
 from .sending import insert_messages, insert_or_replace
 from .settling import ClaimLostError, report, settle_all, settle_each
@@ -56,7 +57,9 @@ _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name stays readable in re
 _FETCH = 500  # ids in one query
 
 
-class SqliteBroker(SqliteHost, SqliteOrders, SqlitePausing, SqliteTransfers, SqliteStatistics):
+class SqliteBroker(
+    SqliteHost, SqliteOrders, SqlitePausing, SqliteTransfers, SqliteRunning, SqliteStatistics
+):
     """A store in one SQLite file."""
 
     trusted = True

@@ -106,11 +106,12 @@ create table liteq_step (
   primary key (task, name)
 ) without rowid;
 
--- How far the present run of a task has come.
+-- How far the last run of a task has come.
 create table liteq_progress (
   task integer primary key,                      -- its seq
-  attempt integer not null,                      -- a run that was killed has come nowhere
-  at real not null,
+  token integer not null,                        -- of the claim: a run that was killed has come
+                                                 -- nowhere
+  attempt integer not null,                      -- from 1: one that sleeps is to go on from there
   value text not null                            -- JSON
 );
 

@@ -67,8 +67,8 @@ create table liteq_step (
 
 create table liteq_progress (
   task integer primary key,
+  token integer not null,
   attempt integer not null,
-  at real not null,
   value text not null
 );
 

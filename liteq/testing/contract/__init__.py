@@ -20,6 +20,7 @@ from .pausing import Pausing
 from .rescuing import Rescuing
 from .results import Results
 from .revoking import Revoking
+from .running import Running
 from .schedules import Schedules
 from .sending import Sending
 from .settling import Settling
@@ -50,6 +51,7 @@ class BrokerContract(
     Events,
     Unique,
     UniqueWorkflows,
+    Running,
     Workers,
     Orders,
     Waiting,

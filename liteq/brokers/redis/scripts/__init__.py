@@ -51,10 +51,12 @@ _READ_ONLY = frozenset(
         "next_fire",
         "oldest",
         "orders",
+        "progress",
         "resting",
         "schedules",
         "statistics",
         "steps",
+        "to_end",
         "waited",
         "wrong_keys",
     }

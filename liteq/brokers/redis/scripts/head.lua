@@ -105,6 +105,8 @@
 --   result, serializer, traceback, reported
 --   revoked (for how many seconds to keep it), terminate
 --   event (the key of the one that it waits for)
+--   progress (how far the last run has come: the token of its claim, its number, and a value, see
+--     report_progress.lua)
 --   tied, waits, barrier, on_failure, takes, group, position, delay, woken_by
 --   unique (its key), unique_until, unique_then, unique_latest, expires (only with a key)
 --   unique_keep (until when it has the key whatever becomes of it)
