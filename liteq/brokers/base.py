@@ -16,6 +16,7 @@ from ..model.entry import Entry, Fired, Firing
 from ..model.graph import Graph, Group, Members, Place
 from ..model.message import Attempt, Delivery, Input, Message, Receipt, Record
 from ..model.outcome import Settlement
+from ..model.output import Output, OutputLine
 from ..model.search import EVERYTHING, Search
 from ..model.step import Event, Step
 from ..serializers.base import Serializer
@@ -53,6 +54,8 @@ __all__ = [
     "Listener",
     "Members",
     "Message",
+    "Output",
+    "OutputLine",
     "Phase",
     "Place",
     "QueueCount",
@@ -167,8 +170,9 @@ class Broker(ABC):
         """Write the outcomes of claimed tasks, and claim the next in the same transaction.
 
         A settlement whose receipt is void, because the claim was lost, is refused and not raised.
-        One in the phase RUNNING keeps its claim, and only its steps are written: a step in place of
-        one of its name that the task has.
+        One in the phase RUNNING keeps its claim, and only its steps and its output are written: a
+        step in place of one of its name that the task has. Output may also come after the success
+        of its claim; see `Output` for which lines are deleted then.
 
         A task that is to wait for an event is READY at once if that is stored, and not too old:
         then its step of that name has the value of the event.
@@ -253,6 +257,14 @@ class Broker(ABC):
         """Return the steps of a task, oldest first; none for an unknown id.
 
         They are kept for as long as the task, whatever becomes of it.
+        """
+
+    @abstractmethod
+    def output(self, id: str, after: tuple[int, int] = (0, 0)) -> list[OutputLine]:
+        """Return the lines that a task has printed and logged, oldest first.
+
+        `after`: an attempt and a number; only lines behind that one. None for an unknown id. They
+        are kept for as long as the task, those of its last `MOST_ATTEMPTS` attempts.
         """
 
     @abstractmethod

@@ -14,6 +14,7 @@ from .entry import Entry
 from .graph import Graph, Group, Place
 from .message import Attempt, Member, Message, Record
 from .options import options_of, options_of_group
+from .output import OutputLine
 from .step import Event, Step
 
 UNREADABLE = (
@@ -131,6 +132,7 @@ _STEP = Shape(
     serializer=MAYBE_TEXT,
     failed=FLAG,
 )
+_OUTPUT_LINE = Shape(attempt=WHOLE, number=WHOLE, at=NUMBER, level=MAYBE_TEXT, text=TEXT)
 _EVENT = Shape(key=TEXT, value=(bytes,), serializer=TEXT, at=NUMBER, keep_until=TIME, id=TEXT)
 _ENTRY = Shape(
     name=TEXT,
@@ -243,6 +245,12 @@ def check_step(step: Step) -> None:
     """Raise InvalidTaskError unless `step` is one that liteq could have made."""
     _STEP.check(step)
     check_storable(Step._fields, step)
+
+
+def check_output_line(line: OutputLine) -> None:
+    """Raise InvalidTaskError unless `line` is one that liteq could have made."""
+    _OUTPUT_LINE.check(line)
+    check_storable(OutputLine._fields, line)
 
 
 def check_event(event: Event) -> None:

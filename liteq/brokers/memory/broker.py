@@ -15,6 +15,7 @@ from ...model.entry import Entry, Fired, Firing
 from ...model.graph import ALONE, Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record
 from ...model.outcome import Settlement
+from ...model.output import OutputLine
 from ...model.search import EVERYTHING, Search
 from ...model.step import Event, Step
 from ...states import Phase
@@ -160,6 +161,11 @@ class MemoryBroker(MemoryStore):
             return sorted(
                 self._tables.steps.get(id, {}).values(), key=lambda step: (step.at, step.name)
             )
+
+    def output(self, id: str, after: tuple[int, int] = (0, 0)) -> list[OutputLine]:
+        with self._lock:
+            lines = self._tables.output.get(id, ())
+        return [line for line in lines if (line.attempt, line.number) > after]
 
     def dependents(self, id: str, *, group: bool = False) -> list[str]:
         with self._lock:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from ...model.entry import Entry
 from ...model.graph import Group, Place
 from ...model.message import Attempt, Receipt, Record, last_attempt
+from ...model.output import OutputLine
 from ...model.step import Event, Step
 from ...states import Phase
 from ..base import WorkerInfo
@@ -37,6 +38,7 @@ class Tables:
         self.places: dict[str, Place] = {}  # of tasks in workflows
         self.groups: dict[str, StoredGroup] = {}
         self.steps: dict[str, dict[str, Step]] = {}  # by task and name; replaced, never changed
+        self.output: dict[str, tuple[OutputLine, ...]] = {}  # by task, oldest first
         self.events: dict[str, Event] = {}
         self.entries: dict[str, Entry] = {}
         self.workers: dict[int, WorkerInfo] = {}
@@ -62,6 +64,13 @@ class Tables:
         record = self.tasks.get(str(receipt.key))
         holds = record and record.phase is Phase.RUNNING and record.token == receipt.token
         return record if holds else None
+
+    def may_write_output(self, receipt: Receipt) -> bool:
+        """Return whether the claim of a receipt holds, or has succeeded and was the last one."""
+        record = self.tasks.get(str(receipt.key))
+        if record is None or record.token != receipt.token:
+            return False
+        return record.phase in (Phase.RUNNING, Phase.SUCCEEDED)
 
     def active_workers(self) -> list[WorkerInfo]:
         """Return the workers that have not stopped."""
@@ -96,6 +105,7 @@ class Tables:
                 self.revoked,
                 self.places,
                 self.steps,
+                self.output,
             ):
                 table.pop(record.message.id, None)
         return len(records)

@@ -15,6 +15,7 @@ from ...model.entry import Entry, Fired, Firing
 from ...model.graph import Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
 from ...model.outcome import Settlement
+from ...model.output import OutputLine
 from ...model.search import EVERYTHING, Search
 from ...model.step import Event, Step
 from ...states import Phase
@@ -33,6 +34,7 @@ from .claiming import Claimed, claim_rest, promote, set_unreadable_etas_aside
 from .guests import SqliteHost
 from .listeners import result_listener, unlisten_dead, work_listener
 from .notifying import SHORT_TIMEOUT
+from .output import OUTPUT, output_of
 from .registry import is_dead, register, unregister
 from .rescue import release, take_all_back
 from .rows import WorkerRow, counts_of, record_of
@@ -187,6 +189,9 @@ class SqliteBroker(SqliteHost, SqliteTransfers):
 
     def steps(self, id: str) -> list[Step]:
         return steps_of(id, self._session().read(STEPS, (id,)))
+
+    def output(self, id: str, after: tuple[int, int] = (0, 0)) -> list[OutputLine]:
+        return output_of(id, self._session().read(OUTPUT, (id, *after)))
 
     def dependents(self, id: str, *, group: bool = False) -> list[str]:
         return [name for (name,) in self._session().read(SQL["dependent_ids"], (id, group))]

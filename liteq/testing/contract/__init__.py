@@ -14,6 +14,7 @@ test is a sentence of the contract. `docs/guides/testing.md` says more.
 from .claiming import Claiming
 from .events import Events
 from .groups import Groups
+from .output import TaskOutput
 from .rescuing import Rescuing
 from .results import Results
 from .revoking import Revoking
@@ -40,6 +41,7 @@ class BrokerContract(
     Schedules,
     Results,
     Steps,
+    TaskOutput,
     Events,
     Workers,
     Waiting,

@@ -49,6 +49,7 @@ _PARTS = (
     "tasks",
     "sending",
     "events",
+    "output",
     "walk",
     "moving",
     "leases",
