@@ -14,6 +14,7 @@ from ..support.coroutines import close_loop
 from ..support.slots import enter_slot
 from ..support.wakeup import Wakeup
 from .base import STOPPED, Death, Pool, PoolEvents, Run, RunnerSpec, Running, Slot, StateUpdate
+from .output import Outputs
 from .scoreboard import OwnScoreboard
 
 
@@ -31,6 +32,7 @@ class ThreadPool(Pool):
         # Appending to a deque is atomic, so the threads need no lock between them.
         self._outcomes: deque[tuple[Slot, int, Outcome]] = deque()
         self._updates: deque[StateUpdate] = deque()
+        self._outputs = Outputs()
         self._events = PoolEvents()
         self._selector: BaseSelector | None = None
         self._tickets = 0
@@ -38,7 +40,7 @@ class ThreadPool(Pool):
     def start(self, selector: BaseSelector) -> None:
         self._selector = selector
         selector.register(self._wakeup, EVENT_READ, self._wakeup.clear)
-        run = self.spec.make_here(self._send_state)
+        run = self.spec.make_here(self._send_state, self._outputs)
         for slot in self.slots:
             slot.up = True
             # A daemon: a task that never ends must not keep the host program from exiting.
@@ -72,6 +74,8 @@ class ThreadPool(Pool):
                 events.finished.append((delivery, outcome, slot.number))
         while self._updates:
             events.updates.append(self._updates.popleft())
+        if self._outputs.open:
+            events.outputs += self._outputs.take()  # after the outcomes: they come with their end
         return events
 
     def tend(self) -> float | None:
@@ -90,6 +94,7 @@ class ThreadPool(Pool):
     def _abandon_running(self) -> None:
         """Report running tasks as deaths: threads cannot be killed, so their outcomes are lost."""
         events = self._events = self.collect()
+        events.outputs += self._outputs.take(at_once=True)
         for slot in self.slots:
             running = self.running(slot)
             if slot.holding:

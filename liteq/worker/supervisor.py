@@ -298,6 +298,7 @@ class Supervisor:
     def _settle_ended(self, events: PoolEvents) -> None:
         """Decide what is written of tasks that have ended, or have ended a step."""
         now, policy = self.broker.clock(), self.plan.policy
+        self._writer.outputs.add(events.outputs)
         if events.steps:
             steps = self._steps.settlements(events.steps, now)
             self._writer.add(steps, [each.delivery for each in events.steps])
@@ -364,6 +365,7 @@ class Supervisor:
             self._take(received)
         if self._store.active:
             return
+        self._writer.add_outputs()
         claim = self._claim()
         if self._notice and claim is None and self._may_claim:
             self._listener.decline()

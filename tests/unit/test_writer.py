@@ -57,7 +57,7 @@ def worker(broker: Server) -> int:
 @pytest.fixture
 def writer(broker: Server) -> Writer:
     store = StoreBackoff(logging.getLogger("test"))
-    spec = RunnerSpec("", "", {}, lambda report: lambda delivery: Outcome(Kind.SUCCEEDED))
+    spec = RunnerSpec("", "", {}, lambda report, outputs: lambda delivery: Outcome(Kind.SUCCEEDED))
     steps = StepRequests(SoloPool(1, spec))
     return Writer(broker, store, steps, lambda settlement, exc: fail(settlement))
 

@@ -62,9 +62,7 @@ def lines_of(id: str, bodies: Iterable[bytes], signing: Signing) -> list[OutputL
             new = [OutputLine(attempt, *line) for line in lines]
             for line in new:
                 check_output_line(line)
-            found = [
-                line for line in found if line.attempt != attempt or line.number >= keep_from
-            ]
+            found = [line for line in found if line.attempt != attempt or line.number >= keep_from]
         except UNREADABLE as exc:
             raise InvalidTaskError(f"the output of the task {id} cannot be read: {exc}") from exc
         found += new

@@ -97,6 +97,7 @@ class TaskOutput(Harness):
     def test_as_many_lines_as_are_kept_can_come_at_once_and_again_and_again(self) -> None:
         self.send("a")
         delivery = self.claim_one()
+        texts: list[str] = []
         for turn in range(3):
             first = turn * MOST_LINES + 1
             texts = [str(first + n) for n in range(MOST_LINES)]
