@@ -13,6 +13,7 @@ COMMANDS = {
     "jobs": "list the tasks that were sent, and retry, cancel or delete them",
     "why": "say why tasks wait, ended as they did, or ran more than once",
     "result": "show the result of a task",
+    "logs": "show what a task has printed and logged",
     "graph": "show a workflow: its tasks, their states, what waits for what",
     "inspect": "show running, waiting and registered tasks",
     "shell": "open a Python prompt with the application and its tasks",
