@@ -48,6 +48,7 @@ class Driver:
         self.seen.returned += news.returned
         self.seen.updates += news.updates
         self.seen.steps += news.steps
+        self.seen.outputs += news.outputs
         self.seen.deaths += news.deaths
 
     def until(self, done: object) -> None:

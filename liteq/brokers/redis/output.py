@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from ...exceptions import InvalidTaskError
 from ...model.checks import UNREADABLE, check_output_line
 from ...model.outcome import Settlement
-from ...model.output import MOST_ATTEMPTS, Output, OutputLine
+from ...model.output import MOST_ATTEMPTS, Output, OutputLine, PlainLine
 from .arguments import Arguments
 from .server import Server
 from .signing import Signing
@@ -46,10 +46,17 @@ def read_output(
 
     Raises InvalidTaskError for what liteq did not write, SecurityError for what is not genuine.
     """
-    behind = f"({_place(*after)}"
-    bodies = server.execute("ZRANGEBYSCORE", f"{prefix}:output:{id}", behind, "+inf")
-    lines = lines_of(id, bodies, signing)
+    lines = lines_of(id, read_bodies(server, prefix, id, after), signing)
     return [line for line in lines if (line.attempt, line.number) > after]
+
+
+def read_bodies(
+    server: Server, prefix: str, id: str, after: tuple[int, int] = (0, 0)
+) -> list[bytes]:
+    """Return the members of a sorted set with lines behind the line `after` of an attempt."""
+    behind = f"({_place(*after)}"
+    bodies: list[bytes] = server.execute("ZRANGEBYSCORE", f"{prefix}:output:{id}", behind, "+inf")
+    return bodies
 
 
 def lines_of(id: str, bodies: Iterable[bytes], signing: Signing) -> list[OutputLine]:
@@ -67,6 +74,14 @@ def lines_of(id: str, bodies: Iterable[bytes], signing: Signing) -> list[OutputL
             raise InvalidTaskError(f"the output of the task {id} cannot be read: {exc}") from exc
         found += new
     return found
+
+
+def outputs_of(lines: Iterable[OutputLine]) -> list[Output]:
+    """Return the lines of a task, oldest first, as one output for each attempt."""
+    found: dict[int, list[PlainLine]] = {}
+    for attempt, number, at, level, text in lines:
+        found.setdefault(attempt, []).append((number, at, level, text))
+    return [Output(attempt, tuple(each), each[0][0]) for attempt, each in found.items()]
 
 
 def _place(attempt: int, number: int) -> int:

@@ -1,6 +1,6 @@
 """What tasks print and log, in a table of its own: a row is a line."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from sqlite3 import Connection
 
 from ...exceptions import InvalidTaskError
@@ -33,6 +33,13 @@ def write_output(db: Connection, receipt: Receipt, output: Output) -> bool:
     if output.keep_from > 1:
         db.execute(_SQL["trim"], (key, attempt, output.keep_from))
     return True
+
+
+def insert_output(db: Connection, id: str, lines: Sequence[OutputLine]) -> None:
+    """Store the lines of the new task `id`."""
+    ((key,),) = db.execute(_SQL["seq"], (id,)).fetchall()
+    db.execute(_SQL["mark_details"], (key,))
+    db.executemany(_SQL["add"], [(key, *line) for line in lines])
 
 
 def output_of(id: str, rows: Iterable[Row]) -> list[OutputLine]:

@@ -21,6 +21,9 @@ values (?, ?, ?, ?, ?, ?)
 -- name: trim
 delete from liteq_output where task = ? and attempt = ? and number < ?
 
+-- name: seq
+select seq from liteq_task where id = ?
+
 -- name: output
 select o.attempt, o.number, o.at, o.level, o.line
 from liteq_task t join liteq_output o on o.task = t.seq
