@@ -180,5 +180,5 @@ class Writer:
         if self._steps:
             self._steps.answer(settlements, settled.refused)
         ended = {each.receipt for each in settlements if each.output is None}
-        for receipt in ended.intersection(settled.refused):
+        for receipt in filter(ended.__contains__, dict.fromkeys(settled.refused)):
             logger.warning("claim lost; result dropped: task %s", self.id_of(receipt))
