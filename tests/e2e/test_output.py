@@ -284,3 +284,97 @@ def test_a_line_of_a_hundred_megabytes_keeps_its_end(project: Project, app: Lite
     lines = [line.text for line in result.log()]
     assert lines[-1] == "the end"
     assert 200_000 < sum(map(len, lines)) <= 256 * 1024
+
+
+# what tasks do besides
+
+MORE = """
+import multiprocessing, sqlite3, threading
+from liteq.exceptions import SoftTimeLimitExceeded
+
+@app.task(soft_time_limit=0.5)
+def hurry(path):
+    n = 0
+    try:
+        while True:
+            n += 1
+            print(n)
+    except SoftTimeLimitExceeded:
+        print("stopped")
+
+@app.task(bind=True)
+def complete(self):
+    print("before")
+    connection = sqlite3.connect("project.db")
+    with self.commit(connection):
+        print("inside")
+    connection.close()
+    print("behind")
+
+@app.task
+def fork():
+    print("of the task")
+    process = multiprocessing.get_context("fork").Process(target=print, args=("of a fork",))
+    process.start()
+    process.join()
+
+@app.task
+def close():
+    print("open")
+    sys.stdout.close()
+
+@app.task
+def swap():
+    before, sys.stdout = sys.stdout, open(os.devnull, "w")
+    print("into nothing")
+"""
+
+
+@pytest.fixture
+def more(project: Project) -> Project:
+    project.write("project.py", project.folder.joinpath("project.py").read_text() + MORE)
+    return project
+
+
+@pytest.mark.parametrize("pool", ["processes", "threads"])
+def test_a_time_limit_may_strike_while_a_task_prints(more: Project, app: LiteQ, pool: str) -> None:
+    with more.worker("-P", pool, "-f", "log"):
+        for _ in range(4):
+            result = app.send_task("project.hurry", ("",))
+            result.get(timeout=20)
+            # The limit strikes anywhere, also between a number and the end of its line.
+            assert result.log()[-1].text.endswith("stopped")
+        assert app.send_task("project.talk", ("ann",)).get(timeout=20) is None
+
+
+def test_a_task_that_completes_in_its_own_transaction_keeps_all(more: Project, app: LiteQ) -> None:
+    with more.worker():
+        result = app.send_task("project.complete")
+        result.get(timeout=20)
+        lines = wait_for(result.log, "its output")
+
+    assert [line.text for line in lines] == ["before", "inside", "behind"]
+
+
+def test_what_a_forked_process_prints_is_its_own(more: Project, app: LiteQ) -> None:
+    with more.worker("-f", "log"):
+        result = app.send_task("project.fork")
+        result.get(timeout=20)
+
+    assert [line.text for line in result.log()] == ["of the task"]
+
+
+@pytest.mark.parametrize(("task", "text"), [("close", ["open"]), ("swap", [])])
+def test_the_next_task_prints_whatever_one_has_done_to_the_streams(
+    more: Project, app: LiteQ, task: str, text: list[str]
+) -> None:
+    with more.worker("-c", "1"):
+        results = [app.send_task("project.talk", ("ann",)), app.send_task(f"project.{task}")]
+        results.append(app.send_task("project.talk", ("ann",)))
+        for result in results:
+            result.get(timeout=20)
+
+    first, second, third = (result.log() for result in results)
+    assert [line.text for line in second] == text
+    assert [line.text for line in first] == [line.text for line in third]
+    assert len(first) == 4
