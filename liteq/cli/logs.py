@@ -2,18 +2,14 @@
 
 import json
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Sequence
-from datetime import tzinfo
 
 from ..app import LiteQ
 from ..model.output import OutputLine
-from ..support.printable import counted
-from ..support.zones import title_of
 from .apps import app_that_exists
 from .exits import FAILED, OK
 from .options import add_json, add_limit, count
-from .output import complain, local, moment, say, show
-from .views import View
+from .output import complain, say, show
+from .outputlines import line_texts, line_view
 
 _LOOK_EVERY = 0.5  # seconds between two looks at a task that runs
 
@@ -42,10 +38,10 @@ def run(args: Namespace) -> int:
     document = {
         "store": app.broker.url,
         "id": args.id,
-        "lines": list(map(_view, lines)),
+        "lines": list(map(line_view, lines)),
         "more": len(lines) < len(found),
     }
-    texts = _texts(lines, app.timezone) if lines else ["no output of this task is kept"]
+    texts = line_texts(lines, app.timezone) if lines else ["no output of this task is kept"]
     show(document, texts, as_json=args.json)
     return OK
 
@@ -59,9 +55,9 @@ def _follow(app: LiteQ, args: Namespace) -> None:
         wanted = _wanted(found, args)
         for line in wanted if before else wanted[-args.limit :]:
             if args.json:
-                print(json.dumps(_view(line)), flush=True)
+                print(json.dumps(line_view(line)), flush=True)
             else:
-                say(*_texts([line], app.timezone, before))
+                say(*line_texts([line], app.timezone, before))
             before = line
         if found:
             last = found[-1][:2]
@@ -77,23 +73,3 @@ def _before(args: Namespace) -> tuple[int, int]:
 
 def _wanted(lines: list[OutputLine], args: Namespace) -> list[OutputLine]:
     return [line for line in lines if args.attempt in (None, line.attempt)]
-
-
-def _texts(
-    lines: Sequence[OutputLine], zone: tzinfo, before: OutputLine | None = None
-) -> Iterator[str]:
-    """Yield lines for people; `before`: the one that was shown before these."""
-    for line in lines:
-        if before is None or line.attempt != before.attempt:
-            yield f"attempt {line.attempt} (times in {title_of(zone)})"
-            if line.number > 1:
-                yield f"... {counted(line.number - 1, 'earlier line')}"
-        elif line.number > before.number + 1:
-            yield f"... {counted(line.number - before.number - 1, 'line')}"
-        at = local(line.at, zone)
-        yield f"{at} {line.level or 'printed':8} {line.text.expandtabs()}"
-        before = line
-
-
-def _view(line: OutputLine) -> View:
-    return {**line._asdict(), "at": moment(line.at)}

@@ -394,10 +394,12 @@ def leave_pushed() -> None:
 
 def current_output() -> KeepsOutput | None:
     """Return what keeps the output of the running task; None where none runs, or it is not kept."""
-    context: Context | None = current.get()
-    while context is not None and context.output is None:
+    context = current.get()
+    while context.output is None:
+        if context.outer is None:
+            return None
         context = context.outer
-    return None if context is None else context.output
+    return context.output
 
 
 def current_run() -> Context | None:

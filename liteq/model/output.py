@@ -1,5 +1,7 @@
 """What a task prints and logs, as it is kept with the task."""
 
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 MOST_LINES = 1000
@@ -17,6 +19,9 @@ LONGEST_LINE = 8192
 LONGEST_LEVEL = 32
 """Characters of the name of a level."""
 
+LONGEST = 6 * MOST_BYTES + (LONGEST_LEVEL + 64) * MOST_LINES
+"""Characters of the lines of an `Output`: where each one is escaped, it takes six."""
+
 PlainLine = tuple[int, float, str | None, str]
 """A line as a plain tuple: its number, when, its level, its text; as in an `OutputLine`."""
 
@@ -32,21 +37,51 @@ class OutputLine(NamedTuple):
 
 
 class Output(NamedTuple):
-    """What a run has printed and logged since its last `Output`, on its way into the store."""
+    """Lines that a run has printed and logged, in one piece.
+
+    Only who prints them and who reads them looks at the lines: on their way they are text.
+    """
 
     attempt: int
-    lines: tuple[PlainLine, ...]  # at least one, in the order of their numbers
-    keep_from: int  # the number of the first line of this run that is kept
+    last: int  # the number of the last line in it
+    keep_from: int  # the number of the first line of this run that is kept from now on
+    lines: str  # JSON: of each line its number, when, its level, its text
     # The first one of its run: what a start that was interrupted has left under the same number is
     # deleted.
-    begins: bool = True
+    begins: bool = False
 
-    @property
-    def last(self) -> int:
-        """Return the number of its last line."""
-        return self.lines[-1][0]
+    def keeps(self, earlier: "Output") -> bool:
+        """Return whether `earlier`, of the same task, is still kept when this one comes."""
+        if earlier.attempt != self.attempt:
+            return self.attempt - MOST_ATTEMPTS < earlier.attempt < self.attempt
+        return earlier.last >= self.keep_from and not self.begins
 
-    def followed_by(self, later: "Output") -> "Output":
-        """Return this and `later`, of the same run, as one."""
-        kept = [line for line in self.lines if line[0] >= later.keep_from]
-        return later._replace(lines=(*kept, *later.lines), begins=self.begins)
+
+def encode_lines(lines: Sequence[PlainLine]) -> str:
+    """Return lines as the text that an `Output` has."""
+    return _encode()(lines)
+
+
+@cache
+def _encode() -> Callable[[object], str]:
+    import json  # takes 2 ms, and who only sends tasks has no output
+
+    return json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def decode_lines(outputs: Iterable[Output]) -> list[OutputLine]:
+    """Return the lines of a task that are kept, of its outputs in their order.
+
+    Raises one of UNREADABLE, or returns what is none of ours, for text that is none of ours.
+    """
+    import json
+
+    found: list[OutputLine] = []
+    for output in outputs:
+        found = [
+            line
+            for line in found
+            if line.attempt != output.attempt or line.number >= output.keep_from
+        ]
+        found += (OutputLine(output.attempt, *line) for line in json.loads(output.lines))
+    return found

@@ -15,7 +15,7 @@ from liteq.brokers.redis import RedisBroker
 from liteq.exceptions import InvalidTaskError
 from liteq.model.message import Delivery, Message
 from liteq.model.outcome import Settlement
-from liteq.model.output import MOST_LINES, Output
+from liteq.model.output import MOST_LINES, Output, encode_lines
 from liteq.states import Phase
 
 
@@ -36,7 +36,8 @@ def running(broker: Broker) -> Delivery:
 
 
 def print_line(broker: Broker, delivery: Delivery, number: int, keep_from: int = 1) -> bool:
-    output = Output(1, ((number, 1.0, None, f"line {number}"),), keep_from, begins=number == 1)
+    lines = encode_lines([(number, 1.0, None, f"line {number}")])
+    output = Output(1, number, keep_from, lines, begins=number == 1)
     return not broker.settle(
         [Settlement(delivery.receipt, Phase.RUNNING, 1.0, output=output)]
     ).refused
@@ -64,7 +65,18 @@ def test_a_key_that_another_program_has_written_over_costs_the_output_only(
 
 @pytest.mark.parametrize(
     "member",
-    [b"\xff", b"text", b"1", b"{}", b"[1,1,[1]]", b'[1,1,[["x",1.0,null,"text"]]]', b"[" * 9999],
+    [
+        b"\xff",
+        b"text",
+        b"1 1 1",
+        b"1 1 x []",
+        b"1 1 1 [1]",
+        b"1 1 1 {}x",
+        b'1 1 1 [["x",1.0,null,"text"]]',
+        b'1 1 1 [[1,NaN,null,"text"]]',
+        b'1 1 1 [[1,1.0,null,"\\ud800"]]',
+        b"1 1 1 " + b"[" * 99999,
+    ],
 )
 def test_on_redis_what_liteq_did_not_write_is_told(redis: RedisBroker, member: bytes) -> None:
     delivery = running(redis)
@@ -76,15 +88,17 @@ def test_on_redis_what_liteq_did_not_write_is_told(redis: RedisBroker, member: b
 
 
 @pytest.mark.parametrize(
-    ("at", "level", "line"), [("'now'", "null", "'x'"), ("1", "5", "x'00'"), ("1", "null", "x'ff'")]
+    ("keep_from", "lines"),
+    [("'x'", "'[[2, 1.0, null, \"x\"]]'"), ("1", "'x'"), ("1", "x'ff'"), ("1", "'[[1]]'")],
 )
 def test_in_a_file_what_liteq_did_not_write_is_told(
-    tmp_path: Path, at: str, level: str, line: str
+    tmp_path: Path, keep_from: str, lines: str
 ) -> None:
     broker = connect(f"sqlite:///{tmp_path}/a.db?durability=fast")
     delivery = running(broker)
     with closing(sqlite3.connect(tmp_path / "a.db")) as db, db:
-        db.execute(f"insert into liteq_output values (1, 1, 1, {at}, {level}, {line})")
+        first = """(1, 1, 1, 1, '[[1, 1.0, null, "x"]]')"""
+        db.execute(f"insert into liteq_output values {first}, (1, 1, 2, {keep_from}, {lines})")
 
     with pytest.raises(InvalidTaskError, match="output of the task a cannot be read"):
         broker.output("a")

@@ -15,7 +15,7 @@ from liteq.brokers.base import Claim
 from liteq.exceptions import ImproperlyConfigured, SecurityError
 from liteq.model.message import Record
 from liteq.model.outcome import Kind, Settlement
-from liteq.model.output import Output
+from liteq.model.output import Output, encode_lines
 from liteq.states import Phase
 from liteq.testing.contract.harness import rescuing
 from tests import redis_workers
@@ -50,7 +50,7 @@ def print_something(store: Store, *ids: str) -> None:
     store.broker.enqueue(list(map(message, ids)))
     now = store.broker.clock()
     for each in store.claim():
-        output = Output(1, ((1, now, None, f"of {each.message.id}"),), 1)
+        output = Output(1, 1, 1, encode_lines([(1, now, None, f"of {each.message.id}")]))
         printed = Settlement(each.receipt, Phase.RUNNING, now, output=output)
         assert store.broker.settle([printed]).refused == []
 
@@ -69,7 +69,7 @@ def test_output_of_another_task_and_output_that_was_not_signed_are_refused(
     (of_b,) = signed.command("ZRANGE", f"{key}b", 0, -1)
     signed.command("ZADD", f"{key}a", 2**40, of_b)
     signed.command("DEL", f"{key}b")
-    signed.command("ZADD", f"{key}b", 2**40, b'[1,1,[[1,1.0,null,"forged"]]]')
+    signed.command("ZADD", f"{key}b", 2**40, b'1 1 1 [[1,1.0,null,"forged"]]')
 
     with pytest.raises(SecurityError, match="does not fit"):
         signed.broker.output("a")

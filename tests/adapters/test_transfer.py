@@ -19,7 +19,7 @@ from liteq.model.entry import Entry
 from liteq.model.graph import Graph, Group, Place
 from liteq.model.message import Delivery, Message, Record
 from liteq.model.outcome import Settlement
-from liteq.model.output import Output
+from liteq.model.output import Output, encode_lines
 from liteq.model.step import Event, Step
 from liteq.states import Phase
 from liteq.support.clock import ManualClock
@@ -200,12 +200,12 @@ def test_what_tasks_have_printed_is_moved(stores: Stores, clock: ManualClock) ->
     worker = source.register("worker", "{}")
     a, b = source.claim(Claim(worker, ("celery",), 2))
     now = clock()
-    lines = ((3, now, None, "printed"), (4, now + 1, "INFO", "lögged"))
-    printed = Settlement(a.receipt, Phase.RUNNING, now, output=Output(1, lines, 3))
+    lines = encode_lines([(3, now, None, "printed"), (4, now + 1, "INFO", "lögged")])
+    printed = Settlement(a.receipt, Phase.RUNNING, now, output=Output(1, 4, 3, lines, begins=True))
     again = Settlement(a.receipt, Phase.READY, now, retry=a.message, why="retry")
     source.settle([printed, again, succeeded(b, now)])
     (a,) = source.claim(Claim(worker, ("celery",), 1))
-    second = Output(2, ((1, now, None, "x" * 8192),), 1)
+    second = Output(2, 1, 1, encode_lines([(1, now, None, "x" * 8192)]), begins=True)
     source.settle([printed._replace(receipt=a.receipt, output=second), succeeded(a, now)])
     source.unregister(worker)
     before, output = known(source), source.output("a")

@@ -18,7 +18,7 @@ from liteq.model.entry import Entry, Firing
 from liteq.model.graph import Graph, Group, Place
 from liteq.model.message import Attempt, Delivery, Message, Receipt, Record
 from liteq.model.outcome import Settlement
-from liteq.model.output import Output
+from liteq.model.output import Output, encode_lines
 from liteq.model.step import Event, Step
 from liteq.states import Phase
 from liteq.support.clock import ManualClock
@@ -302,8 +302,8 @@ class Brokers(RuleBasedStateMachine):
         last = before + lines
         keep_from = last if trim else keep_from
         self.printed[pair.model.receipt] = last, keep_from
-        texts = tuple((n, now, None, f"line {n}") for n in range(before + 1, last + 1))
-        output = Output(pair.model.attempts + 1, texts, keep_from, begins=before == 0)
+        texts = encode_lines([(n, now, None, f"line {n}") for n in range(before + 1, last + 1)])
+        output = Output(pair.model.attempts + 1, last, keep_from, texts, begins=before == 0)
         printed = Settlement(pair.model.receipt, Phase.RUNNING, now, output=output)
         model = self.model.settle([printed])
         real = self.real.settle([printed._replace(receipt=pair.real.receipt)])

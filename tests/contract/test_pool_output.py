@@ -7,7 +7,7 @@ import pytest
 
 from liteq.model.message import Receipt
 from liteq.model.outcome import Kind
-from liteq.model.output import Output
+from liteq.model.output import Output, decode_lines
 from liteq.pools.base import Kill
 from liteq.pools.threads import ThreadPool
 
@@ -38,7 +38,7 @@ def processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 
 def texts(output: Output) -> list[str]:
-    return [text for _, _, _, text in output.lines]
+    return [line.text for line in decode_lines([output])]
 
 
 def test_what_a_task_has_printed_comes_with_its_end(driver: Driver) -> None:
@@ -74,8 +74,8 @@ def test_that_of_a_task_that_runs_for_long_comes_meanwhile(
     parallel.until(lambda: parallel.seen.finished)
 
     first, second = (update.output for update in parallel.seen.outputs)
-    assert (texts(second), second.lines[0][0], second.begins) == (["at last"], 2, False)
-    assert first.followed_by(second).lines == first.lines + second.lines
+    assert (first.last, first.begins) == (1, True)
+    assert (texts(second), second.last, second.begins) == (["at last"], 2, False)
 
 
 def test_what_has_come_stays_when_its_task_is_killed(processes: Driver, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from liteq.model.entry import Entry, Firing
 from liteq.model.graph import Graph, Group, Place
 from liteq.model.message import Message, Receipt
 from liteq.model.outcome import Settlement
-from liteq.model.output import Output
+from liteq.model.output import Output, encode_lines
 from liteq.model.step import Event, Step
 from liteq.states import Phase
 from liteq.support.clock import ManualClock
@@ -70,8 +70,9 @@ def kept(receipt: Receipt, id: str) -> Settlement:
 
 def printed(receipt: Receipt, id: str) -> Settlement:
     """What is written of a task that has printed a few lines, of which the last two are kept."""
-    lines = tuple((n, NOW, None, f"line {n}") for n in range(1, 4))
-    return Settlement(receipt, Phase.RUNNING, NOW, output=Output(1, lines, 2))
+    lines = encode_lines([(n, NOW, None, f"line {n}") for n in (2, 3)])
+    output = Output(1, 3, 2, lines, begins=True)
+    return Settlement(receipt, Phase.RUNNING, NOW, output=output)
 
 
 def suspended(receipt: Receipt, id: str, step: Step | None, **fields: Any) -> Settlement:

@@ -36,8 +36,7 @@ OUTCOMES = [
     ["awaited", None, None, 0.1, "1", None, None, None, False, None, None, False, None, STEP],
 ]
 
-LINE = (1, 1.5, "INFO", "text")
-OUTPUT = ((LINE,), 1, True)
+OUTPUT = (1, 1, '[[1, 1.5, "INFO", "text"]]', True)
 
 def frames(ticket, receipt=(1, 1)):
     """Return frames that no child of ours sends; these are of the running task."""
@@ -71,13 +70,8 @@ def frames(ticket, receipt=(1, 1)):
         for value in FEW:
             output = (*OUTPUT[:field], value, *OUTPUT[field + 1:])
             yield frame((7, [((1, 1), OUTPUT), (receipt, output)]))
-    for field in range(len(LINE)):
-        for value in FEW:
-            line = (*LINE[:field], value, *LINE[field + 1:])
-            yield frame((7, [(receipt, ((line,), 1, True))]))
-    yield frame((7, [(receipt, ((LINE, LINE), 1, True))]))
-    yield frame((7, [(receipt, (((1, 1.0, None, "\\ud800"),), 1, True))]))
-    yield frame((7, [(receipt, (tuple((n, 1.0, None, "") for n in range(1, 9999)), 1, True))]))
+    yield frame((7, [(receipt, (1, 1, "\\ud800", True))]))
+    yield frame((7, [(receipt, (1, 1, "x" * 10**7, True))]))
     yield frame((7, [(receipt, OUTPUT, OUTPUT)]))
     for graph in (((MESSAGE,), (), ()), ((1,), (1,), ()), (((),), (PLACE,), ()), ((), (), (1,))):
         yield frame((1, [(ticket, *OUTCOMES[3][:9], graph, *OUTCOMES[3][10:])]))

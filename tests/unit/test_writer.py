@@ -12,7 +12,7 @@ from liteq.brokers.memory import MemoryBroker
 from liteq.exceptions import BrokerRefused, BrokerUnavailable
 from liteq.model.message import Delivery, Message
 from liteq.model.outcome import Kind, Outcome, Settlement
-from liteq.model.output import Output
+from liteq.model.output import Output, encode_lines
 from liteq.pools.base import RunnerSpec
 from liteq.pools.output import OutputUpdate
 from liteq.pools.solo import SoloPool
@@ -156,8 +156,9 @@ def test_a_claim_that_was_filled_leaves_perhaps_more(
 
 
 def printed(delivery: Delivery, *texts: str, first: int = 1, keep_from: int = 1) -> OutputUpdate:
-    lines = tuple((n, 1.0, None, text) for n, text in enumerate(texts, first))
-    return OutputUpdate(delivery, Output(1, lines, keep_from, begins=first == 1))
+    lines = encode_lines([(n, 1.0, None, text) for n, text in enumerate(texts, first)])
+    last = first + len(texts) - 1
+    return OutputUpdate(delivery, Output(1, last, keep_from, lines, begins=first == 1))
 
 
 def kept(broker: Server, id: str) -> list[str]:
@@ -187,10 +188,10 @@ def test_while_the_store_is_away_only_the_last_lines_of_a_run_wait(
     for n in range(1, 1001):
         writer.outputs.add([printed(a, f"line {n}", first=n, keep_from=max(1, n - 9))])
     writer.add_outputs()
-    (settlement,) = writer.settlements
 
-    assert settlement.output is not None
-    assert len(settlement.output.lines) == 10
+    outputs = [settlement.output for settlement in writer.settlements if settlement.output]
+    assert [output.last for output in outputs] == [*range(991, 1001)]
+    assert [output.begins for output in outputs] == [True] + [False] * 9
     writer.write(None)
     assert kept(broker, "a") == [f"line {n}" for n in range(991, 1001)]
 

@@ -20,6 +20,7 @@ from ...model.search import EVERYTHING, Search
 from ...model.step import Event, Step
 from ...states import Phase
 from ..base import Claim, DecideRescue, QueueCount, Settled, ToTerminate, WorkerInfo
+from ..output import lines_of
 from .listeners import MemoryListener, notify
 from .records import eta_of, finished, kept_until, new_record, revived
 from .steps import drop_old_events, take_event
@@ -164,8 +165,8 @@ class MemoryBroker(MemoryStore):
 
     def output(self, id: str, after: tuple[int, int] = (0, 0)) -> list[OutputLine]:
         with self._lock:
-            lines = self._tables.output.get(id, ())
-        return [line for line in lines if (line.attempt, line.number) > after]
+            outputs = self._tables.output.get(id, ())
+        return lines_of(id, outputs, after)
 
     def dependents(self, id: str, *, group: bool = False) -> list[str]:
         with self._lock:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from ...model.entry import Entry
 from ...model.graph import Group, Place
 from ...model.message import Attempt, Receipt, Record, last_attempt
-from ...model.output import OutputLine
+from ...model.output import Output
 from ...model.step import Event, Step
 from ...states import Phase
 from ..base import WorkerInfo
@@ -38,7 +38,7 @@ class Tables:
         self.places: dict[str, Place] = {}  # of tasks in workflows
         self.groups: dict[str, StoredGroup] = {}
         self.steps: dict[str, dict[str, Step]] = {}  # by task and name; replaced, never changed
-        self.output: dict[str, tuple[OutputLine, ...]] = {}  # by task, oldest first
+        self.output: dict[str, tuple[Output, ...]] = {}  # by task, oldest first
         self.events: dict[str, Event] = {}
         self.entries: dict[str, Entry] = {}
         self.workers: dict[int, WorkerInfo] = {}

@@ -1,23 +1,21 @@
 """What tasks print and log, on its way to the server and back.
 
-A sorted set has the output of a task. Each of its members is what came at once, as JSON: the
-attempt, the number of the first line that was kept then, and the lines.
+A sorted set has the output of a task. Each of its members is an `Output`, the fields of which are
+separated by spaces; its score is the place of the last line.
 """
 
-import json
 from collections.abc import Iterable
 
 from ...exceptions import InvalidTaskError
-from ...model.checks import UNREADABLE, check_output_line
+from ...model.checks import UNREADABLE
 from ...model.outcome import Settlement
-from ...model.output import MOST_ATTEMPTS, Output, OutputLine, PlainLine
+from ...model.output import MOST_ATTEMPTS, Output, OutputLine
+from ..output import lines_of
 from .arguments import Arguments
 from .server import Server
 from .signing import Signing
 
 _LINES_BITS = 33  # a score is exact up to 2**53: for a million attempts of 8,000 million lines
-
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def settlement_args(settlement: Settlement, signing: Signing, *, again: bool) -> Arguments:
@@ -25,18 +23,18 @@ def settlement_args(settlement: Settlement, signing: Signing, *, again: bool) ->
     output = settlement.output
     assert output is not None
     id, token = settlement.receipt
-    output_of_it = output_args(str(id), output, signing)
-    args: Arguments = [id, token, int(settlement.phase), int(again), 0, 0, *output_of_it]
+    rest = output_args(str(id), output, signing)
+    args: Arguments = [id, token, int(settlement.phase), int(again), 0, 0, *rest]
     return [len(args), *args]
 
 
 def output_args(id: str, output: Output, signing: Signing) -> Arguments:
     """Return the output of the task `id`. Read by scripts/output.lua."""
-    attempt, lines, keep_from, begins = output
-    body = signing.sign_output(id, _encode((attempt, keep_from, lines)).encode())
+    attempt, last, keep_from, lines, begins = output
+    body = signing.sign_output(id, f"{attempt} {last} {keep_from} {lines}".encode())
     oldest = max(attempt - MOST_ATTEMPTS + 1, 0)
     places = (_place(oldest, 0), _place(attempt, 0), _place(attempt, keep_from))
-    return [1, int(begins), *places, _place(attempt, output.last), body]
+    return [1, int(begins), *places, _place(attempt, last), body]
 
 
 def read_output(
@@ -46,8 +44,8 @@ def read_output(
 
     Raises InvalidTaskError for what liteq did not write, SecurityError for what is not genuine.
     """
-    lines = lines_of(id, read_bodies(server, prefix, id, after), signing)
-    return [line for line in lines if (line.attempt, line.number) > after]
+    bodies = read_bodies(server, prefix, id, after)
+    return lines_of(id, outputs_of(id, bodies, signing), after)
 
 
 def read_bodies(
@@ -59,29 +57,18 @@ def read_bodies(
     return bodies
 
 
-def lines_of(id: str, bodies: Iterable[bytes], signing: Signing) -> list[OutputLine]:
-    """Return the lines in the members of a sorted set. Raises as `read_output` does."""
-    found: list[OutputLine] = []
+def outputs_of(id: str, bodies: Iterable[bytes], signing: Signing) -> list[Output]:
+    """Return the outputs in the members of a sorted set. Raises as `read_output` does."""
+    found: list[Output] = []
     for body in bodies:
         data = signing.verify_output(id, body)
         try:
-            attempt, keep_from, lines = json.loads(data)
-            new = [OutputLine(attempt, *line) for line in lines]
-            for line in new:
-                check_output_line(line)
-            found = [line for line in found if line.attempt != attempt or line.number >= keep_from]
+            *numbers, lines = data.decode().split(" ", 3)
+            attempt, last, keep_from = map(int, numbers)
         except UNREADABLE as exc:
             raise InvalidTaskError(f"the output of the task {id} cannot be read: {exc}") from exc
-        found += new
+        found.append(Output(attempt, last, keep_from, lines))
     return found
-
-
-def outputs_of(lines: Iterable[OutputLine]) -> list[Output]:
-    """Return the lines of a task, oldest first, as one output for each attempt."""
-    found: dict[int, list[PlainLine]] = {}
-    for attempt, number, at, level, text in lines:
-        found.setdefault(attempt, []).append((number, at, level, text))
-    return [Output(attempt, tuple(each), each[0][0]) for attempt, each in found.items()]
 
 
 def _place(attempt: int, number: int) -> int:

@@ -67,8 +67,8 @@ class Packer:
                 attempts = self._run("attempts", id) if tried else []
                 prefix = self._server.location.prefix
                 begun = tried or b"started" in fields
-                output = read_bodies(self._server, prefix, id) if begun else []
-                yield transfer_of(id, reply, attempts, steps, output, self._signing)
+                outputs = read_bodies(self._server, prefix, id) if begun else []
+                yield transfer_of(id, reply, attempts, steps, outputs, self._signing)
 
     def _groups(self, ids: Collection[str]) -> dict[str, MovedGroup | None]:
         """Return these groups and those that they are in; None for one that cannot be read."""

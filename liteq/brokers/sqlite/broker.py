@@ -29,12 +29,13 @@ from ..base import (
     ToTerminate,
     WorkerInfo,
 )
+from ..output import lines_of
 from .changes import Changes, notify, notify_of_sent
 from .claiming import Claimed, claim_rest, promote, set_unreadable_etas_aside
 from .guests import SqliteHost
 from .listeners import result_listener, unlisten_dead, work_listener
 from .notifying import SHORT_TIMEOUT
-from .output import OUTPUT, output_of
+from .output import OUTPUT, outputs_of
 from .registry import is_dead, register, unregister
 from .rescue import release, take_all_back
 from .rows import WorkerRow, counts_of, record_of
@@ -191,7 +192,8 @@ class SqliteBroker(SqliteHost, SqliteTransfers):
         return steps_of(id, self._session().read(STEPS, (id,)))
 
     def output(self, id: str, after: tuple[int, int] = (0, 0)) -> list[OutputLine]:
-        return output_of(id, self._session().read(OUTPUT, (id, *after)))
+        outputs = outputs_of(self._session().read(OUTPUT, (id, *after)))
+        return lines_of(id, outputs, after)
 
     def dependents(self, id: str, *, group: bool = False) -> list[str]:
         return [name for (name,) in self._session().read(SQL["dependent_ids"], (id, group))]

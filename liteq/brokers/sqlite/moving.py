@@ -20,7 +20,7 @@ from ..transfer import (
     batch_of,
     unreadable,
 )
-from .output import OUTPUT, insert_output, output_of
+from .output import OUTPUT, insert_outputs, outputs_of
 from .rows import Row, phase_in, place_of, read_record
 from .statements import SQL, load
 from .steps import STEPS, event_of, insert_steps, steps_of
@@ -132,13 +132,13 @@ def _transfer(db: Connection, row: Row) -> Transfer:
     place = place_of(row)._replace(takes=bool(takes), followed=bool(tied), delay=delay)
     attempts = [Attempt._make(row) for row in db.execute(SQL["attempts"], (id,)).fetchall()]
     steps = steps_of(id, db.execute(STEPS, (id,)).fetchall())
-    output = output_of(id, db.execute(OUTPUT, (id, 0, 0)).fetchall())
-    return Transfer(record, place, attempts, steps, output)
+    outputs = outputs_of(db.execute(OUTPUT, (id, 0, 0)).fetchall())
+    return Transfer(record, place, attempts, steps, outputs)
 
 
 def _store_transfer(db: Connection, transfer: Transfer, now: float) -> None:
     """Store one task, unless its id is known."""
-    record, place, attempts, steps, output = transfer
+    record, place, attempts, steps, outputs = transfer
     worker = _worker_of(db, record.worker, now)
     times = (record.created, record.started, record.finished, record.keep_until)
     row = (
@@ -159,8 +159,8 @@ def _store_transfer(db: Connection, transfer: Transfer, now: float) -> None:
         db.execute(_SQL["insert_attempt"], (*values, record.message.id))
     if steps:
         insert_steps(db, record.message.id, steps, record.event, now)
-    if output:
-        insert_output(db, record.message.id, output)
+    if outputs:
+        insert_outputs(db, record.message.id, outputs)
 
 
 def _worker_of(db: Connection, name: str | None, now: float) -> int | None:

@@ -2,7 +2,7 @@
 
 from ...model.message import Delivery
 from ...model.outcome import Settlement
-from ...model.output import MOST_ATTEMPTS, MOST_LINES, Output, OutputLine
+from ...model.output import MOST_ATTEMPTS, MOST_LINES, Output, OutputLine, encode_lines
 from ...states import Phase
 from .harness import Harness, ids
 
@@ -18,8 +18,8 @@ class TaskOutput(Harness):
         self, *texts: str, attempt: int = 1, first: int = 1, keep_from: int = 1, begins: bool = True
     ) -> Output:
         """Return output of these lines, printed now."""
-        lines = tuple((n, self.clock(), None, text) for n, text in enumerate(texts, first))
-        return Output(attempt, lines, keep_from, begins)
+        lines = [(n, self.clock(), None, text) for n, text in enumerate(texts, first)]
+        return Output(attempt, lines[-1][0], keep_from, encode_lines(lines), begins)
 
     def write(self, delivery: Delivery, output: Output) -> bool:
         """Store output of a task; return whether its claim still held."""
@@ -38,8 +38,9 @@ class TaskOutput(Harness):
         self.send("a")
         delivery = self.claim_one()
         now = self.clock()
-        first = Output(1, ((1, now, None, "printed"), (2, now + 0.25, "INFO", "logged")), 1)
-        second = Output(1, ((3, now + 1.5, "ERROR", ""),), 1, begins=False)
+        lines = [(1, now, None, "printed"), (2, now + 0.25, "INFO", "logged")]
+        first = Output(1, 2, 1, encode_lines(lines), begins=True)
+        second = Output(1, 3, 1, encode_lines([(3, now + 1.5, "ERROR", "")]))
         before = self.record()
 
         assert self.write(delivery, first)
