@@ -11,7 +11,7 @@ This module exports all types that a broker needs.
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 
-from ..exceptions import ConfigurationError, ImproperlyConfigured
+from ..exceptions import ImproperlyConfigured
 from ..model.entry import Entry, Fired, Firing
 from ..model.graph import Graph, Group, Members, Place
 from ..model.message import Attempt, Delivery, Input, Message, Receipt, Record
@@ -22,8 +22,11 @@ from ..model.step import Event, Step
 from ..serializers.base import Serializer
 from ..states import Phase
 from ..support.clock import Clock
-from .examination import Examination, Finding
+from .examination import Examination, Finding, Tended
 from .listener import Listener
+from .ordering import Ordering
+from .output import Outputs
+from .statistics import Statistics
 from .values import (
     Claim,
     DecideRescue,
@@ -72,7 +75,7 @@ __all__ = [
 ]
 
 
-class Broker(ABC):
+class Broker(Ordering, Outputs, Statistics, Tended, ABC):
     """A store of tasks, results, schedules and workers.
 
     One broker may be used by all threads of a process, and across a fork. It opens its store on
@@ -170,9 +173,8 @@ class Broker(ABC):
         """Write the outcomes of claimed tasks, and claim the next in the same transaction.
 
         A settlement whose receipt is void, because the claim was lost, is refused and not raised.
-        One in the phase RUNNING keeps its claim, and only its steps and its output are written: a
-        step in place of one of its name that the task has. Output may also come after the success
-        of its claim; see `Output` for which lines are deleted then.
+        One in the phase RUNNING keeps its claim, and only its steps are written: a step in place of
+        one of its name that the task has; or its output, see `Outputs`.
 
         A task that is to wait for an event is READY at once if that is stored, and not too old:
         then its step of that name has the value of the event.
@@ -257,14 +259,6 @@ class Broker(ABC):
         """Return the steps of a task, oldest first; none for an unknown id.
 
         They are kept for as long as the task, whatever becomes of it.
-        """
-
-    @abstractmethod
-    def output(self, id: str, after: tuple[int, int] = (0, 0)) -> list[OutputLine]:
-        """Return the lines that a task has printed and logged, oldest first.
-
-        `after`: an attempt and a number; only lines behind that one. None for an unknown id. They
-        are kept for as long as the task, those of its last `MOST_ATTEMPTS` attempts.
         """
 
     @abstractmethod
@@ -390,6 +384,13 @@ class Broker(ABC):
     # what tools ask
 
     @abstractmethod
+    def revision(self) -> object:
+        """Return what is not equal to an earlier one if others have changed the store since.
+
+        Compare those of one thread, which changes nothing itself. Reports may not count.
+        """
+
+    @abstractmethod
     def counts(self) -> list[QueueCount]:
         """Return the numbers of tasks, by queue and phase."""
 
@@ -411,31 +412,10 @@ class Broker(ABC):
         """
 
     def check_exists(self) -> None:
-        """Raise BrokerUnavailable if there is no store yet, which any other verb would create."""
+        """Raise BrokerUnavailable if there is no store yet, which any other verb would create.
 
-    # what only some brokers offer: in the others each of these raises ConfigurationError
-
-    def examine(self, *, thorough: bool = False) -> Examination:
-        """Return the facts and faults (damage, too); change nothing. `thorough` takes longer."""
-        raise self._not_offered("be examined")
-
-    def mend(self) -> list[str]:
-        """Repair what can be repaired while others use the store; return what was done."""
-        raise self._not_offered("be repaired")
-
-    def compact(self) -> None:
-        """Give empty space back to the system. All other processes wait meanwhile."""
-        raise self._not_offered("be compacted")
-
-    def backup(self, path: str) -> None:
-        """Write a copy of the store to the new file `path`, while others use the store.
-
-        Raises ConfigurationError when the file exists, BrokerUnavailable when it cannot be written.
+        Raises BrokerTooOld for one of an earlier liteq, which any other verb would upgrade.
         """
-        raise self._not_offered("be copied to a file")
-
-    def _not_offered(self, what: str) -> ConfigurationError:
-        return ConfigurationError(f"the store {self.url} cannot {what}")
 
 
 def check_trust(serializer: Serializer, broker: Broker) -> None:

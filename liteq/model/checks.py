@@ -15,6 +15,7 @@ from .graph import Graph, Group, Place
 from .message import Attempt, Member, Message, Record
 from .options import options_of, options_of_group
 from .output import LONGEST, Output, OutputLine
+from .stat import Stat
 from .step import Event, Step
 
 UNREADABLE = (
@@ -135,6 +136,18 @@ _STEP = Shape(
 _OUTPUT_LINE = Shape(attempt=WHOLE, number=WHOLE, at=NUMBER, level=MAYBE_TEXT, text=TEXT)
 _OUTPUT = Shape(attempt=WHOLE, last=WHOLE, keep_from=WHOLE, lines=TEXT, begins=(bool,))
 _EVENT = Shape(key=TEXT, value=(bytes,), serializer=TEXT, at=NUMBER, keep_until=TIME, id=TEXT)
+_STAT = Shape(
+    seconds=WHOLE,
+    start=WHOLE,
+    queue=TEXT,
+    task=TEXT,
+    outcome=TEXT,
+    number=WHOLE,
+    ran=NUMBER,
+    runs=(dict,),
+    waited=NUMBER,
+    waits=(dict,),
+)
 _ENTRY = Shape(
     name=TEXT,
     schedule=TEXT,
@@ -267,6 +280,15 @@ def check_event(event: Event) -> None:
     """Raise InvalidTaskError unless `event` is one that liteq could have made."""
     _EVENT.check(event)
     check_storable(Event._fields, event)
+
+
+def check_stat(stat: Stat) -> None:
+    """Raise InvalidTaskError unless `stat` is one that liteq could have made."""
+    _STAT.check(stat)
+    check_storable(Stat._fields, stat)
+    for value in (*stat.runs, *stat.runs.values(), *stat.waits, *stat.waits.values()):
+        if type(value) is not int:
+            raise InvalidTaskError(f"its histogram has {shown(value)}, not a whole number")
 
 
 def check_entry(entry: Entry) -> None:

@@ -12,9 +12,11 @@ local FIXED = {
   worker_seq = "number", workers = "zset",
 }
 local BY_NAME = {
-  attempts = "list", barrier = "zset", blamed = "set", bulk = "hash", condemned = "set",
+  answers = "hash", attempts = "list", barrier = "zset", blamed = "set", bulk = "hash",
+  condemned = "set",
   failed = "zset", group = "hash", inner = "zset", lost = "list", members = "zset", open = "set",
-  output = "zset", ready = "zset", running = "zset", schedule = "hash", skipped = "set", task = "hash",
+  orders = "hash", output = "zset",
+  ready = "zset", running = "zset", schedule = "hash", skipped = "set", task = "hash",
   waiters = "zset", worker = "hash",
 }
 local MOST = 1000 -- names of queues and of workers that are looked at
