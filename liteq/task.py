@@ -65,6 +65,7 @@ class Task(AsyncCalls[P, R], DurableSteps, InWorkflows, InTransactions, InRun, G
     typing = True  # check the arguments when the task is sent
     throws: tuple[type[BaseException], ...] = ()  # expected errors: logged without traceback
     store_errors_even_if_ignored: bool | None = None
+    keep_output: bool | None = None  # what it prints and logs; None: by the settings
     resultrepr_maxsize = 1024  # characters of the result in the log
 
     max_retries: int | None = 3  # None: no limit

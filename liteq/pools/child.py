@@ -34,13 +34,15 @@ from .frames import CHUNK, FrameReader, pack
 from .memory import resident_kib
 from .outcomes import pack as pack_outcome
 from .outcomes import pack_progress
+from .output import Outputs
+from .output import pack as pack_output
 from .process_state import ProcessState
 from .scoreboard import Handle, Scoreboard, open_scoreboard
 
 # Supervisor to child
 RUN, DRAIN, ANSWER = 0, 1, 2
 # Child to supervisor
-READY, OUTCOMES, RETURNED, STATE, START_FAILED, RECORD, STEP = 0, 1, 2, 3, 4, 5, 6
+READY, OUTCOMES, RETURNED, STATE, START_FAILED, RECORD, STEP, OUTPUT = 0, 1, 2, 3, 4, 5, 6, 7
 PROGRESS = 8
 
 _FLUSH_EVERY = 0.001  # seconds that an outcome may wait for others to be sent with it
@@ -112,6 +114,7 @@ class Child:
         self._asked = threading.Event()  # a task waits for an answer
         self._backlog: deque[Item | None] = deque()  # None: exit
         self._outcomes: list[tuple[Any, ...]] = []
+        self.outputs: Outputs = Outputs()
         self._sending = threading.RLock()
         self._unsent: deque[bytes] = deque()  # frames
         self._is_sending = False
@@ -211,6 +214,8 @@ class Child:
         with self._sending:
             # The main thread may append one meanwhile, so the list must not be replaced.
             outcomes = self._outcomes[:]
+            if self.outputs.open and (updates := self.outputs.take()):  # before their outcomes
+                self._send((OUTPUT, list(map(pack_output, updates))))
             if outcomes:
                 del self._outcomes[: len(outcomes)]
                 self._send((OUTCOMES, outcomes))
@@ -300,7 +305,7 @@ def run_child(stream: socket.socket, scoreboard: Scoreboard, setup: Setup, slot:
     child = Child(stream, scoreboard, slot, Limits(*setup["limits"]))
     try:
         run: Run = load(setup["make"])(
-            setup["spec"], child.send_state, child.keep_step, child.send_progress
+            setup["spec"], child.send_state, child.keep_step, child.send_progress, child.outputs
         )
         if setup["log_levels"] is not None:
             from .records import send_records  # a worker that is a program of its own has no use

@@ -39,6 +39,7 @@ from .child import (
     ANSWER,
     DRAIN,
     OUTCOMES,
+    OUTPUT,
     PROGRESS,
     READY,
     RECORD,
@@ -55,6 +56,7 @@ from .frames import Channel, receive_until_closed
 from .launchers import Callbacks, Launcher
 from .outcomes import progress_of, state_of, step_of
 from .outcomes import unpack as unpack_outcomes
+from .output import unpack as unpack_outputs
 from .processgroups import exit_reason, kill_group, signal_group
 from .records import handle_record
 from .resizing import Resizable
@@ -367,14 +369,7 @@ class ProcessPool(Resizable):
         slot = child.slot
         if kind == OUTCOMES:
             child.finished_any = True
-            pop, number = slot.holding.pop, slot.number
-            successes, others = unpack_outcomes(value)
-            # One by one: what stands before a ticket that is unknown has ended all the same.
-            add = self._events.succeeded.append
-            for ticket, result, serializer, runtime in successes:
-                add(_new(Success, (pop(ticket), result, serializer, runtime, number)))
-            for ticket, outcome in others:
-                self._events.finished.append((pop(ticket), outcome, number))
+            self._take_outcomes(slot, value)
         elif kind == RETURNED:
             # The child runs, and has seen the recall; most of it was taken back already.
             slot.recalled = False
@@ -398,12 +393,25 @@ class ProcessPool(Resizable):
             held = {each.receipt for each in slot.holding.values()}
             reports = map(progress_of, value)
             self._events.progress += [each for each in reports if each.receipt in held]
+        elif kind == OUTPUT:
+            self._events.outputs += unpack_outputs(slot.holding.values(), value)
         elif kind == STEP:
             self._ask_for(child, *value)
         elif kind == RECORD:
             handle_record(value, slot.number)
         else:
             raise InvalidTaskError(f"a frame of the kind {shown(kind)}")
+
+    def _take_outcomes(self, slot: Slot, value: Any) -> None:
+        """Take in outcomes, with their tickets. Raises one of UNREADABLE."""
+        pop, number = slot.holding.pop, slot.number
+        successes, others = unpack_outcomes(value)
+        # One by one: what stands before a ticket that is unknown has ended all the same.
+        add = self._events.succeeded.append
+        for ticket, result, serializer, runtime in successes:
+            add(_new(Success, (pop(ticket), result, serializer, runtime, number)))
+        for ticket, outcome in others:
+            self._events.finished.append((pop(ticket), outcome, number))
 
     def _ask_for(self, child: ChildState, number: Any, key: Any, token: Any, step: Any) -> None:
         """Have a step stored that a child asks for. Raises one of UNREADABLE."""

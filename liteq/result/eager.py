@@ -9,6 +9,7 @@ from ..states import Phase
 from .app import App
 from .async_result import AsyncResult
 from .base import ResultBase
+from .output import LogLine
 
 if TYPE_CHECKING:
     from ..model.progress import Progress
@@ -83,6 +84,10 @@ class EagerResult(AsyncResult[R]):
         from .status import EndedObservation, Status
 
         return EndedObservation(Status(self.state, self.phase, self._progress))
+
+    def log(self, attempt: int | None = None) -> list[LogLine]:
+        """Return nothing: what it has printed is not kept."""
+        return []
 
     def forget(self) -> None:
         """Do nothing: the store does not have it."""

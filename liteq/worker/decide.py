@@ -10,6 +10,7 @@ from ..model.graph import Graph, Place
 from ..model.message import Delivery, Receipt
 from ..model.options import with_notes
 from ..model.outcome import Kind, Outcome, Policy, Settlement
+from ..model.output import Output
 from ..model.step import Step
 from ..model.unique import has_key, key_of
 from ..pools.base import Success
@@ -71,7 +72,8 @@ def decide_successes(ends: Iterable[Success], policy: Policy, now: float) -> lis
         receipt = _new(Receipt, (each.key, each.token))
         kept = _with_window(each, keep_until, now) if each.tied else keep_until
         end = (receipt, Phase.SUCCEEDED, now, result, serializer, None, kept)
-        rest = (None, each.lost, None, each.tied, None, None, each.place, "", (), None, False)
+        place = each.place
+        rest = (None, each.lost, None, each.tied, None, None, place, "", (), None, False, None)
         settlements.append(_new(Settlement, end + rest))
     return settlements
 
@@ -103,6 +105,11 @@ def decide_rescue(
 def decide_step(delivery: Delivery, step: Step, now: float) -> Settlement:
     """Return what to write when a running task has ended a step, and goes on."""
     return Settlement(delivery.receipt, Phase.RUNNING, now, steps=(step,))
+
+
+def decide_output(delivery: Delivery, output: Output, now: float) -> Settlement:
+    """Return what to write of what a task has printed; it goes on, or its end comes after this."""
+    return Settlement(delivery.receipt, Phase.RUNNING, now, output=output)
 
 
 def decide_unstorable(settlement: Settlement, error: Outcome, policy: Policy) -> Settlement:
@@ -152,7 +159,8 @@ def _final(
     keep_until = _with_window(delivery, policy.kept_until(phase, now), now)
     end = (outcome.result, outcome.serializer, outcome.traceback, keep_until)
     place = delivery.place
-    rest = (None, delivery.lost, None, delivery.tied, None, None, place, "", (), None, False)
+    lost, tied = delivery.lost, delivery.tied
+    rest = (None, lost, None, tied, None, None, place, "", (), None, False, None)
     # As each task ends here: half the time of a call with keywords.
     return _new(Settlement, (delivery.receipt, phase, now, *end, *rest))
 

@@ -33,6 +33,7 @@ from ..model.outcome import Kind, Outcome
 from ..model.progress import ProgressReport
 from ..model.unique import same_end
 from ..pools.base import KeepStep, SendProgress, SendState
+from ..pools.output import Outputs, RunOutput
 from ..result import ResultBase
 from ..sending.eta import due_at, moment
 from ..sending.formats import argument_codecs, result_codecs, result_serializer, too_large
@@ -42,6 +43,7 @@ from ..task import Task
 from .completion import TaskCompletion
 from .definitions import Definitions
 from .inputs import failure_of, with_inputs, without_inputs
+from .output import keeps_output
 from .steps import WorkerSteps
 from .timelimits import TimeLimits, unwrap
 
@@ -58,7 +60,8 @@ class Runner:
 
     `describe`: give each success a note for the log; failures always have one. `keep` and
     `progress`: have the supervisor write the steps and the progress of tasks; without them, the
-    runner does. `many`: this process may run several tasks at once.
+    runner does. `many`: this process may run several tasks at once. `outputs`: takes what tasks
+    print and log; without it, that is not kept.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Runner:
         keep: KeepStep | None = None,
         progress: SendProgress | None = None,
         many: bool = False,
+        outputs: Outputs | None = None,
     ) -> None:
         conf, broker = app.conf, app.broker
         self._app = app
@@ -89,6 +93,8 @@ class Runner:
         self._others_read = -inf
         self._producer = app.producer
         self._definitions = Definitions.of_tasks(app.tasks, conf)
+        self._outputs = outputs
+        self._keeps_output = conf.task_keep_output
         self._steps = WorkerSteps(app, keep)
         self._progress = progress
         self._pulse = Pulse(self._send_progress, broker.to_end, broker.clock, many=many)
@@ -125,7 +131,18 @@ class Runner:
         context.soft_limit = soft.of(message)
         if task_received.receivers:
             task_received.send(sender=task, request=context)
-        return self._outcome(context, task, attempt(task, context), since)
+        return self._outcome(context, task, self._attempt(task, context, message), since)
+
+    def _attempt(self, task: Task[..., Any], context: Context, message: Message) -> Ending:
+        """Run the code of `task`; note when it has ended, after which no output is kept."""
+        if self._outputs is None or not keeps_output(task, message, self._keeps_output):
+            return attempt(task, context)
+        assert context.delivery is not None
+        context.output = output = RunOutput(context.delivery, self._outputs)
+        try:
+            return attempt(task, context)
+        finally:
+            output.end()
 
     def _outcome(
         self, context: Context, task: Task[..., Any], ending: Ending, since: float

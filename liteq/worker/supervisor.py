@@ -326,6 +326,7 @@ class Supervisor(Adjustable):
         self._reports.write()  # what has waited for the store, before the ends of its tasks
         if self._store.active:
             return
+        self._writer.add_outputs()
         claim = self._claim()
         if self._notice and claim is None and self._may_claim:
             self._listener.decline()

@@ -15,6 +15,7 @@ from liteq.model.outcome import Kind, Outcome
 from liteq.model.progress import Progress, ProgressReport
 from liteq.model.step import Step
 from liteq.pools.base import KeepStep, Limits, Run, RunnerSpec, SendProgress, SendState
+from liteq.pools.output import Outputs, RunOutput
 
 NO_LIMITS = Limits()
 
@@ -22,26 +23,27 @@ NO_LIMITS = Limits()
 def spec(*, limits: Limits = NO_LIMITS, make: str = "make") -> RunnerSpec:
     module = "tests.contract.runners"
     preload = f"{module}:{'fail' if make == 'fail' else 'load'}"
-
-    def here(report: SendState, progress: SendProgress | None) -> Run:
-        return make_runner({}, report, None, progress)
-
-    return RunnerSpec(preload, f"{module}:{make}", {}, here, limits)
+    return RunnerSpec(preload, f"{module}:{make}", {}, make_here, limits)
 
 
 def load(spec: dict[str, Any]) -> None:
     pass
 
 
-def fail(spec: dict[str, Any], *streams: object) -> Run:
+def fail(spec: dict[str, Any], *parts: Any) -> Run:
     raise RuntimeError("this application cannot be imported")
+
+
+def make_here(report: SendState, progress: SendProgress | None, outputs: Outputs) -> Run:
+    return make_runner({}, report, None, progress, outputs)
 
 
 def make_runner(
     spec: dict[str, Any],
     report: SendState,
-    keep: KeepStep | None = None,
-    progress: SendProgress | None = None,
+    keep: KeepStep | None,
+    progress: SendProgress | None,
+    outputs: Outputs,
 ) -> Run:
     def run(delivery: Delivery) -> Outcome:
         message = delivery.message
@@ -50,6 +52,8 @@ def make_runner(
             return Outcome(Kind.SUCCEEDED, _keep(argument, delivery, keep), "json")
         if name == "come" and progress is not None:
             progress([ProgressReport(delivery.receipt, Progress(int(argument)))])
+        if name == "print":
+            return Outcome(Kind.SUCCEEDED, _print(argument, delivery, outputs), "json")
         return Outcome(Kind.SUCCEEDED, DEEDS[name](argument, message.id, report), "json")
 
     return run
@@ -65,6 +69,22 @@ def _keep(argument: str, delivery: Delivery, keep: KeepStep) -> bytes:
         return str(keep(delivery, step)).encode()
     except BrokerRefused as exc:
         return str(exc).encode()
+
+
+def _print(argument: str, delivery: Delivery, outputs: Outputs) -> bytes:
+    """Print a line; with the path of a file, wait for that, and print what ends no line."""
+    line, _, path = argument.partition(" ")
+    output = RunOutput(delivery, outputs)
+    output.write(1, f"{line}\n")
+    if path:
+        _await(path, "", _send_nothing)
+        output.write(1, "at last")
+    output.end()
+    return b"printed"
+
+
+def _send_nothing(*state: object) -> None:
+    pass
 
 
 def _pid(argument: str, id: str, report: SendState) -> bytes:

@@ -15,6 +15,7 @@ from ...model.entry import Entry, Fired, Firing
 from ...model.graph import ALONE, Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record
 from ...model.outcome import Settlement
+from ...model.output import OutputLine
 from ...model.search import EVERYTHING, Search
 from ...model.step import Event, Step
 from ...model.unique import has_key
@@ -29,6 +30,7 @@ from ..base import (
     ToTerminate,
     WorkerInfo,
 )
+from ..output import lines_of
 from .listeners import MemoryListener, notify
 from .orders import MemoryOrders, drop_old_orders
 from .pausing import MemoryPausing
@@ -179,6 +181,11 @@ class MemoryBroker(MemoryOrders, MemoryPausing, MemoryRunning, MemoryStatistics)
             return sorted(
                 self._tables.steps.get(id, {}).values(), key=lambda step: (step.at, step.name)
             )
+
+    def output(self, id: str, after: tuple[int, int] = (0, 0)) -> list[OutputLine]:
+        with self._lock:
+            outputs = self._tables.output.get(id, ())
+        return lines_of(id, outputs, after)
 
     def dependents(self, id: str, *, group: bool = False) -> list[str]:
         with self._lock:

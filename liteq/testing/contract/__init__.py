@@ -16,6 +16,7 @@ from .events import Events
 from .groups import Groups
 from .guests import Guests
 from .ordering import Orders
+from .output import TaskOutput
 from .pausing import Pausing
 from .rescuing import Rescuing
 from .results import Results
@@ -48,6 +49,7 @@ class BrokerContract(
     Schedules,
     Results,
     Steps,
+    TaskOutput,
     Events,
     Unique,
     UniqueWorkflows,

@@ -70,6 +70,7 @@ _PARTS = (
     "unique",
     "sending",
     "events",
+    "output",
     "walk",
     "moving",
     "leases",

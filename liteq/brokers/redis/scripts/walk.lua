@@ -80,7 +80,8 @@ local function delete_task(task)
   local event, behind = unpack(call("HMGET", task.key, "event", "behind"))
   if event then call("SREM", P .. "awaiting:" .. event, task.id) end
   if task.unique then forget_key(task, behind) end
-  call("DEL", task.key, P .. "attempts:" .. task.id, P .. "steps:" .. task.id)
+  call("DEL", task.key, P .. "attempts:" .. task.id, P .. "steps:" .. task.id,
+    P .. "output:" .. task.id)
   if task.tied or task.waits then
     call("DEL", P .. "skipped:" .. task.id, P .. "blamed:" .. task.id)
     set_waits(task, nil)

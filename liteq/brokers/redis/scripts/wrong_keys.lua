@@ -16,7 +16,7 @@ local BY_NAME = {
   answers = "hash", attempts = "list", barrier = "zset", blamed = "set", bulk = "hash",
   condemned = "set",
   failed = "zset", group = "hash", inner = "zset", knows = "set", lost = "list", members = "zset",
-  open = "set", orders = "hash",
+  open = "set", orders = "hash", output = "zset",
   ready = "zset", running = "zset", schedule = "hash", skipped = "set", task = "hash",
   waiters = "zset", worker = "hash",
 }
