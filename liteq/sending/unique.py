@@ -160,7 +160,7 @@ def _unique_of(key: Any, until: Any, then: Any) -> Unique:
 
 
 def _any(**kwargs: Any) -> None:
-    """Stand for a task that is known by name only: of its parameters only keywords are known."""
+    """Take any keywords, as a task may of which only the name is known here."""
 
 
 def as_unique(given: Any, what: str) -> Unique | None:

@@ -139,9 +139,8 @@ class UniqueStorm(Storm):
         """Return what the tasks have written, in the order of time."""
         found = []
         for line in (self.project.folder / "log").read_text().splitlines():
-            *words, n, at = line.split()
-            if len(words) == 4 and at.count(".") == 1:  # else the machine was killed in a line
-                found.append(Run(*words, int(n), float(at)))
+            what, kind, key, id, n, at = line.split()
+            found.append(Run(what, kind, key, id, int(n), float(at)))
         return found
 
     def unfinished(self) -> int:

@@ -71,7 +71,8 @@ def test_what_is_no_time_is_refused(until: Any) -> None:
 
 
 def test_what_is_no_policy_is_refused() -> None:
-    for then in ("drop", None, 7, "throttle"):
+    given: list[Any] = ["drop", None, 7, "throttle"]
+    for then in given:
         with pytest.raises(InvalidTaskError, match="give one of 'skip', 'replace', 'coalesce'"):
             Unique("k", then=then)
 

@@ -84,7 +84,7 @@ class KeyedSends:
 
     def _send_bulk(self, parts: Iterable[bytes], tasks: int, first: str = "") -> Answers:
         bulk = send_bulk(self._server, self._clock, parts, tasks, first)
-        reply = self._server.execute("HGETALL", f"{self._server.location.prefix}:answers:{bulk}")
+        reply = self._server.execute("HGETALL", f"{self._server.location.prefix}:duplicates:{bulk}")
         fields = reply if isinstance(reply, dict) else fields_of(reply)
         return {text_of(id): text_of(holder) for id, holder in fields.items()}
 

@@ -61,8 +61,9 @@ select u.key is null from liteq_unique u join liteq_task t on t.seq = u.task
 where t.id = ? and u.behind is not null
 
 -- name: followed
--- The end of the task as which one is to end.
-select e.phase, e.result_serializer, e.result, e.traceback, e.woken_by
+-- The end of the task as which one is to end. What an unsuccessful one has reported is no error.
+select e.phase, e.result_serializer,
+  case when e.phase = {SUCCEEDED} or e.reported is null then e.result end, e.traceback, e.woken_by
 from liteq_unique u join liteq_task e on e.id = u.behind where u.task = ? and u.key is null
 
 -- name: awaited_by

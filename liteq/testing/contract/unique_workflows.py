@@ -88,6 +88,14 @@ class UniqueWorkflows(UniqueHarness):
 
         assert self.same(self.claim_one()) == (Phase.CANCELLED, None)
 
+    def test_what_a_revoked_task_had_reported_is_no_result(self) -> None:
+        self.answer("a")
+        self.broker.report("a", "PROGRESS", b"half", "json")
+        self.broker.enqueue_graph(self.chord_of(self.keyed("x")))
+        self.broker.cancel(["a"], 60)
+
+        assert self.same(self.claim_one()) == (Phase.CANCELLED, None)
+
     def test_a_member_takes_the_result_of_a_task_that_has_ended_and_keeps_its_key(self) -> None:
         self.answer("a", until=60.0)
         self.succeed(self.claim_one())

@@ -39,4 +39,4 @@ last_arg = before
 by_caller, keeps_ids = true, first ~= ""
 insert_graph()
 ask_all()
-return end_script({ false, false, answers })
+return end_script({ false, false, answered })

@@ -44,8 +44,8 @@ local function fire()
   if messages > 0 then
     insert_tasks(messages)
     ask_all()
-    if #answers > 0 then
-      answers = {}
+    if #answered > 0 then
+      answered = {}
       return "held"
     end
   end

@@ -54,7 +54,7 @@
 --
 --   unique:<key>      zset    tasks that have the key, or had it, in the order of asking
 --   behind:<id>       zset    tasks that have to wait for the end of one, by seq
---   answers:<bulk>    hash    of a bulk, for a minute: the tasks that do not run, and who has their
+--   duplicates:<bulk> hash    of a bulk, for a minute: the tasks that do not run, and who has their
 --                             keys
 --
 -- Of what claims pass over, see passing.lua:

@@ -32,4 +32,4 @@ if old then delete_task(old) end
 by_caller = true
 insert_task(call("INCR", P .. "seq"))
 ask_all()
-return end_script({ #answers > 0 and 0 or 1, false })
+return end_script({ #answered > 0 and 0 or 1, false })

@@ -83,8 +83,8 @@ by_caller, keeps_ids = true, first ~= ""
 note_failure(store_all)
 end_singles()
 ask_all()
-call_in_chunks("HSET", P .. "answers:" .. bulk, answers)
-if #answers > 0 then call("EXPIRE", P .. "answers:" .. bulk, 60) end
+call_in_chunks("HSET", P .. "duplicates:" .. bulk, answered)
+if #answered > 0 then call("EXPIRE", P .. "duplicates:" .. bulk, 60) end
 propagate_ends()
 if failed then keep_failure() end
 return end_script({ parts - number, failed or false })

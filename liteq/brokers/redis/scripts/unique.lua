@@ -6,10 +6,10 @@
 local asking -- tasks that this script has stored, and that can run: they are to ask for their keys
 local by_caller -- what asks was sent by a caller: it may hand over its arguments
 local keeps_ids -- who sends tasks wants each under its own id
-local answers -- ids of what asked and does not run, and of the tasks that have their keys, by turns
+local answered -- by turns: the id of a task that is not run, and of the one that has its key
 
 local function begin_unique()
-  asking, by_caller, keeps_ids, answers = {}, false, true, {}
+  asking, by_caller, keeps_ids, answered = {}, false, true, {}
 end
 
 local MOST_AWAITED = 1000 -- tasks that are looked at to find out whether one waits for another
@@ -234,8 +234,8 @@ local function ask(task)
   if action == "give" then
     give(holder, task.id, message, expires, { group, position }, eta)
   end
-  answers[#answers + 1] = task.id
-  answers[#answers + 1] = holder.id
+  answered[#answered + 1] = task.id
+  answered[#answered + 1] = holder.id
   call("HSET", task.key, "behind", holder.id, "follows", 1)
   call("ZREM", P .. "unique:" .. rule.key, task.id)
   call("ZADD", P .. "behind:" .. holder.id, task.seq, task.id)
@@ -256,8 +256,8 @@ local function is_answered(task, message)
   local action, holder, eta = decide(key_rule(task), task.id, task.eta)
   if action == "store" then return false end
   if action == "give" then give(holder, task.id, message, task.expires, {}, eta) end
-  answers[#answers + 1] = task.id
-  answers[#answers + 1] = holder.id
+  answered[#answered + 1] = task.id
+  answered[#answered + 1] = holder.id
   return true
 end
 
@@ -273,7 +273,8 @@ end
 
 -- Forget that a task which is deleted has, or waits for, a key.
 local function forget_key(task, behind)
-  call("ZREM", P .. "unique:" .. task.unique, task.id)
+  -- Another program may have written there, and the task is to be deleted all the same.
+  try(call, "ZREM", P .. "unique:" .. task.unique, task.id)
   call("DEL", P .. "behind:" .. task.id)
-  if behind then call("ZREM", P .. "behind:" .. behind, task.id) end
+  if behind then try(call, "ZREM", P .. "behind:" .. behind, task.id) end
 end
