@@ -23,7 +23,9 @@ from ..states import Phase
 from ..support.clock import Clock
 from .examination import Examination, Finding
 from .listener import Listener
+from .ordering import Ordering
 from .pausing import Pausing
+from .statistics import Statistics
 from .values import (
     Claim,
     DecideRescue,
@@ -70,7 +72,7 @@ __all__ = [
 ]
 
 
-class Broker(Pausing, ABC):
+class Broker(Ordering, Pausing, Statistics, ABC):
     """A store of tasks, results, schedules and workers.
 
     One broker may be used by all threads of a process, and across a fork. It opens its store on
@@ -380,6 +382,13 @@ class Broker(Pausing, ABC):
     # what tools ask
 
     @abstractmethod
+    def revision(self) -> object:
+        """Return what is not equal to an earlier one if others have changed the store since.
+
+        Compare those of one thread, which changes nothing itself. Reports may not count.
+        """
+
+    @abstractmethod
     def counts(self) -> list[QueueCount]:
         """Return the numbers of tasks, by queue and phase."""
 
@@ -401,7 +410,10 @@ class Broker(Pausing, ABC):
         """
 
     def check_exists(self) -> None:
-        """Raise BrokerUnavailable if there is no store yet, which any other verb would create."""
+        """Raise BrokerUnavailable if there is no store yet, which any other verb would create.
+
+        Raises BrokerTooOld for one of an earlier liteq, which any other verb would upgrade.
+        """
 
     # what only some brokers offer: in the others each of these raises ConfigurationError
 

@@ -157,6 +157,7 @@ class Slot:
         self.up = False  # it can take deliveries
         self.holding: dict[int, Delivery] = {}  # by ticket, in the order of submission
         self.recalled = False  # deliveries were taken back, and its child has not seen it yet
+        self.leaving = False  # it gets no more deliveries, and is gone when its task has ended
 
     @property
     def open(self) -> bool:
@@ -179,6 +180,12 @@ class Pool(ABC):
 
     kills = False
     """True for a pool that can kill a running task; a thread cannot be killed."""
+
+    resizes = False
+    """True for a pool that can be resized."""
+
+    outgoing: Callable[[Delivery], Delivery] | None = None
+    """Changes a delivery on its way to a slot; `slots` and events have it as it was submitted."""
 
     in_loop = False
     """True for a pool that runs tasks in the loop's thread, so that the loop waits for them."""
@@ -227,6 +234,14 @@ class Pool(ABC):
         Returns False when the pool cannot do that.
         """
         return False
+
+    def resize(self, size: int) -> None:
+        """Have `size` slots from now on; `slots` has the others for as long as they run a task.
+
+        What was waiting in those is returned by the next `collect`. Raises LiteqError when this
+        pool cannot have so many.
+        """
+        raise LiteqError(f"{type(self).__name__} cannot change the number of its slots")
 
     def tend(self) -> float | None:
         """Start the child processes that are due.

@@ -28,7 +28,6 @@ from .base import (
     STOPPED,
     Death,
     Kill,
-    Pool,
     PoolBroken,
     PoolEvents,
     RunnerSpec,
@@ -51,59 +50,24 @@ from .child import (
     Setup,
     to_item,
 )
+from .childstate import ChildState
 from .frames import Channel
 from .launchers import Callbacks, Launcher
 from .outcomes import state_of, step_of
 from .outcomes import unpack as unpack_outcomes
 from .records import handle_record
+from .resizing import Resizable
 from .scoreboard import OwnScoreboard
 
 logger: Logger = getLogger("liteq.worker")
 
-_FIRST_PAUSE, _SHORT_PAUSE, _LONGEST_PAUSE = 0.1, 0.2, 5.0  # seconds before a child is replaced
 _SHORTAGE_PAUSE = 1.0  # seconds until a start is tried again for which the machine had no room
 _SHORTAGES = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOBUFS}
 _new = tuple.__new__  # as in rows.py: half the time
 _MAX_FAILED_STARTS = 5  # of one slot in a row, before the pool is broken
 
 
-class _ChildState:
-    """The state of the child in a slot, and the failures of those before it."""
-
-    def __init__(self, slot: Slot) -> None:
-        self.slot = slot
-        self.channel: Channel | None = None
-        self.pid: int | None = None
-        self.start_at: float | None = None  # `time.monotonic`; None: it is started already
-        self.failed_starts = 0  # children in a row that exited before they were ready
-        self.crashes = 0  # children in a row that exited by themselves with no task finished
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget the last child, before another one is started."""
-        self.start_at = None
-        self.kill: Kill | None = None  # why the pool killed it
-        self.ready = self.finished_any = self.draining = False
-
-    def note_exit(self) -> float:
-        """Count the exit of the child; return the seconds to wait before starting another one.
-
-        A task that kills its process, or a lack of memory, must not lead to forks as fast as the
-        machine allows. A child that was killed or drained by the pool is replaced at once.
-        """
-        self.pid = None
-        self.slot.up = self.slot.recalled = False
-        self.failed_starts = 0 if self.ready else self.failed_starts + 1
-        intended = self.draining or self.kill is not None
-        self.crashes = 0 if self.finished_any or intended else self.crashes + 1
-        if not self.crashes:
-            return 0.0
-        # A child that was ready was killed by its task. Other tasks wait, so the pause is short.
-        longest = _SHORT_PAUSE if self.ready else _LONGEST_PAUSE
-        return float(min(_FIRST_PAUSE * 2 ** min(self.crashes - 1, 10), longest))
-
-
-class ProcessPool(Pool):
+class ProcessPool(Resizable):
     """A pool that runs deliveries in child processes."""
 
     kills = True
@@ -112,9 +76,9 @@ class ProcessPool(Pool):
         super().__init__(size, spec)
         if sys.platform != "win32":  # there children do not inherit descriptors
             fill_standard_streams()
-        self._scoreboard = OwnScoreboard(size)
+        self._scoreboard = OwnScoreboard(self.room)
         self.scoreboard: str | None = self._scoreboard.name
-        self._children = [_ChildState(slot) for slot in self.slots]
+        self._children = {slot.number: ChildState(slot) for slot in self.slots}
         self._events = PoolEvents()
         self._tickets = 0
         self._start_error = ""  # the traceback of the last child that could not start
@@ -141,15 +105,16 @@ class ProcessPool(Pool):
         )
         self._launcher = self._make_launcher(setup, callbacks)
         self._launcher.start(selector)
-        for child in self._children:
+        for child in self._children.values():
             self._start_child(child)
 
     def submit(self, slot: Slot, deliveries: Sequence[Delivery]) -> None:
-        items = []
+        items, outgoing = [], self.outgoing
         for delivery in deliveries:
             self._tickets += 1
             slot.holding[self._tickets] = delivery
-            items.append(to_item(self._tickets, delivery))
+            sent = delivery if outgoing is None else outgoing(delivery)
+            items.append(to_item(self._tickets, sent))
         self._send(self._children[slot.number], (RUN, items))
 
     def recall(self, slot: Slot) -> None:
@@ -169,17 +134,19 @@ class ProcessPool(Pool):
         _kill_group(child.pid)
 
     def answer(self, request: StepRequest, answer: str) -> None:
-        child = self._children[request.slot]
-        if child.pid == request.process:  # and not another one, which has replaced it
+        child = self._children.get(request.slot)
+        if (
+            child is not None and child.pid == request.process
+        ):  # and not another one, which has replaced it
             self._send(child, (ANSWER, (request.number, answer)))
 
     def terminate(self) -> None:
         self._terminating = True
-        for child in self._children:
+        for child in self._children.values():
             _signal_group(child.pid, signal.SIGTERM)
 
     def refresh(self) -> None:
-        for child in self._children:
+        for child in self._children.values():
             self._drain(child)
 
     def renew(self) -> bool:
@@ -189,7 +156,7 @@ class ProcessPool(Pool):
 
     def collect(self) -> PoolEvents:
         if not (self._closed or any(slot.up for slot in self.slots)) and any(
-            child.failed_starts >= _MAX_FAILED_STARTS for child in self._children
+            child.failed_starts >= _MAX_FAILED_STARTS for child in self._children.values()
         ):
             raise PoolBroken(self._start_error)
         events, self._events = self._events, PoolEvents()
@@ -197,23 +164,24 @@ class ProcessPool(Pool):
 
     def tend(self) -> float | None:
         now = time.monotonic()
-        for child in self._children:
+        children = self._children.values()
+        for child in children:
             if child.start_at is not None and child.start_at <= now:
                 self._start_child(child)
         if self._events:
             return 0.0  # what was recalled wakes no selector
-        due = [child.start_at for child in self._children if child.start_at is not None]
+        due = [child.start_at for child in children if child.start_at is not None]
         return max(min(due) - now, 0.0) if due else None
 
     def close(self) -> None:
         if self._closed:
             return
         self._closed = self._terminating = True
-        for child in self._children:
+        for child in self._children.values():
             _kill_group(child.pid)
         if self._launcher is not None:
             self._launcher.close()
-        for child in self._children:
+        for child in self._children.values():
             if child.channel is not None:
                 self._receive(child, child.channel)
             self._record_death(child, None)
@@ -221,7 +189,8 @@ class ProcessPool(Pool):
         self._scoreboard.remove()
 
     def pids(self) -> list[int]:
-        return [child.pid for child in self._children if child.pid is not None]
+        children = list(self._children.values())  # at once: another thread may ask
+        return [child.pid for child in children if child.pid is not None]
 
     # starts and exits
 
@@ -242,7 +211,7 @@ class ProcessPool(Pool):
         self._scoreboard.unmap()
         self.spec.adopt()
 
-    def _start_child(self, child: _ChildState) -> None:
+    def _start_child(self, child: ChildState) -> None:
         assert self._launcher is not None
         child.reset()
         self._scoreboard.clear(child.slot.number)
@@ -272,18 +241,18 @@ class ProcessPool(Pool):
 
     def _replace_unguarded(self) -> None:
         """Replace the children of a fork server that exited, as soon as they have no task."""
-        for child in self._children:
+        for child in self._children.values():
             if child.ready:
                 self._drain(child)
             else:
                 _kill_group(child.pid)  # it has none yet
 
-    def _drain(self, child: _ChildState) -> None:
+    def _drain(self, child: ChildState) -> None:
         child.draining, child.slot.up = True, False
         self._send(child, (DRAIN, None))
 
     def _child_exited(self, pid: int, code: int | None) -> None:
-        child = next((child for child in self._children if child.pid == pid), None)
+        child = next((child for child in self._children.values() if child.pid == pid), None)
         if child is None or self._closed:
             return
         _kill_group(pid)  # the processes that it started must not outlive it
@@ -293,11 +262,28 @@ class ProcessPool(Pool):
         self._close_channel(child)
         self._schedule_start(child)
 
-    def _schedule_start(self, child: _ChildState) -> None:
-        if not self._closed:
+    def _schedule_start(self, child: ChildState) -> None:
+        if child.slot.leaving:
+            self._forget(child)
+        elif not self._closed:
             child.start_at = time.monotonic() + child.note_exit()
 
-    def _record_death(self, child: _ChildState, code: int | None) -> None:
+    def _open(self, slot: Slot) -> None:
+        child = self._children[slot.number] = ChildState(slot)
+        child.start_at = 0.0  # `tend` starts it
+
+    def _retire(self, slot: Slot) -> None:
+        child = self._children[slot.number]
+        if child.start_at is None:
+            self._drain(child)
+        else:
+            self._forget(child)  # it has no process
+
+    def _forget(self, child: ChildState) -> None:
+        if self._children.pop(child.slot.number, None) is not None:
+            self._drop(child.slot)
+
+    def _record_death(self, child: ChildState, code: int | None) -> None:
         holding = child.slot.holding
         if not holding:
             return
@@ -314,7 +300,7 @@ class ProcessPool(Pool):
         self._events.deaths.append(death)
         holding.clear()
 
-    def _close_channel(self, child: _ChildState) -> None:
+    def _close_channel(self, child: ChildState) -> None:
         if child.channel is not None:
             with suppress(KeyError, ValueError):
                 self._selector.unregister(child.channel.socket)
@@ -323,13 +309,13 @@ class ProcessPool(Pool):
 
     # streams
 
-    def _send(self, child: _ChildState, value: Any) -> None:
+    def _send(self, child: ChildState, value: Any) -> None:
         channel = child.channel
         if channel is not None and not channel.send(value):
             serve = partial(self._serve, child, channel)
             self._selector.modify(channel.socket, EVENT_READ | EVENT_WRITE, serve)
 
-    def _serve(self, child: _ChildState, channel: Channel) -> None:
+    def _serve(self, child: ChildState, channel: Channel) -> None:
         """Send and receive what the stream has room and data for."""
         if channel.flush() and channel.socket.fileno() >= 0:
             key = self._selector.get_key(channel.socket)
@@ -345,7 +331,7 @@ class ProcessPool(Pool):
             else:  # the fork server exited before it could fork
                 self._schedule_start(child)
 
-    def _receive(self, child: _ChildState, channel: Channel) -> None:
+    def _receive(self, child: ChildState, channel: Channel) -> None:
         for frame in channel.receive():
             try:
                 self._take(child, *frame)
@@ -361,7 +347,7 @@ class ProcessPool(Pool):
             )
             _kill_group(child.pid)
 
-    def _take(self, child: _ChildState, kind: int, value: Any) -> None:
+    def _take(self, child: ChildState, kind: int, value: Any) -> None:
         """Take in one frame of a child. Raises one of UNREADABLE."""
         slot = child.slot
         if kind == OUTCOMES:
@@ -393,7 +379,7 @@ class ProcessPool(Pool):
         else:
             raise InvalidTaskError(f"a frame of the kind {shown(kind)}")
 
-    def _ask_for(self, child: _ChildState, number: Any, key: Any, token: Any, step: Any) -> None:
+    def _ask_for(self, child: ChildState, number: Any, key: Any, token: Any, step: Any) -> None:
         """Have a step stored that a child asks for. Raises one of UNREADABLE."""
         if type(number) is not int:
             raise InvalidTaskError(f"a step with the number {shown(number)}")

@@ -9,6 +9,7 @@ from math import ceil
 
 from ..model.message import Delivery
 from ..pools import Slot
+from .runs import Runs
 
 BUDGET = 0.010  # seconds of work that a slot may hold
 MOST = 256  # deliveries that a slot may hold
@@ -22,19 +23,14 @@ class Batching:
     def __init__(self) -> None:
         self._means: dict[str, float] = {}
         self._typical = BUDGET  # mean of all tasks: until something is known, one at a time
+        self.totals: dict[str, int] = {}  # runs that have ended, by task name
 
-    def note_all(self, runs: Iterable[tuple[str, float]]) -> None:
-        """Note runs that ended together: name and seconds of each."""
-        totals: dict[str, list[float]] = {}
-        for name, seconds in runs:
-            total = totals.get(name)
-            if total is None:
-                totals[name] = [1, seconds]
-            else:
-                total[0] += 1
-                total[1] += seconds
-        for name, (count, seconds) in totals.items():
-            self.note(name, seconds / count, int(count))
+    def note_all(self, runs: Iterable[Runs]) -> None:
+        """Note runs that ended together."""
+        for each in runs:
+            count = len(each.seconds)
+            self.note(each.task, sum(each.seconds) / count, count)
+            self.totals[each.task] = self.totals.get(each.task, 0) + count
 
     def note(self, name: str, seconds: float, count: int = 1) -> None:
         """Note `count` runs of `name` that took `seconds` on average."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from selectors import EVENT_READ, BaseSelector, DefaultSelector
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ..brokers.backoff import StoreBackoff
 from ..brokers.base import Broker, Claim, Listener
@@ -19,19 +19,25 @@ from ..model.outcome import Kind, Outcome, Settlement
 from ..pools import Pool
 from ..pools.base import Death, PoolEvents
 from ..support.wakeup import Wakeup
+from .adjusting import Adjustable
 from .batching import Batching
 from .completion import has_succeeded
-from .decide import decide, decide_successes, decide_unstorable
-from .definitions import Definitions
+from .control import State
+from .controlled import Controlled
+from .decide import decide_unstorable
+from .decisions import Decisions, Sinks
 from .heartbeat import Heartbeat
 from .isolation import Isolation
 from .lifecycle import Lifecycle
 from .maintenance import Maintenance
+from .obeying import Obeying
+from .orders import Orders
 from .outcomes import lost_outcome, unstorable_outcome
 from .plan import Plan
 from .releases import Releases
 from .shutdown import Shutdown
 from .state_reports import StateReports
+from .statistics import WorkerStatistics
 from .step_requests import StepRequests
 from .task_log import TaskLog, logger
 from .watchdog import REVOKED, Watchdog
@@ -44,10 +50,13 @@ _POLL_EVERY = 1.0  # seconds between two polls of the store, should a notificati
 _STOPPING_POLL = 0.1  # seconds between two looks at what still runs, during a shutdown
 
 
-class Supervisor:
-    """Runs deliveries of `broker` in `pool` until it is stopped."""
+class Supervisor(Adjustable):
+    """Runs deliveries of `broker` in `pool` until it is stopped. `state`: what commands get."""
 
-    def __init__(self, broker: Broker, pool: Pool, plan: Plan, lifecycle: Lifecycle) -> None:
+    def __init__(
+        self, broker: Broker, pool: Pool, plan: Plan, lifecycle: Lifecycle, state: State
+    ) -> None:
+        super().__init__()
         self.broker = broker
         self.pool: Pool = pool
         self.plan: Plan = plan
@@ -68,13 +77,15 @@ class Supervisor:
         self._returned: list[Delivery] = []  # still to be handed out again, or released
         self._releases = Releases(broker, self._store)
         self._reports = StateReports(broker, self._store)
-        self._may_claim = True  # there may be something to claim
+        self._statistics = WorkerStatistics(broker)
+        sinks = Sinks(self._writer, self._steps, self._batching, self._statistics)
+        self._decisions = Decisions(broker.clock, plan.policy, sinks)
         self._notice = False  # a notification came that other workers may not have got
         self._only_idle = False  # what was left over fits only an idle slot: claim for these alone
         self._load_to_terminate = False
         self._poll_at = 0.0
-        self._renewing = False
-        self._redefined: Definitions | None = None
+        obeying = Obeying(Controlled(state, self), self._wakeup.set)
+        self._orders = Orders(broker, self._store, obeying, self.describe)
 
     # start and stop
 
@@ -112,7 +123,8 @@ class Supervisor:
                 self.broker.unregister(self.worker)
             raise
         self._open.append(self._listener)
-        self._maintenance = Maintenance(self.broker, self.plan)
+        self._orders.worker = self.worker
+        self._maintenance = Maintenance(self.broker, self.plan, self._statistics)
         self._listener.watch(self._selector, self._notified)
         self._heartbeat = Heartbeat(
             self.broker, self.worker, self.describe, runs_tasks=self.pool.in_loop
@@ -124,21 +136,7 @@ class Supervisor:
         """Return what `work` returns; retry while the store is locked or away, until stopped."""
         return self._store.insist(work, self._wakeup, lambda: self._shutdown.requested)
 
-    def renew(self) -> None:
-        """Load the application's code anew, slot by slot. From any thread or signal handler."""
-        self._renewing = True
-        self._wakeup.set()
-
-    def redefine(self, definitions: Definitions) -> None:
-        """Serve the tasks that this process defines by now. From any thread."""
-        self._redefined = definitions
-        self._wakeup.set()
-
     def stop(self, *, force: bool = False, why: str = "") -> None:
-        """Stop when what runs is done; with `force`, at once. From any thread or signal handler.
-
-        `why`: the signal that asked for it, for the log.
-        """
         self._shutdown.request(cold=force, why=why)
         self._wakeup.set()
 
@@ -155,7 +153,9 @@ class Supervisor:
             self._returned += self._writer.close()
             self._releases.add([*self._returned, *self._isolation.take()])
             self._releases.write()
+            self._orders.finish()
             self._heartbeat.close()
+            self._statistics.write()
             self.broker.unregister(self.worker)
         except BrokerError as exc:
             # Still registered, so that what it holds is rescued: to release a task that has ended
@@ -182,9 +182,8 @@ class Supervisor:
         start_in = self.pool.tend()
         for key, _ in self._selector.select(self._pause(start_in)):
             key.data()
-        if self._redefined is not None:  # before a claim, which leaves what is not known yet
-            definitions, self._redefined = self._redefined, None
-            self._define(definitions)
+        if self._renewing or self._redefined is not None:
+            self._load_new_code()  # before a claim, which leaves what is not known yet
         self._collect()
         self._write()
         self._returned += self._isolation.take()
@@ -216,6 +215,8 @@ class Supervisor:
 
     def _notified(self) -> None:
         self._listener.clear()
+        if self._listener.ordered():
+            self._orders.notified()
         self._may_claim = self._notice = True
         self._note_changes()
 
@@ -227,8 +228,6 @@ class Supervisor:
         self._maintenance.notified()
 
     def _tend(self) -> None:
-        if self._renewing:
-            self._renew()
         self._reports.write()  # what could not be written while the store was away
         if not self._store.active and time.monotonic() >= self._poll_at:
             self._poll_at = time.monotonic() + _POLL_EVERY
@@ -239,43 +238,21 @@ class Supervisor:
             )
         if not self._store.active and time.monotonic() >= self._maintenance.due:
             self._maintenance.run(self._store)
+        if self._orders.due and not self._store.active:
+            self._orders.serve()
         if self.done != self._reported_done and not self._busy():
             self._reported_done = self.done
             self._heartbeat.hurry()
         self._watchdog.check(stopping=self._shutdown.requested)
         self._shutdown.enforce_grace()
 
-    def _renew(self) -> None:
-        self._renewing = False
-        if self.pool.renew():
-            logger.info("loading new code")
-        else:
-            logger.warning("this pool cannot load new code: restart the worker")
-
-    def _code_renewed(self, description: Any) -> None:
-        try:
-            definitions = Definitions.of_plain(description)
-        except (AttributeError, TypeError):  # each child process imports the code itself
-            logger.warning(
-                "child processes load the new code when they start; what the worker itself knows "
-                "of tasks, as their time limits and acks_late, stays until it is restarted"
-            )
-            return
-        self._define(definitions)
-
-    def _define(self, definitions: Definitions) -> None:
-        before = self.plan.definitions
-        self.plan = self.plan.with_definitions(definitions)
-        self._may_claim = True  # what was left before
-        if not self._store.attempt("beat", self._heartbeat.beat):
-            self._heartbeat.hurry()
-        self._watchdog.set_limits(self.plan.limits)
-        logger.info("new code loaded: %s", self.plan.definitions.changes(before))
-
     def _poll(self) -> None:
         if self._listener.missed():
             self._may_claim = True
             self._note_changes()
+        if self._listener.ordered():
+            self._orders.notified()
+        self._rescale()
 
     # in
 
@@ -287,7 +264,7 @@ class Supervisor:
         if interrupted := self._shutdown.interrupted(events.finished):
             self._returned += interrupted
             events.finished = [each for each in events.finished if each[0] not in interrupted]
-        self._settle_ended(events)
+        self.done += self._decisions.add_all(events)
         self._returned += events.returned
         self._reports.add(events.updates)
         self._reports.write()
@@ -296,25 +273,6 @@ class Supervisor:
         for death in events.deaths:
             self._child_died(death)
         self._log_ended(events)
-
-    def _settle_ended(self, events: PoolEvents) -> None:
-        """Decide what is written of tasks that have ended, or have ended a step."""
-        now, policy = self.broker.clock(), self.plan.policy
-        if events.steps:
-            steps = self._steps.settlements(events.steps, now)
-            self._writer.add(steps, [each.delivery for each in events.steps])
-        settlements = decide_successes(events.succeeded, policy, now)
-        unsettled = [each for each in events.finished if not each[1].settled]
-        settlements += [
-            decide(delivery, outcome, policy, now) for delivery, outcome, _ in unsettled
-        ]
-        ended = [each.delivery for each in events.succeeded]
-        ended += [each[0] for each in unsettled]
-        self._writer.add(settlements, ended)
-        runs = [(delivery.task, runtime) for delivery, _, _, runtime, _ in events.succeeded]
-        runs += [(delivery.task, outcome.runtime) for delivery, outcome, _ in events.finished]
-        self._batching.note_all(runs)
-        self.done += len(events.succeeded) + len(events.finished)
 
     def _log_ended(self, events: PoolEvents) -> None:
         verbose = self.log.verbose
@@ -347,7 +305,7 @@ class Supervisor:
     # out
 
     def _room(self) -> int:
-        if self._shutdown.requested or self._isolation.active:
+        if self._shutdown.requested or self._isolation.active or not self.plan.queues:
             return 0
         if self._only_idle:
             return sum(slot.open and not slot.holding for slot in self.pool.slots)
@@ -432,8 +390,7 @@ class Supervisor:
         if self._watchdog.was_taken(delivery):
             self.log.taken(delivery)  # another worker settles it
             return
-        now = self.broker.clock()
-        self._writer.add([decide(delivery, outcome, self.plan.policy, now)], [delivery])
+        self._decisions.add(delivery, outcome)
         self.log.finished(delivery, outcome, slot)
         self.lifecycle.task_ended(delivery, outcome)
 
@@ -442,6 +399,7 @@ class Supervisor:
         return {
             **self.plan.info,
             "done": self.done,
+            "slots": self.most_slots,
             "processes": self.pool.pids(),
             "board": self.pool.scoreboard,  # as it is called in the store
         }

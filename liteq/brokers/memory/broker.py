@@ -20,8 +20,10 @@ from ...model.step import Event, Step
 from ...states import Phase
 from ..base import Claim, DecideRescue, QueueCount, Settled, ToTerminate, WorkerInfo
 from .listeners import MemoryListener, notify
+from .orders import MemoryOrders, drop_old_orders
 from .pausing import MemoryPausing
 from .records import eta_of, finished, kept_until, new_record, revived
+from .statistics import MemoryStatistics
 from .steps import drop_old_events, take_event
 from .tables import Revocation
 from .workflows import dependent_ids, is_needed, members_of
@@ -29,7 +31,7 @@ from .workflows import dependent_ids, is_needed, members_of
 _FINAL = tuple(phase for phase in Phase if phase.final)
 
 
-class MemoryBroker(MemoryPausing):
+class MemoryBroker(MemoryOrders, MemoryPausing, MemoryStatistics):
     """A store in this process, shared by its threads."""
 
     url = "memory://"
@@ -199,6 +201,7 @@ class MemoryBroker(MemoryPausing):
             over = [r for r in tables.in_phases(*_FINAL) if kept_until(r) <= self.clock()]
             free = [record for record in over if not is_needed(tables, record)]
             drop_old_events(tables, limit, self.clock())
+            drop_old_orders(tables, self.clock())
             return tables.delete(sorted(free, key=kept_until)[:limit])
 
     # schedules
@@ -291,6 +294,9 @@ class MemoryBroker(MemoryPausing):
                 listener.close()
 
     # what tools ask
+
+    def revision(self) -> object:
+        return self._revision
 
     def counts(self) -> list[QueueCount]:
         with self._lock:

@@ -5,7 +5,9 @@ from typing import NamedTuple
 from ...model.entry import Entry
 from ...model.graph import Group, Place
 from ...model.message import Attempt, Receipt, Record, last_attempt
+from ...model.order import Answer, Order
 from ...model.pause import SKIP, Pause, pause_of
+from ...model.stat import Stat
 from ...model.step import Event, Step
 from ...states import Phase
 from ..base import WorkerInfo
@@ -43,6 +45,9 @@ class Tables:
         self.workers: dict[int, WorkerInfo] = {}
         self.pauses: dict[tuple[str, str], Pause] = {}  # by kind and name
         self.left: dict[tuple[str, str], float] = {}  # since when, by queue and task
+        self.orders: dict[tuple[str, int], Order] = {}  # by call and worker
+        self.answers: dict[tuple[str, int], Answer] = {}
+        self.stats: dict[tuple[int, int, str, str, str], Stat] = {}
         self.ended: list[str] = []  # tasks whose end is still to be propagated
 
     def copy(self) -> "Tables":

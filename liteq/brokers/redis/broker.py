@@ -41,12 +41,14 @@ from .bulks import graph_parts, is_large, message_parts, send_bulk, store_part
 from .checkup import find_faults, gather_facts, warn_of_risks
 from .indexes import id_pages
 from .listeners import work_listener
+from .orders import RedisOrders
 from .pausing import RedisPausing
 from .purging import purge_waiting
 from .replies import attempts_of, receipts_of, text_of, texts_of
 from .rescue import dead_workers, take_back
 from .schedules import entries_of, entry_args, firing_args
 from .signing import End
+from .statistics import RedisStatistics
 from .steps import read_event, read_steps
 from .transfers import RedisTransfers
 
@@ -54,7 +56,7 @@ _DUE = 500  # tasks made ready by one script, so that the server is never busy f
 _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name can still be shown with its results
 
 
-class RedisBroker(RedisPausing, RedisTransfers):
+class RedisBroker(RedisOrders, RedisPausing, RedisTransfers, RedisStatistics):
     """A store on a Redis server."""
 
     default_serializer = "json"  # others may be able to write to the server
@@ -262,6 +264,11 @@ class RedisBroker(RedisPausing, RedisTransfers):
         self.server.close()
 
     # what tools ask
+
+    def revision(self) -> object:
+        prefix, execute = self.location.prefix, self.server.execute
+        numbers = execute("MGET", *(f"{prefix}:{name}" for name in ("seq", "token", "beat")))
+        return [*numbers, sorted(self.counts())]
 
     def counts(self) -> list[QueueCount]:
         found: dict[tuple[str, Phase], int] = {}

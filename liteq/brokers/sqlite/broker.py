@@ -11,6 +11,7 @@ from functools import partial
 from math import inf
 from sqlite3 import Connection
 
+from ...exceptions import BrokerTooOld
 from ...model.entry import Entry, Fired, Firing
 from ...model.graph import Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
@@ -33,6 +34,7 @@ from .claiming import Claimed, claim_rest, promote, set_unreadable_etas_aside
 from .guests import SqliteHost
 from .listeners import result_listener, unlisten_dead, work_listener
 from .notifying import SHORT_TIMEOUT
+from .orders import SqliteOrders, sweep_orders
 from .passing import tidy
 from .pausing import SqlitePausing
 from .registry import is_dead, register, unregister
@@ -42,6 +44,7 @@ from .schedules import delete_entries, entries_of, fire, write_entry
 from .sending import insert_messages, insert_or_replace
 from .settling import ClaimLostError, report, settle_all, settle_each
 from .statements import SQL, fetch_sql, listing_sql
+from .statistics import SqliteStatistics
 from .steps import EVENT, STEPS, emit, event_of, steps_of, sweep
 from .store import DURABLE, LARGE_LOG
 from .transfers import SqliteTransfers
@@ -51,7 +54,7 @@ _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name stays readable in re
 _FETCH = 500  # ids in one query
 
 
-class SqliteBroker(SqliteHost, SqlitePausing, SqliteTransfers):
+class SqliteBroker(SqliteHost, SqliteOrders, SqlitePausing, SqliteTransfers, SqliteStatistics):
     """A store in one SQLite file."""
 
     trusted = True
@@ -215,7 +218,12 @@ class SqliteBroker(SqliteHost, SqlitePausing, SqliteTransfers):
 
     def sweep(self, limit: int) -> int:
         now = self.clock()
-        return self._write(self._worker_writes, lambda db: sweep(db, limit, now))
+
+        def work(db: Connection) -> int:
+            sweep_orders(db, now)
+            return sweep(db, limit, now)
+
+        return self._write(self._worker_writes, work)
 
     # schedules
 
@@ -302,6 +310,9 @@ class SqliteBroker(SqliteHost, SqlitePausing, SqliteTransfers):
 
     # what tools ask
 
+    def revision(self) -> object:
+        return self._session().read("pragma data_version")
+
     def counts(self) -> list[QueueCount]:
         return counts_of(self._session().read(SQL["counts"]))
 
@@ -339,9 +350,13 @@ class SqliteBroker(SqliteHost, SqlitePausing, SqliteTransfers):
         self._existing().vacuum()
 
     def backup(self, path: str) -> None:
-        from .backup import write_backup
+        from .backup import copy_as_it_is, write_backup
 
-        write_backup(self._existing(), path)
+        try:
+            copy = self._existing().copy_to
+        except BrokerTooOld:  # a backup is wanted before an upgrade, above all
+            copy = partial(copy_as_it_is, self.location.path)
+        write_backup(copy, path)
 
 
 def _tidy(db: Connection, now: float) -> None:

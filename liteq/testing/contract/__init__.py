@@ -14,6 +14,8 @@ test is a sentence of the contract. `docs/guides/testing.md` says more.
 from .claiming import Claiming
 from .events import Events
 from .groups import Groups
+from .guests import Guests
+from .ordering import Orders
 from .pausing import Pausing
 from .rescuing import Rescuing
 from .results import Results
@@ -21,6 +23,7 @@ from .revoking import Revoking
 from .schedules import Schedules
 from .sending import Sending
 from .settling import Settling
+from .statistics import StatisticsTests
 from .steps import Steps
 from .tools import Tools
 from .waiting import Waiting
@@ -44,7 +47,10 @@ class BrokerContract(
     Steps,
     Events,
     Workers,
+    Orders,
     Waiting,
     Tools,
+    StatisticsTests,
+    Guests,
 ):
     """The tests that every broker must pass. A subclass makes the broker."""

@@ -25,8 +25,9 @@ _DENIED_WHEN_FULL = frozenset(
         "enqueue",
         "enqueue_graph",
         "fire",
-        "schedule",
+        "order",
         "pause",
+        "schedule",
         "send_bulk",
         "stage",
         "unpack",
@@ -34,6 +35,7 @@ _DENIED_WHEN_FULL = frozenset(
 )
 _READ_ONLY = frozenset(
     {
+        "answers",
         "attempts",
         "dead_workers",
         "entry",
@@ -46,9 +48,13 @@ _READ_ONLY = frozenset(
         "members_between",
         "members_of_score",
         "next_fire",
+        "oldest",
+        "orders",
         "resting",
         "schedules",
+        "statistics",
         "steps",
+        "waited",
         "wrong_keys",
     }
 )
