@@ -135,7 +135,7 @@ _call_handlers: Callable[[logging.Logger, logging.LogRecord], None] = logging.Lo
 
 
 def catch_output() -> None:
-    """Catch from now on what tasks in this process print and log, until `release_output`."""
+    """Keep from now on what tasks in this process print and log, until `release_output`."""
     global _users, _call_handlers
     with _lock:
         _users += 1

@@ -57,11 +57,13 @@ def worker(broker: Server) -> int:
 
 
 @pytest.fixture
-def writer(broker: Server) -> Writer:
+def writer(broker: Server, worker: int) -> Writer:
     store = StoreBackoff(logging.getLogger("test"))
     spec = RunnerSpec("", "", {}, lambda *parts: lambda delivery: Outcome(Kind.SUCCEEDED))
     steps = StepRequests(SoloPool(1, spec))
-    return Writer(broker, store, steps, lambda settlement, exc: fail(settlement))
+    writer = Writer(broker, store, steps, lambda settlement, exc: fail(settlement))
+    writer.late.worker = worker
+    return writer
 
 
 def fail(settlement: Settlement) -> Settlement:
@@ -217,7 +219,7 @@ def test_of_output_whose_claim_was_lost_nothing_is_said(
 
     assert writer.idle
     assert [record.getMessage() for record in caplog.records] == [
-        "claim lost; result dropped: task b"
+        "claim lost; result kept as an attempt: task b: it succeeded: 3"
     ]
 
 

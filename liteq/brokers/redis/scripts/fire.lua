@@ -6,7 +6,8 @@
 -- ARGV     now; for each firing: name, version, progress (6 values), and the number of messages
 --          (0 or 1), the name of its task, and that message (`firing_args` in schedules.py)
 -- Returns  for each: done; paused (what it would send is, and it is to pass that over); held (its
---          last task has not ended, or another one has its unique key); stale (the entry was changed)
+--          last task has not ended, or another one has its unique key); stale (the entry was
+--          changed)
 
 local function is_unfinished(id)
   local phase = id and call("HGET", P .. "task:" .. id, "phase")

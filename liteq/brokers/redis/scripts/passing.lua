@@ -1,11 +1,11 @@
 -- Claims that pass tasks over: those that are paused, or that the worker does not know.
 --
 -- Of a queue that is paused nothing is claimed. A task that is paused by its name, or is not known
--- to the worker that meets it, is put out of the way of all claims at once: into a queue of its own,
--- named after its queue and its name. From there it is claimed by who may have it.
+-- to the worker that meets it, is put out of the way of all claims at once: into a queue of its
+-- own, named after its queue and its name. From there it is claimed by who may have it.
 
 local BREAK = "\n" -- between the two names, see `BREAK` in pausing.py
-local MOST = 500 -- tasks that one script puts out of the way, so that the server is not busy for long
+local MOST = 500 -- tasks that one script puts out of the way: the server is not busy for long
 
 -- Return the queue and the name in the name of such a queue; nil for any other.
 local function parts_of(queue)
@@ -35,8 +35,8 @@ local function permission(worker, pauses)
   end
 end
 
--- Return the name of a task: the first value in the JSON of its message, see packing.py. Nil for one
--- that cannot be read.
+-- Return the name of a task: the first value in the JSON of its message, see packing.py. Nil for
+-- one that cannot be read.
 local function name_of(id)
   local message = call("HGET", P .. "task:" .. id, "message")
   local read, head = pcall(cjson.decode, message and message:match("^[^\n]*") or "")
@@ -55,7 +55,8 @@ local function put_aside(member, name)
   call("HSETNX", P .. "left", own, timestamp)
 end
 
--- Put those of the first ready tasks of a queue out of the way that are not allowed; return how many.
+-- Put those of the first ready tasks of a queue out of the way that are not allowed; return how
+-- many.
 local function clear_head(queue, allow)
   local key, moved = P .. "ready:" .. queue, 0
   for _, member in ipairs(call("ZRANGE", key, 0, MOST - 1)) do
@@ -100,8 +101,8 @@ local function take_up(members)
   end
 end
 
--- Do as `take_ready`, but take only what the worker may have. `more_ready` is then whether there may
--- be more behind what was put out of the way.
+-- Do as `take_ready`, but take only what the worker may have. `more_ready` is then whether there
+-- may be more behind what was put out of the way.
 function take_open(worker, queues, limit)
   if call("EXISTS", P .. "paused", P .. "left") == 0 then return take_ready(queues, limit) end
   local pauses = read_pauses()
