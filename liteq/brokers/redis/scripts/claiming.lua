@@ -188,7 +188,7 @@ local function take_ready(queues, limit)
   return found
 end
 
-local take_open -- see passing.lua
+local take_open = take_ready -- see passing.lua
 
 -- Return the deliveries of the worker's last claim if the reply to it was lost: `last_token` is
 -- the last token that has reached the worker. So a claim that is sent again returns the same tasks.
