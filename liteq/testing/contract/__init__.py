@@ -19,6 +19,7 @@ from .ordering import Orders
 from .output import TaskOutput
 from .pausing import Pausing
 from .ordering import Orders
+from .ordering import Orders
 from .rescuing import Rescuing
 from .results import Results
 from .revoking import Revoking
