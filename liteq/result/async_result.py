@@ -278,7 +278,8 @@ class AsyncResult(ResultBase, Generic[R]):
     @property
     def duplicate(self) -> bool:
         """Return whether the call was not sent, as a task of its `task_id` was there already and
-        had not finished: then this is the result of that task."""
+        had not finished, or another task has its unique key: then this is the result of that
+        task."""
         # Not set for the other calls, which is nearly all of them.
         return getattr(self, "_duplicate", False)
 

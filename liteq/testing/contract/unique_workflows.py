@@ -434,6 +434,15 @@ class UniqueWorkflows(UniqueHarness):
         assert x.inputs is None
         assert self.answer("b") == "x"
 
+    def test_a_revived_follower_does_not_keep_the_task_that_it_followed(self) -> None:
+        self.answer("a")
+        self.broker.enqueue_graph(self.graph((self.keyed("x"), MEMBER)))
+        self.end(self.claim_one(), Phase.FAILED)
+        self.end(self.claim_one(), Phase.FAILED)
+        self.broker.revive(["x"])
+
+        assert self.broker.forget(["a"]) == 1
+
     def test_tasks_of_one_key_are_revived_together(self) -> None:
         for id in ("a", "b"):
             self.answer(id)

@@ -26,7 +26,8 @@ while more_args() do
     task.eta, task.keep, task.revoked = nil, nil, nil
     enter_phase(task, READY)
     if task.unique then
-      call("HDEL", task.key, "behind", "follows", "expires")
+      call("HDEL", task.key, "expires")
+      stop_following(task)
       ask(task)
     end
     undo_skips(id)

@@ -244,6 +244,14 @@ local function ask(task)
   if holder.phase >= SUCCEEDED then release_held_back(holder.id) end
 end
 
+-- Let a task that was to end as another one be one of its own again.
+local function stop_following(task)
+  local behind = call("HGET", task.key, "behind")
+  if not behind then return end
+  call("ZREM", P .. "behind:" .. behind, task.id)
+  call("HDEL", task.key, "behind", "follows")
+end
+
 -- Let the tasks ask that this script has stored. What waits for them has to be known by now.
 local function ask_all()
   for _, task in ipairs(asking) do ask(task) end
