@@ -1,11 +1,11 @@
 -- Claims that pass tasks over: those that are paused, or that the worker does not know.
 --
 -- Of a queue that is paused nothing is claimed. A task that is paused by its name, or is not known
--- to the worker that meets it, is put out of the way of all claims at once: into a queue of its own,
--- named after its queue and its name. From there it is claimed by who may have it.
+-- to the worker that meets it, is put out of the way of all claims at once: into a queue of its
+-- own, that is named after its queue and its name. From there it is claimed by who may have it.
 
 local BREAK = "\n" -- between the two names, see `BREAK` in pausing.py
-local MOST = 500 -- tasks that one script puts out of the way, so that the server is not busy for long
+local MOST_MOVED = 500 -- tasks that one script puts out of the way: it takes some ms
 
 -- Return the queue and the name in the name of such a queue; nil for any other.
 local function parts_of(queue)
@@ -35,8 +35,8 @@ local function permission(worker, pauses)
   end
 end
 
--- Return the name of a task: the first value in the JSON of its message, see packing.py. Nil for one
--- that cannot be read.
+-- Return the name of a task: the first value in the JSON of its message, see packing.py. Nil for
+-- one that cannot be read.
 local function name_of(id)
   local message = call("HGET", P .. "task:" .. id, "message")
   local read, head = pcall(cjson.decode, message and message:match("^[^\n]*") or "")
@@ -55,10 +55,11 @@ local function put_aside(member, name)
   call("HSETNX", P .. "left", own, timestamp)
 end
 
--- Put those of the first ready tasks of a queue out of the way that are not allowed; return how many.
+-- Put those of the first ready tasks of a queue out of the way that are not allowed; return how
+-- many.
 local function clear_head(queue, allow)
   local key, moved = P .. "ready:" .. queue, 0
-  for _, member in ipairs(call("ZRANGE", key, 0, MOST - 1)) do
+  for _, member in ipairs(call("ZRANGE", key, 0, MOST_MOVED - 1)) do
     local read, name = try(name_of, id_of(member))
     if read and name and not allow(name) and call("ZREM", key, member) == 1 then
       put_aside(member, name)
@@ -100,8 +101,8 @@ local function take_up(members)
   end
 end
 
--- Do as `take_ready`, but take only what the worker may have. `more_ready` is then whether there may
--- be more behind what was put out of the way.
+-- Do as `take_ready`, but take only what the worker may have. `more_ready` is then whether there
+-- may be more behind what was put out of the way.
 function take_open(worker, queues, limit)
   if call("EXISTS", P .. "paused", P .. "left") == 0 then return take_ready(queues, limit) end
   local pauses = read_pauses()
@@ -122,7 +123,7 @@ function take_open(worker, queues, limit)
     end
   end
   local found, moved = {}, 0
-  while #open > 0 and #found < limit and moved < MOST do
+  while #open > 0 and #found < limit and moved < MOST_MOVED do
     local members, passed = take_ready(open, limit - #found), 0
     local full = #members == limit - #found
     if next(pauses.task) then members, passed = sift(members, allow) end
@@ -130,7 +131,7 @@ function take_open(worker, queues, limit)
     moved = moved + passed
     if passed == 0 and not full then break end
   end
-  more_ready = moved >= MOST and #found < limit
+  more_ready = moved >= MOST_MOVED and #found < limit
   if #left > 0 then
     take_up(found)
     if #found < limit and not more_ready then call("HDEL", P .. "left", unpack(left)) end

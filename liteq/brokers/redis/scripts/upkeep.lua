@@ -1,6 +1,6 @@
 -- uses head
 --
--- Delete workers that stopped long ago, up to 100 at a time, and bring the list of what workers have
+-- Delete workers that stopped long ago, up to 100 at a time. Bring the list of what workers have
 -- left up to date: another program may have changed it.
 --
 -- KEYS     the prefix

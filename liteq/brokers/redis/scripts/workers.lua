@@ -10,8 +10,8 @@ local function store_worker(worker, name, info)
   return worker
 end
 
--- Read from the arguments which tasks a worker is to be handed, and store that: `all`; or `known`, and
--- the names; or `same`, as before.
+-- Read from the arguments which tasks a worker is to be handed, and store that: `all`; or `known`,
+-- and the names; or `same`, as before.
 local function store_knowledge(worker)
   local which, key = next_arg(), P .. "knows:" .. worker
   if which == "same" then return end
