@@ -45,3 +45,12 @@ class Pausing(ABC):
 
         By queue and name. Tasks behind others that were not claimed yet may be missing.
         """
+
+    @abstractmethod
+    def expire(self, limit: int, keep: float | None) -> bool:
+        """End READY tasks as EXPIRED that have expired, and that no claim hands out: since they are
+        paused, or were left.
+
+        They are kept for `keep` seconds (None: for ever). It looks at up to `limit` such tasks, and
+        at the next ones when it is called again; return whether there are none behind them.
+        """

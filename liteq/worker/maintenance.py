@@ -1,4 +1,4 @@
-"""The periodic duties of a worker: promote, fire, rescue, upkeep, sweep, count."""
+"""The periodic duties of a worker: promote, fire, rescue, upkeep, sweep, count, expire."""
 
 import time
 from collections.abc import Callable
@@ -21,6 +21,8 @@ _IDLE_AFTER = 5.0
 _SWEEP_AFTER = 2000  # tasks that were settled: as many may be due by now
 _AFTER_OUTAGE = 1.0  # seconds before a duty is tried again for which the store failed
 _AFTER_ERROR = 30.0  # seconds before a duty is tried again that raised what is no BrokerError
+_EXPIRE_EVERY = 5.0  # seconds
+_EXPIRE_AT_ONCE = 2000  # tasks: to look at them takes some 5 ms
 _FAR = 3600.0  # seconds: the longest sleep until an eta
 # Seconds: a busy worker is notified often, nearly always of what is ready at once. To ask each time
 # what is due takes 30 us, a tenth of all that it does for a task.
@@ -51,6 +53,7 @@ class Maintenance:
             self._upkeep: now,
             self._sweep: now + _UPKEEP_EVERY,  # the first tasks come first
             self._count: now + _FAR,
+            self._expire: now + _EXPIRE_EVERY,
         }
         if plan.scheduler is not None:
             self._at[self._fire] = now
@@ -150,6 +153,11 @@ class Maintenance:
         self._statistics.write()
         self._counted_at = time.monotonic()
         return _FAR
+
+    def _expire(self) -> float:
+        """End what has expired while it was paused, or waited for a worker that knows it."""
+        done = self._broker.expire(_EXPIRE_AT_ONCE, self._plan.policy.keep)
+        return _EXPIRE_EVERY if done else _UPKEEP_EVERY
 
     def _sweep(self) -> float:
         began = time.monotonic()

@@ -19,6 +19,7 @@ from liteq.brokers.sqlite.schema import APPLICATION_ID
 from liteq.brokers.sqlite.sharedstate import SharedState
 from liteq.exceptions import BrokerError
 from liteq.model.message import Receipt
+from liteq.model.pause import Pause
 from liteq.support import randomness
 from liteq.support.clock import ManualClock
 from tests.e2e.project import KILL, ROOT
@@ -46,9 +47,11 @@ def main(what: str, name: str, how: str = "") -> None:
 
 def seed(broker: Broker, clock: ManualClock, start: str) -> None:
     scene = NOBODY
-    if start in {"logged", "brimming"}:
+    if start in {"logged", "brimming", "paused"}:
         randomness.seed(0)
         scene = set_the_scene(broker, clock)
+    if start == "paused":
+        broker.pause(Pause("task", "sub", NOW))
     Path("scene.json").write_text(json.dumps(scene))
     if start == "brimming":
         SharedState("store.db-gate").set_log_size(2**40)

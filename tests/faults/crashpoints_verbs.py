@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from liteq.brokers.base import Broker, Claim
 from liteq.brokers.running import LateEnd
+from liteq.brokers.sqlite import SqliteBroker
 from liteq.model.entry import Entry, Firing
 from liteq.model.graph import Graph, Group, Place
 from liteq.model.message import Message, Receipt
@@ -13,12 +14,14 @@ from liteq.model.order import Answer, Order
 from liteq.model.outcome import Settlement
 from liteq.model.output import Output, encode_lines
 from liteq.model.progress import Progress, ProgressReport
+from liteq.model.pause import Pause
 from liteq.model.stat import MINUTE, Stat, start_of
 from liteq.model.step import Event, Step
 from liteq.model.unique import UniqueKey
 from liteq.states import Phase
 from liteq.support.clock import ManualClock
 from liteq.testing.contract.harness import rescuing
+from liteq.testing.contract.pausing import knowing
 
 NOW = 1_000_000_000.0
 QUEUES = ("celery",)
@@ -229,6 +232,13 @@ def _settle(
     return act
 
 
+def _claim_not_knowing(broker: Broker, scene: Scene) -> object:
+    """Claim for a worker that knows none of the tasks."""
+    assert isinstance(broker, SqliteBroker)
+    broker._knowledge.note(scene.worker, knowing("sub"))
+    return broker.claim(Claim(scene.worker, QUEUES, 3))
+
+
 _TABLE = [
     Verb("open", lambda broker, scene: broker.fetch(["nothing"])),
     Verb("enqueue", lambda broker, scene: broker.enqueue([message("new-0")])),
@@ -307,6 +317,10 @@ _TABLE = [
     Verb("order", lambda broker, scene: broker.order([order(scene.worker, "new")])),
     Verb("answer", lambda broker, scene: broker.answer([Answer("old", scene.worker, "1")])),
     Verb("count", lambda broker, scene: broker.count([COUNTED], "call")),
+    Verb("pause", lambda broker, scene: broker.pause(Pause("queue", "mail", NOW))),
+    Verb("pause again", lambda broker, scene: broker.pause(Pause("task", "sub", NOW, "skip"))),
+    Verb("resume", lambda broker, scene: broker.resume("task", "sub")),
+    Verb("leave what is not known", _claim_not_knowing),
     Verb("purge", lambda broker, scene: broker.purge(None)),
     Verb("fold", lambda broker, scene: broker.upkeep(idle=True)),
     Verb("compact", lambda broker, scene: broker.compact()),
@@ -316,12 +330,14 @@ _TABLE = [
 ]
 VERBS = {verb.name: verb for verb in _TABLE}
 
-# How the store is found: with a log that nobody has read since the last process was killed;
+# How the store is found: with a log that nobody has read since the last process was killed; the
+# same, and a name of tasks is paused;
 # the same, and the next commit folds the log into the file; there is no file at all; there is one
 # of an application; or it is of an earlier schema.
 STARTS = {
-    "logged": list(VERBS),
+    "logged": [verb for verb in VERBS if verb != "resume"],
     "brimming": ["enqueue", "fire", "finish and claim", "rescue", "cancel", "finish last member"],
+    "paused": ["pause again", "resume", "claim", "finish and claim"],
     "nothing": ["open", "enqueue", "register"],
     "shared": ["open", "enqueue", "register"],
     "schema_1": ["open", "enqueue"],

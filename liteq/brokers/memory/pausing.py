@@ -7,6 +7,7 @@ from ...model.pause import LeftTasks, Pause, pause_of
 from ...states import Phase
 from ..base import Claim
 from .listeners import notify
+from .records import finished
 from .store import MemoryStore
 
 
@@ -34,6 +35,16 @@ class MemoryPausing(MemoryStore):
             ready = [(r.message.queue, r.message.task) for r in self._tables.in_phases(Phase.READY)]
             found = sorted(self._tables.left.items())
         return [LeftTasks(*key, ready.count(key), since) for key, since in found if key in ready]
+
+    def expire(self, limit: int, keep: float | None) -> bool:
+        with self._transaction() as tables:
+            for record in tables.in_phases(Phase.READY):
+                _, task, _, _, queue, _, _, expires, *_ = record.message
+                paused = pause_of(tables.pauses.values(), queue, task) is not None
+                over = expires is not None and expires <= self.clock()
+                if over and (paused or (queue, task) in tables.left):
+                    self._put(finished(record, Phase.EXPIRED, self.clock(), keep))
+            return True
 
     def _open(self, ready: Iterable[Record], claim: Claim) -> Iterator[Record]:
         """Yield those of `ready` that the worker of `claim` may have; note which it leaves."""

@@ -1,6 +1,9 @@
 """The verbs of pauses, and of what claims pass over."""
 
+from functools import partial
+
 from ...model.pause import LeftTasks, Pause, stored_pause
+from ..expiring import passed_over
 from ..pausing import BREAK
 from .replies import fields_of, moment, text_of
 from .store import RedisStore
@@ -34,3 +37,17 @@ class RedisPausing(RedisStore):
             if apart and tasks:
                 found.append(LeftTasks(queue, task, int(tasks), moment(since) or 0.0))
         return sorted(found)
+
+    def expire(self, limit: int, keep: float | None) -> bool:
+        prefix = self.location.prefix
+        if not self.server.execute("EXISTS", f"{prefix}:paused", f"{prefix}:left"):
+            return True
+        queues = passed_over(dict.fromkeys(self._queues()), self.pauses())
+        return self._expiry.run(queues, limit, partial(self._expire, keep=keep))
+
+    def _expire(self, queue: str, skip: int, size: int, *, keep: float | None) -> tuple[int, int]:
+        """Do what `Look` says."""
+        now = self.clock()
+        kept_until = "" if keep is None else now + keep
+        seen, ended = self.server.run("expire", now, kept_until, queue, skip, size)
+        return int(seen), int(ended)

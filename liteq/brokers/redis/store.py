@@ -12,6 +12,7 @@ from ...model.outcome import Settlement
 from ...serializers.signed import Signer
 from ...support.clock import Clock, system_clock
 from ..base import Claim, QueueCount, Settled
+from ..expiring import Expiry
 from ..knowledge import Knowledge
 from ..transfer import Movable
 from . import output
@@ -46,6 +47,7 @@ class RedisStore(Movable):
         self._last_tokens: dict[int, int] = {}  # by worker: the last token that has reached us
         self._unconfirmed: set[Receipt] = set()  # settled, but no reply came
         self._knowledge = Knowledge()
+        self._expiry = Expiry()
         self._overwritten = OverwrittenQueues(self.url)
 
     @property

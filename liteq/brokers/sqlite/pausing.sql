@@ -64,3 +64,13 @@ select queue, task, (
   where t.phase = {READY} and t.queue = liteq_left.queue || char(10) || liteq_left.task
 ), since
 from liteq_left order by queue, task
+
+-- name: ready_after
+-- Ready tasks of a queue, in the order of claims.
+select seq, expires from liteq_task where phase = {READY} and queue = ?
+order by priority desc, seq limit ? offset ?
+
+-- name: expire
+update liteq_task set phase = {EXPIRED}, token = token + 1, finished = ?, keep_until = ?
+where seq = ? and phase = {READY}
+returning seq, tied

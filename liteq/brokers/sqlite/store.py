@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 from ...exceptions import BrokerError
 from ...support.clock import Clock
 from ..base import Claim
+from ..expiring import Expiry
 from ..knowledge import Knowledge
 from ..transfer import Movable
 from .changes import Changes, notify
@@ -50,6 +51,7 @@ class SqliteStore(Movable):
         self._listener_tidying = ListenerTidying()
         self._work_listeners: WeakValueDictionary[int, WorkListener] = WeakValueDictionary()
         self._knowledge = Knowledge()
+        self._expiry = Expiry()
         self._liveness = make_liveness_locks(location.path)
 
     def check_exists(self) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from ...brokers.base import Claim
 from ...model.entry import Entry, Fired, Firing
+from ...model.graph import Graph, Place
 from ...model.message import Delivery
 from ...model.pause import KEEP, SKIP, LeftTasks, Pause, PauseKind
 from ...states import Phase
@@ -251,6 +252,71 @@ class Pausing(Harness):
         self.broker.upkeep(idle=True)
 
         assert ids(self.claim()) == ["a"]
+
+    def test_what_expires_while_it_is_paused_ends(self) -> None:
+        self.send("queue", queue="mail", expires=self.clock() + 5)
+        self.send("name", task="send", expires=self.clock() + 5)
+        self.send("later", queue="mail", expires=self.clock() + 50)
+        self.send("never", queue="mail")
+        self.send("open", expires=self.clock() + 5, priority=-1)
+        self.pause(PauseKind.QUEUE, "mail")
+        self.pause(PauseKind.TASK, "send")
+        (claimed,) = self.claim()
+        assert claimed.id == "open"
+        self.broker.release([claimed.receipt])
+        self.clock.advance(5)
+        self.expire()
+
+        expired = (Phase.EXPIRED, self.clock(), self.clock() + 60)
+        for id in ("queue", "name"):
+            record = self.record(id)
+            assert (record.phase, record.finished, record.keep_until) == expired
+        assert {self.phase(id) for id in ("later", "never", "open")} == {Phase.READY}
+
+    def test_what_expires_while_the_store_is_paused_ends(self) -> None:
+        self.send(*(f"{n}" for n in range(_MANY)), expires=self.clock() + 5)
+        self.send("kept")
+        self.pause(PauseKind.STORE)
+        self.clock.advance(4)
+        self.expire()
+        assert self.phase("0") is Phase.READY
+        self.clock.advance(1)
+        self.expire()
+
+        assert [tuple(each) for each in self.broker.counts()] == [
+            ("celery", Phase.READY, 1),
+            ("celery", Phase.EXPIRED, _MANY),
+        ]
+
+    def test_what_depends_on_a_task_that_expires_while_paused_is_skipped(self) -> None:
+        first, second = self.message("a", expires=self.clock() + 5), self.message("b")
+        places = (Place(followed=True), Place(waits="a", takes=True))
+        self.broker.enqueue_graph(Graph((first, second), places))
+        self.pause(PauseKind.QUEUE, "celery")
+        self.clock.advance(5)
+        self.expire()
+
+        assert (self.phase("a"), self.phase("b")) == (Phase.EXPIRED, Phase.SKIPPED)
+
+    def test_what_expires_after_a_worker_has_left_it_ends(self) -> None:
+        self.send("a", task="new", expires=self.clock() + 5)
+        assert self.claim_by(self.worker_that_knows("old")) == []
+        self.clock.advance(5)
+        self.expire()
+
+        assert self.phase("a") is Phase.EXPIRED
+        assert self.broker.left() == []
+
+    def test_nothing_that_can_be_claimed_expires_before_it_is(self) -> None:
+        self.send("a", expires=self.clock() - 1)
+        self.expire()
+
+        assert ids(self.claim()) == ["a"]
+
+    def expire(self) -> None:
+        """Look at all tasks that no claim hands out, some at a time."""
+        while not self.broker.expire(limit=100, keep=60):
+            pass
 
     def passed_over(self, *ids: str, **fields: object) -> None:
         """Send tasks of a paused name, and let a claim pass over them."""

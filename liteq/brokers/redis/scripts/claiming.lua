@@ -252,8 +252,8 @@ local function claim(worker, last_token, limit, queues)
   return found
 end
 
--- Read a claim from the arguments, as `claim_args` in arguments.py has it, and return deliveries;
--- and a 1 if more may be ready.
+-- Read a claim from the arguments, as `claim_args` in arguments.py has it. Return deliveries, and
+-- behind them a 1 if more may be ready.
 local function read_and_claim()
   local worker, last_token, limit = next_args(3)
   local found = claim(worker, tonumber(last_token), tonumber(limit), { unpack(args, last_arg + 1) })

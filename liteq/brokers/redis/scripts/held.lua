@@ -1,4 +1,4 @@
--- uses head, leases, claiming
+-- uses head, leases, claiming, passing
 --
 -- Return what a rescue of a worker's claims is decided by.
 --

@@ -1,4 +1,4 @@
--- uses head, leases, claiming
+-- uses head, leases, claiming, passing
 --
 -- Return some of the inputs from a group that is too large for one script.
 --

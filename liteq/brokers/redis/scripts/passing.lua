@@ -2,10 +2,10 @@
 --
 -- Of a queue that is paused nothing is claimed. A task that is paused by its name, or is not known
 -- to the worker that meets it, is put out of the way of all claims at once: into a queue of its
--- own, named after its queue and its name. From there it is claimed by who may have it.
+-- own, that is named after its queue and its name. From there it is claimed by who may have it.
 
 local BREAK = "\n" -- between the two names, see `BREAK` in pausing.py
-local MOST_ASIDE = 500 -- tasks that one script puts out of the way: the server is not busy for long
+local MOST_MOVED = 500 -- tasks that one script puts out of the way: it takes some ms
 
 -- Return the queue and the name in the name of such a queue; nil for any other.
 local function parts_of(queue)
@@ -59,7 +59,7 @@ end
 -- many.
 local function clear_head(queue, allow)
   local key, moved = P .. "ready:" .. queue, 0
-  for _, member in ipairs(call("ZRANGE", key, 0, MOST_ASIDE - 1)) do
+  for _, member in ipairs(call("ZRANGE", key, 0, MOST_MOVED - 1)) do
     local read, name = try(name_of, id_of(member))
     if read and name and not allow(name) and call("ZREM", key, member) == 1 then
       put_aside(member, name)
@@ -123,7 +123,7 @@ function take_open(worker, queues, limit)
     end
   end
   local found, moved = {}, 0
-  while #open > 0 and #found < limit and moved < MOST_ASIDE do
+  while #open > 0 and #found < limit and moved < MOST_MOVED do
     local members, passed = take_ready(open, limit - #found), 0
     local full = #members == limit - #found
     if next(pauses.task) then members, passed = sift(members, allow) end
@@ -131,7 +131,7 @@ function take_open(worker, queues, limit)
     moved = moved + passed
     if passed == 0 and not full then break end
   end
-  more_ready = moved >= MOST_ASIDE and #found < limit
+  more_ready = moved >= MOST_MOVED and #found < limit
   if #left > 0 then
     take_up(found)
     if #found < limit and not more_ready then call("HDEL", P .. "left", unpack(left)) end

@@ -1,7 +1,7 @@
 -- uses head
 --
--- Delete workers that stopped long ago, up to 100 at a time, and bring the list of what workers
--- have left up to date: another program may have changed it.
+-- Delete workers that stopped long ago, up to 100 at a time. Bring the list of what workers have
+-- left up to date: another program may have changed it.
 --
 -- KEYS     the prefix
 -- ARGV     now, the time before which they must have stopped
