@@ -13,8 +13,8 @@ from liteq.model.message import Message, Receipt
 from liteq.model.order import Answer, Order
 from liteq.model.outcome import Settlement
 from liteq.model.output import Output, encode_lines
-from liteq.model.progress import Progress, ProgressReport
 from liteq.model.pause import Pause
+from liteq.model.progress import Progress, ProgressReport
 from liteq.model.stat import MINUTE, Stat, start_of
 from liteq.model.step import Event, Step
 from liteq.model.unique import UniqueKey

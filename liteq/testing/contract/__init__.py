@@ -18,8 +18,6 @@ from .guests import Guests
 from .ordering import Orders
 from .output import TaskOutput
 from .pausing import Pausing
-from .ordering import Orders
-from .ordering import Orders
 from .rescuing import Rescuing
 from .results import Results
 from .revoking import Revoking
