@@ -8,7 +8,7 @@ import builtins
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 from ..exceptions import TimeoutError
 from ..support.loopanswers import answer
@@ -118,7 +118,7 @@ class Looking:
         timeout: float | None,
         why_abandoned: Callable[[], BaseException],
     ) -> None:
-        self.ids = observation.ids
+        self.ids: Sequence[str] = observation.ids
         self.patient: bool = timeout is None
         self._observation = observation
         self._wake = wake
