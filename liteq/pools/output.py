@@ -165,7 +165,7 @@ class _Lines:
         return Output(attempt, kept[-1][0], keep_from, encode_lines(kept), begins)
 
     def _skip(self, lines: int) -> None:
-        """Number the next line as if so many had come before it."""
+        """Give the next line the number that it has after so many others."""
         self._numbers = count(next(self._numbers) + lines)
 
 
