@@ -201,9 +201,9 @@ class Task(AsyncCalls[P, R], DurableSteps, InWorkflows, InTransactions, InRun, G
         `countdown`: seconds to wait. `eta`: a datetime before which it does not run; without a
         zone it is local time. `expires`: seconds or a datetime after which it is not started.
         `queue`, `priority` (higher first), `serializer`, `ignore_result`, `time_limit`,
-        `soft_time_limit` (seconds): instead of the task's own. `task_id`: its id; a finished task
-        of that id is replaced, any other is kept, and the result is a `duplicate`. `headers`: a
-        dict, read as `self.request.headers`. `durable`: return only when the task would survive a
+        `soft_time_limit` (seconds), `keep_output`: instead of the task's own. `task_id`: its id; a
+        finished task of that id is replaced, any other is kept, and the result is a `duplicate`.
+        `headers`: a dict, read as `self.request.headers`. `durable`: return only when the task would survive a
         power cut. `shadow`: another name for the log. `connection`: send it in the transaction
         that is open on this connection to a database, see `app.transaction`. `unique`: a
         `liteq.Unique` instead of the task's own; if another task has the key, the result is of

@@ -41,7 +41,7 @@ class OutputUpdate(NamedTuple):
 class RunOutput:
     """The output of one run. Until it prints something, it costs next to nothing."""
 
-    ended = False
+    ended: bool = False
     _lines: "_Lines | None" = None
 
     def __init__(self, delivery: Delivery, outputs: "Outputs") -> None:
@@ -103,7 +103,7 @@ class _Lines:
     """Lines of a run that were not taken, in a ring: the last ones."""
 
     def __init__(self) -> None:
-        self.taken_at = monotonic()
+        self.taken_at: float = monotonic()
         self._lines: deque[PlainLine] = deque(maxlen=MOST_LINES)
         self._numbers = count(1)
         # By stream and thread, so that lines of two threads do not get mixed.
@@ -165,7 +165,7 @@ class _Lines:
         return Output(attempt, kept[-1][0], keep_from, encode_lines(kept), begins)
 
     def _skip(self, lines: int) -> None:
-        """Count the next line as if so many had come before it."""
+        """Give the next line the number that it has after so many others."""
         self._numbers = count(next(self._numbers) + lines)
 
 

@@ -135,7 +135,7 @@ _call_handlers: Callable[[logging.Logger, logging.LogRecord], None] = logging.Lo
 
 
 def catch_output() -> None:
-    """Keep from now on what tasks in this process print and log, until `release_output`."""
+    """Begin to catch what tasks in this process print and log, until `release_output`."""
     global _users, _call_handlers
     with _lock:
         _users += 1
@@ -148,7 +148,7 @@ def catch_output() -> None:
 
 
 def release_output() -> None:
-    """Catch nothing more, once all who have called `catch_output` have called this."""
+    """End that, once all who have called `catch_output` have called this."""
     global _users
     with _lock:
         _users -= 1
@@ -167,7 +167,7 @@ def _above(stream: Any, number: int) -> Any:
 
 @contextmanager
 def catching_output(*, here: bool = True) -> Iterator[None]:
-    """Catch what tasks in this process print and log, for the block; not `here`: do nothing."""
+    """Keep what tasks here print and log, for the block; not `here`: do nothing."""
     if not here:
         yield
         return
