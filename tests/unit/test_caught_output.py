@@ -29,7 +29,7 @@ def app() -> LiteQ:
 
 def lines_of(app: LiteQ, function: Any, *args: Any, **options: Any) -> Lines:
     """Return level and text of what a task kept that runs `function`."""
-    task = app.task(function, name="task")
+    task = app.task(name="task")(function)
     result = task.apply_async(args, **options)
     drain(app)
     assert result.state == "SUCCESS", result.traceback
@@ -175,7 +175,7 @@ def test_streams_are_caught_until_the_last_worker_of_a_process_stops() -> None:
     release_output()
     assert isinstance(sys.stdout, CaughtStream)
     release_output()
-    assert sys.stdout is before
+    assert sys.stdout is before  # type: ignore[comparison-overlap]
 
 
 def test_what_others_put_in_place_meanwhile_stays(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,7 +190,7 @@ def test_what_others_put_in_place_meanwhile_stays(monkeypatch: pytest.MonkeyPatc
         ours(logger, record)
 
     sys.stdout = others
-    logging.Logger.callHandlers = theirs  # type: ignore[method-assign]
+    logging.Logger.callHandlers = theirs  # type: ignore[method-assign, assignment]
     release_output()
 
     assert sys.stdout is others
@@ -320,7 +320,7 @@ def test_a_thread_that_prints_after_the_end_of_its_task_is_not_kept(app: LiteQ) 
         print("in time")
         threading.Thread(target=contextvars.copy_context().run, args=(print_later,)).start()
 
-    result = app.task(task, name="task").delay()
+    result = app.task(name="task")(task).delay()
     drain(app)
     go_on.set()
     assert done.wait(10)

@@ -101,7 +101,7 @@ def test_a_function_that_takes_any_keyword_may_be_given_the_parameter() -> None:
 
 def test_the_parameters_of_methods_and_of_wrapped_functions_are_known() -> None:
     class Payments:
-        def pay(self, account):
+        def pay(self, account: Any) -> None:
             pass
 
     assert key("{account}", Payments().pay, 7) == "7"

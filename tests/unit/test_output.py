@@ -225,10 +225,12 @@ def test_many_threads_may_print_while_lines_are_taken(run: Run) -> None:
     sys.setswitchinterval(1e-6)
     found: list[OutputLine] = []
     try:
-        threads = [
-            threading.Thread(target=lambda: [run.print(f"{n}\n") for n in range(200)])
-            for _ in range(4)
-        ]
+
+        def print_lines() -> None:
+            for n in range(200):
+                run.print(f"{n}\n")
+
+        threads = [threading.Thread(target=print_lines) for _ in range(4)]
         for thread in threads:
             thread.start()
         while any(thread.is_alive() for thread in threads):
