@@ -205,8 +205,8 @@ class Task(AsyncCalls[P, R], DurableSteps, InWorkflows, InTransactions, InRun, G
         finished task of that id is replaced, any other is kept, and the result is a `duplicate`.
         `headers`: a dict, read as `self.request.headers`. `durable`: return only when the task
         would survive a power cut. `shadow`: another name for the log. `connection`: send it in the
-        transaction that is open on this connection to a database, see `app.transaction`. `unique`: a
-        `liteq.Unique` instead of the task's own; if another task has the key, the result is of
+        transaction that is open on this connection to a database, see `app.transaction`. `unique`:
+        a `liteq.Unique` instead of the task's own; if another task has the key, the result is of
         that one, and a `duplicate`. `debounce`: seconds in which no further call may come before
         it runs, at most `debounce_max` after the first; `throttle`: seconds in which one runs.
 
