@@ -65,7 +65,7 @@ class Writer:
         self.settlements: list[Settlement] = []  # still to be written
         self._ended: list[Delivery] = []  # the tasks of all settlements that are not written
         self._pending: _Pending | None = None
-        self.outputs = OutputReports()  # written before the ends of their tasks
+        self.outputs: OutputReports = OutputReports()  # written before the ends of their tasks
 
     @property
     def pending(self) -> bool:
