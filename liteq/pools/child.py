@@ -140,7 +140,7 @@ class Child:
 
     def send_record(self, values: tuple[Any, ...]) -> None:
         """Send a log record for the supervisor's loggers."""
-        self._send((RECORD, values))
+        self._send((RECORD, (values, self._slot)))
 
     def send_start_failure(self, text: str) -> None:
         """Send the traceback of the error for which this child cannot start."""

@@ -27,6 +27,7 @@ _RECORD = Shape(
     process=(int,),
     thread=TEXT,
 )
+_SLOT = Shape(slot=(int,))
 
 
 def levels() -> dict[str, int]:
@@ -81,6 +82,7 @@ def send_records(send: Callable[[tuple[Any, ...]], None], wanted: Mapping[str, i
 
 def handle_record(values: Any, slot: int) -> None:
     """Let the loggers of this process handle what a child has sent. Raises one of UNREADABLE."""
+    _SLOT.check((slot,))
     _RECORD.check(values)
     try:
         _handle(values, slot)
