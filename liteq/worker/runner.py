@@ -28,7 +28,7 @@ from ..execution.failure import as_error, bounded_repr, describe, stored_failure
 from ..execution.steps import Suspended
 from ..model.message import Delivery, Message
 from ..model.outcome import Kind, Outcome
-from ..pools.base import KeepStep, SendState
+from ..pools.base import AwaitKeepStep, KeepStep, SendState
 from ..result import ResultBase
 from ..sending.eta import due_at, moment
 from ..sending.formats import argument_codecs, result_codecs, result_serializer, too_large
@@ -52,7 +52,8 @@ class Runner:
     """Runs the tasks of `app` for the worker `hostname`, in any number of threads.
 
     `describe`: give each success a note for the log; failures always have one. `keep`: has the
-    supervisor write the steps of tasks; without it, the runner does.
+    supervisor write the steps of tasks; without it, the runner does. `await_keep`: see
+    `WorkerSteps`.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Runner:
         describe: bool,
         report: SendState,
         keep: KeepStep | None = None,
+        await_keep: AwaitKeepStep | None = None,
     ) -> None:
         conf, broker = app.conf, app.broker
         self._app = app
@@ -82,7 +84,7 @@ class Runner:
         self._producer = app.producer
         self._definitions = Definitions.of_tasks(app.tasks, conf)
         self._tracked = self._definitions.tracked()
-        self._steps = WorkerSteps(app, keep)
+        self._steps = WorkerSteps(app, keep, await_keep)
         self._completion = TaskCompletion(app, self._encoded_if_wanted)
         self._soft = TimeLimits.of_tasks("soft_time_limit", app.tasks, conf.task_soft_time_limit)
 
@@ -96,6 +98,14 @@ class Runner:
             return self._failed(delivery, None, exc, since)
 
     def _run(self, delivery: Delivery, since: float) -> Outcome:
+        context = self._context(delivery, since)
+        if isinstance(context, Outcome):
+            return context
+        task = self._tasks[delivery.message.task]
+        return self._outcome(context, task, attempt(task, context), since)
+
+    def _context(self, delivery: Delivery, since: float) -> Context | Outcome:
+        """Return the context of a run; the outcome, if there is no task to run."""
         message = delivery.message
         task = self._tasks.get(message.task)
         if task is None:
@@ -115,7 +125,7 @@ class Runner:
             self._report_state(message.id, STARTED, {"pid": self._pid, "hostname": self._hostname})
         if task_received.receivers:
             task_received.send(sender=task, request=context)
-        return self._outcome(context, task, attempt(task, context), since)
+        return context
 
     def _outcome(
         self, context: Context, task: Task[..., Any], ending: Ending, since: float
