@@ -27,9 +27,7 @@ async def _run(task: RunnableTask, context: Context, driver: Driver) -> Ending:
         value = called(task, context)
         if value.__class__ is COROUTINE:
             limit = context.soft_limit
-            value = await (
-                driver.drive(value) if limit is None else within(value, limit, driver)
-            )
+            value = await (driver.drive(value) if limit is None else within(value, limit, driver))
         ending = returned(context, value)
     except BaseException as exc:  # noqa: BLE001 - SystemExit too: it ends the task, not the worker
         if driver.ended_as is not None:

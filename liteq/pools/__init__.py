@@ -28,6 +28,7 @@ POOLS = {
     "processes": "liteq.pools.processes:ProcessPool",
     "prefork": "liteq.pools.processes:ProcessPool",
     "threads": "liteq.pools.threads:ThreadPool",
+    "asyncio": "liteq.pools.loops:AsyncioPool",
     "solo": "liteq.pools.solo:SoloPool",
 }
 _GREEN = ("eventlet", "gevent")

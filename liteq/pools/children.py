@@ -17,7 +17,7 @@ from contextlib import suppress
 from functools import partial
 from logging import Logger, getLogger
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from ..exceptions import InvalidTaskError
 from ..model.checks import UNREADABLE, shown
@@ -34,7 +34,10 @@ from .base import (
     Slot,
     StepRequest,
 )
-from .child import (
+from .frames import Channel
+from .launchers import Callbacks, Launcher
+from .outcomes import state_of, step_of
+from .protocol import (
     ANSWER,
     DRAIN,
     OUTCOMES,
@@ -46,9 +49,6 @@ from .child import (
     STEP,
     Setup,
 )
-from .frames import Channel
-from .launchers import Callbacks, Launcher
-from .outcomes import state_of, step_of
 from .records import handle_record
 from .scoreboard import OwnScoreboard
 
@@ -95,18 +95,21 @@ class ChildState:
         return float(min(_FIRST_PAUSE * 2 ** min(self.crashes - 1, 10), longest))
 
 
-class ChildrenPool(Pool):
-    """A pool that runs deliveries in child processes, one in each of its `places`."""
+C = TypeVar("C", bound=ChildState)
+
+
+class ChildrenPool(Pool, Generic[C]):
+    """A pool that runs deliveries in child processes, one in each of its places."""
 
     kills = True
 
-    def __init__(self, size: int, spec: RunnerSpec, places: int) -> None:
+    def __init__(self, size: int, spec: RunnerSpec, children: list[C]) -> None:
         super().__init__(size, spec)
         if sys.platform != "win32":  # there children do not inherit descriptors
             fill_standard_streams()
         self._scoreboard = OwnScoreboard(size)
         self.scoreboard: str | None = self._scoreboard.name
-        self._children = [ChildState(place) for place in range(places)]
+        self._children = children  # by their places
         self._events = PoolEvents()
         self._tickets = 0
         self._start_error = ""  # the traceback of the last child that could not start
@@ -117,27 +120,27 @@ class ChildrenPool(Pool):
     # what a pool says of its children
 
     @abstractmethod
-    def _slots_of(self, child: ChildState) -> Sequence[Slot]:
+    def _slots_of(self, child: C) -> Sequence[Slot]:
         """Return the slots that may hold something which `child` was given."""
 
     @abstractmethod
-    def _open(self, child: ChildState) -> None:
+    def _open(self, child: C) -> None:
         """Open the slots of `child`, which is ready."""
 
     @abstractmethod
-    def _end(self, child: ChildState, outcomes: Any) -> None:
+    def _end(self, child: C, outcomes: Any) -> None:
         """Take in the outcomes that `child` has sent. Raises one of UNREADABLE."""
 
     @abstractmethod
-    def _return(self, child: ChildState, tickets: Any) -> None:
+    def _return(self, child: C, tickets: Any) -> None:
         """Take back what `child` has not started. Raises one of UNREADABLE."""
 
     @abstractmethod
-    def _record_deaths(self, child: ChildState, code: int | None) -> None:
+    def _record_deaths(self, child: C, code: int | None) -> None:
         """Note what becomes of all that `child` held, which has exited."""
 
     @abstractmethod
-    def _drain(self, child: ChildState) -> None:
+    def _drain(self, child: C) -> None:
         """Give `child` nothing more; replace it."""
 
     def _setup(self) -> Setup:
@@ -151,7 +154,7 @@ class ChildrenPool(Pool):
             "scoreboard": self._scoreboard.handle,
         }
 
-    def _all(self) -> Sequence[ChildState]:
+    def _all(self) -> Sequence[C]:
         """Return all children, those too that are replaced already."""
         return self._children
 
@@ -250,7 +253,7 @@ class ChildrenPool(Pool):
         self._scoreboard.unmap()
         self.spec.adopt()
 
-    def _start_child(self, child: ChildState) -> None:
+    def _start_child(self, child: C) -> None:
         assert self._launcher is not None
         child.reset()
         self._forget(child)
@@ -262,13 +265,11 @@ class ChildrenPool(Pool):
         except OSError as exc:
             if exc.errno not in _SHORTAGES:
                 raise
-            logger.warning(
-                "no process for slot %d, tried again in a moment: %s", child.place, exc
-            )
+            logger.warning("no process for slot %d, tried again in a moment: %s", child.place, exc)
             self._close_channel(child)
             child.start_at = time.monotonic() + _SHORTAGE_PAUSE
 
-    def _forget(self, child: ChildState) -> None:
+    def _forget(self, child: C) -> None:
         """Forget what the last process of `child` has started, before a slot gets a new one."""
         for slot in self._slots_of(child):
             if not slot.holding:
@@ -292,7 +293,7 @@ class ChildrenPool(Pool):
             else:
                 kill_group(child.pid)  # it has none yet
 
-    def _tell_to_drain(self, child: ChildState) -> None:
+    def _tell_to_drain(self, child: C) -> None:
         child.draining = True
         self._send(child, (DRAIN, None))
 
@@ -307,11 +308,11 @@ class ChildrenPool(Pool):
         self._close_channel(child)
         self._schedule_start(child)
 
-    def _schedule_start(self, child: ChildState) -> None:
+    def _schedule_start(self, child: C) -> None:
         if not self._closed:
             child.start_at = time.monotonic() + child.note_exit()
 
-    def _close_channel(self, child: ChildState) -> None:
+    def _close_channel(self, child: C) -> None:
         if child.channel is not None:
             with suppress(KeyError, ValueError):
                 self._selector.unregister(child.channel.socket)
@@ -320,13 +321,13 @@ class ChildrenPool(Pool):
 
     # streams
 
-    def _send(self, child: ChildState, value: Any) -> None:
+    def _send(self, child: C, value: Any) -> None:
         channel = child.channel
         if channel is not None and not channel.send(value):
             serve = partial(self._serve, child, channel)
             self._selector.modify(channel.socket, EVENT_READ | EVENT_WRITE, serve)
 
-    def _serve(self, child: ChildState, channel: Channel) -> None:
+    def _serve(self, child: C, channel: Channel) -> None:
         """Send and receive what the stream has room and data for."""
         if channel.flush() and channel.socket.fileno() >= 0:
             key = self._selector.get_key(channel.socket)
@@ -342,7 +343,7 @@ class ChildrenPool(Pool):
             else:  # the fork server exited before it could fork
                 self._schedule_start(child)
 
-    def _receive(self, child: ChildState, channel: Channel) -> None:
+    def _receive(self, child: C, channel: Channel) -> None:
         for frame in channel.receive():
             try:
                 self._take(child, *frame)
@@ -358,7 +359,7 @@ class ChildrenPool(Pool):
             )
             kill_group(child.pid)
 
-    def _take(self, child: ChildState, kind: int, value: Any) -> None:
+    def _take(self, child: C, kind: int, value: Any) -> None:
         """Take in one frame of a child. Raises one of UNREADABLE."""
         if kind == OUTCOMES:
             child.finished_any = True
@@ -380,11 +381,11 @@ class ChildrenPool(Pool):
         else:
             self._take_other(child, kind, value)
 
-    def _take_other(self, child: ChildState, kind: int, value: Any) -> None:
+    def _take_other(self, child: C, kind: int, value: Any) -> None:
         """Take in a frame that only the children of this pool send. Raises one of UNREADABLE."""
         raise InvalidTaskError(f"a frame of the kind {shown(kind)}")
 
-    def _ask_for(self, child: ChildState, number: Any, key: Any, token: Any, step: Any) -> None:
+    def _ask_for(self, child: C, number: Any, key: Any, token: Any, step: Any) -> None:
         """Have a step stored that a child asks for. Raises one of UNREADABLE."""
         if type(number) is not int:
             raise InvalidTaskError(f"a step with the number {shown(number)}")

@@ -6,18 +6,18 @@ from typing import Any
 from ..model.message import Delivery
 from ..model.outcome import Kind
 from .base import STOPPED, Death, Kill, RunnerSpec, Slot, Success
-from .child import RUN, to_item
 from .children import ChildrenPool, ChildState, exit_reason, kill_group
 from .outcomes import unpack as unpack_outcomes
+from .protocol import RUN, to_item
 
 _new = tuple.__new__  # as in rows.py: half the time
 
 
-class ProcessPool(ChildrenPool):
+class ProcessPool(ChildrenPool[ChildState]):
     """A pool that runs each delivery in a child process, which runs no other one meanwhile."""
 
     def __init__(self, size: int, spec: RunnerSpec) -> None:
-        super().__init__(size, spec, places=size)
+        super().__init__(size, spec, [ChildState(place) for place in range(size)])
 
     def submit(self, slot: Slot, deliveries: Sequence[Delivery]) -> None:
         items = []

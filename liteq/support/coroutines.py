@@ -12,7 +12,10 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from contextvars import copy_context
 from types import CoroutineType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
 
 T = TypeVar("T")
 
@@ -69,6 +72,11 @@ def run_coroutine(work: Coroutine[Any, Any, T], soft_limit: float | None = None)
 
         work = within(work, soft_limit, Driver())
     return _own_loop().runner.run(work, context=copy_context())
+
+
+def loop_of_thread() -> "AbstractEventLoop":
+    """Return the event loop of this thread, which `run_coroutine` uses too; see `close_loop`."""
+    return _own_loop().runner.get_loop()
 
 
 def value_of(value: Any) -> Any:

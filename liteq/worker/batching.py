@@ -17,9 +17,13 @@ _OVERHEAD = 10e-6  # seconds that even a task that does nothing takes
 
 
 class Batching:
-    """Running means of run times by task name, and the room in the slots that follows."""
+    """Running means of run times by task name, and the room in the slots that follows.
 
-    def __init__(self) -> None:
+    `most`: deliveries that a slot may hold.
+    """
+
+    def __init__(self, most: int | None = None) -> None:
+        self._most = MOST if most is None else most
         self._means: dict[str, float] = {}
         self._typical = BUDGET  # mean of all tasks: until something is known, one at a time
 
@@ -59,7 +63,9 @@ class Batching:
     ) -> tuple[list[tuple[Slot, list[Delivery]]], list[Delivery]]:
         """Return what each slot gets, in order, and the deliveries that no slot can take now."""
         open_slots = [slot for slot in slots if slot.open]
-        plans = [_Plan(slot, self._held(slot)) for slot in sorted(open_slots, key=_load)]
+        plans = [
+            _Plan(slot, self._held(slot), self._most) for slot in sorted(open_slots, key=_load)
+        ]
         if not plans or not deliveries:
             return [], list(deliveries)
         means = [self._mean(delivery) for delivery in deliveries]
@@ -83,7 +89,7 @@ class Batching:
     def _room(self, slot: Slot) -> int:
         if not slot.open or self._held(slot) >= BUDGET:
             return 0
-        most = max(1, min(MOST, int(BUDGET / self._typical)))
+        most = max(1, min(self._most, int(BUDGET / self._typical)))
         holding = len(slot.holding)
         # Refilling from half on keeps the slot busy while the next batch is on its way.
         return most - holding if holding <= most // 2 else 0
@@ -92,8 +98,9 @@ class Batching:
 class _Plan:
     """The batch that one slot is going to get."""
 
-    def __init__(self, slot: Slot, held: float) -> None:
+    def __init__(self, slot: Slot, held: float, most: int) -> None:
         self.slot = slot
+        self.most = most
         self.deliveries: list[Delivery] = []
         self.count = len(slot.holding)
         self.seconds = held
@@ -102,7 +109,7 @@ class _Plan:
         """Return whether a delivery that takes `mean` seconds fits in."""
         if not self.count:
             return True
-        fits = self.seconds + mean <= BUDGET and self.count < MOST
+        fits = self.seconds + mean <= BUDGET and self.count < self.most
         return fits and len(self.deliveries) < share
 
     def take(self, deliveries: Sequence[Delivery], mean: float) -> None:
@@ -124,7 +131,7 @@ def _share_short(
     shares = []
     for n, plan in reversed(list(enumerate(plans, 1))):
         fair = ceil(rest / n)
-        room = min(MOST - plan.count, int((BUDGET - plan.seconds) / mean), fair)
+        room = min(plan.most - plan.count, int((BUDGET - plan.seconds) / mean), fair)
         shares.append(max(room, 0 if plan.count else min(fair, 1)))
         rest -= shares[-1]
     start = 0

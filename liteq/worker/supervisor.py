@@ -15,13 +15,13 @@ from ..brokers.backoff import StoreBackoff
 from ..brokers.base import Broker, Claim, Listener
 from ..exceptions import BrokerError, BrokerRefused
 from ..model.message import Delivery
-from ..model.outcome import Kind, Outcome, Settlement
+from ..model.outcome import Kind, Outcome, Policy, Settlement
 from ..pools import Pool
 from ..pools.base import Death, PoolEvents
 from ..support.wakeup import Wakeup
 from .batching import Batching
 from .completion import has_succeeded
-from .decide import decide, decide_successes, decide_unstorable
+from .decide import decide, decide_successes, decide_unstorable, policy_of_death
 from .definitions import Definitions
 from .heartbeat import Heartbeat
 from .isolation import Isolation
@@ -55,7 +55,7 @@ class Supervisor:
         self.log: TaskLog = TaskLog()
         self.done: int = 0
         self._reported_done = 0  # the `done` that the last heartbeat has reported
-        self._batching = Batching()
+        self._batching = Batching(pool.most)
         self._isolation = Isolation(pool, plan.policy)
         self._watchdog = Watchdog(pool, plan.limits, self._batching)
         self._shutdown = Shutdown(pool, plan.grace)
@@ -336,11 +336,11 @@ class Supervisor:
             kind = Kind.LOST  # it may not run again, so this was its end
         if has_succeeded(self.broker, delivery):
             return  # by a transaction of its own, and was killed before it could tell
-        plan = self.plan
+        policy = policy_of_death(death, self.plan.policy)
         outcome = lost_outcome(
-            delivery, plan.policy, plan.serializer, death.reason, kind, death.ran
+            delivery, policy, self.plan.serializer, death.reason, kind, death.ran
         )
-        self._end(delivery, outcome, death.slot)
+        self._end(delivery, outcome, death.slot, policy)
 
     # out
 
@@ -412,6 +412,7 @@ class Supervisor:
             if self.log.verbose:
                 for delivery in batch:
                     self.log.received(delivery)
+        self.pool.flush()
         return left + others
 
     def _ends_unrun(self, delivery: Delivery) -> bool:
@@ -425,13 +426,19 @@ class Supervisor:
             return False
         return True
 
-    def _end(self, delivery: Delivery, outcome: Outcome, slot: int | None = None) -> None:
+    def _end(
+        self,
+        delivery: Delivery,
+        outcome: Outcome,
+        slot: int | None = None,
+        policy: Policy | None = None,
+    ) -> None:
         """Settle a task that is not to be run, or whose process can no longer report its end."""
         if self._watchdog.was_taken(delivery):
             self.log.taken(delivery)  # another worker settles it
             return
         now = self.broker.clock()
-        self._writer.add([decide(delivery, outcome, self.plan.policy, now)], [delivery])
+        self._writer.add([decide(delivery, outcome, policy or self.plan.policy, now)], [delivery])
         self.log.finished(delivery, outcome, slot)
         self.lifecycle.task_ended(delivery, outcome)
 

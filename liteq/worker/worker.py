@@ -26,7 +26,6 @@ from ..sending.formats import result_serializer
 from ..sending.options import check_name
 from ..support.childprocess import is_child
 from .child import adopt_app
-from .cpus import usable_cpus
 from .decide import policy_of
 from .definitions import Definitions
 from .lifecycle import Lifecycle
@@ -35,12 +34,14 @@ from .options import EMBEDDED, Program, checked
 from .outboxes import relaying
 from .plan import Plan
 from .runner import Runner
+from .size import Size
 from .stdout import flushing_stdout
 from .supervisor import Supervisor
 from .task_log import TaskLog, logger
 
 _LOAD = "liteq.worker.child:preload"
 _MAKE = "liteq.worker.child:make_runner"
+_MAKE_IN_LOOP = "liteq.worker.child:make_loop_runner"
 _STOPPED = "was stopped"
 
 
@@ -52,7 +53,9 @@ class Worker:
     child process of a worker, which may import the module that starts it, it does nothing.
 
     `concurrency`: slots; as many as there are CPUs to use unless given. `queues`: names, those
-    of `task_queues` and the default one unless given. `pool`: processes, threads or solo.
+    of `task_queues` and the default one unless given. `pool`: processes, threads, asyncio or solo.
+    `processes`: of the pool asyncio, each with an event loop and `concurrency` slots (100 unless
+    given); others refuse it.
     `hostname`: the worker's name, `%h` is the host and `%p` the pid. `max_tasks_per_child` and
     `max_memory_per_child` (KiB): after which a child process is replaced. `beat`: fire periodic
     tasks as well. `logging`: what the child processes set up, see `LogPlan`.
@@ -66,6 +69,7 @@ class Worker:
         queues: str | Sequence[str] | None = None,
         hostname: str | None = None,
         pool: str | None = None,
+        processes: int | None = None,
         max_tasks_per_child: int | None = None,
         max_memory_per_child: int | None = None,
         beat: bool = True,
@@ -76,13 +80,10 @@ class Worker:
         self._lifecycle = Lifecycle(self)
         self._lifecycle.configuring()  # receivers of its signal may change the settings
         conf = app.conf
-        self.pool_name: str = checked("pool", pool) or conf.worker_pool
-        self.concurrency: int = (
-            checked("concurrency", concurrency) or conf.worker_concurrency or usable_cpus()
-        )
-        self.has_children: bool = self.pool_name == "processes"
-        if self.pool_name == "solo":
-            self.concurrency = 1
+        self.size: Size = Size.of(conf, pool, concurrency, processes)
+        self.pool_name: str = self.size.pool
+        self.concurrency: int = self.size.concurrency
+        self.has_children: bool = self.size.has_children
         self.queues: tuple[str, ...] = queues_of(app, queues)
         self.limits: Limits = Limits(
             checked("max_tasks_per_child", max_tasks_per_child) or conf.worker_max_tasks_per_child,
@@ -176,7 +177,7 @@ class Worker:
         self._lifecycle.starting()
         enable_loggers()  # a module of tasks, or a receiver, may have set up logging
         plan = self._plan()
-        pool = make_pool(self.pool_name, self.concurrency, self._runner_spec(program))
+        pool = make_pool(self.pool_name, self.size.slots, self._runner_spec(program))
         if not pool.kills and (limited := plan.limits.limited()):
             logger.warning(
                 "the time_limit of %s has no effect: the pool %r cannot end a running task. Use "
@@ -363,7 +364,8 @@ class Worker:
         forwards = self.has_children and self.logging.level is None
         wanted = log_levels() if forwards else None
         adopt = self._adopt(spec) if self.has_children and program.may_fork else None
-        return RunnerSpec(_LOAD, _MAKE, spec, here, self.limits, wanted, adopt)
+        made = (_LOAD, _MAKE, spec, here, self.limits, wanted, adopt)
+        return RunnerSpec(*made, _MAKE_IN_LOOP, self.size.processes)
 
     def _adopt(self, spec: dict[str, Any]) -> Callable[[], None] | None:
         """Return `RunnerSpec.adopt`; None if the application has done what forks must not share.
@@ -387,7 +389,7 @@ class Worker:
         info: dict[str, object] = {
             "queues": self.queues,
             "pool": self.pool_name,
-            "concurrency": self.concurrency,
+            "concurrency": self.size.slots,
             "tasks": definitions.names(),
             "at_most_once": definitions.at_most_once(),
         }

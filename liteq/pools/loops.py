@@ -1,0 +1,259 @@
+"""The asyncio pool: child processes with an event loop each, in which many coroutines run.
+
+The slots of a process share its stream. A ticket tells its slot: it is the remainder by the number
+of all slots. When a process is replaced, for new code or because it has reached a limit, another
+one starts at once, and each slot changes over to it as soon as it is empty: what waits for hours in
+one slot keeps no other one from working.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from ..exceptions import InvalidTaskError
+from ..model.checks import shown
+from ..model.message import Delivery
+from ..model.outcome import Kind, Outcome
+from .base import STOPPED, Death, Kill, RunnerSpec, Running, Slot, Success
+from .children import ChildrenPool, ChildState, exit_reason, kill_group
+from .outcomes import unpack as unpack_outcomes
+from .protocol import AT_LIMIT, BLOCKED, END, RUN, Item, Setup, to_item
+
+_GRACE = 5.0  # seconds that a task which was told to end may take, before its process is killed
+_MOST = 256  # deliveries that a process may hold, or one for each of its slots
+_KILLED_FOR = "its process was killed, as it could not be made to end another task"
+_IN_THE_WAY = "it blocked the event loop of its process, in which another task had to be ended"
+
+_new = tuple.__new__  # as in rows.py: half the time
+
+
+class _LoopState(ChildState):
+    """The state of a child with a loop."""
+
+    def reset(self) -> None:
+        super().reset()
+        self.items: list[Item] = []  # to be sent
+        self.at_limit = False  # it wants to be replaced
+        self.blocked_by = 0  # the ticket of the task that blocks its loop; 0: none
+
+
+class _Ending:
+    """A task that its child was told to end."""
+
+    def __init__(self, child: _LoopState, kill: Kill) -> None:
+        self.child = child
+        self.kill = kill
+        self.until = time.monotonic() + _GRACE
+
+
+class AsyncioPool(ChildrenPool[_LoopState]):
+    """A pool that runs coroutines in `spec.processes` event loops, other tasks in threads there."""
+
+    def __init__(self, size: int, spec: RunnerSpec) -> None:
+        super().__init__(size, spec, [_LoopState(place) for place in range(spec.processes)])
+        self.most: int | None = max(1, _MOST * spec.processes // size)
+        self._leaving: list[_LoopState] = []  # replaced already, with tasks that have not ended
+        self._owners: list[_LoopState | None] = [None] * size  # by slot: who has what it holds
+        self._endings: dict[int, _Ending] = {}  # by ticket
+
+    # the port
+
+    def submit(self, slot: Slot, deliveries: Sequence[Delivery]) -> None:
+        child = self._owners[slot.number] = self._child_of(slot)
+        for delivery in deliveries:
+            self._tickets += 1
+            ticket = self._tickets * len(self.slots) + slot.number
+            slot.holding[ticket] = delivery
+            child.items.append(to_item(ticket, delivery))
+
+    def flush(self) -> None:
+        for child in self._children:
+            if child.items:
+                items, child.items = child.items, []
+                self._send(child, (RUN, items))
+
+    def recall(self, slot: Slot) -> None:
+        last = (self._tickets + 1) * len(self.slots) - 1  # the largest that there can be by now
+        started = self._scoreboard.recall(slot.number, last)
+        waiting = [ticket for ticket in slot.holding if ticket > started]
+        self._events.returned += map(slot.holding.pop, waiting)
+        slot.recalled = bool(waiting)
+
+    def kill(self, slot: Slot, kill: Kill) -> None:
+        child, ticket = self._owners[slot.number], self._scoreboard.read(slot.number).ticket
+        if child is None or slot.ending or slot.holding.get(ticket) is not kill.delivery:
+            return
+        slot.ending = True
+        self._endings[ticket] = _Ending(child, kill)
+        self._send(child, (END, (ticket, kill.kind.value)))
+
+    def terminate(self) -> None:
+        for slot in self.slots:
+            running = self.running(slot) if slot.holding else None
+            if running is not None:
+                self.kill(slot, Kill(running.delivery, Kind.REQUEUED, STOPPED))
+        super().terminate()  # the programs that they have started
+
+    def tend(self) -> float | None:
+        self.flush()
+        waits = (self._enforce_ends(), super().tend())
+        return min((each for each in waits if each is not None), default=None)
+
+    def _enforce_ends(self) -> float | None:
+        """Kill the processes of tasks that do not end; return the seconds until the next is due."""
+        now = time.monotonic()
+        for ending in self._endings.values():
+            if ending.until <= now and ending.child.kill is None:
+                ending.child.kill = ending.kill
+                kill_group(ending.child.pid)
+        due = [each.until for each in self._endings.values() if each.child.kill is None]
+        return max(min(due) - now, 0.0) if due else None
+
+    # its children
+
+    def _setup(self) -> Setup:
+        setup = super()._setup()
+        return {**setup, "make": self.spec.make_in_loop, "loop_slots": len(self.slots)}
+
+    def _all(self) -> Sequence[_LoopState]:
+        return [*self._children, *self._leaving]
+
+    def _child_of(self, slot: Slot) -> _LoopState:
+        """Return the child that `slot` gets its next delivery from."""
+        return self._children[slot.number % len(self._children)]  # neighbours are in different ones
+
+    def _slots_of(self, child: _LoopState) -> Sequence[Slot]:
+        return [slot for slot in self.slots if self._owners[slot.number] is child]
+
+    def _open(self, child: _LoopState) -> None:
+        for slot in self.slots:
+            if self._child_of(slot) is child and not slot.holding:
+                slot.up = True
+
+    def _drain(self, child: _LoopState) -> None:
+        """Replace `child` at once; what it has begun it may end."""
+        if child.channel is None:
+            return  # it is still to be started, or again
+        self.flush()
+        self._tell_to_drain(child)
+        self._leaving.append(child)
+        after = self._children[child.place] = _LoopState(child.place)
+        after.failed_starts, after.crashes = child.failed_starts, child.crashes
+        after.start_at = time.monotonic()
+        for slot in self.slots:
+            if self._child_of(slot) is after:
+                slot.up = False
+
+    def _schedule_start(self, child: _LoopState) -> None:
+        if child not in self._leaving:
+            super()._schedule_start(child)
+            return
+        self._leaving.remove(child)
+        after = self._children[child.place]
+        if after.at_limit:
+            self._drain(after)
+
+    def _take_other(self, child: _LoopState, kind: int, value: Any) -> None:
+        if kind == BLOCKED and type(value) is int:
+            child.blocked_by = value
+        elif kind == AT_LIMIT:
+            child.at_limit = True
+            # At most two at a time, however quickly limits are reached.
+            others = any(each.place == child.place for each in self._leaving)
+            if not others:
+                self._drain(child)
+        else:
+            super()._take_other(child, kind, value)
+
+    # what becomes of deliveries
+
+    def _slot_of(self, child: _LoopState, ticket: Any) -> Slot:
+        """Return the slot of a ticket that `child` names. Raises one of UNREADABLE."""
+        slot: Slot = self.slots[ticket % len(self.slots)]
+        if self._owners[slot.number] is not child:
+            raise InvalidTaskError(f"the ticket {shown(ticket)} of another process")
+        return slot
+
+    def _end(self, child: _LoopState, outcomes: Any) -> None:
+        successes, others = unpack_outcomes(outcomes)
+        for ticket, result, serializer, runtime in successes:
+            slot = self._slot_of(child, ticket)
+            success = (slot.holding.pop(ticket), result, serializer, runtime, slot.number)
+            self._events.succeeded.append(_new(Success, success))
+            self._left(slot, ticket)
+        for ticket, outcome in others:
+            slot = self._slot_of(child, ticket)
+            self._finish(slot, slot.holding.pop(ticket), self._left(slot, ticket), outcome)
+
+    def _finish(
+        self, slot: Slot, delivery: Delivery, ending: _Ending | None, outcome: Outcome
+    ) -> None:
+        if ending is None or outcome.kind is not ending.kill.kind:
+            self._events.finished.append((delivery, outcome, slot.number))
+            return
+        _, kind, reason = ending.kill
+        death = Death(delivery, [], kind, reason, outcome.runtime, slot.number)
+        self._events.deaths.append(death)
+
+    def _return(self, child: _LoopState, tickets: Any) -> None:
+        # It has seen the recall, or is drained; most of it was taken back already.
+        for ticket in tickets:
+            slot = self._slot_of(child, ticket)
+            slot.recalled = False
+            if ticket in slot.holding:
+                self._events.returned.append(slot.holding.pop(ticket))
+            self._left(slot, ticket)
+
+    def _left(self, slot: Slot, ticket: int) -> _Ending | None:
+        """Note that `slot` no longer holds a delivery; return how it was told to end, if it was."""
+        if not slot.up and not slot.holding:  # its process is replaced: change over to the next one
+            slot.up = self._child_of(slot).ready
+        if not slot.ending:
+            return None
+        ending = self._endings.pop(ticket, None)
+        slot.ending = ending is None
+        return ending
+
+    def _record_deaths(self, child: _LoopState, code: int | None) -> None:
+        slots = self._slots_of(child)
+        begun = {slot.number: running for slot in slots if (running := self.running(slot))}
+        for slot in slots:
+            if slot.holding:
+                death = self._death(child, slot, begun.get(slot.number), code, len(begun) > 1)
+                self._events.deaths.append(death)
+            slot.holding.clear()
+            slot.recalled = slot.ending = False
+            self._scoreboard.clear(slot.number)
+            self._owners[slot.number] = None
+        self._endings = {
+            ticket: each for ticket, each in self._endings.items() if each.child is not child
+        }
+        for slot in self.slots:
+            if child is self._child_of(slot):
+                slot.up = False
+            elif slot in slots:
+                slot.up = self._child_of(slot).ready
+
+    def _death(
+        self,
+        child: _LoopState,
+        slot: Slot,
+        running: Running | None,
+        code: int | None,
+        shared: bool,
+    ) -> Death:
+        """Return what becomes of what `slot` holds. `shared`: several tasks ran in `child`."""
+        ticket = self._scoreboard.read(slot.number).ticket
+        ending = self._endings.get(ticket)
+        kind, reason = Kind.LOST, exit_reason(code)
+        if self._terminating:
+            kind, reason = Kind.REQUEUED, STOPPED
+        elif ending is not None:
+            _, kind, reason = ending.kill
+        elif child.kill is not None and ticket == child.blocked_by:
+            reason, shared = _IN_THE_WAY, False
+        elif child.kill is not None:
+            kind, reason = Kind.REQUEUED, _KILLED_FOR
+        delivery, ran = running or (None, 0.0)
+        waiting = [each for each in slot.holding.values() if each is not delivery]
+        return Death(delivery, waiting, kind, reason, ran, slot.number, shared)
