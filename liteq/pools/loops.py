@@ -245,15 +245,16 @@ class AsyncioPool(ChildrenPool[_LoopState]):
         """Return what becomes of what `slot` holds. `shared`: several tasks ran in `child`."""
         ticket = self._scoreboard.read(slot.number).ticket
         ending = self._endings.get(ticket)
-        kind, reason = Kind.LOST, exit_reason(code)
         if self._terminating:
-            kind, reason = Kind.REQUEUED, STOPPED
+            kind, reason, shared = Kind.REQUEUED, STOPPED, False
         elif ending is not None:
-            _, kind, reason = ending.kill
-        elif child.kill is not None and ticket == child.blocked_by:
-            reason, shared = _IN_THE_WAY, False
-        elif child.kill is not None:
-            kind, reason = Kind.REQUEUED, _KILLED_FOR
+            kind, reason, shared = ending.kill.kind, ending.kill.reason, False
+        elif child.kill is None:
+            kind, reason = Kind.LOST, exit_reason(code)
+        elif ticket == child.blocked_by:
+            kind, reason, shared = Kind.LOST, _IN_THE_WAY, False
+        else:
+            kind, reason, shared = Kind.REQUEUED, _KILLED_FOR, False
         delivery, ran = running or (None, 0.0)
         waiting = [each for each in slot.holding.values() if each is not delivery]
         return Death(delivery, waiting, kind, reason, ran, slot.number, shared)

@@ -97,8 +97,7 @@ def make_in_loop(
     def in_thread(delivery: Delivery, interruption: Interruption) -> Outcome:
         try:
             deed = delivery.task.removeprefix("thread ")
-            message = delivery.message._replace(task=deed)
-            return interruption.call(run, delivery._replace(message=message))
+            return interruption.call(run, delivery._replace(task=deed))
         except Ended:
             return Outcome(Kind.FAILED)
 
@@ -122,6 +121,19 @@ async def _await_in_loop(argument: str) -> bytes:
     while not is_there(argument):  # noqa: ASYNC110 - another process makes it
         await asyncio.sleep(0.005)
     return b"rested"
+
+
+async def _after(argument: str) -> bytes:
+    """Let the loop turn for a while, then note that at the path `argument`."""
+    await asyncio.sleep(0.3)
+    touch(argument)
+    return b"noted"
+
+
+async def _block(argument: str) -> bytes:
+    """Block the loop."""
+    time.sleep(float(argument))  # noqa: ASYNC251 - that is what it is for
+    return b"blocked"
 
 
 def is_there(path: str) -> bool:
@@ -167,6 +179,8 @@ WAITS = {
     "linger": _linger,
     "refuse": _refuse,
     "stray": _stray,
+    "after": _after,
+    "block": _block,
 }
 
 
