@@ -155,7 +155,7 @@ class LoopChild(Teller):
                     "a coroutine that a task has started raised %r: the loop goes on", exc
                 )
         self._threads.shutdown()
-        self._flush()
+        self._send_outcomes()
 
     def close(self) -> None:
         self._stream.close()

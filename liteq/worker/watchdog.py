@@ -82,6 +82,8 @@ class Watchdog:
             return None
         if len(slot.holding) > 1:
             return _LONG
+        if slot.ending:
+            return None  # the pool sees to it
         running = self._pool.running(slot)
         if running is None:
             return _LONG  # it has not started, so its time has not either
@@ -104,19 +106,26 @@ class Watchdog:
             self._check_unstarted(slot)
             return
         delivery, seconds = running
-        if self.is_to_end(delivery):
-            reason = _TAKEN if self.was_taken(delivery) else REVOKED
-            self._pool.kill(slot, Kill(delivery, Kind.TERMINATED, reason))
-            return
-        limit = self._limit(delivery.message)
-        if limit is not None and seconds >= limit:
-            reason = f"it ran longer than its time limit of {limit:g} s"
-            self._pool.kill(slot, Kill(delivery, Kind.OVERDUE, reason))
+        if not slot.ending and (kill := self._kill_of(delivery, seconds)):
+            self._pool.kill(slot, kill)
+            if kill.kind is Kind.TERMINATED:
+                return
         # No task waits behind one that turned out long while another slot may be idle.
         long = seconds > _LONG or stopping or self._holds_one_to_end(slot)
         if long and next(reversed(slot.holding.values())) is not delivery:
             self._batching.note(delivery.task, seconds)
             self._pool.recall(slot)
+
+    def _kill_of(self, delivery: Delivery, seconds: float) -> Kill | None:
+        """Return why `delivery` is to be ended, which has run for `seconds`; None if it is not."""
+        if self.is_to_end(delivery):
+            reason = _TAKEN if self.was_taken(delivery) else REVOKED
+            return Kill(delivery, Kind.TERMINATED, reason)
+        limit = self._limit(delivery.message)
+        if limit is None or seconds < limit:
+            return None
+        reason = f"it ran longer than its time limit of {limit:g} s"
+        return Kill(delivery, Kind.OVERDUE, reason)
 
     def _check_unstarted(self, slot: Slot) -> None:
         now, ticket = time.monotonic(), next(iter(slot.holding))
