@@ -60,7 +60,8 @@ def attempt(task: RunnableTask, context: Context) -> Ending:
     """
     token = enter(context)
     try:
-        before(task, context)
+        if task_prerun.receivers:
+            before(task, context)
         return after(task, context, _run(task, context))
     finally:
         leave(token)
@@ -68,8 +69,7 @@ def attempt(task: RunnableTask, context: Context) -> Ending:
 
 def before(task: RunnableTask, context: Context) -> None:
     """Tell the receivers of `task_prerun` that `task` is going to run."""
-    if task_prerun.receivers:
-        task_prerun.send(sender=task, task=task, **_arguments(context))
+    task_prerun.send(sender=task, task=task, **_arguments(context))
 
 
 def after(task: RunnableTask, context: Context, ending: Ending) -> Ending:
@@ -85,32 +85,22 @@ def after(task: RunnableTask, context: Context, ending: Ending) -> Ending:
     return ending
 
 
-def called(task: RunnableTask, context: Context) -> Any:
-    """Return what the call of the task returns, which may be a coroutine."""
-    if "before_start" in task.hooks:
-        task.before_start(context.id, context.args, context.kwargs)
-    context.through_call = task.run_target is task
-    return task.run_target(*context.args, **context.kwargs)
-
-
 def _run(task: RunnableTask, context: Context) -> Ending:
     try:
+        if "before_start" in task.hooks:
+            task.before_start(context.id, context.args, context.kwargs)
+        context.through_call = task.run_target is task
         if context.soft_limit is None:
-            value = called(task, context)
+            value = task.run_target(*context.args, **context.kwargs)
         else:
-            value = _called_within(context.soft_limit, task, context)
+            value = call_within(context.soft_limit, task.run_target, context.args, context.kwargs)
         if value.__class__ is COROUTINE:
             value = run_coroutine(value, context.soft_limit)
     except BaseException as exc:  # noqa: BLE001 - SystemExit too: it ends the task, not the worker
         return raised(task, context, exc)
+    if context.used_steps is None and context.requested_retry is None:  # nearly always
+        return Ending(Kind.SUCCEEDED, value)
     return returned(context, value)
-
-
-def _called_within(seconds: float, task: RunnableTask, context: Context) -> Any:
-    if "before_start" in task.hooks:
-        task.before_start(context.id, context.args, context.kwargs)
-    context.through_call = task.run_target is task
-    return call_within(seconds, task.run_target, context.args, context.kwargs)
 
 
 def returned(context: Context, value: Any) -> Ending:

@@ -6,9 +6,10 @@ The counterpart of `attempt`, for a pool that runs many coroutines in one loop.
 from asyncio import CancelledError
 
 from ..model.outcome import Kind
+from ..signals import task_prerun
 from ..support.coroutines import COROUTINE
 from ..support.driving import Driver, within
-from .attempt import Ending, after, before, called, raised, returned
+from .attempt import Ending, after, before, raised, returned
 from .context import Context, RunnableTask, enter, leave
 
 
@@ -16,7 +17,8 @@ async def await_attempt(task: RunnableTask, context: Context, driver: Driver) ->
     """Do what `attempt` does. The coroutine can be interrupted and ended by `driver`."""
     token = enter(context)
     try:
-        before(task, context)
+        if task_prerun.receivers:
+            before(task, context)
         return after(task, context, await _run(task, context, driver))
     finally:
         leave(token)
@@ -24,7 +26,10 @@ async def await_attempt(task: RunnableTask, context: Context, driver: Driver) ->
 
 async def _run(task: RunnableTask, context: Context, driver: Driver) -> Ending:
     try:
-        value = called(task, context)
+        if "before_start" in task.hooks:
+            task.before_start(context.id, context.args, context.kwargs)
+        context.through_call = task.run_target is task
+        value = task.run_target(*context.args, **context.kwargs)
         if value.__class__ is COROUTINE:
             limit = context.soft_limit
             value = await (driver.drive(value) if limit is None else within(value, limit, driver))

@@ -3,7 +3,6 @@
 from time import perf_counter
 
 from ..execution.awaiting import await_attempt
-from ..execution.context import Context
 from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome
 from ..pools.base import LoopRuns
@@ -30,10 +29,11 @@ class LoopRunner(Runner):
         since = perf_counter()
         try:
             delivery = self._definitions.apply(delivery)
-            context = self._context(delivery, since)
-            if not isinstance(context, Context):
-                return context
-            task = self._tasks[delivery.task]
+            message = delivery.message
+            task = self._tasks.get(message.task)
+            if task is None:
+                return self._not_here(delivery, message, since)
+            context = self._context(delivery, message, task)
             ending = await await_attempt(task, context, driver)
             return self._outcome(context, task, ending, since)
         except BaseException as exc:  # noqa: BLE001 - whatever it is, the loop goes on

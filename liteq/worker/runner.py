@@ -98,18 +98,15 @@ class Runner:
             return self._failed(delivery, None, exc, since)
 
     def _run(self, delivery: Delivery, since: float) -> Outcome:
-        context = self._context(delivery, since)
-        if isinstance(context, Outcome):
-            return context
-        task = self._tasks[delivery.message.task]
-        return self._outcome(context, task, attempt(task, context), since)
-
-    def _context(self, delivery: Delivery, since: float) -> Context | Outcome:
-        """Return the context of a run; the outcome, if there is no task to run."""
         message = delivery.message
         task = self._tasks.get(message.task)
         if task is None:
-            return self._left_to_others(delivery, since) or self._unknown(message, since)
+            return self._not_here(delivery, message, since)
+        context = self._context(delivery, message, task)
+        return self._outcome(context, task, attempt(task, context), since)
+
+    def _context(self, delivery: Delivery, message: Message, task: Task[..., Any]) -> Context:
+        """Return the context of a run that begins now."""
         args, kwargs = self._arguments(message)
         if delivery.inputs is not None:
             args = with_inputs(task, delivery, args, kwargs, self._codecs, self._result_codecs)
@@ -326,6 +323,10 @@ class Runner:
             place=made.place,
             step=step._replace(value=self._within_bounds(sent, f"the step {step.name!r}")),
         )
+
+    def _not_here(self, delivery: Delivery, message: Message, since: float) -> Outcome:
+        """Return the outcome of a task that is not known here."""
+        return self._left_to_others(delivery, since) or self._unknown(message, since)
 
     def _left_to_others(self, delivery: Delivery, since: float) -> Outcome | None:
         """Leave an unknown task to another worker that has registered it; None if there is none.
