@@ -8,7 +8,7 @@ To add a pool: a file beside this one, and its line in `POOLS`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from selectors import BaseSelector
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -220,6 +220,19 @@ class Pool(ABC):
     @abstractmethod
     def submit(self, slot: Slot, deliveries: Sequence[Delivery]) -> None:
         """Give `deliveries` to `slot`, to be run in this order."""
+
+    @property
+    def busy(self) -> bool:
+        """Return whether a slot holds anything."""
+        return any(slot.holding for slot in self.slots)
+
+    def takers(self) -> Collection[Slot]:
+        """Return the slots that may be given something now.
+
+        All slots, unless each holds one delivery at `most`: then only those that hold none, as
+        there may be a thousand.
+        """
+        return self.slots
 
     def flush(self) -> None:
         """Send what was submitted, if `submit` does not do so itself."""

@@ -1,26 +1,25 @@
 """The asyncio pool: child processes with an event loop each, in which many coroutines run.
 
-The slots of a process share its stream. A ticket tells its slot: it is the remainder by the number
-of all slots. When a process is replaced, for new code or because it has reached a limit, another
-one starts at once, and each slot changes over to it as soon as it is empty: what waits for hours in
-one slot keeps no other one from working.
+The slots of a process share its stream. When a process is replaced, for new code or because it has
+reached a limit, another one starts at once, and each slot changes over to it as soon as it is
+empty: what waits for hours in one slot keeps no other one from working.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from ..exceptions import InvalidTaskError
-from ..model.checks import shown
 from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome
 from .base import STOPPED, Death, Kill, RunnerSpec, Running, Slot, Success
 from .children import ChildrenPool, ChildState, exit_reason, kill_group
+from .loopslots import LoopSlots
 from .outcomes import unpack as unpack_outcomes
 from .protocol import AT_LIMIT, BLOCKED, END, RUN, Item, Setup, to_item
 
 _GRACE = 5.0  # seconds that a task which was told to end may take, before its process is killed
-_MOST = 256  # deliveries that a process may hold, or one for each of its slots
+_MOST = 256  # deliveries that a process may hold
+_FEW = 16  # slots of a process, among which these are divided; where there are more, each holds one
 _KILLED_FOR = "its process was killed, as it could not be made to end another task"
 _IN_THE_WAY = "it blocked the event loop of its process, in which another task had to be ended"
 
@@ -35,6 +34,11 @@ class _LoopState(ChildState):
         self.items: list[Item] = []  # to be sent
         self.at_limit = False  # it wants to be replaced
         self.blocked_by = 0  # the ticket of the task that blocks its loop; 0: none
+
+    @property
+    def takes(self) -> bool:
+        """Return whether it can be given something now."""
+        return self.ready and self.channel is not None
 
 
 class _Ending:
@@ -51,20 +55,26 @@ class AsyncioPool(ChildrenPool[_LoopState]):
 
     def __init__(self, size: int, spec: RunnerSpec) -> None:
         super().__init__(size, spec, [_LoopState(place) for place in range(spec.processes)])
-        self.most: int | None = max(1, _MOST * spec.processes // size)
+        each = -(-size // spec.processes)  # slots of a process
+        self.most: int | None = 1 if each > _FEW else _MOST // each
         self._leaving: list[_LoopState] = []  # replaced already, with tasks that have not ended
-        self._owners: list[_LoopState | None] = [None] * size  # by slot: who has what it holds
+        self._slots = LoopSlots[_LoopState](self.slots)
         self._endings: dict[int, _Ending] = {}  # by ticket
+        self._recalled: dict[int, _LoopState] = {}  # by slot: who has not seen its recall yet
 
     # the port
 
+    @property
+    def busy(self) -> bool:
+        return self._slots.busy
+
+    def takers(self) -> Collection[Slot]:
+        return self._slots.free() if self.most == 1 else self.slots
+
     def submit(self, slot: Slot, deliveries: Sequence[Delivery]) -> None:
-        child = self._owners[slot.number] = self._child_of(slot)
+        child = self._child_of(slot)
         for delivery in deliveries:
-            self._tickets += 1
-            ticket = self._tickets * len(self.slots) + slot.number
-            slot.holding[ticket] = delivery
-            child.items.append(to_item(ticket, delivery))
+            child.items.append(to_item(self._slots.give(slot, delivery, child), delivery))
 
     def flush(self) -> None:
         for child in self._children:
@@ -73,14 +83,15 @@ class AsyncioPool(ChildrenPool[_LoopState]):
                 self._send(child, (RUN, items))
 
     def recall(self, slot: Slot) -> None:
-        last = (self._tickets + 1) * len(self.slots) - 1  # the largest that there can be by now
-        started = self._scoreboard.recall(slot.number, last)
+        started = self._scoreboard.recall(slot.number, self._slots.last_ticket)
         waiting = [ticket for ticket in slot.holding if ticket > started]
+        if waiting and (child := self._slots.owner(slot)) is not None:
+            slot.recalled, self._recalled[slot.number] = True, child
         self._events.returned += map(slot.holding.pop, waiting)
-        slot.recalled = bool(waiting)
+        self._slots.note(slot)
 
     def kill(self, slot: Slot, kill: Kill) -> None:
-        child, ticket = self._owners[slot.number], self._scoreboard.read(slot.number).ticket
+        child, ticket = self._slots.owner(slot), self._scoreboard.read(slot.number).ticket
         if child is None or slot.ending or slot.holding.get(ticket) is not kill.delivery:
             return
         slot.ending = True
@@ -122,13 +133,17 @@ class AsyncioPool(ChildrenPool[_LoopState]):
         """Return the child that `slot` gets its next delivery from."""
         return self._children[slot.number % len(self._children)]  # neighbours are in different ones
 
+    def _slots_in(self, place: int) -> Sequence[Slot]:
+        return self.slots[place :: len(self._children)]
+
     def _slots_of(self, child: _LoopState) -> Sequence[Slot]:
-        return [slot for slot in self.slots if self._owners[slot.number] is child]
+        return self._slots.of(child)
 
     def _open(self, child: _LoopState) -> None:
-        for slot in self.slots:
-            if self._child_of(slot) is child and not slot.holding:
-                slot.up = True
+        if child is self._children[child.place]:
+            for slot in self._slots_in(child.place):
+                slot.up = not slot.holding  # or it changes over as soon as it holds nothing
+                self._slots.note(slot)
 
     def _drain(self, child: _LoopState) -> None:
         """Replace `child` at once; what it has begun it may end."""
@@ -140,9 +155,9 @@ class AsyncioPool(ChildrenPool[_LoopState]):
         after = self._children[child.place] = _LoopState(child.place)
         after.failed_starts, after.crashes = child.failed_starts, child.crashes
         after.start_at = time.monotonic()
-        for slot in self.slots:
-            if self._child_of(slot) is after:
-                slot.up = False
+        for slot in self._slots_in(child.place):
+            slot.up = False
+            self._slots.note(slot)
 
     def _schedule_start(self, child: _LoopState) -> None:
         if child not in self._leaving:
@@ -167,22 +182,15 @@ class AsyncioPool(ChildrenPool[_LoopState]):
 
     # what becomes of deliveries
 
-    def _slot_of(self, child: _LoopState, ticket: Any) -> Slot:
-        """Return the slot of a ticket that `child` names. Raises one of UNREADABLE."""
-        slot: Slot = self.slots[ticket % len(self.slots)]
-        if self._owners[slot.number] is not child:
-            raise InvalidTaskError(f"the ticket {shown(ticket)} of another process")
-        return slot
-
     def _end(self, child: _LoopState, outcomes: Any) -> None:
         successes, others = unpack_outcomes(outcomes)
         for ticket, result, serializer, runtime in successes:
-            slot = self._slot_of(child, ticket)
+            slot = self._slots.named(child, ticket)
             success = (slot.holding.pop(ticket), result, serializer, runtime, slot.number)
             self._events.succeeded.append(_new(Success, success))
             self._left(slot, ticket)
         for ticket, outcome in others:
-            slot = self._slot_of(child, ticket)
+            slot = self._slots.named(child, ticket)
             self._finish(slot, slot.holding.pop(ticket), self._left(slot, ticket), outcome)
 
     def _finish(
@@ -198,16 +206,23 @@ class AsyncioPool(ChildrenPool[_LoopState]):
     def _return(self, child: _LoopState, tickets: Any) -> None:
         # It has seen the recall, or is drained; most of it was taken back already.
         for ticket in tickets:
-            slot = self._slot_of(child, ticket)
-            slot.recalled = False
+            slot = self.slots[ticket % len(self.slots)]
             if ticket in slot.holding:
+                slot = self._slots.named(child, ticket)
                 self._events.returned.append(slot.holding.pop(ticket))
+            self._saw_recall(slot, child)
             self._left(slot, ticket)
+
+    def _saw_recall(self, slot: Slot, child: _LoopState) -> None:
+        if self._recalled.get(slot.number) is child:
+            del self._recalled[slot.number]
+            slot.recalled = False
 
     def _left(self, slot: Slot, ticket: int) -> _Ending | None:
         """Note that `slot` no longer holds a delivery; return how it was told to end, if it was."""
         if not slot.up and not slot.holding:  # its process is replaced: change over to the next one
-            slot.up = self._child_of(slot).ready
+            slot.up = self._child_of(slot).takes
+        self._slots.note(slot)
         if not slot.ending:
             return None
         ending = self._endings.pop(ticket, None)
@@ -216,23 +231,25 @@ class AsyncioPool(ChildrenPool[_LoopState]):
 
     def _record_deaths(self, child: _LoopState, code: int | None) -> None:
         slots = self._slots_of(child)
+        for slot in self._slots_in(child.place):
+            self._saw_recall(slot, child)
         begun = {slot.number: running for slot in slots if (running := self.running(slot))}
         for slot in slots:
             if slot.holding:
                 death = self._death(child, slot, begun.get(slot.number), code, len(begun) > 1)
                 self._events.deaths.append(death)
             slot.holding.clear()
-            slot.recalled = slot.ending = False
+            slot.ending = False
             self._scoreboard.clear(slot.number)
-            self._owners[slot.number] = None
         self._endings = {
             ticket: each for ticket, each in self._endings.items() if each.child is not child
         }
-        for slot in self.slots:
+        for slot in self._slots_in(child.place):
             if child is self._child_of(slot):
                 slot.up = False
             elif slot in slots:
-                slot.up = self._child_of(slot).ready
+                slot.up = self._child_of(slot).takes
+            self._slots.note(slot)
 
     def _death(
         self,

@@ -4,7 +4,8 @@ A slot gets more than one delivery only when they are known to be short. A task 
 has lost a process before, or that may run only once, is handed out alone.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from itertools import islice
 from math import ceil
 
 from ..model.message import Delivery
@@ -54,14 +55,18 @@ class Batching:
             self._means[name] = mean + weight * (seconds - mean)
         self._typical += weight * (self._means[name] - self._typical)
 
-    def room(self, slots: Sequence[Slot]) -> int:
+    def room(self, slots: Collection[Slot]) -> int:
         """Return how many deliveries can be handed out now, if they are like the ones before."""
+        if self._most == 1:
+            return min(len(slots), MOST)  # all are free, see `Pool.takers`
         return sum(self._room(slot) for slot in slots)
 
     def share(
-        self, deliveries: Sequence[Delivery], slots: Sequence[Slot]
+        self, deliveries: Sequence[Delivery], slots: Collection[Slot]
     ) -> tuple[list[tuple[Slot, list[Delivery]]], list[Delivery]]:
         """Return what each slot gets, in order, and the deliveries that no slot can take now."""
+        if self._most == 1:
+            slots = list(islice(slots, len(deliveries)))  # more are not needed
         open_slots = [slot for slot in slots if slot.open]
         plans = [
             _Plan(slot, self._held(slot), self._most) for slot in sorted(open_slots, key=_load)

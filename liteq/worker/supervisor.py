@@ -169,10 +169,7 @@ class Supervisor:
             self._open.pop().close()
 
     def _busy(self) -> bool:
-        return self._runs_something() or not self._writer.idle
-
-    def _runs_something(self) -> bool:
-        return any(slot.holding for slot in self.pool.slots)
+        return self.pool.busy or not self._writer.idle
 
     # one turn
 
@@ -347,9 +344,10 @@ class Supervisor:
     def _room(self) -> int:
         if self._shutdown.requested or self._isolation.active:
             return 0
+        takers = self.pool.takers()
         if self._only_idle:
-            return sum(slot.open and not slot.holding for slot in self.pool.slots)
-        return self._batching.room(self.pool.slots)
+            return sum(slot.open and not slot.holding for slot in takers)
+        return self._batching.room(takers)
 
     def _claim(self) -> Claim | None:
         room = self._room() - len(self._returned) if self._may_claim else 0
@@ -373,7 +371,7 @@ class Supervisor:
 
     def _start_writing(self, claim: Claim | None) -> bool:
         """Send what is to be written without waiting for the reply, if tasks can end meanwhile."""
-        if self.pool.in_loop or not self._runs_something():
+        if self.pool.in_loop or not self.pool.busy:
             return False
         return self._writer.start(claim)
 
@@ -402,13 +400,14 @@ class Supervisor:
         if self._shutdown.requested:
             return fresh
         ready, others = self._isolation.admit(fresh)
-        batches, left = self._batching.share(ready, self.pool.slots)
+        batches, left = self._batching.share(ready, self.pool.takers())
         self._only_idle = bool(left)
         if batches and self.pool.in_loop:
             self._listener.decline()  # until they are done, nobody hears a notification
             self._may_claim = True  # then, or none would come again
         for slot, batch in batches:
             self.pool.submit(slot, batch)
+            self._watchdog.watch(slot)
             if self.log.verbose:
                 for delivery in batch:
                     self.log.received(delivery)
