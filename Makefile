@@ -23,7 +23,7 @@ UNMEASURED := \
     tests/e2e/test_forking_tasks.py::test_a_process_that_a_task_forks_ends_by_a_signal
 
 .DEFAULT_GOAL := help
-.PHONY: help venv redis strace lua screen check test test-all lint types coverage demo bench \
+.PHONY: help venv redis strace lua screen browser check test test-all lint types coverage demo bench \
     soak portable check-tag
 
 help:
@@ -72,6 +72,11 @@ screen: $(STAMP)
 	@$(BIN)/python -c 'import tkinter' 2>/dev/null || { $(call debian,python3-tk); } \
 	    || echo "this Python has no tkinter: the tests that need a window are skipped"
 
+browser: # what the tests of the dashboard look at it with
+	@[ "$$(uname)" != Linux ] || { command -v chromium && command -v chromedriver; } >/dev/null \
+	    || { $(call debian,chromium chromium-driver); } \
+	    || echo "Chromium or its driver is not installed: the tests that need a browser are skipped"
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -87,7 +92,7 @@ types: $(STAMP)
 check: lint types
 	$(BIN)/python -m pytest -n auto --dist worksteal tests/unit tests/architecture $(ARGS)
 
-test: lint types redis strace lua screen
+test: lint types redis strace lua screen browser
 	$(BIN)/python tools/run_tests.py $(ARGS)
 
 # Workers and children that are killed with -9 take what they have counted with them. Whatever is
@@ -99,7 +104,7 @@ coverage: $(STAMP) redis strace
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-test-all: lint types redis strace lua screen
+test-all: lint types redis strace lua screen browser
 	$(BIN)/nox -- $(ARGS)
 
 demo: $(STAMP)

@@ -6,14 +6,18 @@ from typing import Any, TypedDict, Unpack
 
 from ..brokers.batches import id_batches
 from ..model.job import Job, phases_of
-from ..model.message import Record
+from ..model.message import Message, Record, new_id
 from ..model.search import Search
+from ..model.summary import Summary
 from ..result.app import App
 from ..serializers.preview import preview, preview_call
 from ..states import Phase
+from .jobstats import By, job_stats
 from .why import error_of, why
 
-Ids = list[str]  # in the class below, `list` is its method
+# In the class below, `list` is its method.
+Ids = list[str]
+Stats = list[Summary]
 
 _UNFINISHED = [phase for phase in Phase if not phase.final]
 _FINISHED = [phase for phase in Phase if phase.final]
@@ -62,6 +66,15 @@ class Jobs:
             found.setdefault(queue, {})[phase.name.lower()] = tasks
         return found
 
+    def stats(self, minutes: float = 60, by: By = "task") -> Stats:
+        """Return how runs ended in the last `minutes` (up to 14 days): what ended most first.
+
+        By the name of the task, by queue, or `all` together. Workers count what they see the end
+        of, within a second, and the tasks need not be there still. Up to six hours are told by the
+        minute, more by the hour. Raises ValueError for other `minutes`, or another `by`.
+        """
+        return job_stats(self._app.broker, minutes, by)
+
     def why(self, id: str) -> str:
         """Return one sentence that says why a job waits, ended as it did, or ran more than once."""
         return why(self._app, id)
@@ -70,6 +83,18 @@ class Jobs:
         """Run jobs again that ended without success, with all their retries; return their ids."""
         found = self._wanted(ids, filters, _UNSUCCESSFUL)
         return [id for batch in found for id in self._app.broker.revive(batch)]
+
+    def run_again(self, ids: Iterable[str] | None = None, **filters: Unpack[Filters]) -> Ids:
+        """Send the calls of jobs that have ended once more, as new jobs; return their ids.
+
+        They run at once, with the same arguments and options. Raises ValueError, and sends none,
+        for a job that took the results of others: see `retry`.
+        """
+        found = self._wanted(ids, filters, _FINISHED)
+        records = [each for batch in found for each in self._app.broker.fetch(batch) if each]
+        messages = [sent_again(each) for each in records if each.phase.final]
+        self._app.broker.enqueue(messages)
+        return [message.id for message in messages]
 
     def cancel(
         self,
@@ -144,6 +169,20 @@ def job_of(record: Record) -> Job:
         traceback=record.traceback,
         seq=record.seq,
     )
+
+
+def sent_again(record: Record) -> Message:
+    """Return the message that runs the call of a task once more, as a new task.
+
+    Raises ValueError for a task that took the results of others, which are not in its message.
+    """
+    message = record.message
+    if record.waits is not None or record.on_failure:
+        raise ValueError(
+            f"job {message.id} takes its place in a workflow, and runs with what comes before it: "
+            "`retry` runs it again there, if it has failed"
+        )
+    return message._replace(id=new_id(), eta=None, expires=None, retries=0)
 
 
 def _error(record: Record) -> str | None:

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from ..beat.timetable import Timetable
     from ..transactions.block import Transaction
     from ..transactions.outbox import Outbox
+    from .asyncjobs import AsyncJobs
     from .control import Control
     from .dead_letters import DeadLetters
-    from .jobs import Jobs
 
 C = TypeVar("C", bound=Callable[[], Any])
 
@@ -43,11 +43,11 @@ class Tools(Incomplete):
         return Control(self)
 
     @cached_property
-    def jobs(self: App) -> "Jobs":
+    def jobs(self: App) -> "AsyncJobs":
         """Return the tasks that were sent, to be listed, retried, cancelled and deleted."""
-        from .jobs import Jobs
+        from .asyncjobs import AsyncJobs
 
-        return Jobs(self)
+        return AsyncJobs(self)
 
     @cached_property
     def dead_letters(self: App) -> "DeadLetters":

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from ..exceptions import ConfigurationError
 from ..model.entry import Entry
+from ..model.message import new_id
+from ..result import AsyncResult
 from ..result.app import App
 from ..schedules import BaseSchedule
 from .firing import merged, planned, timeline
@@ -78,6 +80,16 @@ class Timetable:
     def resume(self, *names: str) -> list[str]:
         """Resume entries, for moments from now on; return the names of those that exist."""
         return [name for name in names if self._change(name, paused=False)]
+
+    def run(self, name: str) -> AsyncResult[Any]:
+        """Send the task of an entry now, beside its schedule; return the result.
+
+        Raises KeyError when there is no entry of that name.
+        """
+        message = self[name].message._replace(id=new_id())
+        self._app.broker.enqueue([message])
+        result: AsyncResult[Any] = self._app.AsyncResult(message.id)
+        return result
 
     def remove(self, *names: str) -> list[str]:
         """Remove entries; return the names of those that existed.

@@ -23,6 +23,7 @@ from ..states import Phase
 from ..support.clock import Clock
 from .examination import Examination, Finding
 from .listener import Listener
+from .statistics import Statistics
 from .values import (
     Claim,
     DecideRescue,
@@ -69,7 +70,7 @@ __all__ = [
 ]
 
 
-class Broker(ABC):
+class Broker(Statistics, ABC):
     """A store of tasks, results, schedules and workers.
 
     One broker may be used by all threads of a process, and across a fork. It opens its store on
@@ -376,6 +377,13 @@ class Broker(ABC):
         """Close what this process has open. Using the broker again opens it again."""
 
     # what tools ask
+
+    @abstractmethod
+    def revision(self) -> object:
+        """Return what is not equal to an earlier one if others have changed the store since.
+
+        Compare those of one thread, which changes nothing itself. Reports may not count.
+        """
 
     @abstractmethod
     def counts(self) -> list[QueueCount]:

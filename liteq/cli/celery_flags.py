@@ -19,8 +19,7 @@ ELSEWHERE: dict[str, str] = {
     "control": "the store does what workers are told in Celery: `liteq revoke [--terminate]`, "
     "`liteq schedule pause`; a worker's queues, slots and time limits are its options",
     "events": "there is no stream of events: see `liteq status` and `liteq inspect active`",
-    "flower": "there is no dashboard yet: `liteq status`, `liteq jobs` and `liteq inspect` show "
-    "what Flower does, and --json is for programs",
+    "flower": "the dashboard is `liteq web`",
     "graph bindings": "there are no boot steps: `liteq graph ID` shows a workflow",
     "graph workers": "there are no nodes and threads to draw: `liteq inspect stats` lists workers",
     "inspect clock": "there is no logical clock: times are those of the store",

@@ -12,6 +12,8 @@ COMMANDS = {
     "emit": "emit an event, for which tasks wait",
     "jobs": "list the tasks that were sent, and retry, cancel or delete them",
     "why": "say why tasks wait, ended as they did, or ran more than once",
+    "web": "serve the dashboard, for a browser",
+    "stats": "show how tasks fared in the last hour, or up to 14 days",
     "result": "show the result of a task",
     "graph": "show a workflow: its tasks, their states, what waits for what",
     "inspect": "show running, waiting and registered tasks",

@@ -5,6 +5,7 @@ To add an action: a function that returns the exit code, and its line in `ACTION
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, tzinfo
 from typing import Any
 
@@ -15,14 +16,13 @@ from ..support.printable import counted
 from ..support.zones import title_of
 from .apps import app_that_exists
 from .exits import FAILED, OK, missing, misused, no_action
-from .options import add_action, add_json, add_limit, header, names
+from .options import add_action, add_json, add_limit, header, names, span
 from .output import clip, local, moment, say, say_json, show, table
 from .views import View
 
 _COLUMNS = ("ID", "TASK", "STATE", "QUEUE", "SENT", "SECONDS", "ARGUMENTS", "RESULT OR ERROR")
 _TIMES = ("sent", "eta", "expires", "started", "finished")
 _WIDTH = 60  # characters of arguments, and of a result, in the table
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -108,12 +108,28 @@ def _delete(app: LiteQ, args: Namespace) -> int:
     return OK if deleted else FAILED
 
 
+def _run_again(app: LiteQ, args: Namespace) -> int:
+    chosen = _chosen(app, args)
+    if not chosen:
+        return misused("jobs run-again takes ids, or options that say which")
+    try:
+        sent = app.jobs.run_again(**chosen)
+    except ValueError as exc:
+        return missing([str(exc)])
+    if args.json:
+        say_json({"store": app.broker.url, "sent": sent})
+    else:
+        say(*sent)
+    return OK if sent else FAILED
+
+
 ACTIONS: dict[str, Callable[[LiteQ, Namespace], int]] = {
     "list": _list,
     "show": _show,
     "retry": _retry,
     "cancel": _cancel,
     "delete": _delete,
+    "run-again": _run_again,
 }
 
 
@@ -192,10 +208,8 @@ def _states(text: str) -> list[str]:
 
 def _since(text: str) -> float | datetime:
     """Parse a time span before now, in seconds, or a moment."""
-    try:
-        return float(text[:-1]) * _UNITS[text[-1:]]
-    except (KeyError, ValueError):
-        pass
+    with suppress(ArgumentTypeError):
+        return span(text)
     try:
         return datetime.fromisoformat(text)
     except ValueError as exc:

@@ -12,6 +12,7 @@ from typing import Any, Never
 from ..support.nearest import did_you_mean
 
 _COLUMNS = 80  # of output that is no terminal
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def add_json(parser: ArgumentParser) -> None:
@@ -102,6 +103,14 @@ def seconds(text: str) -> float:
     if not 0 <= number < math.inf:
         raise ArgumentTypeError(f"{text!r} is not a number of seconds from 0 on")
     return number
+
+
+def span(text: str) -> float:
+    """Parse a time span with its unit: 90s, 30m, 2h or 7d. Return seconds."""
+    try:
+        return float(text[:-1]) * _UNITS[text[-1:]]
+    except (KeyError, ValueError):
+        raise ArgumentTypeError(f"{text!r} is no time span: give 90s, 30m, 2h or 7d") from None
 
 
 def names(text: str) -> list[str]:

@@ -103,6 +103,18 @@ def _next(app: LiteQ, args: Namespace) -> int:
     return _missing(app, [name for name in args.names if name not in known])
 
 
+def _run(app: LiteQ, args: Namespace) -> int:
+    if not args.names:
+        return misused("schedule run takes the names of schedules")
+    known = {entry.name for entry in app.schedules}
+    sent = {name: app.schedules.run(name).id for name in args.names if name in known}
+    if args.json:
+        say_json({"store": app.broker.url, "sent": sent})
+    else:
+        say(*(f"{name} was sent as {id}" for name, id in sent.items()))
+    return _missing(app, [name for name in args.names if name not in known])
+
+
 def _to_each(verb: str, done: str) -> Callable[[LiteQ, Namespace], int]:
     def act(app: LiteQ, args: Namespace) -> int:
         if not args.names:
@@ -122,6 +134,7 @@ ACTIONS: dict[str, Callable[[LiteQ, Namespace], int]] = {
     "add": _add,
     "pause": _to_each("pause", "paused"),
     "resume": _to_each("resume", "resumed"),
+    "run": _run,
     "remove": _to_each("remove", "removed"),
     "next": _next,
 }

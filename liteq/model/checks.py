@@ -14,6 +14,7 @@ from .entry import Entry
 from .graph import Graph, Group, Place
 from .message import Attempt, Member, Message, Record
 from .options import options_of, options_of_group
+from .stat import Stat
 from .step import Event, Step
 
 UNREADABLE = (
@@ -132,6 +133,18 @@ _STEP = Shape(
     failed=FLAG,
 )
 _EVENT = Shape(key=TEXT, value=(bytes,), serializer=TEXT, at=NUMBER, keep_until=TIME, id=TEXT)
+_STAT = Shape(
+    seconds=WHOLE,
+    start=WHOLE,
+    queue=TEXT,
+    task=TEXT,
+    outcome=TEXT,
+    number=WHOLE,
+    ran=NUMBER,
+    runs=(dict,),
+    waited=NUMBER,
+    waits=(dict,),
+)
 _ENTRY = Shape(
     name=TEXT,
     schedule=TEXT,
@@ -249,6 +262,15 @@ def check_event(event: Event) -> None:
     """Raise InvalidTaskError unless `event` is one that liteq could have made."""
     _EVENT.check(event)
     check_storable(Event._fields, event)
+
+
+def check_stat(stat: Stat) -> None:
+    """Raise InvalidTaskError unless `stat` is one that liteq could have made."""
+    _STAT.check(stat)
+    check_storable(Stat._fields, stat)
+    for value in (*stat.runs, *stat.runs.values(), *stat.waits, *stat.waits.values()):
+        if type(value) is not int:
+            raise InvalidTaskError(f"its histogram has {shown(value)}, not a whole number")
 
 
 def check_entry(entry: Entry) -> None:

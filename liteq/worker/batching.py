@@ -10,6 +10,7 @@ from math import ceil
 
 from ..model.message import Delivery
 from ..pools import Slot
+from .runs import Runs
 
 BUDGET = 0.010  # seconds of work that a slot may hold
 MOST = 256  # deliveries that a slot may hold
@@ -28,18 +29,10 @@ class Batching:
         self._means: dict[str, float] = {}
         self._typical = BUDGET  # mean of all tasks: until something is known, one at a time
 
-    def note_all(self, runs: Iterable[tuple[str, float]]) -> None:
-        """Note runs that ended together: name and seconds of each."""
-        totals: dict[str, list[float]] = {}
-        for name, seconds in runs:
-            total = totals.get(name)
-            if total is None:
-                totals[name] = [1, seconds]
-            else:
-                total[0] += 1
-                total[1] += seconds
-        for name, (count, seconds) in totals.items():
-            self.note(name, seconds / count, int(count))
+    def note_all(self, runs: Iterable[Runs]) -> None:
+        """Note runs that ended together."""
+        for each in runs:
+            self.note(each.task, sum(each.seconds) / len(each.seconds), len(each.seconds))
 
     def note(self, name: str, seconds: float, count: int = 1) -> None:
         """Note `count` runs of `name` that took `seconds` on average."""

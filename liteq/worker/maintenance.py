@@ -1,4 +1,4 @@
-"""The periodic duties of a worker: promote, fire, rescue, upkeep, sweep."""
+"""The periodic duties of a worker: promote, fire, rescue, upkeep, sweep, count."""
 
 import time
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from ..exceptions import BrokerError
 from ..support.clock import JumpDetector
 from .plan import Plan
 from .rescue import rescue
+from .statistics import EVERY, WorkerStatistics
 from .sweeping import SweepPace
 from .task_log import logger
 
@@ -33,12 +34,13 @@ Duty = Callable[[], float]
 class Maintenance:
     """The timers of one worker; `due` is when the next one expires (`time.monotonic`)."""
 
-    def __init__(self, broker: Broker, plan: Plan) -> None:
+    def __init__(self, broker: Broker, plan: Plan, statistics: WorkerStatistics) -> None:
         self._broker = broker
         self._plan = plan
+        self._statistics = statistics
         self._scheduler = plan.scheduler
         self._clock_jumps = JumpDetector(broker.clock)
-        self._promoted_at = self._fired_at = 0.0
+        self._promoted_at = self._fired_at = self._counted_at = 0.0
         now = self._busy_at = time.monotonic()
         self._idle_upkeep_done = False
         self._settled = 0  # tasks, since the last sweep that they were the reason of
@@ -48,6 +50,7 @@ class Maintenance:
             self._promote: now,
             self._upkeep: now,
             self._sweep: now + _UPKEEP_EVERY,  # the first tasks come first
+            self._count: now + _FAR,
         }
         if plan.scheduler is not None:
             self._at[self._fire] = now
@@ -72,6 +75,7 @@ class Maintenance:
         self._busy_at = time.monotonic()
         self._idle_upkeep_done = False
         self._settled += settled
+        self._hurry(self._count, max(self._busy_at, self._counted_at + EVERY))
         if self._settled >= _SWEEP_AFTER:
             self._settled = 0
             self._hurry(self._sweep, self._busy_at)
@@ -141,6 +145,11 @@ class Maintenance:
             self._scheduler.clock_was_set()
         for duty in (self._promote, self._fire):
             self._hurry(duty, 0.0)
+
+    def _count(self) -> float:
+        self._statistics.write()
+        self._counted_at = time.monotonic()
+        return _FAR
 
     def _sweep(self) -> float:
         began = time.monotonic()

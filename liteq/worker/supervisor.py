@@ -21,7 +21,8 @@ from ..pools.base import Death, PoolEvents
 from ..support.wakeup import Wakeup
 from .batching import Batching
 from .completion import has_succeeded
-from .decide import decide, decide_successes, decide_unstorable, policy_of_death
+from .decide import decide_unstorable, policy_of_death
+from .decisions import Decisions, Sinks
 from .definitions import Definitions
 from .heartbeat import Heartbeat
 from .isolation import Isolation
@@ -32,6 +33,7 @@ from .plan import Plan
 from .releases import Releases
 from .shutdown import Shutdown
 from .state_reports import StateReports
+from .statistics import WorkerStatistics
 from .step_requests import StepRequests
 from .task_log import TaskLog, logger
 from .watchdog import REVOKED, Watchdog
@@ -68,6 +70,9 @@ class Supervisor:
         self._returned: list[Delivery] = []  # still to be handed out again, or released
         self._releases = Releases(broker, self._store)
         self._reports = StateReports(broker, self._store)
+        self._statistics = WorkerStatistics(broker)
+        sinks = Sinks(self._writer, self._steps, self._batching, self._statistics)
+        self._decisions = Decisions(broker.clock, plan.policy, sinks)
         self._may_claim = True  # there may be something to claim
         self._notice = False  # a notification came that other workers may not have got
         self._only_idle = False  # what was left over fits only an idle slot: claim for these alone
@@ -112,7 +117,7 @@ class Supervisor:
                 self.broker.unregister(self.worker)
             raise
         self._open.append(self._listener)
-        self._maintenance = Maintenance(self.broker, self.plan)
+        self._maintenance = Maintenance(self.broker, self.plan, self._statistics)
         self._listener.watch(self._selector, self._notified)
         self._heartbeat = Heartbeat(
             self.broker, self.worker, self.describe, runs_tasks=self.pool.in_loop
@@ -156,6 +161,7 @@ class Supervisor:
             self._releases.add([*self._returned, *self._isolation.take()])
             self._releases.write()
             self._heartbeat.close()
+            self._statistics.write()
             self.broker.unregister(self.worker)
         except BrokerError as exc:
             # Still registered, so that what it holds is rescued: to release a task that has ended
@@ -282,7 +288,7 @@ class Supervisor:
         if interrupted := self._shutdown.interrupted(events.finished):
             self._returned += interrupted
             events.finished = [each for each in events.finished if each[0] not in interrupted]
-        self._settle_ended(events)
+        self.done += self._decisions.add_all(events)
         self._returned += events.returned
         self._reports.add(events.updates)
         self._reports.write()
@@ -291,25 +297,6 @@ class Supervisor:
         for death in events.deaths:
             self._child_died(death)
         self._log_ended(events)
-
-    def _settle_ended(self, events: PoolEvents) -> None:
-        """Decide what is written of tasks that have ended, or have ended a step."""
-        now, policy = self.broker.clock(), self.plan.policy
-        if events.steps:
-            steps = self._steps.settlements(events.steps, now)
-            self._writer.add(steps, [each.delivery for each in events.steps])
-        settlements = decide_successes(events.succeeded, policy, now)
-        unsettled = [each for each in events.finished if not each[1].settled]
-        settlements += [
-            decide(delivery, outcome, policy, now) for delivery, outcome, _ in unsettled
-        ]
-        ended = [each.delivery for each in events.succeeded]
-        ended += [each[0] for each in unsettled]
-        self._writer.add(settlements, ended)
-        runs = [(delivery.task, runtime) for delivery, _, _, runtime, _ in events.succeeded]
-        runs += [(delivery.task, outcome.runtime) for delivery, outcome, _ in events.finished]
-        self._batching.note_all(runs)
-        self.done += len(events.succeeded) + len(events.finished)
 
     def _log_ended(self, events: PoolEvents) -> None:
         verbose = self.log.verbose
@@ -436,8 +423,7 @@ class Supervisor:
         if self._watchdog.was_taken(delivery):
             self.log.taken(delivery)  # another worker settles it
             return
-        now = self.broker.clock()
-        self._writer.add([decide(delivery, outcome, policy or self.plan.policy, now)], [delivery])
+        self._decisions.add(delivery, outcome, policy)
         self.log.finished(delivery, outcome, slot)
         self.lifecycle.task_ended(delivery, outcome)
 

@@ -72,3 +72,28 @@ def test_an_action_without_a_choice_is_refused(project: Project) -> None:
     assert project.liteq("jobs", "-A", "project") == "no such jobs\n"
     project.liteq("jobs", "show", "unknown", "-A", "project", code=1)
     project.liteq("why", "unknown", "-A", "project", code=1)
+
+
+def test_statistics_tell_how_tasks_fared_though_they_are_gone(project: Project) -> None:
+    project.python(
+        "from project import *\n"
+        "for n in range(30): add.delay(n, 1)\n"
+        "[fail.delay('no money') for _ in range(2)]"
+    )
+
+    def stats(*options: str) -> Any:
+        told = json.loads(project.liteq("stats", "-A", "project", "--json", *options))
+        return {each["name"]: each for each in told["stats"]}
+
+    with project.worker():
+        wait_for(lambda: sum(each["number"] for each in stats().values()) == 32, "the counts")
+    jobs(project, "delete", "--state", "succeeded,failed")
+
+    told = stats("--last", "2h")
+    assert told["project.add"]["ended"] == {"succeeded": 30}
+    assert told["project.fail"]["ended"] == {"failed": 2}
+    assert told["project.add"]["waited"]["p95"] > told["project.add"]["ran"]["p50"] >= 0
+    assert stats("--by", "queue")["celery"]["number"] == 32
+    assert len(stats("--by", "all")["all"]["periods"]) == 60
+    assert "project.add   30" in project.liteq("stats", "-A", "project")
+    project.liteq("stats", "-A", "project", "--last", "two", code=2)

@@ -9,6 +9,7 @@ from liteq.model.entry import Entry, Firing
 from liteq.model.graph import Graph, Group, Place
 from liteq.model.message import Message, Receipt
 from liteq.model.outcome import Settlement
+from liteq.model.stat import MINUTE, Stat, start_of
 from liteq.model.step import Event, Step
 from liteq.states import Phase
 from liteq.support.clock import ManualClock
@@ -59,6 +60,7 @@ def workflow(name: str) -> Graph:
     return Graph(messages, tuple(places.values()), (Group(f"{name}-all"),))
 
 
+COUNTED = Stat(MINUTE, start_of(NOW, MINUTE), "celery", "add", "succeeded", 1, 1.0, {}, 1.0, {})
 CHARGED = Step("charge", "step", NOW, None, b"1", "json")
 
 
@@ -250,6 +252,7 @@ _TABLE = [
     Verb("register", lambda broker, scene: broker.register("another", "{}")),
     Verb("beat", lambda broker, scene: broker.beat(scene.worker, '{"done": 1}')),
     Verb("unregister", lambda broker, scene: broker.unregister(scene.worker)),
+    Verb("count", lambda broker, scene: broker.count([COUNTED], "call")),
     Verb("purge", lambda broker, scene: broker.purge(None)),
     Verb("fold", lambda broker, scene: broker.upkeep(idle=True)),
     Verb("compact", lambda broker, scene: broker.compact()),

@@ -21,15 +21,15 @@ from ...states import Phase
 from ..base import Claim, DecideRescue, QueueCount, Settled, ToTerminate, WorkerInfo
 from .listeners import MemoryListener, notify
 from .records import eta_of, finished, kept_until, new_record, revived
+from .statistics import MemoryStatistics
 from .steps import drop_old_events, take_event
-from .store import MemoryStore
 from .tables import Revocation
 from .workflows import dependent_ids, is_needed, members_of
 
 _FINAL = tuple(phase for phase in Phase if phase.final)
 
 
-class MemoryBroker(MemoryStore):
+class MemoryBroker(MemoryStatistics):
     """A store in this process, shared by its threads."""
 
     url = "memory://"
@@ -287,6 +287,9 @@ class MemoryBroker(MemoryStore):
                 listener.close()
 
     # what tools ask
+
+    def revision(self) -> object:
+        return self._revision
 
     def counts(self) -> list[QueueCount]:
         with self._lock:

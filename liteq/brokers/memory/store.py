@@ -34,6 +34,7 @@ class MemoryStore(Broker):
         self._seqs = count(1)  # of all tasks
         self._versions = count(1)  # of all entries, so that no version ever comes again
         self._local = threading.local()
+        self._revision = 0
         self._work_listeners: WeakSet[MemoryListener] = WeakSet()
         self._result_listeners: WeakSet[MemoryListener] = WeakSet()
 
@@ -48,6 +49,7 @@ class MemoryStore(Broker):
             try:
                 yield self._tables
                 self._propagate_ends()
+                self._revision += 1
             except BaseException:
                 self._tables = snapshot
                 raise

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from ...model.entry import Entry
 from ...model.graph import Group, Place
 from ...model.message import Attempt, Receipt, Record, last_attempt
+from ...model.stat import Stat
 from ...model.step import Event, Step
 from ...states import Phase
 from ..base import WorkerInfo
@@ -40,6 +41,7 @@ class Tables:
         self.events: dict[str, Event] = {}
         self.entries: dict[str, Entry] = {}
         self.workers: dict[int, WorkerInfo] = {}
+        self.stats: dict[tuple[int, int, str, str, str], Stat] = {}
         self.ended: list[str] = []  # tasks whose end is still to be propagated
 
     def copy(self) -> "Tables":

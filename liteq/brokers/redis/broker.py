@@ -45,6 +45,7 @@ from .replies import attempts_of, counts_of, receipts_of, text_of, texts_of
 from .rescue import dead_workers, take_back
 from .schedules import entries_of, entry_args, firing_args
 from .signing import End
+from .statistics import RedisStatistics
 from .steps import read_event, read_steps
 from .transfers import RedisTransfers
 
@@ -52,7 +53,7 @@ _DUE = 500  # tasks made ready by one script, so that the server is never busy f
 _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name can still be shown with its results
 
 
-class RedisBroker(RedisTransfers):
+class RedisBroker(RedisTransfers, RedisStatistics):
     """A store on a Redis server."""
 
     default_serializer = "json"  # others may be able to write to the server
@@ -257,6 +258,11 @@ class RedisBroker(RedisTransfers):
         self.server.close()
 
     # what tools ask
+
+    def revision(self) -> object:
+        prefix, execute = self.location.prefix, self.server.execute
+        numbers = execute("MGET", *(f"{prefix}:{name}" for name in ("seq", "token", "beat")))
+        return [*numbers, sorted(self.counts())]
 
     def counts(self) -> list[QueueCount]:
         return counts_of(self.server.execute("HGETALL", f"{self.location.prefix}:counts"))

@@ -40,6 +40,7 @@ from .schedules import delete_entries, entries_of, fire, write_entry
 from .sending import insert_messages, insert_or_replace
 from .settling import ClaimLostError, report, settle_all, settle_each
 from .statements import SQL, fetch_sql, listing_sql
+from .statistics import SqliteStatistics
 from .steps import EVENT, STEPS, emit, event_of, steps_of, sweep
 from .store import DURABLE, LARGE_LOG
 from .transfers import SqliteTransfers
@@ -49,7 +50,7 @@ _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name stays readable in re
 _FETCH = 500  # ids in one query
 
 
-class SqliteBroker(SqliteHost, SqliteTransfers):
+class SqliteBroker(SqliteHost, SqliteTransfers, SqliteStatistics):
     """A store in one SQLite file."""
 
     trusted = True
@@ -296,6 +297,9 @@ class SqliteBroker(SqliteHost, SqliteTransfers):
         self._sessions.close()
 
     # what tools ask
+
+    def revision(self) -> object:
+        return self._session().read("pragma data_version")
 
     def counts(self) -> list[QueueCount]:
         return counts_of(self._session().read(SQL["counts"]))

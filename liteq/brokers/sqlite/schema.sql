@@ -216,8 +216,8 @@ create table liteq_stat (
   number integer not null,                       -- of tasks
   waited real not null,                          -- seconds, of all of them together
   ran real not null,                             -- seconds
-  waits blob,                                    -- histograms of the two
-  runs blob,
+  waits text not null,                           -- histograms of the two: JSON
+  runs text not null,
   primary key (seconds, start, queue, task, outcome)
 ) without rowid;
 

@@ -139,8 +139,8 @@ create table liteq_stat (
   number integer not null,
   waited real not null,
   ran real not null,
-  waits blob,
-  runs blob,
+  waits text not null,
+  runs text not null,
   primary key (seconds, start, queue, task, outcome)
 ) without rowid;
 

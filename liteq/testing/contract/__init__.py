@@ -20,6 +20,7 @@ from .revoking import Revoking
 from .schedules import Schedules
 from .sending import Sending
 from .settling import Settling
+from .statistics import StatisticsTests
 from .steps import Steps
 from .tools import Tools
 from .waiting import Waiting
@@ -44,5 +45,6 @@ class BrokerContract(
     Workers,
     Waiting,
     Tools,
+    StatisticsTests,
 ):
     """The tests that every broker must pass. A subclass makes the broker."""

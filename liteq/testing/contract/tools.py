@@ -1,5 +1,6 @@
 """The contract of `counts`, `listing` and `purge`, which tools use."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ...brokers.base import Claim
@@ -23,6 +24,21 @@ class Tools(Harness):
             ("y", Phase.SCHEDULED, 1),
             ("y", Phase.READY, 1),
         ]
+
+    def test_a_revision_differs_once_others_have_changed_the_store(self) -> None:
+        self.send("a")
+        with ThreadPoolExecutor(1) as other:
+            first, again = (other.submit(self.broker.revision).result() for _ in range(2))
+            self.send("b")
+            sent = other.submit(self.broker.revision).result()
+            (delivery,) = self.claim(limit=1)
+            claimed = other.submit(self.broker.revision).result()
+            self.settle(self.success(delivery))
+            settled = other.submit(self.broker.revision).result()
+
+        assert first == again
+        different = [first, sent, claimed, settled]
+        assert all(a != b for n, a in enumerate(different) for b in different[:n])
 
     def test_a_listing_is_oldest_first_and_keeps_to_its_limit(self) -> None:
         self.send("b", priority=1)

@@ -37,7 +37,9 @@ _READ_ONLY = frozenset(
         "next_fire",
         "resting",
         "schedules",
+        "statistics",
         "steps",
+        "waited",
         "wrong_keys",
     }
 )
