@@ -31,7 +31,7 @@ class Driver:
             self._task.cancel()
 
     def end(self, kind: str) -> None:
-        """Cancel the coroutine for good: its outcome will be of this kind."""
+        """End the coroutine by a cancellation: its outcome will be of this kind."""
         if self.ended_as is None:
             self.ended_as = kind
             if self._task is not None:
