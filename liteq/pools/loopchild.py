@@ -27,7 +27,7 @@ from ..support.interruption import Ended, Interruption
 from ..support.printable import indented, one_line
 from ..support.slots import enter_slot_of_coroutine
 from .base import Limits, LoopRuns
-from .loopstream import LoopStream
+from .loopstream import LoopStream, or_exit
 from .loopwatch import Block, LoopWatch
 from .memory import resident_kib
 from .outcomes import pack as pack_outcome
@@ -198,6 +198,7 @@ class LoopChild(Teller):
 
     # in the thread of the loop
 
+    @or_exit
     def _handle(self, frames: list[tuple[int, Any]]) -> None:
         for kind, value in frames:
             if kind == RUN:
@@ -247,6 +248,7 @@ class LoopChild(Teller):
         run = partial(copy_context().run, self._runs.in_thread, begun.delivery, interruption)
         begun.outcome = await self._loop.run_in_executor(self._threads, run)
 
+    @or_exit
     def _ended(self, begun: _Begun, task: "asyncio.Task[None]") -> None:
         del self._begun[begun.ticket]
         outcome, kind = begun.outcome or _failed(task), begun.ended_as
@@ -283,6 +285,7 @@ class LoopChild(Teller):
             self._at_limit = True
             self._send((AT_LIMIT, None))
 
+    @or_exit
     def _flush(self) -> None:
         self._flushes = False
         self._flushed = self._loop.time()

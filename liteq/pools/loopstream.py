@@ -9,16 +9,39 @@ import os
 import selectors
 import socket
 import threading
+import traceback
 from collections.abc import Callable
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from ..support.wakeup import Wakeup
 from .frames import CHUNK, FrameReader, pack
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # As in `child`: neither `select` nor epoll.
 _Selector: type[selectors.BaseSelector] = getattr(
     selectors, "PollSelector", selectors.SelectSelector
 )
+
+
+def or_exit(function: Callable[P, T]) -> Callable[P, T]:
+    """Return `function`, with whose errors this process exits.
+
+    They would be lost in a thread, or in a callback of the loop, and with them what a task waits
+    for. The supervisor runs the tasks of a process that exits once more.
+    """
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except BaseException:  # noqa: BLE001 - a lack of memory, or a fault of ours
+            traceback.print_exc()
+            os._exit(1)
+
+    return call
 
 
 class LoopStream:
@@ -81,6 +104,7 @@ class LoopStream:
             self._is_sending = False
         return True
 
+    @or_exit
     def _run(self) -> None:
         selector = _Selector()
         selector.register(self._wakeup, selectors.EVENT_READ)

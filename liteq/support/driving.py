@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Coroutine, Generator
-from contextlib import suppress
 from functools import cache
 from types import coroutine
 from typing import Any, TypeVar
@@ -10,6 +9,8 @@ from typing import Any, TypeVar
 from ..exceptions import SoftTimeLimitExceeded
 
 T = TypeVar("T")
+
+_left_behind: list[Any] = []  # those that wait even when they are closed: or it would be done again
 
 
 class Driver:
@@ -71,8 +72,10 @@ class Driver:
     def _cancelled(self, work: Coroutine[Any, Any, Any], exc: BaseException) -> BaseException:
         """Return what is raised in `work`, which is cancelled where it waits."""
         if self._abandoned:
-            with suppress(BaseException):  # what it does about its end is its own affair
+            try:
                 work.close()
+            except BaseException:  # noqa: BLE001 - what it does about its end is its own affair
+                _left_behind.append(work)
             raise exc
         error, self._error = self._error, None  # another cancellation is none of ours
         if error is None or self.ended_as is not None:
