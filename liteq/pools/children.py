@@ -68,15 +68,17 @@ class ChildState:
         self.channel: Channel | None = None
         self.pid: int | None = None
         self.start_at: float | None = None  # `time.monotonic`; None: it is started already
-        self.failed_starts = 0  # children in a row that exited before they were ready
-        self.crashes = 0  # children in a row that exited by themselves with no task finished
+        self.failed_starts: int = 0  # children in a row that exited before they were ready
+        self.crashes: int = 0  # children in a row that exited by themselves with no task finished
         self.reset()
 
     def reset(self) -> None:
         """Forget the last child, before another one is started."""
         self.start_at = None
         self.kill: Kill | None = None  # why the pool killed it
-        self.ready = self.finished_any = self.draining = False
+        self.ready: bool = False
+        self.finished_any: bool = False
+        self.draining: bool = False
 
     def note_exit(self) -> float:
         """Count the exit of the child; return the seconds to wait before starting another one.

@@ -27,7 +27,7 @@ class Interruption:
         self._lock = threading.Lock()
         self._thread: int | None = None  # that the function runs in, while it runs
         self._requested = False
-        self.struck = False  # the function was interrupted
+        self.struck: bool = False  # the function was interrupted
 
     def strike(self) -> None:
         """Raise the exception in the function: when it is called, if that is still to come."""

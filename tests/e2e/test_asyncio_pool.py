@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -141,7 +142,7 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path, TASKS)
 
 
-def asyncio_worker(project: Project, *options: str) -> object:
+def asyncio_worker(project: Project, *options: str) -> AbstractContextManager[Program]:
     return project.worker("-P", "asyncio", "-c", "20", *options)
 
 
@@ -150,10 +151,8 @@ def lines(project: Project, name: str) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-def wait_for_lines(project: Project, name: str, count: int) -> list[str]:
-    return wait_for(
-        lambda: found if len(found := lines(project, name)) >= count else None, f"{count} of {name}"
-    )
+def wait_for_lines(project: Project, name: str, count: int) -> None:
+    wait_for(lambda: len(lines(project, name)) >= count, f"{count} of {name}")
 
 
 @pytest.mark.alone
