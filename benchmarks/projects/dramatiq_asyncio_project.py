@@ -9,12 +9,15 @@ from dramatiq.middleware import AgeLimit, Callbacks, Pipelines, Retries, Shutdow
 from dramatiq.middleware.asyncio import AsyncIO
 from dramatiq.results import Results
 from dramatiq.results.backends import RedisBackend
+from redis import Redis
 
 REDIS = os.environ["BENCH_REDIS"]
 
 middleware = [AgeLimit(), ShutdownNotifications(), Callbacks(), Pipelines(), Retries(), AsyncIO()]
-broker = RedisBroker(url=f"{REDIS}/0", middleware=middleware)
-broker.add_middleware(Results(backend=RedisBackend(url=f"{REDIS}/1"), store_results=True))
+# A thread has a connection of its own, and redis-py allows a hundred unless told otherwise.
+queues, stored = (Redis.from_url(f"{REDIS}/{n}", max_connections=10_000) for n in (0, 1))
+broker = RedisBroker(client=queues, middleware=middleware)
+broker.add_middleware(Results(backend=RedisBackend(client=stored), store_results=True))
 dramatiq.set_broker(broker)
 
 

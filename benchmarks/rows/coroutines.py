@@ -12,7 +12,8 @@ from .drain import LIMIT, check, watch
 FIRST = 100  # tasks, after which the worker is up
 NAPS = 1_000
 SLOTS = 500  # of each of the two processes, for naps
-TRIPS = 1_000
+TRIPS = 10  # in a row, awaited and then blocking
+MOST = 100  # times that
 
 
 def drain(contender: Coroutines, options: Options) -> Reading:
@@ -56,9 +57,10 @@ def trips(contender: Coroutines, options: Options) -> Reading:
     with started(contender):
         contender.await_trips(20)
         awaited, blocking = [], []
-        for _ in range(TRIPS // 100):
-            awaited += contender.await_trips(100)
-            blocking += [_blocking(contender, i) for i in range(100)]
+        end = time.monotonic() + 4 * options.seconds
+        while time.monotonic() < end and len(awaited) < TRIPS * MOST:
+            awaited += contender.await_trips(TRIPS)
+            blocking += [_blocking(contender, i) for i in range(TRIPS)]
         awaited.sort()
         blocking.sort()
         middle = awaited[len(awaited) // 2]
