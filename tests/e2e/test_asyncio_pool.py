@@ -380,6 +380,97 @@ print([each.get(timeout=30) for each in results])
     assert charged == sorted([*range(0, 100, 10), *range(1, 101, 10)])
 
 
+ODD = """
+import subprocess
+
+@app.task
+async def program(n):
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", f"print({n})", stdout=subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    return int(out)
+
+@app.task(bind=True)
+async def leaves_a_task(self):
+    async def later():
+        await until("go")
+        note("left", self.request.id)
+    self.left = asyncio.create_task(later())
+
+@app.task
+async def cancels_itself():
+    asyncio.current_task().cancel()
+    await asyncio.sleep(60)
+
+@app.task
+async def exits():
+    raise SystemExit(3)
+
+@app.task
+async def interrupts():
+    raise KeyboardInterrupt
+
+@app.task
+async def stops_the_loop():
+    asyncio.get_running_loop().stop()
+    await asyncio.sleep(0.01)
+    return "went on"
+
+@app.task
+async def forks():
+    pid = os.fork()
+    if pid:
+        await asyncio.to_thread(os.waitpid, pid, 0)
+    return "parent" if pid else "child"
+
+@app.task
+async def closes():
+    for fd in range(3):
+        os.close(fd)
+"""
+
+
+def test_what_a_coroutine_does_to_its_loop_and_its_process_harms_no_other(
+    project: Project,
+) -> None:
+    source = (project.folder / "project.py").read_text()
+    project.write("project.py", source + ODD)
+    script = """
+from project import *
+
+def ended(task):
+    try:
+        return task.delay().get(timeout=20)
+    except BaseException as exc:
+        return type(exc).__name__
+
+beside = wait.delay("go")
+print([each.get(timeout=20) for each in program.delay_many([(n,) for n in range(5)])])
+left = leaves_a_task.delay()
+for task in (cancels_itself, exits, interrupts, stops_the_loop, forks, closes, leaves_a_task):
+    print(ended(task))
+print(program.delay(7).get(timeout=20))
+open("go", "w").close()
+print(beside.get(timeout=20) == int(open("waits").read().split()[0]))
+"""
+    with asyncio_worker(project) as worker:
+        out = project.python(script).splitlines()
+        wait_for_lines(project, "left", 2)
+    assert out == [
+        "[0, 1, 2, 3, 4]",
+        "CancelledError",
+        "SystemExit",
+        "KeyboardInterrupt",
+        "went on",
+        "parent",
+        "None",
+        "None",
+        "7",
+        "True",
+    ], worker.output
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_no_process_is_left_when_the_worker_is_killed(project: Project) -> None:
     with asyncio_worker(project, "--processes", "2") as worker:
