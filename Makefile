@@ -23,7 +23,7 @@ UNMEASURED := \
     tests/e2e/test_forking_tasks.py::test_a_process_that_a_task_forks_ends_by_a_signal
 
 .DEFAULT_GOAL := help
-.PHONY: help venv redis strace lua screen browser check test test-all lint types coverage demo bench \
+.PHONY: help venv redis postgres strace lua screen browser check test test-all lint types coverage demo bench \
     soak portable check-tag
 
 help:
@@ -54,6 +54,11 @@ $(STAMP):
 redis:
 	@command -v redis-server >/dev/null || { $(call debian,redis-server); } \
 	    || echo "redis-server is not installed: the tests that need it are skipped"
+
+postgres:
+	@command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 \
+	    || { $(call debian,postgresql); } \
+	    || echo "PostgreSQL is not installed: the tests that need it are skipped"
 
 strace:
 	@[ "$$(uname)" != Linux ] || command -v strace >/dev/null || { $(call debian,strace); } \
@@ -92,19 +97,19 @@ types: $(STAMP)
 check: lint types
 	$(BIN)/python -m pytest -n auto --dist worksteal tests/unit tests/architecture $(ARGS)
 
-test: lint types redis strace lua screen browser
+test: lint types redis postgres strace lua screen browser
 	$(BIN)/python tools/run_tests.py $(ARGS)
 
 # Workers and children that are killed with -9 take what they have counted with them. Whatever is
 # counted runs slower, so it has more time.
-coverage: $(STAMP) redis strace
+coverage: $(STAMP) redis postgres strace
 	$(BIN)/coverage erase
 	$(BIN)/coverage run tools/run_tests.py --timeout 180 $(MEASURED) \
 	    $(addprefix --deselect=,$(UNMEASURED)) $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-test-all: lint types redis strace lua screen browser
+test-all: lint types redis postgres strace lua screen browser
 	$(BIN)/nox -- $(ARGS)
 
 demo: $(STAMP)
@@ -113,10 +118,10 @@ demo: $(STAMP)
 bench: $(STAMP) redis
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
-soak: $(STAMP) redis strace
+soak: $(STAMP) redis postgres strace
 	$(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)
 
-portable: $(STAMP) redis strace screen
+portable: $(STAMP) redis postgres strace screen
 	LITEQ_PORTABLE=1 $(BIN)/python tools/run_tests.py $(ARGS)
 
 check-tag:

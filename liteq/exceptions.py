@@ -19,6 +19,7 @@
         BrokerCorrupt              the file is not, or no longer, a liteq store
           BrokerGone               it was deleted or replaced while it was in use
         BrokerTooNew               written by a newer liteq
+        BrokerTooOld               of an older liteq, and whoever only looks does not upgrade it
         BrokerInsecure             other users can write the file
         BrokerRefused              it can never store this value as it is
       TaskError                    the caller who waits for a result
@@ -132,6 +133,10 @@ class BrokerGone(BrokerCorrupt):
 
 class BrokerTooNew(BrokerError):
     """A store that was written by a newer liteq than this one."""
+
+
+class BrokerTooOld(BrokerError):
+    """A store of an older liteq than this one, which a command that only looks leaves as it is."""
 
 
 class BrokerInsecure(BrokerError):
@@ -294,10 +299,14 @@ class Replaced(Ignore):
 class Snooze(TaskPredicate):
     """A request to put the task back for a while, which costs no retry: `raise Snooze(30)`.
 
-    `when`: seconds, a timedelta, or a datetime before which it does not run again.
+    `when`: seconds, a timedelta, or a datetime before which it does not run again; it takes a
+    tenth of a second in any case. Raises TypeError when it is none of them.
     """
 
     def __init__(self, when: Any) -> None:
+        is_number = isinstance(when, int | float) and not isinstance(when, bool)
+        if not (is_number or hasattr(when, "total_seconds") or hasattr(when, "timestamp")):
+            raise TypeError(f"Snooze takes seconds, a timedelta or a datetime, not {when!r:.99}")
         self.when = when
         super().__init__(when)
 

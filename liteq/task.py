@@ -180,7 +180,8 @@ class Task(AsyncCalls[P, R], DurableSteps, InWorkflows, InTransactions, Generic[
 
         `add.delay_many((n, n) for n in range(1000))`. Each of `calls` is a tuple or a list of
         arguments. Returns the results in the same order. `app.enqueue_many` sends calls that have
-        keyword arguments or options, or are of several tasks. Raises what `apply_async` raises.
+        keyword arguments or options, or are of several tasks. Raises what `apply_async` raises,
+        with a note which says of which of `calls`.
         """
         results: list[AsyncResult[R]] = self.app.send_calls(self, calls)
         return results

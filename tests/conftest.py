@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.postgres import MISSING, PostgresServer, running_postgres
 from tests.servers import BINARY, RedisServer, running_server
 
 # `dev` is for a quick look after each change. `ci` tries more, and the same each time, so that a
@@ -39,3 +40,19 @@ def redis_store(shared_redis: RedisServer) -> str:
     """The URL of an empty Redis store."""
     shared_redis.command("FLUSHALL")
     return shared_redis.url
+
+
+@pytest.fixture(scope="session")
+def shared_postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for all tests that do nothing to the server itself."""
+    if MISSING is not None:
+        pytest.skip(MISSING)
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres(shared_postgres: PostgresServer) -> PostgresServer:
+    """A PostgreSQL server with an empty database."""
+    shared_postgres.clear()
+    return shared_postgres

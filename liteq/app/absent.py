@@ -7,10 +7,6 @@ _NO_BROKER = "there are no connections and messages of a broker: liteq keeps tas
 _WORKER = "the worker cannot be assembled from other parts; app.Worker(...) starts one"
 _CLASS = "liteq's own class is used; a subclass of LiteQ may override what makes the object"
 _EVENTS = "there are no event messages; `liteq status`, `inspect` and `graph` read the store"
-_AT_RUN_TIME = (
-    "workers that run take no commands: start another worker, or send its process a signal "
-    "(TERM ends it, HUP loads new code)"
-)
 
 OF_APP: Mapping[str, str] = {
     **dict.fromkeys(
@@ -48,25 +44,9 @@ OF_APP: Mapping[str, str] = {
 }
 
 OF_CONTROL: Mapping[str, str] = {
-    **dict.fromkeys(
-        (
-            "add_consumer",
-            "autoscale",
-            "broadcast",
-            "cancel_consumer",
-            "election",
-            "pool_grow",
-            "pool_restart",
-            "pool_shrink",
-            "shutdown",
-            "time_limit",
-        ),
-        _AT_RUN_TIME,
-    ),
     **dict.fromkeys(("disable_events", "enable_events"), _EVENTS),
-    "heartbeat": "a worker's heartbeat is its row in the store",
+    "election": "workers do not talk to each other",
     "mailbox": _NO_BROKER,
-    "rate_limit": "there are no rate limits; a queue with a worker of its own, -c 1, slows tasks",
 }
 
 OF_INSPECT: Mapping[str, str] = {

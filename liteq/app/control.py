@@ -5,34 +5,27 @@ from typing import Any, ClassVar
 
 from ..brokers.batches import id_batches
 from ..model.search import Search
-from ..result.app import App
 from ..states import Phase
-from .absent import OF_CONTROL, Incomplete
+from .absent import OF_CONTROL
 from .inspect import Inspect
+from .remote import Remote
 
 _UNFINISHED = [phase for phase in Phase if not phase.final]
 
 
-class Control(Incomplete):
-    """Changes the tasks in the store of `app`. No worker has to be running for that."""
+class Control(Remote):
+    """Changes the tasks in the store, for which no worker has to be up; and has workers do things.
+
+    What workers are asked for is in `Remote`.
+    """
 
     absent: ClassVar[Mapping[str, str]] = OF_CONTROL
 
-    def __init__(self, app: App) -> None:
-        self._app = app
-
     def inspect(
-        self, destination: str | Iterable[str] | None = None, timeout: float = 1.0, **_: object
+        self, destination: str | Iterable[str] | None = None, timeout: float = 1.0, **options: Any
     ) -> Inspect:
         """Return an `Inspect` of all workers, or of those that `destination` names."""
-        return Inspect(self._app, destination, timeout)
-
-    def ping(
-        self, destination: str | Iterable[str] | None = None, timeout: float = 1.0, **_: object
-    ) -> list[dict[str, dict[str, str]]]:
-        """Return the workers that are alive: `[{name: {"ok": "pong"}}]`."""
-        found = self.inspect(destination).ping() or {}
-        return [{name: reply} for name, reply in found.items()]
+        return Inspect(self._app, destination, timeout, **options)
 
     def revoke(
         self,

@@ -1,6 +1,7 @@
 """The state of workers, in the form of Celery's replies: `app.control.inspect()`.
 
-All of it is read from the store. No worker is asked, so a busy one is shown at once as well.
+What is about a worker is asked of it, and waited for. What is about tasks is read from the store:
+it is there at once, and also if a worker does not answer.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -8,14 +9,15 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from ..brokers.base import WorkerInfo
-from ..brokers.serving import facts_of, names_in
+from ..brokers.serving import names_in
 from ..exceptions import SerializationError
 from ..model.message import Record
 from ..result.app import App
 from ..states import Phase
+from ..support.warning import warn
 from .absent import OF_INSPECT, Incomplete
+from .orders import Callback, ask, destination_of
 
-SILENT = 15.0  # seconds without a heartbeat (three are missing) after which a ping fails
 _AT_MOST = 1000  # tasks in one reply, the oldest ones
 
 Info = dict[str, Any]
@@ -25,8 +27,9 @@ Replies = dict[str, Any] | None
 class Inspect(Incomplete):
     """A view of the workers of `app`, or of those that `destination` names (one or many).
 
-    Each method returns a dict with a reply for each worker, by its name; None when there is no
-    worker. `timeout` and other options of Celery's do nothing.
+    Each method returns a dict with a reply for each worker, by its name; None when there is none.
+    Those that ask workers wait for `timeout` seconds at most, and warn of those without an answer.
+    `pattern`, `matcher`, `limit` and `callback` are those of `app.control.broadcast`.
     """
 
     absent: ClassVar[Mapping[str, str]] = OF_INSPECT
@@ -36,66 +39,56 @@ class Inspect(Incomplete):
         app: App,
         destination: str | Iterable[str] | None = None,
         timeout: float = 1.0,
+        callback: Callback | None = None,
+        *,
+        limit: int | None = None,
+        pattern: str | None = None,
+        matcher: str | None = None,
         **_: object,
     ) -> None:
         self._app = app
-        names = [destination] if isinstance(destination, str) else destination
-        self._wanted = None if names is None else frozenset(names)
+        self._to = destination_of(destination, pattern, matcher)
+        self._timeout = timeout
+        self._callback = callback
+        self._limit = limit
 
     # workers
 
     def ping(self, destination: str | Iterable[str] | None = None) -> Replies:
-        """Return `{"ok": "pong"}` for each worker with a heartbeat in the last 15 seconds."""
-        asked = self if destination is None else Inspect(self._app, destination)
-        now = self._app.broker.clock()
-        alive = [each.name for each in asked._workers() if now - each.beat < SILENT]
-        return {name: {"ok": "pong"} for name in alive} or None
+        """Return `{"ok": "pong"}` for each worker that answers."""
+        return self._asked("ping", destination=destination)
 
     def registered(self, *taskinfoitems: str) -> Replies:
         """Return the names of the tasks that each worker can run.
 
-        With `taskinfoitems`, names of attributes, as `name [attribute=value]`: the values are those
-        that the task has in this process, if it is known here.
+        With `taskinfoitems`, names of attributes, as `name [attribute=value]`.
         """
-
-        def described(worker: WorkerInfo) -> list[str]:
-            return [self._described(name, taskinfoitems) for name in names_in(worker, "tasks")]
-
-        return self._replies(described)
+        return self._asked("registered", {"taskinfoitems": taskinfoitems})
 
     registered_tasks = registered
 
     def stats(self) -> Replies:
-        """Return the pool, process, uptime (seconds) and number of tasks run of each worker.
+        """Return the pool, process, uptime (seconds), usage and number of runs of each worker.
 
-        `total` has one entry, for all tasks.
+        `total` has the runs by the names of the tasks; those that failed count as well.
         """
-        now = self._app.broker.clock()
-
-        def counted(worker: WorkerInfo) -> Info:
-            facts = facts_of(worker)
-            pool = {
-                "implementation": facts.get("pool"),
-                "max-concurrency": facts.get("concurrency"),
-                "processes": facts.get("processes"),
-            }
-            return {
-                "pool": pool,
-                "pid": worker.pid,
-                "hostname": worker.host,
-                "uptime": round(max(now - worker.started, 0.0)),
-                "total": {"all": facts.get("done", 0)},
-            }
-
-        return self._replies(counted)
+        return self._asked("stats")
 
     def active_queues(self) -> Replies:
         """Return the queues that each worker serves."""
+        return self._asked("active_queues")
 
-        def served(worker: WorkerInfo) -> list[Info]:
-            return [{"name": name, "routing_key": name} for name in names_in(worker, "queues")]
+    def conf(self, with_defaults: bool = False) -> Replies:
+        """Return the settings of each worker, without secrets; others than JSON as text."""
+        return self._asked("conf", {"with_defaults": with_defaults})
 
-        return self._replies(served)
+    def report(self) -> Replies:
+        """Return `{"ok": text}`: what `app.bugreport()` returns in each worker."""
+        return self._asked("report")
+
+    def clock(self) -> Replies:
+        """Return `{"clock": n}`: the time of the store in epoch seconds, not a logical clock."""
+        return self._asked("clock")
 
     # tasks
 
@@ -140,30 +133,25 @@ class Inspect(Incomplete):
                 replies[worker.name][record.message.id] = [states[record.phase], info]
         return replies or None
 
-    # read from this process, and the same for all workers
-
-    def conf(self, with_defaults: bool = False) -> Replies:
-        """Return the settings, without secrets: those of this process, as workers store none."""
-        return self._replies(lambda _: self._app.conf.table(with_defaults))
-
-    def report(self) -> Replies:
-        """Return `{"ok": text}`: what `app.bugreport()` returns in this process."""
-        text = self._app.bugreport()
-        return self._replies(lambda _: {"ok": text})
-
-    def clock(self) -> Replies:
-        """Return `{"clock": n}`: epoch seconds of the last heartbeat, not a logical clock."""
-        return self._replies(lambda worker: {"clock": int(worker.beat)})
-
     # inside
 
+    def _asked(
+        self,
+        command: str,
+        arguments: Mapping[str, Any] | None = None,
+        destination: str | Iterable[str] | None = None,
+    ) -> Replies:
+        """Return what the workers answer; warn of those without an answer."""
+        to = self._to if destination is None else destination_of(destination)
+        limits = self._timeout, self._limit, self._callback
+        replies = ask(self._app, command, arguments, to, *limits)
+        if complaint := replies.complaint(command):
+            warn(complaint)
+        return dict(replies.answers) or None
+
     def _workers(self) -> list[WorkerInfo]:
-        wanted = self._wanted
-        found = self._app.broker.workers()
-        return sorted(
-            (each for each in found if wanted is None or each.name in wanted),
-            key=lambda each: str(each.name),
-        )
+        found = [each for each in self._app.broker.workers() if self._to.includes(each)]
+        return sorted(found, key=lambda each: str(each.name))
 
     def _replies(self, reply: Callable[[WorkerInfo], Any]) -> Replies:
         return {worker.name: reply(worker) for worker in self._workers()} or None
@@ -178,12 +166,6 @@ class Inspect(Incomplete):
             if worker is not None:
                 replies[worker.name].append(show(record, worker, self._app))
         return replies or None
-
-    def _described(self, name: str, items: Iterable[str]) -> str:
-        task = self._app.tasks.get(name)
-        values = [(item, name if item == "name" else getattr(task, item, None)) for item in items]
-        fields = " ".join(f"{item}={value}" for item, value in values if value is not None)
-        return f"{name} [{fields}]" if fields else name
 
 
 def _holder(record: Record, workers: Iterable[WorkerInfo]) -> WorkerInfo | None:

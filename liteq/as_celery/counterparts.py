@@ -35,6 +35,8 @@ SERVED: dict[str, tuple[str, ...]] = {
     "celery.utils.functional": ("liteq.utils.functional",),
     "celery.utils.log": ("liteq.utils.log",),
     "celery.utils.time": ("liteq.utils.time",),
+    "celery.worker": (),
+    "celery.worker.control": ("liteq.worker.control",),
     "kombu": ("liteq.as_celery.kombu",),
     "kombu.entity": ("liteq.as_celery.kombu",),
     "kombu.exceptions": ("liteq.exceptions",),
@@ -57,11 +59,6 @@ _WORKER = (
     "as worker_ready and worker_process_init are sent"
 )
 _NO_BROKER = "there are no connections and messages of a broker: liteq keeps tasks in its own store"
-
-_CONTROL = (
-    "workers take no commands: what they do is in their options, and `liteq revoke`, `liteq "
-    "schedule pause` and signals such as SIGTERM change the rest"
-)
 
 MISSING: dict[str, str] = {
     "celery.Celery.amqp": _NO_BROKER,
@@ -87,8 +84,11 @@ MISSING: dict[str, str] = {
     "celery.app.backends": "results are kept in the broker's own store",
     "celery.app.builtins": "tasks such as celery.accumulate are part of liteq.canvas",
     # of these classes, what they lack
-    "celery.app.control.Control": _CONTROL,
-    "celery.app.control.Inspect": "no worker is asked: `liteq inspect` has what the store knows",
+    "celery.app.control.Control": "there are no event messages and connections to a broker",
+    "celery.app.control.Control.rate_limit": (
+        "there are no rate limits; a queue with a worker of its own, -c 1, slows tasks"
+    ),
+    "celery.app.control.Inspect": "use tracemalloc, py-spy or memray to look into a process",
     "celery.app.defaults": "the table of settings is SETTINGS of liteq.config",
     "celery.app.events": _EVENTS,
     "celery.app.log": (
@@ -151,7 +151,13 @@ MISSING: dict[str, str] = {
     "celery.utils.text": "the module textwrap of Python does it",
     "celery.utils.threads": "the module threading of Python does it",
     "celery.utils.dispatch": "signals are made with Signal of liteq.signals",
-    "celery.worker": _WORKER,
+    **{
+        f"celery.worker.{name}": _WORKER
+        for name in (
+            *("WorkController", "autoscale", "components", "consumer", "heartbeat", "loops"),
+            *("pidbox", "request", "state", "strategy", "worker"),
+        )
+    },
     "django_celery_beat": (
         "schedules are kept in the store, and not in the database: app.schedules and `liteq "
         "schedule` show and change them"

@@ -23,6 +23,7 @@ from ..states import Phase
 from ..support.clock import Clock
 from .examination import Examination, Finding
 from .listener import Listener
+from .ordering import Ordering
 from .statistics import Statistics
 from .values import (
     Claim,
@@ -70,7 +71,7 @@ __all__ = [
 ]
 
 
-class Broker(Statistics, ABC):
+class Broker(Ordering, Statistics, ABC):
     """A store of tasks, results, schedules and workers.
 
     One broker may be used by all threads of a process, and across a fork. It opens its store on
@@ -407,7 +408,10 @@ class Broker(Statistics, ABC):
         """
 
     def check_exists(self) -> None:
-        """Raise BrokerUnavailable if there is no store yet, which any other verb would create."""
+        """Raise BrokerUnavailable if there is no store yet, which any other verb would create.
+
+        Raises BrokerTooOld for one of an earlier liteq, which any other verb would upgrade.
+        """
 
     # what only some brokers offer: in the others each of these raises ConfigurationError
 

@@ -4,6 +4,7 @@ What is written with the application's own rows is there if and only if they are
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 from .base import Broker
 
@@ -15,12 +16,15 @@ class Guest(ABC):
     transaction, and nobody is notified of it.
     """
 
+    rolled_back: bool = False  # all of the transaction, by the database, because of an error
+
     @abstractmethod
-    def enter(self, *, hold: bool) -> None:
+    def enter(self, *, hold: bool, catch_up: Callable[[], object]) -> None:
         """Begin a transaction on the connection, unless one is open: then take part in that.
 
-        `hold`: the transaction will have ended when `leave` is called. Raises TransactionError for
-        one that can only read, BrokerLocked when the store stays locked.
+        `hold`: the transaction will have ended when `leave` is called. `catch_up` is called before
+        each write. Raises TransactionError for a transaction that can only read, BrokerLocked when
+        the store stays locked.
         """
 
     @abstractmethod

@@ -58,6 +58,14 @@ class Listener(ABC):
         """
         return True
 
+    def ordered(self) -> bool:
+        """Return whether there may be orders to its worker that came since the last call.
+
+        It says so in vain rather than not at all: call `missed` now and then, which finds out about
+        those that notified nobody. For work.
+        """
+        return True
+
     @abstractmethod
     def close(self) -> None:
         """Stop listening. May be called twice."""

@@ -83,7 +83,7 @@ class DurableSteps:
                 "sleep() takes a time, or days, hours, minutes and seconds: "
                 f"self.sleep({name!r}, seconds=5)"
             )
-        when = timedelta(**given) if until is None else until
+        when = _timedelta(given) if until is None else until
         self._steps.sleep(name, partial(moment, "the time to sleep", when))
 
     def wait_for(self, key: str, timeout: timedelta | float | None = None) -> Any:
@@ -121,6 +121,15 @@ def as_call(value: Any) -> Any:
     raise TypeError(
         f"gather() takes signatures, as task.s(...) makes them, not {value!r:.99}{hint}"
     )
+
+
+def _timedelta(given: dict[str, float]) -> timedelta:
+    """Return the time of these units. Raises InvalidTaskError when it is none."""
+    try:
+        return timedelta(**given)
+    except (TypeError, ValueError, OverflowError) as exc:
+        units = ", ".join(f"{unit}={number!r:.50}" for unit, number in given.items())
+        raise InvalidTaskError(f"the time to sleep is {units}: {exc}") from None
 
 
 def _step_name(name: Any, example: str) -> str:

@@ -17,6 +17,7 @@ from ..support.urls import safe_url
 from ..version import __version__
 from .apps import app_of
 from .daemons import add_daemon_options, name_files, open_standard_streams, pidfile, set_up_logging
+from .detaching import add_detaching_options, detach, starting
 from .options import seconds
 
 logger: logging.Logger = logging.getLogger("liteq.beat")
@@ -26,6 +27,7 @@ def configure(parser: ArgumentParser) -> None:
     """Add the options, with Celery's names."""
     add = parser.add_argument
     add_daemon_options(parser)
+    add_detaching_options(parser)
     add(
         "--max-interval",
         type=seconds,
@@ -37,6 +39,9 @@ def configure(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Run until stopped; return the exit code."""
     open_standard_streams()
+    code = detach(args)
+    if code is not None:
+        return code
     if not args.app:
         raise ConfigurationError("beat needs -A: the module that holds the application")
     app = app_of(args)
@@ -47,6 +52,8 @@ def run(args: Namespace) -> int:
         with suppress(OSError):  # standard error is closed: run all the same
             if not args.quiet:
                 print(_banner(app), file=sys.stderr, flush=True)
+        with starting(args) as started:
+            started()
         logger.info("beat: Starting...")
         beat.run()
     return 0

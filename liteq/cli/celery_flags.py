@@ -16,13 +16,13 @@ ALIASES: dict[str, list[str]] = {"report": ["inspect", "report"]}
 
 ELSEWHERE: dict[str, str] = {
     "amqp": "there is no AMQP broker: see `liteq status` and `liteq inspect`",
-    "control": "the store does what workers are told in Celery: `liteq revoke [--terminate]`, "
-    "`liteq schedule pause`; a worker's queues, slots and time limits are its options",
     "events": "there is no stream of events: see `liteq status` and `liteq inspect active`",
     "flower": "the dashboard is `liteq web`",
     "graph bindings": "there are no boot steps: `liteq graph ID` shows a workflow",
     "graph workers": "there are no nodes and threads to draw: `liteq inspect stats` lists workers",
-    "inspect clock": "there is no logical clock: times are those of the store",
+    "control disable_events": "there are no event messages; `liteq status` reads the store",
+    "control election": "workers do not talk to each other",
+    "control enable_events": "there are no event messages; `liteq status` reads the store",
     "inspect hello": "workers do not greet each other: `liteq inspect ping`",
     "inspect memdump": "look into a process with py-spy or memray",
     "inspect memsample": "look into a process with py-spy or memray",
@@ -46,29 +46,6 @@ class Flag(NamedTuple):
     refused: bool = False
 
 
-_DAEMON = (
-    Flag(
-        ("-D", "--detach"),
-        "run it as a service, such as systemd's, or with `nohup liteq ... &`",
-        refused=True,
-    ),
-    Flag(
-        ("--uid",),
-        "start it as that user, with `User=` of systemd or `su`",
-        value=True,
-        refused=True,
-    ),
-    Flag(("--gid",), "start it in that group, with `Group=` of systemd", value=True, refused=True),
-    Flag(
-        ("--umask",), "set it before, with `UMask=` of systemd or `umask`", value=True, refused=True
-    ),
-    Flag(
-        ("--executable",),
-        "start it with that Python: `PYTHON -m liteq ...`",
-        value=True,
-        refused=True,
-    ),
-)
 _SCHEDULER = Flag(("--scheduler",), "every worker has the same scheduler", True)
 _SCHEDULE_FILE = Flag(
     ("-s", "--schedule", "--schedule-filename"), "the store has the schedule", True
@@ -85,7 +62,6 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
         Flag(("--skip-checks",), "Django's checks are not run"),
     ),
     "worker": (
-        *_DAEMON,
         _SCHEDULE_FILE,
         _SCHEDULER,
         Flag(("-O", "--optimization"), "slots get tasks by how long they take", True),
@@ -98,15 +74,17 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
         Flag(("--without-heartbeat",), _HEARTBEAT),
         Flag(("--heartbeat-interval",), _HEARTBEAT, True),
     ),
-    "beat": (*_DAEMON, _SCHEDULE_FILE, _SCHEDULER._replace(names=("-S", "--scheduler"))),
+    "beat": (_SCHEDULE_FILE, _SCHEDULER._replace(names=("-S", "--scheduler"))),
     "call": (
         Flag(("--exchange",), "there are no exchanges: give --queue", True),
         Flag(("--routing-key",), "there are no exchanges: give --queue", True),
     ),
     "status": (_REPLIES,),
     "inspect": (
-        _REPLIES,
         Flag(("-l", "--list"), "`liteq inspect --help` lists what it shows", refused=True),
+    ),
+    "control": (
+        Flag(("-l", "--list"), "`liteq control --help` lists what workers do", refused=True),
     ),
     "shell": (
         Flag(("--eventlet",), "there are no green threads"),

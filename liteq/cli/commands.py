@@ -17,6 +17,7 @@ COMMANDS = {
     "result": "show the result of a task",
     "graph": "show a workflow: its tasks, their states, what waits for what",
     "inspect": "show running, waiting and registered tasks",
+    "control": "have workers do something: grow, shrink, stop, serve other queues",
     "shell": "open a Python prompt with the application and its tasks",
     "purge": "drop the tasks that wait to be run",
     "revoke": "cancel tasks by id, name or header",

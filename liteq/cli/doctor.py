@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from ..brokers.base import Broker, Examination, Finding
 from ..brokers.serving import tasks_wait_unserved, unserved_queues
+from ..exceptions import BrokerTooOld
 from ..sending.formats import result_serializer
 from ..worker.decide import policy_of
 from ..worker.rescue import rescue
@@ -28,10 +29,13 @@ def run(args: Namespace) -> int:
     app = app_of(args)
     broker = app.broker
     done = []
+    if args.repair and _is_old(broker):
+        broker.counts()  # opens it, which upgrades it
+        done.append("upgraded the tables of an earlier liteq")
     found = _examine(broker, thorough=args.thorough)
     if args.repair and not _is_damaged(found):
         rescued = rescue(broker, policy_of(app.conf), result_serializer(app.conf, broker))
-        done = [f"took back {len(rescued)} tasks of dead workers"] if rescued else []
+        done += [f"took back {len(rescued)} tasks of dead workers"] if rescued else []
         done += broker.mend()
     if args.vacuum and not _is_damaged(found):
         broker.compact()
@@ -46,6 +50,14 @@ def run(args: Namespace) -> int:
     if _is_damaged(found):
         return DATA
     return FAILED if any(each.severity != "note" for each in found.findings) else OK
+
+
+def _is_old(broker: Broker) -> bool:
+    try:
+        broker.check_exists()
+    except BrokerTooOld:
+        return True
+    return False
 
 
 def _examine(broker: Broker, *, thorough: bool) -> Examination:

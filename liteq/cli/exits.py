@@ -9,6 +9,7 @@ from ..exceptions import (
     BrokerGone,
     BrokerInsecure,
     BrokerTooNew,
+    BrokerTooOld,
     BrokerUnavailable,
     ConfigurationError,
     InvalidTaskError,
@@ -23,7 +24,7 @@ OK = 0
 FAILED = 1  # the task failed, or what was asked for does not exist
 USAGE = 2  # argparse
 NO_APP = 66
-DATA = 65  # a corrupt, foreign or newer file; arguments that cannot be sent
+DATA = 65  # a corrupt, foreign, newer or older file; arguments that cannot be sent
 UNAVAILABLE = 69
 GONE = 74  # the file was deleted or replaced under a running worker
 TIMEOUT = 75
@@ -37,6 +38,7 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
     (BrokerGone, GONE),
     (BrokerCorrupt, DATA),
     (BrokerTooNew, DATA),
+    (BrokerTooOld, DATA),
     (BrokerUnavailable, UNAVAILABLE),
     (BrokerError, UNAVAILABLE),
     (ConfigurationError, CONFIG),

@@ -1,49 +1,85 @@
-"""`liteq inspect`: show tasks and workers. All is read from the store; no worker is asked.
+"""`liteq inspect`: show tasks and workers.
 
-To add a view: a function that returns its JSON document, and its line in `VIEWS`.
+What is about tasks is read from the store; what is about workers they are asked for. To add a view
+of tasks: a function that returns its JSON document, and its line in `_OF_TASKS`; of workers: a
+command of theirs, and its line in `_ASKED`.
 """
 
 import platform
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
+from typing import Any
 
 from ..app import LiteQ
-from ..app.inspect import SILENT
 from ..brokers.base import WorkerInfo
 from ..model.message import Record
 from ..states import Phase
 from ..version import __version__
+from ..worker.commands import COMMANDS
+from ..worker.control import INSPECT, Command
 from .apps import app_of, app_that_exists, store_exists
-from .exits import FAILED, OK, UNAVAILABLE, misused
-from .options import add_json, add_limit, add_optional_list, names, one_of
+from .asking import (
+    add_asking,
+    answer_views,
+    answers_of,
+    code_of,
+    for_people,
+    own_command,
+    parsed,
+    usage_of,
+)
+from .exits import FAILED, OK, misused, no_action
+from .options import add_json, add_limit, add_optional_list
 from .outline import outline
 from .output import show
-from .views import View, bounded, queue_views, task_view, worker_tasks, worker_view
+from .views import View, bounded, queue_views, task_view
 
 
 def configure(parser: ArgumentParser) -> None:
     """Add the options."""
     add = parser.add_argument
-    add("what", type=one_of(VIEWS), metavar="WHAT", help=", ".join(VIEWS))
-    add_optional_list(parser, "ids", "ID", "tasks, for query_task only")
-    add("-d", "--destination", type=names, metavar="NAMES", help="only these workers")
+    add("what", metavar="WHAT", help=", ".join(VIEWS))
+    add_optional_list(parser, "ids", "ID", "tasks, for query_task; attributes, for registered")
+    add_asking(parser)
     add_json(parser)
     add_limit(parser, 100, "tasks, workers and names to show")
 
 
 def run(args: Namespace) -> int:
-    """Print the view; return UNAVAILABLE when no worker is alive, FAILED for an unknown task."""
+    """Print the view; return UNAVAILABLE when no worker answers, FAILED for an unknown task."""
+    if args.what in _ASKED:
+        return _ask(args, COMMANDS[args.what], _ASKED[args.what])
+    if args.what not in _OF_TASKS:
+        command = own_command(app_of(args), args.what, INSPECT)
+        if command is None:
+            return no_action("inspect", args.what, VIEWS)
+        return _ask(args, command, lambda answer: {"answer": answer})
     if bool(args.ids) != (args.what == "query_task"):
-        return misused("inspect query_task takes the ids of tasks, and nothing else does")
-    app = app_of(args) if args.what in _OF_THE_APP else app_that_exists(args)
-    document = VIEWS[args.what](app, args)
-    shown = bounded(document, args.limit)
-    show(shown, outline(shown), as_json=args.json)
-    if args.what == "ping" and not any(worker["pong"] for worker in document["workers"]):
-        return UNAVAILABLE
+        return misused("inspect query_task takes the ids of tasks, and other views of them none")
+    document = _OF_TASKS[args.what](app_that_exists(args), args)
+    _show(document, args)
     if args.what == "query_task" and not all(task["state"] for task in document["tasks"]):
         return FAILED
     return OK
+
+
+def _ask(args: Namespace, command: Command, view: Callable[[Any], View]) -> int:
+    """Ask workers, and show what they answer."""
+    try:
+        arguments = parsed(command, args.ids)
+    except ValueError as exc:
+        return misused(f"{usage_of('inspect', command)}: {exc}")
+    local = _LOCAL.get(args.what)
+    app = app_that_exists(args) if local is None else app_of(args)
+    replies = answers_of(app, command, arguments, args)
+    document = {**(local(app, args) if local else {}), **answer_views(replies, view)}
+    _show(document, args)
+    return OK if args.what == "report" else code_of(replies, OK)
+
+
+def _show(document: View, args: Namespace) -> None:
+    shown = bounded(document, args.limit)
+    show(shown, outline(for_people(shown)), as_json=args.json)
 
 
 def _active(app: LiteQ, args: Namespace) -> View:
@@ -72,49 +108,9 @@ def _waiting(app: LiteQ, phase: Phase, args: Namespace) -> View:
     return {"queues": _groups(queues), "more": more}
 
 
-def _registered(app: LiteQ, args: Namespace) -> View:
-    """Return the names of tasks by worker; with -A, also those of the application itself."""
-    app.load_tasks()
-    workers = [
-        {"name": worker.name, "tasks": worker_tasks(worker)} for worker in _workers(app, args)
-    ]
-    own = {"name": args.app, "tasks": app.tasks.names()} if args.app else None
-    return {"workers": workers, "app": own}
-
-
-def _stats(app: LiteQ, args: Namespace) -> View:
-    counts = app.broker.counts() if store_exists(app) else []
-    return {"workers": _worker_views(app, args), "queues": queue_views(counts)}
-
-
-def _active_queues(app: LiteQ, args: Namespace) -> View:
-    views = _worker_views(app, args)
-    return {"workers": [{"name": view["name"], "queues": view["queues"]} for view in views]}
-
-
-def _conf(app: LiteQ, args: Namespace) -> View:
-    return {"settings": {name: str(value) for name, value in app.conf.table().items()}}
-
-
 def _revoked(app: LiteQ, args: Namespace) -> View:
     records, more = _listing(app, Phase.CANCELLED, args)
     return {"tasks": [task_view(record) for record in records], "more": more}
-
-
-def _report(app: LiteQ, args: Namespace) -> View:
-    return {
-        "liteq": __version__,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "store": app.broker.url,
-        **_conf(app, args),
-        **_stats(app, args),
-    }
-
-
-def _ping(app: LiteQ, args: Namespace) -> View:
-    ages = [(view["name"], view["beat_age"]) for view in _worker_views(app, args)]
-    return {"workers": [{"name": n, "pong": age < SILENT, "beat_age": age} for n, age in ages]}
 
 
 def _query_task(app: LiteQ, args: Namespace) -> View:
@@ -122,20 +118,64 @@ def _query_task(app: LiteQ, args: Namespace) -> View:
     return {"tasks": [task_view(record) if record else _unknown(id) for id, record in found]}
 
 
-VIEWS: dict[str, Callable[[LiteQ, Namespace], View]] = {
+# What the program that is typed tells itself, beside what workers answer: a view to be shown also
+# where there is no store yet.
+
+
+def _own_tasks(app: LiteQ, args: Namespace) -> View:
+    app.load_tasks()
+    return {"app": {"name": args.app, "tasks": app.tasks.names()} if args.app else None}
+
+
+def _own_settings(app: LiteQ, args: Namespace) -> View:
+    return {"app": {"name": args.app, **_settings(app.conf.table())} if args.app else None}
+
+
+def _own_report(app: LiteQ, args: Namespace) -> View:
+    return {
+        "liteq": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "store": app.broker.url,
+        **_settings(app.conf.table()),
+        **_queues(app, args),
+    }
+
+
+def _queues(app: LiteQ, args: Namespace) -> View:
+    return {"queues": queue_views(app.broker.counts() if store_exists(app) else [])}
+
+
+def _settings(table: dict[str, Any]) -> View:
+    return {"settings": {name: str(value) for name, value in table.items()}}
+
+
+_LOCAL: dict[str, Callable[[LiteQ, Namespace], View]] = {
+    "registered": _own_tasks,
+    "conf": _own_settings,
+    "report": _own_report,
+    "stats": _queues,
+}
+
+_ASKED: dict[str, Callable[[Any], View]] = {
+    "registered": lambda answer: {"tasks": list(answer)},
+    "stats": dict,
+    "active_queues": lambda answer: {"queues": [queue["name"] for queue in answer]},
+    "report": lambda answer: {"report": answer["ok"]},
+    "conf": _settings,
+    "ping": lambda answer: {"pong": answer["ok"] == "pong"},
+    "clock": dict,
+}
+"""What workers are asked for: makes the view of a worker of its answer."""
+
+_OF_TASKS: dict[str, Callable[[LiteQ, Namespace], View]] = {
     "active": _active,
     "reserved": _reserved,
     "scheduled": _scheduled,
-    "registered": _registered,
-    "stats": _stats,
-    "active_queues": _active_queues,
-    "report": _report,
-    "conf": _conf,
     "revoked": _revoked,
-    "ping": _ping,
     "query_task": _query_task,
 }
-_OF_THE_APP = ("registered", "report", "conf")  # worth a look although there is no store yet
+VIEWS = [*_OF_TASKS, *_ASKED]
 
 
 def _listing(app: LiteQ, phase: Phase, args: Namespace) -> tuple[list[Record], bool]:
@@ -147,11 +187,6 @@ def _listing(app: LiteQ, phase: Phase, args: Namespace) -> tuple[list[Record], b
 def _workers(app: LiteQ, args: Namespace) -> list[WorkerInfo]:
     found = app.broker.workers() if store_exists(app) else []
     return [worker for worker in found if _wanted(worker.name, args)]
-
-
-def _worker_views(app: LiteQ, args: Namespace) -> list[View]:
-    now = app.broker.clock()
-    return [worker_view(worker, now) for worker in _workers(app, args)]
 
 
 def _wanted(name: str | None, args: Namespace) -> bool:

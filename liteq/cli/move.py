@@ -8,11 +8,12 @@ So an interrupted move is completed by running it again.
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 
 from ..brokers import Broker, connect
 from ..brokers.base import check_trust
 from ..brokers.transfer import Left, Movable, Transfer
-from ..exceptions import ConfigurationError
+from ..exceptions import BrokerTooOld, ConfigurationError
 from ..sending.formats import result_serializer
 from ..serializers import get
 from ..support.printable import counted
@@ -41,7 +42,8 @@ def run(args: Namespace) -> int:
     target = _store(args.target, conf.secret_key)
     if source.is_same_store(target):
         raise ConfigurationError(f"{source.url} is both: give two stores")
-    source.check_exists()
+    with suppress(BrokerTooOld):  # it is opened to write, and upgraded
+        source.check_exists()
     # First, so that tasks held by dead workers are moved as well.
     rescue(source, policy_of(conf), result_serializer(conf, source))
     if there := source.workers():

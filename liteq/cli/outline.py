@@ -25,9 +25,18 @@ def _facts(thing: View) -> Iterator[str]:
             yield from (f"   * {_item(each)}" for each in value)
             if not value:
                 yield "   - none -"
+        elif isinstance(value, str) and "\n" in value:
+            yield f"   {key}:"
+            yield from (f"      {line}" for line in value.strip().splitlines())
         elif _is_shown(key, value):
-            text = ", ".join(map(str, value)) if isinstance(value, list) else value
-            yield f"   {key}: {text}"
+            yield f"   {key}: {_text(value)}"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        shown = {key: fact for key, fact in value.items() if _is_shown(key, fact)}
+        return " ".join(f"{key}={_text(fact)}" for key, fact in shown.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _item(value: Any) -> str:
@@ -39,7 +48,7 @@ def _item(value: Any) -> str:
 
 def _is_shown(key: str, value: Any) -> bool:
     """Return whether to show the fact: not the title again, and nothing that is 0 or empty."""
-    return key not in ("name", "id") and (isinstance(value, bool) or value not in (None, 0, []))
+    return key not in ("name", "id") and (isinstance(value, bool) or value not in (None, 0, [], {}))
 
 
 def _title(thing: View) -> str:

@@ -4,7 +4,7 @@ import gc
 import logging
 import os
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -16,11 +16,14 @@ from ..version import __version__
 from ..worker.helpers import end_helpers
 from ..worker.logging import LogPlan
 from ..worker.options import Program
+from ..worker.queues import queues_but
 from ..worker.stdout import logging_stdout
-from ..worker.worker import Worker, node_name, queues_but
+from ..worker.supervisor import Supervisor
+from ..worker.worker import Worker, node_name
 from . import init
 from .apps import app_of
 from .daemons import add_daemon_options, name_files, open_standard_streams, pidfile, set_up_logging
+from .detaching import add_detaching_options, detach, starting
 from .options import count, names, seconds
 from .signals import stop_signals
 
@@ -36,7 +39,7 @@ def configure(parser: ArgumentParser) -> None:
         type=count,
         help="slots, of asyncio in each process (default: the CPUs that may be used; asyncio: 100)",
     )
-    add("--autoscale", type=_autoscale, metavar="MAX,MIN", help="the same as -c MAX")
+    add("--autoscale", type=_autoscale, metavar="MAX,MIN", help="slots, as the load asks for")
     add("-Q", "--queues", help="queues to work on, comma-separated")
     add("-X", "--exclude-queues", type=names, default=[], help="all of the app's but these")
     add("-I", "--include", type=names, default=[], metavar="MODULES", help="more modules to import")
@@ -49,6 +52,7 @@ def configure(parser: ArgumentParser) -> None:
     add("-P", "--pool", help="processes (default), threads, asyncio or solo")
     add("--processes", type=count, help="of the pool asyncio, each with an event loop (default: 1)")
     add_daemon_options(parser)
+    add_detaching_options(parser)
     add("--max-tasks-per-child", type=int, help="tasks after which a child is replaced")
     add("--max-memory-per-child", type=int, metavar="KIB", help="resident size, likewise")
     add("--time-limit", type=seconds, metavar="SECONDS", help="a task is killed after it")
@@ -59,8 +63,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Run until stopped; return the exit code."""
-    open_standard_streams()
-    code = init.split() if init.needed() else None
+    code = _begin(args)
     if code is not None:
         return code
     if not args.app:
@@ -75,7 +78,7 @@ def run(args: Namespace) -> int:
         logger.warning("dropped %s", counted(app.broker.purge(worker.queues), "task"))
     supervisor = worker.prepare(program)
     with pidfile(args.pidfile), stop_signals(supervisor) as stop:
-        supervisor.start()
+        _start(supervisor, args)
         if worker.has_children:
             # Thousands of objects are made here per second, and none is part of a cycle: searching
             # for cycles after every 700 took 5 % of the time. (Other pools run tasks in this
@@ -94,17 +97,31 @@ def run(args: Namespace) -> int:
     return stop.code
 
 
+def _begin(args: Namespace) -> int | None:
+    """Prepare this process; return the exit code if another one works in its place."""
+    open_standard_streams()
+    code = init.split() if init.needed() else None
+    return detach(args) if code is None else code
+
+
+def _start(supervisor: Supervisor, args: Namespace) -> None:
+    with starting(args) as started:
+        supervisor.start()
+        started()
+
+
 def _worker(app: LiteQ, args: Namespace, node: str, plan: LogPlan) -> Worker:
     """Return the worker `node` that the options describe."""
     return Worker(
         app,
-        concurrency=args.concurrency or args.autoscale,
+        concurrency=args.concurrency,
         queues=_queues(app, args),
         hostname=node,
         pool=args.pool,
         processes=args.processes,
         max_tasks_per_child=args.max_tasks_per_child,
         max_memory_per_child=args.max_memory_per_child,
+        autoscale=args.autoscale,
         beat=not args.no_beat,
         logging=plan,
     )
@@ -128,9 +145,13 @@ def _queues(app: LiteQ, args: Namespace) -> Sequence[str] | None:
     return queues
 
 
-def _autoscale(text: str) -> int:
-    """Parse Celery's MAX,MIN: all slots are kept, as an idle one costs next to nothing."""
-    return count(text.partition(",")[0])
+def _autoscale(text: str) -> tuple[int, int]:
+    """Parse Celery's MAX,MIN; without MIN, and for 0, it is 1."""
+    most, _, least = text.partition(",")
+    bounds = count(most), 1 if least.strip() in ("", "0") else count(least)
+    if bounds[0] < bounds[1]:
+        raise ArgumentTypeError(f"{text!r}: the most slots come first, such as 10,2")
+    return bounds
 
 
 def _banner(app: LiteQ, worker: Worker) -> str:

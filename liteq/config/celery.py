@@ -94,7 +94,7 @@ _REASONS = {
     "a running task is its worker's while that worker lives": """
         worker_cancel_long_running_tasks_on_connection_loss worker_lost_wait
     """,
-    "the pool has a fixed size, and looks after its processes by itself": """
+    "the pool looks after its processes by itself, and can always be restarted and resized": """
         worker_autoscaler worker_pool_putlocks worker_pool_restarts worker_proc_alive_timeout
     """,
     "the worker cannot be assembled from other parts": """
@@ -110,9 +110,9 @@ _REASONS = {
         event_queue_prefix event_queue_ttl event_serializer task_send_sent_event
         worker_send_task_events
     """,
-    "there are no control messages; tools read and write the store": """
+    "orders to workers are in the store, for as long as they are worth something": """
         control_exchange control_queue_durable control_queue_exclusive control_queue_expires
-        control_queue_ttl worker_enable_remote_control
+        control_queue_ttl
     """,
     "the root logger is always left alone": "worker_hijack_root_logger",
     "log lines have no colours": "worker_log_color",
@@ -121,7 +121,7 @@ _REASONS = {
         beat_sync_every
     """,
     "it is an option of the command line": "worker_logfile worker_pidfile",
-    "daemons are the business of the system's service manager": """
+    "it is an option of the command line, or the business of the system's service manager": """
         beat_executable beat_gid beat_logfile beat_pidfile beat_uid beat_umask events_executable
         events_gid events_logfile events_pidfile events_uid events_umask worker_executable
         worker_gid worker_uid worker_umask

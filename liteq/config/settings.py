@@ -181,6 +181,9 @@ class Settings:
     shutdown_grace: float = _setting(
         30.0, SECONDS, "Seconds that running tasks have to finish when the worker stops"
     )
+    worker_enable_remote_control: bool = _setting(
+        True, FLAG, "Workers obey what `app.control` and `liteq control` tell them"
+    )
     worker_log_format: str = _setting(
         "[%(asctime)s: %(levelname)s/%(processName)s] %(message)s", TEXT, "Format of log lines"
     )

@@ -7,7 +7,15 @@ import os
 from typing import Any, NamedTuple
 
 from .. import states
-from ..exceptions import ClaimLost, Ignore, Reject, Replaced, Retry, Snooze
+from ..exceptions import (
+    ClaimLost,
+    Ignore,
+    Reject,
+    Replaced,
+    Retry,
+    Snooze,
+    TransactionError,
+)
 from ..model.outcome import Kind
 from ..signals import task_failure, task_postrun, task_prerun, task_retry, task_success
 from ..support.coroutines import COROUTINE, run_coroutine
@@ -76,6 +84,8 @@ def after(task: RunnableTask, context: Context, ending: Ending) -> Ending:
     """Call the hooks, and send the signals, that follow from `ending`; return how it counts."""
     if context.completed is not None:
         ending = _completed(task, context, ending)
+    elif context.uncommitted is not None and ending.kind is Kind.SUCCEEDED:
+        ending = _uncommitted(context)
     if context.pid is not None and os.getpid() != context.pid:
         exit_forked(None if ending.kind is Kind.SUCCEEDED else ending.value)
     if task.hooks and ending.kind not in _ENDED:
@@ -160,8 +170,20 @@ def _completed(task: RunnableTask, context: Context, ending: Ending) -> Ending:
             task.name,
             context.id,
             ending.value,
+            exc_info=ending.value,
         )
     return Ending(Kind.SUCCEEDED, *context.completed)
+
+
+def _uncommitted(context: Context) -> Ending:
+    """Return the end of a task whose work is lost, because nobody has committed it."""
+    return Ending(
+        Kind.FAILED,
+        TransactionError(
+            f"the transaction of {context.uncommitted}, in which once() took part, was not "
+            f"committed when the task returned: commit it, or let once() begin it"
+        ),
+    )
 
 
 def is_retried(task: RunnableTask, exc: BaseException) -> bool:

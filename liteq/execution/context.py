@@ -82,6 +82,7 @@ class Context:
     # A run may set these.
     completed: tuple[Any] | None = None  # the value of the task, whatever it returns
     settled: bool = False  # its success is in the store already
+    uncommitted: str | None = None  # where `completed` was to come from, by a commit of others
     requested_retry: Any = None  # by `retry(throw=False)`
     reported: tuple[str, Any] | None = None  # the state and the meta that it reported last
     exhausted = False  # it called `retry` when no retries were left
@@ -196,7 +197,7 @@ class Context:
             "exchange": "",
             "routing_key": self.delivery.queue,
             "priority": self.delivery.priority,
-            "redelivered": self.delivery.attempts > self.retries + self.replaced_task_nesting,
+            "redelivered": self.delivery.lost > 0 or self.options.get("requeued") is True,
         }
 
     # from the message's options
@@ -227,7 +228,9 @@ class Context:
     def parent_id(self) -> str | None:
         """Return the id of the task that it follows, or that sent it; None when there is none."""
         parent = self.delivery and self.delivery.parent
-        return self.options.get("parent_id") if parent is None else parent
+        if parent is None or self.options.get("gathered") is True:
+            return self.options.get("parent_id")
+        return parent
 
     @cached_property
     def group(self) -> str | None:

@@ -71,10 +71,10 @@ class StepStore(Protocol):
     def decoded(self, step: Step) -> Any:
         """Return the value of a step; of one that failed, the error."""
 
-    def results_of(self, sent: Sequence[Any]) -> list[Any] | BaseException | None:
-        """Return the values of tasks that were sent, or the error of one that failed.
+    def results_of(self, step: Step) -> list[Any] | BaseException | None:
+        """Return the values of the tasks that a GATHER has sent, or the error of one that failed.
 
-        `sent`: their results, as tuples. None: one of them has not ended.
+        None: one of them has not ended. Raises InvalidTaskError for a step that cannot be read.
         """
 
 
@@ -163,7 +163,8 @@ class StoredSteps(Steps):
         now = self._store.now()
         step = self._earlier(name, StepKind.SLEEP)
         step = step or Step(name, StepKind.SLEEP.value, now, until(now))
-        if not step.ended(now):
+        # One without an end was changed by hand: it must not be looked at again and again.
+        if step.until is not None and not step.ended(now):
             raise self._suspended(Kind.SLEPT, step)
 
     def wait_for(self, key: str, until: Until) -> Any:
@@ -197,9 +198,7 @@ class StoredSteps(Steps):
 
         Their own results may be deleted once this task waits for others.
         """
-        import json  # few tasks gather, and all programs import this module
-
-        found = self._store.results_of(json.loads(step.value or b"[]"))
+        found = self._store.results_of(step)
         if found is None:  # one of them was revived since: look again later
             raise self._noted(Suspended(Kind.SNOOZED, None, now + _LOOK_AGAIN))
         if failed := isinstance(found, BaseException):

@@ -166,8 +166,8 @@ class Attempt(NamedTuple):
     """One start of a task, and its end."""
 
     number: int  # from 1
-    started: float | None
-    ended: float | None  # None: still running
+    started: float | None  # epoch seconds
+    ended: float | None  # epoch seconds; None: still running
     worker: str | None
     outcome: str  # `retry`, `lost`, `requeued`, `left`, `replaced`, `snoozed`, `slept`, `awaited`,
     # `gathered`; for the last, the phase of the task

@@ -9,6 +9,13 @@ from .message import Member, Message
 
 _NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
+NOTES = ("requeued", "gathered")
+"""List the options that liteq adds when a task is to run again; no call has them.
+
+`requeued`: it was given back to its queue. `gathered`: it waited for tasks that it had sent, and
+whatever has woken it since is not its parent.
+"""
+
 
 def options_of(message: Message) -> Mapping[str, Any]:
     """Return the options of `message`; its many readers share one parsed copy.
@@ -35,6 +42,22 @@ def _loads() -> Callable[[str], Any]:
     import json  # takes 2 ms, and most messages have no options
 
     return json.loads
+
+
+def with_notes(message: Message, **notes: object) -> Message:
+    """Return `message` with these options added. Raises ValueError when its own are not JSON."""
+    before = options_of(message)
+    options = {**before, **notes}
+    if options == before:
+        return message
+    import json
+
+    return message._replace(options=json.dumps(options, separators=(",", ":")))
+
+
+def notes_of(message: Message) -> dict[str, Any]:
+    """Return those options of `message` that are notes."""
+    return {name: value for name, value in options_of(message).items() if name in NOTES}
 
 
 def options_of_group(text: str | None) -> Mapping[str, Any]:

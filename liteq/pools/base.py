@@ -180,6 +180,7 @@ class Slot:
         self.holding: dict[int, Delivery] = {}  # by ticket, in the order of submission
         self.recalled = False  # deliveries were taken back, and its child has not seen it yet
         self.ending = False  # what it runs was told to end, and the pool sees to it that it does
+        self.leaving = False  # it gets no more deliveries, and is gone when its task has ended
 
     @property
     def open(self) -> bool:
@@ -203,11 +204,14 @@ class Pool(ABC):
     kills = False
     """True for a pool that can kill a running task; a thread cannot be killed."""
 
+    resizes = False
+    """True for a pool that can be resized."""
+
+    outgoing: Callable[[Delivery], Delivery] | None = None
+    """Changes a delivery on its way to a slot; `slots` and events have it as it was submitted."""
+
     in_loop = False
     """True for a pool that runs tasks in the loop's thread, so that the loop waits for them."""
-
-    most: int | None = None
-    """How many deliveries a slot may hold; None: as many as the supervisor thinks right."""
 
     def __init__(self, size: int, spec: RunnerSpec) -> None:
         self.spec = spec
@@ -220,6 +224,11 @@ class Pool(ABC):
     @abstractmethod
     def submit(self, slot: Slot, deliveries: Sequence[Delivery]) -> None:
         """Give `deliveries` to `slot`, to be run in this order."""
+
+    @property
+    def most(self) -> int | None:
+        """Return how many deliveries a slot may hold; None: as many as the supervisor likes."""
+        return None
 
     @property
     def busy(self) -> bool:
@@ -273,6 +282,14 @@ class Pool(ABC):
         Returns False when the pool cannot do that.
         """
         return False
+
+    def resize(self, size: int) -> None:
+        """Have `size` slots from now on; `slots` has the others for as long as they run a task.
+
+        What was waiting in those is returned by the next `collect`. Raises LiteqError when this
+        pool cannot have so many.
+        """
+        raise LiteqError(f"{type(self).__name__} cannot change the number of its slots")
 
     def tend(self) -> float | None:
         """Start the child processes that are due.

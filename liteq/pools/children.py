@@ -25,8 +25,6 @@ from ..support.portable import forks
 from ..support.standardstreams import fill_standard_streams
 from .base import (
     CLAIM_LOST,
-    Kill,
-    Pool,
     PoolBroken,
     PoolEvents,
     RunnerSpec,
@@ -34,6 +32,7 @@ from .base import (
     Slot,
     StepRequest,
 )
+from .childstate import ChildState
 from .frames import Channel
 from .launchers import Callbacks, Launcher
 from .outcomes import state_of, step_of
@@ -50,68 +49,31 @@ from .protocol import (
     Setup,
 )
 from .records import handle_record
+from .resizing import Resizable
 from .scoreboard import OwnScoreboard
 
 logger: Logger = getLogger("liteq.worker")
 
-_FIRST_PAUSE, _SHORT_PAUSE, _LONGEST_PAUSE = 0.1, 0.2, 5.0  # seconds before a child is replaced
 _SHORTAGE_PAUSE = 1.0  # seconds until a start is tried again for which the machine had no room
 _SHORTAGES = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOBUFS}
 _MAX_FAILED_STARTS = 5  # in one place in a row, before the pool is broken
 
 
-class ChildState:
-    """The state of the child in a place of the pool, and the failures of those before it."""
-
-    def __init__(self, place: int) -> None:
-        self.place = place
-        self.channel: Channel | None = None
-        self.pid: int | None = None
-        self.start_at: float | None = None  # `time.monotonic`; None: it is started already
-        self.failed_starts: int = 0  # children in a row that exited before they were ready
-        self.crashes: int = 0  # children in a row that exited by themselves with no task finished
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget the last child, before another one is started."""
-        self.start_at = None
-        self.kill: Kill | None = None  # why the pool killed it
-        self.ready: bool = False
-        self.finished_any: bool = False
-        self.draining: bool = False
-
-    def note_exit(self) -> float:
-        """Count the exit of the child; return the seconds to wait before starting another one.
-
-        A task that kills its process, or a lack of memory, must not lead to forks as fast as the
-        machine allows. A child that was killed or drained by the pool is replaced at once.
-        """
-        self.pid = None
-        self.failed_starts = 0 if self.ready else self.failed_starts + 1
-        intended = self.draining or self.kill is not None
-        self.crashes = 0 if self.finished_any or intended else self.crashes + 1
-        if not self.crashes:
-            return 0.0
-        # A child that was ready was killed by its task. Other tasks wait, so the pause is short.
-        longest = _SHORT_PAUSE if self.ready else _LONGEST_PAUSE
-        return float(min(_FIRST_PAUSE * 2 ** min(self.crashes - 1, 10), longest))
-
-
 C = TypeVar("C", bound=ChildState)
 
 
-class ChildrenPool(Pool, Generic[C]):
+class ChildrenPool(Resizable, Generic[C]):
     """A pool that runs deliveries in child processes, one in each of its places."""
 
     kills = True
 
-    def __init__(self, size: int, spec: RunnerSpec, children: list[C]) -> None:
+    def __init__(self, size: int, spec: RunnerSpec) -> None:
         super().__init__(size, spec)
         if sys.platform != "win32":  # there children do not inherit descriptors
             fill_standard_streams()
-        self._scoreboard = OwnScoreboard(size)
+        self._scoreboard = OwnScoreboard(self.room)
         self.scoreboard: str | None = self._scoreboard.name
-        self._children = children  # by their places
+        self._children: dict[int, C] = {}  # by their places
         self._events = PoolEvents()
         self._tickets = 0
         self._start_error = ""  # the traceback of the last child that could not start
@@ -126,7 +88,7 @@ class ChildrenPool(Pool, Generic[C]):
         """Return the slots that may hold something which `child` was given."""
 
     @abstractmethod
-    def _open(self, child: C) -> None:
+    def _enter(self, child: C) -> None:
         """Open the slots of `child`, which is ready."""
 
     @abstractmethod
@@ -158,7 +120,7 @@ class ChildrenPool(Pool, Generic[C]):
 
     def _all(self) -> Sequence[C]:
         """Return all children, those too that are replaced already."""
-        return self._children
+        return list(self._children.values())  # at once: another thread may ask
 
     # the port
 
@@ -173,7 +135,7 @@ class ChildrenPool(Pool, Generic[C]):
         )
         self._launcher = self._make_launcher(self._setup(), callbacks)
         self._launcher.start(selector)
-        for child in self._children:
+        for child in self._children.values():
             self._start_child(child)
 
     def running(self, slot: Slot) -> Running | None:
@@ -192,7 +154,7 @@ class ChildrenPool(Pool, Generic[C]):
             signal_group(child.pid, signal.SIGTERM)
 
     def refresh(self) -> None:
-        for child in list(self._children):
+        for child in list(self._children.values()):
             self._drain(child)
 
     def renew(self) -> bool:
@@ -202,7 +164,7 @@ class ChildrenPool(Pool, Generic[C]):
 
     def collect(self) -> PoolEvents:
         if not (self._closed or any(slot.up for slot in self.slots)) and any(
-            child.failed_starts >= _MAX_FAILED_STARTS for child in self._children
+            child.failed_starts >= _MAX_FAILED_STARTS for child in self._children.values()
         ):
             raise PoolBroken(self._start_error)
         events, self._events = self._events, PoolEvents()
@@ -210,12 +172,13 @@ class ChildrenPool(Pool, Generic[C]):
 
     def tend(self) -> float | None:
         now = time.monotonic()
-        for child in self._children:
+        children = self._children.values()
+        for child in children:
             if child.start_at is not None and child.start_at <= now:
                 self._start_child(child)
         if self._events:
             return 0.0  # what was recalled wakes no selector
-        due = [child.start_at for child in self._children if child.start_at is not None]
+        due = [child.start_at for child in children if child.start_at is not None]
         return max(min(due) - now, 0.0) if due else None
 
     def close(self) -> None:
@@ -258,7 +221,7 @@ class ChildrenPool(Pool, Generic[C]):
     def _start_child(self, child: C) -> None:
         assert self._launcher is not None
         child.reset()
-        self._forget(child)
+        self._clear(child)
         try:
             ours, theirs = socket.socketpair()
             child.channel = Channel(ours)
@@ -271,7 +234,7 @@ class ChildrenPool(Pool, Generic[C]):
             self._close_channel(child)
             child.start_at = time.monotonic() + _SHORTAGE_PAUSE
 
-    def _forget(self, child: C) -> None:
+    def _clear(self, child: C) -> None:
         """Forget what the last process of `child` has started, before a slot gets a new one."""
         for slot in self._slots_of(child):
             if not slot.holding:
@@ -289,7 +252,7 @@ class ChildrenPool(Pool, Generic[C]):
 
     def _replace_unguarded(self) -> None:
         """Replace the children of a fork server that exited, as soon as they have no task."""
-        for child in list(self._children):
+        for child in list(self._children.values()):
             if child.ready:
                 self._drain(child)
             else:
@@ -377,7 +340,7 @@ class ChildrenPool(Pool, Generic[C]):
         elif kind == READY:
             child.ready = True
             child.pid = child.pid or int(value)  # before the fork server has reported it
-            self._open(child)
+            self._enter(child)
         elif kind == START_FAILED and isinstance(value, str):
             self._start_error = value
         else:

@@ -84,7 +84,7 @@ _here: ContextVar[_Begun | None] = ContextVar("liteq_begun", default=None)
 
 
 class LoopChild(Teller):
-    """One child. `slots`: those of the whole pool; a ticket tells the slot of its delivery."""
+    """One child. `slots`: how many the pool may have; a ticket tells the slot of its delivery."""
 
     def __init__(self, stream: socket, scoreboard: Scoreboard, slots: int, limits: Limits) -> None:
         self._stream = LoopStream(stream, self._take, self._look)

@@ -12,7 +12,8 @@ from typing import Any
 from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome
 from .base import STOPPED, Death, Kill, RunnerSpec, Running, Slot, Success
-from .children import ChildrenPool, ChildState, exit_reason, kill_group
+from .children import ChildrenPool, exit_reason, kill_group
+from .childstate import ChildState
 from .loopslots import LoopSlots
 from .outcomes import unpack as unpack_outcomes
 from .protocol import AT_LIMIT, BLOCKED, END, RUN, Item, Setup, to_item
@@ -54,15 +55,19 @@ class AsyncioPool(ChildrenPool[_LoopState]):
     """A pool that runs coroutines in `spec.processes` event loops, other tasks in threads there."""
 
     def __init__(self, size: int, spec: RunnerSpec) -> None:
-        super().__init__(size, spec, [_LoopState(place) for place in range(spec.processes)])
-        each = -(-size // spec.processes)  # slots of a process
-        self.most: int | None = 1 if each > _FEW else _MOST // each
+        super().__init__(size, spec)
+        self._children = {place: _LoopState(place) for place in range(spec.processes)}
         self._leaving: list[_LoopState] = []  # replaced already, with tasks that have not ended
-        self._slots = LoopSlots[_LoopState](self.slots)
+        self._slots = LoopSlots[_LoopState](self.slots, self.room)
         self._endings: dict[int, _Ending] = {}  # by ticket
         self._recalled: dict[int, _LoopState] = {}  # by slot: who has not seen its recall yet
 
     # the port
+
+    @property
+    def most(self) -> int:
+        each = -(-len(self.slots) // len(self._children))  # slots of a process
+        return 1 if each > _FEW else _MOST // each
 
     @property
     def busy(self) -> bool:
@@ -72,12 +77,14 @@ class AsyncioPool(ChildrenPool[_LoopState]):
         return self._slots.free() if self.most == 1 else self.slots
 
     def submit(self, slot: Slot, deliveries: Sequence[Delivery]) -> None:
-        child = self._child_of(slot)
+        child, outgoing = self._child_of(slot), self.outgoing
         for delivery in deliveries:
-            child.items.append(to_item(self._slots.give(slot, delivery, child), delivery))
+            ticket = self._slots.give(slot, delivery, child)
+            sent = delivery if outgoing is None else outgoing(delivery)
+            child.items.append(to_item(ticket, sent))
 
     def flush(self) -> None:
-        for child in self._children:
+        for child in self._children.values():
             if child.items:
                 items, child.items = child.items, []
                 self._send(child, (RUN, items))
@@ -124,25 +131,27 @@ class AsyncioPool(ChildrenPool[_LoopState]):
 
     def _setup(self) -> Setup:
         setup = super()._setup()
-        return {**setup, "make": self.spec.make_in_loop, "loop_slots": len(self.slots)}
+        return {**setup, "make": self.spec.make_in_loop, "loop_slots": self.room}
 
     def _all(self) -> Sequence[_LoopState]:
-        return [*self._children, *self._leaving]
+        return [*self._children.values(), *self._leaving]
 
     def _child_of(self, slot: Slot) -> _LoopState:
         """Return the child that `slot` gets its next delivery from."""
         return self._children[slot.number % len(self._children)]  # neighbours are in different ones
 
     def _slots_in(self, place: int) -> Sequence[Slot]:
-        return self.slots[place :: len(self._children)]
+        processes = len(self._children)
+        return [slot for slot in self.slots if slot.number % processes == place]
 
     def _slots_of(self, child: _LoopState) -> Sequence[Slot]:
         return self._slots.of(child)
 
-    def _open(self, child: _LoopState) -> None:
+    def _enter(self, child: _LoopState) -> None:
         if child is self._children[child.place]:
             for slot in self._slots_in(child.place):
-                slot.up = not slot.holding  # or it changes over as soon as it holds nothing
+                # Or it changes over as soon as it holds nothing.
+                slot.up = not (slot.holding or slot.leaving)
                 self._slots.note(slot)
 
     def _drain(self, child: _LoopState) -> None:
@@ -180,6 +189,22 @@ class AsyncioPool(ChildrenPool[_LoopState]):
         else:
             super()._take_other(child, kind, value)
 
+    # slots that come and go
+
+    def _open(self, slot: Slot) -> None:
+        slot.up = self._child_of(slot).takes
+        self._slots.add(slot)
+
+    def _retire(self, slot: Slot) -> None:
+        self._note(slot)
+
+    def _note(self, slot: Slot) -> None:
+        """Note what has become of `slot`; forget it if it leaves, and nothing is left in it."""
+        self._slots.note(slot)
+        if slot.leaving and not slot.holding and not slot.recalled:
+            self._slots.remove(slot)
+            self._drop(slot)
+
     # what becomes of deliveries
 
     def _end(self, child: _LoopState, outcomes: Any) -> None:
@@ -206,7 +231,9 @@ class AsyncioPool(ChildrenPool[_LoopState]):
     def _return(self, child: _LoopState, tickets: Any) -> None:
         # It has seen the recall, or is drained; most of it was taken back already.
         for ticket in tickets:
-            slot = self.slots[ticket % len(self.slots)]
+            slot = self._slots.of_ticket(ticket)
+            if slot is None:
+                continue  # it has left since
             if ticket in slot.holding:
                 slot = self._slots.named(child, ticket)
                 self._events.returned.append(slot.holding.pop(ticket))
@@ -221,8 +248,8 @@ class AsyncioPool(ChildrenPool[_LoopState]):
     def _left(self, slot: Slot, ticket: int) -> _Ending | None:
         """Note that `slot` no longer holds a delivery; return how it was told to end, if it was."""
         if not slot.up and not slot.holding:  # its process is replaced: change over to the next one
-            slot.up = self._child_of(slot).takes
-        self._slots.note(slot)
+            slot.up = self._child_of(slot).takes and not slot.leaving
+        self._note(slot)
         if not slot.ending:
             return None
         ending = self._endings.pop(ticket, None)
@@ -248,8 +275,8 @@ class AsyncioPool(ChildrenPool[_LoopState]):
             if child is self._child_of(slot):
                 slot.up = False
             elif slot in slots:
-                slot.up = self._child_of(slot).takes
-            self._slots.note(slot)
+                slot.up = self._child_of(slot).takes and not slot.leaving
+            self._note(slot)
 
     def _death(
         self,

@@ -14,12 +14,12 @@ O = TypeVar("O")  # noqa: E741 - the owner of what a slot holds: its process
 class LoopSlots(Generic[O]):
     """The slots of a pool, of which there may be thousands: nothing here looks at all of them.
 
-    A ticket tells its slot: it is the remainder by the number of all slots.
+    A ticket tells its slot: the number of that is the remainder by `room`, how many there may be.
     """
 
-    def __init__(self, slots: list[Slot]) -> None:
-        self._slots = slots
-        self._size = len(slots)
+    def __init__(self, slots: Iterable[Slot], room: int) -> None:
+        self._slots = {slot.number: slot for slot in slots}
+        self._room = room
         self._tickets = 0
         self._free: dict[int, Slot] = {}  # those that can take something and hold nothing
         self._owners: dict[int, O] = {}  # of those that hold something
@@ -45,21 +45,35 @@ class LoopSlots(Generic[O]):
     @property
     def last_ticket(self) -> int:
         """Return a number that no ticket so far exceeds, and each one from now on does."""
-        return (self._tickets + 1) * self._size - 1
+        return (self._tickets + 1) * self._room - 1
 
     def give(self, slot: Slot, delivery: Delivery, owner: O) -> int:
         """Put `delivery` into `slot`, for this process; return its ticket."""
         self._tickets += 1
-        ticket = self._tickets * self._size + slot.number
+        ticket = self._tickets * self._room + slot.number
         slot.holding[ticket] = delivery
         self._owners[slot.number] = owner
         self._free.pop(slot.number, None)
         return ticket
 
+    def add(self, slot: Slot) -> None:
+        """Take in a new slot."""
+        self._slots[slot.number] = slot
+        self.note(slot)
+
+    def remove(self, slot: Slot) -> None:
+        """Forget a slot that holds nothing."""
+        del self._slots[slot.number]
+        self._free.pop(slot.number, None)
+
+    def of_ticket(self, ticket: Any) -> Slot | None:
+        """Return the slot of a ticket, whoever has that; None if it has left. Raises TypeError."""
+        return self._slots.get(ticket % self._room)
+
     def named(self, owner: O, ticket: Any) -> Slot:
         """Return the slot of a ticket that a process names. Raises one of UNREADABLE."""
-        slot: Slot = self._slots[ticket % self._size]
-        if self._owners.get(slot.number) is not owner:
+        slot = self.of_ticket(ticket)
+        if slot is None or self._owners.get(slot.number) is not owner:
             raise InvalidTaskError(f"the ticket {shown(ticket)} of another process")
         return slot
 

@@ -26,7 +26,7 @@ class Setup(TypedDict):
     scoreboard: Handle
     log_levels: Mapping[str, int] | None
     slot: NotRequired[int]  # of a child that is a fresh interpreter
-    loop_slots: NotRequired[int]  # of the pool, whose children run many tasks in a loop each
+    loop_slots: NotRequired[int]  # that a pool may have whose children have a loop, with many each
 
 
 Item = tuple[int, tuple[Any, ...]]

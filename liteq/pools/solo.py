@@ -7,6 +7,7 @@ nothing else.
 from collections.abc import Sequence
 from selectors import BaseSelector
 
+from ..exceptions import LiteqError
 from ..model.message import Delivery
 from ..support.coroutines import close_loop
 from .base import Pool, PoolEvents, RunnerSpec, Slot, StateUpdate
@@ -31,11 +32,15 @@ class SoloPool(Pool):
     def submit(self, slot: Slot, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
             self._scoreboard.write(0, 1, delivery.token)
-            self._events.finished.append((delivery, self._run(delivery), 0))
+            sent = delivery if self.outgoing is None else self.outgoing(delivery)
+            self._events.finished.append((delivery, self._run(sent), 0))
 
     def collect(self) -> PoolEvents:
         events, self._events = self._events, PoolEvents()
         return events
+
+    def resize(self, size: int) -> None:
+        raise LiteqError("the pool solo has one slot: it runs tasks in the worker's own thread")
 
     def tend(self) -> float | None:
         return 0.0 if self._events else None  # events of this thread do not wake the selector

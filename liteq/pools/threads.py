@@ -13,21 +13,23 @@ from ..model.outcome import Kind, Outcome
 from ..support.coroutines import close_loop
 from ..support.slots import enter_slot
 from ..support.wakeup import Wakeup
-from .base import STOPPED, Death, Pool, PoolEvents, Run, RunnerSpec, Running, Slot, StateUpdate
+from .base import STOPPED, Death, PoolEvents, Run, RunnerSpec, Running, Slot, StateUpdate
+from .resizing import Resizable
 from .scoreboard import OwnScoreboard
 
+Queue = SimpleQueue[tuple[int, Delivery] | None]
+"""What a thread is to run; None: it is to end."""
 
-class ThreadPool(Pool):
+
+class ThreadPool(Resizable):
     """A pool that runs deliveries in threads."""
 
     def __init__(self, size: int, spec: RunnerSpec) -> None:
         super().__init__(size, spec)
         self._wakeup = Wakeup()
-        self._scoreboard = OwnScoreboard(size)
+        self._scoreboard = OwnScoreboard(self.room)
         self.scoreboard: str | None = self._scoreboard.name
-        self._queues: list[SimpleQueue[tuple[int, Delivery] | None]] = [
-            SimpleQueue() for _ in self.slots
-        ]
+        self._queues: dict[int, Queue] = {}  # by the number of the slot
         # Appending to a deque is atomic, so the threads need no lock between them.
         self._outcomes: deque[tuple[Slot, int, Outcome]] = deque()
         self._updates: deque[StateUpdate] = deque()
@@ -38,18 +40,27 @@ class ThreadPool(Pool):
     def start(self, selector: BaseSelector) -> None:
         self._selector = selector
         selector.register(self._wakeup, EVENT_READ, self._wakeup.clear)
-        run = self.spec.make_here(self._send_state)
+        self._run = self.spec.make_here(self._send_state)
         for slot in self.slots:
-            slot.up = True
-            # A daemon: a task that never ends must not keep the host program from exiting.
-            name = f"liteq-{slot.number}"
-            threading.Thread(target=self._work, args=(slot, run), name=name, daemon=True).start()
+            self._open(slot)
+
+    def _open(self, slot: Slot) -> None:
+        queue = self._queues[slot.number] = SimpleQueue()
+        slot.up = True
+        # A daemon: a task that never ends must not keep the host program from exiting.
+        name, args = f"liteq-{slot.number}", (slot, queue, self._run)
+        threading.Thread(target=self._work, args=args, name=name, daemon=True).start()
+
+    def _retire(self, slot: Slot) -> None:
+        self._queues[slot.number].put(None)
+        self._wakeup.set()
 
     def submit(self, slot: Slot, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
             self._tickets += 1
             slot.holding[self._tickets] = delivery
-            self._queues[slot.number].put((self._tickets, delivery))
+            sent = delivery if self.outgoing is None else self.outgoing(delivery)
+            self._queues[slot.number].put((self._tickets, sent))
 
     def recall(self, slot: Slot) -> None:
         # The thread takes from the same queue: it runs the deliveries that it takes first.
@@ -70,6 +81,9 @@ class ThreadPool(Pool):
             delivery = slot.holding.pop(ticket, None)
             if delivery is not None:  # None: it was abandoned by `close`
                 events.finished.append((delivery, outcome, slot.number))
+        for slot in [each for each in self.slots if each.leaving and not each.holding]:
+            self._drop(slot)
+            del self._queues[slot.number]
         while self._updates:
             events.updates.append(self._updates.popleft())
         return events
@@ -100,15 +114,14 @@ class ThreadPool(Pool):
                 )
                 slot.holding.clear()
 
-    def _work(self, slot: Slot, run: Run) -> None:
+    def _work(self, slot: Slot, queue: Queue, run: Run) -> None:
         enter_slot(slot.number, whole_process=False)
         try:
-            self._serve(slot, run)
+            self._serve(slot, queue, run)
         finally:
             close_loop()
 
-    def _serve(self, slot: Slot, run: Run) -> None:
-        queue = self._queues[slot.number]
+    def _serve(self, slot: Slot, queue: Queue, run: Run) -> None:
         while (item := queue.get()) is not None:
             ticket, delivery = item
             try:

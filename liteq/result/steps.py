@@ -1,6 +1,5 @@
 """The durable steps of a task, as those see them who look at its result."""
 
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from ..model.step import Step, StepKind
@@ -13,8 +12,8 @@ class StepResult(NamedTuple):
     name: str
     kind: str  # step, sleep, wait, gather
     state: str  # done, failed, timed out; pending while it goes on
-    at: datetime  # when it ended, or began if it goes on; in UTC
-    until: datetime | None  # when a sleep, or a wait, ends at the latest
+    at: float  # epoch seconds; when it ended, or began if it goes on
+    until: float | None  # epoch seconds; when a sleep, or a wait, ends at the latest
     value: Any  # of the function, the event, or the tasks; the error if it failed
 
 
@@ -30,8 +29,8 @@ def steps_of(backend: Backend, id: str) -> list[StepResult]:
             step.name,
             str(step.kind),
             state_of_step(step, now),
-            datetime.fromtimestamp(step.at, UTC),
-            None if step.until is None else datetime.fromtimestamp(step.until, UTC),
+            step.at,
+            step.until,
             backend.step_value(step),
         )
         for step in broker.steps(id)

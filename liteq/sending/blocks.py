@@ -51,8 +51,8 @@ def refuse_in_block(what: str) -> None:
     """Raise TransactionError in a block, where `what` would wait for the end of the block."""
     if blocks := open_blocks():
         raise TransactionError(
-            f"{what} inside the transaction of {blocks[0].place}: it is stored in another "
-            f"transaction, which would wait for this one. Do it before the block, or after it"
+            f"{what} inside the transaction of {blocks[0].place} would wait for its end, as it "
+            f"writes in a transaction of its own. Do it before the block, or after it"
         )
 
 

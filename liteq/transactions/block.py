@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -32,6 +33,7 @@ class Transaction:
 
     must_join: bool = False  # an open transaction is asked for
     must_send: bool = True  # that tasks cannot be sent in it is an error at once
+    completes: bool = False  # its end is that of a task
 
     def __init__(self, app: App, connection: Any) -> None:
         self._app = app
@@ -45,6 +47,7 @@ class Transaction:
         self._outlet: Outlet | None = None  # None: the broker takes part in the transaction
         self._guest: Guest | None = None
         self._after: list[AfterCommit] = []  # what follows the commit
+        self._relays: list[AfterCommit] = []  # of it, what waits for the end of the commit
         self._hint: AfterCommit | None = None  # of it, what may be done if nobody sees the commit
         self._since = 0.0  # `time.monotonic`, that it has the lock of a writer
 
@@ -67,7 +70,8 @@ class Transaction:
     def __enter__(self) -> Self:
         if self.is_open:
             raise TransactionError("this block is open already: make another one")
-        self._outlet, self._guest, self._hint, self._after = None, None, None, []
+        self._outlet, self._guest, self._hint = None, None, None
+        self._after, self._relays = [], []
         try:
             self._enter()
         except LiteqError:
@@ -85,7 +89,7 @@ class Transaction:
 
     def _enter(self) -> None:
         caller = self._caller = caller_of(self.connection)
-        self._owns = not caller.in_transaction()
+        self._owns = not caller.in_transaction() or (self.completes and caller.always_open)
         if self._owns and self.must_join:
             raise TransactionError(
                 "connection= sends a task in the open transaction of a connection, and this one "
@@ -96,7 +100,7 @@ class Transaction:
         self._dbapi = caller.dbapi
         guest = guest_of(self._app.broker, self._dbapi)
         if guest is not None:
-            guest.enter(hold=self._owns)
+            guest.enter(hold=self._owns, catch_up=caller.catch_up)
             self._guest, self._hint = guest, guest.notify
             self._after.append(guest.notify)
         else:
@@ -115,10 +119,10 @@ class Transaction:
         if is_sqlite(dbapi) and not dbapi.in_transaction:
             dbapi.execute("begin immediate")
         if outbox is not None:
-            kept = OutboxOutlet(outbox, dbapi)
+            kept = OutboxOutlet(outbox, dbapi, self._caller.catch_up)
             kept.prepare()
             same = self._owns and self._caller.keeps_connection
-            self._after.append(kept.relay_own if same else kept.relay_all)
+            self._relays.append(kept.relay_own if same else kept.relay_all)
             self._outlet = kept
         elif broker.local:
             deferred = Deferred(broker)
@@ -167,6 +171,7 @@ class Transaction:
 
     def _commit(self) -> None:
         try:
+            self._check_still_there()
             self._caller.commit()
         except Exception as exc:
             _quietly(self._caller.rollback)
@@ -179,20 +184,29 @@ class Transaction:
             _quietly(self._caller.rollback)
             raise
 
+    def _check_still_there(self) -> None:
+        if self._guest is not None and self._guest.rolled_back:
+            raise TransactionError(
+                f"the transaction of {self.place} was rolled back by the database, because of an "
+                f"error inside of it: nothing of it is kept"
+            )
+
     def _follow_up(self, *, failed: bool) -> None:
         """Notify and relay, once the transaction is committed."""
-        calls = self._after
+        seen, calls = self._caller.commits_seen, [*self._after, *self._relays]
         outer = next((each for each in open_blocks() if _on(each, self._dbapi)), None)
         if self._owns:
-            for call in calls:
-                call()
+            _call_all(calls)
         elif isinstance(outer, Transaction):
-            outer._after += calls
-        elif self._caller.on_commit(lambda: [call() for call in calls]):
-            pass
+            outer._after += self._after
+            outer._relays += self._relays
+        elif seen != "never":
+            # Before the commit there is nothing to relay yet: a worker does that. Those that are
+            # notified then wait for the lock of the transaction.
+            shown = calls if seen == "after" else self._after
+            self._caller.on_commit(partial(_call_all, shown))
         elif self._hint is not None and not failed:
-            # Nobody can tell. Workers that are notified now wait for the lock of the transaction.
-            self._hint()
+            self._hint()  # likewise
 
     def _tell_if_long(self) -> None:
         seconds = time.monotonic() - self._since
@@ -213,6 +227,11 @@ class Joined(Transaction):
     """The same for one call, in a transaction that must be open."""
 
     must_join: bool = True
+
+
+def _call_all(calls: list[AfterCommit]) -> None:
+    for call in calls:
+        call()
 
 
 def _on(block: Any, dbapi: Any) -> bool:

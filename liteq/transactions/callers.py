@@ -6,7 +6,7 @@ They are told by the modules of their classes, and nothing is imported for them.
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 from ..exceptions import TransactionError
@@ -22,11 +22,27 @@ _AUTOCOMMIT = (
 
 Call = Callable[[], object]
 
+Seen = Literal["never", "before", "after"]
+"""When it is seen that a transaction is committed which the application ends."""
+
 
 class Caller(ABC):
     """A connection, as the application has it in hand."""
 
     keeps_connection: bool = False  # its connection of the DBAPI is the same after the commit
+
+    @property
+    def commits_seen(self) -> Seen:
+        """Return when `on_commit` calls."""
+        return "never"
+
+    @property
+    def always_open(self) -> bool:
+        """Return whether it is in a transaction at all times, which nobody has begun.
+
+        So Python's DBAPI has it. Whoever has something to keep calls `commit`.
+        """
+        return False
 
     def __init__(self, given: Any) -> None:
         self.given: Any = given
@@ -52,15 +68,21 @@ class Caller(ABC):
     def rollback(self) -> None:
         """Undo the transaction that was begun."""
 
-    def on_commit(self, call: Call) -> bool:
-        """Call `call` once the open transaction is committed; return False if nobody can tell."""
-        return False
+    def on_commit(self, call: Call) -> None:
+        """Call `call` when the open transaction is committed, as `commits_seen` says."""
+
+    def catch_up(self) -> None:
+        """Begin what the library has begun, but begins in the database at a statement only."""
 
 
 class _Sqlite(Caller):
     """A `sqlite3.Connection`."""
 
     keeps_connection: bool = True
+
+    @property
+    def always_open(self) -> bool:
+        return getattr(self.given, "autocommit", -1) is False  # Python 3.12 has that mode
 
     @property
     def dbapi(self) -> Any:
@@ -73,22 +95,43 @@ class _Sqlite(Caller):
         pass
 
     def commit(self) -> None:
-        if self.given.in_transaction:
-            # Not its method, which does nothing when it is in autocommit mode.
-            self.given.execute("commit")
+        self._end("commit")
 
     def rollback(self) -> None:
-        if self.given.in_transaction:
-            self.given.execute("rollback")
+        self._end("rollback")
+
+    def _end(self, how: str) -> None:
+        if self.always_open:
+            getattr(self.given, how)()  # which begins the next one
+        elif self.given.in_transaction:
+            # Not its method, which does nothing when it is in autocommit mode.
+            self.given.execute(how)
 
 
-class _Dbapi(_Sqlite):
-    """Another connection of the DBAPI. It is always in a transaction, by that standard."""
+class _Dbapi(Caller):
+    """Another connection of the DBAPI. It is always in a transaction, by that standard.
+
+    Some drivers tell whether there is one.
+    """
+
+    keeps_connection: bool = True
+
+    @property
+    def always_open(self) -> bool:
+        return True
+
+    @property
+    def dbapi(self) -> Any:
+        return self.given
 
     def in_transaction(self) -> bool:
-        if getattr(self.given, "autocommit", False) is True:
+        status = transaction_status(self.given)
+        if not status and getattr(self.given, "autocommit", False) is True:
             raise TransactionError(_AUTOCOMMIT.format(_shown(self.given)))
-        return True
+        return status != 0
+
+    def begin(self) -> None:
+        pass
 
     def commit(self) -> None:
         self.given.commit()
@@ -132,11 +175,17 @@ class _SqlAlchemy(Caller):
     def rollback(self) -> None:
         self._begun.rollback()
 
-    def on_commit(self, call: Call) -> bool:
-        # A Connection tells before the commit: whoever is notified then waits for its lock.
+    @property
+    def commits_seen(self) -> Seen:
+        return "after" if self._is_session else "before"
+
+    def on_commit(self, call: Call) -> None:
         events = ("after_commit", "after_rollback") if self._is_session else ("commit", "rollback")
         _pending_of(self.given, *events).append(call)
-        return True
+
+    def catch_up(self) -> None:
+        if self._is_session:
+            self.given.connection()  # a session makes the savepoint of `begin_nested` only then
 
 
 _pending: WeakKeyDictionary[Any, list[Call]] = WeakKeyDictionary()
@@ -148,7 +197,9 @@ def _pending_of(target: Any, committed: str, rolled_back: str) -> list[Call]:
         calls = _pending[target] = []
         listen = sys.modules["sqlalchemy"].event.listen  # of whoever made `target`
 
-        def call_all(_: Any) -> None:
+        def call_all(ended: Any) -> None:
+            if ended.in_nested_transaction():  # only a savepoint was released
+                return
             waiting = calls[:]
             calls.clear()
             for each in waiting:
@@ -161,6 +212,10 @@ def _pending_of(target: Any, committed: str, rolled_back: str) -> list[Call]:
 
 class _Django(Caller):
     """The `connection` of django.db, or one of its `connections`."""
+
+    @property
+    def commits_seen(self) -> Seen:
+        return "after"
 
     @property
     def dbapi(self) -> Any:
@@ -181,9 +236,8 @@ class _Django(Caller):
         self.given.set_rollback(True)
         self._atomic.__exit__(None, None, None)
 
-    def on_commit(self, call: Call) -> bool:
+    def on_commit(self, call: Call) -> None:
         self.given.on_commit(call)
-        return True
 
 
 _LIBRARIES: dict[str, type[Caller]] = {
@@ -207,6 +261,15 @@ def caller_of(given: Any) -> Caller:
 def is_sqlite(dbapi: Any) -> bool:
     """Return whether `dbapi` is a connection of Python's own sqlite3."""
     return any(base.__module__ == "sqlite3" for base in type(dbapi).__mro__)
+
+
+def transaction_status(dbapi: Any) -> int | None:
+    """Return 0 if `dbapi` is in no transaction, another number if it is; None if it cannot tell.
+
+    The drivers of PostgreSQL do.
+    """
+    status = getattr(getattr(dbapi, "info", None), "transaction_status", None)
+    return int(status) if isinstance(status, int) else None
 
 
 def _commits_itself(dbapi: Any) -> bool:

@@ -1,28 +1,14 @@
 """The block of `self.commit`: what a task writes, and its success, in one transaction."""
 
-from typing import Any
-
 from ..exceptions import ClaimLost, TransactionError
-from ..execution.context import Context
-from ..result.app import App
-from .block import Transaction
-from .first import check_first
+from .completing import Completing
 
 
-class Completion(Transaction):
+class Completion(Completing):
     """A transaction that ends the task that runs; `result` is the task's value."""
 
-    must_send: bool = False
-
-    def __init__(self, app: App, connection: Any, request: Context) -> None:
-        super().__init__(app, connection)
-        self._request = request
-        self.result: Any = None
-
-    def _enter(self) -> None:
+    def _check_transaction(self) -> None:
         request = self._request
-        check_first(request)
-        super()._enter()
         if not self._owns:
             raise TransactionError(
                 "commit() begins the transaction itself, and this connection has one open: commit "
@@ -39,6 +25,7 @@ class Completion(Transaction):
             raise ClaimLost(f"{request.task}[{request.id}] is another worker's by now")
 
     def before_commit(self) -> None:
+        super().before_commit()
         request = self._request
         if request.settle is not None:
             request.settle.succeed(request, self.result)

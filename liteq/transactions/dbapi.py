@@ -63,11 +63,22 @@ def _as_ours(connection: Any) -> Iterator[None]:
         yield
         return
     theirs = connection.row_factory, connection.text_factory
-    connection.row_factory, connection.text_factory = None, str
+    connection.row_factory, connection.text_factory = None, _text_or_bytes
     try:
         yield
     finally:
         connection.row_factory, connection.text_factory = theirs
+
+
+def _text_or_bytes(stored: bytes) -> str | bytes:
+    """Return text, or what only another program can have written as such, as bytes.
+
+    Else one such row would be an error for all that are read with it.
+    """
+    try:
+        return stored.decode()
+    except UnicodeDecodeError:
+        return stored
 
 
 def sqlite_file(connection: Any) -> str:

@@ -21,13 +21,21 @@ from .dbapi import execute, sqlite_file
 Connect = Callable[[], Any]
 """Opens a connection of the DBAPI to a database with an outbox."""
 
+CatchUp = Callable[[], object]
+"""Is called before something is written; see `Caller.catch_up`."""
+
 _CREATE = (
     "create table if not exists liteq_outbox (id varchar(255) primary key, app varchar(255) "
     "not null, at double precision not null, body text not null, failed text)"
 )
+_LOOK = "select 1 from liteq_outbox where id is null"
 _INSERT = "insert into liteq_outbox (id, app, at, body) values (?, ?, ?, ?)"
 _LOCK = "delete from liteq_outbox where id is null"
-_WAITING = "select id, body from liteq_outbox where app = ? and failed is null order by id"
+_WAITING = (
+    "select id, body from liteq_outbox "
+    "where app = ? and failed is null and id is not null order by id"
+)
+_IS_THERE = "select 1 from liteq_outbox where id = ?"
 _DELETE = "delete from liteq_outbox where id = ?"
 _SET_ASIDE = "update liteq_outbox set failed = ? where id = ?"
 
@@ -55,9 +63,12 @@ class Outbox:
     def opened(self) -> Any:
         """Return a new connection; the table is there. Raises what the driver does."""
         connection = self._connected()
-        self._kind = self._kind or _kind_of(connection)
-        execute(connection, _CREATE)
-        connection.commit()
+        if is_sqlite(connection):
+            execute(connection, _CREATE)
+            connection.commit()
+        elif not _has_table(connection):
+            _make_table(connection)
+        self._kind = self._kind or _kind_of(connection)  # now: others take it that there is a table
         return connection
 
     def _connected(self) -> Any:
@@ -87,7 +98,7 @@ class Outbox:
                 calls.decoded(text).make(self.app.broker)
             except (InvalidTaskError, BrokerRefused) as exc:
                 _log_set_aside(id, exc)
-                execute(connection, _SET_ASIDE, str(exc), id)
+                execute(connection, _SET_ASIDE, _ascii(exc), id)
             else:
                 execute(connection, _DELETE, id)
             connection.commit()
@@ -97,9 +108,10 @@ class Outbox:
 class OutboxOutlet:
     """What tasks are sent to in a transaction on `connection`: its outbox."""
 
-    def __init__(self, outbox: Outbox, connection: Any) -> None:
+    def __init__(self, outbox: Outbox, connection: Any, catch_up: CatchUp) -> None:
         self._outbox = outbox
         self._connection = connection
+        self._catch_up = catch_up
         self._rows: list[tuple[str, calls.Call]] = []
 
     def prepare(self) -> None:
@@ -125,6 +137,7 @@ class OutboxOutlet:
         id, outbox = new_id(), self._outbox
         row = (id, outbox.name, outbox.app.broker.clock(), calls.encoded(call))
         try:
+            self._catch_up()
             execute(self._connection, _INSERT, *row)
         except Exception as exc:
             raise TransactionError(f"the outbox does not take the task: {exc}") from exc
@@ -138,6 +151,8 @@ class OutboxOutlet:
         rows, self._rows = self._rows, []
         try:
             for id, call in rows:
+                if not execute(self._connection, _IS_THERE, id):
+                    continue  # a savepoint was rolled back, or a worker has been faster
                 call.make(self._outbox.app.broker)
                 execute(self._connection, _DELETE, id)
                 self._connection.commit()
@@ -160,6 +175,27 @@ class OutboxOutlet:
             _log().warning("tasks stay in the outbox for now: %s", exc)
 
 
+def _has_table(connection: Any) -> bool:
+    try:
+        execute(connection, _LOOK)
+    except Exception:  # noqa: BLE001 - of whichever driver; if it is another one, making it fails, too
+        connection.rollback()
+        return False
+    connection.commit()
+    return True
+
+
+def _make_table(connection: Any) -> None:
+    """Make the table, of a database in which perhaps only others may, or do so now."""
+    try:
+        execute(connection, _CREATE)
+        connection.commit()
+    except Exception:
+        connection.rollback()
+        if not _has_table(connection):
+            raise
+
+
 def outbox_for(app: App, connection: Any) -> Outbox | None:
     """Return the registered outbox in the database of `connection`; None if there is none."""
     return next((each for each in app.outboxes if each.fits(connection)), None)
@@ -167,7 +203,8 @@ def outbox_for(app: App, connection: Any) -> Outbox | None:
 
 def no_outbox(broker: Broker, connection: Any) -> str:
     """Return why tasks cannot be sent in transactions of `connection`, and what helps."""
-    where = f"a database of {type(connection).__module__}"
+    driver, name = _kind_of(connection)
+    where = f"the database {name!r} of {driver}" if name else f"a database of {driver}"
     if is_sqlite(connection):
         where = sqlite_file(connection) or "a database in memory"
     return (
@@ -182,7 +219,13 @@ def _kind_of(connection: Any) -> tuple[str, str]:
     if is_sqlite(connection):
         file = sqlite_file(connection)
         return "sqlite3", os.path.realpath(file) if file else f"memory {id(connection)}"
-    return type(connection).__module__.partition(".")[0], ""
+    name = getattr(getattr(connection, "info", None), "dbname", "")  # PostgreSQL's drivers tell it
+    return type(connection).__module__.partition(".")[0], str(name)
+
+
+def _ascii(exc: Exception) -> str:
+    """Return the text of an error as any column takes it."""
+    return str(exc).encode("ascii", "backslashreplace").decode()
 
 
 def _log_set_aside(id: str, exc: Exception) -> None:

@@ -37,8 +37,9 @@ class InTransactions:
 
         `with self.once(connection) as tx: ...; tx.result = 7`. A row of the table `liteq_done` in
         the same transaction says so. If it is there, the run ends at the block, and its stored
-        value is the task's, as it is after the block. Raises TransactionError if `connection`
-        cannot be used.
+        value is the task's, as it is after the block. The block begins the transaction and commits
+        it; one that is open in SQLAlchemy or Django has to be committed before the task returns.
+        Raises TransactionError if `connection` cannot be used.
         """
         from .once import Once
 

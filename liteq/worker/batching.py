@@ -28,11 +28,18 @@ class Batching:
         self._most = MOST if most is None else most
         self._means: dict[str, float] = {}
         self._typical = BUDGET  # mean of all tasks: until something is known, one at a time
+        self.totals: dict[str, int] = {}  # runs that have ended, by task name
+
+    def resized(self, most: int | None) -> None:
+        """Give slots at most so many from now on."""
+        self._most = MOST if most is None else most
 
     def note_all(self, runs: Iterable[Runs]) -> None:
         """Note runs that ended together."""
         for each in runs:
-            self.note(each.task, sum(each.seconds) / len(each.seconds), len(each.seconds))
+            count = len(each.seconds)
+            self.note(each.task, sum(each.seconds) / count, count)
+            self.totals[each.task] = self.totals.get(each.task, 0) + count
 
     def note(self, name: str, seconds: float, count: int = 1) -> None:
         """Note `count` runs of `name` that took `seconds` on average."""

@@ -8,6 +8,7 @@ from ..brokers.base import Rescue
 from ..config import Config
 from ..model.graph import Graph, Place
 from ..model.message import Delivery, Receipt
+from ..model.options import with_notes
 from ..model.outcome import Kind, Outcome, Policy, Settlement
 from ..model.step import Step
 from ..pools.base import Death, Success
@@ -234,6 +235,8 @@ def _suspended(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
 def _again(delivery: Delivery, outcome: Outcome, now: float) -> Settlement:
     """Run the same message once more, at the `eta` of the outcome if it has one."""
     message = delivery.message
+    if outcome.kind is Kind.REQUEUED:
+        message = with_notes(message, requeued=True)
     return Settlement(
         receipt=delivery.receipt,
         phase=phase_for_eta(outcome.eta, now),

@@ -10,6 +10,7 @@ from ..support.coroutines import is_async
 from ..support.driving import Driver
 from ..support.interruption import Ended, Interruption
 from .runner import Runner
+from .timelimits import unwrap
 
 
 class LoopRunner(Runner):
@@ -28,12 +29,13 @@ class LoopRunner(Runner):
         """Do what `run` does, with a coroutine."""
         since = perf_counter()
         try:
+            delivery, soft = unwrap(delivery, self._soft)
             delivery = self._definitions.apply(delivery)
             message = delivery.message
             task = self._tasks.get(message.task)
             if task is None:
                 return self._not_here(delivery, message, since)
-            context = self._context(delivery, message, task)
+            context = self._context(delivery, message, task, soft)
             ending = await await_attempt(task, context, driver)
             return self._outcome(context, task, ending, since)
         except BaseException as exc:  # noqa: BLE001 - whatever it is, the loop goes on

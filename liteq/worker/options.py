@@ -18,6 +18,7 @@ class WorkerOptions(TypedDict, total=False):
     processes: int | None
     max_tasks_per_child: int | None
     max_memory_per_child: int | None
+    autoscale: tuple[int, int] | None
     beat: bool
     logging: LogPlan | None
 

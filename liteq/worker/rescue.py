@@ -28,7 +28,7 @@ def rescue(broker: Broker, policy: Policy, serializer: Serializer) -> list[Recor
     def decide(info: str, held: Sequence[Delivery], restarted: bool) -> Rescue:
         known = parse_info(info)
         held = at_most_once_by(known, held)
-        name, slots = known.get("board"), known.get("concurrency")
+        name, slots = known.get("board"), known.get("slots", known.get("concurrency"))
         started = None
         if isinstance(name, str):
             read.add(name)

@@ -27,6 +27,7 @@ from ..execution.context import Context, outside_of_tasks
 from ..execution.failure import as_error, bounded_repr, describe, stored_failure, traceback_text
 from ..execution.steps import Suspended
 from ..model.message import Delivery, Message
+from ..model.options import with_notes
 from ..model.outcome import Kind, Outcome
 from ..pools.base import AwaitKeepStep, KeepStep, SendState
 from ..result import ResultBase
@@ -39,11 +40,12 @@ from .completion import TaskCompletion
 from .definitions import Definitions
 from .inputs import with_inputs, without_inputs
 from .steps import WorkerSteps
-from .timelimits import TimeLimits
+from .timelimits import TimeLimits, unwrap
 
 _INHERITED = ("parent_id", "headers")
 _SHORTEST_LEFT = 0.5  # seconds until a task that is unknown here may be claimed once more
 _LEFT_LONGER = 1.5  # times as long at each next attempt, up to 29 seconds
+_SHORTEST_SNOOZE = 0.1  # seconds
 _READ_EVERY = 1.0  # seconds between two looks at which other workers are up
 _MEMBERSHIP = ("group_id", "group_index", "chord")
 
@@ -92,20 +94,22 @@ class Runner:
         """Run one delivery to its end. Never raises."""
         since = perf_counter()
         try:
-            delivery = self._definitions.apply(delivery)
-            return self._run(delivery, since)
+            delivery, soft = unwrap(delivery, self._soft)
+            return self._run(self._definitions.apply(delivery), soft, since)
         except BaseException as exc:  # noqa: BLE001 - a limit can strike anywhere, in our code too
             return self._failed(delivery, None, exc, since)
 
-    def _run(self, delivery: Delivery, since: float) -> Outcome:
+    def _run(self, delivery: Delivery, soft: TimeLimits, since: float) -> Outcome:
         message = delivery.message
         task = self._tasks.get(message.task)
         if task is None:
             return self._not_here(delivery, message, since)
-        context = self._context(delivery, message, task)
+        context = self._context(delivery, message, task, soft)
         return self._outcome(context, task, attempt(task, context), since)
 
-    def _context(self, delivery: Delivery, message: Message, task: Task[..., Any]) -> Context:
+    def _context(
+        self, delivery: Delivery, message: Message, task: Task[..., Any], soft: TimeLimits
+    ) -> Context:
         """Return the context of a run that begins now."""
         args, kwargs = self._arguments(message)
         if delivery.inputs is not None:
@@ -117,7 +121,7 @@ class Runner:
         context.report = self._report_state
         context.step_store = self._steps
         context.settle = self._completion
-        context.soft_limit = self._soft.of(message)
+        context.soft_limit = soft.of(message)
         if message.task in self._tracked and not message.track_started:
             self._report_state(message.id, STARTED, {"pid": self._pid, "hostname": self._hostname})
         if task_received.receivers:
@@ -294,7 +298,11 @@ class Runner:
         outcome = Outcome(ending.kind, note=str(ending.value))
         suspended = ending.value
         if not isinstance(suspended, Suspended):  # Snooze
-            eta = moment("the time of Snooze", suspended.when, self._clock())
+            now = self._clock()
+            # One that is over, or that is a mistake, must not keep the worker busy with this alone.
+            eta = max(
+                moment("the time of Snooze", suspended.when, now) or now, now + _SHORTEST_SNOOZE
+            )
             return outcome._replace(eta=eta, runtime=perf_counter() - since)
         outcome = outcome._replace(eta=suspended.eta, step=suspended.step)
         if ending.kind is Kind.GATHERED:
@@ -316,6 +324,8 @@ class Runner:
             codec = self._codecs[message.serializer]
             payload = self._producer.encode(task, context.args, context.kwargs, codec)
             message = message._replace(payload=payload)
+        # From now on others wake it, too.
+        message = with_notes(message, parent_id=context.parent_id, gathered=True)
         sent = json.dumps([each.as_tuple() for each in made.results]).encode()
         return outcome._replace(
             message=message,

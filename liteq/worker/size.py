@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from ..config import Config
 from ..exceptions import ImproperlyConfigured
+from .autoscale import Scale
 from .cpus import usable_cpus
 from .options import checked
 
@@ -16,6 +17,7 @@ class Size(NamedTuple):
     pool: str
     concurrency: int  # slots; of an asyncio pool in each process
     processes: int = 1  # of an asyncio pool
+    scale: Scale | None = None  # of all slots; None: it is not scaled by its load
 
     @classmethod
     def of(
@@ -35,6 +37,16 @@ class Size(NamedTuple):
             )
         return cls(pool, 1 if pool == "solo" else slots or usable_cpus())
 
+    def scaled(self, scale: Scale) -> "Size":
+        """Return the size of a worker that is scaled so, of an asyncio pool each process."""
+        total = Scale(scale.most * self.processes, scale.least * self.processes)
+        least = 1 if self.pool == "solo" else scale.least
+        return self._replace(concurrency=least, scale=total)
+
+    def resized(self, slots: int) -> "Size":
+        """Return the size with so many slots in all processes together."""
+        return self._replace(concurrency=-(-slots // self.processes))
+
     @property
     def slots(self) -> int:
         """Return how many tasks can run at a time, in all processes together."""
@@ -46,5 +58,12 @@ class Size(NamedTuple):
         return self.pool in {"processes", "asyncio"}
 
     def __str__(self) -> str:
-        each = f"{self.processes} x {self.concurrency}"
-        return f"{each if self.pool == 'asyncio' else self.slots} ({self.pool})"
+        each = str(self.concurrency)
+        if self.scale is not None:
+            bounds = self.scale.least // self.processes, self.scale.most // self.processes
+            each = "{} to {}".format(*bounds)
+        return (
+            f"{self.processes} x {each} (asyncio)"
+            if self.pool == "asyncio"
+            else (f"{each} ({self.pool})")
+        )

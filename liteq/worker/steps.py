@@ -1,8 +1,9 @@
 """The steps of running tasks, between their code and the store."""
 
+import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,10 +11,12 @@ from ..brokers.backoff import StoreBackoff
 from ..exceptions import (
     BrokerUnavailable,
     ClaimLost,
+    InvalidTaskError,
     SerializationError,
     TaskError,
 )
 from ..execution.failure import stored_failure
+from ..model.checks import UNREADABLE
 from ..model.message import Delivery
 from ..model.step import Step
 from ..pools.base import AwaitKeepStep, KeepStep
@@ -102,8 +105,14 @@ class WorkerSteps:
     def decoded(self, step: Step) -> Any:
         return self._app.backend.step_value(step)
 
-    def results_of(self, sent: Sequence[Any]) -> list[Any] | BaseException | None:
-        results = [result_from_tuple(each, self._app) for each in sent]
+    def results_of(self, step: Step) -> list[Any] | BaseException | None:
+        try:
+            sent = json.loads(step.value or b"[]")
+            results = [result_from_tuple(each, self._app) for each in sent]
+        except UNREADABLE as exc:
+            raise InvalidTaskError(
+                f"the tasks of the step {step.name!r} cannot be read: {exc}"
+            ) from exc
         leaves = [leaf for result in results for leaf in result.leaves()]
         ids = [leaf.id for leaf in leaves]
         for id, record in zip(ids, self._insist(lambda: self._broker.fetch(ids)), strict=True):

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from selectors import EVENT_READ, BaseSelector, DefaultSelector
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ..brokers.backoff import StoreBackoff
 from ..brokers.base import Broker, Claim, Listener
@@ -19,15 +19,19 @@ from ..model.outcome import Kind, Outcome, Policy, Settlement
 from ..pools import Pool
 from ..pools.base import Death, PoolEvents
 from ..support.wakeup import Wakeup
+from .adjusting import Adjustable
 from .batching import Batching
 from .completion import has_succeeded
+from .control import State
+from .controlled import Controlled
 from .decide import decide_unstorable, policy_of_death
 from .decisions import Decisions, Sinks
-from .definitions import Definitions
 from .heartbeat import Heartbeat
 from .isolation import Isolation
 from .lifecycle import Lifecycle
 from .maintenance import Maintenance
+from .obeying import Obeying
+from .orders import Orders
 from .outcomes import lost_outcome, unstorable_outcome
 from .plan import Plan
 from .releases import Releases
@@ -46,10 +50,13 @@ _POLL_EVERY = 1.0  # seconds between two polls of the store, should a notificati
 _STOPPING_POLL = 0.1  # seconds between two looks at what still runs, during a shutdown
 
 
-class Supervisor:
-    """Runs deliveries of `broker` in `pool` until it is stopped."""
+class Supervisor(Adjustable):
+    """Runs deliveries of `broker` in `pool` until it is stopped. `state`: what commands get."""
 
-    def __init__(self, broker: Broker, pool: Pool, plan: Plan, lifecycle: Lifecycle) -> None:
+    def __init__(
+        self, broker: Broker, pool: Pool, plan: Plan, lifecycle: Lifecycle, state: State
+    ) -> None:
+        super().__init__()
         self.broker = broker
         self.pool: Pool = pool
         self.plan: Plan = plan
@@ -73,13 +80,12 @@ class Supervisor:
         self._statistics = WorkerStatistics(broker)
         sinks = Sinks(self._writer, self._steps, self._batching, self._statistics)
         self._decisions = Decisions(broker.clock, plan.policy, sinks)
-        self._may_claim = True  # there may be something to claim
         self._notice = False  # a notification came that other workers may not have got
         self._only_idle = False  # what was left over fits only an idle slot: claim for these alone
         self._load_to_terminate = False
         self._poll_at = 0.0
-        self._renewing = False
-        self._redefined: Definitions | None = None
+        obeying = Obeying(Controlled(state, self), self._wakeup.set)
+        self._orders = Orders(broker, self._store, obeying, self.describe)
 
     # start and stop
 
@@ -117,6 +123,7 @@ class Supervisor:
                 self.broker.unregister(self.worker)
             raise
         self._open.append(self._listener)
+        self._orders.worker = self.worker
         self._maintenance = Maintenance(self.broker, self.plan, self._statistics)
         self._listener.watch(self._selector, self._notified)
         self._heartbeat = Heartbeat(
@@ -129,21 +136,7 @@ class Supervisor:
         """Return what `work` returns; retry while the store is locked or away, until stopped."""
         return self._store.insist(work, self._wakeup, lambda: self._shutdown.requested)
 
-    def renew(self) -> None:
-        """Load the application's code anew, slot by slot. From any thread or signal handler."""
-        self._renewing = True
-        self._wakeup.set()
-
-    def redefine(self, definitions: Definitions) -> None:
-        """Serve the tasks that this process defines by now. From any thread."""
-        self._redefined = definitions
-        self._wakeup.set()
-
     def stop(self, *, force: bool = False, why: str = "") -> None:
-        """Stop when what runs is done; with `force`, at once. From any thread or signal handler.
-
-        `why`: the signal that asked for it, for the log.
-        """
         self._shutdown.request(cold=force, why=why)
         self._wakeup.set()
 
@@ -160,6 +153,7 @@ class Supervisor:
             self._returned += self._writer.close()
             self._releases.add([*self._returned, *self._isolation.take()])
             self._releases.write()
+            self._orders.finish()
             self._heartbeat.close()
             self._statistics.write()
             self.broker.unregister(self.worker)
@@ -216,6 +210,8 @@ class Supervisor:
 
     def _notified(self) -> None:
         self._listener.clear()
+        if self._listener.ordered():
+            self._orders.notified()
         self._may_claim = self._notice = True
         self._note_changes()
 
@@ -227,11 +223,8 @@ class Supervisor:
         self._maintenance.notified()
 
     def _tend(self) -> None:
-        if self._renewing:
-            self._renew()
-        if self._redefined is not None:
-            self._define(self._redefined)
-            self._redefined = None
+        if self._renewing or self._redefined is not None:
+            self._load_new_code()
         self._reports.write()  # what could not be written while the store was away
         if not self._store.active and time.monotonic() >= self._poll_at:
             self._poll_at = time.monotonic() + _POLL_EVERY
@@ -242,41 +235,21 @@ class Supervisor:
             )
         if not self._store.active and time.monotonic() >= self._maintenance.due:
             self._maintenance.run(self._store)
+        if self._orders.due and not self._store.active:
+            self._orders.serve()
         if self.done != self._reported_done and not self._busy():
             self._reported_done = self.done
             self._heartbeat.hurry()
         self._watchdog.check(stopping=self._shutdown.requested)
         self._shutdown.enforce_grace()
 
-    def _renew(self) -> None:
-        self._renewing = False
-        if self.pool.renew():
-            logger.info("loading new code")
-        else:
-            logger.warning("this pool cannot load new code: restart the worker")
-
-    def _code_renewed(self, description: Any) -> None:
-        try:
-            definitions = Definitions.of_plain(description)
-        except (AttributeError, TypeError):  # each child process imports the code itself
-            logger.warning(
-                "child processes load the new code when they start; what the worker itself knows "
-                "of tasks, as their time limits and acks_late, stays until it is restarted"
-            )
-            return
-        self._define(definitions)
-
-    def _define(self, definitions: Definitions) -> None:
-        before = self.plan.definitions
-        self.plan = self.plan.with_definitions(definitions)
-        self._heartbeat.hurry()
-        self._watchdog.set_limits(self.plan.limits)
-        logger.info("new code loaded: %s", self.plan.definitions.changes(before))
-
     def _poll(self) -> None:
         if self._listener.missed():
             self._may_claim = True
             self._note_changes()
+        if self._listener.ordered():
+            self._orders.notified()
+        self._rescale()
 
     # in
 
@@ -329,7 +302,7 @@ class Supervisor:
     # out
 
     def _room(self) -> int:
-        if self._shutdown.requested or self._isolation.active:
+        if self._shutdown.requested or self._isolation.active or not self.plan.queues:
             return 0
         takers = self.pool.takers()
         if self._only_idle:
@@ -432,6 +405,7 @@ class Supervisor:
         return {
             **self.plan.info,
             "done": self.done,
+            "slots": self.most_slots,
             "processes": self.pool.pids(),
             "board": self.pool.scoreboard,  # as it is called in the store
         }

@@ -4,7 +4,7 @@ import atexit
 import os
 import socket
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
@@ -16,16 +16,19 @@ from ..app.mainscript import only_definitions
 from ..app.reference import refer_to
 from ..beat.periodic import entries_of, name_of
 from ..beat.scheduler import Scheduler
-from ..exceptions import ConfigurationError, ImproperlyConfigured, LiteqError
+from ..exceptions import ImproperlyConfigured, LiteqError
 from ..pools import RunnerSpec, make_pool
 from ..pools.base import Limits, Run, SendState
 from ..pools.forked import can_fork
 from ..pools.interpreter import check_interpreter
 from ..pools.records import levels as log_levels
+from ..sending.blocks import refuse_in_block
 from ..sending.formats import result_serializer
 from ..sending.options import check_name
 from ..support.childprocess import is_child
+from .autoscale import Scale, check_scale
 from .child import adopt_app
+from .control import State
 from .decide import policy_of
 from .definitions import Definitions
 from .lifecycle import Lifecycle
@@ -33,6 +36,7 @@ from .logging import LogPlan, enable_loggers
 from .options import EMBEDDED, Program, checked
 from .outboxes import relaying
 from .plan import Plan
+from .queues import queues_of
 from .runner import Runner
 from .size import Size
 from .stdout import flushing_stdout
@@ -57,8 +61,9 @@ class Worker:
     `processes`: of the pool asyncio, each with an event loop and `concurrency` slots (100 unless
     given); others refuse it.
     `hostname`: the worker's name, `%h` is the host and `%p` the pid. `max_tasks_per_child` and
-    `max_memory_per_child` (KiB): after which a child process is replaced. `beat`: fire periodic
-    tasks as well. `logging`: what the child processes set up, see `LogPlan`.
+    `max_memory_per_child` (KiB): after which a child process is replaced. `autoscale`: the most
+    and the least slots, of which it begins with the least; see `autoscale.py`. `beat`: fire
+    periodic tasks as well. `logging`: what the child processes set up, see `LogPlan`.
     """
 
     def __init__(
@@ -72,6 +77,7 @@ class Worker:
         processes: int | None = None,
         max_tasks_per_child: int | None = None,
         max_memory_per_child: int | None = None,
+        autoscale: tuple[int, int] | None = None,
         beat: bool = True,
         logging: LogPlan | None = None,
     ) -> None:
@@ -81,6 +87,9 @@ class Worker:
         self._lifecycle.configuring()  # receivers of its signal may change the settings
         conf = app.conf
         self.size: Size = Size.of(conf, pool, concurrency, processes)
+        if autoscale is not None:
+            self.size = self.size.scaled(check_scale(*autoscale))
+        self.scale: Scale | None = self.size.scale
         self.pool_name: str = self.size.pool
         self.concurrency: int = self.size.concurrency
         self.has_children: bool = self.size.has_children
@@ -128,6 +137,11 @@ class Worker:
             return "running"
         return "not started" if self._supervisor is None else "stopped"
 
+    def resized(self, slots: int) -> None:
+        """Note that it has so many slots by now, in all processes together."""
+        self.size = self.size.resized(slots)
+        self.concurrency = self.size.concurrency
+
     # in the host's thread
 
     def run(self) -> None:
@@ -167,6 +181,7 @@ class Worker:
         """
         if self._in_child():
             raise ImproperlyConfigured("a child process of a worker cannot be a worker")
+        refuse_in_block("a worker that starts")
         self.app.load_tasks()
         if not self.app.tasks.names():
             logger.warning(
@@ -185,7 +200,13 @@ class Worker:
                 limited,
                 self.pool_name,
             )
-        self._supervisor = Supervisor(self.app.broker, pool, plan, self._lifecycle)
+        state = State(self.app, self)
+        self._supervisor = Supervisor(self.app.broker, pool, plan, self._lifecycle, state)
+        if self.scale is not None:
+            if pool.resizes:
+                self._supervisor.scale = self.scale
+            else:
+                logger.warning("autoscale has no effect: the pool %r has one size", self.pool_name)
         return self._supervisor
 
     # in a thread of its own
@@ -404,29 +425,6 @@ class Worker:
             grace=conf.shutdown_grace,
             scheduler=self._scheduler() if self.beat else None,
         )
-
-
-def queues_but(
-    app: LiteQ, given: str | Sequence[str] | None, excluded: Collection[str]
-) -> tuple[str, ...]:
-    """Return what `queues_of` does, without those `excluded`.
-
-    Raises ConfigurationError if none is left.
-    """
-    left = tuple(name for name in queues_of(app, given) if name not in excluded)
-    if not left:
-        raise ConfigurationError("no queue is left to serve: each one is excluded")
-    return left
-
-
-def queues_of(app: LiteQ, given: str | Sequence[str] | None = None) -> tuple[str, ...]:
-    """Return the queues `given`, as a list or comma-separated, or else those of the settings."""
-    if isinstance(given, str):
-        given = [name.strip() for name in given.split(",") if name.strip()]
-    if names := checked("queues", given):
-        return tuple(dict.fromkeys(check_name("queue name", name) for name in names))
-    conf = app.conf
-    return tuple(dict.fromkeys([*(conf.task_queues or ()), conf.task_default_queue]))
 
 
 def node_name(given: str | None) -> str:

@@ -45,6 +45,22 @@ def broker(proxy: Proxy) -> Iterator[RedisBroker]:
         yield broker
 
 
+def test_an_order_is_noticed_though_its_message_comes_in_parts(broker: RedisBroker) -> None:
+    listener = broker.work_listener(broker.register("worker", "{}"))
+    assert isinstance(listener, ChannelListener)
+    with closing(listener):
+        listener.ordered()
+        message = b"*3\r\n$7\r\nmessage\r\n$70\r\n" + listener._orders + b"\r\n$0\r\n\r\n"
+        for cut in range(1, len(message)):
+            listener._look_for_orders(message[:cut])
+            listener._look_for_orders(message[cut:])
+            assert listener.ordered(), cut
+            listener._look_for_orders(
+                b"*3\r\n$7\r\nmessage\r\n$17\r\n{liteq}:news:work\r\n$0\r\n\r\n"
+            )
+            assert not listener.ordered()
+
+
 @pytest.fixture
 def listener(broker: RedisBroker) -> ChannelListener:
     listener = broker.result_listener()

@@ -98,6 +98,7 @@ def test_a_file_that_is_not_in_wal_mode_is_refused_with_the_cure(tmp_path: Path,
     with pytest.raises(ConfigurationError, match=r"shop.db is in journal mode 'delete'.*WAL.*once"):
         at(path).enqueue([message()])
     assert path.read_bytes() == before
+    assert not path.with_name("shop.db-gate").exists()
     with opened(path) as db:
         db.execute("pragma journal_mode = wal")
     at(path).enqueue([message()])
@@ -119,6 +120,7 @@ def test_without_the_option_the_file_is_refused_and_the_option_is_named(shop: Pa
     with pytest.raises(BrokerCorrupt, match=r"another program's database.*\?shared=1"):
         at(shop, "").enqueue([message()])
     assert shop.read_bytes() == before
+    assert not shop.with_name("shop.db-gate").exists()
 
     at(shop).enqueue([message()])
     with pytest.raises(BrokerCorrupt, match=r"\?shared=1"):

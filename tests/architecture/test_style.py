@@ -18,7 +18,7 @@ PROGRAMS = [
 # What a docstring of a function begins with. Add a verb when you need it.
 VERBS = """
     Accept Add Advance Allow Append Ask Assign Be Begin Bring Call Change Charge Check
-    Checkpoint Claim Close Collect Compare Compile Copy Count Create Decide Declare Delete
+    Checkpoint Claim Close Collect Compare Compile Copy Count Create Decide Declare Define Delete
     Discard Do Drain Draw Drop Emit Empty Encode End Enqueue Enter Examine Exit Expect Fail
     Finish Fire Follow Forbid Forget Fork Free Freeze Give Go Guard Hand Handle Have Hold Ignore
     Import Install Iterate Join Keep Kill Lay Learn Leave Let Load Lock Log Look Make Mark Move

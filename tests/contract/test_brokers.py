@@ -76,6 +76,9 @@ class TestSqlite(BrokerContract):
             boot = "replace(owner, '|' || ? || '|', '|another boot|')"
             db.execute(f"update liteq_worker set owner = {boot} where id = ?", (BOOT, worker))
 
+    def connect_application(self, broker: Broker) -> sqlite3.Connection:
+        return sqlite3.connect(self.url.partition("///")[2].partition("?")[0])
+
     def teardown_method(self) -> None:
         super().teardown_method()
         for worker in list(self.processes):

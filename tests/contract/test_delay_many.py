@@ -42,6 +42,22 @@ def test_of_many_calls_of_a_task_all_are_sent_or_none(app: LiteQ, add: Task[...,
     assert app.broker.counts() == []
 
 
+@pytest.mark.parametrize("wrong", [(), ("x" * 200,), "12"])
+def test_an_error_says_which_of_many_calls_is_wrong(
+    app: LiteQ, add: Task[..., Any], wrong: Any
+) -> None:
+    app.conf.max_payload_size = 100
+    with pytest.raises((TypeError, PayloadTooLarge)) as one:
+        add.delay_many([(1,), (2,), wrong, (3,)])
+    with pytest.raises((TypeError, PayloadTooLarge)) as another:
+        app.enqueue_many([add.s(1), add.s(2), wrong if wrong == "12" else add.s(*wrong)])
+
+    note = "It is number 2 of the calls to send together, from 0."
+    assert one.value.__notes__ == [note]
+    if wrong != "12":
+        assert another.value.__notes__ == [note]
+
+
 def test_many_calls_have_the_options_of_their_task(app: LiteQ) -> None:
     @app.task(queue="slow", priority=3, ignore_result=True, time_limit=60)
     def quiet(n: int) -> None:

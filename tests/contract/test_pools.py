@@ -10,7 +10,7 @@ from selectors import DefaultSelector
 
 import pytest
 
-from liteq.exceptions import ImproperlyConfigured
+from liteq.exceptions import ImproperlyConfigured, LiteqError
 from liteq.model.message import Delivery, Message, Receipt, new_id
 from liteq.model.outcome import Kind, Outcome
 from liteq.model.step import Step
@@ -398,3 +398,110 @@ def test_pools_of_green_threads_say_what_to_use(name: str) -> None:
 
     with pytest.raises(ImproperlyConfigured, match=rf"no pool '{name}'.*: use 'threads'"):
         make_pool(name, 1, spec)
+
+
+# resizing
+
+
+@pytest.fixture(params=["threads", *WITH_CHILDREN])
+def resizable(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Driver]:
+    driver = drive(request.param, spec(), monkeypatch)
+    yield driver
+    driver.close()
+
+
+def numbers(driver: Driver) -> list[int]:
+    return sorted(slot.number for slot in driver.pool.slots)
+
+
+def test_a_pool_that_grows_has_more_slots_that_work(resizable: Driver) -> None:
+    resizable.pool.resize(4)
+    resizable.until(lambda: all(slot.up for slot in resizable.pool.slots))
+
+    assert numbers(resizable) == [0, 1, 2, 3]
+    assert results(resizable.run("echo a", "echo b", slot=3)) == [b"a", b"b"]
+
+
+def test_a_pool_that_shrinks_gives_up_idle_slots_first(resizable: Driver, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    busy = resizable.pool.slots[1]
+    resizable.pool.submit(busy, [delivery(f"await {go}")])
+    resizable.pool.resize(1)
+    resizable.until(lambda: len(resizable.pool.slots) == 1)
+
+    assert resizable.pool.slots == [busy]
+    go.touch()
+    resizable.until(lambda: resizable.seen.finished)
+    assert results(resizable.run("echo still")) == [b"still"]
+
+
+def test_a_slot_that_leaves_ends_its_task_and_returns_what_waits_behind_it(
+    resizable: Driver, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    for slot in resizable.pool.slots:
+        resizable.pool.submit(slot, [delivery(f"await {go}"), delivery("echo next")])
+    resizable.until(lambda: all(map(resizable.pool.running, resizable.pool.slots)))
+    leaving = resizable.pool.slots[1]
+    resizable.pool.resize(1)
+    resizable.until(lambda: resizable.seen.returned)
+
+    assert [each.task for each in resizable.seen.returned] == ["echo next"]
+    assert not leaving.open
+    assert leaving in resizable.pool.slots  # as its task runs
+    go.touch()
+    resizable.until(lambda: len(resizable.seen.finished) == 3 and len(resizable.pool.slots) == 1)
+    assert sorted(filter(None, results([each for _, each, _ in resizable.seen.finished]))) == [
+        b"next",
+        b"rested",
+        b"rested",
+    ]
+    assert resizable.seen.deaths == []
+
+
+def test_a_pool_may_grow_while_slots_leave_it(resizable: Driver, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    for slot in resizable.pool.slots:
+        resizable.pool.submit(slot, [delivery(f"await {go}")])
+    resizable.until(lambda: all(map(resizable.pool.running, resizable.pool.slots)))
+    resizable.pool.resize(1)
+    resizable.pool.resize(3)
+    resizable.until(lambda: sum(slot.up for slot in resizable.pool.slots) == 3)
+
+    assert numbers(resizable) == [0, 1, 2, 3]
+    go.touch()
+    resizable.until(lambda: len(resizable.pool.slots) == 3 and len(resizable.seen.finished) == 2)
+    assert results(resizable.run("echo a", slot=2)) == [b"a"]
+
+
+def test_a_slot_that_leaves_before_it_is_up_is_gone(resizable: Driver) -> None:
+    resizable.pool.resize(5)
+    resizable.pool.resize(2)
+    resizable.until(lambda: len(resizable.pool.slots) == 2)
+
+    assert results(resizable.run("echo a")) == [b"a"]
+
+
+@pytest.mark.parametrize("size", [0, -1, 100_000])
+def test_a_pool_has_at_least_one_slot_and_not_too_many(resizable: Driver, size: int) -> None:
+    with pytest.raises(LiteqError, match=f"1 to 1024 slots now, and not {size}"):
+        resizable.pool.resize(size)
+    assert numbers(resizable) == [0, 1]
+
+
+def test_the_solo_pool_says_why_it_has_one_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = drive("solo", spec(), monkeypatch)
+    try:
+        with pytest.raises(LiteqError, match="in the worker's own thread"):
+            driver.pool.resize(2)
+    finally:
+        driver.close()
+
+
+def test_the_process_of_a_slot_that_leaves_is_gone(processes: Driver) -> None:
+    before = set(processes.pool.pids())
+    processes.pool.resize(1)
+    processes.until(lambda: len(processes.pool.slots) == 1)
+
+    (left,) = processes.pool.pids()
+    assert left in before

@@ -50,7 +50,7 @@ def test_a_worker_serves_all_queues_but_those_excluded(project: Project) -> None
     with project.program("-m", "liteq", "worker", "-A", "project", *options) as worker:
         wait_for(lambda: state(project, wanted) == "SUCCESS", "the task of the other module")
         assert "queues:      a, b\n" in worker.output
-        assert "concurrency: 3 " in worker.output
+        assert "concurrency: 1 to 3 " in worker.output
     assert state(project, other) == "PENDING"
 
 

@@ -116,6 +116,15 @@ def test_a_task_that_waits_for_another_one_is_no_finding(project: Project) -> No
     assert doctor(project)["stuck"] == 0
 
 
+def test_a_task_that_waits_for_an_event_is_no_finding(project: Project) -> None:
+    change(project, "update liteq_task set phase = 0, details = 1")
+    assert doctor(project, code=1)["stuck"] == 1
+    change(project, "insert into liteq_event_wait select seq, 'approved' from liteq_task")
+
+    found = doctor(project)
+    assert (found["stuck"], found["timeless"]) == (0, 0)
+
+
 def test_listeners_of_processes_that_are_gone_are_dropped(project: Project) -> None:
     source = "import project; print('up'); project.nap.delay(1).get()"
     with project.program("-c", source) as waiting:
@@ -198,7 +207,7 @@ print(codes, sorted(set(os.path.basename(each) for each in opened)))
 """
     output = project.python(source).splitlines()[-1]
 
-    assert output == "[0, 0, 69, 0, 0, 0] ['project.db-gate']"
+    assert output == "[0, 0, 69, 0, 69, 0] ['project.db-gate']"
 
 
 # backup

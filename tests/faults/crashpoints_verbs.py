@@ -8,6 +8,7 @@ from liteq.brokers.base import Broker, Claim
 from liteq.model.entry import Entry, Firing
 from liteq.model.graph import Graph, Group, Place
 from liteq.model.message import Message, Receipt
+from liteq.model.order import Answer, Order
 from liteq.model.outcome import Settlement
 from liteq.model.stat import MINUTE, Stat, start_of
 from liteq.model.step import Event, Step
@@ -111,6 +112,11 @@ def event(key: str, id: str = "first", keep_until: float | None = None) -> Event
     return Event(key, b"1", "json", NOW, keep_until, id)
 
 
+def order(worker: int, call: str) -> Order:
+    """An order to `worker`."""
+    return Order(call, worker, "pool_grow", '{"n": 1}', NOW, NOW + KEEP)
+
+
 def entry(name: str, *, overlap: bool = True, last_id: str | None = None) -> Entry:
     """A periodic task that is due."""
     fields: dict[str, Any] = {"moment": NOW, "due": NOW, "overlap": overlap, "last_id": last_id}
@@ -141,6 +147,7 @@ def set_the_scene(broker: Broker, clock: ManualClock) -> Scene:
     broker.enqueue_graph(workflow("old"))
     broker.schedule([entry("free"), entry("held", overlap=False, last_id="held-0")])
     worker = broker.register("worker", "{}")
+    broker.order([order(worker, "old")])
     broker.work_listener(worker)  # rung from now on, though nobody hears it
     held = broker.claim(Claim(worker, QUEUES, 100))
     broker.enqueue([message(f"ready-{n}") for n in range(4)])
@@ -252,6 +259,8 @@ _TABLE = [
     Verb("register", lambda broker, scene: broker.register("another", "{}")),
     Verb("beat", lambda broker, scene: broker.beat(scene.worker, '{"done": 1}')),
     Verb("unregister", lambda broker, scene: broker.unregister(scene.worker)),
+    Verb("order", lambda broker, scene: broker.order([order(scene.worker, "new")])),
+    Verb("answer", lambda broker, scene: broker.answer([Answer("old", scene.worker, "1")])),
     Verb("count", lambda broker, scene: broker.count([COUNTED], "call")),
     Verb("purge", lambda broker, scene: broker.purge(None)),
     Verb("fold", lambda broker, scene: broker.upkeep(idle=True)),

@@ -85,6 +85,33 @@ def test_a_file_of_a_newer_liteq_is_refused_and_left_as_it_is(project: Project) 
     assert version(project.folder / "project.db") == VERSION + 1
 
 
+LOOKS = [["status"], ["jobs"], ["purge", "-f"], ["inspect", "active"], ["doctor"]]
+
+
+@every_schema
+def test_who_looks_at_a_file_of_an_older_liteq_leaves_it_as_it_is(
+    project: Project, schema: int
+) -> None:
+    path = project.folder / "old.db"
+    make_old(path, schema)
+    url = f"sqlite:///{path}"
+
+    for command in LOOKS:
+        said = project.liteq(*command, "-b", url, code=65)
+        assert f"has schema {schema}, of an earlier liteq, and this one has {VERSION}" in said
+        assert "`liteq doctor --repair`" in said
+    project.liteq("backup", "copy.db", "-b", url)
+    assert (version(path), version(project.folder / "copy.db")) == (schema, schema)
+    assert not (project.folder / "old.db-gate").exists()
+
+    assert "upgraded the tables" in project.liteq("doctor", "--repair", "-b", url)
+    project.liteq("status", "-b", url, code=69)
+    assert version(path) == VERSION
+    copy = f"sqlite:///{project.folder / 'copy.db'}"
+    new = f"sqlite:///{project.folder / 'new.db'}"
+    assert "moved 199 ready" in project.liteq("move", copy, new, code=1)  # one is running
+
+
 @pytest.mark.parametrize("step", range(4))
 @pytest.mark.parametrize("shared", [False, True])
 def test_a_file_that_somebody_else_is_just_making_is_not_taken_for_a_strangers(

@@ -230,6 +230,25 @@ else:
     raise AssertionError
 assert count() == (2, 2), count()
 listener.close()
+
+@app.task(bind=True)
+def book(self, n, how):
+    if how == "alone":
+        with self.once(connection) as tx:
+            insert(n)
+            tx.result = n
+    else:
+        with transaction.atomic():
+            with self.once(connection) as tx:
+                insert(n)
+                tx.result = n
+            transaction.set_rollback(how == "undone")
+
+assert book.apply((5, "alone")).get() == 5
+assert book.apply((6, "atomic")).get() == 6
+error = book.apply((7, "undone")).result
+assert isinstance(error, TransactionError) and "was not committed" in str(error), error
+assert count() == (4, 2), count()
 """
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from liteq import LiteQ, chain, chord, group
-from liteq.exceptions import BrokerLocked, BrokerRefused, TransactionError
+from liteq.exceptions import BrokerError, BrokerLocked, BrokerRefused, TransactionError
 from liteq.model.message import Message
 from liteq.states import Phase
 
@@ -182,6 +182,28 @@ def test_the_log_of_the_store_does_not_grow_for_ever(shop: Shop, connection: Con
     assert Path(f"{shop.path}-wal").stat().st_size < 8 * 2**20
 
 
+def test_a_transaction_that_the_database_rolls_back_does_not_end_as_if_it_had_not(
+    shop: Shop, connection: Connection
+) -> None:
+    rolled_back = pytest.raises(TransactionError, match="rolled back by the database")
+    with rolled_back, shop.app.transaction(connection):
+        insert(connection, 1)
+        said: list[str] = []
+        connection.set_trace_callback(said.append)
+        # It interrupts a statement that writes: as some other errors do, that undoes all.
+        connection.set_progress_handler(lambda: "insert" in said[-1], 1)
+        with pytest.raises(BrokerError, match="interrupted"):
+            shop.receipt.delay(1)
+        connection.set_progress_handler(None, 1)
+        connection.set_trace_callback(None)
+        insert(connection, 2)
+    assert (shop.orders(), shop.sent()) == ([], [])
+
+    with shop.app.transaction(connection):
+        shop.receipt.delay(1)
+    assert len(shop.sent()) == 1
+
+
 # a transaction that is open
 
 
@@ -336,6 +358,18 @@ def test_a_transaction_that_has_read_old_rows_is_refused(
     assert shop.sent() == []
 
 
+@pytest.mark.parametrize("how", ["mode=ro", "query_only"])
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_connection_that_can_only_read_is_refused(shop: Shop, how: str, *, begun: bool) -> None:
+    mode = "?mode=ro" if how == "mode=ro" else ""
+    with closing(sqlite3.connect(f"file:{shop.path}{mode}", uri=True)) as reader:
+        if how == "query_only":
+            reader.execute("pragma query_only = 1")
+        if begun:
+            reader.execute("begin")
+        refused(shop, reader, "can only read")
+
+
 @pytest.mark.parametrize("thing", [None, "shop.db", 7, object()])
 def test_what_is_no_connection_is_refused(shop: Shop, thing: Any) -> None:
     refused(shop, thing, "is no database connection")
@@ -344,7 +378,7 @@ def test_what_is_no_connection_is_refused(shop: Shop, thing: Any) -> None:
 def test_a_transaction_that_was_ended_inside_its_block_takes_no_more(
     shop: Shop, connection: Connection
 ) -> None:
-    ended = pytest.raises(TransactionError, match="do not commit or roll back inside")
+    ended = pytest.raises(TransactionError, match="do not commit, roll back or close inside")
     with ended, shop.app.transaction(connection):
         shop.receipt.delay(1)
         connection.commit()

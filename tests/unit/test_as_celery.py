@@ -86,7 +86,9 @@ print(hasattr(celery, "Nonsense"))
 """
     lines = run(source, tmp_path).splitlines()
 
-    assert lines[0].startswith("ModuleNotFoundError liteq serves no celery.worker: the worker can")
+    assert lines[0].startswith(
+        "ModuleNotFoundError liteq serves no celery.worker.request: the worker can"
+    )
     assert lines[1].startswith("ImportError liteq serves no celery.bootsteps: the worker cannot be")
     assert "no celery.result.Nonsense: docs/coming-from-celery.md" in lines[2]
     assert lines[3].startswith("ImportError liteq serves no kombu.Connection: there are no conn")
@@ -202,12 +204,12 @@ def test_a_module_that_is_not_served_is_not_found_and_the_reason_is_told(tmp_pat
     source = """
 from importlib.util import find_spec
 import liteq.as_celery
-print(find_spec("celery.worker"), find_spec("celery.nope"), find_spec("celery.result").name)
+print(find_spec("celery.concurrency"), find_spec("celery.nope"), find_spec("celery.result").name)
 for line in (
-    "import celery.worker",
-    "from celery.worker import x",
-    "find_spec('celery.worker.request')",
-    "from celery import worker",
+    "import celery.concurrency",
+    "from celery.concurrency import x",
+    "find_spec('celery.concurrency.request')",
+    "from celery import concurrency",
     "from kombu import Connection",
 ):
     try:
@@ -221,8 +223,9 @@ print("sources" in names, "Celery" in names)
     lines = run(source, tmp_path).splitlines()
 
     assert lines[0] == "None None celery.result"
+    name = "celery.concurrency"
     for line in lines[1:4]:
-        assert line.startswith("ModuleNotFoundError celery.worker liteq serves no celery.worker: ")
-    assert lines[4].startswith("ImportError celery.worker liteq serves no celery.worker: the")
+        assert line.startswith(f"ModuleNotFoundError {name} liteq serves no {name}: ")
+    assert lines[4].startswith(f"ImportError {name} liteq serves no {name}: the")
     assert lines[5].startswith("ImportError kombu.Connection liteq serves no kombu.Connection: ")
     assert lines[6] == "False True"

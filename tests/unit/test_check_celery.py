@@ -29,7 +29,7 @@ def why(source: str, use: str, path: str = "proj/tasks.py") -> str:
 
 def test_imports_are_judged_by_what_as_celery_serves() -> None:
     assert states("""
-        import celery.result, celery.worker
+        import celery.result, celery.concurrency, celery.worker.control
         from celery import Celery, bootsteps
         from celery.signals import task_prerun, task_postruns, heartbeat_sent
         from kombu import Queue, Connection
@@ -37,7 +37,8 @@ def test_imports_are_judged_by_what_as_celery_serves() -> None:
         import json, celerytools
     """) == {
         "import celery.result": WORKS,
-        "import celery.worker": MISSING,
+        "import celery.concurrency": MISSING,
+        "import celery.worker.control": WORKS,
         "from celery import Celery": WORKS,
         "from celery import bootsteps": MISSING,
         "from celery.signals import task_prerun": WORKS,
@@ -440,7 +441,7 @@ def test_command_lines_are_judged_by_the_options_of_liteq() -> None:
         "celery worker --without-gossip": DIFFERS,
         "celery --app": WORKS,
         "celery beat": WORKS,
-        "celery beat --detach": MISSING,
+        "celery beat --detach": WORKS,
         "celery flower": MISSING,
         "celery worker --loglvel": MISSING,
         "celery worker -c": MISSING,
@@ -512,7 +513,7 @@ def test_variables_of_the_environment() -> None:
 def test_what_must_be_changed_comes_first_each_with_its_line() -> None:
     findings = found(
         {
-            "b.py": "import celery\n\nimport celery.worker\n",
+            "b.py": "import celery\n\nimport celery.bootsteps\n",
             "a.py": "import billiard\n",
             "Procfile": "x: celery multi\n",
         }

@@ -28,10 +28,8 @@ MESSAGE = Message(
 )
 
 
-def of(message: Message, attempts: int = 0) -> Context:
-    return Context(
-        Delivery(message, Receipt(1, 1), attempts=attempts), (2, 3), {"z": 4}, "worker@host"
-    )
+def of(message: Message, lost: int = 0) -> Context:
+    return Context(Delivery(message, Receipt(1, 1), lost=lost), (2, 3), {"z": 4}, "worker@host")
 
 
 def test_a_request_has_what_was_sent() -> None:
@@ -59,7 +57,7 @@ def test_delivery_info_has_the_keys_of_celery() -> None:
         "priority": 7,
         "redelivered": False,
     }
-    assert (of(MESSAGE, attempts=MESSAGE.retries + 1).delivery_info or {})["redelivered"]
+    assert (of(MESSAGE, lost=1).delivery_info or {})["redelivered"]
 
 
 def test_a_task_that_no_task_sent_is_its_own_root() -> None:

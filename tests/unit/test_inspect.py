@@ -1,16 +1,16 @@
 """The state of workers in the form of Celery's replies: `app.control.inspect()`."""
 
+import os
 import re
 import threading
-import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from liteq import LiteQ, Task
+from liteq import LiteQ
 from liteq.brokers.base import Claim
 from liteq.testing import ManualClock, MemoryBroker
-from tests.e2e.project import wait_for
 
 FACTS = '{"queues": ["celery", "mail"], "tasks": ["add"], "pool": "threads", "concurrency": 2}'
 
@@ -104,38 +104,66 @@ def test_tasks_are_asked_for_by_id(app: LiteQ, ids: list[str]) -> None:
     assert app.control.inspect().query_task("unknown") == {"w1@h": {}, "w2@h": {}}
 
 
-def test_only_the_named_workers_reply(app: LiteQ, ids: list[str]) -> None:
-    assert app.control.inspect("w2@h").ping() == {"w2@h": {"ok": "pong"}}
-    assert app.control.inspect(destination=["w1@h"]).active_queues() == {
-        "w1@h": [
-            {"name": "celery", "routing_key": "celery"},
-            {"name": "mail", "routing_key": "mail"},
-        ]
-    }
-    assert app.control.inspect(["nobody"]).stats() is None
-    assert app.control.ping(destination=["w1@h"]) == [{"w1@h": {"ok": "pong"}}]
-
-
-def test_a_worker_without_a_recent_heartbeat_fails_the_ping(
-    app: LiteQ, ids: list[str], clock: ManualClock, broker: MemoryBroker
-) -> None:
-    clock.advance(16)
-    broker.beat(broker.workers()[0].id, FACTS)
-
-    assert app.control.inspect().ping() == {"w1@h": {"ok": "pong"}}
-    assert set(app.control.inspect().stats() or {}) == {"w1@h", "w2@h"}
-
-
 def test_revoked_tasks_are_known_to_all(app: LiteQ, ids: list[str]) -> None:
     app.control.revoke(ids[1])
 
     assert app.control.inspect().revoked() == {"w1@h": [ids[1]], "w2@h": [ids[1]]}
 
 
-def test_registered_tasks_are_named_with_the_attributes_that_are_asked_for(
-    app: LiteQ, ids: list[str]
+def test_arguments_that_cannot_be_decoded_here_are_left_out(app: LiteQ, ids: list[str]) -> None:
+    app.conf.update(accept_content=["json"])
+
+    ((task,),) = (app.control.inspect("w1@h").active() or {}).values()
+    assert (task["id"], task["args"], task["kwargs"]) == (ids[0], None, None)
+
+
+# what workers are asked for
+
+
+@pytest.fixture
+def asked() -> Iterator[LiteQ]:
+    """Yield an application with two workers, which are threads of this process."""
+    app = LiteQ("asked", broker="memory://", set_as_current=False)
+    app.task(name="add", max_retries=7)(lambda x, y: x + y)
+    app.conf.update(secret_key="swordfish" * 4, task_default_queue="mail")
+    options: Any = {"pool": "threads", "concurrency": 2}
+    with (
+        app,
+        app.Worker(hostname="w1@h", **options),
+        app.Worker(hostname="w2@h", queues="post", **options),
+    ):
+        yield app
+
+
+def test_only_the_named_workers_reply(asked: LiteQ) -> None:
+    inspect = asked.control.inspect
+
+    assert inspect().ping() == {"w1@h": {"ok": "pong"}, "w2@h": {"ok": "pong"}}
+    assert inspect("w2@h").ping() == {"w2@h": {"ok": "pong"}}
+    assert inspect().ping(["w2@h"]) == {"w2@h": {"ok": "pong"}}
+    assert inspect(pattern="w1*").ping() == {"w1@h": {"ok": "pong"}}
+    assert inspect(pattern=r"w\d@h", matcher="pcre", limit=2).ping() == inspect().ping()
+    assert inspect(destination=["w1@h"]).active_queues() == {
+        "w1@h": [{"name": "mail", "routing_key": "mail"}]
+    }
+    assert asked.control.ping(destination=["w1@h"]) == [{"w1@h": {"ok": "pong"}}]
+
+
+def test_a_name_that_no_worker_has_is_told(asked: LiteQ) -> None:
+    with pytest.warns(UserWarning, match=r"stats: no worker is called 'w3@h'; did you mean 'w"):
+        assert asked.control.inspect(["w3@h"]).stats() is None
+
+
+def test_a_worker_that_does_not_answer_is_named(
+    app: LiteQ, ids: list[str], broker: MemoryBroker
 ) -> None:
-    ask = app.control.inspect("w1@h")
+    """Nobody stands behind these two."""
+    with pytest.warns(UserWarning, match=r"ping: no answer within 0.01 s from w1@h, w2@h"):
+        assert app.control.inspect(timeout=0.01).ping() is None
+
+
+def test_registered_tasks_are_named_with_the_attributes_that_are_asked_for(asked: LiteQ) -> None:
+    ask = asked.control.inspect("w1@h")
 
     assert ask.registered() == {"w1@h": ["add"]}
     assert ask.registered("name") == {"w1@h": ["add [name=add]"]}
@@ -143,16 +171,8 @@ def test_registered_tasks_are_named_with_the_attributes_that_are_asked_for(
     assert ask.registered("rate_limit") == {"w1@h": ["add"]}
 
 
-def test_a_task_that_only_workers_know_has_a_name_too(app: LiteQ, broker: MemoryBroker) -> None:
-    broker.register("w1@h", '{"tasks": ["elsewhere"]}')
-
-    found = app.control.inspect().registered("name", "max_retries")
-    assert found == {"w1@h": ["elsewhere [name=elsewhere]"]}
-
-
-def test_the_report_has_the_form_of_celery_s(app: LiteQ, ids: list[str]) -> None:
-    app.conf.update(task_default_queue="mail")
-    report = (app.control.inspect("w1@h").report() or {})["w1@h"]["ok"]
+def test_the_report_has_the_form_of_celery_s(asked: LiteQ) -> None:
+    report = (asked.control.inspect("w1@h").report() or {})["w1@h"]["ok"]
 
     assert re.fullmatch(
         r"""
@@ -163,30 +183,25 @@ platform -> system:\S+ arch:.+
 loader   -> liteq\.app\.base\.LiteQ
 settings -> transport:memory://\S* results:memory://\S*
 
-[^/]*task_default_queue: mail[^/]*
+broker_url: memory://
+secret_key: \*+
+task_default_queue: mail
 """,
         report,
     )
-    assert report == app.bugreport()
+    assert report == asked.bugreport()
 
 
-def test_arguments_that_cannot_be_decoded_here_are_left_out(app: LiteQ, ids: list[str]) -> None:
-    app.conf.update(accept_content=["json"])
-
-    ((task,),) = (app.control.inspect("w1@h").active() or {}).values()
-    assert (task["id"], task["args"], task["kwargs"]) == (ids[0], None, None)
-
-
-def test_settings_and_report_show_no_secrets(app: LiteQ, ids: list[str]) -> None:
-    app.conf.update(secret_key="swordfish", task_default_queue="mail")
-    ask = app.control.inspect("w1@h")
-    conf, report = ask.conf(), ask.report()
+def test_settings_and_report_show_no_secrets(asked: LiteQ) -> None:
+    ask = asked.control.inspect("w1@h")
+    conf, all_settings, report = ask.conf(), ask.conf(with_defaults=True), ask.report()
 
     assert conf is not None
-    assert report is not None
+    assert all_settings is not None
     assert conf["w1@h"]["task_default_queue"] == "mail"
-    assert "liteq" in report["w1@h"]["ok"]
-    assert "swordfish" not in str(conf) + str(report)
+    assert "task_time_limit" not in conf["w1@h"]
+    assert "task_time_limit" in all_settings["w1@h"]
+    assert "swordfish" not in str(conf) + str(report) + str(all_settings)
 
 
 def test_a_worker_shows_what_it_is_doing() -> None:
@@ -203,23 +218,14 @@ def test_a_worker_shows_what_it_is_doing() -> None:
         assert started.wait(20)
         ask = app.control.inspect()
         ((task,),) = (ask.active() or {}).values()
-        stats, clock = ask.stats(), ask.clock()
+        stats, clock = ask.stats() or {}, ask.clock() or {}
         go.set()
         result.get(timeout=20)
+        after = (ask.stats() or {})["w@h"]
 
     assert (task["id"], task["args"], task["hostname"]) == (result.id, [4], "w@h")
-    assert stats is not None
     assert stats["w@h"]["pool"]["max-concurrency"] == 1
-    assert stats["w@h"]["total"] == {"all": 0}
-    assert clock is not None
+    assert stats["w@h"]["total"] == {}
+    assert after["total"] == {"wait": 1}
+    assert (after["pid"], after["hostname"]) == (os.getpid(), "w@h")
     assert isinstance(clock["w@h"]["clock"], int)
-
-
-def test_stats_are_those_of_now_soon_after_the_work(store: str) -> None:
-    with LiteQ("x", broker=store, set_as_current=False) as app:
-        task: Task[..., Any] = app.task(name="abs")(abs)
-        with app.Worker(pool="threads", concurrency=1):
-            began = time.monotonic()
-            assert task.delay(-3).get(timeout=10) == 3
-            wait_for(lambda: "{'all': 1}" in str(app.control.inspect().stats()))
-            assert time.monotonic() - began < app.broker.beat_every / 2

@@ -14,7 +14,7 @@ def delivery(n: int = 1) -> Delivery:
 
 def slots(count: int) -> tuple[list[Slot], LoopSlots[str]]:
     made = [Slot(n) for n in range(count)]
-    found = LoopSlots[str](made)
+    found = LoopSlots[str](made, 10)
     for slot in made:
         slot.up = True
         found.note(slot)
@@ -25,7 +25,7 @@ def test_a_ticket_tells_its_slot_and_tickets_grow() -> None:
     made, found = slots(3)
     tickets = [found.give(made[n], delivery(n), "a") for n in (2, 0, 1, 1, 2, 0)]
 
-    assert [ticket % 3 for ticket in tickets] == [2, 0, 1, 1, 2, 0]
+    assert [ticket % 10 for ticket in tickets] == [2, 0, 1, 1, 2, 0]
     assert tickets == sorted(tickets)
     assert [found.named("a", ticket).number for ticket in tickets] == [2, 0, 1, 1, 2, 0]
     assert max(tickets) <= found.last_ticket < found.give(made[0], delivery(), "a")
@@ -56,6 +56,22 @@ def test_a_slot_that_is_down_or_recalled_is_not_free() -> None:
     made[1].recalled = False
     found.note(made[1])
     assert list(found.free()) == [made[1]]
+
+
+def test_a_slot_that_has_left_is_nobodys_until_its_number_is_given_again() -> None:
+    made, found = slots(2)
+    ticket = found.give(made[1], delivery(), "a")
+    made[1].holding.clear()
+    found.note(made[1])
+    found.remove(made[1])
+    assert found.of_ticket(ticket) is None
+    assert list(found.free()) == [made[0]]
+
+    again = Slot(1)
+    again.up = True
+    found.add(again)
+    assert found.of_ticket(ticket) is again
+    assert list(found.free()) == [made[0], again]
 
 
 @pytest.mark.parametrize("ticket", [10, -1, 3])

@@ -842,17 +842,6 @@ def test_a_snooze_may_be_until_a_moment(app: LiteQ, clock: ManualClock) -> None:
     assert record(app, result.id).message.eta == clock() + 90
 
 
-def test_a_snooze_for_what_is_no_time_fails_the_task(app: LiteQ) -> None:
-    def task(self: Any) -> None:
-        raise Snooze("soon")
-
-    result = bound(app, task).delay()
-    drain(app)
-
-    with pytest.raises(InvalidTaskError, match="the time of Snooze is 'soon'"):
-        result.get(timeout=1)
-
-
 # elsewhere than in a worker
 
 

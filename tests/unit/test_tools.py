@@ -65,8 +65,8 @@ def test_what_an_application_does_not_have_is_missing_for_a_reason(
 
 
 def test_what_a_tool_does_not_have_is_missing_for_a_reason(app: LiteQ) -> None:
-    with pytest.raises(AttributeError, match=r"Control has no 'add_consumer': .*another worker"):
-        app.control.add_consumer  # type: ignore[attr-defined] # noqa: B018
+    with pytest.raises(AttributeError, match=r"Control has no 'enable_events': .*event messages"):
+        app.control.enable_events  # type: ignore[attr-defined] # noqa: B018
     with pytest.raises(AttributeError, match=r"Inspect has no 'memdump': .*tracemalloc"):
         app.control.inspect().memdump  # type: ignore[attr-defined] # noqa: B018
 

@@ -11,6 +11,7 @@ from liteq.cli.parsing import make_parser
 
 WITH_LISTS = {
     "inspect": "WHAT [ID ...]",
+    "control": "WHAT [ARGUMENT ...]",
     "schedule": "[WHAT NAME ...]",
     "dead": "[WHAT ID ...]",
     "jobs": "[WHAT ID ...]",
@@ -66,17 +67,78 @@ def test_an_unknown_action_is_told_with_the_nearest_one(
     assert capsys.readouterr().err.startswith(f"liteq: {text}")
 
 
-def test_an_unknown_view_is_told_with_the_nearest_one(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["inspect", "registerd"])
-    assert "'registerd'; did you mean 'registered'?\n" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("argv", "text"),
+    [
+        (["inspect", "registerd"], "there is no inspect registerd; did you mean 'registered'?"),
+        (["control", "pool_grw"], "there is no control pool_grw; did you mean 'pool_grow'?"),
+        (["control", "ping"], "there is no control ping: give one of pool_grow, "),
+        (["control", "pool_grow", "x"], "control pool_grow [N=1]: n cannot be 'x'"),
+        (["control", "pool_grow", "1", "2"], "control pool_grow [N=1]: one argument too many: '2'"),
+        (["inspect", "ping", "x"], "inspect ping: one argument too many: 'x'"),
+    ],
+)
+def test_what_workers_cannot_be_told_is_told_in_one_line(
+    argv: list[str], text: str, store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with LiteQ("x", broker=store, set_as_current=False) as app:
+        app.send_task("x")
+
+    assert main([*argv, "-b", store]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"liteq: {text}")
+    assert err.count("\n") == 1
 
 
 def test_an_option_that_is_refused_is_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit:
-        main(["worker", "--detach"])
+        main(["inspect", "--list"])
     assert exit.value.code == 2
-    assert capsys.readouterr().err.startswith("liteq: there is no --detach: run it as a service")
+    assert capsys.readouterr().err.startswith("liteq: there is no --list: `liteq inspect --help`")
+
+
+OF_CELERYS_WORKER = """
+    -n=w --hostname=w -D --detach -S=f --statedb=f -l=info --loglevel=info -O=fair
+    --optimization=fair --prefetch-multiplier=1 --disable-prefetch -c=2 --concurrency=2 -P=solo
+    --pool=solo -E --task-events --events --time-limit=5 --soft-time-limit=5
+    --max-tasks-per-child=5 --max-memory-per-child=5 --scheduler=s -s=f --schedule=f
+    --schedule-filename=f --purge --discard -Q=a,b --queues=a,b -X=a --exclude-queues=a -I=m
+    --include=m --without-gossip --without-mingle --without-heartbeat --heartbeat-interval=2
+    --autoscale=10,2 -B --beat -f=f --logfile=f --pidfile=f --uid=1 --gid=1 --umask=022
+    --executable=python
+"""
+
+
+@pytest.mark.parametrize("flag", OF_CELERYS_WORKER.split())
+def test_each_option_of_celery_s_worker_is_one_here_or_warned_of_once(
+    flag: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser, _ = make_parser(["worker"])
+    name, _, value = flag.partition("=")
+    parser.parse_args(["worker", name, *([value] if value else [])])
+
+    warned = capsys.readouterr().err
+    meaningless = [each for each in FLAGS["worker"] if name in each.names]
+    assert not any(each.refused for each in meaningless)
+    expected = [f"liteq: warning: {name} has no meaning here: {each.why}" for each in meaningless]
+    assert warned.splitlines() == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "bounds"), [("10,2", (10, 2)), ("10", (10, 1)), ("10,0", (10, 1)), ("3,3", (3, 3))]
+)
+def test_the_bounds_of_autoscale(text: str, bounds: tuple[int, int]) -> None:
+    parser, _ = make_parser(["worker"])
+
+    assert parser.parse_args(["worker", "--autoscale", text]).autoscale == bounds
+
+
+@pytest.mark.parametrize("text", ["2,10", "0,0", "x", "10,x", "10,2,1", ""])
+def test_bounds_of_autoscale_that_cannot_be(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    parser, _ = make_parser(["worker"])
+    with pytest.raises(SystemExit):
+        parser.parse_args(["worker", "--autoscale", text])
+    assert "--autoscale" in capsys.readouterr().err
 
 
 def test_a_prompt_that_is_not_installed_is_told_in_one_line(
@@ -105,8 +167,8 @@ def test_all_of_celerys_log_levels_are_known() -> None:
         (["flower"], f"there is no command 'flower': {ELSEWHERE['flower']}"),
         (["multi", "start", "w1"], f"there is no command 'multi': {ELSEWHERE['multi']}"),
         (
-            ["-A", "project", "inspect", "clock", "--json"],
-            f"there is no command 'inspect clock': {ELSEWHERE['inspect clock']}",
+            ["-A", "project", "inspect", "hello", "--json"],
+            f"there is no command 'inspect hello': {ELSEWHERE['inspect hello']}",
         ),
         (
             ["graph", "bindings"],

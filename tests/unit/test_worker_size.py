@@ -6,6 +6,7 @@ import pytest
 
 from liteq import LiteQ
 from liteq.exceptions import ImproperlyConfigured
+from liteq.worker.autoscale import Scale
 from liteq.worker.cpus import usable_cpus
 from liteq.worker.size import Size
 
@@ -39,6 +40,27 @@ def test_the_slots_of_a_worker(given: dict[str, Any], slots: int, shown: str) ->
     size = size_of(**given)
 
     assert (size.slots, str(size)) == (slots, shown)
+
+
+@pytest.mark.parametrize(
+    ("given", "slots", "scale", "shown"),
+    [
+        ({"pool": "threads"}, 2, (9, 2), "2 to 9 (threads)"),
+        ({"pool": "asyncio", "processes": 3}, 6, (27, 6), "3 x 2 to 9 (asyncio)"),
+    ],
+)
+def test_a_scale_is_that_of_each_process(
+    given: dict[str, Any], slots: int, scale: tuple[int, int], shown: str
+) -> None:
+    size = size_of(**given).scaled(Scale(9, 2))
+
+    assert (size.slots, size.scale, str(size)) == (slots, scale, shown)
+
+
+def test_a_size_that_was_changed_has_at_least_so_many_slots() -> None:
+    size = size_of(pool="asyncio", processes=2, concurrency=3).resized(9)
+
+    assert (size.concurrency, size.slots) == (5, 10)
 
 
 def test_processes_are_for_the_asyncio_pool() -> None:

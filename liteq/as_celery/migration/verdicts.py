@@ -29,7 +29,7 @@ from ...support.plugins import load
 from ...support.warning import warn
 from ...task import Task
 from .. import kombu
-from ..counterparts import DIFFERENT, SERVED, reason_for
+from ..counterparts import DIFFERENT, MISSING, SERVED, reason_for
 from .findings import WORKS, Verdict, differs, missing
 
 _FAULTS = (LiteqError, AttributeError, ImportError, TypeError, ValueError)
@@ -115,9 +115,9 @@ def of_member(kind: type, celerys: str, name: str) -> Verdict | None:
 
     `kind`: its class in liteq. `celerys`: its class in Celery, as the tables name it.
     """
-    if hasattr(kind, name):
-        return WORKS
     known = f"{celerys}.{name}"
+    if hasattr(kind, name) and known not in MISSING:
+        return WORKS
     own = reason_for(known) == reason_for(celerys) and kind not in (Control, Inspect)
     return None if own else missing(reason_for(known))
 

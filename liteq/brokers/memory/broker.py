@@ -20,6 +20,7 @@ from ...model.step import Event, Step
 from ...states import Phase
 from ..base import Claim, DecideRescue, QueueCount, Settled, ToTerminate, WorkerInfo
 from .listeners import MemoryListener, notify
+from .orders import MemoryOrders, drop_old_orders
 from .records import eta_of, finished, kept_until, new_record, revived
 from .statistics import MemoryStatistics
 from .steps import drop_old_events, take_event
@@ -29,7 +30,7 @@ from .workflows import dependent_ids, is_needed, members_of
 _FINAL = tuple(phase for phase in Phase if phase.final)
 
 
-class MemoryBroker(MemoryStatistics):
+class MemoryBroker(MemoryOrders, MemoryStatistics):
     """A store in this process, shared by its threads."""
 
     url = "memory://"
@@ -198,6 +199,7 @@ class MemoryBroker(MemoryStatistics):
             over = [r for r in tables.in_phases(*_FINAL) if kept_until(r) <= self.clock()]
             free = [record for record in over if not is_needed(tables, record)]
             drop_old_events(tables, limit, self.clock())
+            drop_old_orders(tables, self.clock())
             return tables.delete(sorted(free, key=kept_until)[:limit])
 
     # schedules

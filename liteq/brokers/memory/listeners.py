@@ -11,6 +11,7 @@ class MemoryListener(LocalListener):
     def __init__(self) -> None:
         super().__init__()
         self._expected: frozenset[str] | None = None  # all
+        self._ordered = True
 
     def expect(self, ids: Collection[str] | None) -> None:
         self._expected = None if ids is None else frozenset(ids)
@@ -21,6 +22,14 @@ class MemoryListener(LocalListener):
 
     def missed(self) -> bool:
         return False
+
+    def note_order(self) -> None:
+        """Note that there are orders."""
+        self._ordered = True
+
+    def ordered(self) -> bool:
+        ordered, self._ordered = self._ordered, False
+        return ordered
 
 
 def notify(listeners: Iterable[MemoryListener]) -> None:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from ...model.entry import Entry
 from ...model.graph import Group, Place
 from ...model.message import Attempt, Receipt, Record, last_attempt
+from ...model.order import Answer, Order
 from ...model.stat import Stat
 from ...model.step import Event, Step
 from ...states import Phase
@@ -41,6 +42,8 @@ class Tables:
         self.events: dict[str, Event] = {}
         self.entries: dict[str, Entry] = {}
         self.workers: dict[int, WorkerInfo] = {}
+        self.orders: dict[tuple[str, int], Order] = {}  # by call and worker
+        self.answers: dict[tuple[str, int], Answer] = {}
         self.stats: dict[tuple[int, int, str, str, str], Stat] = {}
         self.ended: list[str] = []  # tasks whose end is still to be propagated
 

@@ -40,6 +40,7 @@ from .bulks import graph_parts, is_large, message_parts, send_bulk, store_part
 from .checkup import find_faults, gather_facts, warn_of_risks
 from .indexes import id_pages
 from .listeners import work_listener
+from .orders import RedisOrders
 from .purging import purge_waiting
 from .replies import attempts_of, counts_of, receipts_of, text_of, texts_of
 from .rescue import dead_workers, take_back
@@ -53,7 +54,7 @@ _DUE = 500  # tasks made ready by one script, so that the server is never busy f
 _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name can still be shown with its results
 
 
-class RedisBroker(RedisTransfers, RedisStatistics):
+class RedisBroker(RedisOrders, RedisTransfers, RedisStatistics):
     """A store on a Redis server."""
 
     default_serializer = "json"  # others may be able to write to the server

@@ -47,9 +47,13 @@ class ChannelListener(Listener):
         server: Server,
         channels: Sequence[str],
         connected: Callable[["ChannelListener"], None] = lambda listener: None,
+        orders: str = "",
     ) -> None:
         self._server = server
         self._channels = channels
+        self._orders = orders.encode()  # the channel of orders
+        self._end = b""  # of what was read last: a message may come in two parts
+        self._ordered = True
         self._connected = connected
         self._pid = os.getpid()
         self._lock = threading.Lock()  # held while something is read
@@ -107,6 +111,10 @@ class ChannelListener(Listener):
             if self._socket is None:
                 self._connect()
         return True
+
+    def ordered(self) -> bool:
+        ordered, self._ordered = self._ordered, False
+        return ordered
 
     def note_sent(self, ids: Collection[str]) -> None:
         """Note tasks that its thread has just sent."""
@@ -183,6 +191,8 @@ class ChannelListener(Listener):
             while data := sock.recv(_CHUNK):
                 self._awaits_pong = False
                 notified |= bool(data.replace(_PONG, b""))
+                if self._orders:
+                    self._look_for_orders(data)
                 # With TLS, some of what has arrived may not be decrypted yet.
                 if len(data) < _CHUNK and not _is_encrypted(sock):
                     return notified
@@ -190,6 +200,12 @@ class ChannelListener(Listener):
         except (BlockingIOError, TimeoutError, SSLWantReadError):
             return notified
         raise ConnectionError("the server has closed the connection")
+
+    def _look_for_orders(self, data: bytes) -> None:
+        read = self._end + data
+        self._end = read[-len(self._orders) :]
+        if self._orders in read:
+            self._ordered, self._end = True, b""
 
     def _check(self) -> None:
         """Write a ping now and then; give a connection up if the last one got no reply."""
@@ -220,7 +236,7 @@ class ChannelListener(Listener):
         self._socket = self._connection._sock
         self._pause = _RECONNECT_AFTER
         self._awaits_pong, self._next_ping = False, now + _PING_EVERY
-        self._unread = True  # for what was missed until now
+        self._unread = self._ordered = True  # for what was missed until now
         self._register()
         self._connected(self)
         return True
@@ -252,7 +268,8 @@ def work_listener(server: Server) -> ChannelListener:
     see scripts/leases.lua.
     """
     prefix = server.location.prefix
-    return ChannelListener(server, [f"{prefix}:news:work", f"{prefix}:process:{this_process()}"])
+    own = f"{prefix}:process:{this_process()}"
+    return ChannelListener(server, [f"{prefix}:news:work", own], orders=own)
 
 
 class ResultListeners:

@@ -101,6 +101,14 @@ class Signing(ABC):
         """Return a stored event as it was emitted. Raises SecurityError."""
 
     @abstractmethod
+    def sign_control(self, data: bytes, kind: str, call: str, worker: int) -> bytes:
+        """Return an order to a worker, or its answer (`kind`: which of them), as it is stored."""
+
+    @abstractmethod
+    def verify_control(self, data: bytes, kind: str, call: str, worker: int) -> bytes:
+        """Return a stored order or answer as it was given. Raises SecurityError."""
+
+    @abstractmethod
     def require(self, fits: bool, why: str) -> None:
         """Raise SecurityError with `why` unless it `fits`."""
 
@@ -176,6 +184,12 @@ class Unsigned(Signing):
     def verify_event(self, event: Event) -> Event:
         return event
 
+    def sign_control(self, data: bytes, kind: str, call: str, worker: int) -> bytes:
+        return data
+
+    def verify_control(self, data: bytes, kind: str, call: str, worker: int) -> bytes:
+        return data
+
     def require(self, fits: bool, why: str) -> None:
         """Accept anything."""
 
@@ -246,6 +260,12 @@ class Signed(Signing):
             self.require(unfinished, f"the step {step.name!r} has no value")
             return step
         return step._replace(value=self._signer.verified(step.value, self._step_subject(id, step)))
+
+    def sign_control(self, data: bytes, kind: str, call: str, worker: int) -> bytes:
+        return self._signer.sign(data, (kind, self._store, call, worker))
+
+    def verify_control(self, data: bytes, kind: str, call: str, worker: int) -> bytes:
+        return self._signer.verified(data, (kind, self._store, call, worker))
 
     def sign_event(self, event: Event) -> Event:
         subject = self._event_subject(event.key, event.serializer)

@@ -2,17 +2,21 @@
 
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing, suppress
 
 from ...exceptions import BrokerCorrupt, BrokerUnavailable, ConfigurationError
+from . import forks
 from .errors import translate
-from .session import Session
+
+Copy = Callable[[sqlite3.Connection], object]
+"""Copies a store into an empty database, as of one moment."""
 
 _PAGES = 1024  # at a time, because a Ctrl-C is noticed only between two steps
 
 
-def write_backup(session: Session, path: str) -> None:
-    """Write the store of `session`, as of one moment, to the new file `path` (mode 0600).
+def write_backup(copy: Copy, path: str) -> None:
+    """Write a copy of a store to the new file `path` (mode 0600).
 
     The file gets its name only once it is complete and was checked. Raises ConfigurationError when
     `path` exists, BrokerUnavailable when it cannot be written, BrokerCorrupt when the copy is
@@ -33,7 +37,7 @@ def write_backup(session: Session, path: str) -> None:
     try:
         with closing(sqlite3.connect(part, isolation_level=None)) as target:
             try:
-                session.copy_to(target, _PAGES)
+                copy(target)
                 _check(target, part)
             except sqlite3.Error as exc:
                 raise translate(exc, part) from exc
@@ -43,6 +47,27 @@ def write_backup(session: Session, path: str) -> None:
             with suppress(OSError):
                 os.unlink(each)
         raise
+
+
+def copy_file(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+    """Copy the file of `source`, which is in no transaction, as it is at this moment."""
+    # In a transaction, or the copy would start again at every commit of another process.
+    source.execute("begin")
+    try:
+        source.execute("select 1 from sqlite_master").fetchall()
+        # With `progress` Python checks for a Ctrl-C between two steps.
+        source.backup(target, pages=_PAGES, sleep=0, progress=lambda *steps: None)
+    finally:
+        with suppress(sqlite3.Error):  # the first error is the one to raise
+            source.execute("rollback")
+
+
+def copy_as_it_is(path: str, target: sqlite3.Connection) -> None:
+    """Copy the file at `path` without a session, which would upgrade an old one."""
+    with forks.opening:
+        source = sqlite3.connect(path, isolation_level=None)
+    with closing(source):
+        copy_file(source, target)
 
 
 def _check(target: sqlite3.Connection, path: str) -> None:

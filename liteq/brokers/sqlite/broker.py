@@ -11,6 +11,7 @@ from functools import partial
 from math import inf
 from sqlite3 import Connection
 
+from ...exceptions import BrokerTooOld
 from ...model.entry import Entry, Fired, Firing
 from ...model.graph import Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
@@ -33,6 +34,7 @@ from .claiming import Claimed, claim_rest, promote, set_unreadable_etas_aside
 from .guests import SqliteHost
 from .listeners import result_listener, unlisten_dead, work_listener
 from .notifying import SHORT_TIMEOUT
+from .orders import SqliteOrders, sweep_orders
 from .registry import is_dead, register, unregister
 from .rescue import release, take_all_back
 from .rows import WorkerRow, counts_of, record_of
@@ -50,7 +52,7 @@ _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name stays readable in re
 _FETCH = 500  # ids in one query
 
 
-class SqliteBroker(SqliteHost, SqliteTransfers, SqliteStatistics):
+class SqliteBroker(SqliteHost, SqliteOrders, SqliteTransfers, SqliteStatistics):
     """A store in one SQLite file."""
 
     trusted = True
@@ -214,7 +216,12 @@ class SqliteBroker(SqliteHost, SqliteTransfers, SqliteStatistics):
 
     def sweep(self, limit: int) -> int:
         now = self.clock()
-        return self._write(self._worker_writes, lambda db: sweep(db, limit, now))
+
+        def work(db: Connection) -> int:
+            sweep_orders(db, now)
+            return sweep(db, limit, now)
+
+        return self._write(self._worker_writes, work)
 
     # schedules
 
@@ -338,6 +345,10 @@ class SqliteBroker(SqliteHost, SqliteTransfers, SqliteStatistics):
         self._existing().vacuum()
 
     def backup(self, path: str) -> None:
-        from .backup import write_backup
+        from .backup import copy_as_it_is, write_backup
 
-        write_backup(self._existing(), path)
+        try:
+            copy = self._existing().copy_to
+        except BrokerTooOld:  # a backup is wanted before an upgrade, above all
+            copy = partial(copy_as_it_is, self.location.path)
+        write_backup(copy, path)

@@ -37,8 +37,12 @@ select count(*) from liteq_task where phase = {SCHEDULED} and eta is null
 update liteq_task set phase = {READY} where phase = {SCHEDULED} and eta is null
 
 -- name: stuck
--- What they wait for has ended, or does not exist.
-select count(*) from liteq_task t where phase = {WAITING} and case
+-- What they wait for has ended, or does not exist: another task, or a group. Tasks that wait for an
+-- event, or for a limit, are waiting as well.
+select count(*) from liteq_task t where phase = {WAITING}
+and not exists (select 1 from liteq_event_wait where task = t.seq)
+and not exists (select 1 from liteq_limit_use where task = t.seq)
+and case
   when barrier then not exists (select 1 from liteq_group where id = t.waits and closed is null)
   else not exists (select 1 from liteq_task where id = t.waits and phase < {SUCCEEDED})
 end

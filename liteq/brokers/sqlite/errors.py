@@ -2,7 +2,13 @@
 
 import sqlite3
 
-from ...exceptions import BrokerCorrupt, BrokerError, BrokerRefused, BrokerUnavailable
+from ...exceptions import (
+    BrokerCorrupt,
+    BrokerError,
+    BrokerRefused,
+    BrokerUnavailable,
+    TransactionError,
+)
 
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -53,6 +59,15 @@ def is_unknown_name(exc: sqlite3.Error) -> bool:
 def refused(exc: Exception, path: str) -> BrokerRefused:
     """Return the error to raise when SQLite can never store a value."""
     return BrokerRefused(f"{path} cannot hold this value: {exc}")
+
+
+def occupied(path: str) -> TransactionError:
+    """Return the error to raise when code of the same thread has a transaction open elsewhere."""
+    return TransactionError(
+        f"{path} is in a transaction of this thread, by other code than this (a coroutine, or a "
+        f"generator), which could not go on while this waits for it: do not await, and do not "
+        f"yield, in a block of app.transaction, commit or once"
+    )
 
 
 def cannot_open(exc: OSError, path: str) -> BrokerUnavailable:

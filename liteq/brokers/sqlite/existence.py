@@ -1,30 +1,37 @@
-"""The check that there is a store, for those who only look: to look must not make one."""
+"""The check that there is a store, for those who only look: they neither make nor upgrade one."""
 
 import os
 import sqlite3
 from contextlib import closing
 
+from ...exceptions import BrokerTooOld
 from . import forks
 from .errors import translate
-from .location import SqliteLocation, no_store
-from .schema import has_tables
+from .location import SqliteLocation, no_store, prepare
+from .schema import VERSION, version_of
 
 
 def check_exists(location: SqliteLocation) -> None:
-    """Raise BrokerUnavailable if there is no store at `location`.
+    """Raise BrokerUnavailable if there is no store at `location`, BrokerTooOld for an old one.
 
-    The file of an application may be there without one. Raises what opening the file raises.
+    The file may be there without one. Raises what opening the file raises.
     """
-    if not os.path.lexists(location.path):
-        raise no_store(location.path)
-    if not location.shared:
-        return
+    path = location.path
+    if not os.path.lexists(path):
+        raise no_store(path)
+    prepare(path)
     try:
         with forks.opening:
-            db = sqlite3.connect(location.path, isolation_level=None)
+            db = sqlite3.connect(path, isolation_level=None)
         with closing(db):
-            found = has_tables(db)
+            version = version_of(db, location)
     except sqlite3.Error as exc:
-        raise translate(exc, location.path) from exc
-    if not found:
-        raise no_store(location.path)
+        raise translate(exc, path) from exc
+    if version == 0:
+        raise no_store(path)
+    if version < VERSION:
+        raise BrokerTooOld(
+            f"{path} has schema {version}, of an earlier liteq, and this one has {VERSION}. What "
+            f"only looks does not upgrade it, since programs of the earlier one are refused from "
+            f"then on: stop them, and start a worker of this one, or run `liteq doctor --repair`"
+        )

@@ -4,12 +4,13 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from threading import get_ident
 from typing import Any, NoReturn, TypeVar
 
-from ...exceptions import TransactionError
+from ...exceptions import LiteqError, TransactionError
 from ..guests import Guest, Host
-from .errors import REFUSED, is_busy, refused
+from .errors import REFUSED, code_of, is_busy, occupied, refused
 from .idleworkers import IdleWorkers
 from .location import SqliteLocation
 from .lockholder import describe_other_program
@@ -35,6 +36,14 @@ def as_ours(db: sqlite3.Connection) -> Iterator[None]:
         yield
     finally:
         db.row_factory, db.text_factory = theirs
+
+
+def _is_open(db: sqlite3.Connection) -> bool:
+    """Return whether `db` is in a transaction."""
+    try:
+        return db.in_transaction
+    except sqlite3.Error:  # it is closed
+        return False
 
 
 class SqliteHost(Host):
@@ -77,27 +86,34 @@ class GuestSession(LentSession, Guest):
         self._entered = self._holds = False
         self._before = 0  # changed rows on the connection
         self.put_off = []
+        self._catch_up: Callable[[], object]
         self.idle: IdleWorkers = self._own.idle
         self.waits: Waits = self._own.waits
 
     # the transaction
 
-    def enter(self, *, hold: bool) -> None:
+    def enter(self, *, hold: bool, catch_up: Callable[[], object]) -> None:
+        self._catch_up = catch_up
+        self.rolled_back = False
         self._before = self._db.total_changes
         if self._outer is not None and self._outer._db is not self._db:
             raise TransactionError(
                 f"{self.path} is in a transaction of this thread by another connection, which must "
                 f"end first: use that connection here, too"
             )
+        if self._outer is None and self._own.is_lent:
+            raise occupied(self.path)
         if self._db.in_transaction:
             self._upgrade()
         else:
-            self._own.lock_for_guest()
+            self._own.lock_for_guest(LOCK_TIMEOUT)
             try:
-                self._own.begin_guest(lambda: self._db.execute("begin immediate"))
+                begin = partial(self._db.execute, "begin immediate")
+                self._own.begin_guest(begin, LOCK_TIMEOUT)
+                self._db.execute(_LOCK)  # a connection that can only read has begun all the same
             except sqlite3.Error as exc:
                 self._own.unlock_after_guest(0)
-                raise self._own.translate(exc) from exc
+                raise self._cannot_begin(exc) from exc
             except BaseException:
                 self._own.unlock_after_guest(0)
                 raise
@@ -105,6 +121,7 @@ class GuestSession(LentSession, Guest):
             if not hold:  # it was for its place in the queue only
                 self._own.unlock_after_guest(0)
         self._entered = True
+        self._own.is_lent = True
         self.sessions.lend(self)
 
     def _upgrade(self) -> None:
@@ -113,7 +130,7 @@ class GuestSession(LentSession, Guest):
             self._db.execute(_LOCK)
         except sqlite3.Error as exc:
             if not is_busy(exc):
-                raise self._own.translate(exc) from exc
+                raise self._cannot_begin(exc) from exc
             if exc.sqlite_errorcode == sqlite3.SQLITE_BUSY_SNAPSHOT:
                 raise TransactionError(
                     f"the transaction on {self.path} has read what another one has changed since, "
@@ -123,10 +140,19 @@ class GuestSession(LentSession, Guest):
             holder = describe_other_program(self.path)
             raise self._own.locked_error(0.0, holder) from exc
 
+    def _cannot_begin(self, exc: sqlite3.Error) -> LiteqError:
+        if code_of(exc) == sqlite3.SQLITE_READONLY:  # liteq's own connection can write
+            return TransactionError(
+                f"this connection to {self.path} can only read (`mode=ro` in its URL, or `pragma "
+                f"query_only`): use another one"
+            )
+        return self._own.translate(exc)
+
     def leave(self) -> None:
         if not self._entered:
             return
         self._entered = False
+        self._own.is_lent = self._outer is not None
         self.sessions.take_back(self)
         rows = self._changed_rows()
         if self._holds:
@@ -160,10 +186,12 @@ class GuestSession(LentSession, Guest):
         return True
 
     def write(self, options: WriteOptions, work: Callable[[sqlite3.Connection], T]) -> T:
-        if not self._db.in_transaction:
+        self._catch_up()
+        if not _is_open(self._db):
             raise TransactionError(
                 f"the transaction on {self.path} has ended, so this would not be part of it: do "
-                f"not commit or roll back inside the block (`executescript` commits, too)"
+                f"not commit, roll back or close inside the block (`executescript` commits, too, "
+                f"and so does the `with` statement of a connection)"
             )
         try:
             with as_ours(self._db), self._savepoint():
@@ -195,9 +223,11 @@ class GuestSession(LentSession, Guest):
         try:
             yield
         except BaseException:
-            if self._db.in_transaction:  # some errors roll all of it back
+            if self._db.in_transaction:
                 self._db.execute("rollback to liteq")
                 self._db.execute("release liteq")
+            else:  # some errors roll all of it back
+                self.rolled_back: bool = True
             raise
         self._db.execute("release liteq")
 
@@ -224,7 +254,7 @@ class GuestSession(LentSession, Guest):
     def vacuum(self) -> None:
         self._refuse()
 
-    def copy_to(self, target: sqlite3.Connection, pages: int) -> None:
+    def copy_to(self, target: sqlite3.Connection) -> None:
         self._refuse()
 
     def close(self) -> None:

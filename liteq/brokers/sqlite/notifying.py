@@ -1,6 +1,7 @@
 """Notify those who listen, on behalf of a session."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -33,6 +34,10 @@ class Notifying(ABC):
         with suppress(BrokerError):  # what is to be told of is stored all the same
             rows = self.read(SQL["work_listeners"], timeout=SHORT_TIMEOUT)
             self._notifier.notify([address for (address,) in rows])
+
+    def notify_addresses(self, addresses: Iterable[str], data: bytes) -> None:
+        """Notify listeners with this datagram."""
+        self._notifier.notify(addresses, data)
 
     def notify_key(self, key: int) -> bool:
         """Notify the listener of that key; return False if there is none: see `forget_gone`."""

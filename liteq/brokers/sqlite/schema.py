@@ -22,7 +22,14 @@ _STORE_VERSION = "insert or replace into liteq_meta (name, value) values ('schem
 
 def is_current(connection: Connection, location: SqliteLocation) -> bool:
     """Return whether the file of `location` is up to date. Raises what `ensure_schema` does."""
-    return _version(connection, location) == VERSION and _mode(connection) == "wal"
+    return version_of(connection, location) == VERSION and _mode(connection) == "wal"
+
+
+def check_acceptable(connection: Connection, location: SqliteLocation) -> None:
+    """Raise what `ensure_schema` raises for a file that it does not take; change nothing."""
+    version_of(connection, location)
+    if location.shared and not _is_empty(connection):
+        _check_wal(connection, location.path)
 
 
 def ensure_schema(connection: Connection, location: SqliteLocation) -> None:
@@ -32,7 +39,7 @@ def ensure_schema(connection: Connection, location: SqliteLocation) -> None:
     one of a newer liteq, BrokerUnavailable when it cannot be kept in WAL mode, ConfigurationError
     when it is shared and not in WAL mode.
     """
-    version = _version(connection, location)
+    version = version_of(connection, location)
     if not location.shared:
         if version == 0:
             # A commit writes whole pages, and a small one touches few bytes of each: 2048 makes a
@@ -46,7 +53,7 @@ def ensure_schema(connection: Connection, location: SqliteLocation) -> None:
     connection.execute("begin exclusive")
     try:
         # Read again under the lock: another process may have been faster.
-        for statement in _steps(_version(connection, location)):
+        for statement in _steps(version_of(connection, location)):
             connection.execute(statement)
         connection.execute(_STORE_VERSION, (VERSION,))
         if not location.shared or _is_own(connection):
@@ -58,12 +65,6 @@ def ensure_schema(connection: Connection, location: SqliteLocation) -> None:
         with suppress(Error):
             connection.execute("rollback")
         raise
-
-
-def has_tables(connection: Connection) -> bool:
-    """Return whether there is a store in the file, of whatever version."""
-    ((application, _, _, has_meta),) = connection.execute(_MARKS).fetchall()
-    return bool(has_meta or application == APPLICATION_ID)
 
 
 def _switch_to_wal(connection: Connection, path: str) -> None:
@@ -95,8 +96,11 @@ def _steps(version: int) -> list[str]:
     return [statement for text in upgrades for statement in split(text)]
 
 
-def _version(connection: Connection, location: SqliteLocation) -> int:
-    """Return the version of the schema; 0 where there are no tables yet."""
+def version_of(connection: Connection, location: SqliteLocation) -> int:
+    """Return the version of the schema; 0 where there are no tables yet.
+
+    Raises BrokerCorrupt for the file of another program, BrokerTooNew for that of a newer liteq.
+    """
     ((application, version, tables, has_meta),) = connection.execute(_MARKS).fetchall()
     own, path = application == APPLICATION_ID, location.path
     if tables and not own and not location.shared:

@@ -221,18 +221,19 @@ create table liteq_stat (
   primary key (seconds, start, queue, task, outcome)
 ) without rowid;
 
--- Orders to workers, such as to grow a pool, and their answers.
+-- Orders to workers, such as to grow a pool, and their answers. All that one call has ordered have
+-- the same `call`.
 create table liteq_order (
-  id integer primary key,
-  call text not null,                            -- the same for all that one call has ordered
+  call text not null default (lower(hex(randomblob(16)))),
   worker integer not null,
   name text not null,                            -- what is to be done
   arguments text not null default '{}',          -- JSON
-  sent real not null,
-  expires real not null,
+  sent real not null default ((julianday('now') - 2440587.5) * 86400.0),
+  expires real not null default ((julianday('now') - 2440587.5) * 86400.0 + 60),
   answered real,
-  answer text                                    -- JSON
-);
+  answer text,                                   -- JSON
+  primary key (call, worker)
+) without rowid;
 create index liteq_order_open on liteq_order (worker) where answered is null;
 
 -- Periodic tasks.

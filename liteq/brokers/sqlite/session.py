@@ -19,16 +19,18 @@ from .errors import (
     is_io_error,
     is_undecodable,
     is_unknown_name,
+    occupied,
     refused,
     translate,
 )
 from .handle import Handle
 from .idleworkers import IdleWorkers
+from .lending import Lending
 from .location import SqliteLocation, lock_file, prepare
 from .lockholder import describe_holder, describe_other_program, is_held_by_caller
 from .notifying import SHORT_TIMEOUT, Notifying
 from .rewriting import rewrite_in_place
-from .schema import ensure_schema, is_current
+from .schema import check_acceptable, ensure_schema, is_current
 from .sharedstate import SharedState
 from .sockets import Notifier, SocketListener
 from .waits import Waits
@@ -50,7 +52,7 @@ class WriteOptions(NamedTuple):
     timeout: float = LOCK_TIMEOUT  # seconds to wait for the write lock
 
 
-class Session(forks.ForkAware, Notifying):
+class Session(forks.ForkAware, Lending, Notifying):
     """A connection with a write lock. It belongs to one thread of one process.
 
     Its methods raise the errors that errors.py makes of SQLite's, BrokerLocked when the lock was
@@ -71,6 +73,8 @@ class Session(forks.ForkAware, Notifying):
         self._disk_failed = False  # so the log may have holes, until it is written again
         prepare(self.path)
         self._handle = Handle(self.path)
+        if not os.path.exists(lock_file(self.path)):
+            self._check_acceptable()
         with forks.opening:
             self._share(*self._open_shared())
             forks.register(self)
@@ -92,6 +96,15 @@ class Session(forks.ForkAware, Notifying):
         except OSError as exc:
             raise cannot_open(exc, path) from exc
 
+    def _check_acceptable(self) -> None:
+        """Refuse a file that cannot be a store before there is a file of ours beside it."""
+        try:
+            with self._translating(), self._handle.in_use:
+                self._retry_while_busy(lambda: check_acceptable(self._handle.db(), self._location))
+        except BaseException:
+            self._handle.close()
+            raise
+
     def _ensure_schema(self) -> None:
         # A store that is up to date is opened without the write lock, so that a program that only
         # reads does not wait for writers.
@@ -110,6 +123,8 @@ class Session(forks.ForkAware, Notifying):
 
         It is run a second time when it meets text that cannot be decoded, see `Handle.be_lenient`.
         """
+        if self.is_lent:
+            raise occupied(self.path)
         self.check_shared()
         try:
             return self._transaction(options, work)
@@ -249,18 +264,12 @@ class Session(forks.ForkAware, Notifying):
             self._write_lock.release()
         self.checkpoint()
 
-    def copy_to(self, target: sqlite3.Connection, pages: int) -> None:
-        """Copy the file as it is at this moment into `target`, `pages` at a time."""
+    def copy_to(self, target: sqlite3.Connection) -> None:
+        """Copy the file as it is at this moment into `target`."""
+        from .backup import copy_file
+
         with self._handle.in_use:
-            db = self._handle.db()
-            # In a transaction, or the copy would start again at every commit of another process.
-            db.execute("begin")
-            try:
-                db.execute("select 1 from sqlite_master").fetchall()
-                # With `progress` Python checks for a Ctrl-C between two steps.
-                db.backup(target, pages=pages, sleep=0, progress=lambda *steps: None)
-            finally:
-                self._roll_back(db)
+            copy_file(self._handle.db(), target)
 
     def log_size(self) -> int:
         """Return the size of the write-ahead log in bytes."""
@@ -293,42 +302,6 @@ class Session(forks.ForkAware, Notifying):
         # Closing the file of the lock leaves the lock to the parent. The handle closes itself.
         self._write_lock.close()
         self._notifier.close()
-
-    # for transactions on a connection of the application, see guests.py
-
-    put_off: list[Callable[["Session"], object]] | None = None
-    """What is to be done after the commit, by a session of liteq's own; None: it is done at once"""
-
-    def lock_for_guest(self) -> None:
-        """Take the write lock for a transaction on another connection."""
-        if self._disk_failed:
-            self.checkpoint()
-        self._handle.check()
-        try:
-            self._lock(LOCK_TIMEOUT)
-        except BaseException:
-            self._write_lock.release()
-            raise
-
-    def begin_guest(self, begin: Callable[[], object]) -> None:
-        """Call `begin` until SQLite's own lock is free."""
-        with self._handle.in_use:
-            self._retry_while_busy(begin)
-
-    def unlock_after_guest(self, rows: int) -> None:
-        """Release the write lock after a transaction that has changed so many rows."""
-        try:
-            if rows and is_due(self._state.count_commit(rows), self._state):
-                with self._translating(), self._handle.in_use:
-                    self._restart_log(self._handle.db())
-        finally:
-            self._write_lock.release()
-
-    def count_guest(self, rows: int) -> None:
-        """Count what a transaction has written without the write lock, unless others hold that."""
-        if rows and self._write_lock.acquire(0):
-            self._state.count_commit(rows)
-            self._write_lock.release()
 
     # one transaction
 

@@ -45,7 +45,8 @@ class ThreadSessions:
         """
         if lent := _lent.get():
             for guest in reversed(lent):
-                if guest.sessions is self and guest.entered:
+                # That of another application, too: its own connection would wait for this one.
+                if guest.path == self._location.path and guest.entered:
                     return guest
         held: _Holder | None = getattr(self._local, "holder", None)
         if held is not None and held.session.pid == os.getpid():

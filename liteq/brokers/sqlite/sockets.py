@@ -1,7 +1,7 @@
 """Notifications between processes: a datagram to the socket of each listener.
 
 They are Unix sockets in a folder of the user's own or, where there are none, UDP sockets on the
-loopback address. A datagram only wakes; its content is never read.
+loopback address. A datagram only wakes; its content tells at most that there are orders.
 
 A listener has a key: 31 bits that name its socket in the folder or, with one more bit, its port. So
 whoever finds a key in the memory that all processes share knows the address as well, unless the
@@ -21,6 +21,9 @@ from ..base import Listener
 from . import forks
 from .runtime import runtime_folder
 
+NEWS, AN_ORDER = b"!", b"o"
+"""Datagrams"""
+
 _PORT = 2**31  # in a key: the rest is a port
 _UNIX = hasattr(socket, "AF_UNIX") and os.name == "posix"
 
@@ -38,12 +41,19 @@ class SocketListener(forks.ForkAware, Listener):
         self.key: int = key_of(self.address)
         forks.register(self)
         self._socket.setblocking(False)
+        self._ordered = True
 
     def fileno(self) -> int:
         return self._socket.fileno()
 
     def missed(self) -> bool:
-        return self._changed()
+        changed = self._changed()
+        self._ordered = self._ordered or changed
+        return changed
+
+    def ordered(self) -> bool:
+        ordered, self._ordered = self._ordered, False
+        return ordered
 
     def wait(self, timeout: float) -> bool:
         try:
@@ -55,32 +65,38 @@ class SocketListener(forks.ForkAware, Listener):
 
     def _wait(self, timeout: float) -> bool:
         try:
-            if self._socket.recv(16):
-                self.clear()
+            if data := self._socket.recv(16):
+                self._take(data)
                 return True
         except BlockingIOError:
             pass
         self._socket.settimeout(max(timeout, 1e-6))
         try:
-            self._socket.recv(16)
+            data = self._socket.recv(16)
         except TimeoutError:
             return False
         finally:
             self._socket.setblocking(False)
-        self.clear()
+        self._take(data)
         return True
+
+    def _take(self, data: bytes) -> None:
+        """Discard the notifications so far, of which `data` was the first."""
+        self._ordered = self._ordered or data == AN_ORDER
+        self.clear()
 
     def clear(self) -> None:
         with suppress(BlockingIOError):
-            while self._socket.recv(16):
-                pass
+            while data := self._socket.recv(16):
+                if data == AN_ORDER:
+                    self._ordered = True
 
     def set(self) -> None:
         with suppress(OSError):  # full: it is notified already; closed: nobody waits any more
             if self.address.startswith("udp:"):
-                self._socket.sendto(b"!", self._socket.getsockname())
+                self._socket.sendto(NEWS, self._socket.getsockname())
             else:
-                self._socket.sendto(b"!", self.address)
+                self._socket.sendto(NEWS, self.address)
 
     def close(self) -> None:
         if self._socket.fileno() < 0:
@@ -116,15 +132,15 @@ class Notifier:
         self._prefix: str | None = None  # of the paths of Unix sockets
         self._closed = False
 
-    def notify(self, addresses: Iterable[str]) -> None:
-        """Notify each address.
+    def notify(self, addresses: Iterable[str], data: bytes = NEWS) -> None:
+        """Notify each address, with this datagram.
 
         One that is closed, or whose buffer is full, is no error; nor is what no listener has
         written, as any program that can write the store may have.
         """
         for address in addresses:
             with suppress(AttributeError, TypeError, ValueError, OverflowError):
-                self.send(address)
+                self.send(address, data)
 
     def notify_key(self, key: int) -> bool:
         """Notify the listener of that key; return False if there is none in our folder."""
@@ -134,15 +150,15 @@ class Notifier:
             self._prefix = os.path.join(_folder() or "", "")
         return self.send(f"{self._prefix}{key:08x}")
 
-    def send(self, address: str) -> bool:
+    def send(self, address: str, data: bytes = NEWS) -> bool:
         """Notify a listener; return False if nobody listens there."""
         if self._closed:
             return True
         try:
             if address.startswith("udp:"):
-                self._loopback().sendto(b"!", ("127.0.0.1", int(address[4:])))
+                self._loopback().sendto(data, ("127.0.0.1", int(address[4:])))
             else:
-                self._local().sendto(b"!", address)
+                self._local().sendto(data, address)
         except (FileNotFoundError, ConnectionRefusedError, OverflowError, ValueError):
             return False  # the last two: such an address was not written by a listener
         except OSError:

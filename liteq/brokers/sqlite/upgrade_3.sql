@@ -145,16 +145,16 @@ create table liteq_stat (
 ) without rowid;
 
 create table liteq_order (
-  id integer primary key,
-  call text not null,
+  call text not null default (lower(hex(randomblob(16)))),
   worker integer not null,
   name text not null,
   arguments text not null default '{}',
-  sent real not null,
-  expires real not null,
+  sent real not null default ((julianday('now') - 2440587.5) * 86400.0),
+  expires real not null default ((julianday('now') - 2440587.5) * 86400.0 + 60),
   answered real,
-  answer text
-);
+  answer text,
+  primary key (call, worker)
+) without rowid;
 create index liteq_order_open on liteq_order (worker) where answered is null;
 
 create trigger liteq_task_forgotten after delete on liteq_task

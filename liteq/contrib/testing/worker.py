@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from ...app import LiteQ
-from ...worker.worker import Worker, queues_but
+from ...worker.queues import queues_but
+from ...worker.worker import Worker
 from .tasks import ping
 
 

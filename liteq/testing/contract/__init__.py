@@ -14,6 +14,8 @@ test is a sentence of the contract. `docs/guides/testing.md` says more.
 from .claiming import Claiming
 from .events import Events
 from .groups import Groups
+from .guests import Guests
+from .ordering import Orders
 from .rescuing import Rescuing
 from .results import Results
 from .revoking import Revoking
@@ -43,8 +45,10 @@ class BrokerContract(
     Steps,
     Events,
     Workers,
+    Orders,
     Waiting,
     Tools,
     StatisticsTests,
+    Guests,
 ):
     """The tests that every broker must pass. A subclass makes the broker."""

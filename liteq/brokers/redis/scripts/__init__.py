@@ -20,10 +20,21 @@ from ....states import Phase
 _USES = re.compile(r"-- uses ([\w, ]+)\n")
 _COMMENTS = re.compile(r"(?m)^ *--.*\n")  # half of the text
 _DENIED_WHEN_FULL = frozenset(
-    {"emit", "enqueue", "enqueue_graph", "fire", "schedule", "send_bulk", "stage", "unpack"}
+    {
+        "emit",
+        "enqueue",
+        "enqueue_graph",
+        "fire",
+        "order",
+        "schedule",
+        "send_bulk",
+        "stage",
+        "unpack",
+    }
 )
 _READ_ONLY = frozenset(
     {
+        "answers",
         "attempts",
         "dead_workers",
         "entry",
@@ -35,6 +46,8 @@ _READ_ONLY = frozenset(
         "members_between",
         "members_of_score",
         "next_fire",
+        "oldest",
+        "orders",
         "resting",
         "schedules",
         "statistics",

@@ -60,6 +60,11 @@
 --   condemned:<n>     set     tasks that this worker is to terminate
 --   lost:<n>          list    claims that were taken from it: id, token, ...
 --
+-- Of orders to workers; both go by themselves, a minute after the last order has expired:
+--
+--   orders:<n>        hash    those that worker <n> has not answered, by call: see orders.py
+--   answers:<call>    hash    what was answered, by worker
+--
 -- Of bulks, which are too large to be stored by one script, see store_part.lua:
 --
 --   bulk:<id>         hash    its parts by number, unread; once it is sent also: seq (the place

@@ -12,8 +12,10 @@ local FIXED = {
   worker_seq = "number", workers = "zset",
 }
 local BY_NAME = {
-  attempts = "list", barrier = "zset", blamed = "set", bulk = "hash", condemned = "set",
+  answers = "hash", attempts = "list", barrier = "zset", blamed = "set", bulk = "hash",
+  condemned = "set",
   failed = "zset", group = "hash", inner = "zset", lost = "list", members = "zset", open = "set",
+  orders = "hash",
   ready = "zset", running = "zset", schedule = "hash", skipped = "set", task = "hash",
   waiters = "zset", worker = "hash",
 }
