@@ -85,6 +85,8 @@ class _Move:
     def run(self) -> None:
         # What a move that was interrupted has brought may have ended there, and be forgotten.
         self._target.confirm(self._source.discard(self._target.arrived()))
+        for pause in self._source.pauses():  # before what would run there otherwise
+            self._target.pause(pause)
         self._move_schedules()
         while self._move_tasks():  # until there are none: programs may be sending
             pass

@@ -19,9 +19,11 @@ from liteq.model.entry import Entry
 from liteq.model.graph import Graph, Group, Place
 from liteq.model.message import Delivery, Message, Record
 from liteq.model.outcome import Settlement
+from liteq.model.pause import Pause, PauseKind
 from liteq.model.step import Event, Step
 from liteq.states import Phase
 from liteq.support.clock import ManualClock
+from liteq.testing.contract.pausing import knowing
 from tests.servers import RedisServer
 
 KEY = "k" * 32
@@ -638,3 +640,22 @@ def test_entries_of_periodic_tasks_are_the_same_in_both_stores(
     assert target.schedule([read._replace(version=0)]) == []
 
     assert target.schedules()[0]._replace(version=0) == entry
+
+
+def test_what_claims_have_passed_over_is_moved_as_what_is_ready(
+    stores: Stores, clock: ManualClock
+) -> None:
+    source, target = stores
+    source.enqueue([message("a", task="paused"), message("b", task="new"), message("c")])
+    source.pause(Pause(PauseKind.TASK, "paused", clock()))
+    worker = source.register("worker", knowing("task", "paused"))
+    assert [each.id for each in source.claim(Claim(worker, ("celery",), 1))] == ["c"]
+    assert source.claim(Claim(worker, ("celery",), 1)) == []
+    source.unregister(worker)
+    before = known(source)
+    move(source, target)
+
+    assert source.counts() == []
+    assert [tuple(each) for each in target.counts()] == [("celery", Phase.READY, 3)]
+    assert {each.message.id for each in before} == {each.message.id for each in known(target)}
+    assert sorted(work(target)) == ["a", "b", "c"]

@@ -259,3 +259,12 @@ def test_a_task_in_a_phase_of_another_version_stays(tmp_path: Path) -> None:
     out = project.liteq("move", FILE, "sqlite:///new.db", "-A", "project", code=1)
     assert "moved 1 ready" in out
     assert "its phase is that of another version" in out
+
+
+def test_what_is_paused_stays_so(project: Project) -> None:
+    send(project)
+    project.liteq("pause", "celery", "-A", "project")
+    project.liteq("move", FILE, "sqlite:///other.db", "-A", "project")
+
+    said = project.liteq("pause", "-A", "project", "-b", "sqlite:///other.db")
+    assert "the queue 'celery' is paused since" in said

@@ -286,9 +286,8 @@ _TABLE = [
 VERBS = {verb.name: verb for verb in _TABLE}
 
 # How the store is found: with a log that nobody has read since the last process was killed; the
-# same, and a name of tasks is paused;
-# the same, and the next commit folds the log into the file; there is no file at all; there is one
-# of an application; or it is of an earlier schema.
+# same, and the next commit folds the log into the file; the same, and tasks are paused; there is no
+# file at all; there is one of an application; or it is of an earlier schema.
 STARTS = {
     "logged": [verb for verb in VERBS if verb != "resume"],
     "brimming": ["enqueue", "fire", "finish and claim", "rescue", "cancel", "finish last member"],

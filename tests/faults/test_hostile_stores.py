@@ -220,6 +220,36 @@ def test_a_row_of_a_schedule_or_a_listener_costs_nothing_else(file: Host) -> Non
         assert status.wait() == 0, status.output
 
 
+@contextmanager
+def passed_over(host: Host) -> Iterator[None]:
+    """Have tasks in the store that are paused, and some that no worker knows.
+
+    They are to be resumed and purged after the block, and good tasks run then.
+    """
+    control = host.app.control
+    control.pause("unread")
+    control.pause(task="project.nap")
+    host.app.send_task("project.nap", (0,), queue="other")
+    host.app.send_task("project.nothing", queue="other")
+    host.worker.wait_for_line("unregistered")
+    host.check("pauses")
+    yield
+    host.check("what stands about them")
+    host.look()
+    control.paused()
+    host.app.broker.left()
+    for command in (["status"], ["pause"], ["pause", "unread"], ["resume", "unread"]):
+        with host.project.program("-m", "liteq", *command, "-A", "project") as program:
+            assert program.wait() == 0, program.output
+
+
+def test_a_row_of_a_pause_or_of_what_was_left_costs_nothing_else(file: Host) -> None:
+    with passed_over(file), other_program(file) as db:
+        spoil_copies(db, "liteq_pause", "name", row_of(db, "liteq_pause"))
+        spoil_copies(db, "liteq_left", "task", row_of(db, "liteq_left"))
+        db.execute("delete from liteq_pause where kind = 'store'")
+
+
 # Redis
 
 P = "{liteq}:"
@@ -413,3 +443,20 @@ def test_a_message_of_a_newer_version_is_run(remote: Host, client: Any) -> None:
     remote.app.send_task("project.add", (1, 1), queue="other").get(timeout=20)
     assert remote.app.AsyncResult(id).get(timeout=20) == 7
     remote.check("a message of a newer version")
+
+
+@needs_redis
+def test_what_is_stored_of_a_pause_or_of_what_was_left_costs_nothing_else(
+    remote: Host, client: Any
+) -> None:
+    with passed_over(remote):
+        for n, value in enumerate(STORED_GARBAGE):
+            if value is not None:
+                client.hset(P + "paused", f"task:{n}", value)
+                client.hset(P + "paused", value, "1\nskip")
+                client.hset(P + "left", f"other\n{n}", value)
+                client.hset(P + "left", value, "1")
+        client.hset(P + "paused", "task:project.nap", b"\xff")
+        members = [b"", b"\xff", b"x" * 20, b"00000000000001\xff"]
+        client.zadd(P + "ready:other\nproject.nap", dict.fromkeys(members, -9))
+        client.zadd(P + "ready:other", dict.fromkeys(members, -9))

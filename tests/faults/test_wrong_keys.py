@@ -105,7 +105,7 @@ def test_a_fixed_key_that_is_written_over_costs_what_needs_it(
         add_works(app, worker)
 
 
-NEEDED = ["seq", "token", "ended:4", "ready:celery"]
+NEEDED = ["seq", "token", "ended:4", "ready:celery", "paused", "left"]
 
 
 @pytest.mark.parametrize("value", ["text", ["list"]], ids=["text", "list"])
