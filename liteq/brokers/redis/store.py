@@ -23,7 +23,7 @@ from .inputs import read_group
 from .listeners import ChannelListener, ResultListeners
 from .location import RedisLocation
 from .registry import WorkerRegistry
-from .replies import Stored, counts_of, stored_or_error
+from .replies import Stored, counts_of, stored_or_error, texts_of
 from .server import Server
 from .signing import UNSIGNED, Signed, Signing
 from .wrongkeys import OverwrittenQueues
@@ -99,8 +99,9 @@ class RedisStore(Movable):
         good, unknown = self._knowledge.parted(claim.worker, good)
         if unknown:
             receipts = (each.receipt for each in unknown)
-            self._run("leave", claim.worker, *(part for each in receipts for part in each))
-            self._knowledge.log_left(claim.worker, (each.task for each in unknown))
+            args = (part for each in receipts for part in each)
+            names = texts_of(self._run("leave", claim.worker, *args))
+            self._knowledge.log_left(claim.worker, names)
         # Only now: until it is noted that they have reached us, they are handed out again.
         self._last_tokens[claim.worker] = max(int(token) for _, token, *_ in replies)
         return good, bool(bad or unknown) or more

@@ -5,7 +5,7 @@
 --
 -- KEYS     the prefix
 -- ARGV     now, worker; id and token of each claim
--- Returns  1
+-- Returns  the names of all that was put out of its way
 
 local allow = permission(next_arg(), { task = {} })
 
@@ -16,7 +16,7 @@ local function forget_claim(task)
   if worker then call("HSET", task.key, "worker", worker) end
 end
 
-local queues = {}
+local queues, names = {}, {}
 while more_args() do
   local id, token = next_args(2)
   local task = load_task(id)
@@ -25,6 +25,7 @@ while more_args() do
     leave_phase(task)
     forget_claim(task)
     if name then
+      names[name] = true
       queues[task.queue] = true
       task.queue = task.queue .. BREAK .. name
       call("HSET", task.key, "queue", task.queue)
@@ -33,6 +34,8 @@ while more_args() do
     enter_phase(task, READY)
   end
 end
-for queue in pairs(queues) do clear_head(queue, allow) end
+for queue in pairs(queues) do clear_head(queue, allow, names) end
 propagate_ends() -- a revoked task has ended by this
-return end_script(1)
+local found = {}
+for name in pairs(names) do found[#found + 1] = name end
+return end_script(found)

@@ -22,7 +22,7 @@ local function read_pauses()
   return pauses
 end
 
--- Return a function that says whether a worker may have tasks of a name, and whether it knows them.
+-- Return a function that says whether a worker may have tasks of a name.
 local function permission(worker, pauses)
   local names = P .. "knows:" .. worker
   local knows_all = call("EXISTS", names) == 0
@@ -31,7 +31,7 @@ local function permission(worker, pauses)
     if known[name] == nil then
       known[name] = knows_all or call("SISMEMBER", names, name) == 1
     end
-    return known[name] and not pauses.task[name], known[name]
+    return known[name] and not pauses.task[name]
   end
 end
 
@@ -55,14 +55,15 @@ local function put_aside(member, name)
   call("HSETNX", P .. "left", own, timestamp)
 end
 
--- Put those of the first ready tasks of a queue out of the way that are not allowed; return how
--- many.
-local function clear_head(queue, allow)
+-- Put those of the first ready tasks of a queue out of the way that are not allowed. Return how
+-- many, and note their names in `names`.
+local function clear_head(queue, allow, names)
   local key, moved = P .. "ready:" .. queue, 0
   for _, member in ipairs(call("ZRANGE", key, 0, MOST_MOVED - 1)) do
     local read, name = try(name_of, id_of(member))
     if read and name and not allow(name) and call("ZREM", key, member) == 1 then
       put_aside(member, name)
+      names[name] = true
       moved = moved + 1
     end
   end
@@ -83,7 +84,7 @@ local function sift(members, allow)
       moved = moved + 1
     end
   end
-  for queue in pairs(queues) do moved = moved + clear_head(queue, allow) end
+  for queue in pairs(queues) do moved = moved + clear_head(queue, allow, {}) end
   return good, moved
 end
 
@@ -101,23 +102,25 @@ local function take_up(members)
   end
 end
 
--- Do as `take_ready`, but take only what the worker may have. `more_ready` is then whether there
--- may be more behind what was put out of the way.
+-- Do as `take_ready`, but take nothing that is paused, and of what was left only what the worker
+-- knows: the client gives back what else it does not know, see leave.lua. `more_ready` is then
+-- whether there may be more behind what was put out of the way.
 function take_open(worker, queues, limit)
   if call("EXISTS", P .. "paused", P .. "left") == 0 then return take_ready(queues, limit) end
   local pauses = read_pauses()
   if next(pauses.store) then return {} end
-  local open, is_open, left = {}, {}, {}
+  local open, served, left = {}, {}, {}
   for _, queue in ipairs(queues) do
     if not pauses.queue[queue] then
       open[#open + 1] = queue
-      is_open[queue] = true
+      served[queue] = true
     end
   end
+  local function is_open(name) return not pauses.task[name] end
   local allow = permission(worker, pauses)
   for _, own in ipairs(call("HKEYS", P .. "left")) do
     local queue, name = parts_of(own)
-    if queue and is_open[queue] and allow(name) then
+    if queue and served[queue] and allow(name) then
       open[#open + 1] = own
       left[#left + 1] = own
     end
@@ -126,7 +129,7 @@ function take_open(worker, queues, limit)
   while #open > 0 and #found < limit and moved < MOST_MOVED do
     local members, passed = take_ready(open, limit - #found), 0
     local full = #members == limit - #found
-    if next(pauses.task) then members, passed = sift(members, allow) end
+    if next(pauses.task) then members, passed = sift(members, is_open) end
     for _, member in ipairs(members) do found[#found + 1] = member end
     moved = moved + passed
     if passed == 0 and not full then break end
@@ -134,7 +137,7 @@ function take_open(worker, queues, limit)
   more_ready = moved >= MOST_MOVED and #found < limit
   if #left > 0 then
     take_up(found)
-    if #found < limit and not more_ready then call("HDEL", P .. "left", unpack(left)) end
+    if #found < limit and not more_ready then call_in_chunks("HDEL", P .. "left", left) end
   end
   return found
 end

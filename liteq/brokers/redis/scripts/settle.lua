@@ -6,8 +6,9 @@
 -- ARGV     now; the number of settlements, and these, see settling.lua; perhaps a claim, as in
 --          claim.lua
 -- Returns  the numbers, from 0, of settlements that were refused because the claim was lost; the
---          deliveries; the numbers of those whose task is set aside, as its record is unusable; and
---          the keys of queues that cannot be claimed from, as another program has written there
+--          deliveries, as in claim.lua; the numbers of those whose task is set aside, as its record
+--          is unusable; and the keys of queues that cannot be claimed from, as another program has
+--          written there
 
 local refused, unusable = read_and_settle()
 propagate_ends()
