@@ -59,12 +59,12 @@ def test_what_is_missing_is_seen_first_and_fails_a_build(project: Project) -> No
 
 
 def test_the_limit_leaves_out_what_works_and_says_so(project: Project) -> None:
-    project.write("a.py", "import celery\nimport celery.worker\n")
+    project.write("a.py", "import celery\nimport celery.bootsteps\n")
 
     printed = project.liteq("check-celery", ".", "--limit", "1", code=1)
     document = checked(project, ".", "--limit=1", code=1)
 
-    assert printed.startswith("a.py:2: missing: import celery.worker")
+    assert printed.startswith("a.py:2: missing: import celery.bootsteps")
     assert "1 missing, 0 different, 1 working; in 1 file\n" in printed
     assert "liteq: there is more: see --limit" in printed
     assert document["more"] is True
@@ -73,9 +73,9 @@ def test_the_limit_leaves_out_what_works_and_says_so(project: Project) -> None:
 
 
 def test_one_file_can_be_checked_and_parts_can_be_left_out(project: Project) -> None:
-    project.write("a.py", "import celery.worker\n")
-    project.write("tests/b.py", "import celery.worker\n")
-    project.write("tests/c.py", "import celery.worker\n")
+    project.write("a.py", "import celery.bootsteps\n")
+    project.write("tests/b.py", "import celery.bootsteps\n")
+    project.write("tests/c.py", "import celery.bootsteps\n")
 
     assert checked(project, "a.py", code=1)["uses"][0]["file"] == "a.py"
     assert checked(project, ".", "--exclude", "tests", "--exclude=a.*", code=0)["missing"] == 0
@@ -84,12 +84,12 @@ def test_one_file_can_be_checked_and_parts_can_be_left_out(project: Project) -> 
 
 def test_scripts_are_read_whatever_their_names(project: Project) -> None:
     project.write("bin/start", "#!/bin/sh\nexec celery -A proj multi start\n")
-    project.write("bin/run", "#!/usr/bin/env python\nimport celery.worker\n")
+    project.write("bin/run", "#!/usr/bin/env python\nimport celery.bootsteps\n")
 
     uses = checked(project, ".", code=1)["uses"]
 
     assert [(each["file"], each["use"]) for each in uses if each["state"] == "missing"] == [
-        ("bin/run", "import celery.worker"),
+        ("bin/run", "import celery.bootsteps"),
         ("bin/start", "celery multi"),
     ]
 
@@ -100,7 +100,7 @@ def test_a_path_that_is_not_there_is_a_wrong_command_line(project: Project) -> N
 
 def test_what_is_no_code_of_the_project_is_passed_over(project: Project) -> None:
     for folder in (".git", "node_modules/x", "env/lib/site-packages", "__pycache__", "venv/lib"):
-        project.write(f"{folder}/a.py", "import celery.worker\n")
+        project.write(f"{folder}/a.py", "import celery.bootsteps\n")
     project.write("venv/pyvenv.cfg", "")
     project.write("notes.txt", "celery -A proj multi\n")
     project.write("NOTES", "celery -A proj multi\n")

@@ -85,9 +85,14 @@ def processes(app: LiteQ, name: str) -> list[int]:
     return found
 
 
+def exactly(number: int, found: list[int]) -> list[int]:
+    """Return what was found if it is so many, else nothing."""
+    return found if len(found) == number else []
+
+
 def test_one_of_two_workers_is_told(project: Project, app: LiteQ) -> None:
     with two_workers(project) as (first, _):
-        before = set(wait_for(lambda: len(found := processes(app, "w1@h")) == 2 and found))
+        before = set(wait_for(lambda: exactly(2, processes(app, "w1@h"))))
         assert app.control.pool_grow(2, destination=["w1@h"], **PATIENT) == [
             {"w1@h": {"ok": "pool will grow"}}
         ]
@@ -100,7 +105,7 @@ def test_one_of_two_workers_is_told(project: Project, app: LiteQ) -> None:
         }
 
         app.control.pool_shrink(2, destination=["w1@h"], **PATIENT)
-        assert set(wait_for(lambda: len(found := processes(app, "w1@h")) == 2 and found)) == before
+        assert set(wait_for(lambda: exactly(2, processes(app, "w1@h")))) == before
 
         assert app.control.shutdown(["w1@h"], **PATIENT) == [{"w1@h": {"ok": "shutting down"}}]
         assert first.wait() == 0

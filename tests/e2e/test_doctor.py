@@ -207,7 +207,7 @@ print(codes, sorted(set(os.path.basename(each) for each in opened)))
 """
     output = project.python(source).splitlines()[-1]
 
-    assert output == "[0, 0, 69, 0, 0, 0] ['project.db-gate']"
+    assert output == "[0, 0, 69, 0, 69, 0] ['project.db-gate']"
 
 
 # backup

@@ -358,6 +358,18 @@ def test_a_transaction_that_has_read_old_rows_is_refused(
     assert shop.sent() == []
 
 
+@pytest.mark.parametrize("how", ["mode=ro", "query_only"])
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_connection_that_can_only_read_is_refused(shop: Shop, how: str, *, begun: bool) -> None:
+    mode = "?mode=ro" if how == "mode=ro" else ""
+    with closing(sqlite3.connect(f"file:{shop.path}{mode}", uri=True)) as reader:
+        if how == "query_only":
+            reader.execute("pragma query_only = 1")
+        if begun:
+            reader.execute("begin")
+        refused(shop, reader, "can only read")
+
+
 @pytest.mark.parametrize("thing", [None, "shop.db", 7, object()])
 def test_what_is_no_connection_is_refused(shop: Shop, thing: Any) -> None:
     refused(shop, thing, "is no database connection")

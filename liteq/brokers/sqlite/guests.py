@@ -8,9 +8,9 @@ from functools import partial
 from threading import get_ident
 from typing import Any, NoReturn, TypeVar
 
-from ...exceptions import TransactionError
+from ...exceptions import LiteqError, TransactionError
 from ..guests import Guest, Host
-from .errors import REFUSED, is_busy, occupied, refused
+from .errors import REFUSED, code_of, is_busy, occupied, refused
 from .idleworkers import IdleWorkers
 from .location import SqliteLocation
 from .lockholder import describe_other_program
@@ -110,9 +110,10 @@ class GuestSession(LentSession, Guest):
             try:
                 begin = partial(self._db.execute, "begin immediate")
                 self._own.begin_guest(begin, LOCK_TIMEOUT)
+                self._db.execute(_LOCK)  # a connection that can only read has begun all the same
             except sqlite3.Error as exc:
                 self._own.unlock_after_guest(0)
-                raise self._own.translate(exc) from exc
+                raise self._cannot_begin(exc) from exc
             except BaseException:
                 self._own.unlock_after_guest(0)
                 raise
@@ -129,7 +130,7 @@ class GuestSession(LentSession, Guest):
             self._db.execute(_LOCK)
         except sqlite3.Error as exc:
             if not is_busy(exc):
-                raise self._own.translate(exc) from exc
+                raise self._cannot_begin(exc) from exc
             if exc.sqlite_errorcode == sqlite3.SQLITE_BUSY_SNAPSHOT:
                 raise TransactionError(
                     f"the transaction on {self.path} has read what another one has changed since, "
@@ -138,6 +139,14 @@ class GuestSession(LentSession, Guest):
                 ) from exc
             holder = describe_other_program(self.path)
             raise self._own.locked_error(0.0, holder) from exc
+
+    def _cannot_begin(self, exc: sqlite3.Error) -> LiteqError:
+        if code_of(exc) == sqlite3.SQLITE_READONLY:  # liteq's own connection can write
+            return TransactionError(
+                f"this connection to {self.path} can only read (`mode=ro` in its URL, or `pragma "
+                f"query_only`): use another one"
+            )
+        return self._own.translate(exc)
 
     def leave(self) -> None:
         if not self._entered:

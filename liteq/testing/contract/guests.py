@@ -12,6 +12,7 @@ from unittest import SkipTest
 from ...brokers.guests import Guest, Host
 from ...exceptions import TransactionError
 from ...model.graph import Graph, Place
+from ...model.message import Delivery
 from ...states import Phase
 from .step_harness import StepsHarness
 
@@ -160,7 +161,7 @@ class Guests(StepsHarness):
         self._host()
         self.finish("done")
         self.send("running")
-        self.running = self.claim_one()
+        self.running: Delivery = self.claim_one()
         self.send("ready")
         assert self.broker.emit(self.occur("before"))
         self.clock.advance(1)
