@@ -72,7 +72,7 @@ class WorkerStatistics:
     def _tally(self, queue: str, task: str, outcome: str) -> _Tally:
         name = (queue, task, outcome)
         if name not in self._tallies:
-            if len(self._tallies) >= _MOST_NAMES or not (queue + task).isprintable():
+            if len(self._tallies) >= _MOST_NAMES or not _are_names(queue, task):
                 name = (_OTHERS, _OTHERS, outcome)
             self._tallies.setdefault(name, _Tally())
         return self._tallies[name]
@@ -101,3 +101,8 @@ def _stat(start: int, name: _Name, tally: _Tally, sample: list[float | None]) ->
         mean * tally.number,
         scaled(histogram_of(waits), tally.number),
     )
+
+
+def _are_names(*names: object) -> bool:
+    """Return whether these are texts that can be shown: another program may have stored them."""
+    return all(isinstance(name, str) and name.isprintable() for name in names)
