@@ -23,7 +23,7 @@ from liteq.model.pause import Pause, PauseKind
 from liteq.model.step import Event, Step
 from liteq.states import Phase
 from liteq.support.clock import ManualClock
-from liteq.testing.contract.pausing import knowing
+from liteq.testing.contract.leaving import knowing
 from tests.servers import RedisServer
 
 KEY = "k" * 32

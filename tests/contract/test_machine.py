@@ -23,7 +23,7 @@ from liteq.model.step import Event, Step
 from liteq.states import Phase
 from liteq.support.clock import ManualClock
 from liteq.testing.contract.harness import rescuing
-from liteq.testing.contract.pausing import knowing
+from liteq.testing.contract.leaving import knowing
 from tests import redis_workers
 from tests.servers import RedisServer
 

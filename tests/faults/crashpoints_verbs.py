@@ -17,7 +17,7 @@ from liteq.model.step import Event, Step
 from liteq.states import Phase
 from liteq.support.clock import ManualClock
 from liteq.testing.contract.harness import rescuing
-from liteq.testing.contract.pausing import knowing
+from liteq.testing.contract.leaving import knowing
 
 NOW = 1_000_000_000.0
 QUEUES = ("celery",)

@@ -14,7 +14,7 @@ from liteq.exceptions import InvalidTaskError, TimeoutError
 from liteq.model.pause import Pause, PauseKind, pause_of, stored_pause
 from liteq.states import Phase
 from liteq.testing import ManualClock, drain
-from liteq.testing.contract.pausing import knowing
+from liteq.testing.contract.leaving import knowing
 from tests.unit.conftest import make_task
 
 

@@ -330,9 +330,13 @@ class SqliteBroker(SqliteHost, SqliteOrders, SqlitePausing, SqliteTransfers, Sql
 
     def purge(self, queues: Sequence[str] | None) -> int:
         now = self.clock()
-        return self._write_and_notify(
-            self._client_writes, lambda db, changes: purge_waiting(db, queues, now, changes)
-        )
+
+        def work(db: Connection, changes: Changes) -> int:
+            purged = purge_waiting(db, queues, now, changes)
+            tidy(db, now)
+            return purged
+
+        return self._write_and_notify(self._client_writes, work)
 
     # what only some stores offer
 

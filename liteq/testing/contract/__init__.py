@@ -15,6 +15,7 @@ from .claiming import Claiming
 from .events import Events
 from .groups import Groups
 from .guests import Guests
+from .leaving import Leaving
 from .ordering import Orders
 from .pausing import Pausing
 from .rescuing import Rescuing
@@ -40,6 +41,7 @@ class BrokerContract(
     Rescuing,
     Revoking,
     Pausing,
+    Leaving,
     Workflows,
     Groups,
     Schedules,

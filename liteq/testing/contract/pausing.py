@@ -1,35 +1,21 @@
-"""The contract of `pause`, `resume`, `pauses`, and of what `claim` leaves for other workers."""
-
-import json
-from collections.abc import Sequence
+"""The contract of `pause`, `resume`, `pauses`, and of what claims and `expire` do meanwhile."""
 
 from ...brokers.base import Claim
 from ...model.entry import Entry, Fired, Firing
 from ...model.graph import Graph, Place
-from ...model.message import Delivery
-from ...model.pause import KEEP, SKIP, LeftTasks, Pause, PauseKind
+from ...model.pause import KEEP, SKIP, Pause, PauseKind
 from ...states import Phase
 from .harness import Harness, ids
+from .leaving import MANY
 
-_MANY = 1200  # more than one transaction, or script, takes out of the way
 
 
 class Pausing(Harness):
-    """What is paused stays READY; what a worker does not know waits for one that does."""
+    """What is paused stays READY, and is not handed out."""
 
     def pause(self, kind: PauseKind, name: str = "", schedules: str = KEEP) -> bool:
         """Pause now; return whether that was not so already."""
         return self.broker.pause(Pause(kind, name, self.clock(), schedules))
-
-    def worker_that_knows(self, *tasks: str) -> int:
-        """Return a new worker that is to be handed only tasks of these names."""
-        return self.broker.register("knowing", knowing(*tasks))
-
-    def claim_by(
-        self, worker: int, limit: int = 10, queues: Sequence[str] = ("celery",)
-    ) -> list[Delivery]:
-        """Claim with `worker`."""
-        return self.broker.claim(Claim(worker, tuple(queues), limit))
 
     # queues
 
@@ -113,13 +99,13 @@ class Pausing(Harness):
         assert ids(self.claim(queues=["x"])) == ["a"]
 
     def test_tasks_behind_many_of_a_paused_name_are_handed_out(self) -> None:
-        self.send(*(f"s{n}" for n in range(_MANY)), task="send")
+        self.send(*(f"s{n}" for n in range(MANY)), task="send")
         self.send("last", task="other")
         self.pause(PauseKind.TASK, "send")
 
         assert ids(self.claim(limit=1)) == ["last"]
         self.broker.resume(PauseKind.TASK, "send")
-        assert ids(self.claim(limit=2 * _MANY)) == [f"s{n}" for n in range(_MANY)]
+        assert ids(self.claim(limit=2 * MANY)) == [f"s{n}" for n in range(MANY)]
 
     def test_the_order_holds_for_what_was_passed_over(self) -> None:
         self.send("a", task="send")
@@ -190,7 +176,7 @@ class Pausing(Harness):
         self.broker.close()
 
         worker = self.broker.register("another", "{}")
-        assert self.claim_by(worker) == []
+        assert self.broker.claim(Claim(worker, ("celery",), 10)) == []
 
     # what else is done to tasks that are paused, or were passed over
 
@@ -274,7 +260,7 @@ class Pausing(Harness):
         assert {self.phase(id) for id in ("later", "never", "open")} == {Phase.READY}
 
     def test_what_expires_while_the_store_is_paused_ends(self) -> None:
-        self.send(*(f"{n}" for n in range(_MANY)), expires=self.clock() + 5)
+        self.send(*(f"{n}" for n in range(MANY)), expires=self.clock() + 5)
         self.send("kept")
         self.pause(PauseKind.STORE)
         self.clock.advance(4)
@@ -285,7 +271,7 @@ class Pausing(Harness):
 
         assert [tuple(each) for each in self.broker.counts()] == [
             ("celery", Phase.READY, 1),
-            ("celery", Phase.EXPIRED, _MANY),
+            ("celery", Phase.EXPIRED, MANY),
         ]
 
     def test_what_depends_on_a_task_that_expires_while_paused_is_skipped(self) -> None:
@@ -297,15 +283,6 @@ class Pausing(Harness):
         self.expire()
 
         assert (self.phase("a"), self.phase("b")) == (Phase.EXPIRED, Phase.SKIPPED)
-
-    def test_what_expires_after_a_worker_has_left_it_ends(self) -> None:
-        self.send("a", task="new", expires=self.clock() + 5)
-        assert self.claim_by(self.worker_that_knows("old")) == []
-        self.clock.advance(5)
-        self.expire()
-
-        assert self.phase("a") is Phase.EXPIRED
-        assert self.broker.left() == []
 
     def test_nothing_that_can_be_claimed_expires_before_it_is(self) -> None:
         self.send("a", expires=self.clock() - 1)
@@ -373,112 +350,3 @@ class Pausing(Harness):
         after = after._replace(runs=entry.runs + 1, last=self.clock(), last_id=id)
         (fired,) = self.broker.fire([Firing(after, entry.message._replace(id=id))])
         return fired
-
-    # tasks that a worker does not know
-
-    def test_a_worker_is_handed_only_tasks_that_it_knows(self) -> None:
-        self.send("a", task="new")
-        self.send("b", task="old")
-        self.send("c", task="new", priority=5)
-
-        assert ids(self.claim_by(self.worker_that_knows("old", "older"))) == ["b"]
-        assert ids(self.claim_by(self.worker_that_knows("new"))) == ["c", "a"]
-
-    def test_a_worker_that_does_not_say_what_it_knows_is_handed_all(self) -> None:
-        self.send("a", task="new")
-        lists = '{"tasks": ["old"]}'
-
-        assert ids(self.claim_by(self.broker.register("any", lists))) == ["a"]
-
-    def test_what_a_worker_leaves_is_ready_and_nothing_is_charged(self) -> None:
-        self.send("a", task="new")
-        before = self.record()
-        self.claim_by(self.worker_that_knows("old"))
-
-        assert self.record() == before._replace(token=self.record().token)
-        assert self.broker.attempts("a") == []
-
-    def test_tasks_behind_many_unknown_ones_are_handed_out(self) -> None:
-        self.send(*(f"n{n}" for n in range(_MANY)), task="new")
-        self.send("last", task="old")
-        worker = self.worker_that_knows("old")
-
-        assert ids(self.claim_by(worker, limit=1)) == ["last"]
-        assert self.claim_by(worker, limit=1) == []
-        knows = self.worker_that_knows("new", "old")
-        assert ids(self.claim_by(knows, limit=2 * _MANY)) == [f"n{n}" for n in range(_MANY)]
-
-    def test_a_claim_that_is_made_while_settling_leaves_unknown_tasks(self) -> None:
-        self.send("a", task="old")
-        self.send("b", task="new")
-        self.send("c", task="old")
-        worker = self.worker_that_knows("old")
-        (a,) = self.claim_by(worker, limit=1)
-
-        settled = self.broker.settle([self.success(a)], Claim(worker, ("celery",), 1))
-        assert ids(settled.claimed) == ["c"]
-
-    def test_a_worker_is_handed_what_it_knows_by_its_last_heartbeat(self) -> None:
-        self.send("a", task="new")
-        worker = self.worker_that_knows("old")
-        assert self.claim_by(worker) == []
-        self.broker.beat(worker, knowing("new"))
-
-        assert ids(self.claim_by(worker)) == ["a"]
-        self.send("b", task="old")
-        assert self.claim_by(worker) == []
-
-    def test_a_left_task_that_runs_again_is_left_again(self) -> None:
-        self.send("a", task="new")
-        old, new = self.worker_that_knows("old"), self.worker_that_knows("new")
-        self.claim_by(old)
-        (a,) = self.claim_by(new)
-        self.settle(self.retry(a))
-
-        assert self.claim_by(old) == []
-        assert ids(self.claim_by(new)) == ["a"]
-
-    def test_only_a_worker_of_its_queue_is_handed_a_left_task(self) -> None:
-        self.send("a", task="new", queue="x")
-        self.claim_by(self.worker_that_knows("old"), queues=["x", "y"])
-        new = self.worker_that_knows("new")
-
-        assert self.claim_by(new, queues=["y"]) == []
-        assert ids(self.claim_by(new, queues=["y", "x"])) == ["a"]
-
-    def test_a_left_task_is_not_handed_out_while_it_is_paused(self) -> None:
-        self.send("a", task="new")
-        self.claim_by(self.worker_that_knows("old"))
-        new = self.worker_that_knows("new")
-        self.pause(PauseKind.TASK, "new")
-        self.pause(PauseKind.QUEUE, "celery")
-
-        assert self.claim_by(new) == []
-        self.broker.resume(PauseKind.TASK, "new")
-        assert self.claim_by(new) == []
-        self.broker.resume(PauseKind.QUEUE, "celery")
-        assert ids(self.claim_by(new)) == ["a"]
-
-    def test_what_workers_have_left_is_told_until_it_is_gone(self) -> None:
-        assert self.broker.left() == []
-        self.send("a", "b", task="new")
-        self.send("c", task="newer", queue="x")
-        old = self.worker_that_knows("old")
-        self.claim_by(old)
-        self.clock.advance(5)
-        self.claim_by(old, queues=["x", "celery"])
-
-        assert self.broker.left() == [
-            LeftTasks("celery", "new", 2, self.clock() - 5),
-            LeftTasks("x", "newer", 1, self.clock()),
-        ]
-        self.broker.cancel(["a"], keep=None)
-        self.claim_by(self.worker_that_knows("newer"), queues=["x"])
-        assert self.broker.left() == [LeftTasks("celery", "new", 1, self.clock() - 5)]
-        self.broker.purge(None)
-        assert self.broker.left() == []
-
-
-def knowing(*tasks: str) -> str:
-    """Return the `info` of a worker that is handed only tasks of these names."""
-    return json.dumps({"claims": "known", "tasks": tasks})
