@@ -36,6 +36,7 @@ for queue in pairs(queues) do
       delete_member(member)
     end
   end
+  if call("ZCARD", P .. "ready:" .. queue) == 0 then call("HDEL", P .. "left", queue) end
 end
 if scheduled > 0 then
   for _, member in ipairs(call("ZRANGE", P .. "scheduled", offset, offset + limit - 1)) do
