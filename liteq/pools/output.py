@@ -41,7 +41,7 @@ class OutputUpdate(NamedTuple):
 class RunOutput:
     """The output of one run. Until it prints something, it costs next to nothing."""
 
-    ended: bool = False
+    ended: bool = False  # once it is, the next `take` takes all that is left
     _lines: "_Lines | None" = None
 
     def __init__(self, delivery: Delivery, outputs: "Outputs") -> None:
@@ -57,10 +57,6 @@ class RunOutput:
         """Add what is logged, of one line or more."""
         if not self.ended:
             (self._lines or self._begin()).add(level[:LONGEST_LEVEL], text)
-
-    def end(self) -> None:
-        """Note that the run has ended: the next `take` takes all that is left."""
-        self.ended = True
 
     def _begin(self) -> "_Lines":
         self._lines = self._outputs.begin(self)

@@ -36,7 +36,8 @@ class SoloPool(Pool):
             self._scoreboard.write(0, 1, delivery.token)
             sent = delivery if self.outgoing is None else self.outgoing(delivery)
             self._events.finished.append((delivery, self._run(sent), 0))
-            self._events.outputs += self._outputs.take()
+            if self._outputs.open:
+                self._events.outputs += self._outputs.take()
 
     def collect(self) -> PoolEvents:
         events, self._events = self._events, PoolEvents()

@@ -127,14 +127,17 @@ class Runner:
 
     def _attempt(self, task: Task[..., Any], context: Context, message: Message) -> Ending:
         """Run the code of `task`; note when it has ended, after which no output is kept."""
-        if self._outputs is None or not keeps_output(task, message, self._keeps_output):
+        keeps = self._keeps_output
+        if task.keep_output is not None or message.options is not None:  # seldom
+            keeps = keeps_output(task, message, keeps)
+        if self._outputs is None or not keeps:
             return attempt(task, context)
         assert context.delivery is not None
         context.output = output = RunOutput(context.delivery, self._outputs)
         try:
             return attempt(task, context)
         finally:
-            output.end()
+            output.ended = True
 
     def _outcome(
         self, context: Context, task: Task[..., Any], ending: Ending, since: float

@@ -78,7 +78,7 @@ class Writer:
 
     def add(self, settlements: Sequence[Settlement], ended: Sequence[Delivery]) -> None:
         """Add settlements, and the tasks that they are of, in the same order."""
-        if self.outputs:
+        if self.outputs.by_claim:
             self._add(self.outputs.take_of(ended))
         self.settlements += settlements
         self._ended += ended
@@ -86,7 +86,7 @@ class Writer:
     def add_outputs(self) -> None:
         """Add what tasks have printed, also those that go on. Call it while the store works: else
         it would pile up here."""
-        if self.outputs:
+        if self.outputs.by_claim:
             self._add(self.outputs.take())
 
     def _add(self, updates: Sequence[OutputUpdate]) -> None:
@@ -179,6 +179,7 @@ class Writer:
     def _note(self, settlements: list[Settlement], settled: Settled) -> None:
         if self._steps:
             self._steps.answer(settlements, settled.refused)
-        ended = {each.receipt for each in settlements if each.output is None}
-        for receipt in filter(ended.__contains__, dict.fromkeys(settled.refused)):
-            logger.warning("claim lost; result dropped: task %s", self.id_of(receipt))
+        if settled.refused:
+            ended = {each.receipt for each in settlements if each.output is None}
+            for receipt in filter(ended.__contains__, dict.fromkeys(settled.refused)):
+                logger.warning("claim lost; result dropped: task %s", self.id_of(receipt))

@@ -72,7 +72,7 @@ def _print(argument: str, delivery: Delivery, outputs: Outputs) -> bytes:
     if path:
         _await(path, "", _send_nothing)
         output.write(1, "at last")
-    output.end()
+    output.ended = True
     return b"printed"
 
 

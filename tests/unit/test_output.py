@@ -44,7 +44,7 @@ class Run:
 
     def texts(self) -> list[str]:
         """End the run; return the lines that were not taken."""
-        self.output.end()
+        self.output.ended = True
         lines = self.take_lines()
         assert not self.outputs.open
         return [line.text for line in lines]
@@ -134,7 +134,7 @@ def test_lines_are_numbered_and_have_the_number_of_their_attempt(run: Run) -> No
 
 def test_what_comes_after_the_end_is_dropped(run: Run) -> None:
     run.print("a\n")
-    run.output.end()
+    run.output.ended = True
     run.print("late\n")
     run.output.log("INFO", "late")
     assert run.texts() == ["a"]
@@ -247,7 +247,7 @@ def test_what_is_not_due_is_left(run: Run) -> None:
     run.print("a\n")
 
     assert run.outputs.take() == []
-    run.output.end()
+    run.output.ended = True
     assert len(run.outputs.take()) == 1
 
 
