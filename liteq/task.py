@@ -201,9 +201,9 @@ class Task(AsyncCalls[P, R], DurableSteps, InWorkflows, InTransactions, Generic[
         `queue`, `priority` (higher first), `serializer`, `ignore_result`, `time_limit`,
         `soft_time_limit` (seconds), `keep_output`: instead of the task's own. `task_id`: its id; a
         finished task of that id is replaced, any other is kept, and the result is a `duplicate`.
-        `headers`: a dict, read as `self.request.headers`. `durable`: return only when the task would survive a
-        power cut. `shadow`: another name for the log. `connection`: send it in the transaction
-        that is open on this connection to a database, see `app.transaction`.
+        `headers`: a dict, read as `self.request.headers`. `durable`: return only when the task
+        would survive a power cut. `shadow`: another name for the log. `connection`: send it in
+        the transaction that is open on this connection to a database, see `app.transaction`.
 
         Raises TypeError when the task does not take these arguments, InvalidTaskError when the
         call cannot be sent, BrokerError when the store fails.
