@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from contenders import RIVALS, contender
+from contenders import EVERY_RIVAL, contender
 from environment import (
     compile_projects,
     environment,
@@ -49,7 +49,7 @@ def main() -> int:
     # So that `kill` and `timeout` leave nothing running, as Ctrl-C does.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     arguments = parse()
-    rivals = tuple(installed(arguments.against or RIVALS)) if arguments.rivals else ()
+    rivals = tuple(installed(arguments.against or EVERY_RIVAL)) if arguments.rivals else ()
     rows = [row for row in ROWS if not arguments.only or row.key in arguments.only]
     rows = [row for row in rows if redis_installed() or not contender(row.ours).on_redis]
     measured_ones = {name for row in rows for name in names_in(row, rivals)}
@@ -87,7 +87,7 @@ def parse() -> argparse.Namespace:
         "--only", action="append", choices=keys, metavar="ROW", help=", ".join(keys)
     )
     parser.add_argument("--rivals", action=argparse.BooleanOptionalAction, default=True)
-    parser.add_argument("--against", action="append", choices=RIVALS, help="only these rivals")
+    parser.add_argument("--against", action="append", choices=EVERY_RIVAL, help="only these rivals")
     parser.add_argument("--repeat", type=int, help="measurements of which to take the median (3)")
     parser.add_argument("--backlog", type=int, help="tasks waiting in the row `backlog`")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all readings there, too")

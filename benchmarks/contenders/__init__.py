@@ -9,8 +9,11 @@ CONTENDERS = {
     "liteq-safe": "liteq_:LiteqSafe",
     "liteq-fast": "liteq_:LiteqFast",
     "liteq-redis": "liteq_redis:LiteqRedis",
+    "liteq-asyncio": "liteq_asyncio:LiteqAsyncio",
+    "liteq-asyncio-redis": "liteq_asyncio:LiteqAsyncioRedis",
     "celery-redis": "celery_:Celery",
     "dramatiq-redis": "dramatiq_:Dramatiq",
+    "dramatiq-asyncio": "dramatiq_:DramatiqAsyncio",
     "huey-redis": "huey_:HueyRedis",
     "huey-sqlite": "huey_:HueySqlite",
     "huey-sqlite-off": "huey_:HueySqliteOff",
@@ -21,7 +24,10 @@ CONTENDERS = {
     "taskiq-redis": "taskiq_:Taskiq",
     "procrastinate": "procrastinate_:Procrastinate",
 }
-RIVALS = tuple(name for name in CONTENDERS if not name.startswith("liteq"))
+EVERY_RIVAL = tuple(name for name in CONTENDERS if not name.startswith("liteq"))
+# Those that run coroutines, in the rows about them.
+OF_COROUTINES = ("dramatiq-asyncio", "procrastinate", "saq-redis", "taskiq-redis")
+RIVALS = tuple(name for name in EVERY_RIVAL if name != "dramatiq-asyncio")  # only there
 # Only what sends is measured of these; the README says why.
 SENDING_ONLY = ("procrastinate", "saq-redis")
 KEEPING_RESULTS = tuple(name for name in RIVALS if name not in SENDING_ONLY)

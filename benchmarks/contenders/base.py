@@ -55,6 +55,29 @@ class Contender(ABC):
         """Send one task and wait for its result."""
 
 
+class Coroutines(Contender):
+    """One whose tasks are coroutines, of which a process runs many at a time.
+
+    `slots`: how many; set before a worker is started. The command is for tasks that are coroutines.
+    """
+
+    slots: int = 100
+    naps: int = 0  # sent so far
+    keeps_results: ClassVar[bool] = True
+
+    @abstractmethod
+    def send_naps(self, count: int) -> None:
+        """Send `count` tasks that sleep for a second."""
+
+    @abstractmethod
+    def napped(self) -> int:
+        """Return how many of all that were sent have ended."""
+
+    def await_trips(self, count: int) -> list[float]:
+        """Make `count` trips in a coroutine, one after the other; return the seconds of each."""
+        raise NotImplementedError("its results cannot be awaited")
+
+
 class OnRedis(Contender):
     """A contender on the Redis server that `run.py` started; two of its databases are used."""
 

@@ -6,12 +6,13 @@ It keeps no results ("the return value is only logged"), so it is measured where
 import os
 from collections.abc import Iterator
 
-from .base import BIN, Contender
+from .base import BIN, Coroutines
 
 
-class Procrastinate(Contender):
+class Procrastinate(Coroutines):
     queue = "procrastinate"
     on_postgres = True
+    keeps_results = False
     imports = "from procrastinate import App"
 
     def __init__(self) -> None:
@@ -27,7 +28,9 @@ class Procrastinate(Contender):
         app.schema_manager.apply_schema()
 
     def worker_command(self, processes: int) -> list[str]:
-        return [str(BIN / "procrastinate"), "--app=procrastinate_project.app", "worker"]
+        # One process has one loop. More of them are more workers, which a user starts one by one.
+        command = [str(BIN / "procrastinate"), "--app=procrastinate_asyncio_project.app", "worker"]
+        return [*command, f"--concurrency={self.slots * processes}"]
 
     def enqueue_each(self, count: int) -> None:
         start, keep = len(self.sent), self.sent.append
@@ -39,12 +42,21 @@ class Procrastinate(Contender):
         self.sent += self.add.batch_defer(*({"x": i, "y": 1} for i in numbers))
 
     def waiting(self) -> int:
-        count = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo'"
-        (found,) = self.server.execute(count).fetchone() or (0,)
-        return int(found)
+        return self._count("todo")
 
     def finished(self) -> int:
-        raise NotImplementedError("it keeps no results")
+        return self._count("succeeded")
+
+    def send_naps(self, count: int) -> None:
+        self.app.configure_task("nap").batch_defer(*({} for _ in range(count)))
+
+    def napped(self) -> int:
+        return self._count("succeeded")
+
+    def _count(self, status: str) -> int:
+        count = "SELECT count(*) FROM procrastinate_jobs WHERE status = %s"
+        (found,) = self.server.execute(count, [status]).fetchone() or (0,)
+        return int(found)
 
     def results(self, first: int = 0) -> Iterator[int]:
         raise NotImplementedError("it keeps no results")

@@ -3,10 +3,11 @@
 It has no call that sends many; as its users do, a hundred calls are sent at a time.
 """
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
-from .base import BIN, OnRedis
+from .base import BIN, Coroutines, OnRedis
 from .loop import Loop
 
 AT_A_TIME = 100
@@ -15,7 +16,7 @@ AT_A_TIME = 100
 RETRIES = 5
 
 
-class SAQ(Loop, OnRedis):
+class SAQ(Loop, OnRedis, Coroutines):
     queue = "saq"
     imports = "from saq import Queue"
 
@@ -26,6 +27,7 @@ class SAQ(Loop, OnRedis):
         self.jobs = queue
 
     def worker_command(self, processes: int) -> list[str]:
+        self.environment["BENCH_SAQ_SLOTS"] = str(self.slots)
         return [
             *(str(BIN / "saq"), "saq_project.settings", "--quiet"),
             *("--workers", str(processes)),
@@ -57,6 +59,26 @@ class SAQ(Loop, OnRedis):
             return int(job.result)
 
         return (self.run(result(job)) for job in self.sent[first:])
+
+    slots = 10  # its own default; more are slower with tasks that do nothing
+
+    def send_naps(self, count: int) -> None:
+        async def send() -> None:
+            for _ in range(0, count, AT_A_TIME):
+                naps = (self.jobs.enqueue("nap", retries=RETRIES) for _ in range(AT_A_TIME))
+                await asyncio.gather(*naps)
+
+        self.run(send())
+        self.naps += count
+
+    def napped(self) -> int:
+        return self.naps - int(self.queues.zcard("saq:default:incomplete"))
+
+    def await_trips(self, count: int) -> list[float]:
+        async def trip(i: int) -> int:
+            return int(await self.jobs.apply("add", timeout=30, x=i, y=1, retries=RETRIES))
+
+        return self.trips(trip, count)
 
     def add_and_get(self, x: int, y: int) -> int:
         return int(self.run(self.jobs.apply("add", timeout=30, x=x, y=y, retries=RETRIES)))

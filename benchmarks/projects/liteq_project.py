@@ -1,5 +1,6 @@
 """The liteq side: embedded SQLite file."""
 
+import asyncio
 import os
 import time
 
@@ -14,6 +15,16 @@ if expires := os.environ.get("BENCH_LITEQ_EXPIRES"):
 @app.task
 def add(x, y):
     return x + y
+
+
+@app.task
+async def async_add(x, y):
+    return x + y
+
+
+@app.task
+async def nap():
+    await asyncio.sleep(1)
 
 
 @app.task

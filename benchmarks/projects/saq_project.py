@@ -1,5 +1,6 @@
 """SAQ on Redis. Its results are kept for ten minutes, as it comes."""
 
+import asyncio
 import os
 
 from saq import Queue
@@ -11,4 +12,9 @@ async def add(ctx, *, x, y):
     return x + y
 
 
-settings = {"queue": queue, "functions": [add], "concurrency": 10}
+async def nap(ctx):
+    await asyncio.sleep(1)
+
+
+slots = int(os.environ.get("BENCH_SAQ_SLOTS", "10"))
+settings = {"queue": queue, "functions": [add, nap], "concurrency": slots}

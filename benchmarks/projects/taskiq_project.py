@@ -1,5 +1,6 @@
 """Taskiq on Redis, results in a database of their own so that they can be counted."""
 
+import asyncio
 import os
 
 from taskiq_redis import ListQueueBroker, RedisAsyncResultBackend
@@ -14,3 +15,8 @@ broker = queue.with_result_backend(RedisAsyncResultBackend(f"{REDIS}/1"))
 @broker.task
 async def add(x, y):
     return x + y
+
+
+@broker.task
+async def nap():
+    await asyncio.sleep(1)

@@ -4,7 +4,7 @@ those that are there gives the figure."""
 from collections.abc import Callable
 from importlib import import_module
 
-from contenders import KEEPING_RESULTS, ON_REDIS, RIVALS, Contender
+from contenders import KEEPING_RESULTS, OF_COROUTINES, ON_REDIS, RIVALS, Contender
 
 from .base import Options, Reading, Row
 
@@ -499,6 +499,76 @@ ROWS = (
         ours="liteq-safe",
         rivals=(),
         deadline=120.0,
+    ),
+    Row(
+        key="async-drain",
+        title="drain no-op coroutines, 2 processes",
+        measure="coroutines:drain",
+        figure="rate",
+        unit="/s",
+        sense="at least",
+        goal=None,
+        ours="liteq-asyncio",
+        rivals=("dramatiq-asyncio", "procrastinate", "taskiq-redis"),
+        deadline=120.0,
+    ),
+    Row(
+        key="async-drain-cpu",
+        title="the same, processor time of the worker for each task",
+        measure="coroutines:drain",
+        figure="cpu",
+        unit="us",
+        sense="at most",
+        goal=None,
+        ours="liteq-asyncio",
+        rivals=("dramatiq-asyncio", "procrastinate", "taskiq-redis"),
+        deadline=120.0,
+    ),
+    Row(
+        key="async-drain-redis",
+        title="on Redis: drain no-op coroutines, 2 processes",
+        measure="coroutines:drain",
+        figure="rate",
+        unit="/s",
+        sense="at least",
+        goal=None,
+        ours="liteq-asyncio-redis",
+        rivals=("dramatiq-asyncio", "taskiq-redis"),
+        deadline=120.0,
+    ),
+    Row(
+        key="sleepers",
+        title="1,000 tasks that sleep a second, 2 processes with 500 slots each",
+        measure="coroutines:naps",
+        figure="seconds",
+        unit="s",
+        sense="at most",
+        goal=3,
+        ours="liteq-asyncio",
+        rivals=OF_COROUTINES,
+        deadline=180.0,
+    ),
+    Row(
+        key="async-trip",
+        title="`await adelay()` to `await result`, p50",
+        measure="coroutines:trips",
+        figure="p50",
+        unit="ms",
+        sense="at most",
+        goal=None,
+        ours="liteq-asyncio",
+        rivals=("saq-redis", "taskiq-redis"),
+    ),
+    Row(
+        key="async-trip-times",
+        title="the same, of `delay()` to `get()` on that worker",
+        measure="coroutines:trips",
+        figure="times",
+        unit="x",
+        sense="at most",
+        goal=1.3,
+        ours="liteq-asyncio",
+        rivals=(),
     ),
 )
 

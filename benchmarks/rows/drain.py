@@ -43,13 +43,13 @@ def _timed(contender: Contender, processes: int, count: int) -> tuple[float, flo
         worker.wait_until(lambda: contender.finished() > before, seconds=30)
         begin, head = time.perf_counter(), contender.finished() - before
         used = cpu_seconds(worker.mark)
-        _watch(contender, worker, before + count)
+        watch(contender, worker, before + count)
         took, used = time.perf_counter() - begin, cpu_seconds(worker.mark) - used
-        _check(contender, before)
+        check(contender, before)
     return (count - head) / took, took, used / (count - head)
 
 
-def _watch(contender: Contender, worker: Worker, total: int) -> None:
+def watch(contender: Contender, worker: Worker, total: int) -> None:
     """Wait until `total` results are there, spending little on looking."""
 
     def done() -> bool:
@@ -61,7 +61,7 @@ def _watch(contender: Contender, worker: Worker, total: int) -> None:
     worker.wait_until(done, seconds=60, pause=LOOK)
 
 
-def _check(contender: Contender, first: int) -> None:
+def check(contender: Contender, first: int) -> None:
     for i, result in enumerate(contender.results(first), first):
         if result != i + 1:
             raise Failed(f"add({i}, 1) gave {result!r}")

@@ -105,7 +105,7 @@ MISSING: dict[str, str] = {
     "celery.beat.Scheduler": "schedules are kept in the store, and every worker fires them",
     "celery.bin": "the command line is `python -m liteq`; app.worker_main(argv) runs it",
     "celery.bootsteps": _WORKER,
-    "celery.concurrency": "the pools are processes, threads and solo: the setting worker_pool",
+    "celery.concurrency": "the pools are processes, threads, asyncio and solo: worker_pool",
     "celery.contrib.migrate": "`liteq move SOURCE TARGET` moves everything to another store",
     "celery.contrib.rdb": "with the pool solo, breakpoint() works in a task",
     "celery.contrib.sphinx": "the docstrings of tasks are those of their functions",

@@ -33,7 +33,12 @@ logger: logging.Logger = logging.getLogger("liteq.worker")
 def configure(parser: ArgumentParser) -> None:
     """Add the options, with Celery's names."""
     add = parser.add_argument
-    add("-c", "--concurrency", type=count, help="slots (default: the CPUs that may be used)")
+    add(
+        "-c",
+        "--concurrency",
+        type=count,
+        help="slots, of asyncio in each process (default: the CPUs that may be used; asyncio: 100)",
+    )
     add("--autoscale", type=_autoscale, metavar="MAX,MIN", help="slots, as the load asks for")
     add("-Q", "--queues", help="queues to work on, comma-separated")
     add("-X", "--exclude-queues", type=names, default=[], help="all of the app's but these")
@@ -44,7 +49,8 @@ def configure(parser: ArgumentParser) -> None:
         "--hostname",
         help="name of the worker; %%h is the host, %%n and %%d its parts, %%p the pid",
     )
-    add("-P", "--pool", help="processes (default), threads or solo")
+    add("-P", "--pool", help="processes (default), threads, asyncio or solo")
+    add("--processes", type=count, help="of the pool asyncio, each with an event loop (default: 1)")
     add_daemon_options(parser)
     add_detaching_options(parser)
     add("--max-tasks-per-child", type=int, help="tasks after which a child is replaced")
@@ -112,6 +118,7 @@ def _worker(app: LiteQ, args: Namespace, node: str, plan: LogPlan) -> Worker:
         queues=_queues(app, args),
         hostname=node,
         pool=args.pool,
+        processes=args.processes,
         max_tasks_per_child=args.max_tasks_per_child,
         max_memory_per_child=args.max_memory_per_child,
         autoscale=args.autoscale,
@@ -154,12 +161,6 @@ def _banner(app: LiteQ, worker: Worker) -> str:
         f" app:         {app.main or app!r}\n"
         f" broker:      {safe_url(app.broker.url)}\n"
         f" queues:      {', '.join(worker.queues)}\n"
-        f" concurrency: {_slots(worker)} ({worker.pool_name})\n\n"
+        f" concurrency: {worker.size}\n\n"
         f" [tasks]\n{tasks}\n"
     )
-
-
-def _slots(worker: Worker) -> str:
-    if worker.scale is None:
-        return str(worker.concurrency)
-    return f"{worker.scale.least} to {worker.scale.most}"

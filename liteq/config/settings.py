@@ -161,9 +161,17 @@ class Settings:
 
     # the worker
     worker_concurrency: int | None = _setting(
-        None, COUNT, "Tasks that run at a time; None: one for each CPU that may be used"
+        None,
+        COUNT,
+        "Tasks that run at a time, with asyncio in each process; "
+        "None: one for each CPU that may be used, with asyncio 100",
     )
-    worker_pool: str = _setting("processes", POOL, "Where tasks run: processes, threads or solo")
+    worker_pool: str = _setting(
+        "processes", POOL, "Where tasks run: processes, threads, asyncio or solo"
+    )
+    worker_processes: int = _setting(
+        1, COUNT, "Processes of the pool asyncio, each with one event loop"
+    )
     worker_max_tasks_per_child: int | None = _setting(
         None, COUNT, "Tasks after which a process is replaced"
     )

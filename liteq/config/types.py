@@ -158,7 +158,7 @@ NAMES = SettingType("a list of names", _names)
 QUEUES = SettingType("a list of queue names", _queues)
 MAPPING = SettingType("a dict", _mapping)
 RULES = SettingType("a dict, a list, a function or the dotted name of one", _rules)
-POOL = SettingType("the name of a pool: 'processes', 'threads' or 'solo'", _pool)
+POOL = SettingType("the name of a pool: 'processes', 'threads', 'asyncio' or 'solo'", _pool)
 LEVEL = SettingType("a log level such as 'WARNING'", _level)
 TIMEZONE = SettingType(
     "the name of a time zone that is known here, such as 'Europe/Paris'"

@@ -19,6 +19,7 @@ from ..exceptions import (
 from ..model.outcome import Kind
 from ..signals import task_failure, task_postrun, task_prerun, task_retry, task_success
 from ..support.coroutines import COROUTINE, run_coroutine
+from ..support.interruption import Ended
 from .context import Context, Finished, RunnableTask, enter, leave
 from .failure import ExceptionInfo
 from .forked import exit_forked
@@ -33,12 +34,16 @@ _STATES = {
     Kind.REPLACED: states.IGNORED,
     Kind.REJECTED: states.REJECTED,
     Kind.REQUEUED: states.REJECTED,
+    # It was told to end, and its process goes on.
+    Kind.OVERDUE: states.FAILURE,
+    Kind.TERMINATED: states.REVOKED,
     # It goes on later.
     Kind.SNOOZED: states.PENDING,
     Kind.SLEPT: states.PENDING,
     Kind.AWAITED: states.PENDING,
     Kind.GATHERED: states.PENDING,
 }
+_ENDED = {Kind.OVERDUE, Kind.TERMINATED}  # no hook is called, as where its process is killed
 _UNFINISHED = {states.RETRY, states.IGNORED, states.REJECTED, states.PENDING}
 
 
@@ -64,20 +69,29 @@ def attempt(task: RunnableTask, context: Context) -> Ending:
     token = enter(context)
     try:
         if task_prerun.receivers:
-            task_prerun.send(sender=task, task=task, **_arguments(context))
-        ending = _run(task, context)
-        if context.completed is not None:
-            ending = _completed(task, context, ending)
-        elif context.uncommitted is not None and ending.kind is Kind.SUCCEEDED:
-            ending = _uncommitted(context)
-        if context.pid is not None and os.getpid() != context.pid:
-            exit_forked(None if ending.kind is Kind.SUCCEEDED else ending.value)
-        if task.hooks:
-            _call_hooks(task, context, ending)
-        if _SIGNALS[ending.kind].receivers or task_postrun.receivers:
-            _send_signals(task, context, ending)
+            before(task, context)
+        return after(task, context, _run(task, context))
     finally:
         leave(token)
+
+
+def before(task: RunnableTask, context: Context) -> None:
+    """Tell the receivers of `task_prerun` that `task` is going to run."""
+    task_prerun.send(sender=task, task=task, **_arguments(context))
+
+
+def after(task: RunnableTask, context: Context, ending: Ending) -> Ending:
+    """Call the hooks, and send the signals, that follow from `ending`; return how it counts."""
+    if context.completed is not None:
+        ending = _completed(task, context, ending)
+    elif context.uncommitted is not None and ending.kind is Kind.SUCCEEDED:
+        ending = _uncommitted(context)
+    if context.pid is not None and os.getpid() != context.pid:
+        exit_forked(None if ending.kind is Kind.SUCCEEDED else ending.value)
+    if task.hooks and ending.kind not in _ENDED:
+        _call_hooks(task, context, ending)
+    if _SIGNALS[ending.kind].receivers or task_postrun.receivers:
+        _send_signals(task, context, ending)
     return ending
 
 
@@ -92,20 +106,34 @@ def _run(task: RunnableTask, context: Context) -> Ending:
             value = call_within(context.soft_limit, task.run_target, context.args, context.kwargs)
         if value.__class__ is COROUTINE:
             value = run_coroutine(value, context.soft_limit)
-    except Retry as exc:
-        return _retried(exc)
-    except (Ignore, Snooze, Reject, Suspended, ClaimLost) as exc:
-        return Ending(_kind_of(exc, context), exc)
-    except Finished as exc:
-        return Ending(Kind.SUCCEEDED, exc.value)
     except BaseException as exc:  # noqa: BLE001 - SystemExit too: it ends the task, not the worker
-        return _failed(task, exc)
+        return raised(task, context, exc)
+    if context.used_steps is None and context.requested_retry is None:  # nearly always
+        return Ending(Kind.SUCCEEDED, value)
+    return returned(context, value)
+
+
+def returned(context: Context, value: Any) -> Ending:
+    """Return how a task has ended that has returned `value`."""
     steps = context.used_steps
     if steps is not None and steps.suspended is not None:  # and the task has caught it
         return Ending(steps.suspended.kind, steps.suspended)
     if context.requested_retry is not None:
         return _retried(context.requested_retry)
     return Ending(Kind.SUCCEEDED, value)
+
+
+def raised(task: RunnableTask, context: Context, exc: BaseException) -> Ending:
+    """Return how a task has ended that has raised `exc`."""
+    match exc:
+        case Retry():
+            return _retried(exc)
+        case Ignore() | Snooze() | Reject() | Suspended() | ClaimLost() | Ended():
+            return Ending(_kind_of(exc, context), exc)
+        case Finished():
+            return Ending(Kind.SUCCEEDED, exc.value)
+        case _:
+            return _failed(task, exc)
 
 
 def _kind_of(exc: BaseException, context: Context) -> Kind:
@@ -115,6 +143,8 @@ def _kind_of(exc: BaseException, context: Context) -> Kind:
             return exc.kind
         case Snooze():
             return Kind.SNOOZED
+        case Ended():
+            return Kind.TERMINATED
         case Replaced():
             return Kind.REPLACED
         case Ignore():
@@ -216,6 +246,8 @@ _SIGNALS = {
     Kind.REPLACED: task_postrun,
     Kind.REJECTED: task_postrun,
     Kind.REQUEUED: task_postrun,
+    Kind.OVERDUE: task_postrun,
+    Kind.TERMINATED: task_postrun,
     Kind.SNOOZED: task_postrun,
     Kind.SLEPT: task_postrun,
     Kind.AWAITED: task_postrun,

@@ -2,10 +2,10 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 from ..exceptions import SoftTimeLimitExceeded
+from ..support.interruption import Interruption
 
 
 def call_within(
@@ -52,36 +52,11 @@ def _by_alarm(
 def _by_exception(
     seconds: float, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> Any:
-    import ctypes  # 2 MB, so only where it is needed
-
-    thread = ctypes.c_ulong(threading.get_ident())
-    raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
-    exception = ctypes.py_object(SoftTimeLimitExceeded)
-    lock = threading.Lock()
-    running, interrupted = True, False
-
-    def interrupt() -> None:
-        nonlocal interrupted
-        with lock:
-            if running:
-                interrupted = True
-                raise_in(thread, exception)
-
-    timer = threading.Timer(seconds, interrupt)
+    limit = Interruption(SoftTimeLimitExceeded)
+    timer = threading.Timer(seconds, limit.strike)
     timer.daemon = True
     timer.start()
     try:
-        try:
-            return function(*args, **kwargs)
-        finally:
-            with lock:
-                running = False
-            if interrupted:  # perhaps the exception was set, and is not raised yet
-                # It is raised here, not cleared: in Python 3.11 a thread whose exception was
-                # cleared hangs as soon as it is traced, as by a debugger.
-                with suppress(SoftTimeLimitExceeded):
-                    raise_in(thread, exception)
-                    while True:
-                        pass
+        return limit.call(function, *args, **kwargs)
     finally:
         timer.cancel()

@@ -56,6 +56,12 @@ class StepStore(Protocol):
     def keep(self, delivery: Delivery, step: Step) -> None:
         """Store a step that has ended; return once it is certain. Raises ClaimLost."""
 
+    async def await_load(self, delivery: Delivery) -> list[Step]:
+        """Do what `load` does; where a loop runs many tasks, do not block it."""
+
+    async def await_keep(self, delivery: Delivery, step: Step) -> None:
+        """Do what `keep` does, and never block the loop. Raises ClaimLost."""
+
     def encoded(self, value: Any, what: str) -> tuple[bytes, str]:
         """Return `value` as bytes, and its serializer. Raises InvalidTaskError."""
 
@@ -140,12 +146,13 @@ class StoredSteps(Steps):
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
     ) -> Any:
-        from asyncio import to_thread  # 50 ms, which tasks without coroutines do not pay
-
-        step = self._earlier(name, StepKind.STEP)
+        self.begin(name)  # before another coroutine of the task can
+        if self._found is None:
+            self._note_found(await self._store.await_load(self._delivery))
+        step = self._found_of(name, StepKind.STEP)
         if step is None:
             step = self._done(name, await function(*args, **kwargs))
-            await to_thread(self._keep, step)  # other coroutines of the task go on meanwhile
+            await self._store.await_keep(self._delivery, step)
         return self._value(step)
 
     def _done(self, name: str, value: Any) -> Step:
@@ -206,7 +213,14 @@ class StoredSteps(Steps):
         """Return the step as an earlier run has left it; None if none has come to it."""
         self.begin(name)
         if self._found is None:
-            self._found = {step.name: step for step in self._store.load(self._delivery)}
+            self._note_found(self._store.load(self._delivery))
+        return self._found_of(name, kind)
+
+    def _note_found(self, steps: Sequence[Step]) -> None:
+        self._found = {step.name: step for step in steps}
+
+    def _found_of(self, name: str, kind: StepKind) -> Step | None:
+        assert self._found is not None
         step = self._found.get(name)
         if step is not None and step.kind != kind:
             raise StepError(

@@ -28,6 +28,7 @@ POOLS = {
     "processes": "liteq.pools.processes:ProcessPool",
     "prefork": "liteq.pools.processes:ProcessPool",
     "threads": "liteq.pools.threads:ThreadPool",
+    "asyncio": "liteq.pools.loops:AsyncioPool",
     "solo": "liteq.pools.solo:SoloPool",
 }
 _GREEN = ("eventlet", "gevent")
@@ -44,8 +45,8 @@ def pool_class(name: str) -> Callable[[int, RunnerSpec], Pool]:
     found = load(POOLS[name]) if name in POOLS else load_entry_point("liteq.pools", name)
     if found is None and name in _GREEN:
         raise ImproperlyConfigured(
-            f"no pool {name!r}, as there are no green threads: use 'threads', with as many slots "
-            "(concurrency) as tasks may wait at once"
+            f"no pool {name!r}, as there are no green threads: use 'threads', or 'asyncio' for "
+            "tasks that are `async def`, with as many slots (concurrency) as tasks may wait at once"
         )
     if found is None:
         hint = did_you_mean(name, POOLS)

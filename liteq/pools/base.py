@@ -8,15 +8,19 @@ To add a pool: a file beside this one, and its line in `POOLS`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from selectors import BaseSelector
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..exceptions import LiteqError
 from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome
 from ..model.step import Step
+from ..support.interruption import Interruption
 from ..support.printable import last_line
+
+if TYPE_CHECKING:
+    from ..support.driving import Driver  # it imports asyncio, which few programs need
 
 SendState = Callable[[str, str, bytes, str], None]
 """A function that sends a state of the running task: its id, state, meta (encoded), serializer."""
@@ -27,11 +31,22 @@ KeepStep = Callable[[Delivery, Step], bool]
 It returns False if the claim was lost, and raises BrokerRefused if the store cannot hold the step.
 """
 
+AwaitKeepStep = Callable[[Delivery, Step], Awaitable[bool]]
+"""The same for coroutines."""
+
 Run = Callable[[Delivery], Outcome]
 """A function that runs one delivery to its end. It never raises."""
 
 STOPPED = "its worker was stopped while it ran"
 """The reason of a `Death` that came with the end of the pool."""
+
+
+class LoopRuns(NamedTuple):
+    """The functions that run deliveries in a process which has an event loop. They never raise."""
+
+    is_async: Callable[[Delivery], bool]  # whether it is for `in_loop`
+    in_loop: Callable[[Delivery, "Driver"], Coroutine[Any, Any, Outcome]]
+    in_thread: Callable[[Delivery, Interruption], Outcome]
 
 
 class Limits(NamedTuple):
@@ -58,6 +73,9 @@ class RunnerSpec(NamedTuple):
     # In a process that is forked from this one, which has imported the application: makes `preload`
     # and `make` use that. None: this process must not be forked, so another one imports it anew.
     adopt: Callable[[], None] | None = None
+    # As `make`, for processes with an event loop: gets an AwaitKeepStep as well; returns LoopRuns
+    make_in_loop: str = ""
+    processes: int = 1  # of such a pool, among which its slots are divided
 
 
 class StateUpdate(NamedTuple):
@@ -102,7 +120,10 @@ KEPT, CLAIM_LOST = "kept", "claim lost"
 
 
 class Death(NamedTuple):
-    """The exit of a slot's process. The pool starts another one; the slot is empty until then."""
+    """The end of what a slot ran that reports no outcome: its process has exited.
+
+    Or it was ended alone, as the pool was told to by `kill`. In both cases the slot is empty.
+    """
 
     running: Delivery | None  # the delivery that it was running
     waiting: list[Delivery]  # the deliveries that it had not started
@@ -110,6 +131,7 @@ class Death(NamedTuple):
     reason: str
     ran: float  # seconds since `running` was started
     slot: int  # its number
+    shared: bool = False  # others ran in the same process, so `running` need not be the cause
 
 
 class PoolBroken(LiteqError):
@@ -157,6 +179,7 @@ class Slot:
         self.up = False  # it can take deliveries
         self.holding: dict[int, Delivery] = {}  # by ticket, in the order of submission
         self.recalled = False  # deliveries were taken back, and its child has not seen it yet
+        self.ending = False  # what it runs was told to end, and the pool sees to it that it does
         self.leaving = False  # it gets no more deliveries, and is gone when its task has ended
 
     @property
@@ -202,6 +225,27 @@ class Pool(ABC):
     def submit(self, slot: Slot, deliveries: Sequence[Delivery]) -> None:
         """Give `deliveries` to `slot`, to be run in this order."""
 
+    @property
+    def most(self) -> int | None:
+        """Return how many deliveries a slot may hold; None: as many as the supervisor likes."""
+        return None
+
+    @property
+    def busy(self) -> bool:
+        """Return whether a slot holds anything."""
+        return any(slot.holding for slot in self.slots)
+
+    def takers(self) -> Collection[Slot]:
+        """Return the slots that may be given something now.
+
+        All slots, unless each holds one delivery at `most`: then only those that hold none, as
+        there may be a thousand.
+        """
+        return self.slots
+
+    def flush(self) -> None:
+        """Send what was submitted, if `submit` does not do so itself."""
+
     @abstractmethod
     def collect(self) -> PoolEvents:
         """Return the events since the last call. Raises PoolBroken when no child can start."""
@@ -214,7 +258,11 @@ class Pool(ABC):
         return None
 
     def kill(self, slot: Slot, kill: Kill) -> None:
-        """Kill what runs in `slot` at once, if this pool `kills`. Its `Death` has the reason."""
+        """End what runs in `slot`, if this pool `kills`. Its `Death` has the reason.
+
+        A process is killed at once. A coroutine is cancelled, and `Slot.ending` is set: call this
+        no more.
+        """
 
     def answer(self, request: StepRequest, answer: str) -> None:
         """Tell a task that its step is stored (KEPT), or why not."""

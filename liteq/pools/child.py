@@ -9,34 +9,34 @@ otherwise wait for a long task to end, and ends the process once the supervisor 
 import os
 import selectors
 import socket
-import sys
 import threading
 import time
-import traceback
 from collections import deque
-from collections.abc import Mapping, Sequence
 from queue import SimpleQueue
-from typing import Any, NotRequired, TypedDict
+from typing import Any
 
-from ..exceptions import BrokerRefused
 from ..model.message import Delivery
 from ..model.outcome import Outcome
 from ..model.step import Step
-from ..support.coroutines import close_loop
-from ..support.handlers import handle
-from ..support.plugins import load
-from ..support.slots import enter_slot
-from .base import CLAIM_LOST, KEPT, Limits, Run
+from .base import Limits, Run
 from .frames import CHUNK, FrameReader, pack
 from .memory import resident_kib
 from .outcomes import pack as pack_outcome
 from .process_state import ProcessState
-from .scoreboard import Handle, Scoreboard, open_scoreboard
-
-# Supervisor to child
-RUN, DRAIN, ANSWER = 0, 1, 2
-# Child to supervisor
-READY, OUTCOMES, RETURNED, STATE, START_FAILED, RECORD, STEP = 0, 1, 2, 3, 4, 5, 6
+from .protocol import (
+    ANSWER,
+    DRAIN,
+    OUTCOMES,
+    READY,
+    RETURNED,
+    RUN,
+    STEP,
+    Item,
+    Teller,
+    from_item,
+    is_kept,
+)
+from .scoreboard import Scoreboard
 
 _FLUSH_EVERY = 0.001  # seconds that an outcome may wait for others to be sent with it
 _RESTORE_EVERY = 0.020  # seconds between two checks of what tasks changed, of 30 us each
@@ -51,42 +51,7 @@ _Selector: type[selectors.BaseSelector] = getattr(
 )
 
 
-class Setup(TypedDict):
-    """The setup of a fork server or a child, as JSON: a RunnerSpec, and the scoreboard."""
-
-    preload: str
-    make: str
-    spec: dict[str, Any]
-    limits: Sequence[int | None]
-    scoreboard: Handle
-    log_levels: Mapping[str, int] | None
-    slot: NotRequired[int]  # of a child that is a fresh interpreter
-
-
-Item = tuple[int, tuple[Any, ...]]
-
-
-def to_item(ticket: int, delivery: Delivery) -> Item:
-    """Return a ticket and its delivery as a plain tuple, for the stream."""
-    if delivery.inputs is not None or delivery.place is not None:
-        # Its place is the supervisor's business.
-        delivery = delivery._replace(inputs=_plain(delivery.inputs), place=None)
-    return ticket, tuple(delivery)
-
-
-def from_item(fields: tuple[Any, ...]) -> Delivery:
-    """Return the delivery of an item."""
-    return tuple.__new__(Delivery, fields)
-
-
-def _plain(inputs: Any) -> Any:
-    """Return `inputs` as plain lists and tuples: marshal knows no subclasses."""
-    if isinstance(inputs, list):
-        return [_plain(each) for each in inputs]
-    return inputs if inputs is None else tuple(inputs)
-
-
-class Child:
+class Child(Teller):
     """One child: its backlog, its end of the stream, and its limits."""
 
     def __init__(
@@ -116,10 +81,6 @@ class Child:
         self._limits = limits
         self._tasks_left = limits.tasks or -1  # negative: no limit
 
-    def send_state(self, id: str, state: str, meta: bytes, serializer: str) -> None:
-        """Send a state that the running task sets."""
-        self._send((STATE, (id, state, meta, serializer)))
-
     def keep_step(self, delivery: Delivery, step: Step) -> bool:
         """Have a step of a running task stored; return False if its claim was lost.
 
@@ -134,23 +95,12 @@ class Child:
             self._send((STEP, (self._requests, *delivery.receipt, tuple(step))))
             while number != self._requests:  # a time limit may have ended the wait for another one
                 number, answer = self._answers.get()
-        if answer not in (KEPT, CLAIM_LOST):
-            raise BrokerRefused(answer)
-        return answer == KEPT
+        return is_kept(answer)
 
-    def send_record(self, values: tuple[Any, ...]) -> None:
-        """Send a log record for the supervisor's loggers."""
-        self._send((RECORD, values))
-
-    def send_start_failure(self, text: str) -> None:
-        """Send the traceback of the error for which this child cannot start."""
-        self._send((START_FAILED, text))
+    def means(self) -> tuple[Any, ...]:
+        return self.send_state, self.keep_step
 
     def serve(self, run: Run) -> None:
-        """Run deliveries until a limit is reached, or the supervisor drains this child.
-
-        The process exits when the supervisor closes its end of the stream.
-        """
         state = ProcessState()
         self._send((READY, os.getpid()))
         threading.Thread(target=self._watch, name="liteq-watch", daemon=True).start()
@@ -281,50 +231,3 @@ class Child:
             self._backlog.clear()
             self._send((RETURNED, unstarted))
             self._backlog.append(None)
-
-
-def run_child(stream: socket.socket, scoreboard: Scoreboard, setup: Setup, slot: int) -> None:
-    """Run the child of `slot` in this process, from its setup to its end."""
-    _ignore_signals()
-    enter_slot(slot, whole_process=True)
-    child = Child(stream, scoreboard, slot, Limits(*setup["limits"]))
-    try:
-        run: Run = load(setup["make"])(setup["spec"], child.send_state, child.keep_step)
-        if setup["log_levels"] is not None:
-            from .records import send_records  # a worker that is a program of its own has no use
-
-            send_records(child.send_record, setup["log_levels"])
-    except BaseException:  # noqa: BLE001 - importing user code can raise anything
-        child.send_start_failure(traceback.format_exc())
-        return
-    try:
-        child.serve(run)
-    except (BrokenPipeError, ConnectionError):
-        os._exit(1)  # the supervisor exited first
-    finally:
-        close_loop()
-        sys.stdout.flush()
-        sys.stderr.flush()
-
-
-def main(stream: socket.socket, setup: Setup) -> None:
-    """Run a child that is a fresh interpreter."""
-    stream.setblocking(True)
-    try:
-        scoreboard = open_scoreboard(setup["scoreboard"])
-    except FileNotFoundError:
-        return  # the pool was closed before this child could start
-    run_child(stream, scoreboard, setup, setup["slot"])
-
-
-def _ignore_signals() -> None:
-    """Ignore signals to the whole group: the supervisor decides what becomes of a task.
-
-    By handlers that do nothing, not SIG_IGN, which programs started by tasks would inherit.
-    """
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK"):
-        handle(name, _ignore)
-
-
-def _ignore(number: int, frame: object) -> None:
-    pass

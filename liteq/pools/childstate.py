@@ -1,16 +1,16 @@
-"""The child in a slot of the process pool, as its supervisor knows it."""
+"""The child in a place of a pool, as its supervisor knows it."""
 
-from .base import Kill, Slot
+from .base import Kill
 from .frames import Channel
 
 _FIRST_PAUSE, _SHORT_PAUSE, _LONGEST_PAUSE = 0.1, 0.2, 5.0  # seconds before a child is replaced
 
 
 class ChildState:
-    """The state of the child in a slot, and the failures of those before it."""
+    """The state of the child in a place of the pool, and the failures of those before it."""
 
-    def __init__(self, slot: Slot) -> None:
-        self.slot = slot
+    def __init__(self, place: int) -> None:
+        self.place = place
         self.channel: Channel | None = None
         self.pid: int | None = None
         self.start_at: float | None = None  # `time.monotonic`; None: it is started already
@@ -22,7 +22,9 @@ class ChildState:
         """Forget the last child, before another one is started."""
         self.start_at = None
         self.kill: Kill | None = None  # why the pool killed it
-        self.ready = self.finished_any = self.draining = False
+        self.ready: bool = False
+        self.finished_any: bool = False
+        self.draining: bool = False
 
     def note_exit(self) -> float:
         """Count the exit of the child; return the seconds to wait before starting another one.
@@ -31,7 +33,6 @@ class ChildState:
         machine allows. A child that was killed or drained by the pool is replaced at once.
         """
         self.pid = None
-        self.slot.up = self.slot.recalled = False
         self.failed_starts = 0 if self.ready else self.failed_starts + 1
         intended = self.draining or self.kill is not None
         self.crashes = 0 if self.finished_any or intended else self.crashes + 1

@@ -8,10 +8,10 @@ from selectors import EVENT_READ, BaseSelector
 from typing import Any, Protocol
 
 from . import forkserver
-from .child import START_FAILED, Setup
 from .forked import fork
 from .frames import Channel
 from .launchers import EXIT_TIMEOUT, Callbacks, Launcher, spawn_with_scoreboard
+from .protocol import START_FAILED, Setup
 
 logger: Logger = getLogger("liteq.worker")
 

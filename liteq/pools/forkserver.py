@@ -20,8 +20,9 @@ from typing import Any, NamedTuple, NoReturn
 
 from ..support.plugins import load
 from ..support.wakeup import Wakeup
-from .child import START_FAILED, Setup, run_child
+from .childmain import import_loop, run_child
 from .frames import pack
+from .protocol import START_FAILED, Setup
 from .scoreboard import Scoreboard, open_scoreboard
 
 logger: Logger = getLogger("liteq.worker")
@@ -100,6 +101,7 @@ def _receive_request(control: socket.socket) -> _Request | None:
 
 def _prepare(control: socket.socket, setup: Setup) -> Scoreboard:
     try:
+        import_loop(setup)
         description = load(setup["preload"])(setup["spec"])
     except BaseException:  # noqa: BLE001 - importing user code can raise anything
         control.sendall(pack((START_FAILED, traceback.format_exc())))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from selectors import BaseSelector
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .child import Setup
+from .protocol import Setup
 
 if TYPE_CHECKING:
     from .spawn import SpawnedProcess

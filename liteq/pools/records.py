@@ -27,6 +27,7 @@ _RECORD = Shape(
     process=(int,),
     thread=TEXT,
 )
+_SLOT = Shape(slot=(int, type(None)))
 
 
 def levels() -> dict[str, int]:
@@ -79,8 +80,12 @@ def send_records(send: Callable[[tuple[Any, ...]], None], wanted: Mapping[str, i
     logging.root.addHandler(RecordSender(send))
 
 
-def handle_record(values: Any, slot: int) -> None:
-    """Let the loggers of this process handle what a child has sent. Raises one of UNREADABLE."""
+def handle_record(values: Any, slot: int | None) -> None:
+    """Let the loggers of this process handle what a child has sent. Raises one of UNREADABLE.
+
+    `slot`: None for a line that no task has written.
+    """
+    _SLOT.check((slot,))
     _RECORD.check(values)
     try:
         _handle(values, slot)
@@ -90,16 +95,18 @@ def handle_record(values: Any, slot: int) -> None:
         pass
 
 
-def _handle(values: tuple[Any, ...], slot: int) -> None:
+def _handle(values: tuple[Any, ...], slot: int | None) -> None:
     name, level, message, traceback, path, line, function, created, process, thread = values
     logger = logging.getLogger(name)
     if not logger.isEnabledFor(level):
         return
-    extra = {"liteq_slot": slot}  # a name that no record factory of a program sets
+    # A name that no record factory of a program sets.
+    extra = None if slot is None else {"liteq_slot": slot}
+    where = "child" if slot is None else f"slot-{slot}"
     record = logger.makeRecord(name, level, path, line, message, (), None, function, extra)
     record.exc_text = traceback
     record.created, record.msecs = created, created % 1 * 1000
-    record.process, record.processName, record.threadName = process, f"slot-{slot}", thread
+    record.process, record.processName, record.threadName = process, where, thread
     logger.handle(record)
 
 

@@ -19,7 +19,7 @@ class SpawnLauncher(Launcher):
         with stream:
             self._guard.prepare()
             process = spawn_with_scoreboard(
-                "liteq.pools.child:main", stream, {**self.setup, "slot": slot}
+                "liteq.pools.childmain:main", stream, {**self.setup, "slot": slot}
             )
         self._processes[process.pid] = process
         self._guard.add(process)

@@ -8,17 +8,14 @@ import atexit
 import os
 import sys
 import threading
-from collections.abc import Coroutine, Generator
+from collections.abc import Coroutine
 from contextlib import suppress
 from contextvars import copy_context
-from functools import cache
-from types import CoroutineType, coroutine
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..exceptions import SoftTimeLimitExceeded
-
 if TYPE_CHECKING:
-    pass
+    from asyncio import AbstractEventLoop
 
 T = TypeVar("T")
 
@@ -71,8 +68,15 @@ def run_coroutine(work: Coroutine[Any, Any, T], soft_limit: float | None = None)
     if _get_running_loop() is not None:
         return _in_another_thread(work, soft_limit)
     if soft_limit is not None:
-        work = _within(work, soft_limit)
+        from .driving import Driver, within
+
+        work = within(work, soft_limit, Driver())
     return _own_loop().runner.run(work, context=copy_context())
+
+
+def loop_of_thread() -> "AbstractEventLoop":
+    """Return the event loop of this thread, which `run_coroutine` uses too; see `close_loop`."""
+    return _own_loop().runner.get_loop()
 
 
 def value_of(value: Any) -> Any:
@@ -108,76 +112,3 @@ def _in_another_thread(work: Coroutine[Any, Any, T], soft_limit: float | None) -
 
     with ThreadPoolExecutor(1, "liteq-coroutine") as executor:
         return executor.submit(copy_context().run, run).result()
-
-
-# soft time limits
-
-
-async def _within(work: Coroutine[Any, Any, T], seconds: float) -> T:
-    """Return what `work` returns; after `seconds`, raise SoftTimeLimitExceeded in it."""
-    from asyncio import current_task, get_running_loop
-
-    task = current_task()
-    assert task is not None
-    limit = _SoftLimit(seconds)
-    timer = get_running_loop().call_later(seconds, limit.strike, task)
-    try:
-        return await limit.drive(work)
-    except limit.kind as exc:
-        # Outside of here nobody knows that class, and asyncio would take the task for cancelled.
-        raise SoftTimeLimitExceeded(*exc.args).with_traceback(exc.__traceback__) from None
-    finally:
-        timer.cancel()
-
-
-class _SoftLimit:
-    """A soft time limit of one coroutine."""
-
-    def __init__(self, seconds: float) -> None:
-        self.kind = _interruption()
-        self._seconds = seconds
-        self._struck = False
-
-    def strike(self, task: Any) -> None:
-        """End the wait of `task`, which runs the coroutine: cancel it."""
-        self._struck = True
-        task.cancel()
-
-    @coroutine
-    def drive(self, work: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
-        """Return what `work` returns; raise the error of the limit where asyncio cancels it."""
-        from asyncio import CancelledError, current_task
-
-        step: Any = work.send
-        argument: Any = None
-        while True:
-            try:
-                waits_for = step(argument)
-            except StopIteration as end:
-                value: T = end.value
-                return value
-            try:
-                step, argument = work.send, (yield waits_for)
-            except CancelledError as exc:
-                step, argument = work.throw, exc
-                if self._struck:
-                    self._struck = False  # another cancellation is none of ours
-                    argument = self.kind(self._seconds)
-                    task = current_task()
-                    if task is not None:
-                        task.uncancel()
-            except BaseException as exc:  # noqa: BLE001 - it is raised in the coroutine
-                step, argument = work.throw, exc
-
-
-@cache
-def _interruption() -> type[SoftTimeLimitExceeded]:
-    """Return the class of the error that a soft time limit raises in a coroutine.
-
-    The parts of asyncio, such as task groups, take it for the cancellation that it is.
-    """
-    from asyncio import CancelledError
-
-    name, base = SoftTimeLimitExceeded.__name__, SoftTimeLimitExceeded
-    module = {"__module__": base.__module__}  # so that tracebacks show the name that users know
-    return type(name, (base, CancelledError), module)

@@ -1,9 +1,11 @@
 """The slot of a worker in which code runs, so that its log lines can say which one it was."""
 
 import threading
+from contextvars import ContextVar
 
 _of_process: int | None = None
 _of_thread = threading.local()
+_of_coroutine: ContextVar[int | None] = ContextVar("liteq_slot", default=None)
 
 
 def enter_slot(number: int, *, whole_process: bool) -> None:
@@ -15,7 +17,13 @@ def enter_slot(number: int, *, whole_process: bool) -> None:
         _of_thread.slot = number
 
 
+def enter_slot_of_coroutine(number: int) -> None:
+    """Note that the coroutine that runs here, and all that it starts, is in the slot `number`."""
+    _of_coroutine.set(number)
+
+
 def current_slot() -> int | None:
     """Return the number of the slot; None in code that is in none."""
     slot: int | None = getattr(_of_thread, "slot", _of_process)
-    return slot
+    inner = _of_coroutine.get()
+    return slot if inner is None else inner

@@ -123,6 +123,7 @@ class Adjustable(ABC):
         if self._shutdown.requested:
             raise LiteqError("the worker is stopping")
         self.pool.resize(size)
+        self._batching.resized(self.pool.most)
         self._show(concurrency=size)
         self._may_claim = True
 

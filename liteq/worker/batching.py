@@ -4,7 +4,8 @@ A slot gets more than one delivery only when they are known to be short. A task 
 has lost a process before, or that may run only once, is handed out alone.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from itertools import islice
 from math import ceil
 
 from ..model.message import Delivery
@@ -18,12 +19,20 @@ _OVERHEAD = 10e-6  # seconds that even a task that does nothing takes
 
 
 class Batching:
-    """Running means of run times by task name, and the room in the slots that follows."""
+    """Running means of run times by task name, and the room in the slots that follows.
 
-    def __init__(self) -> None:
+    `most`: deliveries that a slot may hold.
+    """
+
+    def __init__(self, most: int | None = None) -> None:
+        self._most = MOST if most is None else most
         self._means: dict[str, float] = {}
         self._typical = BUDGET  # mean of all tasks: until something is known, one at a time
         self.totals: dict[str, int] = {}  # runs that have ended, by task name
+
+    def resized(self, most: int | None) -> None:
+        """Give slots at most so many from now on."""
+        self._most = MOST if most is None else most
 
     def note_all(self, runs: Iterable[Runs]) -> None:
         """Note runs that ended together."""
@@ -46,16 +55,22 @@ class Batching:
             self._means[name] = mean + weight * (seconds - mean)
         self._typical += weight * (self._means[name] - self._typical)
 
-    def room(self, slots: Sequence[Slot]) -> int:
+    def room(self, slots: Collection[Slot]) -> int:
         """Return how many deliveries can be handed out now, if they are like the ones before."""
+        if self._most == 1:
+            return min(len(slots), MOST)  # all are free, see `Pool.takers`
         return sum(self._room(slot) for slot in slots)
 
     def share(
-        self, deliveries: Sequence[Delivery], slots: Sequence[Slot]
+        self, deliveries: Sequence[Delivery], slots: Collection[Slot]
     ) -> tuple[list[tuple[Slot, list[Delivery]]], list[Delivery]]:
         """Return what each slot gets, in order, and the deliveries that no slot can take now."""
+        if self._most == 1:
+            slots = list(islice(slots, len(deliveries)))  # more are not needed
         open_slots = [slot for slot in slots if slot.open]
-        plans = [_Plan(slot, self._held(slot)) for slot in sorted(open_slots, key=_load)]
+        plans = [
+            _Plan(slot, self._held(slot), self._most) for slot in sorted(open_slots, key=_load)
+        ]
         if not plans or not deliveries:
             return [], list(deliveries)
         means = [self._mean(delivery) for delivery in deliveries]
@@ -79,7 +94,7 @@ class Batching:
     def _room(self, slot: Slot) -> int:
         if not slot.open or self._held(slot) >= BUDGET:
             return 0
-        most = max(1, min(MOST, int(BUDGET / self._typical)))
+        most = max(1, min(self._most, int(BUDGET / self._typical)))
         holding = len(slot.holding)
         # Refilling from half on keeps the slot busy while the next batch is on its way.
         return most - holding if holding <= most // 2 else 0
@@ -88,8 +103,9 @@ class Batching:
 class _Plan:
     """The batch that one slot is going to get."""
 
-    def __init__(self, slot: Slot, held: float) -> None:
+    def __init__(self, slot: Slot, held: float, most: int) -> None:
         self.slot = slot
+        self.most = most
         self.deliveries: list[Delivery] = []
         self.count = len(slot.holding)
         self.seconds = held
@@ -98,7 +114,7 @@ class _Plan:
         """Return whether a delivery that takes `mean` seconds fits in."""
         if not self.count:
             return True
-        fits = self.seconds + mean <= BUDGET and self.count < MOST
+        fits = self.seconds + mean <= BUDGET and self.count < self.most
         return fits and len(self.deliveries) < share
 
     def take(self, deliveries: Sequence[Delivery], mean: float) -> None:
@@ -120,7 +136,7 @@ def _share_short(
     shares = []
     for n, plan in reversed(list(enumerate(plans, 1))):
         fair = ceil(rest / n)
-        room = min(MOST - plan.count, int((BUDGET - plan.seconds) / mean), fair)
+        room = min(plan.most - plan.count, int((BUDGET - plan.seconds) / mean), fair)
         shares.append(max(room, 0 if plan.count else min(fair, 1)))
         rest -= shares[-1]
     start = 0

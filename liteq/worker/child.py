@@ -8,12 +8,12 @@ from .. import signals
 from ..app import LiteQ
 from ..app.django import close_connections
 from ..app.reference import find
-from ..pools.base import KeepStep, Run, SendState
+from ..pools.base import AwaitKeepStep, KeepStep, LoopRuns, Run, SendState
 from ..support.childprocess import importing_application
 from .definitions import Definitions
 from .logging import LogPlan, enable_loggers, setup_logging
 from .runner import Runner
-from .stdout import flushing_stdout, log_stdout
+from .stdout import flushing_stdout, flushing_stdout_in_loop, log_stdout
 
 _loaded: dict[str, LiteQ] = {}
 
@@ -71,6 +71,24 @@ def preload(spec: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
 
 def make_runner(spec: dict[str, Any], report: SendState, keep: KeepStep) -> Run:
     """Return the function that runs deliveries in this child process."""
+    app, plan = _begin(spec)
+    runner = Runner(app, report=report, keep=keep, **_facts(spec))
+    return runner.run if plan.stdout_level is None else flushing_stdout(runner.run)
+
+
+def make_loop_runner(
+    spec: dict[str, Any], report: SendState, keep: KeepStep, await_keep: AwaitKeepStep
+) -> LoopRuns:
+    """Return the functions that run deliveries in a child process with an event loop."""
+    from .looprunner import LoopRunner  # it imports asyncio
+
+    app, plan = _begin(spec)
+    runner = LoopRunner(app, report=report, keep=keep, await_keep=await_keep, **_facts(spec))
+    return runner.runs() if plan.stdout_level is None else flushing_stdout_in_loop(runner.runs())
+
+
+def _begin(spec: dict[str, Any]) -> tuple[LiteQ, LogPlan]:
+    """Load the application into this process, which is going to run its tasks."""
     app = load_app(spec)
     plan = LogPlan(*spec["logging"])
     if plan.stdout_level is not None:
@@ -79,9 +97,11 @@ def make_runner(spec: dict[str, Any], report: SendState, keep: KeepStep) -> Run:
         log_stdout(plan.stdout_level)
     signals.worker_process_init.send(sender=None)
     enable_loggers()  # a receiver may have set up logging
-    hostname, describe = spec["hostname"], spec["describe"]
-    runner = Runner(app, hostname=hostname, describe=describe, report=report, keep=keep)
-    return runner.run if plan.stdout_level is None else flushing_stdout(runner.run)
+    return app, plan
+
+
+def _facts(spec: dict[str, Any]) -> dict[str, Any]:
+    return {"hostname": spec["hostname"], "describe": spec["describe"]}
 
 
 def _discard(id: str, state: str, meta: bytes, serializer: str) -> None:

@@ -39,7 +39,7 @@ def autoscale(target: Controlled, max: int | None = None, min: int | None = None
     least = least if min is None else _number("min", min, 0) or 1
     scale = check_scale(most, least)
     supervisor.scale_pool(scale)
-    target.worker.concurrency = supervisor.size
+    target.worker.resized(supervisor.size)
     return ok(f"autoscale now max={scale.most} min={scale.least}")
 
 
@@ -115,7 +115,7 @@ def _resize(target: Controlled, change: int) -> None:
     supervisor = target.supervisor
     size = supervisor.size + change
     supervisor.resize(size)
-    target.worker.concurrency = size
+    target.worker.resized(size)
     if supervisor.scale is not None:  # or the next look would undo it
         most, least = supervisor.scale
         supervisor.scale = check_scale(max(most, size), min(least, size))

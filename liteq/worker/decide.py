@@ -11,7 +11,7 @@ from ..model.message import Delivery, Receipt
 from ..model.options import with_notes
 from ..model.outcome import Kind, Outcome, Policy, Settlement
 from ..model.step import Step
-from ..pools.base import Success
+from ..pools.base import Death, Success
 from ..states import FAILURE, IGNORED, REVOKED, SUCCESS, Phase, phase_for_eta
 
 # UNKNOWN is set aside as dead, so that newer code can still run it.
@@ -89,13 +89,25 @@ def decide_rescue(
     """
     running = _may_have_run(held, trace)
     alone = len(running) == 1 and (trace.started is not None or len(held) == 1)
-    rules = policy if alone else policy._replace(max_lost=sys.maxsize)
+    rules = policy if alone else _charging_only(policy)
     # A task that may run only once is never run again on a guess: it may have ended, and another
     # one started, before its end could be written; or its child may start it even now.
     ended = [each for each in held if each.receipt in running or not each.acks_late]
     kept = {each.receipt for each in ended}
     released = [each.receipt for each in held if each.receipt not in kept]
     return Rescue(released, [decide(each, lost(each, rules), rules, now) for each in ended])
+
+
+def policy_of_death(death: Death, policy: Policy) -> Policy:
+    """Return the policy for a task that has lost its process to `death`.
+
+    Where others ran in it too, all are charged and none is set aside, as in a rescue.
+    """
+    return _charging_only(policy) if death.shared else policy
+
+
+def _charging_only(policy: Policy) -> Policy:
+    return policy._replace(max_lost=sys.maxsize)
 
 
 def decide_step(delivery: Delivery, step: Step, now: float) -> Settlement:

@@ -54,8 +54,11 @@ class Decisions:
         statistics.note(runs)
         return len(events.succeeded) + len(ends)
 
-    def add(self, delivery: Delivery, outcome: Outcome) -> None:
-        """Decide about a task that was not run here, or whose process cannot report its end."""
-        settlement = decide(delivery, outcome, self._policy, self._clock())
+    def add(self, delivery: Delivery, outcome: Outcome, policy: Policy | None = None) -> None:
+        """Decide about a task that was not run here, or whose process cannot report its end.
+
+        `policy`: another one than that of the worker.
+        """
+        settlement = decide(delivery, outcome, policy or self._policy, self._clock())
         self._sinks.writer.add([settlement], [delivery])
         self._sinks.statistics.note([run_of(delivery, settlement, outcome.runtime)])

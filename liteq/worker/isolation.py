@@ -59,4 +59,4 @@ class Isolation:
         return [alone], others
 
     def _busy(self) -> bool:
-        return any(slot.holding for slot in self._pool.slots)
+        return self._pool.busy

@@ -15,6 +15,7 @@ class WorkerOptions(TypedDict, total=False):
     queues: str | Sequence[str] | None
     hostname: str | None
     pool: str | None
+    processes: int | None
     max_tasks_per_child: int | None
     max_memory_per_child: int | None
     autoscale: tuple[int, int] | None
@@ -39,6 +40,7 @@ _TYPES = {
     "queues": QUEUES,
     "hostname": TEXT,
     "pool": POOL,
+    "processes": COUNT,
     "max_tasks_per_child": COUNT,
     "max_memory_per_child": COUNT,
     "beat": FLAG,

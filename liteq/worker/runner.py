@@ -29,7 +29,7 @@ from ..execution.steps import Suspended
 from ..model.message import Delivery, Message
 from ..model.options import with_notes
 from ..model.outcome import Kind, Outcome
-from ..pools.base import KeepStep, SendState
+from ..pools.base import AwaitKeepStep, KeepStep, SendState
 from ..result import ResultBase
 from ..sending.eta import due_at, moment
 from ..sending.formats import argument_codecs, result_codecs, result_serializer, too_large
@@ -54,7 +54,8 @@ class Runner:
     """Runs the tasks of `app` for the worker `hostname`, in any number of threads.
 
     `describe`: give each success a note for the log; failures always have one. `keep`: has the
-    supervisor write the steps of tasks; without it, the runner does.
+    supervisor write the steps of tasks; without it, the runner does. `await_keep`: see
+    `WorkerSteps`.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Runner:
         describe: bool,
         report: SendState,
         keep: KeepStep | None = None,
+        await_keep: AwaitKeepStep | None = None,
     ) -> None:
         conf, broker = app.conf, app.broker
         self._app = app
@@ -84,7 +86,7 @@ class Runner:
         self._producer = app.producer
         self._definitions = Definitions.of_tasks(app.tasks, conf)
         self._tracked = self._definitions.tracked()
-        self._steps = WorkerSteps(app, keep)
+        self._steps = WorkerSteps(app, keep, await_keep)
         self._completion = TaskCompletion(app, self._encoded_if_wanted)
         self._soft = TimeLimits.of_tasks("soft_time_limit", app.tasks, conf.task_soft_time_limit)
 
@@ -101,7 +103,14 @@ class Runner:
         message = delivery.message
         task = self._tasks.get(message.task)
         if task is None:
-            return self._left_to_others(delivery, since) or self._unknown(message, since)
+            return self._not_here(delivery, message, since)
+        context = self._context(delivery, message, task, soft)
+        return self._outcome(context, task, attempt(task, context), since)
+
+    def _context(
+        self, delivery: Delivery, message: Message, task: Task[..., Any], soft: TimeLimits
+    ) -> Context:
+        """Return the context of a run that begins now."""
         args, kwargs = self._arguments(message)
         if delivery.inputs is not None:
             args = with_inputs(task, delivery, args, kwargs, self._codecs, self._result_codecs)
@@ -117,7 +126,7 @@ class Runner:
             self._report_state(message.id, STARTED, {"pid": self._pid, "hostname": self._hostname})
         if task_received.receivers:
             task_received.send(sender=task, request=context)
-        return self._outcome(context, task, attempt(task, context), since)
+        return context
 
     def _outcome(
         self, context: Context, task: Task[..., Any], ending: Ending, since: float
@@ -324,6 +333,10 @@ class Runner:
             place=made.place,
             step=step._replace(value=self._within_bounds(sent, f"the step {step.name!r}")),
         )
+
+    def _not_here(self, delivery: Delivery, message: Message, since: float) -> Outcome:
+        """Return the outcome of a task that is not known here."""
+        return self._left_to_others(delivery, since) or self._unknown(message, since)
 
     def _left_to_others(self, delivery: Delivery, since: float) -> Outcome | None:
         """Leave an unknown task to another worker that has registered it; None if there is none.

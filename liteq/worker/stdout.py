@@ -5,14 +5,19 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from io import TextIOBase
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ..execution.context import Context, current_run
 from ..model.message import Delivery
 from ..model.outcome import Outcome
-from ..pools.base import Run
+from ..pools.base import LoopRuns, Run
+from ..support.interruption import Interruption
 from ..support.printable import one_line
+
+if TYPE_CHECKING:
+    from ..support.driving import Driver
 
 _LONGEST = 8192  # characters of one line; a program can print for ever without ending it
 _logger = logging.getLogger("liteq.redirected")
@@ -28,7 +33,15 @@ class LoggedStream(TextIOBase):
     def __init__(self, stream: TextIO, level: int) -> None:
         self._stream = stream
         self._level = level
-        self._here = _Unfinished()
+        self._of_thread = _LineOfThread()
+
+    @property
+    def _here(self) -> "_Line | _LineOfThread":
+        """Return the unfinished line of this thread, or of the coroutine that runs in it."""
+        lines = _lines_of_run.get()
+        if lines is None:
+            return self._of_thread
+        return lines.setdefault((id(self), threading.get_ident()), _Line())
 
     def write(self, text: str) -> int:
         """Log the lines that `text` completes; keep the rest. Return the length of `text`."""
@@ -96,10 +109,20 @@ class LoggedStream(TextIOBase):
         return getattr(self.__dict__["_stream"], name)
 
 
-class _Unfinished(threading.local):
+class _Line:
     text = ""
     context: Context | None = None
     logging = False
+
+
+class _LineOfThread(threading.local, _Line):
+    pass
+
+
+# By stream and thread, where many coroutines run in one thread. None: elsewhere.
+_lines_of_run: ContextVar[dict[tuple[int, int], _Line] | None] = ContextVar(
+    "liteq_lines", default=None
+)
 
 
 def _shown(line: str) -> str:
@@ -135,9 +158,28 @@ def flushing_stdout(run: Run) -> Run:
 
     def run_and_flush(delivery: Delivery) -> Outcome:
         outcome = run(delivery)
-        for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, LoggedStream) and stream.unfinished:
-                stream.flush()
+        _flush_unfinished()
         return outcome
 
     return run_and_flush
+
+
+def flushing_stdout_in_loop(runs: LoopRuns) -> LoopRuns:
+    """Return `runs` with such a step behind each, and with lines of its own for each coroutine."""
+
+    async def in_loop(delivery: Delivery, driver: "Driver") -> Outcome:
+        _lines_of_run.set({})
+        outcome = await runs.in_loop(delivery, driver)
+        _flush_unfinished()
+        return outcome
+
+    def in_thread(delivery: Delivery, interruption: Interruption) -> Outcome:
+        return flushing_stdout(lambda each: runs.in_thread(each, interruption))(delivery)
+
+    return LoopRuns(runs.is_async, in_loop, in_thread)
+
+
+def _flush_unfinished() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, LoggedStream) and stream.unfinished:
+            stream.flush()

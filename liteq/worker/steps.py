@@ -4,8 +4,8 @@ import json
 import os
 import time
 from collections.abc import Callable
-from functools import partial
-from typing import Any, TypeVar
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..brokers.backoff import StoreBackoff
 from ..exceptions import (
@@ -19,14 +19,19 @@ from ..execution.failure import stored_failure
 from ..model.checks import UNREADABLE
 from ..model.message import Delivery
 from ..model.step import Step
-from ..pools.base import KeepStep
+from ..pools.base import AwaitKeepStep, KeepStep
 from ..result.app import App
 from ..result.base import result_from_tuple
 from ..sending.formats import result_serializer, too_large
 from .decide import decide_step
 from .task_log import logger
 
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
 T = TypeVar("T")
+
+_THREADS = 4  # that read the steps of tasks which begin, where many run in one loop
 
 
 class WorkerSteps:
@@ -34,14 +39,18 @@ class WorkerSteps:
 
     `keep`: asks the supervisor to write a step along with all else that it writes. None: this
     process writes it itself, as the supervisor is no other one, and may be the one that waits.
+    `await_keep`: the same, where many tasks run in one loop, which must not be blocked.
     """
 
-    def __init__(self, app: App, keep: KeepStep | None) -> None:
+    def __init__(
+        self, app: App, keep: KeepStep | None, await_keep: AwaitKeepStep | None = None
+    ) -> None:
         self._app = app
         self._broker = app.broker
         self._serializer = result_serializer(app.conf, app.broker)
         self._limit = app.conf.max_payload_size
         self._ask = keep
+        self._await_ask = await_keep
         self._pid = os.getpid()
 
     def now(self) -> float:
@@ -53,8 +62,33 @@ class WorkerSteps:
     def keep(self, delivery: Delivery, step: Step) -> None:
         # A process that the task has forked has no stream to the supervisor of its own.
         keep = self._ask if os.getpid() == self._pid else None
-        if not (keep or self._write)(delivery, step):
+        self._check((keep or self._write)(delivery, step), step)
+
+    async def await_load(self, delivery: Delivery) -> list[Step]:
+        if self._await_ask is None:  # no other task runs in this loop
+            return self.load(delivery)
+        from asyncio import get_running_loop  # 50 ms, which tasks without coroutines do not pay
+
+        return await get_running_loop().run_in_executor(self._threads, self.load, delivery)
+
+    async def await_keep(self, delivery: Delivery, step: Step) -> None:
+        if self._await_ask is not None and os.getpid() == self._pid:
+            self._check(await self._await_ask(delivery, step), step)
+        else:
+            from asyncio import to_thread
+
+            await to_thread(self.keep, delivery, step)  # other coroutines of the task go on
+
+    def _check(self, kept: bool, step: Step) -> None:
+        if not kept:
             raise ClaimLost(f"the claim was lost: the step {step.name!r} is not stored")
+
+    @cached_property
+    def _threads(self) -> "ThreadPoolExecutor":
+        """Return threads that no task can use up, as it can those of its loop."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        return ThreadPoolExecutor(_THREADS, "liteq-steps")
 
     def encoded(self, value: Any, what: str) -> tuple[bytes, str]:
         try:

@@ -15,7 +15,7 @@ from ..brokers.backoff import StoreBackoff
 from ..brokers.base import Broker, Claim, Listener
 from ..exceptions import BrokerError, BrokerRefused
 from ..model.message import Delivery
-from ..model.outcome import Kind, Outcome, Settlement
+from ..model.outcome import Kind, Outcome, Policy, Settlement
 from ..pools import Pool
 from ..pools.base import Death, PoolEvents
 from ..support.wakeup import Wakeup
@@ -24,7 +24,7 @@ from .batching import Batching
 from .completion import has_succeeded
 from .control import State
 from .controlled import Controlled
-from .decide import decide_unstorable
+from .decide import decide_unstorable, policy_of_death
 from .decisions import Decisions, Sinks
 from .heartbeat import Heartbeat
 from .isolation import Isolation
@@ -64,7 +64,7 @@ class Supervisor(Adjustable):
         self.log: TaskLog = TaskLog()
         self.done: int = 0
         self._reported_done = 0  # the `done` that the last heartbeat has reported
-        self._batching = Batching()
+        self._batching = Batching(pool.most)
         self._isolation = Isolation(pool, plan.policy)
         self._watchdog = Watchdog(pool, plan.limits, self._batching)
         self._shutdown = Shutdown(pool, plan.grace)
@@ -169,10 +169,7 @@ class Supervisor(Adjustable):
             self._open.pop().close()
 
     def _busy(self) -> bool:
-        return self._runs_something() or not self._writer.idle
-
-    def _runs_something(self) -> bool:
-        return any(slot.holding for slot in self.pool.slots)
+        return self.pool.busy or not self._writer.idle
 
     # one turn
 
@@ -296,20 +293,21 @@ class Supervisor(Adjustable):
             kind = Kind.LOST  # it may not run again, so this was its end
         if has_succeeded(self.broker, delivery):
             return  # by a transaction of its own, and was killed before it could tell
-        plan = self.plan
+        policy = policy_of_death(death, self.plan.policy)
         outcome = lost_outcome(
-            delivery, plan.policy, plan.serializer, death.reason, kind, death.ran
+            delivery, policy, self.plan.serializer, death.reason, kind, death.ran
         )
-        self._end(delivery, outcome, death.slot)
+        self._end(delivery, outcome, death.slot, policy)
 
     # out
 
     def _room(self) -> int:
         if self._shutdown.requested or self._isolation.active or not self.plan.queues:
             return 0
+        takers = self.pool.takers()
         if self._only_idle:
-            return sum(slot.open and not slot.holding for slot in self.pool.slots)
-        return self._batching.room(self.pool.slots)
+            return sum(slot.open and not slot.holding for slot in takers)
+        return self._batching.room(takers)
 
     def _claim(self) -> Claim | None:
         room = self._room() - len(self._returned) if self._may_claim else 0
@@ -333,7 +331,7 @@ class Supervisor(Adjustable):
 
     def _start_writing(self, claim: Claim | None) -> bool:
         """Send what is to be written without waiting for the reply, if tasks can end meanwhile."""
-        if self.pool.in_loop or not self._runs_something():
+        if self.pool.in_loop or not self.pool.busy:
             return False
         return self._writer.start(claim)
 
@@ -362,16 +360,18 @@ class Supervisor(Adjustable):
         if self._shutdown.requested:
             return fresh
         ready, others = self._isolation.admit(fresh)
-        batches, left = self._batching.share(ready, self.pool.slots)
+        batches, left = self._batching.share(ready, self.pool.takers())
         self._only_idle = bool(left)
         if batches and self.pool.in_loop:
             self._listener.decline()  # until they are done, nobody hears a notification
             self._may_claim = True  # then, or none would come again
         for slot, batch in batches:
             self.pool.submit(slot, batch)
+            self._watchdog.watch(slot)
             if self.log.verbose:
                 for delivery in batch:
                     self.log.received(delivery)
+        self.pool.flush()
         return left + others
 
     def _ends_unrun(self, delivery: Delivery) -> bool:
@@ -385,12 +385,18 @@ class Supervisor(Adjustable):
             return False
         return True
 
-    def _end(self, delivery: Delivery, outcome: Outcome, slot: int | None = None) -> None:
+    def _end(
+        self,
+        delivery: Delivery,
+        outcome: Outcome,
+        slot: int | None = None,
+        policy: Policy | None = None,
+    ) -> None:
         """Settle a task that is not to be run, or whose process can no longer report its end."""
         if self._watchdog.was_taken(delivery):
             self.log.taken(delivery)  # another worker settles it
             return
-        self._decisions.add(delivery, outcome)
+        self._decisions.add(delivery, outcome, policy)
         self.log.finished(delivery, outcome, slot)
         self.lifecycle.task_ended(delivery, outcome)
 

@@ -31,12 +31,23 @@ class Watchdog:
         self._limits = limits
         self._batching = batching
         self._to_end: dict[Receipt, ToTerminate] = {}
+        self._due: dict[Slot, float] = {}  # when those are to be checked that may have to be
+        self._stopping = False
         # By slot that starts nothing: the ticket that is next there, and since when.
         self._unstarted: dict[int, tuple[int, float]] = {}
 
     def set_limits(self, limits: TimeLimits) -> None:
         """Use `limits` from now on."""
         self._limits = limits
+        self._watch_all()
+
+    def watch(self, slot: Slot) -> None:
+        """Check `slot` soon: it was given something."""
+        soon = time.monotonic() + _LONG
+        self._due[slot] = min(self._due.get(slot, soon), soon)
+
+    def _watch_all(self) -> None:
+        self._due = dict.fromkeys(self._pool.slots, 0.0)
 
     @property
     def has_any_to_end(self) -> bool:
@@ -55,8 +66,11 @@ class Watchdog:
     def load_to_terminate(self, broker: Broker, worker: int) -> None:
         """Ask the store which tasks of `worker` were revoked with `terminate`, or taken from it."""
         found = {each.receipt: each for each in broker.to_terminate(worker)}
-        self._log([each for receipt, each in found.items() if receipt not in self._to_end])
+        new = [each for receipt, each in found.items() if receipt not in self._to_end]
+        self._log(new)
         self._to_end = found
+        if new:
+            self._watch_all()
 
     def _log(self, found: Sequence[ToTerminate]) -> None:
         if taken := sum(each.taken for each in found):
@@ -72,16 +86,16 @@ class Watchdog:
 
     def next_check(self) -> float | None:
         """Return the seconds until a slot has to be checked; None when nothing runs too long."""
-        return min(
-            (wait for slot in self._pool.slots if (wait := self._check_in(slot)) is not None),
-            default=None,
-        )
+        due = self._due.values()
+        return max(min(due) - time.monotonic(), 0.0) if due else None
 
     def _check_in(self, slot: Slot) -> float | None:
         if not slot.holding:
             return None
         if len(slot.holding) > 1:
             return _LONG
+        if slot.ending:
+            return None  # the pool sees to it
         running = self._pool.running(slot)
         if running is None:
             return _LONG  # it has not started, so its time has not either
@@ -89,14 +103,23 @@ class Watchdog:
         return None if limit is None else limit - running.seconds
 
     def check(self, *, stopping: bool) -> None:
-        """Check all slots that are busy.
+        """Check the slots that are due.
 
         `stopping`: what waits behind a running task is recalled at once, not only behind a long
         one. A slot that has started nothing is given its 250 ms also then.
         """
-        for slot in self._pool.slots:
+        if stopping and not self._stopping:
+            self._stopping = True
+            self._watch_all()
+        now = time.monotonic()
+        for slot in [slot for slot, due in self._due.items() if due <= now]:
             if slot.holding:
                 self._check(slot, stopping=stopping)
+            wait = self._check_in(slot)
+            if wait is None:
+                del self._due[slot]  # what it runs may take as long as it likes
+            else:
+                self._due[slot] = now + wait
 
     def _check(self, slot: Slot, *, stopping: bool) -> None:
         running = self._pool.running(slot)
@@ -104,19 +127,26 @@ class Watchdog:
             self._check_unstarted(slot)
             return
         delivery, seconds = running
-        if self.is_to_end(delivery):
-            reason = _TAKEN if self.was_taken(delivery) else REVOKED
-            self._pool.kill(slot, Kill(delivery, Kind.TERMINATED, reason))
-            return
-        limit = self._limit(delivery.message)
-        if limit is not None and seconds >= limit:
-            reason = f"it ran longer than its time limit of {limit:g} s"
-            self._pool.kill(slot, Kill(delivery, Kind.OVERDUE, reason))
+        if not slot.ending and (kill := self._kill_of(delivery, seconds)):
+            self._pool.kill(slot, kill)
+            if kill.kind is Kind.TERMINATED:
+                return
         # No task waits behind one that turned out long while another slot may be idle.
         long = seconds > _LONG or stopping or self._holds_one_to_end(slot)
         if long and next(reversed(slot.holding.values())) is not delivery:
             self._batching.note(delivery.task, seconds)
             self._pool.recall(slot)
+
+    def _kill_of(self, delivery: Delivery, seconds: float) -> Kill | None:
+        """Return why `delivery` is to be ended, which has run for `seconds`; None if it is not."""
+        if self.is_to_end(delivery):
+            reason = _TAKEN if self.was_taken(delivery) else REVOKED
+            return Kill(delivery, Kind.TERMINATED, reason)
+        limit = self._limit(delivery.message)
+        if limit is None or seconds < limit:
+            return None
+        reason = f"it ran longer than its time limit of {limit:g} s"
+        return Kill(delivery, Kind.OVERDUE, reason)
 
     def _check_unstarted(self, slot: Slot) -> None:
         now, ticket = time.monotonic(), next(iter(slot.holding))

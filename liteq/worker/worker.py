@@ -29,7 +29,6 @@ from ..support.childprocess import is_child
 from .autoscale import Scale, check_scale
 from .child import adopt_app
 from .control import State
-from .cpus import usable_cpus
 from .decide import policy_of
 from .definitions import Definitions
 from .lifecycle import Lifecycle
@@ -39,12 +38,14 @@ from .outboxes import relaying
 from .plan import Plan
 from .queues import queues_of
 from .runner import Runner
+from .size import Size
 from .stdout import flushing_stdout
 from .supervisor import Supervisor
 from .task_log import TaskLog, logger
 
 _LOAD = "liteq.worker.child:preload"
 _MAKE = "liteq.worker.child:make_runner"
+_MAKE_IN_LOOP = "liteq.worker.child:make_loop_runner"
 _STOPPED = "was stopped"
 
 
@@ -56,7 +57,9 @@ class Worker:
     child process of a worker, which may import the module that starts it, it does nothing.
 
     `concurrency`: slots; as many as there are CPUs to use unless given. `queues`: names, those
-    of `task_queues` and the default one unless given. `pool`: processes, threads or solo.
+    of `task_queues` and the default one unless given. `pool`: processes, threads, asyncio or solo.
+    `processes`: of the pool asyncio, each with an event loop and `concurrency` slots (100 unless
+    given); others refuse it.
     `hostname`: the worker's name, `%h` is the host and `%p` the pid. `max_tasks_per_child` and
     `max_memory_per_child` (KiB): after which a child process is replaced. `autoscale`: the most
     and the least slots, of which it begins with the least; see `autoscale.py`. `beat`: fire
@@ -71,6 +74,7 @@ class Worker:
         queues: str | Sequence[str] | None = None,
         hostname: str | None = None,
         pool: str | None = None,
+        processes: int | None = None,
         max_tasks_per_child: int | None = None,
         max_memory_per_child: int | None = None,
         autoscale: tuple[int, int] | None = None,
@@ -82,16 +86,13 @@ class Worker:
         self._lifecycle = Lifecycle(self)
         self._lifecycle.configuring()  # receivers of its signal may change the settings
         conf = app.conf
-        self.pool_name: str = checked("pool", pool) or conf.worker_pool
-        self.concurrency: int = (
-            checked("concurrency", concurrency) or conf.worker_concurrency or usable_cpus()
-        )
-        self.scale: Scale | None = None if autoscale is None else check_scale(*autoscale)
-        if self.scale is not None:
-            self.concurrency = self.scale.least
-        self.has_children: bool = self.pool_name == "processes"
-        if self.pool_name == "solo":
-            self.concurrency = 1
+        self.size: Size = Size.of(conf, pool, concurrency, processes)
+        if autoscale is not None:
+            self.size = self.size.scaled(check_scale(*autoscale))
+        self.scale: Scale | None = self.size.scale
+        self.pool_name: str = self.size.pool
+        self.concurrency: int = self.size.concurrency
+        self.has_children: bool = self.size.has_children
         self.queues: tuple[str, ...] = queues_of(app, queues)
         self.limits: Limits = Limits(
             checked("max_tasks_per_child", max_tasks_per_child) or conf.worker_max_tasks_per_child,
@@ -135,6 +136,11 @@ class Worker:
         if self.is_alive():
             return "running"
         return "not started" if self._supervisor is None else "stopped"
+
+    def resized(self, slots: int) -> None:
+        """Note that it has so many slots by now, in all processes together."""
+        self.size = self.size.resized(slots)
+        self.concurrency = self.size.concurrency
 
     # in the host's thread
 
@@ -186,7 +192,7 @@ class Worker:
         self._lifecycle.starting()
         enable_loggers()  # a module of tasks, or a receiver, may have set up logging
         plan = self._plan()
-        pool = make_pool(self.pool_name, self.concurrency, self._runner_spec(program))
+        pool = make_pool(self.pool_name, self.size.slots, self._runner_spec(program))
         if not pool.kills and (limited := plan.limits.limited()):
             logger.warning(
                 "the time_limit of %s has no effect: the pool %r cannot end a running task. Use "
@@ -379,7 +385,8 @@ class Worker:
         forwards = self.has_children and self.logging.level is None
         wanted = log_levels() if forwards else None
         adopt = self._adopt(spec) if self.has_children and program.may_fork else None
-        return RunnerSpec(_LOAD, _MAKE, spec, here, self.limits, wanted, adopt)
+        made = (_LOAD, _MAKE, spec, here, self.limits, wanted, adopt)
+        return RunnerSpec(*made, _MAKE_IN_LOOP, self.size.processes)
 
     def _adopt(self, spec: dict[str, Any]) -> Callable[[], None] | None:
         """Return `RunnerSpec.adopt`; None if the application has done what forks must not share.
@@ -403,7 +410,7 @@ class Worker:
         info: dict[str, object] = {
             "queues": self.queues,
             "pool": self.pool_name,
-            "concurrency": self.concurrency,
+            "concurrency": self.size.slots,
             "tasks": definitions.names(),
             "at_most_once": definitions.at_most_once(),
         }

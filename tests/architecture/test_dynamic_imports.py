@@ -25,6 +25,7 @@ NAMES_MODULES = {
     Place("liteq.pools.spawnlauncher", "SpawnLauncher"): "what a new process calls first",
     Place("liteq.worker.worker", "_LOAD"): "what a child process calls to get the application",
     Place("liteq.worker.worker", "_MAKE"): "what a child process calls to run tasks",
+    Place("liteq.worker.worker", "_MAKE_IN_LOOP"): "what a child process calls to run tasks",
 }
 
 # The only places that may import by a name or run text, and what.
@@ -46,7 +47,7 @@ IMPORTS_BY_NAME = {
     Place("liteq.as_celery.migration.verdicts", "of_name"): "a module of Celery, which we serve",
     Place("liteq.platforms", "set_process_title"): "setproctitle, if it is installed",
     Place("liteq.pools", "pool_class"): "what `POOLS` names",
-    Place("liteq.pools.child", "run_child"): "what the worker says that runs tasks",
+    Place("liteq.pools.childmain", "run_child"): "what the worker says that runs tasks",
     Place("liteq.pools.forkserver", "_prepare"): "what the worker says that gets the application",
     Place("liteq.pools.spawn", "main"): "what a new process is to call",
     Place("liteq.sending.routes", "_import"): "what `task_routes` names",

@@ -15,7 +15,7 @@ from liteq.exceptions import Ignore, SoftTimeLimitExceeded
 from liteq.support import coroutines
 from liteq.testing import drain
 
-POOLS = ["processes", "threads", "solo"]
+POOLS = ["processes", "threads", "asyncio", "solo"]
 SOON = 20.0
 
 Run = Callable[..., Any]
@@ -191,7 +191,7 @@ def test_what_is_open_in_the_loop_of_a_slot_is_closed_with_it(run: Any, tmp_path
     path = tmp_path / "closed"
     run("leaves_open", str(path))
     run.worker.reload()  # replaces child processes; those of a worker that stops are killed
-    if run.worker.pool_name != "processes":
+    if not run.worker.has_children:
         run.worker.stop()
     deadline = time.monotonic() + SOON
     while not path.exists():

@@ -72,13 +72,21 @@ def results(outcomes: list[Outcome]) -> list[bytes | None]:
     return [outcome.result for outcome in outcomes]
 
 
-KINDS = ["solo", "threads", "processes", "portable"]
+PROCESSES = ["processes", "portable"]
+LOOPS = ["asyncio", "asyncio portable"]
+WITH_CHILDREN = [*PROCESSES, *LOOPS]
+KINDS = ["solo", "threads", *WITH_CHILDREN]
 
 
 def drive(kind: str, how: RunnerSpec, monkeypatch: pytest.MonkeyPatch, size: int = 2) -> Driver:
-    if kind == "portable":
+    return Driver(make_pool(pool_of(kind, monkeypatch), size, how))
+
+
+def pool_of(kind: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the name of the pool of a kind, with the launcher of that kind."""
+    if "portable" in kind:
         monkeypatch.setenv("LITEQ_PORTABLE", "1")
-    return Driver(make_pool("processes" if kind == "portable" else kind, size, how))
+    return "asyncio" if "asyncio" in kind else kind.replace("portable", "processes")
 
 
 @pytest.fixture(params=KINDS)
@@ -88,7 +96,7 @@ def driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
     driver.close()
 
 
-@pytest.fixture(params=["processes", "portable"])
+@pytest.fixture(params=WITH_CHILDREN)
 def processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Driver]:
     driver = drive(request.param, spec(), monkeypatch)
     yield driver
@@ -161,7 +169,7 @@ def test_an_outcome_does_not_wait_for_the_long_task_behind_it(processes: Driver)
     assert results([outcome for _, outcome, _ in processes.seen.finished]) == [b"short"]
 
 
-@pytest.mark.parametrize("kind", ["threads", "processes", "portable"])
+@pytest.mark.parametrize("kind", ["threads", *WITH_CHILDREN])
 def test_what_waits_behind_a_long_task_is_taken_back(
     kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -190,6 +198,7 @@ def test_c_code_that_holds_the_interpreter_lock_cannot_keep_what_waits_behind_it
     os.mkfifo(gate)
     waiting = [delivery(f"note {notes}"), delivery(f"note {notes}")]
     processes.pool.submit(slot, [delivery(f"hold {gate}"), *waiting])
+    processes.pool.flush()
     with gate.open("wb") as writer:  # which waits until the task reads
         processes.pool.recall(slot)
         processes.turn()
@@ -299,7 +308,7 @@ def test_a_task_finds_its_standard_input_empty(processes: Driver) -> None:
     assert results(processes.run("echo after")) == [b"after"]
 
 
-@pytest.mark.parametrize("kind", ["processes", "portable"])
+@pytest.mark.parametrize("kind", PROCESSES)
 def test_a_child_is_replaced_after_its_limit_of_tasks(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -318,7 +327,7 @@ def test_a_child_is_replaced_after_its_limit_of_tasks(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="memory is not measured there")
-@pytest.mark.parametrize("kind", ["processes", "portable"])
+@pytest.mark.parametrize("kind", WITH_CHILDREN)
 def test_a_child_over_its_limit_of_memory_is_replaced_between_two_tasks(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -332,13 +341,11 @@ def test_a_child_over_its_limit_of_memory_is_replaced_between_two_tasks(
     driver.close()
 
 
-@pytest.mark.parametrize("kind", ["processes", "portable"])
+@pytest.mark.parametrize("kind", WITH_CHILDREN)
 def test_an_application_that_cannot_be_imported_breaks_the_pool_with_its_error(
     kind: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    if kind == "portable":
-        monkeypatch.setenv("LITEQ_PORTABLE", "1")
-    pool = make_pool("processes", 1, spec(make="fail"))
+    pool = make_pool(pool_of(kind, monkeypatch), 1, spec(make="fail"))
     selector = DefaultSelector()
     pool.start(selector)
 
@@ -396,7 +403,7 @@ def test_pools_of_green_threads_say_what_to_use(name: str) -> None:
 # resizing
 
 
-@pytest.fixture(params=["threads", "processes", "portable"])
+@pytest.fixture(params=["threads", *WITH_CHILDREN])
 def resizable(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Driver]:
     driver = drive(request.param, spec(), monkeypatch)
     yield driver

@@ -26,7 +26,7 @@ def count(self, path):
 """
 
 
-@pytest.mark.parametrize("pool", ["processes", "threads", "solo"])
+@pytest.mark.parametrize("pool", ["processes", "threads", "asyncio", "solo"])
 @pytest.mark.parametrize("kind", ["store", "redis_store"])
 def test_a_running_task_sees_that_it_was_aborted(
     kind: str, pool: str, tmp_path: Path, request: pytest.FixtureRequest

@@ -96,7 +96,7 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path, FORKS)
 
 
-@pytest.mark.parametrize("pool", ["processes", "threads"])
+@pytest.mark.parametrize("pool", ["processes", "threads", "asyncio"])
 def test_a_process_that_a_task_forks_ends_by_a_signal(project: Project, pool: str) -> None:
     with project.worker("-P", pool):
         out = project.python(
@@ -118,7 +118,7 @@ def test_the_process_of_the_task_itself_leaves_signals_to_the_worker(project: Pr
         assert project.python(source) == "['still here', 'still here']\n"
 
 
-@pytest.mark.parametrize("pool", ["processes", "threads", "solo"])
+@pytest.mark.parametrize("pool", ["processes", "threads", "asyncio", "solo"])
 def test_a_forked_process_that_returns_from_its_task_exits_as_any_program_does(
     project: Project, pool: str
 ) -> None:
@@ -140,7 +140,7 @@ def test_a_forked_process_that_returns_from_its_task_exits_as_any_program_does(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("daemon", [False, True])
-@pytest.mark.parametrize("pool", ["processes", "threads", "solo"])
+@pytest.mark.parametrize("pool", ["processes", "threads", "asyncio", "solo"])
 def test_what_tasks_have_started_by_multiprocessing_ends_with_the_worker(
     project: Project, pool: str, daemon: bool
 ) -> None:

@@ -59,7 +59,7 @@ def listed(project: Project) -> dict[str, Any]:
     return {each["name"]: each for each in document["schedules"]}
 
 
-@pytest.mark.parametrize("pool", ["processes", "threads", "solo"])
+@pytest.mark.parametrize("pool", ["processes", "threads", "asyncio", "solo"])
 def test_a_worker_fires_what_the_code_declares(project: Project, pool: str) -> None:
     with project.worker("-P", pool) as worker:
         wait_for(lambda: len(notes(project)) >= 3, "three notes")

@@ -89,7 +89,7 @@ def snoozes(self, path):
     return self.request.retries
 """
 
-POOLS = ["processes", "threads", "solo"]
+POOLS = ["processes", "threads", "asyncio", "solo"]
 
 
 @pytest.fixture(params=["sqlite", "redis"])
@@ -169,7 +169,7 @@ def test_a_step_is_not_repeated_after_its_worker_was_killed(
     assert lines(path) == ["first", "held", "held", "last"]
 
 
-@pytest.mark.parametrize("pool", ["processes", "threads"])
+@pytest.mark.parametrize("pool", ["processes", "threads", "asyncio"])
 def test_a_run_whose_task_was_taken_ends_at_its_next_step(
     project: Project, app: LiteQ, tmp_path: Path, pool: str
 ) -> None:

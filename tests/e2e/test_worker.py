@@ -25,7 +25,7 @@ def project(tmp_path: Path, portable: None) -> Project:
     return Project(tmp_path)
 
 
-@pytest.mark.parametrize("pool", ["processes", "threads", "solo"])
+@pytest.mark.parametrize("pool", ["processes", "threads", "asyncio", "solo"])
 def test_a_task_is_sent_run_and_its_result_read(project: Project, pool: str) -> None:
     with project.worker("-P", pool):
         out = project.python("from project import add; print(add.delay(2, 3).get(timeout=20))")

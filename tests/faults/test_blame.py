@@ -66,7 +66,7 @@ def states(project: Project) -> dict[str, tuple[str, int]]:
     return {id: (phase, int(lost)) for id, phase, lost in rows}
 
 
-@pytest.mark.parametrize("pool", ["processes", "threads"])
+@pytest.mark.parametrize("pool", ["processes", "threads", "asyncio"])
 def test_a_task_that_kills_its_worker_again_and_again_takes_no_other_with_it(
     project: Project, pool: str
 ) -> None:

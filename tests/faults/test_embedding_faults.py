@@ -225,7 +225,9 @@ print("ended")
 """
 
 
-@pytest.mark.parametrize(("pool", "waits"), [("processes", 1), ("threads", 40), ("solo", 1)])
+@pytest.mark.parametrize(
+    ("pool", "waits"), [("processes", 1), ("threads", 40), ("asyncio", 1), ("solo", 1)]
+)
 def test_a_wait_that_was_cancelled_does_not_keep_the_program_from_ending(
     project: Project, pool: str, waits: int
 ) -> None:

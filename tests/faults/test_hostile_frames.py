@@ -45,7 +45,7 @@ def frames(ticket):
     yield struct.pack("!Q", 5) + b"(\\xff\\xff\\xff\\x7f"  # a tuple of 16 GB
     yield struct.pack("!Q", 12) + b")\\x02i\\x01\\x00\\x00\\x00(\\xff\\xff\\xff\\x7f"
     yield from map(frame, GARBAGE)
-    for kind in (-1, 0, 1, 2, 3, 4, 6, 99, None, "x"):
+    for kind in (-1, 0, 1, 2, 3, 4, 6, 7, 8, 99, None, "x"):
         yield b"".join(frame((kind, value)) for value in GARBAGE if kind != 0 and kind != 4)
         yield frame((kind, None))
     for outcome in OUTCOMES:
@@ -85,11 +85,13 @@ def frames(ticket):
 @app.task(acks_late=False)
 def write(first, step):
     """Write every `step`th frame to the stream of this process, from `first` on."""
-    from liteq.pools.child import Child
-    child = next(each for each in gc.get_objects() if type(each) is Child)
-    ticket = child._scoreboard.read(child._slot).ticket
+    child = next(each for each in gc.get_objects() if type(each).__name__ in ("Child", "LoopChild"))
+    if type(child).__name__ == "LoopChild":
+        ticket, stream = next(iter(child._begun)), child._stream._stream
+    else:
+        ticket, stream = child._scoreboard.read(child._slot).ticket, child._stream
     for each in list(frames(ticket))[first::step]:
-        child._stream.sendall(each)
+        stream.sendall(each)
     time.sleep(0.05)
 
 @app.task
@@ -99,10 +101,12 @@ def count():
 )
 
 
-@pytest.fixture
-def worker(tmp_path: Path) -> Iterator[tuple[Project, Program]]:
+@pytest.fixture(
+    params=[("-c", "8"), ("-P", "asyncio", "-c", "1", "--processes", "8")], ids=" ".join
+)
+def worker(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Project, Program]]:
     project = Project(tmp_path, SOURCE)
-    with project.worker("-c", "8") as worker:  # many, as each waits before it is replaced
+    with project.worker(*request.param) as worker:  # many, as each waits before it is replaced
         yield project, worker
 
 

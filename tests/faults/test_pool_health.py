@@ -177,10 +177,24 @@ class Scale:
         return [memory(pid) for pid in self.pids]
 
 
-def leak(project: Project, warm_up: int, tasks: int) -> tuple[list[int], list[int]]:
+LOOPS = ("-P", "asyncio", "--processes", "2")
+pools = pytest.mark.parametrize("options", [(), LOOPS], ids=["processes", "asyncio"])
+COROUTINES = """
+@app.task(name="add")
+async def add(x, y):
+    return x + y
+"""
+
+
+def leak(
+    project: Project, warm_up: int, tasks: int, options: tuple[str, ...] = ()
+) -> tuple[list[int], list[int]]:
     """Run `tasks`; by how many descriptors and KiB each process has grown meanwhile."""
     project.write("run.py", RUN)
-    with project.worker("-l", "warning") as worker:
+    if options:
+        source = (project.folder / "project.py").read_text()
+        project.write("project.py", source + COROUTINES)
+    with project.worker("-l", "warning", *options) as worker:
         project.run("run.py", str(warm_up))
         scale = Scale(worker)
         files, before = scale.descriptors(), scale.memory()
@@ -190,8 +204,11 @@ def leak(project: Project, warm_up: int, tasks: int) -> tuple[list[int], list[in
         return [a - b for a, b in zip(scale.descriptors(), files, strict=True)], grown
 
 
-def test_thousands_of_tasks_leave_no_descriptor_and_no_memory_behind(project: Project) -> None:
-    files, kib = leak(project, warm_up=2_000, tasks=4_000)
+@pools
+def test_thousands_of_tasks_leave_no_descriptor_and_no_memory_behind(
+    project: Project, options: tuple[str, ...]
+) -> None:
+    files, kib = leak(project, warm_up=2_000, tasks=4_000, options=options)
 
     assert set(files) <= ONCE
     assert max(kib) < 1_000
@@ -199,23 +216,26 @@ def test_thousands_of_tasks_leave_no_descriptor_and_no_memory_behind(project: Pr
 
 @pytest.mark.soak
 @pytest.mark.timeout(600)
-def test_tens_of_thousands_of_tasks_leave_nothing_behind(project: Project) -> None:
+@pools
+def test_tens_of_thousands_of_tasks_leave_nothing_behind(
+    project: Project, options: tuple[str, ...]
+) -> None:
     """Less than 1 KiB a thousand tasks."""
-    files, kib = leak(project, warm_up=50_000, tasks=200_000)
+    files, kib = leak(project, warm_up=50_000, tasks=200_000, options=options)
     print(f"grown by {kib} KiB, {files} descriptors")
 
     assert set(files) <= ONCE
     assert max(kib) < 200
 
 
-def recycle(project: Project, children: int) -> None:
+def recycle(project: Project, children: int, options: tuple[str, ...] = ()) -> None:
     """Replace that many children; the other processes hold what they held."""
     source = (
         "import sys\nfrom project import *\n"
         "rs = app.enqueue_many(add.s(n, 1) for n in range(int(sys.argv[1])))\n"
         "assert [r.get(timeout=250) for r in rs] == [n + 1 for n in range(len(rs))]"
     )
-    with project.worker("-l", "warning", "--max-tasks-per-child", "1") as worker:
+    with project.worker("-l", "warning", "--max-tasks-per-child", "1", *options) as worker:
         project.run("-c", source, "20")
         wait_for(lambda: len(children_of(worker.pid)) == FORK_SERVERS + 2, "two children")
         stay = [worker.pid, *sorted(children_of(worker.pid))[:FORK_SERVERS]]
@@ -233,14 +253,20 @@ def recycle(project: Project, children: int) -> None:
         assert worker.wait() == 0
 
 
-def test_children_that_are_replaced_leave_no_zombies_and_no_descriptors(project: Project) -> None:
-    recycle(project, 40)
+@pools
+def test_children_that_are_replaced_leave_no_zombies_and_no_descriptors(
+    project: Project, options: tuple[str, ...]
+) -> None:
+    recycle(project, 40, options)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(600)
-def test_a_thousand_children_leave_nothing_behind(project: Project) -> None:
-    recycle(project, 1_000)
+@pools
+def test_a_thousand_children_leave_nothing_behind(
+    project: Project, options: tuple[str, ...]
+) -> None:
+    recycle(project, 1_000, options)
 
 
 @pytest.mark.soak

@@ -114,6 +114,7 @@ class Storm:
 
     tasks, sender, auditor = TASKS, SENDER, AUDIT
     allowed: ClassVar[dict[str, set[str]]] = ENDS
+    options: ClassVar[tuple[str, ...]] = ("-c", "2")  # of workers
 
     def __init__(self, folder: Path, seed: int, tasks: str | None = None) -> None:
         self.project = Project(folder, tasks or self.tasks)
@@ -126,7 +127,7 @@ class Storm:
         self.killed: dict[str, int] = {"worker": 0, "child": 0, "sender": 0}
 
     def start_worker(self) -> None:
-        argv = ("-m", "liteq", "worker", "-A", "project", "-c", "2", "-l", "critical")
+        argv = ("-m", "liteq", "worker", "-A", "project", *self.options, "-l", "critical")
         self.workers.append(self.project.start(*argv))
 
     def start_sender(self) -> None:
@@ -180,7 +181,7 @@ class Storm:
 
     def aftermath(self) -> Ends:
         """How all that was acknowledged has ended, once one last worker has had its time."""
-        with self.project.worker("-l", "warning"):
+        with self.project.worker(*self.options, "-l", "warning"):
             ends, since = self.audit(), time.monotonic()
             while self.strange(ends) and time.monotonic() - since < DEADLINE:
                 before, ends = ends, self.audit()

@@ -246,7 +246,7 @@ class RedisStormOfAll(StormOfAll):
     def __init__(self, folder: Path, seed: int, stop: float, server: RedisServer) -> None:
         self.server, self.proxy = server, Proxy(server.port)
         url = f"redis://127.0.0.1:{self.proxy.port}/0"
-        super().__init__(folder, seed, stop, TASKS.replace(FILE, url))
+        super().__init__(folder, seed, stop, self.tasks.replace(FILE, url))
 
     def cut_connections(self) -> None:
         self.proxy.reset()

@@ -9,8 +9,9 @@ from typing import Any
 from liteq.model.message import Delivery, Message, Receipt
 from liteq.model.outcome import Kind, Outcome
 from liteq.pools.base import Limits
-from liteq.pools.child import DRAIN, OUTCOMES, RETURNED, RUN, STATE, Child, to_item
+from liteq.pools.child import Child
 from liteq.pools.frames import FrameReader, pack
+from liteq.pools.protocol import DRAIN, OUTCOMES, RETURNED, RUN, STATE, to_item
 from liteq.pools.scoreboard import OwnScoreboard
 
 
