@@ -95,14 +95,19 @@ def test_coroutines_survive_all_strikes_for_a_moment_on_redis(
 
 
 @pytest.mark.soak
-def test_coroutines_survive_all_strikes_for_ten_minutes(tmp_path: Path) -> None:
-    survive(AsyncioStorm(tmp_path, seed=2, stop=20), 600)
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", [11, 12])
+def test_coroutines_survive_all_strikes_for_a_minute(tmp_path: Path, seed: int) -> None:
+    survive(AsyncioStorm(tmp_path, seed, stop=10), 60)
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(600)
 @needs_redis
-def test_coroutines_survive_all_strikes_for_ten_minutes_on_redis(
+@pytest.mark.parametrize("seed", [11, 12])
+def test_coroutines_survive_all_strikes_for_a_minute_on_redis(
     tmp_path: Path,
+    seed: int,
     server: RedisServer,  # noqa: F811
 ) -> None:
-    survive(AsyncioRedisStorm(tmp_path, 2, 20, server), 600)
+    survive(AsyncioRedisStorm(tmp_path, seed, 10, server), 60)
