@@ -380,6 +380,27 @@ print([each.get(timeout=30) for each in results])
     assert charged == sorted([*range(0, 100, 10), *range(1, 101, 10)])
 
 
+def test_orders_change_its_slots_and_limits(project: Project) -> None:
+    with asyncio_worker(project, "-c", "2", "--processes", "2"):
+        project.python("from project import *; wait.delay_many([('go',)] * 9)")
+        wait_for_lines(project, "waits", 4)
+        project.liteq("control", "-A", "project", "pool_grow", "3")
+        wait_for_lines(project, "waits", 7)
+        project.liteq("control", "-A", "project", "pool_shrink", "6")
+        project.liteq("control", "-A", "project", "time_limit", "project.nap", "0.2", "30")
+        (project.folder / "go").touch()
+        wait_for_lines(project, "waits", 18)
+        (found,) = json.loads(project.liteq("status", "-A", "project", "--json"))["workers"]
+        assert found["concurrency"] == 1
+        out = project.python(
+            "from project import nap\n"
+            "print(type(nap.delay(20).get(timeout=20, propagate=False)).__name__)"
+        )
+    assert out == "SoftTimeLimitExceeded\n"
+    pids = {line.split()[0] for line in lines(project, "waits")}
+    assert len(pids) == 2
+
+
 ODD = """
 import subprocess
 
