@@ -19,6 +19,7 @@ from .exceptions import Snooze
 from .execution.context import Context
 from .model.message import new_id as uuid
 from .result import AsyncResult, GroupResult, ResultSet
+from .sending.unique import Unique
 from .task import Task
 from .version import __version__
 
@@ -32,6 +33,7 @@ __all__ = [
     "Signature",
     "Snooze",
     "Task",
+    "Unique",
     "__version__",
     "chain",
     "chord",

@@ -1,11 +1,12 @@
 """Tasks that run in the process that calls them: `apply`, and all with `task_always_eager`."""
 
 from collections.abc import Mapping, Sequence
+from time import time
 from typing import Any, NamedTuple
 
 from . import states
 from .execution.attempt import Ending, attempt
-from .execution.context import Context
+from .execution.context import Context, current_output
 from .execution.failure import traceback_text
 from .model.message import Delivery, Message, Receipt
 from .model.outcome import Kind
@@ -103,6 +104,7 @@ def _context(
 ) -> Context:
     context = Context(Delivery(message, Receipt(message.id, 0)), args, kwargs, HOSTNAME)
     context.is_eager = True
+    context.output = current_output()  # that of the task which has called it, in a worker
     context.running = task
     context.callbacks, context.errbacks = links.callbacks or None, links.errbacks or None
     context.group, context.group_index = links.group, links.group_index
@@ -142,4 +144,5 @@ def _result(task: TaskOfApp, context: Context, ending: Ending) -> EagerResult[An
         task.app,
         reported=states.IGNORED if ignored else None,
         children=context.children,
+        progress=None if context.reporter is None else context.reporter.current(time()),
     )

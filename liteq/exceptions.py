@@ -8,6 +8,7 @@
         SerializationError         a value that cannot be turned into bytes, or back
           ContentDisallowed        a serializer that `accept_content` does not name
         PayloadTooLarge
+        DuplicateTask              another task has the unique key of the call
       TransactionError             the caller: a connection that cannot be used as it is
       NotRegistered                no task of that name here
       AlreadyRegistered            (Celery's; never raised)
@@ -83,6 +84,21 @@ class ContentDisallowed(SerializationError):
 
 class PayloadTooLarge(InvalidTaskError):
     """Arguments, a result, or the value of a step or an event, larger than `max_payload_size`."""
+
+
+class DuplicateTask(InvalidTaskError):
+    """A call that is not sent, as another task has its unique key and the call says `raise`.
+
+    `key` is that key, and `task_id` the task that has it.
+    """
+
+    def __init__(self, message: str = "", key: str = "", task_id: str = "") -> None:
+        super().__init__(message, key, task_id)
+        self.key: str = key
+        self.task_id: str = task_id
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class TransactionError(LiteqError):

@@ -88,12 +88,12 @@ def was_ignored(phase: Phase, reported: str | None) -> bool:
     return phase == Phase.SUCCEEDED and reported is not None
 
 
-def public_state(phase: Phase, *, retries: int, track_started: bool, reported: str | None) -> str:
+def public_state(phase: Phase, *, retries: int, reported: str | None) -> str:
     """Return Celery's state of a task in `phase`.
 
     `reported` is the state that the task set by `update_state`; it stays when the task raises
-    Ignore after that. STARTED is shown only for tasks with `track_started`, as in Celery; a task
-    between two attempts is in RETRY.
+    Ignore after that. A task that runs is STARTED, which Celery shows with `track_started` only; a
+    task between two attempts is in RETRY.
     """
     if was_ignored(phase, reported) and reported != IGNORED:
         return str(reported)
@@ -101,6 +101,6 @@ def public_state(phase: Phase, *, retries: int, track_started: bool, reported: s
         return _FINAL_STATES[phase]
     if reported is not None:
         return reported
-    if phase is Phase.RUNNING and track_started:
+    if phase is Phase.RUNNING:
         return STARTED
     return RETRY if retries else PENDING

@@ -14,6 +14,7 @@ from .exceptions import Retry, TaskPredicate
 from .execution.attempt import is_retried
 from .execution.context import NO_TASK, Context, current, current_run, enter, leave, leave_pushed
 from .execution.failure import bounded_repr
+from .execution.inrun import InRun
 from .result import AsyncResult, EagerResult
 from .result.app import App, get_current_app
 from .result.asynccalls import AsyncCalls
@@ -28,6 +29,7 @@ from .sending.options import (
     is_linked,
 )
 from .sending.overrides import collected, expected_call, is_expected
+from .sending.unique import check_kept, without_keys
 from .support.backoff import Backoff, full_jitter, no_jitter
 from .support.coroutines import COROUTINE
 from .support.parameters import Parameters
@@ -46,7 +48,7 @@ _NO_TASK_TO_UPDATE = (
 )
 
 
-class Task(AsyncCalls[P, R], DurableSteps, InWorkflows, InTransactions, Generic[P, R]):
+class Task(AsyncCalls[P, R], DurableSteps, InWorkflows, InTransactions, InRun, Generic[P, R]):
     """A unit of work that workers run. There is one instance for each app.
 
     `@app.task` makes one of a function. Or subclass it, define `run`, and pass the class to
@@ -63,6 +65,7 @@ class Task(AsyncCalls[P, R], DurableSteps, InWorkflows, InTransactions, Generic[
     typing = True  # check the arguments when the task is sent
     throws: tuple[type[BaseException], ...] = ()  # expected errors: logged without traceback
     store_errors_even_if_ignored: bool | None = None
+    keep_output: bool | None = None  # what it prints and logs; None: by the settings
     resultrepr_maxsize = 1024  # characters of the result in the log
 
     max_retries: int | None = 3  # None: no limit
@@ -198,14 +201,17 @@ class Task(AsyncCalls[P, R], DurableSteps, InWorkflows, InTransactions, Generic[
         `countdown`: seconds to wait. `eta`: a datetime before which it does not run; without a
         zone it is local time. `expires`: seconds or a datetime after which it is not started.
         `queue`, `priority` (higher first), `serializer`, `ignore_result`, `time_limit`,
-        `soft_time_limit` (seconds): instead of the task's own. `task_id`: its id; a finished task
-        of that id is replaced, any other is kept, and the result is a `duplicate`. `headers`: a
-        dict, read as `self.request.headers`. `durable`: return only when the task would survive a
-        power cut. `shadow`: another name for the log. `connection`: send it in the transaction
-        that is open on this connection to a database, see `app.transaction`.
+        `soft_time_limit` (seconds), `keep_output`: instead of the task's own. `task_id`: its id; a
+        finished task of that id is replaced, any other is kept, and the result is a `duplicate`.
+        `headers`: a dict, read as `self.request.headers`. `durable`: return only when the task
+        would survive a power cut. `shadow`: another name for the log. `connection`: send it in the
+        transaction that is open on this connection to a database, see `app.transaction`. `unique`:
+        a `liteq.Unique` instead of the task's own; if another task has the key, the result is of
+        that one, and a `duplicate`. `debounce`: seconds in which no further call may come before
+        it runs, at most `debounce_max` after the first; `throttle`: seconds in which one runs.
 
         Raises TypeError when the task does not take these arguments, InvalidTaskError when the
-        call cannot be sent, BrokerError when the store fails.
+        call cannot be sent (DuplicateTask: for its `unique` key), BrokerError when the store fails.
         """
         given = cast("dict[str, Any]", options)  # which is what it is: no copy
         if task_id is not None:
@@ -233,7 +239,9 @@ class Task(AsyncCalls[P, R], DurableSteps, InWorkflows, InTransactions, Generic[
         if task_id:
             message, sent = app.producer.send_as(self, args, kwargs, given)
             return AsyncResult.of_call(message, app, sent=sent)
-        message = app.producer.send(self, args, kwargs, given)
+        message, sent = app.producer.send(self, args, kwargs, given)
+        if not sent:
+            return AsyncResult.of_call(message, app, sent=False)
         return AsyncResult(message.id, app=app, ignored=message.ignore_result)
 
     def _pass_on(self, args: Any, kwargs: Any, options: dict[str, Any]) -> AsyncResult[R]:
@@ -270,7 +278,7 @@ class Task(AsyncCalls[P, R], DurableSteps, InWorkflows, InTransactions, Generic[
         )
         options.pop("connection", None)
         check_options(options)
-        message = self.app.producer.envelope(self, b"", "", options)
+        message = self.app.producer.envelope(self, b"", "", without_keys(options))
         if throw is None:
             throw = self.app.conf.task_eager_propagates
         return run_eagerly(self, message, args, kwargs, throw, links)
@@ -408,6 +416,7 @@ class Task(AsyncCalls[P, R], DurableSteps, InWorkflows, InTransactions, Generic[
     ) -> Signature | None:
         """Return what is different in the next attempt, as a signature; None for nothing."""
         check_options(options)
+        check_kept(options)
         if args is None and kwargs is None and not options:
             return None
         merged = self._parameters.merge(request.args, request.kwargs, args, kwargs)

@@ -1,5 +1,6 @@
 """The liteq side: embedded SQLite file."""
 
+import json
 import os
 import time
 
@@ -29,3 +30,23 @@ def length(values):
 @app.task
 def now():
     return time.time()
+
+
+@app.task(bind=True)
+def parse(self, count, how):
+    """Parse so many lines; return the seconds of processor time that it took."""
+    line = json.dumps({"id": 17, "name": "a row of a file", "price": 12.5, "tags": ["a", "b"]})
+    lines = [line] * count
+    began = time.process_time()
+    match how:
+        case "silent":
+            for each in lines:
+                json.loads(each)
+        case "loop":
+            for each in self.progress(lines, "reading"):
+                json.loads(each)
+        case "calls":
+            for number, each in enumerate(lines):
+                self.progress(number, count, "reading")
+                json.loads(each)
+    return time.process_time() - began

@@ -500,6 +500,30 @@ ROWS = (
         rivals=(),
         deadline=120.0,
     ),
+    Row(
+        key="progress",
+        title="a million rows with `self.progress(rows)`, of the time in silence",
+        measure="reporting:progress",
+        figure="loop",
+        unit="x",
+        sense="at most",
+        goal=1.05,
+        ours="liteq-safe",
+        rivals=(),
+        deadline=300.0,
+    ),
+    Row(
+        key="progress-calls",
+        title="the same with a call for each row",
+        measure="reporting:progress",
+        figure="calls",
+        unit="x",
+        sense="at most",
+        goal=None,
+        ours="liteq-safe",
+        rivals=(),
+        deadline=300.0,
+    ),
 )
 
 

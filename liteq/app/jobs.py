@@ -174,14 +174,6 @@ def job_of(record: Record, pauses: Sequence[Pause] = ()) -> Job:
     )
 
 
-def _paused(record: Record, pauses: Sequence[Pause]) -> float | None:
-    """Return since when a task that waits is paused."""
-    if not pauses or record.phase >= Phase.RUNNING:
-        return None
-    pause = pause_of(pauses, record.message.queue, record.message.task)
-    return pause and pause.since
-
-
 def sent_again(record: Record) -> Message:
     """Return the message that runs the call of a task once more, as a new task.
 
@@ -194,6 +186,14 @@ def sent_again(record: Record) -> Message:
             "`retry` runs it again there, if it has failed"
         )
     return message._replace(id=new_id(), eta=None, expires=None, retries=0)
+
+
+def _paused(record: Record, pauses: Sequence[Pause]) -> float | None:
+    """Return since when a task that waits is paused."""
+    if not pauses or record.phase >= Phase.RUNNING:
+        return None
+    pause = pause_of(pauses, record.message.queue, record.message.task)
+    return pause and pause.since
 
 
 def _error(record: Record) -> str | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..config import Config
 from ..exceptions import ImproperlyConfigured
+from ..sending.unique import as_unique
 from ..support.nearest import did_you_mean, nearest, suggestion
 from ..support.warning import warn
 from ..task import HOOKS, Task
@@ -17,6 +18,7 @@ OPTIONS = (
     "dont_autoretry_for",
     "expires",
     "ignore_result",
+    "keep_output",
     "max_retries",
     "on_replace",
     "priority",
@@ -34,6 +36,7 @@ OPTIONS = (
     "time_limit",
     "track_started",
     "typing",
+    "unique",
     *HOOKS,
 )
 RETRY_OPTIONS = (
@@ -94,9 +97,11 @@ def check_option(task: str, option: str) -> None:
 def check_attributes(task: Task[..., Any]) -> None:
     """Make tuples of the exceptions of `task`; warn of attributes that look like misspelt options.
 
-    Raises ImproperlyConfigured for exceptions that are none.
+    Raises ImproperlyConfigured for exceptions that are none, and InvalidTaskError for a unique key
+    that is none.
     """
     _make_tuples(task)
+    _check_unique(task)
     for kind in type(task).__mro__:
         for name, value in vars(kind).items() if kind not in _BASES else ():
             if near := nearest_option(name, value):
@@ -113,6 +118,20 @@ def _make_tuples(task: Task[..., Any]) -> None:
         found = _exceptions(task, option)
         if found != getattr(task, option):
             setattr(task, option, found)
+
+
+def _check_unique(task: Task[..., Any]) -> None:
+    """Make a Unique of the option `unique`, and look whether `task` has the parameters it names.
+
+    Raises InvalidTaskError.
+    """
+    if task.unique is None:
+        return
+    unique = as_unique(task.unique, f"task {task.name}")
+    if unique is not None:
+        unique.check(task)
+    if task.unique is not unique:
+        task.unique = unique
 
 
 def _exceptions(task: Task[..., Any], option: str) -> tuple[type[BaseException], ...]:
@@ -157,6 +176,7 @@ def apply_settings(task: Task[..., Any], conf: Config) -> None:
     _apply_retry_policy(task, conf.task_retry_policy)
     _annotate(task, conf.task_annotations)
     _make_tuples(task)
+    _check_unique(task)
 
 
 def _apply_retry_policy(task: Task[..., Any], policy: Mapping[str, Any]) -> None:

@@ -54,7 +54,8 @@ class Sender:
         if options.get("task_id"):
             message, sent = self._app.producer.send_as(*call)
             return AsyncResult.of_call(message, self._app, sent=sent)
-        return self._result(self._app.producer.send(*call))
+        message, sent = self._app.producer.send(*call)
+        return AsyncResult.of_call(message, self._app, sent=sent)
 
     def send_many(
         self, signatures: Iterable[Signature], options: Options
@@ -83,9 +84,8 @@ class Sender:
         messages = producer.messages(self._call(each, options) for each in calls)
         if "task_id" in options or any("task_id" in call["options"] for call in calls):
             return self._send_known(messages, options)
-        if messages:
-            producer.publish(messages, options)
-        return [self._result(message) for message in messages]
+        answers = producer.publish(messages, options) if messages else {}
+        return self._results(messages, answers)
 
     def send_calls(
         self, task: Task[..., Any], calls: Iterable[Sequence[Any]]
@@ -98,19 +98,19 @@ class Sender:
             return self.send_many((task.s(*_arguments(args)) for args in calls), NO_OPTIONS)
         producer = self._app.producer
         messages = producer.messages(_plain_calls(task, calls))
-        if messages:
-            producer.publish(messages)
-        return [self._result(message) for message in messages]
+        answers = producer.publish(messages) if messages else {}
+        return self._results(messages, answers)
 
     def _send_known(self, messages: Sequence[Message], options: Options) -> list[AsyncResult[Any]]:
         """Send those of `messages`, some of which have ids that were given to them, that are not
         duplicates."""
         duplicates = layout.duplicates_among(self._app, [message.id for message in messages])
         sent = [each for each, duplicate in zip(messages, duplicates, strict=True) if not duplicate]
-        if sent:
-            self._app.producer.publish(sent, options)
+        answers = self._app.producer.publish(sent, options) if sent else {}
         return [
-            AsyncResult.of_call(message, self._app, sent=not duplicate)
+            AsyncResult.of_call(message, self._app, sent=False)
+            if duplicate
+            else self._result(message, answers)
             for message, duplicate in zip(messages, duplicates, strict=True)
         ]
 
@@ -133,8 +133,20 @@ class Sender:
             task.check(args, kwargs)
         return task or Named(name), args, kwargs, {**own, **options} if options else own
 
-    def _result(self, message: Message) -> AsyncResult[Any]:
-        return AsyncResult(message.id, app=self._app, ignored=message.ignore_result)
+    def _results(
+        self, messages: Sequence[Message], answers: Mapping[str, str]
+    ) -> list[AsyncResult[Any]]:
+        """Return the results of calls; `answers`: as `Producer.publish` returns them."""
+        app = self._app
+        if not answers:
+            return [AsyncResult(each.id, app=app, ignored=each.ignore_result) for each in messages]
+        return [self._result(message, answers) for message in messages]
+
+    def _result(self, message: Message, answers: Mapping[str, str]) -> AsyncResult[Any]:
+        answer = answers.get(message.id)
+        if answer is None:
+            return AsyncResult(message.id, app=self._app, ignored=message.ignore_result)
+        return AsyncResult.of_call(message._replace(id=answer), self._app, sent=False)
 
 
 def _plain_calls(task: Task[..., Any], calls: Iterable[Sequence[Any]]) -> Iterator[Call]:

@@ -5,13 +5,19 @@ from collections.abc import Iterable, Sequence
 from .. import exceptions
 from ..brokers.serving import served_queues, takers, why_unclaimed
 from ..model.message import Attempt, Record
+from ..model.unique import is_held_back, key_of, own_part
 from ..result.app import App
 from ..serializers.preview import preview_error
 from ..states import Phase
 from ..support.printable import last_line
 from ..support.zones import title_of, wall_time
 
-_EARLY = {"retry": "was to be retried", "lost": "lost its process", "requeued": "was given back"}
+_EARLY = {
+    "retry": "was to be retried",
+    "lost": "lost its process",
+    "late": "ended when its worker had lost it",
+    "requeued": "was given back",
+}
 """Say how an attempt ended that did not come as far as the task wanted, by its outcome."""
 
 
@@ -54,6 +60,10 @@ def _awaited(record: Record, attempts: Sequence[Attempt]) -> str:
         return f"it waits for the event {record.event!r}"
     if record.barrier and attempts and attempts[-1].outcome == "gathered":
         return f"it waits for the tasks that it has sent, the group {record.waits}"
+    key = key_of(record.message)
+    if key is not None and is_held_back(record, has_run=bool(attempts)):
+        own = own_part(record.message.task, key.key)
+        return f"it waits for the end of the task that has its unique key {own!r}"
     kind = "the group" if record.barrier else "the task"
     return f"it waits for the end of {kind} {record.waits}"
 

@@ -193,10 +193,6 @@ DIFFERENT: dict[str, str] = {
     "celery.signals.user_preload_options": (
         "never sent: the command line has no user-defined options"
     ),
-    "celery.signals.worker_process_shutdown": (
-        "never sent: child processes are killed without further notice, so that none can delay the "
-        "end"
-    ),
 }
 """Name what is served and does something else, or nothing, by its name in Celery."""
 

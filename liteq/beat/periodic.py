@@ -39,7 +39,7 @@ class PeriodicOptions(RetryOptions, total=False):
 
 
 _CALL = ("args", "kwargs", "options", "schedule", "task")
-_OF_ONE_CALL = ("countdown", "eta", "task_id")
+_OF_ONE_CALL = ("countdown", "debounce", "debounce_max", "eta", "task_id", "throttle")
 
 
 def entries_of(app: App) -> list[Entry]:
@@ -145,6 +145,7 @@ def _message(app: App, fields: Mapping[str, Any]) -> tuple[Message, float | None
         # Each time, a worker calls the user's own `apply_async`: for a task of ours it sends this.
         call = Signature(fields["task"], args, kwargs, options)
         task, args, kwargs = app.tasks[START], (dict(call),), {}
+        options = {**options, "unique": False}  # the call has it
     expires = options.get("expires", task and task.expires)
     relative = expires is not None and not isinstance(expires, datetime | str)
     if relative:

@@ -125,7 +125,8 @@ class Scheduler:
                 entry.name,
             )
         elif fired is Fired.HELD:
-            logger.warning("Scheduler: %s still runs: passed over", entry.name)
+            why = "finds its unique key taken" if entry.overlap else "still runs"
+            logger.warning("Scheduler: %s %s: passed over", entry.name, why)
         elif message is None:
             logger.warning("Scheduler: %s is too late: passed over", entry.name)
         else:

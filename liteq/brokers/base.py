@@ -11,21 +11,26 @@ This module exports all types that a broker needs.
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 
-from ..exceptions import ConfigurationError, ImproperlyConfigured
+from ..exceptions import ImproperlyConfigured
 from ..model.entry import Entry, Fired, Firing
 from ..model.graph import Graph, Group, Members, Place
 from ..model.message import Attempt, Delivery, Input, Message, Receipt, Record
 from ..model.outcome import Settlement
+from ..model.output import Output, OutputLine
 from ..model.search import EVERYTHING, Search
 from ..model.step import Event, Step
 from ..serializers.base import Serializer
 from ..states import Phase
 from ..support.clock import Clock
-from .examination import Examination, Finding
+from .examination import Examination, Finding, Tended
 from .listener import Listener
 from .ordering import Ordering
+from .output import Outputs
 from .pausing import Pausing
+from .running import Running
+from .sending import Sending
 from .statistics import Statistics
+from .uniquekeys import NO_ANSWERS, Answers
 from .values import (
     Claim,
     DecideRescue,
@@ -38,6 +43,8 @@ from .values import (
 )
 
 __all__ = [
+    "NO_ANSWERS",
+    "Answers",
     "Attempt",
     "Broker",
     "Claim",
@@ -56,6 +63,8 @@ __all__ = [
     "Listener",
     "Members",
     "Message",
+    "Output",
+    "OutputLine",
     "Phase",
     "Place",
     "QueueCount",
@@ -72,7 +81,7 @@ __all__ = [
 ]
 
 
-class Broker(Ordering, Pausing, Statistics, ABC):
+class Broker(Sending, Ordering, Outputs, Pausing, Running, Statistics, Tended, ABC):
     """A store of tasks, results, schedules and workers.
 
     One broker may be used by all threads of a process, and across a fork. It opens its store on
@@ -128,34 +137,6 @@ class Broker(Ordering, Pausing, Statistics, ABC):
         aside as DEAD by `claim`, and read as failed with a SecurityError by `fetch`.
         """
 
-    # sending
-
-    @abstractmethod
-    def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
-        """Store all `messages`, or none. Known ids are left as they are.
-
-        Others may see thousands come one by one, but none before all are certain to be stored.
-        With `durable` they survive a power cut, whatever the durability of the store.
-
-        Raises BrokerRefused, and stores none, if one of them can never be stored. After a
-        BrokerUnavailable the same call may be made again: what was stored is known.
-        """
-
-    @abstractmethod
-    def enqueue_or_replace(self, message: Message, sent: float, *, durable: bool = False) -> bool:
-        """Store `message` as sent at the moment `sent`; a finished task of its id is replaced.
-
-        Return False, and store nothing, if a task of that id is kept: it has not ended, or others
-        need its result. The same call made twice is one. Otherwise as `enqueue`.
-        """
-
-    @abstractmethod
-    def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
-        """Store a whole workflow, or nothing; nothing if the id of its first message is known.
-
-        What is said of `enqueue` holds here; what waits for a task misses no end of one.
-        """
-
     # working
 
     @abstractmethod
@@ -171,7 +152,7 @@ class Broker(Ordering, Pausing, Statistics, ABC):
 
         A settlement whose receipt is void, because the claim was lost, is refused and not raised.
         One in the phase RUNNING keeps its claim, and only its steps are written: a step in place of
-        one of its name that the task has.
+        one of its name that the task has; or its output, see `Outputs`.
 
         A task that is to wait for an event is READY at once if that is stored, and not too old:
         then its step of that name has the value of the event.
@@ -323,8 +304,8 @@ class Broker(Ordering, Pausing, Statistics, ABC):
 
         It is STALE if its entry was changed since it was read. It is PAUSED if it has a message
         whose queue or task is paused with `schedules` "skip"; HELD if it has one, the entry has no
-        `overlap`, and its last task has not ended. Then the entry is advanced, but keeps its number
-        of runs and its last run.
+        `overlap`, and its last task has not ended, or if another task has the unique key of the
+        message. Then the entry is advanced, but keeps its number of runs and its last run.
         """
 
     # workers
@@ -414,30 +395,6 @@ class Broker(Ordering, Pausing, Statistics, ABC):
 
         Raises BrokerTooOld for one of an earlier liteq, which any other verb would upgrade.
         """
-
-    # what only some brokers offer: in the others each of these raises ConfigurationError
-
-    def examine(self, *, thorough: bool = False) -> Examination:
-        """Return the facts and faults (damage, too); change nothing. `thorough` takes longer."""
-        raise self._not_offered("be examined")
-
-    def mend(self) -> list[str]:
-        """Repair what can be repaired while others use the store; return what was done."""
-        raise self._not_offered("be repaired")
-
-    def compact(self) -> None:
-        """Give empty space back to the system. All other processes wait meanwhile."""
-        raise self._not_offered("be compacted")
-
-    def backup(self, path: str) -> None:
-        """Write a copy of the store to the new file `path`, while others use the store.
-
-        Raises ConfigurationError when the file exists, BrokerUnavailable when it cannot be written.
-        """
-        raise self._not_offered("be copied to a file")
-
-    def _not_offered(self, what: str) -> ConfigurationError:
-        return ConfigurationError(f"the store {self.url} cannot {what}")
 
 
 def check_trust(serializer: Serializer, broker: Broker) -> None:

@@ -41,8 +41,11 @@ class Listener(ABC):
     def set(self) -> None:
         """Notify it, from any thread."""
 
-    def expect(self, ids: Collection[str] | None) -> None:
+    def expect(self, ids: Collection[str] | None, progress: Collection[str] = ()) -> None:
         """Be notified of the tasks `ids` only; None: of all, as at first. For results.
+
+        `progress`: tasks of whose progress it is to be notified as well. There may be too many, of
+        which it is notified when they end and not before.
 
         It may be notified of others all the same. What ended before may not be notified any more,
         so look at the tasks once after this.

@@ -13,6 +13,7 @@ from ..model.checks import (
     Shape,
     check_attempt,
     check_group,
+    check_output,
     check_place,
     check_record,
     check_step,
@@ -21,7 +22,10 @@ from ..model.checks import (
 from ..model.graph import Group, Place
 from ..model.message import Attempt, Message, Record
 from ..model.options import with_options_of_member
+from ..model.output import Output
 from ..model.step import Event, Step
+from ..model.unique import is_held_back
+from ..states import phase_for_eta
 from .base import Broker
 from .stored import StoredSchedules
 
@@ -41,18 +45,29 @@ class Transfer(NamedTuple):
     place: Place
     attempts: list[Attempt]  # the earlier ones, without the last
     steps: Sequence[Step] = ()
+    outputs: Sequence[Output] = ()  # what it has printed, in order
 
     def with_own_options(self, shared: Mapping[str, str | None]) -> Self:
         """Return this transfer with the options of its group, which are in `shared`, as its own."""
         message = with_options_of_member(self.record.message, self.place.member(shared))
         return self._replace(record=self.record._replace(message=message))
 
+    @property
+    def is_held_back(self) -> bool:
+        """Return whether the task waits for another one that has its unique key."""
+        return is_held_back(self.record, has_run=bool(self.attempts))
+
+    def as_asking(self, now: float) -> Self:
+        """Return this transfer as one of a task that could run."""
+        phase = phase_for_eta(self.record.message.eta, now)
+        return self._replace(record=self.record._replace(phase=phase))
+
     def checked(self) -> Self:
         """Return this transfer. Raises InvalidTaskError when another store could not keep it.
 
         A store may hold what another program wrote.
         """
-        record, place, attempts, steps = self
+        record, place, attempts, steps, outputs = self
         check_record(record)
         check_place(place)
         check_storable(Message._fields, record.message)
@@ -63,6 +78,8 @@ class Transfer(NamedTuple):
             check_storable(Attempt._fields, attempt)
         for step in steps:
             check_step(step)
+        for output in outputs:
+            check_output(output)
         return self
 
 
@@ -128,6 +145,15 @@ class TransferBatch(NamedTuple):
         transfers = [each.with_own_options(shared) for each in self.transfers]
         groups = [each._replace(group=each.group._replace(options=None)) for each in self.groups]
         return self._replace(transfers=transfers, groups=groups)
+
+    def with_keys_asked(self, now: float) -> Self:
+        """Return the batch with the tasks that waited for others of their unique keys as such that
+        could run, and behind those: where they arrive they ask for their keys once more."""
+        held = [each.as_asking(now) for each in self.transfers if each.is_held_back]
+        if not held:
+            return self
+        others = [each for each in self.transfers if not each.is_held_back]
+        return self._replace(transfers=[*others, *held])
 
     def leaving(self, left: Sequence[Left]) -> Self:
         """Return the batch without `left`, and without all that is in a workflow with these.

@@ -18,6 +18,7 @@ from ..result.waiting import leaves_before
 from ..sending.eta import due_at
 from ..sending.options import LINKS, NO_OPTIONS, Named, Options, as_json, is_linked
 from ..sending.overrides import collect
+from ..sending.unique import is_keyed, with_key
 from . import Signature, chain, chord, group
 from .again import free_ids, known_ids, taken
 from .builtins import CALL_ERRBACK
@@ -184,6 +185,7 @@ class Layout:
             options = {**call.options, **self._shared, **self._root}
             call, options = self._through_override(call, options)
             place, options = _delayed(place, options)
+            options["unique"] = False  # each failure is to be told of
             message = self._message(call, place, options, check=False)
             if call.immutable:
                 message = _with(message, {"immutable": True})
@@ -237,9 +239,10 @@ class Layout:
         args, kwargs = call.args, call.kwargs
         if task is not None and check:
             task.check((None, *args) if place.takes else args, kwargs)
-        message: Message = self._app.producer.message(
-            task or Named(call.task), args, kwargs, options, lineage=lineage
-        )
+        known = task or Named(call.task)
+        if place.waits is not None and is_keyed(known, options):
+            options = with_key(known, args, kwargs, options, step=True, takes=place.takes)
+        message: Message = self._app.producer.message(known, args, kwargs, options, lineage=lineage)
         return message
 
     def _empty_list_task(self) -> Signature:
@@ -276,7 +279,10 @@ def send(
     graph = layout.graph
     if not graph.messages:
         return
-    app.producer.publish_graph(graph, _of_the_transaction(calls))
+    answers = app.producer.publish_graph(graph, _of_the_transaction(calls))
+    if answers:
+        for leaf in _all_leaves(results):
+            leaf.duplicate = leaf.id in answers
     ignored = {message.id for message in graph.messages if message.ignore_result}
     if ignored:
         for leaf in _all_leaves(results):
@@ -433,8 +439,9 @@ def _all_leaves(results: Iterable[Any]) -> Iterator[Any]:
 
 
 def _with(message: Message, options: Options) -> Message:
-    """Return `message` with `options` added to those that it stores."""
-    return message._replace(options=as_json({**options_of(message), **options}))
+    """Return `message` with `options` added to those that it stores; None takes one away."""
+    every = {**options_of(message), **options}
+    return message._replace(options=as_json({k: v for k, v in every.items() if v is not None}))
 
 
 def _of_the_transaction(calls: Sequence[Signature]) -> Options:

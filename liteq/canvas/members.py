@@ -66,6 +66,9 @@ class Members:
         """Return whether `calls`, the members at `place`, differ in their arguments only."""
         if self._others or self._app.conf.task_routes is not None:
             return False
+        names = {call["task"] for call in calls if type(call) is Signature}
+        if any(getattr(self._tasks.get(name), "unique", None) is not None for name in names):
+            return False  # each has a key of its own
         return all(
             type(call) is Signature
             and call["options"].keys() == _ONLY_ID

@@ -6,16 +6,22 @@ from typing import Any, NamedTuple
 
 from ..app import LiteQ
 from ..app.why import unserved_queue
+from ..brokers.running import LATE
 from ..brokers.serving import no_worker_serves
 from ..exceptions import RemoteError, SerializationError
 from ..execution.failure import describe
-from ..model.message import Record
+from ..model.message import Attempt, Record
+from ..model.progress import Progress
 from ..result.backend import state_of
+from ..result.bar import line_of
+from ..result.waiting import SHOW_EVERY, shown
+from ..result.watch import POLL_EVERY
 from ..serializers import get
 from ..states import EXCEPTION_STATES, SUCCESS
+from ..support.printable import last_line
 from .exits import DATA, FAILED, OK, TIMEOUT
 from .options import add_json, add_limit, seconds
-from .output import clip, complain, say, say_json
+from .output import clip, complain, moment, say, say_json
 from .views import View, task_view
 
 _LIMIT = 10_000  # characters of a value that are shown
@@ -50,18 +56,35 @@ def show_result(app: LiteQ, id: str, args: Namespace, *, traceback: bool = False
     if record is not None and wants_to_wait(args):
         if unserved := unserved_queue(app, record):
             complain(f"{no_worker_serves(unserved)}: waiting for one")
-        record = app.backend.wait(id, args.timeout)
+        record = _wait(app, id, args.timeout)
     if record is None:
         complain(f"{app.broker.url} knows no task {id}: never sent there, or expired since")
         return FAILED
     result = _read(app, record)
+    (progress,) = app.broker.progress([id])
+    late = [each for each in app.broker.attempts(id) if each.outcome == LATE]
     if args.json:
-        say_json(_view(record, result))
+        say_json({**_view(record, result), **_more(progress, late)})
     else:
         text = _repr(result)
         say(result.state if text is None else f"{result.state}: {clip(text, args.limit)}")
         say(*(record.traceback or "").splitlines() if traceback else ())
+        if progress is not None and result.state != SUCCESS:
+            say(line_of(progress))
+        for each in late:
+            say(f"late, from {each.worker}: {clip(last_line(each.error), args.limit)}")
     return _code(record, result, args)
+
+
+def _wait(app: LiteQ, id: str, timeout: float | None) -> Record | None:
+    """Wait for a task; on a terminal, show how far it has come. Return its record."""
+    with shown(app.AsyncResult(id), progress=True) as turn:
+        for records in app.backend.watch([id], timeout, SHOW_EVERY if turn else POLL_EVERY):
+            if records:
+                return records[0]
+            if turn is not None:
+                turn()
+    return app.backend.record(id)
 
 
 def _read(app: LiteQ, record: Record) -> _Result:
@@ -94,6 +117,16 @@ def _view(record: Record, result: _Result) -> View:
         "repr": _repr(result),
         "error": error and {"type": type(error).__name__, "message": _text(error)},
         "traceback": record.traceback,
+    }
+
+
+def _more(progress: Progress | None, late: list[Attempt]) -> View:
+    return {
+        "progress": progress and progress._asdict() | {"at": moment(progress.at)},
+        "late": [
+            {"worker": each.worker, "ended": moment(each.ended), "what": each.error}
+            for each in late
+        ],
     }
 
 

@@ -93,7 +93,10 @@ class Settings:
     task_store_errors_even_if_ignored: bool = _setting(
         False, FLAG, "Store the errors of tasks whose results are ignored"
     )
-    task_track_started: bool = _setting(False, FLAG, "Report STARTED while a task runs")
+    task_keep_output: bool = _setting(
+        True, FLAG, "Keep what tasks print and log, for `result.log()` and `liteq logs`"
+    )
+    task_track_started: bool = _setting(False, FLAG, "Does nothing: a running task is STARTED")
 
     # how tasks run
     task_acks_late: bool = _setting(

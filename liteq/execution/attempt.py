@@ -14,10 +14,18 @@ from ..exceptions import (
     Replaced,
     Retry,
     Snooze,
+    TaskRevokedError,
     TransactionError,
 )
 from ..model.outcome import Kind
-from ..signals import task_failure, task_postrun, task_prerun, task_retry, task_success
+from ..signals import (
+    task_failure,
+    task_postrun,
+    task_prerun,
+    task_retry,
+    task_revoked,
+    task_success,
+)
 from ..support.coroutines import COROUTINE, run_coroutine
 from .context import Context, Finished, RunnableTask, enter, leave
 from .failure import ExceptionInfo
@@ -33,6 +41,7 @@ _STATES = {
     Kind.REPLACED: states.IGNORED,
     Kind.REJECTED: states.REJECTED,
     Kind.REQUEUED: states.REJECTED,
+    Kind.TERMINATED: states.REVOKED,
     # It goes on later.
     Kind.SNOOZED: states.PENDING,
     Kind.SLEPT: states.PENDING,
@@ -61,8 +70,10 @@ def attempt(task: RunnableTask, context: Context) -> Ending:
     A hook or a receiver that fails is logged, and changes nothing. Only `before_start` counts as
     part of the task.
     """
-    token = enter(context)
+    token, pulse = enter(context), context.pulse
     try:
+        if pulse is not None:
+            pulse.runs.add(context)
         if task_prerun.receivers:
             task_prerun.send(sender=task, task=task, **_arguments(context))
         ending = _run(task, context)
@@ -78,6 +89,10 @@ def attempt(task: RunnableTask, context: Context) -> Ending:
             _send_signals(task, context, ending)
     finally:
         leave(token)
+        if pulse is not None:
+            pulse.runs.discard(context)
+        if context.reporter is not None:
+            context.reporter.end()
     return ending
 
 
@@ -99,7 +114,7 @@ def _run(task: RunnableTask, context: Context) -> Ending:
     except Finished as exc:
         return Ending(Kind.SUCCEEDED, exc.value)
     except BaseException as exc:  # noqa: BLE001 - SystemExit too: it ends the task, not the worker
-        return _failed(task, exc)
+        return _failed(task, context, exc)
     steps = context.used_steps
     if steps is not None and steps.suspended is not None:  # and the task has caught it
         return Ending(steps.suspended.kind, steps.suspended)
@@ -162,7 +177,10 @@ def is_retried(task: RunnableTask, exc: BaseException) -> bool:
     return retriable and not isinstance(exc, tuple(task.dont_autoretry_for))
 
 
-def _failed(task: RunnableTask, exc: BaseException) -> Ending:
+def _failed(task: RunnableTask, context: Context, exc: BaseException) -> Ending:
+    reporter = context.reporter
+    if isinstance(exc, TaskRevokedError) and reporter is not None and reporter.to_end:
+        return Ending(Kind.TERMINATED, exc)  # it has asked whether it is to end, and does so
     if not is_retried(task, exc):
         return Ending(Kind.FAILED, exc)
     try:
@@ -211,6 +229,7 @@ _SIGNALS = {
     Kind.SUCCEEDED: task_success,
     Kind.FAILED: task_failure,
     Kind.RETRY: task_retry,
+    Kind.TERMINATED: task_revoked,
     # These have no signal of their own, only `task_postrun`.
     Kind.IGNORED: task_postrun,
     Kind.REPLACED: task_postrun,
@@ -236,6 +255,10 @@ def _send_signals(task: RunnableTask, context: Context, ending: Ending) -> None:
             )
         case Kind.RETRY:
             task_retry.send(sender=task, request=context, reason=ending.retry, einfo=einfo)
+        case Kind.TERMINATED:
+            task_revoked.send(
+                sender=task, request=context, terminated=True, signum=None, expired=False
+            )
     task_postrun.send(sender=task, task=task, retval=ending.value, state=ending.state, **call)
 
 

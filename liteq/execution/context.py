@@ -14,6 +14,10 @@ from ..model.message import Delivery, Message
 from ..model.options import options_of_member, parse_options
 from .steps import LocalSteps, Steps, StepStore, StoredSteps
 
+if TYPE_CHECKING:
+    from .pulse import Pulse
+    from .reporter import Reporter, SayProgress
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -40,6 +44,16 @@ class Settle(Protocol):
 
     def succeed(self, context: "Context", value: Any) -> None:
         """Write that the task has succeeded with `value`, and what follows. Raises ClaimLost."""
+
+
+class KeepsOutput(Protocol):
+    """What keeps that which a run prints and logs."""
+
+    def write(self, stream: int, text: str) -> None:
+        """Keep what is printed to a stream, of this number."""
+
+    def log(self, level: str, text: str) -> None:
+        """Keep what is logged."""
 
 
 class RunnableTask(Protocol):
@@ -77,6 +91,8 @@ class Context:
     soft_limit: float | None = None  # seconds until SoftTimeLimitExceeded
     step_store: StepStore | None = None  # None: steps are remembered in `kept_steps`
 
+    pulse: "Pulse | None" = None  # None: nobody is told how far it has come
+    output: KeepsOutput | None = None  # None: what it prints is not kept
     settle: Settle | None = None  # None: what becomes of it is stored nowhere
 
     # A run may set these.
@@ -90,6 +106,8 @@ class Context:
 
     kept_steps: dict[str, Any] | None = None  # of earlier attempts
     used_steps: Steps | None = None  # None: it has come to no step so far
+    reporter: "Reporter | None" = None  # None: it has said and asked nothing so far
+    say_progress: "SayProgress | None" = None  # that of the reporter
 
     # Workflows set these.
     chain: Any = None
@@ -382,6 +400,16 @@ def leave_pushed() -> None:
     context = current.get()
     if context.outer is not None:
         current.set(context.outer)
+
+
+def current_output() -> KeepsOutput | None:
+    """Return what keeps the output of the running task; None where none runs, or it is not kept."""
+    context = current.get()
+    while context.output is None:
+        if context.outer is None:
+            return None
+        context = context.outer
+    return context.output
 
 
 def current_run() -> Context | None:

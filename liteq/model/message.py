@@ -169,8 +169,8 @@ class Attempt(NamedTuple):
     started: float | None  # epoch seconds
     ended: float | None  # epoch seconds; None: still running
     worker: str | None
-    outcome: str  # `retry`, `lost`, `requeued`, `left`, `replaced`, `snoozed`, `slept`, `awaited`,
-    # `gathered`; for the last, the phase of the task
+    outcome: str  # `retry`, `lost`, `late`, `requeued`, `left`, `replaced`, `snoozed`, `slept`,
+    # `awaited`, `gathered`; for the last, the phase of the task
     error: str | None  # a traceback, or one line
 
 

@@ -15,11 +15,16 @@ from typing import Any, NamedTuple
 from ..exceptions import LiteqError
 from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome
+from ..model.progress import ProgressReport
 from ..model.step import Step
 from ..support.printable import last_line
+from .output import Outputs, OutputUpdate
 
 SendState = Callable[[str, str, bytes, str], None]
 """A function that sends a state of the running task: its id, state, meta (encoded), serializer."""
+
+SendProgress = Callable[[Sequence[ProgressReport]], None]
+"""A function that sends how far running tasks have come."""
 
 KeepStep = Callable[[Delivery, Step], bool]
 """A function that has a step of a running task stored; it returns once that is certain.
@@ -29,6 +34,10 @@ It returns False if the claim was lost, and raises BrokerRefused if the store ca
 
 Run = Callable[[Delivery], Outcome]
 """A function that runs one delivery to its end. It never raises."""
+
+MakeHere = Callable[[SendState, SendProgress | None, Outputs], Run]
+"""A function that makes a Run for this process. No SendProgress: the supervisor waits while its
+tasks run, so they store that themselves."""
 
 STOPPED = "its worker was stopped while it ran"
 """The reason of a `Death` that came with the end of the pool."""
@@ -47,10 +56,11 @@ class RunnerSpec(NamedTuple):
     # "package.module:function", called with `arguments`: imports the application, and returns what
     # the pool is to tell of it: plain values
     preload: str
-    # The same, called with `arguments`, a SendState and a KeepStep: returns a Run
+    # The same, called with `arguments`, a SendState, a KeepStep, a SendProgress and an Outputs:
+    # returns a Run
     make: str
     arguments: dict[str, Any]  # JSON
-    make_here: Callable[[SendState], Run]  # `make` for pools that run tasks in this process
+    make_here: MakeHere  # `make` for pools that run tasks in this process
     limits: Limits = Limits()
     # The levels of this program's loggers, to which children send their log records; None: `make`
     # sets up logging in them.
@@ -140,13 +150,15 @@ class PoolEvents:
         self.finished: list[tuple[Delivery, Outcome, int]] = []  # the number of its slot
         self.returned: list[Delivery] = []  # recalled before they were started
         self.updates: list[StateUpdate] = []
+        self.progress: list[ProgressReport] = []
+        self.outputs: list[OutputUpdate] = []  # of runs that go on, or have ended as well
         self.steps: list[StepRequest] = []
         self.deaths: list[Death] = []
         self.renewals: list[Any] = []  # new code is used: what `preload` returned; None: not known
 
     def __bool__(self) -> bool:
         happened = self.succeeded or self.finished or self.returned or self.updates or self.steps
-        return bool(happened or self.deaths or self.renewals)
+        return bool(happened or self.progress or self.outputs or self.deaths or self.renewals)
 
 
 class Slot:

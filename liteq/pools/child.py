@@ -15,13 +15,16 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, NotRequired, TypedDict
 
 from ..exceptions import BrokerRefused
 from ..model.message import Delivery
 from ..model.outcome import Outcome
+from ..model.progress import ProgressReport
 from ..model.step import Step
+from ..signals import worker_process_shutdown
 from ..support.coroutines import close_loop
 from ..support.handlers import handle
 from ..support.plugins import load
@@ -30,13 +33,17 @@ from .base import CLAIM_LOST, KEPT, Limits, Run
 from .frames import CHUNK, FrameReader, pack
 from .memory import resident_kib
 from .outcomes import pack as pack_outcome
+from .outcomes import pack_progress
+from .output import Outputs
+from .output import pack as pack_output
 from .process_state import ProcessState
 from .scoreboard import Handle, Scoreboard, open_scoreboard
 
 # Supervisor to child
 RUN, DRAIN, ANSWER = 0, 1, 2
 # Child to supervisor
-READY, OUTCOMES, RETURNED, STATE, START_FAILED, RECORD, STEP = 0, 1, 2, 3, 4, 5, 6
+READY, OUTCOMES, RETURNED, STATE, START_FAILED, RECORD, STEP, OUTPUT = 0, 1, 2, 3, 4, 5, 6, 7
+PROGRESS = 8
 
 _FLUSH_EVERY = 0.001  # seconds that an outcome may wait for others to be sent with it
 _RESTORE_EVERY = 0.020  # seconds between two checks of what tasks changed, of 30 us each
@@ -107,6 +114,7 @@ class Child:
         self._asked = threading.Event()  # a task waits for an answer
         self._backlog: deque[Item | None] = deque()  # None: exit
         self._outcomes: list[tuple[Any, ...]] = []
+        self.outputs: Outputs = Outputs()
         self._sending = threading.RLock()
         self._unsent: deque[bytes] = deque()  # frames
         self._is_sending = False
@@ -119,6 +127,11 @@ class Child:
     def send_state(self, id: str, state: str, meta: bytes, serializer: str) -> None:
         """Send a state that the running task sets."""
         self._send((STATE, (id, state, meta, serializer)))
+
+    def send_progress(self, reports: Sequence[ProgressReport]) -> None:
+        """Send how far running tasks have come."""
+        with suppress(OSError):  # the supervisor is gone, and this process is about to be
+            self._send((PROGRESS, pack_progress(reports)))
 
     def keep_step(self, delivery: Delivery, step: Step) -> bool:
         """Have a step of a running task stored; return False if its claim was lost.
@@ -152,7 +165,7 @@ class Child:
         The process exits when the supervisor closes its end of the stream.
         """
         state = ProcessState()
-        self._send((READY, os.getpid()))
+        self._send((READY, (os.getpid(), bool(worker_process_shutdown.receivers))))
         threading.Thread(target=self._watch, name="liteq-watch", daemon=True).start()
         backlog, scoreboard, slot = self._backlog, self._scoreboard, self._slot
         flushed = restored = time.monotonic()
@@ -201,6 +214,8 @@ class Child:
         with self._sending:
             # The main thread may append one meanwhile, so the list must not be replaced.
             outcomes = self._outcomes[:]
+            if self.outputs.open and (updates := self.outputs.take()):  # before their outcomes
+                self._send((OUTPUT, list(map(pack_output, updates))))
             if outcomes:
                 del self._outcomes[: len(outcomes)]
                 self._send((OUTCOMES, outcomes))
@@ -289,7 +304,9 @@ def run_child(stream: socket.socket, scoreboard: Scoreboard, setup: Setup, slot:
     enter_slot(slot, whole_process=True)
     child = Child(stream, scoreboard, slot, Limits(*setup["limits"]))
     try:
-        run: Run = load(setup["make"])(setup["spec"], child.send_state, child.keep_step)
+        run: Run = load(setup["make"])(
+            setup["spec"], child.send_state, child.keep_step, child.send_progress, child.outputs
+        )
         if setup["log_levels"] is not None:
             from .records import send_records  # a worker that is a program of its own has no use
 
@@ -299,6 +316,7 @@ def run_child(stream: socket.socket, scoreboard: Scoreboard, setup: Setup, slot:
         return
     try:
         child.serve(run)
+        worker_process_shutdown.send(sender=None, pid=os.getpid(), exitcode=0)
     except (BrokenPipeError, ConnectionError):
         os._exit(1)  # the supervisor exited first
     finally:

@@ -23,6 +23,7 @@ class ChildState:
         self.start_at = None
         self.kill: Kill | None = None  # why the pool killed it
         self.ready = self.finished_any = self.draining = False
+        self.ends_in_order: bool = False  # it has something to do at its end
 
     def note_exit(self) -> float:
         """Count the exit of the child; return the seconds to wait before starting another one.

@@ -10,7 +10,9 @@ import marshal
 import os
 import socket
 import struct
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
+from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 from weakref import WeakSet
 
@@ -126,6 +128,19 @@ class Channel:
         """Close the stream, which tells the child to exit."""
         self.eof = True
         self.socket.close()
+
+
+def receive_until_closed(receive: Mapping[Channel, Callable[[], object]], seconds: float) -> None:
+    """Call what receives from each channel until its other end is closed, for `seconds` at most."""
+    deadline = time.monotonic() + seconds
+    with DefaultSelector() as selector:
+        for channel in receive:
+            selector.register(channel.socket, EVENT_READ, channel)
+        while selector.get_map() and (left := deadline - time.monotonic()) > 0:
+            for key, _ in selector.select(left):
+                receive[key.data]()
+                if key.data.eof:
+                    selector.unregister(key.fileobj)
 
 
 # A child lives as long as a process holds the other end of its stream open. If a process that the

@@ -4,6 +4,7 @@ A task can write to that stream too. So what arrives is checked here, before the
 at it.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..exceptions import InvalidTaskError
@@ -23,8 +24,9 @@ from ..model.checks import (
     shown,
 )
 from ..model.graph import Graph, Place
-from ..model.message import Message
+from ..model.message import Message, Receipt
 from ..model.outcome import Kind, Outcome
+from ..model.progress import Progress, ProgressReport, check_progress
 from ..model.step import Step
 from .base import StateUpdate
 
@@ -126,6 +128,19 @@ def state_of(values: Any) -> StateUpdate:
     """Return the state that a task has set. Raises one of UNREADABLE."""
     _STATE.check(values)
     return StateUpdate._make(values)
+
+
+def pack_progress(reports: Sequence[ProgressReport]) -> list[tuple[Any, ...]]:
+    """Return how far tasks have come as plain tuples."""
+    return [(*receipt, *progress) for receipt, progress in reports]
+
+
+def progress_of(values: Any) -> ProgressReport:
+    """Return how far a task has come, that was packed. Raises one of UNREADABLE."""
+    key, token, *fields = values
+    progress = Progress._make(fields)
+    check_progress(progress)
+    return ProgressReport(Receipt(key, token), progress)
 
 
 def step_of(values: Any) -> Step:

@@ -5,7 +5,6 @@ nothing locked, and no partial message on a stream of others.
 """
 
 import errno
-import os
 import signal
 import socket
 import sys
@@ -40,6 +39,8 @@ from .child import (
     ANSWER,
     DRAIN,
     OUTCOMES,
+    OUTPUT,
+    PROGRESS,
     READY,
     RECORD,
     RETURNED,
@@ -51,10 +52,12 @@ from .child import (
     to_item,
 )
 from .childstate import ChildState
-from .frames import Channel
+from .frames import Channel, receive_until_closed
 from .launchers import Callbacks, Launcher
-from .outcomes import state_of, step_of
+from .outcomes import progress_of, state_of, step_of
 from .outcomes import unpack as unpack_outcomes
+from .output import unpack as unpack_outputs
+from .processgroups import exit_reason, kill_group, signal_group
 from .records import handle_record
 from .resizing import Resizable
 from .scoreboard import OwnScoreboard
@@ -64,6 +67,7 @@ logger: Logger = getLogger("liteq.worker")
 _SHORTAGE_PAUSE = 1.0  # seconds until a start is tried again for which the machine had no room
 _SHORTAGES = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOBUFS}
 _new = tuple.__new__  # as in rows.py: half the time
+_END_GRACE = 2.0  # seconds that children get for what they have to do at their end
 _MAX_FAILED_STARTS = 5  # of one slot in a row, before the pool is broken
 
 
@@ -131,7 +135,7 @@ class ProcessPool(Resizable):
     def kill(self, slot: Slot, kill: Kill) -> None:
         child = self._children[slot.number]
         child.kill = kill
-        _kill_group(child.pid)
+        kill_group(child.pid)
 
     def answer(self, request: StepRequest, answer: str) -> None:
         child = self._children.get(request.slot)
@@ -143,7 +147,7 @@ class ProcessPool(Resizable):
     def terminate(self) -> None:
         self._terminating = True
         for child in self._children.values():
-            _signal_group(child.pid, signal.SIGTERM)
+            signal_group(child.pid, signal.SIGTERM)
 
     def refresh(self) -> None:
         for child in self._children.values():
@@ -176,9 +180,10 @@ class ProcessPool(Resizable):
     def close(self) -> None:
         if self._closed:
             return
+        self._end_idle_in_order()
         self._closed = self._terminating = True
         for child in self._children.values():
-            _kill_group(child.pid)
+            kill_group(child.pid)
         if self._launcher is not None:
             self._launcher.close()
         for child in self._children.values():
@@ -187,6 +192,18 @@ class ProcessPool(Resizable):
             self._record_death(child, None)
             self._close_channel(child)
         self._scoreboard.remove()
+
+    def _end_idle_in_order(self) -> None:
+        """Let the children that run nothing do for a moment what they have to do at their end."""
+        ending = [
+            (child, child.channel)
+            for child in self._children.values()
+            if child.ends_in_order and child.channel is not None and not child.slot.holding
+        ]
+        for child, _ in ending:
+            self._drain(child)
+        receive = {channel: partial(self._receive, child, channel) for child, channel in ending}
+        receive_until_closed(receive, _END_GRACE)
 
     def pids(self) -> list[int]:
         children = list(self._children.values())  # at once: another thread may ask
@@ -245,7 +262,7 @@ class ProcessPool(Resizable):
             if child.ready:
                 self._drain(child)
             else:
-                _kill_group(child.pid)  # it has none yet
+                kill_group(child.pid)  # it has none yet
 
     def _drain(self, child: ChildState) -> None:
         child.draining, child.slot.up = True, False
@@ -255,7 +272,7 @@ class ProcessPool(Resizable):
         child = next((child for child in self._children.values() if child.pid == pid), None)
         if child is None or self._closed:
             return
-        _kill_group(pid)  # the processes that it started must not outlive it
+        kill_group(pid)  # the processes that it started must not outlive it
         if child.channel is not None:
             self._receive(child, child.channel)  # what it sent before its exit counts
         self._record_death(child, code)
@@ -288,7 +305,7 @@ class ProcessPool(Resizable):
         if not holding:
             return
         delivery, ran = self.running(child.slot) or (None, 0.0)
-        kind, reason = Kind.LOST, _exit_reason(code)
+        kind, reason = Kind.LOST, exit_reason(code)
         if self._terminating:
             kind, reason = Kind.REQUEUED, STOPPED
         elif child.kill is not None:
@@ -345,39 +362,56 @@ class ProcessPool(Resizable):
                 "that it forked, has written to its stream",
                 child.pid,
             )
-            _kill_group(child.pid)
+            kill_group(child.pid)
 
     def _take(self, child: ChildState, kind: int, value: Any) -> None:
         """Take in one frame of a child. Raises one of UNREADABLE."""
         slot = child.slot
         if kind == OUTCOMES:
             child.finished_any = True
-            pop, number = slot.holding.pop, slot.number
-            successes, others = unpack_outcomes(value)
-            # One by one: what stands before a ticket that is unknown has ended all the same.
-            add = self._events.succeeded.append
-            for ticket, result, serializer, runtime in successes:
-                add(_new(Success, (pop(ticket), result, serializer, runtime, number)))
-            for ticket, outcome in others:
-                self._events.finished.append((pop(ticket), outcome, number))
+            self._take_outcomes(slot, value)
         elif kind == RETURNED:
             # The child runs, and has seen the recall; most of it was taken back already.
             slot.recalled = False
             still = [ticket for ticket in value if ticket in slot.holding]
             self._events.returned += map(slot.holding.pop, still)
-        elif kind == STATE:
+        elif kind == READY:
+            pid, child.ends_in_order = value
+            child.ready, slot.up = True, not child.draining
+            child.pid = child.pid or int(pid)  # before the fork server has reported it
+        elif kind == START_FAILED and isinstance(value, str):
+            self._start_error = value
+        else:
+            self._take_report(child, kind, value)
+
+    def _take_report(self, child: ChildState, kind: int, value: Any) -> None:
+        """Take in what a running task reports. Raises one of UNREADABLE."""
+        slot = child.slot
+        if kind == STATE:
             self._events.updates.append(state_of(value))
+        elif kind == PROGRESS:
+            held = {each.receipt for each in slot.holding.values()}
+            reports = map(progress_of, value)
+            self._events.progress += [each for each in reports if each.receipt in held]
+        elif kind == OUTPUT:
+            self._events.outputs += unpack_outputs(slot.holding.values(), value)
         elif kind == STEP:
             self._ask_for(child, *value)
         elif kind == RECORD:
             handle_record(value, slot.number)
-        elif kind == READY:
-            child.ready, slot.up = True, not child.draining
-            child.pid = child.pid or int(value)  # before the fork server has reported it
-        elif kind == START_FAILED and isinstance(value, str):
-            self._start_error = value
         else:
             raise InvalidTaskError(f"a frame of the kind {shown(kind)}")
+
+    def _take_outcomes(self, slot: Slot, value: Any) -> None:
+        """Take in outcomes, with their tickets. Raises one of UNREADABLE."""
+        pop, number = slot.holding.pop, slot.number
+        successes, others = unpack_outcomes(value)
+        # One by one: what stands before a ticket that is unknown has ended all the same.
+        add = self._events.succeeded.append
+        for ticket, result, serializer, runtime in successes:
+            add(_new(Success, (pop(ticket), result, serializer, runtime, number)))
+        for ticket, outcome in others:
+            self._events.finished.append((pop(ticket), outcome, number))
 
     def _ask_for(self, child: ChildState, number: Any, key: Any, token: Any, step: Any) -> None:
         """Have a step stored that a child asks for. Raises one of UNREADABLE."""
@@ -390,29 +424,3 @@ class ProcessPool(Resizable):
         else:
             request = StepRequest(delivery, step, slot.number, number, child.pid)
             self._events.steps.append(request)
-
-
-def _exit_reason(code: int | None) -> str:
-    if code is None:
-        return "its process exited; how is not known, because its fork server had exited before"
-    if code < 0:
-        try:
-            name = signal.Signals(-code).name
-        except ValueError:
-            name = "unknown"
-        return f"its process was killed by signal {-code} ({name})"
-    return f"its process exited with code {code}"
-
-
-def _kill_group(pid: int | None) -> None:
-    _signal_group(pid, signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
-
-
-def _signal_group(pid: int | None, number: int) -> None:
-    if pid is None:
-        return
-    with suppress(OSError):  # it has exited already
-        if sys.platform == "win32":
-            os.kill(pid, number)  # TerminateProcess, for any number
-        else:
-            os.killpg(pid, number)

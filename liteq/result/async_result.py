@@ -2,19 +2,21 @@
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Generic, Self, TypeVar
 
 from .. import states
 from ..model.message import Attempt, Message, Record
 from ..states import Phase
 from .app import App, get_current_app
-from .awaiting import arrivals
+from .awaiting import arrivals, in_thread
 from .awaiting import refresh_and_throw as refresh_and_throw_in_thread
 from .backend import Backend, state_of
 from .base import OnInterval, ResultBase
 from .blocking import assert_will_not_block
+from .output import LogLine, log_of
 from .steps import StepResult, steps_of
-from .waiting import leaves_before, refresh_and_throw, required_before, wait_for
+from .waiting import leaves_before, refresh_and_throw, required_before, wait_and_show
 
 R = TypeVar("R")
 Callback = tuple[Callable[[Any], object], Callable[[BaseException], object] | None]
@@ -75,6 +77,7 @@ class AsyncResult(ResultBase, Generic[R]):
         on_message: Callable[..., object] | None = None,
         on_interval: OnInterval | None = None,
         disable_sync_subtasks: bool = True,
+        progress: bool | Callable[..., Any] = False,
     ) -> R:
         """Wait for the task to finish and return its value.
 
@@ -82,8 +85,9 @@ class AsyncResult(ResultBase, Generic[R]):
         `propagate=False` returned. `interval`: seconds between two polls of the store, in case a
         notification is lost. `callback(id, value)` is called with the value, `on_interval()`
         after each poll. With `follow_parents` the exception of a task that comes before this one
-        is raised as well. With `ignore_result` the value is None, at once. `no_ack` and
-        `on_message` do nothing.
+        is raised as well. With `ignore_result` the value is None, at once. `progress`: draw a
+        bar on standard error, if that is a terminal; or let it make one: `progress=tqdm`. `no_ack`
+        and `on_message` do nothing.
 
         Raises TimeoutError when `timeout` is over, and RuntimeError inside a task unless
         `disable_sync_subtasks=False`.
@@ -94,7 +98,17 @@ class AsyncResult(ResultBase, Generic[R]):
         if self._record is None:
             if disable_sync_subtasks:
                 assert_will_not_block()
-            self._wait(before, timeout, interval, on_interval, propagate)
+            for _ in wait_and_show(
+                self,
+                progress,
+                [self],
+                before,
+                timeout=timeout,
+                interval=interval,
+                on_interval=on_interval,
+                propagate=propagate,
+            ):
+                pass
         elif self.known_skipped:
             refresh_and_throw(before)
         return self.maybe_throw(propagate, callback)
@@ -126,25 +140,6 @@ class AsyncResult(ResultBase, Generic[R]):
 
     def __await__(self) -> Generator[Any, Any, R]:
         return self.aget().__await__()
-
-    def _wait(
-        self,
-        before: Sequence[Any],
-        timeout: float | None,
-        interval: float,
-        on_interval: OnInterval | None,
-        propagate: bool,
-    ) -> None:
-        polls = wait_for(
-            [self],
-            before,
-            timeout=timeout,
-            interval=interval,
-            on_interval=on_interval,
-            propagate=propagate,
-        )
-        for _ in polls:
-            pass
 
     def then(
         self,
@@ -186,6 +181,13 @@ class AsyncResult(ResultBase, Generic[R]):
         return state_of(self._fetch())
 
     status = state
+
+    @property
+    def phase(self) -> Phase | None:
+        """Return the phase, which tells more than the state: EXPIRED and CANCELLED tasks are both
+        REVOKED. None for a task that the store does not know."""
+        record = self._fetch()
+        return record and record.phase
 
     @property
     def result(self) -> Any:
@@ -265,10 +267,19 @@ class AsyncResult(ResultBase, Generic[R]):
         """Return the durable steps of the task, oldest first."""
         return steps_of(self.backend, self.id)
 
+    def log(self, attempt: int | None = None) -> list[LogLine]:
+        """Return what the task has printed and logged, oldest first: of all attempts, or of one."""
+        return log_of(self.backend, self.id, attempt)
+
+    async def alog(self, attempt: int | None = None) -> list[LogLine]:
+        """Return what `log` returns, in a coroutine."""
+        return await in_thread(self.backend, partial(self.log, attempt))
+
     @property
     def duplicate(self) -> bool:
         """Return whether the call was not sent, as a task of its `task_id` was there already and
-        had not finished: then this is the result of that task."""
+        had not finished, or another task has its unique key: then this is the result of that
+        task."""
         # Not set for the other calls, which is nearly all of them.
         return getattr(self, "_duplicate", False)
 

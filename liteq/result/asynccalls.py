@@ -15,7 +15,12 @@ from .dispatch import Dispatch
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_NOT_PLAIN = frozenset({"connection", "countdown", "eta", "expires"})
+_NOT_PLAIN = frozenset(
+    {
+        *("connection", "countdown", "eta", "expires"),
+        *("unique", "debounce", "debounce_max", "throttle"),
+    }
+)
 
 
 class AsyncCalls(TaskOptions, Generic[P, R]):
@@ -79,6 +84,7 @@ class AsyncCalls(TaskOptions, Generic[P, R]):
             app.conf.task_always_eager
             or open_blocks()
             or self.expires is not None
+            or self.unique is not None
             or not _NOT_PLAIN.isdisjoint(options)
             or expected_call.get() is not None
             or (options and (is_linked(options) or options.get("task_id")))

@@ -175,13 +175,7 @@ def state_of(record: Record | None) -> str:
     """Return Celery's state of a task; PENDING when the store does not know it."""
     if record is None:
         return PENDING
-    message = record.message
-    return public_state(
-        record.phase,
-        retries=message.retries,
-        track_started=message.track_started,
-        reported=record.reported,
-    )
+    return public_state(record.phase, retries=record.message.retries, reported=record.reported)
 
 
 def _unstored_error(record: Record) -> BaseException:

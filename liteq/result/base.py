@@ -2,12 +2,17 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..exceptions import IncompleteStream
 from .app import App
 from .backend import Backend
 from .graph import DependencyGraph, Label
+
+if TYPE_CHECKING:
+    from ..model.progress import Progress
+    from .status import Observation
+    from .watching import Watching
 
 KINDS: dict[str, Any] = {}
 """The classes of results of a "task" and of a "group". The package fills it, so that code which
@@ -72,6 +77,34 @@ class ResultBase:
         It will have no parent, and no application of its own.
         """
         raise NotImplementedError
+
+    # how far it has come
+
+    @property
+    def progress(self) -> "Progress | None":
+        """Return how far it has come: a task if it has said so, as its last run did; a group by how
+        many of its tasks have ended, and what fraction those that run have done."""
+        return self.observation().look().progress
+
+    def watch(self, timeout: float | None = None) -> "Watching":
+        """Return an iterator of what becomes of it: `for status in result.watch():`, in coroutines
+        `async for`.
+
+        It yields a `Status` at once, then whenever the state or the progress has changed, and ends
+        when it has finished. Raises TimeoutError when `timeout` (seconds) is over, and as `get`
+        does where no worker is left.
+        """
+        from .watching import Watching  # few programs watch
+
+        return Watching(self.backend, self.observation(), timeout)
+
+    def observation(self) -> "Observation":
+        """Return what looks how far it has come."""
+        from .status import GroupObservation, TaskObservation
+
+        if self.members() is None:
+            return TaskObservation(self.id, self.backend)
+        return GroupObservation((leaf.id for leaf in self.leaves()), self.backend)
 
     # its place in a workflow
 

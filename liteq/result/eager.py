@@ -1,7 +1,7 @@
 """The result of a task that ran in the process that called it: `EagerResult`."""
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import states
 from ..model.message import Message, Record
@@ -9,6 +9,11 @@ from ..states import Phase
 from .app import App
 from .async_result import AsyncResult
 from .base import ResultBase
+from .output import LogLine
+
+if TYPE_CHECKING:
+    from ..model.progress import Progress
+    from .status import Observation
 
 R = TypeVar("R")
 
@@ -25,7 +30,7 @@ class EagerResult(AsyncResult[R]):
     After a step that raised Ignore it is REVOKED.
     """
 
-    __slots__ = ("_children",)
+    __slots__ = ("_children", "_progress")
 
     _record: Record
 
@@ -41,12 +46,14 @@ class EagerResult(AsyncResult[R]):
         reported: str | None = None,
         skipped: bool = False,
         children: Sequence[ResultBase] = (),
+        progress: "Progress | None" = None,
     ) -> None:
         super().__init__(id, app=app)
         phase = Phase.SKIPPED if skipped else _PHASES.get(state, Phase.SUCCEEDED)
         self._record = _record(id, phase, traceback, name or "", reported)
         self._value = (ret_value,)
         self._children = list(children)
+        self._progress = progress
 
     @property
     def allows_next(self) -> bool:
@@ -66,6 +73,21 @@ class EagerResult(AsyncResult[R]):
         """Return the results of what the task sent, of its callbacks, and of the next step of its
         chain."""
         return self._children
+
+    @property
+    def progress(self) -> "Progress | None":
+        """Return how far it had come when it ended, if it has said so."""
+        return self._progress
+
+    def observation(self) -> "Observation":
+        """Return what tells how it has ended."""
+        from .status import EndedObservation, Status
+
+        return EndedObservation(Status(self.state, self.phase, self._progress))
+
+    def log(self, attempt: int | None = None) -> list[LogLine]:
+        """Return nothing: what it has printed is not kept."""
+        return []
 
     def forget(self) -> None:
         """Do nothing: the store does not have it."""

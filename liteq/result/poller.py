@@ -18,6 +18,7 @@ from ..brokers.base import Listener
 from ..exceptions import BrokerError
 from ..model.message import Record
 from ..support.loopanswers import Answer, answer
+from .observers import Observer, Observers
 from .watch import POLL_EVERY, Source, Watch
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Poller:
         self._new: list[Wait] = []
         self._left: list[Wait] = []
         self._calls: list[Callable[[], object]] = []
+        self._observers: tuple[list[Observer], list[Observer]] = [], []  # that came, and that left
         self._listener: Listener | None = None  # while the thread may wait for it
         self._thread: threading.Thread | None = None
 
@@ -82,17 +84,33 @@ class Poller:
             with self._changed:
                 self._left.append(wait)  # which is noticed by the next poll
 
+    def observe(self, observer: Observer) -> None:
+        """Let `observer` look whenever one of its tasks may have changed, until `disregard`."""
+        self._put(observer=observer)
+
+    def disregard(self, observer: Observer) -> None:
+        """Let `observer` look no more."""
+        if self._pid == os.getpid():
+            with self._changed:
+                self._observers[1].append(observer)
+
     def call(self, function: Callable[[], object]) -> None:
         """Call `function` in the thread, for what would make a loop wait. It must not raise."""
         self._put(call=function)
 
-    def _put(self, wait: Wait | None = None, call: Callable[[], object] | None = None) -> None:
+    def _put(
+        self,
+        wait: Wait | None = None,
+        call: Callable[[], object] | None = None,
+        observer: Observer | None = None,
+    ) -> None:
         if self._pid != os.getpid():  # after a fork no other thread is left
             self._reset()
         with self._changed:
             is_first = not self._has_news()
             self._new += () if wait is None else (wait,)
             self._calls += () if call is None else (call,)
+            self._observers[0].extend(() if observer is None else (observer,))
             if self._thread is None:
                 name = "liteq-results"
                 self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -105,50 +123,55 @@ class Poller:
     # in the thread
 
     def _run(self) -> None:
-        waits = _Waits()
+        waits, observers = _Waits(), Observers()
         watch = Watch(self._source, (), None, _POLL_ALL_PAUSE)
         try:
-            while self._take(waits, watch):
-                listener = self._listen(waits, watch)
+            while self._take(waits, observers, watch):
+                listener = self._listen(watch, needed=bool(waits.by_id or observers))
                 self._poll(waits, watch)
-                if waits.by_id:
-                    self._wait(listener)
+                observers.look(abandoned=watch.abandoned)
+                if waits.by_id or observers:
+                    self._wait(listener, observers.pause(POLL_EVERY))
                 else:
                     self._listener = None
                     watch.close()
         except BaseException as exc:  # noqa: BLE001 - raised again in the coroutines
+            observers.end(exc)
             self._end(waits, exc)
 
     def _end(self, waits: "_Waits", error: BaseException) -> None:
         """End the thread because of an error that nobody expects; the next wait starts another."""
         with self._changed:
             waits.add(self._new)
-            self._new, self._left, self._calls = [], [], []
+            new_observers = self._observers[0]
+            self._new, self._left, self._calls, self._observers = [], [], [], ([], [])
             self._thread = self._listener = None
+        for observer in new_observers:
+            observer.fail(error)
         _tell((wait, partial(wait.fail, error)) for wait in waits.all())
 
-    def _listen(self, waits: "_Waits", watch: Watch) -> Listener | None:
+    def _listen(self, watch: Watch, *, needed: bool) -> Listener | None:
         """Expect the tasks before the poll, so that none can end in between."""
         try:
-            return watch.listen() if waits.by_id else None
+            return watch.listen() if needed else None
         except BrokerError:  # a file that is locked, say
             return None
 
-    def _wait(self, listener: Listener | None) -> None:
+    def _wait(self, listener: Listener | None, pause: float) -> None:
         with self._changed:
             self._listener = listener
             if self._has_news():
                 return
             if listener is None:
-                self._changed.wait_for(self._has_news, POLL_EVERY)
+                self._changed.wait_for(self._has_news, pause)
                 return
         with suppress(OSError, ValueError):  # the broker was closed just now
-            listener.wait(POLL_EVERY)
+            listener.wait(pause)
 
-    def _take(self, waits: "_Waits", watch: Watch) -> bool:
+    def _take(self, waits: "_Waits", observers: Observers, watch: Watch) -> bool:
         """Take what is new; return False when there was nothing for long: the thread ends."""
         with self._changed:
-            if not waits.by_id and not self._has_news():
+            if not (waits.by_id or observers or self._has_news()):
                 self._changed.wait_for(self._has_news, _IDLE)
                 if not self._has_news():
                     self._thread = None
@@ -156,6 +179,9 @@ class Poller:
             new, self._new = self._new, []
             left, self._left = self._left, []
             calls, self._calls = self._calls, []
+            changes, self._observers = self._observers, ([], [])
+        observers.change(*changes)
+        watch.observe(observers.ids())
         watch.add(waits.add(new))
         watch.discard(waits.discard(left))
         watch.discard(waits.discard(waits.of_closed_loops()))
@@ -164,7 +190,7 @@ class Poller:
         return True
 
     def _has_news(self) -> bool:
-        return bool(self._new or self._calls)
+        return bool(self._new or self._calls or self._observers[0])
 
     def _poll(self, waits: "_Waits", watch: Watch) -> None:
         try:

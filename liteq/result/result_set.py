@@ -9,7 +9,7 @@ from .backend import Backend
 from .base import OnInterval, ResultBase
 from .blocking import assert_will_not_block
 from .handover import Handover, value_of
-from .waiting import leaves_before, refresh, required_before, throw_first, wait_for
+from .waiting import leaves_before, refresh, required_before, throw_first, wait_and_show
 
 
 class ResultSet(ResultBase):
@@ -69,6 +69,7 @@ class ResultSet(ResultBase):
         on_message: Callable[..., object] | None = None,
         disable_sync_subtasks: bool = True,
         on_interval: OnInterval | None = None,
+        progress: bool | Callable[..., Any] = False,
         **_: Any,
     ) -> list[Any]:
         """Wait for all results and return their values, in order.
@@ -78,12 +79,15 @@ class ResultSet(ResultBase):
         `interval`: seconds between two polls of the store, in case a notification is lost.
         `callback(id, value)` is called for each, in order, as soon as it and those before it have
         finished; when `timeout` is over, for all others that have. `on_interval()` is called after
-        each poll that found some missing. `no_ack` and `on_message` do nothing.
+        each poll that found some missing. `progress`: draw a bar on standard error, if that is a
+        terminal; or let it make one: `progress=tqdm`. `no_ack` and `on_message` do nothing.
 
         Raises TimeoutError when `timeout` is over, also by the time that `callback` takes, and
         RuntimeError inside a task unless `disable_sync_subtasks=False`.
         """
-        arrivals = self._arrivals(timeout, interval, on_interval, propagate, disable_sync_subtasks)
+        arrivals = self._arrivals(
+            timeout, interval, on_interval, propagate, disable_sync_subtasks, progress
+        )
         if callback is None:
             for _done in arrivals:
                 pass
@@ -203,12 +207,15 @@ class ResultSet(ResultBase):
         on_interval: OnInterval | None,
         propagate: bool,
         disable_sync_subtasks: bool,
+        progress: bool | Callable[..., Any] = False,
     ) -> Iterator[list[Any]]:
         wanted = list(self.leaves())
         if disable_sync_subtasks and not all(leaf.known for leaf in wanted):
             assert_will_not_block()
         before = required_before([self, *self.results, *wanted]) if propagate else []
-        return wait_for(
+        return wait_and_show(
+            self,
+            progress,
             wanted,
             before,
             timeout=timeout,

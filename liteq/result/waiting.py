@@ -1,7 +1,8 @@
 """Reading and waiting for many results at once."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC
 from typing import Any, Protocol
 
@@ -10,6 +11,9 @@ from ..model.message import Record
 from ..states import Phase
 from .backend import Backend, state_of
 from .base import OnInterval, ResultBase
+
+SHOW_EVERY = 0.2
+"""Seconds between two polls of a wait that shows how far its tasks have come."""
 
 _CHECK_EVERY = 0.5  # seconds between two checks of what comes before, at least
 _CHECK_PAUSE = 10  # and at least so many times as long as a check takes
@@ -97,6 +101,57 @@ def wait_for(
         if on_interval is not None:
             on_interval()
     raise TimeoutError(timeout_text(missing, timeout, backend.embedded.nobody_left()))
+
+
+def wait_and_show(
+    result: Any,
+    progress: bool | Callable[..., Any],
+    wanted: Sequence[TaskResult],
+    before: Sequence[TaskResult] = (),
+    *,
+    timeout: float | None,
+    interval: float,
+    on_interval: OnInterval | None = None,
+    propagate: bool = True,
+) -> Iterator[list[TaskResult]]:
+    """Wait as `wait_for` does, and draw meanwhile how far `result` has come, as `progress` says."""
+    with shown(result, progress, on_interval) as turn:
+        yield from wait_for(
+            wanted,
+            before,
+            timeout=timeout,
+            interval=interval if turn is on_interval else min(interval, SHOW_EVERY),
+            on_interval=turn,
+            propagate=propagate,
+        )
+
+
+@contextmanager
+def shown(
+    result: Any, progress: bool | Callable[..., Any], then: OnInterval | None = None
+) -> Iterator[OnInterval | None]:
+    """Yield what is to be called after each poll: it draws how far `result` has come, as `progress`
+    says (see `get`), and calls `then`; `then` itself where nothing is drawn."""
+    if not progress:
+        yield then
+        return
+    from .bar import Drawing, make_bar  # few programs draw
+
+    bar = make_bar(progress)
+    if bar is None:
+        yield then
+        return
+    drawing = Drawing(result.observation(), bar)
+
+    def turn() -> None:
+        drawing.turn()
+        if then is not None:
+            then()
+
+    try:
+        yield turn
+    finally:
+        drawing.close()
 
 
 def _throw_first(wanted: Sequence[TaskResult], before: Sequence[TaskResult]) -> None:

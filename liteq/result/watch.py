@@ -19,7 +19,8 @@ POLL_EVERY = 0.5
 # busy, a poll asks only for the first tasks that are missing, and now and then for all of them.
 _FIRST = 200  # tasks that each poll asks for
 _POLL_ALL_PAUSE = 10.0  # between two polls for all tasks: so many times as long as one takes
-_UNREACHABLE_LIMIT = 30.0  # seconds that a wait tolerates a server that is away: time for a restart
+UNREACHABLE_LIMIT = 30.0
+"""Seconds that a wait tolerates a server that is away: time for a restart."""
 
 
 class Source(Protocol):
@@ -49,6 +50,8 @@ class Watch:
         self._source = source
         self._pause = pause
         self._missing = dict.fromkeys(ids)
+        self._observed: Sequence[str] = ()
+        self._is_told = True  # the listener, of these
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._next_poll_of_all = time.monotonic() + POLL_EVERY / 10
         self._listener: Listener | None = None
@@ -62,6 +65,12 @@ class Watch:
             self._missing = dict.fromkeys((*self._missing, *ids))
             self._all_again = True
 
+    def observe(self, ids: Sequence[str]) -> None:
+        """Be notified of these tasks as well, and of their progress; no poll asks for them."""
+        if ids != self._observed:
+            self._observed = ids
+            self._is_told = False
+
     def discard(self, ids: Iterable[str]) -> None:
         """Wait no more for these tasks."""
         for id in ids:
@@ -70,7 +79,8 @@ class Watch:
     def listen(self) -> Listener:
         """Have this thread's listener notified of the tasks; return it. Raises BrokerError."""
         listener = self._listener
-        if listener is not None and self._is_expected() and listener.fileno() >= 0:
+        expected = self._is_told and self._is_expected()
+        if listener is not None and expected and listener.fileno() >= 0:
             return listener
         return self._expect()  # also when the broker was closed meanwhile
 
@@ -97,7 +107,7 @@ class Watch:
             self._away_since = None
         except BrokerUnreachable:
             self._away_since = self._away_since or time.monotonic()
-            if time.monotonic() - self._away_since > _UNREACHABLE_LIMIT:
+            if time.monotonic() - self._away_since > UNREACHABLE_LIMIT:
                 self._away_since = None
                 raise
         return found
@@ -132,8 +142,12 @@ class Watch:
             self._source.thread.expected = None
 
     def _expect(self) -> Listener:
+        self._is_told = True
         self._listener = self._source.broker.result_listener()
-        self._listener.expect(self._missing)
+        if self._observed:
+            self._listener.expect([*self._missing, *self._observed], self._observed)
+        else:
+            self._listener.expect(self._missing)
         self._source.thread.expected = self._missing
         return self._listener
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Protocol
 
-from ..brokers.base import Broker
+from ..brokers.base import Answers, Broker
 from ..exceptions import TransactionError
 from ..model.graph import Graph
 from ..model.message import Message
@@ -14,11 +14,11 @@ from ..model.message import Message
 class Outlet(Protocol):
     """What messages are sent to: a broker, or what keeps them until the transaction commits."""
 
-    def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None: ...
+    def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> Answers: ...
     def enqueue_or_replace(
         self, message: Message, sent: float, *, durable: bool = False
     ) -> bool: ...
-    def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None: ...
+    def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> Answers: ...
 
 
 class Block(Protocol):

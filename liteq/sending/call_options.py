@@ -5,6 +5,7 @@ what is done with them. The two are held together by tests.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Protocol, TypedDict
 
 from .eta import When
@@ -33,6 +34,7 @@ class RetryOptions(TypedDict, total=False):
     group_index: int | None
     headers: Mapping[str, Any] | None
     ignore_result: bool | None
+    keep_output: bool | None
     kwargsrepr: str | None
     link: Any  # a Signature or a task, or a list of them
     link_error: Any
@@ -61,7 +63,11 @@ class CallOptions(RetryOptions, total=False):
 
     connection: Any  # of a database, in whose open transaction it is sent
     countdown: When
+    debounce: float | timedelta | None  # seconds
+    debounce_max: float | timedelta | None
     eta: When
+    throttle: float | timedelta | None
+    unique: Any  # a Unique, True, False or a key
 
 
 class SendOptions(CallOptions, total=False):

@@ -25,8 +25,8 @@ _MOST = 1000  # messages of one commit
 _IDLE = 5.0  # seconds without work, after which the thread ends
 _DURABLE: Options = {"durable": True}
 
-Store = Callable[[Sequence[Message], Options], None]
-"""Stores messages in one transaction; raises BrokerError."""
+Store = Callable[[Sequence[Message], Options], object]
+"""Stores messages in one transaction; raises BrokerError. None of them has a unique key."""
 
 
 class _Job(NamedTuple):

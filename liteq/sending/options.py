@@ -25,6 +25,7 @@ STORED = frozenset(
         "group_index",
         "headers",
         "ignore_result",
+        "keep_output",
         "kwargsrepr",
         "parent_id",
         "replaced_task_nesting",
@@ -34,11 +35,14 @@ STORED = frozenset(
         "soft_time_limit",
         "stamped_headers",
         "time_limit",
+        "unique",
     )
 )
 
 _OF_THE_MESSAGE = (
     "countdown",
+    "debounce",
+    "debounce_max",
     "durable",
     "eta",
     "expires",
@@ -50,6 +54,7 @@ _OF_THE_MESSAGE = (
     "routing_key",
     "serializer",
     "task_id",
+    "throttle",
 )
 # Accepted because Celery has them, without effect: liteq has no exchanges and connections.
 MEANINGLESS = (
@@ -102,6 +107,7 @@ class TaskOptions:
     ignore_result: bool | None = None
     track_started: bool | None = None
     acks_late: bool | None = None
+    unique: Any = None  # see `unique.py`
     time_limit: float | None = None
     soft_time_limit: float | None = None
 

@@ -6,7 +6,7 @@ from functools import partial
 from itertools import count
 from typing import Any, TypeVar
 
-from ..brokers.base import Broker
+from ..brokers.base import Answers, Broker
 from ..config import Config
 from ..exceptions import (
     BrokerLocked,
@@ -19,6 +19,7 @@ from ..execution.context import Context, current_run
 from ..model.graph import ALONE, Graph
 from ..model.message import Message, new_id, new_ids
 from ..model.options import notes_of
+from ..model.unique import OPTION, has_key
 from ..serializers import Serializer, get
 from ..signals import after_task_publish, before_task_publish
 from .blocks import open_blocks, outlet_of
@@ -37,6 +38,7 @@ from .options import (
 )
 from .publish_signals import send_after_publish, send_before_publish
 from .routes import route
+from .unique import is_keyed, with_key
 
 Args = Sequence[Any]
 Kwargs = Mapping[str, Any]
@@ -58,14 +60,19 @@ class Producer:
         self._common = CommonFields(conf, self._make_common)
         self._commits = GroupCommits(self._store)  # for coroutines
 
-    def send(self, task: TaskOptions, args: Args, kwargs: Kwargs, options: Options) -> Message:
-        """Send one call; return its message.
+    def send(
+        self, task: TaskOptions, args: Args, kwargs: Kwargs, options: Options
+    ) -> tuple[Message, bool]:
+        """Send one call; return its message, and whether it was sent.
 
+        It is not if another task has its unique key: the message has the id of that one then.
         Raises InvalidTaskError when the call cannot be sent, BrokerError when the store fails.
         """
         message = self.message(task, args, kwargs, options)
-        self.publish((message,), options)
-        return message
+        answers = self.publish((message,), options)
+        if answers:
+            return message._replace(id=answers[message.id]), False
+        return message, True
 
     def send_as(
         self, task: TaskOptions, args: Args, kwargs: Kwargs, options: Options
@@ -74,7 +81,8 @@ class Producer:
         sent.
 
         A finished task of that id is replaced. One that has not ended is kept, and so is one whose
-        result others need: then the call is not sent.
+        result others need: then the call is not sent. Nor is it if another task has its unique key:
+        then a task of that id is to end as that one.
         """
         message = self.message(task, args, kwargs, options)
         # The store tells two calls by their moments, also if the clock is coarse or stands still.
@@ -88,23 +96,26 @@ class Producer:
             send_after_publish(message)
         return message, stored
 
-    def publish(self, messages: Sequence[Message], options: Options = NO_OPTIONS) -> None:
+    def publish(self, messages: Sequence[Message], options: Options = NO_OPTIONS) -> Answers:
         """Store `messages` in one transaction; with `retry`, try again while the store does not
         answer.
 
-        Raises BrokerError when the store fails.
+        Returns the ids of the tasks that have the unique keys of those that were not stored, by the
+        ids of these. Raises DuplicateTask, and BrokerError when the store fails.
         """
-        self._store(messages, options)
+        answers = self._store(messages, options)
         if after_task_publish.receivers:
             for message in messages:
-                send_after_publish(message)
+                if message.id not in answers:
+                    send_after_publish(message)
+        return answers
 
-    def _store(self, messages: Sequence[Message], options: Options) -> None:
+    def _store(self, messages: Sequence[Message], options: Options) -> Answers:
         outlet = outlet_of(self._broker)
         try:
-            outlet.enqueue(messages, durable=bool(options.get("durable")))
+            return outlet.enqueue(messages, durable=bool(options.get("durable")))
         except BrokerUnavailable as exc:
-            self._enqueue_again(outlet.enqueue, messages, options, exc)
+            return self._enqueue_again(outlet.enqueue, messages, options, exc)
 
     async def publish_grouped(self, messages: Sequence[Message], options: Options) -> None:
         """Store `messages` in one transaction, perhaps with those of other coroutines.
@@ -120,19 +131,23 @@ class Producer:
         """Return what `send` returns in the thread that sends for coroutines."""
         return await self._commits.call(send)
 
-    def publish_graph(self, graph: Graph, options: Options = NO_OPTIONS) -> None:
-        """Store a workflow in one transaction; otherwise as `publish`."""
-        if not graph.groups and all(place == ALONE for place in graph.places):
-            self.publish(graph.messages, options)
-            return
+    def publish_graph(self, graph: Graph, options: Options = NO_OPTIONS) -> Answers:
+        """Store a workflow in one transaction; otherwise as `publish`.
+
+        All tasks keep their ids: those of which another task has the key are to end as that one.
+        """
+        plain = not graph.groups and all(place == ALONE for place in graph.places)
+        if plain and not any(map(has_key, graph.messages)):
+            return self.publish(graph.messages, options)
         outlet = outlet_of(self._broker)
         try:
-            outlet.enqueue_graph(graph, durable=bool(options.get("durable")))
+            answers = outlet.enqueue_graph(graph, durable=bool(options.get("durable")))
         except BrokerUnavailable as exc:
-            self._enqueue_again(outlet.enqueue_graph, graph, options, exc)
+            answers = self._enqueue_again(outlet.enqueue_graph, graph, options, exc)
         if after_task_publish.receivers:
             for message in graph.messages:
                 send_after_publish(message)
+        return answers
 
     def message(
         self,
@@ -148,7 +163,7 @@ class Producer:
         `lineage`: with the ids of the task that sends it; those of a member are with its group.
         Raises InvalidTaskError when the call cannot be sent.
         """
-        if lineage and not options and not self._each_differs():
+        if lineage and not options and task.unique is None and not self._each_differs():
             serializer, fields = self._common.of(task)
             payload = self.encode(task, args, kwargs, serializer)
             return _new(Message, (new_id(), task.name, payload, *fields))
@@ -181,9 +196,13 @@ class Producer:
                 made.append(self.message(task, args, kwargs, options))
                 continue
             name = task.name
-            if name not in known:
-                known[name] = self._common.of(task)
-            serializer, fields = known[name]
+            common = known.get(name)
+            if common is None:
+                if task.unique is not None:
+                    made.append(self.message(task, args, kwargs, options))
+                    continue
+                common = known[name] = self._common.of(task)
+            serializer, fields = common
             payload = self.encode(task, args, kwargs, serializer)
             made.append(_new(Message, (next(ids), name, payload, *fields)))
 
@@ -214,6 +233,8 @@ class Producer:
             check_options(options)
         if conf.task_routes is not None:
             options = _with_route(conf.task_routes, task, args, kwargs, options)
+        if is_keyed(task, options):
+            options = _with_stored_key(with_key(task, args, kwargs, options))
         serializer = self._serializer(task, options)
         payload = self.encode(task, args, kwargs, serializer)
         return self.envelope(task, payload, serializer.name, options, lineage=lineage)
@@ -368,6 +389,12 @@ class Producer:
                 if retries is not None and attempt >= retries:
                     raise
             pause = min(pause + policy.get("interval_step", 0.2), policy.get("interval_max", 1))
+
+
+def _with_stored_key(options: dict[str, Any]) -> Options:
+    """Return the options that `with_key` has made as a message stores them."""
+    key = options.pop("unique")
+    return {**options, OPTION: key.plain()} if key else options
 
 
 def _with_route(

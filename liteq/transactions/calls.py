@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 from ..brokers.base import Broker
 from ..exceptions import InvalidTaskError
 from ..model.checks import UNREADABLE, check_graph, check_storable
-from ..model.graph import ALONE, Graph
+from ..model.graph import ALONE, Graph, Place
 from ..model.message import Message
+from ..model.options import options_of
+from ..model.unique import RAISE, SKIP, has_key, key_of
 from ..sending.blocks import Outlet
 
 
@@ -27,6 +29,28 @@ class Call(NamedTuple):
         """Return the call that stores `messages`."""
         return cls(Graph(tuple(messages), (ALONE,) * len(messages)), sent)
 
+    @classmethod
+    def of_graph(cls, graph: Graph) -> "Call":
+        """Return the call that stores a workflow once the caller does not wait any more."""
+        return cls(graph._replace(messages=tuple(map(_unrefused, graph.messages))))
+
+    @classmethod
+    def of_later(cls, messages: Sequence[Message], sent: float | None = None) -> "list[Call]":
+        """Return the calls that store `messages` once the caller does not wait any more.
+
+        Nobody can be told then that another task has a unique key: tasks with keys keep their ids,
+        and end as that one, also those that are to be refused.
+        """
+        keyed = [_unrefused(message) for message in messages if has_key(message)]
+        if sent is not None:
+            return [cls.of_messages(keyed or messages, sent)]
+        plain = [message for message in messages if not has_key(message)]
+        alone = Place(followed=True)
+        return [
+            *([cls.of_messages(plain)] if plain else []),
+            *(cls(Graph((message,), (alone,))) for message in keyed),
+        ]
+
     def make(self, broker: Broker | Outlet) -> None:
         """Make the call, to last. It may be made twice. Raises BrokerError."""
         graph = self.graph
@@ -36,6 +60,15 @@ class Call(NamedTuple):
             broker.enqueue(graph.messages, durable=True)
         else:
             broker.enqueue_graph(graph, durable=True)
+
+
+def _unrefused(message: Message) -> Message:
+    """Return a message with a key that is not to be refused because of it."""
+    key = key_of(message)
+    if key is None or key.then != RAISE:
+        return message
+    options = {**options_of(message), "unique": key._replace(then=SKIP).plain()}
+    return message._replace(options=json.dumps(options, separators=(",", ":")))
 
 
 def encoded(call: Call) -> str:

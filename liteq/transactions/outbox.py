@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..brokers.base import Broker
+from ..brokers.base import NO_ANSWERS, Answers, Broker
 from ..exceptions import BrokerError, BrokerRefused, InvalidTaskError, TransactionError
 from ..model.graph import Graph
 from ..model.message import Message, new_id
@@ -120,18 +120,22 @@ class OutboxOutlet:
             execute(self._connection, _CREATE)
         execute(self._connection, _LOCK)
 
-    def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
+    def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> Answers:
         """Keep `messages`: they last as the transaction does."""
-        self._keep(calls.Call.of_messages(messages))
+        for call in calls.Call.of_later(messages):
+            self._keep(call)
+        return NO_ANSWERS
 
     def enqueue_or_replace(self, message: Message, sent: float, *, durable: bool = False) -> bool:
         """Keep `message`; return True, as nobody knows yet whether a task of its id is kept."""
-        self._keep(calls.Call.of_messages((message,), sent))
+        (call,) = calls.Call.of_later((message,), sent)
+        self._keep(call)
         return True
 
-    def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
+    def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> Answers:
         """Keep a workflow."""
-        self._keep(calls.Call(graph))
+        self._keep(calls.Call.of_graph(graph))
+        return NO_ANSWERS
 
     def _keep(self, call: calls.Call) -> None:
         id, outbox = new_id(), self._outbox

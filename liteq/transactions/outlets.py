@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..brokers.base import Broker
+from ..brokers.base import NO_ANSWERS, Answers, Broker
 from ..exceptions import TransactionError
 from ..model.graph import Graph
 from ..model.message import Message
@@ -19,18 +19,20 @@ class Deferred:
         self._broker = broker
         self._calls: list[Call] = []
 
-    def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
+    def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> Answers:
         """Keep `messages`."""
-        self._calls.append(Call.of_messages(messages))
+        self._calls += Call.of_later(messages)
+        return NO_ANSWERS
 
     def enqueue_or_replace(self, message: Message, sent: float, *, durable: bool = False) -> bool:
         """Keep `message`; return True, as nobody knows yet whether a task of its id is kept."""
-        self._calls.append(Call.of_messages((message,), sent))
+        self._calls += Call.of_later((message,), sent)
         return True
 
-    def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
+    def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> Answers:
         """Keep a workflow."""
-        self._calls.append(Call(graph))
+        self._calls.append(Call.of_graph(graph))
+        return NO_ANSWERS
 
     def send(self) -> None:
         """Send what was kept."""
@@ -45,7 +47,7 @@ class Refusal:
     def __init__(self, why: str) -> None:
         self._why = why
 
-    def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
+    def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> Answers:
         """Raise TransactionError."""
         raise TransactionError(self._why)
 
@@ -53,6 +55,6 @@ class Refusal:
         """Raise TransactionError."""
         raise TransactionError(self._why)
 
-    def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
+    def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> Answers:
         """Raise TransactionError."""
         raise TransactionError(self._why)

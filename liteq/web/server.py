@@ -28,7 +28,7 @@ class Server(ThreadingHTTPServer):
         self, address: tuple[str, int], dashboard: Dashboard, login: Login, told: Callable[[], None]
     ) -> None:
         if ":" in address[0]:
-            self.address_family = AF_INET6
+            self.address_family: int = AF_INET6
         self.dashboard = dashboard
         self.login = login
         self.told = told  # is called when the link was used, to tell the next one

@@ -8,7 +8,6 @@ from typing import Any
 from ..brokers.backoff import StoreBackoff
 from ..brokers.base import Broker, Listener
 from ..exceptions import LiteqError
-from ..model.pause import PauseKind
 from ..pools import Pool
 from ..support.wakeup import Wakeup
 from .autoscale import Load, Scale, next_size, note_use
@@ -106,7 +105,7 @@ class Adjustable(ABC):
         before = self.plan.definitions
         self.plan = self.plan.with_definitions(definitions)
         self._may_claim = True  # what was left before
-        if not self._store.attempt("beat", self._heartbeat.beat):  # says what it knows now
+        if not self._store.attempt("beat", self._heartbeat.beat):
             self._heartbeat.hurry()
         self._watchdog.set_limits(with_limits(self.plan.limits, self._hard))
         logger.info("new code loaded: %s", self.plan.definitions.changes(before))
@@ -142,7 +141,7 @@ class Adjustable(ABC):
             return
         size = self.size
         busy = sum(bool(slot.holding) for slot in self.pool.slots if not slot.leaving)
-        since = self._oldest() if busy >= size else None
+        since = self.broker.oldest(self.plan.queues) if busy >= size else None
         load = Load(size, busy, None if since is None else self.broker.clock() - since)
         now = time.monotonic()
         self._used = note_use(self._used, load, now)
@@ -150,14 +149,6 @@ class Adjustable(ABC):
         if wanted != size:
             logger.info("scaling from %d to %d slots", size, wanted)
             self.resize(wanted)
-
-    def _oldest(self) -> float | None:
-        """Return since when the oldest task waits that is not paused. Raises BrokerError."""
-        pauses = self.broker.pauses()
-        if any(each.kind == PauseKind.STORE for each in pauses):
-            return None
-        paused = {each.name for each in pauses if each.kind == PauseKind.QUEUE}
-        return self.broker.oldest([queue for queue in self.plan.queues if queue not in paused])
 
     # queues
 

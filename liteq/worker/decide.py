@@ -10,7 +10,9 @@ from ..model.graph import Graph, Place
 from ..model.message import Delivery, Receipt
 from ..model.options import with_notes
 from ..model.outcome import Kind, Outcome, Policy, Settlement
+from ..model.output import Output
 from ..model.step import Step
+from ..model.unique import has_key, key_of
 from ..pools.base import Success
 from ..states import FAILURE, IGNORED, REVOKED, SUCCESS, Phase, phase_for_eta
 
@@ -68,8 +70,10 @@ def decide_successes(ends: Iterable[Success], policy: Policy, now: float) -> lis
     settlements = []
     for each, result, serializer, _, _ in ends:
         receipt = _new(Receipt, (each.key, each.token))
-        end = (receipt, Phase.SUCCEEDED, now, result, serializer, None, keep_until)
-        rest = (None, each.lost, None, each.tied, None, None, each.place, "", (), None, False)
+        kept = _with_window(each, keep_until, now) if each.tied else keep_until
+        end = (receipt, Phase.SUCCEEDED, now, result, serializer, None, kept)
+        place = each.place
+        rest = (None, each.lost, None, each.tied, None, None, place, "", (), None, False, None)
         settlements.append(_new(Settlement, end + rest))
     return settlements
 
@@ -101,6 +105,11 @@ def decide_rescue(
 def decide_step(delivery: Delivery, step: Step, now: float) -> Settlement:
     """Return what to write when a running task has ended a step, and goes on."""
     return Settlement(delivery.receipt, Phase.RUNNING, now, steps=(step,))
+
+
+def decide_output(delivery: Delivery, output: Output, now: float) -> Settlement:
+    """Return what to write of what a task has printed; it goes on, or its end comes after this."""
+    return Settlement(delivery.receipt, Phase.RUNNING, now, output=output)
 
 
 def decide_unstorable(settlement: Settlement, error: Outcome, policy: Policy) -> Settlement:
@@ -147,12 +156,21 @@ def _may_have_run(held: Sequence[Delivery], trace: Trace) -> set[Receipt]:
 def _final(
     delivery: Delivery, outcome: Outcome, policy: Policy, now: float, phase: Phase
 ) -> Settlement:
-    keep_until = policy.kept_until(phase, now)
+    keep_until = _with_window(delivery, policy.kept_until(phase, now), now)
     end = (outcome.result, outcome.serializer, outcome.traceback, keep_until)
     place = delivery.place
-    rest = (None, delivery.lost, None, delivery.tied, None, None, place, "", (), None, False)
+    lost, tied = delivery.lost, delivery.tied
+    rest = (None, lost, None, tied, None, None, place, "", (), None, False, None)
     # As each task ends here: half the time of a call with keywords.
     return _new(Settlement, (delivery.receipt, phase, now, *end, *rest))
+
+
+def _with_window(delivery: Delivery, keep_until: float | None, now: float) -> float | None:
+    """Return until when to keep a task that has ended: at least for as long as it has a key."""
+    if keep_until is None or not has_key(delivery):
+        return keep_until
+    key = key_of(delivery.message)
+    return keep_until if key is None or key.seconds is None else max(keep_until, now + key.seconds)
 
 
 def _ignored(delivery: Delivery, outcome: Outcome, policy: Policy, now: float) -> Settlement:

@@ -20,7 +20,6 @@ class Definition(NamedTuple):
 
     acks_late: bool
     ignore_result: bool
-    track_started: bool
     time_limit: float | None = None  # seconds
 
 
@@ -38,7 +37,6 @@ class Definitions(NamedTuple):
             found[name] = Definition(
                 bool(_or(task.acks_late, conf.task_acks_late)),
                 bool(_or(task.ignore_result, conf.task_ignore_result)),
-                bool(_or(task.track_started, conf.task_track_started)),
                 None if limit is None else float(limit),
             )
         return cls(found)
@@ -94,10 +92,7 @@ class Definitions(NamedTuple):
         return deliveries  # as nearly always: 0.1 us each
 
     def apply(self, delivery: Delivery) -> Delivery:
-        """Return `delivery` with the options that count here.
-
-        `track_started` stays: it is what readers of the store can see.
-        """
+        """Return `delivery` with the options that count here."""
         known = self.by_task.get(delivery.task)
         # Two comparisons, as each task comes through here.
         if known is None or (
@@ -108,10 +103,6 @@ class Definitions(NamedTuple):
         if known.acks_late == delivery.acks_late and ignore == delivery.ignore_result:
             return delivery
         return delivery._replace(acks_late=known.acks_late, ignore_result=ignore)
-
-    def tracked(self) -> frozenset[str]:
-        """Return the names of the tasks with `track_started`."""
-        return frozenset(name for name, each in self.by_task.items() if each.track_started)
 
 
 def _or(given: Any, default: Any) -> Any:

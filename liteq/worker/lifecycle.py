@@ -4,6 +4,7 @@ They are sent in the worker's own process, between two turns of its loop: while 
 nothing is claimed or settled.
 """
 
+import os
 from typing import Any
 
 from .. import signals
@@ -59,6 +60,8 @@ class Lifecycle:
 
     def stopped(self) -> None:
         """Send `worker_shutdown`: it has left the store."""
+        if not self._worker.has_children:
+            signals.worker_process_shutdown.send(sender=None, pid=os.getpid(), exitcode=0)
         signals.worker_shutdown.send(sender=self._worker)
 
     def task_ended(self, delivery: Delivery, outcome: Outcome) -> None:

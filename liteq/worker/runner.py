@@ -25,20 +25,25 @@ from ..exceptions import (
 from ..execution.attempt import Ending, attempt
 from ..execution.context import Context, outside_of_tasks
 from ..execution.failure import as_error, bounded_repr, describe, stored_failure, traceback_text
+from ..execution.pulse import Pulse
 from ..execution.steps import Suspended
-from ..model.message import Delivery, Message
+from ..model.message import Delivery, Input, Message
 from ..model.options import with_notes
 from ..model.outcome import Kind, Outcome
-from ..pools.base import KeepStep, SendState
+from ..model.progress import ProgressReport
+from ..model.unique import same_end
+from ..pools.base import KeepStep, SendProgress, SendState
+from ..pools.output import Outputs, RunOutput
 from ..result import ResultBase
 from ..sending.eta import due_at, moment
 from ..sending.formats import argument_codecs, result_codecs, result_serializer, too_large
 from ..signals import task_received, task_rejected, task_unknown
-from ..states import FAILURE, STARTED
+from ..states import FAILURE, Phase
 from ..task import Task
 from .completion import TaskCompletion
 from .definitions import Definitions
-from .inputs import with_inputs, without_inputs
+from .inputs import failure_of, with_inputs, without_inputs
+from .output import keeps_output
 from .steps import WorkerSteps
 from .timelimits import TimeLimits, unwrap
 
@@ -53,8 +58,10 @@ _MEMBERSHIP = ("group_id", "group_index", "chord")
 class Runner:
     """Runs the tasks of `app` for the worker `hostname`, in any number of threads.
 
-    `describe`: give each success a note for the log; failures always have one. `keep`: has the
-    supervisor write the steps of tasks; without it, the runner does.
+    `describe`: give each success a note for the log; failures always have one. `keep` and
+    `progress`: have the supervisor write the steps and the progress of tasks; without them, the
+    runner does. `many`: this process may run several tasks at once. `outputs`: takes what tasks
+    print and log; without it, that is not kept.
     """
 
     def __init__(
@@ -65,6 +72,9 @@ class Runner:
         describe: bool,
         report: SendState,
         keep: KeepStep | None = None,
+        progress: SendProgress | None = None,
+        many: bool = False,
+        outputs: Outputs | None = None,
     ) -> None:
         conf, broker = app.conf, app.broker
         self._app = app
@@ -83,8 +93,11 @@ class Runner:
         self._others_read = -inf
         self._producer = app.producer
         self._definitions = Definitions.of_tasks(app.tasks, conf)
-        self._tracked = self._definitions.tracked()
+        self._outputs = outputs
+        self._keeps_output = conf.task_keep_output
         self._steps = WorkerSteps(app, keep)
+        self._progress = progress
+        self._pulse = Pulse(self._send_progress, broker.to_end, broker.clock, many=many)
         self._completion = TaskCompletion(app, self._encoded_if_wanted)
         self._soft = TimeLimits.of_tasks("soft_time_limit", app.tasks, conf.task_soft_time_limit)
 
@@ -99,6 +112,8 @@ class Runner:
 
     def _run(self, delivery: Delivery, soft: TimeLimits, since: float) -> Outcome:
         message = delivery.message
+        if delivery.inputs is not None and (end := same_end(delivery.inputs)) is not None:
+            return self._same(delivery, end, since)
         task = self._tasks.get(message.task)
         if task is None:
             return self._left_to_others(delivery, since) or self._unknown(message, since)
@@ -112,12 +127,22 @@ class Runner:
         context.report = self._report_state
         context.step_store = self._steps
         context.settle = self._completion
+        context.pulse = self._pulse
         context.soft_limit = soft.of(message)
-        if message.task in self._tracked and not message.track_started:
-            self._report_state(message.id, STARTED, {"pid": self._pid, "hostname": self._hostname})
         if task_received.receivers:
             task_received.send(sender=task, request=context)
-        return self._outcome(context, task, attempt(task, context), since)
+        return self._outcome(context, task, self._attempt(task, context, message), since)
+
+    def _attempt(self, task: Task[..., Any], context: Context, message: Message) -> Ending:
+        """Run the code of `task`; note when it has ended, after which no output is kept."""
+        if self._outputs is None or not keeps_output(task, message, self._keeps_output):
+            return attempt(task, context)
+        assert context.delivery is not None
+        context.output = output = RunOutput(context.delivery, self._outputs)
+        try:
+            return attempt(task, context)
+        finally:
+            output.end()
 
     def _outcome(
         self, context: Context, task: Task[..., Any], ending: Ending, since: float
@@ -231,6 +256,15 @@ class Runner:
             expected=task is not None and isinstance(exc, tuple(task.throws)),
         )
 
+    def _same(self, delivery: Delivery, end: Input, since: float) -> Outcome:
+        """End a task that does not run as the one has ended that has its unique key."""
+        if end.phase == Phase.SUCCEEDED:
+            note = f"as {delivery.woken_by}, which has its unique key"
+            runtime = perf_counter() - since
+            return Outcome(Kind.SUCCEEDED, end.result, end.serializer, runtime, note)
+        outcome = self._failed(delivery, None, failure_of(end, self._result_codecs), since)
+        return outcome._replace(traceback=end.traceback or outcome.traceback)
+
     def _retried(
         self, delivery: Delivery, task: Task[..., Any], ending: Ending, since: float
     ) -> Outcome:
@@ -269,6 +303,7 @@ class Runner:
         shared["root_id"] = context.root_id
         shared["replaced_task_nesting"] = context.replaced_task_nesting + 1
         own = {name: options[name] for name in _MEMBERSHIP if name in options}
+        own["unique"] = options.get("unique")
         # A user's own `apply_async` is called, and may read variables that the task has set.
         made = replaced.variables.run(
             outside_of_tasks, replacement, self._app, sig, message.id, shared, own
@@ -376,6 +411,13 @@ class Runner:
         serializer = self._serializer
         data = self._within_bounds(serializer.dumps(meta), f"the state of {id}")
         self._report(id, state, data, serializer.name)
+
+    def _send_progress(self, reports: Sequence[ProgressReport]) -> None:
+        if self._progress is not None and os.getpid() == self._pid:
+            self._progress(reports)
+            return
+        with suppress(BrokerError):  # the store is away: the next report may be stored
+            self._app.broker.report_progress(reports)
 
 
 def _due_at(when: float | datetime | None, now: float) -> float | None:

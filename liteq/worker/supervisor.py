@@ -116,6 +116,7 @@ class Supervisor(Adjustable):
         self.pool.start(self._selector)  # first: processes come up while the store is opened
         info = json.dumps(self.describe())
         self.worker: int = self._wait_for_store(lambda: self.broker.register(self.plan.name, info))
+        self._writer.late.worker = self.worker
         try:
             self._listener = self._wait_for_store(lambda: self.broker.work_listener(self.worker))
         except BaseException:
@@ -228,7 +229,6 @@ class Supervisor(Adjustable):
         self._maintenance.notified()
 
     def _tend(self) -> None:
-        self._reports.write()  # what could not be written while the store was away
         if not self._store.active and time.monotonic() >= self._poll_at:
             self._poll_at = time.monotonic() + _POLL_EVERY
             self._store.attempt("poll", self._poll)
@@ -267,6 +267,7 @@ class Supervisor(Adjustable):
         self.done += self._decisions.add_all(events)
         self._returned += events.returned
         self._reports.add(events.updates)
+        self._reports.add_progress(events.progress)
         self._reports.write()
         for description in events.renewals:
             self._code_renewed(description)
@@ -322,8 +323,10 @@ class Supervisor(Adjustable):
         """Write what is known and claim what is free; what cannot be written now is kept."""
         if received := self._writer.receive():
             self._take(received)
+        self._reports.write()  # what has waited for the store, before the ends of its tasks
         if self._store.active:
             return
+        self._writer.add_outputs()
         claim = self._claim()
         if self._notice and claim is None and self._may_claim:
             self._listener.decline()

@@ -68,7 +68,12 @@ class Watchdog:
         if not self._pool.kills:
             for each in found:
                 what = "taken" if each.taken else "revoked"
-                logger.warning("task %s was %s, but this pool cannot end it", each.id, what)
+                logger.warning(
+                    "task %s was %s, but this pool cannot end it: it goes on, unless it asks "
+                    "self.is_revoked()",
+                    each.id,
+                    what,
+                )
 
     def next_check(self) -> float | None:
         """Return the seconds until a slot has to be checked; None when nothing runs too long."""

@@ -18,9 +18,10 @@ from ..beat.periodic import entries_of, name_of
 from ..beat.scheduler import Scheduler
 from ..exceptions import ImproperlyConfigured, LiteqError
 from ..pools import RunnerSpec, make_pool
-from ..pools.base import Limits, Run, SendState
+from ..pools.base import Limits, Run, SendProgress, SendState
 from ..pools.forked import can_fork
 from ..pools.interpreter import check_interpreter
+from ..pools.output import Outputs
 from ..pools.records import levels as log_levels
 from ..sending.blocks import refuse_in_block
 from ..sending.formats import result_serializer
@@ -36,6 +37,7 @@ from .lifecycle import Lifecycle
 from .logging import LogPlan, enable_loggers
 from .options import EMBEDDED, Program, checked
 from .outboxes import relaying
+from .output import catching_output
 from .plan import Plan
 from .queues import queues_of
 from .runner import Runner
@@ -326,7 +328,7 @@ class Worker:
         self.app.backend.embedded.started(supervisor.worker)
         why = _STOPPED
         try:
-            with relaying(self.app.outboxes):
+            with relaying(self.app.outboxes), catching_output(here=not self.has_children):
                 supervisor.serve()
         except Exception as exc:
             why = f"has ended: {exc}"
@@ -358,8 +360,16 @@ class Worker:
     def _runner_spec(self, program: Program) -> RunnerSpec:
         describe = TaskLog().verbose
 
-        def here(report: SendState) -> Run:
-            runner = Runner(self.app, hostname=self.hostname, describe=describe, report=report)
+        def here(report: SendState, progress: SendProgress | None, outputs: Outputs) -> Run:
+            runner = Runner(
+                self.app,
+                hostname=self.hostname,
+                describe=describe,
+                report=report,
+                progress=progress,
+                many=self.pool_name != "solo",
+                outputs=outputs,
+            )
             return runner.run if self.logging.stdout_level is None else flushing_stdout(runner.run)
 
         spec: dict[str, Any] = {}

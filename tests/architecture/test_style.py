@@ -24,7 +24,7 @@ VERBS = """
     Import Install Iterate Join Keep Kill Lay Learn Leave Let Load Lock Log Look Make Mark Move
     Name Note Notify Open Parse Pass Pause Poll Prepare Print Propagate Put Raise Read Reap
     Recall Receive Record Refuse Register Relay Release Remove Renew Repair Replace Report Request
-    Rescue Reset Restore Resume Return Revoke Rewrite Run Save Send Serve Set Settle Show Sign
+    Rescue Reset Restore Resume Return Revoke Rewrite Run Save Say Send Serve Set Settle Show Sign
     Skip Sleep Stamp Start Stop Store Switch Take Tell Treat Try Turn Undo Unmap Use Wait Wake
     Warn Work Write Yield
 """

@@ -367,12 +367,12 @@ class Counting(MemoryBroker):
         self.may_go_on = threading.Event()
         self.may_go_on.set()
 
-    def enqueue(self, messages: Any, *, durable: bool = False) -> None:
+    def enqueue(self, messages: Any, *, durable: bool = False) -> Any:
         self.may_go_on.wait(SOON)
         if any(b"refused" in message.payload for message in messages):
             raise BrokerRefused("not this one")
         self.sizes.append(len(messages))
-        super().enqueue(messages, durable=durable)
+        return super().enqueue(messages, durable=durable)
 
 
 @pytest.fixture

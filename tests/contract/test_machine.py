@@ -1,7 +1,8 @@
 """Verbs in any order: the SQLite and the Redis broker do what the memory broker does."""
 
+import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -14,12 +15,16 @@ from liteq.brokers import connect
 from liteq.brokers.base import Claim, Settled
 from liteq.brokers.memory import MemoryBroker
 from liteq.brokers.owners import this_process
+from liteq.exceptions import DuplicateTask
 from liteq.model.entry import Entry, Firing
 from liteq.model.graph import Graph, Group, Place
 from liteq.model.message import Attempt, Delivery, Message, Receipt, Record
 from liteq.model.outcome import Settlement
+from liteq.model.output import Output, encode_lines
 from liteq.model.pause import SCHEDULES, Pause, PauseKind
+from liteq.model.progress import Progress, ProgressReport
 from liteq.model.step import Event, Step
+from liteq.model.unique import UniqueKey, same_as, same_end
 from liteq.states import Phase
 from liteq.support.clock import ManualClock
 from liteq.testing.contract.harness import rescuing
@@ -31,6 +36,22 @@ IDS = "abcdef"  # few, so that they collide
 QUEUES = ("x", "y")
 TASKS = ("task", "other")
 INFOS = ("{}", knowing("task"), knowing(*TASKS), knowing("other"))
+
+KEYED = [
+    json.dumps({"unique": UniqueKey(f"task {key}", until, then, latest).plain()})
+    for key in ("k1", "k2")
+    for until, then, latest in (
+        ("finished", "skip", None),
+        ("finished", "replace", None),
+        ("finished", "coalesce", None),
+        ("finished", "raise", None),
+        ("started", "skip", None),
+        ("started", "coalesce", 6.0),
+        (5.0, "skip", None),
+        (5.0, "throttle", None),
+    )
+]
+"""Options with unique keys."""
 
 ids = st.lists(st.sampled_from([*IDS, "unknown"]), max_size=4)
 keeps = st.sampled_from([None, 0.0, 5.0])
@@ -51,7 +72,7 @@ messages = st.builds(
     acks_late=st.booleans(),
     ignore_result=st.booleans(),
     track_started=st.booleans(),
-    options=st.none() | st.just("{}"),
+    options=st.sampled_from([None, "{}", *KEYED]),
 )
 
 
@@ -132,8 +153,15 @@ pauses = st.sampled_from(
 )
 
 
-def task_of(id: str) -> Message:
-    return Message(id, "task", b"", "json", "x")
+def task_of(id: str, options: str | None = None) -> Message:
+    return Message(id, "task", b"", "json", "x", options=options)
+
+
+def keyed(graph: Graph, options: str | None) -> Graph:
+    """Return a workflow of which all tasks but the errbacks have `options`."""
+    pairs = zip(graph.messages, graph.places, strict=True)
+    messages = (m if place.on_failure else m._replace(options=options) for m, place in pairs)
+    return graph._replace(messages=tuple(messages))
 
 
 def chain(name: str, n: int) -> Graph:
@@ -172,6 +200,9 @@ class Brokers(RuleBasedStateMachine):
         self.pairs: list[Pair] = []  # all claims so far: old receipts are tried as well
         self.workers: list[int] = []
         self.graphs = 0
+        self.options: str | None = None
+        # By the model's receipt: the numbers of the last line, and of the first that is kept.
+        self.printed: dict[Receipt, tuple[int, int]] = {}
         self.read: list[list[Entry]] = [[], []]  # entries of each broker, at any time so far
 
     def new_store(self) -> str:
@@ -189,7 +220,7 @@ class Brokers(RuleBasedStateMachine):
     def both(self, verb: str, *args: Any, **options: Any) -> Any:
         """Call both brokers; return the result, which must be the same."""
         verbs = getattr(self.model, verb), getattr(self.real, verb)
-        model, real = (call(*args, **options) for call in verbs)
+        model, real = (outcome_of(call, *args, **options) for call in verbs)
         assert model == real
         return model
 
@@ -207,11 +238,11 @@ class Brokers(RuleBasedStateMachine):
         message = message._replace(eta=self.after(message.eta))
         self.both("enqueue_or_replace", message, self.clock() - ago)
 
-    @rule(n=st.integers(0, 3), shape=shapes)
-    def enqueue_graph(self, n: int, shape: str) -> None:
+    @rule(n=st.integers(0, 3), shape=shapes, options=st.none() | st.sampled_from(KEYED))
+    def enqueue_graph(self, n: int, shape: str, options: str | None) -> None:
         """Store a workflow with new ids, so that it is never known in part."""
         self.graphs += 1
-        self.both("enqueue_graph", SHAPES[shape](f"g{self.graphs}", n))
+        self.both("enqueue_graph", keyed(SHAPES[shape](f"g{self.graphs}", n), options))
 
     # working
 
@@ -251,9 +282,14 @@ class Brokers(RuleBasedStateMachine):
             tied=delivery.tied,
         )
 
-    @rule(data=st.data(), batch=st.lists(suspensions, min_size=1, max_size=3))
-    def suspend(self, data: st.DataObject, batch: list[Suspension]) -> None:
-        """Let claims go on later, or store steps of them."""
+    @rule(
+        data=st.data(),
+        batch=st.lists(suspensions, min_size=1, max_size=3),
+        options=st.none() | st.sampled_from(KEYED),
+    )
+    def suspend(self, data: st.DataObject, batch: list[Suspension], options: str | None) -> None:
+        """Let claims go on later, or store steps of them. `options`: of the tasks they send."""
+        self.options = options
         chosen = [
             (each, self.pairs[-1 - each.pick]) for each in batch if each.pick < len(self.pairs)
         ]
@@ -287,7 +323,10 @@ class Brokers(RuleBasedStateMachine):
             case "gather":
                 name = f"g{self.graphs - n}-gathered"
                 places = (Place(group=name), Place(group=name, position=1))
-                members = (task_of(f"{name}-0"), task_of(f"{name}-1"))
+                members = (
+                    task_of(f"{name}-0", self.options),
+                    task_of(f"{name}-1", self.options),
+                )
                 return later._replace(
                     phase=Phase.WAITING,
                     retry=again._replace(eta=None),
@@ -299,6 +338,24 @@ class Brokers(RuleBasedStateMachine):
                 return later._replace(graph=Graph(), place=Place(), steps=None)
             case _:
                 return later
+
+    @rule(pick=st.integers(0, 5), lines=st.integers(1, 3), trim=st.booleans())
+    def print(self, pick: int, lines: int, trim: bool) -> None:
+        """Let a task print some lines, also one whose claim was lost or has ended."""
+        if pick >= len(self.pairs):
+            return
+        pair, now = self.pairs[-1 - pick], self.clock()
+        before, keep_from = self.printed.get(pair.model.receipt, (0, 1))
+        last = before + lines
+        keep_from = last if trim else keep_from
+        self.printed[pair.model.receipt] = last, keep_from
+        texts = encode_lines([(n, now, None, f"line {n}") for n in range(before + 1, last + 1)])
+        output = Output(pair.model.attempts + 1, last, keep_from, texts, begins=before == 0)
+        printed = Settlement(pair.model.receipt, Phase.RUNNING, now, output=output)
+        model = self.model.settle([printed])
+        real = self.real.settle([printed._replace(receipt=pair.real.receipt)])
+
+        assert refused(model, [pair.model]) == refused(real, [pair.real])
 
     @rule(key=st.sampled_from(KEYS), value=st.binary(max_size=2), keep=keeps, again=st.booleans())
     def emit(self, key: str, value: bytes, keep: float | None, again: bool) -> None:
@@ -315,6 +372,19 @@ class Brokers(RuleBasedStateMachine):
         pairs = [self.pairs[-1 - pick] for pick in picks if pick < len(self.pairs)]
         self.model.release([each.model.receipt for each in pairs])
         self.real.release([each.real.receipt for each in pairs])
+
+    @rule(picks=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 9)), max_size=3))
+    def come_further(self, picks: list[tuple[int, int]]) -> None:
+        """Report how far claims have come, and ask whether they are to end; some are lost."""
+        found = [(self.pairs[-1 - pick], done) for pick, done in picks if pick < len(self.pairs)]
+        progress = [Progress(done, at=self.clock()) for _, done in found]
+        asked = []
+        for broker, side in ((self.model, 0), (self.real, 1)):
+            receipts = [pair[side].receipt for pair, _ in found]
+            broker.report_progress([*map(ProgressReport, receipts, progress)])
+            ending = broker.to_end(receipts)
+            asked.append([receipt in ending for receipt in receipts])
+        assert asked[0] == asked[1]
 
     @rule()
     def promote(self) -> None:
@@ -476,12 +546,17 @@ class Brokers(RuleBasedStateMachine):
             assert model == real
 
     @invariant()
-    def they_have_the_same_steps_and_events(self) -> None:
+    def they_have_the_same_steps_output_and_events(self) -> None:
         names = [each.message.id for each in self.model.listing(list(Phase), 999)]
         for id in {*IDS, *names}:
             self.both("steps", id)
+            self.both("output", id)
         for key in KEYS:
             self.both("event", key)
+
+    @invariant()
+    def they_have_come_as_far(self) -> None:
+        assert self.model.progress(IDS) == self.real.progress(IDS)
 
     @invariant()
     def they_terminate_the_same_tasks(self) -> None:
@@ -505,6 +580,14 @@ class Brokers(RuleBasedStateMachine):
     @invariant()
     def they_list_the_same_workers(self) -> None:
         self.both("workers")
+
+
+def outcome_of(call: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """Return what `call` returns; or the key and the task because of which it is refused."""
+    try:
+        return call(*args, **options)
+    except DuplicateTask as exc:
+        return exc.key, exc.task_id
 
 
 NO_RECEIPT = Receipt("", 0)
@@ -536,6 +619,9 @@ def handed(delivery: Delivery) -> Delivery:
 def taken(inputs: Any) -> Any:
     if isinstance(inputs, list):
         return [taken(each) for each in inputs]
+    end = same_end(inputs)
+    if end is not None:
+        return same_as(taken(end))
     return inputs and inputs._replace(traceback=inputs.traceback and "…")
 
 

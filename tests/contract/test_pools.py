@@ -13,6 +13,7 @@ import pytest
 from liteq.exceptions import ImproperlyConfigured, LiteqError
 from liteq.model.message import Delivery, Message, Receipt, new_id
 from liteq.model.outcome import Kind, Outcome
+from liteq.model.progress import Progress
 from liteq.model.step import Step
 from liteq.pools import Pool, PoolBroken, PoolEvents, make_pool
 from liteq.pools.base import CLAIM_LOST, KEPT, Kill, Limits, RunnerSpec
@@ -47,7 +48,9 @@ class Driver:
         self.seen.finished += news.finished
         self.seen.returned += news.returned
         self.seen.updates += news.updates
+        self.seen.progress += news.progress
         self.seen.steps += news.steps
+        self.seen.outputs += news.outputs
         self.seen.deaths += news.deaths
 
     def until(self, done: object) -> None:
@@ -113,6 +116,15 @@ def test_a_state_that_a_running_task_sends_arrives(driver: Driver) -> None:
     assert [(update.state, update.meta) for update in driver.seen.updates] == [
         ("PROGRESS", b"half")
     ]
+
+
+def test_the_progress_of_a_running_task_arrives_before_its_outcome(driver: Driver) -> None:
+    driver.run("come 3", "come 5")
+
+    # The solo pool has none: its tasks store it themselves.
+    solo = driver.pool.in_loop
+    found = [(report.receipt, report.progress) for report in driver.seen.progress]
+    assert found == ([] if solo else [(Receipt(1, 1), Progress(3)), (Receipt(1, 1), Progress(5))])
 
 
 @pytest.mark.parametrize(
@@ -387,7 +399,7 @@ def test_processes_that_a_killed_task_started_are_killed_with_it(
 
 @pytest.mark.parametrize("name", ["eventlet", "gevent"])
 def test_pools_of_green_threads_say_what_to_use(name: str) -> None:
-    spec = RunnerSpec("", "", {}, lambda report: lambda delivery: Outcome(Kind.SUCCEEDED))
+    spec = RunnerSpec("", "", {}, lambda *parts: lambda delivery: Outcome(Kind.SUCCEEDED))
 
     with pytest.raises(ImproperlyConfigured, match=rf"no pool '{name}'.*: use 'threads'"):
         make_pool(name, 1, spec)

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import product
 from pathlib import Path
 from threading import RLock
 from typing import Any, NamedTuple
+from unittest import SkipTest
 
 import pytest
 from hypothesis import settings
@@ -189,7 +190,8 @@ def test_the_table_has_what_the_contract_does_and_nothing_else(seen: set[Transit
     for name in dir(Contract):
         if name.startswith("test_"):
             bench = Contract()
-            getattr(bench, name)()
+            with suppress(SkipTest):  # what this broker does not offer
+                getattr(bench, name)()
             bench.teardown_method()
 
     # What becomes of a run, or of a dead worker's claims, is the worker's decision: here the
@@ -265,15 +267,12 @@ def test_the_phases_are_those_of_the_code() -> None:
 
 
 def test_states_follow_from_phases_as_the_page_says() -> None:
-    usual: dict[str, Any] = {"retries": 0, "track_started": False, "reported": None}
     states: dict[str, set[str]] = {}
-    for phase, retries, track in product(Phase, (0, 1), (True, False)):
-        state = public_state(phase, **usual | {"retries": retries, "track_started": track})
+    for phase, retries in product(Phase, (0, 1)):
+        state = public_state(phase, retries=retries, reported=None)
         states.setdefault(phase.name.lower(), set()).add(state)
     named: dict[str, set[str]] = {}
-    waiting = {"PENDING", "RETRY"}
     for names, text in rows("| phase | state |"):
-        said = set(re.findall("[A-Z]{2,}", text)) | (waiting if "the same" in text else set())
-        named |= dict.fromkeys(listed(names), said)
+        named |= {name: set(re.findall("[A-Z]{2,}", text)) for name in listed(names)}
 
     assert states == named

@@ -151,10 +151,12 @@ def test_a_worker_that_is_killed_by_an_order_is_named_at_once_and_nobody_else_ob
 def test_other_queues_are_served_and_shown_at_once(project: Project, app: LiteQ) -> None:
     with two_workers(project):
         waits = app.send_task("project.add", (2, 3), queue="mail")
-        output = project.liteq("control", "add_consumer", "mail", "-A", "project", "-d", "w2@h")
+        output = project.liteq(
+            "control", "add_consumer", "mail", "-t", "30", "-A", "project", "-d", "w2@h"
+        )
         assert output == "-> w2@h: add consumer mail\n"
         status = project.liteq("status", "-A", "project")
-        shown = project.liteq("inspect", "active_queues", "-A", "project")
+        shown = project.liteq("inspect", "active_queues", "-t", "30", "-A", "project")
 
         assert waits.get(timeout=30) == 5
         assert "celery,mail" in status
@@ -198,15 +200,17 @@ def test_new_code_is_loaded(project: Project, app: LiteQ) -> None:
 
 def test_commands_of_the_program_are_typed_like_others(project: Project) -> None:
     with project.worker("-n", "w1@h"):
-        told = project.liteq("control", "count_up", "5", "-A", "project")
-        document = json.loads(project.liteq("inspect", "level", "-A", "project", "--json"))
+        told = project.liteq("control", "count_up", "5", "-t", "30", "-A", "project")
+        document = json.loads(
+            project.liteq("inspect", "level", "-t", "30", "-A", "project", "--json")
+        )
 
         assert told == "-> w1@h: w1@h: 5\n"
         assert document["workers"] == [{"name": "w1@h", "answer": {"level": 3}}]
         assert "there is no control level" in project.liteq(
             "control", "level", "-A", "project", code=2
         )
-        error = project.liteq("control", "pool_shrink", "2", "-A", "project", code=1)
+        error = project.liteq("control", "pool_shrink", "2", "-t", "30", "-A", "project", code=1)
         assert error.startswith("-> w1@h: error: the pool can have 1 to 1024 slots")
 
 

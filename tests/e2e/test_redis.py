@@ -28,9 +28,6 @@ test_a_task_that_was_sent_before_the_worker_started_is_run = (
 )
 test_an_exception_comes_back_as_itself = on_sqlite.test_an_exception_comes_back_as_itself
 test_progress_is_seen_while_the_task_runs = on_sqlite.test_progress_is_seen_while_the_task_runs
-test_an_unknown_task_is_set_aside_and_the_waiting_caller_gets_its_error = (
-    on_sqlite.test_an_unknown_task_is_set_aside_and_the_waiting_caller_gets_its_error
-)
 test_term_finishes_running_tasks_and_exits_with_zero = (
     on_sqlite.test_term_finishes_running_tasks_and_exits_with_zero
 )

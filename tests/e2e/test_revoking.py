@@ -138,7 +138,7 @@ long.apply_async(("second",), task_id="second")
         )
         states = {task["id"]: (task["state"], task["lost"]) for task in out["tasks"]}
         assert states["first"][0] == "REVOKED"
-        assert states["second"] == ("PENDING", 0)
+        assert states["second"] == ("STARTED", 0)
 
 
 def test_a_task_is_revoked_though_no_worker_is_up(project: Project) -> None:

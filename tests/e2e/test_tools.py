@@ -327,18 +327,21 @@ class TestInspect:
         assert task["eta"].startswith("2099-01-01T00:00:00")
 
     def test_the_applications_own_tasks_are_known_without_a_worker(self, shell: Shell) -> None:
-        document = shell.json("inspect", "registered", "-A", "project")
+        document = shell.json("inspect", "registered", "-A", "project", code=69)
 
         assert document["workers"] == []
         assert {"project.add", "project.send"} <= set(document["app"]["tasks"])
 
-    @pytest.mark.parametrize("what", ["active", "reserved", "registered", "stats", "report"])
-    def test_it_works_on_an_empty_store(self, shell: Shell, what: str) -> None:
+    @pytest.mark.parametrize(
+        ("what", "code"),
+        [("active", 0), ("reserved", 0), ("registered", 69), ("stats", 69), ("report", 0)],
+    )
+    def test_it_works_on_an_empty_store(self, shell: Shell, what: str, code: int) -> None:
         shell.enqueue()  # makes the store
-        document = shell.json("inspect", what, "-b", URL)
+        document = shell.json("inspect", what, "-b", URL, code=code)
 
         assert document["more"] is False
-        shell.tool("inspect", what, "-b", URL)
+        shell.output("inspect", what, "-b", URL, code=code)
 
     def test_ping_shows_nothing_without_a_worker(self, shell: Shell) -> None:
         shell.enqueue()  # makes the store
@@ -447,7 +450,8 @@ class TestErrors:
         assert line.endswith(f"write sqlite:///{path}")
 
     def test_an_application_may_be_named_as_an_attribute(self, shell: Shell) -> None:
-        assert "project.add" in shell.output("inspect", "registered", "-A", "project.app")
+        shown = shell.output("inspect", "registered", "-A", "project.app", code=69)
+        assert "project.add" in shown
         assert "no module 'nowhere'" in shell.error("status", "-A", "nowhere.app", code=66)
         assert "no module 'project.nothing'" in shell.error(
             "status", "-A", "project.nothing", code=66
@@ -480,7 +484,7 @@ class TestErrors:
         shell.enqueue()  # makes the store
         reader, writer = os.pipe()
         os.close(reader)
-        done = shell.tool("inspect", "stats", "-b", URL, "--json", stdout=writer)
+        done = shell.tool("inspect", "reserved", "-b", URL, "--json", stdout=writer)
         os.close(writer)
 
         assert done.stderr == ""
@@ -600,15 +604,15 @@ class TestBesideAWorker:
         assert busy.running in busy.shell.output("inspect", "active", "-A", "project")
 
     def test_inspect_shows_its_tasks_and_queues(self, busy: BusyWorker) -> None:
-        (registered,) = busy.shell.json("inspect", "registered", "-b", URL)["workers"]
-        (served,) = busy.shell.json("inspect", "active_queues", "-b", URL)["workers"]
+        (registered,) = busy.shell.json("inspect", "registered", "-b", URL, "-t", 30)["workers"]
+        (served,) = busy.shell.json("inspect", "active_queues", "-b", URL, "-t", 30)["workers"]
 
         assert "project.add" in registered["tasks"]
         assert served["queues"] == ["celery"]
 
     def test_inspect_shows_its_heartbeat_and_stats(self, busy: BusyWorker) -> None:
-        (pinged,) = busy.shell.json("inspect", "ping", "-b", URL)["workers"]
-        (stats,) = busy.shell.json("inspect", "stats", "-b", URL)["workers"]
+        (pinged,) = busy.shell.json("inspect", "ping", "-b", URL, "-t", 30)["workers"]
+        (stats,) = busy.shell.json("inspect", "stats", "-b", URL, "-t", 30)["workers"]
 
         assert pinged["pong"] is True
         assert stats["pid"] == busy.worker.pid

@@ -28,12 +28,31 @@ INVARIANTS = {
         select id from liteq_task where phase = 1 and eta is null""",
     "what waits has something to wait for": """
         select id from liteq_task
-        where phase = 0 and waits is null and seq not in (select task from liteq_event_wait)""",
+        where phase = 0 and waits is null and seq not in (select task from liteq_event_wait)
+        and seq not in (select task from liteq_unique where behind is not null)""",
+    "what waits for a task of its key waits for one that has not ended": """
+        select t.id from liteq_task t join liteq_unique u on u.task = t.seq
+        where t.phase = 0 and u.behind is not null
+        and u.behind not in (select id from liteq_task where phase < 4)""",
+    "of the tasks of a key one runs, or waits to": """
+        select key from liteq_unique u join liteq_task t on t.seq = u.task
+        where until = 'finished' and phase in (1, 2, 3) group by key having count(*) > 1""",
+    "a task that is forgotten leaves no key": """
+        select task from liteq_unique where task not in (select seq from liteq_task)""",
     "what waits for an event waits for one that was not emitted": """
         select t.id from liteq_task t join liteq_event_wait w on w.task = t.seq
         join liteq_event e on e.key = w.key where t.phase < 2 and e.keep_until is null""",
     "a task has said that it has steps": """
         select task from liteq_step where task not in (select seq from liteq_task where details)""",
+    "a task has said that it has come somewhere": """
+        select task from liteq_progress
+        where task not in (select seq from liteq_task where details)""",
+    "a task has said that it has output": """
+        select task from liteq_output
+        where task not in (select seq from liteq_task where details)""",
+    "of output the last lines are there": """
+        select task from liteq_output where (attempt, last, keep_from) <> (1, 3, 2)
+        or json_extract(lines, '$[1][3]') <> 'line 3'""",
     "a task that has slept, waited or gathered has the step, and the one before it": """
         select task from liteq_step where kind in ('sleep', 'gather') and not exists
         (select 1 from liteq_step o where o.task = liteq_step.task and o.name = 'charge')""",

@@ -5,15 +5,19 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from liteq.brokers.base import Broker, Claim
+from liteq.brokers.running import LateEnd
 from liteq.brokers.sqlite import SqliteBroker
 from liteq.model.entry import Entry, Firing
 from liteq.model.graph import Graph, Group, Place
 from liteq.model.message import Message, Receipt
 from liteq.model.order import Answer, Order
 from liteq.model.outcome import Settlement
+from liteq.model.output import Output, encode_lines
 from liteq.model.pause import Pause
+from liteq.model.progress import Progress, ProgressReport
 from liteq.model.stat import MINUTE, Stat, start_of
 from liteq.model.step import Event, Step
+from liteq.model.unique import UniqueKey
 from liteq.states import Phase
 from liteq.support.clock import ManualClock
 from liteq.testing.contract.harness import rescuing
@@ -73,6 +77,13 @@ def kept(receipt: Receipt, id: str) -> Settlement:
     return Settlement(receipt, Phase.RUNNING, NOW, steps=(CHARGED,))
 
 
+def printed(receipt: Receipt, id: str) -> Settlement:
+    """What is written of a task that has printed a few lines, of which the last two are kept."""
+    lines = encode_lines([(n, NOW, None, f"line {n}") for n in (2, 3)])
+    output = Output(1, 3, 2, lines, begins=True)
+    return Settlement(receipt, Phase.RUNNING, NOW, output=output)
+
+
 def suspended(receipt: Receipt, id: str, step: Step | None, **fields: Any) -> Settlement:
     """The settlement of a task that goes on later."""
     eta = None if step is None else step.until
@@ -126,6 +137,16 @@ def entry(name: str, *, overlap: bool = True, last_id: str | None = None) -> Ent
     return Entry(name, '{"every": 60}', message("new-7")._replace(id=""), **fields)
 
 
+def keyed(id: str, key: str, then: str = "skip") -> Message:
+    """A call with a unique key."""
+    options = {"unique": UniqueKey(f"add {key}", then=then).plain()}
+    return message(id, options=json.dumps(options))
+
+
+def _enqueue(*messages: Message) -> Any:
+    return lambda broker, scene: broker.enqueue(messages)
+
+
 def _fire(*names: str) -> Any:
     def act(broker: Broker, scene: Scene) -> object:
         after: dict[str, Any] = {"moment": NOW + 60, "due": NOW + 60, "runs": 1, "last_id": "new-7"}
@@ -135,6 +156,8 @@ def _fire(*names: str) -> Any:
     return act
 
 
+ONE_OF_A_KEY = Graph((keyed("more-3", "taken"),), (Place(followed=True),))
+LATE = [LateEnd(Receipt(1, 0), "done-0", NOW, "it succeeded")]
 ONE_MORE = Graph((message("more-7"),), (Place(group="old-all", position=2),))
 
 
@@ -145,6 +168,7 @@ def set_the_scene(broker: Broker, clock: ManualClock) -> Scene:
     broker.enqueue([message(f"held-{n}") for n in range(3)])
     broker.enqueue([message("once-0", acks_late=False)])
     broker.enqueue([message("wait-0"), message("wait-1")])
+    broker.enqueue([keyed("key-1", "taken")])
     broker.emit(event("early"))
     broker.emit(event("old", keep_until=NOW - 1))
     broker.enqueue_graph(workflow("old"))
@@ -155,6 +179,8 @@ def set_the_scene(broker: Broker, clock: ManualClock) -> Scene:
     held = broker.claim(Claim(worker, QUEUES, 100))
     broker.enqueue([message(f"ready-{n}") for n in range(4)])
     broker.enqueue([message("due-0", eta=NOW - 10), message("later-0", eta=NOW + 1000)])
+    broker.enqueue([keyed("after-3", "taken", "coalesce"), keyed("given-1", "other")])
+    broker.enqueue_graph(Graph((keyed("same-3", "taken"),), (Place(followed=True),)))
     receipts = {each.message.id: each.receipt for each in held}
     broker.settle(
         [
@@ -235,6 +261,8 @@ _TABLE = [
     Verb("cancel what waits", lambda broker, scene: broker.cancel(["old-link-1"], KEEP)),
     Verb("keep steps", _settle(kept)),
     Verb("keep a step and claim", _settle(kept, "held-0", claim=2)),
+    Verb("keep output", _settle(printed)),
+    Verb("keep output and claim", _settle(printed, "held-0", claim=2)),
     Verb("sleep", _settle(asleep)),
     Verb("snooze", _settle(snoozed)),
     Verb("wait for an event", _settle(waiting("other"))),
@@ -245,6 +273,13 @@ _TABLE = [
     Verb("emit what nobody waits for", lambda broker, scene: broker.emit(event("new"))),
     Verb("emit what is too old", lambda broker, scene: broker.emit(event("old", "second"))),
     Verb("cancel what waits for an event", lambda broker, scene: broker.cancel(["wait-0"], KEEP)),
+    Verb("enqueue with a key", _enqueue(keyed("new-0", "free"))),
+    Verb("give arguments", _enqueue(keyed("new-2", "other", "replace"))),
+    Verb("wait for the end of a key", _enqueue(keyed("new-3", "taken", "coalesce"))),
+    Verb("follow the task of a key", lambda broker, scene: broker.enqueue_graph(ONE_OF_A_KEY)),
+    Verb("finish the task of a key", _settle(success, "key-1", claim=9, tied=True)),
+    Verb("fail the task of a key", _settle(failure, "key-1", tied=True)),
+    Verb("cancel what waits for a key", lambda broker, scene: broker.cancel(["same-3"], KEEP)),
     Verb("replace", _settle(replaced, "held-0", "old-part-3", tied=True)),
     Verb("release", lambda broker, scene: broker.release([scene.receipts["held-2"]])),
     Verb("promote", lambda broker, scene: broker.promote()),
@@ -261,6 +296,16 @@ _TABLE = [
         "rescue and set aside", lambda broker, scene: broker.rescue(rescuing(broker.clock, 1, KEEP))
     ),
     Verb("report", lambda broker, scene: broker.report("held-0", "PROGRESS", b"7", "json")),
+    Verb(
+        "report progress",
+        lambda broker, scene: broker.report_progress(
+            [
+                ProgressReport(scene.receipts[id], Progress(3, 10, at=NOW))
+                for id in ("held-0", "held-1", "done-0")
+            ]
+        ),
+    ),
+    Verb("keep what comes late", lambda broker, scene: broker.keep_late(scene.worker, LATE)),
     Verb("forget", lambda broker, scene: broker.forget(["done-0", "done-2", "ready-0"])),
     Verb("cancel", lambda broker, scene: broker.cancel(["ready-0", "later-0", "held-0"], KEEP)),
     Verb("terminate", lambda broker, scene: broker.cancel(["held-0"], KEEP, terminate=True)),

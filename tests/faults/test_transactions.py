@@ -314,8 +314,10 @@ import os, random, signal, sqlite3
 from contextlib import closing
 from liteq import LiteQ
 
+IMPORT  # here, so that not each of the processes that follow does so
+
 def connect():
-    OTHER
+    return OTHER
 
 # So many deaths would set tasks aside that had no part in them.
 app = LiteQ("project", broker="STORE", task_max_lost=100_000, result_serializer="json")
@@ -368,13 +370,15 @@ def test_2000_increments_are_2000_after_random_kills(
 
 
 def count_to(number: int, folder: Path, kind: str, request: pytest.FixtureRequest) -> None:
-    url, other = "sqlite:///project.db", 'return sqlite3.connect("other.db", timeout=30)'
+    url, driver = "sqlite:///project.db", "import sqlite3"
+    other = 'sqlite3.connect("other.db", timeout=30)'
     if kind == "once on redis":
         url = request.getfixturevalue("redis_store")
     if kind == "once on postgres":
         server = request.getfixturevalue("postgres")
-        other = f"import psycopg; return psycopg.connect({server.dsn!r})"
-    project = Project(folder, COUNTING.replace("STORE", url).replace("OTHER", other))
+        driver, other = "import psycopg", f"psycopg.connect({server.dsn!r})"
+    source = COUNTING.replace("STORE", url).replace("OTHER", other).replace("IMPORT", driver)
+    project = Project(folder, source)
     name = kind.partition(" ")[0]
     with closing(counter_of(kind, folder, request)) as db:
         project.python(
@@ -384,7 +388,7 @@ def count_to(number: int, folder: Path, kind: str, request: pytest.FixtureReques
         def count() -> int:
             return int(db.execute("select n from counter").fetchone()[0])
 
-        killed = storm(project, lambda: count() >= number)
+        killed = storm(project, count, number)
         with project.worker("-l", "critical"):
             wait_for(lambda: set(ends(project)) == {("SUCCEEDED", "counted")}, "all", 2 * DEADLINE)
         assert count() == number
@@ -423,17 +427,24 @@ def ends(project: Project) -> dict[tuple[str, str], int]:
     return dict(eval(out.splitlines()[-1]))
 
 
-def storm(project: Project, over: Callable[[], bool]) -> int:
-    """Kill the worker, and its children, until `over`; return how often."""
+def storm(project: Project, count: Callable[[], int], number: int) -> int:
+    """Kill the worker, and its children, until they have counted to `number`; return how often.
+
+    Nothing is killed before something was counted since the last time, so that a machine on which
+    a worker needs long to start gets there too.
+    """
     chance = random.Random(7)
     argv = ("-m", "liteq", "worker", "-A", "project", "-c", "2", "-l", "critical")
     worker: Program | None = None
-    kills, end = 0, time.monotonic() + 1800  # seconds
+    kills, counted, end = 0, 0, time.monotonic() + 1800  # seconds
     try:
-        while not over():
+        while (now := count()) < number:
             assert time.monotonic() < end
             worker = worker or project.start(*argv)
             time.sleep(chance.uniform(0.05, 0.5))  # the rhythm of the storm
+            if count() <= counted:
+                continue
+            counted = now
             children = sorted(children_of(worker.pid))
             if children and chance.random() < 0.7:
                 victim = chance.choice(children)

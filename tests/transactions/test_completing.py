@@ -154,7 +154,7 @@ def test_a_claim_that_was_lost_rolls_all_back(
 
     with caplog.at_level(logging.WARNING, "liteq"):
         result = order.delay()
-        wait_for(lambda: "claim lost; result dropped" in caplog.text)
+        wait_for(lambda: "claim lost; result kept as an attempt" in caplog.text)
     assert result.id in str(errors[0])
     assert shop.orders() == []
     assert result.state in {"PENDING", "STARTED"}

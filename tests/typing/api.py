@@ -17,6 +17,7 @@ from liteq import (
     ResultSet,
     Signature,
     Task,
+    Unique,
     chain,
     chord,
     chunks,
@@ -251,6 +252,8 @@ stop: AbortableAsyncResult[int] = Loop().delay(1)
 
 add.apply_async((1,), queue="mail", priority=3, expires=60, headers={"a": 1}, durable=True)
 add.apply_async((1,), task_id="id", eta=datetime.now(UTC), link=add.s(1), link_error=[add.s(1)])
+add.apply_async((1,), unique=Unique("{x}", until=60, then="replace"), throttle=5)
+add.apply_async((1,), unique=False, debounce=timedelta(seconds=5), debounce_max=60)
 add.apply_async((1,), exchange="", routing_key="mail", compression="gzip", retry_policy={})
 add.apply((1,), throw=True, retries=2)
 add.signature((1,), immutable=True, time_limit=5)

@@ -159,8 +159,9 @@ def test_why_says_what_a_job_waits_for_or_how_it_ended(app: LiteQ, clock: Manual
     assert why(later) == "it waits for its time, 1970-01-01 00:17:40 UTC"
     assert why(revoked) == "it was revoked"
     assert why(last.id) == f"it waits for the end of the task {last.parent.id}"
-    number = app.broker.register("w1", '{"queues": ["celery"], "tasks": ["other"]}')
-    assert why(ready) == "no worker of the queue 'celery' knows the task 'add'"
+    other = '{"queues": ["celery"], "tasks": ["other"], "claims": "known"}'
+    number = app.broker.register("w1", other)
+    assert why(ready) == "no live worker knows the task 'add'"
     app.broker.unregister(number)
     app.broker.register("w2", '{"queues": ["celery"], "tasks": ["add"]}')
     assert why(ready) == "it waits in the queue 'celery' for a free slot of w2"

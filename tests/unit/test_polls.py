@@ -66,7 +66,7 @@ class Listener(LocalListener):
     def wait(self, timeout: float) -> bool:
         return self.waiting.wait(timeout, super().wait)
 
-    def expect(self, ids: object) -> None:
+    def expect(self, ids: object, progress: object = ()) -> None:
         pass
 
 

@@ -524,12 +524,12 @@ class Away(MemoryBroker):
         self.failures = failures
         self.durable: list[bool] = []
 
-    def enqueue(self, messages: Any, *, durable: bool = False) -> None:
+    def enqueue(self, messages: Any, *, durable: bool = False) -> Any:
         if self.failures:
             self.failures -= 1
             raise BrokerUnavailable("away")
         self.durable.append(durable)
-        super().enqueue(messages, durable=durable)
+        return super().enqueue(messages, durable=durable)
 
     def enqueue_or_replace(self, message: Any, sent: float, *, durable: bool = False) -> bool:
         stored = super().enqueue_or_replace(message, sent, durable=durable)

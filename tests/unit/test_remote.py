@@ -363,15 +363,13 @@ def test_a_worker_that_is_told_to_shut_down_ends_its_tasks(
     wait_for(lambda: not workers[0].is_alive())
 
 
-def test_new_tasks_are_served_after_a_restart_of_the_pool(
+def test_new_tasks_are_served_at_once_where_no_process_has_to_load_them(
     app: LiteQ, workers: list[Worker]
 ) -> None:
     app.task(name="new")(lambda: 1)
-    assert "new" not in (app.control.inspect("w1@h").registered() or {})["w1@h"]
+    wait_for(lambda: "new" in (app.control.inspect("w1@h").registered() or {})["w1@h"])
 
     assert answers(app, "pool_restart", modules=["x"])["w1@h"] == {"ok": "reload started"}
-
-    wait_for(lambda: "new" in (app.control.inspect("w1@h").registered() or {})["w1@h"])
 
 
 @pytest.mark.usefixtures("panel")

@@ -119,16 +119,27 @@ def test_without_propagate_the_exception_is_returned(app: LiteQ, fail: Any) -> N
     assert isinstance(result.result, Oops)
 
 
-def test_started_is_the_state_only_of_tasks_that_track_it(
-    app: LiteQ, add: Any, broker: MemoryBroker
+@pytest.mark.parametrize("tracked", [False, True])
+def test_a_running_task_is_started(
+    app: LiteQ, add: Any, broker: MemoryBroker, tracked: bool
 ) -> None:
-    quiet = add.delay(1)
-    claim(broker)
-    app.conf.task_track_started = True
-    tracked = add.delay(1)
-    claim(broker)
+    app.conf.task_track_started = tracked
+    result = add.delay(1)
+    assert (result.state, result.phase) == ("PENDING", Phase.READY)
 
-    assert (quiet.state, tracked.state) == ("PENDING", "STARTED")
+    claim(broker)
+    assert (result.state, result.phase, result.info) == ("STARTED", Phase.RUNNING, None)
+
+
+def test_the_phase_tells_expired_and_cancelled_tasks_apart(app: LiteQ, add: Any) -> None:
+    expired, cancelled = add.apply_async((1,), expires=-1), add.delay(2)
+    cancelled.revoke()
+    drain(app)
+
+    assert (expired.state, expired.phase) == ("REVOKED", Phase.EXPIRED)
+    assert (cancelled.state, cancelled.phase) == ("REVOKED", Phase.CANCELLED)
+    assert app.AsyncResult("unknown").phase is None
+    assert add.apply((1,)).phase is Phase.SUCCEEDED
 
 
 def test_a_task_between_two_attempts_has_the_reason_of_the_retry(app: LiteQ) -> None:
@@ -255,7 +266,7 @@ def test_a_timeout_is_celerys_and_pythons_and_says_what_is_known(app: LiteQ, add
     app.broker.claim(Claim(worker, ("celery",), 1))
     with pytest.raises(TimeoutError, match=r"is running on w@here after 0\.01 seconds$"):
         result.get(timeout=0.01)
-    assert result.state == "PENDING"
+    assert result.state == "STARTED"
     with pytest.raises(TimeoutError, match="does not know it"):
         app.AsyncResult("nobody").get(timeout=0)
     assert issubclass(TimeoutError, builtins.TimeoutError)

@@ -231,6 +231,23 @@ def test_skipped_moments_are_logged(
     assert sent(broker) == 1
 
 
+def test_a_key_that_is_taken_is_logged(
+    broker: MemoryBroker, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    entry = declared("unique", 3600.0)
+    message = entry.message._replace(options='{"unique":{"key":"task k"}}')
+    scheduler = scheduler_of(broker, entry._replace(message=message))
+    scheduler.turn()
+    with caplog.at_level(logging.INFO, "liteq.beat"):
+        for _ in range(2):
+            clock.advance(3600)
+            scheduler.turn()
+
+    lines = [record.getMessage() for record in caplog.records]
+    assert "Scheduler: unique finds its unique key taken: passed over" in lines
+    assert sent(broker) == 1
+
+
 def test_a_clock_that_was_set_back_is_handled_when_that_is_reported(
     broker: MemoryBroker, clock: ManualClock
 ) -> None:

@@ -191,7 +191,10 @@ def test_a_result_that_is_dropped_is_logged_with_the_id_of_its_task(
     supervisor.turn()
     supervisor.finish()
 
-    assert f"claim lost; result dropped: task {sent.id}" in caplog.messages
+    why = f"claim lost; result kept as an attempt: task {sent.id}: it succeeded: None"
+    assert why in caplog.messages
+    assert sent.attempts()[0].outcome == "late"
+    assert "ended when its worker had lost it (it succeeded: None)" in app.jobs.why(sent.id)
 
 
 def test_a_store_works_again_only_when_what_failed_there_succeeds(

@@ -15,14 +15,27 @@ from ...model.entry import Entry, Fired, Firing
 from ...model.graph import ALONE, Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record
 from ...model.outcome import Settlement
+from ...model.output import OutputLine
 from ...model.search import EVERYTHING, Search
 from ...model.step import Event, Step
+from ...model.unique import has_key
 from ...states import Phase
-from ..base import Claim, DecideRescue, QueueCount, Settled, ToTerminate, WorkerInfo
+from ..base import (
+    NO_ANSWERS,
+    Answers,
+    Claim,
+    DecideRescue,
+    QueueCount,
+    Settled,
+    ToTerminate,
+    WorkerInfo,
+)
+from ..output import lines_of
 from .listeners import MemoryListener, notify
 from .orders import MemoryOrders, drop_old_orders
 from .pausing import MemoryPausing
 from .records import eta_of, finished, kept_until, new_record, revived
+from .running import MemoryRunning
 from .statistics import MemoryStatistics
 from .steps import drop_old_events, take_event
 from .tables import Revocation
@@ -31,7 +44,7 @@ from .workflows import dependent_ids, is_needed, members_of
 _FINAL = tuple(phase for phase in Phase if phase.final)
 
 
-class MemoryBroker(MemoryOrders, MemoryPausing, MemoryStatistics):
+class MemoryBroker(MemoryOrders, MemoryPausing, MemoryRunning, MemoryStatistics):
     """A store in this process, shared by its threads."""
 
     url = "memory://"
@@ -41,27 +54,32 @@ class MemoryBroker(MemoryOrders, MemoryPausing, MemoryStatistics):
 
     # sending
 
-    def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
+    def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> Answers:
         with self._transaction():
-            for message in messages:
-                self._send(message)
+            answers = [(each.id, self._send(each, by_caller=True)) for each in messages]
+            return {id: answer for id, answer in answers if answer is not None}
 
     def enqueue_or_replace(self, message: Message, sent: float, *, durable: bool = False) -> bool:
         with self._transaction() as tables:
             known = tables.tasks.get(message.id)
             if known is not None:
                 if known.created == sent:
-                    return True
+                    return not self._keys().follows(message.id)
                 if not known.phase.final or is_needed(tables, known):
                     return False
                 tables.delete([known])
+            if has_key(message):
+                tables.places[message.id] = ALONE._replace(followed=True)
             self._put(new_record(message, sent))
-            return True
+            return self._keys(sent).ask(message.id, by_caller=True) is None
 
-    def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
+    def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> Answers:
         with self._transaction() as tables:
-            if graph.messages[0].id not in tables.tasks:
-                self._insert(graph)
+            if graph.messages[0].id in tables.tasks:
+                return NO_ANSWERS
+            asking, keys = self._insert(graph), self._keys()
+            answers = {id: keys.ask(id, by_caller=True) for id in asking}
+            return {id: answer for id, answer in answers.items() if answer is not None}
 
     # working
 
@@ -164,6 +182,11 @@ class MemoryBroker(MemoryOrders, MemoryPausing, MemoryStatistics):
                 self._tables.steps.get(id, {}).values(), key=lambda step: (step.at, step.name)
             )
 
+    def output(self, id: str, after: tuple[int, int] = (0, 0)) -> list[OutputLine]:
+        with self._lock:
+            outputs = self._tables.output.get(id, ())
+        return lines_of(id, outputs, after)
+
     def dependents(self, id: str, *, group: bool = False) -> list[str]:
         with self._lock:
             return dependent_ids(self._tables, id, barrier=group)
@@ -193,6 +216,7 @@ class MemoryBroker(MemoryOrders, MemoryPausing, MemoryStatistics):
                 tables.attempts[id] = tables.all_attempts(id)
                 tables.revoked.pop(id, None)
                 self._put(revived(tables.tasks[id]))
+                self._keys().ask(id)
                 self._dependents().unskip(id)
             return failed
 

@@ -5,12 +5,17 @@ from typing import Any
 from ...model.graph import ALONE
 from ...model.message import Input, Member, Record
 from ...model.options import with_options_of_member
+from ...model.unique import same_as
 from ...states import Phase
 from .tables import Tables
 
 
 def inputs_of(tables: Tables, id: str) -> Any:
     """Return the inputs of a task: one, or for a group a list of them, or None."""
+    use = tables.keys.get(id)
+    if use is not None and use.follows and use.behind is not None:
+        holder = tables.tasks.get(use.behind)
+        return holder and same_as(_end_of(tables, holder))
     place = tables.places.get(id, ALONE)
     if place.waits is None or not (place.takes or place.on_failure):
         return None
@@ -20,6 +25,14 @@ def inputs_of(tables: Tables, id: str) -> Any:
     if record is None:
         return None
     return _failure(tables, record) if place.on_failure else _input(record)
+
+
+def _end_of(tables: Tables, record: Record) -> Input:
+    """Return the end of a task, for one that ends as it does. What an unsuccessful task has
+    reported is no error."""
+    end = _cause(tables, record)
+    reported = record.reported is not None and record.phase is not Phase.SUCCEEDED
+    return end._replace(result=None) if reported else end
 
 
 def member_in(tables: Tables, record: Record) -> Member | None:

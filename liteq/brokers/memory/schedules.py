@@ -22,17 +22,17 @@ class MemorySchedules:
         self._tables.entries[entry.name] = entry._replace(version=next(self._versions))
         return True
 
-    def fire(self, firing: Firing, send: Callable[[Message], None]) -> Fired:
-        """Advance one entry and send its message."""
+    def fire(self, firing: Firing, send: Callable[[Message], str | None]) -> Fired:
+        """Advance one entry and send its message: `send` returns who has its key, if any."""
         entry, message = firing
         if not self._is_current(entry):
             return Fired.STALE
         outcome = self._outcome(firing)
+        if outcome is Fired.DONE and message is not None and send(message) is not None:
+            outcome = Fired.HELD
         if outcome is not Fired.DONE:
             stored = self._tables.entries[entry.name]
             entry = entry._replace(runs=stored.runs, last=stored.last, last_id=stored.last_id)
-        elif message is not None:
-            send(message)
         self.write(entry)
         return outcome
 

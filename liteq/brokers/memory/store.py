@@ -9,6 +9,7 @@ from weakref import WeakSet
 from ...model.graph import ALONE, Graph
 from ...model.message import Delivery, Message, Receipt, Record
 from ...model.outcome import Settlement
+from ...model.unique import key_of
 from ...states import Phase
 from ...support.clock import Clock, system_clock
 from ..base import Broker
@@ -16,10 +17,12 @@ from ..knowledge import Knowledge
 from ..walk import propagate_ends
 from .inputs import inputs_of, member_in
 from .listeners import MemoryListener, notify
+from .output import write_output
 from .records import finished, new_record, settled
 from .schedules import MemorySchedules
 from .steps import woken_already, write_steps
 from .tables import Tables
+from .uniquekeys import MemoryKeys
 from .workflows import MemoryDependents, ended_of
 
 
@@ -77,24 +80,37 @@ class MemoryStore(Broker):
         while tables.ended:
             records = [tables.tasks[id] for id in tables.ended if id in tables.tasks]
             tables.ended.clear()
+            for record in records:
+                self._keys().release(record.message.id)
             propagate_ends(self._dependents(), [ended_of(record) for record in records])
             tables.ended.clear()  # the walk propagates the ends that it causes itself
 
     def _dependents(self) -> MemoryDependents:
-        return MemoryDependents(self._tables, self.clock(), self._put)
+        return MemoryDependents(self._tables, self.clock(), self._put, self._keys())
+
+    def _keys(self, now: float | None = None) -> MemoryKeys:
+        return MemoryKeys(self._tables, self.clock() if now is None else now, self._put)
 
     def _schedules(self) -> MemorySchedules:
         return MemorySchedules(self._tables, self._versions)
 
-    def _send(self, message: Message) -> None:
-        """Store a message, unless its id is known."""
-        if message.id not in self._tables.tasks:
-            self._put(new_record(message, self.clock()))
+    def _send(self, message: Message, *, by_caller: bool = False) -> str | None:
+        """Store a message, unless its id is known; or return the id of the task that has its key.
 
-    def _insert(self, graph: Graph) -> None:
-        """Store a workflow."""
+        Raises DuplicateTask, if the caller is to be told.
+        """
+        if message.id in self._tables.tasks:
+            return None
+        key = key_of(message)
+        if key is not None:
+            return self._keys().send(message, key, by_caller=by_caller)
+        self._put(new_record(message, self.clock()))
+        return None
+
+    def _insert(self, graph: Graph) -> list[str]:
+        """Store a workflow; return the ids of its tasks that can run, and have to ask for a key."""
         records = [new_record(message, self.clock()) for message in graph.messages]
-        self._dependents().insert(graph, records)
+        return self._dependents().insert(graph, records)
 
     def _deliver(self, record: Record, worker: int) -> Delivery:
         """Give a ready task to a worker."""
@@ -132,10 +148,15 @@ class MemoryStore(Broker):
     def _settle(self, settlement: Settlement) -> bool:
         """Write one settlement; return False if its claim was lost."""
         tables = self._tables
+        id = str(settlement.receipt.key)
+        if settlement.output is not None:
+            if not tables.may_write_output(settlement.receipt):
+                return False
+            write_output(tables, id, settlement.output)
+            return True
         record = tables.claimed(settlement.receipt)
         if record is None:
             return False
-        id = record.message.id
         write_steps(tables, id, settlement.steps)
         if settlement.phase is Phase.RUNNING:
             return True
@@ -144,10 +165,11 @@ class MemoryStore(Broker):
             tables.add_attempt(record, settlement.at, settlement.why, settlement.traceback)
         record = settled(record, woken_already(tables, id, settlement, self.clock()))
         self._put(record)
-        if settlement.graph is not None:
-            self._insert(settlement.graph)
+        asking = self._insert(settlement.graph) if settlement.graph is not None else []
         if settlement.place is not None:
             self._dependents().replace(record.message.id, settlement.place)
+        for each in asking:  # once it is known what waits for them
+            self._keys().ask(each)
         return True
 
     def _stop(self, worker: int) -> None:

@@ -6,7 +6,9 @@ from ...model.entry import Entry
 from ...model.graph import Group, Place
 from ...model.message import Attempt, Receipt, Record, last_attempt
 from ...model.order import Answer, Order
+from ...model.output import Output
 from ...model.pause import SKIP, Pause, pause_of
+from ...model.progress import Progress
 from ...model.stat import Stat
 from ...model.step import Event, Step
 from ...states import Phase
@@ -20,6 +22,14 @@ class Revocation(NamedTuple):
     terminate: bool  # its worker is to end it
 
 
+class StoredProgress(NamedTuple):
+    """How far a run has come."""
+
+    token: int  # of its claim
+    attempt: int  # its number, from 1
+    progress: Progress
+
+
 class StoredGroup(NamedTuple):
     """A group with its state."""
 
@@ -27,6 +37,17 @@ class StoredGroup(NamedTuple):
     closed: bool = False
     blame: str | None = None  # the task by which it failed
     released: bool = False  # the results of its members are not needed any more
+
+
+class KeyUse(NamedTuple):
+    """The unique key of a task, since it has asked for it."""
+
+    key: str | None  # None: it does not run, and has no key
+    until: str = ""  # STARTED, FINISHED: how long it has the key; see model/unique.py
+    keep_until: float | None = None  # or until this time, whatever becomes of it
+    behind: str | None = None  # the task for whose end it waits, or waited
+    follows: bool = False  # it ends as that one does
+    newest: str | None = None  # the id of the message whose arguments it was given
 
 
 class Tables:
@@ -39,15 +60,18 @@ class Tables:
         self.revoked: dict[str, Revocation] = {}
         self.places: dict[str, Place] = {}  # of tasks in workflows
         self.groups: dict[str, StoredGroup] = {}
+        self.keys: dict[str, KeyUse] = {}  # by task, in the order of asking
         self.steps: dict[str, dict[str, Step]] = {}  # by task and name; replaced, never changed
+        self.output: dict[str, tuple[Output, ...]] = {}  # by task, oldest first
         self.events: dict[str, Event] = {}
+        self.progress: dict[str, StoredProgress] = {}  # by task
         self.entries: dict[str, Entry] = {}
         self.workers: dict[int, WorkerInfo] = {}
-        self.pauses: dict[tuple[str, str], Pause] = {}  # by kind and name
-        self.left: dict[tuple[str, str], float] = {}  # since when, by queue and task
         self.orders: dict[tuple[str, int], Order] = {}  # by call and worker
         self.answers: dict[tuple[str, int], Answer] = {}
         self.stats: dict[tuple[int, int, str, str, str], Stat] = {}
+        self.pauses: dict[tuple[str, str], Pause] = {}  # by kind and name
+        self.left: dict[tuple[str, str], float] = {}  # since when, by queue and task
         self.ended: list[str] = []  # tasks whose end is still to be propagated
 
     def copy(self) -> "Tables":
@@ -70,6 +94,13 @@ class Tables:
         record = self.tasks.get(str(receipt.key))
         holds = record and record.phase is Phase.RUNNING and record.token == receipt.token
         return record if holds else None
+
+    def may_write_output(self, receipt: Receipt) -> bool:
+        """Return whether the claim of a receipt holds, or has succeeded and was the last one."""
+        record = self.tasks.get(str(receipt.key))
+        if record is None or record.token != receipt.token:
+            return False
+        return record.phase in (Phase.RUNNING, Phase.SUCCEEDED)
 
     def active_workers(self) -> list[WorkerInfo]:
         """Return the workers that have not stopped."""
@@ -109,6 +140,9 @@ class Tables:
                 self.revoked,
                 self.places,
                 self.steps,
+                self.keys,
+                self.progress,
+                self.output,
             ):
                 table.pop(record.message.id, None)
         return len(records)

@@ -4,18 +4,23 @@ from collections.abc import Callable, Iterator, Sequence
 
 from ...model.graph import ALONE, Graph, Members, Place
 from ...model.message import Record
+from ...model.unique import has_key
 from ...states import Phase
 from ..walk import Closed, Dependent, Dependents, Ended
 from .tables import StoredGroup, Tables
+from .uniquekeys import MemoryKeys
 
 
 class MemoryDependents(Dependents):
     """The dependents of ended tasks, in the tables; `put` stores a changed record."""
 
-    def __init__(self, tables: Tables, now: float, put: Callable[[Record], None]) -> None:
+    def __init__(
+        self, tables: Tables, now: float, put: Callable[[Record], None], keys: MemoryKeys
+    ) -> None:
         self.now = now
         self._tables = tables
         self._put = put
+        self._keys = keys
 
     def of(self, id: str, *, barrier: bool) -> list[Dependent]:
         return [
@@ -23,17 +28,21 @@ class MemoryDependents(Dependents):
                 record.message.id, place.on_failure, place.group, record.message.eta, place.delay
             )
             for record, place in _dependents_of(self._tables, id, barrier=barrier)
-            if record.phase is Phase.WAITING and record.event is None
+            if record.phase is Phase.WAITING
+            and record.event is None
+            and not self._keys.held_back(record.message.id)  # it was woken before
         ]
 
     def wake(self, id: str, phase: Phase, woken_by: str, eta: float | None) -> None:
         record = self._tables.tasks[id]
         message = record.message._replace(eta=eta)
         self._put(record._replace(message=message, phase=phase, woken_by=woken_by))
+        self._keys.ask(id)
 
     def skip(self, id: str, phase: Phase, blame: str, keep_until: float | None) -> None:
         skipped = self._tables.tasks[id]._replace(phase=phase, woken_by=blame)
         self._put(skipped._replace(finished=self.now, keep_until=keep_until))
+        self._keys.release(id)
 
     def drop(self, id: str) -> None:
         self._tables.delete([self._tables.tasks[id]])
@@ -73,13 +82,20 @@ class MemoryDependents(Dependents):
 
     # workflows as a whole
 
-    def insert(self, graph: Graph, records: Sequence[Record]) -> None:
-        """Store a workflow; `records` are those of its messages. Known ids are left as they are."""
+    def insert(self, graph: Graph, records: Sequence[Record]) -> list[str]:
+        """Store a workflow; `records` are those of its messages. Known ids are left as they are.
+
+        Returns the ids of the tasks that can run and may have a unique key.
+        """
+        asking = []
         for record, place in zip(records, graph.places, strict=True):
             id = record.message.id
             if id in self._tables.tasks:
                 continue
             self._tables.places[id] = place
+            if has_key(record.message):
+                self._tables.places[id] = place._replace(followed=True)
+                asking += [id] if place.waits is None else []
             self._put(
                 record._replace(
                     phase=record.phase if place.waits is None else Phase.WAITING,
@@ -92,6 +108,7 @@ class MemoryDependents(Dependents):
             )
         for group in graph.groups:
             self._tables.groups.setdefault(group.id, StoredGroup(group))
+        return asking
 
     def replace(self, id: str, after: Place) -> None:
         """Let the task `id` wait for what was sent in its place."""
@@ -133,7 +150,10 @@ def is_needed(tables: Tables, record: Record) -> bool:
     if stored is not None and not stored.released:
         return True
     dependents = _dependents_of(tables, record.message.id, barrier=False)
-    return not all(dependent.phase.final for dependent, _ in dependents)
+    if not all(dependent.phase.final for dependent, _ in dependents):
+        return True
+    behind = (id for id, use in tables.keys.items() if use.behind == record.message.id)
+    return not all(tables.tasks[id].phase.final for id in behind)
 
 
 def dependent_ids(tables: Tables, id: str, *, barrier: bool) -> list[str]:

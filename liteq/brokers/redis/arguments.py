@@ -10,6 +10,7 @@ from ...model.graph import Graph, Group, Place
 from ...model.message import Message
 from ...model.outcome import Settlement
 from ...model.step import Event, Step
+from ...model.unique import FINISHED, SKIP, has_key, key_of
 from ...states import Phase
 from ..base import Claim, Rescue
 from .packing import pack_message
@@ -33,7 +34,26 @@ def message_args(message: Message, more: Arguments | None = None) -> Arguments:
         fields += ("priority", message.priority)
     if message.eta is not None:
         fields += ("eta", message.eta)
+    if has_key(message):
+        fields += key_fields(message)
     return [message.id, message.queue, pack_message(message), len(fields), *fields]
+
+
+def key_fields(message: Message) -> Arguments:
+    """Return the fields and values that say what the unique key of a task is.
+
+    Read by scripts/unique.lua.
+    """
+    key = key_of(message)
+    if key is None:
+        return []
+    return field_args(
+        unique=key.key,
+        unique_until=None if key.until == FINISHED else key.until,
+        unique_then=None if key.then == SKIP else key.then,
+        unique_latest=key.latest,
+        expires=message.expires,
+    )
 
 
 def messages_args(messages: Iterable[Message]) -> Arguments:
@@ -78,7 +98,7 @@ def settlement_args(settlement: Settlement, *, again: bool) -> Arguments:
     id, token = settlement.receipt
     if settlement.phase is Phase.RUNNING:
         steps = step_args(settlement.steps)
-        return [5 + len(steps), id, token, int(settlement.phase), int(again), 0, *steps]
+        return [6 + len(steps), id, token, int(settlement.phase), int(again), 0, *steps, 0]
     fields: Arguments = []
     for name, value in (
         ("result", settlement.result),
@@ -87,6 +107,7 @@ def settlement_args(settlement: Settlement, *, again: bool) -> Arguments:
         ("reported", settlement.reported),
         ("lost", settlement.lost or None),
         ("finished", None if settlement.retry else settlement.at),
+        ("expires", _expires_of(settlement.retry)),
     ):
         if value is not None:
             fields += (name, value)
@@ -181,6 +202,11 @@ def place_fields(place: Place) -> Arguments:
         takes=place.takes or None,
         delay=place.delay or None,
     )
+
+
+def _expires_of(message: Message | None) -> float | str | None:
+    """Return what the field `expires` is to be, which only a task with a unique key has."""
+    return None if message is None or not has_key(message) else or_empty(message.expires)
 
 
 def _next_attempt_args(settlement: Settlement, message: Message) -> Arguments:

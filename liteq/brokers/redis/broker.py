@@ -12,10 +12,14 @@ from ...model.entry import Entry, Fired, Firing
 from ...model.graph import Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
 from ...model.outcome import Settlement
+from ...model.output import OutputLine
 from ...model.search import EVERYTHING, Search
 from ...model.step import Event, Step
+from ...model.unique import has_key
 from ...states import Phase
 from ..base import (
+    NO_ANSWERS,
+    Answers,
     Claim,
     DecideRescue,
     Examination,
@@ -42,21 +46,24 @@ from .checkup import find_faults, gather_facts, warn_of_risks
 from .indexes import id_pages
 from .listeners import work_listener
 from .orders import RedisOrders
+from .output import read_output
 from .pausing import RedisPausing
 from .purging import purge_waiting
 from .replies import attempts_of, receipts_of, text_of, texts_of
 from .rescue import dead_workers, take_back
+from .running import RedisRunning
 from .schedules import entries_of, entry_args, firing_args
 from .signing import End
 from .statistics import RedisStatistics
 from .steps import read_event, read_steps
 from .transfers import RedisTransfers
+from .uniquekeys import KeyedSends
 
 _DUE = 500  # tasks made ready by one script, so that the server is never busy for long
 _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name can still be shown with its results
 
 
-class RedisBroker(RedisOrders, RedisPausing, RedisTransfers, RedisStatistics):
+class RedisBroker(RedisOrders, RedisPausing, RedisTransfers, RedisRunning, RedisStatistics):
     """A store on a Redis server."""
 
     default_serializer = "json"  # others may be able to write to the server
@@ -64,9 +71,11 @@ class RedisBroker(RedisOrders, RedisPausing, RedisTransfers, RedisStatistics):
 
     # sending
 
-    def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
+    def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> Answers:
         if not messages:
-            return
+            return NO_ANSWERS
+        if any(map(has_key, messages)):
+            return self._keyed_sends().enqueue(messages)
         signed = map(self._signing.sign_message, messages)
         if is_large(messages):
             send_bulk(self.server, self.clock, message_parts(signed), len(messages))
@@ -74,12 +83,17 @@ class RedisBroker(RedisOrders, RedisPausing, RedisTransfers, RedisStatistics):
             stored = self.server.run_replicated("enqueue", self.clock(), *messages_args(signed))
             if stored == len(messages):  # else the end of one may have been notified before
                 self._results.note_sent(messages)
+        return NO_ANSWERS
 
     def enqueue_or_replace(self, message: Message, sent: float, *, durable: bool = False) -> bool:
+        if has_key(message):
+            return self._keyed_sends().enqueue_or_replace(message, sent)
         args = message_args(self._signing.sign_message(message))
         return bool(self.server.run_replicated("enqueue_or_replace", sent, message.id, *args))
 
-    def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
+    def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> Answers:
+        if any(map(has_key, graph.messages)):
+            return self._keyed_sends().enqueue_graph(graph)
         first, tasks = graph.messages[0].id, len(graph.messages)
         signed = self._signing.sign_graph(graph)
         if is_large(graph.messages):
@@ -87,6 +101,7 @@ class RedisBroker(RedisOrders, RedisPausing, RedisTransfers, RedisStatistics):
         else:
             args = graph_args(signed)
             self.server.run_replicated("enqueue_graph", self.clock(), first, *args)
+        return NO_ANSWERS
 
     # working
 
@@ -169,6 +184,9 @@ class RedisBroker(RedisOrders, RedisPausing, RedisTransfers, RedisStatistics):
 
     def steps(self, id: str) -> list[Step]:
         return read_steps(self.server, self.location.prefix, id, self._signing)
+
+    def output(self, id: str, after: tuple[int, int] = (0, 0)) -> list[OutputLine]:
+        return read_output(self.server, self.location.prefix, id, self._signing, after)
 
     def dependents(self, id: str, *, group: bool = False) -> list[str]:
         return self._sorted_ids("barrier" if group else "waiters", id)
@@ -310,6 +328,9 @@ class RedisBroker(RedisOrders, RedisPausing, RedisTransfers, RedisStatistics):
         return [f"put back, or set aside, {mended} tasks that were in no index"] if mended else []
 
     # private
+
+    def _keyed_sends(self) -> KeyedSends:
+        return KeyedSends(self.server, self.clock, self._signing)
 
     def _unindexed(self, *, mend: bool = False) -> unindexed.Unindexed:
         return unindexed.look_for(self.server, self.clock(), mend=mend)

@@ -37,9 +37,13 @@ def is_large(messages: Sequence[Message]) -> bool:
     return n > _MOST or (n > 1 and sum(len(each.payload) for each in messages) > _LARGEST)
 
 
-def message_parts(messages: Iterable[Message]) -> Iterator[bytes]:
-    """Yield the parts of a bulk of messages. Read by scripts/store_part.lua, as all parts."""
-    yield from _parts("singles", ([n, *message_args(each)] for n, each in enumerate(messages, 1)))
+def message_parts(messages: Iterable[Message], *, keyed: bool = False) -> Iterator[bytes]:
+    """Yield the parts of a bulk of messages. Read by scripts/store_part.lua, as all parts.
+
+    `keyed`: some have unique keys.
+    """
+    kind = "tasks" if keyed else "singles"
+    yield from _parts(kind, ([n, *message_args(each)] for n, each in enumerate(messages, 1)))
 
 
 def graph_parts(graph: Graph) -> Iterator[bytes]:
@@ -79,10 +83,11 @@ def transfer_parts(batch: TransferBatch, signing: Signing) -> Iterator[bytes]:
 
 def send_bulk(
     server: Server, clock: Clock, parts: Iterable[bytes], tasks: int, first: str = ""
-) -> None:
+) -> str:
     """Store a bulk of so many `tasks`, or nothing; nothing if the id `first` is known.
 
-    Raises BrokerError. As with any verb, it may be stored all the same if it is BrokerUnavailable.
+    Returns the id of the bulk. Raises BrokerError. As with any verb, it may be stored all the same
+    if it is BrokerUnavailable.
     """
     id, n = new_id(), 0
     try:
@@ -105,6 +110,7 @@ def send_bulk(
     server.run_replicated("store_part", clock(), id)  # waits for replicas: nothing is left
     if why is not None:
         raise BrokerError(f"{server.location.url}: not all of {tasks} tasks could be stored: {why}")
+    return id
 
 
 def store_part(server: Server, clock: Clock, bulk: str | bytes) -> tuple[int, str | None]:

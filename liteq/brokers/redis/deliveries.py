@@ -14,12 +14,13 @@ from ...model.graph import ALONE, Place
 from ...model.message import Delivery, Input, Member, Message, Receipt
 from ...model.options import with_options_of_member
 from ...model.outcome import Settlement
+from ...model.unique import key_of, same_as
 from ...states import Phase
 from ...support.clock import Clock
 from ..stored import dead_settlement, dead_settlement_of
 from .packing import unpack_message
-from .replies import read_text
-from .signing import End, Signing
+from .replies import given_of, moment, read_text
+from .signing import End, Given, Signing
 
 ReadGroup = Callable[[str], list[Any]]
 """Returns the inputs from a group that is too large for one script, as a reply has them."""
@@ -35,6 +36,7 @@ class _Failed(NamedTuple):
     place: Place
     blame: str | None
     member: Member | None
+    given: Given | None = None  # arguments, while it waited
 
 
 class _Ended(NamedTuple):
@@ -52,7 +54,15 @@ class _EndedGroup(NamedTuple):
     members: list[Union[_Ended, "_EndedGroup", None]]
 
 
-_Taken: TypeAlias = _Ended | _EndedGroup | None
+class _Followed(NamedTuple):
+    """The end of the task as which one is to end, and that task."""
+
+    ended: _Ended
+    message: Message
+    place: Place
+
+
+_Taken: TypeAlias = _Ended | _EndedGroup | _Followed | None
 
 _logger = logging.getLogger("liteq.broker")
 
@@ -64,19 +74,27 @@ def log_unusable(receipts: Iterable[Receipt]) -> None:
 
 
 def sort_out(
-    replies: Iterable[Any], signing: Signing, clock: Clock, read_group: ReadGroup = lambda group: []
+    replies: Iterable[Any],
+    signing: Signing,
+    clock: Clock,
+    read_group: ReadGroup = lambda group: [],
+    *,
+    as_sent: bool = False,
 ) -> tuple[list[Delivery], list[Settlement]]:
-    """Return the deliveries that can be run, and the settlements that set the others aside."""
+    """Return the deliveries that can be run, and the settlements that set the others aside.
+
+    `as_sent`: without the arguments that tasks were given since.
+    """
     good, bad = [], []
     for reply in replies:
         try:
-            delivery, taken = _decode(reply, read_group)
+            delivery, taken, given = _decode(reply, read_group)
         except InvalidTaskError as exc:
             receipt = _receipt_of(reply)
             bad.append(dead_settlement(receipt, receipt.key, "a task", exc, clock()))
             continue
         try:
-            good.append(_verified(delivery, taken, signing))
+            good.append(_verified(delivery, taken, None if as_sent else given, signing))
         except SecurityError as exc:
             bad.append(dead_settlement_of(delivery, exc, clock()))
     return good, bad
@@ -94,8 +112,11 @@ def _receipt_of(reply: list[Any]) -> Receipt:
 # As it is stored: not verified.
 
 
-def _decode(reply: list[Any], read_group: ReadGroup) -> tuple[Delivery, _Taken]:
-    """Return a delivery without its inputs, and these. Raises InvalidTaskError."""
+def _decode(reply: list[Any], read_group: ReadGroup) -> tuple[Delivery, _Taken, Given | None]:
+    """Return a delivery without its inputs, these, and the arguments that it was given.
+
+    Raises InvalidTaskError.
+    """
     try:
         return _delivery(read_group, *reply)
     except UNREADABLE as exc:
@@ -104,14 +125,14 @@ def _decode(reply: list[Any], read_group: ReadGroup) -> tuple[Delivery, _Taken]:
 
 def _delivery(
     read_group: ReadGroup, id: bytes, token: bytes, data: bytes | None, details: Any
-) -> tuple[Delivery, _Taken]:
+) -> tuple[Delivery, _Taken, Given | None]:
     if data is None:
         raise InvalidTaskError("its fields, or what it takes from other tasks, cannot be read")
     name = id.decode()
     receipt, message = Receipt(name, int(token)), unpack_message(name, data)
     if details is None:
-        return Delivery(message, receipt), None
-    lost, reported, attempts, tied, woken_by, inputs, values, options = details
+        return Delivery(message, receipt), None, None
+    lost, reported, attempts, tied, woken_by, inputs, values, options, *rest = details
     place = None if values is None else _place(values)
     delivery = Delivery(
         message,
@@ -124,7 +145,18 @@ def _delivery(
         _member(place, options),
         place=place,
     )
-    return delivery, _taken(inputs, place or ALONE, read_group)
+    taken = _taken(inputs, place or ALONE, read_group)
+    if not rest or rest[0] is None:
+        return delivery, taken, None
+    message, given = _given(message, rest[0])
+    return delivery.with_message(message), taken, given
+
+
+def _given(message: Message, values: list[bytes | None]) -> tuple[Message, Given | None]:
+    """Return a message with the times that it has by now, and the arguments that it was given, from
+    `given_to` in scripts/claiming.lua."""
+    eta, expires, *call = values
+    return message._replace(eta=moment(eta), expires=moment(expires)), given_of(*call)
 
 
 def _place(values: list[bytes | None]) -> Place:
@@ -149,13 +181,19 @@ def _taken(reply: list[Any] | None, place: Place, read_group: ReadGroup) -> _Tak
         return None
     if reply[0] in _GROUPS:
         return _ended_group(reply, read_group)
+    if reply[0] == b"same":
+        _, end, data, id, values, _ = reply
+        return _Followed(_ended(end), unpack_message(id.decode(), data), _place(values))
     ended = _ended(reply[:_INPUT_SIZE])
     if not place.on_failure:
         return ended
-    blame, data, id, values, options = reply[_INPUT_SIZE:]
+    blame, data, id, values, options, *rest = reply[_INPUT_SIZE:]
     message, failed_at = unpack_message(id.decode(), data), _place(values)
+    given = None
+    if rest and rest[0] is not None:
+        message, given = _given(message, rest[0])
     member = _member(failed_at, options)
-    return ended._replace(failed=_Failed(message, failed_at, read_text(blame), member))
+    return ended._replace(failed=_Failed(message, failed_at, read_text(blame), member, given))
 
 
 def _ended_group(reply: list[Any], read_group: ReadGroup) -> _EndedGroup:
@@ -182,18 +220,37 @@ def _ended(reply: list[Any]) -> _Ended:
 # the signatures of their results.
 
 
-def _verified(delivery: Delivery, taken: _Taken, signing: Signing) -> Delivery:
+def _verified(delivery: Delivery, taken: _Taken, given: Given | None, signing: Signing) -> Delivery:
     """Return a delivery with its inputs. Raises SecurityError when some of it is not genuine."""
     place = delivery.place or ALONE
     sent = delivery.message
     message = signing.verify_message(sent, place)
-    if taken is None and message is sent:
+    if taken is None and message is sent and given is None:
         return delivery  # as nearly all are where nothing is signed: 2 us less
-    member, inputs = signing.verify_member(delivery.member), _inputs(taken, place, signing)
+    member = signing.verify_member(delivery.member)
+    if isinstance(taken, _Followed):
+        inputs: Any = _end_to_have(taken, message, signing)
+    else:
+        inputs = _inputs(taken, place, signing)
+    if given is not None:
+        message = signing.with_given(message, given, place)
     return delivery.with_message(message)._replace(member=member, inputs=inputs)
 
 
-def _inputs(taken: _Taken, place: Place, signing: Signing) -> Any:
+def _end_to_have(followed: _Followed, message: Message, signing: Signing) -> Any:
+    """Return the end of the task as which `message` is to end: one that has the same key."""
+    other = signing.verify_message(followed.message, followed.place)
+    fits = _key(other) is not None and _key(other) == _key(message)
+    signing.require(fits, f"the task {other.id} does not have its unique key")
+    return same_as(_input(followed.ended, signing))
+
+
+def _key(message: Message) -> str | None:
+    key = key_of(message)
+    return key and key.key
+
+
+def _inputs(taken: _Ended | _EndedGroup | None, place: Place, signing: Signing) -> Any:
     """Return what a task at `place` takes: an `Input`, for a group a list of them, or None."""
     if taken is None:
         signing.require(
@@ -208,6 +265,8 @@ def _inputs(taken: _Taken, place: Place, signing: Signing) -> Any:
         return input
     signing.require(failed.message.id == place.waits, f"it is an errback of {place.waits}")
     message = signing.verify_message(failed.message, failed.place)
+    if failed.given is not None:
+        message = signing.with_given(message, failed.given, failed.place)
     message = with_options_of_member(message, signing.verify_member(failed.member))
     return input._replace(blame=failed.blame, message=tuple(message))
 

@@ -31,6 +31,8 @@ _TEND_EVERY = 1.0
 _KEEP_IDLE = 60.0
 _READ_ENCRYPTED = 0.5  # at once: two threads must not use a TLS connection, so none can end it
 _CHUNK = 1 << 16  # bytes
+_WRITE_TIMEOUT = 5.0
+_MOST_CHANNELS = 128  # tasks of whose progress it is notified; of more it is not
 _MOST_SENT = 1000  # tasks, for which a first look is spared
 _PING, _PONG = b"*1\r\n$4\r\nPING\r\n", b"*2\r\n$4\r\npong\r\n$0\r\n\r\n"  # while subscribed
 
@@ -51,6 +53,7 @@ class ChannelListener(Listener):
     ) -> None:
         self._server = server
         self._channels = channels
+        self._more_channels: Sequence[str] = ()  # of the progress of tasks
         self._orders = orders.encode()  # the channel of orders
         self._end = b""  # of what was read last: a message may come in two parts
         self._ordered = True
@@ -121,6 +124,12 @@ class ChannelListener(Listener):
         if self._socket is not None and len(self._sent) + len(ids) <= _MOST_SENT:
             self._sent.update(ids)
 
+    def expect(self, ids: Collection[str] | None, progress: Collection[str] = ()) -> None:
+        wanted = [] if len(progress) > _MOST_CHANNELS else [*map(self._channel_of, progress)]
+        before, self._more_channels = self._more_channels, wanted
+        self._tell("UNSUBSCRIBE", [each for each in before if each not in wanted])
+        self._tell("SUBSCRIBE", [each for each in wanted if each not in before])
+
     def is_notified_of(self, ids: Collection[str]) -> bool:
         """Return whether it was not cleared, and its connection not lost, since its thread has sent
         all of these."""
@@ -152,6 +161,22 @@ class ChannelListener(Listener):
         return self._socket is not None
 
     # inside
+
+    def _channel_of(self, id: str) -> str:
+        return f"{self._server.location.prefix}:news:progress:{id}"
+
+    def _tell(self, command: str, channels: Sequence[str]) -> None:
+        """Send a command about channels. The reply to it is read as a notification."""
+        with self._lock:
+            sock = self._socket
+            if sock is None or not channels:  # once it is connected again, it has all channels
+                return
+            sock.settimeout(_WRITE_TIMEOUT)
+            try:
+                for part in self._connection.pack_command(command, *channels):
+                    sock.sendall(part)
+            except OSError:
+                self._disconnect()
 
     def _wait(self, end: float) -> bool:
         while not self._unread:
@@ -227,7 +252,7 @@ class ChannelListener(Listener):
         if self._closed or now < self._next_try:
             return False
         try:
-            self._connection = self._server.subscribe(self._channels)
+            self._connection = self._server.subscribe([*self._channels, *self._more_channels])
         except (redis_errors.RedisError, OSError):
             # Whoever waits polls as well, and is told then what is wrong with the server.
             self._next_try = time.monotonic() + self._pause

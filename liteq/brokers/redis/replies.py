@@ -15,6 +15,7 @@ from ...states import Phase
 from ..base import QueueCount
 from ..stored import phase_of, unreadable_record
 from .packing import unpack_message
+from .signing import Given
 
 _ATTEMPT_SIZE = 5  # values of an attempt, see add_attempt in scripts/tasks.lua
 
@@ -24,6 +25,7 @@ class Stored(NamedTuple):
 
     record: Record
     place: Place
+    given: Given | None = None  # arguments that it was given since it was sent
 
 
 def receipts_of(reply: Sequence[bytes]) -> list[Receipt]:
@@ -59,13 +61,29 @@ def stored_of(id: str, reply: list[bytes]) -> Stored:
         followed=b"tied" in fields,
         delay=float(fields[b"delay"]) if b"delay" in fields else None,
     )
-    return Stored(record, place)
+    names = (b"given", b"given_id", b"given_group", b"given_position")
+    given = given_of(*map(fields.get, names)) if b"given" in fields else None
+    return Stored(record, place, given)
+
+
+def given_of(
+    data: bytes | None, id: bytes | None, group: bytes | None, position: bytes | None
+) -> Given | None:
+    """Return the arguments that a task was given; None for none. Raises one of UNREADABLE."""
+    if data is None or id is None:
+        return None
+    place = Place(group=read_text(group), position=int(position or 0))
+    return Given(unpack_message(id.decode(), data), place)
 
 
 def _record(id: str, fields: dict[bytes, bytes]) -> Record:
     get = fields.get
+    message = unpack_message(id, fields[b"message"])
+    if b"unique" in fields:  # a later call may have changed these
+        eta, expires = moment(get(b"eta")), moment(get(b"expires"))
+        message = message._replace(eta=eta, expires=expires)
     return Record(
-        message=unpack_message(id, fields[b"message"]),
+        message=message,
         phase=phase_of(int(fields[b"phase"])),
         token=int(get(b"token", 0)),
         lost=int(get(b"lost", 0)),

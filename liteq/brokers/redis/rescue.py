@@ -47,7 +47,7 @@ def take_back(server: Server, clock: Clock, worker: DeadWorker, decide: DecideRe
     is dead and holds nothing else. A claim that was settled in between is refused by its token.
     """
     info, replies = server.run("held", clock(), worker.number)
-    held, unreadable = sort_out(replies, UNSIGNED, clock)
+    held, unreadable = sort_out(replies, UNSIGNED, clock, as_sent=True)
     held.sort(key=attrgetter("token"))  # in the order of claiming
     released, settlements = decide(text_of(info), held, worker.with_machine)
     rescued = Rescue(released, [*settlements, *unreadable])

@@ -14,6 +14,7 @@ from ...model.graph import ALONE, Graph, Place
 from ...model.message import Member, Message, Record
 from ...model.outcome import Settlement
 from ...model.step import Event, Step, StepKind
+from ...model.unique import key_of, with_arguments_of
 from ...serializers.json import SERIALIZER as JSON
 from ...serializers.signed import Signer, Subject
 from ...states import Phase
@@ -38,6 +39,13 @@ class End(NamedTuple):
         if self.phase is Phase.SUCCEEDED:
             return "value" if self.reported is None else "ignored"
         return "error" if self.reported is None else "report"
+
+
+class Given(NamedTuple):
+    """The arguments that a task was given while it waited: those of a later call of its key."""
+
+    message: Message  # the later call
+    place: Place  # its place, if it was a member of a group
 
 
 class Signing(ABC):
@@ -82,6 +90,14 @@ class Signing(ABC):
         """Return a stored result as it was written. Raises SecurityError."""
 
     @abstractmethod
+    def sign_progress(self, data: bytes, id: str, token: int) -> bytes:
+        """Return how far a run has come as it is stored; `token`: of the claim of the task `id`."""
+
+    @abstractmethod
+    def verify_progress(self, data: bytes, id: str, token: int) -> bytes:
+        """Return what is stored of that as it was reported. Raises SecurityError."""
+
+    @abstractmethod
     def sign_step(self, id: str, step: Step) -> Step:
         """Return a step of the task `id` as it is stored. The value of a WAIT is that of an event.
 
@@ -101,6 +117,17 @@ class Signing(ABC):
         """Return a stored event as it was emitted. Raises SecurityError."""
 
     @abstractmethod
+    def sign_output(self, id: str, data: bytes) -> bytes:
+        """Return lines that the task `id` has printed as they are stored.
+
+        That none of them is missing is not signed.
+        """
+
+    @abstractmethod
+    def verify_output(self, id: str, data: bytes) -> bytes:
+        """Return stored lines of a task as they were written. Raises SecurityError."""
+
+    @abstractmethod
     def sign_control(self, data: bytes, kind: str, call: str, worker: int) -> bytes:
         """Return an order to a worker, or its answer (`kind`: which of them), as it is stored."""
 
@@ -112,16 +139,32 @@ class Signing(ABC):
     def require(self, fits: bool, why: str) -> None:
         """Raise SecurityError with `why` unless it `fits`."""
 
-    def verify_record(self, record: Record, place: Place) -> Record:
-        """Return a stored record as it was written. Raises SecurityError."""
+    def verify_record(self, record: Record, place: Place, given: Given | None = None) -> Record:
+        """Return a stored record as it was written, with the arguments that it was given since.
+
+        Raises SecurityError.
+        """
         message = self.verify_message(record.message, place)
+        if given is not None:
+            message = self.with_given(message, given, place)
         result = self.verify_result(record.result, end_of(record))
         return record._replace(message=message, result=result)
 
-    def record_or_error(self, record: Record, place: Place) -> Record:
+    def with_given(self, message: Message, given: Given, place: Place) -> Message:
+        """Return a message in its place, which is verified, with the arguments that it was given.
+
+        Raises SecurityError unless they are those of a call that has the same key.
+        """
+        later = self.verify_message(given.message, given.place)
+        keys = [key and key.key for key in map(key_of, (message, later))]
+        self.require(keys[0] == keys[1] is not None, f"{later.id} does not have its unique key")
+        later = later._replace(expires=message.expires)
+        return with_arguments_of(message, later, message.eta, takes=place.takes)
+
+    def record_or_error(self, record: Record, place: Place, given: Given | None = None) -> Record:
         """Return a stored record as it was written; if it is not genuine, with an error in it."""
         try:
-            return self.verify_record(record, place)
+            return self.verify_record(record, place, given)
         except SecurityError as exc:
             return _with_error(record, exc)
 
@@ -172,6 +215,12 @@ class Unsigned(Signing):
     def verify_result(self, data: bytes | None, end: End) -> bytes | None:
         return data
 
+    def sign_progress(self, data: bytes, id: str, token: int) -> bytes:
+        return data
+
+    def verify_progress(self, data: bytes, id: str, token: int) -> bytes:
+        return data
+
     def sign_step(self, id: str, step: Step) -> Step:
         return step
 
@@ -184,6 +233,12 @@ class Unsigned(Signing):
     def verify_event(self, event: Event) -> Event:
         return event
 
+    def sign_output(self, id: str, data: bytes) -> bytes:
+        return data
+
+    def verify_output(self, id: str, data: bytes) -> bytes:
+        return data
+
     def sign_control(self, data: bytes, kind: str, call: str, worker: int) -> bytes:
         return data
 
@@ -193,8 +248,10 @@ class Unsigned(Signing):
     def require(self, fits: bool, why: str) -> None:
         """Accept anything."""
 
-    def verify_record(self, record: Record, place: Place) -> Record:
-        return record
+    def verify_record(self, record: Record, place: Place, given: Given | None = None) -> Record:
+        if given is None:
+            return record
+        return record._replace(message=self.with_given(record.message, given, place))
 
     def sign_graph(self, graph: Graph) -> Graph:
         return graph
@@ -248,6 +305,12 @@ class Signed(Signing):
         result = self._signer.verified(data, self._result_subject(end))
         return None if end.serializer is None else result
 
+    def sign_progress(self, data: bytes, id: str, token: int) -> bytes:
+        return self._signer.sign(data, ("progress", self._store, id, token))
+
+    def verify_progress(self, data: bytes, id: str, token: int) -> bytes:
+        return self._signer.verified(data, ("progress", self._store, id, token))
+
     def sign_step(self, id: str, step: Step) -> Step:
         if step.value is None:
             return step
@@ -274,6 +337,12 @@ class Signed(Signing):
     def verify_event(self, event: Event) -> Event:
         subject = self._event_subject(event.key, event.serializer)
         return event._replace(value=self._signer.verified(event.value, subject))
+
+    def sign_output(self, id: str, data: bytes) -> bytes:
+        return self._signer.sign(data, ("output", self._store, id))
+
+    def verify_output(self, id: str, data: bytes) -> bytes:
+        return self._signer.verified(data, ("output", self._store, id))
 
     def require(self, fits: bool, why: str) -> None:
         if not fits:

@@ -16,10 +16,13 @@ from ...model.entry import Entry, Fired, Firing
 from ...model.graph import Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
 from ...model.outcome import Settlement
+from ...model.output import OutputLine
 from ...model.search import EVERYTHING, Search
 from ...model.step import Event, Step
 from ...states import Phase
 from ..base import (
+    NO_ANSWERS,
+    Answers,
     Claim,
     DecideRescue,
     Examination,
@@ -29,17 +32,20 @@ from ..base import (
     ToTerminate,
     WorkerInfo,
 )
+from ..output import lines_of
 from .changes import Changes, notify, notify_of_sent
 from .claiming import Claimed, claim_rest, promote, set_unreadable_etas_aside
 from .guests import SqliteHost
 from .listeners import result_listener, unlisten_dead, work_listener
 from .notifying import SHORT_TIMEOUT
 from .orders import SqliteOrders, sweep_orders
+from .output import OUTPUT, outputs_of
 from .passing import tidy
 from .pausing import SqlitePausing
 from .registry import is_dead, register, unregister
 from .rescue import release, take_all_back
 from .rows import WorkerRow, counts_of, record_of
+from .running import SqliteRunning
 from .schedules import delete_entries, entries_of, fire, write_entry
 from .sending import insert_messages, insert_or_replace
 from .settling import ClaimLostError, report, settle_all, settle_each
@@ -54,7 +60,9 @@ _KEEP_WORKERS = 7 * 86400.0  # seconds that a worker's name stays readable in re
 _FETCH = 500  # ids in one query
 
 
-class SqliteBroker(SqliteHost, SqliteOrders, SqlitePausing, SqliteTransfers, SqliteStatistics):
+class SqliteBroker(
+    SqliteHost, SqliteOrders, SqlitePausing, SqliteTransfers, SqliteRunning, SqliteStatistics
+):
     """A store in one SQLite file."""
 
     trusted = True
@@ -62,12 +70,16 @@ class SqliteBroker(SqliteHost, SqliteOrders, SqlitePausing, SqliteTransfers, Sql
 
     # sending
 
-    def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> None:
+    def enqueue(self, messages: Sequence[Message], *, durable: bool = False) -> Answers:
         now, session = self.clock(), self._session()
         options = DURABLE if durable else self._client_writes
-        session.write(options, lambda db: insert_messages(db, messages, now))
-        notify_of_sent(session, messages, self._work_listeners)
+        keyed = session.write(options, lambda db: insert_messages(db, messages, now))
+        if keyed is None:
+            notify_of_sent(session, messages, self._work_listeners)
+        else:
+            notify(session, keyed.changes, self._work_listeners)
         self._bound_log()
+        return NO_ANSWERS if keyed is None else keyed.answers
 
     def enqueue_or_replace(self, message: Message, sent: float, *, durable: bool = False) -> bool:
         options = DURABLE if durable else self._client_writes
@@ -77,14 +89,15 @@ class SqliteBroker(SqliteHost, SqliteOrders, SqlitePausing, SqliteTransfers, Sql
         self._bound_log()
         return stored
 
-    def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> None:
+    def enqueue_graph(self, graph: Graph, *, durable: bool = False) -> Answers:
         now = self.clock()
 
-        self._write_and_notify(
+        answers = self._write_and_notify(
             DURABLE if durable else self._client_writes,
             lambda db, changes: insert_new(db, graph, now, changes),
         )
         self._bound_log()
+        return answers
 
     # working
 
@@ -193,6 +206,10 @@ class SqliteBroker(SqliteHost, SqliteOrders, SqlitePausing, SqliteTransfers, Sql
     def steps(self, id: str) -> list[Step]:
         return steps_of(id, self._session().read(STEPS, (id,)))
 
+    def output(self, id: str, after: tuple[int, int] = (0, 0)) -> list[OutputLine]:
+        outputs = outputs_of(self._session().read(OUTPUT, (id, *after)))
+        return lines_of(id, outputs, after)
+
     def dependents(self, id: str, *, group: bool = False) -> list[str]:
         return [name for (name,) in self._session().read(SQL["dependent_ids"], (id, group))]
 
@@ -214,7 +231,8 @@ class SqliteBroker(SqliteHost, SqliteOrders, SqlitePausing, SqliteTransfers, Sql
         return found
 
     def revive(self, ids: Sequence[str]) -> list[str]:
-        return self._write_and_notify_all(self._client_writes, lambda db: revive(db, ids))
+        now = self.clock()
+        return self._write_and_notify_all(self._client_writes, lambda db: revive(db, ids, now))
 
     def sweep(self, limit: int) -> int:
         now = self.clock()

@@ -43,6 +43,11 @@ select count(*) from liteq_task t where phase = {WAITING}
 and not exists (select 1 from liteq_event_wait where task = t.seq)
 and not exists (select 1 from liteq_limit_use where task = t.seq)
 and case
+  when exists (select 1 from liteq_unique u where u.task = t.seq and u.behind is not null)
+    then not exists (
+      select 1 from liteq_unique u join liteq_task h on h.id = u.behind
+      where u.task = t.seq and h.phase < {SUCCEEDED}
+    )
   when barrier then not exists (select 1 from liteq_group where id = t.waits and closed is null)
   else not exists (select 1 from liteq_task where id = t.waits and phase < {SUCCEEDED})
 end

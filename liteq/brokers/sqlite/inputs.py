@@ -6,14 +6,18 @@ from typing import Any
 
 from ...model.message import Delivery, Input, Message
 from ...model.options import with_options_of_member
+from ...model.unique import same_as
 from ...states import Phase
 from .statements import SQL
+from .uniquekeys import followed
 
 
 def with_inputs(db: Connection, delivery: Delivery) -> Delivery:
     """Return the `delivery` of a task that has waited for others, with its inputs."""
     place = db.execute(SQL["place"], (delivery.key,)).fetchall()
-    ((takes, waits, barrier, on_failure),) = place
+    ((takes, waits, barrier, on_failure, details),) = place
+    if details and (end := followed(db, delivery.key)) is not None:
+        return delivery._replace(inputs=same_as(_cause(db, *end)))
     if waits is None or not (takes or on_failure):
         return delivery
     if on_failure:

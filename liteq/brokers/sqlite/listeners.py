@@ -21,6 +21,7 @@ from .rows import Row
 from .session import Session, WriteOptions
 from .sockets import SocketListener, keys_of, remove_closed_sockets
 from .statements import SQL
+from .waits import progress_of
 
 _NOT_DURABLE = WriteOptions("normal")  # listeners do not survive a power cut
 _SHORT = WriteOptions("normal", SHORT_TIMEOUT)
@@ -36,13 +37,14 @@ class ResultListener(SocketListener):
         self._cells: list[tuple[int, int]] = []
         super().__init__(session.changed)
 
-    def expect(self, ids: Collection[str] | None) -> None:
+    def expect(self, ids: Collection[str] | None, progress: Collection[str] = ()) -> None:
+        wanted = [*ids, *map(progress_of, progress)] if ids is not None and progress else ids
         with suppress(ValueError):  # the session is closed, and what it had mapped
             self._session.check_shared()
             self._session.waits.remove(self._cells)
             self._cells = []
             if self.fileno() >= 0:
-                self._cells = self._session.waits.add(self.key, ids)
+                self._cells = self._session.waits.add(self.key, wanted)
 
     def leave(self) -> None:
         self.expect(())

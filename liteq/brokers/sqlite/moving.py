@@ -20,9 +20,11 @@ from ..transfer import (
     batch_of,
     unreadable,
 )
+from .output import OUTPUT, insert_outputs, outputs_of
 from .rows import Row, phase_in, place_of, read_record
 from .statements import SQL, load
 from .steps import STEPS, event_of, insert_steps, steps_of
+from .uniquekeys import bring_keys
 
 _SQL = load("moving.sql")
 
@@ -66,9 +68,9 @@ def pack_events(rows: Iterable[Row]) -> list[Event]:
 
 def store_transfers(db: Connection, batch: TransferBatch, now: float) -> None:
     """Store `batch` as it is, except for known ids, and that it has arrived."""
-    for transfer in batch.transfers:
-        _store_transfer(db, transfer, now)
+    stored = [each for each in batch.transfers if _store_transfer(db, each, now)]
     db.executemany(_SQL["insert_group"], map(_group_row, batch.groups))
+    bring_keys(db, [(each.record, bool(each.attempts)) for each in stored], now)
     db.execute(_SQL["delete_old_arrivals"], (now - KEEP_ARRIVALS,))
     db.executemany(_SQL["insert_arrival"], [(*each, now) for each in batch.arrivals])
 
@@ -130,12 +132,14 @@ def _transfer(db: Connection, row: Row) -> Transfer:
     ((takes, tied, delay),) = db.execute(_SQL["place"], (id,)).fetchall()
     place = place_of(row)._replace(takes=bool(takes), followed=bool(tied), delay=delay)
     attempts = [Attempt._make(row) for row in db.execute(SQL["attempts"], (id,)).fetchall()]
-    return Transfer(record, place, attempts, steps_of(id, db.execute(STEPS, (id,)).fetchall()))
+    steps = steps_of(id, db.execute(STEPS, (id,)).fetchall())
+    outputs = outputs_of(db.execute(OUTPUT, (id, 0, 0)).fetchall())
+    return Transfer(record, place, attempts, steps, outputs)
 
 
-def _store_transfer(db: Connection, transfer: Transfer, now: float) -> None:
-    """Store one task, unless its id is known."""
-    record, place, attempts, steps = transfer
+def _store_transfer(db: Connection, transfer: Transfer, now: float) -> bool:
+    """Store one task; return False if its id is known."""
+    record, place, attempts, steps, outputs = transfer
     worker = _worker_of(db, record.worker, now)
     times = (record.created, record.started, record.finished, record.keep_until)
     row = (
@@ -149,13 +153,16 @@ def _store_transfer(db: Connection, transfer: Transfer, now: float) -> None:
         *(place.takes, place.on_failure, place.tied, place.delay, len(attempts)),
     )
     if not db.execute(_SQL["insert_task"], row).rowcount:
-        return
+        return False
     for each in attempts:
         by = _worker_of(db, each.worker, now)
         values = (each.number, each.started, each.ended, by, each.outcome, each.error)
         db.execute(_SQL["insert_attempt"], (*values, record.message.id))
     if steps:
         insert_steps(db, record.message.id, steps, record.event, now)
+    if outputs:
+        insert_outputs(db, record.message.id, outputs)
+    return True
 
 
 def _worker_of(db: Connection, name: str | None, now: float) -> int | None:

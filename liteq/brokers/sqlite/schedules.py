@@ -7,6 +7,7 @@ from ...exceptions import InvalidTaskError
 from ...model.checks import check_entry
 from ...model.entry import Entry, Fired, Firing
 from ...model.message import Message
+from ...model.unique import key_of
 from ...support.randomness import getrandbits
 from ..stored import StoredSchedules
 from ..transfer import unreadable
@@ -14,6 +15,7 @@ from .changes import Changes
 from .passing import PAUSING
 from .rows import Row, task_row
 from .statements import SQL
+from .uniquekeys import send
 
 # Positions in a row of the fragment `entry` in statements.sql.
 _NAME_AND_SCHEDULE = slice(0, 2)
@@ -52,9 +54,14 @@ def fire(db: Connection, firing: Firing, now: float, changes: Changes) -> Fired:
         return Fired.PAUSED
     if not entry.overlap and db.execute(SQL["unfinished_run"], (entry.name,)).fetchall():
         return Fired.HELD
+    key = key_of(message)
+    if key is not None and not db.execute(SQL["is_known"], (message.id,)).fetchall():
+        if send(db, message, key, now, changes, by_caller=False) is not None:
+            return Fired.HELD
+    else:
+        db.execute(SQL["enqueue"], task_row(message, now, getrandbits(48)))
+        changes.sent([message])
     db.execute(SQL["count_run"], (entry.runs, entry.last, entry.last_id, entry.name))
-    db.execute(SQL["enqueue"], task_row(message, now, getrandbits(48)))
-    changes.sent([message])
     return Fired.DONE
 
 

@@ -106,23 +106,25 @@ create table liteq_step (
   primary key (task, name)
 ) without rowid;
 
--- How far the present run of a task has come.
+-- How far the last run of a task has come.
 create table liteq_progress (
   task integer primary key,                      -- its seq
-  attempt integer not null,                      -- a run that was killed has come nowhere
-  at real not null,
+  token integer not null,                        -- of the claim: a run that was killed has come
+                                                 -- nowhere
+  attempt integer not null,                      -- from 1: one that sleeps is to go on from there
   value text not null                            -- JSON
 );
 
--- What tasks print and log: for each attempt the last lines, in the order of `number`.
+-- What tasks print and log: of each attempt the last lines. A row has those that came at once.
 create table liteq_output (
   task integer not null,                         -- its seq
   attempt integer not null,                      -- from 1
-  number integer not null,
-  at real not null,
-  level text,                                    -- of logging; null: it was printed
-  line text not null,
-  primary key (task, attempt, number)
+  last integer not null,                         -- the number of the last line in it
+  keep_from integer not null,                    -- lines before this number, in earlier rows of the
+                                                 -- attempt, do not count any more
+  lines text not null,                           -- JSON: [[number, at, level, text], ...]; the level
+                                                 -- is one of logging, null: it was printed
+  primary key (task, attempt, last)
 ) without rowid;
 
 -- The limits of tasks that wait for them, may run or run. How many tasks of a limit there are is
@@ -154,6 +156,7 @@ begin
   delete from liteq_output where task = old.seq;
   delete from liteq_limit_use where task = old.seq;
   delete from liteq_event_wait where task = old.seq;
+  delete from liteq_unique where task = old.seq;
 end;
 
 create table liteq_group (
@@ -169,14 +172,61 @@ create table liteq_group (
 ) without rowid;
 create index liteq_group_member on liteq_group (outer_group) where outer_group is not null;
 
--- Unique keys. Whether one is free is asked: it is when the task has come that far, or is gone. So no
--- crash can leave one behind, and ending a task costs nothing more.
+-- The unique keys of tasks that have asked for one. Whether a key is free is asked of its tasks, so
+-- no crash can leave one behind, and ending a task costs nothing more.
 create table liteq_unique (
-  key text primary key,
-  task text not null,                            -- the id of the one that has it
-  until text not null,                           -- started, finished
-  keep_until real                                -- or until this time, whatever became of the task
-) without rowid;
+  number integer primary key,                    -- the order of asking
+  task integer not null unique,                  -- its seq
+  key text,                                      -- null: it does not run, see `behind`
+  until text not null default '',                -- it has the key until it has: started, finished
+  keep_until real,                               -- or until this time, whatever becomes of it
+  behind text,                                   -- the id of the task for whose end it waits; without
+                                                 -- a key: as which it ends
+  newest text                                    -- the id of the call whose arguments it was given
+);
+create index liteq_unique_held on liteq_unique (key) where key is not null;
+create index liteq_unique_behind on liteq_unique (behind) where behind is not null;
+
+-- To send a task with a unique key by SQL. Nothing is inserted if another task has the key.
+--   insert into liteq_unique_task (task, payload, key) values ('project.sync', '[[7], {}]', '7');
+create view liteq_unique_task as
+select t.id, t.task, t.payload, t.queue, t.priority, t.eta, u.until,
+  substr(u.key, length(t.task) + 2) as key
+from liteq_unique u join liteq_task t on t.seq = u.task where u.key is not null;
+
+create trigger liteq_unique_task_sent instead of insert on liteq_unique_task
+when not exists (
+  select 1 from liteq_unique u join liteq_task t on t.seq = u.task
+  where u.key = new.task || ' ' || new.key and (
+    u.keep_until > (julianday('now') - 2440587.5) * 86400.0
+    or t.phase < 4 and (
+      u.until = 'finished' or u.until = 'started' and t.phase < 3 and t.attempts = 0
+    ) and not (
+      t.phase < 3 and t.expires is not null
+      and t.expires <= (julianday('now') - 2440587.5) * 86400.0
+    )
+  )
+)
+begin
+  select raise(abort, 'a task with a unique key needs a key of 1 to 200 characters')
+  where new.key is null or length(new.key) not between 1 and 200;
+  insert into liteq_task (id, task, payload, queue, priority, phase, eta, tied, details, options)
+  values (
+    coalesce(new.id, lower(hex(randomblob(16)))), new.task, new.payload,
+    coalesce(new.queue, 'celery'), coalesce(new.priority, 0),
+    case when new.eta > (julianday('now') - 2440587.5) * 86400.0 then 1 else 2 end, new.eta, 1, 1,
+    json_object('unique', json_object(
+      'key', new.task || ' ' || new.key, 'until', coalesce(new.until, 'finished')
+    ))
+  );
+  insert into liteq_unique (task, key, until, keep_until) values (
+    last_insert_rowid(), new.task || ' ' || new.key,
+    case when new.until is null then 'finished' when new.until = 'started' then 'started'
+      when typeof(new.until) in ('integer', 'real') then '' else 'finished' end,
+    case when typeof(new.until) in ('integer', 'real')
+      then (julianday('now') - 2440587.5) * 86400.0 + new.until end
+  );
+end;
 
 -- How often a key may pass, and how many tasks of it may run at once.
 create table liteq_limit (

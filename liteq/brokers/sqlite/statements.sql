@@ -39,6 +39,10 @@ name, schedule, '', task, cast(payload as blob), serializer, queue, priority, nu
     where w.waits = liteq_task.id and not w.barrier and w.phase < {SUCCEEDED}
   )
   or exists (select 1 from liteq_group g where g.id = liteq_task.member_of and not g.released)
+  or liteq_task.details and exists (
+    select 1 from liteq_unique u join liteq_task w on w.seq = u.task
+    where u.behind = liteq_task.id and w.phase < {SUCCEEDED}
+  )
 )
 
 -- fragment: in_schema_3
@@ -140,7 +144,7 @@ select * from (
 select options from liteq_group where id = ?
 
 -- name: place
-select takes, waits, barrier, on_failure from liteq_task where seq = ?
+select takes, waits, barrier, on_failure, details from liteq_task where seq = ?
 
 -- name: finish
 update liteq_task set phase = ?, result = ?, result_serializer = ?, traceback = ?, reported = ?,
@@ -245,24 +249,31 @@ where worker = ? and revoked is not null and terminate and phase = {RUNNING}
 -- name: ended_of
 -- In the order of the keys, a JSON list: what waits for a group is woken by the last of them.
 select t.id, phase, member_of, barrier, waits, keep_until, reported is not null,
-  exists (select 1 from liteq_task w where w.waits = t.id and not w.barrier)
+  exists (select 1 from liteq_task w where w.waits = t.id and not w.barrier), details
 from json_each(?) k cross join liteq_task t on t.seq = k.value order by k.key
 
 -- name: dependents
--- But for those that wait for an event by now: they were woken before.
+-- But for those that wait for an event by now, or for the task that has their unique key: they
+-- were woken before.
 -- `cast`: whatever another program has written there, these are numbers.
 select id, cast(on_failure as integer), member_of, cast(eta as real), cast(delay as real)
 from liteq_task where waits = ? and barrier = ? and phase = {WAITING}
-  and not (details and exists (select 1 from liteq_event_wait e where e.task = liteq_task.seq))
+  and not (details and (
+    exists (select 1 from liteq_event_wait e where e.task = liteq_task.seq)
+    or exists (
+      select 1 from liteq_unique u where u.task = liteq_task.seq and u.behind is not null
+    )
+  ))
 order by seq
 
 -- name: wake
 update liteq_task set phase = ?, woken_by = ?, eta = ? where id = ? and phase = {WAITING}
-returning queue
+returning queue, details
 
 -- name: skip
 update liteq_task set phase = ?, woken_by = ?, finished = ?, keep_until = ?, token = token + 1
 where id = ? and phase = {WAITING}
+returning details
 
 -- name: drop
 delete from liteq_task where id = ? and phase = {WAITING}
@@ -354,6 +365,7 @@ update liteq_task set phase = {READY}, token = token + 1, retries = 0, lost = 0,
   terminate = 0, result = null, result_serializer = null, traceback = null, reported = null,
   attempts = attempts + (started is not null and phase <> {EXPIRED})
 where id = ? and phase > {SUCCEEDED}
+returning details
 
 -- name: reopen_groups
 -- Groups that had failed because of a revived task.

@@ -41,7 +41,8 @@ class SqliteTransfers(SqliteStore):
         from . import moving
 
         now = self.clock()
-        self._write_and_notify_all(DURABLE, lambda db: moving.store_transfers(db, batch, now))
+        asked = batch.with_keys_asked(now)
+        self._write_and_notify_all(DURABLE, lambda db: moving.store_transfers(db, asked, now))
 
     def arrived(self) -> list[Arrival]:
         from . import moving

@@ -67,19 +67,18 @@ create table liteq_step (
 
 create table liteq_progress (
   task integer primary key,
+  token integer not null,
   attempt integer not null,
-  at real not null,
   value text not null
 );
 
 create table liteq_output (
   task integer not null,
   attempt integer not null,
-  number integer not null,
-  at real not null,
-  level text,
-  line text not null,
-  primary key (task, attempt, number)
+  last integer not null,
+  keep_from integer not null,
+  lines text not null,
+  primary key (task, attempt, last)
 ) without rowid;
 
 create table liteq_limit_use (
@@ -99,11 +98,55 @@ create table liteq_event_wait (
 create index liteq_event_awaited on liteq_event_wait (key);
 
 create table liteq_unique (
-  key text primary key,
-  task text not null,
-  until text not null,
-  keep_until real
-) without rowid;
+  number integer primary key,
+  task integer not null unique,
+  key text,
+  until text not null default '',
+  keep_until real,
+  behind text,
+  newest text
+);
+create index liteq_unique_held on liteq_unique (key) where key is not null;
+create index liteq_unique_behind on liteq_unique (behind) where behind is not null;
+
+create view liteq_unique_task as
+select t.id, t.task, t.payload, t.queue, t.priority, t.eta, u.until,
+  substr(u.key, length(t.task) + 2) as key
+from liteq_unique u join liteq_task t on t.seq = u.task where u.key is not null;
+
+create trigger liteq_unique_task_sent instead of insert on liteq_unique_task
+when not exists (
+  select 1 from liteq_unique u join liteq_task t on t.seq = u.task
+  where u.key = new.task || ' ' || new.key and (
+    u.keep_until > (julianday('now') - 2440587.5) * 86400.0
+    or t.phase < 4 and (
+      u.until = 'finished' or u.until = 'started' and t.phase < 3 and t.attempts = 0
+    ) and not (
+      t.phase < 3 and t.expires is not null
+      and t.expires <= (julianday('now') - 2440587.5) * 86400.0
+    )
+  )
+)
+begin
+  select raise(abort, 'a task with a unique key needs a key of 1 to 200 characters')
+  where new.key is null or length(new.key) not between 1 and 200;
+  insert into liteq_task (id, task, payload, queue, priority, phase, eta, tied, details, options)
+  values (
+    coalesce(new.id, lower(hex(randomblob(16)))), new.task, new.payload,
+    coalesce(new.queue, 'celery'), coalesce(new.priority, 0),
+    case when new.eta > (julianday('now') - 2440587.5) * 86400.0 then 1 else 2 end, new.eta, 1, 1,
+    json_object('unique', json_object(
+      'key', new.task || ' ' || new.key, 'until', coalesce(new.until, 'finished')
+    ))
+  );
+  insert into liteq_unique (task, key, until, keep_until) values (
+    last_insert_rowid(), new.task || ' ' || new.key,
+    case when new.until is null then 'finished' when new.until = 'started' then 'started'
+      when typeof(new.until) in ('integer', 'real') then '' else 'finished' end,
+    case when typeof(new.until) in ('integer', 'real')
+      then (julianday('now') - 2440587.5) * 86400.0 + new.until end
+  );
+end;
 
 create table liteq_limit (
   key text primary key,
@@ -175,6 +218,7 @@ begin
   delete from liteq_output where task = old.seq;
   delete from liteq_limit_use where task = old.seq;
   delete from liteq_event_wait where task = old.seq;
+  delete from liteq_unique where task = old.seq;
 end;
 
 create table liteq_meta (

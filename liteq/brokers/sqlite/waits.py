@@ -73,7 +73,11 @@ class Waits:
 
     def waiting(self, ids: Iterable[str]) -> set[int]:
         """Return the keys of the listeners that are to be notified of the tasks `ids`."""
-        keys = self.waiting_for_any()
+        return self.waiting_for_any() | self.waiting_for(ids)
+
+    def waiting_for(self, ids: Iterable[str]) -> set[int]:
+        """Return the keys of the listeners that wait for certain tasks, and for one of `ids`."""
+        keys: set[int] = set()
         cells = self._cells
         for id in ids:
             tag = _tag(id)
@@ -135,6 +139,11 @@ class Waits:
     def _has_cells(self, part: int) -> bool:
         start = WAITS + part * len(_EMPTY_PART)
         return self._map[start : start + len(_EMPTY_PART)] != _EMPTY_PART
+
+
+def progress_of(id: str) -> str:
+    """Return what stands in the table for the progress of a task."""
+    return f"{id}\nprogress"
 
 
 @lru_cache(256)

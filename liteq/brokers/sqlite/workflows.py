@@ -10,29 +10,46 @@ from itertools import repeat
 from sqlite3 import Connection
 
 from ...model.graph import Graph, Members, Place
+from ...model.unique import has_key
 from ...states import Phase
 from .. import walk
+from ..uniquekeys import NO_ANSWERS, Answers
 from ..walk import Closed, Dependent, Dependents, Ended
 from .changes import Changes
 from .rows import Row, initial_tokens, workflow_row
 from .statements import SQL
+from .uniquekeys import ask, ask_all, release, tie
 
 _GROUP, _BARRIER, _AWAITED = 2, 3, 7  # values in a row of `ended_of`
 
 
-def insert(db: Connection, graph: Graph, now: float, changes: Changes) -> None:
-    """Store a whole workflow."""
+def insert(db: Connection, graph: Graph, now: float, changes: Changes) -> list[str]:
+    """Store a whole workflow; return the ids of its tasks that can run and may have a unique key.
+
+    Once it is known what waits for them, these have to `ask` for it.
+    """
     places = zip(graph.messages, graph.places, strict=True)
     changes.sent([message for message, place in places if place.waits is None])
     rows = map(workflow_row, graph.messages, graph.places, initial_tokens(), repeat(now))
     db.executemany(SQL["enqueue_in_workflow"], rows)
     db.executemany(SQL["enqueue_group"], graph.groups)
+    if not any(map(has_key, graph.messages)):
+        return []
+    places = zip(graph.messages, graph.places, strict=True)
+    keyed = [(message.id, place) for message, place in places if has_key(message)]
+    tie(db, [id for id, _ in keyed])
+    return [id for id, place in keyed if place.waits is None]
 
 
-def insert_new(db: Connection, graph: Graph, now: float, changes: Changes) -> None:
-    """Store a whole workflow; nothing if the id of its first message is known."""
-    if not db.execute(SQL["is_known"], (graph.messages[0].id,)).fetchall():
-        insert(db, graph, now, changes)
+def insert_new(db: Connection, graph: Graph, now: float, changes: Changes) -> Answers:
+    """Store a whole workflow; nothing if the id of its first message is known.
+
+    Returns the ids of the tasks as which some end, by the ids of these. Raises DuplicateTask.
+    """
+    if db.execute(SQL["is_known"], (graph.messages[0].id,)).fetchall():
+        return NO_ANSWERS
+    asking = insert(db, graph, now, changes)
+    return ask_all(db, asking, now, changes, by_caller=True) if asking else NO_ANSWERS
 
 
 def replace(db: Connection, id: str, after: Place) -> None:
@@ -59,11 +76,14 @@ def propagate_ends(db: Connection, keys: Iterable[int], now: float, changes: Cha
             bool(reported),
             bool(awaited),
         )
-        for id, phase, group, barrier, waits, keep_until, reported, awaited in (
+        for id, phase, group, barrier, waits, keep_until, reported, awaited, _ in (
             *others,
             *of_groups.values(),
         )
     ]
+    for id, *_, details in rows:
+        if details:
+            release(db, id, now, changes)
     walk.propagate_ends(_SqlDependents(db, now, changes), ended)
 
 
@@ -79,11 +99,14 @@ class _SqlDependents(Dependents):
         return [Dependent(*row) for row in self._rows("dependents", id, barrier)]
 
     def wake(self, id: str, phase: Phase, woken_by: str, eta: float | None) -> None:
-        for (queue,) in self._rows("wake", phase, woken_by, eta, id):
-            self._changes.woken(queue, later=eta is not None)
+        for queue, details in self._rows("wake", phase, woken_by, eta, id):
+            if not details or ask(self._db, id, self.now, self._changes) is None:
+                self._changes.woken(queue, later=eta is not None)
 
     def skip(self, id: str, phase: Phase, blame: str, keep_until: float | None) -> None:
-        self._db.execute(SQL["skip"], (phase, blame, self.now, keep_until, id))
+        for (details,) in self._rows("skip", phase, blame, self.now, keep_until, id):
+            if details:
+                release(self._db, id, self.now, self._changes)
         self._changes.ids.append(id)
 
     def drop(self, id: str) -> None:
@@ -139,17 +162,24 @@ def revoke(
     return found
 
 
-def revive(db: Connection, ids: Sequence[str]) -> list[str]:
-    """Make those of `ids` that did not succeed ready again; return their ids."""
+def revive(db: Connection, ids: Sequence[str], now: float) -> list[str]:
+    """Make those of `ids` that did not succeed ready again; return their ids.
+
+    One whose unique key another task has by now is to end as that one does.
+    """
     once = dict.fromkeys(ids)
     for phase in Phase:
         if phase > Phase.SUCCEEDED and phase is not Phase.EXPIRED:  # which is no attempt
             rows = [(phase.name.lower(), id, phase) for id in once]
             db.executemany(SQL["remember_last"], rows)
-    revived = [id for id in once if db.execute(SQL["revive"], (id,)).rowcount]
-    for id in revived:
-        db.execute(SQL["reopen_groups"], (id,))
-        db.execute(SQL["unskip"], (id,))
+    revived = []
+    for id in once:
+        for (details,) in db.execute(SQL["revive"], (id,)).fetchall():
+            revived.append(id)
+            if details:
+                ask(db, id, now, Changes())  # all workers are notified
+            db.execute(SQL["reopen_groups"], (id,))
+            db.execute(SQL["unskip"], (id,))
     return revived
 
 

@@ -17,16 +17,20 @@ from .groups import Groups
 from .guests import Guests
 from .leaving import Leaving
 from .ordering import Orders
+from .output import TaskOutput
 from .pausing import Pausing
 from .rescuing import Rescuing
 from .results import Results
 from .revoking import Revoking
+from .running import Running
 from .schedules import Schedules
 from .sending import Sending
 from .settling import Settling
 from .statistics import StatisticsTests
 from .steps import Steps
 from .tools import Tools
+from .unique import Unique
+from .unique_workflows import UniqueWorkflows
 from .waiting import Waiting
 from .workers import Workers
 from .workflows import Workflows
@@ -47,7 +51,11 @@ class BrokerContract(
     Schedules,
     Results,
     Steps,
+    TaskOutput,
     Events,
+    Unique,
+    UniqueWorkflows,
+    Running,
     Workers,
     Orders,
     Waiting,

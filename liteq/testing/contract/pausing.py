@@ -9,7 +9,6 @@ from .harness import Harness, ids
 from .leaving import MANY
 
 
-
 class Pausing(Harness):
     """What is paused stays READY, and is not handed out."""
 

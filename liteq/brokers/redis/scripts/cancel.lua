@@ -1,4 +1,4 @@
--- uses head, tasks, walk
+-- uses head, tasks, unique, walk
 --
 -- Revoke unfinished tasks. Those that do not run end as cancelled.
 --

@@ -59,15 +59,24 @@ local function input_from(task_end)
   }
 end
 
+-- Return what a task with a unique key was given while it waited: eta, expires, and new arguments,
+-- if any: message, id, group and position of the call that has brought them.
+local function given_to(key)
+  return call("HMGET", key, "eta", "expires", "given", "given_id", "given_group",
+    "given_position")
+end
+
 -- Return what an errback takes: the input, and of the task that failed its cause, message, id,
--- place, and the options of its group.
+-- place, the options of its group, and what it was given.
 local function input_from_failed(id)
   local input = input_from(end_with_error(id))
   if not input then return false end
   local key = P .. "task:" .. id
-  input[9], input[10] = unpack(call("HMGET", key, "woken_by", "message"))
+  local woken_by, message, unique = unpack(call("HMGET", key, "woken_by", "message", "unique"))
+  input[9], input[10] = woken_by, message
   input[11], input[12] = id, place_of(key)
   input[13] = options_of_group(input[12])
+  input[14] = unique and given_to(key)
   return input
 end
 
@@ -96,9 +105,19 @@ function input_from_group(group)
   return { "group", group, inputs }
 end
 
+-- Return what a task gets that is to end as another one: the input, and of that task message, id,
+-- place, and the options of its group, by which it is known that both have the same unique key.
+local function input_to_follow(id)
+  local key = P .. "task:" .. id
+  local input = input_from(end_with_error(id))
+  local place = place_of(key)
+  return { "same", input, call("HGET", key, "message"), id, place, options_of_group(place) }
+end
+
 local function inputs_of(key)
-  local waits, takes, on_failure, barrier =
-    unpack(call("HMGET", key, "waits", "takes", "on_failure", "barrier"))
+  local waits, takes, on_failure, barrier, follows, behind =
+    unpack(call("HMGET", key, "waits", "takes", "on_failure", "barrier", "follows", "behind"))
+  if follows and behind then return input_to_follow(behind) end
   if not waits or not (takes or on_failure) then return false end
   if barrier then return input_from_group(waits) end
   if on_failure then return input_from_failed(waits) end
@@ -109,15 +128,16 @@ end
 -- that was deleted. Most tasks run for the first time and alone: they have no details.
 local function delivery_of(id, token)
   local key = P .. "task:" .. id
-  local message, queue, lost, reported, attempts, tied, woken_by, waits = unpack(call("HMGET",
-    key, "message", "queue", "lost", "reported", "attempts", "tied", "woken_by", "waits"))
+  local message, queue, lost, reported, attempts, tied, woken_by, waits, unique =
+    unpack(call("HMGET", key, "message", "queue", "lost", "reported", "attempts", "tied",
+    "woken_by", "waits", "unique"))
   if not message then return nil end
   local details = false
   if lost or reported or attempts or tied or waits then
     local place = (tied or waits) and place_of(key)
     details = {
       lost, reported, attempts, tied, woken_by, woken_by and inputs_of(key), place,
-      options_of_group(place),
+      options_of_group(place), unique and given_to(key),
     }
   end
   return { id, token, message, details }, queue
@@ -168,7 +188,7 @@ local function take_ready(queues, limit)
   return found
 end
 
-local take_open -- see passing.lua
+local take_open = take_ready -- see passing.lua
 
 -- Return the deliveries of the worker's last claim if the reply to it was lost: `last_token` is
 -- the last token that has reached the worker. So a claim that is sent again returns the same tasks.

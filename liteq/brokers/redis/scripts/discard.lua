@@ -1,4 +1,4 @@
--- uses head, tasks, walk
+-- uses head, tasks, unique, walk
 --
 -- Delete tasks and groups that have arrived in another store, but for tasks that run by now, and
 -- their groups. That they once arrived here is forgotten as well.

@@ -1,4 +1,4 @@
--- uses head, tasks, sending
+-- uses head, tasks, unique, sending
 --
 -- Store a workflow, unless its first task is known.
 --

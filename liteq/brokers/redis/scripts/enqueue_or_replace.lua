@@ -1,4 +1,4 @@
--- uses head, singles, tasks, walk
+-- uses head, singles, tasks, unique, walk
 --
 -- Store a task that is in no workflow, in place of a finished one of its id.
 --
@@ -11,8 +11,8 @@
 local id = next_arg()
 local key = P .. "task:" .. id
 if call("EXISTS", key) == 1 then
-  local read, created = try(call, "HGET", key, "created")
-  if read and created == timestamp then return 1 end
+  local read, fields = try(call, "HMGET", key, "created", "follows")
+  if read and fields[1] == timestamp then return fields[2] and 0 or 1 end
   local task = load_task(id)
   if not task or task.phase < SUCCEEDED or is_needed(task) then return 0 end
   delete_task(task)

@@ -1,4 +1,4 @@
--- uses head, tasks, walk
+-- uses head, tasks, unique, walk
 --
 -- End those of some ready tasks of a queue that have expired.
 --
@@ -7,7 +7,7 @@
 --          many of its tasks to skip; how many to look at
 -- Returns  how many it has looked at, and how many have ended
 
-local keep, queue, passed, size = next_args(4)
+local keep, queue, first, size = next_args(4)
 local ended_here = 0
 
 -- Return the expiry of a task: the sixth value in the JSON of its message, see packing.py.
@@ -18,7 +18,7 @@ local function expiry_of(id)
   return type(expires) == "number" and expires or nil
 end
 
-local members = call("ZRANGE", P .. "ready:" .. queue, passed, passed + size - 1)
+local members = call("ZRANGE", P .. "ready:" .. queue, first, first + size - 1)
 for _, member in ipairs(members) do
   local id = id_of(member)
   local read, expires = try(expiry_of, id)

@@ -1,4 +1,4 @@
--- uses head, tasks, sending, leases, entries
+-- uses head, tasks, unique, sending, leases, entries
 --
 -- Take entries of periodic tasks one run on, and store the tasks that they send.
 --
@@ -6,7 +6,8 @@
 -- ARGV     now; for each firing: name, version, progress (6 values), and the number of messages
 --          (0 or 1), the name of its task, and that message (`firing_args` in schedules.py)
 -- Returns  for each: done; paused (what it would send is, and it is to pass that over); held (its
---          last task has not ended); stale (the entry was changed)
+--          last task has not ended, or another one has its unique key); stale (the entry was
+--          changed)
 
 local function is_unfinished(id)
   local phase = id and call("HGET", P .. "task:" .. id, "phase")
@@ -41,11 +42,19 @@ local function fire()
     skip_message()
     return "held"
   end
+  if messages > 0 then
+    insert_tasks(messages)
+    ask_all()
+    if #answered > 0 then
+      answered = {}
+      return "held"
+    end
+  end
   write_last_run(name, progress)
-  if messages > 0 then insert_tasks(messages) end
   return "done"
 end
 
+keeps_ids = false
 local fired = {}
 while more_args() do fired[#fired + 1] = fire() end
 return end_script(fired)

@@ -1,4 +1,4 @@
--- uses head, tasks, walk
+-- uses head, tasks, unique, walk
 --
 -- Delete finished tasks, but for those whose results are still to be handed on.
 --

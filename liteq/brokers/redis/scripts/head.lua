@@ -10,6 +10,7 @@
 --   attempts:<id>     list    how earlier starts ended, five values each, see `add_attempt`
 --   steps:<id>        hash    its durable steps, see events.lua: of each `<name>\n<field>` for the
 --                             fields kind, at, until, value, serializer, failed
+--   output:<id>       zset    what it has printed and logged, see output.lua
 --   seq               number  the last place in the order of sending that was given to a task
 --   token             number  the last token of a claim, or version of an entry
 --   counts            hash    how many tasks there are, by `<phase>:<queue>`
@@ -48,6 +49,13 @@
 --                             for ever)
 --   events            zset    their keys, by when they may be deleted
 --   awaiting:<key>    set     tasks that wait for one, or did
+--
+-- Of unique keys, see unique.lua:
+--
+--   unique:<key>      zset    tasks that have the key, or had it, in the order of asking
+--   behind:<id>       zset    tasks that have to wait for the end of one, by seq
+--   duplicates:<bulk> hash    of a bulk, for a minute: the tasks that do not run, and who has their
+--                             keys
 --
 -- Of what claims pass over, see passing.lua:
 --
@@ -98,7 +106,13 @@
 --   result, serializer, traceback, reported
 --   revoked (for how many seconds to keep it), terminate
 --   event (the key of the one that it waits for)
+--   progress (how far the last run has come: the token of its claim, its number, and a value, see
+--     report_progress.lua)
 --   tied, waits, barrier, on_failure, takes, group, position, delay, woken_by
+--   unique (its key), unique_until, unique_then, unique_latest, expires (only with a key)
+--   unique_keep (until when it has the key whatever becomes of it)
+--   behind (the task for whose end it waits), follows (it ends as that one)
+--   given (the message whose arguments it has been given), given_id, given_group, given_position
 
 local call -- redis.call, which a library does not have while it is loaded
 local P -- what every key begins with

@@ -1,4 +1,4 @@
--- uses head, tasks, walk, leases, claiming, passing
+-- uses head, tasks, unique, walk, leases, claiming, passing
 --
 -- Give claimed tasks back that their worker does not know, and put those like them that are next in
 -- their queues out of its way.

@@ -1,4 +1,4 @@
--- uses head, tasks, walk
+-- uses head, tasks, unique, walk
 --
 -- Delete tasks that are ready or scheduled, one batch at a time. Those that others depend on end
 -- as cancelled instead.

@@ -1,4 +1,4 @@
--- uses head, tasks, sending, walk, leases, events, settling
+-- uses head, tasks, unique, sending, walk, leases, events, output, settling
 --
 -- Write what a rescuer decided about the claims of a dead worker, unless that worker has renewed
 -- its lease, has claimed more since its claims were read, or another rescuer was faster.
@@ -46,6 +46,7 @@ for _ = 1, tonumber(next_arg()) do
   local task = load_task(id)
   if task and task.phase == RUNNING and task.token == token then unclaim(task) end
 end
+rescuing = true
 read_and_settle()
 propagate_ends()
 return end_script(1)

@@ -1,4 +1,4 @@
--- uses head, tasks, walk
+-- uses head, tasks, unique, walk
 --
 -- Make tasks ready again that ended without success, as if they had never been tried.
 --
@@ -25,6 +25,11 @@ while more_args() do
     call("HSET", task.key, "message", message, "queue", task.queue)
     task.eta, task.keep, task.revoked = nil, nil, nil
     enter_phase(task, READY)
+    if task.unique then
+      call("HDEL", task.key, "expires")
+      stop_following(task)
+      ask(task)
+    end
     undo_skips(id)
     found[#found + 1] = id
   end

@@ -1,4 +1,4 @@
--- uses head, tasks, sending, walk, leases, claiming, passing, events, settling
+-- uses head, tasks, unique, sending, walk, leases, claiming, passing, events, output, settling
 --
 -- Settle claimed tasks, and claim the next ones.
 --

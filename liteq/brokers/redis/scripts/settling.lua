@@ -8,7 +8,9 @@
 --   this attempt ended, the error; its steps, see events.lua; the event that it waits for (or
 --   empty); whether what it reported stays; whether other tasks run in its place, or it waits for
 --   others, and if so their graph, and what the task waits for: id, whether it is a group, takes
---   for RUNNING, a task that goes on: its steps
+--   for RUNNING, a task that goes on: its steps; its output, see output.lua
+
+local rescuing -- messages are written as they were read
 
 local function read_settlement()
   local id, token, phase, again, size = next_args(5)
@@ -68,6 +70,10 @@ local function store_next_attempt(task, settlement, next_attempt)
   store_steps(task.id, next_attempt.steps)
   stop_awaiting(task)
   call("HDEL", task.key, "started", "eta", "priority")
+  -- A worker has put the arguments that it was given into its message; a rescuer has not.
+  if task.unique and not rescuing then
+    call("HDEL", task.key, "given", "given_id", "given_group", "given_position")
+  end
   task.queue, task.priority = next_attempt.queue, next_attempt.priority
   task.eta = next_attempt.eta
   call("HSET", task.key, "message", next_attempt.message, "queue", task.queue,
@@ -76,6 +82,7 @@ local function store_next_attempt(task, settlement, next_attempt)
   if next_attempt.replaced then replace(task) end
   local has_come = next_attempt.event and await_event(task, next_attempt.event)
   enter_phase(task, has_come and READY or settlement.phase)
+  if next_attempt.replaced then ask_all() end
 end
 
 -- The short way, which nearly all tasks take: those for which no other task waits. Their moves
@@ -85,7 +92,7 @@ local RUNNING_TEXT = RUNNING .. ""
 local removals, additions -- by key: members; scores and members
 
 local function begin_settling()
-  removals, additions = {}, {}
+  removals, additions, rescuing = {}, {}, false
 end
 
 local function settle_untied(settlement, keep)
@@ -124,18 +131,24 @@ end
 -- Read a settlement and write it; return whether the claim was held.
 local function settle()
   local settlement = read_settlement()
-  local keep, next_attempt, steps
+  local keep, next_attempt, steps, output
   if settlement.phase >= SUCCEEDED then
     keep = next_arg()
     if keep == "" then keep = nil end
     if settle_untied(settlement, keep) then return true end
   elseif settlement.phase == RUNNING then
-    steps = read_steps()
+    steps, output = read_steps(), read_output()
   else
     next_attempt = read_next_attempt()
   end
   local task = load_task(settlement.id)
   local same_claim = task and task.token == settlement.token
+  if output then
+    -- A task that completes in a transaction of its own succeeds before its output comes.
+    if not same_claim or (task.phase ~= RUNNING and task.phase ~= SUCCEEDED) then return false end
+    try(store_output, task.id, output) -- what cannot be stored costs no more than itself
+    return true
+  end
   if not same_claim or task.phase ~= RUNNING then
     return settlement.again and same_claim -- it was written the first time
   end

@@ -1,4 +1,4 @@
--- uses head, singles, tasks, sending, walk, events, moving
+-- uses head, singles, tasks, unique, sending, walk, events, output, moving
 --
 -- Read the next part of a bulk that was sent, and store what is in it.
 --
@@ -9,6 +9,9 @@
 -- open until all their members are there. What has arrived from another store is remembered once
 -- all of it is stored: if something could not be, nothing has arrived, and it stays there.
 --
+-- Of tasks with unique keys it is noted for a minute which do not run, and which tasks have their
+-- keys.
+--
 -- KEYS     the prefix
 -- ARGV     now, bulk
 -- Returns  how many parts are left, and why something of the bulk could not be stored (or nil)
@@ -17,8 +20,8 @@ local bulk = next_arg()
 local key = P .. "bulk:" .. bulk
 local holder = "b" .. bulk -- of its groups
 
-local read, fields = try(call, "HMGET", key, "seq", "next", "parts", "failed")
-local seq, number, parts, failed = unpack(read and fields or {})
+local read, fields = try(call, "HMGET", key, "seq", "next", "parts", "failed", "first")
+local seq, number, parts, failed, first = unpack(read and fields or {})
 seq, number, parts =
   tonumber(number_in(seq)), tonumber(number_in(number)), tonumber(number_in(parts))
 local part = seq and number and parts and call("HGET", key, number)
@@ -76,8 +79,12 @@ if number < parts then
 else
   end_bulk()
 end
+by_caller, keeps_ids = true, first ~= ""
 note_failure(store_all)
 end_singles()
+ask_all()
+call_in_chunks("HSET", P .. "duplicates:" .. bulk, answered)
+if #answered > 0 then call("EXPIRE", P .. "duplicates:" .. bulk, 60) end
 propagate_ends()
 if failed then keep_failure() end
 return end_script({ parts - number, failed or false })

@@ -1,4 +1,4 @@
--- uses head, tasks, walk
+-- uses head, tasks, unique, walk
 --
 -- Delete finished tasks that need not be kept any longer, those first whose time ended first; and
 -- events that are too old.

@@ -21,10 +21,10 @@ local function load_task(id)
   local key = P .. "task:" .. id
   local read, fields = try(call, "HMGET", key, "phase", "seq", "queue", "priority", "eta",
     "worker", "token", "group", "revoked", "tied", "keep", "waits", "barrier", "on_failure",
-    "woken_by", "attempts")
+    "woken_by", "attempts", "unique")
   if not read then return nil end
   local phase, seq, queue, priority, eta, worker, token, group, revoked, tied, keep, waits, barrier,
-    on_failure, woken_by, attempts = unpack(fields)
+    on_failure, woken_by, attempts, unique = unpack(fields)
   if not number_in(phase) then return nil end
   if revoked ~= "" then revoked = number_in(revoked) end
   return {
@@ -32,7 +32,7 @@ local function load_task(id)
     priority = number_in(priority) or "0", eta = number_in(eta), worker = worker or "",
     token = token, group = group, revoked = revoked, tied = tied, keep = number_in(keep),
     waits = waits, barrier = barrier, on_failure = tonumber(number_in(on_failure) or "0"),
-    woken_by = woken_by, attempts = tonumber(number_in(attempts) or "0"),
+    woken_by = woken_by, attempts = tonumber(number_in(attempts) or "0"), unique = unique,
   }
 end
 

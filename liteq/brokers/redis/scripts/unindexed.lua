@@ -1,4 +1,4 @@
--- uses head, tasks, walk
+-- uses head, tasks, unique, walk
 --
 -- Look through some tasks for those that are in no index, so that nobody would ever find them.
 --

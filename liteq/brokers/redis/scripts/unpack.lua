@@ -1,4 +1,4 @@
--- uses head, tasks, sending, walk, events, moving
+-- uses head, tasks, unique, sending, walk, events, output, moving
 --
 -- Store tasks and groups that come from another store, and that they have arrived. Known ids are
 -- left as they are.
@@ -13,4 +13,5 @@ local keep = next_arg()
 for _ = 1, tonumber(next_arg()) do unpack_task(call("INCR", P .. "seq")) end
 for _ = 1, tonumber(next_arg()) do unpack_group() end
 while more_args() do remember_arrival(keep) end
+ask_all()
 return end_script(1)

@@ -1,4 +1,4 @@
--- uses head, tasks, walk
+-- uses head, tasks, unique, walk
 --
 -- Note that a worker has stopped, and give back the claims that it still holds.
 --

@@ -18,9 +18,10 @@ local function dependents(id, barrier)
   local found = {}
   for _, dependent in ipairs(call("ZRANGE", dependents_key(id, barrier), 0, -1)) do
     local task = load_task(dependent)
-    -- One that waits for an event by now was woken before.
-    if task and task.phase == WAITING and call("HEXISTS", task.key, "event") == 0 then
-      found[#found + 1] = task
+    if task and task.phase == WAITING then
+      -- One that waits for an event by now, or for another task of its key, was woken before.
+      local event, behind = unpack(call("HMGET", task.key, "event", "behind"))
+      if not event and not behind then found[#found + 1] = task end
     end
   end
   return found
@@ -58,6 +59,7 @@ local function is_needed(task)
     and not call("HGET", P .. "group:" .. task.group, "released") then
     return true
   end
+  if task.unique and is_followed(task.id) then return true end
   return has_unfinished_dependents(task.id, false)
 end
 
@@ -75,9 +77,11 @@ end
 
 local function delete_task(task)
   leave_phase(task)
-  local event = call("HGET", task.key, "event")
+  local event, behind = unpack(call("HMGET", task.key, "event", "behind"))
   if event then call("SREM", P .. "awaiting:" .. event, task.id) end
-  call("DEL", task.key, P .. "attempts:" .. task.id, P .. "steps:" .. task.id)
+  if task.unique then forget_key(task, behind) end
+  call("DEL", task.key, P .. "attempts:" .. task.id, P .. "steps:" .. task.id,
+    P .. "output:" .. task.id)
   if task.tied or task.waits then
     call("DEL", P .. "skipped:" .. task.id, P .. "blamed:" .. task.id)
     set_waits(task, nil)
@@ -122,6 +126,7 @@ local function begin(task)
   }
   if task.group then add_group(task.group, { id = task.id, keep = task.keep }) end
   if task.barrier and task.waits then free_members(task.waits) end
+  if task.unique then release_held_back(task.id) end
 end
 
 local function wake(task, task_end)
@@ -133,6 +138,7 @@ local function wake(task, task_end)
     call("HSET", task.key, "eta", task.eta)
   end
   enter_phase(task, phase_for_eta(task.eta))
+  if task.unique then ask(task) end
 end
 
 local function skip(task, task_end)
@@ -146,6 +152,7 @@ local function skip(task, task_end)
   task.tied = nil -- its end is added below, and not by `begin`: it did not fail by itself
   finish(task, phase, task_end.keep)
   task.tied = tied
+  if task.unique then release_held_back(task.id) end
   ends[#ends + 1] = {
     id = task.id, failed = task_end.failed, phase = phase, cause = task_end.cause,
     keep = task_end.keep, through_group = task_end.barrier or task_end.through_group,

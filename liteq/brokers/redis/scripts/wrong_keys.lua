@@ -13,10 +13,11 @@ local FIXED = {
   worker_seq = "number", workers = "zset",
 }
 local BY_NAME = {
-  answers = "hash", attempts = "list", barrier = "zset", blamed = "set", bulk = "hash",
+  answers = "hash", attempts = "list", barrier = "zset", behind = "zset", blamed = "set",
+  bulk = "hash",
   condemned = "set",
   failed = "zset", group = "hash", inner = "zset", knows = "set", lost = "list", members = "zset",
-  open = "set", orders = "hash",
+  open = "set", orders = "hash", output = "zset",
   ready = "zset", running = "zset", schedule = "hash", skipped = "set", task = "hash",
   waiters = "zset", worker = "hash",
 }
