@@ -20,7 +20,7 @@ def drain(app: LiteQ, queues: Sequence[str] | None = None, limit: int | None = N
     """Run the tasks of `app` that are ready, in this thread, until none is left.
 
     Tasks that they send are run as well, and so are those that are due by the clock of
-    `app.broker`; tasks with a later eta stay. Errors of tasks are not raised: results, errors and
+    `app.broker`; tasks with a later eta stay, and so does what is paused. Errors of tasks are not raised: results, errors and
     what tasks print are in the store, as after a worker's run.
 
     `queues`: names of the queues to empty; all unless given. `limit`: how many tasks to run at
@@ -52,8 +52,11 @@ def drain(app: LiteQ, queues: Sequence[str] | None = None, limit: int | None = N
 
 def _ready(broker: Broker, worker: int, queues: Sequence[str] | None) -> Iterator[Delivery]:
     """Claim one task after the other, as each may send some with a higher priority."""
-    while names := _waiting(broker, queues):
+    some = True  # else what is ready is paused
+    while some and (names := _waiting(broker, queues)):
+        some = False
         while claimed := broker.claim(Claim(worker, names, 1)):
+            some = True
             yield claimed[0]
 
 
