@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from . import states
 from .execution.attempt import Ending, attempt
-from .execution.context import Context
+from .execution.context import Context, current_output
 from .execution.failure import traceback_text
 from .model.message import Delivery, Message, Receipt
 from .model.outcome import Kind
@@ -103,6 +103,7 @@ def _context(
 ) -> Context:
     context = Context(Delivery(message, Receipt(message.id, 0)), args, kwargs, HOSTNAME)
     context.is_eager = True
+    context.output = current_output()  # that of the task which has called it, in a worker
     context.running = task
     context.callbacks, context.errbacks = links.callbacks or None, links.errbacks or None
     context.group, context.group_index = links.group, links.group_index

@@ -63,6 +63,7 @@ class Task(AsyncCalls[P, R], DurableSteps, InWorkflows, InTransactions, Generic[
     typing = True  # check the arguments when the task is sent
     throws: tuple[type[BaseException], ...] = ()  # expected errors: logged without traceback
     store_errors_even_if_ignored: bool | None = None
+    keep_output: bool | None = None  # what it prints and logs; None: by the settings
     resultrepr_maxsize = 1024  # characters of the result in the log
 
     max_retries: int | None = 3  # None: no limit
@@ -198,11 +199,11 @@ class Task(AsyncCalls[P, R], DurableSteps, InWorkflows, InTransactions, Generic[
         `countdown`: seconds to wait. `eta`: a datetime before which it does not run; without a
         zone it is local time. `expires`: seconds or a datetime after which it is not started.
         `queue`, `priority` (higher first), `serializer`, `ignore_result`, `time_limit`,
-        `soft_time_limit` (seconds): instead of the task's own. `task_id`: its id; a finished task
-        of that id is replaced, any other is kept, and the result is a `duplicate`. `headers`: a
-        dict, read as `self.request.headers`. `durable`: return only when the task would survive a
-        power cut. `shadow`: another name for the log. `connection`: send it in the transaction
-        that is open on this connection to a database, see `app.transaction`.
+        `soft_time_limit` (seconds), `keep_output`: instead of the task's own. `task_id`: its id; a
+        finished task of that id is replaced, any other is kept, and the result is a `duplicate`.
+        `headers`: a dict, read as `self.request.headers`. `durable`: return only when the task
+        would survive a power cut. `shadow`: another name for the log. `connection`: send it in
+        the transaction that is open on this connection to a database, see `app.transaction`.
 
         Raises TypeError when the task does not take these arguments, InvalidTaskError when the
         call cannot be sent, BrokerError when the store fails.

@@ -17,6 +17,7 @@ OPTIONS = (
     "dont_autoretry_for",
     "expires",
     "ignore_result",
+    "keep_output",
     "max_retries",
     "on_replace",
     "priority",

@@ -11,19 +11,21 @@ This module exports all types that a broker needs.
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 
-from ..exceptions import ConfigurationError, ImproperlyConfigured
+from ..exceptions import ImproperlyConfigured
 from ..model.entry import Entry, Fired, Firing
 from ..model.graph import Graph, Group, Members, Place
 from ..model.message import Attempt, Delivery, Input, Message, Receipt, Record
 from ..model.outcome import Settlement
+from ..model.output import Output, OutputLine
 from ..model.search import EVERYTHING, Search
 from ..model.step import Event, Step
 from ..serializers.base import Serializer
 from ..states import Phase
 from ..support.clock import Clock
-from .examination import Examination, Finding
+from .examination import Examination, Finding, Tended
 from .listener import Listener
 from .ordering import Ordering
+from .output import Outputs
 from .statistics import Statistics
 from .values import (
     Claim,
@@ -55,6 +57,8 @@ __all__ = [
     "Listener",
     "Members",
     "Message",
+    "Output",
+    "OutputLine",
     "Phase",
     "Place",
     "QueueCount",
@@ -71,7 +75,7 @@ __all__ = [
 ]
 
 
-class Broker(Ordering, Statistics, ABC):
+class Broker(Ordering, Outputs, Statistics, Tended, ABC):
     """A store of tasks, results, schedules and workers.
 
     One broker may be used by all threads of a process, and across a fork. It opens its store on
@@ -170,7 +174,7 @@ class Broker(Ordering, Statistics, ABC):
 
         A settlement whose receipt is void, because the claim was lost, is refused and not raised.
         One in the phase RUNNING keeps its claim, and only its steps are written: a step in place of
-        one of its name that the task has.
+        one of its name that the task has; or its output, see `Outputs`.
 
         A task that is to wait for an event is READY at once if that is stored, and not too old:
         then its step of that name has the value of the event.
@@ -412,30 +416,6 @@ class Broker(Ordering, Statistics, ABC):
 
         Raises BrokerTooOld for one of an earlier liteq, which any other verb would upgrade.
         """
-
-    # what only some brokers offer: in the others each of these raises ConfigurationError
-
-    def examine(self, *, thorough: bool = False) -> Examination:
-        """Return the facts and faults (damage, too); change nothing. `thorough` takes longer."""
-        raise self._not_offered("be examined")
-
-    def mend(self) -> list[str]:
-        """Repair what can be repaired while others use the store; return what was done."""
-        raise self._not_offered("be repaired")
-
-    def compact(self) -> None:
-        """Give empty space back to the system. All other processes wait meanwhile."""
-        raise self._not_offered("be compacted")
-
-    def backup(self, path: str) -> None:
-        """Write a copy of the store to the new file `path`, while others use the store.
-
-        Raises ConfigurationError when the file exists, BrokerUnavailable when it cannot be written.
-        """
-        raise self._not_offered("be copied to a file")
-
-    def _not_offered(self, what: str) -> ConfigurationError:
-        return ConfigurationError(f"the store {self.url} cannot {what}")
 
 
 def check_trust(serializer: Serializer, broker: Broker) -> None:

@@ -13,6 +13,7 @@ from ..model.checks import (
     Shape,
     check_attempt,
     check_group,
+    check_output,
     check_place,
     check_record,
     check_step,
@@ -21,6 +22,7 @@ from ..model.checks import (
 from ..model.graph import Group, Place
 from ..model.message import Attempt, Message, Record
 from ..model.options import with_options_of_member
+from ..model.output import Output
 from ..model.step import Event, Step
 from .base import Broker
 from .stored import StoredSchedules
@@ -41,6 +43,7 @@ class Transfer(NamedTuple):
     place: Place
     attempts: list[Attempt]  # the earlier ones, without the last
     steps: Sequence[Step] = ()
+    outputs: Sequence[Output] = ()  # what it has printed, in order
 
     def with_own_options(self, shared: Mapping[str, str | None]) -> Self:
         """Return this transfer with the options of its group, which are in `shared`, as its own."""
@@ -52,7 +55,7 @@ class Transfer(NamedTuple):
 
         A store may hold what another program wrote.
         """
-        record, place, attempts, steps = self
+        record, place, attempts, steps, outputs = self
         check_record(record)
         check_place(place)
         check_storable(Message._fields, record.message)
@@ -63,6 +66,8 @@ class Transfer(NamedTuple):
             check_storable(Attempt._fields, attempt)
         for step in steps:
             check_step(step)
+        for output in outputs:
+            check_output(output)
         return self
 
 

@@ -15,6 +15,7 @@ COMMANDS = {
     "web": "serve the dashboard, for a browser",
     "stats": "show how tasks fared in the last hour, or up to 14 days",
     "result": "show the result of a task",
+    "logs": "show what a task has printed and logged",
     "graph": "show a workflow: its tasks, their states, what waits for what",
     "inspect": "show running, waiting and registered tasks",
     "control": "have workers do something: grow, shrink, stop, serve other queues",

@@ -18,11 +18,13 @@ from .apps import app_that_exists
 from .exits import FAILED, OK, missing, misused, no_action
 from .options import add_action, add_json, add_limit, header, names, span
 from .output import clip, local, moment, say, say_json, show, table
+from .outputlines import line_texts, line_view
 from .views import View
 
 _COLUMNS = ("ID", "TASK", "STATE", "QUEUE", "SENT", "SECONDS", "ARGUMENTS", "RESULT OR ERROR")
 _TIMES = ("sent", "eta", "expires", "started", "finished")
 _WIDTH = 60  # characters of arguments, and of a result, in the table
+_LINES = 20  # of the output of a job that is shown in full
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -75,8 +77,12 @@ def _show(app: LiteQ, args: Namespace) -> int:
         return misused("jobs show takes the ids of jobs")
     jobs = {id: app.jobs.get(id) for id in args.ids}
     found = [(job, app.jobs.why(job.id)) for job in jobs.values() if job]
+    printed = {job.id: app.broker.output(job.id)[-_LINES:] for job, _ in found}
     if args.json:
-        views = [{**job_view(job), "why": why} for job, why in found]
+        views = [
+            {**job_view(job), "why": why, "output": list(map(line_view, printed[job.id]))}
+            for job, why in found
+        ]
         say_json({"store": app.broker.url, "jobs": views})
     else:
         zone = app.timezone
@@ -85,7 +91,8 @@ def _show(app: LiteQ, args: Namespace) -> int:
             view = {**job._asdict(), "times in": title_of(zone), **times, "why": why}
             text = view.pop("traceback")
             say(*(f"{key}: {value}" for key, value in view.items() if value not in (None, "")))
-            say(*(f"    {line}" for line in (text or "").splitlines()), "")
+            say(*(f"    {line}" for line in (text or "").splitlines()))
+            say(*(f"    {line}" for line in line_texts(printed[job.id], zone)), "")
     return missing(f"{app.broker.url} knows no job {id}" for id, job in jobs.items() if not job)
 
 

@@ -125,7 +125,7 @@ class _Move:
         self.schedules = len(entries)
 
     def _distrusted(self, transfers: Iterable[Transfer]) -> Iterable[Left]:
-        for record, place, _, steps in transfers:
+        for record, place, _, steps, _ in transfers:
             why = self._distrust(record.message.serializer)
             for name in (record.result_serializer, *(step.serializer for step in steps)):
                 why = why or (name and self._distrust(name))

@@ -93,6 +93,9 @@ class Settings:
     task_store_errors_even_if_ignored: bool = _setting(
         False, FLAG, "Store the errors of tasks whose results are ignored"
     )
+    task_keep_output: bool = _setting(
+        True, FLAG, "Keep what tasks print and log, for `result.log()` and `liteq logs`"
+    )
     task_track_started: bool = _setting(False, FLAG, "Report STARTED while a task runs")
 
     # how tasks run

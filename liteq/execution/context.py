@@ -42,6 +42,16 @@ class Settle(Protocol):
         """Write that the task has succeeded with `value`, and what follows. Raises ClaimLost."""
 
 
+class KeepsOutput(Protocol):
+    """What keeps that which a run prints and logs."""
+
+    def write(self, stream: int, text: str) -> None:
+        """Keep what is printed to a stream, of this number."""
+
+    def log(self, level: str, text: str) -> None:
+        """Keep what is logged."""
+
+
 class RunnableTask(Protocol):
     """The part of `liteq.Task` that the code which runs a task needs."""
 
@@ -77,6 +87,7 @@ class Context:
     soft_limit: float | None = None  # seconds until SoftTimeLimitExceeded
     step_store: StepStore | None = None  # None: steps are remembered in `kept_steps`
 
+    output: KeepsOutput | None = None  # None: what it prints is not kept
     settle: Settle | None = None  # None: what becomes of it is stored nowhere
 
     # A run may set these.
@@ -382,6 +393,16 @@ def leave_pushed() -> None:
     context = current.get()
     if context.outer is not None:
         current.set(context.outer)
+
+
+def current_output() -> KeepsOutput | None:
+    """Return what keeps the output of the running task; None where none runs, or it is not kept."""
+    context = current.get()
+    while context.output is None:
+        if context.outer is None:
+            return None
+        context = context.outer
+    return context.output
 
 
 def current_run() -> Context | None:

@@ -14,6 +14,7 @@ from .entry import Entry
 from .graph import Graph, Group, Place
 from .message import Attempt, Member, Message, Record
 from .options import options_of, options_of_group
+from .output import LONGEST, Output, OutputLine
 from .stat import Stat
 from .step import Event, Step
 
@@ -132,6 +133,8 @@ _STEP = Shape(
     serializer=MAYBE_TEXT,
     failed=FLAG,
 )
+_OUTPUT_LINE = Shape(attempt=WHOLE, number=WHOLE, at=NUMBER, level=MAYBE_TEXT, text=TEXT)
+_OUTPUT = Shape(attempt=WHOLE, last=WHOLE, keep_from=WHOLE, lines=TEXT, begins=(bool,))
 _EVENT = Shape(key=TEXT, value=(bytes,), serializer=TEXT, at=NUMBER, keep_until=TIME, id=TEXT)
 _STAT = Shape(
     seconds=WHOLE,
@@ -168,6 +171,7 @@ _ENTRY = Shape(
 _LONGEST = 1e15  # seconds: more than any time, and less than a float can hold
 _LIMITS = ("time_limit", "soft_time_limit")
 _SHOWN = 60  # characters of a wrong value
+_EXACT = 2**53  # floats hold integers below this one exactly
 _BEYOND = 2**63  # SQLite keeps integers below this one
 
 
@@ -256,6 +260,20 @@ def check_step(step: Step) -> None:
     """Raise InvalidTaskError unless `step` is one that liteq could have made."""
     _STEP.check(step)
     check_storable(Step._fields, step)
+
+
+def check_output(output: Output) -> None:
+    """Raise InvalidTaskError unless every store can keep `output`. Its lines are not read."""
+    _OUTPUT.check(output)
+    _, last, keep_from, lines, _ = output
+    if not (0 < keep_from <= last < _EXACT) or len(lines) > LONGEST or not is_text(lines):
+        raise InvalidTaskError("its output is too large, or wrong")
+
+
+def check_output_line(line: OutputLine) -> None:
+    """Raise InvalidTaskError unless `line` is one that liteq could have made."""
+    _OUTPUT_LINE.check(line)
+    check_storable(OutputLine._fields, line)
 
 
 def check_event(event: Event) -> None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from ..states import Phase
 from .graph import Graph, Place
 from .message import Message, Receipt
+from .output import Output
 from .step import Step
 
 
@@ -57,7 +58,7 @@ class Settlement(NamedTuple):
     """The changes to one claimed task, which a broker writes in one transaction."""
 
     receipt: Receipt
-    phase: Phase  # RUNNING: the task goes on, and only its `steps` are written
+    phase: Phase  # RUNNING: the task goes on, and only its `steps` and `output` are written
     at: float  # epoch seconds
     result: bytes | None = None
     result_serializer: str | None = None
@@ -76,6 +77,7 @@ class Settlement(NamedTuple):
     event: str | None = None  # with `retry`: the key of the event that wakes it; if that was
     # emitted already, the task is READY and the step of this name has its value
     keeps_report: bool = False  # with `retry`: the state and the meta that it reported stay
+    output: Output | None = None  # RUNNING, and no steps: lines that the task has printed
 
 
 class Policy(NamedTuple):

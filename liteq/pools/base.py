@@ -17,6 +17,7 @@ from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome
 from ..model.step import Step
 from ..support.printable import last_line
+from .output import Outputs, OutputUpdate
 
 SendState = Callable[[str, str, bytes, str], None]
 """A function that sends a state of the running task: its id, state, meta (encoded), serializer."""
@@ -29,6 +30,9 @@ It returns False if the claim was lost, and raises BrokerRefused if the store ca
 
 Run = Callable[[Delivery], Outcome]
 """A function that runs one delivery to its end. It never raises."""
+
+MakeHere = Callable[[SendState, Outputs], Run]
+"""A function that makes a Run for this process."""
 
 STOPPED = "its worker was stopped while it ran"
 """The reason of a `Death` that came with the end of the pool."""
@@ -47,10 +51,10 @@ class RunnerSpec(NamedTuple):
     # "package.module:function", called with `arguments`: imports the application, and returns what
     # the pool is to tell of it: plain values
     preload: str
-    # The same, called with `arguments`, a SendState and a KeepStep: returns a Run
+    # The same, called with `arguments`, a SendState, a KeepStep and an Outputs: returns a Run
     make: str
     arguments: dict[str, Any]  # JSON
-    make_here: Callable[[SendState], Run]  # `make` for pools that run tasks in this process
+    make_here: MakeHere  # `make` for pools that run tasks in this process
     limits: Limits = Limits()
     # The levels of this program's loggers, to which children send their log records; None: `make`
     # sets up logging in them.
@@ -140,13 +144,14 @@ class PoolEvents:
         self.finished: list[tuple[Delivery, Outcome, int]] = []  # the number of its slot
         self.returned: list[Delivery] = []  # recalled before they were started
         self.updates: list[StateUpdate] = []
+        self.outputs: list[OutputUpdate] = []  # of runs that go on, or have ended as well
         self.steps: list[StepRequest] = []
         self.deaths: list[Death] = []
         self.renewals: list[Any] = []  # new code is used: what `preload` returned; None: not known
 
     def __bool__(self) -> bool:
         happened = self.succeeded or self.finished or self.returned or self.updates or self.steps
-        return bool(happened or self.deaths or self.renewals)
+        return bool(happened or self.outputs or self.deaths or self.renewals)
 
 
 class Slot:

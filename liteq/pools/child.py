@@ -30,13 +30,15 @@ from .base import CLAIM_LOST, KEPT, Limits, Run
 from .frames import CHUNK, FrameReader, pack
 from .memory import resident_kib
 from .outcomes import pack as pack_outcome
+from .output import Outputs
+from .output import pack as pack_output
 from .process_state import ProcessState
 from .scoreboard import Handle, Scoreboard, open_scoreboard
 
 # Supervisor to child
 RUN, DRAIN, ANSWER = 0, 1, 2
 # Child to supervisor
-READY, OUTCOMES, RETURNED, STATE, START_FAILED, RECORD, STEP = 0, 1, 2, 3, 4, 5, 6
+READY, OUTCOMES, RETURNED, STATE, START_FAILED, RECORD, STEP, OUTPUT = 0, 1, 2, 3, 4, 5, 6, 7
 
 _FLUSH_EVERY = 0.001  # seconds that an outcome may wait for others to be sent with it
 _RESTORE_EVERY = 0.020  # seconds between two checks of what tasks changed, of 30 us each
@@ -107,6 +109,7 @@ class Child:
         self._asked = threading.Event()  # a task waits for an answer
         self._backlog: deque[Item | None] = deque()  # None: exit
         self._outcomes: list[tuple[Any, ...]] = []
+        self.outputs: Outputs = Outputs()
         self._sending = threading.RLock()
         self._unsent: deque[bytes] = deque()  # frames
         self._is_sending = False
@@ -201,6 +204,8 @@ class Child:
         with self._sending:
             # The main thread may append one meanwhile, so the list must not be replaced.
             outcomes = self._outcomes[:]
+            if self.outputs.open and (updates := self.outputs.take()):  # before their outcomes
+                self._send((OUTPUT, list(map(pack_output, updates))))
             if outcomes:
                 del self._outcomes[: len(outcomes)]
                 self._send((OUTCOMES, outcomes))
@@ -289,7 +294,9 @@ def run_child(stream: socket.socket, scoreboard: Scoreboard, setup: Setup, slot:
     enter_slot(slot, whole_process=True)
     child = Child(stream, scoreboard, slot, Limits(*setup["limits"]))
     try:
-        run: Run = load(setup["make"])(setup["spec"], child.send_state, child.keep_step)
+        run: Run = load(setup["make"])(
+            setup["spec"], child.send_state, child.keep_step, child.outputs
+        )
         if setup["log_levels"] is not None:
             from .records import send_records  # a worker that is a program of its own has no use
 

@@ -40,6 +40,7 @@ from .child import (
     ANSWER,
     DRAIN,
     OUTCOMES,
+    OUTPUT,
     READY,
     RECORD,
     RETURNED,
@@ -55,6 +56,7 @@ from .frames import Channel
 from .launchers import Callbacks, Launcher
 from .outcomes import state_of, step_of
 from .outcomes import unpack as unpack_outcomes
+from .output import unpack as unpack_outputs
 from .records import handle_record
 from .resizing import Resizable
 from .scoreboard import OwnScoreboard
@@ -352,14 +354,7 @@ class ProcessPool(Resizable):
         slot = child.slot
         if kind == OUTCOMES:
             child.finished_any = True
-            pop, number = slot.holding.pop, slot.number
-            successes, others = unpack_outcomes(value)
-            # One by one: what stands before a ticket that is unknown has ended all the same.
-            add = self._events.succeeded.append
-            for ticket, result, serializer, runtime in successes:
-                add(_new(Success, (pop(ticket), result, serializer, runtime, number)))
-            for ticket, outcome in others:
-                self._events.finished.append((pop(ticket), outcome, number))
+            self._take_outcomes(slot, value)
         elif kind == RETURNED:
             # The child runs, and has seen the recall; most of it was taken back already.
             slot.recalled = False
@@ -367,6 +362,8 @@ class ProcessPool(Resizable):
             self._events.returned += map(slot.holding.pop, still)
         elif kind == STATE:
             self._events.updates.append(state_of(value))
+        elif kind == OUTPUT:
+            self._events.outputs += unpack_outputs(slot.holding.values(), value)
         elif kind == STEP:
             self._ask_for(child, *value)
         elif kind == RECORD:
@@ -378,6 +375,17 @@ class ProcessPool(Resizable):
             self._start_error = value
         else:
             raise InvalidTaskError(f"a frame of the kind {shown(kind)}")
+
+    def _take_outcomes(self, slot: Slot, value: Any) -> None:
+        """Take in outcomes, with their tickets. Raises one of UNREADABLE."""
+        pop, number = slot.holding.pop, slot.number
+        successes, others = unpack_outcomes(value)
+        # One by one: what stands before a ticket that is unknown has ended all the same.
+        add = self._events.succeeded.append
+        for ticket, result, serializer, runtime in successes:
+            add(_new(Success, (pop(ticket), result, serializer, runtime, number)))
+        for ticket, outcome in others:
+            self._events.finished.append((pop(ticket), outcome, number))
 
     def _ask_for(self, child: ChildState, number: Any, key: Any, token: Any, step: Any) -> None:
         """Have a step stored that a child asks for. Raises one of UNREADABLE."""

@@ -11,6 +11,7 @@ from ..exceptions import LiteqError
 from ..model.message import Delivery
 from ..support.coroutines import close_loop
 from .base import Pool, PoolEvents, RunnerSpec, Slot, StateUpdate
+from .output import Outputs
 from .scoreboard import OwnScoreboard
 
 
@@ -22,11 +23,12 @@ class SoloPool(Pool):
     def __init__(self, size: int, spec: RunnerSpec) -> None:
         super().__init__(1, spec)
         self._events = PoolEvents()
+        self._outputs = Outputs()
         self._scoreboard = OwnScoreboard(1)
         self.scoreboard: str | None = self._scoreboard.name
 
     def start(self, selector: BaseSelector) -> None:
-        self._run = self.spec.make_here(self._send_state)
+        self._run = self.spec.make_here(self._send_state, self._outputs)
         self.slots[0].up = True
 
     def submit(self, slot: Slot, deliveries: Sequence[Delivery]) -> None:
@@ -34,6 +36,8 @@ class SoloPool(Pool):
             self._scoreboard.write(0, 1, delivery.token)
             sent = delivery if self.outgoing is None else self.outgoing(delivery)
             self._events.finished.append((delivery, self._run(sent), 0))
+            if self._outputs.open:
+                self._events.outputs += self._outputs.take()
 
     def collect(self) -> PoolEvents:
         events, self._events = self._events, PoolEvents()

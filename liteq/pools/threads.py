@@ -14,6 +14,7 @@ from ..support.coroutines import close_loop
 from ..support.slots import enter_slot
 from ..support.wakeup import Wakeup
 from .base import STOPPED, Death, PoolEvents, Run, RunnerSpec, Running, Slot, StateUpdate
+from .output import Outputs
 from .resizing import Resizable
 from .scoreboard import OwnScoreboard
 
@@ -33,6 +34,7 @@ class ThreadPool(Resizable):
         # Appending to a deque is atomic, so the threads need no lock between them.
         self._outcomes: deque[tuple[Slot, int, Outcome]] = deque()
         self._updates: deque[StateUpdate] = deque()
+        self._outputs = Outputs()
         self._events = PoolEvents()
         self._selector: BaseSelector | None = None
         self._tickets = 0
@@ -40,7 +42,7 @@ class ThreadPool(Resizable):
     def start(self, selector: BaseSelector) -> None:
         self._selector = selector
         selector.register(self._wakeup, EVENT_READ, self._wakeup.clear)
-        self._run = self.spec.make_here(self._send_state)
+        self._run = self.spec.make_here(self._send_state, self._outputs)
         for slot in self.slots:
             self._open(slot)
 
@@ -86,6 +88,8 @@ class ThreadPool(Resizable):
             del self._queues[slot.number]
         while self._updates:
             events.updates.append(self._updates.popleft())
+        if self._outputs.open:
+            events.outputs += self._outputs.take()  # after the outcomes: they come with their end
         return events
 
     def tend(self) -> float | None:
@@ -104,6 +108,7 @@ class ThreadPool(Resizable):
     def _abandon_running(self) -> None:
         """Report running tasks as deaths: threads cannot be killed, so their outcomes are lost."""
         events = self._events = self.collect()
+        events.outputs += self._outputs.take(at_once=True)
         for slot in self.slots:
             running = self.running(slot)
             if slot.holding:

@@ -6,6 +6,7 @@ from .blocking import allow_join_result, assert_will_not_block, denied_join_resu
 from .eager import EagerResult
 from .graph import DependencyGraph
 from .group_result import GroupResult
+from .output import LogLine
 from .result_set import ResultSet
 
 KINDS.update(task=AsyncResult, group=GroupResult)
@@ -15,6 +16,7 @@ __all__ = [
     "DependencyGraph",
     "EagerResult",
     "GroupResult",
+    "LogLine",
     "ResultBase",
     "ResultSet",
     "allow_join_result",

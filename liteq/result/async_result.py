@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Generic, Self, TypeVar
 
 from .. import states
 from ..model.message import Attempt, Message, Record
 from ..states import Phase
 from .app import App, get_current_app
-from .awaiting import arrivals
+from .awaiting import arrivals, in_thread
 from .awaiting import refresh_and_throw as refresh_and_throw_in_thread
 from .backend import Backend, state_of
 from .base import OnInterval, ResultBase
 from .blocking import assert_will_not_block
+from .output import LogLine, log_of
 from .steps import StepResult, steps_of
 from .waiting import leaves_before, refresh_and_throw, required_before, wait_for
 
@@ -264,6 +266,14 @@ class AsyncResult(ResultBase, Generic[R]):
     def steps(self) -> list[StepResult]:
         """Return the durable steps of the task, oldest first."""
         return steps_of(self.backend, self.id)
+
+    def log(self, attempt: int | None = None) -> list[LogLine]:
+        """Return what the task has printed and logged, oldest first: of all attempts, or of one."""
+        return log_of(self.backend, self.id, attempt)
+
+    async def alog(self, attempt: int | None = None) -> list[LogLine]:
+        """Return what `log` returns, in a coroutine."""
+        return await in_thread(self.backend, partial(self.log, attempt))
 
     @property
     def duplicate(self) -> bool:

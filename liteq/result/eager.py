@@ -9,6 +9,7 @@ from ..states import Phase
 from .app import App
 from .async_result import AsyncResult
 from .base import ResultBase
+from .output import LogLine
 
 R = TypeVar("R")
 
@@ -66,6 +67,10 @@ class EagerResult(AsyncResult[R]):
         """Return the results of what the task sent, of its callbacks, and of the next step of its
         chain."""
         return self._children
+
+    def log(self, attempt: int | None = None) -> list[LogLine]:
+        """Return nothing: what it has printed is not kept."""
+        return []
 
     def forget(self) -> None:
         """Do nothing: the store does not have it."""

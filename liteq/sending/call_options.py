@@ -33,6 +33,7 @@ class RetryOptions(TypedDict, total=False):
     group_index: int | None
     headers: Mapping[str, Any] | None
     ignore_result: bool | None
+    keep_output: bool | None
     kwargsrepr: str | None
     link: Any  # a Signature or a task, or a list of them
     link_error: Any

@@ -25,6 +25,7 @@ STORED = frozenset(
         "group_index",
         "headers",
         "ignore_result",
+        "keep_output",
         "kwargsrepr",
         "parent_id",
         "replaced_task_nesting",

@@ -7,8 +7,10 @@ from ..app import LiteQ
 from ..brokers.base import Broker, Claim
 from ..model.message import Delivery
 from ..model.outcome import Kind, Outcome
+from ..pools.output import Outputs
 from ..states import Phase
-from ..worker.decide import decide, policy_of
+from ..worker.decide import decide, decide_output, policy_of
+from ..worker.output import catch_output, release_output
 from ..worker.runner import Runner
 
 _NAME = "drain"  # in `self.request.hostname`, and in the record of a task
@@ -18,8 +20,8 @@ def drain(app: LiteQ, queues: Sequence[str] | None = None, limit: int | None = N
     """Run the tasks of `app` that are ready, in this thread, until none is left.
 
     Tasks that they send are run as well, and so are those that are due by the clock of
-    `app.broker`; tasks with a later eta stay. Errors of tasks are not raised: results and errors
-    are in the store, as after a worker's run.
+    `app.broker`; tasks with a later eta stay. Errors of tasks are not raised: results, errors and
+    what tasks print are in the store, as after a worker's run.
 
     `queues`: names of the queues to empty; all unless given. `limit`: how many tasks to run at
     most. Returns how many tasks were settled.
@@ -29,16 +31,21 @@ def drain(app: LiteQ, queues: Sequence[str] | None = None, limit: int | None = N
     def report(id: str, state: str, meta: bytes, serializer: str) -> None:
         broker.report(id, state, meta, serializer)
 
-    runner = Runner(app, hostname=_NAME, describe=False, report=report)
+    outputs = Outputs()
+    runner = Runner(app, hostname=_NAME, describe=False, report=report, outputs=outputs)
     policy = policy_of(app.conf)
     settled = 0
     worker = broker.register(_NAME, "{}")
+    catch_output()
     try:
         for delivery in islice(_ready(broker, worker, queues), limit):
             outcome = _run(delivery, runner, broker.clock())
-            broker.settle([decide(delivery, outcome, policy, broker.clock())])
+            now = broker.clock()
+            printed = [decide_output(*each, now) for each in outputs.take()]
+            broker.settle([*printed, decide(delivery, outcome, policy, now)])
             settled += 1
     finally:
+        release_output()
         broker.unregister(worker)
     return settled
 

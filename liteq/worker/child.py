@@ -9,9 +9,11 @@ from ..app import LiteQ
 from ..app.django import close_connections
 from ..app.reference import find
 from ..pools.base import KeepStep, Run, SendState
+from ..pools.output import Outputs
 from ..support.childprocess import importing_application
 from .definitions import Definitions
 from .logging import LogPlan, enable_loggers, setup_logging
+from .output import catch_output
 from .runner import Runner
 from .stdout import flushing_stdout, log_stdout
 
@@ -69,7 +71,7 @@ def preload(spec: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
     return Definitions.of_tasks(app.tasks, app.conf).plain()
 
 
-def make_runner(spec: dict[str, Any], report: SendState, keep: KeepStep) -> Run:
+def make_runner(spec: dict[str, Any], report: SendState, keep: KeepStep, outputs: Outputs) -> Run:
     """Return the function that runs deliveries in this child process."""
     app = load_app(spec)
     plan = LogPlan(*spec["logging"])
@@ -79,8 +81,11 @@ def make_runner(spec: dict[str, Any], report: SendState, keep: KeepStep) -> Run:
         log_stdout(plan.stdout_level)
     signals.worker_process_init.send(sender=None)
     enable_loggers()  # a receiver may have set up logging
+    catch_output()  # last, in front of all that others have put there
     hostname, describe = spec["hostname"], spec["describe"]
-    runner = Runner(app, hostname=hostname, describe=describe, report=report, keep=keep)
+    runner = Runner(
+        app, hostname=hostname, describe=describe, report=report, keep=keep, outputs=outputs
+    )
     return runner.run if plan.stdout_level is None else flushing_stdout(runner.run)
 
 

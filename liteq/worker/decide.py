@@ -10,6 +10,7 @@ from ..model.graph import Graph, Place
 from ..model.message import Delivery, Receipt
 from ..model.options import with_notes
 from ..model.outcome import Kind, Outcome, Policy, Settlement
+from ..model.output import Output
 from ..model.step import Step
 from ..pools.base import Success
 from ..states import FAILURE, IGNORED, REVOKED, SUCCESS, Phase, phase_for_eta
@@ -69,7 +70,8 @@ def decide_successes(ends: Iterable[Success], policy: Policy, now: float) -> lis
     for each, result, serializer, _, _ in ends:
         receipt = _new(Receipt, (each.key, each.token))
         end = (receipt, Phase.SUCCEEDED, now, result, serializer, None, keep_until)
-        rest = (None, each.lost, None, each.tied, None, None, each.place, "", (), None, False)
+        place = each.place
+        rest = (None, each.lost, None, each.tied, None, None, place, "", (), None, False, None)
         settlements.append(_new(Settlement, end + rest))
     return settlements
 
@@ -101,6 +103,11 @@ def decide_rescue(
 def decide_step(delivery: Delivery, step: Step, now: float) -> Settlement:
     """Return what to write when a running task has ended a step, and goes on."""
     return Settlement(delivery.receipt, Phase.RUNNING, now, steps=(step,))
+
+
+def decide_output(delivery: Delivery, output: Output, now: float) -> Settlement:
+    """Return what to write of what a task has printed; it goes on, or its end comes after this."""
+    return Settlement(delivery.receipt, Phase.RUNNING, now, output=output)
 
 
 def decide_unstorable(settlement: Settlement, error: Outcome, policy: Policy) -> Settlement:
@@ -150,7 +157,8 @@ def _final(
     keep_until = policy.kept_until(phase, now)
     end = (outcome.result, outcome.serializer, outcome.traceback, keep_until)
     place = delivery.place
-    rest = (None, delivery.lost, None, delivery.tied, None, None, place, "", (), None, False)
+    lost, tied = delivery.lost, delivery.tied
+    rest = (None, lost, None, tied, None, None, place, "", (), None, False, None)
     # As each task ends here: half the time of a call with keywords.
     return _new(Settlement, (delivery.receipt, phase, now, *end, *rest))
 

@@ -35,6 +35,8 @@ class Decisions:
         """Decide about tasks that have ended, or have ended a step; return how many have ended."""
         now, policy = self._clock(), self._policy
         writer, steps, batching, statistics = self._sinks
+        if events.outputs:
+            writer.outputs.add(events.outputs)
         if events.steps:
             writer.add(
                 steps.settlements(events.steps, now), [each.delivery for each in events.steps]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from .. import signals
 from ..config import Config
-from ..exceptions import ImproperlyConfigured
+from ..exceptions import ImproperlyConfigured, SoftTimeLimitExceeded
 from ..execution.context import current_run
 from ..support.printable import indented
 from ..support.slots import current_slot
@@ -68,7 +68,17 @@ def log_plan(conf: Config, level: str, logfile: str | None) -> LogPlan:
     )
 
 
-class _LogFile(logging.FileHandler):
+class _Stream(logging.StreamHandler[Any]):
+    """A handler that writes to a stream."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's
+        """Print what is wrong with `record`; let a time limit that has struck here end the task."""
+        if isinstance(sys.exc_info()[1], SoftTimeLimitExceeded):
+            raise  # noqa: PLE0704 - logging calls this while it handles the error
+        super().handleError(record)
+
+
+class _LogFile(_Stream, logging.FileHandler):
     """A log file that only its user may read, whatever the umask: tasks may log secrets."""
 
     def _open(self) -> TextIOWrapper:
@@ -109,7 +119,7 @@ def _set_up(plan: LogPlan, level: str) -> None:
     if signals.setup_logging.receivers:
         signals.setup_logging.send(sender=None, **about)
         return
-    handler = _LogFile(logfile) if logfile else logging.StreamHandler(sys.stderr)
+    handler = _LogFile(logfile) if logfile else _Stream(sys.stderr)
     handler.setFormatter(_formatter(format, task_format))
     logger = logging.getLogger("liteq")
     for old in logger.handlers[:]:

@@ -30,6 +30,7 @@ from ..model.message import Delivery, Message
 from ..model.options import with_notes
 from ..model.outcome import Kind, Outcome
 from ..pools.base import KeepStep, SendState
+from ..pools.output import Outputs, RunOutput
 from ..result import ResultBase
 from ..sending.eta import due_at, moment
 from ..sending.formats import argument_codecs, result_codecs, result_serializer, too_large
@@ -39,6 +40,7 @@ from ..task import Task
 from .completion import TaskCompletion
 from .definitions import Definitions
 from .inputs import with_inputs, without_inputs
+from .output import keeps_output
 from .steps import WorkerSteps
 from .timelimits import TimeLimits, unwrap
 
@@ -54,7 +56,8 @@ class Runner:
     """Runs the tasks of `app` for the worker `hostname`, in any number of threads.
 
     `describe`: give each success a note for the log; failures always have one. `keep`: has the
-    supervisor write the steps of tasks; without it, the runner does.
+    supervisor write the steps of tasks; without it, the runner does. `outputs`: takes what tasks
+    print and log; without it, that is not kept.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Runner:
         describe: bool,
         report: SendState,
         keep: KeepStep | None = None,
+        outputs: Outputs | None = None,
     ) -> None:
         conf, broker = app.conf, app.broker
         self._app = app
@@ -84,6 +88,8 @@ class Runner:
         self._producer = app.producer
         self._definitions = Definitions.of_tasks(app.tasks, conf)
         self._tracked = self._definitions.tracked()
+        self._outputs = outputs
+        self._keeps_output = conf.task_keep_output
         self._steps = WorkerSteps(app, keep)
         self._completion = TaskCompletion(app, self._encoded_if_wanted)
         self._soft = TimeLimits.of_tasks("soft_time_limit", app.tasks, conf.task_soft_time_limit)
@@ -117,7 +123,21 @@ class Runner:
             self._report_state(message.id, STARTED, {"pid": self._pid, "hostname": self._hostname})
         if task_received.receivers:
             task_received.send(sender=task, request=context)
-        return self._outcome(context, task, attempt(task, context), since)
+        return self._outcome(context, task, self._attempt(task, context, message), since)
+
+    def _attempt(self, task: Task[..., Any], context: Context, message: Message) -> Ending:
+        """Run the code of `task`; note when it has ended, after which no output is kept."""
+        keeps = self._keeps_output
+        if task.keep_output is not None or message.options is not None:  # seldom
+            keeps = keeps_output(task, message, keeps)
+        if self._outputs is None or not keeps:
+            return attempt(task, context)
+        assert context.delivery is not None
+        context.output = output = RunOutput(context.delivery, self._outputs)
+        try:
+            return attempt(task, context)
+        finally:
+            output.ended = True
 
     def _outcome(
         self, context: Context, task: Task[..., Any], ending: Ending, since: float

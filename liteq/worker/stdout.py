@@ -13,6 +13,7 @@ from ..model.message import Delivery
 from ..model.outcome import Outcome
 from ..pools.base import Run
 from ..support.printable import one_line
+from .output import below
 
 _LONGEST = 8192  # characters of one line; a program can print for ever without ending it
 _logger = logging.getLogger("liteq.redirected")
@@ -135,7 +136,7 @@ def flushing_stdout(run: Run) -> Run:
 
     def run_and_flush(delivery: Delivery) -> Outcome:
         outcome = run(delivery)
-        for stream in (sys.stdout, sys.stderr):
+        for stream in map(below, (sys.stdout, sys.stderr)):
             if isinstance(stream, LoggedStream) and stream.unfinished:
                 stream.flush()
         return outcome

@@ -324,6 +324,7 @@ class Supervisor(Adjustable):
             self._take(received)
         if self._store.active:
             return
+        self._writer.add_outputs()
         claim = self._claim()
         if self._notice and claim is None and self._may_claim:
             self._listener.decline()

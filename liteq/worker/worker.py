@@ -21,6 +21,7 @@ from ..pools import RunnerSpec, make_pool
 from ..pools.base import Limits, Run, SendState
 from ..pools.forked import can_fork
 from ..pools.interpreter import check_interpreter
+from ..pools.output import Outputs
 from ..pools.records import levels as log_levels
 from ..sending.blocks import refuse_in_block
 from ..sending.formats import result_serializer
@@ -36,6 +37,7 @@ from .lifecycle import Lifecycle
 from .logging import LogPlan, enable_loggers
 from .options import EMBEDDED, Program, checked
 from .outboxes import relaying
+from .output import catching_output
 from .plan import Plan
 from .queues import queues_of
 from .runner import Runner
@@ -320,7 +322,7 @@ class Worker:
         self.app.backend.embedded.started(supervisor.worker)
         why = _STOPPED
         try:
-            with relaying(self.app.outboxes):
+            with relaying(self.app.outboxes), catching_output(here=not self.has_children):
                 supervisor.serve()
         except Exception as exc:
             why = f"has ended: {exc}"
@@ -352,8 +354,14 @@ class Worker:
     def _runner_spec(self, program: Program) -> RunnerSpec:
         describe = TaskLog().verbose
 
-        def here(report: SendState) -> Run:
-            runner = Runner(self.app, hostname=self.hostname, describe=describe, report=report)
+        def here(report: SendState, outputs: Outputs) -> Run:
+            runner = Runner(
+                self.app,
+                hostname=self.hostname,
+                describe=describe,
+                report=report,
+                outputs=outputs,
+            )
             return runner.run if self.logging.stdout_level is None else flushing_stdout(runner.run)
 
         spec: dict[str, Any] = {}

@@ -9,6 +9,9 @@ from ..brokers.base import Broker, Claim, ReadSettled, Settled
 from ..exceptions import BrokerError, BrokerRefused
 from ..model.message import Delivery, Receipt
 from ..model.outcome import Settlement
+from ..pools.output import OutputUpdate
+from .decide import decide_output
+from .output_reports import OutputReports
 from .step_requests import StepRequests
 from .task_log import logger
 
@@ -61,6 +64,7 @@ class Writer:
         self.settlements: list[Settlement] = []  # still to be written
         self._ended: list[Delivery] = []  # the tasks of all settlements that are not written
         self._pending: _Pending | None = None
+        self.outputs = OutputReports()  # written before the ends of their tasks
 
     @property
     def pending(self) -> bool:
@@ -74,8 +78,21 @@ class Writer:
 
     def add(self, settlements: Sequence[Settlement], ended: Sequence[Delivery]) -> None:
         """Add settlements, and the tasks that they are of, in the same order."""
+        if self.outputs.by_claim:
+            self._add(self.outputs.take_of(ended))
         self.settlements += settlements
         self._ended += ended
+
+    def add_outputs(self) -> None:
+        """Add what tasks have printed, also those that go on. Call it while the store works: else
+        it would pile up here."""
+        if self.outputs.by_claim:
+            self._add(self.outputs.take())
+
+    def _add(self, updates: Sequence[OutputUpdate]) -> None:
+        now = self._broker.clock()
+        self.settlements += [decide_output(*each, now) for each in updates]
+        self._ended += [each.delivery for each in updates]
 
     def id_of(self, receipt: Receipt) -> str:
         """Return the id of a task that has ended, and of which that is not written yet."""
@@ -112,6 +129,7 @@ class Writer:
         Raises BrokerError.
         """
         received = self.receive()
+        self.add_outputs()
         if settlements := self.settlements:
             self._settle(settlements, None, lambda: self._broker.settle(settlements))
         return (received and received.claimed) or []
@@ -147,7 +165,7 @@ class Writer:
         try:
             self._settle_one(settlement)
         except BrokerRefused as exc:
-            if not self._steps.refuse(settlement, exc):
+            if settlement.output is None and not self._steps.refuse(settlement, exc):
                 with suppress(BrokerRefused):  # then nothing can be written of this task
                     self._settle_one(self._replace_refused(settlement, exc))
         self._drop_first(1)
@@ -161,5 +179,7 @@ class Writer:
     def _note(self, settlements: list[Settlement], settled: Settled) -> None:
         if self._steps:
             self._steps.answer(settlements, settled.refused)
-        for receipt in settled.refused:
-            logger.warning("claim lost; result dropped: task %s", self.id_of(receipt))
+        if settled.refused:
+            ended = {each.receipt for each in settlements if each.output is None}
+            for receipt in filter(ended.__contains__, dict.fromkeys(settled.refused)):
+                logger.warning("claim lost; result dropped: task %s", self.id_of(receipt))

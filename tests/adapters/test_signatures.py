@@ -14,7 +14,8 @@ from liteq.brokers import connect
 from liteq.brokers.base import Claim
 from liteq.exceptions import ImproperlyConfigured, SecurityError
 from liteq.model.message import Record
-from liteq.model.outcome import Kind
+from liteq.model.outcome import Kind, Settlement
+from liteq.model.output import Output, encode_lines
 from liteq.states import Phase
 from liteq.testing.contract.harness import rescuing
 from tests import redis_workers
@@ -42,6 +43,38 @@ def test_signed_messages_and_results_are_read_back_unchanged(signed: Store) -> N
     assert delivery.message == sent
     signed.settle(delivery)
     assert (signed.record("a").message, signed.record("a").result) == (sent, b'"a"')
+
+
+def print_something(store: Store, *ids: str) -> None:
+    """Send tasks that print their ids, and let them go on."""
+    store.broker.enqueue(list(map(message, ids)))
+    now = store.broker.clock()
+    for each in store.claim():
+        output = Output(1, 1, 1, encode_lines([(1, now, None, f"of {each.message.id}")]))
+        printed = Settlement(each.receipt, Phase.RUNNING, now, output=output)
+        assert store.broker.settle([printed]).refused == []
+
+
+def test_signed_output_is_read_back_unchanged(signed: Store) -> None:
+    print_something(signed, "a")
+
+    assert [line.text for line in signed.broker.output("a")] == ["of a"]
+
+
+def test_output_of_another_task_and_output_that_was_not_signed_are_refused(
+    redis_store: str, signed: Store
+) -> None:
+    print_something(signed, "a", "b")
+    key = f"{signed.broker.location.prefix}:output:"
+    (of_b,) = signed.command("ZRANGE", f"{key}b", 0, -1)
+    signed.command("ZADD", f"{key}a", 2**40, of_b)
+    signed.command("DEL", f"{key}b")
+    signed.command("ZADD", f"{key}b", 2**40, b'1 1 1 [[1,1.0,null,"forged"]]')
+
+    with pytest.raises(SecurityError, match="does not fit"):
+        signed.broker.output("a")
+    with pytest.raises(SecurityError, match="not signed"):
+        signed.broker.output("b")
 
 
 def test_a_revived_task_is_still_signed(signed: Store) -> None:

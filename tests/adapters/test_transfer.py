@@ -19,6 +19,7 @@ from liteq.model.entry import Entry
 from liteq.model.graph import Graph, Group, Place
 from liteq.model.message import Delivery, Message, Record
 from liteq.model.outcome import Settlement
+from liteq.model.output import Output, encode_lines
 from liteq.model.step import Event, Step
 from liteq.states import Phase
 from liteq.support.clock import ManualClock
@@ -191,6 +192,31 @@ def test_steps_are_moved_and_a_task_still_waits_for_its_event(
     assert [step.value for step in target.steps("a")] == [b"paid", b"yes"]
     target.forget(["a"])
     assert target.steps("a") == []
+
+
+def test_what_tasks_have_printed_is_moved(stores: Stores, clock: ManualClock) -> None:
+    source, target = stores
+    source.enqueue([message("a"), message("b"), message("c")])
+    worker = source.register("worker", "{}")
+    a, b = source.claim(Claim(worker, ("celery",), 2))
+    now = clock()
+    lines = encode_lines([(3, now, None, "printed"), (4, now + 1, "INFO", "lögged")])
+    printed = Settlement(a.receipt, Phase.RUNNING, now, output=Output(1, 4, 3, lines, begins=True))
+    again = Settlement(a.receipt, Phase.READY, now, retry=a.message, why="retry")
+    source.settle([printed, again, succeeded(b, now)])
+    (a,) = source.claim(Claim(worker, ("celery",), 1))
+    second = Output(2, 1, 1, encode_lines([(1, now, None, "x" * 8192)]), begins=True)
+    source.settle([printed._replace(receipt=a.receipt, output=second), succeeded(a, now)])
+    source.unregister(worker)
+    before, output = known(source), source.output("a")
+    assert [(line.attempt, line.number) for line in output] == [(1, 3), (1, 4), (2, 1)]
+
+    move(source, target)
+
+    assert known(target) == before
+    assert (target.output("a"), target.output("b"), source.output("a")) == (output, [], [])
+    target.forget(["a"])
+    assert target.output("a") == []
 
 
 def test_a_moved_task_whose_event_has_come_in_the_other_store_is_ready(

@@ -1,7 +1,6 @@
 """A runner without an application, for tests of pools: the name of a task is what it does."""
 
 import ctypes
-import functools
 import os
 import signal
 import subprocess
@@ -15,6 +14,7 @@ from liteq.model.message import Delivery
 from liteq.model.outcome import Kind, Outcome
 from liteq.model.step import Step
 from liteq.pools.base import KeepStep, Limits, Run, RunnerSpec, SendState
+from liteq.pools.output import Outputs, RunOutput
 
 NO_LIMITS = Limits()
 
@@ -22,26 +22,31 @@ NO_LIMITS = Limits()
 def spec(*, limits: Limits = NO_LIMITS, make: str = "make") -> RunnerSpec:
     module = "tests.contract.runners"
     preload = f"{module}:{'fail' if make == 'fail' else 'load'}"
-    here = functools.partial(make_runner, {})
-    return RunnerSpec(preload, f"{module}:{make}", {}, here, limits)
+    return RunnerSpec(preload, f"{module}:{make}", {}, make_here, limits)
 
 
 def load(spec: dict[str, Any]) -> None:
     pass
 
 
-def fail(
-    spec: dict[str, Any], report: SendState | None = None, keep: KeepStep | None = None
-) -> Run:
+def fail(spec: dict[str, Any], *parts: Any) -> Run:
     raise RuntimeError("this application cannot be imported")
 
 
-def make_runner(spec: dict[str, Any], report: SendState, keep: KeepStep | None = None) -> Run:
+def make_here(report: SendState, outputs: Outputs) -> Run:
+    return make_runner({}, report, None, outputs)
+
+
+def make_runner(
+    spec: dict[str, Any], report: SendState, keep: KeepStep | None, outputs: Outputs
+) -> Run:
     def run(delivery: Delivery) -> Outcome:
         message = delivery.message
         name, _, argument = message.task.partition(" ")
         if name == "keep" and keep is not None:
             return Outcome(Kind.SUCCEEDED, _keep(argument, delivery, keep), "json")
+        if name == "print":
+            return Outcome(Kind.SUCCEEDED, _print(argument, delivery, outputs), "json")
         return Outcome(Kind.SUCCEEDED, DEEDS[name](argument, message.id, report), "json")
 
     return run
@@ -57,6 +62,22 @@ def _keep(argument: str, delivery: Delivery, keep: KeepStep) -> bytes:
         return str(keep(delivery, step)).encode()
     except BrokerRefused as exc:
         return str(exc).encode()
+
+
+def _print(argument: str, delivery: Delivery, outputs: Outputs) -> bytes:
+    """Print a line; with the path of a file, wait for that, and print what ends no line."""
+    line, _, path = argument.partition(" ")
+    output = RunOutput(delivery, outputs)
+    output.write(1, f"{line}\n")
+    if path:
+        _await(path, "", _send_nothing)
+        output.write(1, "at last")
+    output.ended = True
+    return b"printed"
+
+
+def _send_nothing(*state: object) -> None:
+    pass
 
 
 def _pid(argument: str, id: str, report: SendState) -> bytes:

@@ -18,6 +18,7 @@ from liteq.model.entry import Entry, Firing
 from liteq.model.graph import Graph, Group, Place
 from liteq.model.message import Attempt, Delivery, Message, Receipt, Record
 from liteq.model.outcome import Settlement
+from liteq.model.output import Output, encode_lines
 from liteq.model.step import Event, Step
 from liteq.states import Phase
 from liteq.support.clock import ManualClock
@@ -161,6 +162,8 @@ class Brokers(RuleBasedStateMachine):
         self.pairs: list[Pair] = []  # all claims so far: old receipts are tried as well
         self.workers: list[int] = []
         self.graphs = 0
+        # By the model's receipt: the numbers of the last line, and of the first that is kept.
+        self.printed: dict[Receipt, tuple[int, int]] = {}
         self.read: list[list[Entry]] = [[], []]  # entries of each broker, at any time so far
 
     def new_store(self) -> str:
@@ -288,6 +291,24 @@ class Brokers(RuleBasedStateMachine):
                 return later._replace(graph=Graph(), place=Place(), steps=None)
             case _:
                 return later
+
+    @rule(pick=st.integers(0, 5), lines=st.integers(1, 3), trim=st.booleans())
+    def print(self, pick: int, lines: int, trim: bool) -> None:
+        """Let a task print some lines, also one whose claim was lost or has ended."""
+        if pick >= len(self.pairs):
+            return
+        pair, now = self.pairs[-1 - pick], self.clock()
+        before, keep_from = self.printed.get(pair.model.receipt, (0, 1))
+        last = before + lines
+        keep_from = last if trim else keep_from
+        self.printed[pair.model.receipt] = last, keep_from
+        texts = encode_lines([(n, now, None, f"line {n}") for n in range(before + 1, last + 1)])
+        output = Output(pair.model.attempts + 1, last, keep_from, texts, begins=before == 0)
+        printed = Settlement(pair.model.receipt, Phase.RUNNING, now, output=output)
+        model = self.model.settle([printed])
+        real = self.real.settle([printed._replace(receipt=pair.real.receipt)])
+
+        assert refused(model, [pair.model]) == refused(real, [pair.real])
 
     @rule(key=st.sampled_from(KEYS), value=st.binary(max_size=2), keep=keeps, again=st.booleans())
     def emit(self, key: str, value: bytes, keep: float | None, again: bool) -> None:
@@ -451,10 +472,11 @@ class Brokers(RuleBasedStateMachine):
             assert model == real
 
     @invariant()
-    def they_have_the_same_steps_and_events(self) -> None:
+    def they_have_the_same_steps_output_and_events(self) -> None:
         names = [each.message.id for each in self.model.listing(list(Phase), 999)]
         for id in {*IDS, *names}:
             self.both("steps", id)
+            self.both("output", id)
         for key in KEYS:
             self.both("event", key)
 

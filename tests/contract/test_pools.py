@@ -48,6 +48,7 @@ class Driver:
         self.seen.returned += news.returned
         self.seen.updates += news.updates
         self.seen.steps += news.steps
+        self.seen.outputs += news.outputs
         self.seen.deaths += news.deaths
 
     def until(self, done: object) -> None:
@@ -387,7 +388,7 @@ def test_processes_that_a_killed_task_started_are_killed_with_it(
 
 @pytest.mark.parametrize("name", ["eventlet", "gevent"])
 def test_pools_of_green_threads_say_what_to_use(name: str) -> None:
-    spec = RunnerSpec("", "", {}, lambda report: lambda delivery: Outcome(Kind.SUCCEEDED))
+    spec = RunnerSpec("", "", {}, lambda report, outputs: lambda delivery: Outcome(Kind.SUCCEEDED))
 
     with pytest.raises(ImproperlyConfigured, match=rf"no pool '{name}'.*: use 'threads'"):
         make_pool(name, 1, spec)

@@ -34,6 +34,12 @@ INVARIANTS = {
         join liteq_event e on e.key = w.key where t.phase < 2 and e.keep_until is null""",
     "a task has said that it has steps": """
         select task from liteq_step where task not in (select seq from liteq_task where details)""",
+    "a task has said that it has output": """
+        select task from liteq_output
+        where task not in (select seq from liteq_task where details)""",
+    "of output the last lines are there": """
+        select task from liteq_output where (attempt, last, keep_from) <> (1, 3, 2)
+        or json_extract(lines, '$[1][3]') <> 'line 3'""",
     "a task that has slept, waited or gathered has the step, and the one before it": """
         select task from liteq_step where kind in ('sleep', 'gather') and not exists
         (select 1 from liteq_step o where o.task = liteq_step.task and o.name = 'charge')""",

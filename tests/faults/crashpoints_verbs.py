@@ -10,6 +10,7 @@ from liteq.model.graph import Graph, Group, Place
 from liteq.model.message import Message, Receipt
 from liteq.model.order import Answer, Order
 from liteq.model.outcome import Settlement
+from liteq.model.output import Output, encode_lines
 from liteq.model.stat import MINUTE, Stat, start_of
 from liteq.model.step import Event, Step
 from liteq.states import Phase
@@ -68,6 +69,13 @@ CHARGED = Step("charge", "step", NOW, None, b"1", "json")
 def kept(receipt: Receipt, id: str) -> Settlement:
     """What is written of a task that has ended a step, and goes on."""
     return Settlement(receipt, Phase.RUNNING, NOW, steps=(CHARGED,))
+
+
+def printed(receipt: Receipt, id: str) -> Settlement:
+    """What is written of a task that has printed a few lines, of which the last two are kept."""
+    lines = encode_lines([(n, NOW, None, f"line {n}") for n in (2, 3)])
+    output = Output(1, 3, 2, lines, begins=True)
+    return Settlement(receipt, Phase.RUNNING, NOW, output=output)
 
 
 def suspended(receipt: Receipt, id: str, step: Step | None, **fields: Any) -> Settlement:
@@ -225,6 +233,8 @@ _TABLE = [
     Verb("cancel what waits", lambda broker, scene: broker.cancel(["old-link-1"], KEEP)),
     Verb("keep steps", _settle(kept)),
     Verb("keep a step and claim", _settle(kept, "held-0", claim=2)),
+    Verb("keep output", _settle(printed)),
+    Verb("keep output and claim", _settle(printed, "held-0", claim=2)),
     Verb("sleep", _settle(asleep)),
     Verb("snooze", _settle(snoozed)),
     Verb("wait for an event", _settle(waiting("other"))),

@@ -36,8 +36,10 @@ OUTCOMES = [
     ["awaited", None, None, 0.1, "1", None, None, None, False, None, None, False, None, STEP],
 ]
 
-def frames(ticket):
-    """Return frames that no child of ours sends; `ticket` is that of the running task."""
+OUTPUT = (1, 1, '[[1, 1.5, "INFO", "text"]]', True)
+
+def frames(ticket, receipt=(1, 1)):
+    """Return frames that no child of ours sends; these are of the running task."""
     yield b"\\x00" * 7
     yield b"garbage, as two writers leave it" * 100
     yield struct.pack("!Q", 2**62) + b"x" * 1000
@@ -45,7 +47,7 @@ def frames(ticket):
     yield struct.pack("!Q", 5) + b"(\\xff\\xff\\xff\\x7f"  # a tuple of 16 GB
     yield struct.pack("!Q", 12) + b")\\x02i\\x01\\x00\\x00\\x00(\\xff\\xff\\xff\\x7f"
     yield from map(frame, GARBAGE)
-    for kind in (-1, 0, 1, 2, 3, 4, 6, 99, None, "x"):
+    for kind in (-1, 0, 1, 2, 3, 4, 6, 7, 99, None, "x"):
         yield b"".join(frame((kind, value)) for value in GARBAGE if kind != 0 and kind != 4)
         yield frame((kind, None))
     for outcome in OUTCOMES:
@@ -64,6 +66,13 @@ def frames(ticket):
             yield frame((6, (1, 1, 1, step)))
     for asked in ((1, "text", None, STEP), (None, 1, 1, STEP), (2**70, 1, 1, STEP), (1, 1, 1), ()):
         yield frame((6, asked))
+    for field in range(len(OUTPUT)):
+        for value in FEW:
+            output = (*OUTPUT[:field], value, *OUTPUT[field + 1:])
+            yield frame((7, [((1, 1), OUTPUT), (receipt, output)]))
+    yield frame((7, [(receipt, (1, 1, "\\ud800", True))]))
+    yield frame((7, [(receipt, (1, 1, "x" * 10**7, True))]))
+    yield frame((7, [(receipt, OUTPUT, OUTPUT)]))
     for graph in (((MESSAGE,), (), ()), ((1,), (1,), ()), (((),), (PLACE,), ()), ((), (), (1,))):
         yield frame((1, [(ticket, *OUTCOMES[3][:9], graph, *OUTCOMES[3][10:])]))
     yield frame((1, [(ticket, *GOOD[:-1])]))
@@ -82,13 +91,14 @@ def frames(ticket):
     yield frame((3, ("id", "\\ud800", b"", "json")))
     yield frame((0, os.getppid()))
 
-@app.task(acks_late=False)
-def write(first, step):
+@app.task(acks_late=False, bind=True)
+def write(self, first, step):
     """Write every `step`th frame to the stream of this process, from `first` on."""
     from liteq.pools.child import Child
     child = next(each for each in gc.get_objects() if type(each) is Child)
     ticket = child._scoreboard.read(child._slot).ticket
-    for each in list(frames(ticket))[first::step]:
+    receipt = tuple(self.request.delivery.receipt)
+    for each in list(frames(ticket, receipt))[first::step]:
         child._stream.sendall(each)
     time.sleep(0.05)
 

@@ -12,7 +12,9 @@ from liteq.brokers.memory import MemoryBroker
 from liteq.exceptions import BrokerRefused, BrokerUnavailable
 from liteq.model.message import Delivery, Message
 from liteq.model.outcome import Kind, Outcome, Settlement
+from liteq.model.output import Output, encode_lines
 from liteq.pools.base import RunnerSpec
+from liteq.pools.output import OutputUpdate
 from liteq.pools.solo import SoloPool
 from liteq.states import Phase
 from liteq.worker.step_requests import StepRequests
@@ -57,7 +59,7 @@ def worker(broker: Server) -> int:
 @pytest.fixture
 def writer(broker: Server) -> Writer:
     store = StoreBackoff(logging.getLogger("test"))
-    spec = RunnerSpec("", "", {}, lambda report: lambda delivery: Outcome(Kind.SUCCEEDED))
+    spec = RunnerSpec("", "", {}, lambda report, outputs: lambda delivery: Outcome(Kind.SUCCEEDED))
     steps = StepRequests(SoloPool(1, spec))
     return Writer(broker, store, steps, lambda settlement, exc: fail(settlement))
 
@@ -148,3 +150,85 @@ def test_a_claim_that_was_filled_leaves_perhaps_more(
 ) -> None:
     assert writer.write(Claim(worker, ("celery",), 3)).may_claim_more
     assert not writer.write(Claim(worker, ("celery",), 3)).may_claim_more
+
+
+# output
+
+
+def printed(delivery: Delivery, *texts: str, first: int = 1, keep_from: int = 1) -> OutputUpdate:
+    lines = encode_lines([(n, 1.0, None, text) for n, text in enumerate(texts, first)])
+    last = first + len(texts) - 1
+    return OutputUpdate(delivery, Output(1, last, keep_from, lines, begins=first == 1))
+
+
+def kept(broker: Server, id: str) -> list[str]:
+    return [line.text for line in broker.output(id)]
+
+
+def test_output_is_written_before_the_end_of_its_task(
+    broker: Server, worker: int, writer: Writer
+) -> None:
+    a, b = claim(broker, worker, 2)
+    writer.outputs.add([printed(a, "of a"), printed(b, "of b")])
+    writer.add([success(a)], [a])
+
+    assert [each.output is None for each in writer.settlements] == [False, True]
+    writer.write(None)
+    assert (phases(broker, "ab"), kept(broker, "a")) == ([Phase.SUCCEEDED, Phase.RUNNING], ["of a"])
+    assert kept(broker, "b") == []
+    writer.add_outputs()
+    writer.write(None)
+    assert kept(broker, "b") == ["of b"]
+
+
+def test_while_the_store_is_away_only_the_last_lines_of_a_run_wait(
+    broker: Server, worker: int, writer: Writer
+) -> None:
+    (a,) = claim(broker, worker)
+    for n in range(1, 1001):
+        writer.outputs.add([printed(a, f"line {n}", first=n, keep_from=max(1, n - 9))])
+    writer.add_outputs()
+
+    outputs = [settlement.output for settlement in writer.settlements if settlement.output]
+    assert [output.last for output in outputs] == [*range(991, 1001)]
+    assert [output.begins for output in outputs] == [True] + [False] * 9
+    writer.write(None)
+    assert kept(broker, "a") == [f"line {n}" for n in range(991, 1001)]
+
+
+def test_the_last_write_includes_output(broker: Server, worker: int, writer: Writer) -> None:
+    (a,) = claim(broker, worker)
+    writer.outputs.add([printed(a, "at last")])
+
+    writer.close()
+
+    assert (phases(broker, "a"), kept(broker, "a")) == ([Phase.RUNNING], ["at last"])
+
+
+def test_of_output_whose_claim_was_lost_nothing_is_said(
+    broker: Server, worker: int, writer: Writer, caplog: pytest.LogCaptureFixture
+) -> None:
+    a, b = claim(broker, worker, 2)
+    broker.release([a.receipt, b.receipt])
+    writer.outputs.add([printed(a, "late"), printed(b, "late")])
+    writer.add([success(b)], [b])
+    writer.add_outputs()
+    writer.write(None)
+
+    assert writer.idle
+    assert [record.getMessage() for record in caplog.records] == [
+        "claim lost; result dropped: task b"
+    ]
+
+
+def test_output_that_the_store_refuses_for_good_costs_nothing_else(
+    broker: Server, worker: int, writer: Writer
+) -> None:
+    (a,) = claim(broker, worker)
+    writer.outputs.add([printed(a, "too much")])
+    writer.add([success(a)], [a])
+    broker.too_large = writer.settlements[0]
+    writer.write(None)
+
+    assert (phases(broker, "a"), kept(broker, "a")) == ([Phase.SUCCEEDED], [])
+    assert writer.idle

@@ -15,10 +15,12 @@ from ...model.entry import Entry, Fired, Firing
 from ...model.graph import ALONE, Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record
 from ...model.outcome import Settlement
+from ...model.output import OutputLine
 from ...model.search import EVERYTHING, Search
 from ...model.step import Event, Step
 from ...states import Phase
 from ..base import Claim, DecideRescue, QueueCount, Settled, ToTerminate, WorkerInfo
+from ..output import lines_of
 from .listeners import MemoryListener, notify
 from .orders import MemoryOrders, drop_old_orders
 from .records import eta_of, finished, kept_until, new_record, revived
@@ -161,6 +163,11 @@ class MemoryBroker(MemoryOrders, MemoryStatistics):
             return sorted(
                 self._tables.steps.get(id, {}).values(), key=lambda step: (step.at, step.name)
             )
+
+    def output(self, id: str, after: tuple[int, int] = (0, 0)) -> list[OutputLine]:
+        with self._lock:
+            outputs = self._tables.output.get(id, ())
+        return lines_of(id, outputs, after)
 
     def dependents(self, id: str, *, group: bool = False) -> list[str]:
         with self._lock:

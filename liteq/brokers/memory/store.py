@@ -15,6 +15,7 @@ from ..base import Broker
 from ..walk import propagate_ends
 from .inputs import inputs_of, member_in
 from .listeners import MemoryListener, notify
+from .output import write_output
 from .records import finished, new_record, settled
 from .schedules import MemorySchedules
 from .steps import woken_already, write_steps
@@ -130,10 +131,15 @@ class MemoryStore(Broker):
     def _settle(self, settlement: Settlement) -> bool:
         """Write one settlement; return False if its claim was lost."""
         tables = self._tables
+        id = str(settlement.receipt.key)
+        if settlement.output is not None:
+            if not tables.may_write_output(settlement.receipt):
+                return False
+            write_output(tables, id, settlement.output)
+            return True
         record = tables.claimed(settlement.receipt)
         if record is None:
             return False
-        id = record.message.id
         write_steps(tables, id, settlement.steps)
         if settlement.phase is Phase.RUNNING:
             return True

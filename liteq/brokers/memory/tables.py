@@ -6,6 +6,7 @@ from ...model.entry import Entry
 from ...model.graph import Group, Place
 from ...model.message import Attempt, Receipt, Record, last_attempt
 from ...model.order import Answer, Order
+from ...model.output import Output
 from ...model.stat import Stat
 from ...model.step import Event, Step
 from ...states import Phase
@@ -39,6 +40,7 @@ class Tables:
         self.places: dict[str, Place] = {}  # of tasks in workflows
         self.groups: dict[str, StoredGroup] = {}
         self.steps: dict[str, dict[str, Step]] = {}  # by task and name; replaced, never changed
+        self.output: dict[str, tuple[Output, ...]] = {}  # by task, oldest first
         self.events: dict[str, Event] = {}
         self.entries: dict[str, Entry] = {}
         self.workers: dict[int, WorkerInfo] = {}
@@ -67,6 +69,13 @@ class Tables:
         record = self.tasks.get(str(receipt.key))
         holds = record and record.phase is Phase.RUNNING and record.token == receipt.token
         return record if holds else None
+
+    def may_write_output(self, receipt: Receipt) -> bool:
+        """Return whether the claim of a receipt holds, or has succeeded and was the last one."""
+        record = self.tasks.get(str(receipt.key))
+        if record is None or record.token != receipt.token:
+            return False
+        return record.phase in (Phase.RUNNING, Phase.SUCCEEDED)
 
     def active_workers(self) -> list[WorkerInfo]:
         """Return the workers that have not stopped."""
@@ -101,6 +110,7 @@ class Tables:
                 self.revoked,
                 self.places,
                 self.steps,
+                self.output,
             ):
                 table.pop(record.message.id, None)
         return len(records)

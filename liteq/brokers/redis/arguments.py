@@ -78,7 +78,7 @@ def settlement_args(settlement: Settlement, *, again: bool) -> Arguments:
     id, token = settlement.receipt
     if settlement.phase is Phase.RUNNING:
         steps = step_args(settlement.steps)
-        return [5 + len(steps), id, token, int(settlement.phase), int(again), 0, *steps]
+        return [6 + len(steps), id, token, int(settlement.phase), int(again), 0, *steps, 0]
     fields: Arguments = []
     for name, value in (
         ("result", settlement.result),

@@ -12,6 +12,7 @@ from ...model.entry import Entry, Fired, Firing
 from ...model.graph import Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
 from ...model.outcome import Settlement
+from ...model.output import OutputLine
 from ...model.search import EVERYTHING, Search
 from ...model.step import Event, Step
 from ...states import Phase
@@ -41,6 +42,7 @@ from .checkup import find_faults, gather_facts, warn_of_risks
 from .indexes import id_pages
 from .listeners import work_listener
 from .orders import RedisOrders
+from .output import read_output
 from .purging import purge_waiting
 from .replies import attempts_of, counts_of, receipts_of, text_of, texts_of
 from .rescue import dead_workers, take_back
@@ -167,6 +169,9 @@ class RedisBroker(RedisOrders, RedisTransfers, RedisStatistics):
 
     def steps(self, id: str) -> list[Step]:
         return read_steps(self.server, self.location.prefix, id, self._signing)
+
+    def output(self, id: str, after: tuple[int, int] = (0, 0)) -> list[OutputLine]:
+        return read_output(self.server, self.location.prefix, id, self._signing, after)
 
     def dependents(self, id: str, *, group: bool = False) -> list[str]:
         return self._sorted_ids("barrier" if group else "waiters", id)

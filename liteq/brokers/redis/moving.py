@@ -17,6 +17,7 @@ from ..transfer import (
     unreadable,
 )
 from .arguments import Arguments, field_args, group_args, or_empty, place_fields, step_args
+from .output import output_args, outputs_of
 from .packing import pack_message
 from .replies import attempts_of, fields_of, moment, read_text, stored_of, text_of
 from .signing import Signing, end_of
@@ -28,6 +29,7 @@ def transfer_of(
     reply: list[bytes],
     attempts: list[bytes],
     steps: list[bytes],
+    outputs: list[bytes],
     signing: Signing,
 ) -> Transfer | Left:
     """Return a task with all that is known of it, from fetch.lua, attempts.lua and steps.lua."""
@@ -37,7 +39,8 @@ def transfer_of(
             raise InvalidTaskError("its phase is that of another version")
         record = signing.verify_record(*stored)
         found = [signing.verify_step(id, step) for step in steps_of(steps)]
-        return Transfer(record, stored.place, attempts_of(attempts), found).checked()
+        printed = outputs_of(id, outputs, signing)
+        return Transfer(record, stored.place, attempts_of(attempts), found, printed).checked()
     except SecurityError as exc:
         return Left(id, str(exc), _place_in(reply))
     except UNREADABLE as exc:
@@ -81,7 +84,7 @@ def arrivals_of(fields: Iterable[bytes]) -> list[Arrival]:
 
 def transfer_args(transfer: Transfer, signing: Signing) -> Arguments:
     """Return a task of another store. Read by scripts/moving.lua."""
-    record, place, attempts, steps = transfer
+    record, place, attempts, steps, outputs = transfer
     message = signing.sign_message(record.message, place)
     result = signing.sign_result(record.result, end_of(record), tied=place.tied)
     fields = field_args(
@@ -108,6 +111,9 @@ def transfer_args(transfer: Transfer, signing: Signing) -> Arguments:
         args += _attempt_args(attempt)
     args += step_args([signing.sign_step(message.id, step) for step in steps])
     args.append(record.event or "")
+    args.append(len(outputs))
+    for output in outputs:
+        args += output_args(message.id, output, signing)
     return args
 
 

@@ -10,6 +10,7 @@ from ..transfer import Left, MovedGroup, Transfer, TransferBatch, batch_of
 from .bulks import finish_bulks
 from .indexes import id_pages
 from .moving import moved_group_of, transfer_of
+from .output import read_bodies
 from .replies import fields_of
 from .server import Server
 from .signing import Signing
@@ -61,9 +62,13 @@ class Packer:
         replies = zip(ids, self._run("fetch", *ids), self._run("steps", *ids), strict=True)
         for id, reply, steps in replies:
             if reply is not None:
-                tried = b"attempts" in fields_of(reply)
+                fields = fields_of(reply)
+                tried = b"attempts" in fields
                 attempts = self._run("attempts", id) if tried else []
-                yield transfer_of(id, reply, attempts, steps, self._signing)
+                prefix = self._server.location.prefix
+                begun = tried or b"started" in fields
+                outputs = read_bodies(self._server, prefix, id) if begun else []
+                yield transfer_of(id, reply, attempts, steps, outputs, self._signing)
 
     def _groups(self, ids: Collection[str]) -> dict[str, MovedGroup | None]:
         """Return these groups and those that they are in; None for one that cannot be read."""

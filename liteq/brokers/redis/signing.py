@@ -101,6 +101,17 @@ class Signing(ABC):
         """Return a stored event as it was emitted. Raises SecurityError."""
 
     @abstractmethod
+    def sign_output(self, id: str, data: bytes) -> bytes:
+        """Return lines that the task `id` has printed as they are stored.
+
+        That none of them is missing is not signed.
+        """
+
+    @abstractmethod
+    def verify_output(self, id: str, data: bytes) -> bytes:
+        """Return stored lines of a task as they were written. Raises SecurityError."""
+
+    @abstractmethod
     def sign_control(self, data: bytes, kind: str, call: str, worker: int) -> bytes:
         """Return an order to a worker, or its answer (`kind`: which of them), as it is stored."""
 
@@ -183,6 +194,12 @@ class Unsigned(Signing):
 
     def verify_event(self, event: Event) -> Event:
         return event
+
+    def sign_output(self, id: str, data: bytes) -> bytes:
+        return data
+
+    def verify_output(self, id: str, data: bytes) -> bytes:
+        return data
 
     def sign_control(self, data: bytes, kind: str, call: str, worker: int) -> bytes:
         return data
@@ -274,6 +291,12 @@ class Signed(Signing):
     def verify_event(self, event: Event) -> Event:
         subject = self._event_subject(event.key, event.serializer)
         return event._replace(value=self._signer.verified(event.value, subject))
+
+    def sign_output(self, id: str, data: bytes) -> bytes:
+        return self._signer.sign(data, ("output", self._store, id))
+
+    def verify_output(self, id: str, data: bytes) -> bytes:
+        return self._signer.verified(data, ("output", self._store, id))
 
     def require(self, fits: bool, why: str) -> None:
         if not fits:

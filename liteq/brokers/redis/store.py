@@ -13,6 +13,7 @@ from ...serializers.signed import Signer
 from ...support.clock import Clock, system_clock
 from ..base import Claim, Settled
 from ..transfer import Movable
+from . import output
 from .arguments import Arguments, chunks, claim_args, settlement_args
 from .clock import ServerClock
 from .deliveries import log_unusable, sort_out
@@ -96,6 +97,9 @@ class RedisStore(Movable):
         args: Arguments = [len(settlements)]
         for settlement in settlements:
             again = settlement.receipt in self._unconfirmed
+            if settlement.output is not None:
+                args += output.settlement_args(settlement, self._signing, again=again)
+                continue
             args += settlement_args(self._signing.sign_settlement(settlement), again=again)
         return args
 

@@ -16,6 +16,7 @@ from ...model.entry import Entry, Fired, Firing
 from ...model.graph import Graph, Members
 from ...model.message import Attempt, Delivery, Message, Receipt, Record, last_attempt
 from ...model.outcome import Settlement
+from ...model.output import OutputLine
 from ...model.search import EVERYTHING, Search
 from ...model.step import Event, Step
 from ...states import Phase
@@ -29,12 +30,14 @@ from ..base import (
     ToTerminate,
     WorkerInfo,
 )
+from ..output import lines_of
 from .changes import Changes, notify, notify_of_sent
 from .claiming import Claimed, claim_rest, promote, set_unreadable_etas_aside
 from .guests import SqliteHost
 from .listeners import result_listener, unlisten_dead, work_listener
 from .notifying import SHORT_TIMEOUT
 from .orders import SqliteOrders, sweep_orders
+from .output import OUTPUT, outputs_of
 from .registry import is_dead, register, unregister
 from .rescue import release, take_all_back
 from .rows import WorkerRow, counts_of, record_of
@@ -190,6 +193,10 @@ class SqliteBroker(SqliteHost, SqliteOrders, SqliteTransfers, SqliteStatistics):
 
     def steps(self, id: str) -> list[Step]:
         return steps_of(id, self._session().read(STEPS, (id,)))
+
+    def output(self, id: str, after: tuple[int, int] = (0, 0)) -> list[OutputLine]:
+        outputs = outputs_of(self._session().read(OUTPUT, (id, *after)))
+        return lines_of(id, outputs, after)
 
     def dependents(self, id: str, *, group: bool = False) -> list[str]:
         return [name for (name,) in self._session().read(SQL["dependent_ids"], (id, group))]

@@ -20,6 +20,7 @@ from ..transfer import (
     batch_of,
     unreadable,
 )
+from .output import OUTPUT, insert_outputs, outputs_of
 from .rows import Row, phase_in, place_of, read_record
 from .statements import SQL, load
 from .steps import STEPS, event_of, insert_steps, steps_of
@@ -130,12 +131,14 @@ def _transfer(db: Connection, row: Row) -> Transfer:
     ((takes, tied, delay),) = db.execute(_SQL["place"], (id,)).fetchall()
     place = place_of(row)._replace(takes=bool(takes), followed=bool(tied), delay=delay)
     attempts = [Attempt._make(row) for row in db.execute(SQL["attempts"], (id,)).fetchall()]
-    return Transfer(record, place, attempts, steps_of(id, db.execute(STEPS, (id,)).fetchall()))
+    steps = steps_of(id, db.execute(STEPS, (id,)).fetchall())
+    outputs = outputs_of(db.execute(OUTPUT, (id, 0, 0)).fetchall())
+    return Transfer(record, place, attempts, steps, outputs)
 
 
 def _store_transfer(db: Connection, transfer: Transfer, now: float) -> None:
     """Store one task, unless its id is known."""
-    record, place, attempts, steps = transfer
+    record, place, attempts, steps, outputs = transfer
     worker = _worker_of(db, record.worker, now)
     times = (record.created, record.started, record.finished, record.keep_until)
     row = (
@@ -156,6 +159,8 @@ def _store_transfer(db: Connection, transfer: Transfer, now: float) -> None:
         db.execute(_SQL["insert_attempt"], (*values, record.message.id))
     if steps:
         insert_steps(db, record.message.id, steps, record.event, now)
+    if outputs:
+        insert_outputs(db, record.message.id, outputs)
 
 
 def _worker_of(db: Connection, name: str | None, now: float) -> int | None:

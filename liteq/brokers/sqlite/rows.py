@@ -157,8 +157,9 @@ def plain_end_rows(settlements: Iterable[Settlement]) -> tuple[list[Row], list[S
     rows, others = [], []
     for each in settlements:
         receipt, phase, at, result, serializer, error, kept, *rest = each
-        retry, lost, reported, tied, _, _, _, _, steps, *_ = rest
-        if error is None and retry is None and reported is None and not tied and steps == ():
+        retry, lost, reported, tied, _, _, _, _, steps, *_, output = rest
+        plain = error is None and retry is None and reported is None and output is None
+        if plain and not tied and steps == ():
             value = result and bytearray(result)
             rows.append((int(phase), value, serializer, lost, at, kept, *receipt))
         else:

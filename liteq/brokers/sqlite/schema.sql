@@ -114,15 +114,16 @@ create table liteq_progress (
   value text not null                            -- JSON
 );
 
--- What tasks print and log: for each attempt the last lines, in the order of `number`.
+-- What tasks print and log: of each attempt the last lines. A row has those that came at once.
 create table liteq_output (
   task integer not null,                         -- its seq
   attempt integer not null,                      -- from 1
-  number integer not null,
-  at real not null,
-  level text,                                    -- of logging; null: it was printed
-  line text not null,
-  primary key (task, attempt, number)
+  last integer not null,                         -- the number of the last line in it
+  keep_from integer not null,                    -- lines before this number, in earlier rows of the
+                                                 -- attempt, do not count any more
+  lines text not null,                           -- JSON: [[number, at, level, text], ...]; the level
+                                                 -- is one of logging, null: it was printed
+  primary key (task, attempt, last)
 ) without rowid;
 
 -- The limits of tasks that wait for them, may run or run. How many tasks of a limit there are is

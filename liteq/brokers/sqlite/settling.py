@@ -7,6 +7,7 @@ from ...model.message import Receipt
 from ...model.outcome import Settlement
 from ...states import Phase
 from .changes import Changes
+from .output import write_output
 from .rows import attempt_row, end_row, plain_end_rows, retry_row, suspend_row
 from .statements import SQL
 from .steps import await_events, write_steps
@@ -28,7 +29,7 @@ def settle_all(
         return []
     plain, others = plain_end_rows(settlements)
     ending: Sequence[Settlement] = others
-    if any(each.steps != () for each in others):
+    if any(each.steps != () or each.phase is Phase.RUNNING for each in others):
         ending = _write_all_steps(db, others)
     written = db.executemany(SQL["finish_plain"], plain).rowcount if plain else 0
     if ending:
@@ -63,12 +64,14 @@ def report(
 
 
 def _write_all_steps(db: Connection, settlements: Sequence[Settlement]) -> Sequence[Settlement]:
-    """Write the steps of all; return the settlements of tasks that do not go on.
+    """Write the steps and the output of all; return the settlements of tasks that do not go on.
 
     They come before the ends, as a task may end a step and then itself. Raises ClaimLostError.
     """
     ended = set()
     for each in settlements:
+        if each.output is not None and not write_output(db, each.receipt, each.output):
+            raise ClaimLostError
         if each.receipt in ended or (each.steps != () and not write_steps(db, each)):
             raise ClaimLostError
         if each.phase is not Phase.RUNNING:
@@ -98,6 +101,8 @@ def _retry(db: Connection, retries: Sequence[Settlement]) -> int:
 
 
 def _settle_one(db: Connection, settlement: Settlement) -> bool:
+    if settlement.output is not None:
+        return write_output(db, settlement.receipt, settlement.output)
     if settlement.steps != () and not write_steps(db, settlement):
         return False
     if settlement.phase is Phase.RUNNING:

@@ -75,11 +75,10 @@ create table liteq_progress (
 create table liteq_output (
   task integer not null,
   attempt integer not null,
-  number integer not null,
-  at real not null,
-  level text,
-  line text not null,
-  primary key (task, attempt, number)
+  last integer not null,
+  keep_from integer not null,
+  lines text not null,
+  primary key (task, attempt, last)
 ) without rowid;
 
 create table liteq_limit_use (

@@ -16,6 +16,7 @@ from .events import Events
 from .groups import Groups
 from .guests import Guests
 from .ordering import Orders
+from .output import TaskOutput
 from .rescuing import Rescuing
 from .results import Results
 from .revoking import Revoking
@@ -43,6 +44,7 @@ class BrokerContract(
     Schedules,
     Results,
     Steps,
+    TaskOutput,
     Events,
     Workers,
     Orders,

@@ -64,6 +64,7 @@ _PARTS = (
     "tasks",
     "sending",
     "events",
+    "output",
     "walk",
     "moving",
     "leases",

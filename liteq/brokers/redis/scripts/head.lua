@@ -10,6 +10,7 @@
 --   attempts:<id>     list    how earlier starts ended, five values each, see `add_attempt`
 --   steps:<id>        hash    its durable steps, see events.lua: of each `<name>\n<field>` for the
 --                             fields kind, at, until, value, serializer, failed
+--   output:<id>       zset    what it has printed and logged, see output.lua
 --   seq               number  the last place in the order of sending that was given to a task
 --   token             number  the last token of a claim, or version of an entry
 --   counts            hash    how many tasks there are, by `<phase>:<queue>`

@@ -33,7 +33,8 @@ end
 -- Read a task from the arguments and store it at the place `seq`, if it is new. It is, as
 -- `transfer_args` in moving.py has it: id, phase, the number of fields and values, and these, the
 -- name of its worker (or empty), the number of earlier attempts, and of each: started, ended,
--- worker's name, outcome, error; its steps, see events.lua; the event that it waits for (or empty).
+-- worker's name, outcome, error; its steps, see events.lua; the event that it waits for (or empty);
+-- the number of outputs, and these, see output.lua.
 local function unpack_task(seq)
   local id, phase, size = next_args(3)
   local first, last = skip_args(tonumber(size))
@@ -43,6 +44,7 @@ local function unpack_task(seq)
     skip_args(ATTEMPT_SIZE * attempts)
     read_steps()
     next_arg()
+    for _ = 1, tonumber(next_arg()) do read_output() end
     return
   end
   call("HSET", key, "phase", phase, "seq", seq_text(seq), unpack(args, first, last))
@@ -54,6 +56,7 @@ local function unpack_task(seq)
   end
   local steps, event = read_steps(), next_arg()
   if #steps > 0 then store_steps(id, steps) end
+  for _ = 1, tonumber(next_arg()) do store_output(id, read_output()) end
   local task = load_task(id)
   link_to_workflow(task)
   task.tied = nil -- if it has ended, then what followed from that has been moved as well

@@ -1,4 +1,4 @@
--- uses head, tasks, sending, walk, leases, events, settling
+-- uses head, tasks, sending, walk, leases, events, output, settling
 --
 -- Write what a rescuer decided about the claims of a dead worker, unless that worker has renewed
 -- its lease, has claimed more since its claims were read, or another rescuer was faster.

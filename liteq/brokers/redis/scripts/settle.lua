@@ -1,4 +1,4 @@
--- uses head, tasks, sending, walk, leases, claiming, events, settling
+-- uses head, tasks, sending, walk, leases, claiming, events, output, settling
 --
 -- Settle claimed tasks, and claim the next ones.
 --

@@ -8,7 +8,7 @@
 --   this attempt ended, the error; its steps, see events.lua; the event that it waits for (or
 --   empty); whether what it reported stays; whether other tasks run in its place, or it waits for
 --   others, and if so their graph, and what the task waits for: id, whether it is a group, takes
---   for RUNNING, a task that goes on: its steps
+--   for RUNNING, a task that goes on: its steps; its output, see output.lua
 
 local function read_settlement()
   local id, token, phase, again, size = next_args(5)
@@ -124,18 +124,24 @@ end
 -- Read a settlement and write it; return whether the claim was held.
 local function settle()
   local settlement = read_settlement()
-  local keep, next_attempt, steps
+  local keep, next_attempt, steps, output
   if settlement.phase >= SUCCEEDED then
     keep = next_arg()
     if keep == "" then keep = nil end
     if settle_untied(settlement, keep) then return true end
   elseif settlement.phase == RUNNING then
-    steps = read_steps()
+    steps, output = read_steps(), read_output()
   else
     next_attempt = read_next_attempt()
   end
   local task = load_task(settlement.id)
   local same_claim = task and task.token == settlement.token
+  if output then
+    -- A task that completes in a transaction of its own succeeds before its output comes.
+    if not same_claim or (task.phase ~= RUNNING and task.phase ~= SUCCEEDED) then return false end
+    try(store_output, task.id, output) -- what cannot be stored costs no more than itself
+    return true
+  end
   if not same_claim or task.phase ~= RUNNING then
     return settlement.again and same_claim -- it was written the first time
   end

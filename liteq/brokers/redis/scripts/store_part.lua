@@ -1,4 +1,4 @@
--- uses head, singles, tasks, sending, walk, events, moving
+-- uses head, singles, tasks, sending, walk, events, output, moving
 --
 -- Read the next part of a bulk that was sent, and store what is in it.
 --

@@ -1,4 +1,4 @@
--- uses head, tasks, sending, walk, events, moving
+-- uses head, tasks, sending, walk, events, output, moving
 --
 -- Store tasks and groups that come from another store, and that they have arrived. Known ids are
 -- left as they are.

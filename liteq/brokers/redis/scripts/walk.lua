@@ -77,7 +77,8 @@ local function delete_task(task)
   leave_phase(task)
   local event = call("HGET", task.key, "event")
   if event then call("SREM", P .. "awaiting:" .. event, task.id) end
-  call("DEL", task.key, P .. "attempts:" .. task.id, P .. "steps:" .. task.id)
+  call("DEL", task.key, P .. "attempts:" .. task.id, P .. "steps:" .. task.id,
+    P .. "output:" .. task.id)
   if task.tied or task.waits then
     call("DEL", P .. "skipped:" .. task.id, P .. "blamed:" .. task.id)
     set_waits(task, nil)

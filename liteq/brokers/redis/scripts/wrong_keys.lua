@@ -15,7 +15,7 @@ local BY_NAME = {
   answers = "hash", attempts = "list", barrier = "zset", blamed = "set", bulk = "hash",
   condemned = "set",
   failed = "zset", group = "hash", inner = "zset", lost = "list", members = "zset", open = "set",
-  orders = "hash",
+  orders = "hash", output = "zset",
   ready = "zset", running = "zset", schedule = "hash", skipped = "set", task = "hash",
   waiters = "zset", worker = "hash",
 }
