@@ -5,11 +5,11 @@ from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, Unpack, cast
 
 from . import exceptions
 from .canvas import Signature, chunks, layout, xmap, xstarmap
+from .canvas.apply import Links, run_eagerly
 from .canvas.signature import as_link
 from .canvas.steps import DurableSteps
 from .canvas.tasks import InWorkflows
 from .canvas.values import as_list
-from .eager import Links, run_eagerly
 from .exceptions import Retry, TaskPredicate
 from .execution.attempt import is_retried
 from .execution.context import NO_TASK, Context, current, current_run, enter, leave, leave_pushed

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from .. import states
-from ..eager import call_errbacks, request_of
 from ..exceptions import TaskRevokedError
 from ..result import EagerResult, ResultBase
+from .apply import call_errbacks, request_of
 
 
 class StepContext(NamedTuple):

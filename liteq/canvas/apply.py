@@ -3,16 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from . import states
-from .execution.attempt import Ending, attempt
-from .execution.context import Context
-from .execution.failure import traceback_text
-from .model.message import Delivery, Message, Receipt
-from .model.outcome import Kind
-from .result import EagerResult
-from .result.app import TaskOfApp
-from .sending.options import as_json
-from .support.coroutines import value_of
+from .. import states
+from ..execution.attempt import Ending, attempt
+from ..execution.context import Context
+from ..execution.failure import traceback_text
+from ..model.message import Delivery, Message, Receipt
+from ..model.outcome import Kind
+from ..result import EagerResult
+from ..result.app import TaskOfApp
+from ..sending.options import as_json
+from ..support.coroutines import value_of
 
 HOSTNAME = "eager"
 
@@ -55,7 +55,7 @@ def run_eagerly(
         ending = _run_replacement(ending.value.sig, context)
     result = _result(task, context, ending)
     if task.app.conf.task_store_eager_result and _is_stored(message, ending):
-        from .result.eager_store import store_eager_result
+        from ..result.eager_store import store_eager_result
 
         store_eager_result(task.app, message, args, kwargs, ending.value)
     if ending.kind is Kind.SUCCEEDED:
