@@ -1,4 +1,4 @@
-"""How tasks fared lately, from the statistics of the store: `app.jobs.stats`."""
+"""Tell how tasks fared lately, by the statistics of the store: `app.jobs.stats`."""
 
 from typing import Literal
 

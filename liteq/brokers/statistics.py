@@ -1,4 +1,4 @@
-"""The verbs of statistics: how tasks ended, minute by minute. They outlive the tasks."""
+"""Define the verbs of statistics: how tasks ended, minute by minute. They outlive the tasks."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from ..model.stat import Stat
 
 
 class Statistics(ABC):
-    """What a broker keeps about how tasks ended. Nothing that becomes of a task depends on it."""
+    """Keep how tasks ended. Nothing that becomes of a task depends on it."""
 
     @abstractmethod
     def waited(self, receipts: Sequence[Receipt]) -> list[float | None]:

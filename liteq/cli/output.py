@@ -3,11 +3,11 @@
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import tzinfo
 from typing import Any
 
 from ..support.printable import one_line
-from ..support.zones import title_of, wall_time
+from ..support.zones import iso_time, title_of, wall_time
 
 
 def escape(text: object) -> str:
@@ -52,12 +52,7 @@ def table(rows: Sequence[Sequence[object]]) -> Iterable[str]:
 
 def moment(seconds: float | None) -> str | None:
     """Return a time of the store (epoch seconds) in ISO 8601, in UTC: for JSON."""
-    if seconds is None:
-        return None
-    try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-    except (OverflowError, ValueError, OSError):  # beyond the years that Python knows
-        return f"{seconds:g}"
+    return None if seconds is None else iso_time(seconds)
 
 
 def local(seconds: float | None, zone: tzinfo, *, named: bool = False) -> str | None:

@@ -11,7 +11,6 @@ from .output import moment, show, table
 from .views import View
 
 _COLUMNS = ("ENDED", "SUCCEEDED", "FAILED", "OTHER", "RUN p50", "p95", "WAITED p50", "p95")
-_FAILED = ("failed", "dead")
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -42,10 +41,9 @@ def run(args: Namespace) -> int:
 
 def _row(summary: Summary) -> tuple[object, ...]:
     succeeded = summary.ended.get("succeeded", 0)
-    failed = sum(summary.ended.get(each, 0) for each in _FAILED)
-    other = summary.number - succeeded - failed
+    other = summary.number - succeeded - summary.failed
     times = (*_quantiles(summary.ran), *_quantiles(summary.waited))
-    return (summary.name, summary.number, succeeded, failed, other, *times)
+    return (summary.name, summary.number, succeeded, summary.failed, other, *times)
 
 
 def _quantiles(durations: Durations) -> tuple[str | None, str | None]:

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 MINUTE, HOUR = 60, 3600
 KEPT = {MINUTE: 6 * HOUR, HOUR: 14 * 24 * HOUR}
-"""The lengths of the periods, and for how long those are kept; all in seconds."""
+"""Map the length of each kind of period to how long it is kept; all in seconds."""
 
 Histogram = Mapping[int, int]
-"""How many durations there were, by bucket: see `bucket_of`."""
+"""Count durations by bucket: see `bucket_of`."""
 
 _LAST = 64  # bucket; three days and more
 _FIRST_BOUND = -14  # as a power of two, in seconds: 61 us
@@ -18,7 +18,7 @@ _LONGEST = 2.0 ** ((_LAST - 1) / 2 + _FIRST_BOUND)  # seconds: where the last bu
 
 
 class Stat(NamedTuple):
-    """How many tasks of one name, from one queue, ended in one way; and how long that took."""
+    """Count tasks of one name, from one queue, that ended in one way; and how long that took."""
 
     seconds: int  # the length of the period
     start: int  # when it began: epoch seconds

@@ -6,11 +6,11 @@ from typing import NamedTuple
 from .stat import HOUR, KEPT, MINUTE, Histogram, Stat, added, quantile, start_of
 
 BY = ("task", "queue", "all")
-"""What statistics can be summed up by."""
+"""List what statistics can be summed up by."""
 
 
 class Durations(NamedTuple):
-    """How long something took, in seconds; None where nothing is known.
+    """Tell how long something took, in seconds; None where nothing is known.
 
     The quantiles are right to some twenty percent.
     """
@@ -22,7 +22,7 @@ class Durations(NamedTuple):
 
 
 class Period(NamedTuple):
-    """How many tasks ended within a period, by how they ended."""
+    """Count the tasks that ended within a period, by how they ended."""
 
     start: float  # epoch seconds
     seconds: int  # its length
@@ -30,7 +30,7 @@ class Period(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """How the tasks of one name, of one queue, or all of them, ended."""
+    """Tell how the tasks of one name, of one queue, or all of them, ended."""
 
     name: str  # of the task or the queue; `all`
     ended: Mapping[str, int]  # by outcome: succeeded, failed, ...; retry and lost ran once more
@@ -42,6 +42,16 @@ class Summary(NamedTuple):
     def number(self) -> int:
         """Return how many runs have ended."""
         return sum(self.ended.values())
+
+    @property
+    def failed(self) -> int:
+        """Return how many failed for good."""
+        return self.ended.get("failed", 0) + self.ended.get("dead", 0)
+
+    @property
+    def again(self) -> int:
+        """Return after how many the task ran again."""
+        return self.ended.get("retry", 0) + self.ended.get("lost", 0)
 
 
 def resolution(minutes: float) -> int:

@@ -2,14 +2,19 @@
 
 
 def one_line(text: str) -> str:
-    """Return `text` on one line, with unprintable characters escaped.
+    """Return `text` on one line, with unprintable characters escaped: see `escaped`."""
+    return escaped(text)
+
+
+def escaped(text: str, but: str = "") -> str:
+    """Return `text` with unprintable characters escaped, except those in `but`.
 
     These are control characters, and also invisible ones that change the direction of the text or
     cannot be encoded.
     """
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() else _code(c) for c in text)
+    return "".join(c if c.isprintable() or c in but else _code(c) for c in text)
 
 
 def indented(text: str) -> str:

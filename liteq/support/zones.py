@@ -83,6 +83,14 @@ def wall_time(seconds: float, zone: tzinfo) -> str:
         return f"{seconds:g}"
 
 
+def iso_time(seconds: float) -> str:
+    """Return a time (epoch seconds) in ISO 8601, in UTC, to the millisecond: for programs."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    except (OverflowError, ValueError, OSError):  # beyond the years that Python knows
+        return f"{seconds:g}"
+
+
 def _named(name: str) -> tzinfo:
     if name.upper() == "UTC":
         return UTC

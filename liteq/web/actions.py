@@ -1,4 +1,4 @@
-"""What visitors can do. Each action is a form that was posted, and one line in the log."""
+"""Do what visitors ask for. Each action is a form that was posted, and one line in the log."""
 
 from collections.abc import Callable
 from typing import Any
@@ -106,18 +106,25 @@ def _run_again(visit: Visit) -> str:
 
 def _run_schedule(visit: Visit) -> str:
     name = visit.request.posted("name")
-    result = visit.app.schedules.run(name)
+    try:
+        result = visit.app.schedules.run(name)
+    except KeyError:
+        raise Refused(404, f"there is no schedule {name!r}") from None
     return f"{name} was sent as {result.id}"
 
 
 def _pause_schedule(visit: Visit) -> str:
     names = visit.app.schedules.pause(visit.request.posted("name"))
-    return f"{', '.join(names)} paused" if names else "there is no such schedule"
+    return _done(names, "paused")
 
 
 def _resume_schedule(visit: Visit) -> str:
     names = visit.app.schedules.resume(visit.request.posted("name"))
-    return f"{', '.join(names)} resumed" if names else "there is no such schedule"
+    return _done(names, "resumed")
+
+
+def _done(schedules: list[str], what: str) -> str:
+    return f"{schedules[0]} {what}" if schedules else "there is no such schedule"
 
 
 def _dead_ids(visit: Visit) -> list[str]:

@@ -11,12 +11,11 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from .dashboard import Dashboard
+from .forms import LONGEST, form_of
 from .values import Access, Request, Response
-from .wsgi import form_of
 
 Scope = dict[str, Any]
 Authorize = Callable[[Scope], Access | None]
-_LONGEST_FORM = 4 * 2**20  # bytes
 
 
 class AsgiDashboard:
@@ -70,11 +69,11 @@ def _text(data: bytes) -> str:
 
 async def _body(receive: Callable[[], Awaitable[dict[str, Any]]]) -> bytes:
     body, more = b"", True
-    while more and len(body) <= _LONGEST_FORM:
+    while more and len(body) <= LONGEST:
         message = await receive()
         body += message.get("body", b"")
         more = message.get("more_body", False)
-    return body if len(body) <= _LONGEST_FORM else b""
+    return body if len(body) <= LONGEST else b""
 
 
 def _start(response: Response) -> dict[str, Any]:

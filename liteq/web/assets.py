@@ -2,7 +2,7 @@
 
 import os
 from functools import cache
-from typing import Any
+from pkgutil import get_data
 
 from .values import Refused, Response
 
@@ -24,6 +24,6 @@ def file(name: str) -> Response:
 
 @cache
 def _read(name: str) -> bytes:
-    loader: Any = __spec__.loader  # it may read from a zip archive
-    data: bytes = loader.get_data(os.path.join(os.path.dirname(__file__), "static", name))
+    data = get_data(__package__, f"static/{name}")
+    assert data is not None, f"{name} is missing from the installation"
     return data

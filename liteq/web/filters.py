@@ -5,7 +5,7 @@ from collections.abc import Callable
 from ..app.jobs import Filters
 
 FIELDS = ("state", "queue", "task", "worker", "text")
-"""What jobs can be looked for by; the names of the parameters in the address."""
+"""List what jobs can be looked for by: the names of the parameters in the address."""
 
 
 def filters_of(asked: Callable[[str], str]) -> Filters:

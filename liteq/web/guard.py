@@ -1,4 +1,4 @@
-"""Which requests are done, and the headers that keep a page safe in a browser."""
+"""Refuse what another site asks for, and add the headers that keep a page safe in a browser."""
 
 import secrets
 from collections.abc import Collection
@@ -7,8 +7,8 @@ from hmac import compare_digest
 from .values import Refused, Request, Response
 
 FORM_COOKIE = "liteq-form"
-"""A random text, which each form that changes something holds as well: only pages of this site can
-know it."""
+"""Name the cookie with a random text that each form which changes something holds as well: only
+pages of this site can know it."""
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "

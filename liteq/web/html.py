@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from html import escape
 from typing import TypeAlias, Union
 
+from ..support.printable import escaped
+
 _VOID = frozenset({"br", "hr", "img", "input", "link", "meta"})
 
 
@@ -14,7 +16,7 @@ class Html(str):
 
 
 Part: TypeAlias = Union[str, int, float, "Html", Iterable["Part"], None]
-"""What an element may hold. None is nothing; a list are its members, one after the other."""
+"""Stand for what an element may hold. None is nothing; a list are its members, in order."""
 
 
 def el(tag: str, /, *parts: Part, **attributes: str | float | bool | None) -> Html:
@@ -50,11 +52,4 @@ def _render(part: Part) -> str:
 
 def _text(value: object) -> str:
     # What the standard forbids in HTML, or what would turn the text round, is shown by its code.
-    text = str(value)
-    if not text.isprintable():
-        text = "".join(c if c.isprintable() or c in "\n\t" else _code(c) for c in text)
-    return escape(text)
-
-
-def _code(character: str) -> str:
-    return character.encode("unicode_escape").decode()
+    return escape(escaped(str(value), but="\n\t"))

@@ -19,7 +19,7 @@ SCREENS = {
 
 
 class Page(NamedTuple):
-    """What a screen shows."""
+    """Hold what a screen shows."""
 
     title: str
     body: Part

@@ -1,4 +1,4 @@
-"""Who may see a dashboard that serves itself: by a link that works once, or by a password."""
+"""Let visitors in to a dashboard that serves itself: by a link that works once, or a password."""
 
 import secrets
 import time

@@ -9,13 +9,12 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from .dashboard import Dashboard
+from .forms import LONGEST, form_of
 from .guard import cookie, guarded
 from .html import el
 from .login import COOKIE, Login
 from .values import Request, Response, html_response, redirect
-from .wsgi import form_of
 
-_LONGEST_FORM = 4 * 2**20  # bytes
 _SILENT_FOR = 30.0  # seconds after which a connection on which nothing comes is closed
 
 
@@ -96,7 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
             length = int(self.headers.get("Content-Length") or 0)
         except ValueError:
             length = -1
-        if not 0 <= length <= _LONGEST_FORM:
+        if not 0 <= length <= LONGEST:
             self.close_connection = True  # what follows cannot be told from the next request
             return b""
         return self.rfile.read(length)

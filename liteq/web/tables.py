@@ -1,6 +1,6 @@
 """Tables of pages: a head, and rows of which the first cell names the row."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from .html import Html, Part, el
 
@@ -20,6 +20,15 @@ def table(heads: Sequence[Part], rows: Iterable[Sequence[Part]]) -> Html:
 def listing(heads: Sequence[Part], rows: Sequence[Sequence[Part]], empty: str) -> Html:
     """Return a table, or the words for that there is nothing."""
     return table(heads, rows) if rows else el("p", empty, class_="empty")
+
+
+def tabs(label: str, links: Mapping[str, str], chosen: str) -> Html:
+    """Return links to forms of one page, by their names; `chosen`: which one is shown."""
+    shown = [
+        el("a", name, href=url, aria_current="true" if name == chosen else None)
+        for name, url in links.items()
+    ]
+    return el("nav", shown, class_="tabs", aria_label=label)
 
 
 def section(title: str, *parts: Part, id: str | None = None) -> Html:

@@ -1,10 +1,10 @@
-"""What a dashboard is asked, and what it answers, whatever server carries it."""
+"""Hold what a dashboard is asked and answers, whatever server carries it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 Access = Literal["all", "read"]
-"""What a visitor may do: everything, or look."""
+"""Say what a visitor may do: everything, or look."""
 
 
 class Request(NamedTuple):

@@ -1,8 +1,8 @@
 """Numbers, times and states, as pages show them."""
 
-from datetime import UTC, datetime, tzinfo
+from datetime import tzinfo
 
-from ..support.zones import wall_time
+from ..support.zones import iso_time, wall_time
 from .html import Html, el
 
 _UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"))
@@ -31,11 +31,7 @@ def moment(value: float | None, zone: tzinfo) -> Html | None:
     """Return a time of the store, by the clocks of `zone`; the script adds how long ago it was."""
     if value is None:
         return None
-    try:
-        exact = datetime.fromtimestamp(value, UTC).isoformat(timespec="milliseconds")
-    except (OverflowError, ValueError, OSError):  # beyond the years that Python knows
-        exact = None
-    return el("time", wall_time(value, zone), datetime=exact)
+    return el("time", wall_time(value, zone), datetime=iso_time(value))
 
 
 def state(name: str) -> Html:

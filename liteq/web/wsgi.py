@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl
+from urllib.parse import parse_qsl
 
 from .dashboard import Dashboard
+from .forms import LONGEST, form_of
 from .values import Access, Request, Response
 
 Environ = dict[str, Any]
 Authorize = Callable[[Environ], Access | None]
-_LONGEST_FORM = 4 * 2**20  # bytes
 
 
 class WsgiDashboard:
@@ -48,20 +48,12 @@ def request_of(environ: Environ) -> Request:
     )
 
 
-def form_of(body: bytes) -> dict[str, list[str]]:
-    """Return what a form has posted; nothing of a body that is too long, or is no form."""
-    try:
-        return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=10_000)
-    except ValueError:
-        return {}
-
-
 def _body(environ: Environ) -> bytes:
     try:
         length = int(environ.get("CONTENT_LENGTH") or 0)
     except ValueError:
         return b""
-    if not 0 < length <= _LONGEST_FORM:
+    if not 0 < length <= LONGEST:
         return b""
     body: bytes = environ["wsgi.input"].read(length)
     return body

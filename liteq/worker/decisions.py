@@ -1,4 +1,4 @@
-"""What becomes of the tasks that have ended: decided, and passed on to be written and counted."""
+"""Decide what becomes of tasks that have ended, and pass it on to be written and counted."""
 
 from typing import NamedTuple
 

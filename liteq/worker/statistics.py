@@ -21,7 +21,7 @@ _Name = tuple[str, str, str]  # queue, task, outcome
 
 
 class _Tally:
-    """What was counted of one name and outcome since the last write."""
+    """Hold what was counted of one name and outcome since the last write."""
 
     def __init__(self) -> None:
         self.number = 0
@@ -44,11 +44,6 @@ class WorkerStatistics:
         self._broker = broker
         self._tallies: dict[_Name, _Tally] = {}
         self._pending: tuple[str, list[Stat]] | None = None  # what a failing store did not take
-
-    @property
-    def empty(self) -> bool:
-        """Return whether there is nothing to write."""
-        return not self._tallies and self._pending is None
 
     def note(self, runs: Iterable[Runs]) -> None:
         """Count runs that have ended."""

@@ -155,8 +155,8 @@ class Supervisor(Adjustable):
             self._releases.write()
             self._orders.finish()
             self._heartbeat.close()
-            self._statistics.write()
             self.broker.unregister(self.worker)
+            self._statistics.write()  # last: to leave the store counts more
         except BrokerError as exc:
             # Still registered, so that what it holds is rescued: to release a task that has ended
             # would run it again.

@@ -1,4 +1,4 @@
-"""What a dashboard refuses, and what keeps its pages safe."""
+"""Requests that a dashboard refuses, and what keeps its pages safe."""
 
 import logging
 from collections.abc import Callable

@@ -7,7 +7,7 @@ from .harness import Harness
 
 
 class StatisticsTests(Harness):
-    """How tasks ended is counted by minute and hour, apart from the tasks."""
+    """Count how tasks ended by minute and hour, apart from the tasks."""
 
     def stat(self, task: str = "task", outcome: str = "succeeded", **fields: Any) -> Stat:
         """Return the statistics of one task that ended now."""

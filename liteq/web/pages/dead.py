@@ -1,4 +1,4 @@
-"""What was set aside as dead: by task and error, each group with its cure."""
+"""Show what was set aside as dead, by task and error, each group with its cure."""
 
 from collections import Counter
 

@@ -5,6 +5,7 @@ from ...states import Phase
 from ..filters import FIELDS, filters_of
 from ..html import Html, Part, el, join
 from ..layout import Page
+from ..tables import tabs
 from ..values import Refused
 from ..visit import Visit
 from ..words import moment, seconds, state
@@ -38,18 +39,8 @@ def show(visit: Visit) -> Page:
 
 
 def _tabs(visit: Visit) -> Html:
-    chosen = visit.asked("state")
-    names = ["", *_STATES]
-    links = [
-        el(
-            "a",
-            name or "all",
-            href=visit.here(state=name, before=None),
-            aria_current="true" if name == chosen else None,
-        )
-        for name in names
-    ]
-    return el("nav", links, class_="tabs", aria_label="States")
+    states = {name or "all": visit.here(state=name, before=None) for name in ("", *_STATES)}
+    return tabs("States", states, visit.asked("state") or "all")
 
 
 def _search(visit: Visit) -> Html:

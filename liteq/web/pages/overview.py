@@ -91,7 +91,7 @@ def _slowest(visit: Visit) -> Part:
             "tr",
             el("th", visit.link(each.name, "/jobs", task=each.name), scope="row"),
             el("td", number(each.number)),
-            el("td", number(each.ended.get("failed", 0) + each.ended.get("dead", 0))),
+            el("td", number(each.failed)),
             el("td", seconds(each.ran.p50)),
             el("td", seconds(each.ran.p95)),
             el("td", seconds(each.waited.p95)),

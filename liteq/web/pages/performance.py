@@ -1,10 +1,10 @@
-"""How each task fared, over an hour or up to fourteen days."""
+"""Show how each task fared, over an hour or up to fourteen days."""
 
 from ...model.summary import Summary
 from ..charts import columns, sparkline
-from ..html import Html, Part, el, join
+from ..html import Part, join
 from ..layout import Page
-from ..tables import listing, section
+from ..tables import listing, section, tabs
 from ..visit import Visit
 from ..words import number, seconds
 
@@ -14,34 +14,25 @@ _HEADS = ("Task", "Ended", "Failed", "Again", "Run p50", "Run p95", "Waited p50"
 
 def show(visit: Visit) -> Page:
     """Return the page."""
-    chosen = visit.asked("span")
-    minutes = _SPANS.get(chosen, 60)
+    chosen = visit.asked("span") if visit.asked("span") in _SPANS else "1h"
+    minutes = _SPANS[chosen]
     whole = visit.app.jobs.stats(minutes, by="all")
     rows = [_row(visit, each) for each in visit.app.jobs.stats(minutes)]
     chart: Part = columns(whole[0].periods, "Tasks that ended") if whole else None
     body = join(
-        _tabs(visit, chosen if chosen in _SPANS else "1h"),
+        tabs("Time", {each: visit.here(span=each) for each in _SPANS}, chosen),
         section("Ended", chart) if chart else None,
         section("By task", listing(_HEADS, rows, "Nothing has ended in this time.")),
     )
     return Page("Performance", body, "/performance")
 
 
-def _tabs(visit: Visit, chosen: str) -> Html:
-    links = [
-        el("a", span, href=visit.here(span=span), aria_current="true" if span == chosen else None)
-        for span in _SPANS
-    ]
-    return el("nav", links, class_="tabs", aria_label="Time")
-
-
 def _row(visit: Visit, summary: Summary) -> list[Part]:
-    ended = summary.ended
     return [
         visit.link(summary.name, "/jobs", task=summary.name),
         number(summary.number),
-        number(ended.get("failed", 0) + ended.get("dead", 0)),
-        number(ended.get("retry", 0) + ended.get("lost", 0)),
+        number(summary.failed),
+        number(summary.again),
         seconds(summary.ran.p50),
         seconds(summary.ran.p95),
         seconds(summary.waited.p50),

@@ -2,7 +2,7 @@
 
 from ...brokers.serving import names_in, unserved_queues
 from ...states import Phase
-from ..html import Part, el, join
+from ..html import Part, el
 from ..layout import Page
 from ..tables import listing
 from ..visit import Visit
@@ -44,5 +44,5 @@ def show(visit: Visit) -> Page:
 
 def _workers(serving: int, unserved: int) -> Part:
     if unserved:
-        return join(el("span", "none", class_="state failed"))
+        return el("span", "none", class_="state failed")
     return number(serving)

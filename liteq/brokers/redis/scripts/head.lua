@@ -65,6 +65,11 @@
 --   orders:<n>        hash    those that worker <n> has not answered, by call: see orders.py
 --   answers:<call>    hash    what was answered, by worker
 --
+-- Of statistics, see count.lua:
+--
+--   stat:<s>:<start>  hash    how tasks ended in a period of s seconds; it expires by itself
+--   counted:<call>    text    that a call has been counted, for ten minutes
+--
 -- Of bulks, which are too large to be stored by one script, see store_part.lua:
 --
 --   bulk:<id>         hash    its parts by number, unread; once it is sent also: seq (the place
