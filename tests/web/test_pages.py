@@ -5,6 +5,7 @@ import pytest
 from liteq import LiteQ
 from liteq.brokers.base import Claim
 from liteq.model.message import Message
+from liteq.testing import drain
 from liteq.web.dashboard import Dashboard
 from liteq.web.layout import SCREENS
 from tests.web.conftest import HOSTILE, Elements, Visitor
@@ -175,11 +176,17 @@ def test_schedules_are_run_paused_and_resumed(visitor: Visitor, app: LiteQ) -> N
     assert "nightly resumed" in visitor.post("resume-schedule", name="nightly", back="/schedules")
 
 
+def test_a_schedule_that_is_gone_is_said(visitor: Visitor) -> None:
+    visitor.look("/schedules")
+    form = {"form": [visitor.cookies["liteq-form"]], "name": ["gone"]}
+
+    assert visitor.ask("/act/run-schedule", "POST", form).status == 404
+    assert "there is no such schedule" in visitor.post("pause-schedule", name="gone")
+
+
 def test_dead_jobs_are_grouped_by_task_and_error(visitor: Visitor, app: LiteQ) -> None:
     for n in range(3):
         app.broker.enqueue([Message(f"gone{n}", "gone", b"[[], {}]", "json", "celery")])
-    from liteq.testing import drain
-
     drain(app)
     page = visitor.look("/dead")
     assert page.count("Retry all") == 1
